@@ -9,8 +9,7 @@ from harness.comparison.best_of import Ratio, aggregate, expected_best, ratio
 from harness.comparison.cost import CostRatio, cost_ratio
 from harness.comparison.crossover import Ahead, Crossover, crossover
 from harness.comparison.dominance import Dominance, dominance
-from harness.comparison.exponents import ExponentDifference, ExponentRatio, exponent_difference, exponent_ratio
-from harness.comparison.floors import FloorRatio, floor_ratio
+from harness.comparison.exponents import ExponentDifference, exponent_difference
 from harness.comparison.loss import LossRatio, loss_ratio
 from harness.comparison.runs import ArmRuns, SizePair, cells, matched_edges, to_runs
 from harness.comparison.survivors import Failures, budget_cautions, failure_cautions, failures
@@ -39,9 +38,7 @@ __all__ = [
     "Crossover",
     "Dominance",
     "ExponentDifference",
-    "ExponentRatio",
     "Failures",
-    "FloorRatio",
     "JudgedClaim",
     "LossRatio",
     "Ratio",
@@ -59,10 +56,8 @@ __all__ = [
     "dominance",
     "expected_best",
     "exponent_difference",
-    "exponent_ratio",
     "failure_cautions",
     "failures",
-    "floor_ratio",
     "judge",
     "loss_ratio",
     "matched_edges",

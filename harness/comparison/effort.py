@@ -16,8 +16,6 @@ import numpy as np
 
 from harness.base.errors import HarnessError
 
-NEAR_THE_BEST = 10.0  # times its test loss
-
 
 @dataclass(frozen=True)
 class Searched:
@@ -93,17 +91,6 @@ def value(side: Searched, budget: float, effort: int | None = None) -> Value:
     chance = read.sum(axis=-1)
     found = np.where(chance > 0, (read * ln_test).sum(axis=-1) / np.where(chance > 0, chance, 1.0), np.nan)
     return Value(found[()], np.clip(1 - chance, 0.0, 1.0))
-
-
-def share_near_the_best(side: Searched, budget: float) -> np.ndarray:
-    """The share of a side's runs within the budget whose test loss is at most ten times that of the run that is picked.
-
-    nan for a replicate in which none is. Runs that diverged are among those that are not near.
-    """
-    within = side.cost <= budget
-    limit = np.exp(value(side, budget).ln_loss)[..., None] * NEAR_THE_BEST
-    near = (within & (side.test <= limit)).sum(axis=-1)
-    return np.where(np.isnan(limit[..., 0]), np.nan, near / np.maximum(within.sum(axis=-1), 1))
 
 
 def _others(size: np.ndarray, candidate: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How much steeper the first arm's law is than the second's: the difference of exponents, and their ratio."""
+"""How much steeper the first arm's law is than the second's: the difference of exponents."""
 
 from __future__ import annotations
 
@@ -38,33 +38,6 @@ def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:
     return ExponentDifference(level, (), float(estimate[0]), Interval(float(low[0]), float(high[0]), level))
 
 
-@dataclass(frozen=True)
-class ExponentRatio:
-    """alpha_first / alpha_second with its profile interval, 0 and inf being open ends; without numbers when refused."""
-
-    level: float
-    refusals: tuple[Refusal, ...] = ()
-    estimate: float | None = None
-    interval: Interval | None = None
-
-
-def exponent_ratio(first: Fit, second: Fit) -> ExponentRatio:
-    """The ratio of two exponents; it is refused where an exponent is not above 0. Raises as `exponent_difference`."""
-    level = _common(first, second)
-    refusals = refused_fits(first, second) or tuple(
-        Refusal("NOT_FALLING", f"the {arm} law's exponent is {one.alpha:.3g}: a ratio says nothing.")
-        for arm, one in (("first", first), ("second", second))
-        if one.alpha is not None and one.alpha <= 0
-    )
-    if refusals:
-        return ExponentRatio(level, refusals)
-    most = most_root(first.dof, second.dof, level)
-    parts = difference(_log_exponent(first, most), _log_exponent(second, most), level)
-    with np.errstate(over="ignore"):
-        estimate, low, high = (float(np.exp(part[0])) for part in parts)
-    return ExponentRatio(level, (), estimate, Interval(low, high, level))
-
-
 def _common(first: Fit, second: Fit) -> float:
     """The level of both fits, which must be of one law."""
     if first.law != second.law:
@@ -73,15 +46,6 @@ def _common(first: Fit, second: Fit) -> float:
             "meaning; fit one law to both."
         )
     return common_level(first, second)
-
-
-def _log_exponent(fit: Fit, most: float) -> Profiled:
-    assert fit.alpha is not None
-
-    def against(log_alpha: np.ndarray) -> np.ndarray:
-        return exponent_deviance(fit, np.exp(log_alpha).ravel()).reshape(log_alpha.shape)
-
-    return profiled(against, np.log([fit.alpha]), (np.log(LEAST), np.log(FAR)), most, fit.dof)
 
 
 def _exponent(fit: Fit, most: float) -> Profiled:

@@ -1,4 +1,4 @@
-"""Two sides over replicates: the ratio of their test losses, who leads, compute multipliers and exponents.
+"""Two sides over replicates: the ratio of their test losses, who wins, compute multipliers and exponents.
 
 A replicate is one whole search of all sides, independent of the others. It gives one number for a question, and
 Student's interval is over these numbers. So the interval is of what another search would find, with other settings,
@@ -7,34 +7,22 @@ other initialisations and other data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as t_distribution
+from scipy.stats import chi2
 
 from harness.base.errors import HarnessError
-from harness.comparison.effort import Searched, Value, value
-from harness.fit import Caution, Estimate, Interval
+from harness.comparison.effort import Value
+from harness.fit import Caution, Estimate, Interval, Refusal
 from harness.fit.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponent_cautions
+from harness.fit.replicates import half_width, lines_of
 
 MOST_WITHOUT = 0.2  # of replicates: that have no number, that give only a bound, or whose curve has too few networks
 FEW = 8  # in simulations a 95 % interval of 4 replicates holds the truth in 87 % of some cells, of 8 in 92 % or more
 LAW_NETWORKS = 3
-
-
-RefusalCode = Literal["FAILED_REPLICATES", "ONE_REPLICATE", "ONE_NETWORK", "NO_OVERLAP", "NOT_FALLING", "RANGE", "ZERO"]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why replicates give no number, and in `reason` what to do."""
-
-    code: RefusalCode
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -99,24 +87,6 @@ class Curve:
     winners: np.ndarray
 
 
-class LeaderChange(NamedTuple):
-    """From the place `before` to the next one, `after`, the leader changes: `leader` leads at `after`."""
-
-    before: float
-    after: float
-    leader: Literal["first", "second"]
-
-
-def half_width(spread: float, replicates: int, level: float) -> float:
-    """Half of Student's interval of a mean over replicates whose numbers have the standard deviation `spread`.
-
-    Give the number of replicates that there may be for the half width that is foreseen. One replicate has none: inf.
-    """
-    if replicates < 2:
-        return float("inf")
-    return float(t_distribution.isf((1 - level) / 2, replicates - 1) * spread / np.sqrt(replicates))
-
-
 def best_ratio(first: Value, second: Value, level: float = 0.95) -> BestRatio:
     """second / first over the replicates [R] of both sides, at one budget and effort.
 
@@ -136,35 +106,66 @@ def best_ratio(first: Value, second: Value, level: float = 0.95) -> BestRatio:
     return BestRatio(level, gaps, refusals, cautions, found, won, lost, failed)
 
 
-def leader_changes(places: ArrayLike, ln_ratios: ArrayLike) -> tuple[LeaderChange, ...]:
-    """Between which efforts or budgets the leader changes, from the mean ln(second / first) at each of them.
+def ratio_over(gaps: ArrayLike, level: float = 0.95) -> OverReplicates:
+    """A ratio of which each replicate has the ln [R], nan where it has none."""
+    return _over(np.asarray(gaps, float), level, is_ratio=True)
 
-    Places without a number, or where both sides are equal, are passed over.
+
+def difference_over(values: ArrayLike, level: float = 0.95) -> OverReplicates:
+    """A number of which each replicate has one [R], nan where it has none."""
+    return _over(np.asarray(values, float), level, is_ratio=False)
+
+
+def shifted(found: OverReplicates, by: float) -> OverReplicates:
+    """The number of every replicate, and their mean, plus another one."""
+    if found.found is None:
+        return found
+    low, high = found.found.interval.low + by, found.found.interval.high + by
+    estimate = Estimate(found.found.value + by, Interval(low, high, found.level))
+    return replace(found, by_replicate=found.by_replicate + by, found=estimate)
+
+
+def quotient(first: Exponent, second: Exponent, level: float = 0.95) -> OverReplicates:
+    """The first exponent over the second one, as a ratio over replicates; refused where either is.
+
+    A replicate whose errors do not fall has no ratio.
     """
-    signs = np.sign(np.asarray(ln_ratios, float))
-    led = [
-        (float(place), sign) for place, sign in zip(np.asarray(places, float), signs, strict=True) if sign in (-1, 1)
-    ]
-    return tuple(
-        LeaderChange(before, after, "first" if sign > 0 else "second")
-        for (before, previous), (after, sign) in pairwise(led)
-        if sign != previous
+    if refusals := (*first.refusals, *second.refusals):
+        return OverReplicates(level, np.full(first.by_replicate.shape, np.nan), refusals)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = np.where(
+            (first.by_replicate > 0) & (second.by_replicate > 0), first.by_replicate / second.by_replicate, np.nan
+        )
+        return ratio_over(np.log(ratios), level)
+
+
+def needed(side: Curve, ln_loss: float) -> np.ndarray:
+    """ln of the smallest budget at which each replicate [R] has a loss; nan where its budgets do not hold it."""
+    falling = _falling(side)
+    found = np.array([_needed(side.budgets, row, ln_loss) for row in falling])
+    return np.where((falling[:, 0] > ln_loss) & (falling[:, -1] <= ln_loss), found, np.nan)
+
+
+def deviation_over(logs: ArrayLike, level: float = 0.95) -> OverReplicates:
+    """The standard deviation between replicates, with the interval of chi-squared, for normal values."""
+    values = np.asarray(logs, float)
+    values = values[~np.isnan(values)]
+    refusals, cautions = _checked(values, np.isnan(values))
+    if refusals:
+        return OverReplicates(level, values, refusals, cautions)
+    freedom, deviation = values.size - 1, float(values.std(ddof=1))
+    low, high = (
+        deviation * float(np.sqrt(freedom / chi2.isf(tail, freedom))) for tail in ((1 - level) / 2, (1 + level) / 2)
     )
+    return OverReplicates(level, values, (), cautions, Estimate(deviation, Interval(low, high, level)))
 
 
-def curve(replicates: Sequence[Searched], budgets: ArrayLike, effort: int | None = None) -> Curve:
-    """The curve of one side over budgets, from its runs in each replicate [runs]."""
-    places = np.asarray(budgets, float)
-    if places.ndim != 1 or not places.size or not np.all(np.diff(places, prepend=0.0) > 0):
-        raise HarnessError(f"budgets are {places.tolist()}; give numbers above 0, the smallest first, each one once.")
-    if not replicates:
-        raise HarnessError("a curve needs the runs of 1 replicate at least, and there are none.")
-
-    def values(at: int | None) -> np.ndarray:
-        return np.array([[value(one, budget, at).ln_loss for budget in places] for one in replicates])
-
-    winners = values(None)
-    return Curve(places, winners if effort is None else values(effort), winners)
+def _over(values: np.ndarray, level: float, is_ratio: bool) -> OverReplicates:
+    refusals, cautions = _checked(values, np.isnan(values))
+    if refusals:
+        return OverReplicates(level, values, refusals, cautions)
+    mean = _student(values, level)
+    return OverReplicates(level, values, refusals, cautions, _as_ratio(mean) if is_ratio else mean)
 
 
 def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> Multiplier:
@@ -214,7 +215,7 @@ def exponent(side: Curve, level: float = 0.95) -> Exponent:
     stay in the mean, because without them the law would look steeper. More than a fifth of them refuse the exponent,
     and so does a mean that is not above 0.
     """
-    slopes = _slopes(side.budgets, side.ln_losses)
+    slopes = lines_of(side.budgets, side.ln_losses)[:, 1]
     flat = sum(np.unique(row[~np.isnan(row)]).size < LAW_NETWORKS for row in side.winners)
     refusals, cautions = _checked(slopes, np.isnan(slopes), side.ln_losses)
     known = side.budgets[~np.isnan(side.ln_losses).all(axis=0)]
@@ -251,7 +252,7 @@ def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Exponent:
     if not np.array_equal(first.budgets, second.budgets):
         raise HarnessError("the two sides have different budgets; give both curves at the same budgets.")
     lacking = np.where(np.isnan(first.ln_losses + second.ln_losses), np.nan, 0.0)
-    mine, other = (_slopes(side.budgets, side.ln_losses + lacking) for side in (first, second))
+    mine, other = (lines_of(side.budgets, side.ln_losses + lacking)[:, 1] for side in (first, second))
     sides = {"first": exponent(first, level), "second": exponent(second, level)}
     refusals, cautions = _checked(mine - other, np.isnan(mine - other))
     told = [(name, refusal) for name, side in sides.items() for refusal in side.refusals]
@@ -266,7 +267,7 @@ def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Exponent:
 def _student(values: np.ndarray, level: float) -> Estimate:
     """The mean of the values that are there, and Student's interval."""
     known = values[~np.isnan(values)]
-    mean, half = float(known.mean()), half_width(float(known.std(ddof=1)), known.size, level)
+    mean, half = float(known.mean()), float(half_width(known.std(ddof=1), known.size, level))
     return Estimate(mean, Interval(mean - half, mean + half, level))
 
 
@@ -320,12 +321,3 @@ def _needed(budgets: np.ndarray, falling: np.ndarray, ln_loss: float) -> float:
     if not known.any():
         return float("nan") if np.isnan(ln_loss) else float(np.log(budgets[-1]))
     return float(np.interp(ln_loss, falling[known][::-1], np.log(budgets[known][::-1])))
-
-
-def _slopes(budgets: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:
-    """-d ln loss / d ln budget of each row by least squares, over its values; nan of fewer than two."""
-    known = ~np.isnan(ln_losses)
-    mean = np.sum(known * np.log(budgets), axis=1) / np.maximum(known.sum(axis=1), 1)
-    centred = known * (np.log(budgets) - mean[:, None])
-    with np.errstate(invalid="ignore"):
-        return -np.sum(centred * np.where(known, ln_losses, 0.0), axis=1) / np.sum(centred**2, axis=1)

@@ -16,8 +16,8 @@ from harness.comparison.exponents import ExponentDifference
 from harness.comparison.loss import LossRatio
 from harness.fit import Interval
 
-Ruling = Literal["supported", "refuted", "equal", "inconclusive"]
-Conclusion = Literal["supported", "refuted", "equal", "convention-dependent", "inconclusive"]
+Ruling = Literal["supported", "refuted", "equal", "open"]
+Conclusion = Literal["supported", "refuted", "equal", "convention-dependent", "open"]
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ def to_number(convention: str, task: str, found: CostRatio | LossRatio | Exponen
 
 
 def outcome(number: ClaimNumber, threshold: float) -> Ruling:
-    """supported where the interval lies wholly above the threshold, refuted where wholly below, else inconclusive."""
+    """supported where the interval lies wholly above the threshold, refuted where wholly below, else open."""
     if number.interval is None:
-        return "inconclusive"
+        return "open"
     if number.interval.low > threshold:
         return "supported"
-    return "refuted" if number.interval.high < threshold else "inconclusive"
+    return "refuted" if number.interval.high < threshold else "open"
 
 
 def count_tasks(numbers: Sequence[ClaimNumber], threshold: float, at_least: int) -> Count:
@@ -108,7 +108,7 @@ def count_outcomes(convention: str, outcomes: Sequence[Ruling], at_least: int) -
     """
     supported, refuted, tasks = outcomes.count("supported"), outcomes.count("refuted"), len(outcomes)
     equal = outcomes.count("equal")
-    found: Ruling = "inconclusive"
+    found: Ruling = "open"
     if supported >= at_least:
         found = "supported"
     elif tasks - refuted < at_least:
@@ -131,7 +131,7 @@ def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: S
     """The verdict on "`quantity` is above `threshold` on at least `at_least` tasks", from all conventions' numbers.
 
     All conventions support it: supported; all refute it: refuted; some support and some refute it:
-    convention-dependent, which is a finding. Anything else is inconclusive: one convention that cannot tell may yet
+    convention-dependent, which is a finding. Anything else is open: one convention that cannot tell may yet
     disagree. Raises HarnessError without numbers, on unequal tasks of the conventions, and on too few for the rule.
     """
     if not numbers:
@@ -162,7 +162,7 @@ def conclusion(counts: Sequence[Count]) -> Conclusion:
     outcomes = {count.outcome for count in counts}
     if len(outcomes) == 1:
         return outcomes.pop()
-    return "convention-dependent" if {"supported", "refuted"} <= outcomes else "inconclusive"
+    return "convention-dependent" if {"supported", "refuted"} <= outcomes else "open"
 
 
 def _stable(numbers: Sequence[ClaimNumber], threshold: float) -> bool:

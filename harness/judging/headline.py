@@ -15,33 +15,34 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
+from harness.comparison.replicates import exponent
 from harness.fit.result import to_json as plain
 from harness.judging.baselines import baseline_losses
-from harness.judging.curves import (
+from harness.judging.failing import FAR, far_runs, far_runs_words
+from harness.judging.found import Found, found_of
+from harness.judging.judge import interval_level
+from harness.judging.looks import level_over
+from harness.judging.runs import ExperimentRuns, runs_of
+from harness.judging.scaling import chosen_runs, headline_axes
+from harness.judging.sides import (
     SideCurve,
     check_any_learnt,
     common,
     largest_common,
-    of_paired,
-    paired,
+    loss_ratio,
+    picked,
+    rows_of_side,
     side_curve,
-    size_of,
+    size_on,
     worse_than_constant,
 )
-from harness.judging.failing import FAR, far_runs, far_runs_words
-from harness.judging.found import Found
-from harness.judging.judge import interval_level
-from harness.judging.looks import level_over
-from harness.judging.replicates import found_of
-from harness.judging.runs import ExperimentRuns, of_arm, runs_of
-from harness.judging.scaling import chosen_runs
 from harness.judging.versus import Side, conventions_of, tasks_of_both
-from harness.judging.winners import effort_ratios
+from harness.judging.winners import LOSS, of_side
 from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
-LOST_TO_CONSTANT = "WORSE_THAN_CONSTANT: with so many runs both sides are worse than a constant"
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
@@ -96,16 +97,33 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Effort:
-    """The ratio second / first on a task at the largest matched size, if each side had made `runs` runs at each size.
-
-    The first side is better in `won` of the replicates, the second in `lost`.
-    """
+    """The ratio second / first on a task at the largest matched size, with `runs` runs of each side at each size."""
 
     task: str
     runs: int
     ratio: Found
-    won: int
-    lost: int
+
+
+@dataclass(frozen=True)
+class NearTheBest:
+    """Of a side's runs at the largest size, the `share` that end within FAR times of what validation picks of these.
+
+    It is the mean over replicates; runs that diverged are not near.
+    """
+
+    task: str
+    side: str
+    share: float
+
+
+@dataclass(frozen=True)
+class SideExponent:
+    """The exponent of a side on a task: of the budgets on `axis`, the mean over replicates of each one's own slope."""
+
+    task: str
+    side: str
+    axis: str
+    exponent: Found
 
 
 @dataclass(frozen=True)
@@ -132,7 +150,7 @@ class Headline:
     second: Side
     metric: str
     level: float
-    seeds: int
+    replicates: int
     formulas: dict[str, str]
     columns: tuple[str, ...]
     clock: str | None
@@ -146,6 +164,8 @@ class Headline:
     baselines: tuple[Baseline, ...] = ()
     efforts: tuple[Effort, ...] = ()
     others: tuple[Other, ...] = ()
+    exponents: tuple[SideExponent, ...] = ()
+    near_the_best: tuple[NearTheBest, ...] = ()
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -172,7 +192,7 @@ class NoHeadline:
 def main_rule(manifest: Manifest) -> Decide | None:
     """The first rule that compares two sides by their sizes."""
     rules = manifest.experiment.decide
-    return next((rule for rule in rules if len(rule.arms) == 2 and not rule.takes.of_any_size), None)
+    return next((rule for rule in rules if len(rule.sides) == 2 and not rule.takes.of_networks), None)
 
 
 def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
@@ -183,7 +203,7 @@ def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
     if pairs := manifest.experiment.pairs:
         return _sides_of(pairs[0])
     if rule := main_rule(manifest):
-        first, second = rule.sides
+        first, second = rule.arms_of_sides
         return _sides_of((first, second))
     arms = list(manifest.experiment.arms)
     has_pair = len(arms) > 1 if manifest.experiment.search else len(arms) == 2
@@ -205,7 +225,7 @@ def main_headline(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame |
         arms = ", ".join(manifest.experiment.arms)
         return NoHeadline(f"No two sides are named to compare: `harness compare FILE A B` compares two of {arms}.")
     try:
-        return headline(manifest, runs_of(manifest, table), sides, every=every)
+        return headline(manifest, runs_of(manifest, table, every), sides)
     except HarnessError as error:
         return NoHeadline(f"Nothing can be compared: {error}.")
 
@@ -217,7 +237,6 @@ def headline(
     at: float | None = None,
     axis: str | None = None,
     level: float | None = None,
-    every: pd.DataFrame | None = None,
 ) -> Headline:
     """Both sides on every task and axis, at the smallest, a middle and the largest size that both have.
 
@@ -235,11 +254,12 @@ def headline(
     readings: list[Reading] = []
     leads: list[Lead] = []
     for task in tasks:
-        first, second = (of_arm(runs, task, side.names) for side in sides)
         for axis_name in axes:
             try:
-                curves = side_curve(first, axis_name), side_curve(second, axis_name)
-                sizes = _sizes(*curves) if at is None else [size_of(first.runs, axis_name, at, known)]
+                first, second = (side_curve(runs, task, side.names, axis_name) for side in sides)
+                curves = first, second
+                matched = side_curve(runs, task, sides[0].names, known)
+                sizes = _sizes(*curves) if at is None else [size_on(matched, at, axis_name)]
             except HarnessError as error:
                 readings += [Reading(task, axis_name, place, Found(refused=str(error))) for place in places]
                 continue
@@ -251,7 +271,7 @@ def headline(
         *sides,
         metric=str(runs.table["metric"].iloc[0]),
         level=level,
-        seeds=max((one.ratio.seeds or 0 for one in readings), default=0),
+        replicates=max((one.ratio.replicates for one in readings), default=0),
         formulas={task: manifest.formulas[task].formula for task in tasks},
         columns=tuple(name for name in axes if name not in clocks),
         clock=clocks[0] if clocks else None,
@@ -264,28 +284,54 @@ def headline(
         leads=tuple(leads),
         cautions=tuple(_cautions(manifest, runs, sides, readings)),
         looks=looks,
-        efforts=tuple(_efforts(manifest, every, sides, tasks, level)),
+        efforts=tuple(_efforts(runs, sides, tasks, level)),
         others=tuple(_others(manifest, runs, sides, tasks, level)),
+        exponents=tuple(_exponents(manifest, runs, sides, tasks, level)),
+        near_the_best=tuple(_near_the_best(runs, sides, tasks)),
         baselines=tuple(
             Baseline(task, name, loss) for task in tasks for name, loss in baseline_losses(runs.table, task).items()
         ),
     )
 
 
-def _efforts(
-    manifest: Manifest,
-    every: pd.DataFrame | None,
-    sides: tuple[Side, Side],
-    tasks: Sequence[str],
-    level: float,
-) -> Iterator[Effort]:
-    """Every effort on every task; nothing where no search has replicates."""
-    if every is None or manifest.experiment.search is None:
+def _efforts(runs: ExperimentRuns, sides: tuple[Side, Side], tasks: Sequence[str], level: float) -> Iterator[Effort]:
+    """Every effort on every task, at the largest matched budget; nothing where nothing is searched."""
+    search = runs.manifest.experiment.search
+    if runs.every is None or search is None:
         return
-    for one in effort_ratios(manifest, every, sides[0].names, sides[1].names, level):
-        if one.task in tasks:
-            ratio = found_of(one.ratio) if one.learnt else Found(refused=LOST_TO_CONSTANT)
-            yield Effort(one.task, one.effort, ratio, one.ratio.won, one.ratio.lost)
+    for task, effort in itertools.product(tasks, efforts(search.runs)):
+        first, second = (side_curve(runs, task, side.names, runs.matched, effort) for side in sides)
+        try:
+            ratio = _ratio(first, second, largest_common([first, second]), level, runs.manifest.looks)
+        except HarnessError as error:
+            ratio = Found(refused=str(error))
+        yield Effort(task, effort, ratio)
+
+
+def _near_the_best(runs: ExperimentRuns, sides: tuple[Side, Side], tasks: Sequence[str]) -> Iterator[NearTheBest]:
+    """Of every side on every task; nothing where nothing is searched."""
+    if runs.every is None or runs.manifest.experiment.search is None:
+        return
+    for task, side in itertools.product(tasks, sides):
+        own = of_side(runs.manifest, runs.every, task, side.names)
+        own = own[own["asked"] == own["asked"].max()]
+        best = picked(own, ["seed"]).set_index("seed")[LOSS]
+        near = (own["status"] == "done") & (own[LOSS] <= FAR * own["seed"].map(best))
+        yield NearTheBest(task, side.label, float(near.groupby(own["seed"]).mean().mean()))
+
+
+def _exponents(
+    manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side], tasks: Sequence[str], level: float
+) -> Iterator[SideExponent]:
+    """Of both sides, by a size and by a training cost."""
+    for axis, task, side in itertools.product(headline_axes(manifest), tasks, sides):
+        try:
+            curve = side_curve(runs, task, side.names, axis)
+            seen = level_over(level, manifest.looks, len(curve.seeds)) if manifest.looks else level
+            found = found_of(exponent(curve.over_budgets, seen))
+        except HarnessError as error:
+            found = Found(refused=str(error))
+        yield SideExponent(task, side.label, axis, found)
 
 
 def _others(
@@ -296,9 +342,9 @@ def _others(
         if pair == sides:
             continue
         for task in tasks:
-            first, second = (side_curve(of_arm(runs, task, side.names), runs.matched) for side in pair)
             try:
-                ratio = _ratio(first, second, largest_common(first, second), level, manifest.looks)
+                first, second = (side_curve(runs, task, side.names, runs.matched) for side in pair)
+                ratio = _ratio(first, second, largest_common([first, second]), level, manifest.looks)
             except HarnessError as error:
                 ratio = Found(refused=str(error))
             yield Other(pair[0].label, pair[1].label, task, ratio)
@@ -324,7 +370,7 @@ def is_lost_to_constant(ratio: Found) -> bool:
 
 def _level(manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side]) -> float:
     asked = tuple(side.names for side in sides)
-    rule = next((rule for rule in manifest.experiment.decide if rule.sides == asked), None)
+    rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == asked), None)
     return LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
 
 
@@ -333,8 +379,8 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
 
     Where they have one size in common, it is the largest. None stands for a size that there is not.
     """
-    largest = largest_common(first, second)
-    smallest, _ = common(first, second)
+    largest = largest_common([first, second])
+    smallest, _ = common([first, second])
     if smallest >= largest * (1 - END_TOLERANCE):
         return None, None, float(largest)
     between = first.sizes[(first.sizes > smallest) & (first.sizes < largest)]
@@ -354,7 +400,7 @@ def _reading(
     looks: Sequence[int],
 ) -> Reading:
     ratio = _ratio(*curves, size, level, looks)
-    worse = worse_than_constant(*curves, size) if size is not None and ratio.estimate is not None else ()
+    worse = worse_than_constant(curves, size) if size is not None and ratio.estimate is not None else ()
     return Reading(task, axis, place, ratio, worse)
 
 
@@ -362,18 +408,18 @@ def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float
     if size is None:
         return Found(refused=f"NO_SIZE: {first.name} and {second.name} have too few sizes of {first.axis} in common")
     try:
-        check_any_learnt(first, second, size)
-        found = paired(first, second, size, level)
+        check_any_learnt([first, second], size)
+        found = found_of(loss_ratio(first, second, size, level), size)
         if looks:
-            found = paired(first, second, size, level_over(level, looks, found.seeds))
-        return of_paired(found, size)
+            found = found_of(loss_ratio(first, second, size, level_over(level, looks, found.replicates)), size)
+        return found
     except HarnessError as error:
         return Found(refused=str(error), at=size)
 
 
 def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
     """The chosen runs of a side at its largest size on the matched axis, without those that diverged."""
-    rows = chosen_runs(of_arm(runs, task, side.names).runs, runs.matched)
+    rows = chosen_runs(rows_of_side(runs.table, task, side.names), runs.matched)
     return rows[(rows["size"] == rows["size"].max()) & (rows["status"] == "done")]
 
 
@@ -397,7 +443,7 @@ def _leads(
 
     Sizes that cannot be read are left out.
     """
-    smallest, largest = common(*curves)
+    smallest, largest = common(curves)
     between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
     found: list[Lead] = []
     for size in dict.fromkeys([smallest, *between, largest]):

@@ -1,410 +1,171 @@
-"""From the numbers of a rule to its verdict: outcomes of conditions, of tasks and of conventions, and a conclusion."""
+"""From the numbers of a rule to its verdict: the outcome on each task, and what follows for the claim."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.comparison import Count, conclusion, count_outcomes, task_level
-from harness.comparison.verdict import Conclusion, Ruling
+from harness.comparison.replicates import OverReplicates
+from harness.comparison.verdict import Count, count_outcomes, task_level
 from harness.fit.result import to_json as plain
-from harness.judging.found import Found, Later, Look, Number
-from harness.judging.looks import (
-    LookedRuns,
-    Reading,
-    looked_runs,
-    looks_at,
-    reading_at,
-    seeds_can_decide,
-)
-from harness.judging.power import EVERY, outlook, power_line
+from harness.judging.found import Found, Look, Number, Outcome, found_of
+from harness.judging.looks import has_replicates, looks_at, until
+from harness.judging.power import power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns, runs_of
-from harness.judging.words import STABLE, condition_words, matters_words, number_words, rule_words
-from harness.spec import Condition, Decide, Manifest, all_axes, stable_axes, units
-
-FREE_CONDITIONS = 2  # that the two sides of an interval pay for
-
-
-@dataclass(frozen=True)
-class Looked:
-    """How far the looks at a rule have come: the last one, and the ids of all runs that it has read or reads next.
-
-    While some of them have no record the next look waits for them, and the rule stands as the last one found it.
-    """
-
-    last: Look
-    run_ids: frozenset[str]
-    waiting: Look | None
+from harness.judging.sides import budget_of, curves_of
+from harness.judging.words import matters_words, number_words, rule_words
+from harness.spec import Decide, Manifest, all_axes, units
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A judged rule. `level` is that of each interval, `given` the numbers of its antecedent.
+    """A judged rule on `axis`. `level` is that of each interval, once for the many tasks and looks that share an error.
 
-    `stable`: supported or refuted under at least `stable_axes` (of counts: two), all of them measured; no number is
-    refused, and the estimates of a condition on a task lie on one side under all. `unmeasured` have no numbers.
-    `looked` is of experiments with looks, which share the error that `level` leaves. `power` says what an inconclusive
-    rule would need (`harness.judging.power`).
+    `waits_for` is the number of replicates of the next look, where an open rule waits for their runs. `power` says what
+    an open rule would need. Of a search `effort` is the number of runs of a side at each size, and `cap` what one of
+    the largest size may spend.
     """
 
     rule: Decide
     words: str
+    axis: str
     level: float
     numbers: tuple[Number, ...]
-    given: tuple[Number, ...]
-    counts: tuple[Count, ...]
-    conclusion: Conclusion
-    stable: bool
-    unmeasured: tuple[str, ...]
-    looked: Looked | None = None
+    count: Count
     power: str | None = None
+    waits_for: int | None = None
+    effort: int | None = None
+    cap: Mapping[str, float] | None = None
 
     @property
-    def holds_under(self) -> tuple[str, ...]:
-        """The conventions under which the claim is supported."""
-        return tuple(count.convention for count in self.counts if count.outcome == "supported")
+    def outcome(self) -> Outcome:
+        """What became of the claim."""
+        return self.count.outcome
 
 
-class Question(NamedTuple):
-    """A number that a rule asks for: a condition, or an antecedent, of a unit under a convention."""
+def judge_all(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None) -> list[Verdict]:
+    """The verdict on every rule of a plan, from the table that is judged (`winners.reported`) and that of all runs.
 
-    axis: str
-    unit: str
-    tasks: tuple[str, ...]
-    condition: Condition
-    is_given: bool
-
-
-class EstimateSide(NamedTuple):
-    """On which side of its condition an estimate lies; and which arm is ahead, where the condition does not say it."""
-
-    outcome: Ruling
-    is_first_ahead: bool | None = None
-
-
-class Asked(NamedTuple):
-    """What a rule asks of some runs: its units and conventions, its questions, and the level of their intervals."""
-
-    rule: Decide
-    units: tuple[str, ...]
-    measured: tuple[str, ...]
-    questions: tuple[Question, ...]
-    level: float
-
-
-def judge_all(manifest: Manifest, table: pd.DataFrame) -> list[Verdict]:
-    """The verdict on every rule of a plan, from the table of its runs (`record.load`, with `seconds` if measured).
-
-    Of a plan with looks the table has all runs of the first look; others are read where a rule asks for them.
+    Of a plan with looks the tables have all runs of the first look, and any of later ones.
     """
     if not manifest.experiment.decide:
         return []
-    if manifest.looks:
-        looked, verdicts = judge_looks(manifest, table)
-        wanted_alone = replace(looked, present=wanted(manifest, verdicts) & looked.present)
-        return [_with_later(one, wanted_alone) for one in verdicts]
-    runs = runs_of(manifest, table)
+    runs = runs_of(manifest, table, every)
     return [judge(rule, runs) for rule in manifest.experiment.decide]
 
 
-def judge_looks(manifest: Manifest, table: pd.DataFrame) -> tuple[LookedRuns, list[Verdict]]:
-    """The runs of a plan with looks, and the verdict on every rule, as far as its looks have come."""
-    looked = looked_runs(manifest, table)
-    return looked, [judge_at_looks(rule, looked) for rule in manifest.experiment.decide]
-
-
-def wanted(manifest: Manifest, verdicts: Sequence[Verdict]) -> frozenset[str]:
-    """Ids of the runs of the first look, and of those that rules have read or ask for."""
-    asked = (verdict.looked.run_ids for verdict in verdicts if verdict.looked)
-    return manifest.with_seeds(manifest.looks[0]).union(*asked)
-
-
-def _with_later(verdict: Verdict, looked: LookedRuns) -> Verdict:
-    """The verdict, and beside each number of an early look what the last one finds whose runs are all there."""
-    asked = _asked(verdict.rule, looked.first)
-    looks = looks_at(asked.level, looked.manifest.looks)
-
-    def read_again(numbers: Sequence[Number], is_given: bool) -> tuple[Number, ...]:
-        questions = [question for question in asked.questions if question.is_given == is_given]
-        found = zip(questions, numbers, strict=True)
-        return tuple(replace(one, later=_later(question, one, looked, looks)) for question, one in found)
-
-    return replace(
-        verdict, numbers=read_again(verdict.numbers, is_given=False), given=read_again(verdict.given, is_given=True)
-    )
-
-
-def _later(question: Question, one: Number, looked: LookedRuns, looks: Sequence[Look]) -> Later | None:
-    assert one.look is not None
-    for look in reversed(looks):
-        if look.seeds <= one.look.seeds:
-            return None
-        reading = _read_anew(question, looked, look)
-        if reading and reading.runs is not None:
-            found = _find(Case(question.condition, question.tasks, question.axis, reading.runs, look.level))
-            return Later(found, outcome(question.condition, found), look)
-    return None
-
-
 def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
-    """The verdict on a rule.
+    """The verdict on a rule, by the looks of its plan.
 
-    Intervals are at the level that many tasks ask for (`harness.comparison.task_level`), and more than two conditions.
+    What a look decides on a task stays as it was found there. The next look finds anew what is open, with all of its
+    replicates, until the claim is decided; it waits until all their runs are recorded.
     """
-    asked = _asked(rule, runs)
-    return _verdict(asked, [_number(asked, question, runs, asked.level) for question in asked.questions])
-
-
-def judge_at_looks(rule: Decide, looked: LookedRuns) -> Verdict:
-    """The verdict on a rule that is looked at after more and more seeds, until every convention is decided.
-
-    What a look decides stays as it was found there. A later look finds anew what is open, by conventions and units that
-    are open; it waits until all runs that it reads have records, so that the verdict hangs on no others.
-    """
-    asked = _asked(rule, looked.first)
-    first, *later = looks_at(asked.level, looked.manifest.looks)
-    numbers = [_number(asked, question, looked.first, first.level, first) for question in asked.questions]
-    run_ids = looked.manifest.with_seeds(first.seeds)
-    last, waiting = first, None
-    for look in later:
-        readings = {place: _read_anew(asked.questions[place], looked, look) for place in _open(asked, numbers)}
-        found = {place: reading for place, reading in readings.items() if reading}
-        if not found:
+    counted, axis = units(rule, runs.tasks), rule.axis or runs.matched
+    level = interval_level(rule, len(counted))
+    looks = looks_at(level, runs.manifest.looks or (len(runs.manifest.experiment.seeds),))
+    numbers: dict[str, Number] = {}
+    waits_for = None
+    for look in looks:
+        if runs.manifest.looks and not has_replicates(runs, look.replicates):
+            waits_for = look.replicates
             break
-        run_ids = run_ids.union(*(reading.run_ids for reading in found.values()))
-        if any(reading.runs is None for reading in found.values()):
-            waiting = look
+        seen = until(runs, look) if runs.manifest.looks else runs
+        for unit, tasks in counted.items():
+            if unit not in numbers or numbers[unit].outcome == "open":
+                numbers[unit] = _number(rule, unit, Case(rule, tasks, axis, seen, look.level), look, runs)
+        if _count(rule, axis, numbers).outcome != "open":
             break
-        for place, reading in found.items():
-            assert reading.runs is not None
-            numbers[place] = _number(asked, asked.questions[place], reading.runs, look.level, look)
-        last = look
-    return replace(_verdict(asked, numbers), looked=Looked(last, run_ids, waiting))
-
-
-def _asked(rule: Decide, runs: ExperimentRuns) -> Asked:
-    counted = units(rule, runs.tasks)
-    clocks = {axis.name for axis in all_axes().values() if axis.needs_seconds}
-    measured = tuple(axis for axis in rule.conventions if axis not in clocks or "seconds" in runs.table)
-    parts = ((rule.conditions, False), (rule.given, True))
-    questions = [
-        Question(axis, unit, counted[unit], condition, is_given)
-        for (conditions, is_given), axis, unit in itertools.product(parts, measured, counted)
-        for condition in conditions
-    ]
-    return Asked(rule, tuple(counted), measured, tuple(questions), interval_level(rule, len(counted)))
-
-
-def _verdict(asked: Asked, found: Sequence[Number]) -> Verdict:
-    rule, measured = asked.rule, asked.measured
-    outcomes = _unit_outcomes(asked, found)
-    told = {convention: list(of_units.values()) for convention, of_units in outcomes.items()}
-    counts = [count_outcomes(convention, of_units, rule.at_least) for convention, of_units in told.items()]
-    concluded: Conclusion = conclusion(counts) if counts else "inconclusive"
-    power = None
-    if concluded == "inconclusive":
-        power = power_line(rule, asked.units, list(zip(counts, told.values(), strict=True)), found)
+    count = _count(rule, axis, numbers)
+    search = runs.manifest.experiment.search
     return Verdict(
         rule=rule,
-        words=rule_words(rule, len(asked.units)),
-        level=asked.level,
-        numbers=tuple(_part(asked, found, is_given=False)),
-        given=tuple(_part(asked, found, is_given=True)),
-        counts=tuple(counts),
-        conclusion=concluded,
-        stable=concluded in ("supported", "refuted") and _stable(rule, found, measured),
-        unmeasured=tuple(axis for axis in rule.conventions if axis not in measured),
-        power=power,
+        words=rule_words(rule, axis, len(counted)),
+        axis=axis,
+        level=level,
+        numbers=tuple(numbers.values()),
+        count=count,
+        power=power_line(rule, list(numbers.values()), looks[-1]) if count.outcome == "open" else None,
+        waits_for=waits_for,
+        effort=(rule.effort or search.runs) if search else None,
+        cap={search.cap_name: max(search.caps)} if search else None,
     )
 
 
-def _part(asked: Asked, found: Sequence[Number], is_given: bool) -> list[Number]:
-    """The numbers of the conditions, or of the antecedent."""
-    return [one for one, question in zip(found, asked.questions, strict=True) if question.is_given == is_given]
+def interval_level(rule: Decide, tasks: int) -> float:
+    """The level of each interval, at which a verdict on many tasks is false with a chance of 1 - `rule.level`."""
+    return task_level(rule.level, tasks, rule.at_least)
 
 
-def _unit_outcomes(asked: Asked, found: Sequence[Number]) -> dict[str, dict[str, Ruling]]:
-    """The outcome of each unit, under each convention or over all of them."""
-    rule = asked.rule
-    numbers, given = (_part(asked, found, is_given) for is_given in (False, True))
-    if rule.invariant:
-        whole = len(asked.measured) == len(rule.conventions)
-        return {EVERY: {unit: _alike([one for one in numbers if one.unit == unit], whole) for unit in asked.units}}
-    outcomes: dict[str, dict[str, Ruling]] = {}
-    for axis in asked.measured:
-        outcomes[axis] = {
-            unit: task_outcome(_of(numbers, axis, unit), _of(given, axis, unit) if rule.given else None)
-            for unit in asked.units
-        }
-    return outcomes
+def _number(rule: Decide, unit: str, case: Case, look: Look, runs: ExperimentRuns) -> Number:
+    said = _find(case)
+    found = Found(refused=said) if isinstance(said, str) else found_of(said, _budget(case))
+    known = np.array([]) if isinstance(said, str) else said.by_replicate[~np.isnan(said.by_replicate)]
+    spread = float(known.std(ddof=1)) if known.size > 1 else None
+    return Number(unit, found, outcome(rule, found), spread, look if runs.manifest.looks else None)
 
 
-def _open(asked: Asked, found: Sequence[Number]) -> list[int]:
-    """Places of the numbers that more seeds may decide: open ones of open units, under open conventions."""
-    is_open: set[tuple[str, str]] = set()
-    for convention, outcomes in _unit_outcomes(asked, found).items():
-        count = count_outcomes(convention, list(outcomes.values()), asked.rule.at_least)
-        if count.outcome == "inconclusive":
-            is_open |= {(convention, unit) for unit, told in outcomes.items() if told == "inconclusive"}
-    return [
-        place
-        for place, (one, question) in enumerate(zip(found, asked.questions, strict=True))
-        if one.outcome == "inconclusive"
-        and (EVERY if asked.rule.invariant else question.axis, question.unit) in is_open
-        and seeds_can_decide(one.found)
-    ]
-
-
-def _read_anew(question: Question, looked: LookedRuns, look: Look) -> Reading | None:
-    case = Case(question.condition, question.tasks, question.axis, looked.first, look.level)
-    return reading_at(looked, case, look.seeds)
-
-
-def interval_level(rule: Decide, of: int) -> float:
-    """The level of each interval, so that a verdict is false with a chance of at most 1 - `rule.level`.
-
-    A rule of many tasks by `harness.comparison.task_level`. That all conditions hold needs no correction, but a claim
-    that is true is refuted where any of them is found not to be: each errs on one side only, half as often as an
-    interval, so that two conditions are paid for.
-    """
-    conditions = max(len(rule.conditions) + len(rule.given), FREE_CONDITIONS)
-    return 1 - (1 - task_level(rule.level, of, rule.at_least)) * FREE_CONDITIONS / conditions
-
-
-def _number(asked: Asked, question: Question, runs: ExperimentRuns, level: float, look: Look | None = None) -> Number:
-    condition = question.condition
-    case = Case(condition, question.tasks, question.axis, runs, level)
-    found, words = _find(case), condition_words(condition, asked.rule.conventions)
-    needs = outlook(case, found, question.unit)
-    return Number(question.axis, question.unit, words, found, outcome(condition, found), needs, look)
-
-
-def _find(case: Case) -> Found:
-    """The condition's quantity; what the data do not carry is refused with the reason, never an error."""
+def _find(case: Case) -> OverReplicates | str:
+    """The number of the rule; what the data do not carry is refused with the reason, never an error."""
+    if all_axes()[case.axis].needs_seconds and "seconds" not in case.runs.table:
+        return "seconds are not measured: `harness bench FILE`"
     try:
-        return QUANTITIES[case.condition.quantity].find(case)
+        return QUANTITIES[case.rule.quantity].find(case)
     except HarnessError as error:
-        return Found(refused=str(error))
+        return str(error)
 
 
-def _of(numbers: Sequence[Number], axis: str, unit: str) -> list[Ruling]:
-    return [one.outcome for one in numbers if (one.convention, one.unit) == (axis, unit)]
+def _budget(case: Case) -> float | None:
+    """Where a number that was found is read, if it is of one budget."""
+    rule = case.rule
+    if rule.takes.at != "budget":
+        return None
+    return rule.place if isinstance(rule.place, float) else budget_of(case, curves_of(case))
+
+
+def _count(rule: Decide, axis: str, numbers: Mapping[str, Number]) -> Count:
+    return count_outcomes(axis, [one.outcome for one in numbers.values()], rule.at_least)
 
 
 # ------------------------------------------------------------------------------------------------------------ outcomes
-def outcome(condition: Condition, found: Found) -> Ruling:
-    """What a number says of its condition: its interval lies wholly on one side, or too near to the limit to matter."""
-    decided = _side(condition, found)
-    if decided == "inconclusive" and condition.margin is None and _is_near(condition, found):
-        return "equal"
-    return decided
-
-
-def _side(condition: Condition, found: Found) -> Ruling:
-    """On which side of its condition a number lies wholly; inconclusive if on none."""
-    if found.refused is not None:
-        return "inconclusive"
-    if condition.takes.true_or_false:
-        return "inconclusive" if found.holds is None else "supported" if found.holds else "refuted"
-    assert found.estimate is not None
-    assert found.low is not None
-    assert found.high is not None
-    if condition.margin is not None:
-        least, most = 1 / (1 + condition.margin), 1 + condition.margin
-        inside, outside = least < found.low and found.high < most, found.high < least or most < found.low
-    elif condition.most is not None:
-        inside, outside = found.high < condition.most, found.low > condition.most
-    else:
-        assert condition.threshold is not None
-        least = condition.threshold if condition.least is None else condition.least
-        inside, outside = found.low > condition.threshold and found.estimate >= least, found.high < least
-    return "supported" if inside else "refuted" if outside else "inconclusive"
-
-
-def _is_near(condition: Condition, found: Found) -> bool:
-    """Whether the whole interval is nearer to the limit than the smallest difference that matters."""
+def outcome(rule: Decide, found: Found) -> Outcome:
+    """What a number says of its rule: its interval lies wholly on one side, or too near to the limit to matter."""
     if found.low is None or found.high is None:
-        return False
-    limit, smallest = condition.limit, condition.smallest
-    if condition.takes.is_difference:
-        return limit - smallest < found.low and found.high < limit + smallest
-    return limit / smallest < found.low and found.high < limit * smallest
+        return "open"
+    if rule.within is not None:
+        near = _near(rule, rule.within)
+        is_inside, is_outside = (
+            near[0] < found.low and found.high < near[1],
+            found.high < near[0] or near[1] < found.low,
+        )
+        return "supported" if is_inside else "refuted" if is_outside else "open"
+    is_above, is_below = found.low > rule.limit, found.high < rule.limit
+    if is_above or is_below:
+        return "supported" if is_above == (rule.threshold is not None) else "refuted"
+    low, high = _near(rule, rule.smallest)
+    return "equal" if low < found.low and found.high < high else "open"
 
 
-def task_outcome(conditions: Sequence[Ruling], given: Sequence[Ruling] | None = None) -> Ruling:
-    """All conditions hold: supported; one does not: refuted; one holds by nothing that matters: equal.
-
-    Where the antecedent `given` does not hold by what matters, there is nothing to show, so that it is supported.
-    """
-    found = _all(conditions)
-    if given is None:
-        return found
-    match _all(given):
-        case "refuted" | "equal":
-            return "supported"
-        case "supported":
-            return found
-    return "supported" if found == "supported" else "inconclusive"
-
-
-def _all(outcomes: Sequence[Ruling]) -> Ruling:
-    for decided in ("refuted", "equal"):
-        if decided in outcomes:
-            return decided
-    return "supported" if set(outcomes) == {"supported"} else "inconclusive"
-
-
-def _alike(numbers: Sequence[Number], whole: bool) -> Ruling:
-    """Whether every condition of a task has one outcome under all conventions: unknown where one is inconclusive.
-
-    So it is unless the numbers are `whole`, those of all conventions. A lead and no lead that matters are no opposites.
-    """
-    by_condition: dict[str, set[Ruling]] = {}
-    for one in numbers:
-        by_condition.setdefault(one.condition, set()).add(one.outcome)
-    if any({"supported", "refuted"} <= outcomes for outcomes in by_condition.values()):
-        return "refuted"
-    alike = all(len(outcomes) == 1 and "inconclusive" not in outcomes for outcomes in by_condition.values())
-    return "supported" if alike and whole else "inconclusive"
-
-
-def _stable(rule: Decide, numbers: Sequence[Number], measured: Sequence[str]) -> bool:
-    enough = len(measured) > 1 if rule.takes.of_counts else set(stable_axes()) <= set(measured)
-    if set(rule.conventions) != set(measured) or not enough:
-        return False
-    conditions = {condition_words(one, rule.conventions): one for one in rule.every_condition}
-    sides: dict[tuple[str, str], set[EstimateSide]] = {}
-    for one in numbers:
-        side = _estimate_side(conditions[one.condition], one.found)
-        sides.setdefault((one.unit, one.condition), set()).add(side)
-    return all(len(own) == 1 and next(iter(own)).outcome != "inconclusive" for own in sides.values())
-
-
-def _estimate_side(condition: Condition, found: Found) -> EstimateSide:
-    if found.refused is None and found.holds is None:
-        return EstimateSide(_side(condition, replace(found, low=found.estimate, high=found.estimate)))
-    is_first_ahead = found.estimate > 1 if condition.takes.whoever_leads and found.estimate is not None else None
-    return EstimateSide(_side(condition, found), is_first_ahead)
+def _near(rule: Decide, smallest: float) -> tuple[float, float]:
+    """The ends of what differs from the limit by less than matters."""
+    if rule.takes.is_difference:
+        return rule.limit - smallest, rule.limit + smallest
+    return rule.limit / smallest, rule.limit * smallest
 
 
 # ------------------------------------------------------------------------------------------------------- words and data
 def sentence(verdict: Verdict) -> str:
-    """The claim, the conclusion, the outcome under each convention, and what an inconclusive one would need."""
-    counts = "; ".join(
-        f"{count.outcome} under {count.convention} ({count.supported} of {count.tasks} for it, {count.refuted} against)"
-        for count in verdict.counts
-    )
-    absent = f"; {', '.join(verdict.unmeasured)} not measured" if verdict.unmeasured else ""
+    """The claim, what became of it, on how many tasks, and what an open one would need."""
+    count = verdict.count
+    tasks = f"{count.supported} of {count.tasks} for it, {count.refuted} against"
     power = f"; {verdict.power}" if verdict.power else ""
-    stable = f", {STABLE}" if verdict.stable else ""
-    return f"verdict: “{verdict.rule.claim}” is {verdict.conclusion}{stable}: {counts}{absent}{power}"
+    return f"verdict: “{verdict.rule.claim}” is {verdict.outcome} ({tasks}){power}"
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
@@ -413,27 +174,20 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "claim": verdict.rule.claim,
         "rule": verdict.words,
         "decide": verdict.rule.model_dump(mode="json"),
+        "axis": verdict.axis,
         "level": verdict.rule.level,
         "interval_level": verdict.level,
-        "verdict": verdict.conclusion,
+        "effort": verdict.effort,
+        "cap": verdict.cap,
+        "verdict": verdict.outcome,
+        "count": dict(vars(verdict.count)),
         "matters": matters_words(verdict.rule),
         "power": verdict.power,
-        "stable": verdict.stable,
-        "holds_under": list(verdict.holds_under),
-        "not_measured": list(verdict.unmeasured),
-        "counts": [dict(vars(count)) for count in verdict.counts],
+        "waits_for": verdict.waits_for,
         "numbers": [_number_json(one) for one in verdict.numbers],
-        "given": [_number_json(one) for one in verdict.given],
-        "looked": None if verdict.looked is None else _looked_json(verdict.looked),
     }
 
 
-def _looked_json(looked: Looked) -> dict[str, Any]:
-    waits_for = looked.waiting.seeds if looked.waiting else None
-    return {"seeds": looked.last.seeds, "of": looked.last.of, "waits_for": waits_for, "runs": len(looked.run_ids)}
-
-
 def _number_json(one: Number) -> dict[str, Any]:
-    names = ("convention", "unit", "condition", "found", "outcome", "look", "later")
-    said = {name: plain(getattr(one, name)) for name in names}
+    said = {name: plain(getattr(one, name)) for name in ("unit", "found", "outcome", "look")}
     return {**said, "words": number_words(one)}

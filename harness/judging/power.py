@@ -1,241 +1,107 @@
-"""What an undecided rule would need: how many more seeds, or why more seeds will not help.
+"""What an open rule would need: how many more replicates, or why more will not help.
 
-It is asked as if the truth were the smallest difference that matters (`matters` of a rule) away from its limit; of a
-`margin`, as if both sides were equal. The difference that was estimated is never used.
+It is asked as if the truth were the smallest difference that matters (`matters` of a rule) away from its limit; of
+`within`, as if both sides were equal. The difference that was estimated is never used: power at the estimate is another
+form of its p-value (Hoenig and Heisey 2001).
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 
-from harness.base.errors import HarnessError
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr
+from scipy.stats import chi2
+from scipy.stats import t as t_distribution
+
 from harness.base.formats import human
-from harness.comparison import Count
-from harness.comparison.verdict import Ruling
-from harness.judging.failing import failing_words
-from harness.judging.found import Found, Number
-from harness.judging.quantities import QUANTITIES
-from harness.judging.quantity import Case
-from harness.judging.spread import ENOUGH, MOST_SEEDS, Spread, chance, decades_needed, seeds_needed, seen, sizes_needed
-from harness.judging.words import CODE, matters_words
-from harness.spec import Condition, Decide
+from harness.judging.found import Look, Number
+from harness.judging.words import CODE, asked_words
+from harness.spec import Decide
 
-ALL_SEEDS = 10**9  # what is left with these is not the noise of seeds
-NO_HELP = "more seeds will not help"
-EVERY = "all conventions"  # where a rule compares them
-MOST_DECADES = 6.0  # more than anybody adds
+ENOUGH = 0.8  # the chance of a decision that is asked for
+MOST_REPLICATES = 1000
+QUANTILES = 500  # of the error: the chance of a decision is right to 0.001
+LEAST_SPREAD = 1e-12  # no replicates are nearer to each other
 LARGEST_LOG = 700.0  # beyond it a factor is no float
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What the interval of a number would need to decide its condition, at `level`; `why` nobody can tell, if so.
+def chance(spread: float, replicates: int, difference: float, level: float, of_equality: bool = False) -> float:
+    """The chance that the interval over so many replicates excludes a limit which the truth is `difference` away from.
 
-    `case` is where the number was read, None before any run.
+    With `of_equality` it is the chance that the whole interval is nearer than `difference` to a limit which is the
+    truth: two one-sided tests. Both are means over what the half-width may turn out to be.
     """
-
-    convention: str
-    unit: str
-    condition: Condition
-    level: float
-    spread: Spread | None
-    why: str = ""
-    case: Case | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def noun(self) -> str:
-        """What its interval is over: seeds, each of which may be a replicate of a search."""
-        return "replicate" if self.case and self.case.runs.are_replicates else "seed"
-
-    @property
-    def difference(self) -> float:
-        """The smallest difference that matters: of ln for ratios."""
-        smallest = self.condition.smallest
-        return smallest if self.condition.takes.is_difference else math.log(smallest)
-
-    @property
-    def of_equality(self) -> bool:
-        """Whether equality is to be shown, and not a difference."""
-        return self.condition.margin is not None
-
-    @cached_property
-    def seeds(self) -> int | None:
-        """The fewest seeds in all that have an ENOUGH chance; None if MOST_SEEDS are too few, or nobody can tell."""
-        if self.spread is None:
-            return None
-        return seeds_needed(self.spread, self.difference, self.level, self.of_equality)
-
-    @property
-    def more(self) -> float:
-        """How many seeds more; infinite where no number of them is known to do."""
-        return math.inf if self.seeds is None or self.spread is None else max(0, self.seeds - self.spread.seeds)
-
-    @property
-    def is_beyond_seeds(self) -> bool:
-        """Whether what seeds do not shrink is too wide by itself."""
-        if self.spread is None:
-            return True
-        without_noise = self.spread.with_seeds(ALL_SEEDS)
-        return chance(without_noise, self.difference, self.level, self.of_equality) < ENOUGH
-
-    @property
-    def sizes(self) -> int | None:
-        """The fewest sizes in all, over the same range, that have an ENOUGH chance at the present seeds."""
-        if self.spread is None:
-            return None
-        return sizes_needed(self.spread, self.difference, self.level, self.of_equality)
-
-    @property
-    def decades(self) -> float | None:
-        """The decades in all that as many sizes would have to span, of an exponent."""
-        if self.spread is None:
-            return None
-        return decades_needed(self.spread, self.difference, self.level, self.of_equality)
+    error = max(spread, LEAST_SPREAD) / math.sqrt(replicates)
+    inside = ndtr(difference / error - _half_widths(replicates - 1, level))
+    return float(np.mean(np.maximum(2 * inside - 1, 0) if of_equality else inside))
 
 
-def outlook(case: Case, found: Found, unit: str) -> Outlook:
-    """What the interval of a number that was found would need, at the level that it has."""
-    spread, why = None, ""
-    spread_of = QUANTITIES[case.condition.quantity].spread
-    if found.refused is not None:
-        why = _refused(found.refused)
-    elif spread_of is None:
-        why = f"{NO_HELP}: {case.condition.quantity} does not hang on the noise between seeds"
-    else:
-        try:
-            spread = spread_of(case, found)
-        except HarnessError as error:
-            why = str(error)
-    return Outlook(case.axis, unit, case.condition, case.level, spread, why, case)
+@lru_cache(maxsize=4096)
+def _half_widths(freedom: int, level: float) -> np.ndarray:
+    """Equally likely half-widths over the true error: the estimated variance is chi-squared."""
+    chances = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    return t_distribution.isf((1 - level) / 2, freedom) * np.sqrt(chi2.ppf(chances, freedom) / freedom)
 
 
-def _refused(reason: str) -> str:
-    """The reason of a refusal in short: the sentence behind its last code."""
-    if "SEEDS: " in reason:
-        return "nobody can tell how many seeds it would need: one has no spread; run two or more"
-    if "NO_OVERLAP: " in reason:
-        return f"{NO_HELP}: the ranges of the two sides do not overlap; add sizes that bring them together"
-    sentence = CODE.split(reason)[-1].split(". ")[0].rstrip(".")
-    if "CENSORED: " in reason:  # of more seeds a smaller share may diverge
-        return f"nobody can tell how many seeds it would need: {sentence}"
-    if "TOO_FEW: " in reason or "RANGE: " in reason:
-        return f"{NO_HELP}: {sentence.split(';')[0]}; add sizes"
-    return f"{NO_HELP}: {sentence}"
+def seen(spread: float, replicates: int, level: float, of_equality: bool = False) -> float:
+    """The smallest difference with an ENOUGH chance to be seen; or within which true equality is shown."""
+    far = max(spread, LEAST_SPREAD)
+    while chance(spread, replicates, far, level, of_equality) < ENOUGH:
+        far *= 2
+    return float(
+        brentq(lambda one: chance(spread, replicates, one, level, of_equality) - ENOUGH, 0.0, far, xtol=1e-6 * far)
+    )
 
 
-# --------------------------------------------------------------------------------------------------------------- rules
-def power_line(
-    rule: Decide, units: Sequence[str], judged: Sequence[tuple[Count, Sequence[Ruling]]], numbers: Sequence[Number]
-) -> str:
-    """What an inconclusive rule would need, in a line: under the convention that needs most.
-
-    Of a convention's open tasks, of which a rule may need some only, the last one that is needed counts. `judged` has
-    each convention's count, and the outcome of each of the tasks or families `units`; `numbers` are those of all.
-    """
-    if not judged:
-        return "its seconds are not measured: `harness bench FILE`"
-    hardest: list[Outlook] = []
-    for count, outcomes in judged:
-        if count.outcome != "inconclusive":
-            continue
-        of_units: list[list[Outlook]] = []
-        for unit, outcome in zip(units, outcomes, strict=True):
-            if outcome != "inconclusive":
-                continue
-            found = [
-                one.outlook
-                for one in numbers
-                if one.unit == unit and one.outcome == "inconclusive" and count.convention in (one.convention, EVERY)
-            ]
-            if not found:  # conventions are compared, and one is not measured, or its sides are equal
-                return f"{NO_HELP}: not every convention says who is ahead"
-            of_units.append(found)
-        hardest.append(last_needed(of_units, rule.at_least - count.supported))
-    if not hardest:
-        told = ", ".join(f"{count.outcome} under {count.convention}" for count, _ in judged)
-        return f"{NO_HELP}: it is {told}"
-    return words(max(hardest, key=lambda one: one.more), rule, len(units))
+def replicates_needed(spread: float, difference: float, level: float, of_equality: bool = False) -> int | None:
+    """The fewest replicates in all that have an ENOUGH chance; None if MOST_REPLICATES are too few."""
+    if chance(spread, MOST_REPLICATES, difference, level, of_equality) < ENOUGH:
+        return None
+    numbers = range(2, MOST_REPLICATES + 1)
+    return numbers[bisect_left(numbers, ENOUGH, key=lambda one: chance(spread, one, difference, level, of_equality))]
 
 
-def last_needed(of_units: Sequence[Sequence[Outlook]], needed: int) -> Outlook:
-    """Of tasks, each with its numbers, of which a rule needs so many: the hardest number of the last one needed."""
-    hardest = [max(own, key=lambda one: one.more) for own in of_units]
-    return sorted(hardest, key=lambda one: one.more)[min(needed, len(hardest)) - 1]
+def difference_of(rule: Decide) -> float:
+    """The smallest difference that matters: of ln for ratios."""
+    return rule.smallest if rule.takes.is_difference else math.log(rule.smallest)
 
 
-# --------------------------------------------------------------------------------------------------------------- words
-def words(one: Outlook, rule: Decide, tasks: int, whose: str = "present") -> str:
-    """What a number of a rule would need, in a line, with its task and convention where there are several.
-
-    The seeds of its spread are the `present` or the `planned` ones. With 0 `tasks` no place is told.
-    """
-    places = [f"on {one.unit}"] if tasks > 1 else []
-    places += [f"under {one.convention}"] if len(rule.conventions) > 1 and tasks else []
-    where = "".join(f" {place}" for place in places)
-    if one.spread is None:
-        return one.why + (f" ({where.strip()})" if where else "")
-    what = asked_words(one.condition)
-    chance_words = f"({100 * ENOUGH:g} %{' for each task' if rule.at_least > 1 else ''})"
-    if one.seeds is None and one.is_beyond_seeds:
-        under = f" {places[-1]}" if len(rule.conventions) > 1 and places else ""  # the rest names its task
-        return f"{NO_HELP}{under}: {one.spread.rest}{_sizes_words(one)}"
-    if one.seeds is None and one.case is not None and (failing := failing_words(one.case)):
-        return f"more {one.noun}s hardly help, as {failing}" + (f" ({where.strip()})" if where else "")
-    if one.seeds is None:
-        return f"{what}{where} would need more than {MOST_SEEDS:,} {one.noun}s; {_seen_words(one, one.spread, whose)}"
-    if one.more > 0:
-        needs = f"{what}{where} would need {_more(int(one.more), one.noun)} {chance_words}"
-        return f"{needs}; {_seen_words(one, one.spread, whose)}"
-    verb = "show" if one.of_equality else "see"
-    enough = f"the {whose} {one.spread.seeds} {one.noun}s {verb} {what}{where} {chance_words}"
-    if whose == "planned":
-        return enough
-    if one.of_equality:
-        return f"{enough}, so that the sides probably differ"
-    of_equality = seeds_needed(one.spread, one.difference, one.level, of_equality=True) or 0
-    others = max(0, of_equality - one.spread.seeds)
-    further = f"; if the sides are equal, {_more(others, one.noun)} would show it" if others else ""
-    return f"{enough}, so that the truth is probably nearer{further}"
-
-
-def asked_words(condition: Condition) -> str:
-    """`a difference of 1.1`, or `a ratio of 3.3` where the limit is 3, or `equality within 5 %`."""
-    if condition.margin is not None:
-        return f"equality {matters_words(condition)}"
-    limit = condition.limit if condition.least is None else condition.least
-    smallest = condition.smallest
-    if condition.takes.is_difference:
-        return f"a difference of {smallest:g}" + (f" from {limit:g}" if limit else "")
-    if limit == 1:
-        return f"a difference of {smallest:g}"
-    return f"a ratio of {limit / smallest if condition.most is not None else limit * smallest:.3g}"
-
-
-def as_said(one: Outlook, difference: float) -> float:
+def as_said(rule: Decide, difference: float) -> float:
     """A difference as its rule says it: of a ratio a factor."""
-    return difference if one.condition.takes.is_difference else math.exp(min(difference, LARGEST_LOG))
+    return difference if rule.takes.is_difference else math.exp(min(difference, LARGEST_LOG))
 
 
-def _seen_words(one: Outlook, spread: Spread, whose: str) -> str:
-    """`the present 5 seeds can tell only one of 1.5 or more`."""
-    least = human(as_said(one, seen(spread, one.level, one.of_equality)))
-    told = f"show it within a factor of {least}" if one.of_equality else f"can tell only one of {least} or more"
-    return f"the {whose} {spread.seeds} {one.noun}s {told}"
-
-
-def _sizes_words(one: Outlook) -> str:
-    """`; 4 more sizes in the same range, or 0.7 more decades, would do`; nothing where there is no law."""
-    spread = one.spread
-    if spread is None or spread.sizes is None:
-        return ""
-    ways = [f"{_more(one.sizes - spread.sizes, 'size')} in the same range"] if one.sizes is not None else []
-    if spread.decades is not None and one.decades is not None and one.decades - spread.decades <= MOST_DECADES:
-        ways.append(f"{one.decades - spread.decades:.1f} more decades")
-    return f"; {', or '.join(ways)}, would do" if ways else ""
-
-
-def _more(count: int, noun: str) -> str:
-    return f"{count:,} more {noun}{'' if count == 1 else 's'}"
+def power_line(rule: Decide, numbers: Sequence[Number], last: Look) -> str:
+    """What an open rule would need, in a line: on the last task that it needs, of those that are open."""
+    open_ones = [one for one in numbers if one.outcome == "open"]
+    if refused := [one for one in open_ones if one.spread is None]:
+        where = f" on {refused[0].unit}" if len(numbers) > 1 else ""
+        reason = refused[0].found.refused or "there is no number"
+        return f"more replicates will not help{where}: {CODE.split(reason)[-1].split('. ')[0].rstrip('.')}"
+    if bounded := [one for one in open_ones if one.found.bound]:
+        where = f" on {bounded[0].unit}" if len(numbers) > 1 else ""
+        return f"more replicates will not help{where}: most give a bound only; add budgets on its side"
+    difference, of_equality = difference_of(rule), rule.within is not None
+    needs = sorted(
+        (replicates_needed(one.spread or 0.0, difference, last.level, of_equality) or math.inf, one.unit, one)
+        for one in open_ones
+    )
+    decided = sum(one.outcome == "supported" for one in numbers)
+    needed, unit, one = needs[min(max(rule.at_least - decided, 1), len(needs)) - 1]
+    where = f" on {unit}" if len(numbers) > 1 else ""
+    what = f"{asked_words(rule)}{where}"
+    replicates = one.found.replicates
+    told = human(as_said(rule, seen(one.spread or 0.0, replicates, last.level, of_equality)))
+    least = f"the present {replicates} can tell only one of {told} or more"
+    if math.isinf(needed):
+        return f"{what} would need more than {MOST_REPLICATES:,} replicates; {least}"
+    if needed <= replicates:
+        return (
+            f"the present {replicates} replicates see {what} ({100 * ENOUGH:g} %), so that the truth is probably nearer"
+        )
+    return f"{what} would need {int(needed) - replicates:,} more replicates ({100 * ENOUGH:g} %); {least}"

@@ -1,58 +1,42 @@
-"""The runs that rules are judged on, and the laws that are fitted to them."""
+"""The runs that rules are judged on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
-from harness.base.errors import HarnessError
 from harness.judging.pairs import pairs_axis
-from harness.judging.scaling import SeriesFit, fit_table
-from harness.judging.side_runs import SideRuns, side_runs
-from harness.spec import Manifest, side_label
+from harness.spec import Manifest
 
 
 @dataclass(frozen=True)
 class ExperimentRuns:
-    """The runs of an experiment, the target and inputs of its tasks, and the axis on which its arms are matched.
+    """The table of a plan that is judged (`winners.reported`), that of all its runs, and the axis that is matched.
 
-    `are_replicates` tells whether its rows are the winners of replicates, of which each is a number for itself.
-    `sides` and `fitted` remember runs and laws: rules ask for the same ones again.
+    `every` is None where nobody asks for lower efforts. `curves` remembers curves: rules ask for the same ones again.
     """
 
+    manifest: Manifest
     table: pd.DataFrame
-    tasks: Mapping[str, tuple[str, int]]
-    matched: str
-    are_replicates: bool = False
-    sides: dict[tuple, SideRuns] = field(default_factory=dict, compare=False)
-    fitted: dict[tuple, list[SeriesFit]] = field(default_factory=dict, compare=False)
+    every: pd.DataFrame | None = None
+    curves: dict[tuple, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def tasks(self) -> Mapping[str, tuple[str, int]]:
+        """The target and the inputs of each task."""
+        return self.manifest.tasks
+
+    @property
+    def matched(self) -> str:
+        """The axis on which sides are matched."""
+        return pairs_axis(self.manifest)
 
 
-def runs_of(manifest: Manifest, table: pd.DataFrame) -> ExperimentRuns:
-    """The runs of a plan from their table (`record.load`, with `seconds` where they are measured)."""
+def runs_of(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None) -> ExperimentRuns:
+    """The runs of a plan from their tables (`record.load`, with `seconds` where they are measured)."""
     if "seconds" in table:
         table = table.assign(seconds_per_evaluation=table["seconds"] / table["evaluations"])
-    return ExperimentRuns(table, manifest.tasks, pairs_axis(manifest), bool(manifest.experiment.search))
-
-
-def of_arm(runs: ExperimentRuns, task: str, names: Sequence[str]) -> SideRuns:
-    """The runs of an arm, or of the best of several (`side_runs`)."""
-    key = (task, tuple(names))
-    if key not in runs.sides:
-        runs.sides[key] = side_runs(runs.table, task, names, side_label(names))
-    return runs.sides[key]
-
-
-def laws(runs: ExperimentRuns, task: str, names: Sequence[str], axis: str, level: float) -> list[SeriesFit]:
-    """Both laws of an arm on a task; a HarnessError where the axis is not measured, or counts nothing."""
-    key = (task, tuple(names), axis, level)
-    if key not in runs.fitted:
-        own = of_arm(runs, task, names).runs
-        if axis not in own:
-            raise HarnessError(f"{axis} is not measured")
-        runs.fitted[key] = fit_table(own, [axis], level)
-    if not runs.fitted[key]:
-        raise HarnessError(f"{axis} counts nothing of {', '.join(names)}")
-    return runs.fitted[key]
+    return ExperimentRuns(manifest, table, every)

@@ -1,23 +1,28 @@
-"""Two arms of an experiment at one budget: who is better, by how much, under every convention."""
+"""Two sides of an experiment at one budget: who is better and by how much on every axis, and what that costs."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from harness import comparison
 from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.result import to_json as plain
-from harness.judging.curves import common, curve, loss_at, paired, side_curve, size_of
-from harness.judging.found import Found
-from harness.judging.kept import kept
-from harness.judging.laws import cost_at, shown
-from harness.judging.runs import ExperimentRuns, laws, of_arm
-from harness.judging.side_runs import SideRuns
+from harness.judging.found import Found, found_of
+from harness.judging.runs import ExperimentRuns
+from harness.judging.sides import (
+    SideCurve,
+    budget_ratio,
+    check_any_learnt,
+    common,
+    largest_common,
+    loss_ratio,
+    side_curve,
+    size_on,
+)
 from harness.spec import stable_axes
 
 
@@ -33,14 +38,12 @@ class Side:
 class VersusRequest:
     """What is asked of two sides A and B.
 
-    `at` is the budget on `axis`; None is the largest common one. Costs are compared at `loss`; None is the middle of
-    the losses that both attain.
+    `at` is the budget on `axis`; None is the largest common one.
     """
 
     sides: tuple[Side, Side]
     axis: str
     at: float | None = None
-    loss: float | None = None
     level: float = 0.95
 
     @property
@@ -56,25 +59,24 @@ class VersusRequest:
 
 @dataclass(frozen=True)
 class Versus:
-    """A against B on one task under one convention; ratios are B / A.
+    """A against B on one task, equal on `axis`; ratios are B / A.
 
-    `ratio` is that of test losses at equal size, read at `ratio.at`; `cost` that of sizes at equal test loss;
-    `crossover` the set of sizes at which the laws may be equal.
+    `ratio` is that of test losses at the budget `ratio.at`; `multiplier` how many times that budget B needs for A's
+    test loss.
     """
 
     task: str
-    convention: str
+    axis: str
     ratio: Found
-    cost: Found
-    crossover: comparison.Crossover | None
+    multiplier: Found
 
 
 @dataclass(frozen=True)
 class RatioLine:
-    """The ratio of test losses B / A over A's sizes `x` [n] on the axis asked for, B being equal in `convention`."""
+    """The ratio of test losses B / A over A's budgets `x` [n] on the axis asked for, B being equal on `axis`."""
 
     task: str
-    convention: str
+    axis: str
     x: np.ndarray
     ratio: np.ndarray
     low: np.ndarray
@@ -111,10 +113,10 @@ def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str
 
 
 def versus(runs: ExperimentRuns, asked: VersusRequest) -> list[Versus]:
-    """Both arms on every task under every convention.
+    """Both sides on every task and axis.
 
-    With a budget, A is the network of that size on `asked.axis`, and B under each convention the one that is equal to A
-    in it. A HarnessError where on no task both have sizes around the budget.
+    With a budget, A is what that side has there on `asked.axis`, and B on each axis what is equal to A on it. A
+    HarnessError where on no task both have budgets around it.
     """
     axes, absent = conventions_of(runs, asked.axis)
     if asked.axis in absent:
@@ -138,7 +140,7 @@ def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
 def _check_budget(runs: ExperimentRuns, asked: VersusRequest, tasks: Sequence[str]) -> None:
     ranges = {}
     for task in tasks:
-        low, high = common(*(curve(of_arm(runs, task, side.names).runs, asked.axis) for side in asked.sides))
+        low, high = common([side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
         ranges[task] = (low, high)
         if low <= (asked.at or 0) <= high:
             return
@@ -152,23 +154,30 @@ def _check_budget(runs: ExperimentRuns, asked: VersusRequest, tasks: Sequence[st
 
 
 def _one(runs: ExperimentRuns, asked: VersusRequest, task: str, axis: str) -> Versus:
-    first, second = (of_arm(runs, task, side.names) for side in asked.sides)
-    ratio = _tried(lambda: loss_at(first, second, axis, asked.at, asked.axis, asked.level))
     try:
-        fits = [laws(runs, task, side.names, axis, asked.level) for side in asked.sides]
-        one, other = (law.fit for law in shown([*fits[0], *fits[1]]))
+        first, second = (side_curve(runs, task, side.names, axis) for side in asked.sides)
+        known = side_curve(runs, task, asked.sides[0].names, asked.axis)
+        budget = largest_common([first, second]) if asked.at is None else size_on(known, asked.at, axis)
     except HarnessError as error:
-        return Versus(task, axis, ratio, Found(refused=str(error)), None)
-    cost = _tried(lambda: cost_at(one, other, asked.loss if asked.loss is not None else "middle"))
-    return Versus(task, axis, ratio, cost, kept(comparison.crossover, one, other))
+        return Versus(task, axis, Found(refused=str(error)), Found(refused=str(error)))
+    return Versus(
+        task, axis, _ratio(first, second, budget, asked.level), _multiplier(first, second, budget, asked.level)
+    )
 
 
-def _tried(find: Any) -> Found:
+def _ratio(first: SideCurve, second: SideCurve, budget: float, level: float) -> Found:
     try:
-        found: Found = find()
-        return found
+        check_any_learnt([first, second], budget)
+        return replace(found_of(loss_ratio(first, second, budget, level)), at=budget)
     except HarnessError as error:
-        return Found(refused=str(error))
+        return Found(refused=str(error), at=budget)
+
+
+def _multiplier(first: SideCurve, second: SideCurve, budget: float, level: float) -> Found:
+    try:
+        return replace(found_of(budget_ratio(first, second, budget, level)), at=budget)
+    except HarnessError as error:
+        return Found(refused=str(error), at=budget)
 
 
 def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
@@ -176,29 +185,28 @@ def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
     axes, _ = conventions_of(runs, asked.axis)
     found = []
     for task in tasks_of_both(runs, asked.sides):
-        first, second = (of_arm(runs, task, side.names) for side in asked.sides)
         for axis in axes:
-            read = _points(first, second, axis, asked)
+            read = _points(runs, task, axis, asked)
             if read:
                 found.append(RatioLine(task, axis, *np.array(read).T))
     return found
 
 
-def _points(first: SideRuns, second: SideRuns, axis: str, asked: VersusRequest) -> list[tuple[float, ...]]:
-    """(A's size, ratio, low, high), where there is one; of both ends of B too, which lie between A's sizes."""
+def _points(runs: ExperimentRuns, task: str, axis: str, asked: VersusRequest) -> list[tuple[float, ...]]:
+    """(A's budget, ratio, low, high), where there is one."""
     try:
-        one, other, known = side_curve(first, axis), side_curve(second, axis), curve(first.runs, asked.axis)
-        ends = [size for size in common(one, other) if one.sizes[0] <= size <= one.sizes[-1]]
-        at = [*known.sizes, *(size_of(first.runs, asked.axis, size, axis) for size in ends)]
+        first, second = (side_curve(runs, task, side.names, axis) for side in asked.sides)
+        known = side_curve(runs, task, asked.sides[0].names, asked.axis)
     except HarnessError:
         return []
     found: list[tuple[float, ...]] = []
-    for size in sorted(set(at)):
+    for size in known.sizes:
         try:
-            ratio = paired(one, other, size_of(first.runs, axis, size, asked.axis), asked.level)
+            ratio = _ratio(first, second, size_on(known, float(size), axis), asked.level)
         except HarnessError:
             continue
-        found.append((float(size), ratio.estimate, ratio.low, ratio.high))
+        if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
+            found.append((float(size), ratio.estimate, ratio.low, ratio.high))
     return found
 
 

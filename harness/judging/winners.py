@@ -10,16 +10,12 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 
-from harness.comparison.choose import shares
-from harness.comparison.effort import Searched, Value, efforts, value
-from harness.comparison.replicates import BestRatio, best_ratio
-from harness.judging.baselines import CONSTANT
+from harness.comparison.shares import shares
 from harness.spec import Manifest, all_axes, default_count, side_label
 
 VALIDATION = "val_loss"
@@ -28,35 +24,22 @@ ALWAYS_COSTED = default_count("flops_train")
 DIGITS = 3  # of such budgets
 
 
-@dataclass(frozen=True)
-class EffortRatio:
-    """second / first on a task, at the largest matched budget, if each side had made `effort` runs at each size.
-
-    `learnt` tells whether a side is better than a constant, by medians over replicates.
-    """
-
-    task: str
-    effort: int
-    ratio: BestRatio
-    learnt: bool
-
-
 def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
-    """The table that is judged: of a search with replicates its winners, else the runs as they are.
+    """The table that is judged: of a search its winners, else the runs as they are.
 
     A winner is a row with the `series` of its side, `asked` as its budget, and `won_on` as the axis of that, on which
-    its size is the budget. A side without a candidate in a replicate has a row that diverged. Replicates that lack a
-    record are left out: what is best of a part of a search is no winner of it.
+    its size is the budget. A side without a candidate in a replicate has a row that diverged. Seeds that lack a record
+    are left out: what is best of a part of a search is no winner of it.
     """
-    if manifest.experiment.search is None or runs.empty:
-        return runs
-    runs = _whole_replicates(manifest, runs)
     if runs.empty:
+        return runs
+    runs = whole_replicates(manifest, runs)
+    if manifest.experiment.search is None or runs.empty:
         return runs
     rows, own_runs = [], cache(partial(of_side, manifest, runs))
     for number, (task, side, axis, budget) in enumerate(_budgets(manifest, runs)):
         own = own_runs(task, side)
-        cost = _cost(manifest, own, axis)
+        cost = cost_on(manifest, own, axis)
         allowed = own[(cost <= budget) & np.isfinite(own[VALIDATION])]
         winners = allowed.loc[allowed.groupby("seed")[VALIDATION].idxmin()]
         without = own[~own["seed"].isin(winners["seed"])].drop_duplicates("seed")
@@ -66,35 +49,12 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True).sort_values(["cell", "seed"], ignore_index=True)
 
 
-def _whole_replicates(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
+def whole_replicates(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
     """The rows of the replicates of which every planned run is recorded."""
     planned = Counter(one.run.seed for one in {one.run_id: one for one in manifest.runs}.values())
     recorded = runs.groupby("seed")["run_id"].nunique()
     whole = [seed for seed, number in planned.items() if recorded.get(seed) == number]
     return runs[runs["seed"].isin(whole)]
-
-
-def effort_ratios(
-    manifest: Manifest, runs: pd.DataFrame, first: Sequence[str], second: Sequence[str], level: float
-) -> list[EffortRatio]:
-    """Two sides on every task at the largest size, for efforts of 1, 2, 4, ... runs up to all."""
-    search = manifest.experiment.search
-    assert search
-    runs = _whole_replicates(manifest, runs)
-    replicates = sorted(runs["seed"].unique())
-    found = []
-    for task in dict.fromkeys(runs["task"]):
-        sides = [of_side(manifest, runs, task, side) for side in (first, second)]
-        if any(side.empty for side in sides):
-            continue
-        largest, constant = max(float(side["asked"].max()) for side in sides), math.inf
-        if CONSTANT in runs:  # nan where it is not known, which no side is worse than
-            constant = float(np.log(runs.loc[runs["task"] == task, CONSTANT].median()))
-        for effort in efforts(search.runs):
-            one, other = (_values(side, replicates, largest, effort) for side in sides)
-            least = min(np.nanmedian(side.ln_loss) for side in (one, other))
-            found.append(EffortRatio(task, effort, best_ratio(one, other, level), not least > constant))
-    return found
 
 
 def of_side(manifest: Manifest, runs: pd.DataFrame, task: str, side: Sequence[str]) -> pd.DataFrame:
@@ -106,17 +66,7 @@ def of_side(manifest: Manifest, runs: pd.DataFrame, task: str, side: Sequence[st
     return of_task[of_task["trial"] < of_task["arm"].map(most)]
 
 
-def _values(side: pd.DataFrame, replicates: Sequence[int], largest: float, effort: int) -> Value:
-    """The value of every replicate of a side at a size, with so many runs at each size."""
-    found = []
-    for seed in replicates:
-        own = side[side["seed"] == seed]
-        columns = (own[name].to_numpy(float) for name in ("asked", "asked", VALIDATION, LOSS))
-        found.append(value(Searched(*columns), largest, effort))
-    return Value(np.array([one.ln_loss for one in found]), np.array([one.none for one in found]))
-
-
-def _cost(manifest: Manifest, runs: pd.DataFrame, axis: str) -> pd.Series:
+def cost_on(manifest: Manifest, runs: pd.DataFrame, axis: str) -> pd.Series:
     """What a run costs on an axis: on the matched one the size that was asked, so that a small network of it is none of
     a smaller size.
     """
@@ -143,7 +93,7 @@ def _budgets(manifest: Manifest, runs: pd.DataFrame) -> Iterator[tuple[str, tupl
 def _axes(manifest: Manifest, runs: pd.DataFrame) -> list[str]:
     """The axes of work that are read: those of rules, and those that stand beside every answer."""
     match = manifest.experiment.match
-    asked = itertools.chain.from_iterable(rule.conventions for rule in manifest.experiment.decide)
+    asked = [rule.axis for rule in manifest.experiment.decide if rule.axis]
     beside = [name for name, axis in all_axes().items() if axis.in_stable_verdicts]
     names = dict.fromkeys([ALWAYS_COSTED, *asked, *beside])
     works = [name for name in names if name.startswith("flops_train") or name == "seconds"]

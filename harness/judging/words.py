@@ -2,88 +2,61 @@
 
 import re
 
-from harness.base.formats import interval, number
+from harness.base.formats import human, interval, number
 from harness.judging.found import Found, Number
 from harness.judging.quantities import QUANTITIES
-from harness.judging.quantity import listed
-from harness.spec import Condition, Decide
+from harness.spec import Decide
 
 CODE = re.compile(r"\b([A-Z]{2,}(?:_[A-Z]+)*): ")  # of a refusal, before its reason
-LARGEST_IN_PERCENT = 0.3  # of a margin: from 1 / 1.5 to 1.5 is not 50 % either way
-# Of a verdict whose estimates agree under every convention. Another recipe may turn it all the same.
-STABLE = "stable over counts"
+LARGEST_IN_PERCENT = 1.3  # of a factor: from 1 / 1.5 to 1.5 is not 50 % either way
 
 
-def rule_words(rule: Decide, of: int | None = None) -> str:
+def rule_words(rule: Decide, axis: str, of: int | None = None) -> str:
     """What must be true for the claim to be supported, as one clause; `of` is how many tasks or families there are."""
-    what = ", and ".join(condition_words(one, rule.conventions) for one in rule.conditions)
-    if rule.given:
-        given = " and ".join(condition_words(one, rule.conventions) for one in rule.given)
-        what = f"wherever {given}: {what}"
-    if rule.invariant:
-        what = f"whether {what.replace(', and ', ', and whether ')} has one and the same answer"
-    kinds = ("family of tasks", "families of tasks") if rule.of_family else ("task", "tasks")
+    kinds = ("family of tasks", "families of tasks") if rule.takes.of_family else ("task", "tasks")
     total = f" of {of}" if of else ""
     where = f"on the {kinds[0]}" if of == 1 else f"on at least {rule.at_least}{total} {kinds[1]}"
-    under = "" if rule.takes.of_counts or rule.takes.of_any_size else f", under {listed(rule.conventions)}"
     matters = f"; equal means {matters_words(rule)}" if rule.matters is not None else ""
-    return f"{what}, {where}{under}{matters}; intervals at {100 * rule.level:g} %"
+    what = f"{QUANTITIES[rule.quantity].words(rule)} is {limit_words(rule)}"
+    return f"{what}, {where}, by {axis}{matters}; intervals at {100 * rule.level:g} %"
 
 
-def matters_words(condition: Condition) -> str:
+def matters_words(rule: Decide) -> str:
     """How near to the limit is equal for all that matters: `within 10 %`, or `within 0.2` of a difference."""
-    smallest = condition.smallest
-    if condition.takes.is_difference:
+    smallest = rule.smallest
+    if rule.takes.is_difference:
         return f"within {smallest:g}"
-    if smallest - 1 > LARGEST_IN_PERCENT:
+    if smallest > LARGEST_IN_PERCENT:
         return f"within a factor of {smallest:.3g}"
     return f"within {100 * (smallest - 1):.3g} %"
 
 
-def condition_words(condition: Condition, conventions: tuple[str, ...]) -> str:
-    """A condition as a clause."""
-    what = QUANTITIES[condition.quantity].words(condition, conventions)
-    if condition.takes.true_or_false:
-        return what if condition.margin is None else f"{what} to within {100 * condition.margin:.3g} %"
-    return f"{what} is {limit_words(condition)}"
+def asked_words(rule: Decide) -> str:
+    """What power is asked for: `a difference of 10 %`, or `equality within 10 %` of a rule that asks for that."""
+    matters = matters_words(rule)
+    return f"equality {matters}" if rule.within is not None else f"a difference {matters.replace('within', 'of', 1)}"
 
 
-def limit_words(condition: Condition) -> str:
-    """What the number of a condition is asked to be, as `above 1`."""
-    if condition.margin is not None:
-        if condition.margin > LARGEST_IN_PERCENT:
-            return f"within a factor of {1 + condition.margin:.3g} of 1"
-        return f"within {100 * condition.margin:.3g} % of 1"
-    if condition.most is not None:
-        return f"below {condition.most:g}"
-    least = f" and estimated at {condition.least:g} or more" if condition.least is not None else ""
-    return f"above {condition.threshold:g}{least}"
+def limit_words(rule: Decide) -> str:
+    """What the number of a rule is asked to be, as `above 1`."""
+    if rule.within is not None:
+        return f"{matters_words(rule)} of {rule.limit:g}"
+    return f"below {rule.most:g}" if rule.most is not None else f"above {rule.threshold:g}"
 
 
 def number_words(one: Number) -> str:
-    """What was found; with looks also at how many seeds, and what a later look finds.
-
-    So it may end in `at 5 of 16 seeds, 2.2 [0.9, 5.4] at 16 (inconclusive)`.
-    """
-    if one.look is None:
-        return found_words(one.found)
-    said = f"{found_words(one.found)} at {one.look.seeds} of {one.look.of} seeds"
-    if one.later is None:
-        return said
-    turned = f" ({one.later.outcome})" if one.later.outcome != one.outcome else ""
-    return f"{said}, {found_words(one.later.found)} at {one.later.look.seeds}{turned}"
+    """What was found; with looks also after how many replicates: `1.3 [1.1, 1.6] at 8 of 16 replicates`."""
+    said = found_words(one.found)
+    return said if one.look is None else f"{said} at {one.look.replicates} of {one.look.of} replicates"
 
 
 def found_words(found: Found) -> str:
-    """`1.3 [1.1, 1.6]`, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
+    """`1.3 [1.1, 1.6]`, a bound, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
     if found.refused is not None:
         codes = dict.fromkeys(CODE.findall(found.refused))
-        codes.pop("REFUSED_FIT", None)
         return f"refused ({', '.join(codes)})" if codes else "refused"
-    if found.estimate is not None:
-        told = number(found.estimate)
-    elif found.holds is not None:
-        told = "yes" if found.holds else "no"
-    else:
-        told = "not known"
-    return told if found.low is None or found.high is None else f"{told} {interval(found.low, found.high)}"
+    if found.bound is not None:
+        return f"{found.bound[0]} {human(found.bound[1])}"
+    if found.estimate is None or found.low is None or found.high is None:
+        return "not known"
+    return f"{number(found.estimate)} {interval(found.low, found.high)}"

@@ -51,13 +51,13 @@ def check_rules(experiment: Experiment, known: Mapping[str, tuple[str, int]], se
         for name in rule.names:
             if name not in experiment.arms and name not in series:
                 told = did_you_mean(name, [*experiment.arms, *series])
-                raise HarnessError(f"decide.{index}.arms: {name!r} is no series of this plan; {told}")
+                raise HarnessError(f"decide.{index}.sides: {name!r} is no series of this plan; {told}")
         try:
             counted = units(rule, known)
         except HarnessError as error:
             raise HarnessError(f"decide.{index}.{error}") from None
         if rule.at_least > len(counted):
-            what = "families" if rule.of_family else "tasks"
+            what = "families" if rule.takes.of_family else "tasks"
             raise HarnessError(
                 f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {what}; ask for no more"
             )

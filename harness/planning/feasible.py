@@ -87,7 +87,8 @@ def counts_asked(variant: Experiment, arm_name: str) -> list[tuple[str, str]]:
         asked.append((f"window.{arm_name}.axis", window.axis))
     for index, rule in enumerate(variant.decide):
         if any(name == arm_name or name.startswith(f"{arm_name} ") for name in rule.names):  # or one of its series
-            asked += [(f"decide.{index}.axes", name) for name in rule.conventions]
+            asked += [(f"decide.{index}.at", rule.axis)] if rule.axis else []
+            asked += [(f"decide.{index}.count", name) for name in rule.count]
     known = count_names()
     return [(place, name) for place, name in asked if name in known]
 

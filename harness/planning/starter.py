@@ -75,8 +75,7 @@ compare: $compare
 decide: # the rule that answers the question, frozen before anything trains
   - claim: $words has the lower test error at the largest equal size
     quantity: test_loss
-    arms: [$first, $second]
-    axis: params.trainable
+    sides: [$first, $second]
     threshold: 1
     at_least: 1
 """)

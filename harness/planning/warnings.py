@@ -8,7 +8,7 @@ from typing import NamedTuple
 from harness.base.errors import HarnessError
 from harness.fit.laws import FLOOR, PURE
 from harness.fit.refusal import MIN_DECADES, SPARE_SIZES
-from harness.spec import END_TOLERANCE, Cell, Condition, Manifest, RunTask, side_label, takes_of, units
+from harness.spec import END_TOLERANCE, Cell, Decide, Manifest, RunTask, side_label, units
 from harness.tasks import is_reshaped
 
 LEAST_SIZES = PURE.parameters + SPARE_SIZES  # of any law
@@ -99,7 +99,7 @@ def _no_conclusion(plan: Manifest) -> Iterator[PlanWarning]:
         yield PlanWarning("one arm", f"{arms[0]} is the only arm, so nothing is compared; add another under arms:")
         return
     rule = (
-        f"- {{arms: [{arms[0]}, {arms[1]}], quantity: test_loss, at: largest, threshold: 1, at_least: 1, claim: "
+        f"- {{sides: [{arms[0]}, {arms[1]}], quantity: test_loss, threshold: 1, at_least: 1, claim: "
         f"{arms[0]} is better}}"
     )
     yield PlanWarning(
@@ -170,15 +170,14 @@ def _rules_in_vain(plan: Manifest) -> Iterator[tuple[str, str]]:
         for name in (arm, series):
             most_sizes[name] = max(most_sizes[name], len(cells))
     for index, rule in enumerate(plan.experiment.decide):
-        for condition in rule.every_condition:
-            for side in condition.sides if takes_of(condition.quantity).of_laws else ():
-                most = max(most_sizes[name] for name in side)
-                if most < LEAST_SIZES:
-                    yield (
-                        f"decide.{index}.quantity={condition.quantity}",
-                        f"it is read off laws, which take {LEAST_SIZES} sizes or more, and {_named(list(side))} has "
-                        f"{most}; add sizes, or take another quantity",
-                    )
+        for side in rule.arms_of_sides if rule.takes.of_laws else ():
+            most = max(most_sizes[name] for name in side)
+            if most < LEAST_SIZES:
+                yield (
+                    f"decide.{index}.quantity={rule.quantity}",
+                    f"it is read off a curve, which takes {LEAST_SIZES} sizes or more, and {_named(list(side))} has "
+                    f"{most}; add sizes, or take another quantity",
+                )
 
 
 def _rules_without_laws(plan: Manifest) -> Iterator[PlanWarning]:
@@ -191,28 +190,30 @@ def _sizes_that_no_arm_has(plan: Manifest) -> Iterator[PlanWarning]:
     tasks = plan.tasks
     for index, rule in enumerate(plan.experiment.decide):
         tasks_by_problem: dict[str, list[str]] = defaultdict(list)
-        for condition in rule.every_condition:
-            for task in units(rule, tasks) if condition.takes.at_a_size else ():
-                if isinstance(condition.at, float) and (problem := _not_a_size(plan, condition, condition.at, task)):
-                    tasks_by_problem[problem].append(task)
+        is_size = rule.takes.at == "budget" and rule.axis in (None, _axis(plan))
+        for task in units(rule, tasks) if is_size and isinstance(rule.place, float) else ():
+            if problem := _not_a_size(plan, rule, float(rule.place), task):
+                tasks_by_problem[problem].append(task)
         for problem, of_tasks in tasks_by_problem.items():
             place = f"decide.{index}.at"
             yield PlanWarning(f"{place} is no size", f"{place}: {problem} ({_named(list(dict.fromkeys(of_tasks)))})")
 
 
-def _not_a_size(plan: Manifest, condition: Condition, at: float, task: str) -> str:
-    """Why a condition cannot be read at this size, or that it is read between two; empty if its first arm has it."""
-    names = condition.sides[0]
+def _not_a_size(plan: Manifest, rule: Decide, at: float, task: str) -> str:
+    """Why a rule cannot be read at this size, or that it is read between two; empty if its first arm has it."""
+    names = rule.arms_of_sides[0]
     own = [cell for cell in plan.cells if cell.task == task and cell.is_of(names)]
     cells = [cell for cell in own if not cell.infeasible]
     sizes = sorted(cell.counts[_axis(plan)] for cell in cells)
     if not sizes or any(abs(size / at - 1) <= END_TOLERANCE for size in sizes):
         return ""
+    if not plan.experiment.match and not rule.takes.of_networks and sizes[0] < at:
+        return ""  # the best network up to that size is read
     absent = f"{side_label(names)} has no network of size {at:,.10g} in {_axis(plan)}"
     if not sizes[0] < at < sizes[-1]:
         return f"{absent}, so the rule cannot be judged; its sizes are {sizes[0]:,} to {sizes[-1]:,}"
     below, above = max(size for size in sizes if size < at), min(size for size in sizes if size > at)
-    if condition.takes.of_any_size:
+    if rule.takes.of_networks:
         return f"{absent}, so the rule cannot be judged; the nearest are {below:,} and {above:,}"
     return "" if at in [cell.asked for cell in cells] else f"{absent}, so it is read between {below:,} and {above:,}"
 

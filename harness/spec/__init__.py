@@ -26,7 +26,6 @@ from harness.families import (
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
 from harness.spec.arm import Arm, Match, Sizes
 from harness.spec.counts import (
-    ANY_SIZE,
     END_TOLERANCE,
     Axis,
     CountName,
@@ -38,7 +37,7 @@ from harness.spec.counts import (
     default_count,
     stable_axes,
 )
-from harness.spec.decide import RATIO, Condition, Decide, Takes, takes_of, units
+from harness.spec.decide import LARGEST, Decide, Takes, takes_of, units
 from harness.spec.experiment import Experiment, Window
 from harness.spec.identity import canonical_json, content_hash, run_id, run_ids, sealed, unsealed
 from harness.spec.manifest import (
@@ -92,13 +91,12 @@ from harness.spec.stages import (
 from harness.spec.task import DataFile, RunTask, Task
 
 __all__ = [
-    "ANY_SIZE",
     "BEST_OF",
     "BUILT_IN_RECIPES",
     "END_TOLERANCE",
+    "LARGEST",
     "MANIFEST_SCHEMA",
     "PDE_BLOCK",
-    "RATIO",
     "Adam",
     "Architecture",
     "Arm",
@@ -107,7 +105,6 @@ __all__ = [
     "Cell",
     "ChebyshevKan",
     "ChebyshevKanShape",
-    "Condition",
     "CountName",
     "DataFile",
     "Decide",

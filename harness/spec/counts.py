@@ -7,7 +7,6 @@ from harness.spec.names import OneOf, defined
 
 CountKind = Literal["params", "flops_forward", "flops_train"]
 COUNT_KINDS: tuple[CountKind, ...] = get_args(CountKind)
-ANY_SIZE = "any size"  # in the place of an axis, where networks are compared whatever their size
 END_TOLERANCE = 0.01  # whole widths and steps leave sizes that are meant to be the same this far apart at times
 
 

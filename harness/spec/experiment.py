@@ -13,7 +13,7 @@ from harness.base.frozen import Frozen, Positive
 from harness.spec.arm import Arm, Match
 from harness.spec.axes import AxisValues, DifferentValues, alone_or_many, repeated
 from harness.spec.counts import CountName
-from harness.spec.decide import ArmChoice, Condition, Decide
+from harness.spec.decide import Decide, SideChoice
 from harness.spec.gone import AllowUnequalTuning, Tune
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 from harness.spec.run import Device, Dtype, Engine
@@ -102,7 +102,7 @@ class Experiment(Frozen):
         description="so many of each series' largest sizes are never fitted, and the law's predictions tested on them",
         exclude_if=lambda value: value == 0,
     )
-    compare: tuple[Annotated[tuple[ArmChoice, ...], Field(min_length=2, max_length=2)], ...] = Field(
+    compare: tuple[Annotated[tuple[SideChoice, ...], Field(min_length=2, max_length=2)], ...] = Field(
         (),
         description="pairs of sides that the answer compares, the first one in full; left out, the first two arms",
         exclude_if=lambda value: not value,
@@ -142,17 +142,17 @@ class Experiment(Frozen):
             if shared := set(pair[0]) & set(pair[1]):
                 raise ValueError(f"compare.{index}: {min(shared)} is on both sides; give different arms to compare")
         for index, rule in enumerate(self.decide):
-            for path, condition in _conditions(rule):
-                for name in itertools.chain(*condition.sides):
-                    if self.search or not _begins_with_arm(name, self.arms):  # of other series, planning knows
-                        _must_exist(f"decide.{index}{path}.arms", name, self.arms)
-                where = f"decide.{index}{path}.quantity={condition.quantity}"
-                if condition.takes.of_held_out and not self.hold_out:
-                    raise ValueError(f"{where}: hold_out is 0; hold sizes out")
-                if condition.takes.of_networks and self.search:
-                    raise ValueError(
-                        f"{where}: it is of networks that the file names, and search: chooses others; take test_loss"
-                    )
+            for name in rule.names:
+                if self.search or not _begins_with_arm(name, self.arms):  # of other series, planning knows
+                    _must_exist(f"decide.{index}.sides", name, self.arms)
+            if rule.takes.of_networks and self.search:
+                raise ValueError(
+                    f"decide.{index}.quantity={rule.quantity}: it is of networks that the file names, and search: "
+                    "chooses others; take test_loss"
+                )
+            if rule.effort is not None and (self.search is None or rule.effort > self.search.runs):
+                most = f"at most {self.search.runs}" if self.search else "nothing is searched; leave it out"
+                raise ValueError(f"decide.{index}.effort={rule.effort}: {most}")
         return self
 
     @model_validator(mode="after")
@@ -204,8 +204,7 @@ class Experiment(Frozen):
         """The sides that pairs and rules compare, of one arm or several, and every arm that neither speaks of."""
         asked = list(itertools.chain(*self.pairs))
         for rule in self.decide:
-            for condition in rule.every_condition:
-                asked += condition.sides
+            asked += rule.arms_of_sides
         named = set(itertools.chain(*asked))
         return tuple(dict.fromkeys([*asked, *((name,) for name in self.arms if name not in named)]))
 
@@ -257,13 +256,6 @@ class Experiment(Frozen):
 
 def _side(arms: str | tuple[str, ...]) -> tuple[str, ...]:
     return (arms,) if isinstance(arms, str) else arms
-
-
-def _conditions(rule: Decide) -> list[tuple[str, Condition]]:
-    """Every condition of a rule, and its path within it."""
-    also = [(f".also.{index}", condition) for index, condition in enumerate(rule.also)]
-    given = [(f".given.{index}", condition) for index, condition in enumerate(rule.given)]
-    return [("", rule), *also, *given]
 
 
 def _begins_with_arm(name: str, arms: Iterable[str]) -> bool:

@@ -17,6 +17,18 @@ INSTEAD = {
     "robust_to": "each replicate is another search, so that an answer holds for others; leave it out",
 }
 
+RULE_OF_BEFORE = "arms"  # a rule says `sides` now
+INSTEAD_OF_RULE = (
+    "rules say sides:, one of threshold:, most: and within:, and at: {AXIS: BUDGET} now (docs/verdicts.md)"
+)
+
+
+def rules_gone(experiment: Mapping[str, Any]) -> list[str]:
+    """The rules of an experiment that were written for earlier versions, by dotted path."""
+    rules = experiment.get("decide")
+    listed = rules if isinstance(rules, (list, tuple)) else ()
+    return [f"decide.{place}" for place, rule in enumerate(listed) if _has(rule, [RULE_OF_BEFORE])]
+
 
 def fields_gone(experiment: Mapping[str, Any]) -> list[str]:
     """The fields of an experiment that this version no longer has, by dotted path."""
@@ -24,12 +36,15 @@ def fields_gone(experiment: Mapping[str, Any]) -> list[str]:
 
 
 def without_what_is_gone(plan: dict[str, Any]) -> dict[str, Any]:
-    """The frozen plan; one that has removed fields loses its rules and its search, and keeps all of its runs."""
-    if not fields_gone(plan.get("experiment", {})):
+    """The frozen plan, without rules and a search that this version cannot read; it keeps all of its runs."""
+    said = plan.get("experiment", {})
+    if not fields_gone(said) and not rules_gone(said):
         return plan
-    left_out = {"search", "robust_to", "decide", "looks"}
+    left_out = {"decide", "looks", *(("search", "robust_to") if fields_gone(said) else ())}
     experiment = {name: value for name, value in plan["experiment"].items() if name not in left_out}
-    arms = {name: {**arm, "space": None} for name, arm in experiment["arms"].items()}
+    arms = experiment["arms"]
+    if "search" in left_out:
+        arms = {name: {**arm, "space": None} for name, arm in arms.items()}
     cells = [{name: value for name, value in cell.items() if name not in ("trial", "won")} for cell in plan["cells"]]
     rest = {name: value for name, value in plan.items() if name not in ("confirms", "follows")}
     return {**rest, "experiment": {**experiment, "arms": arms}, "cells": cells, "of_before": True}

@@ -18,7 +18,7 @@ from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
 from harness.spec.document import SET, Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
-from harness.spec.gone import INSTEAD, fields_gone
+from harness.spec.gone import INSTEAD, INSTEAD_OF_RULE, fields_gone, rules_gone
 from harness.spec.setting import Setting
 
 Settings = TypeVar("Settings", bound=Frozen)
@@ -54,6 +54,9 @@ def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] 
     data = _with_settings(_at_scale(document, scale), settings)
     for path in fields_gone(data):
         raise HarnessError(f"{document.where(tuple(path.split('.')))}: {path}: {INSTEAD[path]}")
+    for path in rules_gone(data):
+        place = int(path.removeprefix("decide."))
+        raise HarnessError(f"{document.where(('decide', place))}: {path}: {INSTEAD_OF_RULE}")
     of_grid, of_zip = _axes(document, data)
     moved: dict[str, Keys] = {path: ("scales", scale, path) for path in changes}
     moved |= {path: (SET, path) for path, _ in settings}

@@ -6,7 +6,7 @@ from importlib import import_module
 from harness.judging.quantity import Quantity
 
 # Messages, the JSON Schema and docs/verdicts.md begin with these; others come after them, by their names.
-FIRST = ("exponent", "test_loss", "cost", "floor", "count", "held_out", "crossover", "exponent_kept", "growth")
+FIRST = ("test_loss", "multiplier", "exponent", "count", "exponent_kept", "growth")
 
 
 def _by_name() -> dict[str, Quantity]:
@@ -15,8 +15,6 @@ def _by_name() -> dict[str, Quantity]:
     for name in dict.fromkeys((*FIRST, *files)):
         quantity: Quantity = import_module(f"{__name__}.{name}").QUANTITY
         found[quantity.name] = quantity
-        if quantity.older_name:
-            found[quantity.older_name] = quantity
     return found
 
 

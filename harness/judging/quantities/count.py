@@ -1,55 +1,39 @@
-"""The ratio of a count, or of the seconds of an evaluation, where both arms have the same size."""
+"""The ratio of a count, or of the seconds of an evaluation, of what both sides find at equal budgets."""
 
 from __future__ import annotations
 
-import math
+from typing import TYPE_CHECKING
 
-from harness.judging.found import Found
-from harness.judging.quantity import Case, Quantity, listed, ratio_words, size_words, spread_over_seeds
-from harness.spec import RATIO, Condition, Takes, all_axes, default_count
+from harness.judging.quantity import Case, Quantity, budget_words, ratio_words, sides_words
+from harness.spec import Decide, Takes
+
+if TYPE_CHECKING:
+    from harness.comparison.replicates import OverReplicates
 
 
-def words(condition: Condition, conventions: tuple[str, ...]) -> str:
+def words(rule: Decide) -> str:
     """How it reads."""
-    equal = condition.equal or default_count("params")
-    return f"{listed(conventions)} {ratio_words(condition)} at equal {equal}, {size_words(condition)},"
+    if len(rule.sides) == 1:
+        below, above = rule.count
+        return f"{above} over {below} of {sides_words(rule)[0]} {budget_words(rule)}"
+    return f"{rule.count[0]} {ratio_words(rule)} {budget_words(rule)}"
 
 
-def find(case: Case) -> Found:
-    """From the runs of both arms; what does not hang on the run has no spread, and so one seed is enough."""
-    from harness.judging.curves import largest_common, mean, of_paired, paired, read, side_curve, size_of
-    from harness.judging.runs import of_arm
+def find(case: Case) -> OverReplicates:
+    """From the networks of each replicate."""
+    from harness.judging.sides import budget_of, column_ratio, curves_of
 
-    equal, at, count = case.condition.equal or default_count("params"), case.condition.place, case.axis
-    first, second = (of_arm(case.runs, case.task, side) for side in case.condition.sides)
-    one, other = side_curve(first, equal, count), side_curve(second, equal, count)
-    if isinstance(at, str):
-        size = largest_common(one, other)
-    else:
-        size = size_of(first.runs, equal, float(at or 0), case.runs.matched)
-    if all_axes()[count].is_exact:
-        ratio = math.exp(mean(read(other, size), count, other.name) - mean(read(one, size), count, one.name))
-        return Found(ratio, ratio, ratio, at=float(size))
-    return of_paired(paired(one, other, size, case.level), size)
-
-
-def reads(case: Case) -> set[int]:
-    """The sizes next to the one where both are equal; none for what does not hang on the run."""
-    from harness.judging.reads import cells_next_to
-
-    if all_axes()[case.axis].is_exact:
-        return set()
-    return cells_next_to(case, case.condition.equal or default_count("params"), case.axis)
+    first, *others = curves_of(case)
+    budget = budget_of(case, [first, *others])
+    below, above = case.rule.count[0], case.rule.count[-1]
+    return column_ratio(first.of_column(below), (others or [first])[0].of_column(above), budget, case.level)
 
 
 QUANTITY = Quantity(
     name="count",
-    summary="the ratio of the counts named by `axes` at equal `equal`",
-    read_at="largest (common size) or a size of the first arm on the matched axis",
-    interval="t over seeds; parameters and forward FLOPs are exact",
-    takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, at_a_size=True, of_counts=True),
+    summary="the ratio of what `count` names of two sides at equal budgets, or of two counts of one side",
+    read_at="a budget, the largest one that both have if none is given",
+    takes=Takes(sides=(1, 2), at="budget", of_counts=True),
     words=words,
     find=find,
-    spread=spread_over_seeds,
-    reads=reads,
 )

@@ -4,7 +4,7 @@ from harness.judging.quantity import of_a_column
 
 QUANTITY = of_a_column(
     name="forgetting",
-    summary="the mean training error in the end over that right after each phase; of two arms its ratio",
+    summary="the mean training error in the end over that right after each phase; of two sides its ratio",
     read_at="the end of the last phase",
     what="the growth of training errors after their phases,",
     column="forgetting",

@@ -1,58 +1,43 @@
-"""The ratio of test losses where both arms have the same size."""
+"""The ratio of the test losses of what both sides find at equal budgets."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from harness.judging.found import Found
-from harness.judging.quantity import Case, Quantity, ratio_words, size_words, spread_over_seeds
-from harness.spec import RATIO, Condition, Takes
+from harness.judging.quantity import Case, Quantity, budget_words, effort_words, ratio_words
+from harness.spec import Decide, Takes
 
 if TYPE_CHECKING:
-    from harness.judging.spread import Design, Spread
+    from harness.comparison.replicates import OverReplicates
 
 
-def words(condition: Condition, conventions: tuple[str, ...]) -> str:
+def words(rule: Decide) -> str:
     """How it reads."""
-    return f"the test loss {ratio_words(condition)} {size_words(condition)}"
+    return f"the test loss {ratio_words(rule)} {budget_words(rule)}{effort_words(rule)}"
 
 
-def find(case: Case) -> Found:
-    """From the runs of both arms, seed by seed."""
-    from harness.judging.curves import loss_at
-    from harness.judging.runs import of_arm
+def find(case: Case) -> OverReplicates:
+    """The ratio in each replicate; refused where both sides are worse than a constant.
 
-    first, second = (of_arm(case.runs, case.task, side) for side in case.condition.sides)
-    place = case.condition.place
-    return loss_at(first, second, case.axis, None if isinstance(place, str) else place, case.runs.matched, case.level)
+    Where networks are not matched, none has just the size that a rule names, so that the best one up to it counts.
+    """
+    from harness.judging.networks import loss_ratio_up_to
+    from harness.judging.sides import budget_of, check_any_learnt, curves_of, loss_ratio
 
-
-def foreseen(design: Design) -> Spread:
-    """Of sides whose noise is independent; what seeds do to both makes it less."""
-    from harness.judging.spread import Spread
-
-    noise = design.noise * math.sqrt(2)
-    return Spread(noise / math.sqrt(design.seeds), ((1.0, design.seeds - 1),), design.seeds, noise)
-
-
-def reads(case: Case) -> set[int]:
-    """The sizes next to the one where both are equal."""
-    from harness.judging.reads import cells_next_to
-
-    return cells_next_to(case, case.axis)
+    place = case.rule.place
+    if case.runs.manifest.experiment.match is None and isinstance(place, float):
+        return loss_ratio_up_to(case, place)
+    first, second = curves_of(case)
+    budget = budget_of(case, [first, second])
+    check_any_learnt([first, second], budget)
+    return loss_ratio(first, second, budget, case.level)
 
 
 QUANTITY = Quantity(
     name="test_loss",
-    older_name="test_rmse",
-    summary="the ratio of test losses at equal size",
-    read_at="largest (common size) or a size of the first arm on the matched axis",
-    interval="Student's t of the seeds' ln ratios; of several arms the jackknife's",
-    takes=Takes(arms=(2,), limits=RATIO, at=("largest",), numbers=True, at_a_size=True),
+    summary="the ratio of test losses of what both sides find at equal budgets",
+    read_at="a budget, the largest one that both have if none is given",
+    takes=Takes(sides=(2,), at="budget", of_efforts=True),
     words=words,
     find=find,
-    spread=spread_over_seeds,
-    foreseen=foreseen,
-    reads=reads,
 )

@@ -1,0 +1,297 @@
+"""What stands for a side on a task: a value at each budget in each replicate, and how it is read at other budgets.
+
+With a search a side has at each budget the run that validation picks in each replicate (`judging.winners`), and both
+sides have the same budgets. Without one, each seed is a replicate of one run a size; sizes are where networks have
+them, so that a side is read between its two nearest ones, on straight lines in log-log space: a power law is read
+without error, and nothing is extrapolated. Replicates of one number see the same data, so sides are compared within
+them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from harness.base.errors import HarnessError
+from harness.comparison.effort import Searched, Value, value
+from harness.comparison.replicates import (
+    BestRatio,
+    Curve,
+    Multiplier,
+    OverReplicates,
+    best_ratio,
+    multiplier,
+    ratio_over,
+)
+from harness.comparison.survivors import MOST_FAILED
+from harness.judging.baselines import CONSTANT
+from harness.judging.quantity import Case
+from harness.judging.runs import ExperimentRuns
+from harness.judging.scaling import BEST_AT, chosen_runs
+from harness.judging.winners import LOSS, VALIDATION, cost_on, of_side
+from harness.spec import END_TOLERANCE, side_label
+
+
+@dataclass(frozen=True)
+class SideCurve:
+    """ln of a value by budget [m] and replicate [m, R], nan where a run diverged; `lost` [m] is the share that did.
+
+    `winners` [m, R] is the same at full effort, which tells networks apart.
+    `seeds` are the numbers of the replicates. `constant` is ln of the test loss of a constant, the median over
+    replicates; None where it is not known. `runs` has a row a run, with its `size`.
+    """
+
+    name: str
+    axis: str
+    sizes: np.ndarray
+    logs: np.ndarray
+    winners: np.ndarray
+    lost: np.ndarray
+    seeds: tuple[int, ...]
+    column: str = LOSS
+    constant: float | None = None
+    none: np.ndarray | None = None  # [m, R], the chance that a search of a lower effort finds nothing
+    runs: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
+
+    @property
+    def over_budgets(self) -> Curve:
+        """As curves over budgets, one a replicate."""
+        return Curve(self.sizes, self.logs.T, self.winners.T)
+
+    def of_column(self, column: str) -> SideCurve:
+        """The same runs, of another value."""
+        return curve_of(self.runs, self.axis, column)
+
+
+def rows_of_side(runs: pd.DataFrame, task: str, names: Sequence[str]) -> pd.DataFrame:
+    """The rows that stand for the arms or series `names` on a task, as one series; a HarnessError where there is none.
+
+    Of several series each replicate reads, at each budget, the one that its validation picks.
+    """
+    label = side_label(names)
+    rows = runs[(runs["task"] == task) & runs["chosen"] & ~runs["of_budget"]]
+    if "won_on" in runs:
+        rows = rows[rows["series"] == label]
+        if rows.empty:
+            raise HarnessError(
+                f"{label} is no side of this search; its sides are: {', '.join(runs['series'].unique())}"
+            )
+        return rows
+    rows = rows[rows["arm"].isin(names) | rows["series"].isin(names)]
+    series = list(dict.fromkeys(rows["series"]))
+    if not series:
+        raise HarnessError(f"{label} has no runs on {task}")
+    if len(series) == 1:
+        return rows.assign(series=label)
+    if rows["asked"].isna().any():
+        listed = f"{label} has {len(series)} series on {task} ({', '.join(series)})"
+        raise HarnessError(f"{listed}, not matched at budgets, so that there is no best of them; name one")
+    best = picked(rows, ["asked", "seed"])
+    return best.assign(series=label, **{BEST_AT: best["asked"]})
+
+
+def picked(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Of each group the row of least validation loss; a diverged run counts as infinite."""
+    losses = rows[VALIDATION].where(rows["status"] == "done", math.inf).fillna(math.inf)
+    return rows.loc[losses.groupby([rows[name] for name in by]).idxmin()]
+
+
+def side_curve(
+    runs: ExperimentRuns, task: str, names: Sequence[str], axis: str, effort: int | None = None
+) -> SideCurve:
+    """The curve of a side on a task, over budgets on an axis, as if it had made `effort` runs at each size."""
+    key = (task, tuple(names), axis, effort)
+    if key not in runs.curves:
+        full = curve_of(rows_of_side(runs.table, task, names), axis)
+        runs.curves[key] = full if effort is None else _at_effort(runs, task, names, full, effort)
+    found: SideCurve = runs.curves[key]
+    return found
+
+
+def curve_on(case: Case, task: str, names: Sequence[str]) -> SideCurve:
+    """The curve of a side on a task, over budgets on the axis of the case, at the effort of its rule."""
+    return side_curve(case.runs, task, names, case.axis, case.rule.effort)
+
+
+def curves_of(case: Case) -> list[SideCurve]:
+    """The curve of each side of the rule, on the task of the case."""
+    return [curve_on(case, case.task, names) for names in case.rule.arms_of_sides]
+
+
+def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
+    """The curve of `column` over sizes on `axis`, from the rows of one series; a HarnessError where there is none."""
+    name = str(runs["series"].iloc[0])
+    for needed in (axis, column):
+        if needed not in runs:
+            raise HarnessError(f"{needed} of {name} is not measured")
+    sized = chosen_runs(runs, axis)
+    sized = sized[sized["size"] > 0]
+    if sized.empty:
+        raise HarnessError(f"{axis} counts nothing of {name}")
+    with np.errstate(divide="ignore"):
+        logs = np.log(sized[column].where(sized["status"] == "done"))
+    sized = sized.assign(value=logs, lost=sized["status"] != "done")
+    lost = sized.groupby("size")["lost"].mean()
+    values = sized.groupby(["size", "seed"])["value"].mean().unstack("seed")  # noqa: PD010  pivot_table takes thrice as long
+    constant = None
+    if column == LOSS and CONSTANT in sized and sized[CONSTANT].median() > 0:
+        constant = math.log(sized[CONSTANT].median())
+    seeds = tuple(int(seed) for seed in values.columns)
+    sizes = lost.index.to_numpy(float)
+    by_size = values.to_numpy(float)
+    return SideCurve(name, axis, sizes, by_size, by_size, lost.to_numpy(float), seeds, column, constant, runs=runs)
+
+
+def _at_effort(runs: ExperimentRuns, task: str, names: Sequence[str], full: SideCurve, effort: int) -> SideCurve:
+    """The curve if the side had made fewer runs at each size, exactly (`comparison.effort`)."""
+    manifest, every = runs.manifest, runs.every
+    if every is None or manifest.experiment.search is None:
+        raise HarnessError(f"effort={effort}: nothing is searched, so that every side has one run; leave it out")
+    side = of_side(manifest, every, task, names)
+    side = side.assign(cost=cost_on(manifest, side, full.axis))
+    logs, none = np.full_like(full.logs, np.nan), np.ones_like(full.logs)
+    for column, seed in enumerate(full.seeds):
+        own = side[side["seed"] == seed]
+        searched = Searched(*(own[name].to_numpy(float) for name in ("asked", "cost", VALIDATION, LOSS)))
+        for row, budget in enumerate(full.sizes):
+            found = value(searched, budget, effort)
+            logs[row, column], none[row, column] = found.ln_loss, found.none
+    return replace(full, logs=logs, none=none, lost=none.mean(axis=1))
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+def budget_of(case: Case, curves: Sequence[SideCurve]) -> float:
+    """The budget of the rule, or the largest one that all sides have; a HarnessError where they have none in common."""
+    place = case.rule.place
+    if isinstance(place, str):
+        return largest_common(curves)
+    for one in curves:
+        _inside(one, place)
+    return place
+
+
+def largest_common(curves: Sequence[SideCurve]) -> float:
+    """The largest budget that all curves reach; a HarnessError where they share none."""
+    low, high = common(curves)
+    if high < low * (1 - END_TOLERANCE):
+        told = ", ".join(f"{one.name} has {one.axis} from {one.sizes[0]:.4g} to {one.sizes[-1]:.4g}" for one in curves)
+        raise HarnessError(f"NO_OVERLAP: {told}")
+    return high
+
+
+def common(curves: Sequence[SideCurve]) -> tuple[float, float]:
+    """The range of budgets that all curves have; empty where the low end is above the high one."""
+    return max(one.sizes[0] for one in curves), min(one.sizes[-1] for one in curves)
+
+
+def read(one: SideCurve, at: float) -> np.ndarray:
+    """ln of the value at budget `at`, by replicate [R]; a HarnessError outside, and where many runs diverged."""
+    inside = _inside(one, at)
+    upper = int(np.searchsorted(one.sizes, inside))
+    lower = upper if one.sizes[upper] == inside else upper - 1
+    if (lost := max(one.lost[lower], one.lost[upper])) > MOST_FAILED:
+        where = " to ".join(dict.fromkeys(f"{one.sizes[place]:.4g}" for place in (lower, upper)))
+        raise HarnessError(
+            f"CENSORED: {lost:.0%} of the runs of {one.name} at {one.axis} {where} diverged; mend them first"
+        )
+    if lower == upper:
+        return one.logs[lower]
+    share = math.log(inside / one.sizes[lower]) / math.log(one.sizes[upper] / one.sizes[lower])
+    return (1 - share) * one.logs[lower] + share * one.logs[upper]
+
+
+def size_on(known: SideCurve, at: float, axis: str) -> float:
+    """The size on `axis` of what a side has at a budget `at` of its known curve, or between its neighbours there."""
+    if axis == known.axis:
+        return at
+    logs = read(replace(known.of_column(axis), lost=np.zeros_like(known.lost)), at)
+    logs = logs[np.isfinite(logs)]
+    if not logs.size:
+        raise HarnessError(f"{axis} counts nothing of {known.name}")
+    return math.exp(float(logs.mean()))
+
+
+def loss_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> BestRatio:
+    """second / first in test loss at a budget, over the replicates that both have."""
+    seeds = _seeds_of_both(first, second)
+    return best_ratio(_value(_of_seeds(first, seeds), at), _value(_of_seeds(second, seeds), at), level)
+
+
+def column_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> OverReplicates:
+    """second / first in another column at a budget; a count that is the same in all replicates has no spread."""
+    seeds = _seeds_of_both(first, second)
+    one, other = (read(_of_seeds(side, seeds), at) for side in (first, second))
+    return ratio_over(other - one, level)
+
+
+def budget_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Multiplier:
+    """The budget that the second side needs for the first's test loss at a budget, over it."""
+    seeds = _seeds_of_both(first, second)
+    one, other = (_of_seeds(side, seeds).over_budgets for side in (first, second))
+    return multiplier(one, other, at, level)
+
+
+def at_shared_budgets(first: SideCurve, second: SideCurve) -> tuple[Curve, Curve]:
+    """Both curves at the budgets that both have, or the first one's that the second one is read at."""
+    low, high = common([first, second])
+    budgets = first.sizes[(first.sizes >= low * (1 - END_TOLERANCE)) & (first.sizes <= high * (1 + END_TOLERANCE))]
+    if not budgets.size:
+        largest_common([first, second])  # which says why
+    seeds = _seeds_of_both(first, second)
+
+    def at_budgets(side: SideCurve) -> np.ndarray:
+        return np.array([read(side, float(budget)) for budget in budgets]).T
+
+    one, other = (
+        Curve(budgets, at_budgets(side), at_budgets(replace(side, logs=side.winners)))
+        for side in (_of_seeds(first, seeds), _of_seeds(second, seeds))
+    )
+    return one, other
+
+
+def worse_than_constant(curves: Sequence[SideCurve], at: float) -> tuple[str, ...]:
+    """The names of the sides whose median test loss at a budget is above that of a constant."""
+    return tuple(one.name for one in curves if one.constant is not None and np.nanmedian(read(one, at)) > one.constant)
+
+
+def check_any_learnt(curves: Sequence[SideCurve], at: float) -> None:
+    """A HarnessError where all sides are worse than a constant at a budget: among failures nobody is ahead."""
+    if len(worse_than_constant(curves, at)) == len(curves):
+        medians = " and ".join(f"{one.name} {math.exp(np.nanmedian(read(one, at))):.3g}" for one in curves)
+        raise HarnessError(
+            f"WORSE_THAN_CONSTANT: a constant has a test loss of {math.exp(curves[0].constant or 0):.3g}, and at "
+            f"{curves[0].axis} {at:.4g} the medians are {medians}; give more data, or another training"
+        )
+
+
+def _inside(one: SideCurve, at: float) -> float:
+    """The budget, moved to an end where it is hardly beyond; a HarnessError where it is."""
+    inside = min(max(at, one.sizes[0]), one.sizes[-1])
+    if abs(at / inside - 1) > END_TOLERANCE:
+        ends = f"{one.sizes[0]:.4g} to {one.sizes[-1]:.4g}"
+        raise HarnessError(f"NO_OVERLAP: {one.name} has {one.axis} from {ends}, which leaves {at:.4g} out")
+    return float(inside)
+
+
+def _seeds_of_both(first: SideCurve, second: SideCurve) -> list[int]:
+    return [seed for seed in first.seeds if seed in second.seeds]
+
+
+def _of_seeds(side: SideCurve, seeds: Sequence[int]) -> SideCurve:
+    """The curve of these replicates alone."""
+    places = [side.seeds.index(seed) for seed in seeds]
+    none = None if side.none is None else side.none[:, places]
+    return replace(side, seeds=tuple(seeds), logs=side.logs[:, places], winners=side.winners[:, places], none=none)
+
+
+def _value(side: SideCurve, at: float) -> Value:
+    """ln of the loss at a budget, and the chance that a search has none: of a lower effort that of the budget below."""
+    logs = read(side, at)
+    none = np.isnan(logs).astype(float)
+    if side.none is not None:
+        none = side.none[np.searchsorted(side.sizes, at * (1 + END_TOLERANCE)) - 1]
+    return Value(logs, none)
