@@ -28,7 +28,7 @@ COMMANDS = {
     "open": "Print where the report of an experiment is, and open it in a browser.",
     "plan": "Solve every size, freeze the plan, and show what it costs.",
     "plot": "Draw test loss against size, with fitted laws.",
-    "power": "Say how many seeds the rules of an experiment need.",
+    "power": "Say how many replicates the rules of an experiment need.",
     "reference": "Show what the KAN paper published, and what is wrong in it.",
     "replay": "Run an experiment of the KAN paper again.",
     "report": "Write report.html, one self-contained page.",

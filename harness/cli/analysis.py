@@ -18,8 +18,9 @@ from harness.judging.headline import to_json as headline_to_json
 from harness.judging.judge import Verdict, judge_all, sentence
 from harness.judging.judge import to_json as verdict_to_json
 from harness.judging.kept import keeping, tell
+from harness.judging.laws import fit_table
 from harness.judging.pairs import pairs, pairs_axis
-from harness.judging.scaling import SeriesFit, fit_table, headline_axes
+from harness.judging.scaling import SeriesFit, headline_axes
 from harness.judging.scaling import to_json as fits_to_json
 from harness.judging.winners import reported
 from harness.measure.cost import pack_costs, pack_errors
@@ -67,7 +68,8 @@ def analyse(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> 
     with keeping_fits(folder):
         every = table_of(manifest, records, folder)
         table = reported(manifest, every)
-        return Analysis(table, fit_table(table), check_table(table, headline_axes(manifest)), every)
+        checks = [] if manifest.experiment.search else check_table(table, headline_axes(manifest))
+        return Analysis(table, fit_table(table), checks, every)
 
 
 def analysis_json(manifest: Manifest, analysis: Analysis) -> dict[str, Any]:
@@ -91,8 +93,9 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
             table.to_csv(path, index=False)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
-    with whole_file(folder / "checklist.md") as path:
-        path.write_text(checklists(checks), encoding="utf-8")
+    if checks:
+        with whole_file(folder / "checklist.md") as path:
+            path.write_text(checklists(checks), encoding="utf-8")
     write_json(analysis_json(manifest, analysis), folder / "fits.json")
 
 
@@ -109,7 +112,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
     with keeping_fits(folder):
         analysis = analyse_and_keep(manifest, records, folder)
         table, fits, checks, every = analysis
-        found, verdicts = main_headline(manifest, table, every), judge_all(manifest, table)
+        found, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
         kept = {"headline": headline_to_json(found), "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
         write_json(kept, folder / "answer.json")
         tell("figures", 0, 2)
@@ -122,9 +125,11 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
 
 
 def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:
-    """The figures of an experiment, as files."""
-    residuals = draw_residuals(manifest, analysis.table, analysis.fits, folder)
-    return [*draw_scaling(manifest, analysis.table, analysis.fits, folder), *residuals]
+    """The figures of an experiment, as files; residuals where laws were checked, which those of a search are not."""
+    scaling = draw_scaling(manifest, analysis.table, analysis.fits, folder)
+    if not analysis.checks:
+        return scaling
+    return [*scaling, *draw_residuals(manifest, analysis.table, analysis.fits, folder)]
 
 
 def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> None:
@@ -144,8 +149,9 @@ def print_fits(manifest: Manifest, analysis: Analysis) -> None:
     axes = headline_axes(manifest)
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
     fits = [fit for fit in analysis.fits if fit.series not in crossed]
-    checks = checks_table([check for check in analysis.checks if check.series not in crossed], axis_short)
-    shown = [fits_table(fits, axes, axis_short), held_out_table(fits, axes, axis_short), checks.without(*IN_THE_REPORT)]
+    checked = [check for check in analysis.checks if check.series not in crossed]
+    shown = [fits_table(fits, axes, axis_short), held_out_table(fits, axes, axis_short)]
+    shown += [checks_table(checked, axis_short).without(*IN_THE_REPORT)] if checked else []
     tables = [table.without("axis") for table in shown if table]
     for table in tables:
         print_table(table)

@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.cli.analysis import keeping_fits
-from harness.cli.costs import judged_table
+from harness.cli.costs import table_of
 from harness.cli.looks import run_words, wanted_now
 from harness.cli.options import FULL
 from harness.cli.plans import folder_of, records_of
 from harness.cli.shipped import EXPERIMENTS
 from harness.judging.answer import Answer
 from harness.judging.judge import judge_all
+from harness.judging.winners import reported
 from harness.record import read_present
 from harness.show.sweeps import UNTIL_DECIDED
 from harness.spec import (
@@ -108,11 +108,11 @@ def _judged(
         return answer(None, why=str(error), command=command_to_train, damaged=True, notes=notes), None
     if len(records) < len(manifest.run_ids()):
         notes = (*notes, run_words(manifest, len(records)))
-    table = judged_table(manifest, records, folder)
-    with keeping_fits(folder):
-        found = judge_all(manifest, table)
-    if any(verdict.unmeasured for verdict in found):
-        notes = (*notes, f"seconds are not measured, so no verdict is stable over counts: `harness bench {command}`")
+    every = table_of(manifest, records, folder)
+    table = reported(manifest, every)
+    found = judge_all(manifest, table, every)
+    if "seconds" not in table and any(rule.axis == "seconds" for rule in experiment.decide):
+        notes = (*notes, f"seconds are not measured: `harness bench {command}`")
     made = [one.provenance for one in records.values()]
     commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' if one.dirty else ''}" for one in made)
     sizes = {

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.cli.analysis import keeping_fits
 from harness.cli.costs import table_of
 from harness.cli.plans import planned_records
 from harness.judging.headline import Headline, headline
@@ -28,7 +27,7 @@ from harness.spec import Manifest
 
 @dataclass(frozen=True)
 class Compared:
-    """Two sides at equal size, what their laws say, and their ratio at every size; `absent` axes were not measured."""
+    """Two sides at equal budgets, what they cost each other, and their ratio everywhere; `absent` axes lack numbers."""
 
     headline: Headline
     request: VersusRequest
@@ -43,18 +42,16 @@ def compare_sides(
     arms: tuple[str, str],
     axis: str | None = None,
     at: float | None = None,
-    loss: float | None = None,
     level: float | None = None,
 ) -> Compared:
     """Compare two sides, as a user names them, of a complete plan in this folder; see `headline` for what is asked."""
     every = table_of(manifest, planned_records(manifest, folder), folder)
-    runs = runs_of(manifest, reported(manifest, every))
+    runs = runs_of(manifest, reported(manifest, every), every)
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    compared = headline(manifest, runs, sides(runs, *arms), at, named, level, every)
-    level_of_laws = level_over(compared.level, manifest.looks, seeds=0) if manifest.looks else compared.level
-    request = VersusRequest((compared.first, compared.second), named, at, loss, level_of_laws)
-    with keeping_fits(folder):
-        return Compared(compared, request, versus(runs, request), lines(runs, request), conventions_of(runs, named)[1])
+    compared = headline(manifest, runs, sides(runs, *arms), at, named, level)
+    strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level
+    request = VersusRequest((compared.first, compared.second), named, at, strictest)
+    return Compared(compared, request, versus(runs, request), lines(runs, request), conventions_of(runs, named)[1])
 
 
 def compared_json(one: Compared) -> dict[str, Any]:

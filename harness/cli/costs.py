@@ -14,7 +14,6 @@ from harness.base.provenance import host, processor
 from harness.cli.plans import planned_runs
 from harness.dispatch.here import available_cores
 from harness.judging.baselines import with_baselines
-from harness.judging.winners import reported
 from harness.measure.calibration import (
     Calibration,
     EngineKind,
@@ -117,8 +116,3 @@ def table_of(manifest: Manifest, records: Mapping[str, Record], folder: Path) ->
     calibrations = calibrations_of(manifest, folder.parent)
     table = with_baselines(runs_table(manifest, records), manifest, folder.parent)
     return with_seconds(table, planned_runs(manifest), calibrations)
-
-
-def judged_table(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> pd.DataFrame:
-    """What is judged of them: that table, or of a search with replicates its winners."""
-    return reported(manifest, table_of(manifest, records, folder))

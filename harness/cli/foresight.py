@@ -7,10 +7,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.costs import judged_table
+from harness.cli.costs import table_of
 from harness.cli.kept import take_kept
 from harness.cli.options import FULL
 from harness.cli.plans import records_of
+from harness.judging.winners import reported
 from harness.record import missing, read_records
 from harness.spec import Manifest
 
@@ -33,18 +34,22 @@ def power_lines(manifest: Manifest, file: Path, results: Path, scale: str) -> li
     if len(missing(manifest, records_of(results / manifest.name))) == len(manifest.run_ids()):
         return []
     again = f"harness power {file}{'' if scale == FULL else f' --scale {scale}'}"
-    return [f"`{again}` says how many seeds the rules need, from the records that are there"]
+    return [f"`{again}` says how many replicates the rules need, from the records that are there"]
 
 
-def recorded_table(manifest: Manifest, folder: Path) -> pd.DataFrame:
-    """The table that is judged of the runs of a plan that have records, kept ones too; without rows where none have."""
+def recorded_tables(manifest: Manifest, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table that is judged of the runs of a plan that have records, kept ones too, and that of all of these.
+
+    They have no rows where no run has a record.
+    """
     with redirect_stdout(sys.stderr):  # which says what was taken, and is no part of an answer in JSON
         take_kept(manifest, folder)
     absent = set(missing(manifest, records_of(folder)))
     present = [identity for identity in manifest.run_ids() if identity not in absent]
     if not present:
-        return no_runs()
-    return judged_table(manifest, read_records(present, records_of(folder), folder), folder)
+        return no_runs(), no_runs()
+    every = table_of(manifest, read_records(present, records_of(folder), folder), folder)
+    return reported(manifest, every), every
 
 
 def no_runs() -> pd.DataFrame:

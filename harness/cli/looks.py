@@ -1,6 +1,6 @@
 """Plans with looks: which runs are wanted by now, and how far the looks at their rules have come.
 
-A plan has the runs of all seeds. Those of the first look are wanted from the start, the others once a rule that is
+A plan has the runs of all replicates. Those of the first look are wanted from the start, the others once a rule that is
 still open asks for them. A plan without looks wants all its runs.
 """
 
@@ -35,8 +35,8 @@ def check_looks(file: Path, scale: str, settings: Sequence[Setting] = ()) -> Non
     experiment = read_experiment(file, scale, settings)
     if not experiment.looks:
         raise HarnessError(
-            f"--until-decided: {file} does not say when its rules are judged; add after how many seeds, as in "
-            f"`looks: [5, 8, 12, 16]` of 16 seeds (it has {len(experiment.seeds)}), then run this with --replan"
+            f"--until-decided: {file} does not say when its rules are judged; add after how many replicates, as in "
+            f"`looks: [8, 12, 16]` of 16 replicates (it has {len(experiment.seeds)}), then run this with --replan"
         )
 
 
@@ -49,15 +49,17 @@ def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) 
     first = manifest.with_seeds(manifest.looks[0])
     if not first.isdisjoint(absent):
         return _wanted(manifest, first, absent)
-    from harness.cli.analysis import keeping_fits  # with the numerical libraries, which other plans do without
-    from harness.cli.costs import judged_table
-    from harness.judging.judge import judge_looks, wanted
+    from harness.cli.costs import table_of
+    from harness.judging.judge import judge_all  # with the numerical libraries, which other plans do without
+    from harness.judging.winners import reported
 
     present = [run_id for run_id in manifest.run_ids() if run_id not in lacking]
-    table = judged_table(manifest, read_records(present, records_of(folder), folder), folder)
-    with keeping_fits(folder):
-        _, verdicts = judge_looks(manifest, table)
-    return _wanted(manifest, wanted(manifest, verdicts), absent)._replace(verdicts=tuple(verdicts))
+    every = table_of(manifest, read_records(present, records_of(folder), folder), folder)
+    table = reported(manifest, every)
+    verdicts = judge_all(manifest, table, every)
+    waits_for = max((verdict.waits_for or 0 for verdict in verdicts), default=0)
+    reached = max(waits_for, manifest.looks[0], table["seed"].nunique())
+    return _wanted(manifest, manifest.with_seeds(reached), absent)._replace(verdicts=tuple(verdicts))
 
 
 def _wanted(manifest: Manifest, run_ids: frozenset[str], absent: list[str]) -> Wanted:
@@ -75,23 +77,20 @@ def of_first_look(manifest: Manifest) -> Manifest:
 
 def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
     """At which look the rules of a plan are, which of them are open, and how many runs they ask for."""
-    first, seeds = manifest.looks[0], len(manifest.experiment.seeds)
+    first, of = manifest.looks[0], len(manifest.experiment.seeds)
     if wanted.verdicts is None:
         return [
-            f"first look, at {first} of {seeds} seeds: {len(wanted.absent):,} of {len(wanted.run_ids):,} runs to go"
+            f"first look, at {first} of {of} replicates: {len(wanted.absent):,} of {len(wanted.run_ids):,} runs to go"
         ]
-    waiting = [verdict for verdict in wanted.verdicts if verdict.looked and verdict.looked.waiting]
+    waiting = [verdict for verdict in wanted.verdicts if verdict.waits_for]
     if not waiting:
-        undecided = sum(verdict.conclusion == "inconclusive" for verdict in wanted.verdicts)
-        left = f"; {undecided} of {len(wanted.verdicts)} stay undecided" if undecided else ""
-        return [f"no rule asks for more seeds{left}. {run_words(manifest, len(wanted.run_ids))}"]
+        undecided = sum(verdict.outcome == "open" for verdict in wanted.verdicts)
+        left = f"; {undecided} of {len(wanted.verdicts)} stay open" if undecided else ""
+        return [f"no rule asks for more replicates{left}. {run_words(manifest, len(wanted.run_ids))}"]
     of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
-    lines = [f"undecided rules that ask for {len(wanted.absent):,} more runs, {of_all}:"]
+    lines = [f"open rules that ask for {len(wanted.absent):,} more runs, {of_all}:"]
     for verdict in waiting:
-        assert verdict.looked
-        assert verdict.looked.waiting
-        at = f"at {verdict.looked.last.seeds} of {seeds} seeds"
-        lines.append(f"  “{verdict.rule.claim}” is undecided {at}; the next look is at {verdict.looked.waiting.seeds}")
+        lines.append(f"  “{verdict.rule.claim}” is open; the next look is at {verdict.waits_for} of {of} replicates")
     return lines
 
 
@@ -100,4 +99,4 @@ def run_words(manifest: Manifest, number: int) -> str:
     planned = len(manifest.run_ids())
     if number == planned:
         return f"{planned:,} runs"
-    return f"{number:,} of {planned:,} runs; the other {planned - number:,} are seeds that no open rule asks for"
+    return f"{number:,} of {planned:,} runs; no open rule asks for the other {planned - number:,}"

@@ -55,7 +55,7 @@ workers_option = click.option(
 until_decided_option = click.option(
     "--until-decided",
     is_flag=True,
-    help="Add seeds only while a rule is undecided, judging after as many as the file's `looks:` say.",
+    help="Add replicates only while a rule is open, judging after as many as the file's `looks:` say.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask. Scripts need it.")

@@ -48,7 +48,7 @@ def run_file(
         check_none_underway(manifest, folder)
         for line in data_lines(manifest):
             console.print(line, markup=False, soft_wrap=True)
-        most = ", if all seeds are asked for" if until_decided and manifest.looks else ""
+        most = ", if all replicates are asked for" if until_decided and manifest.looks else ""
         console.print(f"{cost_sentence(manifest, results, workers)}{most}", soft_wrap=True)
     with idle_workers() as idle:
         if until_decided:

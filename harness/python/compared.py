@@ -51,17 +51,16 @@ def compare(
     second: str,
     at: float | None = None,
     axis: str | None = None,
-    loss: float | None = None,
     level: float | None = None,
 ) -> Comparison:
     """Compare two arms of an experiment file or a results folder, as `harness compare` does.
 
     A side may be several arms under a name of yours, `MLP=mlp_2,mlp_3`. `at` is a size of the first side on `axis`
-    (params, seconds, flops_train.local_min, ...), `loss` the test loss at which sizes are compared, and `level` that of
-    the intervals. A HarnessError while runs are missing.
+    (params, seconds, flops_train.local_min, ...), and `level` that of the intervals. A HarnessError while runs are
+    missing.
     """
     manifest, folder = complete_plan(of)
-    return Comparison(manifest, compare_sides(manifest, folder, (first, second), axis, at, loss, level))
+    return Comparison(manifest, compare_sides(manifest, folder, (first, second), axis, at, level))
 
 
 def told(found: Headline | NoHeadline) -> list[str]:
@@ -80,7 +79,7 @@ def readings(found: Headline | NoHeadline) -> pd.DataFrame:
         ratio = one.ratio
         better = leader(ratio, found.first.label, found.second.label)
         interval = (ratio.estimate, ratio.low, ratio.high)
-        rows.append((one.task, one.axis, one.place, ratio.at, better, *interval, ratio.seeds, ratio.refused))
+        rows.append((one.task, one.axis, one.place, ratio.at, better, *interval, ratio.replicates, ratio.refused))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

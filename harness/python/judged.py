@@ -15,8 +15,8 @@ from harness.python.study import Study
 from harness.show.figures.rules import rules_figure
 from harness.show.tables.verdicts import answer_sentences
 
-RULE = ("claim", "rule", "verdict", "stable", "power")
-FOUND = ("estimate", "low", "high", "refused")
+RULE = ("claim", "rule", "verdict", "axis", "effort", "power")
+FOUND = ("estimate", "low", "high", "replicates", "won", "lost", "refused")
 Answers = list[dict[str, Any]]
 
 
@@ -40,12 +40,12 @@ class Verdicts(Shown):
 
     @property
     def numbers(self) -> pd.DataFrame:
-        """A row for each number that a verdict hangs on: a condition on a task under a count."""
+        """A row for each number that a verdict hangs on, one a task."""
         rows = []
         for one, rule in self._rules():
             for number in rule["numbers"]:
                 where = {"experiment": one["name"], "claim": rule["claim"]}
-                named = {name: number[name] for name in ("unit", "convention", "condition", "outcome")}
+                named = {name: number[name] for name in ("unit", "outcome")}
                 rows.append({**where, **named, **{name: number["found"][name] for name in FOUND}})
         return pd.DataFrame(rows)
 

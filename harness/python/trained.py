@@ -14,7 +14,7 @@ from harness.cli.plans import planned_records
 from harness.cli.running import run_file
 from harness.judging.headline import Headline, NoHeadline
 from harness.judging.judge import Verdict, sentence
-from harness.judging.scaling import fit_table
+from harness.judging.laws import fit_table
 from harness.python.compared import readings, side_styles, told
 from harness.python.shown import Shown
 from harness.python.study import Study, as_study, complete_plan

@@ -87,11 +87,6 @@ CODES: dict[str, Code] = {
         "exponents says nothing.",
         "Compare the arms' losses at equal size instead.",
     ),
-    "NO_FLOOR": Code(
-        "refusal",
-        "Neither law levels off within its sizes, so there are no floors to compare.",
-        "Add larger sizes.",
-    ),
     "ZERO": Code(
         "refusal",
         "A run has a test loss of exactly 0, to which the cross-entropy of a few points can round. A ratio to it says "
@@ -104,12 +99,6 @@ CODES: dict[str, Code] = {
         "shares of classes. Neither side has learnt the task, so a ratio would only say who fails more.",
         "Give more data or another training, or compare smaller sizes. `baselines` in `answer.json` has what a "
         "constant and, of data, a linear model reach.",
-    ),
-    "SEEDS": Code(
-        "refusal",
-        "One seed is left for this comparison. It shows no spread, so there is no interval. Where a side has several "
-        "arms, no other seed can choose among them.",
-        "Run more seeds: three or more, five for narrow intervals.",
     ),
     "FAILED_REPLICATES": Code(
         "refusal",

@@ -14,6 +14,11 @@ REFUSAL_WORDS = {  # where there is no room for the reason in full
     "STUCK": "the sizes do not determine it",
     "NO_MINIMUM": "no best size",
     "OUTSIDE": "the best size lies outside of those tried",
+    "NOT_FALLING": "the error does not fall with size",
+    "ONE_NETWORK": "few networks win along the curve",
+    "ONE_REPLICATE": "fewer than two replicates",
+    "FAILED_REPLICATES": "too many replicates failed",
+    "ZERO": "a loss of 0",
 }
 
 

@@ -31,7 +31,7 @@ FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which 
 def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
     """Take back runs that are on their way or would be sent off.
 
-    Where the file has `looks:`, it leaves seeds that no undecided rule asks for by now, unless they are on their way.
+    Where the file has `looks:`, it leaves replicates that no open rule asks for by now, unless they are on their way.
 
     --where chooses runs by a field: task, arm, series, seed, trial, state, or run (the beginning of an id).
 

@@ -39,7 +39,7 @@ from harness.show.tables.comparison import (
     versus_table,
 )
 
-OF_EXPERIMENTS = ("axis", "loss", "results")
+OF_EXPERIMENTS = ("axis", "results")
 
 # What only this command asks of a table; all are left out where an experiment is asked about.
 compare_options = together(
@@ -84,9 +84,6 @@ compare_options = together(
 )
 @results_option
 @click.option("--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …")
-@click.option(
-    "--loss", type=POSITIVE, help="Experiment: the test loss at which sizes are compared.  [default: the middle]"
-)
 @table_options
 @compare_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
@@ -98,18 +95,16 @@ def compare(
     second: str,
     results: Path,
     axis: str | None,
-    loss: float | None,
     explain: bool,
     as_json: bool,
     **asked: Any,
 ) -> None:
     """Say which of two arms is better at equal size.
 
-    FILE is an experiment: A and B are arms, series, or several arms under a name of yours, MLP=mlp_2,mlp_3. The best
-    one stands for a side that has several; other seeds than the one that is read choose it. This compares the smallest,
-    a middle and the largest size that both sides have, at equal trainable parameters, training FLOPs by two counts, and
-    seconds. With --at, A is the network of that size, and B the one that is equal to it. The figure is written to the
-    results folder.
+    FILE is an experiment: A and B are arms, series, or several arms under a name of yours, MLP=mlp_2,mlp_3. Of
+    several, validation picks one in each replicate. This compares the smallest, a middle and the largest size that both
+    sides have, at equal trainable parameters, training FLOPs by two counts, and seconds. With --at, A is the network of
+    that size, and B the one that is equal to it. The figure is written to the results folder.
 
     FILE is a table (.csv, .tsv, .parquet; one row a run): A and B are values of --by. Both arms get one law, the richer
     of the two that `harness fit` chooses. Every --x is one way to count size; the verdict says whether A is cheaper
@@ -127,7 +122,7 @@ def compare(
         )
     at = asked["at"][0] if asked["at"] else None
     level = asked["level"] if given({"level": None}) else None
-    _compare_experiment(file, results, (first, second), axis, (at, loss, level), asked["out"], explain, as_json)
+    _compare_experiment(file, results, (first, second), axis, (at, level), asked["out"], explain, as_json)
 
 
 def _compare_experiment(
@@ -135,14 +130,14 @@ def _compare_experiment(
     results: Path,
     arms: tuple[str, str],
     axis: str | None,
-    asked: tuple[float | None, float | None, float | None],
+    asked: tuple[float | None, float | None],
     out: Path | None,
     explain: bool,
     as_json: bool,
 ) -> None:
-    at, loss, level = asked
+    at, level = asked
     manifest, folder = frozen_plan(file, results)
-    compared = compare_sides(manifest, folder, arms, axis, at, loss, level)
+    compared = compare_sides(manifest, folder, arms, axis, at, level)
     answer = compared_json(compared)
     target = out or folder
     check_writable(target)

@@ -60,8 +60,8 @@ def plan(
     console.print(cost_sentence(manifest, results), soft_wrap=True)
     if manifest.looks:
         first = cost_sentence(of_first_look(manifest), results).removeprefix(f"{manifest.name}: ")
-        seeds = f"the first look, at {manifest.looks[0]} of {manifest.looks[-1]} seeds"
-        console.print(f"that is at most; with --until-decided, {seeds}: {first}", soft_wrap=True)
+        look = f"the first look, at {manifest.looks[0]} of {manifest.looks[-1]} replicates"
+        console.print(f"that is at most; with --until-decided, {look}: {first}", soft_wrap=True)
     for line in device_lines(manifest):
         console.print(f"warning: {line}", markup=False, soft_wrap=True)
     if line := warnings_line(manifest):

@@ -7,7 +7,7 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.json_text import json_text
 from harness.cli.analysis import keeping_fits
-from harness.cli.foresight import no_runs, recorded_table
+from harness.cli.foresight import no_runs, recorded_tables
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
 from harness.cli.plans import folder_of
 from harness.cli.stages import plan_of
@@ -18,34 +18,37 @@ from harness.show.tables.power import power_sentences, power_table
 from harness.spec import Manifest, manifest_path, read_manifest
 
 
-@click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --seeds 12")
+@click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --replicates 12")
 @planned_argument
 @results_option
 @scale_option
-@click.option("--seeds", type=click.IntRange(min=2), help="How many seeds to plan with.  [default: the file's]")
+@click.option("--replicates", type=click.IntRange(min=2), help="How many to plan with.  [default: the file's]")
 @click.option(
     "--noise",
     type=POSITIVE,
     metavar="SD",
-    help="Standard deviation of ln test loss between seeds, in place of records. 0.3: seeds differ by a third or so.",
+    help="Standard deviation of ln test loss between replicates, in place of records. 0.3: they differ by a third.",
 )
 @json_option
-def power(file: Path, results: Path, scale: str, seeds: int | None, noise: float | None, as_json: bool) -> None:
-    """Say how many seeds the rules of an experiment need.
+def power(file: Path, results: Path, scale: str, replicates: int | None, noise: float | None, as_json: bool) -> None:
+    """Say how many replicates the rules of an experiment need.
 
-    For every rule: the noise, the width of its interval, the smallest difference that it will see in 80 % of
-    experiments, and the seeds that it needs to see the smallest difference that matters (`matters:` of the rule: a
-    factor of 1.1, or 0.2 of exponents). The difference that was measured is never used.
+    A replicate is a whole search of all sides; without `search:` each seed is one. For every rule: the spread between
+    replicates, the width of its interval, the smallest difference that it will see in 80 % of experiments, and the
+    replicates that it needs to see the smallest difference that matters (`matters:` of the rule: a factor of 1.1, or
+    0.2 of exponents). The difference that was measured is never used.
 
-    The noise is read off the records that are there, of two seeds or more: a pilot is enough. Without records it is
-    --noise, or `noise:` of the file.
+    The spread is read off the records that are there, of two replicates or more: a pilot is enough. Without records it
+    is --noise, or `noise:` of the file.
     """
     manifest, folder = _plan(file, results, scale)
     if not manifest.experiment.decide:
-        raise HarnessError(f"{file}: it has no `decide:`, so no rule needs seeds; docs/verdicts.md says how to add one")
+        raise HarnessError(
+            f"{file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md says how to add one"
+        )
     with keeping_fits(folder):
-        table = no_runs() if noise else recorded_table(manifest, folder)
-        foreseen = foresee(manifest, table, seeds, noise)
+        table, every = (no_runs(), no_runs()) if noise else recorded_tables(manifest, folder)
+        foreseen = foresee(manifest, table, replicates, noise, every)
     if as_json:
         click.echo(json_text({"rules": to_json(foreseen)}))
         return

@@ -19,7 +19,7 @@ from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
 from harness.judging.answer import not_run_json
 from harness.judging.judge import to_json as verdict_to_json
-from harness.judging.scaling import fit_table
+from harness.judging.laws import fit_table
 from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
 from harness.paper.replay.index import row_of, row_without_page, write_index
 from harness.paper.replay.keep import keep

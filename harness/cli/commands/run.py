@@ -48,8 +48,8 @@ def run(
     This plans, trains, fits, draws and reports. The last lines are the answer: which side has the
     lower test error at equal parameters, FLOPs and seconds, and how many times lower it is.
 
-    With --until-decided it trains the first look of the file's `looks:`, judges the rules, and goes on with the seeds
-    that undecided rules ask for. Without it, it trains all seeds.
+    With --until-decided it trains the first look of the file's `looks:`, judges the rules, and goes on with the
+    replicates that open rules ask for. Without it, it trains all of them.
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """

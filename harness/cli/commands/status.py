@@ -36,7 +36,7 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
     quarantined, cancelled, damaged. They come from the record, the worker's log, SLURM and time. Exit 3 while some runs
-    are missing. Where the file has `looks:`, seeds that no undecided rule asks for are not missing.
+    are missing. Where the file has `looks:`, replicates that no open rule asks for are not missing.
 
     Without FILE, it counts the runs of every experiment in the results folder, and says how much disk each takes.
     `recorded` runs have a record, which it does not read; `failed` are all that went wrong.

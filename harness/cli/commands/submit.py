@@ -50,7 +50,7 @@ def submit(
     """Send missing runs to a cluster, as jobs of equal length.
 
     A run is missing if it has no record and is not on its way. You can run this again: it sends what is then missing.
-    With --until-decided it sends the first look; once these runs are done, it sends what undecided rules ask for.
+    With --until-decided it sends the first look; once these runs are done, it sends what open rules ask for.
     Jobs save their state every minute and when they are told to stop. They go on from it wherever they start again.
     """
     if until_decided:

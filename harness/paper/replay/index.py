@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.json_text import FORMAT
 from harness.paper.replay.content import Replay
 from harness.paper.replay.outcome import Summary, in_one_sentence, outcome_words, summary
 from harness.paper.replay.page import missing_words
@@ -50,11 +51,17 @@ def row_of(folder: Path, base: Path) -> IndexRow:
             facts=facts,
             summary=summary(points),
             finding=finding,
-            judged=outcome_words(Counter(verdict["verdict"] for verdict in facts.get("verdicts", ()))),
+            judged=outcome_words(Counter(verdict["verdict"] for verdict in verdicts_of(facts))),
         )
     except (ValueError, KeyError, OSError) as error:
         text = f"{folder}: replay.json or replay.csv is damaged ({error}); `harness replay` makes them anew"
         raise HarnessError(text, INCOMPLETE) from None
+
+
+def verdicts_of(facts: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+    """The verdicts that a `replay.json` says; of an earlier version, whose rules were others, none."""
+    found: Sequence[dict[str, Any]] = facts["verdicts"] if facts.get("format") == FORMAT else ()
+    return found
 
 
 def row_without_page(replay: Replay, scale: str, why: str) -> IndexRow:

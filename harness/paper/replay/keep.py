@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.base.files import whole_file
-from harness.paper.replay.index import IndexRow, row_of, write_index
+from harness.paper.replay.index import IndexRow, row_of, verdicts_of, write_index
 from harness.record import Metrics
 from harness.show.tables.table import Table, TableRow, text_columns, to_markdown
 from harness.show.tables.verdicts import RULE_COLUMNS, rules_table
@@ -59,13 +59,16 @@ def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
 
 
 def _verdicts(rows: Sequence[IndexRow]) -> str:
-    """A row for every rule of every replay that has rules."""
-    judged = []
+    """A row for every rule of every replay that has rules; replays that earlier rules judged are named."""
+    judged, earlier = [], []
     for row in rows:
-        for one in rules_table((row.facts or {}).get("verdicts", ())).rows:
-            judged.append(TableRow((row.folder, *one.cells)))
+        facts = row.facts or {}
+        if facts.get("verdicts") and not verdicts_of(facts):
+            earlier.append(f"[{row.folder}]({row.folder}/replay.html)")
+        judged += [TableRow((row.folder, *one.cells)) for one in rules_table(verdicts_of(facts)).rows]
     table = Table("", text_columns("replay", *RULE_COLUMNS), tuple(judged))
-    return VERDICTS + to_markdown(table) + "\n" if judged else ""
+    shown = VERDICTS + to_markdown(table) + "\n" if judged else ""
+    return shown + (f"\nJudged by rules of before version 1.0: {', '.join(earlier)}.\n" if earlier else "")
 
 
 def _line(row: IndexRow) -> str:

@@ -74,11 +74,11 @@ def ranking_figure(table: pd.DataFrame, axis: str, titles: Mapping[str, str], st
     keys = [Line2D([], [], ls="", marker="o", ms=size, color=INK, label=name) for name, size in MARK_SIZES.items()]
     write_head(figure, keys, head)
     sizes = (
-        f"Sizes: {axis_words(axis)}. Marks: means of ln over seeds, in which outliers count less; bars: the seeds' "
-        "range at the largest size."
+        f"Sizes: {axis_words(axis)}. Marks: means of ln of runs, in which outliers count less; bars: the runs' range "
+        "at the largest size."
     )
     of_several = any(name != shown for name, shown in names.items())
-    several = ["Of several arms in one row, validation on the other seeds chose the best."] if of_several else []
+    several = ["Of several arms in one row, validation picks one in each replicate."] if of_several else []
     edges = edge_notes(beyond, "means", failed, "diverged")
     write_note(figure, [sizes, *several, *edges, *undrawn_note(len(titles) - len(tasks), "tasks")])
     return figure

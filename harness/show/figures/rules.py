@@ -19,11 +19,11 @@ from harness.show.figures.labels import (
 )
 from harness.show.figures.theme import figure_width, panel_grid, side_by_side, themed
 from harness.show.names import shortened
-from harness.spec import Decide, all_axes
+from harness.spec import Decide
 
 COLUMNS, MOST_RULES, MOST_ROWS = 2, 8, 16
 ROW_HEIGHT = 0.17  # inches
-TASK_LETTERS, COUNT_LETTERS = 14, 15  # of a row's label
+TASK_LETTERS = 20  # of a row's label
 COLOURS = {"supported": "#0072B2", "refuted": "#D55E00"}  # blue, vermilion
 UNDECIDED = "0.45"  # grey
 IN_JSON = "`harness verdicts --json` has all numbers"
@@ -38,41 +38,32 @@ def rules_figure(verdicts: Sequence[dict[str, Any]]) -> Figure | None:
     shown = [(one, rows[:MOST_ROWS]) for one, rows in with_numbers[:MOST_RULES]]
     longest = max(len(rows) for _, rows in shown)
     columns = side_by_side(min(COLUMNS, len(shown)))
-    letters = title_letters(figure_width(columns) / columns - (TASK_LETTERS + COUNT_LETTERS) / LETTERS_AN_INCH)
+    letters = title_letters(figure_width(columns) / columns - TASK_LETTERS / LETTERS_AN_INCH)
     titles = [textwrap.fill(f"{one['claim']}: {one['verdict']}", letters) for one, _ in shown]
-    conditions = [textwrap.fill(rows[0]["condition"], letters) for _, rows in shown]
-    more_lines = max(words.count("\n") for words in titles) + max(words.count("\n") for words in conditions)
+    asked = [textwrap.fill(one["rule"].partition(", on ")[0], letters) for one, _ in shown]
+    more_lines = max(words.count("\n") for words in titles) + max(words.count("\n") for words in asked)
     height = 0.8 + ROW_HEIGHT * (longest + 1) + TITLE_LINE_HEIGHT * more_lines
     figure, panels = panel_grid(len(shown), columns, height)
-    for axes, title, condition, (verdict, rows) in zip(panels, titles, conditions, shown, strict=True):
-        axes.set(title=title, xlabel=condition)
+    for axes, title, words, (verdict, rows) in zip(panels, titles, asked, shown, strict=True):
+        axes.set(title=title, xlabel=words)
         _draw(axes, verdict, rows)
     write_head(figure, [], "What each rule hangs on: estimates, intervals, and the limit of the rule")
-    notes = ["Blue: supported. Vermilion: refuted. Grey and hollow: undecided. Dashed: the limit."]
+    notes = ["Blue: supported. Vermilion: refuted. Grey and hollow: open. Dashed: the limit."]
     notes += undrawn_note(len(with_numbers) - len(shown), "rules", IN_JSON)
     beyond = sum(len(rows) for _, rows in with_numbers[:MOST_RULES]) - sum(len(rows) for _, rows in shown)
-    notes += undrawn_note(beyond, "numbers of these rules' first conditions", IN_JSON)
-    later = sum(_later_conditions(verdict) for verdict, _ in shown)
-    notes += undrawn_note(later, "conditions of these rules", IN_JSON)
+    notes += undrawn_note(beyond, "numbers of these rules", IN_JSON)
     write_note(figure, notes)
     return figure
 
 
 def _rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
-    """The numbers of a rule's first condition that were found."""
-    numbers = verdict["numbers"]
-    of_first = [one for one in numbers if one["condition"] == numbers[0]["condition"]]
-    return [one for one in of_first if one["found"]["estimate"] is not None]
-
-
-def _later_conditions(verdict: dict[str, Any]) -> int:
-    return len({one["condition"] for one in verdict["numbers"]}) - 1
+    """The numbers of a rule that were found."""
+    return [one for one in verdict["numbers"] if one["found"]["estimate"] is not None]
 
 
 def _draw(axes: Axes, verdict: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
-    known, condition = all_axes(), Decide.model_validate(verdict["decide"]).conditions[0]
+    rule = Decide.model_validate(verdict["decide"])
     names = shortened((one["unit"] for one in rows), TASK_LETTERS)
-    labels = []
     for height, one in enumerate(rows):
         found, outcome = one["found"], one["outcome"]
         colour = COLOURS.get(outcome, UNDECIDED)
@@ -81,12 +72,9 @@ def _draw(axes: Axes, verdict: dict[str, Any], rows: Sequence[dict[str, Any]]) -
         fill = colour if outcome in COLOURS else "white"
         look: dict[str, Any] = {"marker": "o", "ms": 5, "mfc": fill, "mec": colour, "ls": "", "zorder": 3}
         axes.plot([found["estimate"]], [-height], gid=f"number:{outcome}", **look)
-        convention = one["convention"]
-        count = known[convention].short if convention in known else convention
-        labels.append(f"{names[one['unit']]}, {count}")
-    axes.axvline(condition.limit, color="0.2", lw=0.8, ls=(0, (3, 2)), zorder=1)
-    if not condition.takes.is_difference and condition.limit > 0:
+    axes.axvline(rule.limit, color="0.2", lw=0.8, ls=(0, (3, 2)), zorder=1)
+    if not rule.takes.is_difference:
         axes.set_xscale("log")
         set_ticks(axes.xaxis)
-    axes.set_yticks([-height for height in range(len(rows))], labels)
+    axes.set_yticks([-height for height in range(len(rows))], [names[one["unit"]] for one in rows])
     axes.set_ylim(-len(rows) + 0.4, 0.6)

@@ -204,8 +204,10 @@ def _law_notes(panels: Sequence[DrawnPanel], layout: Layout) -> list[str]:
             if one.fit.refusals:
                 refused.setdefault(refusal_words(one.fit), []).append(f"{one.name} on {task}")
     beyond = frozenset().union(*(panel.beyond for panel in panels))
-    marks = ["Large marks: means of ln over seeds, in which outliers count less; dots: single runs."]
     every = [one for panel in panels for one in panel.series]
+    is_over_replicates = any(one.fit.lines is not None for one in every)
+    less = "" if is_over_replicates else ", in which outliers count less"
+    marks = [f"Large marks: means of ln of the dots{less}."]
     if any(one.outside[0].size for one in every):
         marks.append("Hollow: not in the fit.")
     if any(one.held_out for one in every):
@@ -214,7 +216,7 @@ def _law_notes(panels: Sequence[DrawnPanel], layout: Layout) -> list[str]:
         marks.append(
             "Lines: the law E + A·x⁻ᵅ, with its 95 % band."
             if any(one.fit.floor for one in every)
-            else "Lines: the law A·x⁻ᵅ, with its 95 % band."
+            else f"Lines: the law A·x⁻ᵅ{' over replicates' if is_over_replicates else ''}, with its 95 % band."
         )
     return [
         *marks,

@@ -53,7 +53,7 @@ def versus_figure(
     styles: Mapping[str, Style],
     titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure | None:
-    """A panel a task, a line a convention; artists carry a gid `kind:convention`. None where there is no line.
+    """A panel a task, a line an axis; artists carry a gid `kind:axis`. None where there is no line.
 
     Marks are A's sizes, filled where the interval leaves out equality. `styles` are those of the two sides; `titles`
     are of tasks (`task_titles`), which else have their short names.
@@ -62,11 +62,11 @@ def versus_figure(
     if not tasks:
         return None
     shown = tasks[:MOST_PANELS]
-    conventions, names = plain_styles(line.convention for line in curves), shortened(shown, TITLE_LETTERS)
+    axes_styles, names = plain_styles(line.axis for line in curves), shortened(shown, TITLE_LETTERS)
     columns = side_by_side(min(COLUMNS, len(shown)))
     figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
-        _panel(axes, asked, [line for line in curves if line.task == task], conventions)
+        _panel(axes, asked, [line for line in curves if line.task == task], axes_styles)
         name_sides(axes, (asked.first, asked.second), ("better", "better"), styles)
         if len(tasks) > 1:
             axes.set_title(titles.get(task, names[task]))
@@ -75,17 +75,17 @@ def versus_figure(
         if index + columns >= len(shown):
             axes.set_xlabel(textwrap.fill(f"{asked.first}: {axis_words(asked.axis)}", LABEL_LETTERS))
     known = all_axes()
-    keys = [key(known[name].words, style) for name, style in conventions.items()]
+    keys = [key(known[name].words, style) for name, style in axes_styles.items()]
     title = f"{asked.first} or {asked.second}: which is better where both are equal in …"
     write_head(figure, keys, title)
     write_note(figure, _notes(asked, len(tasks) - len(shown)))
     return figure
 
 
-def _panel(axes: Axes, asked: VersusRequest, own: Sequence[RatioLine], conventions: Mapping[str, Style]) -> None:
+def _panel(axes: Axes, asked: VersusRequest, own: Sequence[RatioLine], axes_styles: Mapping[str, Style]) -> None:
     axes.set(xscale="log", yscale="log")
     for line in own:
-        _draw(axes, line, conventions[line.convention])
+        _draw(axes, line, axes_styles[line.axis])
     ratios = [np.array([0.5, 2.0]), *(line.ratio for line in own)]
     ends = np.concatenate([np.concatenate([line.low, line.high]) for line in own])
     axes.set_ylim(limits_around(np.concatenate(ratios), ends))
@@ -97,7 +97,7 @@ def _panel(axes: Axes, asked: VersusRequest, own: Sequence[RatioLine], conventio
 
 
 def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
-    name, colour = line.convention, style.colour
+    name, colour = line.axis, style.colour
     draw_band(axes, f"band:{name}", line.x, (line.low, line.high), style)
     axes.plot(line.x, line.ratio, ls=style.line, color=colour, lw=1.3, zorder=3, gid=f"ratio:{name}")
     decided = (line.low > 1) | (line.high < 1)
@@ -109,11 +109,11 @@ def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
 def _notes(asked: VersusRequest, undrawn: int) -> list[str]:
     notes = [
         f"{asked.second} is read between its sizes at the one that is equal to {asked.first}'s in each count. Bands: "
-        f"{asked.level:.0%} intervals over seeds, pointwise; filled marks: equality lies outside of them. "
+        f"{100 * asked.level:.3g} % intervals over replicates, pointwise; filled marks: equality lies outside of them. "
         f"Lines end where {asked.second} has no network that large."
     ]
     notes += [
-        f"{side.label}: the best of {', '.join(side.names)} at each budget, as validation on the other seeds chooses."
+        f"{side.label}: the best of {', '.join(side.names)} at each budget; in each replicate validation picks one."
         for side in asked.sides
         if len(side.names) > 1
     ]

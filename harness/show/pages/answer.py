@@ -11,14 +11,21 @@ from harness.show.figures.headline import headline_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.pages.page import svg
 from harness.show.pages.verdicts import VerdictWords, verdict_part
-from harness.show.tables.headline import answer_key, answer_sentences, answer_table, effort_table, other_pairs
+from harness.show.tables.headline import (
+    answer_key,
+    answer_sentences,
+    answer_table,
+    effort_table,
+    near_words,
+    others_table,
+)
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 
 
 @dataclass(frozen=True)
 class AnswerPart:
-    """Sentences, tables of ratios at equal size and by effort, their key and figure, cautions, and verdicts of rules.
+    """Sentences; tables of ratios at equal size, of other pairs and by effort; their key, figure, cautions, verdicts.
 
     `sides` are what the two sides are called; None where there are no two to compare, and the sentence says why.
     """
@@ -27,7 +34,9 @@ class AnswerPart:
     sentences: tuple[str, ...]
     table: Table | None
     key: str
+    others: Table | None
     efforts: Table | None
+    near: str
     cautions: tuple[str, ...]
     figure: Markup | None
     verdicts: tuple[VerdictWords, ...]
@@ -37,14 +46,16 @@ def answer_part(manifest: Manifest, found: Headline | NoHeadline, verdicts: Sequ
     """Of an experiment whose headline and verdicts are known."""
     judged = tuple(verdict_part(to_json(verdict)) for verdict in verdicts)
     if isinstance(found, NoHeadline):
-        return AnswerPart(None, (found.why,), None, "", None, (), None, judged)
+        return AnswerPart(None, (found.why,), None, "", None, None, "", (), None, judged)
     sides = (found.first.label, found.second.label)
     return AnswerPart(
         sides=sides,
-        sentences=(*answer_sentences(found), *other_pairs(found)),
+        sentences=tuple(answer_sentences(found)),
         table=answer_table(found),
         key=answer_key(found),
+        others=others_table(found),
         efforts=effort_table(found),
+        near=near_words(found),
         cautions=found.cautions,
         figure=_ratios_figure(manifest, found),
         verdicts=judged,

@@ -35,7 +35,7 @@ class ReportPage:
     accuracies: Table | None
     laws: LawsPart
     seconds_on: str | None
-    trust: TrustPart
+    trust: TrustPart | None
     plan: PlanPart
     runs: RunsPart
     provenance: ProvenancePart
@@ -66,7 +66,7 @@ def write_report(
         accuracies=accuracies_part(table),
         laws=laws,
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
-        trust=trust_part(manifest, table, fits, checks),
+        trust=trust_part(manifest, table, fits, checks) if checks else None,
         plan=plan_part(manifest, laws.loss),
         runs=runs_part(manifest, table),
         provenance=provenance(record.provenance for record in records.values()),

@@ -1,6 +1,6 @@
 """The runs of a report: how each series was trained, on which tasks, arms at equal size, and accuracies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -94,7 +94,6 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
     cells = set(rows["cell"])
     recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
     optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
-    least, most = rows["evaluations"].min(), rows["evaluations"].max()
     return (
         rows["series"].iloc[0],
         len(cells),
@@ -102,8 +101,8 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
         int((rows["status"] == "done").sum()),
         int((rows["status"] == "diverged").sum()),
         f"{arm.recipe} ({optimizers} ({_distinct(rows['engine'])} engine))",
-        _distinct(f"{recipe.max_evaluations:,}" for recipe in recipes),
-        f"{least:,}" if least == most else f"{least:,} to {most:,}",
+        _span([recipe.max_evaluations for recipe in recipes]),
+        _span(list(rows["evaluations"])),
         _distinct(_starts(recipe) for recipe in recipes),
     )
 
@@ -111,6 +110,11 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
 def _starts(recipe: Recipe) -> str:
     starts = recipe.restarts
     return f"{starts.count} of {starts.evaluations} evaluations, best goes on" if starts.count > 1 else "1"
+
+
+def _span(numbers: Sequence[int]) -> str:
+    least, most = min(numbers), max(numbers)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _distinct(values: Iterable[object]) -> str:

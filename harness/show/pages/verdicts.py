@@ -12,14 +12,15 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
-from harness.base.json_text import write_json
-from harness.judging.answer import number_lines, power_words, verdict_words
+from harness.base.formats import human
+from harness.base.json_text import FORMAT, write_json
+from harness.judging.answer import power_words, verdict_words
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import Table, to_markdown
 from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
-from harness.spec import default_count, stable_axes, takes_of
+from harness.spec import axis_words, default_count, stable_axes, takes_of
 
 FIGURE = "scaling.png"
 KEPT_FILES = (FIGURE, "winners.csv")
@@ -39,23 +40,18 @@ What `harness verdicts --keep` made from the runs of this project: [verdicts.htm
 `harness run` goes on from them. Rules are those that a plan froze; where this folder's plan replaced another, a note
 says in what.
 
-A row is a claim, a column a convention: a way to count size. A cell has the outcome, and on how many tasks the claim
-holds (for), fails (against), is equal or open. A dash: the rule is not about this convention. A code such as 22f955131
-is the commit that trained.
+A row is a claim: what became of it, and on how many tasks it holds (for), fails (against), is equal or open; the count
+of size by which sides are equal; and the best of how many runs a side is, where it searched.
 """
 
 
 @dataclass(frozen=True)
 class VerdictWords:
-    """A rule on a page: what became of its claim, in a sentence; the numbers in short, a line each; and all of them.
-
-    `power` says what it would need if it is inconclusive.
-    """
+    """A rule on a page: what became of its claim, in a sentence, and all numbers; `power` is what an open one needs."""
 
     sentence: str
     power: str
     rule: str
-    lines: tuple[str, ...]
     numbers: Table | None
 
 
@@ -63,15 +59,23 @@ def verdict_part(verdict: dict[str, Any]) -> VerdictWords:
     """Of a verdict in plain types (`judge.to_json`)."""
     rule, level = f"{verdict['rule']}.", verdict["interval_level"]
     if level and level != verdict["level"]:
-        rule += f" For so many tasks and conditions each interval is at {100 * level:.4g} %."
-    if looked := verdict.get("looked"):
-        rule += f" All looks up to {looked['of']} seeds together err no more than one such interval."
+        rule += f" For so many tasks each interval is at {100 * level:.4g} %."
+    if effort := verdict["effort"]:
+        rule += f" Each side has {effort:,} run{'' if effort == 1 else 's'} at each size{_cap_words(verdict['cap'])}."
+    if any(one["look"] for one in verdict["numbers"]):
+        rule += " All looks together err no more than one such interval."
     return VerdictWords(
         sentence=f"“{verdict['claim']}”: {verdict_words(verdict)}.",
         power=power_words(verdict),
         rule=rule,
-        lines=tuple(number_lines(verdict)),
         numbers=numbers_table(verdict) if verdict["numbers"] else None,
+    )
+
+
+def _cap_words(cap: Mapping[str, float] | None) -> str:
+    """`, of at most 10¹⁰ training FLOPs (shared-dense) each at the largest`."""
+    return "".join(
+        f", of at most {human(most)} {axis_words(axis)} each at the largest" for axis, most in (cap or {}).items()
     )
 
 
@@ -119,23 +123,25 @@ def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: 
         for made_file in (results / answer["name"]).iterdir():
             if made_file.name in KEPT_FILES or (made_file.suffix == ".png" and made_file.name.startswith("compare_")):
                 shutil.copyfile(made_file, target / made_file.name)
-    answers = [_kept(path) for path in sorted(kept.glob("*/verdicts.json"))]
+    found = {path.parent.name: _kept(path) for path in sorted(kept.glob("*/verdicts.json"))}
+    answers = [answer for answer in found.values() if answer]
+    earlier = [f"[{name}]({name}/verdicts.json)" for name, answer in found.items() if answer is None]
     names = [answer["name"] for answer in answers]
     _write(answers, kept, {name: f"{name}/{FIGURE}" if (kept / name / FIGURE).exists() else None for name in names})
     with whole_file(kept / "README.md") as path:
         sections = [_section(answer, heading) for answer, heading in zip(answers, kept_headings(answers), strict=True)]
-        path.write_text(README + "".join(sections), encoding="utf-8")
+        told = f"\nNot on the page, of earlier rules: {', '.join(earlier)}.\n" if earlier else ""
+        path.write_text("".join([README, told, *sections]), encoding="utf-8")
     return kept
 
 
-def _kept(path: Path) -> dict[str, Any]:
-    """The answer that is kept there."""
+def _kept(path: Path) -> dict[str, Any] | None:
+    """The answer that is kept there; None of an earlier version, whose rules were others."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found.pop("format", None)  # which earlier ones do not have
-        return found
     except ValueError as error:
         raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
+    return found if found.pop("format", None) == FORMAT else None
 
 
 def kept_headings(answers: Sequence[dict[str, Any]]) -> list[str]:
@@ -159,5 +165,5 @@ def _section(answer: dict[str, Any], heading: str) -> str:
         claims[power_words(one)].append(one["claim"])
     claims.pop("", None)
     needs = [f"- {'; '.join(names)}: {words}\n" for words, names in claims.items()]
-    told = f"\nWhat those that are inconclusive would need:\n\n{''.join(needs)}" if needs else ""
+    told = f"\nWhat those that are open would need:\n\n{''.join(needs)}" if needs else ""
     return f"\n## {heading}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n{told}"

@@ -205,43 +205,37 @@ def _named(reason: str, first: str, second: str) -> str:
 
 # -------------------------------------------------------------------------------------------------- of an experiment
 def versus_table(asked: VersusRequest, found: Sequence[Versus]) -> Table:
-    """A row a task and convention: where it was read, the ratio of losses, who is better, what equal losses cost."""
+    """A row a task and axis: where it was read, the ratio of losses, who is better, and the budget for equal losses."""
     first, second = asked.first, asked.second
     rows = []
     for one in found:
-        cost = found_words(one.cost)
-        if one.cost.at is not None:
-            cost += f" at {number(one.cost.at)}"
         size, ratio = number(one.ratio.at, 4), found_words(one.ratio)
-        rows.append((one.task, one.convention, size, ratio, better(one.ratio, first, second), cost))
+        rows.append((one.task, one.axis, size, ratio, better(one.ratio, first, second), found_words(one.multiplier)))
     columns = (
         *text_columns("task", "equal in"),
-        *number_columns("size", f"test loss {second} / {first}"),
+        *number_columns("budget", f"test loss {second} / {first}"),
         *text_columns("better"),
-        *number_columns(f"size {second} / {first} at equal loss"),
+        *number_columns(f"budget of {second} for the loss of {first}, over its"),
     )
-    budget = "at the largest common size" if asked.at is None else f"where {first} has {asked.axis} {asked.at:,.6g}"
-    title = f"test loss of {second} / {first} at equal size, {budget}; {asked.level:.0%} intervals over seeds"
+    budget = "at the largest common budget" if asked.at is None else f"where {first} has {asked.axis} {asked.at:,.6g}"
+    intervals = f"{100 * asked.level:.3g} % intervals over replicates"
+    title = f"test loss of {second} / {first} at equal budgets, {budget}; {intervals}"
     return table_of(title, columns, rows)
 
 
 def versus_sentences(asked: VersusRequest, found: Sequence[Versus], absent: Sequence[str]) -> Iterator[str]:
-    """Crossovers as sets, reasons of refusals, and what is not measured."""
-    for one in found:
-        where = f"{one.task}, {one.convention}"
-        if one.crossover and one.crossover.searched:
-            yield f"crossover, {where}: {crossover_words(one.crossover, asked.first, asked.second)}"
+    """Reasons of refusals, and what is not measured."""
     yield from _refusals("ratio", found, [one.ratio.refused for one in found])
-    yield from _refusals("cost", found, [one.cost.refused for one in found])
+    yield from _refusals("multiplier", found, [one.multiplier.refused for one in found])
     if absent:
         yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
 
 
 def _refusals(what: str, found: Sequence[Versus], refused: Sequence[str | None]) -> Iterator[str]:
-    """A line a reason, with all tasks and conventions that it is of."""
+    """A line a reason, with all tasks and axes that it is of."""
     places: dict[str, list[str]] = {}
     for one, reason in zip(found, refused, strict=True):
         if reason:
-            places.setdefault(reason, []).append(f"{one.task} {one.convention}")
+            places.setdefault(reason, []).append(f"{one.task} {one.axis}")
     for reason, own in places.items():
         yield f"no {what}, {', '.join(own)}: {reason}"

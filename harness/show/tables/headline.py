@@ -9,12 +9,13 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from harness.base.formats import human
+from harness.base.formats import estimate, exponent, human
+from harness.judging.failing import FAR
 from harness.judging.found import Found
 from harness.judging.headline import Effort, Headline, Lead, NoHeadline, Reading, is_lost_to_constant, leader
 from harness.judging.judge import Verdict
 from harness.show.names import shortened
-from harness.show.tables.table import Styled, Table, TableCell, TableRow, TextStyle, text_columns
+from harness.show.tables.table import Styled, Table, TableCell, TableRow, text_columns
 from harness.show.words import LOSS_WORDS
 from harness.spec import Takes, all_axes
 
@@ -34,10 +35,18 @@ LEAD = re.compile(r"(\S+) \S+x \[(\S+), (\S+)\]")  # as `lead_words` writes it
 REFUSED = {
     "NO_OVERLAP": "no equal size",
     "CENSORED": "runs diverged",
-    "SEEDS": "one seed",
+    "FAILED_REPLICATES": "too many failed",
+    "ONE_REPLICATE": "one replicate",
     "NO_SIZE": "(no size)",
     "ZERO": "a loss of 0",
     "WORSE_THAN_CONSTANT": "worse than constant",
+}
+NO_EXPONENT = {
+    "NOT_FALLING": "does not fall",
+    "ONE_NETWORK": "too few networks",
+    "RANGE": "too short a range",
+    "FAILED_REPLICATES": "too many failed",
+    "ONE_REPLICATE": "one replicate",
 }
 BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
@@ -94,7 +103,7 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     lines += [*legend, console_row(heading, [_short(axis) for axis in found.columns[:COLUMNS]])]
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
     beside = [*wrapped(baselines_words(found)), *wrapped(seconds_words(found, names))]
-    beside += list(itertools.chain.from_iterable(wrapped(line) for line in other_pairs(found)))
+    beside += list(itertools.chain.from_iterable(map(wrapped, (*other_pairs(found), *exponent_lines(found, names)))))
     room = MOST_LINES - len(lines) - len(beside) - len(closing)
     lines += [*_rows(found, names, room), *beside, *itertools.chain(*_effort_lines(found, names))]
     for turn in _turns(found, names):
@@ -189,8 +198,7 @@ def _answer_cell(found: Reading, names: tuple[str, str]) -> TableCell:
     ratio = found.ratio
     at = f" at {human(ratio.at, 3)}" if ratio.at is not None else ""
     worse = f" ({found.worse_than_constant[0]} is worse than a constant)" if found.worse_than_constant else ""
-    look: TextStyle = "strong" if leader(ratio, *names) else "dim"
-    return [Styled(lead_words(ratio, *names, write=_in_full), look), f"{at}{worse}"]
+    return [_ratio_cell(ratio, names), f"{at}{worse}"]
 
 
 def _in_full(times: float) -> str:
@@ -330,6 +338,45 @@ def other_pairs(found: Headline) -> list[str]:
     return [f"{first} or {second}, largest size: {'; '.join(told)}." for (first, second), told in pairs.items()]
 
 
+def exponent_lines(found: Headline, names: tuple[str, str]) -> list[str]:
+    """`Exponent by params: exp2d kan 2.1 [1.5, 2.7], mlp 0.8 [0.6, 1]; …`: a line an axis, if there are a few tasks."""
+    if len(found.tasks) > ALL_PLACES_UP_TO:
+        return []
+    called = dict(zip((found.first.label, found.second.label), names, strict=True))
+    lines = []
+    for axis in dict.fromkeys(one.axis for one in found.exponents):
+        told: dict[str, list[str]] = {}
+        for one in found.exponents:
+            if one.axis == axis:
+                told.setdefault(one.task, []).append(f"{called[one.side]} {found_exponent(one.exponent)}")
+        tasks = "; ".join(f"{task} {', '.join(own)}" for task, own in told.items())
+        lines.append(f"Exponent by {_short(axis)}: {tasks}.")
+    return lines
+
+
+def found_exponent(found: Found) -> str:
+    """`2.1 [1.5, 2.7]`, or why there is none."""
+    if found.estimate is None or found.low is None or found.high is None:
+        return next((words for code, words in NO_EXPONENT.items() if code in (found.refused or "")), "not known")
+    return estimate(found.estimate, found.low, found.high, exponent)
+
+
+def others_table(found: Headline) -> Table | None:
+    """The same of the other pairs that the file names: a row a pair, a column a task; None where there are none."""
+    pairs = dict.fromkeys((one.first, one.second) for one in found.others)
+    ratios = {(one.first, one.second, one.task): one.ratio for one in found.others}
+    rows = []
+    for names in pairs:
+        cells = [_ratio_cell(ratios[*names, task], names) for task in found.tasks]
+        rows.append(TableRow((" or ".join(names), *cells)))
+    return Table("", text_columns("pair", *found.tasks), tuple(rows)) if rows else None
+
+
+def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:
+    """Who is ahead, how many times; a lead stands out."""
+    return Styled(lead_words(ratio, *names, write=_in_full), "strong" if leader(ratio, *names) else "dim")
+
+
 def effort_table(found: Headline) -> Table | None:
     """A row an effort, a column a task: who is ahead, how many times; None where no search has replicates."""
     if not found.efforts:
@@ -342,11 +389,21 @@ def effort_table(found: Headline) -> Table | None:
         cells: list[TableCell] = [f"{runs:,}"]
         for task in tasks:
             one = known[task, runs]
-            look: TextStyle = "strong" if leader(one.ratio, *names) else "dim"
-            words = lead_words(one.ratio, *names, write=_in_full)
-            cells.append([Styled(words, look), f" (won {one.won} of {one.won + one.lost})"])
+            won, lost = one.ratio.won or 0, one.ratio.lost or 0
+            cells.append([_ratio_cell(one.ratio, names), f" ({names[0]} won {won} of {won + lost})"])
         rows.append(TableRow(tuple(cells)))
     return Table("", text_columns("runs a side and size", *tasks), tuple(rows))
+
+
+def near_words(found: Headline) -> str:
+    """How many runs of each side come near to its best, so how much it hangs on luck; empty if unknown."""
+    told = []
+    for task in found.tasks:
+        shares = [f"{100 * one.share:.2g} % of {one.side}'s" for one in found.near_the_best if one.task == task]
+        told += [f"{' and '.join(shares)} on {task}"] if shares else []
+    if not told:
+        return ""
+    return f"Runs at the largest size within {FAR:g} times of what validation picks among them: {'; '.join(told)}."
 
 
 def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
@@ -365,8 +422,8 @@ def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
 def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     if len(verdicts) == 1:
         power = f": {verdicts[0].power}" if verdicts[0].power else ""
-        return wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].conclusion}{power}.")
-    counted = Counter(verdict.conclusion for verdict in verdicts)
+        return wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].outcome}{power}.")
+    counted = Counter(verdict.outcome for verdict in verdicts)
     told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
     return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
 

@@ -11,7 +11,7 @@ from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, 
 from harness.show.words import LAW_WORDS, exponent_words, loss_words
 from harness.spec import axis_words
 
-BothLaws = tuple[SeriesFit, SeriesFit]  # of one series on one axis, without a floor and with one
+BothLaws = tuple[SeriesFit, SeriesFit | None]  # of one series on one axis, without a floor and with one, if there is
 
 SERIES_COLUMNS = text_columns("task", "series", "size x", "axis")
 
@@ -24,20 +24,24 @@ def series_cells(one: SeriesFit | Check, called: Callable[[str], str]) -> tuple[
 def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str], called: Callable[[str], str] = axis_words) -> Table:
     """Exponents with intervals on `axes`, or the refusal in their place; the law that is drawn stands out.
 
-    Where a fit window leaves runs out, the laws without it stand below.
+    Where a fit window leaves runs out, the laws without it stand below. Of a search there are laws without a floor
+    alone.
     """
-    columns = (*SERIES_COLUMNS, *number_columns("α, E = 0", "α, E free", "floor E", "sizes", "decades"))
+    has_floors = any(one.fit.law == "floor" for one in fits)
+    of_floor = ("α, E free", "floor E") if has_floors else ()
+    columns = (*SERIES_COLUMNS, *number_columns("α, E = 0" if has_floors else "α", *of_floor, "sizes", "decades"))
     loss = loss_words(one.metric for one in fits)
     rows: list[TableRow] = []
     for pure, floor in _both_laws(fits, axes):
         drawn = common_law(fits, pure.task, pure.axis)
         begins_section = bool(rows) and rows[-1].cells[0] not in ("", pure.task)
-        cells = (*series_cells(pure, called), *_law_cells(pure.fit, floor.fit, drawn))
+        cells = (*series_cells(pure, called), *_law_cells(pure.fit, floor and floor.fit, drawn))
         rows.append(TableRow(cells, _notes(pure, floor), begins_section=begins_section))
-        if pure.without_window and floor.without_window:
+        if pure.without_window and floor and floor.without_window:
             cells = ("", Styled("without the window", "dim"), "", "")
             rows.append(TableRow((*cells, *_law_cells(pure.without_window, floor.without_window)), goes_on=True))
-    return Table(f"{loss} = E + A x^-α, on size means in log space", columns, tuple(rows))
+    law = "E + A x^-α, on size means" if has_floors else "A x^-α, over replicates"
+    return Table(f"{loss} = {law} in log space", columns, tuple(rows))
 
 
 def held_out_table(
@@ -50,7 +54,7 @@ def held_out_table(
     columns = (*SERIES_COLUMNS, *number_columns("size", "measured", "predicted, E = 0", "predicted, E free"))
     rows = []
     for pure, floor in _both_laws(fits, axes):
-        if pure.held_out is None:
+        if pure.held_out is None or floor is None:
             continue
         names = series_cells(pure, called)
         measured = pure.held_out.measured
@@ -67,37 +71,40 @@ def held_out_table(
 
 def _both_laws(fits: Sequence[SeriesFit], axes: Sequence[str]) -> list[BothLaws]:
     laws = {(one.task, one.series, one.axis, one.fit.law): one for one in fits if one.axis in axes}
-    return [(one, laws[one.task, one.series, one.axis, "floor"]) for one in laws.values() if one.fit.law == "pure"]
+    return [
+        (one, laws.get((one.task, one.series, one.axis, "floor"))) for one in laws.values() if one.fit.law == "pure"
+    ]
 
 
-def _law_cells(pure: Fit, floor: Fit, drawn: str = "none") -> tuple[TableCell, ...]:
-    exponents = []
-    for fit in (pure, floor):
+def _law_cells(pure: Fit, floor: Fit | None, drawn: str = "none") -> tuple[TableCell, ...]:
+    cells: list[TableCell] = []
+    for fit in (pure, floor) if floor else (pure,):
         stands_out = fit.law == drawn and not fit.refusals
-        exponents.append(Styled(exponent_words(fit), "strong" if stands_out else ""))
-    height = NONE
-    if floor.floor is not None and floor.floor_interval is not None:
-        height = estimate(floor.floor, floor.floor_interval.low, floor.floor_interval.high, human)
-    return (*exponents, height, len(pure.points.sizes), number(pure.decades, 2))
+        cells.append(Styled(exponent_words(fit), "strong" if stands_out else ""))
+    if floor:
+        ends = floor.floor_interval
+        cells.append(NONE if floor.floor is None or ends is None else estimate(floor.floor, ends.low, ends.high, human))
+    return (*cells, len(pure.points.sizes), number(pure.decades, 2))
 
 
-def _notes(pure: SeriesFit, floor: SeriesFit) -> tuple[Note, ...]:
+def _notes(pure: SeriesFit, floor: SeriesFit | None) -> tuple[Note, ...]:
     """Refusals first, then warnings and predictions that cannot be made, then the runs that are in no law.
 
     What both laws say is said once.
     """
+    laws_here = [one for one in (pure, floor) if one]
     said: dict[tuple[str, str], list[str]] = {}
-    for one in (pure, floor):
+    for one in laws_here:
         for refusal in one.fit.refusals:
             said.setdefault((refusal.code, f"refused: {refusal.reason}"), []).append(one.fit.law)
-    for one in (pure, floor):
+    for one in laws_here:
         for warning in one.fit.warnings:
             said.setdefault((warning.code, warning.reason), []).append(one.fit.law)
         if one.held_out and one.held_out.reason and not one.fit.refusals:
             said.setdefault(("HELD_OUT", f"no prediction: {one.held_out.reason}"), []).append(one.fit.law)
     notes = []
     for (code, reason), laws in said.items():
-        about = "both laws" if len(laws) > 1 else LAW_WORDS[laws[0]]
+        about = ("both laws" if len(laws) > 1 else LAW_WORDS[laws[0]]) if floor else "law"
         brief = "" if reason.startswith("refused: ") else code  # a refusal stands in the exponent's place
         notes.append(Note(code, about, reason, brief))
     if pure.outside:

@@ -191,7 +191,7 @@ def to_html(one: Table) -> Markup:
     """
     heads = Markup("").join(Markup("<th{}>{}</th>").format(_class(column), column.head) for column in one.columns)
     lines = [Markup('<table class="cards">\n<thead><tr>{}</tr></thead>\n<tbody>').format(heads)]
-    for row, after in zip(one.rows, [*one.rows[1:], None], strict=True):
+    for row, after in itertools.zip_longest(one.rows, one.rows[1:]):
         leads = bool(row.notes) or (after is not None and after.goes_on)
         classes = [("told", leads), ("follows", row.goes_on), (row.look, row.look != "")]
         names = " ".join(name for name, holds in classes if holds)

@@ -6,17 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.judging.answer import (
-    NOT_RUN,
-    differing_outcomes,
-    found_line,
-    number_lines,
-    power_words,
-    verdict_words,
-)
-from harness.judging.words import CODE, STABLE, limit_words
-from harness.show.tables.table import Note, Piece, Styled, Table, TableCell, TableRow, number_columns, text_columns
-from harness.spec import Decide, all_axes, stable_axes
+from harness.judging.answer import NOT_RUN, number_lines, power_words, verdict_words
+from harness.judging.words import CODE, limit_words
+from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, number_columns, text_columns
+from harness.spec import Decide, all_axes, side_label
 
 ORIGIN = "experiment, commit"
 RULE_COLUMNS = ("claim", "verdict", "found, with interval", "asked to be")
@@ -31,7 +24,7 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
             if verdict["verdict"] != NOT_RUN:  # of others the page has the rule
                 level = verdict["interval_level"]
                 corrected = f" (each at {100 * level:.4g} %)" if level != verdict["level"] else ""
-                looks = " over all looks together" if verdict.get("looked") else ""
+                looks = " over all looks together" if any(one["look"] for one in verdict["numbers"]) else ""
                 claim += f":\n{verdict['rule']}{corrected}{looks}"
             needs = [power_words(verdict)] if power_words(verdict) else []
             told = "\n".join([*number_lines(verdict), *needs]) or answer["why"]
@@ -42,24 +35,20 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
 
 
 def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
-    """A row for each rule, by the number of its claim: the verdict, and a cell for each convention that counts.
-
-    The verdict stands beside the claim, where a phone shows it too.
-    """
+    """A row for each rule, by the number of its claim: what became of it, by what it is counted, and how many runs."""
     axes = all_axes()
-    conventions = stable_axes()
     judged = [(verdict, answer) for answer in answers for verdict in answer["verdicts"]]
     rows = []
     for verdict, answer in sorted(judged, key=lambda one: _claim_number(one[0]["claim"])):
         origin: list[Piece] = [Styled(answer["name"], "link")]
         origin += [Styled(commit[:9], "code") for commit in answer["commits"]]
-        stable = [STABLE] if verdict["stable"] else []
-        concluded = ", ".join([verdict["verdict"], *_decided_words(verdict), *stable])
-        outcomes = [_outcome(verdict, convention) for convention in conventions]
+        axis = axes[verdict["axis"]].head if verdict["axis"] in axes else str(verdict["axis"] or "")
+        effort = "" if verdict["effort"] is None else f"best of {verdict['effort']}"
         facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
-        rows.append(TableRow((verdict["claim"], Styled(concluded, "strong"), *outcomes, origin), facts=facts))
-    columns = text_columns("claim", "verdict", *(axes[name].head for name in conventions), ORIGIN)
-    return Table("in short: outcome, and how many tasks are for and against the claim", columns, tuple(rows))
+        cells = (verdict["claim"], Styled(verdict_words(verdict), "strong"), axis, effort, origin)
+        rows.append(TableRow(cells, facts=facts))
+    columns = text_columns("claim", "verdict, and tasks for and against it", "by", "runs a side", ORIGIN)
+    return Table("in short", columns, tuple(rows))
 
 
 def tasks_of(verdict: dict[str, Any]) -> list[str]:
@@ -73,28 +62,6 @@ def _claim_number(claim: str) -> float:
     return float(begins[0]) if begins else math.inf
 
 
-def _decided_words(verdict: dict[str, Any]) -> list[str]:
-    """`refuted per parameter`: what some conventions decide where others do not, or decide otherwise."""
-    axes = all_axes()
-    decided = {said: names for said, names in differing_outcomes(verdict).items() if said != "inconclusive"}
-    return [f"{outcome} {' and '.join(axes[name].head for name in names)}" for outcome, names in decided.items()]
-
-
-def _outcome(verdict: dict[str, Any], convention: str) -> TableCell:
-    """`supported: 2 for, 1 against`: what became of a claim, and on how many tasks; the others are open."""
-    if convention in verdict["not_measured"]:
-        return Styled("not measured", "dim")
-    for count in verdict["counts"]:
-        if count["convention"] == convention:
-            equal = count.get("equal", 0)  # verdicts that are kept may be older than this outcome
-            still_open = count["tasks"] - count["supported"] - count["refuted"] - equal
-            tasks = {"for": count["supported"], "against": count["refuted"], "equal": equal, "open": still_open}
-            listed = ", ".join(f"{number} {side}" for side, number in tasks.items() if number)
-            told = f"{count['outcome']}: {listed}"
-            return Styled(told, "dim") if count["outcome"] == "inconclusive" else told
-    return Styled("–", "dim")
-
-
 def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
     """A row a rule of one experiment (`judge.to_json`): the verdict, its numbers or the reason, their limit."""
     rows = []
@@ -102,25 +69,27 @@ def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
         power = power_words(verdict)
         refused = [one["found"]["refused"] for one in verdict["numbers"] if one["found"]["refused"]]
         reasons = dict.fromkeys(CODE.sub("", reason) for reason in refused)  # its codes stand with the number
-        why = "; ".join(reason for reason in reasons if reason not in power)
-        told = ": ".join(filter(None, [found_line(verdict), why]))
+        why = "; ".join(reason.rstrip(".") for reason in reasons if reason not in power)
+        told = ": ".join(filter(None, ["; ".join(number_lines(verdict)), why]))
         if power:
             told += f". {power}"
-        asked = dict.fromkeys(map(limit_words, Decide.model_validate(verdict["decide"]).conditions))
-        rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), told, ", ".join(asked))))
+        asked = limit_words(Decide.model_validate(verdict["decide"]))
+        rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), told, asked)))
     return Table("verdicts on the rules", text_columns(*RULE_COLUMNS), tuple(rows))
 
 
 def numbers_table(verdict: dict[str, Any]) -> Table:
     """Every number that a verdict (`judge.to_json`) hangs on, and why there is none."""
     rows = []
-    for one in [*verdict["given"], *verdict["numbers"]]:
-        refused = one["found"]["refused"]
-        notes = (Note("", "", refused, ""),) if refused else ()
-        cells = (Styled(one["convention"], "code"), one["unit"], one["condition"], one["words"], one["outcome"])
-        rows.append(TableRow(cells, notes))
-    columns = (*text_columns("convention", "task", "what"), *number_columns("found"), *text_columns("outcome"))
-    return Table("", columns, tuple(rows))
+    for one in verdict["numbers"]:
+        found = one["found"]
+        notes = (Note("", "", found["refused"], ""),) if found["refused"] else ()
+        won = "" if found["won"] is None else f"{found['won']} of {found['won'] + found['lost']}"
+        rows.append(TableRow((one["unit"], one["words"], won, one["outcome"]), notes))
+    won_by = f"won by {side_label(Decide.model_validate(verdict['decide']).arms_of_sides[0])}"
+    columns = (*text_columns("task"), *number_columns("found", won_by), *text_columns("outcome"))
+    table = Table("", columns, tuple(rows))
+    return table if any(row.cells[2] for row in rows) else table.without(won_by)
 
 
 def answer_sentences(answer: dict[str, Any]) -> list[str]:
