@@ -13,8 +13,8 @@ recipes:
   short: {optimizer: {name: adam}, max_evaluations: 1}
 engine: torch
 decide:
-  - {claim: long is better, quantity: test_loss, arms: [good, bad], axis: params.trainable, threshold: 1, at_least: 1}
-  - {claim: twins differ, quantity: test_loss, arms: [good, twin], axis: params.trainable, threshold: 1, at_least: 1}
+  - {claim: long is better, quantity: test_loss, sides: [good, bad], threshold: 1, at_least: 1}
+  - {claim: twins differ, quantity: test_loss, sides: [good, twin], threshold: 1, at_least: 1}
 """
 
 

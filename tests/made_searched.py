@@ -31,7 +31,7 @@ search:
   cap: {flops_train.shared_dense: [1.0e+6, 4.0e+6]}
   recipes: [lbfgs, levenberg]
 decide:
-  - {claim: KANs are better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}
+  - {claim: KANs are better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
 """
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from harness.judging.scaling import HEADLINE_AXES, SeriesFit, fit_table
+from harness.judging.laws import fit_table
+from harness.judging.scaling import HEADLINE_AXES, SeriesFit
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
 from harness.spec import Manifest, parse_experiment
@@ -14,7 +15,7 @@ from harness.spec import Manifest, parse_experiment
 QUESTION = '"Does <b>alpha</b> & beta differ?"'
 CLAIM = "the first arm scales <faster>"
 DECIDE = (
-    f"decide: [{{claim: {CLAIM}, quantity: exponent, arms: [bent, mlp], axis: params.trainable, "
+    f"decide: [{{claim: {CLAIM}, quantity: exponent, sides: [bent, mlp], at: params.trainable, "
     "threshold: 0.25, at_least: 2}]"
 )
 WINDOW = "window: {kan: {min: 100}, turned: {until: minimum}}"

@@ -16,6 +16,7 @@ import torch
 from click.testing import CliRunner
 
 import harness.cli
+from harness.base.json_text import FORMAT
 from harness.cli import main
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
@@ -50,7 +51,7 @@ search:
   cap: {flops_train.shared_dense: 1e6}
   recipes: [lbfgs, levenberg]
 decide:
-  - {claim: KANs are better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}
+  - {claim: KANs are better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
 """
 
 
@@ -373,7 +374,7 @@ def test_plan_as_json_is_the_manifest(tmp_path):
 
     frozen = json.loads((tmp_path / "tiny" / "manifest.json").read_text())
     del frozen["checksum"]
-    assert shown == {"format": 1, **frozen, "pack_costs": None}
+    assert shown == {"format": FORMAT, **frozen, "pack_costs": None}
     assert {**of_packs, "pack_costs": None} == shown
     assert [row["runs"] for row in of_packs["pack_costs"]] == [len(pack) for pack in frozen["packs"]]
 

@@ -1,7 +1,7 @@
 """Intervals hold the truth as often as they say, by the simulations of benchmarks/simulation.py.
 
-What results/fits/coverage.csv keeps is believed as long as the code behind it is the one that it names, and numpy and
-scipy are, or give the same numbers for five replicates; otherwise all is simulated here, 500 replicates a scenario.
+What results/fits/coverage.csv keeps is believed as long as the code behind it, numpy and scipy are those that it names,
+or give the same numbers for five replicates; otherwise all is simulated here, 500 replicates a scenario.
 `.ci/nightly` always simulates.
 """
 
@@ -19,7 +19,6 @@ KEPT["met"] = KEPT["met"].map({"yes": True, "NO": False})
 DECIDED_BY = fingerprint("benchmarks.simulation")
 (KEPT_BY,) = set(KEPT["decided_by"])
 STANDS = KEPT_BY == DECIDED_BY
-OTHER_LIBRARIES = not STANDS and KEPT_BY.split(", ")[0] == DECIDED_BY.split(", ")[0]
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
@@ -49,7 +48,7 @@ def few_differ_by(name):
 def test_acceptance(name, request):
     """Every score is in its accepted range: as kept for this code, or simulated if the code is another."""
     scenario = BY_NAME[name]
-    if not (STANDS or (OTHER_LIBRARIES and few_differ_by(name) < 1e-6)):
+    if not (STANDS or few_differ_by(name) < 1e-6):
         is_accepted(scenario, judged(scenario, request.getfixturevalue("workers")))
         return
     lines = KEPT[KEPT["scenario"] == name]

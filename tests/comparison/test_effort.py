@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
-from harness.comparison.effort import Searched, efforts, share_near_the_best, value
+from harness.comparison.effort import Searched, efforts, value
 
 BUDGET = 2.0
 NO_LOSS = [math.nan, math.inf]
@@ -136,14 +136,6 @@ def test_a_test_loss_of_zero_is_minus_infinity_only_where_it_can_be_picked():
 
 def test_the_efforts_of_a_curve_double_and_end_with_all_runs():
     assert [efforts(most) for most in (1, 2, 20, 32)] == [(1,), (1, 2), (1, 2, 4, 8, 16, 20), (1, 2, 4, 8, 16, 32)]
-
-
-def test_the_share_of_runs_near_the_best_counts_those_that_diverged():
-    """Within ten times of the picked run's test loss: 2 of the 4 runs that the budget allows."""
-    side = Searched(np.zeros(5), [1, 1, 1, 1, 9], [0.1, 0.2, 0.3, np.nan, 0.1], [1, 10, 10.5, np.nan, 1])
-
-    assert share_near_the_best(side, BUDGET) == 0.5
-    assert np.isnan(share_near_the_best(of_one_size([np.nan], [1]), BUDGET))
 
 
 def test_what_cannot_be_a_search_is_an_error():

@@ -1,4 +1,4 @@
-"""Numbers over replicates: Student's interval, who wins, who leads where, multipliers and exponents of known laws."""
+"""Numbers over replicates: Student's interval, who wins, multipliers and exponents of known laws."""
 
 import math
 
@@ -7,15 +7,13 @@ import pytest
 from scipy.stats import ttest_1samp, ttest_rel
 
 from harness.base.errors import HarnessError
-from harness.comparison.effort import Searched, Value
+from harness.comparison.effort import Value
 from harness.comparison.replicates import (
     Curve,
     best_ratio,
-    curve,
     exponent,
     exponent_gap,
     half_width,
-    leader_changes,
     multiplier,
 )
 
@@ -120,29 +118,6 @@ def test_a_loss_of_zero_is_refused(first):
 def test_sides_of_other_replicates_are_an_error():
     with pytest.raises(HarnessError, match="the first side has 3 replicates and the second 2"):
         best_ratio(values(0, 0, 0), values(1, 2))
-
-
-def test_the_leader_changes_where_the_mean_changes_its_sign():
-    """Where both are equal or there is no number nothing changes, so a change may span such a place."""
-    assert leader_changes([1, 2, 4, 8, 16], [-2.0, -0.1, 0.0, 0.4, 1.0]) == ((2, 8, "first"),)
-    assert leader_changes([1, 2, 4, 8], [1.0, NAN, -1.0, 1.0]) == ((1, 4, "second"), (4, 8, "first"))
-    assert leader_changes([1, 2], [0.3, 0.2]) == ()
-
-
-def test_a_curve_takes_all_sizes_up_to_a_budget():
-    """Budgets are "at most": the best of the smaller sizes still stands at the larger one. No candidate is nan."""
-    side = Searched([60, 60, 120, 120], [60, 60, 120, 120], [0.2, 0.4, 0.3, 0.5], [2, 4, 3, 5])
-    found = curve([side], [30, 60, 120], effort=1)
-
-    assert np.exp(found.winners) == pytest.approx(np.array([[NAN, 2, 2]]), nan_ok=True)
-    best_of_pairs = np.log([2, 2, 3, 4]).mean()  # (.2, .3), (.2, .5), (.4, .3) and (.4, .5)
-    assert found.ln_losses == pytest.approx(np.array([[NAN, math.log(8) / 2, best_of_pairs]]), nan_ok=True)
-
-
-@pytest.mark.parametrize("budgets", [[], [60, 30], [30, 30], [0, 30]])
-def test_budgets_rise(budgets):
-    with pytest.raises(HarnessError, match="give numbers above 0, the smallest first"):
-        curve([Searched([1], [1], [1], [1])], budgets)
 
 
 @pytest.mark.parametrize("at", [60, 100])

@@ -26,7 +26,7 @@ from harness.comparison import (
 )
 from harness.fit import Interval, fit_law
 
-INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "inconclusive": (0.8, 1.5)}
+INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "open": (0.8, 1.5)}
 
 
 def number(said, convention="params.trainable", task="j0"):
@@ -53,31 +53,31 @@ def test_an_interval_must_lie_wholly_on_one_side(said):
 def test_an_open_end_decides_on_the_other_one():
     """An interval without an upper end supports where its lower end does, and never refutes."""
     assert outcome(ClaimNumber("c", "t", 3, Interval(1.5, float("inf"), 0.95)), 1) == "supported"
-    assert outcome(ClaimNumber("c", "t", 3, Interval(0, float("inf"), 0.95)), 1) == "inconclusive"
+    assert outcome(ClaimNumber("c", "t", 3, Interval(0, float("inf"), 0.95)), 1) == "open"
 
 
 def test_the_conclusion_over_conventions():
-    """Unanimity concludes; for and against is convention-dependent, whatever else; the rest is inconclusive."""
+    """Unanimity concludes; for and against is convention-dependent, whatever else; the rest is open."""
     for said in product(INTERVALS, repeat=3):
         if len(set(said)) == 1:
             expected = said[0]
         else:
-            expected = "convention-dependent" if {"supported", "refuted"} <= set(said) else "inconclusive"
+            expected = "convention-dependent" if {"supported", "refuted"} <= set(said) else "open"
         assert judged(*said).conclusion == expected
 
 
 def test_stable_is_about_signs():
     """Estimates on one side are stable although one interval is wide; a refused number is not known to agree."""
-    assert judged("supported", "inconclusive").stable
+    assert judged("supported", "open").stable
     assert not judged("supported", "refuted").stable
     assert not judge("c", "cost", 1, 1, [number("supported", "a"), refused("b")]).stable
 
 
-def test_a_refused_estimate_is_inconclusive_with_its_reason():
+def test_a_refused_estimate_is_open_with_its_reason():
     """The reason is in what is written; the verdict does not count it as for or against."""
     verdict = judge("c", "cost", 1, 1, [refused()])
 
-    assert verdict.conclusion == "inconclusive"
+    assert verdict.conclusion == "open"
     assert to_json(verdict)["numbers"][0]["refused"] == "TOO_FEW: 3 distinct sizes"
 
 
@@ -87,9 +87,9 @@ def test_a_count_is_decided_when_the_rest_cannot_change_it(said, data):
     at_least = data.draw(st.integers(1, len(said)))
     found = count_tasks([number(word, task=str(index)) for index, word in enumerate(said)], 1, at_least)
 
-    undecided = said.count("inconclusive")
+    undecided = said.count("open")
     settled = {said.count("supported") + more >= at_least for more in range(undecided + 1)}
-    expected = "inconclusive" if len(settled) == 2 else ("supported" if settled.pop() else "refuted")
+    expected = "open" if len(settled) == 2 else ("supported" if settled.pop() else "refuted")
     assert found.outcome == expected
 
 
@@ -151,7 +151,7 @@ def test_comparisons_become_numbers():
 
     assert to_number("c", "t", cost).interval == Interval(cost.low[0], cost.high[0], 0.95)
     assert outcome(to_number("c", "t", cost), 1) == "supported"
-    assert outcome(to_number("c", "t", exponent_difference(first, second)), 0) == "inconclusive"
+    assert outcome(to_number("c", "t", exponent_difference(first, second)), 0) == "open"
     assert "TOO_FEW" in to_number("c", "t", cost_ratio(first, few)).refused
     with pytest.raises(HarnessError, match="at 33 places"):
         to_number("c", "t", cost_ratio(first, second))

@@ -31,7 +31,7 @@ seeds: {seeds}
 """
 LOOKS = """
 looks: [2, 4]
-decide: [{claim: KANs are better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}]
+decide: [{claim: KANs are better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}]
 """
 RESULTS = Path("results")
 NETWORK_BYTES = 1000

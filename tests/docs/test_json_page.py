@@ -23,12 +23,7 @@ TABLE = "table.csv --x params --y rmse --by arch --seed seed"
 PLANE = "plane.csv --x params --y rmse"
 LOOKED = """looks: [2, 3]
 decide:
-  - claim: KANs are better where they can be
-    given: [{quantity: test_loss, arms: [kan, mlp], threshold: 0.01}]
-    quantity: test_loss
-    arms: [kan, mlp]
-    threshold: 1
-    at_least: 1
+  - {claim: KANs are better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
 """
 # By section of the page: calls that together have all keys of it.
 CALLS = {

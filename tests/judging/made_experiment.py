@@ -10,8 +10,8 @@ from harness.spec import Manifest, read_manifest
 
 RULES = """
 decide:
-  - {claim: the first scales faster, quantity: exponent, arms: [kan, mlp], threshold: 0, at_least: 1}
-  - {claim: the first is better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}
+  - {claim: the first scales faster, quantity: exponent, sides: [kan, mlp], threshold: 0, at_least: 1}
+  - {claim: the first is better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
 """
 TEXT = """
 question: Which is better?

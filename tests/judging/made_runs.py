@@ -1,78 +1,101 @@
-"""Tables of runs whose laws are known: what `record.load` would say of them."""
+"""Tables of runs whose laws are known: what `record.load` would say of the runs of a real plan."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from harness.judging.runs import ExperimentRuns
-from harness.spec import Decide
+from harness.judging.found import Number
+from harness.judging.judge import Verdict, judge
+from harness.judging.runs import ExperimentRuns, runs_of
+from harness.planning.plan import make_plan
+from harness.spec import Decide, Manifest, parse_experiment
 
-SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
-# FLOPs a parameter and the exponent of size in them, by arm: the KAN computes more for each.
-FLOPS = {"kan": 40.0, "mlp": 4.0}
+SIZES = np.array([30.0, 60, 120, 250, 500, 1000, 2000])
+# FLOPs a parameter, by arm: the KAN computes more for each.
+FLOPS = {"kan": 40.0, "mlp": 4.0, "deep": 4.0}
+TEXT = """
+question: Which is better?
+tasks: {tasks}
+arms:
+  kan: {{architecture: {{family: mlp, depth: 2, activation: silu}}, recipe: fast}}
+  mlp: {{architecture: {{family: mlp, depth: 2, activation: relu}}, recipe: fast}}
+  deep: {{architecture: {{family: mlp, depth: 3, activation: relu}}, recipe: fast}}
+match: {{axis: params, at: [30, 60, 120, 250, 500, 1000, 2000], tol: 0.2, solve: width}}
+recipes:
+  fast: {{optimizer: {{name: adam}}, max_evaluations: 100}}
+seeds: {seeds}
+{more}
+"""
+SAME = {"trial": 0, "trials": 1, "status": "done", "chosen": True, "of_budget": False, "metric": "rmse"}
+LAWS = {"in_window": True, "until_minimum": False, "hold_out": 0, "dtype": "float64", "evaluations": 100}
+Law = Callable[[np.ndarray], np.ndarray]
+
+
+@cache
+def made_plan(seeds: int = 5, tasks: str = "[xy]", more: str = "") -> Manifest:
+    """The plan of seven sizes of three arms."""
+    return make_plan(parse_experiment(TEXT.format(tasks=tasks, seeds=list(range(seeds)), more=more)), "made")
 
 
 def made_table(
-    arms: Mapping[str, Callable[[np.ndarray], np.ndarray]],
-    tasks: Sequence[str] = ("t",),
-    noise: float = 0.03,
-    seeds: int = 5,
-    sizes: Mapping[str, np.ndarray] | None = None,
-    rng: np.random.Generator | None = None,
-    **changes,
+    manifest: Manifest, laws: Mapping[str, Law], noise: float = 0.03, rng: int = 0, task: str = "", **columns
 ) -> pd.DataFrame:
-    """One row a run: `arms` are test losses by trainable parameters; lognormal noise of its own for every run."""
-    rng = rng or np.random.default_rng(0)
-    rows = []
-    for task in tasks:
-        for arm, law in arms.items():
-            own = SIZES if sizes is None else sizes[arm]
-            for index, (size, loss) in enumerate(zip(own, law(own.astype(float)), strict=True)):
-                for seed in range(seeds):
-                    flops = FLOPS.get(arm.split()[0], 4.0) * size
-                    rows.append(
-                        {
-                            "task": task,
-                            "arm": arm.split()[0],
-                            "series": arm,
-                            "cell": f"{task}-{arm}-{index}",
-                            "run_id": f"{task}-{arm}-{index}-{seed}",
-                            "asked": float(size),
-                            "seed": seed,
-                            "trial": 0,
-                            "status": "done",
-                            "chosen": True,
-                            "of_budget": False,
-                            "in_window": True,
-                            "until_minimum": False,
-                            "hold_out": 0,
-                            "dtype": "float64",
-                            "metric": "rmse",
-                            "test_loss": loss * np.exp(rng.normal(0, noise)) if noise else loss,
-                            "val_loss": loss,
-                            "evaluations": 100,
-                            "params.trainable": float(size),
-                            "flops_forward.shared_dense": flops,
-                            "flops_train.shared_dense": 300 * flops,
-                            "flops_train.local_min": 1200.0 * size,
-                            "seconds": 1e-3 * flops,
-                            "seconds_per_evaluation": 1e-5 * flops,
-                        }
-                    )
-    return pd.DataFrame(rows).assign(**changes)
+    """A row for every run of the arms that have a law of test loss by parameters, on one task or on all.
+
+    Every run has lognormal noise of its own, of which validation knows nothing. `columns` are added, or replaced.
+    """
+    cells = [
+        (manifest.cells[one.cell], one)
+        for one in manifest.runs
+        if manifest.cells[one.cell].arm in laws and task in ("", manifest.cells[one.cell].task)
+    ]
+    sizes = np.array([cell.asked for cell, _ in cells])
+    arms = [cell.arm for cell, _ in cells]
+    exact = np.array([float(laws[arm](size)) for arm, size in zip(arms, sizes, strict=True)])
+    flops = sizes * [FLOPS[arm] for arm in arms]
+    found = {
+        "run_id": [one.run_id for _, one in cells],
+        "task": [cell.task for cell, _ in cells],
+        "arm": arms,
+        "series": [cell.series for cell, _ in cells],
+        "cell": [cell.index for cell, _ in cells],
+        "seed": [one.run.seed for _, one in cells],
+        "asked": sizes,
+        "test_loss": exact * np.exp(np.random.default_rng(rng).normal(0, noise, sizes.size)),
+        "val_loss": exact,
+        "params.trainable": sizes,
+        "flops_forward.shared_dense": flops,
+        "flops_train.shared_dense": 300 * flops,
+        "flops_train.local_min": 1200.0 * sizes,
+        "seconds": 1e-3 * flops,
+    }
+    return pd.DataFrame(found | SAME | LAWS | columns)
 
 
-def made_runs(table: pd.DataFrame, inputs: Mapping[str, tuple[str, int]] | None = None) -> ExperimentRuns:
-    """The runs as rules are judged by them; every task is of a target of its own unless `inputs` says otherwise."""
-    return ExperimentRuns(table, inputs or {task: (task, 2) for task in table["task"].unique()}, "params.trainable")
+def made_runs(laws: Mapping[str, Law], seeds: int = 5, tasks: str = "[xy]", **made) -> ExperimentRuns:
+    """The runs of such a table, as rules are judged by them."""
+    manifest = made_plan(seeds, tasks)
+    return runs_of(manifest, made_table(manifest, laws, **made))
 
 
 def made_rule(**fields) -> Decide:
     """A rule on one task about a KAN and an MLP."""
-    return Decide.model_validate({"claim": "c", "arms": ("kan", "mlp"), "at_least": 1} | fields)
+    return Decide.model_validate({"claim": "c", "sides": ("kan", "mlp"), "at_least": 1} | fields)
 
 
-def power(scale: float, alpha: float, floor: float = 0.0) -> Callable[[np.ndarray], np.ndarray]:
-    """The law floor + scale * size^-alpha."""
-    return lambda size: floor + scale * size**-alpha
+def verdict_on(runs: ExperimentRuns, **fields) -> Verdict:
+    """The verdict on such a rule."""
+    return judge(made_rule(**fields), runs)
+
+
+def number_of(runs: ExperimentRuns, **fields) -> Number:
+    """Its number on the only task."""
+    (number,) = verdict_on(runs, **fields).numbers
+    return number
+
+
+def power(scale: float, alpha: float) -> Law:
+    """The law scale * size^-alpha."""
+    return lambda size: scale * size**-alpha

@@ -1,10 +1,13 @@
 """A convention and a quantity of somebody's own, which no file of harness/ knows."""
 
+import numpy as np
+
+from harness.comparison.replicates import OverReplicates, ratio_over
 from harness.count import layer_flops
 from harness.count.conventions import Convention, by_layers
-from harness.judging.found import Found
-from harness.judging.quantity import Case, Quantity, arms_words
-from harness.spec import Condition, Takes
+from harness.judging.quantity import Case, Quantity, budget_words, ratio_words
+from harness.judging.sides import budget_of, curves_of, loss_ratio
+from harness.spec import Decide, Takes
 
 
 def fused_flops(network, weights) -> list[int] | None:
@@ -27,29 +30,23 @@ FUSED = Convention(
 )
 
 
-def ahead_words(condition: Condition, conventions: tuple[str, ...]) -> str:
+def ahead_words(rule: Decide) -> str:
     """How it reads."""
-    first, second = arms_words(condition)
-    return f"{first} is ahead of {second} at every seed"
+    return f"the least ratio of test losses over replicates {ratio_words(rule)} {budget_words(rule)}"
 
 
-def find_ahead(case: Case) -> Found:
-    """The least ratio of test losses over the seeds, at the largest common size."""
-    from harness.judging.curves import largest_common, read, side_curve
-    from harness.judging.runs import of_arm
-
-    first, second = (side_curve(of_arm(case.runs, case.task, side), case.axis) for side in case.condition.sides)
-    size = largest_common(first, second)
-    least = float(min(read(second, size) - read(first, size)))
-    return Found(least, least, least, holds=least > 0, at=size)
+def find_ahead(case: Case) -> OverReplicates:
+    """Every replicate has the least ratio of all, so that it has no spread."""
+    curves = curves_of(case)
+    found = loss_ratio(*curves, budget_of(case, curves), case.level)
+    return ratio_over(np.full_like(found.by_replicate, found.by_replicate.min()), case.level)
 
 
 AHEAD = Quantity(
     name="ahead",
-    summary="the first arm has the lower test loss at every seed",
+    summary="the least ratio of test losses over replicates",
     read_at="largest common size",
-    interval="none",
-    takes=Takes(arms=(2,), limits=(), true_or_false=True),
+    takes=Takes(sides=(2,), at="budget"),
     words=ahead_words,
     find=find_ahead,
 )

@@ -8,7 +8,8 @@ import pytest
 
 from harness import fit
 from harness.judging.checks import check_table, to_json
-from harness.judging.scaling import fit_table, size_axes
+from harness.judging.laws import fit_table
+from harness.judging.scaling import size_axes
 from harness.show.tables.checks import checks_table
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])

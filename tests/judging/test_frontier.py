@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.judging.scaling import fit_table
+from harness.judging.laws import fit_table
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
 from harness.show.figures.scaling import scaling_figure

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from judging.made_experiment import ALPHAS, RULES, write_experiment, write_records
-from judging.made_runs import made_runs, made_table, power
+from judging.made_runs import made_runs, power
 
 from harness.cli import main
 from harness.judging.headline import Headline, NoHeadline, headline, main_headline, main_sides, to_json
 from harness.judging.judge import interval_level
+from harness.judging.runs import runs_of
 from harness.judging.versus import Side
 from harness.record import load
 from harness.spec import read_manifest
@@ -62,14 +63,14 @@ def test_intervals_agree_with_the_rule_that_compares_the_same_sides(planned, fou
     rule = planned[0].experiment.decide[0]
 
     assert found.level == interval_level(rule, 1)
-    runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",)))
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
     assert headline(planned[0], runs, (SIDES[1], SIDES[0])).level == 0.95  # no rule compares them in this order
 
 
 def _beside_a_constant(planned, kan: float, mlp: float, constant: float) -> Headline:
     """The answer where both sides have flat curves."""
-    table = made_table({"kan": power(kan, 0.0), "mlp": power(mlp, 0.0)}, ("xy",))
-    return headline(planned[0], made_runs(table.assign(**{"baseline.constant": constant})), SIDES)
+    runs = made_runs({"kan": power(kan, 0.0), "mlp": power(mlp, 0.0)}, **{"baseline.constant": constant})
+    return headline(planned[0], runs, SIDES)
 
 
 def test_nobody_wins_among_failures(planned):
@@ -98,7 +99,7 @@ def test_a_side_that_is_worse_than_a_constant_is_named_beside_the_ratio(planned)
 
 def test_where_the_curves_cross_the_leader_turns(planned):
     """N^-1 and N^-0.5 / 15 are equal at 225: kan is behind below and ahead above."""
-    runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(1 / 15, 0.5)}, ("xy",)))
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(1 / 15, 0.5)})
     found = headline(planned[0], runs, SIDES)
     leads = [one for one in found.leads if one.axis == "params.trainable"]
 
@@ -110,7 +111,7 @@ def test_where_the_curves_cross_the_leader_turns(planned):
 
 def test_a_budget_is_read_there_alone(planned):
     """On each axis at the size of the first side's network of that budget."""
-    runs = made_runs(made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",)))
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
     found = headline(planned[0], runs, SIDES, at=200.0)
 
     assert found.places == ("200",)
@@ -121,9 +122,11 @@ def test_a_budget_is_read_there_alone(planned):
 
 def test_one_common_size_is_told_once(planned):
     """Where both sides have one size in common, it is the largest; a smallest and a middle one would repeat it."""
-    both = {"kan": np.array([30, 60]), "mlp": np.array([60, 120])}
-    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",), sizes=both)
-    found = headline(planned[0], made_runs(table), SIDES)
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
+    has_it = (runs.table["arm"] == "kan") & (runs.table["asked"] < 61) | (runs.table["arm"] == "mlp") & (
+        runs.table["asked"].between(60, 120)
+    )
+    found = headline(planned[0], runs_of(runs.manifest, runs.table[has_it]), SIDES)
     read = {place: found.reading("xy", "params.trainable", place).ratio for place in found.places}
 
     assert read["largest"].at == 60
@@ -132,10 +135,10 @@ def test_one_common_size_is_told_once(planned):
 
 def test_the_sides_are_those_of_the_first_rule_or_the_only_two_arms(tmp_path):
     """Of three arms without a rule nobody can say which two are meant: a sentence says how to compare two."""
-    rules_of_side = RULES.replace("arms: [kan, mlp]", "arms: [[kan, mlp], deep]")
+    rules_of_side = RULES.replace("sides: [kan, mlp]", "sides: [[kan, mlp], deep]")
     cases = {
         "": (Side("kan", ("kan",)), Side("mlp", ("mlp",))),
-        RULES.replace("arms: [kan, mlp]", "arms: [mlp, kan]"): (SIDES[1], SIDES[0]),
+        RULES.replace("sides: [kan, mlp]", "sides: [mlp, kan]"): (SIDES[1], SIDES[0]),
         rules_of_side: (Side("the best of kan, mlp", ("kan", "mlp")), Side("deep", ("deep",))),
         "three": None,
     }
@@ -148,39 +151,44 @@ def test_the_sides_are_those_of_the_first_rule_or_the_only_two_arms(tmp_path):
         CliRunner().invoke(main, ["plan", str(file), "--results", str(results)], catch_exceptions=False)
         manifest = read_manifest(results / "made")
         assert main_sides(manifest) == sides, rules
-    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",))
-    answer = main_headline(manifest, table)
+    answer = main_headline(manifest, made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}).table)
     assert isinstance(answer, NoHeadline)
     assert "kan, mlp, deep" in answer.why
 
 
 def test_cautions_begin_with_the_worst(planned):
     """Runs that diverged, then few seeds, then that one recipe trained each side."""
-    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",), seeds=3)
-    lost = (table["arm"] == "mlp") & (table["seed"] == 0)
-    found = headline(planned[0], made_runs(table.assign(status=np.where(lost, "diverged", "done"))), SIDES)
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, seeds=3)
+    lost = (runs.table["arm"] == "mlp") & (runs.table["seed"] == 0)
+    table = runs.table.assign(status=np.where(lost, "diverged", "done"))
+    found = headline(planned[0], runs_of(runs.manifest, table), SIDES)
 
     assert [caution.split()[0] for caution in found.cautions] == ["33%", "3", "Each"]
 
 
 def test_cautions_are_also_of_a_side_that_is_a_series(planned):
     """Its runs are an arm's under another name."""
-    table = made_table({"kan": power(1, 1.0), "mlp deep": power(4, 1.0)}, ("xy",))
-    table = table.assign(status=table["status"].mask((table["arm"] == "mlp") & (table["seed"] < 2), "diverged"))
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
+    is_mlp = runs.table["arm"] == "mlp"
+    table = runs.table.assign(
+        series=runs.table["series"].mask(is_mlp, "mlp deep"),
+        status=runs.table["status"].mask(is_mlp & (runs.table["seed"] < 2), "diverged"),
+    )
     first, second = Side("kan", ("kan",)), Side("mlp deep", ("mlp deep",))
-    found = headline(planned[0], made_runs(table), (first, second))
+    found = headline(planned[0], runs_of(runs.manifest, table), (first, second))
 
     assert found.cautions[0] == "40% of the runs of mlp deep diverged."
 
 
 def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
-    """At the largest size, if three more such falls would reach the interval (3.9 to 7.9), and if it is not ahead."""
-    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("xy",))
+    """At the largest size, if three more such falls would reach the interval (about 4), and if it is not ahead."""
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
+    table = runs.table
     is_largest = table["asked"] == table["asked"].max()
 
     def first_caution(**falls: float) -> str:
         late_fall = table["arm"].map(falls).fillna(1.0).where(is_largest, 9.0)
-        return headline(planned[0], made_runs(table.assign(late_fall=late_fall)), SIDES).cautions[0]
+        return headline(planned[0], runs_of(runs.manifest, table.assign(late_fall=late_fall)), SIDES).cautions[0]
 
     assert first_caution(mlp=1.8, kan=5.0) == (
         "Training was cut short: in its last half the error of mlp on xy still fell 1.8x. "

@@ -32,8 +32,6 @@ def calls() -> list[tuple]:
         (comparison.loss_ratio, floor, other, 100.0),
         (comparison.crossover, floor, other),
         (comparison.exponent_difference, floor, other),
-        (comparison.exponent_ratio, floor, other),
-        (comparison.floor_ratio, floor, other),
     ]
 
 

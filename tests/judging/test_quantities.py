@@ -1,225 +1,302 @@
-"""Each quantity on runs whose law is known: its number is the true one, and each outcome comes where it must.
+"""Each quantity on runs whose law is known: its number is the true one, with Student's interval over replicates.
 
-pytest tests/verdicts
+pytest tests/judging/test_quantities.py
 """
+
+import json
+import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from judging.made_runs import SIZES, made_rule, made_runs, made_table, power
+from judging.made_runs import SIZES, TEXT, made_plan, made_runs, made_table, number_of, power
+from scipy.stats import ttest_1samp
 
-from harness.judging.judge import judge
-from harness.judging.runs import ExperimentRuns
+from harness.judging.runs import runs_of
+from harness.planning.plan import make_plan
+from harness.spec import parse_experiment
 
-PARAMS = {"axis": "params.trainable"}
+FAMILY = "[{target: additive, inputs: 2}, {target: additive, inputs: 4}, {target: additive, inputs: 16}]"
+PARAMS, FLOPS = "params.trainable", "flops_train.shared_dense"
 
 
-def _number(rule, table, inputs=None):
-    """What one condition, task and convention comes to; `table` may be of runs whose laws are known already."""
-    runs = table if isinstance(table, ExperimentRuns) else made_runs(table, inputs)
-    (number,) = judge(rule, runs).numbers
-    return number
+def near(found, truth, **tolerance):
+    """Whether the estimate and both ends of its interval are the truth."""
+    return (found.estimate, found.low, found.high) == pytest.approx((truth,) * 3, **tolerance)
+
+
+def test_a_ratio_of_losses_has_the_interval_of_scipy():
+    """Student's t of ln ratios at the largest size, a seed each."""
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0.3)
+    logs = np.log(runs.table[runs.table["asked"] == 2000].pivot_table("test_loss", "seed", "arm"))
+    gaps = logs["mlp"] - logs["kan"]
+    number = number_of(runs, quantity="test_loss", threshold=1)
+    interval = ttest_1samp(gaps, 0).confidence_interval(0.95)
+
+    assert number.found.estimate == pytest.approx(math.exp(gaps.mean()))
+    assert (number.found.low, number.found.high) == pytest.approx((math.exp(interval.low), math.exp(interval.high)))
+    assert number.spread == pytest.approx(gaps.std(ddof=1))
+    assert (number.found.won, number.found.lost) == ((gaps > 0).sum(), (gaps < 0).sum())
 
 
 @pytest.mark.parametrize(
-    ("fields", "kan", "mlp", "truth"),
+    ("fields", "truth"),
     [
-        ({"quantity": "exponent"}, power(1, 1.0, 1e-5), power(1, 0.5, 1e-5), 0.5),
-        ({"quantity": "test_loss"}, power(1, 1.0), power(5, 1.0), 5.0),
-        ({"quantity": "test_rmse", "at": 777}, power(1, 1.0), power(5, 1.0), 5.0),
-        ({"quantity": "cost"}, power(1, 1.0, 1e-5), power(3, 1.0, 1e-5), 3.0),
-        ({"quantity": "cost", "at": "lowest"}, power(1, 1.0, 1e-5), power(3, 1.0, 1e-5), 3.0),
-        ({"quantity": "cost", "at": 5e-3}, power(1, 1.0, 1e-5), power(3, 1.0, 1e-5), 3.0),
-        ({"quantity": "floor"}, power(1, 1.5, 0.002), power(1, 1.5, 0.008), 4.0),
+        ({"quantity": "test_loss"}, 5.0),
+        ({"quantity": "test_loss", "at": {PARAMS: 777}}, 5.0),
+        # Half of the FLOPs that both have: the MLP has ten times the parameters there.
+        ({"quantity": "test_loss", "at": {FLOPS: 1e6}}, 0.5),
+        ({"quantity": "multiplier", "at": {PARAMS: 120}}, 5.0),
+        ({"quantity": "multiplier", "at": {FLOPS: 120 * 40 * 300}}, 0.5),
+        ({"quantity": "exponent"}, 0.0),
+        ({"quantity": "exponent", "sides": ("mlp",)}, 1.0),
+        ({"quantity": "exponent", "sides": ("mlp",), "published": 0.75}, 0.25),
+        ({"quantity": "count", "count": "flops_forward.shared_dense"}, 0.1),
+        ({"quantity": "count", "count": "seconds_per_evaluation", "at": {PARAMS: 60}}, 0.1),
+        ({"quantity": "count", "sides": ("kan",), "count": ["params.trainable", "flops_forward.shared_dense"]}, 40),
+        ({"quantity": "network_loss", "sides": ("mlp",), "at": {PARAMS: 500}, "published": 0.005}, 2.0),
     ],
 )
-def test_a_number_is_the_true_one_and_its_outcome_follows_from_where_the_limit_lies(fields, kan, mlp, truth):
-    """A limit well below is passed, one well above is refuted, one within the interval says nothing; `most` mirrors.
+def test_of_exact_power_laws_every_number_is_the_closed_form(fields, truth):
+    """Losses 1 / N and 5 / N, forty and four FLOPs a parameter."""
+    found = number_of(made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0), threshold=0.5, **fields).found
 
-    If all of a wide enough neighbourhood of the limit does not matter, the interval around it says equal.
-    """
-    table = made_runs(made_table({"kan": kan, "mlp": mlp}, noise=0.02))
-    number = _number(made_rule(**fields, **PARAMS, threshold=truth), table)
-    low, high = number.found.low, number.found.high
-
-    assert number.found.estimate == pytest.approx(truth, rel=0.12)
-    assert low < truth < high
-    is_difference = fields["quantity"] == "exponent"
-    wide, narrow = (1.0, 1e-4) if is_difference else (3.0, 1.0001)
-    said = [_number(made_rule(**fields, **PARAMS, threshold=truth, matters=at), table).outcome for at in (wide, narrow)]
-    assert said == ["equal", "inconclusive"]
-    below, above = low - 0.1 * abs(low), high + 0.1 * abs(high)
-    outcomes = {
-        limit: [_number(made_rule(**fields, **PARAMS, **{limit: at}), table).outcome for at in (below, above)]
-        for limit in ("threshold", "most")
-    }
-    assert outcomes == {"threshold": ["supported", "refuted"], "most": ["refuted", "supported"]}
+    assert near(found, truth, abs=1e-9)
+    assert found.replicates == 5
 
 
-@pytest.mark.parametrize(("ratio", "noise", "said"), [(1.01, 0.01, "supported"), (1.3, 0.01, "refuted")])
-def test_equivalence_is_an_interval_wholly_within_the_margin(ratio, noise, said):
-    """Within 5 % of equal: supported; apart: refuted. With large noise neither, however near the estimate is."""
-    table = made_table({"kan": power(1, 1.0), "mlp": power(ratio, 1.0)}, noise=noise)
-    rule = made_rule(quantity="test_loss", margin=0.05, **PARAMS)
+@pytest.mark.parametrize(("kan", "mlp"), [(1.0, 0.5), (0.5, 1.0), (0.7, 0.7)])
+def test_exponents_are_recovered_from_noisy_replicates(kan, mlp):
+    """Within the interval, which is that of the seeds' own slopes."""
+    runs = made_runs({"kan": power(1, kan), "mlp": power(1, mlp)}, noise=0.1)
+    found = number_of(runs, quantity="exponent", threshold=0).found
+    slopes = runs.table.assign(log=np.log(runs.table["test_loss"])).pivot_table("log", "asked", ["arm", "seed"])
+    slopes = -pd.Series(np.polyfit(np.log(SIZES), slopes, 1)[0], slopes.columns)
+    interval = ttest_1samp(slopes["kan"] - slopes["mlp"], 0).confidence_interval(0.95)
 
-    assert _number(rule, table).outcome == said
-    assert _number(rule, made_table({"kan": power(1, 1.0), "mlp": power(1, 1.0)}, noise=0.2)).outcome == "inconclusive"
-
-
-@pytest.mark.parametrize(("ratio", "said"), [(5, "supported"), (2, "refuted"), (1, "refuted")])
-def test_a_least_estimate_asks_for_more_than_the_threshold(ratio, said):
-    """Factor 3 or more, with the interval above 1: an interval below 3 refutes it, though it may lie above 1."""
-    table = made_table({"kan": power(1, 1.0, 1e-6), "mlp": power(ratio, 1.0, 1e-6)}, noise=0.02)
-
-    assert _number(made_rule(quantity="cost", threshold=1, least=3, **PARAMS), table).outcome == said
+    assert found.low < kan - mlp < found.high
+    assert (found.low, found.high) == pytest.approx(tuple(interval))
 
 
-def test_counts_at_equal_size_have_the_ratio_of_what_a_parameter_costs():
-    """Ten times the FLOPs and seconds for each parameter; what no run changes is known exactly, from one seed too."""
-    table = made_table({"mlp": power(1, 1.0), "kan": power(1, 1.0)}, seeds=1)
-    rule = made_rule(quantity="count", arms=("mlp", "kan"), axis="flops_forward.shared_dense", threshold=1.2)
-    exact = _number(rule, table)
-    clock = _number(rule.model_copy(update={"axis": "seconds_per_evaluation"}), table)
-    timed = _number(
-        rule.model_copy(update={"axis": "seconds_per_evaluation"}),
-        made_table({"mlp": power(1, 1.0), "kan": power(1, 1.0)}),
-    )
-
-    assert (exact.found.estimate, exact.found.low, exact.found.high) == pytest.approx((10, 10, 10))
-    assert exact.outcome == "supported"
-    assert "SEEDS" in clock.found.refused
-    assert timed.found.estimate == pytest.approx(10)
-
-
-def test_held_out_sizes_are_predicted_or_missed():
-    """A law that goes on is within; ten times its error is missed; a margin asks that it be near, too."""
-    rule = made_rule(quantity="held_out", **PARAMS)
-    table = made_table({"kan": power(1, 1.0, 1e-5), "mlp": power(1, 0.5, 1e-5)}, hold_out=1)
-    largest = table["params.trainable"] == SIZES[-1]
-    turned = table.assign(test_loss=table["test_loss"] * np.where(largest & (table["arm"] == "mlp"), 10, 1))
-
-    assert _number(rule, table).outcome == "supported"
-    assert _number(rule.model_copy(update={"margin": 1e-4}), table).outcome == "refuted"
-    missed = _number(rule, turned)
-    assert missed.outcome == "refuted"
-    assert missed.found.estimate == pytest.approx(10, rel=0.2)
-
-
-@pytest.mark.parametrize("alphas", [(1.0, 0.5), (0.5, 1.0), (0.7, 0.7)])
-def test_a_crossover_below_the_largest_size_has_one_arm_ahead_there(alphas):
-    """Curves that cross at 250: whoever is steeper is ahead at 2000, by sqrt(8) times; equal curves are equal."""
-    kan, mlp = (power(0.01 * 250**alpha, alpha, 1e-6) for alpha in alphas)
-    number = _number(made_rule(quantity="crossover", **PARAMS), made_table({"kan": kan, "mlp": mlp}))
-
-    assert number.outcome == ("equal" if alphas[0] == alphas[1] else "supported")
-    assert number.found.low < 8 ** (alphas[0] - alphas[1]) < number.found.high
-
-
-INPUTS = {f"f{d}": ("f", d) for d in (2, 4, 8, 16)}
-
-
-def _family(alpha, scale) -> pd.DataFrame:
-    """Tasks of 2 to 16 inputs d; the law of each is scale(d) * size^-alpha(d)."""
-    return pd.concat(
-        [
-            made_table({"kan": power(scale(d), alpha(d))}, (task,), rng=np.random.default_rng(d))
-            for task, (_, d) in INPUTS.items()
-        ],
-        ignore_index=True,
-    )
-
-
-@pytest.mark.parametrize(("alpha", "said"), [(lambda d: 1.0, "supported"), (lambda d: 2 / d, "refuted")])
-def test_an_exponent_is_kept_or_falls_with_the_inputs(alpha, said):
-    """Flat in d, or as 1/d: the exponent at 16 inputs over that at 2."""
-    rule = made_rule(quantity="exponent_kept", arms=("kan",), threshold=0.5, **PARAMS)
-    number = _number(rule, _family(alpha, lambda d: 1.0), INPUTS)
-
-    assert number.outcome == said
-    assert number.unit == "f"
-    assert number.found.low < alpha(16) / alpha(2) < number.found.high
-
-
-@pytest.mark.parametrize(("power_of_d", "said"), [(1.5, "supported"), (4.5, "refuted")])
-def test_sizes_grow_with_the_inputs_by_the_power_that_was_made(power_of_d, said):
-    """N at a loss is d^p where the scale of a law of exponent 1 is: its slope is p."""
-    rule = made_rule(quantity="growth", arms=("kan",), at=2e-3 * 16 ** (power_of_d / 2), most=3, **PARAMS)
-    sizes = {"kan": np.geomspace(10, 1e7, 12)}
-    table = pd.concat(
-        [
-            made_table({"kan": power(d**power_of_d, 1.0)}, (task,), noise=0.02, sizes=sizes)
-            for task, (_, d) in INPUTS.items()
-        ],
-        ignore_index=True,
-    )
-    number = _number(rule, table, INPUTS)
-
-    assert number.outcome == said
-    assert number.found.estimate == pytest.approx(power_of_d, abs=0.1)
-
-
-def test_a_loss_that_is_not_attained_on_a_task_has_no_growth():
-    """Neither beyond the largest size nor below the smallest is a size invented."""
-    table = _family(lambda d: 1.0, lambda d: 1.0)
-    for loss, said in ((1e-9, "does not come to"), (0.9, "at its smallest size already")):
-        rule = made_rule(quantity="growth", arms=("kan",), at=loss, most=3, **PARAMS)
-        assert said in _number(rule, table, INPUTS).found.refused
-
-
-def test_the_best_of_several_arms_is_chosen_by_validation_at_each_budget():
-    """Of two depths one is better at small budgets and one at large: their envelope is compared, not either."""
-    arms = {"kan": power(1, 1.0), "mlp depth=2": power(10, 1.2), "mlp depth=3": power(0.6, 0.7)}
-    table = made_table(arms, noise=0.0)
-    truth = np.minimum(arms["mlp depth=2"](SIZES), arms["mlp depth=3"](SIZES)) / arms["kan"](SIZES)
-
-    found = [
-        _number(made_rule(quantity="test_loss", threshold=1, at=at, **PARAMS), table).found for at in SIZES.tolist()
+# ------------------------------------------------------------------------------------------------------------ families
+def family(law):
+    """Tasks of 2, 4 and 16 inputs d, each with the exact law that `law` gives for d."""
+    manifest = made_plan(5, FAMILY)
+    tables = [
+        made_table(manifest, {"kan": law(inputs)}, noise=0, task=task) for task, (_, inputs) in manifest.tasks.items()
     ]
-
-    assert [one.estimate for one in found] == pytest.approx(truth.tolist())
-    unmatched = _number(made_rule(quantity="test_loss", threshold=1, **PARAMS), table.assign(asked=np.nan))
-    assert "there is no best of them" in unmatched.found.refused
+    return runs_of(manifest, pd.concat(tables, ignore_index=True))
 
 
-def _without(table, **cut):
-    return table[np.logical_and.reduce([table[name].isin(values) for name, values in cut.items()])]
+@pytest.mark.parametrize("slope", [0.5, 1.5])
+def test_growth_is_the_power_of_the_inputs_in_the_size_that_a_loss_needs(slope):
+    """Losses d^p / N need d^p / loss."""
+    loss = 4**slope / 100
+    found = number_of(
+        family(lambda d: power(d**slope, 1.0)), quantity="growth", sides=["kan"], at={PARAMS: loss}, most=3
+    )
+
+    assert near(found.found, slope)
+    assert found.unit == "additive"
+
+
+def test_a_loss_that_is_not_attained_has_no_growth():
+    """Beyond the largest size, below the smallest, and with too few numbers of inputs for a slope."""
+    runs = family(lambda _: power(1, 1.0))
+    rule = {"quantity": "growth", "sides": ["kan"], "most": 3}
+    for loss in (1e-9, 0.9):
+        assert "FAILED_REPLICATES" in number_of(runs, **rule, at={PARAMS: loss}).found.refused
+    two = made_plan(5, "[{target: additive, inputs: 2}, {target: additive, inputs: 4}]")
+    table = made_table(two, {"kan": power(1, 1.0)})
+    assert (
+        "three different numbers of inputs" in number_of(runs_of(two, table), **rule, at={PARAMS: 0.01}).found.refused
+    )
+
+
+def test_an_exponent_is_kept_or_falls_with_the_inputs():
+    """2 / d: at 16 inputs an eighth of what it is at 2; an exponent that is refused has no ratio."""
+    rule = {"quantity": "exponent_kept", "sides": ["kan"], "threshold": 0.5}
+    falling = number_of(family(lambda d: power(1, 2 / d)), **rule)
+    flat = number_of(family(lambda d: power(1, 1.0 if d < 16 else 0.0)), **rule)
+
+    assert near(falling.found, 1 / 8)
+    assert falling.outcome == "refuted"
+    assert "ONE_NETWORK" in flat.found.refused
+
+
+# ------------------------------------------------------------------------------------------------ sides of several arms
+def test_of_several_arms_validation_picks_at_each_budget():
+    """One arm is better at small budgets and one at large: their envelope is compared, not either."""
+    laws = {"kan": power(1, 1.0), "mlp": power(10, 1.2), "deep": power(0.6, 0.7)}
+    runs = made_runs(laws, noise=0)
+    truth = np.minimum(laws["mlp"](SIZES), laws["deep"](SIZES)) / laws["kan"](SIZES)
+    fields = {"quantity": "test_loss", "sides": ["kan", ["mlp", "deep"]], "threshold": 1}
+
+    assert [number_of(runs, **fields, at={PARAMS: at}).found.estimate for at in SIZES] == pytest.approx(truth)
+    unmatched = runs_of(runs.manifest, runs.table.assign(asked=np.nan))
+    assert "there is no best of them" in number_of(unmatched, **fields).found.refused
+
+
+def test_networks_of_other_sizes_at_a_budget_are_read_on_their_power_law():
+    """Seeds that read a smaller or a larger network there have one size, so that the ratio is without error."""
+    runs = made_runs(dict.fromkeys(("kan", "mlp", "deep"), power(1, 1.5)), noise=0)
+    size = runs.table["asked"] * runs.table["arm"].map({"kan": 1.0, "mlp": 0.85, "deep": 1.1})
+    luck = np.random.default_rng(3).lognormal(0, 0.5, size.size)
+    runs = runs_of(runs.manifest, runs.table.assign(**{PARAMS: size}, test_loss=2 * size**-1.5, val_loss=luck))
+    for at in (40.0, 500.0, 1500.0):
+        fields = {"quantity": "test_loss", "sides": ["kan", ["mlp", "deep"]], "at": {PARAMS: at}}
+        found = number_of(runs, **fields, threshold=1).found
+        assert found.estimate == pytest.approx(1)
+        assert found.replicates == 5
+
+
+def test_without_a_match_the_best_network_up_to_a_size_is_read():
+    """Of the sizes that a side has: the MLP's 250 stands at 490, whatever larger ones could do."""
+    text = TEXT.replace(
+        "match: {{axis: params, at: [30, 60, 120, 250, 500, 1000, 2000], tol: 0.2, solve: width}}\n", ""
+    )
+    text = text.replace("recipe: fast}}", "recipe: fast, sizes: {{width: [4, 8]}}}}")
+    assert "match" not in text
+    manifest = make_plan(parse_experiment(text.format(tasks="[xy]", seeds=[0, 1, 2, 3, 4], more="")), "made")
+    table = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0).table.assign(asked=np.nan)
+    runs = runs_of(manifest, table[(table["arm"] == "mlp") | (table["params.trainable"] != 250)])
+    fields = {"quantity": "test_loss", "threshold": 1}
+
+    for at, truth in ((490, 5 * 120 / 250), (500, 5), (3000, 5)):
+        assert near(number_of(runs, **fields, at={PARAMS: at}).found, truth)
+    assert "kan has no network of 20 params.trainable or less: the smallest has 30" in (
+        number_of(runs, **fields, at={PARAMS: 20}).found.refused
+    )
+
+
+# -------------------------------------------------------------------------------------------- values of named networks
+PHASED, AT_ONCE, SPARSE = (
+    json.dumps({key: value}) for key, value in (("phases", 5), ("phases", None), ("sparsity", {"strength": 1}))
+)
+
+
+def of_networks(values, column, recipe):
+    """Runs of one network an arm, with the values of the seeds in a column; nan where the run diverged."""
+    seeds = len(next(iter(values.values())))
+    manifest = made_plan(seeds)
+    table = made_table(manifest, dict.fromkeys(values, power(1, 1.0)))
+    table = table[table["asked"] == SIZES[0]]
+    own = [values[arm][seed] for arm, seed in zip(table["arm"], table["seed"], strict=True)]
+    status = ["diverged" if np.isnan(value) else "done" for value in own]
+    return runs_of(manifest, table.assign(**{column: own}, status=status, recipe=recipe))
 
 
 @pytest.mark.parametrize(
-    ("quantity", "change", "said"),
+    ("quantity", "recipe", "column"),
     [
-        (
-            "exponent",
-            lambda t: _without(t, cell=[f"t-{arm}-{i}" for arm in ("kan", "mlp") for i in range(3)]),
-            "TOO_FEW",
-        ),
-        ("test_loss", lambda t: _without(t, seed=[0]), "SEEDS"),
-        ("test_loss", lambda t: t.assign(seed=t["seed"] + 9 * (t["arm"] == "kan")), "SEEDS"),
-        ("test_loss", lambda t: t[(t["arm"] == "kan") ^ (t["params.trainable"] > 500)], "NO_OVERLAP"),
-        ("test_loss", lambda t: t.assign(status="diverged", test_loss=np.nan), "CENSORED"),
-        ("cost", lambda t: t.assign(test_loss=t["test_loss"] * np.where(t["arm"] == "kan", 1e-6, 1)), "NO_OVERLAP"),
-        ("floor", lambda t: t.assign(status="diverged", test_loss=np.nan), "TOO_FEW"),
-        ("crossover", lambda t: t[t["params.trainable"] < 60], "TOO_FEW"),
-        ("test_loss", lambda t: t[t["arm"] == "kan"], "mlp has no runs on t"),
-        ("exponent", lambda t: t.assign(**{"params.trainable": 0.0}), "counts nothing"),
+        ("forgetting", PHASED, "forgetting"),
+        ("error_in_the_end", PHASED, "rmse_in_the_end"),
+        ("edges", SPARSE, "active_edges"),
     ],
 )
-def test_what_the_data_do_not_carry_is_refused_with_the_reason(quantity, change, said):
-    """Too few sizes or seeds, no common range, all diverged, an arm that is not there: a sentence, never an error."""
-    table = change(made_table({"kan": power(1, 1.0), "mlp": power(5, 1.0)}))
-    limit = {} if quantity == "crossover" else {"threshold": 1}
-    number = _number(made_rule(quantity=quantity, **limit, **PARAMS), table)
+def test_columns_of_special_training_are_values_and_ratios(quantity, recipe, column):
+    """Of one side the geometric mean, of two sides the ratio, over `published` if that is given."""
+    values = {"kan": [1.0, 2.0, 4.0, 2.0], "mlp": [30.0, 40.0, 10.0, 20.0]}
+    runs = of_networks(values, column, recipe)
+    (kan, mlp), rule = (np.log(own) for own in values.values()), {"quantity": quantity, "threshold": 1}
+    cases = [({}, mlp - kan), ({"sides": ["kan"]}, kan), ({"sides": ["kan"], "published": 2.0}, kan - np.log(2))]
+    for fields, logs in cases:
+        found = number_of(runs, **rule, **fields).found
+        low, high = np.exp(ttest_1samp(logs, 0).confidence_interval(0.95))
+        assert (found.estimate, found.low, found.high) == pytest.approx((np.exp(logs.mean()), low, high))
 
-    assert number.outcome == "inconclusive"
-    assert said in number.found.refused
+    plain = runs_of(runs.manifest, runs.table.assign(recipe=AT_ONCE))
+    assert "was not trained with" in number_of(plain, **rule).found.refused
+    zero = runs_of(runs.manifest, runs.table.assign(**{column: 0}))
+    assert "of which there is no ratio" in number_of(zero, **rule).found.refused
 
 
-def test_a_few_diverged_runs_leave_the_seeds_that_both_arms_have():
-    """One of six seeds may be lost at a size; the ratio is that of the other five."""
-    table = made_table({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, seeds=6)
-    lost = (table["seed"] == 3) & (table["arm"] == "kan")
-    table = table.assign(status=np.where(lost, "diverged", "done"), test_loss=table["test_loss"].mask(lost))
-    found = _number(made_rule(quantity="test_loss", threshold=1, **PARAMS), table).found
+def test_networks_of_other_training_have_no_part_in_it():
+    """A series in phases and one that had all data at once."""
+    runs = of_networks({"kan": [2.0, 3.0]}, "forgetting", PHASED)
+    at_once = runs.table.assign(forgetting=np.nan, recipe=AT_ONCE, series="kan phases=null", cell=99)
+    both = runs_of(runs.manifest, pd.concat([runs.table, at_once], ignore_index=True))
+    rule = {"quantity": "forgetting", "sides": ["kan"], "most": 3}
 
-    assert found.seeds == 5
-    assert found.low < 5 < found.high
+    assert number_of(both, **rule).found == number_of(runs, **rule).found
+
+
+def test_the_spread_of_edges_is_held_by_its_interval_as_often_as_it_says():
+    """The interval of chi-squared, over 400 experiments of four seeds; and that of one seed is refused."""
+    rng, held = np.random.default_rng(5), 0
+    rule = {"quantity": "edges_by_seed", "sides": ["kan"], "threshold": 1}
+    for _ in range(400):
+        runs = of_networks({"kan": np.exp(rng.normal(2, 0.3, 4))}, "active_edges", SPARSE)
+        found = number_of(runs, **rule).found
+        held += found.low < 0.3 < found.high
+
+    assert held == pytest.approx(0.95 * 400, abs=3 * np.sqrt(400 * 0.95 * 0.05))
+    assert "ONE_REPLICATE" in number_of(of_networks({"kan": [5.0]}, "active_edges", SPARSE), **rule).found.refused
+
+
+def test_a_network_of_another_size_stands_for_none():
+    """The rule names a size, 1 % more or less."""
+    runs = made_runs({"kan": power(1, 1.0)})
+    rule = {"quantity": "network_loss", "sides": ["kan"], "within": 1.7, "published": 1 / 700}
+
+    assert "no network of kan has 700 params.trainable here; they have 30 to 2,000" in (
+        number_of(runs, **rule, at={PARAMS: 700}).found.refused
+    )
+    assert number_of(runs, **rule, at={PARAMS: 502}).outcome == "supported"
+
+
+# ------------------------------------------------------------------------------------------------------------ refusals
+@pytest.mark.parametrize(
+    ("fields", "change", "said"),
+    [
+        ({}, lambda t: t[t["seed"] == 0], "ONE_REPLICATE"),
+        (
+            {},
+            lambda t: t[(t["arm"] == "kan") ^ (t["asked"] > 500)],
+            "NO_OVERLAP: kan has params.trainable from 30 to 500",
+        ),
+        ({"at": {PARAMS: 9}}, lambda t: t, "NO_OVERLAP: kan has params.trainable from 30 to 2000, which leaves 9 out"),
+        ({}, lambda t: t.assign(status="diverged"), "CENSORED: 100% of the runs of kan"),
+        ({}, lambda t: t.assign(**{"baseline.constant": 1e-6}), "WORSE_THAN_CONSTANT"),
+        ({}, lambda t: t.assign(test_loss=0.0), "ZERO"),
+        ({}, lambda t: t[t["arm"] == "kan"], "mlp has no runs on xy"),
+        ({"at": "seconds"}, lambda t: t.drop(columns="seconds"), "seconds are not measured"),
+        ({"effort": 2}, lambda t: t, "effort=2: nothing is searched"),
+        ({"quantity": "exponent"}, lambda t: t.assign(**{PARAMS: 0}), "counts nothing"),
+        ({"quantity": "exponent"}, lambda t: t[t["asked"] < 61], "RANGE"),
+        ({"quantity": "exponent"}, lambda t: t.assign(test_loss=1 / t["test_loss"]), "NOT_FALLING"),
+        ({"quantity": "multiplier"}, lambda t: t[t["arm"] == "mlp"], "kan has no runs on xy"),
+    ],
+)
+def test_what_the_data_do_not_carry_is_refused_with_the_reason(fields, change, said):
+    """A sentence, never an error, and the rule is open."""
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)})
+    number = number_of(runs_of(runs.manifest, change(runs.table)), **{"quantity": "test_loss", "threshold": 1} | fields)
+
+    assert number.outcome == "open"
+    assert number.found.refused.startswith(said) or said in number.found.refused
+
+
+def test_a_few_diverged_runs_leave_the_replicates_that_both_sides_have():
+    """One of six may be lost at a size, and its replicate is won by the other side; more refuse the number."""
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, seeds=6)
+
+    def found(**lost):
+        is_lost = [seed in lost.get(arm, ()) for arm, seed in zip(runs.table["arm"], runs.table["seed"], strict=True)]
+        table = runs.table.assign(status=np.where(is_lost, "diverged", "done"))
+        return number_of(runs_of(runs.manifest, table), quantity="test_loss", threshold=1).found
+
+    one = found(kan=[3])
+    assert one.low < 5 < one.high
+    assert (one.replicates, one.won, one.lost) == (5, 5, 1)
+    assert "FAILED_REPLICATES" in found(kan=[3], mlp=[4]).refused
+    assert "CENSORED" in found(kan=[3, 4]).refused
+
+
+def test_a_bound_decides_nothing():
+    """The MLP never comes to the KAN's loss at the largest size."""
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0)
+    number = number_of(runs, quantity="multiplier", threshold=1)
+
+    assert number.outcome == "open"
+    assert number.found.bound == ("at least", pytest.approx(1.0))

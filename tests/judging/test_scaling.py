@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from harness.fit import fit_law
+from harness.judging.laws import fit_table
 from harness.judging.scaling import (
     SeriesFit,
     chosen_runs,
     common_law,
-    fit_table,
     size_axes,
     sizes_of,
     to_json,

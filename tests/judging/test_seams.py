@@ -11,14 +11,14 @@ from judging.own_rules import AHEAD, FUSED
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.count import CONVENTIONS
-from harness.judging.judge import judge_all, sentence
+from harness.judging.judge import judge_all, to_json
+from harness.judging.laws import fit_table
 from harness.judging.pairs import pairs, pairs_axis
 from harness.judging.quantities import QUANTITIES
-from harness.judging.scaling import fit_table
 from harness.planning.plan import make_plan
 from harness.record import load
 from harness.show.figures.scaling import scaling_figure
-from harness.show.tables.verdicts import ORIGIN, summary_table
+from harness.show.tables.verdicts import summary_table
 from harness.spec import Manifest, axis_words, experiment_schema, parse_experiment
 from harness.train import train_pack
 
@@ -35,12 +35,8 @@ recipes:
 seeds: [0, 1]
 engine: torch
 decide:
-- claim: training helps
-  quantity: ahead
-  arms: [mlp, idle]
-  axes: [flops_forward.fused_add, params.trainable]
-  at_least: 1
-- {claim: it does not, quantity: ahead, arms: [idle, mlp], axis: flops_forward.fused_add, at_least: 1}
+- {claim: training helps, quantity: ahead, sides: [mlp, idle], threshold: 1, at_least: 1}
+- {claim: it does not, quantity: ahead, sides: [idle, mlp], threshold: 1, at: flops_forward.fused_add, at_least: 1}
 """
 
 
@@ -85,10 +81,12 @@ def test_the_rules_come_to_their_verdicts(study):
     """The one is supported and the other, with the arms changed round, refuted, on the measured losses alone."""
     supported, refuted = judge_all(study.manifest, study.table)
 
-    assert [supported.conclusion, refuted.conclusion] == ["supported", "refuted"]
-    rule = "mlp is ahead of idle at every seed, on the task, under each of flops_forward.fused_add, params.trainable"
-    assert supported.words == f"{rule}; intervals at 95 %"
-    assert "supported under flops_forward.fused_add (1 of 1 for it, 0 against)" in sentence(supported)
+    assert [supported.outcome, refuted.outcome] == ["supported", "refuted"]
+    assert {supported.axis, refuted.axis} == {"flops_forward.fused_add"}
+    assert supported.words == (
+        "the least ratio of test losses over replicates of idle / mlp at the largest size is above 1, on the task, by "
+        "flops_forward.fused_add; intervals at 95 %"
+    )
 
 
 def test_laws_figures_tables_and_pairs_have_its_words(study):
@@ -97,9 +95,9 @@ def test_laws_figures_tables_and_pairs_have_its_words(study):
     assert {"flops_forward.fused_add", "flops_train.fused_add"} <= {one.axis for one in fits}
     labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, study.table, fits).axes]
     assert labels[0] == axis_words("flops_forward.fused_add") == "forward FLOPs per sample (multiply-adds)"
-    heads = [column.head for column in summary_table([]).without(ORIGIN).columns]
-    assert heads[:2] == ["claim", "verdict"]
-    assert heads[-2:] == ["per training FLOP (multiply-adds)", "per second"]
+    verdicts = [to_json(verdict) for verdict in judge_all(study.manifest, study.table)]
+    (row, _) = summary_table([{"name": "own", "commits": [], "verdicts": verdicts}]).rows
+    assert row.cells[2] == "per forward FLOP (multiply-adds)"
     assert pairs_axis(study.manifest) == "flops_forward.fused_add"
     assert "ratio.flops_train.fused_add" in pairs(study.table, pairs_axis(study.manifest))
 
@@ -109,9 +107,8 @@ def test_messages_and_the_schema_name_both():
     for wrong, said in (
         (TEXT.replace("quantity: ahead", "quantity: ahaed"), "did you mean 'ahead'?"),
         (TEXT.replace("convention: fused_add", "convention: fused_ad"), "did you mean 'fused_add'?"),
-        (TEXT.replace("axis: flops_forward.fused_add", "axis: flops_train.fused_ad"), "'flops_train.fused_add'?"),
-        (TEXT.replace("arms: [idle, mlp]", "arms: [idle]"), "ahead is of 2 arms"),
-        (TEXT.replace("arms: [idle, mlp]", "arms: [idle, mlp], most: 1"), "ahead has no most; leave it out"),
+        (TEXT.replace("at: flops_forward.fused_add", "at: flops_train.fused_ad"), "'flops_train.fused_add'?"),
+        (TEXT.replace("sides: [idle, mlp]", "sides: [idle]"), "ahead is of 2 sides"),
     ):
         with pytest.raises(HarnessError, match=r"decide|match") as caught:
             parse_experiment(wrong)
@@ -121,10 +118,8 @@ def test_messages_and_the_schema_name_both():
         make_plan(with_splines, "own")
 
     schema = experiment_schema()["$defs"]
-    assert schema["Condition"]["properties"]["quantity"]["enum"][-1] == "ahead"
-    assert "ahead: the first arm has the lower test loss at every seed." in " ".join(
-        schema["Condition"]["description"].split()
-    )
+    assert schema["Decide"]["properties"]["quantity"]["enum"][-1] == "ahead"
+    assert "ahead: the least ratio of test losses over replicates." in " ".join(schema["Decide"]["description"].split())
     asked = ["match", "--arm", "mlp depth=3", "--axis", "flops_forward.fused_add", "--at", "300", "--json"]
     (matched,) = json.loads(CliRunner().invoke(main, asked, catch_exceptions=False).output)["arms"]
     assert matched["achieved"] == matched["counts"]["flops_forward.fused_add"] == pytest.approx(300, rel=0.05)

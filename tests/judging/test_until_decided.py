@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from made_open import open_experiment
 
 from harness.cli import main
-from harness.spec import Manifest, read_manifest
+from harness.spec import read_manifest
 
 FILE = "tiny.yaml"
 
@@ -39,37 +39,27 @@ def numbers() -> list[dict]:
     return json.loads(Path("results/tiny/answer.json").read_text(encoding="utf-8"))["verdicts"]
 
 
-def seeds_of(manifest: Manifest, arm: str, asked: float) -> int:
-    """With how many seeds an arm was trained at a size."""
-    recorded = records()
-    return sum(
-        planned.run_id in recorded
-        for planned in manifest.runs
-        if (manifest.cells[planned.cell].arm, manifest.cells[planned.cell].asked) == (arm, asked)
-    )
+def test_replicates_are_added_while_a_rule_is_open(here):
+    """The verdicts are the same after an interruption, and once all replicates are trained.
 
-
-def test_seeds_are_added_while_a_rule_is_open(here):
-    """The verdicts are the same after an interruption, and once all seeds are trained."""
-    assert "with --until-decided, the first look, at 3 of 7 seeds: 18 runs" in harness("plan", FILE)
+    One rule is decided at the first look, the other one at the second, and nobody asks for the third.
+    """
+    text = Path(FILE).read_text(encoding="utf-8")
+    Path(FILE).write_text(text.replace("sides: [good, twin], threshold: 1", "sides: [good, twin], within: 1.9"))
+    assert "with --until-decided, the first look, at 3 of 7 replicates: 18 runs" in harness("plan", FILE)
     told = harness("run", FILE, "--until-decided", "--workers", "1")
     manifest, asked_for, judged = read_manifest(Path("results/tiny")), records(), numbers()
 
-    assert "first look, at 3 of 7 seeds: 18 of 18 runs to go" in told
-    assert "“twins differ” is undecided at 3 of 7 seeds; the next look is at 5" in told
-    assert "“twins differ” is undecided at 5 of 7 seeds; the next look is at 7" in told
-    assert [verdict["verdict"] for verdict in judged] == ["supported", "inconclusive"]
-    assert [seeds_of(manifest, arm, 20.0) for arm in ("good", "twin", "bad")] == [3, 3, 3]
-    assert [seeds_of(manifest, arm, 40.0) for arm in ("good", "twin")] == [7, 7]
-    assert seeds_of(manifest, "bad", 40.0) < 7
+    assert "first look, at 3 of 7 replicates: 18 of 18 runs to go" in told
+    assert "“twins differ” is open; the next look is at 5 of 7 replicates" in told
+    assert [verdict["verdict"] for verdict in judged] == ["supported", "supported"]
+    assert [verdict["numbers"][0]["look"]["replicates"] for verdict in judged] == [3, 5]
+    assert asked_for == manifest.with_seeds(5)
 
-    planned = len(manifest.run_ids())
-    unasked = (
-        f"{len(asked_for)} of {planned} runs; the other {planned - len(asked_for)} are seeds that no open rule asks"
-    )
+    unasked = "30 of 42 runs; no open rule asks for the other 12"
     for command in (("status", FILE), ("verdicts", FILE), ("run", FILE, "--until-decided")):
         assert unasked in harness(*command)
-    assert " at 3 of 7 seeds" in harness("verdicts", FILE, "--json")
+    assert " at 3 of 7 replicates" in harness("verdicts", FILE, "--json")
     assert json.loads(harness("status", FILE, "--json"))["missing"] == 0
     harness("report", FILE)
     harness("compare", FILE, "good", "twin")
@@ -106,7 +96,7 @@ def test_a_file_without_looks_is_told_what_to_add(here):
     """Before anything is planned or sent."""
     Path(FILE).write_text(open_experiment(seeds=7, looks=[]), encoding="utf-8")
     for command in (("run", FILE), ("submit", FILE, "--local", "1")):
-        assert "add after how many seeds, as in `looks: [5, 8, 12, 16]`" in harness(
+        assert "add after how many replicates, as in `looks: [8, 12, 16]`" in harness(
             *command, "--until-decided", exit_code=2
         )
     assert not Path("results").exists()
@@ -116,8 +106,8 @@ def test_a_submission_sends_what_is_wanted_now(here):
     """Repeated, it sends the next look, and says in the end that no rule asks for more."""
     submit = ("submit", FILE, "--until-decided", "--local", "1", "--yes")
     assert "18 runs in" in harness(*submit)
-    assert "“twins differ” is undecided at 3 of 7 seeds" in harness(*submit)
+    assert "“twins differ” is open; the next look is at 5 of 7 replicates" in harness(*submit)
     harness(*submit)
     last = harness(*submit)
-    assert "no rule asks for more seeds" in last
+    assert "no rule asks for more replicates" in last
     assert "nothing to submit; `harness run FILE --until-decided` fits, draws and reports" in last

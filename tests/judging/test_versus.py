@@ -10,14 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from judging.made_experiment import write_experiment, write_records
-from judging.made_runs import SIZES, made_runs, made_table, power
+from judging.made_runs import SIZES, made_runs, power
 
-from harness.base.errors import HarnessError
 from harness.cli import main
-from harness.judging.curves import loss_at, paired, read, side_curve
-from harness.judging.found import Found
-from harness.judging.looks import seeds_can_decide
-from harness.judging.runs import of_arm
+from harness.judging.runs import runs_of
 from harness.judging.versus import Side, VersusRequest, better, lines, sides, versus
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
@@ -35,7 +31,7 @@ RATIOS = {
 @pytest.fixture(scope="module")
 def runs():
     """Losses N^-1, and 4 N^-1 of the MLP."""
-    return made_runs(made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}))
+    return made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
 
 
 @pytest.fixture(scope="module")
@@ -44,54 +40,36 @@ def at_a_budget(runs):
     return versus(runs, VersusRequest(SIDES, "params.trainable", 200.0, level=0.99))
 
 
-def test_at_a_budget_every_convention_has_the_true_ratio(at_a_budget):
-    """The MLP is read at the size that equals the KAN's in each count, and sizes at equal loss differ as much."""
+def test_at_a_budget_every_axis_has_the_true_ratio_and_multiplier(at_a_budget):
+    """The MLP is read at the size that equals the KAN's in each count, and budgets at equal loss differ as much."""
     found = at_a_budget
     assert found[1].ratio.at == pytest.approx(200 * 40 * 300)
-    assert {one.convention: one.ratio.estimate for one in found} == pytest.approx(RATIOS, rel=0.1)
-    assert {one.convention: one.cost.estimate for one in found} == pytest.approx(RATIOS, rel=0.2)
+    assert {one.axis: one.ratio.estimate for one in found} == pytest.approx(RATIOS, rel=0.1)
+    assert {one.axis: one.multiplier.estimate for one in found} == pytest.approx(RATIOS, rel=0.2)
     assert [better(one.ratio, "kan", "mlp").split(",")[0] for one in found] == ["kan", "mlp", "kan", "mlp"]
     for one in found:
-        assert one.ratio.low < RATIOS[one.convention] < one.ratio.high
-        assert one.crossover.kind == "none"
+        assert one.ratio.low < RATIOS[one.axis] < one.ratio.high
 
 
 def test_a_budget_in_seconds_is_that_of_the_network_that_takes_so_long(runs, at_a_budget):
     """200 parameters of the KAN take 8 s here: the same networks are compared, whatever the budget is counted in."""
-    first, second = (of_arm(runs, "t", (name,)) for name in ("kan", "mlp"))
-    by_seconds = [loss_at(first, second, axis, 8.0, "seconds", 0.99).estimate for axis in RATIOS]
-
-    assert by_seconds == pytest.approx([one.ratio.estimate for one in at_a_budget])
-    largest = [loss_at(first, second, axis, None, "seconds", 0.99) for axis in RATIOS]
-    assert [one.at for one in largest] == pytest.approx([2000, 2000 * 4 * 300, 2000 * 1200, 8])
-    assert [one.estimate for one in largest] == pytest.approx(list(RATIOS.values()), rel=0.1)
-
-
-def test_a_loss_of_exactly_zero_is_refused_and_never_left_out():
-    """Without its best run the KAN would look worse than it is."""
-    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
-    table.loc[(table["arm"] == "kan") & (table["asked"] == 1000) & (table["seed"] == 2), "test_loss"] = 0.0
-    runs = made_runs(table)
-    kan, mlp = (side_curve(of_arm(runs, "t", side.names), "params.trainable") for side in SIDES)
-
-    assert paired(kan, mlp, 120.0, 0.95).estimate == pytest.approx(4, rel=0.1)
-    for size in (900.0, 1000.0):
-        with pytest.raises(HarnessError, match=r"ZERO: a run of kan .*1000.* has a loss of exactly 0"):
-            paired(kan, mlp, size, 0.95)
-    assert not seeds_can_decide(Found(refused="ZERO: a run of kan"))
-    table["active_edges"] = 0.0  # of what is no loss, 0 is a number like others
-    edges = side_curve(of_arm(made_runs(table), "t", ("kan",)), "params.trainable", "active_edges")
-    assert np.isneginf(read(edges, 1000.0)).all()
+    by_seconds = {one.axis: one.ratio for one in versus(runs, VersusRequest(SIDES, "seconds", 8.0, level=0.99))}
+    assert {one.axis: one.ratio.estimate for one in at_a_budget} == pytest.approx(
+        {axis: found.estimate for axis, found in by_seconds.items()}
+    )
+    largest = {one.axis: one.ratio for one in versus(runs, VersusRequest(SIDES, "params.trainable"))}
+    ends = (2000, 2000 * 4 * 300, 2000 * 1200, 8)
+    assert {axis: found.at for axis, found in largest.items()} == pytest.approx(dict(zip(RATIOS, ends, strict=True)))
 
 
 def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs):
     """At equal parameters all sizes; at equal FLOPs those of the KAN up to a tenth of the MLP's largest."""
-    found = {line.convention: line for line in lines(runs, VersusRequest(SIDES, "params.trainable"))}
+    found = {line.axis: line for line in lines(runs, VersusRequest(SIDES, "params.trainable"))}
 
     assert list(found) == list(RATIOS)
     assert found["params.trainable"].x == pytest.approx(SIZES)
     flops = found["flops_train.shared_dense"]
-    assert flops.x[-1] == pytest.approx(200)
+    assert flops.x == pytest.approx([30, 60, 120])
     for name, line in found.items():
         assert line.ratio == pytest.approx(np.full(line.x.size, RATIOS[name]), rel=0.15)
         assert np.all((line.low < line.ratio) & (line.ratio < line.high))
@@ -107,9 +85,9 @@ def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
 
     for line in curves:
         decided = (line.low > 1) | (line.high < 1)
-        assert drawn[f"ratio:{line.convention}"].get_ydata() == pytest.approx(line.ratio)
-        assert drawn[f"decided:{line.convention}"].get_xdata() == pytest.approx(line.x[decided])
-        assert drawn[f"open:{line.convention}"].get_xdata() == pytest.approx(line.x[~decided])
+        assert drawn[f"ratio:{line.axis}"].get_ydata() == pytest.approx(line.ratio)
+        assert drawn[f"decided:{line.axis}"].get_xdata() == pytest.approx(line.x[decided])
+        assert drawn[f"open:{line.axis}"].get_xdata() == pytest.approx(line.x[~decided])
     assert {text.get_text() for text in axes.texts} == {"▲ kan better", "▼ mlp better"}
     assert drawn["budget"].get_xdata() == [100.0, 100.0]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -119,14 +97,15 @@ def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
 
 def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
     """A task whose arms share no size has no panel; two others have."""
-    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("a", "b", "c"))
-    tiny = (table["task"] == "c") & (table["arm"] == "kan")
-    table = table.assign(**{name: table[name] / np.where(tiny, 1e6, 1) for name in RATIOS})
-    runs = made_runs(table)
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, tasks="[xy, exp2d, j0]")
+    tiny = (runs.table["task"] == "j0") & (runs.table["arm"] == "kan")
+    runs = runs_of(
+        runs.manifest, runs.table.assign(**{name: runs.table[name] / np.where(tiny, 1e6, 1) for name in RATIOS})
+    )
     asked = VersusRequest(SIDES, "params.trainable")
     figure = versus_figure(asked, lines(runs, asked), named_styles([asked.first, asked.second]))
 
-    assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["a", "b"]
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["xy", "exp2d"]
 
 
 # --------------------------------------------------------------------------------------------------------- the command
@@ -150,21 +129,21 @@ def _compare(folder: Path, *arguments: str):
 
 def test_the_command_says_and_draws_who_is_better(folder):
     """The answer in a table, and as JSON and a figure in the experiment's folder."""
-    shown = _compare(
-        folder, "kan", "mlp", "--axis", "params", "--at", "300", "--level", "0.9", "--loss", "0.05", "--explain"
-    )
+    shown = _compare(folder, "kan", "mlp", "--axis", "params", "--at", "300", "--level", "0.9", "--explain")
     data = json.loads((folder / "results" / "made" / "compare_kan_mlp.json").read_text())
 
     assert shown.exit_code == 0, shown.output
     assert "where kan has params.trainable 300" in shown.output
-    assert "crossover, xy, params.trainable: none: kan is ahead" in shown.output
     assert "not measured: seconds; `harness bench FILE` measures seconds" in shown.output
     assert {path.name for path in (folder / "results" / "made").glob("compare_*")} == {
         *("compare_kan_mlp.json", "compare_kan_mlp.png", "compare_kan_mlp.pdf")
     }
     assert data["asked"]["level"] == 0.9
     assert data["not_measured"] == ["seconds"]
-    assert {one["cost"]["at"] for one in data["compared"] if one["cost"]["at"]} == {0.05}
+    (equal,) = [one for one in data["compared"] if one["axis"] == "params.trainable"]
+    assert equal["ratio"]["at"] == 300
+    assert equal["ratio"]["low"] < 300**0.4 < equal["ratio"]["high"]
+    assert equal["multiplier"]["bound"] == ["at least", pytest.approx(2000 / 300, rel=0.1)]
 
 
 @pytest.mark.parametrize(
@@ -205,8 +184,7 @@ def test_options_of_experiments_are_not_for_tables(folder):
 
 def test_of_several_arms_the_best_by_validation_stands_for_all():
     """A line of the best at each budget: here that of the arm whose validation loss is the least at every size."""
-    arms = {"kan": power(1, 1.0), "mlp": power(4, 1.0), "deep": power(8, 1.0)}
-    runs = made_runs(made_table(arms, noise=0))
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0), "deep": power(8, 1.0)}, noise=0)
     asked = VersusRequest(sides(runs, "kan", "MLP=deep, mlp"), "params.trainable", 200.0)
 
     assert (asked.second, asked.sides[1].names) == ("MLP", ("deep", "mlp"))
@@ -220,14 +198,17 @@ def test_of_several_arms_the_best_by_validation_stands_for_all():
 
 def test_the_name_of_a_series_is_taken_as_it_stands():
     """It may have an equals sign in it."""
-    runs = made_runs(made_table({"kan order=2": power(1, 1.0), "mlp": power(4, 1.0)}))
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
+    runs = runs_of(runs.manifest, runs.table.replace({"series": {"kan": "kan order=2"}}))
 
     assert sides(runs, "kan order=2", "mlp")[0] == Side("kan order=2", ("kan order=2",))
 
 
 def test_a_task_that_one_arm_cannot_meet_is_left_out():
     """All of an arm's cells may be infeasible on a task: the others are compared."""
-    table = made_table({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, ("a", "b"))
-    runs = made_runs(table[(table["task"] == "a") | (table["arm"] == "kan")])
+    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, tasks="[xy, exp2d]")
+    table = runs.table[(runs.table["task"] == "xy") | (runs.table["arm"] == "kan")]
 
-    assert {line.task for line in lines(runs, VersusRequest(SIDES, "params.trainable"))} == {"a"}
+    assert {line.task for line in lines(runs_of(runs.manifest, table), VersusRequest(SIDES, "params.trainable"))} == {
+        "xy"
+    }

@@ -3,16 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from judging.made_runs import made_plan, made_table, power
 from scipy.stats import ttest_1samp
 
 from harness.base.errors import HarnessError
 from harness.judging.baselines import CONSTANT
 from harness.judging.headline import Headline, main_headline
-from harness.judging.judge import judge_all
-from harness.judging.quantities import QUANTITIES
-from harness.judging.quantity import Case
+from harness.judging.judge import judge, judge_all
 from harness.judging.runs import runs_of
-from harness.judging.winners import effort_ratios, reported
+from harness.judging.winners import reported
 from harness.planning.plan import make_plan
 from harness.show.tables.headline import other_pairs
 from harness.spec import parse_experiment
@@ -28,7 +27,7 @@ match: {axis: params, at: [60, 130, 280], tol: 0.3, solve: {mlp: width, "*": gri
 recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 1000}}
 search: {runs: 6, replicates: 4, cap: {flops_train.shared_dense: [2.0e+7, 5.0e+7, 1.2e+8]}}
 decide:
-  - {claim: a, quantity: test_loss, arms: [kan, [mlp, spline_mlp]], threshold: 1, at_least: 1}
+  - {claim: a, quantity: test_loss, sides: [kan, [mlp, spline_mlp]], threshold: 1, at_least: 1}
 """
 PLAN = make_plan(parse_experiment(TEXT, "which.yaml"), "which")
 FLOPS = "flops_train.shared_dense"
@@ -72,27 +71,31 @@ def made_runs(rng, diverged=0.1, plan=PLAN):
 
 
 def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
-    """The best of a part of a search is no winner of it, at any effort; without a whole replicate there is no row."""
+    """The best of a part of a search is no winner of it; without a whole replicate there is no row.
+
+    So it is without a search: a seed that lacks a run is not read.
+    """
     lacking = runs.drop(runs.index[(runs["seed"] == 2) & (runs["trial"] == 1)][:1])
-    without = runs[runs["seed"] != 2]
-    pd.testing.assert_frame_equal(reported(PLAN, lacking), reported(PLAN, without))
-    sides = (("kan",), ("mlp",), 0.95)
-    assert [one.ratio.won + one.ratio.lost for one in effort_ratios(PLAN, lacking, *sides)] == [3] * 4
-    assert repr(effort_ratios(PLAN, lacking, *sides)) == repr(effort_ratios(PLAN, without, *sides))
+    pd.testing.assert_frame_equal(reported(PLAN, lacking), reported(PLAN, runs[runs["seed"] != 2]))
     assert reported(PLAN, runs[runs["trial"] > 0]).empty
+    plain = made_plan(3)
+    table = made_table(plain, dict.fromkeys(("kan", "mlp", "deep"), power(1, 1.0)))
+    pd.testing.assert_frame_equal(reported(plain, table), table)
+    assert set(reported(plain, table.drop(index=table.index[table["seed"] == 1][:1]))["seed"]) == {0, 2}
 
 
-@pytest.mark.parametrize(("recorded", "last", "waits_for"), [(2, 2, 4), (3, 2, 4), (4, 4, None)])
-def test_a_look_reads_the_winners_of_its_replicates(recorded, last, waits_for):
+@pytest.mark.parametrize(("recorded", "reached", "waits_for"), [(2, 2, 4), (3, 2, 4), (4, 4, None)])
+def test_a_look_reads_the_winners_of_its_replicates(recorded, reached, waits_for):
     """It waits until all runs of its replicates are there; of equal sides the second look is asked for, and found."""
     plan = make_plan(parse_experiment(TEXT + "looks: [2, 4]\n", "which.yaml"), "which")
     runs = made_runs(np.random.default_rng(1), diverged=0.0)
     runs = runs[(runs["seed"] < recorded) | ((runs["seed"] == recorded) & (runs["trial"] > 0))]
     (verdict,) = judge_all(plan, reported(plan, runs))
-    assert verdict.conclusion == "inconclusive"
-    assert verdict.looked.last.seeds == last
-    assert (verdict.looked.waiting and verdict.looked.waiting.seeds) == waits_for
-    assert verdict.looked.run_ids == frozenset(plan.run_ids())
+
+    assert verdict.outcome == "open"
+    assert verdict.effort == 6
+    assert verdict.numbers[0].look.replicates == reached
+    assert verdict.waits_for == waits_for
 
 
 @pytest.fixture
@@ -150,50 +153,79 @@ def test_the_effort_of_all_runs_is_the_answer(runs):
     last = found.efforts[-1]
     assert last.ratio.estimate == pytest.approx(largest.estimate)
     assert (last.ratio.low, last.ratio.high) == pytest.approx((largest.low, largest.high))
-    assert last.won + last.lost == 4
+    assert last.ratio.won + last.ratio.lost == 4
 
 
-def test_one_run_a_size_is_the_mean_over_all_choices_of_one():
-    """With one size, the value at an effort of 1 is the plain mean of ln test losses."""
+def test_how_many_runs_come_near_to_the_best_is_counted_in_each_replicate():
+    """Of six runs one is picked, one is nine times worse, three are twenty times worse, and one diverged."""
+    every = made_runs(np.random.default_rng(1), diverged=0.0)
+    is_kan, losses = every["arm"] == "kan", every["trial"].map(dict(enumerate([1, 9, 20, 20, 20, np.nan])))
+    every.loc[is_kan, "val_loss"] = every.loc[is_kan, "test_loss"] = losses[is_kan]
+    every.loc[is_kan & losses.isna(), "status"] = "diverged"
+    found = main_headline(PLAN, reported(PLAN, every), every)
+
+    assert isinstance(found, Headline)
+    assert [one.share for one in found.near_the_best if one.side == "kan"] == [pytest.approx(2 / 6)]
+
+
+def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winner():
+    """With one size: the plain mean of ln test losses, and the network of least validation loss."""
     text = TEXT.replace("at: [60, 130, 280]", "at: [280]").replace("[2.0e+7, 5.0e+7, 1.2e+8]", "1.2e+8")
-    plan = make_plan(parse_experiment(text, "which.yaml"), "which")
+    plan = make_plan(parse_experiment(text.replace("[mlp, spline_mlp]", "mlp"), "which.yaml"), "which")
     every = made_runs(np.random.default_rng(2), diverged=0.0, plan=plan)
-    (first, *_) = effort_ratios(plan, every, ("kan",), ("mlp",), 0.95)
+    runs = runs_of(plan, reported(plan, every), every)
     logs = np.log(every["test_loss"]).groupby([every["arm"], every["seed"]]).mean()
-    np.testing.assert_allclose(first.ratio.by_replicate, (logs["mlp"] - logs["kan"]).to_numpy(), atol=1e-12)
+    rule = plan.experiment.decide[0]
+    one, six, full = (judge(rule.model_copy(update={"effort": effort}), runs) for effort in (1, 6, None))
 
-
-def test_of_other_experiments_the_runs_themselves_are_judged():
-    """Without replicates the table is what it was."""
-    text = TEXT[: TEXT.index("search:")] + "seeds: [0]\n"
-    plain = make_plan(parse_experiment(text, "which.yaml"), "which")
-    table = pd.DataFrame({"run_id": ["a"]})
-    assert reported(plain, table) is table
+    assert one.effort == 1
+    gaps = logs["mlp"] - logs["kan"]
+    low, high = np.exp(ttest_1samp(gaps, 0).confidence_interval(0.95))
+    found = one.numbers[0].found
+    assert (found.estimate, found.low, found.high) == pytest.approx((np.exp(gaps.mean()), low, high))
+    assert six.numbers[0].found.estimate == pytest.approx(full.numbers[0].found.estimate)
+    assert full.effort == 6
 
 
 def test_an_exponent_is_the_mean_of_the_replicates_own():
     """Each replicate gives a slope; the difference has Student's interval, as scipy has it."""
     rng = np.random.default_rng(5)
-    every = made_runs(rng, diverged=0.0)
+    text = TEXT.replace("[mlp, spline_mlp]", "mlp").replace("[60, 130, 280]", "[60, 280, 1200]")
+    plan = make_plan(parse_experiment(text, "which.yaml"), "which")
+    every = made_runs(rng, diverged=0.0, plan=plan)
     slopes = {arm: rng.normal(mean, 0.2, 4) for arm, mean in (("kan", 3.0), ("mlp", 1.0), ("spline_mlp", 1.0))}
     exact = [
         row.asked ** -slopes[row.arm][row.seed] * (1 + 0.5 * (row.trial > 0) * rng.random())
         for row in every.itertuples()
     ]
     every = every.assign(val_loss=exact, test_loss=exact)
-    condition = PLAN.experiment.decide[0].model_copy(update={"quantity": "exponent", "arms": ("kan", "mlp")})
-    plan = PLAN.model_copy(update={"experiment": PLAN.experiment.model_copy(update={"decide": ()})})
-    runs = runs_of(plan, reported(plan, every))
-
-    found = QUANTITIES["exponent"].find(Case(condition, ("exp2d",), "params.trainable", runs, 0.9))
+    rule = PLAN.experiment.decide[0].model_copy(
+        update={"quantity": "exponent", "sides": ("kan", "mlp"), "threshold": 0, "level": 0.9}
+    )
+    (number,) = judge(rule, runs_of(plan, reported(plan, every))).numbers
 
     gaps = slopes["kan"] - slopes["mlp"]
-    low, high = ttest_1samp(gaps, 0).confidence_interval(0.9)
-    assert found.estimate == pytest.approx(gaps.mean(), rel=1e-9)
-    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
-    assert found.seeds == 4
-    of_error = QUANTITIES["exponent"].spread(Case(condition, ("exp2d",), "params.trainable", runs, 0.9), found)
-    assert of_error.noise == pytest.approx(gaps.std(ddof=1), rel=1e-9)
+    interval = ttest_1samp(gaps, 0).confidence_interval(0.9)
+    assert number.found.estimate == pytest.approx(gaps.mean(), rel=1e-9)
+    assert (number.found.low, number.found.high) == pytest.approx(tuple(interval), rel=1e-9)
+    assert number.found.replicates == 4
+    assert number.spread == pytest.approx(gaps.std(ddof=1), rel=1e-9)
+
+
+@pytest.mark.parametrize("effort", [None, 2])
+@pytest.mark.parametrize("sides", [("kan",), ("kan", "mlp")])
+def test_one_network_that_wins_at_all_budgets_carries_no_law_at_any_effort(sides, effort):
+    """Means over subsets of the runs differ from budget to budget all the same."""
+    text = TEXT.replace("[mlp, spline_mlp]", "mlp").replace("[60, 130, 280]", "[60, 280, 1200]")
+    plan = make_plan(parse_experiment(text, "which.yaml"), "which")
+    every = made_runs(np.random.default_rng(6), diverged=0.0, plan=plan)
+    is_best = (every["asked"] == 60) & (every["trial"] == 0) & (every["arm"] == "kan")
+    losses = {name: every[name].mask(is_best, 1e-9) for name in ("val_loss", "test_loss")}
+    every = every.assign(**losses)
+    rule = plan.experiment.decide[0].model_copy(update={"quantity": "exponent", "sides": sides, "effort": effort})
+    (number,) = judge(rule, runs_of(plan, reported(plan, every), every)).numbers
+
+    assert "ONE_NETWORK" in number.found.refused
 
 
 def test_other_pairs_of_the_file_have_a_line_each():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.judging.scaling import fit_table
+from harness.judging.laws import fit_table
 from harness.paper.reference import load
 from harness.paper.replay import REPLAYS
 from harness.paper.replay.poisson import (

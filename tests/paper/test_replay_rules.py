@@ -24,9 +24,9 @@ arms:
 recipes: {lbfgs: {optimizer: {name: lbfgs}, max_evaluations: 4}}
 seeds: [0, 1, 2]
 decide:
-  - {claim: "17: it forgets less", quantity: forgetting, arms: [paper, mlp], threshold: 1, at_least: 1}
-  - {claim: "17: MLPs keep it", quantity: forgetting, arms: [mlp], most: 2, at_least: 1}
-  - {claim: "17: it is learnt", quantity: error_in_the_end, arms: [paper], published: 4.0e-6, margin: 0.5, at_least: 1}
+  - {claim: "17: it forgets less", quantity: forgetting, sides: [paper, mlp], threshold: 1, at_least: 1}
+  - {claim: "17: MLPs keep it", quantity: forgetting, sides: [mlp], most: 2, at_least: 1}
+  - {claim: "17: it is learnt", quantity: error_in_the_end, sides: [paper], published: 4.0e-6, within: 1.5, at_least: 1}
 """
 SPARSE = """
 question: how many?
@@ -38,8 +38,8 @@ zip:
 recipes: {sparse: {optimizer: {name: lbfgs}, max_evaluations: 20, sparsity: {strength: 0.01, evaluations: 10}}}
 seeds: [0, 1, 2]
 decide:
-  - {claim: "25: entropy", quantity: edges, arms: [kan entropy=1, kan entropy=0], threshold: 1, at_least: 1}
-  - {claim: "25: as published", quantity: edges, arms: [kan entropy=1], published: 3, margin: 1, at_least: 1}
+  - {claim: "25: entropy", quantity: edges, sides: [kan entropy=1, kan entropy=0], threshold: 1, at_least: 1}
+  - {claim: "25: as published", quantity: edges, sides: [kan entropy=1], published: 3, within: 2, at_least: 1}
 """
 
 

@@ -39,7 +39,7 @@ recipes:
   fast: {optimizer: {name: adam}, max_evaluations: 10, restarts: {count: 2, evaluations: 2}}
 seeds: [0, 1]
 """
-RULE = "{claim: c, quantity: exponent, arms: [kan, mlp], axis: params.trainable, threshold: 0"
+RULE = "{claim: c, quantity: exponent, sides: [kan, mlp], at: params.trainable, threshold: 0"
 EXPLICIT = TEXT.replace("match: {axis: params, at: [135, 1000], tol: 0.15, solve: {kan: grid, mlp: width}}\n", "")
 
 
@@ -651,7 +651,7 @@ def test_a_count_that_does_not_define_a_family_is_refused():
     for place, text in {
         "match.convention": SPLINES.replace("axis: params", paper),
         "window.mlp.axis": SPLINES + "window: {mlp: {axis: params.paper, min: 1}}\n",
-        "decide.0.axes": SPLINES + "decide: [" + rule + ", at_least: 1}]\n",
+        "decide.0.at": SPLINES + "decide: [" + rule + ", at_least: 1}]\n",
     }.items():
         assert f"{place}: params.paper does not count spline_mlp (arm 'mlp')" in _refused(text)
 

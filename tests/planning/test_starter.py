@@ -83,17 +83,17 @@ def new(*words: str):
         (("--data", "t.csv", "--target", "digit", "--classes"), ["classes: true", "{name: lbfgs}"], 4, 4),
         (
             ("--module", "starter_code:Net"),
-            ["size: width", "solve: {net: width, kan: width}", "arms: [net, kan]"],
+            ["size: width", "solve: {net: width, kan: width}", "sides: [net, kan]"],
             2,
             1,
         ),
         (
             ("--module", "starter_code:Net", "--against", "mlp"),
-            ["solve: {net: width, mlp: width}", "arms: [net, mlp]", "better, Net or the MLP?"],
+            ["solve: {net: width, mlp: width}", "sides: [net, mlp]", "better, Net or the MLP?"],
             2,
             1,
         ),
-        (("--module", "starter_code:KAN"), ["arms: [my_kan, kan]", "better, my KAN or the KAN?"], 2, 1),
+        (("--module", "starter_code:KAN"), ["sides: [my_kan, kan]", "better, my KAN or the KAN?"], 2, 1),
     ],
 )
 def test_what_is_written_can_answer(folder, options, said, inputs, outputs):

@@ -224,7 +224,7 @@ def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
 def test_sides_have_equal_trials_in_all():
     """Two arms of a side have half of them each, against one arm with all."""
     other = "  other:\n    architecture: {family: mlp, depth: 3}\n    recipe: lbfgs\n    " + MLP_SPACE + "\nmatch:"
-    both = ("arms: [kan, mlp]", "arms: [kan, [mlp, other]]"), ("mlp: width}", '"*": width}')
+    both = ("sides: [kan, mlp]", "sides: [kan, [mlp, other]]"), ("mlp: width}", '"*": width}')
     plan = planned(changed(("\nmatch:", f"\n{other}"), *both))
 
     for asked in (40, 90):

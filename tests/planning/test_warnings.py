@@ -23,7 +23,7 @@ recipes:
 seeds: [0, 1]
 """
 FEW = GOOD.replace("150, 200, 400", "200")
-EXPONENT = "decide: [{arms: [kan, mlp], quantity: exponent, threshold: 0, at_least: 1, claim: it scales}]\n"
+EXPONENT = "decide: [{sides: [kan, mlp], quantity: exponent, threshold: 0, at_least: 1, claim: it scales}]\n"
 THIRD = "  third: {architecture: {family: mlp, depth: 2}, recipe: adam}\nmatch"
 
 
@@ -46,7 +46,10 @@ def test_each_thing_that_a_plan_cannot_answer_is_a_sentence():
             GOOD.replace("60, 100, 150, 200, 400", "60, 70, 80, 100, 120"),
             "sizes within a factor of 3.2, too little for",
         ),
-        (FEW + EXPONENT, "decide.0.quantity=exponent: it is read off laws, which take 4 sizes or more, and kan has 3"),
+        (
+            FEW + EXPONENT,
+            "decide.0.quantity=exponent: it is read off a curve, which takes 4 sizes or more, and kan has 3",
+        ),
         (GOOD.replace("[0, 1]", "[7]"), "one seed: no interval will tell a difference from chance"),
         (GOOD.replace("match", THIRD, 1), "3 arms and no decide:, so nothing will be concluded"),
         (GOOD.replace("match", same, 1), "mlp, again are the same arm"),
@@ -61,7 +64,7 @@ def test_a_rule_about_series_counts_their_sizes():
     rule = EXPONENT.replace("[kan, mlp]", "[kan order=3, kan order=2]")
     varied = GOOD + "grid: {arms.kan.architecture.order: [2, 3]}\n" + rule
     assert _said(varied) == []
-    few = "decide.0.quantity=exponent: it is read off laws, which take 4 sizes or more, and kan order=3 has 3"
+    few = "decide.0.quantity=exponent: it is read off a curve, which takes 4 sizes or more, and kan order=3 has 3"
     assert any(said.startswith(few) for said in _said(varied.replace("150, 200, 400", "200")))
 
 
@@ -69,7 +72,7 @@ def test_a_rule_read_at_a_size_that_its_first_arm_has_not_is_named():
     """Off the sizes nothing is found, between two of them a curve is read; a budget that was asked for is a size."""
     sizes = "kan has no network of size {} in params.trainable, so {}"
     nothing = "the rule cannot be judged; its sizes are 60 to 402 (exp2d)"
-    of_curves, of_one = "arms: [kan, mlp], quantity: test_loss", "arms: [kan], quantity: network_loss"
+    of_curves, of_one = "sides: [kan, mlp], quantity: test_loss", "sides: [kan], quantity: network_loss"
     for rule, at, said in (
         (of_curves, 1000, [sizes.format("1,000", nothing)]),
         (of_curves, 300, [sizes.format(300, "it is read between 198 and 402 (exp2d)")]),
@@ -77,9 +80,8 @@ def test_a_rule_read_at_a_size_that_its_first_arm_has_not_is_named():
         (of_curves, "largest", []),
         (of_one, 300, [sizes.format(300, "the rule cannot be judged; the nearest are 198 and 402 (exp2d)")]),
         (of_one, 402, []),
-        ("arms: [kan, mlp], quantity: cost", 0.01, []),  # a loss
     ):
-        decide = f"decide: [{{{rule}, at: {at}, threshold: 1, at_least: 1, claim: a}}]\n"
+        decide = f"decide: [{{{rule}, at: {{params.trainable: {at}}}, threshold: 1, at_least: 1, claim: a}}]\n"
         assert _said(GOOD + decide) == [f"decide.0.at: {each}" for each in said], (rule, at)
 
 
@@ -98,12 +100,12 @@ def test_an_arm_without_a_cell_is_refused_with_the_nearest_sizes():
 def test_a_rule_that_no_task_can_answer_is_refused_but_at_a_scale(tmp_path, monkeypatch):
     """The scale is a rehearsal of a file whose rules can be judged."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(HarnessError, match=r"^decide\.0\.quantity=exponent: it is read off laws"):
+    with pytest.raises(HarnessError, match=r"^decide\.0\.quantity=exponent: it is read off a curve"):
         check_rules_can_be_judged(make_plan(parse_experiment(FEW + EXPONENT), "test"))
     (tmp_path / "a.yaml").write_text(GOOD + EXPONENT + "scales: {short: {match.at: [60, 100]}}\n")
     done = CliRunner().invoke(main, ["validate", "a.yaml", "--scale", "short"])
     assert done.exit_code == 0
-    assert "warning: decide.0.quantity=exponent: it is read off laws" in done.output
+    assert "warning: decide.0.quantity=exponent: it is read off a curve" in done.output
 
 
 def test_every_command_says_it(tmp_path, monkeypatch):

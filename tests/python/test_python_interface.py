@@ -30,7 +30,7 @@ engine: torch
 keep: networks
 scales: {short: {tasks: [exp2d]}}
 decide:
-  - {claim: the KAN is better, quantity: test_loss, arms: [kan, mlp], threshold: 1, at_least: 1}
+  - {claim: the KAN is better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
 """
 
 

@@ -54,8 +54,8 @@ device: cpu
 window: {kan: {axis: params.trainable, min: 1, max: 10000}, mlp: {until: minimum}}
 hold_out: 1
 decide:
-  - {arms: [kan, [mlp, rbf]], quantity: test_loss, claim: less, at: largest, threshold: 1.5, at_least: 1, axes: [params.trainable]}
-  - {arms: [kan], quantity: held_out, claim: it holds}
+  - {sides: [kan, [mlp, rbf]], quantity: test_loss, claim: less, at: {params.trainable: largest}, threshold: 1.5, matters: 1.2, at_least: 1, tasks: [exp2d], level: 0.9}
+  - {sides: [kan], quantity: count, claim: it is slow, within: 2, count: [params.trainable, flops_forward.shared_dense], at_least: 1}
 scales:
   short: {seeds: [1], recipes.adam.max_evaluations: 11}
 """

@@ -1,4 +1,4 @@
-"""Decision rules as data: old ones keep their identity, and a mistake is one sentence with the next move."""
+"""Decision rules as data: what they say, and a mistake is one sentence with the next move."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 from harness.base.errors import HarnessError
 from harness.judging.quantities import QUANTITIES
 from harness.planning.plan import make_plan
-from harness.spec import content_hash, experiment_schema, parse_experiment, stable_axes, units
+from harness.spec import experiment_schema, parse_experiment, units
 
 TEXT = """
 question: which?
@@ -24,70 +24,75 @@ recipes:
   adam: {optimizer: {name: adam, learning_rate: 1e-3}, max_evaluations: 10}
 seeds: [0]
 """
-RULE = "arms: [kan, mlp], at_least: 1"
+RULE = "sides: [kan, mlp], at_least: 1"
 
 
 def _experiment(rule: str):
     return parse_experiment(f"{TEXT}decide: [{{claim: c, {rule}}}]\n", "file.yaml")
 
 
-def test_a_rule_of_the_first_version_is_the_same_experiment():
-    """The hash is that of the version before rules were evaluated, and so is what is written of it."""
-    experiment = _experiment(f"quantity: exponent, {RULE}, axis: params.trainable, threshold: 0")
+def test_a_rule_is_read_as_it_says():
+    """What is left out is the largest budget on the matched axis, and a difference of 10 %."""
+    rule = _experiment("quantity: test_loss, sides: [kan, [mlp, deep]], threshold: 1, at_least: 1").decide[0]
+    assert (rule.arms_of_sides, rule.names) == ((("kan",), ("mlp", "deep")), ("kan", "mlp", "deep"))
+    assert (rule.axis, rule.place, rule.limit, rule.smallest) == (None, "largest", 1, 1.1)
+    assert set(rule.model_dump()) == {"claim", "quantity", "sides", "threshold", "at_least", "level"}
 
-    assert content_hash(experiment) == "a62559beb9b37aab65b47e4574783da25acbc8809d57e2a645a3dc5b4ef92419"
-    assert set(experiment.decide[0].model_dump()) == {
-        *("claim", "quantity", "arms", "axis", "threshold", "at_least", "level")
-    }
-
-
-def test_without_axes_the_four_conventions_of_a_stable_verdict_are_asked():
-    """`axis` is one, `axes` are several, and none is all four."""
-    rules = [
-        _experiment(f"quantity: exponent, {RULE}, threshold: 0{axes}").decide[0]
-        for axes in ("", ", axis: seconds", ", axes: [params.paper, seconds]")
+    at = [
+        _experiment(f"quantity: test_loss, {RULE}, within: 2, at: {at}").decide[0]
+        for at in ("seconds", "{seconds: largest}", "{params.paper: 66}")
     ]
-
-    assert [rule.conventions for rule in rules] == [stable_axes(), ("seconds",), ("params.paper", "seconds")]
-
-
-def test_of_a_list_of_arms_the_best_stands_for_all():
-    """A name is a choice of one."""
-    rule = _experiment("quantity: cost, arms: [kan, [mlp, deep]], threshold: 1, least: 3, at_least: 1").decide[0]
-
-    assert (rule.sides[0], rule.sides[1], rule.place) == (("kan",), ("mlp", "deep"), "middle")
+    assert [(one.axis, one.place) for one in at] == [
+        ("seconds", "largest"),
+        ("seconds", "largest"),
+        ("params.paper", 66),
+    ]
+    assert {(one.limit, one.smallest) for one in at} == {(1.0, 2.0)}
+    exponents = _experiment(f"quantity: exponent, {RULE}, within: 0.3, at: seconds").decide[0]
+    assert (exponents.limit, exponents.smallest) == (0.0, 0.3)
 
 
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
         (f"quantity: expnent, {RULE}, threshold: 0", "did you mean 'exponent'?"),
-        ("quantity: exponent, arms: [kan, [mlp, mpl]], threshold: 0, at_least: 1", "did you mean 'mlp'?"),
-        ("quantity: exponent, arms: [kan], threshold: 0, at_least: 1", "exponent is of 2 arms"),
-        ("quantity: cost, arms: [mlp, [mlp, deep]], threshold: 1, at_least: 1", "cannot be compared with itself"),
-        ("quantity: exponent, arms: [kan, 3], threshold: 0, at_least: 1", "decide.0.arms.1: give the name of an arm"),
-        (f"quantity: exponent, {RULE}", "give exactly one of threshold, most"),
-        (f"quantity: exponent, {RULE}, margin: 0.1", "exponent has no margin; use threshold or most"),
+        ("quantity: exponent, sides: [kan, [mlp, mpl]], threshold: 0, at_least: 1", "did you mean 'mlp'?"),
+        ("quantity: test_loss, sides: [kan], threshold: 1, at_least: 1", "sides=[kan]: test_loss is of 2 sides"),
+        ("quantity: growth, sides: [kan, mlp], at: {seconds: 1}, most: 1, at_least: 1", "growth is of 1 side"),
+        ("quantity: test_loss, sides: [mlp, [mlp, deep]], threshold: 1, at_least: 1", "cannot be compared with itself"),
+        ("quantity: exponent, sides: [kan, 3], threshold: 0, at_least: 1", "decide.0.sides.1: give the name of an arm"),
+        (f"quantity: exponent, {RULE}", "give exactly one of threshold, most, within"),
+        (f"quantity: test_loss, {RULE}, threshold: 1, most: 2", "give exactly one of threshold, most, within"),
         (f"quantity: test_loss, {RULE}, threshold: -3", "threshold=-3: test_loss is a ratio, always above 0"),
-        (f"quantity: cost, {RULE}, most: 0", "most=0: cost is a ratio, always above 0"),
-        (f"quantity: cost, {RULE}, threshold: 3, least: 1", "goes with a threshold that it is not below"),
-        (f"quantity: cost, {RULE}, threshold: 1, at: lowst", "did you mean 'lowest'?"),
-        (f"quantity: cost, {RULE}, threshold: 1, at: largest", "cost is read at middle or lowest or a number"),
-        (f"quantity: cost, {RULE}, threshold: 1, at: -2", "-2 must be above 0"),
-        (f"quantity: count, {RULE}, threshold: 1", "say in `axes` which counts are compared"),
-        (f"quantity: test_loss, {RULE}, threshold: 1, equal: params.paper", "`equal` goes with count"),
-        (f"quantity: test_loss, {RULE}, threshold: 1, axes: [seconds_per_evaluation]", "goes with quantity: count"),
-        (f"quantity: held_out, {RULE}", "decide.0.quantity=held_out: hold_out is 0"),
-        (f"quantity: test_loss, {RULE}, threshold: 1, invariant: true, axis: seconds", "give at least two axes"),
-        (f"quantity: test_loss, {RULE}, threshold: 1, axes: [seconds, seconds]", "given more than once"),
-        ("quantity: growth, arms: [kan], most: 3, at_least: 1", "growth is read at a test loss; say which"),
-        ("quantity: network_loss, arms: [kan], most: 3, at_least: 1", "network_loss is read at a size of the arm"),
-        (f"quantity: edges, {RULE}, threshold: 1, published: 3", "published=3: it goes with one arm of edges or"),
-        (f"quantity: edges, {RULE}, threshold: 1, axis: seconds", "edges is of networks of any size; leave axis"),
+        (f"quantity: multiplier, {RULE}, most: 0", "most=0: multiplier is a ratio, always above 0"),
+        (f"quantity: test_loss, {RULE}, within: 0.5", "within=0.5: of test_loss it is a factor above 1, such as 1.1"),
+        (f"quantity: test_loss, {RULE}, threshold: 1, matters: 0.1", "matters=0.1: of test_loss it is a factor above"),
+        (f"quantity: test_loss, {RULE}, threshold: 1, at: params.trainble", "did you mean 'params.trainable'?"),
+        (f"quantity: test_loss, {RULE}, threshold: 1, at: largest", "decide.0.at: 'largest' is no axis; allowed: "),
         (
-            f"quantity: edges, {RULE}, threshold: 1, also: [{{quantity: test_loss, arms: [kan, mlp], threshold: 1}}]",
-            "its conditions are of networks of any size and of equal sizes",
+            f"quantity: test_loss, {RULE}, threshold: 1, at: {{seconds: -2}}",
+            "decide.0.at.seconds: -2 must be a number above 0, or largest",
         ),
+        (
+            f"quantity: test_loss, {RULE}, threshold: 1, at: {{seconds: 1, params.paper: 2}}",
+            "decide.0.at: give one axis,",
+        ),
+        (
+            f"quantity: test_loss, {RULE}, threshold: 1, at: 66",
+            "decide.0.at: give one axis, alone or with a budget on it",
+        ),
+        (f"quantity: test_loss, {RULE}, threshold: 1, at: seconds_per_evaluation", "goes with quantity: count"),
+        (f"quantity: exponent, {RULE}, threshold: 0, at: {{seconds: 3}}", "exponent is of all budgets; give the axis"),
+        ("quantity: growth, sides: [kan], most: 3, at_least: 1", "at: growth is read at a test loss; give one"),
+        ("quantity: network_loss, sides: [kan], most: 3, at_least: 1", "at: network_loss is read at a size; give one"),
+        (f"quantity: edges, {RULE}, threshold: 1, at: seconds", "edges is read at no budget; leave it out"),
+        (f"quantity: count, {RULE}, threshold: 1", "count: say what is counted, such as flops_forward.shared_dense"),
+        (f"quantity: test_loss, {RULE}, threshold: 1, count: params.paper", "it goes with quantity: count; leave it"),
+        (f"quantity: count, {RULE}, threshold: 1, count: [params.paper, seconds]", "give one count of two sides, or"),
+        ("quantity: count, sides: [kan], threshold: 1, count: seconds, at_least: 1", "give one count of two sides, or"),
+        (f"quantity: edges, {RULE}, threshold: 1, published: 3", "published=3: it goes with one side of exponent,"),
+        (f"quantity: count, {RULE}, threshold: 1, count: seconds, effort: 3", "effort=3: count is not read at fewer"),
+        (f"quantity: test_loss, {RULE}, threshold: 1, axis: seconds", "decide.0.axis"),
     ],
 )
 def test_a_mistake_is_a_sentence(rule, said):
@@ -104,7 +109,7 @@ def test_a_mistake_is_a_sentence(rule, said):
     [
         (f"quantity: exponent, {RULE}, threshold: 0, tasks: exp2b", "'exp2b' is no task of this experiment; did you"),
         (f"quantity: exponent, {RULE}, threshold: 0, tasks: exp2d".replace(": 1", ": 2"), "there are 1 tasks"),
-        ("quantity: exponent_kept, arms: [kan], threshold: 0.5, at_least: 1", "tasks of one target with different"),
+        ("quantity: exponent_kept, sides: [kan], threshold: 0.5, at_least: 1", "tasks of one target with different"),
     ],
 )
 def test_a_plan_knows_the_tasks_of_its_rules(rule, said):
@@ -122,8 +127,8 @@ def test_a_family_is_the_tasks_of_a_target_by_their_inputs():
     single, family = (
         _experiment(f"{quantity}, at_least: 1").decide[0]
         for quantity in (
-            "quantity: exponent, arms: [kan, mlp], threshold: 0",
-            "quantity: exponent_kept, arms: [kan], threshold: 0.5",
+            "quantity: exponent, sides: [kan, mlp], threshold: 0",
+            "quantity: exponent_kept, sides: [kan], threshold: 0.5",
         )
     )
 
@@ -134,7 +139,7 @@ def test_a_family_is_the_tasks_of_a_target_by_their_inputs():
 
 def test_reading_a_rule_loads_nothing_slow():
     """`harness status` reads plans again and again: quantities import what is slow to import where they are found."""
-    text = f"{TEXT}hold_out: 1\ndecide: [{{claim: c, quantity: held_out, {RULE}}}]\n"
+    text = f"{TEXT}decide: [{{claim: c, quantity: multiplier, {RULE}, threshold: 1}}]\n"
     code = f"import sys; from harness.spec import parse_experiment; parse_experiment({text!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
@@ -142,11 +147,8 @@ def test_reading_a_rule_loads_nothing_slow():
 
 
 def test_the_schema_says_what_each_quantity_is():
-    """Its summary stands with the condition, and where it is read with `at`, as long as it has a choice."""
-    condition = experiment_schema()["$defs"]["Condition"]
-    said = " ".join(condition["description"].split())
+    """Its summary stands with the rule."""
+    said = " ".join(experiment_schema()["$defs"]["Decide"]["description"].split())
 
     for quantity in QUANTITIES.values():
         assert f"{quantity.name}: {quantity.summary}." in said
-        if quantity.takes.numbers:
-            assert quantity.read_at in condition["properties"]["at"]["description"]

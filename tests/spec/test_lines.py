@@ -37,10 +37,10 @@ recipes:
     max_evaluations: 10
 seeds: [0]
 decide:
-  - arms: [kan, mlp]
+  - sides: [kan, mlp]
     quantity: test_loss
     claim: kan is better
-    at: largest
+    at: params.trainable
     threshold: 1
     at_least: 1
 """
@@ -104,7 +104,7 @@ BROKEN = (
     ("    recipe: adam\n  mlp", "    recipe: adm  # here\n  mlp"),
     ("    kan: grid", "    kan: depht  # here"),
     ("  solve:\n    kan", "  solve:  # here\n    kna"),
-    ("  - arms: [kan, mlp]", "  - arms: [kna, mlp]  # here"),
+    ("  - sides: [kan, mlp]", "  - sides: [kna, mlp]  # here"),
     ("decide:", "window:  # here\n  kna: {max: 3}\ndecide:"),
     # targets
     ("  - exp2d", "  - exp2e  # here"),
@@ -146,11 +146,12 @@ BROKEN = (
     ("  at: [60, 100, 150, 200, 300]", "  at: [1, 2]  # here"),
     # rules
     ("    quantity: test_loss", "    quantity: test_los  # here"),
-    ("    at: largest", "    at: largst  # here"),
+    ("    at: params.trainable", "    at: params.trainble  # here"),
+    ("    at: params.trainable", "    at: {params.trainable: -1}  # here"),
     ("    at_least: 1", "    at_least: 3  # here"),
     ("    at_least: 1", "    tasks: [exp]  # here\n    at_least: 1"),
-    ("    at_least: 1", "    axes: [params.stored, params.trainble]  # here\n    at_least: 1"),
-    ("    quantity: test_loss", "    quantity: held_out", "threshold: 1", "threshold: 1  # here"),
+    ("    at_least: 1", "    axes: [params.stored, params.trainable]  # here\n    at_least: 1"),
+    ("  - sides: [kan, mlp]", "  - arms: [kan, mlp]  # here"),
     # axes and scales
     ("seeds: [0]", "grid:\n  seeds: 3  # here\nseeds: [0]"),
     ("seeds: [0]", "grid:\n  recipes.adam.max_evaluations: [10, -1]  # here\nseeds: [0]"),

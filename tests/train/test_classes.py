@@ -9,7 +9,8 @@ from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
 from harness.families import forward, initial_knots, initialise, unflatten
-from harness.judging.scaling import fit_table, to_json
+from harness.judging.laws import fit_table
+from harness.judging.scaling import to_json
 from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
 from harness.show.figures.scaling import scaling_figure

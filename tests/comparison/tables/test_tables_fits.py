@@ -17,7 +17,7 @@ from shared_data import shared
 from harness.cli import main
 from harness.comparison.tables.fits import Request, answer
 from harness.comparison.tables.read import Columns
-from harness.judging.scaling import fit_table
+from harness.judging.laws import fit_table
 
 TOY_LAWS = Path(__file__).with_name("toy_laws.csv")  # runs of J0(20x) that the project published in November 2026
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}

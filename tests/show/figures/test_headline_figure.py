@@ -33,7 +33,7 @@ def named(formulas: dict[str, str], ends: tuple[float, float] = (0.01, 100)) -> 
     places = list(itertools.product(formulas, AXES, PLACES))
     ratios = np.geomspace(*ends, len(places))
     readings = [
-        Reading(*place, Found(ratio, ratio / 2, 2 * ratio, at=100.0, seeds=5))
+        Reading(*place, Found(ratio, ratio / 2, 2 * ratio, at=100.0, replicates=5))
         for place, ratio in zip(places, ratios, strict=True)
     ]
     sides = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from harness.show.figures.labels import undrawn_note
-from harness.show.figures.rules import MOST_ROWS, rules_figure
+from harness.show.figures.rules import MOST_ROWS, MOST_RULES, rules_figure
 from harness.show.figures.samples import samples_figure
 from harness.tasks import Samples
 
@@ -12,33 +12,19 @@ def words(figure) -> str:
     return " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
 
 
-def number(unit: str, condition: str) -> dict:
+def judged(tasks: int) -> dict:
+    """A verdict on so many tasks."""
+    rule = {"claim": "better", "quantity": "test_loss", "sides": ["kan", "mlp"], "threshold": 1, "at_least": 1}
     found = {"estimate": 2.0, "low": 1.5, "high": 2.5}
-    return {
-        "unit": unit,
-        "condition": condition,
-        "convention": "params.trainable",
-        "outcome": "supported",
-        "found": found,
-    }
+    numbers = [{"unit": f"task {index}", "outcome": "supported", "found": found} for index in range(tasks)]
+    return {"claim": "better", "rule": "the ratio", "verdict": "supported", "decide": rule, "numbers": numbers}
 
 
-def test_rules_say_how_many_numbers_and_conditions_are_not_drawn():
-    rule = {"claim": "better", "quantity": "test_loss", "arms": ["kan", "mlp"], "threshold": 1, "at_least": 1}
-    numbers = [number(f"task {index}", "first") for index in range(MOST_ROWS)]
-    verdict = {"claim": "better", "verdict": "supported", "decide": rule, "numbers": numbers}
-    all_drawn = words(rules_figure([verdict]))
-    more = [
-        number("one more", "first"),
-        number("and two", "first"),
-        number("task 0", "second"),
-        number("task 0", "third"),
-    ]
-    some_drawn = words(rules_figure([verdict | {"numbers": [*numbers, *more]}]))
-
-    assert "not drawn" not in all_drawn
-    assert "2 more numbers of these rules' first conditions are not drawn" in some_drawn
-    assert "2 more conditions of these rules are not drawn" in some_drawn
+def test_rules_say_how_many_rules_and_numbers_are_not_drawn():
+    assert "not drawn" not in words(rules_figure([judged(MOST_ROWS)] * MOST_RULES))
+    some_drawn = words(rules_figure([judged(MOST_ROWS + 2), *[judged(1)] * MOST_RULES]))
+    assert "1 more rule is not drawn" in some_drawn
+    assert "2 more numbers of these rules are not drawn" in some_drawn
 
 
 def test_one_thing_that_is_not_drawn_is_singular():

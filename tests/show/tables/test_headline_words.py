@@ -9,17 +9,26 @@ from dataclasses import replace
 import pytest
 
 from harness.judging.found import Found
-from harness.judging.headline import Baseline, Headline, Largest, Lead, NoHeadline, Reading
+from harness.judging.headline import Baseline, Effort, Headline, Largest, Lead, NoHeadline, Other, Reading
 from harness.judging.versus import Side
-from harness.show.tables.headline import answer_sentences, answer_table, console_lines, console_row, factor, lead_words
+from harness.show.tables.headline import (
+    answer_sentences,
+    answer_table,
+    console_lines,
+    console_row,
+    effort_table,
+    factor,
+    lead_words,
+    others_table,
+)
 
 AXES = ("params.trainable", "flops_train.shared_dense", "flops_train.local_min")
 PLACES = ("smallest", "middle", "largest")
 RATIOS = (
-    Found(3.21, 1.4, 7.0, at=30.0, seeds=5),
-    Found(0.0312, 0.01, 0.09, at=30.0, seeds=5),
-    Found(2e5, 1.1e4, 3.6e6, at=1e12, seeds=5),
-    Found(1.0, 1e-6, 1e6, at=30.0, seeds=5),
+    Found(3.21, 1.4, 7.0, at=30.0, replicates=5),
+    Found(0.0312, 0.01, 0.09, at=30.0, replicates=5),
+    Found(2e5, 1.1e4, 3.6e6, at=1e12, replicates=5),
+    Found(1.0, 1e-6, 1e6, at=30.0, replicates=5),
     Found(refused="NO_OVERLAP: kan has sizes from 3 to 4, mlp from 5 to 6"),
 )
 
@@ -122,6 +131,20 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
         "(0.001). For comparison, a constant has 0.58 and a linear model has 0.44."
     )
     assert "not known (no equal size)" in answer_sentences(found)[1]
+
+
+def test_pages_have_a_row_for_each_other_pair_and_effort_and_say_who_won():
+    """Those of the first side; without other pairs or a search there is no table."""
+    found = made(1)
+    assert others_table(found) is effort_table(found) is None
+    (task,), won = found.tasks, replace(RATIOS[0], won=6, lost=2)
+    found = replace(
+        found,
+        others=(Other("kan", "spline_mlp", task, RATIOS[1]),),
+        efforts=(Effort(task, 4, replace(won, won=6, lost=2)),),
+    )
+    assert others_table(found).rows[0].cells == ("kan or spline_mlp", ("spline_mlp 32x [11, 100]", "strong"))
+    assert effort_table(found).rows[0].cells[1] == [("kan 3.2x [1.4, 7]", "strong"), " (kan won 6 of 8)"]
 
 
 def test_baselines_stand_beside_every_answer():

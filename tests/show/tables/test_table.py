@@ -94,6 +94,11 @@ def test_a_page_has_numbers_typeset_and_names_escaped():
     assert page.classes == ["", "told", "follows", "follows", ""]
 
 
+def test_a_table_without_rows_has_its_headings():
+    """On a page too."""
+    assert "<th>arm</th>" in to_html(Table("", COLUMNS, ()))
+
+
 def test_markdown_is_a_table_of_as_many_cells():
     """No cell ends early where a text has a bar in it."""
     heads, rule, *rows = to_markdown(TABLE).splitlines()
