@@ -37,9 +37,9 @@ match:
 recipes: {{lbfgs: {{optimizer: {{name: lbfgs}}, max_evaluations: 1000}}}}
 seeds: {seeds}
 decide:
-  - {{claim: KANs have the lower error, arms: [kan, mlp], quantity: test_loss, at: 435, threshold: 1, axes: [{axes}],
-     at_least: {tasks}}}
-  - {{claim: KANs scale faster, arms: [kan, mlp], quantity: exponent, threshold: 0, axes: [{axes}],
+  - {{claim: KANs have the lower error, sides: [kan, mlp], quantity: test_loss, at: {{params.trainable: 435}},
+     threshold: 1, at_least: {tasks}}}
+  - {{claim: KANs scale faster, sides: [kan, mlp], quantity: exponent, threshold: 0,
      at_least: {tasks}}}
 """
 WHERE = Provenance(
@@ -55,7 +55,6 @@ WHERE = Provenance(
     pack_cpu_seconds=10.0,
     pack_lanes=20,
 )
-AXES = "params.trainable, flops_train.shared_dense, flops_train.local_min"
 NOISE = 0.1  # standard deviation of ln loss between seeds
 CURVE_POINTS = 60
 COMMANDS = ("fit", "fit", "plot", "report", "verdicts", "status")
@@ -97,9 +96,7 @@ def write_sweep(folder: Path) -> tuple[Path, Manifest]:
     """The experiment file, its frozen plan, and a record for each of its runs."""
     listed = ", ".join(f"{{target: additive, inputs: 2, instance: {instance}}}" for instance in range(TASKS))
     file = folder / "sweep.yaml"
-    file.write_text(
-        EXPERIMENT.format(tasks=TASKS, listed=listed, seeds=list(range(SEEDS)), axes=AXES), encoding="utf-8"
-    )
+    file.write_text(EXPERIMENT.format(tasks=TASKS, listed=listed, seeds=list(range(SEEDS))), encoding="utf-8")
     manifest = plan_of(file)
     results = folder / "results"
     freeze(manifest, results / manifest.name)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.judging.answer import largest_scales
-from harness.show.pages.verdicts import kept_headings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "claims.md"
@@ -51,10 +50,9 @@ class Source(NamedTuple):
 def sources() -> list[Source]:
     """Every kept experiment and every kept replay that has rules, each at the scale that trained most."""
     found = []
-    kept = json.loads((ROOT / "results" / "verdicts" / "verdicts.json").read_text(encoding="utf-8"))
-    headings = dict(zip([one["name"] for one in kept["experiments"]], kept_headings(kept["experiments"]), strict=True))
-    for experiment in largest_scales(kept["experiments"]):
-        address = f"../results/verdicts/README.md#{_anchor(headings[experiment['name']])}"
+    kept = sorted((ROOT / "results" / "verdicts").glob("*/verdicts.json"))
+    for experiment in largest_scales([json.loads(path.read_text(encoding="utf-8")) for path in kept]):
+        address = f"../results/verdicts/{experiment['name']}/verdicts.json"
         found.append(Source(Path(experiment["file"]).stem, address, _rules(experiment["verdicts"])))
     paths = sorted((ROOT / "results" / "replay").glob("*/replay.json"))
     replays = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
@@ -113,11 +111,6 @@ def _told(rules: list[tuple[str, str]]) -> str:
     if len(rules) <= MOST_NAMED:
         return ", ".join(f"“{claim.partition(': ')[2]}” {verdict}" for claim, verdict in rules)
     return ", ".join(f"{number} {verdict}" for verdict, number in outcomes.most_common())
-
-
-def _anchor(heading: str) -> str:
-    """What a heading is called in a link, on GitHub and on the site."""
-    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 if __name__ == "__main__":

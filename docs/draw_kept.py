@@ -18,8 +18,9 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 
 from harness.judging.headline import Headline, main_headline
+from harness.judging.laws import fit_table
 from harness.judging.runs import runs_of
-from harness.judging.scaling import SeriesFit, fit_table, headline_axes
+from harness.judging.scaling import SeriesFit, headline_axes
 from harness.judging.versus import VersusRequest, lines, sides
 from harness.judging.winners import reported
 from harness.paper.replay import REPLAYS, bests, curves, poisson

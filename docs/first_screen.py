@@ -1,18 +1,16 @@
 """What the README shows of kept results: `python docs/first_screen.py` writes it anew. Tests hold that it is so.
 
-Three blocks: what the quickstart prints, what was found with searched toys, and how many rules are decided.
+Two blocks: what the quickstart prints, and what was found with searched toys.
 """
 
 import json
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from harness.base.formats import human
-from harness.judging.answer import largest_scales
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.winners import reported
@@ -72,16 +70,6 @@ def _seeds_words(numbers: list[dict[str, Any]]) -> str:
     return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
 
 
-def decided() -> str:
-    """How many of the rules of kept experiments came to an end: of each file those of the scale that trained most."""
-    kept = json.loads((KEPT / "verdicts.json").read_text(encoding="utf-8"))
-    outcomes: Counter[str] = Counter()
-    for experiment in largest_scales(kept["experiments"]):
-        outcomes.update(verdict["verdict"] for verdict in experiment["verdicts"])
-    told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
-    return f"- **{sum(outcomes.values())} rules (replays apart):** {told}."
-
-
 def _lead(number: dict[str, Any]) -> str:
     """Who is ahead over all seeds that ran: where an early look decided, what the last one found."""
     found = number["later"]["found"] if number.get("later") else number["found"]
@@ -95,7 +83,7 @@ def _lead(number: dict[str, Any]) -> str:
 
 def written(readme: str) -> str:
     """The README with its blocks made anew. Comments mark where each begins and ends."""
-    for name, block in {"answer": answer(), "searched": searched(), "decided": decided()}.items():
+    for name, block in {"answer": answer(), "searched": searched()}.items():
         begin, end = f"<!-- {name}: made by docs/first_screen.py -->\n", "\n<!-- end -->"
         readme = re.sub(f"{begin}.*?{end}", lambda _, text=f"{begin}{block}{end}": text, readme, flags=re.DOTALL)
     return readme
