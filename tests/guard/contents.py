@@ -29,8 +29,10 @@ from tests.paper.tiny_scales import bring
 # processor's vector instructions.
 LEFT_OUT = ("randhie",)
 # Plans that take five seconds to ten: slow tests make them. Those that take longer are made every night.
-LARGE = ("dimension full", "real_data full", "table2_feynman full", "toys hundred")
-LARGEST = ("ladder full", "toys full", "toys short")
+LARGE = (
+    *("dimension full", "ladder full", "real_data full", "table2_feynman full"),
+    *("toys full", "toys hundred", "toys short"),
+)
 
 
 class Planned(NamedTuple):
@@ -51,7 +53,7 @@ def experiments() -> Iterator[Planned]:
 
 def small() -> tuple[str, ...]:
     """The names of the plans that every test run makes."""
-    return tuple(one.name for one in experiments() if one.name not in (*LARGE, *LARGEST))
+    return tuple(one.name for one in experiments() if one.name not in LARGE)
 
 
 def plans(names: Collection[str]) -> dict[str, Any]:

@@ -17,16 +17,10 @@ def test_plans_are_as_ever():
     assert contents.plans(contents.small()) == {name: known[name] for name in contents.small()}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_large_plans_are_as_ever():
     """The same of those that take longer."""
     assert contents.plans(contents.LARGE) == {name: fixed("plans")[name] for name in contents.LARGE}
-
-
-@pytest.mark.nightly
-def test_largest_plans_are_as_ever():
-    """The same of those that take longest."""
-    assert contents.plans(contents.LARGEST) == {name: fixed("plans")[name] for name in contents.LARGEST}
 
 
 def test_targets_are_as_ever():

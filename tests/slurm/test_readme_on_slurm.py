@@ -7,6 +7,7 @@ import pytest
 from pages import ROOT, blocks_of, lines_of, run_line
 
 pytestmark = pytest.mark.slurm
+FILE = "experiments/real_data.yaml"
 
 
 def test_its_commands_for_a_cluster(testbed, tmp_path, monkeypatch):
@@ -19,7 +20,7 @@ def test_its_commands_for_a_cluster(testbed, tmp_path, monkeypatch):
     for name, value in changed.items():
         profile = re.sub(rf"^{name}: \S+", f"{name}: {value}", profile, flags=re.MULTILINE)
     (tmp_path / "slurm" / "cpu.yaml").write_text(profile, encoding="utf-8")
-    (tmp_path / "experiments" / "toys.yaml").write_text(
+    (tmp_path / FILE).write_text(
         "question: q\n"
         "tasks: xy\n"
         "arms: {mlp: {architecture: {family: mlp, depth: 2}, recipe: r, sizes: {width: [2, 4]}}}\n"
@@ -27,7 +28,7 @@ def test_its_commands_for_a_cluster(testbed, tmp_path, monkeypatch):
         "seeds: [0]\n",
         encoding="utf-8",
     )
-    commands = [line for block in blocks_of("README.md") for line in lines_of(block) if "experiments/toys.yaml" in line]
+    commands = [line for block in blocks_of("README.md") for line in lines_of(block) if FILE in line]
     doctor = next(line for block in blocks_of("README.md") for line in lines_of(block) if " doctor " in line)
     submit, status = commands
 

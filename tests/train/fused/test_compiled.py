@@ -132,7 +132,7 @@ def test_the_key_of_the_kernels_covers_their_sources(name):
     assert len(found) == 4 + len(module.PARTS)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_process_that_compiles_makes_the_bits_of_those_that_load(tmp_path):
     """Adam on batches of classes, in a process with an empty cache and in the next one."""
     code = """
