@@ -61,12 +61,6 @@ def test_its_results_are_made_from_kept_runs():
     assert made["written"](README) == README
 
 
-def test_what_it_says_of_100_variables_is_what_the_verdict_says():
-    """At equal FLOPs."""
-    wide = next(one for one in _claim("toy_100_variables", "1: KANs")["numbers"] if "shared_dense" in one["convention"])
-    assert f"KANs err {wide['later']['found']['estimate']:.0f} times less than MLPs" in README
-
-
 def test_with_longer_training_nobody_leads():
     """With the winners of three searches: the table's last row."""
     (verdict,) = _verdicts("toys_pooled-longer")
@@ -78,10 +72,6 @@ def _verdicts(name: str) -> list[dict[str, Any]]:
     kept = ROOT / "results" / "verdicts" / name / "verdicts.json"
     found: list[dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8"))["verdicts"]
     return found
-
-
-def _claim(name: str, words: str) -> dict[str, Any]:
-    return next(verdict for verdict in _verdicts(name) if words in verdict["claim"])
 
 
 def test_nothing_names_a_machine():
