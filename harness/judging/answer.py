@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +45,6 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         else [to_json(verdict) for verdict in answer.verdicts]
     )
     return {**said, "notes": list(answer.notes), "commits": list(answer.commits), "verdicts": found}
-
-
-def largest_scales(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each file the answer (`answer_json`) of the scale whose runs trained most, by their mean training FLOPs."""
-    ascending = sorted(answers, key=lambda answer: answer.get("flops_train", 0) / max(1, answer.get("runs", 0)))
-    largest = {answer["file"]: answer for answer in ascending}
-    return [answer for answer in answers if largest[answer["file"]] is answer]
 
 
 def not_run_json(rule: Decide) -> dict[str, Any]:

@@ -106,7 +106,8 @@ def interval_level(rule: Decide, tasks: int) -> float:
 def _number(rule: Decide, unit: str, case: Case, look: Look, runs: ExperimentRuns) -> Number:
     said = _find(case)
     found = Found(refused=said) if isinstance(said, str) else found_of(said, _budget(case))
-    known = np.array([]) if isinstance(said, str) else said.by_replicate[~np.isnan(said.by_replicate)]
+    by_replicate = np.array([]) if isinstance(said, str) or found.refused else said.by_replicate
+    known = by_replicate[~np.isnan(by_replicate)]
     spread = float(known.std(ddof=1)) if known.size > 1 else None
     return Number(unit, found, outcome(rule, found), spread, look if runs.manifest.looks else None)
 

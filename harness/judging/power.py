@@ -82,6 +82,8 @@ def power_line(rule: Decide, numbers: Sequence[Number], last: Look) -> str:
     if refused := [one for one in open_ones if one.spread is None]:
         where = f" on {refused[0].unit}" if len(numbers) > 1 else ""
         reason = refused[0].found.refused or "there is no number"
+        if "ONE_REPLICATE" in reason:
+            return f"it needs two replicates or more{where}"
         return f"more replicates will not help{where}: {CODE.split(reason)[-1].split('. ')[0].rstrip('.')}"
     if bounded := [one for one in open_ones if one.found.bound]:
         where = f" on {bounded[0].unit}" if len(numbers) > 1 else ""

@@ -33,11 +33,6 @@ class Axis:
         """Whether it is there only if `harness bench` has measured the machine."""
         return self.kind == "seconds"
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether it hangs on the network alone, and on no run."""
-        return self.kind in ("params", "flops_forward")
-
 
 def all_axes() -> dict[str, Axis]:
     """Every axis by its name: counts of parameters, of forward and of training FLOPs, then clocks."""

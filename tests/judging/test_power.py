@@ -94,7 +94,7 @@ def test_what_was_estimated_is_not_asked():
             {"noise": 0.2},
             "a difference of 0.1 % would need more than 1,000 replicates; the present 5 can tell only one of",
         ),
-        (LOSS, {"seeds": 1}, "more replicates will not help: 1 of 1 replicates give a number"),
+        (LOSS, {"seeds": 1}, "it needs two replicates or more"),
         (LOSS | {"at": {"params.trainable": 9}}, {}, "more replicates will not help: kan has params.trainable from 30"),
         (
             LOSS | {"within": 1.5, "threshold": None},
@@ -188,3 +188,12 @@ def test_without_two_replicates_and_without_a_noise_there_are_two_next_moves():
         foresee(manifest, table[table["seed"] == 0])
     with pytest.raises(HarnessError, match=r"seeds: \[0\] is one seed, which has no interval"):
         foresee(made_plan(1, more=RULES), table, noise=0.3)
+
+
+def test_more_replicates_are_not_promised_where_the_law_is_refused():
+    """Errors that rise with size have slopes, whose spread more replicates narrow, and no law."""
+    runs = made_runs({"kan": power(1, -0.3), "mlp": power(1, 1.0)}, noise=0.1)
+    verdict = verdict_on(runs, quantity="exponent", sides=("kan",), threshold=0)
+
+    assert verdict.numbers[0].spread is None
+    assert verdict.power.startswith("more replicates will not help: ")
