@@ -18,7 +18,8 @@ from mkdocs.structure.pages import Page
 from harness.cli import main
 
 ROOT = Path(__file__).parents[2]
-LINK = re.compile(r'\]\(([^)#\s:]+)[)#]|(?:href|src)="([^"#:]+)["#]')  # in Markdown and HTML, and not to other sites
+# In Markdown ("[a](b)", and "[a]: b" in a line of its own) and HTML, and not to other sites.
+LINK = re.compile(r'(?:\]\(|^\[[^\]]+\]: )([^)#\s:]+)(?:[)#]|$)|(?:href|src)="([^"#:]+)["#]', re.MULTILINE)
 WITH_LINKS = {".md", ".ipynb", ".html", ""}  # a folder has no suffix
 CODE = {".py": "python", ".yaml": "yaml"}
 HELP_WIDTH = 76  # characters
