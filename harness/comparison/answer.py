@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
 from harness.base.errors import HarnessError
+from harness.base.reasons import Refusal
 from harness.fit import Fit
-
-RefusalCode = Literal["REFUSED_FIT", "NO_OVERLAP", "NOT_FALLING"]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why there is no comparison: a sentence with the numbers and with what would help."""
-
-    code: RefusalCode
-    reason: str
 
 
 def common_level(first: Fit, second: Fit) -> float:
@@ -35,8 +23,7 @@ def refused_fits(first: Fit, second: Fit) -> tuple[Refusal, ...]:
     return tuple(
         Refusal(
             "REFUSED_FIT",
-            f"the {arm} arm's {fit.law} law was refused. "
-            + " ".join(f"{refusal.code}: {refusal.reason}" for refusal in fit.refusals),
+            f"the {arm} arm's {fit.law} law was refused. " + " ".join(map(str, fit.refusals)),
         )
         for arm, fit in (("first", first), ("second", second))
         if fit.refusals

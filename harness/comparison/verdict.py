@@ -69,7 +69,7 @@ class JudgedClaim:
 def to_number(convention: str, task: str, found: CostRatio | LossRatio | ExponentDifference) -> ClaimNumber:
     """What a comparison says, as one number; ratios are asked at a single place, and refusals become the reason."""
     if found.refusals:
-        reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in found.refusals)
+        reasons = " ".join(map(str, found.refusals))
         return ClaimNumber(convention, task, refused=reasons)
     if isinstance(found, ExponentDifference):
         return ClaimNumber(convention, task, found.estimate, found.interval)

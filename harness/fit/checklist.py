@@ -164,7 +164,7 @@ def _points(fit: Fit) -> str:
 
 def _certainty(fit: Fit, cross_check: CrossCheck | None) -> str | None:
     if fit.refusals:
-        return "no exponent: " + " ".join(f"{one.code}: {one.reason}" for one in fit.refusals)
+        return "no exponent: " + " ".join(map(str, fit.refusals))
     if fit.alpha_interval is None:
         return None
     four_digits = partial(number, digits=4)

@@ -201,7 +201,7 @@ def _losses(known: Region, v: np.ndarray) -> np.ndarray:
 
 def _known(fit: Fit) -> Region:
     if fit.region is None:
-        reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in fit.refusals)
+        reasons = " ".join(map(str, fit.refusals))
         raise HarnessError(f"the {fit.law} law was refused, so there is no curve. {reasons}")
     return fit.region
 

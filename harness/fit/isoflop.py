@@ -13,7 +13,7 @@ from harness.base.errors import HarnessError
 from harness.fit.fitting import MOST_DECADES
 from harness.fit.points import positive, size_means
 from harness.fit.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK
-from harness.fit.result import Caution, Interval, Refusal, RefusalCode
+from harness.fit.result import Caution, Interval, Refusal
 
 MIN_SIZES = 4  # a parabola has 3 parameters, and a residual is needed for the error of its minimum
 MIN_BUDGETS = 4  # the law has 2 parameters, and a pure law is refused with fewer than 2 sizes to spare
@@ -177,7 +177,7 @@ def _valley(budget: float, x: np.ndarray, y: np.ndarray) -> Valley:
     )
 
 
-def _left_out(valley: Valley, code: RefusalCode, reason: str) -> Valley:
+def _left_out(valley: Valley, code: str, reason: str) -> Valley:
     return replace(valley, refusal=Refusal(code, reason))
 
 
@@ -281,7 +281,7 @@ def _cautions(fit: Isoflop) -> tuple[Caution, ...]:
 
 def _askable(fit: Isoflop, budget: ArrayLike, far: bool) -> np.ndarray:
     if fit.refusals:
-        reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in fit.refusals)
+        reasons = " ".join(map(str, fit.refusals))
         raise HarnessError(f"the isoFLOP law was refused, so it has no best x. {reasons}")
     budget = positive("budget", budget)
     smallest, largest = fit.used[0].budget, fit.used[-1].budget

@@ -8,25 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from harness.base.reasons import Caution, Refusal
 from harness.fit.points import Points
 from harness.fit.profile import Region
 
 MEANS = ("region", "lines")  # of a fit, by which its curve and band are computed
 LawName = Literal["pure", "floor", "shifted", "broken"]
-RefusalCode = Literal[
-    "TOO_FEW",
-    "RANGE",
-    "NONMONOTONE",
-    "STUCK",
-    "NO_MINIMUM",
-    "OUTSIDE",
-    "NO_OVERLAP",
-    "NOT_FALLING",
-    "ZERO",
-    "FAILED_REPLICATES",
-    "ONE_REPLICATE",
-    "ONE_NETWORK",
-]
 
 
 @dataclass(frozen=True)
@@ -46,22 +33,6 @@ class Interval:
     def high_open(self) -> bool:
         """No higher value is excluded by the data."""
         return math.isinf(self.high)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why there is no fit: a sentence with the numbers and with what would help."""
-
-    code: RefusalCode
-    reason: str
-
-
-@dataclass(frozen=True)
-class Caution:
-    """What to know before quoting a fit: a code, and a sentence with the numbers."""
-
-    code: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def surface_band(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool = False
 
 def _asked(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
     if surface.region is None:
-        reasons = " ".join(f"{refusal.code}: {refusal.reason}" for refusal in surface.refusals)
+        reasons = " ".join(map(str, surface.refusals))
         raise HarnessError(f"the two-variable law was refused, so there is no curve. {reasons}")
     x = np.column_stack([positive("n", n), positive("d", d)])
     logs = surface.region.problem.logs

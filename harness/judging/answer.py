@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from harness.base.reasons import Refusal
 from harness.judging.judge import Verdict, to_json
 from harness.judging.words import matters_words, rule_words
 from harness.spec import Decide
@@ -92,3 +93,8 @@ def power_words(verdict: dict[str, Any]) -> str:
     """What an open rule would need, as a sentence; empty of others."""
     power = verdict["power"] or ""
     return f"{power[:1].upper()}{power[1:]}." if power else ""
+
+
+def refused_words(number: dict[str, Any]) -> str:
+    """Why a number of a verdict (`judge.to_json`) is not there, with the codes; empty where it is."""
+    return " ".join(str(Refusal(**reason)) for reason in number["found"]["refusals"])

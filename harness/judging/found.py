@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.base.errors import HarnessError
+from harness.base.reasons import Caution, Refusal, refusal_of
+
 if TYPE_CHECKING:
     from harness.comparison.replicates import OverReplicates
-    from harness.fit import Caution
 
 Outcome = Literal["supported", "refuted", "equal", "open"]
 
 
 @dataclass(frozen=True)
 class Found:
-    """The mean over `replicates` with its interval, or `refused`, the reason why there is none.
+    """The mean over `replicates` with its interval, or `refusals`, the reasons why there is none.
 
     `at` is the budget where it was read, if it is of one. `bound` stands where too many replicates give only a bound,
     as ("at least", 8.0); it decides nothing. `won` and `lost` count the replicates in which the first and the second
@@ -24,13 +26,22 @@ class Found:
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
-    refused: str | None = None
+    refusals: tuple[Refusal, ...] = ()
     at: float | None = None
     bound: tuple[Literal["at least", "at most"], float] | None = None
     replicates: int = 0
     won: int | None = None
     lost: int | None = None
     cautions: tuple[Caution, ...] = ()
+
+    @property
+    def refused(self) -> str:
+        """The reasons in words, with their codes; empty where there is a number."""
+        return " ".join(map(str, self.refusals))
+
+    def is_refused_by(self, code: str) -> bool:
+        """Whether this code is among the reasons."""
+        return any(one.code == code for one in self.refusals)
 
 
 @dataclass(frozen=True)
@@ -60,18 +71,21 @@ def found_of(said: OverReplicates, at: float | None = None) -> Found:
     """The number with its interval, or every reason why there is none."""
     import numpy as np
 
-    number = said.found
-    refused = " ".join(f"{one.code}: {one.reason}" for one in said.refusals)
-    is_known = number is not None and not refused
+    number = None if said.refusals else said.found
     return Found(
-        estimate=number.value if number and is_known else None,
-        low=number.interval.low if number and is_known else None,
-        high=number.interval.high if number and is_known else None,
-        refused=refused or None,
+        estimate=number.value if number else None,
+        low=number.interval.low if number else None,
+        high=number.interval.high if number else None,
+        refusals=tuple(said.refusals),
         at=at,
-        bound=None if refused or number else getattr(said, "bound", None),
+        bound=None if said.refusals or number else getattr(said, "bound", None),
         replicates=int((~np.isnan(said.by_replicate)).sum()),
         won=getattr(said, "won", None),
         lost=getattr(said, "lost", None),
         cautions=said.cautions,
     )
+
+
+def not_found(error: HarnessError, at: float | None = None) -> Found:
+    """No number, for the reason that the error gives."""
+    return Found(refusals=(refusal_of(error),), at=at)

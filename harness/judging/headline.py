@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.base.reasons import Refusal
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
 from harness.comparison.replicates import exponent
 from harness.fit.result import to_json as plain
 from harness.judging.baselines import baseline_losses
 from harness.judging.failing import FAR, far_runs, far_runs_words
-from harness.judging.found import Found, found_of
+from harness.judging.found import Found, found_of, not_found
 from harness.judging.judge import interval_level
 from harness.judging.looks import level_over
 from harness.judging.runs import ExperimentRuns, runs_of
@@ -261,7 +262,7 @@ def headline(
                 matched = side_curve(runs, task, sides[0].names, known)
                 sizes = _sizes(*curves) if at is None else [size_on(matched, at, axis_name)]
             except HarnessError as error:
-                readings += [Reading(task, axis_name, place, Found(refused=str(error))) for place in places]
+                readings += [Reading(task, axis_name, place, not_found(error)) for place in places]
                 continue
             for place, size in zip(places, sizes, strict=True):
                 readings.append(_reading(task, axis_name, place, curves, size, level, looks))
@@ -304,7 +305,7 @@ def _efforts(runs: ExperimentRuns, sides: tuple[Side, Side], tasks: Sequence[str
         try:
             ratio = _ratio(first, second, largest_common([first, second]), level, runs.manifest.looks)
         except HarnessError as error:
-            ratio = Found(refused=str(error))
+            ratio = not_found(error)
         yield Effort(task, effort, ratio)
 
 
@@ -330,7 +331,7 @@ def _exponents(
             seen = level_over(level, manifest.looks, len(curve.seeds)) if manifest.looks else level
             found = found_of(exponent(curve.over_budgets, seen))
         except HarnessError as error:
-            found = Found(refused=str(error))
+            found = not_found(error)
         yield SideExponent(task, side.label, axis, found)
 
 
@@ -346,7 +347,7 @@ def _others(
                 first, second = (side_curve(runs, task, side.names, runs.matched) for side in pair)
                 ratio = _ratio(first, second, largest_common([first, second]), level, manifest.looks)
             except HarnessError as error:
-                ratio = Found(refused=str(error))
+                ratio = not_found(error)
             yield Other(pair[0].label, pair[1].label, task, ratio)
 
 
@@ -365,7 +366,7 @@ def leader(found: Found, first: str, second: str) -> str | None:
 
 def is_lost_to_constant(ratio: Found) -> bool:
     """Whether there is no ratio because both sides are worse than a constant."""
-    return (ratio.refused or "").startswith("WORSE_THAN_CONSTANT")
+    return ratio.is_refused_by("WORSE_THAN_CONSTANT")
 
 
 def _level(manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side]) -> float:
@@ -406,7 +407,8 @@ def _reading(
 
 def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float, looks: Sequence[int]) -> Found:
     if size is None:
-        return Found(refused=f"NO_SIZE: {first.name} and {second.name} have too few sizes of {first.axis} in common")
+        too_few = Refusal("NO_SIZE", f"{first.name} and {second.name} have too few sizes of {first.axis} in common")
+        return Found(refusals=(too_few,))
     try:
         check_any_learnt([first, second], size)
         found = found_of(loss_ratio(first, second, size, level), size)
@@ -414,7 +416,7 @@ def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float
             found = found_of(loss_ratio(first, second, size, level_over(level, looks, found.replicates)), size)
         return found
     except HarnessError as error:
-        return Found(refused=str(error), at=size)
+        return not_found(error, size)
 
 
 def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
@@ -448,7 +450,7 @@ def _leads(
     found: list[Lead] = []
     for size in dict.fromkeys([smallest, *between, largest]):
         ratio = _ratio(*curves, float(size), level, looks)
-        if ratio.refused is not None:
+        if ratio.refusals:
             continue
         ahead = leader(ratio, *names)
         low = float(size)

@@ -13,7 +13,7 @@ from harness.base.errors import HarnessError
 from harness.comparison.replicates import OverReplicates
 from harness.comparison.verdict import Count, count_outcomes, task_level
 from harness.fit.result import to_json as plain
-from harness.judging.found import Found, Look, Number, Outcome, found_of
+from harness.judging.found import Found, Look, Number, Outcome, found_of, not_found
 from harness.judging.looks import has_replicates, looks_at, until
 from harness.judging.power import power_line
 from harness.judging.quantities import QUANTITIES
@@ -104,22 +104,22 @@ def interval_level(rule: Decide, tasks: int) -> float:
 
 
 def _number(rule: Decide, unit: str, case: Case, look: Look, runs: ExperimentRuns) -> Number:
-    said = _find(case)
-    found = Found(refused=said) if isinstance(said, str) else found_of(said, _budget(case))
-    by_replicate = np.array([]) if isinstance(said, str) or found.refused else said.by_replicate
+    try:
+        said = _find(case)
+    except HarnessError as error:  # what the data do not carry has a reason, and is no error
+        found, by_replicate = not_found(error), np.array([])
+    else:
+        found = found_of(said, _budget(case))
+        by_replicate = np.array([]) if found.refusals else said.by_replicate
     known = by_replicate[~np.isnan(by_replicate)]
     spread = float(known.std(ddof=1)) if known.size > 1 else None
     return Number(unit, found, outcome(rule, found), spread, look if runs.manifest.looks else None)
 
 
-def _find(case: Case) -> OverReplicates | str:
-    """The number of the rule; what the data do not carry is refused with the reason, never an error."""
+def _find(case: Case) -> OverReplicates:
     if all_axes()[case.axis].needs_seconds and "seconds" not in case.runs.table:
-        return "seconds are not measured: `harness bench FILE`"
-    try:
-        return QUANTITIES[case.rule.quantity].find(case)
-    except HarnessError as error:
-        return str(error)
+        raise HarnessError("seconds are not measured: `harness bench FILE`")
+    return QUANTITIES[case.rule.quantity].find(case)
 
 
 def _budget(case: Case) -> float | None:

@@ -20,7 +20,7 @@ from scipy.stats import t as t_distribution
 
 from harness.base.formats import human
 from harness.judging.found import Look, Number
-from harness.judging.words import CODE, asked_words
+from harness.judging.words import asked_words
 from harness.spec import Decide
 
 ENOUGH = 0.8  # the chance of a decision that is asked for
@@ -79,12 +79,12 @@ def as_said(rule: Decide, difference: float) -> float:
 def power_line(rule: Decide, numbers: Sequence[Number], last: Look) -> str:
     """What an open rule would need, in a line: on the last task that it needs, of those that are open."""
     open_ones = [one for one in numbers if one.outcome == "open"]
-    if refused := [one for one in open_ones if one.spread is None]:
-        where = f" on {refused[0].unit}" if len(numbers) > 1 else ""
-        reason = refused[0].found.refused or "there is no number"
-        if "ONE_REPLICATE" in reason:
+    if refused := next((one for one in open_ones if one.spread is None), None):
+        where = f" on {refused.unit}" if len(numbers) > 1 else ""
+        if refused.found.is_refused_by("ONE_REPLICATE"):
             return f"it needs two replicates or more{where}"
-        return f"more replicates will not help{where}: {CODE.split(reason)[-1].split('. ')[0].rstrip('.')}"
+        reason = refused.found.refusals[-1].reason if refused.found.refusals else "there is no number"
+        return f"more replicates will not help{where}: {reason.split('. ')[0].rstrip('.')}"
     if bounded := [one for one in open_ones if one.found.bound]:
         where = f" on {bounded[0].unit}" if len(numbers) > 1 else ""
         return f"more replicates will not help{where}: most give a bound only; add budgets on its side"

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.fit.result import to_json as plain
-from harness.judging.found import Found, found_of
+from harness.judging.found import Found, found_of, not_found
 from harness.judging.runs import ExperimentRuns
 from harness.judging.sides import (
     SideCurve,
@@ -159,7 +159,7 @@ def _one(runs: ExperimentRuns, asked: VersusRequest, task: str, axis: str) -> Ve
         known = side_curve(runs, task, asked.sides[0].names, asked.axis)
         budget = largest_common([first, second]) if asked.at is None else size_on(known, asked.at, axis)
     except HarnessError as error:
-        return Versus(task, axis, Found(refused=str(error)), Found(refused=str(error)))
+        return Versus(task, axis, not_found(error), not_found(error))
     return Versus(
         task, axis, _ratio(first, second, budget, asked.level), _multiplier(first, second, budget, asked.level)
     )
@@ -170,14 +170,14 @@ def _ratio(first: SideCurve, second: SideCurve, budget: float, level: float) -> 
         check_any_learnt([first, second], budget)
         return replace(found_of(loss_ratio(first, second, budget, level)), at=budget)
     except HarnessError as error:
-        return Found(refused=str(error), at=budget)
+        return not_found(error, budget)
 
 
 def _multiplier(first: SideCurve, second: SideCurve, budget: float, level: float) -> Found:
     try:
         return replace(found_of(budget_ratio(first, second, budget, level)), at=budget)
     except HarnessError as error:
-        return Found(refused=str(error), at=budget)
+        return not_found(error, budget)
 
 
 def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:

@@ -1,13 +1,10 @@
 """Rules and numbers in words."""
 
-import re
-
 from harness.base.formats import human, interval, number
 from harness.judging.found import Found, Number
 from harness.judging.quantities import QUANTITIES
 from harness.spec import Decide
 
-CODE = re.compile(r"\b([A-Z]{2,}(?:_[A-Z]+)*): ")  # of a refusal, before its reason
 LARGEST_IN_PERCENT = 1.3  # of a factor: from 1 / 1.5 to 1.5 is not 50 % either way
 
 
@@ -52,8 +49,8 @@ def number_words(one: Number) -> str:
 
 def found_words(found: Found) -> str:
     """`1.3 [1.1, 1.6]`, a bound, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
-    if found.refused is not None:
-        codes = dict.fromkeys(CODE.findall(found.refused))
+    if found.refusals:
+        codes = dict.fromkeys(one.code for one in found.refusals if one.code)
         return f"refused ({', '.join(codes)})" if codes else "refused"
     if found.bound is not None:
         return f"{found.bound[0]} {human(found.bound[1])}"

@@ -79,7 +79,9 @@ def readings(found: Headline | NoHeadline) -> pd.DataFrame:
         ratio = one.ratio
         better = leader(ratio, found.first.label, found.second.label)
         interval = (ratio.estimate, ratio.low, ratio.high)
-        rows.append((one.task, one.axis, one.place, ratio.at, better, *interval, ratio.replicates, ratio.refused))
+        rows.append(
+            (one.task, one.axis, one.place, ratio.at, better, *interval, ratio.replicates, ratio.refused or None)
+        )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

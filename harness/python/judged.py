@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
 from harness.cli.answers import answer_of
-from harness.judging.answer import answer_json
+from harness.judging.answer import answer_json, refused_words
 from harness.python.shown import Shown
 from harness.python.study import Study
 from harness.show.figures.rules import rules_figure
 from harness.show.tables.verdicts import answer_sentences
 
 RULE = ("claim", "rule", "verdict", "axis", "effort", "power")
-FOUND = ("estimate", "low", "high", "replicates", "won", "lost", "refused")
+FOUND = ("estimate", "low", "high", "replicates", "won", "lost")
 Answers = list[dict[str, Any]]
 
 
@@ -46,7 +46,8 @@ class Verdicts(Shown):
             for number in rule["numbers"]:
                 where = {"experiment": one["name"], "claim": rule["claim"]}
                 named = {name: number[name] for name in ("unit", "outcome")}
-                rows.append({**where, **named, **{name: number["found"][name] for name in FOUND}})
+                found = {name: number["found"][name] for name in FOUND}
+                rows.append({**where, **named, **found, "refused": refused_words(number) or None})
         return pd.DataFrame(rows)
 
     def figure(self) -> Figure | None:

@@ -131,7 +131,7 @@ def test_a_verdict_as_data_is_strict_json_with_the_reason_of_every_refusal():
             assert json.loads(json.dumps(data, allow_nan=False)) == data
             assert data["decide"]["quantity"] == quantity
             for number in data["numbers"]:
-                assert (number["found"]["refused"] is None) == (not number["words"].startswith("refused"))
+                assert (not number["found"]["refusals"]) == (not number["words"].startswith("refused"))
 
 
 @pytest.mark.parametrize(("limit", "truth"), [({"threshold": 1}, 1.0), ({"within": 1.1}, 1.1)])

@@ -258,4 +258,4 @@ def test_among_failures_no_effort_has_a_leader():
     for constant, refused in ((1e-9, True), (1e9, False)):
         table = every.assign(**{CONSTANT: constant})
         found = main_headline(PLAN, reported(PLAN, table), table)
-        assert {"WORSE_THAN_CONSTANT" in (one.ratio.refused or "") for one in found.efforts} == {refused}
+        assert {one.ratio.is_refused_by("WORSE_THAN_CONSTANT") for one in found.efforts} == {refused}

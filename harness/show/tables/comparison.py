@@ -11,7 +11,7 @@ from harness.fit import Caution, Refusal
 from harness.judging.found import Found
 from harness.judging.versus import Versus, VersusRequest, better
 from harness.judging.words import found_words
-from harness.show.tables.headline import COLUMNS, console_row, lead_words, short_names, wrapped
+from harness.show.tables.headline import COLUMNS, console_row, lead_cell, short_names, wrapped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 LOSS_PLACES = {"smallest": 0, "middle": 1, "largest": -1}
@@ -25,7 +25,7 @@ def compare_lines(compared: Compared) -> list[str]:
     lines = wrapped(f"{title} ({100 * compared.found.request.level:.3g} % intervals; ?: undecided)")
     lines += [*legend, console_row("at equal:", [one.x_name for one in shown])]
     for place, index in LOSS_PLACES.items():
-        lines.append(console_row(f"{place} size", [lead_words(_loss_at(one.loss, index), *names) for one in shown]))
+        lines.append(console_row(f"{place} size", [lead_cell(_loss_at(one.loss, index), *names) for one in shown]))
     for one in shown:
         called = {"first": names[0], "second": names[1]}
         stretches = [f"{called[own.arm]} ahead {_range(own)}" for own in one.crossover.ahead]
@@ -47,7 +47,7 @@ def _range(stretch: comparison.Ahead) -> str:
 def _loss_at(loss: comparison.LossRatio, index: int) -> Found:
     """The ratio of the laws' losses at one of the sizes that both have; `index` counts from the smallest."""
     if loss.sizes is None or loss.estimate is None or loss.low is None or loss.high is None:
-        return Found(refused=" ".join(f"{refusal.code}: {refusal.reason}" for refusal in loss.refusals))
+        return Found(refusals=loss.refusals)
     place = len(loss.sizes) // 2 if index == 1 else index
     estimate, low, high = (float(values[place]) for values in (loss.estimate, loss.low, loss.high))
     return Found(estimate, low, high, at=float(loss.sizes[place]))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.base.formats import estimate, exponent, human
 from harness.judging.failing import FAR
@@ -31,7 +30,6 @@ MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
 MOST_IN_FULL = 1e7  # times
 LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
-LEAD = re.compile(r"(\S+) \S+x \[(\S+), (\S+)\]")  # as `lead_words` writes it
 REFUSED = {
     "NO_OVERLAP": "no equal size",
     "CENSORED": "runs diverged",
@@ -67,19 +65,36 @@ def lead_words(found: Found, first: str, second: str, write: Callable[[float], s
 
     Where all of the interval is nearer to equality than LEAST_THAT_MATTERS, it is `equal within 1.02x`.
     """
+    return _lead_forms(found, first, second, write)[0]
+
+
+def lead_cell(found: Found, first: str, second: str) -> str:
+    """The same for a narrow cell: its longest form that fits, `mlp 1.02 to 1.11x` or `mlp 1.06x`; no number is cut."""
+    return next(form for form in _lead_forms(found, first, second, factor) if len(form) < CELL_WIDTH)
+
+
+def _lead_forms(found: Found, first: str, second: str, write: Callable[[float], str]) -> tuple[str, ...]:
+    """Ways to say who is ahead, from the longest to the shortest."""
     if found.estimate is None or found.low is None or found.high is None:
-        return next((words for code, words in REFUSED.items() if code in (found.refused or "")), "not known")
+        return (_refused_words(found, REFUSED),)
     match leader(found, first, second):
         case None:
             most = max(found.high, _over(found.low))
             if most < LEAST_THAT_MATTERS:
-                return f"equal within {write(most)}x"
-            return f"{second} {write(_over(found.low))} to {first} {write(found.high)}?"
+                return (f"equal within {write(most)}x",)
+            ends = f"{second} {write(_over(found.low))}", f"{first} {write(found.high)}?"
+            return " to ".join(ends), "–".join(ends), "undecided"
         case name if name == first:
             ratio, low, high = found.estimate, found.low, found.high
         case name:
             ratio, low, high = 1 / found.estimate, 1 / found.high, _over(found.low)
-    return f"{name} {write(ratio)}x [{write(low)}, {write(high)}]"
+    lead, ends = f"{name} {write(ratio)}x", (write(low), write(high))
+    return f"{lead} [{', '.join(ends)}]", f"{name} {' to '.join(ends)}x", lead
+
+
+def _refused_words(found: Found, words: Mapping[str, str]) -> str:
+    """The words of the first code that refuses a number and has words here."""
+    return next((words[one.code] for one in found.refusals if one.code in words), "not known")
 
 
 def _over(ratio: float) -> float:
@@ -274,7 +289,7 @@ def _rows(found: Headline, names: tuple[str, str], room: int) -> list[str]:
 
 
 def _row(found: Headline, names: tuple[str, str], label: str, task: str, place: str) -> str:
-    cells = [lead_words(found.reading(task, axis, place).ratio, *names) for axis in found.columns[:COLUMNS]]
+    cells = [lead_cell(found.reading(task, axis, place).ratio, *names) for axis in found.columns[:COLUMNS]]
     return console_row(label, cells)
 
 
@@ -285,22 +300,8 @@ def _counted(found: Headline, axis: str, names: tuple[str, str]) -> str:
 
 
 def console_row(label: str, cells: Sequence[str]) -> str:
-    """A line of a label and a cell a column; what is too long for its cell is told in short."""
-    return (f"{label:<{LABEL_WIDTH}}" + "".join(f"{_fitting(cell):<{CELL_WIDTH}}" for cell in cells)).rstrip()
-
-
-def _fitting(cell: str) -> str:
-    """A cell that is too long as its interval alone, `mlp 1.02 to 1.11x`; no number is cut.
-
-    Where that is too long as well, its interval is left out.
-    """
-    if cell.endswith("?"):
-        shorter = (cell.replace(" to ", "–"), "undecided")
-    elif lead := LEAD.fullmatch(cell):
-        shorter = (lead.expand(r"\1 \2 to \3x"), cell.split(" [")[0])
-    else:
-        return cell[: CELL_WIDTH - 1]
-    return next(form for form in (cell, *shorter) if len(form) < CELL_WIDTH)
+    """A line of a label and a cell a column; what is too long for its cell is cut."""
+    return (f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell[: CELL_WIDTH - 1]:<{CELL_WIDTH}}" for cell in cells)).rstrip()
 
 
 def _effort_lines(found: Headline, names: tuple[str, str]) -> list[list[str]]:
@@ -357,7 +358,7 @@ def exponent_lines(found: Headline, names: tuple[str, str]) -> list[str]:
 def found_exponent(found: Found) -> str:
     """`2.1 [1.5, 2.7]`, or why there is none."""
     if found.estimate is None or found.low is None or found.high is None:
-        return next((words for code, words in NO_EXPONENT.items() if code in (found.refused or "")), "not known")
+        return _refused_words(found, NO_EXPONENT)
     return estimate(found.estimate, found.low, found.high, exponent)
 
 

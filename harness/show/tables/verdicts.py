@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.judging.answer import NOT_RUN, number_lines, power_words, verdict_words
-from harness.judging.words import CODE, limit_words
+from harness.judging.answer import NOT_RUN, number_lines, power_words, refused_words, verdict_words
+from harness.judging.words import limit_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, number_columns, text_columns
 from harness.spec import Decide, all_axes, side_label
 
@@ -67,8 +67,8 @@ def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
     rows = []
     for verdict in verdicts:
         power = power_words(verdict)
-        refused = [one["found"]["refused"] for one in verdict["numbers"] if one["found"]["refused"]]
-        reasons = dict.fromkeys(CODE.sub("", reason) for reason in refused)  # its codes stand with the number
+        refused = [one["found"]["refusals"] for one in verdict["numbers"] if one["found"]["refusals"]]
+        reasons = dict.fromkeys(" ".join(one["reason"] for one in of_number) for of_number in refused)
         why = "; ".join(reason.rstrip(".") for reason in reasons if reason not in power)
         told = ": ".join(filter(None, ["; ".join(number_lines(verdict)), why]))
         if power:
@@ -83,7 +83,8 @@ def numbers_table(verdict: dict[str, Any]) -> Table:
     rows = []
     for one in verdict["numbers"]:
         found = one["found"]
-        notes = (Note("", "", found["refused"], ""),) if found["refused"] else ()
+        why = refused_words(one)
+        notes = (Note("", "", why, ""),) if why else ()
         won = "" if found["won"] is None else f"{found['won']} of {found['won'] + found['lost']}"
         rows.append(TableRow((one["unit"], one["words"], won, one["outcome"]), notes))
     won_by = f"won by {side_label(Decide.model_validate(verdict['decide']).arms_of_sides[0])}"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.base.reasons import Refusal
 from harness.judging.found import Found
 from harness.judging.headline import Baseline, Effort, Headline, Largest, Lead, NoHeadline, Other, Reading
 from harness.judging.versus import Side
@@ -15,9 +16,9 @@ from harness.show.tables.headline import (
     answer_sentences,
     answer_table,
     console_lines,
-    console_row,
     effort_table,
     factor,
+    lead_cell,
     lead_words,
     others_table,
 )
@@ -29,7 +30,7 @@ RATIOS = (
     Found(0.0312, 0.01, 0.09, at=30.0, replicates=5),
     Found(2e5, 1.1e4, 3.6e6, at=1e12, replicates=5),
     Found(1.0, 1e-6, 1e6, at=30.0, replicates=5),
-    Found(refused="NO_OVERLAP: kan has sizes from 3 to 4, mlp from 5 to 6"),
+    Found(refusals=(Refusal("NO_OVERLAP", "kan has sizes from 3 to 4, mlp from 5 to 6"),)),
 )
 
 
@@ -104,7 +105,7 @@ def test_a_cell_that_is_too_long_keeps_its_interval():
         (Found(3.21, 1.4, 7.0), "kan 3.2x [1.4, 7]", "kan 3.2x [1.4, 7]"),
     ):
         assert lead_words(ratio, "kan", "mlp") == in_full
-        assert console_row("exp2d", [in_full]).split(maxsplit=1)[1] == told
+        assert lead_cell(ratio, "kan", "mlp") == told
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_baselines_stand_beside_every_answer():
 
 def test_of_many_tasks_it_is_counted_where_a_constant_beats_both_sides():
     """And nothing is said where it does nowhere."""
-    found, refused = made(27), Found(refused="WORSE_THAN_CONSTANT: a constant has a test loss of 0.58")
+    found, refused = made(27), Found(refusals=(Refusal("WORSE_THAN_CONSTANT", "a constant has a test loss of 0.58"),))
     assert not any("constant" in line for line in console_lines(found, [], []))
     lost = replace(found, readings=tuple(replace(one, ratio=refused) for one in found.readings))
     assert "A constant is better than both sides on 27 of 27 tasks." in console_lines(lost, [], [])
