@@ -168,8 +168,8 @@ def _count(network: Network, evaluate: Evaluator | None, samples: int, with_back
     options: dict[str, Any] = {"dtype": torch.float64, "device": "meta"}
     flat_RP = torch.empty(LANES, families.parameter_count(network), requires_grad=with_backward, **options)
     knots = families.initial_carried(network, [np.random.default_rng(0)] * LANES, **options)
-    x_RNI = torch.empty(LANES, samples, network.shape[0], **options)
-    y_RNO = torch.empty(LANES, samples, network.shape[-1], **options)
+    x_RNI = torch.empty(LANES, samples, network.inputs, **options)
+    y_RNO = torch.empty(LANES, samples, network.outputs, **options)
     with counting() as counter:
         out_RNO = _outputs(network, evaluate, flat_RP, knots, x_RNI)
         if with_backward:  # as harness.train.torch_engine has it

@@ -76,7 +76,7 @@ def _counts(bare: ModuleShape) -> ModuleCounts:
     )
     with calling_user_code(f"module {bare.module}: {what}"):
         module = module.to("meta")  # also what it made of numpy's arrays
-        forward, evaluation = (_per_point(module, bare.shape[0], with_backward) for with_backward in (False, True))
+        forward, evaluation = (_per_point(module, bare.inputs, with_backward) for with_backward in (False, True))
     return ModuleCounts(
         parameters=sum(each.numel() for each in modules.trained_parameters(module).values()),
         forward=forward.flops,

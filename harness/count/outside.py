@@ -72,7 +72,7 @@ def _check_outputs(network: LayeredShape, where: str) -> None:
     generators = [np.random.default_rng(lane) for lane in range(3)]
     flat_RP = families.initialise(network, generators, [1.0] * 3, torch.float64, "cpu")
     knots = families.initial_carried(network, generators, torch.float64, "cpu")
-    points = np.random.default_rng(0).uniform(-1, 1, (1, TRIED_POINTS, network.shape[0]))
+    points = np.random.default_rng(0).uniform(-1, 1, (1, TRIED_POINTS, network.inputs))
     x_RNI = torch.from_numpy(points).expand(3, -1, -1).contiguous()
 
     def outputs(lanes: Sequence[int], x_NI: Tensor) -> Tensor:
@@ -81,14 +81,14 @@ def _check_outputs(network: LayeredShape, where: str) -> None:
             return families.forward(network, flat_RP[chosen], [each[chosen] for each in knots], x_NI[chosen])
 
     together = outputs((0, 1), x_RNI)
-    wanted = [2, TRIED_POINTS, network.shape[-1]]
+    wanted = [2, TRIED_POINTS, network.outputs]
     if list(together.shape) != wanted or together.dtype != torch.float64:
         kind = str(together.dtype).removeprefix("torch.")
         raise HarnessError(
             f"{where}: {TRIED_POINTS} points in float64 give {list(together.shape)} in {kind}, not {wanted} in float64"
         )
     if not torch.isfinite(together).all():
-        raise HarnessError(f"{where}: its initial outputs are not all finite on [-1, 1]^{network.shape[0]}")
+        raise HarnessError(f"{where}: its initial outputs are not all finite on [-1, 1]^{network.inputs}")
     if not torch.equal(together, outputs((0, 1), x_RNI)):
         raise HarnessError(f"{where}: two passes of the same points differ; they must not depend on chance")
     apart = [outputs((0, 1), x_RNI[:, part]) for part in (slice(0, SAMPLE_BLOCK), slice(SAMPLE_BLOCK, None))]

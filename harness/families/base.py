@@ -107,6 +107,16 @@ class ShapeBase(Frozen):
         family: str
         shape: tuple[int, ...]
 
+    @property
+    def inputs(self) -> int:
+        """Numbers that it is given of a point."""
+        return self.shape[0]
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that it gives of a point."""
+        return self.shape[-1]
+
     # ------------------------------------------------------------------------------------------------------------ words
     @property
     @abstractmethod

@@ -226,7 +226,7 @@ def _measure_knots(move: KnotMove, dtype: Dtype) -> KnotRow:
     before = network.model_copy(update={"grid": max(1, network.grid // 2)}) if move.refined else network
     flat_RP = families.initialise(before, [stream(0, "initial")], 1.0, precision, "cpu")
     knots = families.initial_knots(before, 1, precision, "cpu")
-    x_RNI = torch.from_numpy(stream(0, "train").uniform(-1, 1, (1, move.points, network.shape[0]))).to(precision)
+    x_RNI = torch.from_numpy(stream(0, "train").uniform(-1, 1, (1, move.points, network.inputs))).to(precision)
 
     def once() -> object:
         if move.refined:

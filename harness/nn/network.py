@@ -45,11 +45,11 @@ class NetworkModule(nn.Module):
                 return self(x.to(next(self.parameters()).dtype))
         parameters = {name: value[None] for name, value in self.named_parameters()}
         y_1NO = self.network.forward(parameters, self.knots_of_lane(), x.reshape(1, -1, x.shape[-1]))
-        return y_1NO[0].reshape(*x.shape[:-1], self.network.shape[-1])
+        return y_1NO[0].reshape(*x.shape[:-1], self.network.outputs)
 
     def check_points(self, x: Tensor) -> None:
         """A HarnessError says what to do if x is no tensor [..., inputs] of the parameters' dtype."""
-        inputs, dtype = self.network.shape[0], next(self.parameters()).dtype
+        inputs, dtype = self.network.inputs, next(self.parameters()).dtype
         if not isinstance(x, Tensor):
             move = f"give torch.tensor(np.asarray(x), dtype={dtype})"
             raise HarnessError(f"{self!r} takes a tensor, and this is of type {type(x).__name__}: {move}")

@@ -105,7 +105,7 @@ class LevenbergMarquardt(Optimiser):
         return evaluations * (every - active)
 
     def _system_flops(self, network: ShapeBase, samples: int, row: int) -> int:
-        residuals = samples * network.shape[-1]
+        residuals = samples * network.outputs
         return system_flops(network.trainable, residuals, row, self.is_dual(network, residuals))
 
     def kept_numbers(self, network: ShapeBase, residuals: int) -> int:
@@ -201,7 +201,7 @@ class LevenbergMarquardt(Optimiser):
         """It factorises a dense matrix."""
         if why := network.without_levenberg():
             return why
-        residuals = points * network.shape[-1]
+        residuals = points * network.outputs
         size = residuals if self.is_dual(network, residuals) else network.trainable
         if size <= LARGEST_SYSTEM:
             return None

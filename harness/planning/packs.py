@@ -74,8 +74,8 @@ def lane_bytes(run: RunSpec) -> int:
     left_a_sample = network.executed_evaluation(prices) - network.evaluation_flops("matmul", prices)
     samples = samples_per_evaluation(run.recipe, points)
     numbers = (
-        points * (network.shape[0] + network.shape[-1])
+        points * (network.inputs + network.outputs)
         + (min(samples, PDE_BLOCK) if task.is_pde else samples) * left_a_sample
-        + run.recipe.optimizer.kept_numbers(network, points * network.shape[-1])
+        + run.recipe.optimizer.kept_numbers(network, points * network.outputs)
     )
     return NUMBER_BYTES[run.dtype] * numbers

@@ -415,7 +415,7 @@ def _outputs(network: Network, lane: Lane, points: SplitPoints) -> Array:
     position_P, (kind, sizes), outputs = lane.optimiser.position_P, kernels.describe(network), []
     for part in chunks(points.x.shape[1]):
         x = _given(network, lane, points.part(part)).x
-        out_ON, work = np.empty((network.shape[-1], x.shape[1])), kernels.workspace(network, x.shape[1])
+        out_ON, work = np.empty((network.outputs, x.shape[1])), kernels.workspace(network, x.shape[1])
         kernels.predict(kind, sizes, position_P, lane.knots, x, out_ON, work)
         outputs.append(out_ON)
     return np.concatenate(outputs, axis=1)

@@ -159,7 +159,7 @@ def _rest_fits(run: RunSpec, pruned: Pruned, rest: Any, device: str) -> bool:
     whole, smaller = run.network, pruned.network
     assert isinstance(whole, KanShape)
     widths_fit = len(smaller.shape) == len(whole.shape) and all(map(operator.le, smaller.shape, whole.shape))
-    inputs_fit = len(pruned.inputs) == smaller.shape[0] and set(pruned.inputs) <= set(range(whole.shape[0]))
+    inputs_fit = len(pruned.inputs) == smaller.inputs and set(pruned.inputs) <= set(range(whole.inputs))
     if not (widths_fit and inputs_fit and smaller == whole.model_copy(update={"shape": smaller.shape})):
         return False
     engine, alone = _alone(run, smaller, pruned.inputs, device)

@@ -142,7 +142,7 @@ def _lost(survivals: list[Survival]) -> Iterator[str]:
     lost = [
         (one, one.record.metrics.losses.test)
         for one in survivals
-        if one.pruned and one.record.metrics and len(one.pruned.inputs) < one.record.run.network.shape[0]
+        if one.pruned and one.record.metrics and len(one.pruned.inputs) < one.record.run.network.inputs
     ]
     if lost:
         per_range = sum(one.setting.endswith(PER_RANGE) for one, _ in lost)
