@@ -79,6 +79,7 @@ def test_memory_and_operations_are_those_of_the_work():
     assert found["megabytes_a_lane"] == pytest.approx((4 + 8 + 4) / 2, rel=1e-3)
 
 
+@pytest.mark.nightly
 def test_each_checkout_measures_its_own_code(tmp_path):
     """One that lies elsewhere is imported from there, today's from here."""
     shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
@@ -99,6 +100,7 @@ def test_engines_before_and_today_have_both_columns(tmp_path):
     assert "Before is commit" in page.read_text()
 
 
+@pytest.mark.nightly
 def test_operations_of_the_same_code_are_the_same(tmp_path, monkeypatch):
     """Every family and every optimiser launches something, and as much in both processes."""
     small = {name: network for name, network in operations.NETWORKS.items() if "64" not in name}

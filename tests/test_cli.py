@@ -158,14 +158,14 @@ def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
-@pytest.mark.parametrize("ended_by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
 def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_path, monkeypatch):
     """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone.
 
     Schedulers end a job by SIGTERM to the parent alone: no worker is left behind then, or the pipe would stay open.
     """
     # Adam never comes to rest, so that all runs together take some seconds.
-    slow = TINY.replace("name: lbfgs}, max_evaluations: 12", "name: adam}, max_evaluations: 20000")
+    slow = TINY.replace("name: lbfgs}, max_evaluations: 12", "name: adam}, max_evaluations: 6000")
     few = slow.replace("[30, 60, 120, 240, 480]", "[60, 120]")
     assert TINY != slow != few
     (tmp_path / "tiny.yaml").write_text(few)

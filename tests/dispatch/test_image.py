@@ -19,7 +19,7 @@ def section(name: str) -> list[str]:
     return [line.strip() for line in body.splitlines() if line.strip()]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_lines_of_the_recipe_install_harness(tmp_path):
     """Run by a shell in a fresh venv, on the copied files alone; the libraries are those of this environment."""
     inside, venv = tmp_path / "image", tmp_path / "venv"

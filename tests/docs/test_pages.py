@@ -34,14 +34,13 @@ from harness.spec import parse_experiment
 
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")))]
 TUTORIALS = "docs/tutorials/"
-NIGHTLY = (f"{TUTORIALS}your_data.md", f"{TUTORIALS}your_function.md")  # a minute or more of a core
+NIGHTLY = (f"{TUTORIALS}your_data.md", f"{TUTORIALS}your_function.md")  # a minute or more of a core each
 # These share a folder, as the second reads what the first has trained.
 SHARED = (f"{TUTORIALS}first_run.md", "docs/python.md")
 
 # All commands of `harness` in `sh` blocks that are parsed and do not run: page, beginning of the command, and why.
 ONLY_PARSED = (
     (f"{TUTORIALS}slurm.md", "", "tests/slurm/test_tutorial.py runs them on a real SLURM"),
-    (NIGHTLY[1], "run", "a minute of a core each; nightly"),
     ("", "doctor", "needs a cluster; tests/slurm/test_doctor.py"),
     ("", "submit", "needs a cluster; tests/slurm, and for the README a dry run below"),
     ("", "status", "needs a cluster; tests/slurm"),
@@ -188,7 +187,7 @@ def read_yaml(block: Block, before: dict[str, Any], folder: Path) -> dict[str, A
     return whole
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in (NIGHTLY[0], *SHARED)])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in (*NIGHTLY, *SHARED)])
 def test_every_block_of_a_page(page, folder):
     run_page(page, folder)
 
@@ -218,6 +217,7 @@ def test_every_block_of_a_tutorial_that_trains(page, folder):
     run_page(page, folder, only_parsed=())
 
 
+@pytest.mark.nightly
 def test_every_block_of_pages_that_share_runs(folder):
     for page in SHARED:
         run_page(page, folder)

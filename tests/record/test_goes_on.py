@@ -155,7 +155,8 @@ def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
     """The quickstart: trained, kept, its records deleted; run again it trains nothing and gives the same answer."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "experiments").mkdir()
-    shutil.copy(QUICKSTART, "experiments/quickstart.yaml")
+    text = QUICKSTART.read_text(encoding="utf-8").replace("replicates: 8", "replicates: 3")
+    Path("experiments/quickstart.yaml").write_text(text, encoding="utf-8")
     run = ("run", "experiments/quickstart.yaml", "--scale", "tiny", "--workers", "1")
     first = _harness(*run)
     _harness("keep", "experiments/quickstart.yaml", "--scale", "tiny")

@@ -383,6 +383,7 @@ def test_language_models_of_several_sizes_go_through_the_same_door():
     assert found["num_experts=1"] == pytest.approx(0.0785, abs=0.001)
 
 
+@pytest.mark.nightly
 def test_six_dozen_curves_are_fitted_at_once():
     """The vision curves: 72 arms, none refused, and the floor predicts the largest sizes better than the pure law."""
     path = shared("scaling_data", "colpret", "revisiting_vision.csv")
