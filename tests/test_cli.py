@@ -198,7 +198,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     assert kept.items() <= after.items()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ctrl_c_while_compiling_stops_at_once(tmp_path, monkeypatch):
     """The compiler hears no signals, so it has a process of its own; a second Ctrl-C does no harm."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
@@ -254,7 +254,7 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
     assert said == {"all": [], "nobody": [], "one": [words], "both": []}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
     """One command trains every replicate and reports; what is lost is trained again, and the plan stays."""
     monkeypatch.chdir(tmp_path)
@@ -593,7 +593,7 @@ def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path, monk
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 30
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
     """package.module:function from the current folder; after an edit its records are not reused.
 
@@ -635,6 +635,7 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
     assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()
 
 
+@pytest.mark.nightly
 def test_a_worker_that_dies_is_told(tmp_path):
     """A worker killed from outside (out of memory): exit code 3, and what to do."""
     (tmp_path / "mine.py").write_text(

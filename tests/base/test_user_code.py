@@ -194,7 +194,7 @@ class Net(nn.Linear):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_worker_outlives_code_that_exits_and_does_not_wait_for_threads(tmp_path):
     """The pack of a network that exits fails, with a sentence; the other has a record; stdout is the harness's."""
     both = f"{MLP}, sizes: {{width: [4]}}, recipe: fast}}\n  own: {{module: 'odd_workers:Net', size: width"

@@ -103,6 +103,7 @@ def test_shipped_experiments_are_listed_copied_and_run(installed):
     assert (absent.returncode, "`harness list experiments`" in absent.stderr) == (2, True)
 
 
+@pytest.mark.nightly
 def test_jobs_run_the_code_of_the_wheel(installed):
     """From a snapshot of the package alone; and there are profiles to send them off with."""
     profiles = {row["profile"]: row["file"] for row in json.loads(installed.said("list", "profiles", "--json"))["rows"]}
@@ -118,6 +119,7 @@ def test_jobs_run_the_code_of_the_wheel(installed):
         assert json.loads(path.read_text())["provenance"]["snapshot"] == snapshot.name
 
 
+@pytest.mark.nightly
 def test_a_replay_has_the_published_numbers_beside_its_runs(installed):
     """One run of Fig. 2.3 suffices for a page, which says that it is not whole."""
     absent = installed.run("harness", "replay", "fig2_3", "--scale", "short", "--partial")

@@ -365,7 +365,7 @@ def test_what_sharing_a_gpu_brings(gpus, packs, seen, level, told):
     assert bool(finding.next_move) == (level != "ok")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_packs_train_in_a_second_is_measured():
     """Two processes train side by side; without a GPU they share the processor, and it is said that they did."""
     measured = throughput("cpu", packs=2, seconds=2.0)

@@ -101,7 +101,7 @@ def sweep(tmp_path) -> Iterator[Sweep]:
         os.kill(process, signal.SIGKILL)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_however_it_is_ended_nothing_goes_on_and_the_next_goes_on_from_there(sweep, tmp_path):
     """SIGTERM, an impatient Ctrl-C after it, and kill -9 save what was trained; so do processes of a killed worker."""
     with _training(sweep, 1) as submitter:

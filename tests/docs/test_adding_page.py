@@ -95,6 +95,7 @@ def test_a_family_goes_from_plan_to_verdict(folder):
     assert "holds another plan" in done.stderr
 
 
+@pytest.mark.nightly
 def test_an_optimiser_goes_from_plan_to_verdict(folder):
     """From a file that nothing of the project knows: planned, trained, fitted, judged; edited, its runs are others."""
     harness("run", "momentum.yaml", "--workers", "1")

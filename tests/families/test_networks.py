@@ -137,6 +137,7 @@ class _FromHost(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+@pytest.mark.nightly
 def test_no_tensor_is_made_on_the_host_while_a_network_is_evaluated():
     """Neither forward nor backward, nor where knots move, in any family."""
     for network in networks(shapes=SHAPES[1:]):

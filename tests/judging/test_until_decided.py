@@ -102,6 +102,7 @@ def test_a_file_without_looks_is_told_what_to_add(here):
     assert not Path("results").exists()
 
 
+@pytest.mark.nightly
 def test_a_submission_sends_what_is_wanted_now(here):
     """Repeated, it sends the next look, and says in the end that no rule asks for more."""
     submit = ("submit", FILE, "--until-decided", "--local", "1", "--yes")

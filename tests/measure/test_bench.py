@@ -88,6 +88,7 @@ def test_everything_that_runs_do_is_timed_once(engine):
     assert (sys.path, torch.get_num_threads()) == (path, threads)
 
 
+@pytest.mark.nightly
 def test_much_larger_shapes_take_longer():
     """Thirty times the points, or a hundred times the weights, take longer; so do the knots of more splines."""
     recipe = Recipe(optimizer=ADAM, max_evaluations=500, grid_updates=GridUpdates())
@@ -104,6 +105,7 @@ def test_much_larger_shapes_take_longer():
     assert knots[1].seconds > knots[0].seconds
 
 
+@pytest.mark.nightly
 def test_an_evaluation_of_a_phase_is_timed_on_its_share_of_the_points():
     """With forty phases an evaluation sees a fortieth of the points, and takes far less than one that sees all."""
     compile_kernels(lambda message: None)
@@ -128,6 +130,7 @@ def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
         assert all(run.recipe.grid_updates and run.recipe.grid_extension for run in runs if run.network.family == "kan")
 
 
+@pytest.mark.nightly
 def test_a_run_takes_time_whatever_it_trains():
     """Samples, curve and record are what a tiny run takes."""
     compile_kernels(lambda message: None)

@@ -502,7 +502,7 @@ def test_bench_times_the_networks_of_set_fields(tmp_path, monkeypatch):
     assert (2, 7, 1) in {run.network.shape for run in asked}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
     """After `harness bench FILE`, tables have an axis of seconds by each run's engine, and predictions are checked."""
     monkeypatch.chdir(tmp_path)

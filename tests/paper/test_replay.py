@@ -58,7 +58,7 @@ def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
     assert all(figure.stat().st_size > 1000 for figure in folder.glob("*.png"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
 def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
     """The cost is said before anything trains; no page is written."""
@@ -86,7 +86,7 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
     assert not (tmp_path / "results" / f"{name}-tiny" / "replay.html").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
     """And so does the list of what is kept, until the other runs have records too."""
     name = "fig2_3_grid_extension"

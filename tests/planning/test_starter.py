@@ -81,17 +81,19 @@ def new(*words: str):
             1,
         ),
         (("--data", "t.csv", "--target", "digit", "--classes"), ["classes: true", "{name: lbfgs}"], 4, 4),
-        (
+        pytest.param(
             ("--module", "starter_code:Net"),
             ["size: width", "solve: {net: width, kan: width}", "sides: [net, kan]"],
             2,
             1,
+            marks=pytest.mark.nightly,
         ),
-        (
+        pytest.param(
             ("--module", "starter_code:Net", "--against", "mlp"),
             ["solve: {net: width, mlp: width}", "sides: [net, mlp]", "better, Net or the MLP?"],
             2,
             1,
+            marks=pytest.mark.nightly,
         ),
         (("--module", "starter_code:KAN"), ["sides: [my_kan, kan]", "better, my KAN or the KAN?"], 2, 1),
     ],

@@ -181,6 +181,7 @@ def test_what_is_not_there_is_said(trained, tmp_path):
         harness.verdicts()
 
 
+@pytest.mark.nightly
 def test_a_script_needs_no_guard(trained):
     """Workers do not run the script that started them again."""
     folder, _, _ = trained

@@ -225,6 +225,7 @@ def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
     assert known_data(kept_by(table())).columns == ("a", "b")
 
 
+@pytest.mark.nightly
 def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, monkeypatch):
     """From another folder than the file's; equal rows are told of, and a plan of other numbers is not gone on with."""
     (tmp_path / "own").mkdir()
