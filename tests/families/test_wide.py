@@ -72,7 +72,7 @@ def test_gradients_equal_finite_differences():
     assert torch.autograd.gradcheck(lambda *data: forward(network, data[0], knots, data[1]), (flat, x), fast_mode=True)
 
 
-@pytest.mark.parametrize("samples", [7, 250, 1000])
+@pytest.mark.parametrize("samples", [7, 250, pytest.param(1000, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("network", ODD, ids=repr)
 def test_a_lane_has_its_own_bits_wherever_it_stands(network, samples):
     """Loss and gradient of a lane do not depend on how many lanes there are, nor on its place among them."""

@@ -142,7 +142,7 @@ def _process(code: str, *arguments: object, folder: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_fresh_process_goes_on_with_the_same_bits(tmp_path):
     """One process stops every recipe in the middle of a stage, another one ends them, a third trains in one go."""
     for records, evaluations, stopped in (("stopped", 11, len(RECIPES)), ("stopped", 99, 0), ("through", 99, 0)):
@@ -157,7 +157,7 @@ def test_a_fresh_process_goes_on_with_the_same_bits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("engine", "evaluations"), [("fused", 20000), pytest.param("torch", 400, marks=pytest.mark.nightly)]
+    ("engine", "evaluations"), [("fused", 8000), pytest.param("torch", 400, marks=pytest.mark.nightly)]
 )
 def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(engine, evaluations, tmp_path):
     """kill -9, again and again: what was saved is never trained again, and the bits are those of training in one go."""

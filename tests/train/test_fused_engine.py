@@ -217,7 +217,7 @@ def test_of_classes_too(network):
         assert _trained(runs[1:], chunk, stored=True) == packed[1:]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
     """One worker, two workers and this very process publish the same numbers."""
     batches = Recipe(optimizer=OPTIMIZERS["batches"], max_evaluations=30)
