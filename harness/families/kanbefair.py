@@ -48,11 +48,6 @@ def spline_mlp_layer_flops(inputs: int, outputs: int, grid: int, order: int, bef
     return 2 * inputs * outputs + (inputs if before else outputs) * (_recursion(grid, order) + 2 * (grid + order) - 1)
 
 
-def batch_norm_flops(shape: Sequence[int]) -> int:
-    """4 an output of every layer, the last included."""
-    return 4 * sum(shape[1:])
-
-
 def _recursion(grid: int, order: int) -> int:
     """9 k (G + 1.5 k) - 4.5 k, which is a whole number for every k."""
     return 9 * order * (2 * grid + 3 * order - 1) // 2

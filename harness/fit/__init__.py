@@ -8,7 +8,6 @@ from harness.fit.fitting import (
     exponent_deviance,
     extrapolation_caution,
     fit_law,
-    floor_deviance,
     predict,
     prediction_interval,
 )
@@ -41,7 +40,6 @@ __all__ = [
     "fit_law",
     "fit_shared",
     "fit_surface",
-    "floor_deviance",
     "largest_sizes",
     "predict",
     "predict_surface",

@@ -176,16 +176,6 @@ def exponent_deviance(fit: Fit, alpha: ArrayLike) -> np.ndarray:
     return profile_deviance(known, coordinate(law.exponent), value.ravel()).reshape(alpha.shape)
 
 
-def floor_deviance(fit: Fit, floor: ArrayLike) -> np.ndarray:
-    """What the data say against each floor, above 0: 0 at the fitted one, F(1, dof) distributed at the truth."""
-    known = _known(fit)
-    if known.problem.law.floor is None:
-        raise HarnessError(f"the {fit.law} law has no floor; fit law='floor'.")
-    floor = np.asarray(floor, float)
-    value = np.log(positive("floor", floor.ravel())) - known.problem.logs.log_y_average
-    return profile_deviance(known, log_floor(known.problem), value).reshape(floor.shape)
-
-
 def extrapolation_caution(fit: Fit, x: ArrayLike) -> Caution | None:
     """What to know of predictions more than half a decade beyond the sizes."""
     away = _decades_away(fit, np.asarray(x, float)).max(initial=0.0)

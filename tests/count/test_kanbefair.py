@@ -50,7 +50,7 @@ def _recount(row: list[str]) -> tuple[int, float, int, float]:
         flops = sum(kanbefair.mlp_layer_flops(*pair, activation) for pair in pairs)
         released = row[13:15]
     if batch_norm == "True":
-        flops += kanbefair.batch_norm_flops(shape)
+        flops += 4 * sum(shape[1:])  # an output of every layer, the last included
     return int(float(released[0])), float(released[1]), parameters, flops
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import every_basis as dense
 import matplotlib.image
 import numpy as np
 import pytest
@@ -28,7 +29,6 @@ from harness.count import (
     training_flops,
 )
 from harness.count.dispatched import executed_evaluation, executed_forward
-from harness.families import dense
 from harness.families.base import evaluation_flops
 from harness.families.prices import BACKWARD, activation_price
 from harness.optimisers.levenberg import system_flops

@@ -2,11 +2,12 @@
 
 from itertools import product
 
+import every_basis as dense
 import numpy as np
 import pytest
 import torch
 
-from harness.families import KanShape, dense, parameter_shapes
+from harness.families import KanShape, parameter_shapes
 from harness.families.spline import design_matrix, extend_knots
 
 ORDERS = [1, 2, 3, 5]

@@ -6,6 +6,7 @@ Legend: R lanes, N samples, I inputs, C functions of an input, O outputs, K spli
 from itertools import pairwise, product
 from math import sqrt
 
+import every_basis
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,6 @@ from networks import networks
 from numpy.polynomial import Polynomial, chebyshev
 from torch import Tensor
 
-from harness.families import dense as every_basis
 from harness.families import flatten, forward, initial_knots, initialise, parameter_count, unflatten, update_knots
 from harness.families.layout import of_layer
 from harness.families.spline import extend_knots

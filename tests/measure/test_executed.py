@@ -8,6 +8,7 @@ import subprocess
 import sys
 from itertools import pairwise, product
 
+import every_basis as dense
 import numpy as np
 import pytest
 import torch
@@ -24,7 +25,6 @@ from harness.count.dispatched import (
     executed_evaluation,
     executed_forward,
 )
-from harness.families import dense
 from harness.families.prices import KANBEFAIR
 from harness.spec import Adam, KanShape, MlpShape, SplineMlpShape
 

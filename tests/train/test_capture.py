@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from networks import networks
+from traced import operations
 
 from harness import families
-from harness.count.traced import operations
 from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, levenberg
 from harness.spec import (
     ChebyshevKanShape,
