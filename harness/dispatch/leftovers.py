@@ -193,7 +193,7 @@ def _snapshots(results: Path) -> Iterator[OnDisk]:
 def _logs(jobs: Jobs, present: set[str]) -> Iterator[OnDisk]:
     """The output of submissions that are over and whose runs all have records; SLURM's number begins its name."""
     for folder, submission, on_its_way in jobs.sent:
-        if on_its_way or not present.issuperset(submission.runs):
+        if on_its_way is not None or not present.issuperset(submission.runs):
             continue
         number, local = read_number(folder, submission.id), local_log(folder, submission.id).name
         for file in files_below(logs_folder(folder)):

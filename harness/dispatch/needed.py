@@ -105,11 +105,14 @@ def _data_of(planned: Sequence[dict[str, Any]]) -> set[str]:
 
 # ---------------------------------------------------------------------------------------------------------------- jobs
 class Sent(NamedTuple):
-    """A submission of the experiment in `folder`, and why a job of it is on its way, or may be; "" if it is over."""
+    """A submission of the experiment in `folder`, and what is known of a job of it that is on its way, or may be.
+
+    None if it is over; what is known of a job that runs as it should is "".
+    """
 
     folder: Path
     submission: Submission
-    on_its_way: str
+    on_its_way: str | None
 
 
 class Jobs(NamedTuple):
@@ -121,8 +124,8 @@ class Jobs(NamedTuple):
     def need(self, snapshot: str | None = None) -> str:
         """Which job needs this snapshot, or is on its way with any, or why one may be."""
         for one in self.sent:
-            if one.on_its_way and snapshot in (None, one.submission.snapshot):
-                return f"a job of {one.folder} may need them, {one.on_its_way}"
+            if one.on_its_way is not None and snapshot in (None, one.submission.snapshot):
+                return ", ".join(filter(None, [f"a job of {one.folder} may need them", one.on_its_way]))
         return self.unknown
 
 
@@ -144,5 +147,5 @@ def jobs_in(results: Path, present: set[str], progress: Progress, unknown: str =
             if is_others and not present.issuperset(submission.runs):
                 unlisted = f"not verified (sent off by {submission.user}, whose jobs SLURM does not list here)"
                 on_its_way.setdefault(submission.id, unlisted)
-            sent.append(Sent(folder, submission, on_its_way.get(submission.id, "")))
+            sent.append(Sent(folder, submission, on_its_way.get(submission.id)))
     return Jobs(tuple(sent), unknown)

@@ -367,8 +367,8 @@ def _send_off(swept: Swept, name: str, snapshot: str, profile: Profile | None, i
     write_submission(swept.results / name, sent, {planned.run_id: planned.run for planned in manifest.runs})
 
 
-def test_the_snapshot_of_a_job_stays_if_nobody_knows_of_the_job(made, swept, monkeypatch):
-    """There is no SLURM here to ask; SLURM can have put another user's job back; a damaged submission can be of any."""
+def test_the_snapshot_of_a_job_stays_while_it_runs_or_may(made, swept, monkeypatch):
+    """No SLURM to ask; it runs; SLURM can have put another user's job back; a damaged submission can be of any."""
     monkeypatch.setenv("PATH", str(swept.folder))
     (snapshot,) = [Path(path).name for path in made.expected["snapshots"]]
     _send_off(swept, "going", snapshot, Profile(time_minutes=60), "5ub")
@@ -379,6 +379,12 @@ def test_the_snapshot_of_a_job_stays_if_nobody_knows_of_the_job(made, swept, mon
         (swept.folder / command).chmod(0o755)
     log = EventLog(swept.results / "going" / "attempts", "a77")
     log.write("begun", submission="5ub", place=0, host="there", pid=1)
+    log.write("pack_begun", runs=swept.runs("going"))
+    squeue, empty = swept.folder / "squeue", (swept.folder / "squeue").read_text()
+    squeue.write_text("#!/bin/sh\necho '7_0|harness-going-5ub|RUNNING|None'\n")
+    assert swept.leftovers()["snapshots"] == set()
+    assert f"stay: a job of {swept.results}/going may need them\n" in swept.harness("clean").output
+    squeue.write_text(empty)
     log.write("ended", why="preempted", requeued=False)
     assert swept.leftovers()["snapshots"] == set()
     assert "not verified (sent off by u, " in swept.harness("clean").output
