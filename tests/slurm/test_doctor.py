@@ -180,7 +180,7 @@ def test_a_partition_that_is_down(testbed, tmp_path):
     with partition_with(testbed, "State=DOWN", "State=UP"):
         code, found = diagnose(profile(tmp_path), tmp_path / "results", "--no-job")
 
-    assert (code, found["partition"]["told"]) == (3, "gpu is DOWN")
+    assert (code, found["partition"]["told"]) == (3, "gpu, 2 nodes, DOWN")
 
 
 @pytest.mark.parametrize("results", ["/proc/results", "/proc/version"])
@@ -272,8 +272,8 @@ def test_accounting_answers(accounting_testbed, tmp_path):
         accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=-1")
 
     assert (code, failures(found)) == (0, [])
-    assert found["accounting"]["told"].startswith("sacct answers")
-    assert found["account"]["told"] == "testbed"
+    assert found["accounting"]["told"].startswith("sacct knows")
+    assert found["account"]["told"].startswith("testbed; accounting knows you in")
     assert found["room"]["told"].startswith("for 7 more jobs")
 
 
