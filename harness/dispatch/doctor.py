@@ -240,10 +240,8 @@ def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> 
 
     enough = "states come from workers and squeue alone, which is enough"
     told = f"sacct does not answer ({sacct_silence})" if sacct_silence else "sacct knows how earlier jobs ended"
-    is_well = not (known.has_accounting and sacct_silence)
-    yield should(
-        "accounting", is_well, told if known.has_accounting else f"none: {enough}", f"{enough}; tell the administrators"
-    )
+    told, is_well = (told, not sacct_silence) if known.has_accounting else (f"none: {enough}", True)
+    yield should("accounting", is_well, told, f"{enough}; tell the administrators")
 
 
 def partition_rows(
@@ -321,9 +319,8 @@ def fit_row(profile: Profile, nodes: Sequence[Node]) -> Finding:
     excess = [f"{field}: {math.floor(most[field])} or less" for field in wanted if wanted[field] > most[field]]
     fitting = [node for node in nodes if all(has(node)[field] >= number for field, number in wanted.items())]
     if profile.gpu_type and profile.gpu_type not in types:
-        others = (
-            did_you_mean(profile.gpu_type, sorted(types)) if types else f"{profile.gpu_count}, as its GPUs have no type"
-        )
+        untyped = f"{profile.gpu_count}, as its GPUs have no type"
+        others = did_you_mean(profile.gpu_type, sorted(types)) if types else untyped
         return must("fit", False, f"{asked}: no node has a GPU of that type", f"gpus: {others}")
     if not fitting:
         less = "; ".join(excess) or "ask for less of one: `sinfo -N -o '%N %c %m %G'`"
@@ -336,8 +333,9 @@ def fit_row(profile: Profile, nodes: Sequence[Node]) -> Finding:
 def association_rows(profile: Profile, associations: Sequence[Association], enforced: str) -> Iterator[Finding]:
     """Whether accounting knows this user with the account and qos of the profile."""
     check = must if re.search(r"associations|limits|qos|safe", enforced) else should
-    accounts = [one.account for one in associations]
-    kinds = [qos for one in associations if profile.account in (None, one.account) for qos in one.qos]
+    accounts = list(dict.fromkeys(one.account for one in associations))
+    usable = [one.qos for one in associations if profile.account in (None, one.account)]
+    kinds = list(dict.fromkeys(itertools.chain.from_iterable(usable)))
     if profile.account:
         told = f"{profile.account}; accounting knows you in {', '.join(accounts) or 'none'}"
         yield check("account", profile.account in accounts, told, f"account: {did_you_mean(profile.account, accounts)}")

@@ -198,9 +198,8 @@ def missing_row(talk: Talk, wait_minutes: float) -> Finding:
         check, when = (must, "would wait for ever") if held_up.for_ever else (should, late)
         return check("probe job", False, f"{when}: {state}, {held_up.why}", held_up.change)
     if talk.listed and talk.listed.state in WAITING:
-        return should(
-            "probe job", False, f"{late}: {state}", "nothing is wrong by that; ask again with a longer --wait"
-        )
+        move = "nothing is wrong by that; ask again with a longer --wait"
+        return should("probe job", False, f"{late}: {state}", move)
     if talk.log is None:
         told = f"{state} without a log: its node cannot write into this results folder"
         return must("probe job", False, told, "choose a results folder that all nodes share: --results")

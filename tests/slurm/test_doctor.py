@@ -92,21 +92,14 @@ def test_sharing_a_gpu_is_not_measured_where_there_is_none(testbed, tmp_path):
 
 
 def test_without_gpus_none_is_looked_for(testbed, tmp_path):
-    """A profile of CPUs alone has no line of GPUs, and its job trains on what it asked for."""
-    code, found = diagnose(profile(tmp_path), tmp_path / "results")
+    """A profile of CPUs alone has no line of GPUs, and its job has the CPUs that it asked for; results stay."""
+    results = tmp_path / "results"
+    (results / "runs").mkdir(parents=True)
+    code, found = diagnose(profile(tmp_path), results)
 
     assert (code, "GPU" in found) == (0, False)
     assert "jobs book no GPU" in found["device"]["told"]
     assert "2 asked" in found["CPUs"]["told"]
-
-
-def test_a_results_folder_that_is_there_stays_as_it_is(testbed, tmp_path):
-    """What was in it is in it, and nothing else."""
-    results = tmp_path / "results"
-    (results / "runs").mkdir(parents=True)
-
-    diagnose(profile(tmp_path), results)
-
     assert [path.name for path in results.iterdir()] == ["runs"]
 
 
