@@ -234,8 +234,10 @@ def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> 
     yield fact("requeue", f"a job that loses its node goes back to the queue{asked}; SLURM may hold it after {most}")
 
     memory = time_seconds(configuration.get("MinJobAge", "300"))
-    told = f"squeue knows for {duration(memory)} how a job ended (MinJobAge); a killed one then counts as lost"
-    move = "`harness status --watch` sees why a job ended while it is known"
+    told = f"squeue knows for {duration(memory)} how a job ended (MinJobAge)"
+    move = (
+        "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of life"
+    )
     yield should("ended jobs", known.has_accounting or memory >= SHORTEST_MEMORY_SECONDS, told, move)
 
     enough = "states come from workers and squeue alone, which is enough"
