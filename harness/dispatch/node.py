@@ -2,14 +2,16 @@
 
 The job and the machine that sent it talk by files, as a sweep does, in a folder that is removed at the end:
 
+    asked.json    the machine that sends the job: its profile, the torch there, and whether to measure
     hello.json    the job, as soon as it runs
-    answer.json   the machine that sent it, as soon as it sees that
-    report.json   the job, as soon as it sees the answer
+    answer.json   the machine that sent it, as soon as it sees that: when it did, by its clock
+    report.json   the job, as soon as it sees the answer: its code, and rows of the doctor
     setup-failed  the set-up lines that failed, one a line
 """
 
 import importlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -17,7 +19,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -25,12 +27,15 @@ from typing import Any, Literal, NamedTuple
 import harness
 from harness.base.files import NO_LINKS, whole_file
 from harness.dispatch import cluster
+from harness.dispatch.profile import Profile
 
 LOOK_SECONDS = 0.1  # between two looks for a file
 LOOKED_SECONDS = 120.0  # after which a file of another machine isn't looked for any more
 LITTLE_BYTES = 10**9
 MEASURE_SECONDS = 20.0  # of training, of each number of packs a GPU
-
+MOST_CLOCK_SECONDS = 30.0
+MOST_SEEN_SECONDS = 60.0
+LEAST_GAIN = 1.1  # for packs that share a GPU to be worth it
 
 Level = Literal["ok", "warning", "FAILED"]
 
@@ -44,39 +49,19 @@ class Finding(NamedTuple):
     next_move: str = ""
 
 
-class Throughput(NamedTuple):
-    """Evaluations a second, of all lanes, of so many packs that train at a time on a device."""
-
-    device: str
-    packs: int
-    evaluations_per_second: float
+def fact(what: str, told: str) -> Finding:
+    """A row of what is so, and needs nothing."""
+    return Finding("ok", what, told)
 
 
-class NodeReport(NamedTuple):
-    """What a job saw on `host`, its node; moments are in seconds since the epoch by the clock there.
+def must(what: str, holds: bool, told: str, advice: str) -> Finding:
+    """A row of what was asked for: it FAILED unless it `holds`, and then the advice is told too."""
+    return Finding("ok", what, told) if holds else Finding("FAILED", what, told, advice)
 
-    `torch` is its version, or None where `torch_error` says why it cannot be imported. `throughputs` is empty where
-    none was asked for, there is no GPU, or `throughput_error` says why none could be measured.
-    """
 
-    host: str
-    python: str
-    executable: str
-    harness: str
-    code: str
-    cores: int
-    torch: str | None
-    torch_error: str
-    torch_seconds: float
-    cuda_visible_devices: str | None
-    gpus: list[str]
-    gpu_driver: bool
-    hello_at: float
-    answer_seen_at: float | None
-    files: list[Finding]
-    can_requeue: bool = True
-    throughputs: Sequence[Throughput] = ()
-    throughput_error: str = ""
+def should(what: str, holds: bool, told: str, advice: str) -> Finding:
+    """The same of what a sweep can do without: a warning unless it `holds`."""
+    return Finding("ok", what, told) if holds else Finding("warning", what, told, advice)
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -85,38 +70,32 @@ def try_files(folder: Path) -> list[Finding]:
     own = folder / f".{uuid.uuid4().hex}"
     try:
         own.mkdir()
+        free = shutil.disk_usage(own).free
+        tried = [_tried(what, trial, own, so) for what, trial, so in TRIALS]
     except OSError as error:
         return [unwritable(folder, error)]
-    try:
-        return [
-            _tried("hard link", _link, own, "the first to publish a record wins", instead="a lock"),
-            _tried("rename", _rename, own, "files appear whole or not at all"),
-            _tried("exclusive", _exclusive, own, "of two who submit at once, one is told so"),
-            _tried("fsync", _fsync, own, "what was saved survives a crash"),
-            _free_space(own),
-        ]
     finally:
         shutil.rmtree(own, ignore_errors=True)
+    told = f"{free / 1e9:,.1f} GB free; a quota of yours is not seen here"
+    return [*tried, should("space", free >= LITTLE_BYTES, told, "make room, or choose another folder: --results")]
 
 
 def unwritable(folder: Path, error: OSError) -> Finding:
     """What is said of a folder in which nothing can be made."""
-    return Finding("FAILED", "folder", f"{folder}: {error.strerror}", "choose one that you may write to: --results")
+    return must("folder", False, f"{folder}: {error.strerror}", "choose one that you may write to: --results")
 
 
-def _tried(what: str, trial: Callable[[Path], bool], folder: Path, so: str, instead: str = "") -> Finding:
-    """Whether the file system does what makes it `so`; where there is no such thing, what does it `instead`, if any."""
+def _tried(what: str, trial: Callable[[Path], bool], folder: Path, so: str) -> Finding:
+    """Whether the file system does what makes it `so`."""
     another = "choose a results folder on another file system: --results"
     try:
-        kept = trial(folder)
+        kept, problem = trial(folder), "done, but not as it must be"
     except OSError as error:
-        if instead and error.errno in NO_LINKS:
-            told = f"none here; {instead} sees to it that {so}"
-            return Finding("warning", what, told, "go on; a lock that a dead worker leaves is named, to be removed")
-        return Finding("FAILED", what, f"{error.strerror or error} here; without it not: {so}", another)
-    if kept:
-        return Finding("ok", what, so)
-    return Finding("FAILED", what, f"done, but not as it must be; so not: {so}", another)
+        if trial is _link and error.errno in NO_LINKS:
+            told = f"none here; a lock sees to it that {so}"
+            return should(what, False, told, "go on; a lock that a dead worker leaves is named, to be removed")
+        kept, problem = False, f"{error.strerror or error} here"
+    return must(what, kept, so if kept else f"{problem}; without it not: {so}", another)
 
 
 def _link(folder: Path) -> bool:
@@ -156,64 +135,111 @@ def _fsync(folder: Path) -> bool:
     return True
 
 
-def _free_space(folder: Path) -> Finding:
-    free = shutil.disk_usage(folder).free
-    told = f"{free / 1e9:,.1f} GB free; a quota of yours is not seen here"
-    if free < LITTLE_BYTES:
-        return Finding("warning", "space", told, "make room, or choose another folder: --results")
-    return Finding("ok", "space", told)
+TRIALS = (
+    ("hard link", _link, "the first to publish a record wins"),
+    ("rename", _rename, "files appear whole or not at all"),
+    ("exclusive", _exclusive, "of two who submit at once, one is told so"),
+    ("fsync", _fsync, "what was saved survives a crash"),
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------- job
-def look_around(folder: str, packs_per_gpu: int = 0) -> None:
-    """What the job does: say hello, wait for the answer, and write down what this machine has.
-
-    With `packs_per_gpu` it measures what its GPUs train with one pack each at a time, and with so many.
-    """
-    place = Path(folder)
-    hello_at = time.time()
+def look_around(place: Path) -> None:
+    """What the job does: say hello, wait for the answer, and write down what its node means for a sweep."""
+    asked, hello_at = read(place / "asked.json"), time.time()
     write(place / "hello.json", {})
-    answer_seen_at = time.time() if _appears(place / "answer.json") else None
-    seen = _torch()
-    report = NodeReport(
-        host=os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
-        python=platform.python_version(),
-        executable=sys.executable,
-        harness=harness.__version__,
-        code=str(Path(harness.__file__).parents[1]),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        **seen,
-        cuda_visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
-        gpu_driver=any(Path(path).exists() for path in ("/proc/driver/nvidia", "/dev/kfd")),
-        hello_at=hello_at,
-        answer_seen_at=answer_seen_at,
-        files=try_files(place),
-        can_requeue=cluster.can_requeue(),
-        **(_throughputs(len(seen["gpus"]), packs_per_gpu) if seen["gpus"] and packs_per_gpu else {}),
-    )
-    write(place / "report.json", report._asdict())
+    seen_at = time.time() if _appears(place / "answer.json") else None
+    answered_at = read(place / "answer.json")["at"] if seen_at else math.nan
+    profile, host = Profile.model_validate(asked["profile"]), os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch, gpus = torch_row(asked["torch"])
+    rows = [fact("node", f"{host}: Python {platform.python_version()}, {sys.executable}"), torch]
+    if profile.gpus:
+        has_driver = any(Path(path).exists() for path in ("/proc/driver/nvidia", "/dev/kfd"))
+        rows.append(gpu_row(profile, gpus, os.environ.get("CUDA_VISIBLE_DEVICES"), has_driver))
+    told, fewer = f"{cores} may be used, {profile.cpus} asked", f"cpus: {cores}, as jobs train no faster with more"
+    rows += [should("CPUs", cores >= profile.cpus, told, fewer), *talk_rows(host, hello_at, answered_at, seen_at)]
+    if not cluster.can_requeue():
+        told = "the job has no scontrol, as in a container: at its time limit it does not start again by itself"
+        rows.append(should("requeue", False, told, "`harness submit` again then: it goes on from its checkpoint"))
+    files = try_files(place)
+    wrong = [finding._replace(told=f"on {host}: {finding.told}") for finding in files if finding.level != "ok"]
+    rows += wrong or [fact("files", f"the same on {host}: {', '.join(finding.what for finding in files)}")]
+    if asked["measure"]:
+        rows.append(sharing_row(profile, gpus, _rate))
+    code = str(Path(harness.__file__).parents[1])
+    write(place / "report.json", {"harness": harness.__version__, "code": code, "rows": rows})
 
 
-def _torch() -> dict[str, Any]:
-    """What the fields of a NodeReport say of torch: a broken one must not end the job."""
+def torch_row(torch_here: str) -> tuple[Finding, list[str]]:
+    """Whether torch is there, and the same as where the job was sent off; and the GPUs that it sees."""
     begin = time.monotonic()
     try:
         torch = importlib.import_module("torch")
         gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-        version, error = metadata.version("torch"), ""  # `torch.__version__` may have a suffix, which that lacks
-    except Exception as problem:
-        gpus, version, error = [], None, f"{type(problem).__name__}: {problem}"
-    return {"torch": version, "torch_error": error, "torch_seconds": time.monotonic() - begin, "gpus": gpus}
+        there = metadata.version("torch")  # `torch.__version__` may have a suffix, which that lacks
+    except Exception as problem:  # a broken one must not end the job
+        told = f"cannot be imported: {type(problem).__name__}: {problem}"[:300]
+        return must("torch", False, told, "install it in the node's environment, or load that in setup:"), []
+    told = f"{there}, imported in {time.monotonic() - begin:.1f} s; here it is {torch_here}"
+    move = "train only there, or use one environment: records of two are equal to a tolerance, not to the bit"
+    return should("torch", there == torch_here, told, move), gpus
 
 
-def _throughputs(gpus: int, packs_per_gpu: int) -> dict[str, Any]:
-    """What the fields of a NodeReport say of sharing GPUs."""
+def gpu_row(profile: Profile, gpus: Sequence[str], visible: str | None, has_driver: bool) -> Finding:
+    """Whether torch sees the GPUs that were asked for; `visible` is what CUDA_VISIBLE_DEVICES says."""
+    names = f" ({', '.join(gpus)})" if gpus else ""
+    told = f"torch sees {len(gpus)} of {profile.gpu_count}{names}; CUDA_VISIBLE_DEVICES is {visible or 'not set'}"
+    if not gpus and visible and not has_driver:
+        move = "`device: cpu` in experiments (the testbed's GPUs are not real), or a node with a driver"
+        return should("GPU", False, f"{told}, and the node has no driver of one", move)
+    move = "a torch built for the node's GPUs, or another `gpus:` or `constraint:`"
+    return must("GPU", len(gpus) >= profile.gpu_count, told, move)
+
+
+def talk_rows(host: str, hello_at: float, answered_at: float, seen_at: float | None) -> Iterator[Finding]:
+    """How soon one machine sees the files of the other, and what their clocks differ by.
+
+    The answer was written, `answered_at` by the other clock, between the two moments at which `host` looked at its own.
+    """
+    if seen_at is None:
+        told = f"{host} did not see a file that was written here while it looked for it"
+        yield must("visibility", False, told, "choose a results folder that all nodes share: --results")
+        return
+    seconds, ahead = seen_at - hello_at, (hello_at + seen_at) / 2 - answered_at
+    told = f"a file from {host} and the answer to it were both seen within {seconds:.1f} s"
+    move = "be patient with status and cancel, or choose another file system: --results"
+    yield should("visibility", seconds <= MOST_SEEN_SECONDS, told, move)
+    side = "ahead" if ahead > 0 else "behind"
+    told = f"the clock of {host} is {abs(ahead):.1f} s {side} (±{seconds / 2:.1f} s)"
+    move = "tell the administrators (NTP); signs of life of jobs look that much newer or older than they are"
+    yield should("clock", abs(ahead) - seconds / 2 <= MOST_CLOCK_SECONDS, told, move)
+
+
+def sharing_row(profile: Profile, gpus: Sequence[str], rate: Callable[[int], float]) -> Finding:
+    """Whether packs that share a GPU train more in a second, as `rate` says of packs at a time, than one alone."""
+    packs = profile.packs_per_gpu
+    if not gpus:
+        move = "ask for a node with a GPU (gpus:, partition:), or leave out --measure"
+        return should("sharing", False, "no GPU here: not measured", move)
+    if packs == 1:
+        move = "packs_per_gpu: 4, for one, and as many cpus: a GPU, to compare with 1"
+        return should("sharing", False, "packs_per_gpu: 1 leaves nothing to compare: not measured", move)
+    try:
+        alone, shared = rate(len(gpus)), rate(len(gpus) * packs)
+    except Exception as problem:  # which must not end the job
+        told = f"{type(problem).__name__}: {problem}"[:300]
+        return must("sharing", False, told, "fewer packs_per_gpu, or mend what it says")
+    gain = shared / alone if alone else math.inf
+    told = f"{alone:,.0f} evaluations/s with 1 pack a GPU, {shared:,.0f} with {packs} ({gain:.2f} times)"
+    move = "packs_per_gpu: 1, or start MPS in setup: (docs/cluster.md)"
+    return should("sharing", gain >= LEAST_GAIN, f"{gpus[0]}: {told}", move)
+
+
+def _rate(packs: int) -> float:
     from harness.dispatch.sharing import throughput  # which loads what trains
 
-    try:
-        return {"throughputs": [throughput("cuda", gpus * packs, MEASURE_SECONDS) for packs in (1, packs_per_gpu)]}
-    except Exception as problem:
-        return {"throughput_error": f"{type(problem).__name__}: {problem}"}
+    return throughput("cuda", packs, MEASURE_SECONDS)
 
 
 def _appears(path: Path) -> bool:
@@ -229,12 +255,10 @@ def write(path: Path, data: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(data), encoding="utf-8")
 
 
-def read_report(path: Path) -> NodeReport:
-    """What the job wrote."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    files = [Finding(*finding) for finding in data["files"]]
-    return NodeReport(**data | {"files": files, "throughputs": [Throughput(*each) for each in data["throughputs"]]})
+def read(path: Path) -> dict[str, Any]:
+    """What a file of the talk says."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    look_around(sys.argv[1], int(sys.argv[2]))
+    look_around(Path(sys.argv[1]))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.dispatch.here import Failed, train_here
-from harness.dispatch.node import Throughput
 from harness.dispatch.slots import Evaluated, PackedRuns
 from harness.spec import Adam, KanShape, Recipe, RunSpec, Task
 from harness.spec.run import Device
@@ -19,10 +18,10 @@ LANES = 32  # the most that a pack of the torch engine has
 ENDLESS = 10**6  # evaluations: none of these packs comes to its end while it is watched
 
 
-def throughput(device: Device, packs: int, seconds: float) -> Throughput:
-    """What so many packs train in a second that share a device, each in a process of its own.
+def throughput(device: Device, packs: int, seconds: float) -> float:
+    """Evaluations a second, of all lanes, of so many packs that share a device, each in a process of its own.
 
-    Evaluations are counted for `seconds` from when every pack has begun to train. A HarnessError if one fails.
+    They are counted for `seconds` from when every pack has begun to train. A HarnessError if one fails.
     """
     heard: dict[int, list[tuple[float, int]]] = {number: [] for number in range(packs)}
     began: list[float] = []
@@ -40,7 +39,7 @@ def throughput(device: Device, packs: int, seconds: float) -> Throughput:
                 heard[pack[0].seed // LANES].append((now, event.evaluations))
                 if not began and all(heard.values()):
                     began.append(now)
-    return Throughput(device, packs, LANES * sum(_rate(said, began[0]) for said in heard.values()))
+    return LANES * sum(_rate(said, began[0]) for said in heard.values())
 
 
 def _pack(number: int) -> PackedRuns:

@@ -1,15 +1,17 @@
 """What the command line says of results on disk: their sizes, what can be removed, and what was."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.dispatch.leftovers import LEFTOVER_KINDS, Kind, Leftover, Leftovers, Removed, runs_of
+from harness.dispatch.leftovers import KINDS, Kind, OnDisk, Removed, runs_of
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
+Removable = Mapping[Kind, Sequence[OnDisk]]
 UNITS = ("B", "kB", "MB", "GB", "TB")
 WHAT: dict[Kind, str] = {
-    "checkpoints": "saved states of runs that have records, or that no plan names",
+    "checkpoints": "saved states that cannot be read, or whose runs have records or no plan",
     "snapshots": "copies of the code that no queued or running job needs",
     "logs": "output of jobs that have ended and whose runs all have records",
     "damaged": "what was set aside as damaged, and files that never became whole",
@@ -43,75 +45,77 @@ def disk_json(sizes: Mapping[str, int], notable: int) -> dict[str, int]:
     return {"total": sum(sizes.values()), **sizes, "freed_by_clean": notable}
 
 
-def clean_table(found: Leftovers) -> Table:
+def clean_table(found: Removable) -> Table:
     """A row for each kind of what can be removed."""
-    rows = [
-        (kind, len(those), size_words(_bytes(those)), WHAT[kind])
-        for kind in LEFTOVER_KINDS
-        if (those := found.of(kind))
-    ]
+    rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind, those in found.items()]
     columns = (*text_columns("kind"), *number_columns("number", "size"), *text_columns("what"))
     return table_of("", columns, rows)
 
 
-def cautions(found: Leftovers, words: Mapping[str, str]) -> list[str]:
+def stay_lines(rows: Iterable[OnDisk]) -> list[str]:
+    """What is still needed, or may be, and why."""
+    groups: dict[tuple[Kind, str], list[OnDisk]] = defaultdict(list)
+    for one in rows:
+        if one.needed_by:
+            groups[one.kind, one.needed_by].append(one)
+    return [f"{kind}: {_amount(those)} stay: {why}" for (kind, why), those in groups.items()]
+
+
+def cautions(found: Removable, only_copies: int, words: Mapping[str, str]) -> list[str]:
     """What to know before anything is removed; `words` says what the first runs are that no plan names."""
-    lines = [f"stays: {why}" for why in found.stays]
-    if number := sum(one.is_only_copy for one in found.of("snapshots")):
-        lines.append(f"snapshots of code that no commit has: {number}; records name it by the snapshot's hash alone")
-    if runs := list(runs_of(found.of("unplanned"))):
+    lines = []
+    if only_copies:
+        lines.append(f"snapshots: {only_copies} of code that no commit has; records name it by the hash alone")
+    if runs := list(runs_of(found.get("unplanned", ()))):
         lines.append(f"unplanned: {len(runs):,} runs, which only training brings back once their records are removed")
         lines += [f"  {run} {words.get(run, '')}".rstrip() for run in runs[:MOST_NAMED]]
     if len(runs) > MOST_NAMED:
         lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")
-    if found.of("networks"):
-        lines.append(
-            "networks: only --networks removes them, as only training in another results folder brings them back"
-        )
+    if "networks" in found:
+        lines.append("networks: only training in another results folder brings them back")
     return lines
 
 
-def question(kind: Kind, found: Leftovers) -> str:
-    """Asks whether those of a kind are to be removed."""
-    return f"remove {kind}: {_amount(found.of(kind))}?"
+def question(wanted: Removable) -> str:
+    """Asks whether these kinds are to be removed."""
+    return f"remove {', '.join(f'{kind} ({_amount(those)})' for kind, those in wanted.items())}?"
 
 
-def unnamed_words(found: Leftovers) -> str:
-    """What to say to --yes without a kind: which kinds there are."""
-    options = [f"--{kind} ({_amount(those)})" for kind in LEFTOVER_KINDS if (those := found.of(kind))]
-    return f"--yes: say what to remove: {', '.join(options) or 'but nothing can be removed now'}"
-
-
-def removed_words(kind: Kind, removed: Removed) -> str:
-    """What became of a kind."""
-    return f"removed {kind}: {removed.number:,}, {size_words(removed.bytes)}"
+def clean_lines(found: Removable, chosen: Sequence[Kind], removed: Mapping[Kind, Removed]) -> list[str]:
+    """What became of the kinds that were chosen, or else how to choose some."""
+    if not found:
+        return ["nothing can be removed"]
+    if not chosen:
+        return [f"name the kinds to remove, as in `harness clean --{next(iter(found))}`"]
+    gone = {kind: f"{one.number:,}, {size_words(one.bytes)}" for kind, one in removed.items()}
+    return [f"removed {kind}: {gone[kind]}" if kind in gone else f"{kind}: nothing can be removed" for kind in chosen]
 
 
 def clean_json(
-    results: Path, sizes: Mapping[str, int], found: Leftovers, removed: Mapping[Kind, Removed]
+    results: Path, sizes: Mapping[str, int], rows: Iterable[OnDisk], found: Removable, removed: Mapping[Kind, Removed]
 ) -> dict[str, Any]:
     """The same for a script, with every path and run; `removed` has the kinds that were chosen."""
     kinds = {
         kind: {
-            "number": len(those := found.of(kind)),
+            "number": len(those := found.get(kind, ())),
             "bytes": _bytes(those),
             "paths": [str(one.path) for one in those],
             "runs": list(runs_of(those)),
         }
-        for kind in LEFTOVER_KINDS
+        for kind in KINDS
     }
     return {
         "results": str(results),
         "disk_bytes": {"total": sum(sizes.values()), **sizes},
         "removable": kinds,
-        "stays": list(found.stays),
+        "stays": stay_lines(rows),
         "removed": {kind: one._asdict() for kind, one in removed.items()},
     }
 
 
-def _amount(those: Sequence[Leftover]) -> str:
+def _amount(those: Sequence[OnDisk]) -> str:
     return f"{len(those):,}, {size_words(_bytes(those))}"
 
 
-def _bytes(those: Sequence[Leftover]) -> int:
+def _bytes(those: Sequence[OnDisk]) -> int:
     return sum(one.bytes for one in those)

@@ -6,6 +6,7 @@ Real runs made the folder: of plans, of an earlier plan, of a plan that was remo
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from harness.cli import main
 from harness.dispatch import leftovers as module
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.events import EventLog, read_attempts
-from harness.dispatch.leftovers import LEFTOVER_KINDS, NOTABLE_BYTES, leftovers, remove
+from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, on_disk, removable, remove
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import SentJob, Submission, now, write_submission
 from harness.record import record_path
@@ -90,8 +91,8 @@ class Swept(NamedTuple):
         return found
 
     def leftovers(self) -> dict[str, set[str]]:
-        found = leftovers(self.results)
-        return {kind: {str(one.path.relative_to(self.results)) for one in found.of(kind)} for kind in LEFTOVER_KINDS}
+        found = removable(on_disk(self.results))
+        return {kind: {str(one.path.relative_to(self.results)) for one in found.get(kind, ())} for kind in KINDS}
 
 
 def _stopped(swept: Swept, name: str, elsewhere: Path) -> str:
@@ -167,6 +168,10 @@ def made(tmp_path_factory) -> Made:
     for path in (old, new):
         path.write_text('{"half')
     _aged(old)
+    broken = swept.results / "checkpoints" / f"{'0' * 16}.checkpoint"
+    broken.write_text("harness checkp")
+    _aged(broken)
+    expected["checkpoints"].add(f"checkpoints/{broken.name}")
     expected["damaged"] = {f"runs/damaged/{again}.{'0' * 12}.json", f"runs/{old.name}"}
     return Made(swept, expected)
 
@@ -183,13 +188,13 @@ def test_what_is_shown_is_what_nobody_needs(made, swept):
     """Runs of an earlier plan and of other experiments, and packs that have yet to end, need theirs."""
     assert swept.leftovers() == made.expected
     before = swept.files()
-    shown = swept.harness("clean", None, "--dry-run").output
+    shown = swept.harness("clean").output
     told = json.loads(swept.harness("clean", None, "--json").stdout)
     assert swept.files() == before
     for kind, paths in made.expected.items():
         assert f"│ {kind} " in shown
         assert {str(Path(path).relative_to(swept.results)) for path in told["removable"][kind]["paths"]} == paths
-    assert shown.endswith("nothing was removed\n")
+    assert shown.endswith("name the kinds to remove, as in `harness clean --checkpoints`\n")
     run = min(Path(path).stem for path in made.expected["unplanned"])
     assert f"  {run} rows.csv [1,3,1] seed " in shown
     assert "2 runs, which only training brings back" in shown
@@ -218,7 +223,7 @@ def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
     plans = ("sweep", "other", "going", "own")
     states = {name: json.loads(swept.harness("status", name, "--json").stdout)["states"] for name in plans}
     before = swept.files()
-    done = swept.harness("clean", None, "--yes", *(f"--{kind}" for kind in LEFTOVER_KINDS if kind != "networks"))
+    done = swept.harness("clean", None, "--yes", *(f"--{kind}" for kind in KINDS if kind != "networks"))
     assert done.exit_code == 0, done.output
     assert swept.files() == before - set.union(*made.expected.values()) | made.expected["networks"]
     assert done.output.splitlines()[-1] == disk_words(swept.results, disk_bytes(swept.results), notable=0)
@@ -237,10 +242,11 @@ def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_fin
     """After --replan one is not, and keeps those that the other one shares with it. What is removed is not trained."""
     swept.write("sweep", [1, 2, 4])
     assert swept.harness("plan", "sweep", "--replan").exit_code == 0
-    shown = swept.harness("clean", None, "--dry-run").output
+    shown = swept.harness("clean").output
     assert "│ networks " in shown
-    assert "networks: only --networks removes them" in shown
-    assert f"2 networks of sweep stay: it is not finished, as `harness status {swept.results}/sweep` says" in shown
+    assert "networks: only training in another results folder brings them back" in shown
+    stay = f"stay: {swept.results}/sweep is not finished, as `harness status {swept.results}/sweep` says"
+    assert re.search(f"networks: 2, .* {re.escape(stay)}", shown)
     before = swept.files()
     assert swept.harness("clean", None, "--yes", "--networks").exit_code == 0
     can_go = {*swept.runs("other"), *_earlier_runs(swept)}.difference(swept.runs("sweep"))
@@ -251,34 +257,30 @@ def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_fin
 
 
 def test_only_what_is_asked_for_is_removed(made, swept):
-    """Of --yes the kinds that it names; on a terminal those that the user agrees to, and none at Ctrl-C."""
+    """The kinds that are named, with --yes or if the user agrees on a terminal; none at Ctrl-C."""
     before = swept.files()
     refused = swept.harness("clean", None, "--yes")
-    assert "--yes: say what to remove: --checkpoints (3, " in refused.output
-    assert refused.exit_code == 2
-    assert "there is no terminal to ask at; --yes with the kinds to remove" in swept.harness("clean").output
+    assert (refused.exit_code, "--yes: say what to remove: --checkpoints, --snapshots" in refused.output) == (2, True)
+    assert "there is no terminal to ask at; --yes goes on" in swept.harness("clean", None, "--damaged").output
     assert swept.files() == before
     assert swept.harness("clean", None, "--yes", "--logs").exit_code == 0
     assert swept.files() == before - made.expected["logs"]
-    again = swept.harness("clean", None, "--yes", "--logs").output.splitlines()
-    assert again[-2:] == ["logs: nothing can be removed", "nothing was removed"]
-    for answers, gone in (("y\n\x04", set()), ("n\n\ny\n\n\n", made.expected["damaged"])):
+    assert swept.harness("clean", None, "--yes", "--logs").output.splitlines()[-1] == "logs: nothing can be removed"
+    for answer, gone in (("\x04", set()), ("\n", set()), ("y\n", made.expected["damaged"])):
         ours, theirs = pty.openpty()
-        os.write(ours, answers.encode())
-        command = [sys.executable, "-m", "harness", "clean", "--results", str(swept.results)]
+        os.write(ours, answer.encode())
+        command = [sys.executable, "-m", "harness", "clean", "--damaged", "--results", str(swept.results)]
         told = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
         os.close(ours)
         os.close(theirs)
-        assert "remove checkpoints: 3, " in told.stdout
+        assert "remove damaged (2, " in told.stdout
         assert swept.files() == before - made.expected["logs"] - gone, told
 
 
 def test_an_experiment_is_cleaned_alone(made, swept):
     """What belongs to no experiment stays; so does what another one has left."""
     told = json.loads(swept.harness("clean", "sweep", "--json").stdout)["removable"]
-    found = {
-        kind: {str(Path(path).relative_to(swept.results)) for path in told[kind]["paths"]} for kind in LEFTOVER_KINDS
-    }
+    found = {kind: {str(Path(path).relative_to(swept.results)) for path in told[kind]["paths"]} for kind in KINDS}
     networks = {f"networks/{run}.npz" for run in {*swept.runs("sweep"), *_earlier_runs(swept)}}
     (of_sweep,) = [path for path in made.expected["checkpoints"] if pack_key(made.swept.runs("sweep")) in path]
     aside = {path for path in made.expected["damaged"] if "/damaged/" in path}
@@ -302,7 +304,7 @@ def test_an_interruption_leaves_a_valid_folder(made, swept):
                 raise KeyboardInterrupt
 
         with suppress(KeyboardInterrupt):
-            remove(leftovers(swept.results).found, interrupt)
+            remove([one for one in on_disk(swept.results) if not one.needed_by], interrupt)
         now_left = set.union(*swept.leftovers().values())
         assert now_left < left
         assert len(now_left) == len(left) - 1
@@ -328,13 +330,13 @@ def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
 # ---------------------------------------------------------------------------------------------------- what is not known
 def test_what_its_writer_removes_meanwhile_is_no_leftover(tmp_path, monkeypatch):
     """A half-written file that is gone before its size is asked for is left out."""
-    half = tmp_path / "sweep" / f".{uuid.uuid4().hex}.json"
+    half = tmp_path / "runs" / f".{uuid.uuid4().hex}.json"
     half.parent.mkdir()
     half.write_text("half of")
     _aged(half)
-    assert [one.path for one in leftovers(tmp_path).found] == [half]
+    assert [one.path for one in on_disk(tmp_path)] == [half]
     monkeypatch.setattr(module, "_is_stale", lambda path: not path.unlink())
-    assert leftovers(tmp_path).found == ()
+    assert list(on_disk(tmp_path)) == []
 
 
 @pytest.mark.parametrize("broken", ["sweep/manifest.1.json", "other/manifest.json", "gone", "runs"])
@@ -350,9 +352,9 @@ def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
         place.write_text(place.read_text()[:-100])
     found = swept.leftovers()
     assert found["unplanned"] == found["data"] == found["networks"] == set()
-    assert len(found["checkpoints"]) == 2  # that of `lost`, whose run has no record, stays
+    assert len(found["checkpoints"]) == (2 if broken == "runs" else 3)  # that of `lost`, whose run has no record, stays
     assert found["snapshots"] == (set() if broken == "runs" else made.expected["snapshots"])
-    assert str(place) in swept.harness("clean", None, "--dry-run").output
+    assert str(place) in swept.harness("clean").output
 
 
 def _send_off(swept: Swept, name: str, snapshot: str, profile: Profile | None, identity: str) -> None:
@@ -365,25 +367,31 @@ def _send_off(swept: Swept, name: str, snapshot: str, profile: Profile | None, i
     write_submission(swept.results / name, sent, {planned.run_id: planned.run for planned in manifest.runs})
 
 
-def test_the_snapshot_of_a_job_stays_if_nobody_knows_of_the_job(made, swept, monkeypatch):
-    """There is no SLURM here to ask; SLURM can have put another user's job back; a damaged submission can be of any."""
+def test_the_snapshot_of_a_job_stays_while_it_runs_or_may(made, swept, monkeypatch):
+    """No SLURM to ask; it runs; SLURM can have put another user's job back; a damaged submission can be of any."""
     monkeypatch.setenv("PATH", str(swept.folder))
     (snapshot,) = [Path(path).name for path in made.expected["snapshots"]]
     _send_off(swept, "going", snapshot, Profile(time_minutes=60), "5ub")
     assert swept.leftovers()["snapshots"] == set()
-    assert "not verified (there is no SLURM here)" in swept.harness("clean", None, "--dry-run").output
+    assert "not verified (there is no SLURM here)" in swept.harness("clean").output
     for command in ("sbatch", "squeue"):  # it lists no job of another user
         (swept.folder / command).write_text("#!/bin/sh\n")
         (swept.folder / command).chmod(0o755)
     log = EventLog(swept.results / "going" / "attempts", "a77")
     log.write("begun", submission="5ub", place=0, host="there", pid=1)
+    log.write("pack_begun", runs=swept.runs("going"))
+    squeue, empty = swept.folder / "squeue", (swept.folder / "squeue").read_text()
+    squeue.write_text("#!/bin/sh\necho '7_0|harness-going-5ub|RUNNING|None'\n")
+    assert swept.leftovers()["snapshots"] == set()
+    assert f"stay: a job of {swept.results}/going may need them\n" in swept.harness("clean").output
+    squeue.write_text(empty)
     log.write("ended", why="preempted", requeued=False)
     assert swept.leftovers()["snapshots"] == set()
-    assert "not verified (sent off by u, " in swept.harness("clean", None, "--dry-run").output
+    assert "not verified (sent off by u, " in swept.harness("clean").output
     sent = swept.results / "going" / "submissions" / "5ub" / "submission.json"
     sent.write_text(sent.read_text()[:-10])
     assert swept.leftovers()["snapshots"] == set()
-    assert "all snapshots stay" in swept.harness("clean", None, "--dry-run").output
+    assert f"stay: {sent} is damaged" in swept.harness("clean").output
     shutil.rmtree(sent.parent)
     assert swept.leftovers()["snapshots"] == made.expected["snapshots"]
 
@@ -398,7 +406,7 @@ def test_nothing_of_what_trains_is_removed(made, swept):
     """Its snapshot and its rows stay while it trains, and once it was stopped its checkpoint does."""
     swept.write("long", [0, 1], ROWS, evaluations=LONG)
     command = [sys.executable, "-m", "harness", "submit", str(swept.folder / "long.yaml"), "--local", "1", "--yes"]
-    every = [f"--{kind}" for kind in LEFTOVER_KINDS]
+    every = [f"--{kind}" for kind in KINDS]
     with subprocess.Popen([*command, "--results", str(swept.results)], stdout=subprocess.DEVNULL) as training:
         attempts = swept.results / "long" / "attempts"
         while not _has_begun(attempts):
@@ -410,16 +418,16 @@ def test_nothing_of_what_trains_is_removed(made, swept):
         assert len(list((swept.results / "data").iterdir())) == 1
         training.send_signal(signal.SIGINT)
         training.wait(60)
-    assert len(list((swept.results / "checkpoints").iterdir())) == 2  # that of `going` is the other
-    found = swept.leftovers()
-    assert (found["snapshots"], found["checkpoints"]) == ({f"snapshots/{snapshot.name}"}, set())
+    assert len(list((swept.results / "checkpoints").iterdir())) == 3  # and that of `going`, and one that is broken
+    found, broken = swept.leftovers(), {f"checkpoints/{'0' * 16}.checkpoint"}
+    assert (found["snapshots"], found["checkpoints"]) == ({f"snapshots/{snapshot.name}"}, broken)
     assert not any(record_path(swept.results / "runs", run).exists() for run in swept.runs("long"))
 
 
 def test_a_results_folder_of_nothing_takes_nothing(tmp_path):
     """And there is nothing to remove."""
     assert set(disk_bytes(tmp_path).values()) == {0}
-    assert leftovers(tmp_path).found == ()
+    assert list(on_disk(tmp_path)) == []
     done = CliRunner().invoke(main, ["clean", "--results", str(tmp_path)])
     assert done.output == f"disk: {tmp_path}/ takes 0 B\nnothing can be removed\n"
 

@@ -154,13 +154,15 @@ def test_a_job_that_was_queued_before_trains(tmp_path):
     assert {path.stem for path in (tmp_path / "runs").glob("*.json")} == set(itertools.chain(*queued["ids"]))
 
 
-def test_a_probe_that_was_queued_before_reports(tmp_path):
-    """`python -m harness.dispatch.node FOLDER PACKS` writes what it sees of its node."""
-    (tmp_path / "answer.json").write_text("{}", encoding="utf-8")
+def test_a_probe_job_reports(tmp_path):
+    """`python -m harness.dispatch.node FOLDER` writes what it sees of its node."""
+    asked = {"profile": {"partition": "long", "setup": ["true"]}, "torch": "2.0", "measure": False}
+    (tmp_path / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
+    (tmp_path / "answer.json").write_text('{"at": 0}', encoding="utf-8")
     done = in_process("-m", "harness.dispatch.node", str(tmp_path), "0")
 
     assert done.returncode == 0, done.stderr
-    assert content(tmp_path / "report.json")["torch"]
+    assert "torch" in [what for _, what, *_ in content(tmp_path / "report.json")["rows"]]
 
 
 def test_the_command_is_a_module_too():

@@ -1,23 +1,24 @@
 """`harness clean`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
-from harness.cli.options import asked, json_option, results_option, together
+from harness.cli.options import confirm, json_option, results_option, together, yes_option
 from harness.cli.plans import frozen_plan
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.leftovers import (
-    LEFTOVER_KINDS,
-    ONLY_IF_NAMED,
+    KINDS,
     Kind,
-    Leftovers,
+    OnDisk,
     Removed,
-    leftovers,
+    is_only_copy,
     of_experiments,
+    on_disk,
+    removable,
     remove,
     run_words,
     runs_of,
@@ -27,17 +28,15 @@ from harness.show.console import console, print_table, steps_progress
 from harness.show.disk import (
     MOST_NAMED,
     WHAT,
+    Removable,
     cautions,
     clean_json,
+    clean_lines,
     clean_table,
     disk_words,
     question,
-    removed_words,
-    unnamed_words,
+    stay_lines,
 )
-
-NOTHING = "nothing was removed"
-NOTHING_FOUND = "nothing can be removed"
 
 kind_options = together(
     *(click.option(f"--{kind}", kind, is_flag=True, help=f"Remove {what}.") for kind, what in WHAT.items())
@@ -48,43 +47,38 @@ kind_options = together(
 @click.argument("files", type=click.Path(path_type=Path), metavar="[FILE|FOLDER]...", nargs=-1)
 @results_option
 @kind_options
-@click.option("--dry-run", is_flag=True, help="Show what can be removed, and remove nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask. Name the kinds to remove with it. Scripts need it.")
+@yes_option
 @json_option
-def clean(files: tuple[Path, ...], results: Path, dry_run: bool, yes: bool, as_json: bool, **kinds: bool) -> None:
-    """Show what results no longer need on disk, and remove it after asking.
+def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **kinds: bool) -> None:
+    """Show what results no longer need on disk; with options for its kinds, remove them after asking.
 
-    It asks for each kind of files but networks; options choose the kinds. With FILE it looks only at what belongs to
-    these experiments.
+    With FILE it looks only at what belongs to these experiments.
 
     It never removes a plan, a record of a run that a plan names (earlier plans count too), a verdict or a kept page. It
     removes nothing that a job on its way needs, or a pack that has yet to end. `unplanned` are results of yours:
     experiments whose folder was removed, or records that were merged and never planned.
     """
-    chosen: tuple[Kind, ...] = tuple(kind for kind in LEFTOVER_KINDS if kinds[kind])
-    folders = [_folder(file, results) for file in files]
+    chosen = [kind for kind in KINDS if kinds[kind]]
+    if yes and not chosen:
+        raise HarnessError(f"--yes: say what to remove: {', '.join(f'--{kind}' for kind in KINDS)}")
+    folders = [frozen_plan(file, results)[1] for file in files]
     results = _results_of(folders, results)
-    found = _look(results, folders)
+    rows = _look(results, folders)
+    found = removable(rows)
+    wanted = {kind: found[kind] for kind in chosen if kind in found}
     if not as_json:
-        click.echo(disk_words(results, disk_bytes(results), notable=0))
-        _show(results, found)
-    if yes and not (chosen or dry_run):
-        raise HarnessError(unnamed_words(found))
-    is_shown_only = dry_run or (as_json and not yes)
-    wanted = [] if is_shown_only else _wanted(found, chosen, yes)
-    removed = _removed(results, folders, found, wanted) if wanted else {}
+        _show(results, rows, found)
+        if wanted:
+            confirm(question(wanted), yes, "nothing was removed")
+    removed = _removed(results, folders, wanted) if wanted and (yes or not as_json) else {}
+    sizes = disk_bytes(results)
     if as_json:
-        click.echo(json_text(clean_json(results, disk_bytes(results), found, removed)))
+        click.echo(json_text(clean_json(results, sizes, rows, found, removed)))
     else:
-        _tell(results, found, chosen, removed, dry_run)
+        _print([*clean_lines(found, chosen, removed), *([disk_words(results, sizes, notable=0)] if removed else [])])
     failures = [failure for one in removed.values() for failure in one.failures]
     if failures:
         raise HarnessError(f"{len(failures)} could not be removed (first: {failures[0]})", INCOMPLETE)
-
-
-def _folder(file: Path, results: Path) -> Path:
-    """The results folder of an experiment."""
-    return frozen_plan(file, results)[1]
 
 
 def _results_of(folders: Sequence[Path], results: Path) -> Path:
@@ -97,56 +91,33 @@ def _results_of(folders: Sequence[Path], results: Path) -> Path:
     return parents[0]
 
 
-def _look(results: Path, folders: Sequence[Path]) -> Leftovers:
-    """What can be removed, of these experiments alone if there are some."""
+def _look(results: Path, folders: Sequence[Path]) -> list[OnDisk]:
+    """What may be removed, of these experiments alone if there are some."""
     with steps_progress("clean") as told:
-        found = leftovers(results, told)
-    if not folders:
-        return found
-    return of_experiments(found, [results / folder.name for folder in folders])
+        rows = list(on_disk(results, told))
+    return of_experiments(rows, folders) if folders else rows
 
 
-def _show(results: Path, found: Leftovers) -> None:
-    if found.found:
+def _show(results: Path, rows: Sequence[OnDisk], found: Removable) -> None:
+    _print([disk_words(results, disk_bytes(results), notable=0)])
+    if found:
         print_table(clean_table(found))
-    first = list(runs_of(found.of("unplanned")))[:MOST_NAMED]
-    for line in cautions(found, run_words(results, first)):
-        console.print(line, soft_wrap=True)
+    only_copies = sum(is_only_copy(one.path) for one in found.get("snapshots", ()))
+    first = list(runs_of(found.get("unplanned", ())))[:MOST_NAMED]
+    _print([*stay_lines(rows), *cautions(found, only_copies, run_words(results, first))])
 
 
-def _wanted(found: Leftovers, chosen: Sequence[Kind], yes: bool) -> list[Kind]:
-    """The kinds to remove: those chosen, or else all but networks; without `yes`, what the user agrees to of them."""
-    wanted = [kind for kind in chosen or LEFTOVER_KINDS if found.of(kind)]
-    if yes:
-        return wanted
-    if chosen:
-        return [kind for kind in wanted if asked(question(kind, found), NOTHING)]
-    unasked = "--yes with the kinds to remove"
-    return [kind for kind in wanted if kind != ONLY_IF_NAMED and asked(question(kind, found), NOTHING, unasked)]
-
-
-def _tell(
-    results: Path, found: Leftovers, chosen: Sequence[Kind], removed: Mapping[Kind, Removed], dry_run: bool
-) -> None:
-    """What was removed of the kinds that were chosen, and what is left."""
-    lines = [f"{kind}: {NOTHING_FOUND}" for kind in chosen if found.found and not found.of(kind)]
-    if removed:
-        lines += [removed_words(kind, one) for kind, one in removed.items()]
-        lines.append(disk_words(results, disk_bytes(results), notable=0))
-    elif found.found:
-        lines.append(f"dry run: {NOTHING}" if dry_run else NOTHING)
-    else:
-        lines.append(NOTHING_FOUND)
+def _print(lines: Sequence[str]) -> None:
     for line in lines:
         console.print(line, soft_wrap=True)
 
 
-def _removed(results: Path, folders: Sequence[Path], found: Leftovers, wanted: Sequence[Kind]) -> dict[Kind, Removed]:
-    """What was removed of the kinds that are wanted: all that was shown and is still not needed."""
+def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[Kind, Removed]:
+    """What was removed of what is wanted: all that nothing needs by now."""
     removed: dict[Kind, Removed] = {}
     with one_submitter(results / "runs"):
-        still = {(one.kind, one.path) for one in _look(results, folders).found}
-        for kind in wanted:
+        still = {(one.kind, one.path) for one in _look(results, folders) if not one.needed_by}
+        for kind, those in wanted.items():
             with steps_progress(kind) as told:
-                removed[kind] = remove([one for one in found.of(kind) if (kind, one.path) in still], told)
+                removed[kind] = remove([one for one in those if (kind, one.path) in still], told)
     return removed
