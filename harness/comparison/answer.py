@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from harness.base.errors import HarnessError
 from harness.fit import Fit
+from harness.fit.result import CODE, REASON
 
 RefusalCode = Literal["REFUSED_FIT", "NO_OVERLAP", "NOT_FALLING"]
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why there is no comparison: a sentence with the numbers and with what would help."""
+    """Why there is no number."""
 
-    code: RefusalCode
-    reason: str
+    code: Annotated[RefusalCode, str, CODE]
+    reason: Annotated[str, REASON]
 
 
 def common_level(first: Fit, second: Fit) -> float:

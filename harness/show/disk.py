@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, NotRequired, TypedDict, cast
 
 from harness.dispatch.leftovers import LEFTOVER_KINDS, Kind, Leftover, Leftovers, Removed, runs_of
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
@@ -38,9 +38,25 @@ def disk_words(results: Path, sizes: Mapping[str, int], notable: int) -> str:
     return f"{told}; `harness clean{option}` frees about {size_words(notable)}"
 
 
-def disk_json(sizes: Mapping[str, int], notable: int) -> dict[str, int]:
-    """The same in bytes, for a script."""
-    return {"total": sum(sizes.values()), **sizes, "freed_by_clean": notable}
+class DiskBytes(TypedDict):
+    """Bytes of a results folder, by what its files are."""
+
+    total: Annotated[int, "of all files"]
+    records: Annotated[int, "of records"]
+    checkpoints: Annotated[int, "of checkpoints"]
+    networks: Annotated[int, "of networks"]
+    snapshots: Annotated[int, "of snapshots of code"]
+    data: Annotated[int, "of rows of data files"]
+    other: Annotated[int, "of all others"]
+    freed_by_clean: NotRequired[
+        Annotated[int, "what `harness clean` would free, if that is a tenth of all and 10 MB or more; else 0"]
+    ]
+
+
+def disk_json(sizes: Mapping[str, int], notable: int | None = None) -> DiskBytes:
+    """The same for a script."""
+    told = {"total": sum(sizes.values()), **sizes}
+    return cast(DiskBytes, told if notable is None else {**told, "freed_by_clean": notable})
 
 
 def clean_table(found: Leftovers) -> Table:
@@ -87,11 +103,31 @@ def removed_words(kind: Kind, removed: Removed) -> str:
     return f"removed {kind}: {removed.number:,}, {size_words(removed.bytes)}"
 
 
-def clean_json(
-    results: Path, sizes: Mapping[str, int], found: Leftovers, removed: Mapping[Kind, Removed]
-) -> dict[str, Any]:
-    """The same for a script, with every path and run; `removed` has the kinds that were chosen."""
-    kinds = {
+class Removable(TypedDict):
+    """What can be removed of a kind, or could before."""
+
+    number: Annotated[int, "of files, or folders of snapshots"]
+    bytes: Annotated[int, "of them"]
+    paths: Annotated[list[str], "of them"]
+    runs: Annotated[list[str], "ids of the runs that they are of"]
+
+
+class Cleaned(TypedDict):
+    """What results no longer need on disk, and what was removed: nothing without `--yes`.
+
+    Kinds are `checkpoints`, `snapshots`, `logs`, `damaged`, `data`, `unplanned` and `networks`.
+    """
+
+    results: Annotated[str, "the folder"]
+    disk_bytes: Annotated[DiskBytes, "of it, after what was removed"]
+    removable: Annotated[dict[Kind, Removable], "by kind"]
+    stays: Annotated[list[str], "why some of the rest stays that perhaps nobody needs either"]
+    removed: Annotated[Mapping[Kind, Removed], "by kind that was chosen"]
+
+
+def clean_json(results: Path, sizes: Mapping[str, int], found: Leftovers, removed: Mapping[Kind, Removed]) -> Cleaned:
+    """The same for a script, with every path and run."""
+    kinds: dict[Kind, Removable] = {
         kind: {
             "number": len(those := found.of(kind)),
             "bytes": _bytes(those),
@@ -102,10 +138,10 @@ def clean_json(
     }
     return {
         "results": str(results),
-        "disk_bytes": {"total": sum(sizes.values()), **sizes},
+        "disk_bytes": disk_json(sizes),
         "removable": kinds,
         "stays": list(found.stays),
-        "removed": {kind: one._asdict() for kind, one in removed.items()},
+        "removed": removed,
     }
 
 

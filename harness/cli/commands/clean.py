@@ -27,6 +27,7 @@ from harness.show.console import console, print_table, steps_progress
 from harness.show.disk import (
     MOST_NAMED,
     WHAT,
+    Cleaned,
     cautions,
     clean_json,
     clean_table,
@@ -50,7 +51,7 @@ kind_options = together(
 @kind_options
 @click.option("--dry-run", is_flag=True, help="Show what can be removed, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask. Name the kinds to remove with it. Scripts need it.")
-@json_option
+@json_option({"clean [FILE…]": Cleaned})
 def clean(files: tuple[Path, ...], results: Path, dry_run: bool, yes: bool, as_json: bool, **kinds: bool) -> None:
     """Show what results no longer need on disk, and remove it after asking.
 
