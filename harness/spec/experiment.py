@@ -22,18 +22,20 @@ from harness.spec.task import Task, TaskEntry
 
 
 class Window(Frozen):
-    """The sizes a law is fitted to, declared before the run; points outside are drawn hollow and counted."""
+    """The sizes a law is fitted to, declared before the run; points outside are drawn hollow and counted.
+
+    `min` and `max` are sizes on `axis`. `until: minimum` ends the window, on whatever axis a law is fitted, at the size
+    with the least mean test loss over seeds: curves turn up once the data are used up.
+    """
 
     axis: Annotated[CountName, str, "of its ends"] = "params.trainable"
     min: Annotated[Positive | None, "its lower end"] = None
     max: Annotated[Positive | None, "its upper end"] = None
-    until: Annotated[
-        Literal["minimum"] | None,
-        NotRequired,
-        "`minimum` ends it, on whatever axis a law is fitted, at the size with the least mean test loss over seeds: "
-        "curves turn up once the data are used up",
-    ] = Field(None, exclude_if=lambda value: value is None)
+    until: Annotated[Literal["minimum"] | None, NotRequired, "what else ends it"] = Field(
+        None, exclude_if=lambda value: value is None
+    )
 
+    @model_validator(mode="after")
     def _holds_something(self) -> Window:
         if self.max is not None and self.until is not None:
             raise ValueError(f"max={self.max:g} and until={self.until} both end the window; keep one of them")
