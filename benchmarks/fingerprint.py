@@ -11,12 +11,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OURS = ("benchmarks", "harness")
 LIBRARIES = ("numpy", "scipy")
+TYPES = ("annotation", "returns")  # of a syntax tree
 
 
 def fingerprint(module: str) -> str:
     """The hash of the code behind a module of ours, and the major and minor versions of numpy and scipy.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings, types and layout do not count.
     """
     code = hashlib.sha256()
     for name, path in sorted(files_behind(module).items()):
@@ -71,12 +72,12 @@ def _is_module(name: str) -> bool:
 
 
 def meaning(node: object) -> str:
-    """A syntax tree as text: the same under every Python, unlike `ast.dump`; without docstrings."""
+    """A syntax tree as text: the same under every Python, unlike `ast.dump`; without docstrings and annotations."""
     if isinstance(node, list):
         return f"[{' '.join(meaning(item) for item in node)}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
+    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) and name not in TYPES}
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
         fields["body"] = node.body[1:]
     return f"{type(node).__name__}({' '.join(f'{name}={meaning(value)}' for name, value in fields.items())})"

@@ -80,9 +80,9 @@ def test_the_hash_covers_what_decides_the_numbers():
 
 
 def test_only_meaning_counts_in_the_hash():
-    """A comment, a docstring and a line break change nothing; a number does."""
+    """A comment, a docstring, a type and a line break change nothing; a number does."""
     code = 'def half(x):\n    """Half of x."""\n    return x / 2\n'
-    same = "# of two\ndef half(x):\n    return (\n        x / 2)\n"
+    same = "# of two\ndef half(x: float) -> float:\n    return (\n        x / 2)\n"
 
     assert meaning(ast.parse(code)) == meaning(ast.parse(same))
     assert meaning(ast.parse(code)) != meaning(ast.parse(code.replace("2", "3")))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from harness.base.errors import HarnessError
+
+CODE = "a word in capitals ([codes.md](codes.md))"
+REASON = "a sentence with the numbers, and with what would help"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why there is no number: a sentence with the numbers and with what would help; `code` is "" where it has none."""
+    """Why there is no number."""
 
-    code: str
-    reason: str
+    code: Annotated[str, CODE + ", or empty"]
+    reason: Annotated[str, REASON]
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}" if self.code else self.reason
@@ -20,10 +24,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Caution:
-    """What to know before quoting a number: a code, and a sentence with the numbers."""
+    """What to know before quoting a number."""
 
-    code: str
-    reason: str
+    code: Annotated[str, CODE]
+    reason: Annotated[str, REASON]
 
 
 class Refused(HarnessError):

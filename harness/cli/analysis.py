@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 
@@ -12,16 +12,13 @@ from harness.base.json_text import write_json
 from harness.cli.costs import calibrations_of, table_of
 from harness.dispatch.here import available_cores
 from harness.judging.checks import Check, check_table
-from harness.judging.checks import to_json as checks_to_json
 from harness.judging.headline import Headline, NoHeadline, main_headline
-from harness.judging.headline import to_json as headline_to_json
 from harness.judging.judge import Verdict, judge_all, sentence
 from harness.judging.judge import to_json as verdict_to_json
 from harness.judging.kept import keeping, tell
 from harness.judging.laws import fit_table
 from harness.judging.pairs import pairs, pairs_axis
 from harness.judging.scaling import SeriesFit, headline_axes
-from harness.judging.scaling import to_json as fits_to_json
 from harness.judging.winners import reported
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
@@ -72,15 +69,20 @@ def analyse(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> 
         return Analysis(table, fit_table(table), checks, every)
 
 
-def analysis_json(manifest: Manifest, analysis: Analysis) -> dict[str, Any]:
-    """The laws and checks in plain types: `fits.json`, and what `harness fit FILE --json` prints."""
+class FitsSaid(NamedTuple):
+    """The laws of an experiment, as in `results/NAME/fits.json`. [fitting.md](fitting.md) explains the numbers."""
+
+    experiment_hash: Annotated[str, "of the plan"]
+    seconds_on: Annotated[str | None, "the machine that seconds are from; null if they are not measured"]
+    fits: Annotated[list[SeriesFit], "one a task, series, axis and form; with `search:` of the form `pure` alone"]
+    checks: Annotated[list[Check], "one a task, series and axis; with `search:` none"]
+
+
+def fits_said(manifest: Manifest, analysis: Analysis) -> FitsSaid:
+    """What scripts read of an analysis."""
     table, fits, checks, _ = analysis
-    return {
-        "experiment_hash": manifest.experiment_hash,
-        "seconds_on": table["seconds_on"].iloc[0] if "seconds_on" in table else None,
-        "fits": fits_to_json(fits),
-        "checks": checks_to_json(checks),
-    }
+    measured_on = table["seconds_on"].iloc[0] if "seconds_on" in table else None
+    return FitsSaid(manifest.experiment_hash, measured_on, fits, checks)
 
 
 def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
@@ -96,7 +98,7 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     if checks:
         with whole_file(folder / "checklist.md") as path:
             path.write_text(checklists(checks), encoding="utf-8")
-    write_json(analysis_json(manifest, analysis), folder / "fits.json")
+    write_json(fits_said(manifest, analysis), folder / "fits.json")
 
 
 def analyse_and_keep(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> Analysis:
@@ -113,7 +115,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
         analysis = analyse_and_keep(manifest, records, folder)
         table, fits, checks, every = analysis
         found, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
-        kept = {"headline": headline_to_json(found), "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
+        kept = {"headline": found, "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
         write_json(kept, folder / "answer.json")
         tell("figures", 0, 2)
         draw_figures(manifest, analysis, folder)

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from harness.cli.costs import table_of
 from harness.cli.plans import planned_records
 from harness.judging.headline import Headline, headline
-from harness.judging.headline import to_json as headline_to_json
 from harness.judging.looks import level_over
 from harness.judging.runs import runs_of
 from harness.judging.versus import (
@@ -18,7 +17,6 @@ from harness.judging.versus import (
     lines,
     sides,
     versus,
-    versus_json,
 )
 from harness.judging.winners import reported
 from harness.planning.match import axis_named
@@ -27,13 +25,17 @@ from harness.spec import Manifest
 
 @dataclass(frozen=True)
 class Compared:
-    """Two sides at equal budgets, what they cost each other, and their ratio everywhere; `absent` axes lack numbers."""
+    """Two sides of an experiment: at equal budgets, what they cost each other, and their ratio everywhere.
 
-    headline: Headline
-    request: VersusRequest
-    found: list[Versus]
-    lines: list[RatioLine]
-    absent: list[str]
+    `results/NAME/compare_A_B.json` has the same. `results/NAME/answer.json`, which `harness run` writes, has such a
+    `headline`, or in its place `why` there is none, and the `verdicts` of `harness verdicts`.
+    """
+
+    headline: Annotated[Headline, "who is better at equal size; nothing in it is read off a law"]
+    asked: Annotated[VersusRequest, "what was asked"]
+    compared: Annotated[list[Versus], "one a task and axis"]
+    lines: Annotated[list[RatioLine], "one a task and axis"]
+    not_measured: Annotated[list[str], "axes without numbers, such as `seconds`"]
 
 
 def compare_sides(
@@ -52,9 +54,3 @@ def compare_sides(
     strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level
     request = VersusRequest((compared.first, compared.second), named, at, strictest)
     return Compared(compared, request, versus(runs, request), lines(runs, request), conventions_of(runs, named)[1])
-
-
-def compared_json(one: Compared) -> dict[str, Any]:
-    """All of it in plain types that strict JSON can hold."""
-    of_sides = versus_json(one.request, one.found, one.lines, one.absent)
-    return {"headline": headline_to_json(one.headline), **of_sides}

@@ -1,9 +1,10 @@
 """The kept records of an experiment: where they are, what is taken from them, and what is added to them."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.plain import INLINE
 from harness.cli.plans import records_of
 from harness.record import missing
 from harness.record.kept import KEPT_RECORDS, read_lines
@@ -45,11 +46,11 @@ def say_kept(manifest: Manifest, folder: Path) -> None:
 
 
 class KeptRecords(NamedTuple):
-    """What became of an experiment's records when they were kept; `absent` counts the planned runs that have none."""
+    """What became of an experiment's records when they were kept."""
 
-    path: Path
-    merged: Merged
-    absent: int
+    path: Annotated[Path, "the file of records"]
+    merged: Annotated[Merged, INLINE]
+    absent: Annotated[int, "planned runs that have no record"]
 
 
 def keep_records(folder: Path) -> KeptRecords:

@@ -1,8 +1,9 @@
 """Arguments and options that several commands have, and the question that --yes answers."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -57,8 +58,21 @@ until_decided_option = click.option(
     is_flag=True,
     help="Add replicates only while a rule is open, judging after as many as the file's `looks:` say.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask. Scripts need it.")
+
+
+class JsonOption(click.Option):
+    """--json, with the types of the `answers` that it prints, by how the command is called."""
+
+    def __init__(self, *names: Any, answers: Mapping[str, Any], **settings: Any):
+        super().__init__(*names, **settings)
+        self.answers = answers
+
+
+def json_option(answers: Mapping[str, Any]) -> Decorator:
+    """--json of a command; docs/write.py says what the keys of its answers mean."""
+    told = "Print JSON on standard output, nothing else."
+    return click.option("--json", "as_json", cls=JsonOption, answers=answers, is_flag=True, help=told)
 
 
 def confirm(question: str, yes: bool, refused: str) -> None:

@@ -23,9 +23,9 @@ from harness.show.sweeps import (
     earlier_lines,
     run_words,
     spending_words,
-    status_json,
     status_table,
     status_words,
+    sweep_said,
     unneeded_lines,
     why_table,
 )
@@ -109,8 +109,8 @@ def show_status(
     sizes = disk_bytes(folder.parent)
     notable = notable_bytes(folder.parent, sizes)
     if as_json:
-        told = status_json(manifest, seen.found, spent, seen.earlier, jobs, unasked, seen.evidence)
-        click.echo(json_text({**told, "disk_bytes": disk_json(sizes, notable)}))
+        disk = disk_json(sizes, notable)
+        click.echo(json_text(sweep_said(manifest, seen.found, spent, seen.earlier, jobs, unasked, seen.evidence, disk)))
         return
     click.echo(status_words(manifest, seen.found, unasked))
     if wanted:

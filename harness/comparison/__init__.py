@@ -16,6 +16,7 @@ from harness.comparison.survivors import Failures, budget_cautions, failure_caut
 from harness.comparison.twin import Twin, twin_cautions, twin_ratio
 from harness.comparison.verdict import (
     ClaimNumber,
+    ClaimSaid,
     Count,
     JudgedClaim,
     conclusion,
@@ -33,6 +34,7 @@ __all__ = [
     "Ahead",
     "ArmRuns",
     "ClaimNumber",
+    "ClaimSaid",
     "CostRatio",
     "Count",
     "Crossover",

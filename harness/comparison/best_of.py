@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from scipy.special import gammaln
@@ -23,13 +23,13 @@ How = Literal["median", "mean_log", "best"]
 
 @dataclass(frozen=True)
 class Ratio:
-    """second / first, geometric mean over `cells` cells, with its interval; `k` holds each cell's k of "best"."""
+    """The loss of B / A over all bins that both arms have, without a law."""
 
-    estimate: float
-    interval: Interval
-    how: How
-    cells: int
-    k: tuple[int, ...] = ()
+    estimate: Annotated[float, "geometric mean over the bins"]
+    interval: Annotated[Interval, "its interval"]
+    how: Annotated[How, "`--aggregate`: the number that stands for the runs of a bin"]
+    cells: Annotated[int, "how many bins"]
+    k: Annotated[tuple[int, ...], "with `best`, of how many runs of each bin"] = ()
 
 
 def expected_best(log_losses: np.ndarray, k: int) -> np.ndarray:

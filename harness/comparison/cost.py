@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +13,7 @@ from harness.comparison.answer import Refusal, common_level, refused_fits, share
 from harness.comparison.loss import asked
 from harness.comparison.profiled import Profiled, difference, most_root, profiled
 from harness.fit import Fit, deviance, predict
+from harness.fit.points import Numbers, NumbersOrNull
 
 REACH_DECADES = 1.0  # beyond the sizes, as far as laws are asked elsewhere: an end further out is open
 SEEN = 257
@@ -19,21 +21,19 @@ SEEN = 257
 
 @dataclass(frozen=True)
 class CostRatio:
-    """x_second / x_first at each of `losses` [m], with its profile interval: 0 and inf are open ends.
+    """Sizes of two arms at equal loss, by their laws. If `refusals` has any, there are no numbers.
 
-    `attained` is the range of mean losses that both arms reach, where the ratio is valid; `extrapolated` marks losses
-    outside of it. The estimate is 0 or inf (nan when both) where a law does not come to the loss within a decade of
-    its sizes. When `refusals` is not empty there are no numbers.
+    An estimate is 0 or not finite where a law does not come to the loss within a decade of its sizes.
     """
 
-    level: float
-    attained: tuple[float, float] | None = None
-    refusals: tuple[Refusal, ...] = ()
-    losses: np.ndarray | None = None
-    estimate: np.ndarray | None = None
-    low: np.ndarray | None = None
-    high: np.ndarray | None = None
-    extrapolated: np.ndarray | None = None
+    level: Annotated[float, "of intervals"]
+    attained: Annotated[tuple[float, float] | None, "the range of mean losses that both arms attain"] = None
+    refusals: Annotated[tuple[Refusal, ...], "why there are no numbers"] = ()
+    losses: Annotated[Numbers | None, "where they are compared"] = None
+    estimate: Annotated[NumbersOrNull | None, "size B / A at each loss"] = None
+    low: Annotated[NumbersOrNull | None, "lower ends"] = None
+    high: Annotated[NumbersOrNull | None, "upper ends"] = None
+    extrapolated: Annotated[np.ndarray | None, list[bool] | None, "which losses lie outside of that range"] = None
 
 
 def cost_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate: bool = False) -> CostRatio:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from scipy.optimize import elementwise
 
 from harness.base.errors import HarnessError
+from harness.base.plain import OrNull
 from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
 from harness.comparison.loss import log_loss_ratio
 from harness.fit import Fit, predict
@@ -24,28 +25,29 @@ STEPS = 32  # of the range in ln x; where the fitted curves cross is searched be
 class Ahead:
     """A stretch of sizes on which one arm's loss is lower beyond doubt."""
 
-    low: float
-    high: float
-    arm: ArmName
+    low: Annotated[OrNull, "where it begins"]
+    high: Annotated[OrNull, "where it ends"]
+    arm: Annotated[ArmName, "whose loss is lower"]
 
 
 @dataclass(frozen=True)
 class Crossover:
-    """The sizes `searched` at which the curves may be equal, as intervals `equal`, and who is ahead on the others.
+    """The sizes at which the curves of two arms may be equal, and who is ahead on the others.
 
-    none: nowhere, one arm is ahead all along. bounded: every interval ends within the range. half-open: one reaches
-    its smallest or its largest size, so that the data do not say where it ends, or whether the curves cross at all.
-    everything: nowhere is one arm ahead beyond doubt. There is an `estimate` only where the set is bounded and the
-    fitted curves cross once. When `refusals` is not empty, `kind` is None.
+    none: nowhere, one arm is ahead all along. bounded: every interval ends within the range. half-open: one reaches its
+    smallest or its largest size, so that the data do not say where it ends, or whether the curves cross at all.
+    everything: nowhere is one arm ahead beyond doubt.
     """
 
-    level: float
-    searched: tuple[float, float] | None = None
-    refusals: tuple[Refusal, ...] = ()
-    kind: CrossoverKind | None = None
-    equal: tuple[tuple[float, float], ...] = ()
-    ahead: tuple[Ahead, ...] = ()
-    estimate: float | None = None
+    level: Annotated[float, "of the set"]
+    searched: Annotated[tuple[float, float] | None, "the range of sizes"] = None
+    refusals: Annotated[tuple[Refusal, ...], "why there is no answer"] = ()
+    kind: Annotated[CrossoverKind | None, "of the set; null if refused"] = None
+    equal: Annotated[tuple[tuple[OrNull, OrNull], ...], "stretches of sizes at which they may be equal"] = ()
+    ahead: Annotated[tuple[Ahead, ...], "who is ahead on the others"] = ()
+    estimate: Annotated[float | None, "the size where the curves cross, if the set is bounded and they cross once"] = (
+        None
+    )
 
 
 def crossover(first: Fit, second: Fit, extrapolate_decades: float = 0.0) -> Crossover:

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
 from harness.comparison.runs import ArmRuns, SizePair, cells
+from harness.fit.points import Numbers, NumbersOrNull
 
 
 @dataclass(frozen=True)
 class Dominance:
-    """The share of matched bins where the first arm's loss is lower, with the range that the noise leaves it.
+    """The share of size bins in which A has the lower loss, with the range that the noise leaves it.
 
-    `ratio` [b] is second / first of the geometric means in a bin, with a band `low` to `high` that holds all bins at
-    once at `level`; nan and 0 to inf where a bin lacks an arm. `at_least` counts the bins whose band lies above 1,
-    `at_most` those whose band does not lie below 1; all three are shares of the bins where both arms have runs.
+    The band holds all bins at once; where a bin lacks an arm, its ratio and upper end are null. Shares are of the bins
+    where both arms have runs.
     """
 
-    level: float
-    edges: np.ndarray
-    ratio: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    share: float
-    at_least: float
-    at_most: float
+    level: Annotated[float, "of the band"]
+    edges: Annotated[Numbers, "ends of the bins"]
+    ratio: Annotated[NumbersOrNull, "geometric mean loss B / A in each bin"]
+    low: Annotated[NumbersOrNull, "lower ends of the band"]
+    high: Annotated[NumbersOrNull, "upper ends of the band"]
+    share: Annotated[float, "of bins in which A has the lower loss"]
+    at_least: Annotated[float, "of bins whose band lies above 1"]
+    at_most: Annotated[float, "of bins whose band does not lie below 1"]
 
 
 def dominance(first: ArmRuns, second: ArmRuns, edges: np.ndarray, level: float = 0.95) -> Dominance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -16,12 +17,12 @@ LEAST = 1e-30  # no curve tells a smaller exponent from 0
 
 @dataclass(frozen=True)
 class ExponentDifference:
-    """alpha_first - alpha_second with its profile interval; without numbers when refused."""
+    """The exponent of A minus that of B; without numbers when refused."""
 
-    level: float
-    refusals: tuple[Refusal, ...] = ()
-    estimate: float | None = None
-    interval: Interval | None = None
+    level: Annotated[float, "of the interval"]
+    refusals: Annotated[tuple[Refusal, ...], "why there is no number"] = ()
+    estimate: Annotated[float | None, "the difference"] = None
+    interval: Annotated[Interval | None, "its interval"] = None
 
 
 def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:

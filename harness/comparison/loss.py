@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,7 @@ from harness.base.errors import HarnessError
 from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
 from harness.comparison.profiled import FAR, Profiled, difference, most_root, profiled
 from harness.fit import Fit, deviance, predict
+from harness.fit.points import Numbers, NumbersOrNull
 
 CURVE = 33
 NODES = 9  # of a profile in ln loss, which is more nearly quadratic than one in size: within .1 % of an interval
@@ -18,16 +20,16 @@ NODES = 9  # of a profile in ln loss, which is more nearly quadratic than one in
 
 @dataclass(frozen=True)
 class LossRatio:
-    """y_second / y_first at each of `sizes` [m], with its profile interval; without numbers when refused."""
+    """Losses of two arms at equal size, by their laws. If `refusals` has any, there are no numbers."""
 
-    level: float
-    shared: tuple[float, float] | None = None
-    refusals: tuple[Refusal, ...] = ()
-    sizes: np.ndarray | None = None
-    estimate: np.ndarray | None = None
-    low: np.ndarray | None = None
-    high: np.ndarray | None = None
-    extrapolated: np.ndarray | None = None
+    level: Annotated[float, "of intervals"]
+    shared: Annotated[tuple[float, float] | None, "the range of sizes that both arms have"] = None
+    refusals: Annotated[tuple[Refusal, ...], "why there are no numbers"] = ()
+    sizes: Annotated[Numbers | None, "where they are compared"] = None
+    estimate: Annotated[NumbersOrNull | None, "loss B / A at each size"] = None
+    low: Annotated[NumbersOrNull | None, "lower ends"] = None
+    high: Annotated[NumbersOrNull | None, "upper ends"] = None
+    extrapolated: Annotated[np.ndarray | None, list[bool] | None, "which sizes lie outside of that range"] = None
 
 
 def loss_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate: bool = False) -> LossRatio:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,7 @@ from scipy.stats import fisher_exact
 from harness.base.errors import HarnessError
 from harness.comparison.runs import bin_of
 from harness.fit import Caution
+from harness.fit.points import Integers, Numbers
 
 MOST_FAILED = 0.2  # of a size's runs
 SIGNIFICANCE = 0.05
@@ -18,11 +20,11 @@ SIGNIFICANCE = 0.05
 
 @dataclass(frozen=True)
 class Failures:
-    """Of one arm: at each size [n] how many runs were started, and how many of them failed."""
+    """How many runs of an arm failed at each size."""
 
-    sizes: np.ndarray
-    runs: np.ndarray
-    failed: np.ndarray
+    sizes: Annotated[Numbers, "the sizes"]
+    runs: Annotated[Integers, "that were started at them"]
+    failed: Annotated[Integers, "of these"]
 
 
 def failures(x: ArrayLike, failed: ArrayLike) -> Failures:

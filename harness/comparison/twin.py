@@ -6,6 +6,7 @@ Where it and the fitted ratio disagree beyond both intervals, the laws bend what
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,22 +16,20 @@ from harness.base.errors import HarnessError
 from harness.comparison.cost import CostRatio
 from harness.comparison.runs import ArmRuns
 from harness.fit import Caution
+from harness.fit.points import Numbers, NumbersOrNull
 
 LEAST_READ = 0.5  # of the draws
 
 
 @dataclass(frozen=True)
 class Twin:
-    """x_second / x_first at each of `losses` [m] with its bootstrap interval: 0 and inf are open ends.
+    """Sizes of two arms at equal loss, without a law; null is no number, or one without end."""
 
-    The estimate is nan, 0 or inf where an arm does not attain the loss.
-    """
-
-    level: float
-    losses: np.ndarray
-    estimate: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    level: Annotated[float, "of intervals"]
+    losses: Annotated[Numbers, "where they are compared"]
+    estimate: Annotated[NumbersOrNull, "size B / A at each loss"]
+    low: Annotated[NumbersOrNull, "lower ends, by a bootstrap"]
+    high: Annotated[NumbersOrNull, "upper ends, by a bootstrap"]
 
 
 def twin_ratio(

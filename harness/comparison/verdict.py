@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from harness.base.errors import HarnessError
 from harness.comparison.cost import CostRatio
@@ -39,17 +39,14 @@ class ClaimNumber:
 
 @dataclass(frozen=True)
 class Count:
-    """The tasks under one convention: how many support the claim, how many refute it, of how many.
+    """Tasks by what they say of a claim, under one convention."""
 
-    `equal` are those on which the sides differ by less than what matters.
-    """
-
-    convention: str
-    supported: int
-    refuted: int
-    tasks: int
-    outcome: Ruling
-    equal: int = 0
+    convention: Annotated[str, "how sizes are counted"]
+    supported: Annotated[int, "tasks for the claim"]
+    refuted: Annotated[int, "tasks against it"]
+    tasks: Annotated[int, "all"]
+    outcome: Annotated[Ruling, "what follows"]
+    equal: Annotated[int, "tasks on which the sides differ by less than what matters"] = 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,34 @@ class JudgedClaim:
     counts: tuple[Count, ...]
     conclusion: Conclusion
     stable: bool
+
+
+class ClaimNumberSaid(TypedDict):
+    """An estimate of a claim's quantity under one convention, with its interval."""
+
+    convention: Annotated[str, "the column of sizes"]
+    task: Annotated[str, "`all`"]
+    estimate: Annotated[float | None, "null if refused"]
+    low: Annotated[float | None, "lower end"]
+    high: Annotated[float | None, "upper end"]
+    level: Annotated[float | None, "of the interval"]
+    low_open: Annotated[bool | None, "whether the data do not bound the lower end"]
+    high_open: Annotated[bool | None, "whether the data do not bound the upper end"]
+    outcome: Annotated[Ruling, "what follows"]
+    refused: Annotated[str | None, "why there is no number"]
+
+
+class ClaimSaid(TypedDict):
+    """A judged claim about two arms."""
+
+    claim: Annotated[str, "the claim"]
+    rule: Annotated[str, "the rule in words"]
+    threshold: Annotated[float, "of the claim"]
+    at_least: Annotated[int, "tasks that it takes"]
+    conclusion: Annotated[Conclusion, "what became of it"]
+    stable: Annotated[bool, "whether all sizes say the same"]
+    counts: Annotated[list[dict[str, Any]], list[Count], "one a column of sizes"]
+    numbers: Annotated[list[ClaimNumberSaid], "one a column of sizes"]
 
 
 def to_number(convention: str, task: str, found: CostRatio | LossRatio | ExponentDifference) -> ClaimNumber:
@@ -182,7 +207,7 @@ def sentence(verdict: JudgedClaim) -> str:
     return f"“{verdict.claim}” is {verdict.conclusion}: {counts}; {signs}."
 
 
-def to_json(verdict: JudgedClaim) -> dict[str, Any]:
+def to_json(verdict: JudgedClaim) -> ClaimSaid:
     """The verdict in plain types that strict JSON can hold: an end that is not finite is null, and said to be open."""
     return {
         "claim": verdict.claim,
@@ -196,7 +221,7 @@ def to_json(verdict: JudgedClaim) -> dict[str, Any]:
     }
 
 
-def _number(number: ClaimNumber, threshold: float) -> dict[str, Any]:
+def _number(number: ClaimNumber, threshold: float) -> ClaimNumberSaid:
     interval = number.interval
     return {
         "convention": number.convention,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from harness.base.errors import HarnessError
 from harness.base.files import STALE_SECONDS, UNFINISHED, os_words, unfinished
@@ -219,11 +219,11 @@ def _is_stale(path: Path) -> bool:
 
 # ------------------------------------------------------------------------------------------------------------ removing
 class Removed(NamedTuple):
-    """How many were removed, their bytes, and why others were not."""
+    """What was removed of a kind."""
 
-    number: int
-    bytes: int
-    failures: tuple[str, ...]
+    number: Annotated[int, "of files, or folders of snapshots"]
+    bytes: Annotated[int, "of them"]
+    failures: Annotated[tuple[str, ...], "what could not be removed, and why"]
 
 
 def remove(chosen: Sequence[OnDisk], progress: Progress = silent) -> Removed:

@@ -22,7 +22,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import harness
 from harness.base.files import NO_LINKS, whole_file
@@ -41,12 +41,12 @@ Level = Literal["ok", "warning", "FAILED"]
 
 
 class Finding(NamedTuple):
-    """One thing that was checked; `next_move` is empty only where all is well."""
+    """One thing that was checked."""
 
-    level: Level
-    what: str
-    told: str
-    next_move: str = ""
+    level: Annotated[Level, "how it is"]
+    what: Annotated[str, "what was looked at"]
+    told: Annotated[str, "what was found"]
+    next_move: Annotated[str, "what to do; empty only where all is well"] = ""
 
 
 def fact(what: str, told: str) -> Finding:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.base.files import os_words
@@ -16,24 +16,22 @@ from harness.spec.gone import fields_gone
 
 
 class ExperimentCounts(NamedTuple):
-    """How many runs of a plan there are, and how far they are; `name` is that of its folder.
+    """How many runs of a plan there are, and how far they are."""
 
-    `recorded` runs have a record, done or diverged. The others are `missing`, be they on their way or not, or `later`:
-    seeds of later looks that were not sent off, of which only the rules tell whether they are wanted. `not_verified`
-    are on their way as far as is known, but SLURM cannot be asked of them now. `disk_bytes` are of its folder, its
-    records and its networks: what experiments share counts for each.
-    """
-
-    name: str
-    planned: int
-    recorded: int
-    missing: int
-    running: int
-    queued: int
-    failed: int
-    later: int
-    not_verified: int
-    disk_bytes: int
+    name: Annotated[str, "its folder"]
+    planned: Annotated[int, "runs"]
+    recorded: Annotated[int, "runs that have a record, done or diverged, which is not read"]
+    missing: Annotated[int, "runs that are wanted and have no record, be they on their way or not"]
+    running: Annotated[int, "of those without a record"]
+    queued: Annotated[int, "of those without a record"]
+    failed: Annotated[int, "of those without a record: all that went wrong"]
+    later: Annotated[
+        int,
+        "with `looks:`, runs of later looks that have no record and were not sent off; `harness status FILE` says "
+        "whether a rule asks for them",
+    ]
+    not_verified: Annotated[int, "runs on their way of which SLURM cannot be asked now"]
+    disk_bytes: Annotated[int, "of its folder, records and networks; shared ones count for each"]
 
 
 class Overview(NamedTuple):

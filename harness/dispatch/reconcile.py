@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.dispatch.cluster import Queue, cause, cluster_name, sacct, squeue, user
@@ -179,19 +179,15 @@ def stillborn(found: Mapping[str, RunState], evidence: Evidence) -> dict[str, Ru
 
 
 class Spending(NamedTuple):
-    """Hours of devices: what attempts have taken so far, what was predicted for the runs that are over, and is for the
-    others, each with the start of their jobs; seconds until those end at the rate of now, None if nothing runs; seconds
-    from the start of a job to the first step of its training; and by how many seconds the clocks of hosts are ahead of
-    others, where that is seen.
-    """
+    """What a sweep has cost and will, in hours of devices, each with the start of its jobs."""
 
-    device_unit: str
-    spent_hours: float
-    predicted_hours_over: float
-    predicted_hours_left: float
-    seconds_left: float | None
-    overhead_seconds: float | None
-    clocks_ahead_seconds: dict[str, float]
+    device_unit: Annotated[str, "`core` or `GPU`: hours are of these"]
+    spent_hours: Annotated[float, "what attempts have taken so far"]
+    predicted_hours_over: Annotated[float, "predicted for the runs that are over"]
+    predicted_hours_left: Annotated[float, "predicted for those on their way"]
+    seconds_left: Annotated[float | None, "until the last run ends, at the rate of now; null if nothing runs"]
+    overhead_seconds: Annotated[float | None, "from the start of a job to its first training"]
+    clocks_ahead_seconds: Annotated[dict[str, float], "by host, where its clock is seen to be ahead of others"]
 
 
 def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | None:
@@ -253,15 +249,11 @@ def _starts(found: Mapping[str, RunState], evidence: Evidence) -> tuple[float, f
 
 
 class Unneeded(NamedTuple):
-    """Jobs that are on their way though every run of theirs is cancelled or over.
+    """Jobs that are on their way though every run of theirs is cancelled or over."""
 
-    `numbers` are those at SLURM, `processes` those of this machine. `not_verified` counts those that can be on their
-    way, but not be ended from here, by why.
-    """
-
-    numbers: tuple[str, ...] = ()
-    processes: tuple[int, ...] = ()
-    not_verified: Mapping[str, int] = MappingProxyType({})
+    numbers: Annotated[tuple[str, ...], "those at SLURM"] = ()
+    processes: Annotated[tuple[int, ...], "those of this machine"] = ()
+    not_verified: Annotated[Mapping[str, int], "by why: how many may be there still"] = MappingProxyType({})
 
 
 def unneeded(evidence: Evidence, found: Mapping[str, RunState]) -> Unneeded:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event
@@ -76,15 +76,15 @@ FAILED: dict[str, StateName] = {"out_of_memory": "out of memory", "killed": "out
 
 
 class RunState(NamedTuple):
-    """Where a run is, why that is thought, and which attempt and job (its number at SLURM) say so, if any.
+    """Where a run is, and who says so.
 
     `next_move` is what the user can do where that is another thing than for most runs in this state.
     """
 
-    state: StateName
-    why: str = ""
-    attempt: str | None = None
-    job: str | None = None
+    state: Annotated[StateName, str, "where it is ([cluster.md](cluster.md) has all states)"]
+    why: Annotated[str, "why that is thought"] = ""
+    attempt: Annotated[str | None, "the attempt that says so"] = None
+    job: Annotated[str | None, "the job that says so, by its number at SLURM"] = None
     next_move: str | None = None
 
 

@@ -1,5 +1,6 @@
 """Scaling laws of loss against size, with profile-likelihood intervals and refusals; numpy and scipy only."""
 
+from harness.base.plain import plain as to_json
 from harness.fit.bootstrap import bootstrap, cross_check, sandwich
 from harness.fit.diagnose import data_hash, diagnose
 from harness.fit.fitting import (
@@ -13,7 +14,7 @@ from harness.fit.fitting import (
 )
 from harness.fit.held_out import extrapolate, largest_sizes
 from harness.fit.points import Points, size_means
-from harness.fit.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal, to_json
+from harness.fit.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal
 from harness.fit.select import select_law
 from harness.fit.shared import fit_shared
 from harness.fit.surface import fit_surface, predict_surface, surface_band

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,10 +40,10 @@ class Bootstrap:
 class CrossCheck:
     """Other intervals of the exponent beside the profile's; percentile bootstraps cover 86 to 94 % at harness sizes."""
 
-    pairs: Interval
-    stratified: Interval | None
-    sandwich: Interval | None
-    caution: Caution | None
+    pairs: Annotated[Interval, "by a bootstrap over sizes"]
+    stratified: Annotated[Interval | None, "by a bootstrap within sizes"]
+    sandwich: Annotated[Interval | None, "by the sandwich estimator"]
+    caution: Annotated[Caution | None, "if they differ from the law's interval"]
 
 
 def cross_check(x: ArrayLike, y: ArrayLike, fit: Fit, replicates: int = REPLICATES, seed: int = 0) -> CrossCheck:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from harness.base.errors import HarnessError
+from harness.base.plain import OrNull
 from harness.fit.fitting import size_residuals
 from harness.fit.laws import to_logs
 from harness.fit.objective import robust_sd
-from harness.fit.points import HUBER, runs
+from harness.fit.points import HUBER, Numbers, NumbersOrNull, runs
 from harness.fit.profile import covariance, log_floor
 from harness.fit.result import Fit, Misfit
 from harness.fit.solve import Problem, floor_edges, residuals_of, solve
@@ -23,31 +25,31 @@ DROPPED = 30  # sizes that are left out one by one
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """How a fit hangs on its points and on how it was made; residuals are ln(mean / law), in order of size.
+    """How a fit hangs on its points and on how it was made; lists are in order of size."""
 
-    `drop_one` has the exponent without each size (nan where that is refused or needs a floor's limit, and of more than
-    30 sizes where the leverage is not among the 30 largest: one of many moves little); `deltas` the
-    exponent by Huber's loss at 1.345 robust standard deviations, at ten times that, and by squares. `condition` is that
-    of the Jacobian with columns of length 1. `alpha_floor_correlation` is linearised. `reducible_over_floor` is at the
-    largest size (inf without a floor). `starts_agreeing` is a share.
-    """
-
-    sizes: int
-    runs: int
-    decades_x: float
-    decades_y: float
-    dof: int
-    residuals: np.ndarray
-    normal_scores: np.ndarray
-    leverage: np.ndarray
-    drop_one: np.ndarray
-    deltas: dict[str, float]
-    condition: float
-    alpha_floor_correlation: float | None
-    reducible_over_floor: float | None
-    starts_agreeing: float
-    gradient: float
-    misfit: Misfit
+    sizes: Annotated[int, "that were fitted"]
+    runs: Annotated[int, "that were fitted"]
+    decades_x: Annotated[float, "powers of ten that sizes span"]
+    decades_y: Annotated[float, "powers of ten that losses span"]
+    dof: Annotated[int, "sizes − parameters"]
+    residuals: Annotated[Numbers, "ln(mean / law)"]
+    normal_scores: Annotated[Numbers, "the residuals' normal quantiles"]
+    leverage: Annotated[Numbers, "of each size"]
+    drop_one: Annotated[
+        NumbersOrNull,
+        "the exponent without each size; null where that is refused or needs a floor's limit, and of more than 30 "
+        "sizes where the leverage is not among the 30 largest",
+    ]
+    deltas: Annotated[
+        dict[str, OrNull],
+        "the exponent by Huber's loss at 1.345 robust standard deviations, ten times that, squares",
+    ]
+    condition: Annotated[OrNull, "of the Jacobian with columns of length 1"]
+    alpha_floor_correlation: Annotated[float | None, "of exponent and floor, linearised"]
+    reducible_over_floor: Annotated[float | None, "loss above the floor over the floor, at the largest size"]
+    starts_agreeing: Annotated[float, "share of starts that came to the solution"]
+    gradient: Annotated[OrNull, "cosine between residuals and a column of the Jacobian"]
+    misfit: Annotated[Misfit, "whether the law goes through the points"]
 
 
 def diagnose(fit: Fit) -> Diagnostics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,27 +27,25 @@ ON_LINE = 1e-9  # of the range of ln y: the rounding of the linear programme
 
 @dataclass(frozen=True)
 class Frontier:
-    """The law y = amplitude * x^-alpha that a share `quantile` of the runs lies on or below, in ln y given ln x.
+    """The law y = amplitude · x^-alpha that a share `quantile` of the runs lies on or below, in ln y given ln x.
 
-    `on` and `below` count the runs on the line and under it. `pinball` is the mean pinball loss of ln y, in which the
-    line is the best one. `amplitude` is in units of y at x = 1 and may overflow, `log_amplitude` (natural) does not.
-    When `refusals` is not empty there is no law, and every number below `decades` is None.
+    If `refusals` has any there is no law, and every number after `decades` is null.
     """
 
-    quantile: float
-    runs: int
-    sizes: int
-    level: float
-    decades: float
-    alpha: float | None = None
-    alpha_interval: Interval | None = None
-    amplitude: float | None = None
-    log_amplitude: float | None = None
-    pinball: float | None = None
-    on: int | None = None
-    below: int | None = None
-    refusals: tuple[Refusal, ...] = ()
-    warnings: tuple[Caution, ...] = ()
+    quantile: Annotated[float, "the share of runs on or below the law"]
+    runs: Annotated[int, "that were fitted"]
+    sizes: Annotated[int, "that were fitted"]
+    level: Annotated[float, "of the interval"]
+    decades: Annotated[float, "powers of ten that sizes span"]
+    alpha: Annotated[float | None, "the exponent"] = None
+    alpha_interval: Annotated[Interval | None, "of the exponent"] = None
+    amplitude: Annotated[float | None, "y at x = 1; null where it is beyond what a float holds"] = None
+    log_amplitude: Annotated[float | None, "natural logarithm of the amplitude"] = None
+    pinball: Annotated[float | None, "mean pinball loss of ln y, in which the law is the best one"] = None
+    on: Annotated[int | None, "runs on the law"] = None
+    below: Annotated[int | None, "runs below it"] = None
+    refusals: Annotated[tuple[Refusal, ...], "why there is no law"] = ()
+    warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.base.errors import HarnessError
+from harness.base.plain import OrNull
 from harness.fit.fitting import extrapolation_caution, predict, prediction_interval
 from harness.fit.points import Points, size_means
 from harness.fit.result import Fit
@@ -29,18 +30,45 @@ class Prediction:
     rmsle: float
 
 
+class HeldOutSize(TypedDict):
+    """A size set aside."""
+
+    size: Annotated[float, "the size"]
+    runs: Annotated[int, "at it"]
+    measured: Annotated[float, "their mean loss"]
+    curve: NotRequired[Annotated[float | None, "the law's prediction"]]
+    low: NotRequired[Annotated[float | None, "lower end of the mean of as many new runs, at the level of the law"]]
+    high: NotRequired[Annotated[float | None, "upper end"]]
+    within: NotRequired[Annotated[bool, "whether the measured mean lies between these ends"]]
+
+
 @dataclass(frozen=True)
 class Extrapolation:
     """What was measured at sizes that a law was not fitted to, beside its prediction, or the reason why it has none.
 
-    `last_value_rmsle` is the error of the simplest forecast, the mean loss at the largest fitted size (None if nothing
-    was fitted): a law that does not beat it predicts nothing.
+    A law that does not beat the simplest forecast, the mean loss at the largest fitted size, predicts nothing.
     """
 
     measured: Points
     prediction: Prediction | None
-    reason: str | None
-    last_value_rmsle: float | None
+    reason: Annotated[str | None, "why there is no prediction"]
+    last_value_rmsle: Annotated[
+        OrNull | None, "root mean square of ln(last fitted loss / measured); null if nothing was fitted"
+    ]
+
+    @property
+    def rmsle(self) -> Annotated[OrNull | None, "root mean square of ln(predicted / measured)"]:
+        """The error of the law over all sizes."""
+        return self.prediction.rmsle if self.prediction else None
+
+    @property
+    def sizes(self) -> Annotated[list[dict[str, float]], list[HeldOutSize], "the sizes set aside"]:
+        """What there is of each size."""
+        columns = {"size": self.measured.sizes, "runs": self.measured.counts, "measured": self.measured.means}
+        if self.prediction:
+            columns |= {name: getattr(self.prediction, name) for name in ("curve", "low", "high", "within")}
+        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def largest_sizes(x: ArrayLike, count: int) -> np.ndarray:
@@ -71,20 +99,6 @@ def warn_of_distance(fit: Fit, x: ArrayLike) -> Fit:
     """The fit, with the caution EXTRAPOLATED where some x lies more than half a decade beyond its sizes."""
     caution = None if fit.refusals else extrapolation_caution(fit, x)
     return replace(fit, warnings=(*fit.warnings, caution)) if caution else fit
-
-
-def extrapolation_json(found: Extrapolation) -> dict[str, Any]:
-    """The extrapolation in plain types that strict JSON can hold: an object a size, and the errors over all sizes."""
-    columns = {"size": found.measured.sizes, "runs": found.measured.counts, "measured": found.measured.means}
-    if found.prediction:
-        columns |= {name: getattr(found.prediction, name) for name in ("curve", "low", "high", "within")}
-    lists = [[one if np.isfinite(one) else None for one in values.tolist()] for values in columns.values()]
-    return {
-        "sizes": [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)],
-        "rmsle": found.prediction.rmsle if found.prediction else None,
-        "last_value_rmsle": found.last_value_rmsle,
-        "reason": found.reason,
-    }
 
 
 def _rmsle(predicted: np.ndarray | float, measured: Points) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,25 +23,24 @@ OUTER_SHARE = 0.25  # of the tried range of ln x, at either end
 
 @dataclass(frozen=True)
 class Valley:
-    """One budget's parabola of ln y in ln x through the geometric mean loss at each of its `sizes` distinct x.
+    """One budget's parabola of ln y in ln x through the geometric mean loss at each of its distinct x.
 
-    `curvature` is the second derivative of ln y in ln x. `error` is the standard error of ln x_best, by the delta
-    method with sizes - 3 degrees of freedom. `place` is where the minimum lies in the tried range of ln x: 0 at
-    `smallest`, 1 at `largest`. A valley with a `refusal` is left out of the law: TOO_FEW has no parabola, NO_MINIMUM
-    no minimum, and OUTSIDE has one beyond the tried x; what there is not is None.
+    What there is not is null: TOO_FEW has no parabola, NO_MINIMUM no minimum, and OUTSIDE has one beyond the tried x.
     """
 
-    budget: float
-    runs: int
-    sizes: int
-    smallest: float
-    largest: float
-    curvature: float | None = None
-    x_best: float | None = None
-    y_best: float | None = None
-    error: float | None = None
-    place: float | None = None
-    refusal: Refusal | None = None
+    budget: Annotated[float, "the budget"]
+    runs: Annotated[int, "of it"]
+    sizes: Annotated[int, "distinct ones of these"]
+    smallest: Annotated[float, "size that was tried"]
+    largest: Annotated[float, "size that was tried"]
+    curvature: Annotated[float | None, "second derivative of ln y in ln x"] = None
+    x_best: Annotated[float | None, "size of the minimum"] = None
+    y_best: Annotated[float | None, "loss at the minimum"] = None
+    error: Annotated[
+        float | None, "standard error of ln x_best, by the delta method with sizes − 3 degrees of freedom"
+    ] = None
+    place: Annotated[float | None, "of the minimum in the tried range of ln x: from 0 to 1"] = None
+    refusal: Annotated[Refusal | None, "why it is not in the law"] = None
 
     @property
     def inside(self) -> bool:
@@ -50,28 +50,27 @@ class Valley:
 
 @dataclass(frozen=True)
 class Isoflop:
-    """The law x_best = coefficient * budget^exponent through the minima of the valleys that have no refusal.
+    """The law x_best = coefficient · budget^exponent through the minima of the valleys that have no refusal.
 
-    `valleys` are all of them, in order of budget; `decades` and `dof` = budgets - 2 count those in the law. When
-    `refusals` is not empty there is no law: every number below `dof` is None. `coefficient` is x_best at budget 1 and
-    may overflow or underflow, `log_coefficient` (natural) does not. `sigma` is the standard deviation of
-    ln(x_best/law). `excess` is the scatter about the law, in squares, over what the errors of the minima explain:
-    about 1 when they are all there is, more when the minima follow no single law or the parabolas are wrong; None where
-    the minima have no error.
+    If `refusals` has any there is no law, and every number after `dof` is null.
     """
 
-    valleys: tuple[Valley, ...]
-    level: float
-    decades: float
-    dof: int
-    refusals: tuple[Refusal, ...] = ()
-    warnings: tuple[Caution, ...] = ()
-    exponent: float | None = None
-    exponent_interval: Interval | None = None
-    coefficient: float | None = None
-    log_coefficient: float | None = None
-    sigma: float | None = None
-    excess: float | None = None
+    valleys: Annotated[tuple[Valley, ...], "all of them, in order of budget"]
+    level: Annotated[float, "of the interval"]
+    decades: Annotated[float, "powers of ten that budgets in the law span"]
+    dof: Annotated[int, "budgets in the law − 2"]
+    refusals: Annotated[tuple[Refusal, ...], "why there is no law"] = ()
+    warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
+    exponent: Annotated[float | None, "of the law"] = None
+    exponent_interval: Annotated[Interval | None, "of the exponent"] = None
+    coefficient: Annotated[float | None, "x_best at budget 1; null where it is beyond what a float holds"] = None
+    log_coefficient: Annotated[float | None, "natural logarithm of the coefficient"] = None
+    sigma: Annotated[float | None, "standard deviation of ln(x_best / law)"] = None
+    excess: Annotated[
+        float | None,
+        "scatter about the law, in squares, over what the errors of the minima explain: about 1 when they are all "
+        "there is, more when the minima follow no single law or the parabolas are wrong; null without these errors",
+    ] = None
 
     @property
     def used(self) -> tuple[Valley, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,11 @@ from scipy.stats import norm, theilslopes
 
 from harness.base.errors import HarnessError
 from harness.fit.solve import huber
+
+# An array, and what JSON has of it.
+Numbers = Annotated[np.ndarray, list[float]]
+NumbersOrNull = Annotated[np.ndarray, list[float | None]]
+Integers = Annotated[np.ndarray, list[int]]
 
 MAX_ROWS_NAMED = 5
 NORMAL_MAD = 1.4826  # standard deviations of a normal in one median absolute deviation
@@ -27,22 +33,20 @@ NEGLIGIBLE = 1e-9  # of ln loss: rounding apart, nobody needs robustness against
 
 @dataclass(frozen=True)
 class Points:
-    """One law's data after aggregation, also what a figure draws; every array is [n], in order of size.
+    """Runs as one point a size, in order of size: what a law is fitted to, and what a figure draws.
 
-    `counts` are rows. Rows that repeat a size and its loss exactly are one run read twice: they enter the mean, but
-    `distinct` counts them once and `spreads`, the standard deviation of ln loss between distinct losses (nan where
-    there is only one), is taken without them, so that copies do not look like evidence. `weights` are relative, with
-    mean 1. `outliers` are the rows that lie far from the others of their size; where there are any, `means` are
-    Huber's locations instead of means, and `spreads` are taken without them.
+    Rows that repeat a size and its loss exactly are one run read twice: they enter the mean, but are no evidence.
     """
 
-    sizes: np.ndarray
-    means: np.ndarray
-    counts: np.ndarray
-    distinct: np.ndarray
-    spreads: np.ndarray
-    weights: np.ndarray
-    outliers: np.ndarray
+    sizes: Annotated[Numbers, "the distinct sizes"]
+    means: Annotated[Numbers, "geometric mean losses; where a size has outliers, Huber's locations"]
+    counts: Annotated[Integers, "rows"]
+    distinct: Annotated[Integers, "runs, without those that are there twice"]
+    spreads: Annotated[
+        NumbersOrNull, "standard deviation of ln loss between distinct losses without outliers; null where there is one"
+    ]
+    weights: Annotated[Numbers, "in the fit, with mean 1"]
+    outliers: Annotated[Integers, "rows far from the others of their size, counted from 0"]
 
     @property
     def decades(self) -> float:

@@ -1,36 +1,36 @@
-"""What a fit says: frozen values, and their form as JSON."""
+"""What a fit says: frozen values."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import numpy as np
 
+from harness.base.plain import OrNull
 from harness.base.reasons import Caution, Refusal
 from harness.fit.points import Points
 from harness.fit.profile import Region
 
-MEANS = ("region", "lines")  # of a fit, by which its curve and band are computed
 LawName = Literal["pure", "floor", "shifted", "broken"]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval at a level; an end that the data do not bound is 0, -inf or inf."""
+    """An interval; an end that the data do not bound is 0, -inf or inf, of which infinite ones are null in JSON."""
 
-    low: float
-    high: float
-    level: float
+    low: Annotated[OrNull, "its lower end"]
+    high: Annotated[OrNull, "its upper end"]
+    level: Annotated[float, "such as 0.95"]
 
     @property
-    def low_open(self) -> bool:
+    def low_open(self) -> Annotated[bool, "whether the data exclude no lower value"]:
         """No lower value is excluded by the data."""
         return self.low == 0 or math.isinf(self.low)
 
     @property
-    def high_open(self) -> bool:
+    def high_open(self) -> Annotated[bool, "whether the data exclude no higher value"]:
         """No higher value is excluded by the data."""
         return math.isinf(self.high)
 
@@ -39,81 +39,51 @@ class Interval:
 class Estimate:
     """A parameter and its interval."""
 
-    value: float
-    interval: Interval
+    value: Annotated[OrNull, "its value"]
+    interval: Annotated[Interval, "its interval"]
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """Whether the law goes through the points, given the noise between seeds and the signs of the residuals.
+    """Whether the law goes through the points, given the noise between seeds and the signs of the residuals."""
 
-    `lack_of_fit_p`: F test of the scatter of size means about the law against the noise between seeds (None without
-    repeated seeds). `runs_p`: the chance of as few runs of equal sign by accident.
-    """
-
-    lack_of_fit_p: float | None
-    runs_p: float
+    lack_of_fit_p: Annotated[
+        float | None, "F test of the scatter of size means about the law against that between seeds; null without these"
+    ]
+    runs_p: Annotated[float, "chance of as few runs of residuals of equal sign by accident"]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A law fitted to size means in log space: y = floor + amplitude * x^-alpha (pure and floor), and its kin.
+    """A law fitted to size means in log space: y = floor + amplitude · x^-alpha (pure and floor), and its kin.
 
-    When `refusals` is not empty there is no fit: every number below `warnings` is None. `amplitude` is in units of y at
-    x = 1 and may overflow to inf, `log_amplitude` (natural) does not. `floor` is None for laws without one, and 0.0
-    where the fit drives it to nothing. `more` has the other parameters of the shifted law (`shift`, in units of x)
-    and of the broken one (`first_alpha` before the break, `break_at` in units of x, `width` of the break in ln x);
-    its `alpha` is that after the break. `sigma` is the standard deviation of ln(mean / law) at weight 1, with `dof` =
-    points - parameters. `aicc` counts sigma as a parameter and is None where it is not defined (points - parameters <
-    3). `objective` is what was minimised. `region` is the set of laws that the data do not exclude.
-
-    A law of replicates (`harness.fit.replicates`) has no region, but `lines`: [R, 2], ln amplitude and alpha of each.
+    If `refusals` has any there is no fit, and every number after `warnings` is null.
     """
 
-    law: LawName
-    points: Points
-    level: float
-    decades: float
-    dof: int
-    refusals: tuple[Refusal, ...] = ()
-    warnings: tuple[Caution, ...] = ()
-    alpha: float | None = None
-    alpha_interval: Interval | None = None
-    amplitude: float | None = None
-    log_amplitude: float | None = None
-    floor: float | None = None
-    floor_interval: Interval | None = None
-    more: dict[str, Estimate] | None = None
-    sigma: float | None = None
-    aicc: float | None = None
-    objective: str | None = None
-    misfit: Misfit | None = None
+    # `region` is the set of laws that the data do not exclude. A law of replicates (`harness.fit.replicates`) has no
+    # region, but `lines`: [R, 2], ln amplitude and alpha of each.
+
+    law: Annotated[LawName, "its form"]
+    points: Annotated[Points, "its data"]
+    level: Annotated[float, "of intervals"]
+    decades: Annotated[float, "powers of ten that sizes span"]
+    dof: Annotated[int, "sizes − parameters"]
+    refusals: Annotated[tuple[Refusal, ...], "why there is no law"] = ()
+    warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
+    alpha: Annotated[float | None, "the exponent; of the broken law, after the break"] = None
+    alpha_interval: Annotated[Interval | None, "of the exponent"] = None
+    amplitude: Annotated[float | None, "loss at x = 1 without the floor; null beyond what a float holds"] = None
+    log_amplitude: Annotated[float | None, "natural logarithm of the amplitude"] = None
+    floor: Annotated[float | None, "null of laws without one, 0 where the fit drives it to nothing"] = None
+    floor_interval: Annotated[Interval | None, "of the floor"] = None
+    more: Annotated[
+        dict[str, Estimate] | None,
+        "of the shifted law `shift`, in units of x; of the broken one `first_alpha` before the break, `break_at` in "
+        "units of x, `width` of the break in ln x",
+    ] = None
+    sigma: Annotated[float | None, "standard deviation of ln(mean / law) at weight 1"] = None
+    aicc: Annotated[float | None, "AICc, sigma counted as a parameter; null below 3 degrees of freedom"] = None
+    objective: Annotated[str | None, "what was minimised"] = None
+    misfit: Annotated[Misfit | None, "whether the law goes through the points"] = None
     region: Region | None = field(default=None, repr=False, compare=False)
     lines: np.ndarray | None = field(default=None, repr=False, compare=False)
-
-
-def to_json(value: Any) -> Any:
-    """A result in plain types that strict JSON can hold: numbers that are not finite become null.
-
-    An interval carries `low_open` and `high_open`, so a null end is told from a missing one. A fit's `region` and
-    `lines` are left out: they are means of computing.
-    """
-    match value:
-        case Interval():
-            ends = {"low": value.low, "high": value.high, "level": value.level}
-            return {**to_json(ends), "low_open": value.low_open, "high_open": value.high_open}
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {one.name: to_json(getattr(value, one.name)) for one in fields(value) if one.name not in MEANS}
-        case np.ndarray():
-            return [to_json(one) for one in value.tolist()]
-        case dict():
-            return {str(name): to_json(one) for name, one in value.items()}
-        case tuple() | list():
-            return [to_json(one) for one in value]
-        case float() | np.floating():
-            return float(value) if math.isfinite(value) else None
-        case np.integer():
-            return int(value)
-        case np.bool_():
-            return bool(value)
-    return value

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,12 +43,12 @@ class Runs:
 
 
 class ArmSize(NamedTuple):
-    """One size of an arm (None: failed runs without a size), and how many of its runs ended well or failed."""
+    """One size of an arm, and how its runs ended."""
 
-    arm: str
-    size: float | None
-    done: int
-    failed: int
+    arm: Annotated[str, "the arm"]
+    size: Annotated[float | None, "null: failed runs without one"]
+    done: Annotated[int, "runs that ended well"]
+    failed: Annotated[int, "runs that failed"]
 
 
 def make_runs(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import f as f_distribution
 
+from harness.base.plain import OrNull
 from harness.fit.fitting import extended, fit_law
 from harness.fit.points import runs
 from harness.fit.refusal import SPARE_SIZES
@@ -26,36 +28,36 @@ SUPPORTED = 0.05  # the AICc weight below which a law's exponent is not held aga
 
 @dataclass(frozen=True)
 class Score:
-    """How well sizes beyond the fitted ones were predicted: the root mean square of ln(predicted / measured).
+    """How well sizes beyond the fitted ones were predicted, by ln(predicted / measured).
 
     Laws are fitted to all but the largest 1, 2, ... sizes (of many sizes 12 such cuts, evenly spaced), and asked for
-    those that were left out; `error` is the standard error of the mean square, and `predictions` how many there were.
+    those that were left out.
     """
 
-    rmsle: float
-    mean_square: float
-    error: float
-    predictions: int
+    rmsle: Annotated[OrNull, "root mean square"]
+    mean_square: Annotated[OrNull, "mean square"]
+    error: Annotated[OrNull, "standard error of the mean square"]
+    predictions: Annotated[int, "how many there were"]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The laws side by side, and the one to quote.
+    """Laws side by side, and the one to quote.
 
-    `aicc_weights` go by law, over those that are not refused; `floor_p` tests the floor law against the pure one, with
-    half of the chance of F since a floor cannot be negative. `last_value` predicts that losses stay as they are at the
-    largest size fitted. `chosen` is the simplest law that extrapolates as well as the best within one standard error,
-    of those that the fitted sizes do not reject (the pure law by `floor_p`, laws of AICc weight below 0.05 where the
-    broken law has the largest); None where all are refused.
+    That is the simplest law that extrapolates as well as the best within one standard error, of those that the fitted
+    sizes do not reject (the pure law by `floor_p`, laws of AICc weight below 0.05 if the broken law has the largest).
     """
 
     fits: dict[str, Fit]
-    aicc_weights: dict[str, float]
-    floor_p: float | None
-    extrapolation: dict[str, Score]
-    last_value: Score | None
-    chosen: LawName | None
-    cautions: tuple[Caution, ...]
+    aicc_weights: Annotated[dict[str, float], "by law that is not refused"]
+    floor_p: Annotated[
+        float | None,
+        "chance of such an improvement by a floor if there is none, half of that of F",
+    ]
+    extrapolation: Annotated[dict[str, Score], "by law: how well it predicted larger sizes"]
+    last_value: Annotated[Score | None, "the same of the forecast that losses stay as at the largest size fitted"]
+    chosen: Annotated[LawName | None, "the law to quote; null where all are refused"]
+    cautions: Annotated[tuple[Caution, ...], "of the choice"]
 
 
 def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto") -> Selection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,23 +28,24 @@ SHARES: tuple[Share, ...] = ("nothing", "floor", "alpha", "both")
 class SharedFit:
     """One fit of all arms, y = E + (x / X)^-alpha each, with E, alpha or both in common and X an arm's own.
 
-    `multipliers` (of `both` only) are X / X of the first arm: what an arm needs of x, at any loss, for each unit that
-    the first arm needs. `p` is the chance of so much worse a fit than with nothing shared, if sharing is true (F
-    test). When `refusals` is not empty every number is None.
+    If `refusals` has any, every number after it is null.
     """
 
-    share: Share
-    arms: tuple[str, ...]
-    level: float
-    parameters: int
-    dof: int
-    refusals: tuple[Refusal, ...] = ()
-    alphas: dict[str, Estimate] | None = None
-    floors: dict[str, Estimate] | None = None
-    multipliers: dict[str, Estimate] | None = None
-    aicc: float | None = None
-    p: float | None = None
-    sigma: float | None = None
+    share: Annotated[Share, "what the arms share"]
+    arms: Annotated[tuple[str, ...], "of the table"]
+    level: Annotated[float, "of intervals"]
+    parameters: Annotated[int, "of the fit"]
+    dof: Annotated[int, "points − parameters"]
+    refusals: Annotated[tuple[Refusal, ...], "why there is none"] = ()
+    alphas: Annotated[dict[str, Estimate] | None, "exponents, by arm"] = None
+    floors: Annotated[dict[str, Estimate] | None, "by arm"] = None
+    multipliers: Annotated[
+        dict[str, Estimate] | None,
+        "of `both`, by arm: what it needs of x, at any loss, for each unit that the first arm needs",
+    ] = None
+    aicc: Annotated[float | None, "AICc"] = None
+    p: Annotated[float | None, "chance of so much worse a fit than with nothing shared, if sharing is true"] = None
+    sigma: Annotated[float | None, "standard deviation of ln(mean / law)"] = None
 
 
 def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Share, level: float = 0.95) -> SharedFit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -75,29 +76,26 @@ SURFACE = Law(
 
 @dataclass(frozen=True)
 class Surface:
-    """y = floor + a N^-alpha + b D^-beta, in log space; `a` and `b` are in units of y at N = 1 and D = 1
-    and may overflow to inf.
+    """The law y = floor + a · N^-alpha + b · D^-beta, in log space. If `refusals` has any, it has no numbers."""
 
-    `allocation` is beta / (alpha + beta), the exponent of the optimal N over a compute of N times D. When `refusals` is
-    not empty there is no fit and every number is None. `decades` are those of N and D; `cells` are different (N, D).
-    """
-
-    level: float
-    cells: int
-    rows: int
-    decades: tuple[float, float]
-    refusals: tuple[Refusal, ...] = ()
-    warnings: tuple[Caution, ...] = ()
-    alpha: Estimate | None = None
-    beta: Estimate | None = None
-    floor: Estimate | None = None
-    allocation: Estimate | None = None
-    a: float | None = None
-    b: float | None = None
-    sigma: float | None = None
-    objective: str | None = None
-    loss: float | None = None
-    starts_agreeing: float | None = None
+    level: Annotated[float, "of intervals"]
+    cells: Annotated[int, "different pairs of sizes"]
+    rows: Annotated[int, "runs"]
+    decades: Annotated[tuple[float, float], "powers of ten that N and D span"]
+    refusals: Annotated[tuple[Refusal, ...], "why there is no law"] = ()
+    warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
+    alpha: Annotated[Estimate | None, "exponent of N"] = None
+    beta: Annotated[Estimate | None, "exponent of D"] = None
+    floor: Annotated[Estimate | None, "the floor"] = None
+    allocation: Annotated[
+        Estimate | None, "beta / (alpha + beta), the exponent of the optimal N over a compute of N times D"
+    ] = None
+    a: Annotated[float | None, "in units of y at N = 1; null where it is beyond what a float holds"] = None
+    b: Annotated[float | None, "in units of y at D = 1; null where it is beyond what a float holds"] = None
+    sigma: Annotated[float | None, "standard deviation of ln(mean / law)"] = None
+    objective: Annotated[str | None, "what was minimised"] = None
+    loss: Annotated[float | None, "the objective at the optimum"] = None
+    starts_agreeing: Annotated[float | None, "share of starts that came to the solution"] = None
     region: Region | None = field(default=None, repr=False, compare=False)
 
 

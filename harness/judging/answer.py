@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 from harness.base.reasons import Refusal
-from harness.judging.judge import Verdict, to_json
+from harness.judging.judge import NumberSaid, Verdict, VerdictSaid, to_json
 from harness.judging.words import matters_words, rule_words
 from harness.spec import Decide
 
-NOT_RUN = "not run"
+NOT_RUN: Literal["not run"] = "not run"
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,54 @@ class Answer:
     flops_train: int = 0
 
 
-def answer_json(answer: Answer) -> dict[str, Any]:
-    """The answer in plain types: what pages, tables and scripts read. A rule that was not judged is `not run`."""
-    names = ("file", "name", "question", "why", "command", "damaged", "runs", "diverged", "flops_train")
-    said = {name: getattr(answer, name) for name in names}
-    found = (
-        [not_run_json(rule) for rule in answer.rules]
+class AnswerSaid(TypedDict):
+    """The rules of one experiment, judged; or why they are not, and what to do about it."""
+
+    file: Annotated[str, "the experiment file"]
+    name: Annotated[str, "the results folder"]
+    question: Annotated[str, "what it asks"]
+    why: Annotated[str, "why nothing was judged; else empty"]
+    command: Annotated[str, "the command that mends it; else empty"]
+    damaged: Annotated[bool, "whether a record is damaged"]
+    runs: Annotated[int, "runs that were judged"]
+    diverged: Annotated[int, "those of them that diverged"]
+    flops_train: Annotated[int, "training FLOPs of these runs together, shared-dense"]
+    notes: Annotated[list[str], "what to know besides"]
+    commits: Annotated[list[str], "of the code that trained"]
+    verdicts: Annotated[list[VerdictSaid], "one a rule, in the order of the file"]
+
+
+class Answers(NamedTuple):
+    """The rules of experiments, judged.
+
+    `results/verdicts.json` has the same. `results/verdicts/NAME/verdicts.json`, which `--keep` writes, has the keys of
+    one experiment beside `format`. The page there has no files of an earlier format.
+    """
+
+    experiments: Annotated[Sequence[AnswerSaid], "one a file, in order"]
+
+
+def answer_json(answer: Answer) -> AnswerSaid:
+    """What pages, tables and scripts read of an answer. A rule that was not judged is `not run`."""
+    return {
+        "file": answer.file,
+        "name": answer.name,
+        "question": answer.question,
+        "why": answer.why,
+        "command": answer.command,
+        "damaged": answer.damaged,
+        "runs": answer.runs,
+        "diverged": answer.diverged,
+        "flops_train": answer.flops_train,
+        "notes": list(answer.notes),
+        "commits": list(answer.commits),
+        "verdicts": [not_run_json(rule) for rule in answer.rules]
         if answer.verdicts is None
-        else [to_json(verdict) for verdict in answer.verdicts]
-    )
-    return {**said, "notes": list(answer.notes), "commits": list(answer.commits), "verdicts": found}
+        else [to_json(verdict) for verdict in answer.verdicts],
+    }
 
 
-def not_run_json(rule: Decide) -> dict[str, Any]:
+def not_run_json(rule: Decide) -> VerdictSaid:
     """A rule that was not judged, in the form of one that was."""
     return {
         "claim": rule.claim,
@@ -68,7 +104,7 @@ def not_run_json(rule: Decide) -> dict[str, Any]:
     }
 
 
-def verdict_words(verdict: dict[str, Any]) -> str:
+def verdict_words(verdict: Mapping[str, Any]) -> str:
     """`supported (3 of 4 tasks, 1 against)`, or `equal within 10 %`."""
     if verdict["verdict"] == "equal":
         return f"equal {verdict['matters']}"
@@ -81,7 +117,7 @@ def verdict_words(verdict: dict[str, Any]) -> str:
     return f"{verdict['verdict']} ({listed})"
 
 
-def number_lines(verdict: dict[str, Any]) -> list[str]:
+def number_lines(verdict: Mapping[str, Any]) -> list[str]:
     """The numbers of a verdict (`to_json`), a line a task."""
     numbers = verdict["numbers"]
     if len(numbers) == 1:
@@ -89,12 +125,12 @@ def number_lines(verdict: dict[str, Any]) -> list[str]:
     return [f"{one['unit']}: {one['words']}, {one['outcome']}" for one in numbers]
 
 
-def power_words(verdict: dict[str, Any]) -> str:
+def power_words(verdict: Mapping[str, Any]) -> str:
     """What an open rule would need, as a sentence; empty of others."""
     power = verdict["power"] or ""
     return f"{power[:1].upper()}{power[1:]}." if power else ""
 
 
-def refused_words(number: dict[str, Any]) -> str:
+def refused_words(number: NumberSaid) -> str:
     """Why a number of a verdict (`judge.to_json`) is not there, with the codes; empty where it is."""
     return " ".join(str(Refusal(**reason)) for reason in number["found"]["refusals"])

@@ -1,7 +1,7 @@
 """How far the laws of every series can be trusted: which law, how it hangs on its points, what other intervals say."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 
@@ -15,16 +15,16 @@ from harness.judging.scaling import chosen_runs, with_parts
 
 
 class Check(NamedTuple):
-    """The laws of a series side by side, and the one to quote under scrutiny (None where all are refused)."""
+    """How far the laws of a series can be trusted."""
 
-    task: str
-    series: str
-    axis: str
-    selection: Selection
-    diagnostics: Diagnostics | None
-    cross_check: CrossCheck | None
-    data_hash: str
-    metric: str = "rmse"
+    task: Annotated[str, "the task"]
+    series: Annotated[str, "the curve"]
+    axis: Annotated[str, "of its sizes"]
+    selection: Annotated[Selection, "which law to quote"]
+    diagnostics: Annotated[Diagnostics | None, "how it hangs on its points; null if all laws are refused"]
+    cross_check: Annotated[CrossCheck | None, "other intervals of its exponent; null if all laws are refused"]
+    data_hash: Annotated[str, "of the sizes and losses that were fitted"]
+    metric: Annotated[str, "the loss, such as `rmse`"] = "rmse"
 
     @property
     def cautions(self) -> tuple[Caution, ...]:
@@ -62,12 +62,3 @@ def check_table(table: pd.DataFrame, axes: Sequence[str], level: float = 0.95) -
         )
         for (task, series, axis, metric, x, y), selection, chosen in zip(groups, selections, quoted, strict=True)
     ]
-
-
-def to_json(checks: Sequence[Check]) -> list[dict[str, Any]]:
-    """The checks as plain data; the fits themselves are elsewhere."""
-    found = []
-    for check in checks:
-        selection = {k: v for k, v in vars(check.selection).items() if k != "fits"}
-        found.append(fit.to_json({**check._asdict(), "selection": selection}))
-    return found

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, NotRequired, TypedDict
 
 import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.base.formats import human
+from harness.base.plain import OrNull
 from harness.fit.replicates import half_width
 from harness.judging.found import Outcome
 from harness.judging.judge import Verdict, interval_level, judge
@@ -124,8 +125,38 @@ def _sentence(one: ForeseenRule) -> str:
     return f"{what} would need {more} replicates; the planned {one.replicates} can tell only one of {least} or more"
 
 
-def to_json(foreseen: Sequence[ForeseenRule]) -> list[dict[str, Any]]:
-    """Plain data, an object a rule: widths and differences of ratios are factors, those of exponents differences."""
+class NumberForeseen(TypedDict):
+    """What a rule will see on a task; without numbers if nobody can tell.
+
+    Of ratios, spreads are of their ln, and widths and differences are factors (1.1 is 10 %); of exponents all are
+    differences.
+    """
+
+    task: Annotated[str, "the task or family of tasks"]
+    matters: Annotated[float, "the smallest difference that matters"]
+    why: Annotated[str | None, "why nobody can tell"]
+    spread: NotRequired[Annotated[float, "standard deviation between replicates"]]
+    half_width: NotRequired[Annotated[OrNull, "half of the interval"]]
+    seen: NotRequired[Annotated[OrNull, "the smallest difference that is seen in 80 % of experiments"]]
+    replicates_needed: NotRequired[
+        Annotated[int | None, "to see the smallest difference that matters; null if 1,000 are too few"]
+    ]
+
+
+class RuleForeseen(TypedDict):
+    """What a rule will see, or would need."""
+
+    claim: Annotated[str, "of the rule"]
+    interval_level: Annotated[float, "of its intervals"]
+    replicates: Annotated[int, "that are planned"]
+    source: Annotated[str, "where the spread is from"]
+    decided: Annotated[Outcome | None, "the verdict, if the records decide the rule already"]
+    sentence: Annotated[str, "the answer in words"]
+    numbers: Annotated[list[NumberForeseen], "one a task or family of tasks"]
+
+
+def to_json(foreseen: Sequence[ForeseenRule]) -> list[RuleForeseen]:
+    """What scripts read of every rule."""
     return [
         {
             "claim": one.rule.claim,
@@ -140,8 +171,8 @@ def to_json(foreseen: Sequence[ForeseenRule]) -> list[dict[str, Any]]:
     ]
 
 
-def _number_json(number: ForeseenNumber, of: ForeseenRule) -> dict[str, Any]:
-    said: dict[str, Any] = {"task": number.unit, "matters": of.rule.smallest, "why": number.why or None}
+def _number_json(number: ForeseenNumber, of: ForeseenRule) -> NumberForeseen:
+    said: NumberForeseen = {"task": number.unit, "matters": of.rule.smallest, "why": number.why or None}
     if number.spread is None:
         return said
     of_equality = of.rule.within is not None

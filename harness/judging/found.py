@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from harness.base.errors import HarnessError
+from harness.base.plain import OrNull
 from harness.base.reasons import Caution, Refusal, refusal_of
 
 if TYPE_CHECKING:
@@ -16,23 +17,21 @@ Outcome = Literal["supported", "refuted", "equal", "open"]
 
 @dataclass(frozen=True)
 class Found:
-    """The mean over `replicates` with its interval, or `refusals`, the reasons why there is none.
+    """A number over replicates with its interval, or why there is none."""
 
-    `at` is the budget where it was read, if it is of one. `bound` stands where too many replicates give only a bound,
-    as ("at least", 8.0); it decides nothing. `won` and `lost` count the replicates in which the first and the second
-    side is better, where two are compared.
-    """
-
-    estimate: float | None = None
-    low: float | None = None
-    high: float | None = None
-    refusals: tuple[Refusal, ...] = ()
-    at: float | None = None
-    bound: tuple[Literal["at least", "at most"], float] | None = None
-    replicates: int = 0
-    won: int | None = None
-    lost: int | None = None
-    cautions: tuple[Caution, ...] = ()
+    estimate: Annotated[float | None, "the mean over replicates"] = None
+    low: Annotated[OrNull | None, "lower end of its interval"] = None
+    high: Annotated[OrNull | None, "upper end of its interval"] = None
+    refusals: Annotated[tuple[Refusal, ...], "why there is none"] = ()
+    at: Annotated[float | None, "the budget where it was read, if it is of one"] = None
+    bound: Annotated[
+        tuple[Literal["at least", "at most"], float] | None,
+        'a word and a number, such as `["at least", 8.0]`, where too many replicates give a bound only',
+    ] = None
+    replicates: Annotated[int, "that give a number; without `search:` each seed is one"] = 0
+    won: Annotated[int | None, "where two sides are compared: replicates in which the first one is better"] = None
+    lost: Annotated[int | None, "where two sides are compared: replicates in which the second one is better"] = None
+    cautions: Annotated[tuple[Caution, ...], "what to know of the number, such as FEW_REPLICATES"] = ()
 
     @property
     def refused(self) -> str:
@@ -46,11 +45,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Look:
-    """A look at a rule once the first `replicates` of `of` replicates have run, with intervals at `level`."""
+    """A look at a rule once its first replicates have run."""
 
-    replicates: int
-    of: int
-    level: float
+    replicates: Annotated[int, "that have run"]
+    of: Annotated[int, "how many there will be"]
+    level: Annotated[float, "of its intervals"]
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.base.plain import OrNull
 from harness.base.reasons import Refusal
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
 from harness.comparison.replicates import exponent
-from harness.fit.result import to_json as plain
 from harness.judging.baselines import baseline_losses
 from harness.judging.failing import FAR, far_runs, far_runs_words
 from harness.judging.found import Found, found_of, not_found
@@ -53,120 +53,116 @@ PLACES = ("smallest", "middle", "largest")
 
 @dataclass(frozen=True)
 class Reading:
-    """The ratio of test losses second / first on a task, at one size that is equal on `axis`.
+    """The ratio of test losses on a task, at one size that is equal on an axis."""
 
-    `place` says which: the smallest, a middle or the largest size that both sides have, or the budget asked for.
-    `worse_than_constant` names the sides whose median loss there is above that of a constant.
-    """
-
-    task: str
-    axis: str
-    place: str
-    ratio: Found
-    worse_than_constant: tuple[str, ...] = ()
+    task: Annotated[str, "the task"]
+    axis: Annotated[str, "on which the sizes are equal"]
+    place: Annotated[str, "`smallest`, `middle` or `largest` of the sizes that both have, or the budget asked for"]
+    ratio: Annotated[Found, "test loss second / first"]
+    worse_than_constant: Annotated[
+        tuple[str, ...], "the sides whose median test loss there is above that of a constant"
+    ] = ()
 
 
 @dataclass(frozen=True)
 class Lead:
-    """Who is ahead on a task from size `low` to size `high` on `axis`: `leader` is None where it is undecided."""
+    """Who is ahead on a task over a stretch of sizes."""
 
-    task: str
-    axis: str
-    low: float
-    high: float
-    leader: str | None
+    task: Annotated[str, "the task"]
+    axis: Annotated[str, "of the sizes"]
+    low: Annotated[float, "from this size"]
+    high: Annotated[float, "to that one"]
+    leader: Annotated[str | None, "who is ahead; null if undecided"]
 
 
 @dataclass(frozen=True)
 class Largest:
-    """The largest network of a side on a task, on the matched axis, and the geometric mean of its test losses."""
+    """The largest network of a side on a task, on the matched axis."""
 
-    task: str
-    side: str
-    network: str
-    loss: float
+    task: Annotated[str, "the task"]
+    side: Annotated[str, "the side"]
+    network: Annotated[str, "in words"]
+    loss: Annotated[OrNull, "geometric mean of its test losses"]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The test loss of a constant or a linear model on a task, the median over seeds."""
+    """What a model without training reaches on a task."""
 
-    task: str
-    name: str
-    loss: float
+    task: Annotated[str, "the task"]
+    name: Annotated[str, "`constant`, or of data `linear`: least squares or logistic regression"]
+    loss: Annotated[float, "its test loss, the median over replicates"]
 
 
 @dataclass(frozen=True)
 class Effort:
-    """The ratio second / first on a task at the largest matched size, with `runs` runs of each side at each size."""
+    """The answer of a search at the largest matched size, had each side made fewer runs."""
 
-    task: str
-    runs: int
-    ratio: Found
+    task: Annotated[str, "the task"]
+    runs: Annotated[int, "how many runs each side would have made at each size"]
+    ratio: Annotated[Found, "test loss second / first"]
 
 
 @dataclass(frozen=True)
 class NearTheBest:
-    """Of a side's runs at the largest size, the `share` that end within FAR times of what validation picks of these.
+    """With `search:`, how many of a side's runs at the largest size end near the best one."""
 
-    It is the mean over replicates; runs that diverged are not near.
-    """
-
-    task: str
-    side: str
-    share: float
+    task: Annotated[str, "the task"]
+    side: Annotated[str, "the side"]
+    share: Annotated[
+        OrNull,
+        "of its runs that end within 10 times of the replicate's pick, the mean over replicates",
+    ]
 
 
 @dataclass(frozen=True)
 class SideExponent:
-    """The exponent of a side on a task: of the budgets on `axis`, the mean over replicates of each one's own slope."""
+    """How the losses of a side fall with size on a task."""
 
-    task: str
-    side: str
-    axis: str
-    exponent: Found
+    task: Annotated[str, "the task"]
+    side: Annotated[str, "the side"]
+    axis: Annotated[str, "a size or a training cost"]
+    exponent: Annotated[Found, "the mean of the replicates' own exponents"]
 
 
 @dataclass(frozen=True)
 class Other:
-    """The ratio second / first of another pair of sides on a task, at the largest size that both have."""
+    """Another pair of `compare:` on a task, at the largest size that both have."""
 
-    first: str
-    second: str
-    task: str
-    ratio: Found
+    first: Annotated[str, "a side"]
+    second: Annotated[str, "the other side"]
+    task: Annotated[str, "the task"]
+    ratio: Annotated[Found, "test loss second / first"]
 
 
 @dataclass(frozen=True)
 class Headline:
     """Two sides of an experiment at equal size. Ratios are second / first: above 1, the first side is better.
 
-    `columns` are the axes of the answer, the one on which the sides were matched first; `clock` is the axis of seconds
-    if the shapes were timed. On those in `limits` a size is what a run may spend, and it may spend less. `cautions` are
-    sentences, the most important one first. Where the experiment has `looks`, intervals are so wide that all looks
-    together err no more than one interval at `level`.
+    Where the experiment has `looks:`, intervals are so wide that all looks together err no more than one interval at
+    `level`.
     """
 
-    first: Side
-    second: Side
-    metric: str
-    level: float
-    replicates: int
-    formulas: dict[str, str]
-    columns: tuple[str, ...]
-    clock: str | None
-    limits: tuple[str, ...]
-    places: tuple[str, ...]
-    readings: tuple[Reading, ...]
-    largest: tuple[Largest, ...]
-    leads: tuple[Lead, ...]
-    cautions: tuple[str, ...]
-    looks: tuple[int, ...] = ()
-    baselines: tuple[Baseline, ...] = ()
-    efforts: tuple[Effort, ...] = ()
-    others: tuple[Other, ...] = ()
-    exponents: tuple[SideExponent, ...] = ()
-    near_the_best: tuple[NearTheBest, ...] = ()
+    first: Annotated[Side, "the first side"]
+    second: Annotated[Side, "the second side"]
+    metric: Annotated[str, "the loss"]
+    level: Annotated[float, "of intervals"]
+    replicates: Annotated[int, "of the numbers"]
+    formulas: Annotated[dict[str, str], "by task"]
+    columns: Annotated[tuple[str, ...], "axes on which sizes are equal, the matched one first"]
+    clock: Annotated[str | None, "the axis of seconds, if they were measured"]
+    limits: Annotated[tuple[str, ...], "axes on which a size is what a run may spend, and it may spend less"]
+    places: Annotated[tuple[str, ...], "`smallest`, `middle`, `largest`, or the budget that was asked for"]
+    readings: Annotated[tuple[Reading, ...], "one a task, axis and place"]
+    largest: Annotated[tuple[Largest, ...], "one a task and side"]
+    leads: Annotated[tuple[Lead, ...], "by task and axis, over all sizes that both have"]
+    cautions: Annotated[tuple[str, ...], "sentences, the most important one first"]
+    looks: Annotated[tuple[int, ...], "with `looks:`, numbers of replicates"] = ()
+    baselines: Annotated[tuple[Baseline, ...], "one a task and model"] = ()
+    efforts: Annotated[tuple[Effort, ...], "of a search, one a task and effort"] = ()
+    others: Annotated[tuple[Other, ...], "one a pair and task"] = ()
+    exponents: Annotated[tuple[SideExponent, ...], "one a task, side and axis"] = ()
+    near_the_best: Annotated[tuple[NearTheBest, ...], "of a search, one a task and side"] = ()
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -185,9 +181,9 @@ class Headline:
 
 @dataclass(frozen=True)
 class NoHeadline:
-    """Why an experiment has no headline, and what to do about it, as one sentence."""
+    """Why an experiment has no headline."""
 
-    why: str
+    why: Annotated[str, "the reason, and what to do about it"]
 
 
 def main_rule(manifest: Manifest) -> Decide | None:
@@ -349,12 +345,6 @@ def _others(
             except HarnessError as error:
                 ratio = not_found(error)
             yield Other(pair[0].label, pair[1].label, task, ratio)
-
-
-def to_json(found: Headline | NoHeadline) -> dict[str, Any]:
-    """The headline, or why there is none, in plain types that strict JSON can hold."""
-    said: dict[str, Any] = plain(found)
-    return said
 
 
 def leader(found: Found, first: str, second: str) -> str | None:

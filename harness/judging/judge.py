@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.base.plain import plain
 from harness.comparison.replicates import OverReplicates
 from harness.comparison.verdict import Count, count_outcomes, task_level
-from harness.fit.result import to_json as plain
 from harness.judging.found import Found, Look, Number, Outcome, found_of, not_found
 from harness.judging.looks import has_replicates, looks_at, until
 from harness.judging.power import power_line
@@ -169,8 +169,39 @@ def sentence(verdict: Verdict) -> str:
     return f"verdict: “{verdict.rule.claim}” is {verdict.outcome} ({tasks}){power}"
 
 
-def to_json(verdict: Verdict) -> dict[str, Any]:
-    """The verdict in plain types that strict JSON can hold: ends that are not finite become null."""
+class NumberSaid(TypedDict):
+    """What a rule found on one task or family of tasks."""
+
+    unit: Annotated[str, "the task or family of tasks"]
+    found: Annotated[dict[str, Any], Found, "what was found"]
+    outcome: Annotated[Outcome, "what follows"]
+    look: Annotated[dict[str, Any] | None, Look | None, "with `looks:`, the look at which it was found"]
+    words: Annotated[str, "`found` in short"]
+
+
+class VerdictSaid(TypedDict):
+    """What became of a rule. [verdicts.md](verdicts.md) explains rules and verdicts."""
+
+    claim: Annotated[str, "the claim"]
+    rule: Annotated[str, "the rule in words"]
+    decide: Annotated[dict[str, Any], "the rule as the file has it"]
+    axis: Annotated[
+        str | None, "the count of size by which sides are equal; null if not judged and the rule names none"
+    ]
+    level: Annotated[float, "of intervals, as the rule says"]
+    interval_level: Annotated[float | None, "of each interval, for so many tasks and looks; null if not judged"]
+    effort: Annotated[int | None, "with `search:`, how many runs a side has at each size"]
+    cap: Annotated[Mapping[str, float] | None, "with `search:`, what a run of the largest size may spend, by its axis"]
+    verdict: Annotated[Outcome | Literal["not run"], str, "`supported`, `refuted`, `equal`, `open` or `not run`"]
+    count: Annotated[dict[str, Any] | None, Count | None, "of tasks; null if not judged"]
+    matters: Annotated[str, "how near to the limit is equal"]
+    power: Annotated[str | None, "what an open rule would need"]
+    waits_for: Annotated[int | None, "with `looks:`, replicates of the next look, while that waits for runs"]
+    numbers: Annotated[list[NumberSaid], "one a task or family of tasks"]
+
+
+def to_json(verdict: Verdict) -> VerdictSaid:
+    """What pages, tables and scripts read of a verdict, in plain types."""
     return {
         "claim": verdict.rule.claim,
         "rule": verdict.words,
@@ -181,14 +212,19 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "effort": verdict.effort,
         "cap": verdict.cap,
         "verdict": verdict.outcome,
-        "count": dict(vars(verdict.count)),
+        "count": plain(verdict.count),
         "matters": matters_words(verdict.rule),
         "power": verdict.power,
         "waits_for": verdict.waits_for,
-        "numbers": [_number_json(one) for one in verdict.numbers],
+        "numbers": [_number_said(one) for one in verdict.numbers],
     }
 
 
-def _number_json(one: Number) -> dict[str, Any]:
-    said = {name: plain(getattr(one, name)) for name in ("unit", "found", "outcome", "look")}
-    return {**said, "words": number_words(one)}
+def _number_said(one: Number) -> NumberSaid:
+    return {
+        "unit": one.unit,
+        "found": plain(one.found),
+        "outcome": one.outcome,
+        "look": plain(one.look),
+        "words": number_words(one),
+    }

@@ -81,7 +81,7 @@ def _of_search(table: pd.DataFrame, axes: Sequence[str], level: float) -> Iterat
         if (won_on(rows, axis)[axis] > 0).any():
             diverged = int((chosen_runs(rows, axis)["status"] != "done").sum())
             found = law_of_replicates(curve_of(rows, axis), level)
-            yield SeriesFit(task, series, axis, found, diverged, 0, metric=str(rows["metric"].iloc[0]))
+            yield SeriesFit(task, series, axis, found, diverged, 0, loss=str(rows["metric"].iloc[0]))
 
 
 def law_of_replicates(curve: SideCurve, level: float = 0.95) -> Fit:

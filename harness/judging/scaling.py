@@ -1,14 +1,14 @@
 """From the table of runs to laws: every series of every task, on every axis, under both laws."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from harness import fit
+from harness.base.plain import INLINE
 from harness.fit import Fit
-from harness.fit.held_out import Extrapolation, extrapolation_json, largest_sizes
+from harness.fit.held_out import Extrapolation, largest_sizes
 from harness.fit.window import until_minimum
 from harness.spec import Manifest, all_axes, default_count
 
@@ -29,21 +29,22 @@ def headline_axes(manifest: Manifest) -> tuple[str, str]:
 
 
 class SeriesFit(NamedTuple):
-    """A law fitted to one series; `diverged` and `outside` count chosen runs that are not in it.
+    """A law of one series: its curve on an axis, in one form."""
 
-    `without_window` is the law fitted to the runs outside the window too (None if there are none), `held_out` is what
-    `fit` predicts of the sizes that were set aside (None if none were).
-    """
+    task: Annotated[str, "the task"]
+    series: Annotated[str, "the curve"]
+    axis: Annotated[str, "of its sizes"]
+    fit: Annotated[Fit, INLINE]
+    runs_diverged: Annotated[int, "chosen runs that are not in it as they diverged"]
+    runs_outside_window: Annotated[int, "chosen runs that are not in it as the window leaves them out"]
+    without_window: Annotated[Fit | None, "the law of all sizes, if the window left some out"] = None
+    held_out: Annotated[Extrapolation | None, "what the law predicted at the sizes set aside"] = None
+    loss: str = "rmse"
 
-    task: str
-    series: str
-    axis: str
-    fit: Fit
-    diverged: int
-    outside: int
-    without_window: Fit | None = None
-    held_out: Extrapolation | None = None
-    metric: str = "rmse"
+    @property
+    def metric(self) -> Annotated[str, "the loss, such as `test_rmse`"]:
+        """As columns of tables are called."""
+        return f"test_{self.loss}"
 
 
 def laws_of(fits: Iterable[SeriesFit]) -> dict[tuple[str, str, str], dict[str, SeriesFit]]:
@@ -129,21 +130,3 @@ def common_law(fits: Sequence[SeriesFit], task: str, axis: str) -> SeriesLaw:
         return "pure"
     refused = [one.fit.law for one in fits if (one.task, one.axis) == (task, axis) and one.fit.refusals]
     return "pure" if refused.count("pure") < refused.count("floor") else "floor"
-
-
-def to_json(fits: Sequence[SeriesFit]) -> list[dict[str, Any]]:
-    """The fits as plain data, one object a series, axis and law."""
-    return [
-        {
-            "task": one.task,
-            "series": one.series,
-            "axis": one.axis,
-            "metric": f"test_{one.metric}",
-            "runs_diverged": one.diverged,
-            "runs_outside_window": one.outside,
-            **fit.to_json(one.fit),
-            "without_window": fit.to_json(one.without_window) if one.without_window else None,
-            "held_out": extrapolation_json(one.held_out) if one.held_out else None,
-        }
-        for one in fits
-    ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.fit.result import to_json as plain
+from harness.fit.points import Numbers, NumbersOrNull
 from harness.judging.found import Found, found_of, not_found
 from harness.judging.runs import ExperimentRuns
 from harness.judging.sides import (
@@ -28,23 +28,20 @@ from harness.spec import stable_axes
 
 @dataclass(frozen=True)
 class Side:
-    """An arm or series, or several of them (the best at each budget is compared), and their label."""
+    """An arm or series, or several of them, of which the best at each budget is compared."""
 
-    label: str
-    names: tuple[str, ...]
+    label: Annotated[str, "what it is called"]
+    names: Annotated[tuple[str, ...], "its arms or series"]
 
 
 @dataclass(frozen=True)
 class VersusRequest:
-    """What is asked of two sides A and B.
+    """What is asked of two sides A and B."""
 
-    `at` is the budget on `axis`; None is the largest common one.
-    """
-
-    sides: tuple[Side, Side]
-    axis: str
-    at: float | None = None
-    level: float = 0.95
+    sides: Annotated[tuple[Side, Side], "A and B"]
+    axis: Annotated[str, "what `at` counts"]
+    at: Annotated[float | None, "`--at`; null is the largest common budget"] = None
+    level: Annotated[float, "of intervals"] = 0.95
 
     @property
     def first(self) -> str:
@@ -59,28 +56,24 @@ class VersusRequest:
 
 @dataclass(frozen=True)
 class Versus:
-    """A against B on one task, equal on `axis`; ratios are B / A.
+    """A against B on one task, equal on an axis."""
 
-    `ratio` is that of test losses at the budget `ratio.at`; `multiplier` how many times that budget B needs for A's
-    test loss.
-    """
-
-    task: str
-    axis: str
-    ratio: Found
-    multiplier: Found
+    task: Annotated[str, "the task"]
+    axis: Annotated[str, "on which they are equal"]
+    ratio: Annotated[Found, "test loss B / A at an equal budget"]
+    multiplier: Annotated[Found, "the budget that B needs for the test loss of A there, over that of A"]
 
 
 @dataclass(frozen=True)
 class RatioLine:
-    """The ratio of test losses B / A over A's budgets `x` [n] on the axis asked for, B being equal on `axis`."""
+    """The ratio of test losses at the sizes of A, B being equal on an axis: a curve of the figure."""
 
-    task: str
-    axis: str
-    x: np.ndarray
-    ratio: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    task: Annotated[str, "the task"]
+    axis: Annotated[str, "on which B is equal"]
+    x: Annotated[Numbers, "sizes of A on the axis asked for"]
+    ratio: Annotated[Numbers, "test loss B / A at them"]
+    low: Annotated[NumbersOrNull, "lower ends"]
+    high: Annotated[NumbersOrNull, "upper ends"]
 
 
 def sides(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
@@ -217,11 +210,3 @@ def better(found: Found, first: str, second: str) -> str:
     if found.low > 1:
         return f"{first}, {found.estimate:.3g} times"
     return f"{second}, {1 / found.estimate:.3g} times" if found.high < 1 else "not decided"
-
-
-def versus_json(
-    asked: VersusRequest, found: Sequence[Versus], curves: Sequence[RatioLine], absent: Sequence[str]
-) -> dict[str, Any]:
-    """Everything in plain types that strict JSON can hold."""
-    said: dict[str, Any] = plain({"asked": asked, "compared": list(found), "lines": list(curves)})
-    return {**said, "not_measured": list(absent)}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -59,8 +59,23 @@ def axis_named(text: str) -> str:
     return name
 
 
-def to_json(matched: Sequence[Matched], setting: MatchSetting) -> list[dict[str, Any]]:
-    """One object an arm: shape, what was asked and achieved, counts, and their ratios to the first arm's."""
+class MatchedSaid(TypedDict):
+    """An arm at the size nearest to the budget."""
+
+    arm: Annotated[str, "as it was given"]
+    network: Annotated[dict[str, Any], "family, shape and sizes"]
+    solved: Annotated[dict[str, int], "the size that was solved for"]
+    axis: Annotated[str, "what is made equal"]
+    asked: Annotated[float, "on that axis"]
+    achieved: Annotated[int, "on that axis"]
+    residual: Annotated[float, "achieved / asked − 1"]
+    counts: Annotated[dict[str, int], "by axis"]
+    weights: Annotated[str, "the prices of functions that were used"]
+    ratio_to_first: Annotated[dict[str, float], "counts over those of the first arm"]
+
+
+def to_json(matched: Sequence[Matched], setting: MatchSetting) -> list[MatchedSaid]:
+    """What scripts read of every arm."""
     return [
         {
             "arm": one.arm,

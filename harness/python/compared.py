@@ -42,7 +42,7 @@ class Comparison(Shown):
         curves = self.compared.lines
         titles = task_titles(self.manifest, dict.fromkeys(line.task for line in curves), TITLE_LETTERS)
         styles = side_styles(self.manifest, self.compared.headline)
-        return versus_figure(self.compared.request, curves, styles, titles)
+        return versus_figure(self.compared.asked, curves, styles, titles)
 
 
 def compare(

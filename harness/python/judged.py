@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
 from harness.cli.answers import answer_of
-from harness.judging.answer import answer_json, refused_words
+from harness.judging.answer import AnswerSaid, VerdictSaid, answer_json, refused_words
 from harness.python.shown import Shown
 from harness.python.study import Study
 from harness.show.figures.rules import rules_figure
@@ -17,14 +16,13 @@ from harness.show.tables.verdicts import answer_sentences
 
 RULE = ("claim", "rule", "verdict", "axis", "effort", "power")
 FOUND = ("estimate", "low", "high", "replicates", "won", "lost")
-Answers = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verdicts(Shown):
     """The verdicts on the rules of experiments; `answers` are those of `harness verdicts --json`."""
 
-    answers: Answers
+    answers: list[AnswerSaid]
 
     @property
     def sentences(self) -> list[str]:
@@ -54,7 +52,7 @@ class Verdicts(Shown):
         """The numbers with their intervals and limits; None while no rule is judged."""
         return rules_figure([rule for _, rule in self._rules()])
 
-    def _rules(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    def _rules(self) -> list[tuple[AnswerSaid, VerdictSaid]]:
         return [(answer, rule) for answer in self.answers for rule in answer["verdicts"]]
 
 

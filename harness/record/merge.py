@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.record import publish, read_record, record_path, verdict
@@ -15,19 +15,17 @@ from harness.spec import sealed
 
 
 class Merged(NamedTuple):
-    """What became of records: the ids of their runs, or what is wrong with a `damaged` file or line.
+    """What became of records, by the ids of their runs."""
 
-    `new` ones were taken, `same` ones were there bit for bit, the next three differ from the one that was there, which
-    stays, and those of runs that nobody asked for, `others`, were left alone.
-    """
-
-    new: tuple[str, ...]
-    same: tuple[str, ...]
-    within_tolerance: tuple[str, ...]
-    beyond_tolerance: tuple[str, ...]
-    defects: tuple[str, ...]
-    damaged: tuple[str, ...]
-    others: tuple[str, ...]
+    new: Annotated[tuple[str, ...], "whose records were taken"]
+    same: Annotated[tuple[str, ...], "whose records were there already, bit for bit"]
+    within_tolerance: Annotated[tuple[str, ...], "whose records differ by rounding, as machines do"]
+    beyond_tolerance: Annotated[tuple[str, ...], "whose records differ by more, as machines or code do"]
+    defects: Annotated[
+        tuple[str, ...], "whose records differ although the same code on the same kind of machine made them"
+    ]
+    damaged: Annotated[tuple[str, ...], "what is wrong with a file or line, in sentences"]
+    others: Annotated[tuple[str, ...], "that nobody asked for, and were left alone"]
 
 
 def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:

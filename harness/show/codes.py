@@ -1,6 +1,6 @@
 """What every code of a table, a page or a terminal means, and what to do about it: the one place where this is said.
 
-docs/codes.md (`python docs/write_codes.py` writes it) and the last section of every page have the same words.
+docs/codes.md (`python docs/write.py` writes it) and the last section of every page have the same words.
 """
 
 from __future__ import annotations

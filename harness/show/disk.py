@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, NotRequired, TypedDict, cast
 
 from harness.dispatch.leftovers import KINDS, Kind, OnDisk, Removed, runs_of
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
@@ -40,9 +40,25 @@ def disk_words(results: Path, sizes: Mapping[str, int], notable: int) -> str:
     return f"{told}; `harness clean{option}` frees about {size_words(notable)}"
 
 
-def disk_json(sizes: Mapping[str, int], notable: int) -> dict[str, int]:
-    """The same in bytes, for a script."""
-    return {"total": sum(sizes.values()), **sizes, "freed_by_clean": notable}
+class DiskBytes(TypedDict):
+    """Bytes of a results folder, by what its files are."""
+
+    total: Annotated[int, "of all files"]
+    records: Annotated[int, "of records"]
+    checkpoints: Annotated[int, "of checkpoints"]
+    networks: Annotated[int, "of networks"]
+    snapshots: Annotated[int, "of snapshots of code"]
+    data: Annotated[int, "of rows of data files"]
+    other: Annotated[int, "of all others"]
+    freed_by_clean: NotRequired[
+        Annotated[int, "what `harness clean` would free, if that is a tenth of all and 10 MB or more; else 0"]
+    ]
+
+
+def disk_json(sizes: Mapping[str, int], notable: int | None = None) -> DiskBytes:
+    """The same for a script."""
+    told = {"total": sum(sizes.values()), **sizes}
+    return cast(DiskBytes, told if notable is None else {**told, "freed_by_clean": notable})
 
 
 def clean_table(found: Removable) -> Table:
@@ -91,11 +107,33 @@ def clean_lines(found: Removable, chosen: Sequence[Kind], removed: Mapping[Kind,
     return [f"removed {kind}: {gone[kind]}" if kind in gone else f"{kind}: nothing can be removed" for kind in chosen]
 
 
+class RemovableSaid(TypedDict):
+    """What can be removed of a kind, or could before."""
+
+    number: Annotated[int, "of files, or folders of snapshots"]
+    bytes: Annotated[int, "of them"]
+    paths: Annotated[list[str], "of them"]
+    runs: Annotated[list[str], "ids of the runs that they are of"]
+
+
+class Cleaned(TypedDict):
+    """What results no longer need on disk, and what was removed: nothing without `--yes`.
+
+    Kinds are `checkpoints`, `snapshots`, `logs`, `damaged`, `data`, `unplanned` and `networks`.
+    """
+
+    results: Annotated[str, "the folder"]
+    disk_bytes: Annotated[DiskBytes, "of it, after what was removed"]
+    removable: Annotated[dict[Kind, RemovableSaid], "by kind"]
+    stays: Annotated[list[str], "what stays, and why"]
+    removed: Annotated[Mapping[Kind, Removed], "by kind that was chosen"]
+
+
 def clean_json(
     results: Path, sizes: Mapping[str, int], rows: Iterable[OnDisk], found: Removable, removed: Mapping[Kind, Removed]
-) -> dict[str, Any]:
+) -> Cleaned:
     """The same for a script, with every path and run; `removed` has the kinds that were chosen."""
-    kinds = {
+    kinds: dict[Kind, RemovableSaid] = {
         kind: {
             "number": len(those := found.get(kind, ())),
             "bytes": _bytes(those),
@@ -106,10 +144,10 @@ def clean_json(
     }
     return {
         "results": str(results),
-        "disk_bytes": {"total": sum(sizes.values()), **sizes},
+        "disk_bytes": disk_json(sizes),
         "removable": kinds,
         "stays": stay_lines(rows),
-        "removed": {kind: one._asdict() for kind, one in removed.items()},
+        "removed": removed,
     }
 
 

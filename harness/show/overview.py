@@ -1,11 +1,10 @@
 """What the command line says of all experiments of a results folder."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, NamedTuple
 
-from harness.dispatch.overview import Overview
-from harness.show.disk import size_words
+from harness.dispatch.overview import ExperimentCounts, Overview
+from harness.show.disk import DiskBytes, size_words
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 COUNTED = ("planned", "recorded", "missing", "running", "queued", "failed")
@@ -35,12 +34,10 @@ def overview_lines(seen: Overview, results: Path) -> list[str]:
     return lines
 
 
-def overview_json(seen: Overview, results: Path, disk: Mapping[str, int]) -> dict[str, Any]:
-    """The same for a script."""
-    experiments = [one._asdict() for one in seen.experiments]
-    return {
-        "results": str(results),
-        "experiments": experiments,
-        "unreadable": list(seen.unreadable),
-        "disk_bytes": dict(disk),
-    }
+class OverviewSaid(NamedTuple):
+    """All experiments of the results folder that have a plan."""
+
+    results: Annotated[Path, "the folder"]
+    experiments: Annotated[tuple[ExperimentCounts, ...], "by name"]
+    unreadable: Annotated[tuple[str, ...], "what cannot be read, and is not counted"]
+    disk_bytes: Annotated[DiskBytes, "of the results folder"]

@@ -4,10 +4,11 @@ import itertools
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.formats import duration
+from harness.base.plain import INLINE
 from harness.dispatch.cluster import DEFAULT_LIMITS
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import Job
@@ -15,6 +16,7 @@ from harness.dispatch.reconcile import Spending, Unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, Evidence, RunState, StateName
 from harness.record import Agreement, Duplicate
 from harness.record.merge import Merged
+from harness.show.disk import DiskBytes
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.spec import Manifest
 
@@ -217,7 +219,38 @@ def unneeded_lines(jobs: Unneeded) -> list[str]:
     return lines
 
 
-def status_json(
+class RunSaid(NamedTuple):
+    """Where a run is, and what it is."""
+
+    where: Annotated[RunState, INLINE]
+    task: Annotated[str, "what is learnt"]
+    arm: Annotated[str, "what learns it"]
+    series: Annotated[str, "the curve that it is of"]
+    seed: Annotated[int, "its seed"]
+    trial: Annotated[int, "which of the settings that a search tries"]
+    next_move: Annotated[str, "what to do, or nothing"]
+
+
+class SweepSaid(NamedTuple):
+    """The runs of one experiment: where they are, and why."""
+
+    name: Annotated[str, "of the plan"]
+    planned: Annotated[int, "runs"]
+    done: Annotated[int, "of these"]
+    diverged: Annotated[int, "of these"]
+    missing: Annotated[int, "wanted runs without a whole record"]
+    missing_ids: Annotated[list[str], "their ids"]
+    unasked: Annotated[int, "with `looks:`, runs that no open rule asks for"]
+    states: Annotated[dict[StateName, int], "runs by state"]
+    runs: Annotated[dict[str, RunSaid], "by id"]
+    spending: Annotated[Spending | None, "null if nothing was ever sent off"]
+    earlier_underway_ids: Annotated[list[str], "runs of earlier plans that are on their way"]
+    damaged_files: Annotated[Sequence[str], "what is wrong with files of what was sent off and ordered"]
+    jobs_of_cancelled: Annotated[Unneeded, "jobs whose runs are all cancelled"]
+    disk_bytes: Annotated[DiskBytes, "of the results folder"]
+
+
+def sweep_said(
     manifest: Manifest,
     found: Mapping[str, RunState],
     spending: Spending | None,
@@ -225,34 +258,33 @@ def status_json(
     jobs: Unneeded,
     unasked: Collection[str],
     evidence: Evidence,
-) -> dict[str, Any]:
-    """The same for a script, and the state of every run."""
+    disk: DiskBytes,
+) -> SweepSaid:
+    """What scripts read of a sweep."""
     counted = Counter(one.state for one in found.values())
     missing = [run for run, one in found.items() if one.state not in OVER and run not in unasked]
     cells = {cell.index: cell for cell in manifest.cells}
-    what = {
-        planned.run_id: {
-            **{field: getattr(cells[planned.cell], field) for field in ("task", "arm", "series")},
-            "seed": planned.run.seed,
-            "trial": planned.trial,
-        }
-        for planned in reversed(manifest.runs)  # of a run that several cells share, the first
-    }
-    return {
-        "name": manifest.name,
-        "planned": len(found),
-        "done": counted["done"],
-        "diverged": counted["diverged"],
-        "missing": len(missing),
-        "missing_ids": missing,
-        "unasked": len(unasked),
-        "states": counts_of(found),
-        "runs": {run: {**one._asdict(), **what[run], "next_move": next_move(one)} for run, one in found.items()},
-        "spending": spending._asdict() if spending else None,
-        "earlier_underway_ids": [run for run, one in earlier.items() if one.state in UNDERWAY],
-        "damaged_files": evidence.damage,
-        "jobs_of_cancelled": {**jobs._asdict(), "not_verified": dict(jobs.not_verified)},
-    }
+    what: dict[str, RunSaid] = {}
+    for planned in manifest.runs:
+        cell, where = cells[planned.cell], found[planned.run_id]
+        said = RunSaid(where, cell.task, cell.arm, cell.series, planned.run.seed, planned.trial, next_move(where))
+        what.setdefault(planned.run_id, said)  # of a run that several cells share, the first
+    return SweepSaid(
+        name=manifest.name,
+        planned=len(found),
+        done=counted["done"],
+        diverged=counted["diverged"],
+        missing=len(missing),
+        missing_ids=missing,
+        unasked=len(unasked),
+        states=counts_of(found),
+        runs=what,
+        spending=spending,
+        earlier_underway_ids=[run for run, one in earlier.items() if one.state in UNDERWAY],
+        damaged_files=evidence.damage,
+        jobs_of_cancelled=jobs,
+        disk_bytes=disk,
+    )
 
 
 def spending_words(spending: Spending) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 
@@ -28,10 +28,12 @@ class Window(Frozen):
     with the least mean test loss over seeds: curves turn up once the data are used up.
     """
 
-    axis: CountName = "params.trainable"
-    min: Positive | None = None
-    max: Positive | None = None
-    until: Literal["minimum"] | None = Field(None, exclude_if=lambda value: value is None)
+    axis: Annotated[CountName, str, "of its ends"] = "params.trainable"
+    min: Annotated[Positive | None, "its lower end"] = None
+    max: Annotated[Positive | None, "its upper end"] = None
+    until: Annotated[Literal["minimum"] | None, NotRequired, "what else ends it"] = Field(
+        None, exclude_if=lambda value: value is None
+    )
 
     @model_validator(mode="after")
     def _holds_something(self) -> Window:

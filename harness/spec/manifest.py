@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field, ValidationError
 
@@ -23,27 +24,24 @@ MANIFEST_SCHEMA = 1
 
 
 class Cell(Frozen):
-    """One size of one arm on one task: what was asked, what was solved, or why it cannot be.
+    """One size of one arm on one task: what was asked, what was solved, or why it cannot be."""
 
-    `counts` are per network and sample (`params.*`, `flops_forward.*`) or per run as planned from the evaluation cap
-    (`flops_train.*`). `residual` is achieved/asked - 1 on the matched axis; `window` is the one declared for
-    this arm and task, `hold_out` how many of its series' largest sizes are set aside. Where sizes are crossed with
-    training budgets, `frontier` names the series that the best size of each budget is in.
-    """
-
-    index: int
-    task: str
-    arm: str
-    series: str
-    asked: float | None
-    achieved: float | None
-    residual: float | None
-    network: Network | None
-    counts: dict[str, int]
-    infeasible: str | None
-    window: Window | None
-    frontier: str | None = None
-    hold_out: int = 0
+    index: Annotated[int, "number of the cell"]
+    task: Annotated[str, "the task"]
+    arm: Annotated[str, "the arm"]
+    series: Annotated[str, "the curve that the cell is a point of"]
+    asked: Annotated[float | None, "the size asked for, on the matched axis"]
+    achieved: Annotated[float | None, "the size met"]
+    residual: Annotated[float | None, "achieved / asked − 1"]
+    network: Annotated[Network | None, dict[str, Any] | None, "family, shape and sizes; null if infeasible"]
+    counts: Annotated[
+        dict[str, int],
+        "by axis: of the network and a sample (`params.*`, `flops_forward.*`), of a run as planned (`flops_train.*`)",
+    ]
+    infeasible: Annotated[str | None, "why no network meets the size"]
+    window: Annotated[Window | None, "the sizes that laws are fitted to, if the file says it"]
+    frontier: Annotated[str | None, "the series of the best sizes, where sizes are crossed with budgets"] = None
+    hold_out: Annotated[int, "how many of the series' largest sizes are set aside"] = 0
 
     def is_of(self, names: Collection[str]) -> bool:
         """Whether its arm or its series is among `names`, as those of a rule's side."""
@@ -66,41 +64,44 @@ def side_label(arms: Sequence[str]) -> str:
 
 
 class PlannedRun(Frozen):
-    """A run of a cell: `trial` numbers what a search tries there, and in old plans the points of a tuning grid."""
+    """A run of a cell."""
 
-    run_id: str
-    cell: int
-    trial: int
-    run: RunSpec
+    run_id: Annotated[str, "id of the run"]
+    cell: Annotated[int, "its cell"]
+    trial: Annotated[int, "which of the settings that a search tries there, 0 without one"]
+    run: Annotated[RunSpec, dict[str, Any], "all that decides its numbers: task, network, recipe, seed, dtype, engine"]
 
 
 class Formula(Frozen):
     """What a task's target is, in words, as it was when the plan was made."""
 
-    formula: str
-    source: str
+    formula: Annotated[str, "its formula"]
+    source: Annotated[str, "where it is from"]
 
 
 class Manifest(Frozen):
-    """The denominator of every later statement. Packs list run ids, the costliest first; formulas go by task label.
+    """The frozen plan: the denominator of every later statement. With `search:` it is the plan of the search."""
 
-    Of a search, `spaces` says what varies in each arm. With a cap in seconds, `timed_on` are the machines by which the
-    evaluations were chosen, once and for all. A plan `of_before` was frozen with rules that this
-    version no longer reads (`spec.gone`): its runs count, and nothing is judged.
-    """
-
-    manifest_schema: int = MANIFEST_SCHEMA
-    name: str
-    experiment: Experiment
-    experiment_hash: str
-    cells: tuple[Cell, ...]
-    runs: tuple[PlannedRun, ...]
-    packs: tuple[tuple[str, ...], ...]
-    formulas: dict[str, Formula]
-    earlier_plans: tuple[str, ...] = ()
-    spaces: dict[str, Space] = Field({}, exclude_if=lambda value: not value)
-    timed_on: tuple[str, ...] = Field((), exclude_if=lambda value: not value)
-    of_before: bool = Field(False, exclude_if=lambda value: not value)
+    manifest_schema: Annotated[int, "version of the plan's own file, `manifest.json`"] = MANIFEST_SCHEMA
+    name: Annotated[str, "name of the results folder"]
+    experiment: Annotated[Experiment, dict[str, Any], "the file with all defaults ([experiments.md](experiments.md))"]
+    experiment_hash: Annotated[str, "SHA-256 of it, 64 hexadecimal digits"]
+    cells: Annotated[tuple[Cell, ...], "one a size, arm and task"]
+    runs: Annotated[tuple[PlannedRun, ...], "one a cell, seed and trial"]
+    packs: Annotated[tuple[tuple[str, ...], ...], "ids of runs that train together, the costliest pack first"]
+    formulas: Annotated[dict[str, Formula], "by task"]
+    earlier_plans: Annotated[tuple[str, ...], "files of plans that this one replaced"] = ()
+    spaces: Annotated[dict[str, Space], dict[str, dict[str, Any]], NotRequired, "of a search, by arm: what varies"] = (
+        Field({}, exclude_if=lambda value: not value)
+    )
+    timed_on: Annotated[
+        tuple[str, ...],
+        NotRequired,
+        "with a cap in seconds, the machines by which evaluations were chosen, once and for all",
+    ] = Field((), exclude_if=lambda value: not value)
+    of_before: Annotated[
+        bool, NotRequired, "true if it was frozen with rules that this version no longer reads: nothing is judged"
+    ] = Field(False, exclude_if=lambda value: not value)
 
     @property
     def looks(self) -> tuple[int, ...]:

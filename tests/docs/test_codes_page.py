@@ -1,8 +1,7 @@
-"""Every code that a table, a page or a terminal can show has its words, and docs/codes.md has the same."""
+"""Every code that a table, a page or a terminal can show has its words, of which docs/codes.md is made."""
 
 import ast
 import re
-import runpy
 from pathlib import Path
 
 from harness.show.codes import CODE_KINDS, CODES
@@ -25,9 +24,3 @@ def test_every_code_has_its_words_and_no_other_has():
     """A new code needs its sentences, and a code that is gone leaves none."""
     assert set(CODES) == codes_in_the_program()
     assert all(code.kind in CODE_KINDS and all(part.endswith(".") for part in code[1:]) for code in CODES.values())
-
-
-def test_the_page_has_the_same_words():
-    """`python docs/write_codes.py` writes it."""
-    written = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
-    assert written == runpy.run_path(str(ROOT / "docs" / "write_codes.py"))["page"]()

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from made_runs import curve
 
+from harness.base.plain import plain
 from harness.fit import fit_law, prediction_interval
-from harness.fit.held_out import extrapolate, extrapolation_json, largest_sizes, warn_of_distance
+from harness.fit.held_out import extrapolate, largest_sizes, warn_of_distance
 
 SIZES = 10 ** np.linspace(3, 6, 7)
 AHEAD = np.array([3e6, 1e7])
@@ -71,7 +72,7 @@ def test_a_law_that_may_not_be_extrapolated_predicts_nothing(sizes, said):
 @pytest.mark.parametrize("sizes", [SIZES, SIZES[:3], SIZES[:0]])
 def test_json_is_strict(sizes):
     """Predicted or not, the plain form holds no NaN and no infinity, and one object a size."""
-    data = extrapolation_json(extrapolate(fit_law(sizes, sizes**-0.5, "floor"), AHEAD, AHEAD**-0.5))
+    data = plain(extrapolate(fit_law(sizes, sizes**-0.5, "floor"), AHEAD, AHEAD**-0.5))
 
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert [size["size"] for size in data["sizes"]] == AHEAD.tolist()

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from harness import fit
-from harness.judging.checks import check_table, to_json
+from harness.base.plain import plain
+from harness.judging.checks import check_table
 from harness.judging.laws import fit_table
 from harness.judging.scaling import size_axes
 from harness.show.tables.checks import checks_table
@@ -60,7 +61,7 @@ def test_a_series_that_every_law_refuses_says_so():
 
 def test_json_is_strict():
     """Numbers that are not finite become null, and the fits are not repeated."""
-    (found,) = json.loads(json.dumps(to_json(check_table(_table(2 / SIZES), ["params.trainable"])), allow_nan=False))
+    (found,) = json.loads(json.dumps(plain(check_table(_table(2 / SIZES), ["params.trainable"])), allow_nan=False))
 
     assert found["selection"]["chosen"] == "pure"
     assert "fits" not in found["selection"]

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from judging.made_experiment import ALPHAS, RULES, write_experiment, write_records
 from judging.made_runs import made_runs, power
 
+from harness.base.plain import plain
 from harness.cli import main
-from harness.judging.headline import Headline, NoHeadline, headline, main_headline, main_sides, to_json
+from harness.judging.headline import Headline, NoHeadline, headline, main_headline, main_sides
 from harness.judging.judge import interval_level
 from harness.judging.runs import runs_of
 from harness.judging.versus import Side
@@ -200,7 +201,7 @@ def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
 
 def test_the_headline_is_strict_json(found):
     """What has no number is null, never NaN."""
-    said = json.loads(json.dumps(to_json(found), allow_nan=False))
+    said = json.loads(json.dumps(plain(found), allow_nan=False))
 
     assert said["first"]["label"] == "kan"
     assert len(said["readings"]) == len(found.columns) * len(found.places)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.base.plain import plain
 from harness.fit import fit_law
 from harness.judging.laws import fit_table
 from harness.judging.scaling import (
@@ -14,7 +15,6 @@ from harness.judging.scaling import (
     common_law,
     size_axes,
     sizes_of,
-    to_json,
     with_parts,
 )
 
@@ -57,7 +57,7 @@ def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
 
     pure = fit_table(table, axes=["params.trainable"])[0]
 
-    assert (pure.outside, pure.diverged) == (3, 1)
+    assert (pure.runs_outside_window, pure.runs_diverged) == (3, 1)
     assert pure.fit.points.counts.tolist() == [3, 3, 2, 3, 3, 3]
 
 
@@ -93,7 +93,7 @@ def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
     table = _worse_from(_table(until_minimum=True), 5)
 
     for one in fit_table(table):
-        assert one.outside == 6
+        assert one.runs_outside_window == 6
         assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
         assert one.without_window.points.sizes.tolist() == SIZES.tolist()
         assert "WINDOW" in {caution.code for caution in one.fit.warnings}
@@ -121,7 +121,7 @@ def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
     for one in (followed, broken):
         assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
         assert one.held_out.measured.sizes.tolist() == SIZES[5:].tolist()
-        assert (one.outside, one.without_window) == (0, None)
+        assert (one.runs_outside_window, one.without_window) == (0, None)
     assert followed.held_out.prediction.curve == pytest.approx(2 / SIZES[5:], rel=0.03)
     assert followed.held_out.prediction.rmsle < 0.03 < followed.held_out.last_value_rmsle
     assert not broken.held_out.prediction.within[1]
@@ -142,13 +142,13 @@ def test_each_series_has_its_own_window():
     turned, falling = _worse_from(_table(until_minimum=True), 5), _table(until_minimum=True, series="mlp")
     fits = fit_table(pd.concat([turned, falling.assign(cell=falling["cell"] + 7)], ignore_index=True), axes=[AXIS])
 
-    assert [(one.series, one.outside) for one in fits] == [("kan", 6), ("kan", 6), ("mlp", 0), ("mlp", 0)]
+    assert [(one.series, one.runs_outside_window) for one in fits] == [("kan", 6), ("kan", 6), ("mlp", 0), ("mlp", 0)]
 
 
 def test_fits_as_data_have_what_was_held_out_and_the_law_without_the_window():
     """fits.json says both for every law, as strict JSON; null where there is nothing to say."""
-    both = to_json(fit_table(_worse_from(_table(until_minimum=True, hold_out=1), 5), axes=[AXIS]))
-    neither = to_json(fit_table(_table(), axes=[AXIS]))
+    both = plain(fit_table(_worse_from(_table(until_minimum=True, hold_out=1), 5), axes=[AXIS]))
+    neither = plain(fit_table(_table(), axes=[AXIS]))
 
     assert json.loads(json.dumps(both, allow_nan=False)) == both
     assert [one["without_window"]["law"] for one in both] == ["pure", "floor"]
@@ -181,8 +181,8 @@ def test_a_series_of_which_all_runs_diverged_is_refused_and_not_lost():
     fits = fit_table(_table(status="diverged"), axes=["params.trainable"])
 
     assert [one.fit.refusals[0].code for one in fits] == ["TOO_FEW", "TOO_FEW"]
-    assert fits[0].diverged == 21
-    assert to_json(fits)[0]["runs_diverged"] == 21
+    assert fits[0].runs_diverged == 21
+    assert plain(fits)[0]["runs_diverged"] == 21
 
 
 def _fits(*laws_by_series) -> list[SeriesFit]:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
+from harness.base.plain import plain
 from harness.families import forward, initial_knots, initialise, unflatten
 from harness.judging.laws import fit_table
-from harness.judging.scaling import to_json
 from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
 from harness.show.figures.scaling import scaling_figure
@@ -182,7 +182,7 @@ def test_laws_figures_and_reports_speak_of_the_metric(trained):
 
     labels = [axes.get_ylabel() for axes in scaling_figure(plan, table, fits).axes]
     assert labels == ["test cross-entropy", "", "test RMSE", ""]
-    assert {(one["task"], one["metric"]) for one in to_json(fits)} == {
+    assert {(one["task"], one["metric"]) for one in plain(fits)} == {
         ("wine", "test_cross_entropy"),
         ("diabetes", "test_rmse"),
     }

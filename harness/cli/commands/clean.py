@@ -28,6 +28,7 @@ from harness.show.console import console, print_table, steps_progress
 from harness.show.disk import (
     MOST_NAMED,
     WHAT,
+    Cleaned,
     Removable,
     cautions,
     clean_json,
@@ -48,7 +49,7 @@ kind_options = together(
 @results_option
 @kind_options
 @yes_option
-@json_option
+@json_option({"clean [FILE…]": Cleaned})
 def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **kinds: bool) -> None:
     """Show what results no longer need on disk; with options for its kinds, remove them after asking.
 

@@ -11,7 +11,7 @@ from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import json_text, write_json
 from harness.cli.analysis import print_headline
-from harness.cli.comparing import compare_sides, compared_json
+from harness.cli.comparing import Compared, compare_sides
 from harness.cli.options import json_option, results_option, together
 from harness.cli.plans import frozen_plan
 from harness.cli.tables import (
@@ -24,7 +24,7 @@ from harness.cli.tables import (
     table_options,
     window_of,
 )
-from harness.comparison.tables.comparison import ComparisonRequest, compare_arms, to_json
+from harness.comparison.tables.comparison import ComparedAnswer, ComparisonRequest, compare_arms, compared_answer
 from harness.comparison.tables.fits import AUTO, Request
 from harness.show.console import console, print_table
 from harness.show.figures.comparison import draw_compared
@@ -88,7 +88,7 @@ compare_options = together(
 @compare_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
 @click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
-@json_option
+@json_option({"compare FILE A B": Compared, "compare TABLE A B": ComparedAnswer})
 def compare(
     file: Path,
     first: str,
@@ -138,21 +138,20 @@ def _compare_experiment(
     at, level = asked
     manifest, folder = frozen_plan(file, results)
     compared = compare_sides(manifest, folder, arms, axis, at, level)
-    answer = compared_json(compared)
     target = out or folder
     check_writable(target)
-    request = compared.request
+    request = compared.asked
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
-    write_json(answer, target / f"{stem}.json")
+    write_json(compared, target / f"{stem}.json")
     styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
     titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
     drawn = draw_versus(request, compared.lines, styles, target / stem, titles)
     if as_json:
-        click.echo(json_text(answer))
+        click.echo(json_text(compared))
         return
     if explain:
-        print_table(versus_table(request, compared.found))
-        for line in versus_sentences(request, compared.found, compared.absent):
+        print_table(versus_table(request, compared.compared))
+        for line in versus_sentences(request, compared.compared, compared.not_measured):
             console.print(line, soft_wrap=True)
     print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
 
@@ -167,7 +166,7 @@ def _compare_table(file: Path, first: str, second: str, explain: bool, as_json: 
     request = Request(file, columns=columns_of(asked), laws=(law,), window=window_of(asked), arms=arms, **own)
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
     found = compare_arms(request, asked_of)
-    answer = to_json(found)
+    answer = compared_answer(found)
     if as_json:
         click.echo(json_text(answer))
     else:

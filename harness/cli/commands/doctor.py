@@ -2,13 +2,16 @@
 
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import click
 from rich.text import Text
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
+from harness.base.plain import INLINE
 from harness.cli.options import json_option, results_option
 from harness.dispatch.doctor import examine
 from harness.dispatch.node import Finding
@@ -17,6 +20,23 @@ from harness.show.console import console
 
 STYLES = {"ok": "green", "warning": "yellow", "FAILED": "bold red"}
 INDENT = 25  # columns before what was found
+
+
+@dataclass(frozen=True)
+class FindingAbout:
+    """A finding, and what it is about."""
+
+    about: Annotated[str, "the group"]
+    finding: Annotated[Finding, INLINE]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a cluster can and cannot do for the jobs of a profile."""
+
+    profile: Annotated[Path, "the file"]
+    failed: Annotated[int, "how many findings say `FAILED`"]
+    findings: Annotated[list[FindingAbout], "in the order in which they were made"]
 
 
 @click.command(epilog="Example: harness doctor --profile slurm/cpu.yaml")
@@ -39,7 +59,7 @@ INDENT = 25  # columns before what was found
 )
 @click.option("--no-job", is_flag=True, help="Send no probe job; check only from here.")
 @click.option("--measure", is_flag=True, help="Let the probe job compare 1 pack a GPU with packs_per_gpu packs.")
-@json_option
+@json_option({"doctor": Examined})
 def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, measure: bool, as_json: bool) -> None:
     """Check what a cluster can do for the jobs of a profile.
 
@@ -56,17 +76,17 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, meas
     found, heading = [], ""
     wait = None if no_job else wait_minutes
     for room, finding in examine(read_profile(profile), results, wait, tell, measure):
-        found.append({"about": room, **finding._asdict()})
+        found.append(FindingAbout(room, finding))
         if as_json:
             continue
         if room != heading:
             heading = room
             console.print(room, style="bold")
         console.print(finding_lines(finding, console.width))
-    levels = [one["level"] for one in found]
+    levels: list[str] = [one.finding.level for one in found]
     failed = levels.count("FAILED")
     if as_json:
-        click.echo(json_text({"profile": str(profile), "failed": failed, "findings": found}))
+        click.echo(json_text(Examined(profile, failed, found)))
     else:
         told = ", ".join(f"{levels.count(level)} {level}" for level in STYLES)
         click.echo(f"{profile}: {told}")

@@ -10,7 +10,7 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
-from harness.cli.analysis import analyse, analysis_json, keep_analysis, print_fits
+from harness.cli.analysis import FitsSaid, analyse, fits_said, keep_analysis, print_fits
 from harness.cli.options import json_option, results_option, together
 from harness.cli.plans import frozen_plan, planned_records
 from harness.cli.tables import (
@@ -23,8 +23,12 @@ from harness.cli.tables import (
     table_options,
     window_of,
 )
-from harness.comparison.tables.fits import Request, answer, checks, to_json
-from harness.comparison.tables.forms import Form, FormRequest, form_answer, form_json
+from harness.comparison.tables.fits import FitsAnswer, Request, answer, checks, fits_answer
+from harness.comparison.tables.forms import Form, FormAnswer, FormRequest, form_answer
+from harness.fit.frontier import Frontier
+from harness.fit.isoflop import Isoflop
+from harness.fit.shared import SharedFit
+from harness.fit.surface import Surface
 from harness.show.figures.fits import draw_fits
 from harness.show.tables.fits import answer_sentences, answer_tables, checklists
 from harness.show.tables.forms import form_sentences, form_tables
@@ -83,7 +87,16 @@ fit_options = together(
 @results_option
 @table_options
 @fit_options
-@json_option
+@json_option(
+    {
+        "fit FILE": FitsSaid,
+        "fit TABLE": FitsAnswer,
+        "fit TABLE --and COLUMN": FormAnswer[Surface],
+        "fit TABLE --isoflop COLUMN": FormAnswer[Isoflop],
+        "fit TABLE --frontier QUANTILE": FormAnswer[Frontier],
+        "fit TABLE --share WHAT": FormAnswer[SharedFit],
+    }
+)
 def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """Fit scaling laws to an experiment, or to a table of runs.
 
@@ -101,7 +114,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     manifest, folder = frozen_plan(file, results)
     analysis = analyse(manifest, planned_records(manifest, folder), folder)
     if as_json:
-        click.echo(json_text(analysis_json(manifest, analysis)))
+        click.echo(json_text(fits_said(manifest, analysis)))
     else:
         print_fits(manifest, analysis)
     keep_analysis(manifest, analysis, folder)
@@ -122,9 +135,9 @@ def _fit_laws(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
     own = {name: asked[name] for name in ("x", "where", "level", "hold_out", "objective")}
     found = answer(Request(file, columns=columns_of(asked), laws=laws, window=window_of(asked), **own))
     checked = cache(checks)
-    laws_json = to_json(found, checked) if as_json or asked["out"] else {}
+    said = fits_answer(found, checked) if as_json or asked["out"] else None
     if as_json:
-        click.echo(json_text(laws_json))
+        click.echo(json_text(said))
     else:
         print_answer(answer_tables(found, checked if asked["diagnostics"] else None), answer_sentences(found))
     if asked["out"]:
@@ -132,7 +145,7 @@ def _fit_laws(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
         checklist = asked["out"] / "checklist.md"
         with whole_file(checklist) as new:
             new.write_text(checklists(found, checked), encoding="utf-8")
-        for path in (write_json(laws_json, asked["out"] / "fits.json"), checklist, *draw_fits(found, asked["out"])):
+        for path in (write_json(said, asked["out"] / "fits.json"), checklist, *draw_fits(found, asked["out"])):
             click.echo(path, err=as_json)
 
 
@@ -149,9 +162,9 @@ def _fit_form(file: Path, as_json: bool, form: Form, asked: Mapping[str, Any]) -
     request = FormRequest(file, form, value, asked["x"][0], columns_of(asked), window=window_of(asked), **own)
     found = form_answer(request)
     if as_json:
-        click.echo(json_text(form_json(found)))
+        click.echo(json_text(found))
     else:
         print_answer(form_tables(found), form_sentences(found))
     if asked["out"]:
         check_writable(asked["out"])
-        click.echo(write_json(form_json(found), asked["out"] / "fits.json"), err=as_json)
+        click.echo(write_json(found, asked["out"] / "fits.json"), err=as_json)

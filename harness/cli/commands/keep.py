@@ -7,7 +7,7 @@ import click
 
 from harness.base.errors import INCOMPLETE
 from harness.base.json_text import json_text
-from harness.cli.kept import keep_records
+from harness.cli.kept import KeptRecords, keep_records
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
 from harness.cli.plans import folder_of
 from harness.show.console import console
@@ -19,7 +19,7 @@ from harness.spec import manifest_path, read_experiment
 @planned_argument
 @results_option
 @scale_option
-@json_option
+@json_option({"keep FILE": KeptRecords})
 def keep(file: Path, results: Path, scale: str, as_json: bool) -> None:
     """Put an experiment's records into one file, which git keeps.
 
@@ -36,7 +36,7 @@ def keep(file: Path, results: Path, scale: str, as_json: bool) -> None:
         folder = folder_of(file, results, scale)
     kept = keep_records(folder)
     if as_json:
-        click.echo(json_text({"path": str(kept.path), "absent": kept.absent, **kept.merged._asdict()}))
+        click.echo(json_text(kept))
     else:
         for line in kept_lines(kept.path, kept.merged, kept.absent):
             console.print(line, soft_wrap=True)

@@ -1,14 +1,15 @@
 """`harness list`."""
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, NamedTuple
 
 import click
 import pandas as pd
 
 from harness.base.installed import installed
 from harness.base.json_text import json_text
+from harness.base.plain import Rows
 from harness.cli.options import json_option
 from harness.cli.shipped import shipped_experiments, shipped_profiles
 from harness.count.conventions import CONVENTIONS
@@ -23,89 +24,114 @@ from harness.spec.document import parse
 from harness.spec.task import INSTALLED_TASKS
 from harness.tasks import TASKS
 
-Row = dict[str, Any]
+
+class TaskRow(NamedTuple):
+    """A task that a file can name."""
+
+    task: Annotated[str, "its name in a file"]
+    inputs: Annotated[int | None, "how many inputs it has; null if the file chooses, and for data"]
+    what: Annotated[str, "its formula"]
+    source: Annotated[str, "where it is from"]
 
 
-def _tasks() -> tuple[Row, ...]:
-    built_in = (
-        {
-            "task": name,
-            "inputs": inputs if isinstance(inputs := getattr(task, "inputs", None), int) else None,
-            "what": getattr(task, "formula", ""),
-            "source": getattr(task, "source", ""),
-        }
-        for name, task in TASKS.items()
-    )
-    added = (
-        {"task": name, "inputs": None, "what": "of an installed package", "source": place}
-        for name, place in installed(INSTALLED_TASKS).items()
-    )
-    return (*built_in, *added)
+class FamilyRow(NamedTuple):
+    """A family of networks."""
+
+    family: Annotated[str, "its name in a file"]
+    what: Annotated[str, "what it is"]
+    fields: Annotated[str, "fields of an arm's architecture, with their defaults"]
 
 
-def _families() -> tuple[Row, ...]:
-    built_in = (
-        {
-            "family": name,
-            "what": (inspect.getdoc(architecture) or "").partition("\n")[0],
-            "fields": fields_of(architecture),
-        }
-        for name, architecture in FAMILIES.items()
-    )
-    added = (
-        {"family": name, "what": f"of an installed package, {place}", "fields": ""}
-        for name, place in installed(INSTALLED_FAMILIES).items()
-    )
-    return (*built_in, *added)
+class RecipeRow(NamedTuple):
+    """A recipe that comes with the project."""
+
+    recipe: Annotated[str, "its name in a file"]
+    optimizer: Annotated[str, "the optimiser"]
+    max_evaluations: Annotated[int, "evaluations after which a run ends"]
 
 
-def _recipes() -> tuple[Row, ...]:
-    return tuple(
-        {"recipe": name, "optimizer": recipe.optimizer.name, "max_evaluations": recipe.max_evaluations}
-        for name, recipe in BUILT_IN_RECIPES.items()
-    )
+class ExperimentRow(NamedTuple):
+    """An experiment that comes with the project."""
+
+    experiment: Annotated[str, "its name"]
+    question: Annotated[str, "what it asks"]
+    scales: Annotated[str, "names of its scales, separated by commas"]
+    file: Annotated[str, "path of the file"]
 
 
-def _experiments() -> tuple[Row, ...]:
-    found = []
+class ProfileRow(NamedTuple):
+    """A profile of a cluster that comes with the project."""
+
+    profile: Annotated[str, "its name"]
+    what: Annotated[str, "what its jobs ask for"]
+    file: Annotated[str, "path of the file"]
+
+
+class ConventionRow(NamedTuple):
+    """A rule by which something is counted."""
+
+    convention: Annotated[str, "its name"]
+    counts: Annotated[str, "`params`, `FLOPs`, or `params and FLOPs`"]
+    rule: Annotated[str, "what it counts"]
+    source: Annotated[str, "who counts so"]
+    misleads: Annotated[str, "where it misleads"]
+
+
+class CodeRow(NamedTuple):
+    """A word in capitals that tables have."""
+
+    code: Annotated[str, "the word"]
+    kind: Annotated[str, "`refusal`, `caution` or another kind"]
+    meaning: Annotated[str, "what it means"]
+    advice: Annotated[str, "what to do"]
+
+
+def _tasks() -> Iterator[TaskRow]:
+    for name, task in TASKS.items():
+        inputs = getattr(task, "inputs", None)
+        known = inputs if isinstance(inputs, int) else None
+        yield TaskRow(name, known, getattr(task, "formula", ""), getattr(task, "source", ""))
+    for name, place in installed(INSTALLED_TASKS).items():
+        yield TaskRow(name, None, "of an installed package", place)
+
+
+def _families() -> Iterator[FamilyRow]:
+    for name, architecture in FAMILIES.items():
+        yield FamilyRow(name, (inspect.getdoc(architecture) or "").partition("\n")[0], fields_of(architecture))
+    for name, place in installed(INSTALLED_FAMILIES).items():
+        yield FamilyRow(name, f"of an installed package, {place}", "")
+
+
+def _recipes() -> Iterator[RecipeRow]:
+    for name, recipe in BUILT_IN_RECIPES.items():
+        yield RecipeRow(name, recipe.optimizer.name, recipe.max_evaluations)
+
+
+def _experiments() -> Iterator[ExperimentRow]:
     for name, path in shipped_experiments().items():
         said = parse(path.read_text(encoding="utf-8"), str(path)).data
-        scales = ", ".join(said.get("scales", {}))
-        found.append({"experiment": name, "question": said["question"], "scales": scales, "file": str(path)})
-    return tuple(found)
+        yield ExperimentRow(name, said["question"], ", ".join(said.get("scales", {})), str(path))
 
 
-def _profiles() -> tuple[Row, ...]:
-    found = []
+def _profiles() -> Iterator[ProfileRow]:
     for name, path in shipped_profiles().items():
         said = path.read_text(encoding="utf-8").removeprefix("# ")
-        first_sentence = " ".join(said.partition(". ")[0].split())
-        found.append({"profile": name, "what": first_sentence, "file": str(path)})
-    return tuple(found)
+        yield ProfileRow(name, " ".join(said.partition(". ")[0].split()), str(path))
 
 
-def _conventions() -> tuple[Row, ...]:
-    return tuple(
-        {
-            "convention": one.name,
-            "counts": " and ".join(what for what, has in (("params", one.parameters), ("FLOPs", one.flops)) if has),
-            "rule": one.rule,
-            "source": one.source,
-            "misleads": one.misleads,
-        }
-        for one in CONVENTIONS
-    )
+def _conventions() -> Iterator[ConventionRow]:
+    for one in CONVENTIONS:
+        counts = " and ".join(what for what, has in (("params", one.parameters), ("FLOPs", one.flops)) if has)
+        yield ConventionRow(one.name, counts, one.rule, one.source, one.misleads)
 
 
-def _codes() -> tuple[Row, ...]:
-    return tuple(
-        {"code": name, "kind": code.kind, "meaning": code.meaning, "advice": code.advice}
-        for name, code in CODES.items()
-    )
+def _codes() -> Iterator[CodeRow]:
+    for name, code in CODES.items():
+        yield CodeRow(name, code.kind, code.meaning, code.advice)
 
 
 # What there is to list, and what to know of it.
-LISTS: dict[str, tuple[Callable[[], tuple[Row, ...]], str]] = {
+LISTS: dict[str, tuple[Callable[[], Iterator[Any]], str]] = {
     "tasks": (_tasks, "docs/tasks.md has their boxes and losses. Your own: docs/adding.md, docs/own_data.md."),
     "families": (_families, "Fields stand in an arm's architecture. Your own: docs/adding.md."),
     "recipes": (_recipes, f"A file has its own under recipes:, by an optimizer: {', '.join(OPTIMISERS)}."),
@@ -118,7 +144,17 @@ LISTS: dict[str, tuple[Callable[[], tuple[Row, ...]], str]] = {
 
 @click.command("list", epilog="Example: harness list tasks")
 @click.argument("what", type=click.Choice([*LISTS]), metavar="|".join(LISTS))
-@json_option
+@json_option(
+    {
+        "list tasks": Rows[TaskRow],
+        "list families": Rows[FamilyRow],
+        "list recipes": Rows[RecipeRow],
+        "list experiments": Rows[ExperimentRow],
+        "list profiles": Rows[ProfileRow],
+        "list conventions": Rows[ConventionRow],
+        "list codes": Rows[CodeRow],
+    }
+)
 def list(what: str, as_json: bool) -> None:
     """List tasks, families, recipes, experiments, profiles, conventions or codes.
 
@@ -127,7 +163,7 @@ def list(what: str, as_json: bool) -> None:
     """
     rows, more = LISTS[what]
     if as_json:
-        click.echo(json_text({"rows": rows()}))
+        click.echo(json_text(Rows(tuple(rows()))))
         return
-    print_table(table_of_frame("", pd.DataFrame(rows(), dtype=object)))
+    print_table(table_of_frame("", pd.DataFrame(tuple(rows()), dtype=object)))
     console.print(more, soft_wrap=True)

@@ -1,14 +1,22 @@
 """`harness match`."""
 
+from typing import Annotated, NamedTuple
+
 import click
 
 from harness.base.json_text import json_text
 from harness.cli.options import json_option
 from harness.families.fields import families_help
 from harness.optimisers import OPTIMISERS
-from harness.planning.match import MatchSetting, axis_named, match_arms, to_json
+from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms, to_json
 from harness.show.console import print_table
 from harness.show.tables.plans import match_table
+
+
+class MatchAnswer(NamedTuple):
+    """Networks that one count makes equal."""
+
+    arms: Annotated[list[MatchedSaid], "in the order given"]
 
 
 class WithFamilies(click.Command):
@@ -58,7 +66,7 @@ class WithFamilies(click.Command):
     show_default=True,
     help="Whose work flops_train includes.",
 )
-@json_option
+@json_option({"match": MatchAnswer})
 def match(
     arms: tuple[str, ...],
     budget: float,
@@ -76,6 +84,6 @@ def match(
     )
     matched = match_arms(arms, setting)
     if as_json:
-        click.echo(json_text({"arms": to_json(matched, setting)}))
+        click.echo(json_text(MatchAnswer(to_json(matched, setting))))
     else:
         print_table(match_table(matched, setting))

@@ -9,6 +9,7 @@ from harness.base.errors import INCOMPLETE
 from harness.base.json_text import json_text
 from harness.cli.options import json_option, results_option
 from harness.cli.plans import frozen_plan
+from harness.record.merge import Merged
 from harness.record.merge import merge as merge_records
 from harness.show.console import console
 from harness.show.sweeps import merged_lines
@@ -18,7 +19,7 @@ from harness.show.sweeps import merged_lines
 @click.argument("source", type=click.Path(path_type=Path, exists=True), metavar="FOLDER|FILE")
 @results_option
 @click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="Only records of this experiment's runs.")
-@json_option
+@json_option({"merge FOLDER": Merged})
 def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
     """Add records that were trained elsewhere, and check each one.
 
@@ -30,7 +31,7 @@ def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None
     wanted = frozenset(frozen_plan(plan, results)[0].run_ids()) if plan else None
     merged = merge_records(source, wanted, results / "runs")
     if as_json:
-        click.echo(json_text(merged._asdict()))
+        click.echo(json_text(merged))
     else:
         for line in merged_lines(merged):
             console.print(line, soft_wrap=True)

@@ -1,11 +1,14 @@
 """`harness plan`."""
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, TypedDict
 
 import click
 
 from harness.base.json_text import json_text
+from harness.base.plain import INLINE
 from harness.cli.costs import calibrations_of, cost_sentence
 from harness.cli.foresight import power_lines
 from harness.cli.looks import of_first_look
@@ -18,7 +21,31 @@ from harness.show.console import console, print_table
 from harness.show.costs import lanes_note, recipe_note
 from harness.show.tables.frames import plain_rows
 from harness.show.tables.plans import packs_table, plan_table
-from harness.spec import Setting
+from harness.spec import Manifest, Setting
+
+PackCost = TypedDict(
+    "PackCost",
+    {
+        "pack": Annotated[int, "its place in `packs`"],
+        "task": Annotated[str, "of its first run"],
+        "engine": Annotated[str, "of its first run"],
+        "family": Annotated[str, "of its first run"],
+        "shape": Annotated[str, "of its first run"],
+        "grid": Annotated[float | None, "of its first run"],
+        "runs": Annotated[int, "how many it has"],
+        "evaluations": Annotated[int, "planned, of all its runs"],
+        "flops_train.shared_dense": Annotated[int, "FLOPs planned, of all its runs"],
+        "seconds": Annotated[float | None, "predicted; null before `harness bench`"],
+    },
+)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The frozen plan. With `search:` it is the plan of the search."""
+
+    manifest: Annotated[Manifest, INLINE]
+    pack_costs: Annotated[Any, list[PackCost] | None, "with `--packs`, one a pack; else null"]
 
 
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
@@ -28,7 +55,7 @@ from harness.spec import Setting
 @settings_option
 @replan_option
 @click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of the sizes.")
-@json_option
+@json_option({"plan FILE": Planned})
 def plan(
     file: Path, results: Path, scale: str, settings: tuple[Setting, ...], replan: bool, packs: bool, as_json: bool
 ) -> None:
@@ -41,8 +68,7 @@ def plan(
     manifest = freeze_plan(planned, folder, replan)
     costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None
     if as_json:
-        pack_costs = None if costs is None else plain_rows(costs)
-        click.echo(json_text({**manifest.model_dump(mode="json"), "pack_costs": pack_costs}))
+        click.echo(json_text(Planned(manifest, None if costs is None else plain_rows(costs))))
         return
     print_table(plan_table(manifest) if costs is None else packs_table(costs))
     infeasible = Counter(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in manifest.cells if cell.infeasible)

@@ -1,6 +1,7 @@
 """`harness power`."""
 
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import click
 
@@ -12,10 +13,16 @@ from harness.cli.options import EXAMPLE, json_option, planned_argument, results_
 from harness.cli.plans import folder_of
 from harness.cli.stages import plan_of
 from harness.cli.tables import POSITIVE
-from harness.judging.foreseen import foresee, to_json
+from harness.judging.foreseen import RuleForeseen, foresee, to_json
 from harness.show.console import console, print_table
 from harness.show.tables.power import power_sentences, power_table
 from harness.spec import Manifest, manifest_path, read_manifest
+
+
+class Power(NamedTuple):
+    """How many replicates the rules of an experiment need."""
+
+    rules: Annotated[list[RuleForeseen], "in the order of the file"]
 
 
 @click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --replicates 12")
@@ -29,7 +36,7 @@ from harness.spec import Manifest, manifest_path, read_manifest
     metavar="SD",
     help="Standard deviation of ln test loss between replicates, in place of records. 0.3: they differ by a third.",
 )
-@json_option
+@json_option({"power FILE": Power})
 def power(file: Path, results: Path, scale: str, replicates: int | None, noise: float | None, as_json: bool) -> None:
     """Say how many replicates the rules of an experiment need.
 
@@ -50,7 +57,7 @@ def power(file: Path, results: Path, scale: str, replicates: int | None, noise: 
         table, every = (no_runs(), no_runs()) if noise else recorded_tables(manifest, folder)
         foreseen = foresee(manifest, table, replicates, noise, every)
     if as_json:
-        click.echo(json_text({"rules": to_json(foreseen)}))
+        click.echo(json_text(Power(to_json(foreseen))))
         return
     print_table(power_table(foreseen))
     for line in power_sentences(foreseen):

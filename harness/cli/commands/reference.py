@@ -1,7 +1,7 @@
 """`harness reference`: what the KAN paper published."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import click
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.base.formats import number
 from harness.base.json_text import json_text
+from harness.base.plain import Rows
 from harness.cli.options import json_option
 from harness.comparison.tables.read import select
 from harness.paper.reference import CONFIDENCE, TABLES, errata, load, names
@@ -19,6 +20,16 @@ from harness.show.tables.table import Table
 ROWS_SHOWN = 60
 DIGITS = 5  # of a number; none is published with more
 
+ReferenceTable = TypedDict(
+    "ReferenceTable",
+    {
+        "table": Annotated[str, "its name"],
+        "rows": Annotated[int, "how many it has"],
+        "in the paper": Annotated[str, "figure or table"],
+        "what it holds": Annotated[str, "what it is"],
+    },
+)
+
 
 @click.command(epilog="Example: harness reference toy_scaling --where task=exp2d --where family=kan")
 @click.argument("name", required=False, metavar="[NAME]")
@@ -26,7 +37,7 @@ DIGITS = 5  # of a number; none is published with more
     "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value. Repeat it for several."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on standard output, nothing else.")
-@json_option
+@json_option({"reference": Rows[ReferenceTable], "reference NAME": Rows[dict[str, str | float | bool | None]]})
 def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
     """Show what the KAN paper published, and what is wrong in it.
 
@@ -39,7 +50,7 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
     if as_csv:
         click.echo(table.to_csv(index=False), nl=False)
     elif as_json:
-        click.echo(json_text({"rows": plain_rows(table)}))
+        click.echo(json_text(Rows(tuple(plain_rows(table)))))
     elif name == "errata":
         for line in _errata_lines(table):
             console.print(line, soft_wrap=True)

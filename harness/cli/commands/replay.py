@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 import pandas as pd
@@ -18,6 +18,7 @@ from harness.cli.stages import plan_of
 from harness.cli.sweeps import check_none_underway
 from harness.cli.training import train_missing
 from harness.judging.answer import not_run_json
+from harness.judging.judge import VerdictSaid
 from harness.judging.judge import to_json as verdict_to_json
 from harness.judging.laws import fit_table
 from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
@@ -147,7 +148,7 @@ def _train(planned: Planned, workers: int | None) -> None:
         raise type(error)(text, error.exit_code) from None
 
 
-def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
+def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[VerdictSaid]]:
     """The page, from all runs, or else from those that have records, their table, and the verdicts on its rules.
 
     Rules are not judged on a part of the runs.

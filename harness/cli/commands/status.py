@@ -19,8 +19,8 @@ from harness.dispatch.overview import overview
 from harness.dispatch.state import UNDERWAY
 from harness.show.console import console, print_table, steps_progress
 from harness.show.disk import disk_json, disk_words
-from harness.show.overview import overview_json, overview_lines, overview_table
-from harness.show.sweeps import wanted_states
+from harness.show.overview import OverviewSaid, overview_lines, overview_table
+from harness.show.sweeps import SweepSaid, wanted_states
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
 
@@ -30,7 +30,7 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 @results_option
 @click.option("--watch", is_flag=True, help=f"Look again every {WATCH_SECONDS:.0f} s until no run is on its way.")
 @click.option("--why", metavar="STATE", help="List the runs in a state, and why. `failed` lists all that went wrong.")
-@json_option
+@json_option({"status": OverviewSaid, "status FILE": SweepSaid})
 def status(file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool) -> None:
     """Show where every planned run is, and why.
 
@@ -82,7 +82,7 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> _Looked:
     sizes = disk_bytes(results)
     notable = notable_bytes(results, sizes)
     if as_json:
-        click.echo(json_text(overview_json(seen, results, disk_json(sizes, notable))))
+        click.echo(json_text(OverviewSaid(results, *seen, disk_json(sizes, notable))))
     else:
         if seen.experiments:
             print_table(overview_table(seen))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import click
 
@@ -16,26 +17,30 @@ from harness.spec import Cell, Setting
 FEW_REASONS = 10  # that are shown
 
 
+class Validated(NamedTuple):
+    """What an experiment file would run."""
+
+    file: Annotated[Path, "the file"]
+    cells: Annotated[int, "sizes of arms on tasks"]
+    infeasible: Annotated[int, "those of them that no network meets"]
+    runs: Annotated[int, "different runs"]
+    data: Annotated[list[str], "a sentence for each data file of your own"]
+    warnings: Annotated[list[str], "what the plan cannot answer"]
+
+
 @click.command(epilog=f"Example: harness validate {EXAMPLE}")
 @file_argument
 @scale_option
 @settings_option
-@json_option
+@json_option({"validate FILE": Validated})
 def validate(file: Path, scale: str, settings: tuple[Setting, ...], as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
     manifest = plan_of(file, scale, settings=settings)
     runs, infeasible = len(manifest.run_ids()), [cell for cell in manifest.cells if cell.infeasible]
     warnings = [*device_lines(manifest), *(warning.sentence for warning in warnings_of(manifest))]
-    summary = {
-        "file": str(file),
-        "cells": len(manifest.cells),
-        "infeasible": len(infeasible),
-        "runs": runs,
-        "data": data_lines(manifest),
-        "warnings": warnings,
-    }
     if as_json:
-        click.echo(json_text(summary))
+        data = data_lines(manifest)
+        click.echo(json_text(Validated(file, len(manifest.cells), len(infeasible), runs, data, warnings)))
         return
     click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({len(infeasible):,} infeasible), {runs:,} runs")
     for line in data_lines(manifest):

@@ -12,7 +12,7 @@ from harness.cli.answers import answer_of
 from harness.cli.kept import KEPT, keep_records
 from harness.cli.options import FULL, json_option, results_option, scale_option
 from harness.cli.shipped import EXPERIMENTS
-from harness.judging.answer import answer_json
+from harness.judging.answer import Answers, answer_json
 from harness.show.console import console, print_table
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
@@ -24,7 +24,7 @@ from harness.spec import read_experiment, scales_of
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|FOLDER]...")
 @results_option
 @scale_option
-@json_option
+@json_option({"verdicts [FILE…]": Answers})
 @click.option(
     "--keep", "keeping", is_flag=True, help="Copy the verdicts, runs and figures to results/verdicts/, which git keeps."
 )
@@ -38,7 +38,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     made = [answer_of(file, results, scale) for file in files or _with_rules(scale)]
     answers = [answer_json(answer) for answer, _ in made]
     if as_json:
-        click.echo(json_text({"experiments": answers}))
+        click.echo(json_text(Answers(answers)))
     else:
         print_table(verdicts_table(answers))
         if judged := [answer for answer in answers if not answer["why"]]:

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 
 from harness import __version__, comparison, fit
 from harness.base.errors import HarnessError
+from harness.base.plain import INLINE
 from harness.comparison.best_of import How
-from harness.comparison.tables.fits import ArmFit, Request, RequestedFits, answer, drawn_law, request_json
+from harness.comparison.tables.fits import ArmFit, ArmLaws, Request, RequestedFits, answer, arm_laws, drawn_law
 from harness.fit.result import LawName
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
@@ -18,41 +19,41 @@ TOLD = 5  # losses, besides those that are asked for
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """What to tell of two curves: the cost at losses `at`, and how the runs of a bin are one number.
+    """What to tell of two curves, and how the runs of a bin are one number."""
 
-    `bins` of equal width in ln size are as many as the sizes that the arms share, where it is None.
-    """
-
-    at: tuple[float, ...] = ()
-    extrapolate: bool = False
-    how: How = "median"
-    k: int | None = None
-    bins: int | None = None
-    seed: int = 0
+    at: Annotated[tuple[float, ...], "losses at which costs are compared"] = ()
+    extrapolate: Annotated[bool, "whether losses that one arm alone attains count"] = False
+    how: Annotated[How, "`--aggregate`"] = "median"
+    k: Annotated[int | None, "`--k`"] = None
+    bins: Annotated[int | None, "`--bins`; null: as many as the sizes that the arms share"] = None
+    seed: Annotated[int, "of the bootstrap"] = 0
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms on one column of sizes, both under the same `law`; ratios are second / first.
+    """Two arms, A and B, on one column of sizes, both under the same law."""
 
-    `curve` is the cost ratio over all losses that both attain, `cost` that at the losses that are told, and `twin` the
-    same without a law. `dominance` and `ratio` are None where the arms share no bin. `bins` is what they compare.
-    """
-
-    x_name: str
-    law: LawName
+    x_name: Annotated[str, "the column of sizes"]
+    law: Annotated[LawName, "of both arms"]
     first: ArmFit
     second: ArmFit
-    curve: comparison.CostRatio
-    cost: comparison.CostRatio
-    twin: comparison.Twin | None
-    loss: comparison.LossRatio
-    crossover: comparison.Crossover
-    exponents: Mapping[LawName, comparison.ExponentDifference]
-    dominance: comparison.Dominance | None
-    ratio: comparison.Ratio | None
-    failures: tuple[comparison.Failures, comparison.Failures]
-    cautions: tuple[fit.Caution, ...]
+    curve: Annotated[comparison.CostRatio, "size B / A at equal loss, over all losses that both attain"]
+    cost: Annotated[comparison.CostRatio, "the same at the losses that are told"]
+    twin: Annotated[comparison.Twin | None, "the same as `cost`, without a law"]
+    loss: Annotated[comparison.LossRatio, "loss B / A at equal size, by the laws"]
+    crossover: Annotated[comparison.Crossover, "the sizes at which the laws may be equal"]
+    exponents: Annotated[Mapping[LawName, comparison.ExponentDifference], "by law: that of A minus that of B"]
+    dominance: Annotated[
+        comparison.Dominance | None, "the share of size bins in which A has the lower loss; null if they share no bin"
+    ]
+    ratio: Annotated[comparison.Ratio | None, "loss B / A over all common bins; null if they share no bin"]
+    failures: Annotated[tuple[comparison.Failures, comparison.Failures], "of A, then of B"]
+    cautions: Annotated[tuple[fit.Caution, ...], "of the comparison"]
+
+    @property
+    def arms(self) -> Annotated[list[ArmLaws], "A, then B"]:
+        """The laws of both."""
+        return [arm_laws(self.first), arm_laws(self.second)]
 
 
 @dataclass(frozen=True)
@@ -76,32 +77,32 @@ def compare_arms(request: Request, asked: ComparisonRequest) -> Compared:
     return Compared(found, asked, (first, second), by_size, tuple(_verdicts(by_size, first, second, request, asked)))
 
 
-def to_json(compared: Compared) -> dict[str, Any]:
-    """Everything in plain types that strict JSON can hold."""
-    return {
-        "request": {**request_json(compared.found.request), **fit.to_json(compared.asked)},
-        "sha256": compared.found.sha256,
-        "harness": __version__,
-        "arms": list(compared.arms),
-        "verdicts": [comparison.to_json(one) for one in compared.verdicts],
-        "sizes": [_comparison_json(one) for one in compared.by_size],
-    }
+# ---------------------------------------------------------------------------------------------------------------- JSON
+@dataclass(frozen=True)
+class AskedOfTable:
+    """What was asked of a table and of two of its arms."""
+
+    table: Annotated[Request, INLINE]
+    asked: Annotated[ComparisonRequest, INLINE]
 
 
-def _comparison_json(one: Comparison) -> dict[str, Any]:
-    said = {name: value for name, value in vars(one).items() if name not in ("first", "second")}
-    arms = [
-        {
-            "arm": arm.arm,
-            "runs": int(arm.x.size),
-            "runs_failed": arm.failed,
-            "runs_outside_window": int(arm.parts.outside.sum()),
-            "cautions": fit.to_json(arm.cautions),
-            "fits": [fit.to_json(law) for law in arm.fits.values()],
-        }
-        for arm in (one.first, one.second)
-    ]
-    return {**fit.to_json(said), "arms": arms}
+@dataclass(frozen=True)
+class ComparedAnswer:
+    """Two arms of a table of anybody's runs. `--out FOLDER` writes the same into `compare.json`."""
+
+    request: Annotated[AskedOfTable, "what was asked"]
+    sha256: Annotated[str, "of the table's file"]
+    harness: Annotated[str, "its version"]
+    arms: Annotated[tuple[str, str], "A and B"]
+    verdicts: Annotated[list[comparison.ClaimSaid], "one a loss that was asked about"]
+    sizes: Annotated[tuple[Comparison, ...], "one a column of sizes"]
+
+
+def compared_answer(compared: Compared) -> ComparedAnswer:
+    """What scripts read of a comparison."""
+    request = AskedOfTable(compared.found.request, compared.asked)
+    verdicts = [comparison.to_json(one) for one in compared.verdicts]
+    return ComparedAnswer(request, compared.found.sha256, __version__, compared.arms, verdicts, compared.by_size)
 
 
 # ------------------------------------------------------------------------------------------------------------ compared

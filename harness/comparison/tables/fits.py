@@ -3,18 +3,19 @@
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 
 from harness import __version__, fit
 from harness.base.errors import HarnessError, did_you_mean
+from harness.base.plain import INLINE
 from harness.comparison.tables.read import Columns, by_arm, read_table, runs_of, select, statuses
 from harness.fit.bootstrap import CrossCheck
 from harness.fit.diagnose import Diagnostics
-from harness.fit.held_out import Extrapolation, extrapolate, extrapolation_json, largest_sizes, warn_of_distance
+from harness.fit.held_out import Extrapolation, extrapolate, largest_sizes, warn_of_distance
 from harness.fit.result import LawName
 from harness.fit.runs import MAX_ROWS_NAMED, ArmSize, Runs, arms, cells, check_runs, rows_of, with_config_sizes
 from harness.fit.select import Selection
@@ -26,11 +27,11 @@ ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
 
 @dataclass(frozen=True)
 class SizeRange:
-    """The sizes that laws are fitted to: from `low` to `high`, both included, up to the least mean loss if asked."""
+    """The sizes that laws are fitted to, both ends included, up to the least mean loss if asked."""
 
-    low: float | None = None
-    high: float | None = None
-    until: Literal["minimum"] | None = None
+    low: Annotated[float | None, "`--min-x`"] = None
+    high: Annotated[float | None, "`--max-x`"] = None
+    until: Annotated[Literal["minimum"] | None, "`--until`"] = None
 
 
 WHOLE = SizeRange()
@@ -38,21 +39,18 @@ WHOLE = SizeRange()
 
 @dataclass(frozen=True)
 class Request:
-    """What to fit: a file, the columns that hold sizes, what the others mean, and how to fit.
+    """What to fit: a file, the columns that hold sizes, what the others mean, and how to fit."""
 
-    `laws` is `auto`, or the laws to show side by side; `arms` are those wanted (all where empty).
-    """
-
-    file: Path
-    x: tuple[str, ...]
-    columns: Columns
-    where: tuple[str, ...] = ()
-    laws: tuple[str, ...] = (AUTO,)
-    level: float = 0.95
-    window: SizeRange = WHOLE
-    hold_out: int = 0
-    objective: str = "auto"
-    arms: tuple[str, ...] = ()
+    file: Annotated[Path, "the table"]
+    x: Annotated[tuple[str, ...], "`--x`"]
+    columns: Annotated[Columns, "which columns say what"]
+    where: Annotated[tuple[str, ...], "`--where`"] = ()
+    laws: Annotated[tuple[str, ...], "`--law`: `auto`, or the laws to show side by side"] = (AUTO,)
+    level: Annotated[float, "of intervals"] = 0.95
+    window: Annotated[SizeRange, "the sizes that laws are fitted to"] = WHOLE
+    hold_out: Annotated[int, "`--hold-out`: how many of the largest sizes are set aside"] = 0
+    objective: Annotated[str, "`--objective`"] = "auto"
+    arms: Annotated[tuple[str, ...], "those wanted; all where empty"] = ()
 
 
 @dataclass(frozen=True)
@@ -112,10 +110,10 @@ class RequestedFits:
 
 @dataclass(frozen=True)
 class Checks:
-    """The diagnostics of an arm's quoted law, and other intervals of its exponent."""
+    """How far the law to quote can be trusted."""
 
-    diagnostics: Diagnostics
-    cross_check: CrossCheck
+    diagnostics: Annotated[Diagnostics, "how it hangs on its points"]
+    cross_check: Annotated[CrossCheck, "other intervals of its exponent"]
 
 
 def answer(request: Request) -> RequestedFits:
@@ -180,28 +178,91 @@ def file_hash(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def to_json(found: RequestedFits, checked: Callable[[ArmFit], Checks | None] = checks) -> dict[str, Any]:
-    """Everything in plain types that strict JSON can hold."""
-    return {
-        "request": request_json(found.request),
-        "sha256": found.sha256,
-        "harness": __version__,
-        "statuses": found.statuses,
-        "sizes": [
-            {
-                "x": x,
-                "drawn_law": drawn_law(found.fits, x),
-                "cells": [cell._asdict() for cell in found.cells[x]],
-                "arms": [_arm_json(one, checked(one)) for one in found.fits if one.x_name == x],
-            }
-            for x in found.cells
-        ],
-    }
+# ---------------------------------------------------------------------------------------------------------------- JSON
+@dataclass(frozen=True)
+class ArmLaws:
+    """The laws of an arm on a column of sizes."""
+
+    arm: Annotated[str, "the arm"]
+    runs: Annotated[int, "runs that ended well"]
+    runs_failed: Annotated[int, "runs that failed"]
+    runs_outside_window: Annotated[int, "runs that the window leaves out"]
+    cautions: Annotated[tuple[fit.Caution, ...], "what to know before quoting a law"]
+    fits: Annotated[list[fit.Fit], "one a form"]
 
 
-def request_json(request: Any) -> dict[str, Any]:
-    """A request as it was asked."""
-    return asdict(request) | {"file": str(request.file)}
+@dataclass(frozen=True)
+class ChosenLaw:
+    """Which law to quote, and between which it was chosen."""
+
+    selection: Annotated[Selection, INLINE]
+    fits: Annotated[list[str], "the laws between which it was chosen"]
+
+
+@dataclass(frozen=True)
+class ArmAnswer:
+    """The laws of an arm on a column of sizes, and which of them to quote."""
+
+    laws: Annotated[ArmLaws, INLINE]
+    quoted_law: Annotated[LawName | None, "the law to quote; null if it was refused"]
+    selection: Annotated[ChosenLaw | None, "how it was chosen; null with `--law`"]
+    without_window: Annotated[list[fit.Fit], "laws of all sizes, if the window left some out"]
+    held_out: Annotated[dict[LawName, Extrapolation], "by law: what it predicted at the sizes set aside"]
+    checks: Annotated[Checks | None, "of the quoted law"]
+    data_hash: Annotated[str, "of the sizes and losses that were fitted"]
+
+
+@dataclass(frozen=True)
+class SizeAnswer:
+    """All arms on one column of sizes."""
+
+    x: Annotated[str, "the column"]
+    drawn_law: Annotated[LawName, "the one law that all arms are drawn with"]
+    cells: Annotated[tuple[ArmSize, ...], "the sizes of all arms"]
+    arms: Annotated[list[ArmAnswer], "one an arm"]
+
+
+@dataclass(frozen=True)
+class FitsAnswer:
+    """The laws of a table of anybody's runs. `--out FOLDER` writes the same into `fits.json`."""
+
+    request: Annotated[Request, "what was asked"]
+    sha256: Annotated[str, "of the table's file"]
+    harness: Annotated[str, "its version"]
+    statuses: Annotated[dict[str, int], "runs by what `--status` says of them"]
+    sizes: Annotated[list[SizeAnswer], "one a column of sizes"]
+
+
+def fits_answer(found: RequestedFits, checked: Callable[[ArmFit], Checks | None] = checks) -> FitsAnswer:
+    """What scripts read of all fits."""
+    sizes = [
+        SizeAnswer(
+            x=x,
+            drawn_law=drawn_law(found.fits, x),
+            cells=found.cells[x],
+            arms=[_arm_answer(one, checked(one)) for one in found.fits if one.x_name == x],
+        )
+        for x in found.cells
+    ]
+    return FitsAnswer(found.request, found.sha256, __version__, found.statuses, sizes)
+
+
+def arm_laws(one: ArmFit) -> ArmLaws:
+    """What scripts read of every arm."""
+    outside = int(one.parts.outside.sum())
+    return ArmLaws(one.arm, one.x.size, one.failed, outside, one.cautions, list(one.fits.values()))
+
+
+def _arm_answer(one: ArmFit, checked: Checks | None) -> ArmAnswer:
+    return ArmAnswer(
+        laws=arm_laws(one),
+        quoted_law=one.quoted.law if one.quoted else None,
+        selection=ChosenLaw(one.selection, list(one.selection.fits)) if one.selection else None,
+        without_window=list(one.whole.values()),
+        held_out=one.held_out,
+        checks=checked,
+        data_hash=fit.data_hash(one.x[one.parts.fitted], one.y[one.parts.fitted]),
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------- asked
@@ -285,22 +346,3 @@ def window_parts(x: np.ndarray, y: np.ndarray, window: SizeRange, hold_out: int 
     if window.until == "minimum":
         fitted[fitted] = until_minimum(x[fitted], y[fitted])
     return Parts(fitted, held, ~held & ~fitted)
-
-
-# ---------------------------------------------------------------------------------------------------------------- JSON
-def _arm_json(one: ArmFit, checked: Checks | None) -> dict[str, Any]:
-    chosen = one.selection
-    return {
-        "arm": one.arm,
-        "runs": int(one.x.size),
-        "runs_failed": one.failed,
-        "runs_outside_window": int(one.parts.outside.sum()),
-        "cautions": fit.to_json(one.cautions),
-        "quoted_law": one.quoted.law if one.quoted else None,
-        "selection": chosen and {**fit.to_json(replace(chosen, fits={})), "fits": list(chosen.fits)},
-        "fits": [fit.to_json(law) for law in one.fits.values()],
-        "without_window": [fit.to_json(law) for law in one.whole.values()],
-        "held_out": {law: extrapolation_json(found) for law, found in one.held_out.items()},
-        "checks": fit.to_json(checked),
-        "data_hash": fit.data_hash(one.x[one.parts.fitted], one.y[one.parts.fitted]),
-    }

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import numpy as np
 
 from harness import __version__, fit
 from harness.base.errors import HarnessError
-from harness.comparison.tables.fits import WHOLE, SizeRange, check_window, file_hash, request_json, window_parts
+from harness.comparison.tables.fits import WHOLE, SizeRange, check_window, file_hash, window_parts
 from harness.comparison.tables.read import Columns, by_arm, read_table, runs_of, select
 from harness.fit.frontier import Frontier, frontier
 from harness.fit.isoflop import Isoflop, isoflop
@@ -19,37 +19,42 @@ from harness.fit.surface import Surface
 
 Form = Literal["and", "isoflop", "frontier", "share"]
 Result = Surface | Isoflop | Frontier | SharedFit
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class FormRequest:
-    """Which form to fit, with `asked` as its option's value: a second column of sizes, a column of budgets, a quantile,
-    or what the arms share.
-    """
+    """Which form to fit."""
 
-    file: Path
-    form: Form
-    asked: str
-    x: str
-    columns: Columns
-    where: tuple[str, ...] = ()
-    level: float = 0.95
-    window: SizeRange = WHOLE
-    objective: str = "auto"
+    file: Annotated[Path, "the table"]
+    form: Annotated[Form, "the option"]
+    asked: Annotated[str, "its value: a column of sizes or of budgets, a quantile, or what the arms share"]
+    x: Annotated[str, "`--x`"]
+    columns: Annotated[Columns, "which columns say what"]
+    where: Annotated[tuple[str, ...], "`--where`"] = ()
+    level: Annotated[float, "of intervals"] = 0.95
+    window: Annotated[SizeRange, "the sizes that laws are fitted to"] = WHOLE
+    objective: Annotated[str, "`--objective`"] = "auto"
 
 
 @dataclass(frozen=True)
-class FormAnswer:
-    """What was found: one result an arm; of shared laws one a way of sharing, the one that was asked for first."""
+class FormAnswer(Generic[Found]):
+    """Another form than a law of each arm, fitted to a table of anybody's runs.
 
-    request: FormRequest
-    sha256: str
-    results: Mapping[str, Result]
-    cautions: dict[str, tuple[fit.Caution, ...]]
-    failed: dict[str, int]
+    `--out FOLDER` writes the same into `fits.json`.
+    """
+
+    request: Annotated[FormRequest, "what was asked"]
+    sha256: Annotated[str, "of the table's file"]
+    results: Annotated[
+        Mapping[str, Found], "by arm; of shared laws by what is shared, the one that was asked for first"
+    ]
+    cautions: Annotated[dict[str, tuple[fit.Caution, ...]], "by arm"]
+    runs_failed: Annotated[dict[str, int], "by arm"]
+    harness: Annotated[str, "its version"] = __version__
 
 
-def form_answer(request: FormRequest) -> FormAnswer:
+def form_answer(request: FormRequest) -> FormAnswer[Any]:
     """Read, check and fit; raises HarnessError, naming rows, where the table cannot be fitted as asked."""
     check_window(request.window, (request.x,))
     table = by_arm(select(read_table(request.file), request.where), request.columns)
@@ -69,18 +74,6 @@ def form_answer(request: FormRequest) -> FormAnswer:
         cautions = {arm: tuple(one for one in own if one.code != "REPEATS") for arm, own in cautions.items()}
     failed = {arm: int(np.sum(runs.failed & (runs.arm == arm))) for arm in arms(runs)}
     return FormAnswer(request, file_hash(request.file), results, cautions, failed)
-
-
-def form_json(found: FormAnswer) -> dict[str, Any]:
-    """Everything in plain types that strict JSON can hold."""
-    return {
-        "request": request_json(found.request),
-        "sha256": found.sha256,
-        "harness": __version__,
-        "runs_failed": found.failed,
-        "cautions": fit.to_json(found.cautions),
-        "results": fit.to_json(found.results),
-    }
 
 
 def _size_columns(request: FormRequest) -> tuple[str, ...]:

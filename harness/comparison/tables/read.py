@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -30,12 +30,12 @@ CONVENTION_COLUMNS = ("metric", "convention", "hardware", "dtype")
 class Columns:
     """Which columns say what of a run; all but `y` may be left out."""
 
-    y: str
-    by: tuple[str, ...] = ()
-    config: tuple[str, ...] = ()
-    seed: str | None = None
-    status: str | None = None
-    same: tuple[str, ...] = ()
+    y: Annotated[str, "`--y`"]
+    by: Annotated[tuple[str, ...], "`--by`"] = ()
+    config: Annotated[tuple[str, ...], "`--config`"] = ()
+    seed: Annotated[str | None, "`--seed`"] = None
+    status: Annotated[str | None, "`--status`"] = None
+    same: Annotated[tuple[str, ...], "`--same`"] = ()
 
 
 def is_table(path: Path) -> bool:

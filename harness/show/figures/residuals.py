@@ -63,7 +63,7 @@ def experiment_residuals(manifest: Manifest, table: pd.DataFrame, fits: Sequence
             y=group["test_loss"].to_numpy(float),
             style=styles[series],
             x_label=axis_words(axis),
-            y_name=LOSS_WORDS[law.metric],
+            y_name=LOSS_WORDS[law.loss],
         )
         shown.append(one)
     return residuals_figure(shown)

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ IN_JSON = "`harness verdicts --json` has all numbers"
 
 
 @themed
-def rules_figure(verdicts: Sequence[dict[str, Any]]) -> Figure | None:
+def rules_figure(verdicts: Sequence[Mapping[str, Any]]) -> Figure | None:
     """A panel for each rule (`judge.to_json`) that has a number; artists carry a gid `number:outcome`."""
     with_numbers = [(one, rows) for one in verdicts if (rows := _rows(one))]
     if not with_numbers:
@@ -56,12 +56,12 @@ def rules_figure(verdicts: Sequence[dict[str, Any]]) -> Figure | None:
     return figure
 
 
-def _rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The numbers of a rule that were found."""
     return [one for one in verdict["numbers"] if one["found"]["estimate"] is not None]
 
 
-def _draw(axes: Axes, verdict: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+def _draw(axes: Axes, verdict: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
     rule = Decide.model_validate(verdict["decide"])
     names = shortened((one["unit"] for one in rows), TASK_LETTERS)
     for height, one in enumerate(rows):

@@ -55,7 +55,7 @@ class VerdictWords:
     numbers: Table | None
 
 
-def verdict_part(verdict: dict[str, Any]) -> VerdictWords:
+def verdict_part(verdict: Mapping[str, Any]) -> VerdictWords:
     """Of a verdict in plain types (`judge.to_json`)."""
     rule, level = f"{verdict['rule']}.", verdict["interval_level"]
     if level and level != verdict["level"]:
@@ -79,7 +79,7 @@ def _cap_words(cap: Mapping[str, float] | None) -> str:
     )
 
 
-def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
+def write_verdicts(answers: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     """Write `verdicts.html`, with the figures in the experiments' folders, and `verdicts.json` into `folder`."""
     pictures = {}
     for answer in answers:
@@ -88,7 +88,7 @@ def write_verdicts(answers: Sequence[dict[str, Any]], folder: Path) -> list[Path
     return _write(answers, folder, pictures)
 
 
-def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[str, str | None]) -> list[Path]:
+def _write(answers: Sequence[Mapping[str, Any]], folder: Path, pictures: Mapping[str, str | None]) -> list[Path]:
     """The page and the numbers; `pictures` are what the page shows of each experiment, as addresses."""
     verdicts = [verdict for answer in answers for verdict in answer["verdicts"]]
     page = write_html(
@@ -105,7 +105,7 @@ def _write(answers: Sequence[dict[str, Any]], folder: Path, pictures: Mapping[st
     return [page, write_json({"experiments": list(answers)}, folder / "verdicts.json")]
 
 
-def keep_verdicts(made: Sequence[tuple[dict[str, Any], pd.DataFrame]], results: Path, kept: Path) -> Path:
+def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], results: Path, kept: Path) -> Path:
     """Copy the verdicts of experiments, with the tables of their runs, into `kept`, in place of earlier ones of those.
 
     The page, the JSON and the README there are of all that is kept.
@@ -144,7 +144,7 @@ def _kept(path: Path) -> dict[str, Any] | None:
     return found if found.pop("format", None) == FORMAT else None
 
 
-def kept_headings(answers: Sequence[dict[str, Any]]) -> list[str]:
+def kept_headings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
     """What each experiment's section is called: its question, with its name where scales have one question."""
     asked = Counter(answer["question"] for answer in answers)
     return [
@@ -153,7 +153,7 @@ def kept_headings(answers: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _section(answer: dict[str, Any], heading: str) -> str:
+def _section(answer: Mapping[str, Any], heading: str) -> str:
     """An experiment in Markdown: its question, and a row a rule."""
     where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
     commits = ", ".join(commit[:9] for commit in answer["commits"])

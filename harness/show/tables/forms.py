@@ -60,7 +60,7 @@ def form_sentences(found: FormAnswer) -> Iterator[str]:
             if told.code not in said:
                 yield f"{told.code}, {name}: {told.reason}"
             said.add(told.code)
-    for arm, failed in found.failed.items():
+    for arm, failed in found.runs_failed.items():
         if failed:
             yield f"failed: {failed} {'run' if failed == 1 else 'runs'} of {arm}"
 

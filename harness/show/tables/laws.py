@@ -30,7 +30,7 @@ def fits_table(fits: Sequence[SeriesFit], axes: Sequence[str], called: Callable[
     has_floors = any(one.fit.law == "floor" for one in fits)
     of_floor = ("α, E free", "floor E") if has_floors else ()
     columns = (*SERIES_COLUMNS, *number_columns("α, E = 0" if has_floors else "α", *of_floor, "sizes", "decades"))
-    loss = loss_words(one.metric for one in fits)
+    loss = loss_words(one.loss for one in fits)
     rows: list[TableRow] = []
     for pure, floor in _both_laws(fits, axes):
         drawn = common_law(fits, pure.task, pure.axis)
@@ -65,7 +65,7 @@ def held_out_table(
         baseline = pure.held_out.last_value_rmsle
         last = f"last value: RMSLE {number(baseline, 2)}" if baseline is not None else NONE
         rows.append(TableRow((*names, "all", last, _rmsle(pure), _rmsle(floor)), goes_on=True))
-    loss = loss_words(one.metric for one in fits)
+    loss = loss_words(one.loss for one in fits)
     return Table(f"sizes held out of the fits: {loss}, measured and predicted", columns, tuple(rows)) if rows else None
 
 
@@ -107,14 +107,14 @@ def _notes(pure: SeriesFit, floor: SeriesFit | None) -> tuple[Note, ...]:
         about = ("both laws" if len(laws) > 1 else LAW_WORDS[laws[0]]) if floor else "law"
         brief = "" if reason.startswith("refused: ") else code  # a refusal stands in the exponent's place
         notes.append(Note(code, about, reason, brief))
-    if pure.outside:
+    if pure.runs_outside_window:
         sizes = pure.fit.points.sizes
         fitted = f"; laws are fitted from {human(sizes[0])} to {human(sizes[-1])}" if sizes.size else ""
-        told = f"runs outside the fit window, drawn hollow: {pure.outside}{fitted}."
-        notes.append(Note("OUTSIDE_WINDOW", "both laws", told, f"{pure.outside} runs outside the window"))
-    if pure.diverged:
-        told = f"runs that diverged and are in no law: {pure.diverged}."
-        notes.append(Note("DIVERGED", "both laws", told, f"{pure.diverged} runs diverged"))
+        told = f"runs outside the fit window, drawn hollow: {pure.runs_outside_window}{fitted}."
+        notes.append(Note("OUTSIDE_WINDOW", "both laws", told, f"{pure.runs_outside_window} runs outside the window"))
+    if pure.runs_diverged:
+        told = f"runs that diverged and are in no law: {pure.runs_diverged}."
+        notes.append(Note("DIVERGED", "both laws", told, f"{pure.runs_diverged} runs diverged"))
     return tuple(notes)
 
 

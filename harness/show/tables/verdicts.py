@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.judging.answer import NOT_RUN, number_lines, power_words, refused_words, verdict_words
@@ -15,7 +15,7 @@ ORIGIN = "experiment, commit"
 RULE_COLUMNS = ("claim", "verdict", "found, with interval", "asked to be")
 
 
-def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
+def verdicts_table(answers: Sequence[Mapping[str, Any]]) -> Table:
     """A row a rule (of `answer_json`): the claim and its rule, the numbers, the verdict, where it is from."""
     rows = []
     for answer in answers:
@@ -34,7 +34,7 @@ def verdicts_table(answers: Sequence[dict[str, Any]]) -> Table:
     return Table("verdicts, by the rules of each plan", columns, tuple(rows))
 
 
-def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
+def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
     """A row for each rule, by the number of its claim: what became of it, by what it is counted, and how many runs."""
     axes = all_axes()
     judged = [(verdict, answer) for answer in answers for verdict in answer["verdicts"]]
@@ -51,7 +51,7 @@ def summary_table(answers: Sequence[dict[str, Any]]) -> Table:
     return Table("in short", columns, tuple(rows))
 
 
-def tasks_of(verdict: dict[str, Any]) -> list[str]:
+def tasks_of(verdict: Mapping[str, Any]) -> list[str]:
     """The tasks, or families of tasks, that the numbers of a verdict are of."""
     return sorted({number["unit"] for number in verdict["numbers"]})
 
@@ -62,7 +62,7 @@ def _claim_number(claim: str) -> float:
     return float(begins[0]) if begins else math.inf
 
 
-def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
+def rules_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
     """A row a rule of one experiment (`judge.to_json`): the verdict, its numbers or the reason, their limit."""
     rows = []
     for verdict in verdicts:
@@ -78,7 +78,7 @@ def rules_table(verdicts: Sequence[dict[str, Any]]) -> Table:
     return Table("verdicts on the rules", text_columns(*RULE_COLUMNS), tuple(rows))
 
 
-def numbers_table(verdict: dict[str, Any]) -> Table:
+def numbers_table(verdict: Mapping[str, Any]) -> Table:
     """Every number that a verdict (`judge.to_json`) hangs on, and why there is none."""
     rows = []
     for one in verdict["numbers"]:
@@ -93,7 +93,7 @@ def numbers_table(verdict: dict[str, Any]) -> Table:
     return table if any(row.cells[2] for row in rows) else table.without(won_by)
 
 
-def answer_sentences(answer: dict[str, Any]) -> list[str]:
+def answer_sentences(answer: Mapping[str, Any]) -> list[str]:
     """What to know of an experiment's verdicts besides, and the next move."""
     said = [f"{answer['name']}: {note}" for note in answer["notes"]]
     if answer["why"]:

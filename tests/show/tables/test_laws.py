@@ -25,7 +25,8 @@ def test_the_law_without_the_window_has_a_row_of_its_own():
     """Below the laws of the window stand the same laws of all sizes, under the same headings."""
     wide = np.append(LOSSES, 1.0)
     fits = [
-        one._replace(outside=3, without_window=fit_law(np.append(SIZES, 1e7), wide, one.fit.law)) for one in _fits()
+        one._replace(runs_outside_window=3, without_window=fit_law(np.append(SIZES, 1e7), wide, one.fit.law))
+        for one in _fits()
     ]
 
     within, without = fits_table(fits, [AXIS]).rows
