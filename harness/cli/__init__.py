@@ -17,7 +17,6 @@ COMMANDS = {
     "clean": "Show what results no longer need on disk, and remove it after asking.",
     "compare": "Say which of two arms is better at equal size.",
     "doctor": "Check what a cluster can do for the jobs of a profile.",
-    "export-wandb": "Copy the finished runs of an experiment to wandb.",
     "fit": "Fit scaling laws to an experiment, or to a table of runs.",
     "keep": "Put an experiment's records into one file, which git keeps.",
     "list": "List tasks, families, recipes, experiments, profiles, conventions or codes.",

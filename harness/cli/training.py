@@ -11,7 +11,7 @@ from harness.base.files import check_writable
 from harness.cli.costs import calibrations_of
 from harness.cli.plans import planned_runs, records_of
 from harness.dispatch.here import Failed, Skipped, Worker, available_cores, terminated_like_ctrl_c, train_here
-from harness.dispatch.mirror import Mirror, mirroring
+from harness.dispatch.mirror import Export, Mirror, exporting
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
 from harness.measure.cost import likely_seconds
 from harness.planning.warnings import warnings_line
@@ -102,17 +102,19 @@ def _train(
     mirror: Mirror | None,
     idle: dict[int, Worker] | None,
 ) -> list[Failure]:
-    """Train the packs, mirror their records, and return why packs were given up."""
+    """Train the packs, copy them to wandb if asked to, and return why packs were given up."""
     records = records_of(folder)
     likely = likely_seconds(packs, calibrations_of(manifest, folder.parent), manifest.experiment.device)
     work = dict(zip(packs, likely, strict=True))
     cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
+    ids = [tuple(run_id(run) for run in pack) for pack in packs]
+    export = Export(mirror, manifest.name, ids, records, folder / "wandb", console.print) if mirror else None
     best: BestLosses = defaultdict(dict)
     crashed: list[Failure] = []
     with (
         terminated_like_ctrl_c(),
         pack_progress(work, sum(map(len, packs))) as progress,
-        mirroring(mirror, manifest.name, records, folder / "wandb", console.print) as mirrored,
+        exporting(export),
         closing(
             train_here(
                 packs,
@@ -136,7 +138,6 @@ def _train(
                 case Done(statuses, seconds):
                     _note_losses(best, cells, read_records([run_id(run) for run in pack], records, folder))
                     progress.pack_done(pack, what, statuses, seconds, _best_words(cell.task, pack[0], best[cell.task]))
-                    mirrored([run_id(run) for run in pack])
                 case Skipped():
                     progress.reached(pack, 1.0)
                     progress.pack_done(pack, what, ["recorded"] * len(pack), 0.0)

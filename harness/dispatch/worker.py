@@ -27,7 +27,7 @@ from harness.base.errors import HarnessError
 from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
 from harness.dispatch.here import Begun, Failed, train_here
-from harness.dispatch.mirror import mirroring
+from harness.dispatch.mirror import Export, exporting
 from harness.dispatch.slots import Done, Evaluated, Saved, in_words
 from harness.dispatch.snapshot import check_code, check_snapshot
 from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
@@ -60,7 +60,8 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
     job, attempt = read_job(home, submission, place), new_id()
     log = EventLog(home / "attempts", attempt)
     log.write("begun", **_self_description(job))
-    with _listening(submitter) as told, _beating(log):
+    # Outermost: wandb is waited for when all else is done, also what it takes to start again.
+    with exporting(_export(home, job)), _listening(submitter) as told, _beating(log):
         try:
             _check_code(home, job)
             came_further = _train(home, job, attempt, log, told)
@@ -71,6 +72,11 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
             log.write("ended", why="finished", requeued=False)
         else:
             _end_early(log, told.signal, came_further)
+
+
+def _export(home: Path, job: JobFile) -> Export | None:
+    """What copies the job's runs to wandb, if it was asked to."""
+    return Export(job.mirror, job.experiment, job.ids, home.parent / "runs", home / "wandb") if job.mirror else None
 
 
 def _check_code(home: Path, job: JobFile) -> None:
@@ -103,12 +109,12 @@ def _self_description(job: JobFile) -> dict[str, object]:
 
 
 def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) -> bool:
-    """Whether any training was done; what happens is written to the log, and mirrored where that is asked for."""
-    records, came_further = home.parent / "runs", False
+    """Whether any training was done; what happens is written to the log."""
+    came_further = False
     first: dict[tuple[RunSpec, ...], int] = {}
     happenings = train_here(
         job.packs,
-        records,
+        home.parent / "runs",
         job.slots,
         announce=lambda text: print(text, flush=True),
         device=job.device,
@@ -119,7 +125,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
         checkpoint_seconds=job.checkpoint_seconds,
         networks=home.parent / NETWORKS if job.keeps_networks else None,
     )
-    with mirroring(job.mirror, job.experiment, records, home / "wandb") as mirror, closing(happenings):
+    with closing(happenings):
         for pack, event in happenings:
             ids = [run_id(run) for run in pack] if not isinstance(event, Evaluated) else []
             match event:
@@ -137,7 +143,6 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
                 case Done(statuses, seconds):
                     log.write("pack_done", runs=ids, statuses=statuses, seconds=round(seconds, 3))
                     came_further = True
-                    mirror(ids)
                 case Failed(failure, move, quarantined):
                     log.write("pack_failed", runs=ids, **failure._asdict(), move=move, quarantined=quarantined)
     return came_further

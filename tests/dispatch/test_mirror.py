@@ -1,23 +1,23 @@
-"""What wandb is told of finished runs, that its files have the very numbers, and that training never waits for it."""
+"""What wandb is told of finished runs, that it has the very numbers, and that nobody waits for it."""
 
 import gzip
-import importlib
 import json
+import multiprocessing
 import os
+import shutil
 import signal
-import struct
 import subprocess
 import sys
 import threading
-import time
-import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from harness.base.errors import HarnessError
-from harness.dispatch.mirror import Mirror, MirrorProcess, check_wandb, export, of_pack, of_run, offline_path
+from harness.cli import main
+from harness.dispatch import mirror
+from harness.dispatch.mirror import Export, Mirror, check_wandb, exporting, of_pack, of_run
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import parse_experiment
@@ -36,7 +36,6 @@ seeds: [0, 1]
 grid: {recipes.fast.optimizer.learning_rate: [0.01, 1.0e+300]}
 engine: torch
 """
-OFFLINE = Mirror(mode="offline", project="theirs")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def manifest():
 @pytest.fixture(scope="module")
 def folder(manifest, tmp_path_factory):
     """The records of the pack, trained."""
-    folder = tmp_path_factory.mktemp("runs")
+    folder = tmp_path_factory.mktemp("results") / "runs"
     specs = {planned.run_id: planned.run for planned in manifest.runs}
     train_pack([specs[run] for run in manifest.packs[0]], folder)
     return folder
@@ -60,13 +59,33 @@ def records(manifest, folder):
     return [read_record(record_path(folder, run)) for run in manifest.packs[0]]
 
 
+@pytest.fixture
+def export(manifest, folder, tmp_path):
+    """Makes an export of the pack to a folder `wandb`, and has what it says in `said`."""
+
+    def make(mode="offline", records=folder, **fields):
+        said = []
+        made = Export(
+            Mirror(mode=mode, project="theirs", **fields),
+            "toys",
+            manifest.packs,
+            records,
+            tmp_path / "wandb",
+            said.append,
+        )
+        made.said = said
+        return made
+
+    return make
+
+
 def _first(records, status):
     return next(record for record in records if record.status == status)
 
 
 # ------------------------------------------------------------------------------------------------------ what is logged
-def test_a_run_is_logged_by_its_id_under_its_experiment(records):
-    """Id, a name that can be read, the experiment as the group, and the whole spec as the config."""
+def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records):
+    """The experiment is the group, the spec the config; every point of the curve is a row, the summary the record's."""
     record = _first(records, "done")
 
     logged = of_run(record, "toys")
@@ -74,14 +93,6 @@ def test_a_run_is_logged_by_its_id_under_its_experiment(records):
     assert (logged.id, logged.group) == (record.run_id, "toys")
     assert logged.name == f"xy kan 2-2-1 G=3 seed {record.run.seed}"
     assert logged.config == record.run.model_dump(mode="json")
-
-
-def test_the_history_is_the_learning_curve_and_the_summary_the_outcome(records):
-    """Every point of the curve is a row; metrics, counts, evaluations and status are the record's."""
-    record = _first(records, "done")
-
-    logged = of_run(record, "toys")
-
     assert [row["evaluations"] for row in logged.history] == [point.evaluations for point in record.curve]
     assert logged.history[-1]["train_rmse"] == record.curve[-1].train_rmse
     assert logged.summary["test_rmse"] == record.metrics.test_rmse
@@ -103,30 +114,16 @@ def test_a_diverged_run_has_no_error_but_its_status(records):
 
 
 def test_a_pack_is_logged_with_what_is_each_runs_own(records):
-    """What all runs share is said once; seeds, learning rates and outcomes stand under the runs' ids."""
-    ids = [record.run_id for record in records]
-
+    """Specs and outcomes stand under the runs' ids, and each curve can be read back from the history, which ascends."""
     logged = of_pack(records, "toys")
 
-    assert logged.id == pack_key(ids)
+    assert logged.id == pack_key([record.run_id for record in records])
     assert logged.name == "xy kan 2-2-1 G=3, 4 runs"
     assert logged.config["network"] == records[0].run.network.model_dump(mode="json")
-    assert "seed" not in logged.config
-    assert logged.config["runs"] == {
-        record.run_id: {
-            "seed": record.run.seed,
-            "recipe": {"optimizer": {"learning_rate": record.run.recipe.optimizer.learning_rate}},
-        }
-        for record in records
-    }
+    assert not {"seed", "recipe"} & set(logged.config)
+    assert logged.config["runs"] == {record.run_id: record.run.model_dump(mode="json") for record in records}
     assert (logged.summary["done"], logged.summary["diverged"]) == (2, 2)
     assert logged.summary["runs"] == {record.run_id: of_run(record, "toys").summary for record in records}
-
-
-def test_the_curves_of_a_pack_meet_in_rows_of_equal_evaluations(records):
-    """Each run's curve can be read back from the pack's history, which ascends."""
-    logged = of_pack(records, "toys")
-
     evaluations = [row["evaluations"] for row in logged.history]
     assert evaluations == sorted(set(evaluations))
     for record in records:
@@ -135,116 +132,9 @@ def test_the_curves_of_a_pack_meet_in_rows_of_equal_evaluations(records):
         assert curve == {p.evaluations: p.train_rmse for p in record.curve if p.train_rmse is not None}
 
 
-# ---------------------------------------------------------------------------------------------------- an offline file
-# A log as LevelDB's: blocks of 32 KiB, in which a record is checksum, length, kind and bytes. The messages are wandb's.
-HEADER = b":W&B" + struct.pack("<HB", 0xBEE1, 0)
-BLOCK_BYTES = 32 * 1024
-WHOLE, FIRST, MIDDLE, LAST = 1, 2, 3, 4
-
-
-def _messages(path: Path) -> list:
-    """All messages of a `.wandb` file, each under its checksum; skips where wandb has changed its format."""
-    try:
-        protocol = importlib.import_module("wandb.proto.wandb_internal_pb2")
-    except ImportError as error:
-        pytest.skip(f"wandb has moved its messages: {error}")
-    data = path.read_bytes()
-    if data[: len(HEADER)] != HEADER:
-        pytest.skip(f"wandb writes another format: a file begins with {data[: len(HEADER)]!r}, not {HEADER!r}")
-    found, parts, at = [], [], len(HEADER)
-    while at < len(data):
-        if (left := BLOCK_BYTES - at % BLOCK_BYTES) < 7:  # no room for a header: padding
-            at += left
-            continue
-        checksum, length, kind = struct.unpack_from("<IHB", data, at)
-        part = data[at + 7 : at + 7 + length]
-        assert zlib.crc32(bytes([kind]) + part) == checksum
-        assert (kind in (WHOLE, FIRST)) == (not parts)
-        parts.append(part)
-        at += 7 + length
-        if kind in (WHOLE, LAST):
-            found.append(protocol.Record.FromString(b"".join(parts)))
-            parts = []
-    assert not parts
-    return found
-
-
-def _key(item) -> str:
-    return item.key or ".".join(item.nested_key)
-
-
-def _decoded(path: Path) -> tuple:
-    """The run, its config, history and summary as they stand in a `.wandb` file, without what wandb adds itself."""
-    messages = _messages(path)
-    (run,) = [message.run for message in messages if message.WhichOneof("record_type") == "run"]
-    config = {item.key: json.loads(item.value_json) for item in run.config.update}
-    rows = [
-        {_key(item): json.loads(item.value_json) for item in message.history.item}
-        for message in messages
-        if message.WhichOneof("record_type") == "history"
-    ]
-    summary: dict = {}
-    for message in messages:
-        for item in message.summary.update:
-            summary[_key(item)] = json.loads(item.value_json)
-        for item in message.summary.remove:
-            summary.pop(_key(item), None)
-    assert messages[-1].WhichOneof("record_type") == "exit", "the file was cut off"
-    return run, _without_wandbs(config), [_without_wandbs(row) for row in rows], _without_wandbs(summary)
-
-
-def _without_wandbs(values: dict) -> dict:
-    return {name: value for name, value in values.items() if not name.startswith("_")}
-
-
-def test_offline_files_have_the_very_numbers(manifest, folder, records, tmp_path, monkeypatch, capfd):
-    """Each run, diverged ones too, is a file of wandb's that ends well and has config, history and summary bit for bit.
-
-    Neither the user's own settings of wandb nor its chatter come between; exporting again writes nothing.
-    """
-    for name, value in {"MODE": "disabled", "PROJECT": "mine", "RUN_GROUP": "mine", "TAGS": "mine"}.items():
-        monkeypatch.setenv(f"WANDB_{name}", value)
-    heard = []
-
-    exported = export(manifest, OFFLINE, folder, tmp_path, lambda done, of: heard.append((done, of)))
-
-    assert exported == (4, 0)
-    assert heard[-1] == (4, 4)
-    assert capfd.readouterr() == ("", "")
-    for record in records:
-        expected = of_run(record, "toys")
-        run, config, history, summary = _decoded(offline_path(tmp_path, expected))
-        assert (run.run_id, run.display_name) == (expected.id, expected.name)
-        assert (run.run_group, run.project, list(run.tags)) == ("toys", "theirs", [])
-        assert config == expected.config
-        assert history == list(expected.history)
-        assert summary == expected.summary
-    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert export(manifest, OFFLINE, folder, tmp_path, lambda done, of: None) == (4, 0)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == written
-
-
-def test_a_pack_is_one_offline_file(manifest, folder, records, tmp_path):
-    """Per pack, all curves and outcomes are in one run of wandb's, which is there when the trainer has ended."""
-    said = []
-    process = MirrorProcess(Mirror(mode="offline", per="pack"), "toys", folder, tmp_path, said.append)
-
-    process.tell(manifest.packs[0])
-    process.end()
-
-    expected = of_pack(records, "toys")
-    (path,) = tmp_path.rglob("*.wandb")
-    assert path == offline_path(tmp_path, expected)
-    _, config, history, summary = _decoded(path)
-    assert config == expected.config
-    assert history == list(expected.history)
-    assert summary == expected.summary
-    assert said == []
-
-
-# -------------------------------------------------------------------------------------------------------------- online
+# -------------------------------------------------------------------------------------------------------- through wandb
 class _Server(ThreadingHTTPServer):
-    """Stands in for wandb's server, which cannot be had here: it knows one run, and keeps the lines that it is sent.
+    """Stands in for wandb's server, which cannot be had here: by the ids of runs, what it is sent of them.
 
     What the real one answers is known from the requests of wandb 0.31 only.
     """
@@ -253,15 +143,15 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Answers)
-        self.begun = False
-        self.lines: dict[str, list[str]] = {"wandb-history.jsonl": [], "wandb-summary.json": []}
+        self.runs: dict[str, dict] = {}
+        self.is_stuck = False
 
-    def run(self) -> dict:
-        """The one run, as it is asked for when it is gone on with."""
-        history, summary = self.lines.values()
+    def bucket(self, name: str) -> dict:
+        """A run, as it is asked for when it is gone on with."""
+        history, summary = self.runs[name]["wandb-history.jsonl"], self.runs[name]["wandb-summary.json"]
         return {
-            "id": "1",
-            "name": "1",
+            "id": name,
+            "name": name,
             "config": "{}",
             "wandbConfig": json.dumps({"t": 1}),
             "historyLineCount": len(history),
@@ -283,8 +173,10 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        data = json.loads(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
-        answer = json.dumps(self._answer(data)).encode()
+        if self.server.is_stuck:
+            threading.Event().wait()
+        text = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
+        answer = json.dumps(self._answer(json.loads(text or "{}"))).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
@@ -292,18 +184,20 @@ class _Answers(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def _answer(self, data: dict) -> dict:
-        server = self.server
-        if "operationName" not in data:
-            for name, sent in data.get("files", {}).items():
-                server.lines[name][sent["offset"] :] = sent["content"]
-            return {}
-        match data["operationName"]:
+        runs = self.server.runs
+        for file, sent in data.get("files", {}).items():
+            runs[self.path.split("/")[-2]][file][sent["offset"] :] = sent["content"]
+        match data.get("operationName"):
             case "RunResumeStatus":
-                found = server.run() if server.begun else None
+                name = data["variables"]["name"]
+                found = self.server.bucket(name) if name in runs else None
                 return {"data": {"model": {"id": "1", "name": "theirs", "bucket": found}}}
             case "UpsertBucket":
-                inserted, server.begun = not server.begun, True
-                return {"data": {"upsertBucket": {"bucket": server.run(), "inserted": inserted}}}
+                name = data["variables"]["name"]
+                is_new = name not in runs
+                run = runs.setdefault(name, {"wandb-history.jsonl": [], "wandb-summary.json": []})
+                run |= {field: value for field, value in data["variables"].items() if value is not None}
+                return {"data": {"upsertBucket": {"bucket": self.server.bucket(name), "inserted": is_new}}}
             case "CreateRunFiles":
                 return {"data": {"createRunFiles": {"runID": "1", "uploadHeaders": [], "files": []}}}
             case _:
@@ -322,79 +216,132 @@ def server(tmp_path, monkeypatch):
         server.shutdown()
 
 
-def _sent(lines: list[str]) -> list[dict]:
-    return [_without_wandbs(json.loads(line)) for line in lines]
+def _check_sent(server, expected):
+    """The server has the very name, group, config, history and summary of each; what wandb adds itself aside."""
+    assert set(server.runs) == {wandb_run.id for wandb_run in expected}
+    for wandb_run in expected:
+        sent = server.runs[wandb_run.id]
+        assert (sent["displayName"], sent["groupName"], sent["project"]) == (wandb_run.name, "toys", "theirs")
+        config = {name: field["value"] for name, field in json.loads(sent["config"]).items()}
+        assert _without_wandbs(config) == wandb_run.config
+        history = [_without_wandbs(json.loads(line)) for line in sent["wandb-history.jsonl"]]
+        assert history == list(wandb_run.history)
+        assert _without_wandbs(json.loads(sent["wandb-summary.json"][-1])) == wandb_run.summary
+
+
+def _without_wandbs(values: dict) -> dict:
+    return {name: value for name, value in values.items() if not name.startswith("_")}
 
 
 @pytest.mark.slow
-def test_mirrored_online_twice_a_run_has_its_curve_once(folder, records, tmp_path, server):
-    """The server has the very rows and outcome, and a run that is gone on with gets no row again."""
-    expected = of_run(_first(records, "done"), "toys")
+@pytest.mark.parametrize("per", ["run", "pack"])
+def test_offline_files_have_the_very_numbers(per, export, records, server, tmp_path, monkeypatch, capfd):
+    """`wandb sync` uploads them, diverged runs too, bit for bit; exporting again writes nothing.
 
+    Neither the user's own settings of wandb nor its chatter come between.
+    """
+    expected = [of_pack(records, "toys")] if per == "pack" else [of_run(record, "toys") for record in records]
+    offline = export(per=per)
+    with monkeypatch.context() as own:
+        for name, value in {"MODE": "disabled", "PROJECT": "mine", "RUN_GROUP": "mine", "SERVICE": "gone"}.items():
+            own.setenv(f"WANDB_{name}", value)
+        offline.go_on()
+    offline.sum_up()
+
+    assert offline.said == [f"wandb: {len(expected)} of {len(expected)} finished {per}s are in {tmp_path / 'wandb'}"]
+    assert capfd.readouterr() == ("", "")
+    files = {tmp_path / "wandb" / wandb_run.offline_file for wandb_run in expected}
+    assert set(tmp_path.rglob("*.wandb")) == files
+    subprocess.run([sys.executable, "-m", "wandb", "sync", *(file.parent for file in files)], cwd=tmp_path, check=True)
+    _check_sent(server, expected)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("wandb/**")}
+    export(per=per).go_on()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("wandb/**")} == written
+
+
+@pytest.mark.slow
+def test_mirrored_online_twice_a_run_has_its_curve_once(export, records, server, tmp_path):
+    """A run that is gone on with gets no row again."""
     for _ in range(2):
-        process = MirrorProcess(Mirror(mode="online", project="theirs"), "toys", folder, tmp_path / "wandb")
-        process.tell([expected.id])
-        process.end()
-        assert process.mirrored == 1
+        online = export("online")
+        with exporting(online):
+            pass
 
-        assert _sent(server.lines["wandb-history.jsonl"]) == list(expected.history)
-        assert _sent(server.lines["wandb-summary.json"])[-1] == expected.summary
+        assert online.said == ["wandb: 4 of 4 finished runs are uploaded"]
+        _check_sent(server, [of_run(record, "toys") for record in records])
     assert not (tmp_path / "wandb").exists()
 
 
-# -------------------------------------------------------------------------------------------------- never in the way
-def test_runs_without_records_and_their_packs_are_left_out(manifest, records, tmp_path):
-    """A pack is mirrored when all of its runs are finished; what is left out is counted."""
-    exported = export(manifest, Mirror(mode="offline", per="pack"), tmp_path, tmp_path, lambda done, of: None)
+# --------------------------------------------------------------------------------------------------- never in the way
+def test_failures_are_said_once_and_counted(export, tmp_path):
+    """Where nothing can be written one reason is heard, and at the end how many runs are not copied, and what to do."""
+    (tmp_path / "wandb").touch()
+    offline = export()
 
-    assert exported == (0, 4)
-    assert list(tmp_path.iterdir()) == []
+    with exporting(offline):
+        pass
 
-
-def test_failures_are_said_once_and_counted(manifest, folder, tmp_path):
-    """Where nothing can be written the trainer hears one reason, and at the end how many runs are not mirrored."""
-    in_the_way = tmp_path / "wandb"
-    in_the_way.touch()
-    said = []
-    process = MirrorProcess(OFFLINE, "toys", folder, in_the_way, said.append)
-
-    process.tell(manifest.packs[0])
-    process.end()
-
-    first, last = said
-    assert "NotADirectoryError" in first
-    assert last == "wandb: 4 of 4 not mirrored; `harness export-wandb` can do it at any time"
+    first, last = offline.said
+    assert first.startswith("wandb: NotADirectoryError")
+    assert (
+        last
+        == f"wandb: 0 of 4 finished runs are in {tmp_path / 'wandb'}; `harness status FILE --wandb offline` goes on"
+    )
 
 
-def test_an_export_ends_at_the_first_failure(manifest, folder, tmp_path):
-    """The user is told why, how far it came, and that the same command goes on."""
-    in_the_way = tmp_path / "wandb"
-    in_the_way.touch()
-
-    with pytest.raises(HarnessError, match=r"NotADirectoryError.*0 of 4 are mirrored; run it again") as caught:
-        export(manifest, OFFLINE, folder, in_the_way, lambda done, of: None)
-
-    assert caught.value.exit_code == 3
-
-
-def test_a_damaged_record_does_not_keep_the_others_from_the_mirror(manifest, folder, records, tmp_path):
-    """It is named, and the rest of its batch is written."""
+def test_a_damaged_record_does_not_keep_the_others_from_wandb(export, folder, records, tmp_path):
+    """It is named. A run without a record is not finished, nor is its pack."""
     mine = tmp_path / "runs"
     mine.mkdir()
-    for record in records:
-        os.link(record_path(folder, record.run_id), record_path(mine, record.run_id))
-    damaged = record_path(mine, records[0].run_id)
-    damaged.unlink()
+    damaged, *others, _ = [record_path(mine, record.run_id) for record in records]
     damaged.write_text("{}")
-    said = []
-    process = MirrorProcess(OFFLINE, "toys", mine, tmp_path / "wandb", said.append)
+    for path in others:
+        os.link(folder / path.name, path)
+    offline, of_packs = export(records=mine), export(records=mine, per="pack")
 
-    process.tell(manifest.packs[0])
-    process.end()
+    offline.go_on()
+    of_packs.go_on()
+    of_packs.sum_up()
 
-    assert f"record {damaged} is damaged" in said[0]
-    assert said[1].startswith("wandb: 1 of 4 not mirrored")
-    assert all(offline_path(tmp_path / "wandb", of_run(record, "toys")).exists() for record in records[1:])
+    assert f"record {damaged} is damaged" in offline.said[0]
+    assert offline.left == 1
+    assert {path.stem for path in tmp_path.rglob("*.wandb")} == {f"run-{path.stem}" for path in others}
+    assert of_packs.said == [f"wandb: 0 of 0 finished packs are in {tmp_path / 'wandb'}"]
+
+
+def test_a_server_that_never_answers_is_not_waited_for(export, server, monkeypatch):
+    """When its time is up training is over, and what is not copied is said. wandb is given up, and no process stays."""
+    server.is_stuck = True
+    monkeypatch.setattr(mirror, "END_SECONDS", 0.1)
+    monkeypatch.setattr(mirror, "SILENT_SECONDS", 5)
+    online = export("online")
+
+    with exporting(online):
+        pass
+    counted = list(online.said)
+    for thread in threading.enumerate():
+        if thread.name == "wandb":
+            thread.join()
+
+    assert counted == ["wandb: 0 of 4 finished runs are uploaded; `harness status FILE --wandb online` goes on"]
+    assert online.said[1:] == ["wandb: TimeoutError: no answer; this is said once"]
+    assert online.left == 4
+    assert multiprocessing.active_children() == []
+
+
+STUCK = """
+import sys, time
+from pathlib import Path
+from harness.dispatch import mirror
+mirror.SILENT_SECONDS, mirror._log = 1, lambda *what: time.sleep(600)
+mirror._copy(mirror.Mirror(mode="online"), "toys", Path(sys.argv[1]), Path(sys.argv[2]), [(sys.argv[3],)])
+"""
+
+
+def test_where_wandb_is_stuck_its_process_ends_by_itself(folder, records, tmp_path):
+    """Killed with -9, what trains leaves no process behind for long."""
+    command = [sys.executable, "-c", STUCK, str(folder), str(tmp_path), records[0].run_id]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGALRM
 
 
 @pytest.fixture
@@ -405,28 +352,15 @@ def unreachable(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
 
 
-def test_the_end_of_a_job_does_not_wait_for_a_server(manifest, folder, tmp_path, unreachable):
-    """When its time is up the mirror is ended, and what it has not done is said."""
-    said = []
-    process = MirrorProcess(Mirror(mode="online"), "toys", folder, tmp_path / "wandb", said.append)
-
-    process.tell(manifest.packs[0])
-    process.end(wait_seconds=0.5)
-
-    assert said == ["wandb: 4 of 4 not mirrored; `harness export-wandb` can do it at any time"]
-
-
 @pytest.mark.nightly
-def test_a_server_out_of_reach_is_a_failure_as_any_other(manifest, folder, tmp_path, unreachable):
-    """wandb gives up by itself, and the trainer hears why."""
-    said = []
-    process = MirrorProcess(Mirror(mode="online"), "toys", folder, tmp_path / "wandb", said.append)
+def test_a_server_out_of_reach_is_a_failure_as_any_other(export, unreachable):
+    """wandb gives up by itself, and the user hears why."""
+    online = export("online")
 
-    process.tell(manifest.packs[0][:1])
-    process.end(wait_seconds=120.0)
+    online.go_on()
 
-    assert "127.0.0.1:9" in said[0]
-    assert said[1].startswith("wandb: 1 of 1 not mirrored")
+    assert "127.0.0.1:9" in online.said[0]
+    assert online.left == 4
 
 
 def test_no_key_is_said_before_anything_is_sent_off(tmp_path, monkeypatch):
@@ -442,44 +376,27 @@ def test_no_key_is_said_before_anything_is_sent_off(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_key_is_enough_to_be_sent_off(unreachable):
-    """Whether the server takes it is for the mirror to find out."""
+def test_a_key_is_enough_to_be_sent_off(unreachable, monkeypatch):
+    """Whether the server takes it is found out later. A mode of the user's own does not count."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
     check_wandb("online")
 
 
-TRAINER = """
-import sys, time
-from pathlib import Path
-from harness.dispatch.mirror import Mirror, MirrorProcess
-
-if __name__ == "__main__":
-    process = MirrorProcess(Mirror(mode="offline"), "toys", Path(sys.argv[1]), Path(sys.argv[2]))
-    process.tell(sys.argv[3:])
-    while process.hear():
-        pass
-    print(process._process.pid, flush=True)
-    time.sleep(600)
-"""
-
-
+# ---------------------------------------------------------------------------------------------------- who watches runs
 @pytest.mark.slow
-def test_the_mirror_does_not_outlive_its_trainer(manifest, folder, tmp_path):
-    """Killed with -9, a trainer leaves no process behind."""
-    script = tmp_path / "trainer.py"
-    script.write_text(TRAINER)
-    command = [sys.executable, str(script), str(folder), str(tmp_path / "wandb"), *manifest.packs[0]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as trainer:
-        mirror = int(trainer.stdout.readline())
-        trainer.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 60.0
-    while _is_alive(mirror):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+@pytest.mark.parametrize("command", [["run"], ["submit", "--local", "1", "--yes"]])
+def test_what_trains_and_what_looks_copies_finished_runs(command, manifest, tmp_path):
+    """`harness run`, a job and `harness status` write the same files; the JSON of status stays JSON."""
+    file, results = tmp_path / "toys.yaml", tmp_path / "results"
+    file.write_text(TEXT)
+    offline = [str(file), "--results", str(results), "--wandb", "offline"]
 
+    CliRunner().invoke(main, [*command, *offline], catch_exceptions=False)
 
-def _is_alive(process: int) -> bool:
-    stat = Path(f"/proc/{process}/stat")
-    try:
-        return stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    written = set(results.rglob("*.wandb"))
+    assert {path.stem for path in written} == {f"run-{run}" for run in manifest.run_ids()}
+    shutil.rmtree(results / "toys" / "wandb")
+    done = CliRunner().invoke(main, ["status", *offline, "--json"], catch_exceptions=False)
+    assert json.loads(done.stdout)["format"]
+    assert "wandb: 4 of 4 finished runs are in" in done.stderr
+    assert set(results.rglob("*.wandb")) == written

@@ -24,7 +24,7 @@ def test_every_command_is_in_the_table():
 def test_the_tab_key_completes_in_bash():
     """After the page's line a real bash knows the commands, the options of one, and the choices of an option."""
     (line,) = re.findall(r"`(eval .*?bash_source harness\)\")`", TEXT)
-    typed = {"harness stat": "status", "harness status --wa": "--watch", "harness export-wandb --wandb on": "online"}
+    typed = {"harness stat": "status", "harness status --wat": "--watch", "harness status --wandb on": "online"}
     script = [line]
     for words in typed:
         script.append(f"COMP_WORDS=({words}) COMP_CWORD={words.count(' ')} COMPREPLY=()")

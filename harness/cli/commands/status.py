@@ -2,19 +2,23 @@
 
 import sys
 import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
+from harness.cli.mirroring import mirror_of, wandb_options
 from harness.cli.options import EXAMPLE, json_option, results_option
 from harness.cli.output import output_is_read
-from harness.cli.plans import frozen_plan
+from harness.cli.plans import frozen_plan, records_of
 from harness.cli.sweeps import is_complete, look_and_wanted, show_status
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.leftovers import notable_bytes
+from harness.dispatch.mirror import Export
 from harness.dispatch.overview import overview
 from harness.dispatch.state import UNDERWAY
 from harness.show.console import console, print_table, steps_progress
@@ -30,8 +34,9 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 @results_option
 @click.option("--watch", is_flag=True, help=f"Look again every {WATCH_SECONDS:.0f} s until no run is on its way.")
 @click.option("--why", metavar="STATE", help="List the runs in a state, and why. `failed` lists all that went wrong.")
+@wandb_options
 @json_option({"status": OverviewSaid, "status FILE": SweepSaid})
-def status(file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool) -> None:
+def status(file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool, **wandb: Any) -> None:
     """Show where every planned run is, and why.
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
@@ -40,18 +45,38 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
 
     Without FILE, it counts the runs of every experiment in the results folder, and says how much disk each takes.
     `recorded` runs have a record, which it does not read; `failed` are all that went wrong.
+
+    With --wandb it copies finished runs to wandb, with --watch each time that it looks. Offline runs are written to the
+    experiment's folder, for `wandb sync`; those that are there stay as they are.
     """
     if why and not file:
         raise HarnessError(f"--why {why}: say of which experiment, as in `harness status {EXAMPLE} --why {why}`")
     if file and (file / "runs").is_dir():
         raise HarnessError(f"{file}: this folder holds all results; `harness status --results {file}` shows them")
+    export = _export(file, results, wandb)
     while True:
         looked = _of_experiment(file, results, why, watch, as_json) if file else _of_all(results, watch, as_json)
+        if export:
+            with steps_progress("wandb") as told:
+                export.go_on(partial(told, "tried"))
+            export.sum_up()
         if not watch or not output_is_read() or not looked.is_underway:
             break
         time.sleep(WATCH_SECONDS)
-    if not looked.is_complete:
+    if not looked.is_complete or (export and export.left):
         sys.exit(INCOMPLETE)
+
+
+def _export(file: Path | None, results: Path, options: Mapping[str, Any]) -> Export | None:
+    """What copies finished runs to wandb as `wandb_options` ask for, and speaks where JSON is not printed."""
+    mirror = mirror_of(options)
+    if mirror is None:
+        return None
+    if file is None:
+        raise HarnessError(f"--wandb {mirror.mode}: say of which experiment, as in `harness status {EXAMPLE}`")
+    manifest, folder = frozen_plan(file, results)
+    say = partial(click.echo, err=True)
+    return Export(mirror, manifest.name, manifest.packs, records_of(folder), folder / "wandb", say)
 
 
 class _Looked(NamedTuple):
