@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import report
-from harness.cli.stages import plan_of
 from harness.record import CurvePoint, Provenance, Record, record_path
 from harness.show.console import console
 from harness.spec import Manifest, PlannedRun, freeze, sealed
+from harness.study.plans import plan_of
 from harness.train.outcome import outcome
 
 TASKS = 20

@@ -25,7 +25,7 @@ WORKERS = 2
 START = """
 import sys, tempfile
 from pathlib import Path
-from harness.cli.stages import plan_of
+from harness.study.plans import plan_of
 from harness.dispatch.here import train_here
 if __name__ == "__main__":
     packs = [(planned.run,) for planned in plan_of(Path(sys.argv[1]), sys.argv[2]).runs]

@@ -28,12 +28,12 @@ from benchmarks.checkouts import ROOT, SLOW_SECONDS
 from benchmarks.clock import ENOUGH_SECONDS, Contestant, timed
 from harness import families
 from harness.base.errors import HarnessError
-from harness.cli.stages import plan_of
 from harness.families import Network
 from harness.families.module import fingerprint
 from harness.optimisers import LaneObjective
 from harness.planning.feasible import engine_of
 from harness.spec import Manifest, Recipe, RunSpec, Task
+from harness.study.plans import plan_of
 from harness.tasks import Samples, Splits, draw, resolve, scaled
 from harness.train import ENGINES
 from harness.train.objective import LanePoints, loss_and_gradient

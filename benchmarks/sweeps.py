@@ -22,13 +22,13 @@ import pandas as pd
 import torch
 
 from benchmarks import report
-from harness.cli.stages import plan_of
 from harness.dispatch.events import Attempt, EventLog, read_attempts
 from harness.dispatch.state import seconds_of
 from harness.dispatch.submission import new_id, now, read_submissions
 from harness.record import publish, record_path
 from harness.show.console import console
 from harness.spec import Manifest
+from harness.study.plans import plan_of
 from harness.train import ENGINES, train_pack
 from harness.train.checkpoint import Checkpoint, write_checkpoint
 from harness.train.fused import kernels

@@ -38,7 +38,7 @@ def _one_thread():
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    monkeypatch.setattr("harness.cli.analysis.available_cores", lambda: 1)
+    monkeypatch.setattr("harness.study.analysis.available_cores", lambda: 1)
 
 
 class Disk(NamedTuple):

@@ -627,7 +627,7 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
             failure = Failure("crashed", "RuntimeError: boom", "Traceback ...\nRuntimeError: boom\n", "0123456789ab")
             yield pack, here.Failed(failure, "give up", True)
 
-    monkeypatch.setattr("harness.cli.training.train_here", crash)
+    monkeypatch.setattr("harness.study.training.train_here", crash)
     done = _invoke("run", str(file), "--results", str(tmp_path / "results"))
 
     assert done.exit_code == 3

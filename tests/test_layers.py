@@ -9,11 +9,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "harness"
-MOST_ROOMS = 19
+MOST_ROOMS = 20
 # Of these rooms every module is imported without torch; of the others only some are.
 WITHOUT_TORCH = (
     *("base", "optimisers", "spec", "fit", "comparison", "record", "planning"),
-    *("judging", "show", "paper", "cli", "python"),
+    *("judging", "show", "paper", "study", "cli", "python"),
 )
 
 

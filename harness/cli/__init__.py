@@ -14,7 +14,7 @@ from harness.cli.group import Group
 COMMANDS = {
     "bench": "Time this machine, or a node of a cluster, so that plans predict seconds.",
     "cancel": "Take back runs that are on their way or would be sent off.",
-    "clean": "Show what results no longer need on disk, and remove it after asking.",
+    "clean": "Show what results no longer need on disk, and remove the kinds that you name.",
     "compare": "Say which of two arms is better at equal size.",
     "doctor": "Check what a cluster can do for the jobs of a profile.",
     "fit": "Fit scaling laws to an experiment, or to a table of runs.",

@@ -1,5 +1,6 @@
 """The group of all commands: it imports a command when that is called, and says errors in sentences."""
 
+import logging
 import signal
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,14 @@ import click
 from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError
 from harness.base.files import unwritable
 from harness.cli.output import lasting_output, visible
+
+
+class Warnings(logging.Handler):
+    """Prints what the package warns of, on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As `warning: …`."""
+        click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
 
 
 class Group(click.Group):
@@ -39,7 +48,10 @@ class Group(click.Group):
         return name, self.imported(name) if name and stand_in else None, rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """As of every click.Group, and tell at the end if some output could not be written."""
+        """As of every click.Group; print warnings, and tell at the end if some output could not be written."""
+        log = logging.getLogger("harness")
+        if not any(isinstance(handler, Warnings) for handler in log.handlers):
+            log.addHandler(Warnings())
         with lasting_output() as output:
             try:
                 return super().main(*args, **kwargs)

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.spec.read import FULL
 
 EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands
-FULL = "full"  # the scale of an experiment as its file stands
 RESULTS = Path("results")  # unless --results says otherwise
 
 Decorator = Callable[[Callable], Callable]

@@ -1,53 +1,23 @@
-"""Runs sent off as jobs, to a cluster or to this machine by the same means: what `submit` and `retry` share."""
+"""What `submit` and `retry` share: where jobs go, the question before that, and what this machine has trained."""
 
-import itertools
-import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import check_writable, private_folder
-from harness.base.provenance import host
-from harness.cli.costs import calibrations_of
 from harness.cli.mirroring import mirror_of
 from harness.cli.options import confirm, together, yes_option
-from harness.cli.plans import planned_runs, records_of
-from harness.cli.sweeps import is_complete, look, look_and_wanted, show_status
-from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
-from harness.dispatch.here import terminated_like_ctrl_c
-from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
-from harness.dispatch.local import run_locally
-from harness.dispatch.mirror import Mirror, check_wandb
-from harness.dispatch.profile import Profile, read_profile
-from harness.dispatch.reconcile import start_seconds, stillborn, to_send
-from harness.dispatch.slurm import send
-from harness.dispatch.snapshot import take_snapshot
-from harness.dispatch.state import Evidence, RunState
-from harness.dispatch.submission import (
-    Submission,
-    forget_submission,
-    named_code,
-    new_id,
-    now,
-    one_submitter,
-    retrying,
-    sent_jobs,
-    write_submission,
-)
-from harness.measure.calibration import missing
-from harness.measure.cost import likely_seconds
-from harness.record import set_aside
-from harness.show.console import console, pack_progress
-from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
+from harness.cli.sweeps import show_status
+from harness.dispatch.mirror import check_wandb
+from harness.dispatch.profile import read_profile
+from harness.show.console import TERMINAL
 from harness.spec import Manifest
-from harness.tasks import check_drawn, fetch_data
-
-CHECKPOINT_SECONDS = 60.0  # of packs on this machine
+from harness.study.sending import Destination, send_off
+from harness.study.sweeps import is_complete, look_and_wanted
 
 # Where jobs run and what may be spent.
 where_options = together(
@@ -75,20 +45,6 @@ where_options = together(
 )
 
 
-class Destination(NamedTuple):
-    """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time; and
-    where finished runs are mirrored to.
-
-    `profile_file` is where the profile was read from. With `idle_gpus` its GPUs are booked even if no run needs them.
-    """
-
-    profile: Profile | None
-    slots: int
-    mirror: Mirror | None
-    profile_file: Path | None = None
-    idle_gpus: bool = False
-
-
 def where_to_send(
     profile: Path | None, local: int | None, wandb: Mapping[str, Any], idle_gpus: bool = False
 ) -> Destination:
@@ -107,18 +63,7 @@ def where_to_send(
     return Destination(read, read.slots, mirror_of(wandb) or read.wandb, profile, idle_gpus)
 
 
-def share(folder: Path, where: Destination) -> None:
-    """Where the profile says so, what this command and its jobs write from now on is for the group to go on with."""
-    if where.profile is None or where.profile.share == "user":
-        return
-    os.umask(0o007)  # which the jobs inherit
-    results = folder.parent
-    in_results, in_folder = ("checkpoints", "snapshots"), ("submissions", "orders", "attempts")
-    for shared in (results, folder, *(results / name for name in in_results), *(folder / name for name in in_folder)):
-        private_folder(shared, shared=True)
-
-
-def send_off(
+def ask_and_send(
     manifest: Manifest,
     folder: Path,
     where: Destination,
@@ -128,214 +73,10 @@ def send_off(
     only: frozenset[str] | None = None,
     wanted: frozenset[str] | None = None,
 ) -> None:
-    """Say what there is to send off, ask, and send it.
-
-    It is of all runs or of those that are `wanted`; or else the runs `only`, in whatever state.
-    """
-    if dry_run:
-        _make_offer(manifest, folder, where, most_hours, only, wanted, dry_run)
+    """Show what there is to send off, ask, and send it, as `send_off` does; what this machine trains is then shown."""
+    agree = partial(confirm, yes=yes, refused="nothing was submitted")
+    if not send_off(manifest, folder, where, dry_run, most_hours, TERMINAL, agree, only, wanted):
         return
-    with one_submitter(records_of(folder)):  # what is known stays so until it is acted on
-        offer = _make_offer(manifest, folder, where, most_hours, only, wanted, dry_run)
-        if not offer.jobs:
-            return
-        confirm("submit?" if where.profile else "train?", yes, refused="nothing was submitted")
-        with retrying(folder, sorted(only)) if only else nullcontext():  # which counts for what is sent after it
-            submissions = _submissions(manifest, folder, where, offer)
-            if only and (number := set_aside(sorted(only), records_of(folder))):
-                click.echo(f"moved {number} damaged records to {records_of(folder) / 'damaged'}")
-            if where.profile:
-                _submit(manifest, folder, submissions)
-                return
-            write_submission(folder, submissions[0], planned_runs(manifest))
-    _train_local(manifest, folder, submissions[0], wanted)
-
-
-def _make_offer(
-    manifest: Manifest,
-    folder: Path,
-    where: Destination,
-    most_hours: float | None,
-    only: frozenset[str] | None,
-    wanted: frozenset[str] | None,
-    dry_run: bool,
-) -> Offer:
-    """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a waste."""
-    seen = look(manifest, folder)
-    found = {run: one for run, one in seen.found.items() if wanted is None or run in wanted}
-    if where.profile and only is None:
-        _check_not_in_vain(folder, stillborn(found, seen.evidence))
-    offer = _offer(manifest, folder, where, to_send(manifest, found, only), seen.evidence, dry_run)
-    lines = offer_lines(manifest.name, found, offer, until_decided=wanted is not None)
-    lines += [*seen.evidence.damage, *earlier_lines(seen.earlier)]
-    lines += [
-        f"{len(underway)} of the runs were sent off by {other}, and are left to it"
-        for other, underway in seen.beside.items()
-    ]
-    for line in lines:
-        console.print(line, soft_wrap=True)
-    if offer.jobs:
-        _check_device(manifest, where)
-    if most_hours is not None and offer.hours > most_hours:
-        raise HarnessError(
-            f"--max-gpu-hours {most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
-            "allow more, or submit a smaller experiment"
-        )
-    return offer
-
-
-def _check_device(manifest: Manifest, where: Destination) -> None:
-    """A HarnessError if the runs need a GPU and the profile asks for none, or would leave idle what it asks for."""
-    if where.profile is None:
-        return
-    gpus, device = where.profile.gpus, manifest.experiment.device
-    if device == "cuda" and not gpus:
-        raise HarnessError(f"{where.profile_file}: gpus: 0, but {manifest.name} says device: cuda; ask for a GPU a job")
-    if device == "cpu" and gpus and not where.idle_gpus:
-        raise HarnessError(
-            f"{where.profile_file}: gpus: {gpus}, but {manifest.name} trains on CPUs (device: cpu), and its jobs would "
-            "leave the GPUs idle; use a profile without gpus:, such as slurm/cpu.yaml, or say device: cuda in the "
-            "experiment file; --idle-gpus books the GPUs all the same"
-        )
-
-
-def _offer(
-    manifest: Manifest,
-    folder: Path,
-    where: Destination,
-    packs: Sequence[tuple[str, ...]],
-    evidence: Evidence,
-    dry_run: bool,
-) -> Offer:
-    """These packs as jobs, as many as there is room for, and the hours of a device that they are predicted to take."""
-    specs, device = planned_runs(manifest), manifest.experiment.device
-    runs = [[specs[run] for run in pack] for pack in packs]
-    calibrations = calibrations_of(manifest, folder.parent)
-    seconds = likely_seconds(runs, calibrations, device)
-    length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
-    jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
-    taken, assumed = _limits(where, len(jobs), dry_run)
-    fitting = jobs[: taken.room]
-    parts = arrays(len(fitting), taken.largest_array) if fitting else []
-    start = start_seconds(evidence) if where.profile else 0.0
-    devices = where.profile.devices if where.profile else where.slots
-    start_hours = None if start is None else start * len(fitting) * devices / 3600
-    return Offer(
-        jobs=fitting,
-        arrays=[fitting[part.start : part.stop] for part in parts],
-        hours=sum(job.seconds for job in fitting) * devices / 3600 + (start_hours or 0.0),
-        start_hours=start_hours,
-        device_unit=where.profile.device_unit if where.profile else "core",
-        calibrated=not missing(calibrations, itertools.chain.from_iterable(runs)),
-        left_for_later=len(jobs) - len(fitting),
-        assumed_limits=assumed,
-    )
-
-
-def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
-    """A HarnessError if jobs as these were sent off and none came so far that its worker began."""
-    if not dead:
-        return
-    run, one = next(iter(dead.items()))
-    raise HarnessError(
-        "nothing was submitted: the jobs of the last submission ended before their workers began, and these would too "
-        f"({len(dead)} runs; {one.why})\n"
-        f"  why: `harness logs {folder} {run[:8]}`, and `harness doctor --profile YAML`\n"
-        f"  once that is mended: `harness retry FILE --cause '{one.state}' --profile YAML`",
-        INCOMPLETE,
-    )
-
-
-def _limits(where: Destination, jobs: int, dry_run: bool) -> tuple[Limits, str | None]:
-    """What the cluster takes now, or this machine, which takes its one job; for a dry run assumed, and why, where SLURM
-    does not say it.
-    """
-    if where.profile is None or not jobs:
-        return Limits(max(jobs, 1), jobs), None
-    try:
-        return limits(), None
-    except HarnessError as error:
-        if not dry_run:
-            raise
-        return DEFAULT_LIMITS, cause(error)
-
-
-def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Offer) -> list[Submission]:
-    """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
-    check_writable(records_of(folder))
-    specs = planned_runs(manifest)
-    fetch_data((run.task for run in specs.values()), folder.parent / "data")
-    for run in {run.task: run for run in specs.values()}.values():
-        check_drawn(run.task, run.seed)  # a target that is not finite is named before anything is sent off
-    snapshot = take_snapshot(folder.parent / "snapshots", named_code(specs.values()))
-    cluster = cluster_name() if where.profile else None
-    return [
-        Submission(
-            id=new_id(),
-            experiment=manifest.name,
-            at=now(),
-            host=host(),
-            profile=where.profile,
-            cluster=cluster,
-            user=user() if where.profile else None,
-            slots=where.slots,
-            checkpoint_seconds=where.profile.checkpoint_seconds if where.profile else CHECKPOINT_SECONDS,
-            mirror=where.mirror,
-            device=manifest.experiment.device,
-            snapshot=snapshot.hash,
-            roots=tuple(str(root) for root in snapshot.roots),
-            results=str(folder.resolve().parent),
-            keeps_networks=manifest.experiment.keeps_networks,
-            jobs=sent_jobs(jobs),
-        )
-        for jobs in offer.arrays
-    ]
-
-
-def _submit(manifest: Manifest, folder: Path, submissions: list[Submission]) -> None:
-    for submission in submissions:
-        write_submission(folder, submission, planned_runs(manifest))
-        try:
-            send(folder.resolve(), submission)
-        except HarnessError:
-            queue = squeue([submission.name])
-            if queue.silent:
-                raise HarnessError(
-                    f"it is not known yet whether SLURM took the jobs ({queue.silent}); nothing is sent twice: "
-                    f"`harness status {folder}` says what became of them once SLURM answers",
-                    INCOMPLETE,
-                ) from None
-            if not queue.jobs:  # else its answer was late, or lost
-                forget_submission(folder, submission.id)
-                raise
-        console.print(f"submitted: {len(submission.jobs)} jobs named {submission.name}", soft_wrap=True)
-    console.print(f"`harness status {folder}` says how they do", soft_wrap=True)
-
-
-def _train_local(manifest: Manifest, folder: Path, submission: Submission, wanted: frozenset[str] | None) -> None:
-    specs, words = planned_runs(manifest), run_words(manifest)
-    (job,) = submission.jobs
-    packs = {pack: [specs[identity] for identity in pack] for pack in job.packs}
-    calibrations = calibrations_of(manifest, folder.parent)
-    seconds = likely_seconds(list(packs.values()), calibrations, manifest.experiment.device)
-    work = dict(zip(packs, seconds, strict=True))
-    try:
-        with (
-            terminated_like_ctrl_c(),
-            pack_progress(work, sum(map(len, job.packs))) as progress,
-            closing(run_locally(folder.resolve(), submission)) as events,
-        ):
-            for event in events:
-                pack = tuple(event.get("runs", ()))
-                match event:
-                    case {"event": "pack_done"}:
-                        progress.pack_done(pack, words[pack[0]], event["statuses"], event["seconds"])
-                    case {"event": "pack_failed", "move": "split"}:
-                        progress.pack_split(pack)
-                    case {"event": "pack_failed", "move": "give up"}:
-                        progress.pack_done(pack, words[pack[0]], ["crashed"] * len(pack), 0.0)
-    except KeyboardInterrupt:
-        raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
     seen, wanted_since = look_and_wanted(manifest, folder)
     show_status(manifest, folder, seen, (), as_json=False, wanted=wanted_since)
     if not is_complete(seen, wanted):

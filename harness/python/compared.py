@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.cli.comparing import Compared, compare_sides
 from harness.judging.headline import Headline, NoHeadline, leader
 from harness.python.shown import Shown
 from harness.python.study import Study, complete_plan
@@ -16,6 +15,7 @@ from harness.show.figures.series import Style, experiment_styles
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.headline import answer_sentences
 from harness.spec import Manifest
+from harness.study.comparing import Compared, compare_sides
 
 COLUMNS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
 

@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
-from harness.cli.answers import answer_of
 from harness.judging.answer import AnswerSaid, VerdictSaid, answer_json, refused_words
 from harness.python.shown import Shown
 from harness.python.study import Study
 from harness.show.figures.rules import rules_figure
 from harness.show.tables.verdicts import answer_sentences
+from harness.study.answers import answer_of
 
 RULE = ("claim", "rule", "verdict", "axis", "effort", "power")
 FOUND = ("estimate", "low", "high", "replicates", "won", "lost")

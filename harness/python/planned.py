@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.cli.costs import cost_sentence
-from harness.cli.stages import data_lines, freeze_plan, plan_of
 from harness.planning.warnings import warnings_of
 from harness.python.shown import Shown
 from harness.python.study import Study, as_study
 from harness.show.figures.sizes import sizes_figure
 from harness.spec import Manifest
+from harness.study.costs import cost_sentence
+from harness.study.plans import data_lines, freeze_plan, plan_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)

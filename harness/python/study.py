@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.cli.options import FULL
-from harness.cli.plans import frozen_plan
-from harness.cli.stages import plan_of
 from harness.python.shown import Shown
 from harness.show.figures.samples import samples_figure
 from harness.spec import BUILT_IN_RECIPES, Experiment, Manifest, RunSpec, Setting, read_experiment, settings_from
+from harness.spec.read import FULL
+from harness.study.folders import frozen_plan
+from harness.study.plans import plan_of
 from harness.tasks import draw
 
 

@@ -8,19 +8,20 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
-from harness.cli.analysis import analyse_and_report, keeping_fits
-from harness.cli.costs import table_of
-from harness.cli.plans import planned_records
-from harness.cli.running import run_file
 from harness.judging.headline import Headline, NoHeadline
 from harness.judging.judge import Verdict, sentence
 from harness.judging.laws import fit_table
 from harness.python.compared import readings, side_styles, told
 from harness.python.shown import Shown
 from harness.python.study import Study, as_study, complete_plan
+from harness.show.console import TERMINAL
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.spec import Manifest
+from harness.study.analysis import analyse_and_report, keeping_fits
+from harness.study.costs import table_of
+from harness.study.folders import planned_records
+from harness.study.running import run_file
 
 
 class Runs(pd.DataFrame):
@@ -40,7 +41,7 @@ class Runs(pd.DataFrame):
     def figure(self) -> Figure:
         """Test loss against size, with the laws that are fitted to it."""
         manifest, folder = self._plan
-        with keeping_fits(folder):
+        with keeping_fits(folder, TERMINAL):
             return scaling_figure(manifest, self.table, fit_table(self.table))
 
 
@@ -83,9 +84,9 @@ def run(
         raise HarnessError(f"run(workers={workers}): give 1 or more, or leave it out for one a core")
     study = as_study(of)
     manifest, folder, records = run_file(
-        study.file, study.results, study.scale, replan, workers, until_decided, settings=study.settings
+        study.file, study.results, study.scale, TERMINAL, replan, workers, until_decided, settings=study.settings
     )
-    analysis, found, verdicts = analyse_and_report(manifest, records, folder)
+    analysis, found, verdicts = analyse_and_report(manifest, records, folder, TERMINAL)
     return Answer(manifest, found, verdicts, _runs(manifest, folder, analysis.table), folder / "report.html")
 
 

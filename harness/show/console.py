@@ -4,7 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -195,3 +195,22 @@ def pack_progress(work: Mapping[Pack, float], runs: int) -> Iterator[PackProgres
     )
     with Progress(*columns, console=console) as bar:
         yield PackProgress(work, runs, bar)
+
+
+class Terminal:
+    """Prints what it hears of long work (`study.listening.Listener`)."""
+
+    def say(self, line: str) -> None:
+        """Print a sentence, on one line of a log."""
+        console.print(line, soft_wrap=True)
+
+    def packs(self, work: Mapping[Pack, float], runs: int) -> AbstractContextManager[PackProgress]:
+        """Show progress over packs, by the work of each."""
+        return pack_progress(work, runs)
+
+    def steps(self, what: str) -> AbstractContextManager[Callable[[str, int, int], None]]:
+        """Show progress over the steps of something."""
+        return steps_progress(what)
+
+
+TERMINAL = Terminal()

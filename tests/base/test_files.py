@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.base.files import STALE_SECONDS, _remove_stale, private_folder, whole_file
-from harness.cli.sending import Destination, share
 from harness.dispatch.profile import Profile
+from harness.study.sending import Destination, share
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
-from harness.cli.stages import plan_of
 from harness.dispatch import local
 from harness.dispatch.events import Event, read_attempts
 from harness.record import read_record
+from harness.study.plans import plan_of
 from harness.train import train_pack
 
 EXPERIMENT = """

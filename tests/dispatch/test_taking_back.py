@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
-from harness.cli.plans import planned_runs
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
@@ -26,6 +25,7 @@ from harness.dispatch.submission import (
     write_submission,
 )
 from harness.spec import read_manifest
+from harness.study.folders import planned_runs
 
 EXPERIMENT = """
 question: Where are they?

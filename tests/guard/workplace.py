@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 import tests.guard.own_code  # noqa: F401  (so that no command says that it imports it)
 from harness.cli import main
-from harness.cli.stages import freeze_file
 from harness.record import CURVE_POINTS, CurvePoint, Metrics, PhaseEnd, Provenance, Pruned, Record, publish
 from harness.show.console import console
 from harness.spec import KanShape, Manifest, PlannedRun, RunSpec, read_manifest
+from harness.study.plans import freeze_file
 
 GUARD = Path(__file__).parent
 ROOT = GUARD.parents[1]

@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from made_records import made_record
 
 from harness.cli import main
-from harness.cli.stages import plan_of
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
 from harness.record import publish
 from harness.spec import read_manifest
+from harness.study.plans import plan_of
 from tests.paper.tiny_scales import bring
 
 ROOT = Path(__file__).parents[2]

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
-from harness.cli.stages import plan_of
 from harness.planning.plan import planned_flops
 from harness.planning.starter import FLOPS_OF_ALL
 from harness.planning.warnings import warnings_of
 from harness.spec import read_experiment
+from harness.study.plans import plan_of
 
 ROOT = Path(__file__).parents[2]
 CODE = '''

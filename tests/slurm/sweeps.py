@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from real_slurm import Bed, wait_until
 
 from harness.cli import main
-from harness.cli.stages import plan_of
 from harness.dispatch.events import Attempt, Event, read_attempts
 from harness.dispatch.submission import Submission, read_submissions
 from harness.record import read_record
+from harness.study.plans import plan_of
 from harness.train import train_pack
 
 EXPERIMENT = """

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from harness.base.errors import USAGE, HarnessError
 from harness.cli import main
-from harness.cli.stages import plan_of
 from harness.dispatch.profile import read_profile
 from harness.spec import Experiment, experiment_schema, parse_experiment, read_experiment, variants
 from harness.spec.read import MOST_RUNS
+from harness.study.plans import plan_of
 
 # Mutants that make more runs than this are read, but not planned, so that 500 take seconds.
 MOST_PLANNED = 60

@@ -5,8 +5,8 @@ from click.testing import CliRunner
 
 from harness.base.errors import HarnessError
 from harness.cli import main
-from harness.cli.plans import folder_of
 from harness.spec import content_hash, parse_experiment, read_experiment, settings_of, settings_words
+from harness.study.folders import folder_of
 
 TEXT = """question: which?
 tasks: [exp2d]

@@ -10,18 +10,19 @@ import click
 
 from harness.base.errors import INTERRUPTED, HarnessError
 from harness.base.files import check_writable
-from harness.cli.costs import own_calibration
-from harness.cli.options import EXAMPLE, FULL, results_option, scale_option
-from harness.cli.plans import planned_runs
+from harness.cli.options import EXAMPLE, results_option, scale_option
 from harness.cli.settings import settings_option
-from harness.cli.stages import plan_of
 from harness.dispatch.profile import Profile, read_profile
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
 from harness.measure.cost import never_timed
 from harness.show.console import console, counted_progress
 from harness.show.costs import calibration_sentence
 from harness.spec import Manifest, RunSpec, Setting
+from harness.spec.read import FULL
 from harness.spec.run import Dtype, Engine
+from harness.study.costs import own_calibration
+from harness.study.folders import planned_runs
+from harness.study.plans import plan_of
 
 SHAPE_SECONDS = 0.5  # what timing a shape takes, about: 4,853 shapes took 41 minutes
 

@@ -9,13 +9,13 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.cli.options import EXAMPLE, confirm, planned_argument, results_option, yes_option
-from harness.cli.plans import frozen_plan
-from harness.cli.sweeps import look_and_wanted
 from harness.dispatch.cluster import scancel
 from harness.dispatch.reconcile import Unneeded, unneeded
 from harness.dispatch.state import FREE, UNDERWAY, RunState
 from harness.dispatch.submission import write_order
 from harness.spec import Manifest
+from harness.study.folders import frozen_plan
+from harness.study.sweeps import look_and_wanted
 
 FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which runs are chosen
 

@@ -8,7 +8,6 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
 from harness.cli.options import confirm, json_option, results_option, together, yes_option
-from harness.cli.plans import frozen_plan
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.leftovers import (
     KINDS,
@@ -38,6 +37,7 @@ from harness.show.disk import (
     question,
     stay_lines,
 )
+from harness.study.folders import frozen_plan
 
 kind_options = together(
     *(click.option(f"--{kind}", kind, is_flag=True, help=f"Remove {what}.") for kind, what in WHAT.items())
@@ -51,7 +51,7 @@ kind_options = together(
 @yes_option
 @json_option({"clean [FILE…]": Cleaned})
 def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **kinds: bool) -> None:
-    """Show what results no longer need on disk; with options for its kinds, remove them after asking.
+    """Show what results no longer need on disk, and remove the kinds that you name.
 
     With FILE it looks only at what belongs to these experiments.
 

@@ -10,10 +10,8 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import json_text, write_json
-from harness.cli.analysis import print_headline
-from harness.cli.comparing import Compared, compare_sides
+from harness.cli.answering import print_headline
 from harness.cli.options import json_option, results_option, together
-from harness.cli.plans import frozen_plan
 from harness.cli.tables import (
     POSITIVE,
     check_named,
@@ -38,6 +36,8 @@ from harness.show.tables.comparison import (
     versus_sentences,
     versus_table,
 )
+from harness.study.comparing import Compared, compare_sides
+from harness.study.folders import frozen_plan
 
 OF_EXPERIMENTS = ("axis", "results")
 

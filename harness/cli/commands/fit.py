@@ -10,9 +10,8 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
-from harness.cli.analysis import FitsSaid, analyse, fits_said, keep_analysis, print_fits
+from harness.cli.answering import print_fits
 from harness.cli.options import json_option, results_option, together
-from harness.cli.plans import frozen_plan, planned_records
 from harness.cli.tables import (
     SHARE,
     check_named,
@@ -29,9 +28,12 @@ from harness.fit.frontier import Frontier
 from harness.fit.isoflop import Isoflop
 from harness.fit.shared import SharedFit
 from harness.fit.surface import Surface
+from harness.show.console import TERMINAL
 from harness.show.figures.fits import draw_fits
 from harness.show.tables.fits import answer_sentences, answer_tables, checklists
 from harness.show.tables.forms import form_sentences, form_tables
+from harness.study.analysis import FitsSaid, analyse, fits_said, keep_analysis
+from harness.study.folders import frozen_plan, planned_records
 
 
 class FormOption(NamedTuple):
@@ -112,7 +114,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         _fit_table(file, as_json, asked)
         return
     manifest, folder = frozen_plan(file, results)
-    analysis = analyse(manifest, planned_records(manifest, folder), folder)
+    analysis = analyse(manifest, planned_records(manifest, folder), folder, TERMINAL)
     if as_json:
         click.echo(json_text(fits_said(manifest, analysis)))
     else:

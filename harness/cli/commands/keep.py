@@ -7,12 +7,12 @@ import click
 
 from harness.base.errors import INCOMPLETE
 from harness.base.json_text import json_text
-from harness.cli.kept import KeptRecords, keep_records
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
-from harness.cli.plans import folder_of
 from harness.show.console import console
 from harness.show.sweeps import kept_lines
 from harness.spec import manifest_path, read_experiment
+from harness.study.folders import folder_of
+from harness.study.kept import KeptRecords, keep_records
 
 
 @click.command(epilog=f"Example: harness keep {EXAMPLE}")

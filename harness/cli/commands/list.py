@@ -11,7 +11,6 @@ from harness.base.installed import installed
 from harness.base.json_text import json_text
 from harness.base.plain import Rows
 from harness.cli.options import json_option
-from harness.cli.shipped import shipped_experiments, shipped_profiles
 from harness.count.conventions import CONVENTIONS
 from harness.families import FAMILIES, INSTALLED_FAMILIES
 from harness.families.fields import fields_of
@@ -22,6 +21,7 @@ from harness.show.tables.frames import table_of_frame
 from harness.spec import BUILT_IN_RECIPES
 from harness.spec.document import parse
 from harness.spec.task import INSTALLED_TASKS
+from harness.study.shipped import shipped_experiments, shipped_profiles
 from harness.tasks import TASKS
 
 

@@ -6,12 +6,12 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.cli.options import EXAMPLE, planned_argument, results_option
-from harness.cli.plans import frozen_plan
-from harness.cli.sweeps import look
 from harness.dispatch.slurm import log_path, sent_log
 from harness.dispatch.state import Evidence
 from harness.dispatch.submission import local_log
 from harness.show.sweeps import story
+from harness.study.folders import frozen_plan
+from harness.study.sweeps import look
 
 OUTPUT_LINES = 40  # of a job that are shown
 

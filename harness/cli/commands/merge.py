@@ -8,11 +8,11 @@ import click
 from harness.base.errors import INCOMPLETE
 from harness.base.json_text import json_text
 from harness.cli.options import json_option, results_option
-from harness.cli.plans import frozen_plan
 from harness.record.merge import Merged
 from harness.record.merge import merge as merge_records
 from harness.show.console import console
 from harness.show.sweeps import merged_lines
+from harness.study.folders import frozen_plan
 
 
 @click.command(epilog="Example: harness merge /media/other/results --plan experiments/quickstart.yaml")

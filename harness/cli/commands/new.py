@@ -6,9 +6,9 @@ from typing import get_args
 import click
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.cli.plans import folder_of
-from harness.cli.shipped import shipped_experiments
 from harness.planning.starter import Rival, built_in_task, data_task, function_task, starter_text
+from harness.study.folders import folder_of
+from harness.study.shipped import shipped_experiments
 
 MOST_VARIABLES = 1000  # of a function; with more, no file runs in minutes
 TRIED_ON = "exp2d"  # where nothing says what a module is to learn

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from harness.base.errors import HarnessError
-from harness.cli.options import EXAMPLE, FULL, RESULTS, planned_argument, results_option, scale_option
-from harness.cli.plans import folder_of
+from harness.cli.options import EXAMPLE, RESULTS, planned_argument, results_option, scale_option
 from harness.cli.settings import settings_option
 from harness.spec import Setting
+from harness.spec.read import FULL
+from harness.study.folders import folder_of
 
 
 @click.command("open", epilog=f"Example: harness open {EXAMPLE}")

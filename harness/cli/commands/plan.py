@@ -9,19 +9,21 @@ import click
 
 from harness.base.json_text import json_text
 from harness.base.plain import INLINE
-from harness.cli.costs import calibrations_of, cost_sentence
-from harness.cli.foresight import power_lines
-from harness.cli.looks import of_first_look
 from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
 from harness.cli.settings import settings_option
-from harness.cli.stages import data_lines, device_lines, freeze_plan, plan_of
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
+from harness.record import missing
 from harness.show.console import console, print_table
 from harness.show.costs import lanes_note, recipe_note
 from harness.show.tables.frames import plain_rows
 from harness.show.tables.plans import packs_table, plan_table
 from harness.spec import Manifest, Setting
+from harness.spec.read import FULL
+from harness.study.costs import calibrations_of, cost_sentence
+from harness.study.folders import records_of
+from harness.study.looks import of_first_look
+from harness.study.plans import data_lines, device_lines, freeze_plan, plan_of
 
 PackCost = TypedDict(
     "PackCost",
@@ -92,6 +94,25 @@ def plan(
         console.print(f"warning: {line}", markup=False, soft_wrap=True)
     if line := warnings_line(manifest):
         console.print(line, soft_wrap=True)
-    for line in power_lines(manifest, folder if settings else file, results, scale):
+    for line in _power_lines(manifest, folder if settings else file, results, scale):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)
+
+
+def _power_lines(manifest: Manifest, file: Path, results: Path, scale: str) -> list[str]:
+    """What each rule will see by the noise that the file declares; where there are records, the command that says it.
+
+    Rules of laws are fitted to records, which takes longer than a plan should.
+    """
+    if not manifest.experiment.decide or len(manifest.experiment.seeds) == 1:  # which another warning is about
+        return []
+    if manifest.experiment.noise is not None:
+        from harness.judging.foreseen import foresee
+        from harness.show.tables.power import rule_sentences
+        from harness.study.foresight import no_runs
+
+        return rule_sentences(foresee(manifest, no_runs(), noise=manifest.experiment.noise))
+    if len(missing(manifest, records_of(results / manifest.name))) == len(manifest.run_ids()):
+        return []
+    again = f"harness power {file}{'' if scale == FULL else f' --scale {scale}'}"
+    return [f"`{again}` says how many replicates the rules need, from the records that are there"]

@@ -1,5 +1,6 @@
 """`harness power`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -7,16 +8,16 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.json_text import json_text
-from harness.cli.analysis import keeping_fits
-from harness.cli.foresight import no_runs, recorded_tables
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
-from harness.cli.plans import folder_of
-from harness.cli.stages import plan_of
 from harness.cli.tables import POSITIVE
 from harness.judging.foreseen import RuleForeseen, foresee, to_json
-from harness.show.console import console, print_table
+from harness.show.console import TERMINAL, console, print_table
 from harness.show.tables.power import power_sentences, power_table
 from harness.spec import Manifest, manifest_path, read_manifest
+from harness.study.analysis import keeping_fits
+from harness.study.folders import folder_of
+from harness.study.foresight import no_runs, recorded_tables
+from harness.study.plans import plan_of
 
 
 class Power(NamedTuple):
@@ -53,8 +54,10 @@ def power(file: Path, results: Path, scale: str, replicates: int | None, noise: 
         raise HarnessError(
             f"{file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md says how to add one"
         )
-    with keeping_fits(folder):
-        table, every = (no_runs(), no_runs()) if noise else recorded_tables(manifest, folder)
+    with keeping_fits(folder, TERMINAL):
+        table, every = (
+            (no_runs(), no_runs()) if noise else recorded_tables(manifest, folder, partial(click.echo, err=True))
+        )
         foreseen = foresee(manifest, table, replicates, noise, every)
     if as_json:
         click.echo(json_text(Power(to_json(foreseen))))

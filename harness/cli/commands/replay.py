@@ -8,15 +8,7 @@ import click
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
-from harness.cli.analysis import analyse_and_report
-from harness.cli.costs import cost_sentence
-from harness.cli.kept import take_kept
-from harness.cli.options import FULL, replan_option, results_option, scale_option, workers_option
-from harness.cli.plans import folder_of, planned_records, records_of
-from harness.cli.shipped import EXPERIMENTS, shipped_experiments
-from harness.cli.stages import plan_of
-from harness.cli.sweeps import check_none_underway
-from harness.cli.training import train_missing
+from harness.cli.options import replan_option, results_option, scale_option, workers_option
 from harness.judging.answer import not_run_json
 from harness.judging.judge import VerdictSaid
 from harness.judging.judge import to_json as verdict_to_json
@@ -25,9 +17,18 @@ from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, wri
 from harness.paper.replay.index import row_of, row_without_page, write_index
 from harness.paper.replay.keep import keep
 from harness.record import missing, read_present, runs_table
-from harness.show.console import console, print_table
+from harness.show.console import TERMINAL, console, print_table
 from harness.show.tables.verdicts import rules_table
 from harness.spec import Manifest, Narrow, freeze, narrowed, read_experiment, scale_changes
+from harness.spec.read import FULL
+from harness.study.analysis import analyse_and_report
+from harness.study.costs import cost_sentence
+from harness.study.folders import folder_of, planned_records, records_of
+from harness.study.kept import take_kept
+from harness.study.plans import plan_of
+from harness.study.shipped import EXPERIMENTS, shipped_experiments
+from harness.study.sweeps import check_none_underway
+from harness.study.training import train_missing
 
 KEPT = "replay"  # the folder in results/ whose content the project keeps
 
@@ -97,7 +98,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
         file = shipped_experiments()[name]
     folder = folder_of(file, results, scale, narrow)
     manifest = freeze(plan_of(file, scale, narrow), folder, replan)
-    take_kept(manifest, folder)
+    take_kept(manifest, folder, TERMINAL.say)
     changes = {} if scale == FULL else scale_changes(file, scale)
     command, words = f"harness replay {name}", scale
     if scale != FULL:
@@ -137,7 +138,7 @@ def _train(planned: Planned, workers: int | None) -> None:
     """Train what is missing; a HarnessError that names how much is left, and both ways to go on, if something is."""
     check_none_underway(planned.manifest, planned.folder)
     try:
-        train_missing(planned.manifest, planned.folder, workers, None)
+        train_missing(planned.manifest, planned.folder, workers, None, TERMINAL)
     except HarnessError as error:
         if not (left := missing(planned.manifest, records_of(planned.folder))):
             raise
@@ -164,7 +165,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[VerdictSaid]]:
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
         records = planned_records(manifest, folder)
-        answered = analyse_and_report(manifest, records, folder)
+        answered = analyse_and_report(manifest, records, folder, TERMINAL)
         table, fits = answered.analysis.table, answered.analysis.fits
         verdicts = [verdict_to_json(verdict) for verdict in answered.verdicts]
     runs = ReplayRuns(manifest, table, fits, records)

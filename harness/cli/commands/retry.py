@@ -8,10 +8,11 @@ import click
 from harness.base.errors import HarnessError
 from harness.cli.mirroring import wandb_options
 from harness.cli.options import EXAMPLE, file_argument, results_option
-from harness.cli.plans import frozen_plan
-from harness.cli.sending import send_off, share, where_options, where_to_send
-from harness.cli.sweeps import look
+from harness.cli.sending import ask_and_send, where_options, where_to_send
 from harness.show.sweeps import retried_states
+from harness.study.folders import frozen_plan
+from harness.study.sending import share
+from harness.study.sweeps import look
 
 
 @click.command(epilog=f"Example: harness retry {EXAMPLE} --cause quarantined --profile slurm/cpu.yaml")
@@ -48,4 +49,4 @@ def retry(
     runs = [run for run, one in seen.found.items() if one.state in states]
     if not runs:
         raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
-    send_off(manifest, folder, where, dry_run, yes, max_gpu_hours, frozenset(runs))
+    ask_and_send(manifest, folder, where, dry_run, yes, max_gpu_hours, frozenset(runs))

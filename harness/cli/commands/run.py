@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from harness.cli.analysis import analyse_and_report, print_fits, print_headline, print_verdicts, write_pack_costs
-from harness.cli.looks import run_words
+from harness.cli.answering import print_fits, print_headline, print_verdicts
 from harness.cli.mirroring import mirror_of, wandb_options
 from harness.cli.options import (
     EXAMPLE,
@@ -17,9 +16,12 @@ from harness.cli.options import (
     until_decided_option,
     workers_option,
 )
-from harness.cli.running import run_file
 from harness.cli.settings import settings_option
+from harness.show.console import TERMINAL
 from harness.spec import Setting
+from harness.study.analysis import analyse_and_report, write_pack_costs
+from harness.study.looks import run_words
+from harness.study.running import run_file
 
 
 @click.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
@@ -54,9 +56,11 @@ def run(
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
     mirror = mirror_of(wandb)
-    manifest, folder, records = run_file(file, results, scale, replan, workers, until_decided, mirror, settings)
-    analysis, found, verdicts = analyse_and_report(manifest, records, folder)
-    write_pack_costs(manifest, records, folder)
+    trained = run_file(file, results, scale, TERMINAL, replan, workers, until_decided, mirror, settings)
+    manifest, folder, records = trained
+    analysis, found, verdicts = analyse_and_report(manifest, records, folder, TERMINAL)
+    if told := write_pack_costs(manifest, records, folder):
+        TERMINAL.say(told)
     if explain:
         print_fits(manifest, analysis)
         print_verdicts(verdicts)

@@ -14,8 +14,7 @@ from harness.base.json_text import json_text
 from harness.cli.mirroring import mirror_of, wandb_options
 from harness.cli.options import EXAMPLE, json_option, results_option
 from harness.cli.output import output_is_read
-from harness.cli.plans import frozen_plan, records_of
-from harness.cli.sweeps import is_complete, look_and_wanted, show_status
+from harness.cli.sweeps import show_status
 from harness.dispatch.disk import disk_bytes
 from harness.dispatch.leftovers import notable_bytes
 from harness.dispatch.mirror import Export
@@ -25,6 +24,8 @@ from harness.show.console import console, print_table, steps_progress
 from harness.show.disk import disk_json, disk_words
 from harness.show.overview import OverviewSaid, overview_lines, overview_table
 from harness.show.sweeps import SweepSaid, wanted_states
+from harness.study.folders import frozen_plan, records_of
+from harness.study.sweeps import is_complete, look_and_wanted
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
 

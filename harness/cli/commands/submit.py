@@ -5,8 +5,6 @@ from typing import Any
 
 import click
 
-from harness.cli.kept import say_kept
-from harness.cli.looks import check_looks, look_lines, wanted_now
 from harness.cli.mirroring import wandb_options
 from harness.cli.options import (
     EXAMPLE,
@@ -16,11 +14,14 @@ from harness.cli.options import (
     scale_option,
     until_decided_option,
 )
-from harness.cli.sending import send_off, share, where_options, where_to_send
+from harness.cli.sending import ask_and_send, where_options, where_to_send
 from harness.cli.settings import settings_option
-from harness.cli.stages import freeze_file, plan_of
-from harness.show.console import console
+from harness.show.console import TERMINAL
 from harness.spec import Setting, manifest_path
+from harness.study.kept import say_kept
+from harness.study.looks import check_looks, look_lines, wanted_now
+from harness.study.plans import freeze_file, plan_of
+from harness.study.sending import share
 
 
 @click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/cpu.yaml --max-gpu-hours 10")
@@ -64,15 +65,15 @@ def submit(
     if not dry_run:
         share(folder, where)
     if not (dry_run and is_new):
-        manifest, folder = freeze_file(file, results, scale, replan, dry_run, settings)
+        manifest, folder = freeze_file(file, results, scale, replan, TERMINAL.say, dry_run, settings)
         if not dry_run:
             share(folder, where)
     if dry_run:
-        say_kept(manifest, folder)
+        say_kept(manifest, folder, TERMINAL.say)
     wanted = None
     if until_decided and manifest.looks:
         now = wanted_now(manifest, folder)
         wanted = frozenset(now.run_ids)
         for line in look_lines(manifest, now):
-            console.print(line, markup=False, soft_wrap=True)
-    send_off(manifest, folder, where, dry_run, yes, max_gpu_hours, wanted=wanted)
+            TERMINAL.say(line)
+    ask_and_send(manifest, folder, where, dry_run, yes, max_gpu_hours, wanted=wanted)

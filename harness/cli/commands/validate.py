@@ -9,10 +9,10 @@ import click
 from harness.base.json_text import json_text
 from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
 from harness.cli.settings import settings_option
-from harness.cli.stages import data_lines, device_lines, plan_of
 from harness.planning.candidates import LAST_POINT
 from harness.planning.warnings import warnings_of
 from harness.spec import Cell, Setting
+from harness.study.plans import data_lines, device_lines, plan_of
 
 FEW_REASONS = 10  # that are shown
 

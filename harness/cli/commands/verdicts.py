@@ -8,16 +8,17 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import json_text
-from harness.cli.answers import answer_of
-from harness.cli.kept import KEPT, keep_records
-from harness.cli.options import FULL, json_option, results_option, scale_option
-from harness.cli.shipped import EXPERIMENTS
+from harness.cli.options import json_option, results_option, scale_option
 from harness.judging.answer import Answers, answer_json
 from harness.show.console import console, print_table
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
 from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
 from harness.spec import read_experiment, scales_of
+from harness.spec.read import FULL
+from harness.study.answers import answer_of
+from harness.study.kept import KEPT, keep_records
+from harness.study.shipped import EXPERIMENTS
 
 
 @click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")

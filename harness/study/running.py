@@ -5,17 +5,17 @@ from typing import NamedTuple
 
 from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
-from harness.cli.costs import cost_sentence
-from harness.cli.looks import check_looks, look_lines, wanted_now
-from harness.cli.plans import folder_of, planned_records, records_of
-from harness.cli.stages import data_lines, freeze_file
-from harness.cli.sweeps import check_none_underway
-from harness.cli.training import train_missing
 from harness.dispatch.here import Worker, idle_workers
 from harness.dispatch.mirror import Mirror
 from harness.record import Record, missing
-from harness.show.console import console
 from harness.spec import Manifest, Setting, manifest_path, read_experiment
+from harness.study.costs import cost_sentence
+from harness.study.folders import folder_of, planned_records, records_of
+from harness.study.listening import Listener
+from harness.study.looks import check_looks, look_lines, wanted_now
+from harness.study.plans import data_lines, freeze_file
+from harness.study.sweeps import check_none_underway
+from harness.study.training import train_missing
 
 
 class TrainedPlan(NamedTuple):
@@ -30,6 +30,7 @@ def run_file(
     file: Path,
     results: Path,
     scale: str,
+    listener: Listener,
     replan: bool = False,
     workers: int | None = None,
     until_decided: bool = False,
@@ -38,23 +39,23 @@ def run_file(
 ) -> TrainedPlan:
     """Freeze what a file says and train what is missing; with `until_decided`, look by look.
 
-    Progress is printed. A HarnessError if a run is left without a record.
+    A HarnessError if a run is left without a record.
     """
     if until_decided:
         check_looks(file, scale, settings)
     _check_device(file, results, scale, replan, settings)
-    manifest, folder = freeze_file(file, results, scale, replan, settings=settings)
+    manifest, folder = freeze_file(file, results, scale, replan, listener.say, settings=settings)
     if missing(manifest, records_of(folder)):
         check_none_underway(manifest, folder)
         for line in data_lines(manifest):
-            console.print(line, markup=False, soft_wrap=True)
+            listener.say(line)
         most = ", if all replicates are asked for" if until_decided and manifest.looks else ""
-        console.print(f"{cost_sentence(manifest, results, workers)}{most}", soft_wrap=True)
+        listener.say(f"{cost_sentence(manifest, results, workers)}{most}")
     with idle_workers() as idle:
         if until_decided:
-            _train_looks(manifest, folder, workers, mirror, idle)
+            _train_looks(manifest, folder, workers, mirror, idle, listener)
         else:
-            train_missing(manifest, folder, workers, mirror, idle)
+            train_missing(manifest, folder, workers, mirror, listener, idle)
     return TrainedPlan(manifest, folder, planned_records(manifest, folder))
 
 
@@ -68,13 +69,18 @@ def _check_device(file: Path, results: Path, scale: str, replan: bool, settings:
 
 
 def _train_looks(
-    manifest: Manifest, folder: Path, workers: int | None, mirror: Mirror | None, idle: dict[int, Worker]
+    manifest: Manifest,
+    folder: Path,
+    workers: int | None,
+    mirror: Mirror | None,
+    idle: dict[int, Worker],
+    listener: Listener,
 ) -> None:
     """Train the first look, then what open rules ask for, until nothing is asked for."""
     while True:
         wanted = wanted_now(manifest, folder)
         for line in look_lines(manifest, wanted):
-            console.print(line, markup=False, soft_wrap=True)
+            listener.say(line)
         if not wanted.absent:
             return
-        train_missing(manifest, folder, workers, mirror, idle, frozenset(wanted.run_ids))
+        train_missing(manifest, folder, workers, mirror, listener, idle, frozenset(wanted.run_ids))

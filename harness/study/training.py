@@ -8,8 +8,6 @@ from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
-from harness.cli.costs import calibrations_of
-from harness.cli.plans import planned_runs, records_of
 from harness.dispatch.here import Failed, Skipped, Worker, available_cores, terminated_like_ctrl_c, train_here
 from harness.dispatch.mirror import Export, Mirror, exporting
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
@@ -18,9 +16,11 @@ from harness.planning.warnings import warnings_line
 from harness.record import Record, missing, read_records
 from harness.record.networks import FOLDER as NETWORKS
 from harness.record.networks import network_path
-from harness.show.console import console, pack_progress
 from harness.show.words import loss_words
 from harness.spec import Cell, Manifest, RunSpec, run_id, stages
+from harness.study.costs import calibrations_of
+from harness.study.folders import planned_runs, records_of
+from harness.study.listening import Listener
 from harness.tasks import check_drawn, fetch_data
 
 # The least test loss so far of each arm, by task.
@@ -32,6 +32,7 @@ def train_missing(
     folder: Path,
     workers: int | None,
     mirror: Mirror | None,
+    listener: Listener,
     idle: dict[int, Worker] | None = None,
     only: Collection[str] | None = None,
 ) -> None:
@@ -48,19 +49,19 @@ def train_missing(
     packs = [tuple(specs[i] for i in part) for part in parts if absent.intersection(part)]
     present = [identity for identity in wanted if identity not in absent]
     if manifest.experiment.keeps_networks and (unkept := _without_network(present, folder)):
-        console.print(f"{unkept} runs have records already, so no network of theirs is kept", soft_wrap=True)
+        listener.say(f"{unkept} runs have records already, so no network of theirs is kept")
     if not packs:
-        console.print(f"all {len(wanted)} runs have records")
+        listener.say(f"all {len(wanted)} runs have records")
         return
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     check_writable(records)
     if line := warnings_line(manifest):
-        console.print(line, soft_wrap=True)
+        listener.say(line)
     fetch_data((run.task for run in itertools.chain.from_iterable(packs)), folder.parent / "data")
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         check_drawn(task, seed)  # a target that is not finite is named before anything trains
     try:
-        crashed = _train(packs, manifest, folder, workers or available_cores(), mirror, idle)
+        crashed = _train(packs, manifest, folder, workers or available_cores(), mirror, listener, idle)
     except KeyboardInterrupt:
         left = len(set(missing(manifest, records)).intersection(wanted))
         text = f"stopped: {len(wanted) - left} of {len(wanted)} runs have records; run the same command again to go on"
@@ -100,6 +101,7 @@ def _train(
     folder: Path,
     workers: int,
     mirror: Mirror | None,
+    listener: Listener,
     idle: dict[int, Worker] | None,
 ) -> list[Failure]:
     """Train the packs, copy them to wandb if asked to, and return why packs were given up."""
@@ -108,19 +110,19 @@ def _train(
     work = dict(zip(packs, likely, strict=True))
     cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
     ids = [tuple(run_id(run) for run in pack) for pack in packs]
-    export = Export(mirror, manifest.name, ids, records, folder / "wandb", console.print) if mirror else None
+    export = Export(mirror, manifest.name, ids, records, folder / "wandb", listener.say) if mirror else None
     best: BestLosses = defaultdict(dict)
     crashed: list[Failure] = []
     with (
         terminated_like_ctrl_c(),
-        pack_progress(work, sum(map(len, packs))) as progress,
+        listener.packs(work, sum(map(len, packs))) as progress,
         exporting(export),
         closing(
             train_here(
                 packs,
                 records,
                 workers,
-                console.print,
+                listener.say,
                 manifest.experiment.device,
                 checkpoints=folder.parent / "checkpoints",
                 compiled=progress.compiled,

@@ -1,6 +1,6 @@
 """The frozen plan of an experiment: in which folder it is, and its records.
 
-`harness.cli.stages` makes plans. This needs none of the numerical libraries, so that `harness status` answers at once.
+`study.plans` makes plans. This needs none of the numerical libraries, so that `harness status` answers at once.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_name
-from harness.cli.options import FULL
 from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record import Record, missing, read_planned, read_present
 from harness.spec import (
@@ -23,6 +22,7 @@ from harness.spec import (
     read_manifest,
     settings_words,
 )
+from harness.spec.read import FULL
 
 # Folders beside those of the experiments: the records, and what the project keeps.
 RESERVED = (*RESULTS, *KEPT_RESULTS)
@@ -57,7 +57,7 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
     """
     if not manifest.looks or not missing(manifest, records_of(folder)):
         return read_planned(manifest, records_of(folder))
-    from harness.cli.looks import wanted_now  # which reads verdicts, with the numerical libraries
+    from harness.study.looks import wanted_now  # which reads verdicts, with the numerical libraries
 
     wanted = wanted_now(manifest, folder)
     if wanted.absent:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from harness.base.errors import HarnessError
 from harness.base.provenance import host, processor
-from harness.cli.plans import planned_runs
 from harness.dispatch.here import available_cores
 from harness.judging.baselines import with_baselines
 from harness.measure.calibration import (
@@ -37,9 +35,12 @@ from harness.planning.plan import planned_flops
 from harness.record import Record, runs_table
 from harness.show.costs import cost_words, uncalibrated_words
 from harness.spec import Manifest, RunSpec
+from harness.study.folders import planned_runs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOG = logging.getLogger(__name__)
 
 
 def calibrations_of(manifest: Manifest, results: Path) -> dict[EngineKind, Calibration]:
@@ -60,7 +61,7 @@ def calibration_of(results: Path, kind: EngineKind) -> Calibration | None:
     try:
         calibration = read_calibration(results, engine, processor(), dtype) or latest_calibration(results, kind)
     except HarnessError as error:  # it is optional: what can be done without it goes on
-        click.echo(f"warning: {error}", err=True)
+        LOG.warning(str(error))
         return None
     return calibration if calibration and is_current(calibration) else None
 

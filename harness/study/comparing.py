@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from harness.cli.costs import table_of
-from harness.cli.plans import planned_records
 from harness.judging.headline import Headline, headline
 from harness.judging.looks import level_over
 from harness.judging.runs import runs_of
@@ -21,6 +19,8 @@ from harness.judging.versus import (
 from harness.judging.winners import reported
 from harness.planning.match import axis_named
 from harness.spec import Manifest
+from harness.study.costs import table_of
+from harness.study.folders import planned_records
 
 
 @dataclass(frozen=True)

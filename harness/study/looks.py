@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.base.errors import HarnessError
-from harness.cli.plans import records_of
 from harness.record import missing, read_records
 from harness.spec import Manifest, Setting, read_experiment
+from harness.study.folders import records_of
 
 if TYPE_CHECKING:
     from harness.judging.judge import Verdict
@@ -49,9 +49,9 @@ def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) 
     first = manifest.with_seeds(manifest.looks[0])
     if not first.isdisjoint(absent):
         return _wanted(manifest, first, absent)
-    from harness.cli.costs import table_of
     from harness.judging.judge import judge_all  # with the numerical libraries, which other plans do without
     from harness.judging.winners import reported
+    from harness.study.costs import table_of
 
     present = [run_id for run_id in manifest.run_ids() if run_id not in lacking]
     every = table_of(manifest, read_records(present, records_of(folder), folder), folder)

@@ -1,16 +1,16 @@
 """The kept records of an experiment: where they are, what is taken from them, and what is added to them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.plain import INLINE
-from harness.cli.plans import records_of
 from harness.record import missing
 from harness.record.kept import KEPT_RECORDS, read_lines
 from harness.record.merge import Merged, keep, merge
-from harness.show.console import console
 from harness.spec import Manifest, read_manifest
+from harness.study.folders import records_of
 
 KEPT = "verdicts"  # the folder in results/ whose content the project keeps
 
@@ -20,7 +20,7 @@ def kept_path(folder: Path) -> Path:
     return folder.parent / KEPT / folder.name / KEPT_RECORDS
 
 
-def take_kept(manifest: Manifest, folder: Path) -> None:
+def take_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
     """Publish the records of planned runs that lack one here and have one in the kept file, and say how many.
 
     A HarnessError if the file is damaged, after all whole records of it have been published.
@@ -30,19 +30,19 @@ def take_kept(manifest: Manifest, folder: Path) -> None:
         return
     merged = merge(path, frozenset(absent), records_of(folder))
     if merged.new:
-        console.print(f"{len(merged.new):,} records came from {path}", soft_wrap=True)
+        say(f"{len(merged.new):,} records came from {path}")
     if merged.damaged:
         raise HarnessError("\n".join(merged.damaged), INCOMPLETE)
 
 
-def say_kept(manifest: Manifest, folder: Path) -> None:
+def say_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
     """Say how many planned runs would get their records from the kept file."""
     path = kept_path(folder)
     if not path.exists():
         return
     kept = read_lines(path).by_run
     if number := sum(run in kept for run in missing(manifest, records_of(folder))):
-        console.print(f"{number:,} of the missing runs have records in {path}, and will not be sent", soft_wrap=True)
+        say(f"{number:,} of the missing runs have records in {path}, and will not be sent")
 
 
 class KeptRecords(NamedTuple):

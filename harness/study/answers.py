@@ -8,11 +8,6 @@ from typing import Any
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.cli.costs import table_of
-from harness.cli.looks import run_words, wanted_now
-from harness.cli.options import FULL
-from harness.cli.plans import folder_of, records_of
-from harness.cli.shipped import EXPERIMENTS
 from harness.judging.answer import Answer
 from harness.judging.judge import judge_all
 from harness.judging.winners import reported
@@ -28,6 +23,11 @@ from harness.spec import (
     read_manifest,
     settings_options,
 )
+from harness.spec.read import FULL
+from harness.study.costs import table_of
+from harness.study.folders import folder_of, records_of
+from harness.study.looks import run_words, wanted_now
+from harness.study.shipped import EXPERIMENTS
 
 
 def answer_of(

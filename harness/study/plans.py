@@ -1,18 +1,18 @@
 """A file becomes a plan, which is frozen in its results folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
-from harness.cli.costs import seconds_by
-from harness.cli.kept import take_kept
-from harness.cli.options import FULL
-from harness.cli.plans import folder_of
 from harness.planning.place import at, place_of
 from harness.planning.plan import make_plan
 from harness.planning.warnings import check_rules_can_be_judged
 from harness.spec import Manifest, Narrow, Setting, freeze, located, narrowed, read_experiment
+from harness.spec.read import FULL
+from harness.study.costs import seconds_by
+from harness.study.folders import folder_of
+from harness.study.kept import take_kept
 from harness.tasks import check_drawn, keep_data, known_data
 
 
@@ -71,7 +71,13 @@ def data_lines(manifest: Manifest) -> list[str]:
 
 
 def freeze_file(
-    file: Path, results: Path, scale: str, replan: bool, dry_run: bool = False, settings: Sequence[Setting] = ()
+    file: Path,
+    results: Path,
+    scale: str,
+    replan: bool,
+    say: Callable[[str], None],
+    dry_run: bool = False,
+    settings: Sequence[Setting] = (),
 ) -> tuple[Manifest, Path]:
     """Freeze what a file says, and return the plan with its folder.
 
@@ -80,5 +86,5 @@ def freeze_file(
     folder = folder_of(file, results, scale, settings=settings)
     manifest = freeze_plan(plan_of(file, scale, settings=settings, results=results), folder, replan)
     if not dry_run:
-        take_kept(manifest, folder)
+        take_kept(manifest, folder, say)
     return manifest, folder
