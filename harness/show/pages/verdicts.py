@@ -23,7 +23,7 @@ from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, t
 from harness.spec import axis_words, default_count, stable_axes, takes_of
 
 FIGURE = "scaling.png"
-KEPT_FILES = (FIGURE, "winners.csv", "answer.json", "answer.png")
+KEPT_FILES = (FIGURE, "answer.json", "answer.png")
 # Of the table of runs, what verdicts hang on, beside the axes of `stable_axes`.
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
