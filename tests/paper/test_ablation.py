@@ -5,7 +5,7 @@ from made_records import made_record
 
 from harness.paper.replay import REPLAYS, ReplayRuns
 from harness.planning.plan import make_plan
-from harness.record import Pruned
+from harness.record import Pruned, runs_table
 from harness.spec import KanShape, parse_experiment
 
 TEXT = """
@@ -41,7 +41,7 @@ def page(edges: dict[tuple[str, int], int], runs: int | None = None):
             record = record.model_copy(update={"pruned": left})
         records[planned.run_id] = record
     replay = REPLAYS["app_c_ablation"]
-    return replay.kind(ReplayRuns(manifest, None, (), records), replay)
+    return replay.kind(ReplayRuns(manifest, runs_table(manifest, records), (), records), replay)
 
 
 def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():

@@ -11,8 +11,8 @@ import pandas as pd
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import FORMAT
 from harness.paper.replay.content import Replay
-from harness.paper.replay.outcome import Summary, in_one_sentence, outcome_words, summary
 from harness.paper.replay.page import missing_words
+from harness.paper.replay.points import Summary, in_one_sentence, outcome_words, summary
 from harness.show.pages.page import write_html
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ import pandas as pd
 from harness.base.files import whole_file
 from harness.base.json_text import write_json
 from harness.paper.reference import errata
-from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns
+from harness.paper.replay.content import Page, Replay, ReplayRuns
+from harness.paper.replay.points import POINT_COLUMNS
 from harness.show.figures.theme import write_figure
 from harness.show.pages.page import svg, write_html
 from harness.show.pages.provenance import provenance
@@ -57,6 +59,7 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: Sequence[
         pictures=[(one, svg(one.draw, one.stem, one.alt)) for one in page.figures],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
+        silent=_silent(replay.place),
         errata=_concerned(page.points),
         verdicts=rules_table(verdicts),
         rules=[verdict_part(verdict) for verdict in verdicts],
@@ -101,6 +104,13 @@ def _changed(changes: Mapping[str, Any]) -> Iterator[str]:
             yield from _changed(value)
         else:
             yield f"{path}: {json.dumps(value, ensure_ascii=False)}"
+
+
+def _silent(place: str) -> list[str]:
+    """What was chosen where the paper says nothing of what is there."""
+    with files(__package__).joinpath("silent.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file)
+    return list(table.loc[[place in one.split("; ") for one in table["places"]], "choice"])
 
 
 def _concerned(points: pd.DataFrame) -> list[dict[str, Any]]:
