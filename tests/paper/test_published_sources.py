@@ -6,7 +6,7 @@ import pytest
 from reading import corrected
 from shared_data import shared
 
-from harness.paper.reference import errata, load
+from harness.paper.reference import load
 
 PANELS = {1: "j0", 2: "exp2d", 3: "xy", 4: "exp100d", 5: "exp4d"}
 FUNCTIONS = {"exp(sin(pi x)+y^2)": "exp2d", "xy": "xy", "exp(mean sin^2(pi x_i/2)), d=100": "exp100d"}
@@ -145,7 +145,7 @@ def test_accuracies():
 
 def test_errata_and_claims():
     """Every erratum and claim that was written down has its id here."""
-    assert set(_first("errata")["id"]) <= set(errata()["erratum"])
+    assert set(_first("errata")["id"]) <= set(load("errata")["erratum"])
     assert _first("claims")["id"].tolist() == load("claims")["claim"].tolist()
     assert len(_first("pykan_defaults")) == len(load("pykan_defaults"))
     assert _first("interpretability_toys")["function"].str[:4].tolist()[0] == load("interpretability")["function"][0]

@@ -17,7 +17,7 @@ from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.names import network_words, published_shape
-from harness.paper.replay.pareto import drawn_count, frontier
+from harness.paper.replay.pareto import drawn_count, frontiers
 from harness.paper.replay.points import in_one_sentence, summary, with_outcomes
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.spec import axis_words
@@ -187,8 +187,7 @@ def published_frontiers(tasks: Iterable[str]) -> pd.DataFrame:
     table = table[table["task"].isin(tasks) & (table["split"] == "test")]
     table = table[table.groupby("task")["panel"].transform("min") == table["panel"]]
     table = table.assign(drawn=table["params.paper"].astype(int), published=table["rmse"])
-    parts = [frontier(part, "drawn", "published") for _, part in table.groupby(["task", "family"], sort=False)]
-    return pd.concat(parts)[["task", "family", "drawn", "published", "errata"]]
+    return frontiers(table, "drawn", "published")[["task", "family", "drawn", "published", "errata"]]
 
 
 # -------------------------------------------------------------------------------------------------------------- words
@@ -335,6 +334,4 @@ def medians_picture(table: pd.DataFrame, tasks: Sequence[str]) -> Picture:
 
 
 def _frontiers(points: pd.DataFrame) -> pd.DataFrame:
-    finite = points[np.isfinite(points["y"])]
-    parts = [frontier(part, "x", "y") for _, part in finite.groupby(["task", "family"], sort=False)]
-    return pd.concat(parts).assign(who="ours")
+    return frontiers(points[np.isfinite(points["y"])], "x", "y").assign(who="ours")

@@ -1,7 +1,7 @@
 """A replay written down: what its kind says, and what every page has, as HTML, CSV and figures."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.base.files import whole_file
 from harness.base.json_text import write_json
-from harness.paper.reference import errata
+from harness.paper.reference import load
 from harness.paper.replay.content import Page, Replay, ReplayRuns
 from harness.paper.replay.points import POINT_COLUMNS
 from harness.show.figures.theme import write_figure
@@ -113,11 +113,7 @@ def _silent(place: str) -> list[str]:
     return list(table.loc[[place in one.split("; ") for one in table["places"]], "choice"])
 
 
-def _concerned(points: pd.DataFrame) -> list[dict[str, Any]]:
+def _concerned(points: pd.DataFrame) -> list[dict[Hashable, Any]]:
     """The errata that concern any of the points."""
-    ids = set(" ".join(points["errata"]).split())
-    table = errata()
-    return [
-        {str(name): value for name, value in row.items()}
-        for row in table[table["erratum"].isin(ids)].fillna("").to_dict("records")
-    ]
+    table = load("errata").fillna("")
+    return table[table["erratum"].isin(set(" ".join(points["errata"]).split()))].to_dict("records")
