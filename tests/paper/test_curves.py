@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from harness.paper.reference import load
-from harness.paper.replay import REPLAYS, Replay, summary
+from harness.paper.replay import REPLAYS, Replay
 from harness.paper.replay.curves import beside, published_points
 from harness.paper.replay.figures.curves import curves_figure
 
@@ -76,15 +76,6 @@ def test_points_are_in_the_order_of_the_figure():
 
     assert list(dict.fromkeys(found["panel"])) == ["j0", "exp2d", "xy", "exp100d", "exp4d"]
     assert all(rows["x"].is_monotonic_increasing for _, rows in found.groupby("panel"))
-
-
-def test_only_points_that_say_something_are_summed_up():
-    """Of a published curve with one run of ours, one point is compared."""
-    at_five = load("grid_extension").query("shape == '[2,5,1]' and grid == 5")["test_rmse"].item()
-
-    found = summary(joined(FIG_2_3, runs({5: [8 * at_five]})))
-
-    assert (found.points, found.typical_factor, found.outcomes) == (1, pytest.approx(8), {"worse": 1})
 
 
 def test_without_runs_in_any_panel_what_was_published_is_drawn():

@@ -91,18 +91,6 @@ def test_pde():
             _equal(load(name), rows, same)
 
 
-def test_exponents():
-    """Every exponent that was computed before, of the same points, by the same rule."""
-    ours = load("exponents").query("table == 'toy_scaling' and window != 'all but width 5'")
-    theirs = _first("toy_scaling_fits")
-    theirs = theirs[~theirs["range"].str.contains("corrected")]  # the same five points as those until the minimum
-    tasks, families = theirs["panel"].map(PANELS), theirs["series"].str.lower()
-
-    mine = zip(ours["task"], ours["family"], ours["points"], ours["exponent"], strict=True)
-    given = zip(tasks, families, theirs["n_points"], theirs["ols_exponent_alpha"], strict=True)
-    assert sorted(mine) == sorted(given)
-
-
 def test_tables_against_figures():
     """The same cells; what was rounded to three digits has all of the figure's here."""
     ours, theirs = load("tables_against_figures"), _first("table_vs_figure_check")

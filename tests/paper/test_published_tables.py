@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from reading import corrected, counts_of, edges, ids
 
-from harness.base.errors import HarnessError
 from harness.paper.reference import CONFIDENCE, load, names
 from harness.tasks import load_target
 
@@ -68,12 +67,6 @@ def test_cells_are_typed(name):
             assert (told > 0).all(), column
         elif column.startswith("params.") or column in ("grid", "depth", "width", "panel", "step"):
             assert table[column].dtype == "Int64", column
-
-
-def test_a_wrong_name_is_told_the_nearest():
-    """An unknown table is an error that names the nearest spelling and all there are."""
-    with pytest.raises(HarnessError, match=r"'toy_scalling'; did you mean 'toy_scaling'\? \(allowed: toy_scaling, "):
-        load("toy_scalling")
 
 
 SHAPES = {"special_functions": "best_shape", "feynman": "human_shape"}
