@@ -73,3 +73,13 @@ def test_what_was_not_run_is_said():
     points = found.points.set_index("what")
     assert points["seeds"].tolist()[0] == 1
     assert points.loc["without entropy", "outcome"] == "not run"
+
+
+def test_where_every_run_diverged_there_is_a_page():
+    """It has a row a setting, without a number of ours, and says nothing of what settings change."""
+    found = page({})
+
+    assert found.points["median"].isna().all()
+    assert len(found.findings) == 2
+    assert [row.cells[1] for row in found.tables[1].rows] == [""] * 4
+    assert [figure.stem for figure in found.figures] == ["active_edges"]
