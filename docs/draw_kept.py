@@ -23,8 +23,8 @@ from harness.judging.runs import runs_of
 from harness.judging.scaling import SeriesFit, headline_axes
 from harness.judging.versus import VersusRequest, lines, sides
 from harness.judging.winners import reported
-from harness.paper.replay import REPLAYS, bests, curves, poisson
-from harness.paper.replay.content import Picture, Replay
+from harness.paper.replay import REPLAYS, Picture, Replay, bests, curves
+from harness.paper.replay.known import fig3_3_poisson as poisson
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
 from harness.show.figures.residuals import experiment_residuals
@@ -99,19 +99,15 @@ def of_replay(folder: Path) -> Iterator[Picture]:
 
 
 def _pictures(replay: Replay, table: pd.DataFrame) -> Iterator[Picture]:
-    assert isinstance(replay.kind, functools.partial) or replay.kind is poisson.poisson
     if replay.kind is poisson.poisson:
-        measured = poisson.measured_points(table)
-        for axis in poisson.COUNTS:
-            yield poisson.norms_picture(poisson.published_points(replay), measured, axis)
-        return
-    settings = replay.kind.keywords
-    if replay.kind.func is curves.curves:
-        panels, x = settings["panels"], settings["x"]
-        measured = curves.measured_points(table, x)
-        yield curves.errors_picture(curves.published_points(replay, x), measured, panels, x)
-    if replay.kind.func is bests.bests:
-        yield bests.medians_picture(bests.measured_runs(table, settings["inputs"]), list(dict.fromkeys(table["task"])))
+        for axis in curves.COUNTS:
+            yield poisson.norms_picture(table, replay, axis)
+    elif isinstance(replay.kind, functools.partial) and replay.kind.func is curves.curves:
+        points = curves.beside(curves.published_points(replay, **replay.kind.keywords), table, replay.tolerance)
+        yield curves.errors_picture(points, replay, replay.kind.keywords["x"])
+    elif isinstance(replay.kind, functools.partial) and replay.kind.func is bests.bests:
+        measured = bests.measured_runs(table, replay.kind.keywords["inputs"])
+        yield bests.medians_picture(measured, list(dict.fromkeys(table["task"])))
 
 
 def into_page(page: Path, picture: Picture) -> None:

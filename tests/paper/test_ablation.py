@@ -5,7 +5,7 @@ from made_records import made_record
 
 from harness.paper.replay import REPLAYS, ReplayRuns
 from harness.planning.plan import make_plan
-from harness.record import Pruned
+from harness.record import Pruned, runs_table
 from harness.spec import KanShape, parse_experiment
 
 TEXT = """
@@ -41,7 +41,7 @@ def page(edges: dict[tuple[str, int], int], runs: int | None = None):
             record = record.model_copy(update={"pruned": left})
         records[planned.run_id] = record
     replay = REPLAYS["app_c_ablation"]
-    return replay.kind(ReplayRuns(manifest, None, (), records), replay)
+    return replay.kind(ReplayRuns(manifest, runs_table(manifest, records), (), records), replay)
 
 
 def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():
@@ -73,3 +73,13 @@ def test_what_was_not_run_is_said():
     points = found.points.set_index("what")
     assert points["seeds"].tolist()[0] == 1
     assert points.loc["without entropy", "outcome"] == "not run"
+
+
+def test_where_every_run_diverged_there_is_a_page():
+    """It has a row a setting, without a number of ours, and says nothing of what settings change."""
+    found = page({})
+
+    assert found.points["median"].isna().all()
+    assert len(found.findings) == 2
+    assert [row.cells[1] for row in found.tables[1].rows] == [""] * 4
+    assert [figure.stem for figure in found.figures] == ["active_edges"]

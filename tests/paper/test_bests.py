@@ -10,8 +10,6 @@ from harness.paper.replay.bests import (
     ANY_KAN,
     NARROW,
     PRUNED,
-    TABLE_1,
-    TABLE_2,
     WIDE,
     answer,
     frontier_points,
@@ -21,6 +19,8 @@ from harness.paper.replay.bests import (
     table_points,
     wins,
 )
+from harness.paper.replay.known.table1_special_functions import NUMBERS as TABLE_1
+from harness.paper.replay.known.table2_feynman import NUMBERS as TABLE_2
 
 NAN = math.nan
 SPECIAL, FEYNMAN = (list(load(name)["task"]) for name in ("special_functions", "feynman"))

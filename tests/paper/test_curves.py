@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 
 from harness.paper.reference import load
-from harness.paper.replay import REPLAYS, summary
-from harness.paper.replay.curves import beside, measured_points, published_points
+from harness.paper.replay import REPLAYS, Replay
+from harness.paper.replay.curves import beside, published_points
 from harness.paper.replay.figures.curves import curves_figure
 
-PANELS = {"fig2_3_grid_extension": ("task", "shape"), "fig3_1_toy_scaling": ("task",)}
-AXIS = {"fig2_3_grid_extension": "grid", "fig3_1_toy_scaling": "params.paper"}
+FIG_2_3, FIG_3_1 = REPLAYS["fig2_3_grid_extension"], REPLAYS["fig3_1_toy_scaling"]
 
 
 def runs(errors: dict[int, list[float]], shape: str = "2-5-1", task: str = "exp2d") -> pd.DataFrame:
@@ -38,33 +37,32 @@ def runs(errors: dict[int, list[float]], shape: str = "2-5-1", task: str = "exp2
     return pd.DataFrame(rows)
 
 
-def joined(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    published = published_points(REPLAYS[name], AXIS[name])
-    return beside(published, measured_points(table, AXIS[name]), 2.0, PANELS[name])
+def joined(replay: Replay, table: pd.DataFrame) -> pd.DataFrame:
+    return beside(published_points(replay, **replay.kind.keywords), table, replay.tolerance)
 
 
 def test_a_point_has_the_median_best_and_worst_seed_of_its_network():
     """A diverged seed is the worst of all; every other published point is there as not run."""
-    (row,) = joined("fig2_3_grid_extension", runs({10: [3e-4, 1e-4, np.nan]})).query("ours == 'kan'").to_dict("records")
+    (row,) = joined(FIG_2_3, runs({10: [3e-4, 1e-4, np.nan]})).query("ours == 'kan'").to_dict("records")
 
     at_ten = load("grid_extension").query("shape == '[2,5,1]' and grid == 10")["test_rmse"].item()
     assert (row["best"], row["median"], row["worst"], row["seeds"]) == (1e-4, 3e-4, np.inf, 3)
     assert row["ratio"] == pytest.approx(3e-4 / at_ten)
     assert row["what"] == "exp2d [2,5,1], G = 10"
-    every = joined("fig2_3_grid_extension", runs({10: [1.0]}))
+    every = joined(FIG_2_3, runs({10: [1.0]}))
     assert (every["outcome"] == "not run").sum() == len(load("grid_extension")) - 1
 
 
 def test_points_meet_where_errata_say_they_belong():
     """Panel 4's errors are those of grids 3 to 8 (E1); panel 3's are roots of medians (E3); E4's are of no use."""
-    published = published_points(REPLAYS["fig3_1_toy_scaling"], "params.paper")
+    published = published_points(FIG_3_1, **FIG_3_1.kind.keywords)
     kans = published[published["family"] == "kan"]
 
     many = kans[kans["task"] == "exp100d"]
     assert list(many["grid"]) == [3, 4, 5, 6, 7, 8]
     assert list(many["x"]) == [101 * grid for grid in range(3, 9)]
     assert set(kans.loc[kans["task"] == "xy", "quantity"]) == {"test_root_median_square"}
-    found = joined("fig3_1_toy_scaling", runs({3: [1e-4]}, "2-2-1", "xy"))
+    found = joined(FIG_3_1, runs({3: [1e-4]}, "2-2-1", "xy"))
     (row,) = found[found["ours"].notna()].to_dict("records")
     assert row["median"] == 0.5e-4
     wrong = found[found["errata"].str.contains(r"\bE4\b")]
@@ -74,28 +72,15 @@ def test_points_meet_where_errata_say_they_belong():
 
 def test_points_are_in_the_order_of_the_figure():
     """Panel by panel as they were published, and along the axis within one."""
-    found = joined("fig3_1_toy_scaling", runs({5: [1e-4], 3: [1e-4]}, "2-2-1", "xy"))
+    found = joined(FIG_3_1, runs({5: [1e-4], 3: [1e-4]}, "2-2-1", "xy"))
 
     assert list(dict.fromkeys(found["panel"])) == ["j0", "exp2d", "xy", "exp100d", "exp4d"]
     assert all(rows["x"].is_monotonic_increasing for _, rows in found.groupby("panel"))
 
 
-def test_only_points_that_say_something_are_summed_up():
-    """Of a published curve with one run of ours, one point is compared."""
-    at_five = load("grid_extension").query("shape == '[2,5,1]' and grid == 5")["test_rmse"].item()
-
-    found = summary(joined("fig2_3_grid_extension", runs({5: [8 * at_five]})))
-
-    assert (found.points, found.typical_factor, found.outcomes) == (1, pytest.approx(8), {"worse": 1})
-
-
 def test_without_runs_in_any_panel_what_was_published_is_drawn():
     """As on a page of the few runs that have records."""
-    published = published_points(REPLAYS["fig3_1_toy_scaling"], "params.paper")
-
-    figure = curves_figure(
-        published, measured_points(runs({3: [1.0]}, "2-7-1"), "params.paper"), ("task",), "params.paper"
-    )
+    figure = curves_figure(joined(FIG_3_1, runs({3: [1.0]}, "2-7-1")), FIG_3_1.arms, "params.paper")
 
     assert len([axes for axes in figure.axes if axes.lines]) == 5
 
@@ -109,9 +94,8 @@ def test_a_way_of_training_has_one_colour_in_all_panels_and_a_plain_name():
             for eps in (1.0, 0.02)
         ]
     )
-    published = published_points(REPLAYS["fig3_1_toy_scaling"], "params.paper")
 
-    figure = curves_figure(published, measured_points(table, "params.paper"), ("task",), "params.paper")
+    figure = curves_figure(joined(FIG_3_1, table), FIG_3_1.arms, "params.paper")
 
     panels = [axes for axes in figure.axes if axes.lines]
     assert [axes.get_title(loc="left") for axes in panels] == [

@@ -3,14 +3,13 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from made_records import made_record
 
 from harness.paper.replay import REPLAYS, ReplayRuns
-from harness.paper.replay.forgetting import arms_of, kept_by, published_rmse
+from harness.paper.replay.known.fig3_4_forgetting import arms_of
 from harness.planning.plan import make_plan
-from harness.record import PhaseEnd
+from harness.record import PhaseEnd, runs_table
 from harness.spec import parse_experiment
 
 REPLAY = REPLAYS["fig3_4_forgetting"]
@@ -47,18 +46,12 @@ def runs() -> ReplayRuns:
             )
             record = (record if ends else made_record(planned, status="diverged")).model_copy(update={"phases": ends})
         records[planned.run_id] = record
-    table = pd.DataFrame({"run_id": list(records), "chosen": True})
-    return ReplayRuns(manifest, table, [], records)
-
-
-def test_the_published_error_is_the_tutorials():
-    """One number, which the table of protocols has as text."""
-    assert published_rmse(REPLAY) == PUBLISHED
+    return ReplayRuns(manifest, runs_table(manifest, records), [], records)
 
 
 def test_what_is_kept_is_the_last_row_beside_the_diagonal(runs):
     """Means over phases, a value a seed; a run that diverged counts as infinitely bad, and a median can bear one."""
-    paper, mlp = map(kept_by, arms_of(runs))
+    paper, mlp = arms_of(runs)
 
     assert paper.right_after == pytest.approx([2 * factor * PUBLISHED for factor in (0.5, 1.0, 9.0)])
     assert paper.in_the_end == pytest.approx(paper.right_after)
@@ -113,7 +106,7 @@ def test_without_runs_in_phases_there_is_a_page(runs):
     """As of a part of the runs: both recipes are missing, and nothing is kept."""
     whole = runs.manifest.runs
     at_once = [planned.run_id for planned in whole if planned.run.recipe.phases is None]
-    page = REPLAY.kind(runs._replace(table=pd.DataFrame({"run_id": at_once, "chosen": True})), REPLAY)
+    page = REPLAY.kind(runs._replace(table=runs.table[runs.table["run_id"].isin(at_once)]), REPLAY)
 
     assert set(page.points["outcome"]) == {"not run"}
     assert [picture.stem for picture in page.figures] == ["kept"]

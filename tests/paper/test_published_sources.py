@@ -6,7 +6,7 @@ import pytest
 from reading import corrected
 from shared_data import shared
 
-from harness.paper.reference import errata, load
+from harness.paper.reference import load
 
 PANELS = {1: "j0", 2: "exp2d", 3: "xy", 4: "exp100d", 5: "exp4d"}
 FUNCTIONS = {"exp(sin(pi x)+y^2)": "exp2d", "xy": "xy", "exp(mean sin^2(pi x_i/2)), d=100": "exp100d"}
@@ -91,18 +91,6 @@ def test_pde():
             _equal(load(name), rows, same)
 
 
-def test_exponents():
-    """Every exponent that was computed before, of the same points, by the same rule."""
-    ours = load("exponents").query("table == 'toy_scaling' and window != 'all but width 5'")
-    theirs = _first("toy_scaling_fits")
-    theirs = theirs[~theirs["range"].str.contains("corrected")]  # the same five points as those until the minimum
-    tasks, families = theirs["panel"].map(PANELS), theirs["series"].str.lower()
-
-    mine = zip(ours["task"], ours["family"], ours["points"], ours["exponent"], strict=True)
-    given = zip(tasks, families, theirs["n_points"], theirs["ols_exponent_alpha"], strict=True)
-    assert sorted(mine) == sorted(given)
-
-
 def test_tables_against_figures():
     """The same cells; what was rounded to three digits has all of the figure's here."""
     ours, theirs = load("tables_against_figures"), _first("table_vs_figure_check")
@@ -145,7 +133,7 @@ def test_accuracies():
 
 def test_errata_and_claims():
     """Every erratum and claim that was written down has its id here."""
-    assert set(_first("errata")["id"]) <= set(errata()["erratum"])
+    assert set(_first("errata")["id"]) <= set(load("errata")["erratum"])
     assert _first("claims")["id"].tolist() == load("claims")["claim"].tolist()
     assert len(_first("pykan_defaults")) == len(load("pykan_defaults"))
     assert _first("interpretability_toys")["function"].str[:4].tolist()[0] == load("interpretability")["function"][0]

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
-from harness.paper.reference import CONFIDENCE, errata, load, names
+from harness.paper.reference import CONFIDENCE, load, names
 
 
 def reference(*arguments):
@@ -97,7 +97,7 @@ def test_a_row_alone_is_shown_downwards():
 def test_errata_are_said_in_words():
     """Each with its evidence, what to use instead, and the rows that it concerns; one can be chosen."""
     output = reference("errata").output
-    assert re.findall(r"^(E\w+)\. ", output, flags=re.MULTILINE) == errata()["erratum"].tolist()
+    assert re.findall(r"^(E\w+)\. ", output, flags=re.MULTILINE) == load("errata")["erratum"].tolist()
 
     one = reference("errata", "--where", "erratum=E10").output
     assert one.startswith("E10. Fig. D.1 (certain). The 28th panel repeats III.17.37")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -135,6 +136,14 @@ def test_all_replays_make_a_list_with_a_row_each(tmp_path, monkeypatch):
     assert page.count("Incomplete.") == len(REPLAYS)
     assert all(f"<h2>{one.place}: {one.title}</h2>" in page for one in REPLAYS.values())
     assert f"{len(REPLAYS)} of {len(REPLAYS)} replays have no page" in output
+
+
+def test_every_choice_is_one_of_a_replay_and_every_replay_has_some():
+    """The places of silent.csv are those of replays, so that no page lacks what was meant for it."""
+    with files("harness.paper.replay").joinpath("silent.csv").open(encoding="utf-8") as file:
+        places = pd.read_csv(file)["places"]
+
+    assert {place for one in places for place in one.split("; ")} == {replay.place for replay in REPLAYS.values()}
 
 
 def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):

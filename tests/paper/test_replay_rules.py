@@ -11,8 +11,8 @@ from harness.judging.judge import judge_all, to_json
 from harness.paper.replay import REPLAYS, Made, ReplayRuns, write_page
 from harness.paper.replay.keep import keep
 from harness.planning.plan import make_plan
-from harness.record import PhaseEnd, Pruned, runs_table
-from harness.spec import KanShape, parse_experiment
+from harness.record import PhaseEnd, runs_table
+from harness.spec import parse_experiment
 
 PEAKS = """
 question: what stays?
@@ -27,19 +27,6 @@ decide:
   - {claim: "17: it forgets less", quantity: forgetting, sides: [paper, mlp], threshold: 1, at_least: 1}
   - {claim: "17: MLPs keep it", quantity: forgetting, sides: [mlp], most: 2, at_least: 1}
   - {claim: "17: it is learnt", quantity: error_in_the_end, sides: [paper], published: 4.0e-6, within: 1.5, at_least: 1}
-"""
-SPARSE = """
-question: how many?
-tasks: [exp2d]
-arms: {kan: {architecture: {family: kan, hidden: [5], grid: 5}, recipe: sparse}}
-zip:
-  recipes.sparse.sparsity.entropy: [1, 0]
-  recipes.sparse.sparsity.per_range: [false, false]
-recipes: {sparse: {optimizer: {name: lbfgs}, max_evaluations: 20, sparsity: {strength: 0.01, evaluations: 10}}}
-seeds: [0, 1, 2]
-decide:
-  - {claim: "25: entropy", quantity: edges, sides: [kan entropy=1, kan entropy=0], threshold: 1, at_least: 1}
-  - {claim: "25: as published", quantity: edges, sides: [kan entropy=1], published: 3, within: 2, at_least: 1}
 """
 
 
@@ -59,40 +46,17 @@ def _peaks() -> ReplayRuns:
     return ReplayRuns(manifest, runs_table(manifest, records), [], records)
 
 
-def _sparse() -> ReplayRuns:
-    """With the penalty on entropy 3 edges are left, 3 and 4; without it 15 of all."""
-    manifest, records = make_plan(parse_experiment(SPARSE), "sparse"), {}
-    for planned in manifest.runs:
-        left = Pruned(
-            network=KanShape(shape=(2, 1, 1), grid=5),
-            inputs=(0, 1),
-            scores=(((0.5, 0.02),) * 5, ((0.1,) * 5,)),
-            active_edges=3 + planned.run.seed % 2 if planned.run.recipe.sparsity.entropy else 15,
-            test_rmse=0.1,
-        )
-        records[planned.run_id] = made_record(planned).model_copy(update={"pruned": left})
-    return ReplayRuns(manifest, runs_table(manifest, records), [], records)
-
-
-@pytest.mark.parametrize(
-    ("name", "made_runs", "outcomes"),
-    [
-        ("fig3_4_forgetting", _peaks, ["supported", "refuted", "supported"]),
-        ("app_c_ablation", _sparse, ["supported", "supported"]),
-    ],
-)
-def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_path, name, made_runs, outcomes):
+def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_path):
     """Each rule has the outcome that its records were made for, wherever it is told."""
-    runs = made_runs()
+    runs = _peaks()
     verdicts = [to_json(one) for one in judge_all(runs.manifest, runs.table)]
-    made = Made("harness replay x", "full", {}, {})
     folder = tmp_path / "made"
     folder.mkdir()
 
-    write_page(runs, REPLAYS[name], made, verdicts, folder)
+    write_page(runs, REPLAYS["fig3_4_forgetting"], Made("harness replay x", "full", {}, {}), verdicts, folder)
     kept = keep(folder, runs.table, tmp_path / "kept")
 
-    assert [one["verdict"] for one in verdicts] == outcomes
+    assert [one["verdict"] for one in verdicts] == ["supported", "refuted", "supported"]
     page = (folder / "replay.html").read_text(encoding="utf-8")
     shown = page.partition('<section id="verdicts"')[2].partition("</section>")[0]
     listed = (kept.parent / "README.md").read_text(encoding="utf-8")
@@ -102,7 +66,7 @@ def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_p
         assert shown.count(one["claim"]) == 2  # in the table, and over its rule
         assert f"| {one['claim']} | " in listed
         assert one["numbers"][0]["words"] in listed
-    assert f"{outcomes.count('supported')} supported" in (kept.parent / "index.html").read_text(encoding="utf-8")
+    assert "2 supported" in (kept.parent / "index.html").read_text(encoding="utf-8")
 
 
 def test_rules_of_a_part_of_the_runs_are_shown_and_not_judged(tmp_path):
@@ -118,6 +82,8 @@ def test_rules_of_a_part_of_the_runs_are_shown_and_not_judged(tmp_path):
 
 def test_a_rule_may_name_a_series_that_is_planned():
     """A series that no axis makes is an error with the nearest name, and so is an arm that is not there."""
-    for wrong, said in (("kan entropy=2", "did you mean 'kan entropy="), ("kam entropy=1", "is not defined")):
+    grid = "grid: {recipes.lbfgs.optimizer.history: [5, 10], recipes.lbfgs.phases: [2, null]}"
+    text = PEAKS.replace("grid: {recipes.lbfgs.phases: [2, null]}", grid)
+    for wrong, said in (("paper history=6", "did you mean 'paper history="), ("papre history=5", "is not defined")):
         with pytest.raises(HarnessError, match=said):
-            make_plan(parse_experiment(SPARSE.replace("kan entropy=0]", f"{wrong}]")), "sparse")
+            make_plan(parse_experiment(text.replace("sides: [paper, mlp]", f"sides: [{wrong}, mlp]")), "peaks")

@@ -12,7 +12,7 @@ from harness.base.json_text import json_text
 from harness.base.plain import Rows
 from harness.cli.options import json_option
 from harness.comparison.tables.read import select
-from harness.paper.reference import CONFIDENCE, TABLES, errata, load, names
+from harness.paper.reference import CONFIDENCE, TABLES, load, names
 from harness.show.console import console, print_table
 from harness.show.tables.frames import plain_rows, table_of_frame
 from harness.show.tables.table import Table
@@ -64,8 +64,8 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
 
 def _contents() -> pd.DataFrame:
     """The tables that there are, a row each."""
-    rows = [(name, len(load(name)), table.place, table.what) for name, table in TABLES.items()]
-    return pd.DataFrame(rows, columns=["table", "rows", "in the paper", "what it holds"])
+    tables = TABLES.assign(rows=[len(load(name)) for name in names()])[["table", "rows", "place", "what"]]
+    return tables.rename(columns={"place": "in the paper", "what": "what it holds"})
 
 
 def _chosen(table: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
@@ -79,7 +79,8 @@ def _chosen(table: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
     """What the table is, its first rows, and what to know of them; a row alone is shown downwards."""
     if name:
-        yield f"{name}: {TABLES[name].what} ({TABLES[name].place})"
+        about = TABLES[TABLES["table"] == name].iloc[0]
+        yield f"{name}: {about['what']} ({about['place']})"
     if len(table) == 1:
         cells = table.iloc[0].map(_cell)
         yield table_of_frame("", cells[cells != ""].rename_axis("column").reset_index(name="value"))
@@ -103,7 +104,7 @@ def _sentences(table: pd.DataFrame) -> Iterator[str]:
         yield f"{len(table):,} rows, the first {ROWS_SHOWN} shown: choose with --where, or take all with --csv"
     if "errata" in table:
         counts = table["errata"].str.split().explode().value_counts()
-        for one in errata().to_dict("records"):
+        for one in load("errata").to_dict("records"):
             if rows := counts.get(one["erratum"]):
                 yield f"{one['erratum']}, {rows} {'row' if rows == 1 else 'rows'}: {one['place']}. {one['finding']}"
     if "confidence" in table:

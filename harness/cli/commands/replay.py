@@ -100,15 +100,17 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
     manifest = freeze(plan_of(file, scale, narrow), folder, replan)
     take_kept(manifest, folder, TERMINAL.say)
     changes = {} if scale == FULL else scale_changes(file, scale)
-    command, words = f"harness replay {name}", scale
-    if scale != FULL:
-        command += f" --scale {scale}"
+    command, words = _command(name, scale), scale
     if narrow:
         changes = changes | narrowed(read_experiment(file, scale), narrow)[1]
         for option, what, value in (("--max-width", "width", narrow.max_width), ("--seeds", "seeds", narrow.seeds)):
             command += f" {option} {value}" if value else ""
             words += f", {what} {value}" if value else ""
     return Planned(name, manifest, folder, Made(command, words, changes, {}))
+
+
+def _command(what: str, scale: str) -> str:
+    return f"harness replay {what}" + ("" if scale == FULL else f" --scale {scale}")
 
 
 def _say_cost(planned: Planned, workers: int | None) -> None:
@@ -189,8 +191,7 @@ def _all(planned: list[Planned], results: Path, scale: str, partial: bool, keepi
             console.print(str(error), soft_wrap=True, highlight=False, markup=False)
         incomplete.append(one.name)
         rows.append(row_without_page(REPLAYS[one.name], one.made.scale, _left(one)))
-    path = results / f"replays{'' if scale == FULL else f'-{scale}'}.html"
-    command = "harness replay --all" + ("" if scale == FULL else f" --scale {scale}")
+    path, command = results / f"replays{'' if scale == FULL else f'-{scale}'}.html", _command("--all", scale)
     write_index(rows, command, path)
     console.print(f"list: {path}", soft_wrap=True)
     if incomplete:

@@ -16,14 +16,18 @@ from harness.base.formats import human
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.pareto import pareto_figure
-from harness.paper.replay.outcome import in_one_sentence, outcome_words, summary, with_outcomes
-from harness.paper.replay.pareto import drawn_count, frontier
+from harness.paper.replay.names import network_words, published_shape
+from harness.paper.replay.pareto import drawn_count, frontiers
+from harness.paper.replay.points import in_one_sentence, summary, with_outcomes
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 from harness.spec import axis_words
 
 REASONABLE = 1e-2  # the test RMSE below which a pruned KAN may be called minimal
 KANS = ("unpruned", "pruned", "human")
 MLPS = ("mlp", "mlp_tanh", "mlp_relu")
+# Published numbers by `what` they are.
+ANY_KAN, PRUNED = "best KAN of all", "pruned KAN"
+NARROW, WIDE = "MLP of width 5", "MLP of any width"
 
 
 class PublishedNumber(NamedTuple):
@@ -42,28 +46,15 @@ class PublishedNumber(NamedTuple):
     width: int | None = None
     smallest: bool = False
 
+    @property
+    def is_mlp(self) -> bool:
+        """Whether it is of an MLP."""
+        return self.arms[0] in MLPS
 
-ANY_KAN = "best KAN of all"
-SMALLEST, PRUNED = "smallest pruned KAN", "pruned KAN"
-NARROW, WIDE = "MLP of width 5", "MLP of any width"
-TABLE_1 = (
-    PublishedNumber(
-        "smallest pruned KAN", "special_functions", "minimal_test_rmse", ("pruned",), "minimal_shape", smallest=True
-    ),
-    PublishedNumber(PRUNED, "special_functions", "best_test_rmse", ("pruned",), "best_shape"),
-    PublishedNumber(ANY_KAN, "tables_against_figures", "kan_frontier", KANS),
-    PublishedNumber(NARROW, "special_functions", "mlp_test_rmse", MLPS[:1], width=5),
-    PublishedNumber(WIDE, "tables_against_figures", "mlp_any_width", MLPS[:1]),
-)
-TABLE_2 = (
-    PublishedNumber("human KAN", "feynman", "human_test_rmse", ("human",), "human_shape"),
-    PublishedNumber(PRUNED, "feynman", "pruned_test_rmse", ("pruned",), "best_shape"),
-    PublishedNumber("unpruned KAN", "feynman", "unpruned_test_rmse", ("unpruned",)),
-    PublishedNumber(ANY_KAN, "tables_against_figures", "kan_test_rmse", KANS),
-    PublishedNumber(NARROW, "feynman", "mlp_test_rmse", MLPS[:1], width=5),
-    PublishedNumber("MLP of width 5, any activation", "tables_against_figures", "mlp_width5", MLPS, width=5),
-    PublishedNumber(WIDE, "tables_against_figures", "mlp_any_width", MLPS),
-)
+    @property
+    def title(self) -> str:
+        """What it is, as the beginning of a sentence."""
+        return f"{self.what[0].upper()}{self.what[1:]}"
 
 
 def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...], inputs: int | None) -> Page:
@@ -84,14 +75,16 @@ def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...]
 
 # --------------------------------------------------------------------------------------------------------------- ours
 def measured_runs(table: pd.DataFrame, inputs: int | None) -> pd.DataFrame:
-    """Our chosen runs, once each, with `network` (what pruning left, if it did), `family` and `drawn`, its x."""
+    """Our chosen runs, once each: `network` in words, `edges` of what pruning left, `family`, and `drawn`, its x."""
     chosen = table[table["chosen"]].drop_duplicates(["task", "series", "run_id"])
-    pruned = chosen.get("pruned_shape", pd.Series(None, chosen.index, dtype=object))
+    shape = chosen.get("pruned_shape", chosen["shape"]).fillna(chosen["shape"])
     grid = chosen["grid"].astype("Float64").fillna(0).astype(int)
-    network = pruned.where(pruned.notna(), chosen["shape"])
-    drawn = [drawn_count(*one, inputs) for one in zip(network, grid, strict=True)]
-    family = np.where(chosen["arm"].isin(MLPS), "mlp", "kan")
-    return chosen.assign(network=network, grid=grid, drawn=drawn, family=family)
+    return chosen.assign(
+        network=network_words(published_shape(shape), grid),
+        edges=[drawn_count(one, 0) for one in shape],
+        drawn=[drawn_count(*one, inputs) for one in zip(shape, grid, strict=True)],
+        family=np.where(chosen["arm"].isin(MLPS), "mlp", "kan"),
+    )
 
 
 class FamilyBest(NamedTuple):
@@ -103,11 +96,11 @@ class FamilyBest(NamedTuple):
     """
 
     best: float = math.nan
-    best_network: str = ""
+    best_network: str | float = math.nan
     median: float = math.nan
     worst: float = math.nan
     seeds: int = 0
-    network: str = ""
+    network: str | float = math.nan
 
 
 def answer(runs: pd.DataFrame) -> FamilyBest:
@@ -115,45 +108,33 @@ def answer(runs: pd.DataFrame) -> FamilyBest:
     if runs.empty:
         return FamilyBest()
     runs = runs.fillna({"test_rmse": math.inf, "validation_rmse": math.inf})
-    best = runs.sort_values("test_rmse", kind="stable").iloc[0]
-    picked = runs[runs["cell"] == runs.groupby("cell", sort=False)["validation_rmse"].median().idxmin()]
-    ordered = picked.sort_values("test_rmse", kind="stable")
-    median = ordered["test_rmse"].median()
-    middle = ordered.iloc[(len(ordered) - 1) // 2]
-    return FamilyBest(
-        float(best["test_rmse"]),
-        named(best),
-        float(median),
-        float(ordered["test_rmse"].max()),
-        len(picked),
-        named(middle),
-    )
+    cell = runs.groupby("cell", sort=False)["validation_rmse"].median().idxmin()
+    ordered = runs.sort_values("test_rmse", kind="stable")
+    picked = ordered[ordered["cell"] == cell]
+    errors, best, middle = picked["test_rmse"], ordered.iloc[0], picked.iloc[(len(picked) - 1) // 2]
+    spread = (float(errors.median()), float(errors.max()), len(picked))
+    return FamilyBest(float(best["test_rmse"]), best["network"], *spread, middle["network"])
 
 
 def smallest(runs: pd.DataFrame) -> FamilyBest:
     """What the runs of the fewest edges come to that have a test error under REASONABLE, whatever their grids."""
     good = runs[runs["test_rmse"] < REASONABLE]
-    if good.empty:
-        return FamilyBest()
-    edges = good["network"].map(lambda network: drawn_count(network, 0))
-    return answer(good[edges == edges.min()])
-
-
-def named(run: pd.Series) -> str:
-    """`[2,5,1], G = 20` of a KAN, and an MLP's shape."""
-    return f"[{run['network'].replace('-', ',')}]" + (f", G = {run['grid']}" if run["grid"] else "")
+    return answer(good[good["edges"] == good["edges"].min()])
 
 
 # ------------------------------------------------------------------------------------------------------------- points
 def published_numbers(number: PublishedNumber, tasks: Iterable[str]) -> pd.DataFrame:
-    """A row a task: `task`, `published`, `errata`, and the `shape` as text, empty if not printed."""
+    """A row a task: `task`, `published`, `errata`, and `published_network`, nan if not printed."""
     table = load(number.table).set_index("task").loc[list(tasks)].reset_index()
-    if not number.column.startswith("mlp"):  # a row's errata are about its MLP
-        table = table.assign(errata="")
-    elif number.table == "tables_against_figures":  # and a figure is free of a cell that the table repeats
-        table = table.assign(errata=table["errata"].str.replace(" E9", ""))
-    shape = table[number.shape] if number.shape else ""
-    return table.assign(published=table[number.column], shape=shape)[["task", "published", "errata", "shape"]]
+    errata = table["errata"] if number.is_mlp else ""  # a row's errata are about its MLP
+    table = table.assign(
+        published=table[number.column],
+        published_network=table[number.shape] if number.shape else math.nan,
+        errata=errata,
+    )
+    if number.table == "tables_against_figures":  # a figure is free of a cell that the table repeats
+        table["errata"] = table["errata"].str.replace(" E9", "")
+    return table[["task", "published", "errata", "published_network"]]
 
 
 def table_points(
@@ -165,8 +146,7 @@ def table_points(
         ours = _runs_of(table, number)
         for row in published_numbers(number, tasks).to_dict("records"):
             here = ours[ours["task"] == row["task"]]
-            found = smallest(here) if number.smallest else answer(here)
-            rows.append(_point(row["task"], number.what, row, found, here) | {"published_network": row["shape"]})
+            rows.append(_point(row, number.what, smallest(here) if number.smallest else answer(here), here))
     return with_outcomes(pd.DataFrame(rows), tolerance)
 
 
@@ -176,27 +156,18 @@ def frontier_points(table: pd.DataFrame, published: pd.DataFrame, tolerance: flo
     A published network larger than all of ours of its family counts as not run.
     """
     rows = []
-    for (task, family), here in published.groupby(["task", "family"], sort=False):
-        ours = table[(table["task"] == task) & (table["family"] == family)]
-        for row in here.to_dict("records"):
-            there = ours[ours["drawn"] <= row["drawn"]] if row["drawn"] <= ours["drawn"].max() else ours.iloc[:0]
-            what = f"{str(family).upper()}s of up to {row['drawn']:,} parameters"
-            rows.append(_point(str(task), what, row, answer(there), there) | {"drawn": row["drawn"]})
+    for row in published.to_dict("records"):
+        ours = table[(table["task"] == row["task"]) & (table["family"] == row["family"])]
+        there = ours[ours["drawn"] <= row["drawn"]] if row["drawn"] <= ours["drawn"].max() else ours.iloc[:0]
+        what = f"{row['family'].upper()}s of up to {row['drawn']:,} parameters"
+        rows.append(_point(row, what, answer(there), there))
     return with_outcomes(pd.DataFrame(rows), tolerance)
 
 
-def _point(
-    task: str, number: str, published: Mapping[Any, Any], found: FamilyBest, ours: pd.DataFrame
-) -> dict[str, Any]:
-    return {
-        "what": f"{task}, {number}",
-        "ours": ", ".join(dict.fromkeys(ours["arm"])) or math.nan,
-        "published": published["published"],
-        "errata": published["errata"],
-        **found._asdict(),
-        "task": task,
-        "number": number,
-    }
+def _point(published: Mapping[Any, Any], number: str, found: FamilyBest, ours: pd.DataFrame) -> dict[str, Any]:
+    """A published row beside what our runs come to."""
+    arms = ", ".join(dict.fromkeys(ours["arm"])) or math.nan
+    return {**published, "what": f"{published['task']}, {number}", "number": number, "ours": arms, **found._asdict()}
 
 
 def _runs_of(table: pd.DataFrame, number: PublishedNumber) -> pd.DataFrame:
@@ -216,8 +187,7 @@ def published_frontiers(tasks: Iterable[str]) -> pd.DataFrame:
     table = table[table["task"].isin(tasks) & (table["split"] == "test")]
     table = table[table.groupby("task")["panel"].transform("min") == table["panel"]]
     table = table.assign(drawn=table["params.paper"].astype(int), published=table["rmse"])
-    parts = [frontier(part, "drawn", "published") for _, part in table.groupby(["task", "family"], sort=False)]
-    return pd.concat(parts)[["task", "family", "drawn", "published", "errata"]]
+    return frontiers(table, "drawn", "published")[["task", "family", "drawn", "published", "errata"]]
 
 
 # -------------------------------------------------------------------------------------------------------------- words
@@ -239,25 +209,18 @@ class Wins(NamedTuple):
 def wins(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Wins]:
     """Every kind of KAN against every kind of MLP; a cell that repeats another one (E9) counts as corrected."""
     by_number = {number.what: points[points["number"] == number.what].set_index("task") for number in numbers}
-    for kan in (number for number in numbers if number.arms[0] in KANS and not number.smallest):
-        for mlp in (number for number in numbers if number.arms[0] in MLPS):
-            one, other = by_number[kan.what], by_number[mlp.what]
+    for kan in (number.what for number in numbers if not number.is_mlp and not number.smallest):
+        for mlp in (number for number in numbers if number.is_mlp):
+            one, other = by_number[kan], by_number[mlp.what]
             there = one["median"].notna() & other["median"].notna()
-            yield Wins(
-                kan.what,
-                mlp.what,
-                len(one),
-                int((one["published"] < _corrected(mlp, other["published"])).sum()),
-                int(there.sum()),
-                int((one["best"] < other["best"])[there].sum()),
-                int((one["median"] < other["median"])[there].sum()),
-            )
+            theirs = one["published"] < _corrected(mlp, other["published"])
+            best, median = ((one[name] < other[name])[there] for name in ("best", "median"))
+            yield Wins(kan, mlp.what, len(one), *(int(each.sum()) for each in (theirs, there, best, median)))
 
 
 def _corrected(number: PublishedNumber, published: pd.Series) -> pd.Series:
-    table = load(number.table).set_index("task")
-    name = f"{number.column}_corrected"
-    return table[name].reindex(published.index).fillna(published) if name in table else published
+    corrected = load(number.table).set_index("task").get(f"{number.column}_corrected", published)
+    return corrected.reindex(published.index).fillna(published)
 
 
 def _findings(
@@ -274,27 +237,19 @@ def _findings(
     for number in numbers:
         found = summary(of_table[of_table["number"] == number.what])
         if found.points:
-            yield (
-                f"{number.what[0].upper()}{number.what[1:]}: typically {human(found.typical_factor, 2)}x apart "
-                f"({human(found.best_factor, 2)}x by the paper's rule); {outcome_words(found.outcomes)}."
-            )
+            by_best = f"{human(found.best_factor, 2)}x by the paper's rule"
+            yield f"{number.title}: {found.apart} ({by_best}); {found.words}."
     figure = summary(of_figure)
     if figure.points:
-        yield f"Points of the frontiers: {figure.points} compared, {outcome_words(figure.outcomes)}."
+        yield f"Points of the frontiers: {figure.points} compared, {figure.words}."
 
 
 def _wins_table(counts: Sequence[Wins]) -> Table:
     columns = (*text_columns("KAN", "MLP"), *number_columns("published", "ours, best run", "ours, medians"))
-    rows = [
-        (
-            one.kan,
-            one.mlp,
-            f"{one.published} of {one.tasks}",
-            f"{one.by_best} of {one.run}" if one.run else None,
-            f"{one.by_median} of {one.run}" if one.run else None,
-        )
-        for one in counts
-    ]
+    rows = []
+    for one in counts:
+        ours = [f"{count} of {one.run}" if one.run else None for count in (one.by_best, one.by_median)]
+        rows.append((one.kan, one.mlp, f"{one.published} of {one.tasks}", *ours))
     introduction = (
         "In how many functions the KAN's test error is below the MLP's: as published; by our best run over seeds, "
         "depths and grids, which is the paper's rule; and by the median over seeds of the size that validation picks."
@@ -303,33 +258,31 @@ def _wins_table(counts: Sequence[Wins]) -> Table:
 
 
 def _number_tables(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Table]:
-    columns = (
-        *(*text_columns("function"), *number_columns("published"), *text_columns("network")),
-        *(*number_columns("our best"), *text_columns("its network")),
-        *(*number_columns("ratio", "our median", "worst seed"), *text_columns("network picked")),
-        *(*number_columns("median ratio"), *text_columns("outcome")),
+    heads = {
+        "task": text_columns("function"),
+        "published": number_columns("published"),
+        "published_network": text_columns("network"),
+        "best": number_columns("our best"),
+        "best_network": text_columns("its network"),
+        "best_ratio": number_columns("ratio"),
+        "median": number_columns("our median"),
+        "worst": number_columns("worst seed"),
+        "network": text_columns("network picked"),
+        "ratio": number_columns("median ratio"),
+        "outcome": text_columns("outcome"),
+    }
+    columns = [column for (column,) in heads.values()]
+    introduction = (
+        "The best is of all seeds, depths and grids, by test error, as the paper picks. The median and the worst "
+        "are over the seeds of the size with the least median validation error; the outcome is the median's, "
+        "and the spread goes from that best to that worst."
     )
+    smallest_words = f"Of the networks with the fewest edges among those with a test RMSE under {REASONABLE:g}. "
     for number in numbers:
         here = points[points["number"] == number.what]
-        if here["median"].isna().all():
-            continue
-        rows = [
-            (
-                *(row["task"], row["published"], row["published_network"] or None),
-                *(row["best"], row["best_network"] or None, row["best_ratio"]),
-                *(row["median"], row["worst"], row["network"] or None, row["ratio"], row["outcome"]),
-            )
-            for row in here.to_dict("records")
-        ]
-        introduction = (
-            "The best is of all seeds, depths and grids, by test error, as the paper picks. The median and the worst "
-            "are over the seeds of the size with the least median validation error; the outcome is the median's, "
-            "and the spread goes from that best to that worst."
-        )
-        if number.smallest:
-            smallest_words = f"Of the networks with the fewest edges among those with a test RMSE under {REASONABLE:g}."
-            introduction = f"{smallest_words} {introduction}"
-        yield table_of(f"{number.what[0].upper()}{number.what[1:]}", columns, rows, introduction)
+        if here["median"].notna().any():
+            rows = here[list(heads)].itertuples(index=False)
+            yield table_of(number.title, columns, rows, smallest_words * number.smallest + introduction)
 
 
 def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> Iterator[Table]:
@@ -340,15 +293,9 @@ def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> Iterator[Tabl
     rows = []
     for one in published.to_dict("records"):
         here = pruned[pruned["task"] == one["task"]]
-        small, best = smallest(here), answer(here)
-        left = here["network"].map(lambda network: drawn_count(network, 0))
-        rows.append(
-            (
-                *(one["task"], one["minimal_shape"], small.best_network or None),
-                *(one["best_shape"], best.best_network or None),
-                *((int(left.min()), float(left.median()), int(left.max())) if len(left) else (None, None, None)),
-            )
-        )
+        edges = here["edges"].agg(["min", "median", "max"])
+        shapes = (one["minimal_shape"], smallest(here).best_network, one["best_shape"], answer(here).best_network)
+        rows.append((one["task"], *shapes, *edges))
     columns = (
         *text_columns("function", "published minimal", "our minimal", "published best", "our best"),
         *number_columns("fewest edges", "median edges", "most edges"),
@@ -387,6 +334,4 @@ def medians_picture(table: pd.DataFrame, tasks: Sequence[str]) -> Picture:
 
 
 def _frontiers(points: pd.DataFrame) -> pd.DataFrame:
-    finite = points[np.isfinite(points["y"])]
-    parts = [frontier(part, "x", "y") for _, part in finite.groupby(["task", "family"], sort=False)]
-    return pd.concat(parts).assign(who="ours")
+    return frontiers(points[np.isfinite(points["y"])], "x", "y").assign(who="ours")

@@ -11,13 +11,6 @@ from harness.record import Record
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 
-# Of a table of points. `what` says in words which published number it is, `ours` which series of ours is beside it (nan
-# if none); the errors are those over `seeds`. `harness.paper.replay.outcome` adds the three after `errata`.
-POINT_COLUMNS = (
-    *("what", "ours", "published", "median", "best", "worst", "seeds", "errata"),
-    *("ratio", "tolerance", "outcome"),
-)
-
 
 class ReplayRuns(NamedTuple):
     """All that came of an experiment: its plan, its table of runs, their laws, and their records by run id."""
@@ -52,13 +45,14 @@ class Page(NamedTuple):
 class Replay(NamedTuple):
     """A published figure or table, and how runs of ours become a page about it.
 
-    `published` names the tables of `harness.paper.reference` that it replays; `silent` says what was chosen where the
-    paper says nothing; two errors are the same up to the factor `tolerance`.
+    `place` is where it is in the paper; silent.csv says by it what was chosen where the paper says nothing. `published`
+    names the tables of `harness.paper.reference` that it replays. Two errors are the same up to the factor `tolerance`.
+    `arms` is what figures call the arms of the experiment.
     """
 
     place: str
     title: str
     published: tuple[str, ...]
     kind: "Callable[[ReplayRuns, Replay], Page]"
-    silent: tuple[str, ...]
     tolerance: float = 2.0
+    arms: Mapping[str, str] = {}

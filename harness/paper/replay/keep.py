@@ -62,23 +62,23 @@ def _verdicts(rows: Sequence[IndexRow]) -> str:
     """A row for every rule of every replay that has rules; replays that earlier rules judged are named."""
     judged, earlier = [], []
     for row in rows:
-        facts = row.facts or {}
-        if facts.get("verdicts") and not verdicts_of(facts):
+        verdicts = verdicts_of(row.facts)
+        if row.facts.get("verdicts") and not verdicts:
             earlier.append(f"[{row.folder}]({row.folder}/replay.html)")
-        judged += [TableRow((row.folder, *one.cells)) for one in rules_table(verdicts_of(facts)).rows]
+        judged += [TableRow((row.folder, *one.cells)) for one in rules_table(verdicts).rows]
     table = Table("", text_columns("replay", *RULE_COLUMNS), tuple(judged))
     shown = VERDICTS + to_markdown(table) + "\n" if judged else ""
     return shown + (f"\nJudged by rules of before version 1.0: {', '.join(earlier)}.\n" if earlier else "")
 
 
 def _line(row: IndexRow) -> str:
-    facts = row.facts or {}
+    facts = row.facts
     made = f"{facts['last'][:10]}, {', '.join(commit[:9] for commit in facts['commits'])}"
     # Replays that were kept before the processor's were noted have the clock's alone.
     seconds = facts["seconds"] + (f" ({facts['cpu_seconds']})" if "cpu_seconds" in facts else "")
     runs = f"{facts['runs']}{f' ({row.missing})' if row.missing else ''}"
     cells = (
-        *(f"[{row.folder}]({row.folder}/replay.csv)", f"{row.place}: {row.title}", row.scale, runs),
+        *(f"[{row.folder}]({row.folder}/replay.csv)", f"{facts['place']}: {facts['title']}", facts["scale"], runs),
         *(seconds, made, f"`{facts['command']}`"),
     )
     return f"| {' | '.join(cells)} |\n"

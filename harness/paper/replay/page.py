@@ -1,7 +1,8 @@
 """A replay written down: what its kind says, and what every page has, as HTML, CSV and figures."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,8 +10,9 @@ import pandas as pd
 
 from harness.base.files import whole_file
 from harness.base.json_text import write_json
-from harness.paper.reference import errata
-from harness.paper.replay.content import POINT_COLUMNS, Page, Replay, ReplayRuns
+from harness.paper.reference import load
+from harness.paper.replay.content import Page, Replay, ReplayRuns
+from harness.paper.replay.points import POINT_COLUMNS
 from harness.show.figures.theme import write_figure
 from harness.show.pages.page import svg, write_html
 from harness.show.pages.provenance import provenance
@@ -59,6 +61,7 @@ def write_page(
         pictures=[(one, svg(one.draw, one.stem, one.alt)) for one in page.figures],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
+        silent=_silent(replay.place),
         errata=_concerned(page.points),
         verdicts=rules_table(verdicts),
         rules=[verdict_part(verdict) for verdict in verdicts],
@@ -105,11 +108,14 @@ def _changed(changes: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path}: {json.dumps(value, ensure_ascii=False)}"
 
 
-def _concerned(points: pd.DataFrame) -> list[dict[str, Any]]:
+def _silent(place: str) -> list[str]:
+    """What was chosen where the paper says nothing of what is there."""
+    with files(__package__).joinpath("silent.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file)
+    return list(table.loc[[place in one.split("; ") for one in table["places"]], "choice"])
+
+
+def _concerned(points: pd.DataFrame) -> list[dict[Hashable, Any]]:
     """The errata that concern any of the points."""
-    ids = set(" ".join(points["errata"]).split())
-    table = errata()
-    return [
-        {str(name): value for name, value in row.items()}
-        for row in table[table["erratum"].isin(ids)].fillna("").to_dict("records")
-    ]
+    table = load("errata").fillna("")
+    return table[table["erratum"].isin(set(" ".join(points["errata"]).split()))].to_dict("records")

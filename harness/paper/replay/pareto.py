@@ -15,6 +15,11 @@ def frontier(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     return sorted_points[(sorted_points[y] < before) | before.isna()]
 
 
+def frontiers(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The frontier of each task and family (columns of the points), one after the other."""
+    return pd.concat(frontier(part, x, y) for _, part in points.groupby(["task", "family"], sort=False))
+
+
 def drawn_count(shape: str, grid: int, inputs: int | None = None) -> int:
     """What the paper's axes have for a network `2-5-1`: edges times G for a KAN, weights for an MLP (grid 0).
 

@@ -27,32 +27,32 @@ PANEL_HEIGHT, SMALL_HEIGHT, COURSE_HEIGHT = 3.0, 2.6, 2.6  # inches
 
 
 @themed
-def curves_figure(
-    published: pd.DataFrame, measured: pd.DataFrame, panels: tuple[str, ...], x: str, y_words: str = "test RMSE"
-) -> Figure:
+def curves_figure(points: pd.DataFrame, arms: Mapping[str, str], x: str, y_words: str = "test RMSE") -> Figure:
     """A panel a function (or network): published points hollow and black, ours filled, a mark a curve.
 
-    Ours have a colour a family, in a shade for each way of training. Bars go from the best to the worst seed. What
-    diverged, or was not run, is not there.
+    `points` are rows of `harness.paper.replay.curves.beside`, `arms` is what arms are called. Ours have a colour a
+    family, in a shade for each way of training. Bars go from the best to the worst seed. What diverged, or was not run,
+    is not there.
     """
-    measured = _at_published(published, measured)
-    keys = list(dict.fromkeys(published[list(panels)].itertuples(index=False, name=None)))
-    there = [key for key in keys if len(_of(measured, panels, key))] or keys
-    measured = measured.assign(name=measured["ours"].map(plain_name)).sort_values("family", kind="stable")
-    styles = family_styles(dict(zip(measured["name"], measured["family"], strict=True)))
+    ours = points[points["ours"].notna()]
+    named = ours.assign(name=[plain_name(series, arms) for series in ours["ours"]])
+    in_order = named.sort_values("family", kind="stable")
+    styles = family_styles(dict(zip(in_order["name"], in_order["family"], strict=True)))
+    panels = list(dict.fromkeys(points["panel"]))
+    there = [panel for panel in panels if panel in set(ours["panel"])] or panels
     columns = side_by_side(min(2, len(there)) if len(there) <= 2 else 3)
     has_room = len(there) % columns > 0  # for the legend, beside the last panel
     height = PANEL_HEIGHT if len(there) <= 2 else SMALL_HEIGHT
     figure, cells = panel_grid(len(there) + has_room, columns, height)
     grid = cells[: len(there)]
-    for axes, key in zip(grid, there, strict=True):
-        _panel(axes, _of(published, panels, key), _of(measured, panels, key), styles)
+    shown = [_published(points[points["panel"] == panel]) for panel in there]
+    for axes, panel, published in zip(grid, there, shown, strict=True):
+        _panel(axes, published, named[named["panel"] == panel].sort_values("x"), styles)
         size = all_axes().get(x)
         axes.set_xlabel(textwrap.fill(size.words if size else GRID_WORDS, LABEL_LETTERS))
-        axes.set_title(_title(key))
+        axes.set_title(_title(panel))
     for axes in grid[::columns]:
         axes.set_ylabel(y_words)
-    shown = [_of(published, panels, key) for key in there]
     legend = _legend(shown, styles)
     if has_room:
         cells[-1].axis("off")
@@ -62,9 +62,14 @@ def curves_figure(
     return figure
 
 
-def _title(key: tuple[str, ...]) -> str:
+def _published(points: pd.DataFrame) -> pd.DataFrame:
+    """The published points of a panel along its axis, once each, however many series of ours are beside them."""
+    return points.drop_duplicates(["curve", "x", "published"]).sort_values("x")
+
+
+def _title(panel: str) -> str:
     """The formula of a task, with what else makes the panel; or the words as they are."""
-    task, *more = key
+    task, *more = panel.split(" ")
     formula = load_target(task).formula if task in TASKS else task
     return "  ".join([formula, *more])
 
@@ -107,19 +112,6 @@ def course_figure(records: Sequence[tuple[str, Record]]) -> Figure:
         axes.set_ylabel("RMSE")
     grid[0].legend()
     return figure
-
-
-def _at_published(published: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
-    """Our points that stand for published ones: in the quantity that was published there, and at its place."""
-    keys = ["task", "shape", "grid", "quantity"]
-    there = published[[*keys, "family", "curve", "x"]].drop_duplicates(keys)
-    return measured.drop(columns="x").merge(there, on=keys)
-
-
-def _of(points: pd.DataFrame, panels: tuple[str, ...], key: tuple[str, ...]) -> pd.DataFrame:
-    """The points of one panel, along its axis."""
-    chosen = np.logical_and.reduce([points[name] == value for name, value in zip(panels, key, strict=True)])
-    return points[chosen].sort_values("x")
 
 
 def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: Mapping[str, Style]) -> None:

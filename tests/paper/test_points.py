@@ -8,7 +8,7 @@ import pytest
 
 from harness.paper.reference import load
 from harness.paper.replay import summary, with_outcomes
-from harness.paper.replay.outcome import MEANINGLESS
+from harness.paper.replay.points import MEANINGLESS
 
 
 def point(seeds: list[float], published: float = 1.0, errata: str = "") -> dict[str, object]:

@@ -1,16 +1,31 @@
-"""How far one of our errors is from a published one, and what that says; what a whole curve of them comes to."""
+"""Tables of points: published errors beside ours, what each pair says, and what many of them come to."""
 
 import math
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from harness.base.formats import human
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
+# `what` says in words which published number it is, `ours` which series of ours is beside it (nan if none); the errors
+# are those over `seeds`. `with_outcomes` adds the three after `errata`.
+POINT_COLUMNS = (
+    *("what", "ours", "published", "median", "best", "worst", "seeds", "errata"),
+    *("ratio", "tolerance", "outcome"),
+)
 # Errata that leave a published error without the meaning that its place in the figure gives it.
 MEANINGLESS = ("E2", "E4", "E9")
+
+
+def point(what: str, ours: str | float, published: float, errors: Sequence[float]) -> dict[str, Any]:
+    """A row of a table of points: a published number beside our errors, one a seed; nan where there are none."""
+    median, best, worst = (float(take(errors)) if len(errors) else math.nan for take in (np.median, min, max))
+    of_seeds = {"median": median, "best": best, "worst": worst, "seeds": len(errors) or math.nan}
+    return {"what": what, "ours": ours, "published": published, **of_seeds, "errata": ""}
 
 
 def with_outcomes(points: pd.DataFrame, tolerance: float) -> pd.DataFrame:
@@ -46,6 +61,7 @@ def compared(points: pd.DataFrame) -> pd.DataFrame:
     return points[~points["outcome"].str.startswith("not ")]
 
 
+# ---------------------------------------------------------------------------------------------------------- many points
 class Summary(NamedTuple):
     """What a set of points comes to: how many were compared, and how many have which outcome.
 
@@ -59,6 +75,21 @@ class Summary(NamedTuple):
     best_factor: float
     outcomes: dict[str, int]
 
+    @property
+    def words(self) -> str:
+        """`5 within 2x, 1 worse`."""
+        return outcome_words(self.outcomes)
+
+    @property
+    def apart(self) -> str:
+        """`typically 1.8x apart`."""
+        return f"typically {human(self.typical_factor, 2)}x apart"
+
+
+def outcome_words(outcomes: dict[str, int]) -> str:
+    """`5 within 2x, 1 worse`."""
+    return ", ".join(f"{count} {what}" for what, count in outcomes.items())
+
 
 def summary(points: pd.DataFrame) -> Summary:
     """The summary of points that have outcomes."""
@@ -71,17 +102,30 @@ def summary(points: pd.DataFrame) -> Summary:
     return Summary(len(found), typical, largest, best, outcomes)
 
 
-def outcome_words(outcomes: dict[str, int]) -> str:
-    """`5 within 2x, 1 worse`."""
-    return ", ".join(f"{count} {what}" for what, count in outcomes.items())
-
-
 def in_one_sentence(points: pd.DataFrame) -> str:
     """What all points of a page come to, as its first finding."""
     found = summary(points)
     if not found.points:
         return "No published point has a run of ours that it can be compared with."
-    return (
-        f"Of {found.points} points compared: {outcome_words(found.outcomes)}; "
-        f"typically {human(found.typical_factor, 2)}x apart."
+    return f"Of {found.points} points compared: {found.words}; {found.apart}."
+
+
+def groups(points: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """The points that say something, by the values of some columns, in the order of the first point of each group."""
+    for key, rows in compared(points).groupby(list(by), sort=False):
+        yield tuple(map(str, key)), rows
+
+
+def apart_table(points: pd.DataFrame, panel: str, introduction: str) -> Table:
+    """How far apart each published curve and each series of ours are; `panel` is what a panel of the figure is of."""
+    columns = (
+        *text_columns(panel, "published curve", "ours"),
+        *number_columns("points", "typical", "largest", "typical, best seeds"),
+        *text_columns("outcomes"),
     )
+    rows: list[tuple[str | float, ...]] = []
+    for key, part in groups(points, "panel", "curve", "ours"):
+        found = summary(part)
+        factors = (found.typical_factor, found.largest_factor, found.best_factor)
+        rows.append((*key, found.points, *(f"{human(factor)}x" for factor in factors), found.words))
+    return table_of("How far apart", columns, rows, introduction)

@@ -1,0 +1,18 @@
+"""The replays that there are: each file here is one, named as its experiment in experiments/, and ends in REPLAY."""
+
+import pkgutil
+from importlib import import_module
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.paper.replay.content import Replay
+
+FILES = sorted(file.name for file in pkgutil.iter_modules(__path__))
+REPLAYS: dict[str, Replay] = {name: import_module(f"{__name__}.{name}").REPLAY for name in FILES}
+
+
+def full_name(name: str) -> str:
+    """The replay of that name, or the one that begins so; a HarnessError names the nearest one."""
+    found = [one for one in REPLAYS if one.startswith(name)]
+    if len(found) != 1:
+        raise HarnessError(f"{name}: no such replay; {did_you_mean(name, REPLAYS)}")
+    return found[0]

@@ -1,0 +1,221 @@
+"""App. C: the edges that are left of KANs trained sparse, setting by setting, and the formulas of what is left."""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from harness.base.formats import human
+from harness.paper.reference import load
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
+from harness.paper.replay.figures.edges import counts_figure, networks_figure
+from harness.paper.replay.points import in_one_sentence, point, with_outcomes
+from harness.record import Record
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.spec import KanShape
+
+WORDS = {"strength": "λ", "grid": "G", "order": "k"}
+COLUMNS = (  # of a table of runs
+    *("setting", "published", "seed", "edges", "shape", "scores", "lost_input"),
+    *("penalised_rmse", "test_rmse", "formula", "least_r2", "formula_rmse"),
+)
+STANDARD, PER_RANGE = "standard", ", per range"
+READ = 1e-4  # a formula's test RMSE up to which a run counts as read into the true one; targets are of size 1
+
+
+def ablation(runs: ReplayRuns, replay: Replay) -> Page:
+    """The page of the ablation: active edges by setting and seed, and the formulas of what is left."""
+    (name,) = replay.published
+    published = load(name)
+    survivals = _survivals(runs, published[published["setting"] == STANDARD].iloc[0])
+    points = with_outcomes(pd.DataFrame(_points(published, survivals)), replay.tolerance)
+    counts = survivals.pivot_table(index="setting", columns="seed", values="edges", dropna=False, sort=False)
+    left = survivals[survivals["edges"].notna()]
+    return Page(
+        points=points,
+        figures=(_counts(counts, points), *_networks(left)),
+        findings=(in_one_sentence(points), *_count_findings(points, counts), *_left_findings(left, len(survivals))),
+        tables=(_counts_table(counts, points), _left_table(survivals), *_formulas_table(left)),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- two sides
+def _survivals(runs: ReplayRuns, standard: pd.Series) -> pd.DataFrame:
+    """A row a run: its `setting` and seed, what pruning left and how good it is; `edges` is nan if it diverged before.
+
+    `setting` says how norms are taken too; `published` is its name in the published table, where nothing is said of it.
+    """
+    rows = [_survival(runs.records[run_id], standard) for run_id in runs.table["run_id"]]
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _survival(record: Record, standard: pd.Series) -> dict[str, Any]:
+    left, sparsity = record.pruned, record.run.recipe.sparsity
+    assert sparsity
+    published = _setting(record, standard)
+    setting = published + PER_RANGE if sparsity.per_range else published
+    run = {"setting": setting, "published": published, "seed": record.run.seed}
+    if left is None:
+        return run
+    formula = left.formula
+    test_rmse = record.metrics.losses.test if record.metrics else math.inf
+    return run | {
+        "edges": left.active_edges,
+        "shape": "[" + ",".join(map(str, left.network.shape)) + "]",
+        "scores": left.scores,
+        "lost_input": math.isfinite(test_rmse) and len(left.inputs) < record.run.network.inputs,
+        "penalised_rmse": left.test_rmse,
+        "test_rmse": test_rmse,
+        "formula": formula.text if formula else None,
+        "least_r2": formula.least_r2 if formula else None,
+        "formula_rmse": math.inf if formula is None or formula.test_rmse is None else formula.test_rmse,
+    }
+
+
+def _setting(record: Record, standard: pd.Series) -> str:
+    """In words: the knobs that are not as in the standard setting; entropy is there or it is not."""
+    sparsity, network = record.run.recipe.sparsity, record.run.network
+    assert sparsity
+    assert isinstance(network, KanShape)
+    knobs = {"strength": sparsity.strength, "grid": network.grid, "order": network.order}
+    other = [f"{WORDS[name]} = {value:g}" for name, value in knobs.items() if value != standard[name]]
+    if (sparsity.entropy > 0) != bool(standard["entropy"]):
+        other.append(("with" if sparsity.entropy else "without") + " entropy")
+    return ", ".join(other) or STANDARD
+
+
+def _points(published: pd.DataFrame, survivals: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """A row a setting of ours, and one more for each published setting without a run."""
+    edges = dict(zip(published["setting"], published["edges"].astype(float), strict=True))
+    for setting, here in survivals.groupby("setting", sort=False):
+        known = edges.get(here["published"].iloc[0], math.nan)
+        yield point(str(setting), str(setting), known, list(here["edges"].dropna()))
+    there = set(survivals["published"])
+    yield from (point(name, math.nan, known, ()) for name, known in edges.items() if name not in there)
+
+
+# -------------------------------------------------------------------------------------------------------------- words
+def _count_findings(points: pd.DataFrame, counts: pd.DataFrame) -> Iterator[str]:
+    """The settings that were published, and what settings and seeds change."""
+    for row in points[points["published"].notna() & points["median"].notna()].itertuples():
+        yield (
+            f"{row.what}: {row.published:g} edges in the paper, with one seed; ours {row.median:g} in the median of "
+            f"{row.seeds:g} seeds, {row.best:g} to {row.worst:g}."
+        )
+    medians = counts.median(axis=1).dropna()  # less settings of which every run diverged
+    if STANDARD in medians.index and len(medians) > 1:
+        spread = counts.loc[STANDARD].max() - counts.loc[STANDARD].min()
+        yield (
+            f"Settings move the median from {medians.min():g} ({medians.idxmin()}) to {medians.max():g} "
+            f"({medians.idxmax()}) edges; seeds alone move the standard setting by {spread:g}."
+        )
+
+
+def _left_findings(left: pd.DataFrame, runs: int) -> Iterator[str]:
+    """Runs that lost an input, of which the function needs both; those left with its shape, and with its formula."""
+    lost = left[left["lost_input"].astype(bool)]
+    if len(lost):
+        per_range = int(lost["setting"].str.endswith(PER_RANGE).sum())
+        yield (
+            f"Inputs that the function needs were lost in {len(lost)} runs, {len(lost) - per_range} with norms as in "
+            f"eq. 2.17 and {per_range} with norms per range: their test RMSE is {human(lost['test_rmse'].min())} or "
+            "more."
+        )
+    three = (left["shape"] == "[2,1,1]").sum()
+    yield f"{three} of {runs} runs are pruned to [2,1,1], the shape of the function."
+    read = left[left["formula_rmse"] < READ].sort_values("formula_rmse", kind="stable")
+    if len(read):
+        best = read.iloc[0]
+        yield (
+            f"{len(read)} runs are read into a formula with a test RMSE below {READ:g}, the best one "
+            f"{best['formula']} ({best['setting']}, seed {best['seed']}: {human(best['formula_rmse'])})."
+        )
+
+
+def _counts_table(counts: pd.DataFrame, points: pd.DataFrame) -> Table:
+    known = points.set_index("what").loc[counts.index]
+    shown = counts.assign(published=known["published"], median=known["median"], outcome=known["outcome"])
+    seeds = list(counts)
+    rows = shown[["published", *seeds, "median", "outcome"]].itertuples()
+    columns = (
+        *text_columns("setting"),
+        *number_columns("published", *(f"seed {seed}" for seed in seeds), "median"),
+        *text_columns("outcome"),
+    )
+    introduction = (
+        "Edges of the trained network, before anything is pruned, whose mean absolute value over the training points "
+        "is above the threshold; per range, that over the range of the edge's knots. A setting is named by what is not "
+        "standard."
+    )
+    return table_of("Active edges", columns, rows, introduction)
+
+
+def _left_table(survivals: pd.DataFrame) -> Table:
+    """Of every setting, what is left and how good that is; no median where half of the errors are infinite."""
+    rows = []
+    for setting, here in survivals.groupby("setting", sort=False):
+        left = here[here["edges"].notna()]
+        medians = (
+            left[["penalised_rmse", "test_rmse", "formula_rmse"]].astype(float).median().replace(math.inf, math.nan)
+        )
+        rows.append((str(setting), " ".join(left["shape"]), *medians))
+    introduction = (
+        "Shapes by seed, and medians over seeds of test RMSE: of the whole network at the end of the penalised part, "
+        "of the pruned network after its own training, and of the formula it is read into."
+    )
+    columns = (
+        *text_columns("setting", "shapes left"),
+        *number_columns("RMSE with the penalty", "RMSE pruned and trained on", "RMSE of the formula"),
+    )
+    return table_of("What is left", columns, rows, introduction)
+
+
+def _formulas_table(left: pd.DataFrame) -> Iterator[Table]:
+    """The best formula of every setting, if there are any."""
+    read = left[left["formula_rmse"] < math.inf]
+    if len(read):
+        best = read.loc[read.groupby("setting", sort=False)["formula_rmse"].idxmin()]
+        rows = best[["setting", "seed", "formula", "least_r2", "formula_rmse"]].itertuples(index=False)
+        introduction = (
+            "The seed whose formula has the least test RMSE. Every edge is snapped to a function by its values, then "
+            "all constants are fitted together; the least R² is that of the edges before. A formula of several hidden "
+            "nodes can be good and still not be the function."
+        )
+        columns = (*text_columns("setting", "seed", "formula"), *number_columns("least R²", "test RMSE"))
+        yield table_of("Read into formulas", columns, rows, introduction)
+
+
+# ------------------------------------------------------------------------------------------------------------ figures
+def _counts(counts: pd.DataFrame, points: pd.DataFrame) -> Picture:
+    published = points.set_index("what")["published"].reindex(counts.index)
+    return Picture(
+        "active_edges",
+        partial(counts_figure, counts, published),
+        "A heat map of the number of active edges, settings downwards and seeds across, beside the published numbers.",
+        "Edges of a KAN [2,5,1] that are active after training with the penalty, of 15; three would do. Left what "
+        "App. C shows, as far as it gives a number.",
+    )
+
+
+def _networks(left: pd.DataFrame) -> Iterator[Picture]:
+    """The networks of the standard setting, if any was not lost."""
+    standard = left[left["published"] == STANDARD]
+    names = "seed " + standard["seed"].astype(str) + standard["setting"].str.removeprefix(STANDARD)
+    if len(standard):
+        yield Picture(
+            "standard_networks",
+            partial(networks_figure, list(zip(names, standard["scores"], strict=True))),
+            "Diagrams of the networks of the standard setting, one a seed, every edge as dark as it is active.",
+            "The standard setting before pruning, inputs below. An edge is the darker and thicker, the larger "
+            "tanh(3 |φ|), which the paper's figures have as opacity: a hair is hardly used.",
+        )
+
+
+REPLAY = Replay(
+    place="App. C",
+    title="Sparse training, knob by knob",
+    published=("ablation",),
+    kind=ablation,
+)

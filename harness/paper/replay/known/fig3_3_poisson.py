@@ -1,0 +1,225 @@
+"""Fig. 3.3: squared errors of solutions of Poisson's equation in two norms, and one KAN held against MLPs."""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from harness.base.formats import human
+from harness.judging.scaling import SeriesFit, size_axes
+from harness.paper.reference import load
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
+from harness.paper.replay.curves import COUNTS, beside, chosen_networks, exponents
+from harness.paper.replay.figures.curves import curves_figure
+from harness.paper.replay.names import network_words
+from harness.paper.replay.points import apart_table, in_one_sentence
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.spec import axis_words
+
+# The column of what was published, and ours whose square it is: means over the square domain, not integrals over it.
+NORMS = {"L2²": ("l2_squared", "test_rmse"), "H1²": ("h1_squared", "test_h1_error")}
+COURSE = "course of "  # begins the name of a curve of panels 1 and 2
+GRID_ENDS = {49: 2, 99: 4, 149: 6, 199: 8, 249: 10}  # by the last step of a course on it
+# What the paper claims, sec. 3.4: this KAN against this MLP, a hundred times more accurate, a hundred times smaller.
+KAN, MLP = "[2,10,1]", "[2,100,100,100,1]"
+MOST_PARAMETERS = 20_601  # of an MLP that the KAN is held against: the trainable ones of the paper's
+# Erratum E2: published at two depths.
+DUPLICATED = ("MLP, depth 2", "MLP, depth 3")
+
+
+def poisson(runs: ReplayRuns, replay: Replay) -> Page:
+    """The page of Fig. 3.3; errors are squared on it, as in the figure."""
+    points = points_of(runs.table, replay)
+    who = duel(runs.table)
+    introduction = (
+        "The factor between our median over seeds and the published squared error, whichever is larger: 4x is 2x of "
+        "the error itself. A course is panels 1 and 2, at the end of every grid."
+    )
+    return Page(
+        points=points,
+        figures=tuple(norms_picture(runs.table, replay, axis) for axis in COUNTS),
+        findings=(in_one_sentence(points), *_duel_findings(who), *_depth_findings(points)),
+        tables=(
+            *_duel_table(who),
+            apart_table(points, "norm", introduction),
+            *_exponent_table(points, runs.fits),
+        ),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- two sides
+def published_points(replay: Replay, axis: str) -> pd.DataFrame:
+    """The published points, a row each and norm, as `curves.published_points` has them.
+
+    Those of the training curves (panels 1 and 2) are there at the end of every grid; as the errors of an MLP during
+    training are not ours to see, only its last. Their `curve` is `course of` and the shape.
+    """
+    scaling, dynamics = map(load, replay.published)
+    depth = "MLP, depth " + scaling["depth"].astype(str)
+    scaling = scaling.assign(curve=scaling["shape"].where(scaling["family"] == "kan", depth))
+    is_kan = dynamics["family"] == "kan"
+    grid = dynamics["step"].map(GRID_ENDS).where(is_kan)
+    is_end = np.where(is_kan, grid.notna(), dynamics.groupby("shape")["step"].transform("max") == dynamics["step"])
+    dynamics = dynamics.assign(grid=grid.astype("Int64"), curve=COURSE + dynamics["shape"])[is_end]
+    sizes = scaling.drop_duplicates(["shape", "grid"])[["shape", "grid", *COUNTS]]
+    both = pd.concat([scaling, dynamics.merge(sizes, on=["shape", "grid"])], ignore_index=True)
+    points = both[["shape", "family", "curve", "errata"]].assign(
+        task="poisson", grid=both["grid"].fillna(0).astype(int), x=both[axis].astype(float)
+    )
+    words = network_words(points["shape"], points["grid"]) + np.where(_is_course(points), " (course)", "")
+    of_norms = [
+        points.assign(published=both[theirs], quantity=norm, panel=norm, what=f"{norm} " + words)
+        for norm, (theirs, _) in NORMS.items()
+    ]
+    return pd.concat(of_norms, ignore_index=True)
+
+
+def _is_course(points: pd.DataFrame) -> pd.Series:
+    return points["curve"].str.startswith(COURSE)
+
+
+def points_of(table: pd.DataFrame, replay: Replay, axis: str = COUNTS[0]) -> pd.DataFrame:
+    """A row a published point and series of ours with that network, with its outcome."""
+    return beside(published_points(replay, axis), _with_squares(table), replay.tolerance)
+
+
+def _with_squares(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs with a column for each norm; if all diverged, no run has an H1 error."""
+    table = table.assign(test_h1_error=table.get("test_h1_error", math.nan))
+    return table.assign(**{norm: table[ours] ** 2 for norm, (_, ours) in NORMS.items()})
+
+
+def norms_picture(table: pd.DataFrame, replay: Replay, axis: str) -> Picture:
+    """Errors in both norms against a count of parameters."""
+    points = points_of(table, replay, axis)
+    return Picture(
+        f"replay_{axis.removeprefix('params.')}",
+        partial(curves_figure, points[~_is_course(points)], replay.arms, axis, "mean squared error"),
+        "Published squared errors and ours in two norms; the numbers are in the table of points",
+        f"Squared errors against {axis_words(axis)}. Hollow: published; the MLPs of depths 2 and 3 have one "
+        "curve between them (E2). Filled: ours, the median over seeds; bars go from the best to the worst.",
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- one against one
+class Duel(NamedTuple):
+    """Medians over seeds of the KAN on its finest grid, of the best MLP that is not too large, and of the paper's MLP.
+
+    Each is None where it was not run to its end.
+    """
+
+    kan: pd.Series | None
+    best: pd.Series | None
+    chosen: pd.Series | None
+
+
+def duel(table: pd.DataFrame) -> Duel:
+    """Who is held against whom: validation chooses among MLPs, and the series (activation) of the paper's."""
+    runs = chosen_networks(_with_squares(table))
+    runs = runs.fillna(dict.fromkeys((*NORMS, "validation_rmse"), np.inf))  # what diverged
+    numbers = [name for name in (*size_axes(), "evaluations", "validation_rmse") if name in runs]
+    groups = runs.groupby(["shape", "grid", "series"], sort=False)
+    medians = groups[[*numbers, *NORMS, "seconds in the pack"]].median().reset_index()
+    ended = medians[np.isfinite(medians["validation_rmse"])].sort_values("validation_rmse", kind="stable")
+    mlps = ended[(ended["grid"] == 0) & (ended["params.trainable"] <= MOST_PARAMETERS)]
+    kans = ended[(ended["shape"] == KAN) & (ended["grid"] > 0)].sort_values("grid", ascending=False, kind="stable")
+    return Duel(*(None if rows.empty else rows.iloc[0] for rows in (kans, mlps, mlps[mlps["shape"] == MLP])))
+
+
+def _duel_table(one: Duel) -> Iterator[Table]:
+    """Errors, counts under every convention and seconds, and how many times the KAN's an MLP's are."""
+    kan, rivals = one.kan, [row for row in (one.best, one.chosen) if row is not None]
+    if kan is None or not rivals:
+        return
+    if len(rivals) == 2 and rivals[0].equals(rivals[1]):
+        rivals = rivals[:1]
+    heads = [f"{row['series']} {row['shape']}" for row in rivals]
+    over = [f"{head}, over the KAN's" for head in heads]
+    columns = (*text_columns(""), *number_columns(f"KAN {KAN}, G = {kan['grid']}", *heads, *over))
+    rows = [
+        (name, kan[name], *(row[name] for row in rivals), *(row[name] / kan[name] for row in rivals))
+        for name in (*NORMS, *size_axes(), "evaluations", "seconds in the pack")
+        if name in kan and not math.isnan(kan[name])
+    ]
+    introduction = (
+        "Medians over seeds. First the MLP with the least median validation loss among all with at most "
+        f"{MOST_PARAMETERS:,} trainable parameters, then the paper's own choice with its better activation, if it was "
+        "run. Training FLOPs are of the evaluations that were made; a point inside the square counts as four, for its "
+        "value, two derivatives and Laplacian. Seconds are those alone on the machine, if harness bench measured "
+        "them; seconds in the pack hang on what else was in it."
+    )
+    yield table_of("The KAN against MLPs", columns, rows, introduction)
+
+
+def _duel_findings(one: Duel) -> Iterator[str]:
+    """What the best MLP of ours does, the paper's claim and its own points, and what the MLP of that claim does."""
+    if one.kan is not None and one.best is not None:
+        yield _duel_words(f"the best MLP of at most {MOST_PARAMETERS:,} parameters", one.kan, one.best)
+    published = load("pde_scaling")
+    kan = published[(published["shape"] == KAN) & published["grid"].notna()].iloc[-1]
+    mlp = published[published["shape"] == MLP].iloc[0]
+    best = published[(published["family"] == "mlp") & (published["params.trainable"] <= MOST_PARAMETERS)]
+    yield (
+        f"The paper says that the KAN {KAN} is 100 times more accurate (squared L2 error) than the MLP {MLP}, and 100 "
+        f"times smaller. Its figure gives {human(mlp['l2_squared'] / kan['l2_squared'], 2)} and "
+        f"{human(mlp['params.paper'] / kan['params.paper'], 2)} times, on true parameters "
+        f"{human(mlp['params.trainable'] / kan['params.trainable'], 2)}; against the best of its MLPs of that size or "
+        f"less {human(best['l2_squared'].min() / kan['l2_squared'], 2)} times."
+    )
+    if one.kan is not None and one.chosen is not None:
+        yield _duel_words("the MLP of the paper's claim", one.kan, one.chosen)
+
+
+def _duel_words(who: str, kan: pd.Series, mlp: pd.Series) -> str:
+    times = {name: human(mlp[name] / kan[name], 2) for name in (*NORMS, *mlp.index[mlp.index.isin(size_axes())])}
+    return (
+        f"Ours: {who} is {mlp['series']} {mlp['shape']}, with {human(mlp['params.trainable'], 3)}. Its squared errors "
+        f"are {times['L2²']} (L2) and {times['H1²']} (H1) times those of the KAN {KAN}, its parameters "
+        f"{times['params.trainable']} times, its training FLOPs {times['flops_train.shared_dense']} (shared-dense) "
+        f"and {times['flops_train.local_min']} times (local minimum)."
+    )
+
+
+def _depth_findings(points: pd.DataFrame) -> Iterator[str]:
+    """Which of two depths the curve is of that was published for both (E2), by how near our points are to it."""
+    there = points[points["curve"].isin(DUPLICATED) & points["ours"].notna() & np.isfinite(points["median"])]
+    off = np.exp(np.abs(np.log(there["ratio"])).groupby(there["curve"]).mean())
+    if len(off) == len(DUPLICATED):
+        nearest, near, far = str(off.idxmin()).removeprefix("MLP, "), human(off.min(), 2), human(off.max(), 2)
+        yield (
+            f"The curve that is published for depths 2 and 3 (E2) is nearer to ours of {nearest}: typically {near}x "
+            f"apart, against {far}x."
+        )
+
+
+# ------------------------------------------------------------------------------------------------------------- tables
+def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesFit]) -> Iterator[Table]:
+    """Of every published KAN curve, beside a series of ours; laws are of the error in L2 alone."""
+    columns = (
+        *text_columns("norm", "network", "ours"),
+        *number_columns("published slope", "its half", "ours, halved", *(f"law, {count}" for count in COUNTS)),
+    )
+    introduction = (
+        "The figure's guide N^-4 goes with squared errors (E11): the errors themselves fall with half of the slope. "
+        "Splines of order 3 promise 4 in L2 and 3 in H1. Slopes are least squares in logarithms on the paper's axis; "
+        "laws are those of report.html, of the error itself, with 95 % intervals."
+    )
+    rows = []
+    for one in exponents(points[~_is_course(points)], fits):
+        slopes = (f"{slope:.2f}" for slope in (one.published, one.published / 2, one.ours / 2))
+        rows.append((*one.place, *slopes, *(one.laws if one.place[0] == "L2²" else ("", ""))))
+    if rows:
+        yield table_of("Exponents", columns, rows, introduction)
+
+
+REPLAY = Replay(
+    place="Fig. 3.3",
+    title="The Poisson equation",
+    published=("pde_scaling", "pde_dynamics"),
+    kind=poisson,
+    tolerance=4.0,  # of squared errors
+    arms={"kan": "KAN", "mlp": "MLP"},
+)

@@ -1,0 +1,231 @@
+"""Fig. 3.4: what networks that learn five peaks in phases still know when the last phase is over."""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from harness.base.formats import human
+from harness.paper.reference import load
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
+from harness.paper.replay.figures.forgetting import courses_figure, errors_figure
+from harness.paper.replay.names import plain_name
+from harness.paper.replay.points import in_one_sentence, point, with_outcomes
+from harness.record import Record
+from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.spec import KanShape, MlpShape, Network
+
+ITEM = "train RMSE after each phase"  # of the published table
+RIGHT_AFTER, IN_THE_END = "right after its phase", "after the last phase"
+KEPT = 2.0  # how many times larger errors may be in the end, where what was learnt is said to be kept
+RECIPES = ("paper", "later")  # the arms of which an error was published
+DRAWN = (*RECIPES, "base_trained", "scale_trained", "hidden_5_coarse", "mlp_silu", "mlp_tanh")  # whose course is drawn
+
+
+class OfArm(NamedTuple):
+    """What came of an arm: its records in phases, and training RMSE, a value a seed, infinite if it diverged.
+
+    These are means over phases, right after each and after the last one, and the error on all data at once. `times` is
+    the median over seeds of the second over the first.
+    """
+
+    arm: str
+    network: Network
+    parameters: int
+    records: tuple[Record, ...]
+    right_after: tuple[float, ...]
+    in_the_end: tuple[float, ...]
+    at_once: tuple[float, ...]
+    times: float
+
+    @property
+    def times_words(self) -> str:
+        """`1.2x`."""
+        return f"{human(self.times, 2)}x"
+
+
+def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
+    """The page: errors of every arm, phase by phase, and what is kept of them."""
+    (name,) = replay.published
+    (text,) = load(name).query("item == @ITEM")["value"]
+    published = float(text)  # the same after every phase
+    arms = arms_of(runs)
+    in_phases = [one for one in arms if one.records]
+    points = with_outcomes(pd.DataFrame(_points(in_phases, published)), replay.tolerance)
+    return Page(
+        points=points,
+        figures=(*_courses(in_phases, replay), _errors(in_phases, replay, published)),
+        findings=(in_one_sentence(points), *_recipe_findings(points), *_kept_findings(in_phases)),
+        tables=tuple(_tables(in_phases)),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ our side
+def arms_of(runs: ReplayRuns) -> list[OfArm]:
+    """The arms of the experiment that have runs here, in the order of its file."""
+    phases = {planned.run_id: planned.run.recipe.phases for planned in runs.manifest.runs}
+    errors = ["rmse_right_after", "rmse_in_the_end", "forgetting", "train_rmse"]
+    table = runs.table[runs.table["chosen"]]
+    table = table.assign(
+        **table.reindex(columns=errors).fillna(math.inf), in_phases=table["run_id"].map(phases).notna()
+    )
+    found = []
+    for arm, rows in table.groupby("arm", sort=False):
+        phased, at_once = rows[rows["in_phases"]], rows[~rows["in_phases"]]
+        any_record = runs.records[rows["run_id"].iloc[0]]
+        found.append(
+            OfArm(
+                arm=str(arm),
+                network=any_record.run.network,
+                parameters=any_record.counts["params.trainable"],
+                records=tuple(runs.records[run_id] for run_id in phased["run_id"]),
+                right_after=tuple(phased["rmse_right_after"]),
+                in_the_end=tuple(phased["rmse_in_the_end"]),
+                at_once=tuple(at_once["train_rmse"]),
+                times=phased["forgetting"].median(),
+            )
+        )
+    return found
+
+
+def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
+    """A row an arm, phase and moment; one for each recipe that was published and has not been run."""
+    for name in RECIPES:
+        if all(one.arm != name for one in arms):
+            none = point(f"{name}, {RIGHT_AFTER}", math.nan, published, ())
+            yield none | {"phase": None, "moment": RIGHT_AFTER}
+    for one in arms:
+        for phase in range(one.records[0].run.recipe.phases or 0):
+            for moment, end in ((RIGHT_AFTER, phase), (IN_THE_END, -1)):
+                errors = [record.phases[end].rmse[phase] if record.phases else math.inf for record in one.records]
+                known = published if one.arm in RECIPES and moment == RIGHT_AFTER else math.nan
+                row = point(f"peak {phase + 1}, {moment}", one.arm, known, errors)
+                yield row | {"phase": phase + 1, "moment": moment}
+
+
+# -------------------------------------------------------------------------------------------------------------- words
+def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
+    """How far the recipes come that were published."""
+    for name in RECIPES:
+        rows = points[points["ours"] == name]
+        if len(rows):
+            first, last = (rows.loc[rows["moment"] == moment, "median"].max() for moment in (RIGHT_AFTER, IN_THE_END))
+            yield (
+                f"{name}: right after its phase every peak has a training RMSE of at most {human(first)}; "
+                f"{human(rows['published'].max())} was published. After the last phase it is at most {human(last)}."
+            )
+
+
+def _kept_findings(arms: Sequence[OfArm]) -> Iterator[str]:
+    """Who keeps what was learnt and who does not, and what those can learn at once."""
+    keep = [f"{one.arm} ({one.times_words})" for one in arms if one.times <= KEPT]
+    lost = [one for one in arms if not one.times <= KEPT]
+    if keep:
+        yield f"What was learnt is kept, with errors at most {KEPT:g} times those right after a phase, by {_and(keep)}."
+    if lost:
+        lose = [f"{one.arm} ({one.times_words})" for one in lost]
+        yield f"It is forgotten, and errors grow so many times, by {_and(lose)}."
+    if able := [f"{one.arm} {human(np.median(one.at_once), 2)}" for one in lost if one.at_once]:
+        yield f"With all data at once, by as many evaluations, these have a training RMSE of: {', '.join(able)}."
+
+
+def _and(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _tables(arms: Sequence[OfArm]) -> Iterator[Table]:
+    columns = (
+        *text_columns("arm", "network"),
+        *number_columns("trainable parameters", "right after", "after the last", "times more"),
+        *number_columns("after the last, best to worst", "all data at once"),
+    )
+    introduction = (
+        "Training RMSE, mean over the peaks, right after each one's phase and after the last phase; then that of the "
+        "same network on all data at once. Medians over seeds. “Times more” is that of each seed's ratio."
+    )
+    rows = [
+        (
+            *(one.arm, _words(one.network), one.parameters),
+            *(float(np.median(errors)) for errors in (one.right_after, one.in_the_end)),
+            *(one.times_words, f"{human(min(one.in_the_end))} to {human(max(one.in_the_end))}"),
+            float(np.median(one.at_once)) if one.at_once else None,
+        )
+        for one in arms
+    ]
+    if rows:
+        yield table_of("What is kept", columns, rows, introduction)
+
+
+def _words(network: Network) -> str:
+    """`[1,1] G=200 k=3, base frozen`, `[1,16,16,1], silu`."""
+    if isinstance(network, MlpShape):
+        return f"{network.words}, {network.activation}"
+    if not isinstance(network, KanShape):
+        return network.words
+    base = {True: "base trained", False: "no base", "frozen": "base frozen"}[network.base]
+    return f"{network.words}, {base}" + (", scales trained" if network.scales else "")
+
+
+# ------------------------------------------------------------------------------------------------------------ figures
+def _courses(arms: Sequence[OfArm], replay: Replay) -> Iterator[Picture]:
+    """The runs whose error in the end is the median one, of the arms that are to be drawn."""
+    rows = []
+    for one in arms:
+        done = [
+            (error, record) for error, record in zip(one.in_the_end, one.records, strict=True) if _is_drawable(record)
+        ]
+        if one.arm in DRAWN and done:
+            _, record = sorted(done, key=lambda pair: pair[0])[len(done) // 2]
+            rows.append((f"{plain_name(one.arm, replay.arms)}\n{_words(one.network)}", record))
+    if rows:
+        yield Picture(
+            "replay",
+            partial(courses_figure, rows),
+            "A row an arm, a column a phase: the target, and what the network makes of it after the phase",
+            "After each phase, left to right. Thin: the target. Thick: the network of the median seed. Shaded: where "
+            "the data of the phase are. What lies beyond the panels is cut off.",
+        )
+
+
+def _is_drawable(record: Record) -> bool:
+    return bool(record.phases and record.phases[-1].outputs)
+
+
+def _errors(arms: Sequence[OfArm], replay: Replay, published: float) -> Picture:
+    errors = {plain_name(one.arm, replay.arms): (one.right_after, one.in_the_end, one.at_once) for one in arms}
+    return Picture(
+        "kept",
+        partial(errors_figure, errors, published),
+        "Training errors of every arm right after each phase, after the last one, and with all data at once",
+        "Training RMSE, mean over the peaks. Hollow: right after each one's phase. Filled: after the last phase. "
+        "Cross: all data at once. Medians over seeds, bars from the best to the worst; the broken line was published.",
+    )
+
+
+REPLAY = Replay(
+    place="Fig. 3.4",
+    title="Forgetting",
+    published=("protocol",),
+    kind=forgetting,
+    arms={
+        "paper": "the paper's KAN",
+        "later": "pykan's later KAN, no base",
+        "base_trained": "that with a trained base",
+        "scale_trained": "that with trained scales",
+        "knots_moved": "that with moved knots",
+        "coarse": "that with 10 intervals",
+        "order_5": "that of order 5",
+        "hidden_2": "that with 2 hidden nodes",
+        "hidden_5": "that with 5 hidden nodes",
+        "hidden_5_coarse": "5 hidden nodes, 20 intervals",
+        "by_adam": "that by Adam",
+        "mlp_silu": "MLP, SiLU",
+        "mlp_tanh": "MLP, tanh",
+        "mlp_equal": "MLP of equal size",
+        "mlp_by_adam": "MLP by Adam",
+    },
+)
