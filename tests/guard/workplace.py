@@ -72,7 +72,7 @@ def make_records(name: str) -> None:
 
 def make_searched(name: str) -> None:
     """Freeze an experiment with a search and publish its records."""
-    manifest, _ = freeze_file(Path("experiments") / f"{name}.yaml", RESULTS, "full", replan=False)
+    manifest, _ = freeze_file(Path("experiments") / f"{name}.yaml", RESULTS, "full", replan=False, say=print)
     _make_records(manifest)
 
 
