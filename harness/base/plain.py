@@ -90,7 +90,9 @@ def plain(value: Any) -> Any:
 
 def _plain_fields(value: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, key in keys_of(value.__class__).items():
+    if not (keys := keys_of(value.__class__)):
+        raise TypeError(f"{value.__class__}: none of its fields says what it means in JSON")
+    for name, key in keys.items():
         said = plain(getattr(value, name))
         found |= said if key.is_inline else {name: said}
     return found

@@ -30,14 +30,17 @@ class Caution:
     reason: Annotated[str, REASON]
 
 
-class Refused(HarnessError):
+class NoNumber(HarnessError):
     """The data do not carry a number that was asked for."""
 
     def __init__(self, code: str, reason: str):
         self.refusal = Refusal(code, reason)
         super().__init__(str(self.refusal))
 
+    def __reduce__(self) -> tuple[type[NoNumber], tuple[str, str]]:
+        return NoNumber, (self.refusal.code, self.refusal.reason)
+
 
 def refusal_of(error: HarnessError) -> Refusal:
     """The reason why there is no number, where looking for it raised this."""
-    return error.refusal if isinstance(error, Refused) else Refusal("", str(error))
+    return error.refusal if isinstance(error, NoNumber) else Refusal("", str(error))

@@ -37,8 +37,7 @@ class Group(click.Group):
 
     def imported(self, name: str) -> click.Command:
         """The command itself, from its file."""
-        name_in_python = name.replace("-", "_")
-        return getattr(import_module(f"harness.cli.commands.{name_in_python}"), name_in_python)
+        return getattr(import_module(f"harness.cli.commands.{name}"), name)
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]

@@ -1,4 +1,4 @@
-"""--wandb and what goes with it, of commands that mirror finished runs."""
+"""--wandb and what goes with it, of commands that copy finished runs to it."""
 
 from collections.abc import Mapping
 from typing import Any

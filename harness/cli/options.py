@@ -84,13 +84,10 @@ def confirm(question: str, yes: bool, refused: str) -> None:
         raise HarnessError(refused, INCOMPLETE)
 
 
-def asked(question: str, refused: str, unasked: str = "--yes") -> bool:
-    """Whether the user agrees; no is what Enter says. A HarnessError if nobody can be asked, or Ctrl-C ends it.
-
-    `unasked` are the options with which nobody is asked.
-    """
+def asked(question: str, refused: str) -> bool:
+    """Whether the user agrees; no is what Enter says. A HarnessError if nobody can be asked, or Ctrl-C ends it."""
     if sys.stdin is None or not sys.stdin.isatty():
-        raise HarnessError(f"{refused}: there is no terminal to ask at; {unasked} goes on without asking")
+        raise HarnessError(f"{refused}: there is no terminal to ask at; --yes goes on without asking")
     try:
         return click.confirm(question)
     except click.Abort:  # Ctrl-C or the end of the input

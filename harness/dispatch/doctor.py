@@ -5,7 +5,8 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,8 +66,12 @@ def examine(
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
-    for about, findings in (("cluster", ask_cluster(profile)), ("results", try_results(results))):
-        for finding in findings:
+    groups: dict[str, Callable[[], Iterable[Finding]]] = {
+        "cluster": partial(ask_cluster, profile),
+        "results": partial(try_results, results),
+    }
+    for about, found in groups.items():
+        for finding in found():
             failed = failed or finding.level == "FAILED"
             yield about, finding
     if wait_minutes is None:
@@ -107,8 +112,9 @@ def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
     found: list[Finding] = []
     for name in names:
         nodes = parse_nodes(ask("sinfo", "--noheader", "--Node", f"--partition={name}", "--format=%N|%c|%m|%G|%T"))
-        found += partition_rows(name, profile, partitions, nodes, _groups(), known.configuration)
-    yield from found
+        rows = list(partition_rows(name, profile, partitions, nodes, _groups(), known.configuration))
+        found += rows
+        yield from rows
     if known.has_accounting and (profile.account or profile.qos):
         own = ask("sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={user()}", "format=Account,QOS")
         enforced = known.configuration.get("AccountingStorageEnforce", "none")

@@ -34,7 +34,8 @@ SILENT_SECONDS = 60  # after which wandb is taken for stuck
 END_SECONDS = 60.0  # at the end of training, for what wandb has not got yet
 PAUSE_SECONDS = 30.0  # between two times that training copies what has ended
 LARGEST_BATCH = {"online": 1, "offline": 50}  # a batch of offline runs waits for wandb's service once
-OVERRULED = ("WANDB_MODE", "WANDB_SERVICE")  # a mode beside ours, and the service of another program of wandb's
+# A mode beside ours, the service of another program of wandb's, and those under which wandb leaves out our ids.
+OVERRULED = ("WANDB_MODE", "WANDB_SERVICE", "WANDB_SWEEP_ID", "WANDB_LAUNCH")
 
 
 class Mirror(Frozen):
@@ -143,8 +144,9 @@ def check_wandb(mode: Literal["online", "offline"]) -> None:
         raise HarnessError(f"wandb: {mode}: it is not installed; `pip install wandb`, or go without")
     if mode == "offline":
         return
-    with _other_process() as pool:
-        has_key = pool.apply(_has_key)
+    has_key = False
+    with _other_process() as pool, suppress(multiprocessing.TimeoutError):
+        has_key = pool.apply_async(_has_key).get(SILENT_SECONDS)
     if not has_key:
         raise HarnessError(
             "wandb: online: there is no API key; `wandb login` or WANDB_API_KEY give one, or say offline, which "
@@ -258,6 +260,12 @@ class Export:
 
     def go_on(self, progress: Callable[[int, int], None] = lambda done, of: None) -> None:
         """Copy what has ended and was not tried; `progress` hears how many of how many are through."""
+        try:
+            self._go_on(progress)
+        except OSError as error:  # no process can be made, or the records cannot be listed
+            self.say(f"wandb: {_words(error)}")
+
+    def _go_on(self, progress: Callable[[int, int], None]) -> None:
         waiting = [runs for runs in self._ended() if runs not in self.failures]
         size = LARGEST_BATCH[self.mirror.mode]
         batches = [waiting[start : start + size] for start in range(0, len(waiting), size)]
@@ -277,7 +285,7 @@ class Export:
         known = any(self.failures.values())
         self.failures |= failures
         if not known and (first := next(filter(None, failures.values()), None)):
-            self.say(f"wandb: {first}; this is said once")
+            self.say(f"wandb: {first}; more are counted")
 
     @property
     def left(self) -> int:
@@ -288,7 +296,11 @@ class Export:
         """Say how many are copied and where, and what to do about those that are not."""
         left, ended = self.left, len(self._ended())
         where = "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
-        move = f"; `harness status FILE --wandb {self.mirror.mode}` goes on" if left else ""
+        fields = type(self.mirror).model_fields
+        own = {name: getattr(self.mirror, name) for name in ("per", "project", "entity")}
+        options = "".join(f" --wandb-{name} {value}" for name, value in own.items() if value != fields[name].default)
+        why = next((f" ({failure})" for failure in self.failures.values() if failure), "")
+        move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if left else ""
         self.say(f"wandb: {ended - left} of {ended} finished {self.mirror.per}s are {where}{move}")
 
     def _ended(self) -> list[RunIds]:
@@ -328,7 +340,8 @@ def _other_process() -> Pool:
 
 def _alone() -> None:
     """Leave wandb no terminal to write to or to ask at, and nothing that overrules what it is asked for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is on its way gets there
+    for number in (signal.SIGINT, signal.SIGUSR2):  # they are for who watches, and what is on its way gets there
+        signal.signal(number, signal.SIG_IGN)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)

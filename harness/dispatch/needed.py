@@ -65,15 +65,20 @@ def plans_in(folders: Sequence[Path], progress: Progress, unknown: str = "") -> 
     for number, folder in enumerate(folders, start=1):
         progress("plans", number, len(folders))
         try:
-            for path in [folder / name for name in os.listdir(folder) if MANIFEST.fullmatch(name)]:
+            paths = [folder / name for name in os.listdir(folder) if MANIFEST.fullmatch(name)]
+        except OSError as error:
+            unknown = f"{os_words(error, folder)}, so a plan that is not seen may name them"
+            continue
+        for path in paths:
+            try:
                 planned = plain_plan(path)["runs"]
-                runs = frozenset(each["run_id"] for each in planned)
-                naming |= dict.fromkeys([*runs, *_data_of(planned)], folder)
-                if path == manifest_path(folder):
-                    standing[folder] = runs
-        except (OSError, HarnessError) as error:
-            why = os_words(error, folder) if isinstance(error, OSError) else error
-            unknown = f"{why}, so a plan that is not seen may name them"
+            except HarnessError as error:
+                unknown = f"{error}, so a plan that is not seen may name them"
+                continue
+            runs = frozenset(each["run_id"] for each in planned)
+            naming |= dict.fromkeys([*runs, *_data_of(planned)], folder)
+            if path == manifest_path(folder):
+                standing[folder] = runs
     return Plans(naming, standing, unknown)
 
 

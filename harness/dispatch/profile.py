@@ -119,7 +119,7 @@ class Profile(Frozen):
     )
     wckey: SingleLine = ""
     share: Literal["user", "group"] = Field("user", description="whose jobs may go on from what these leave")
-    wandb: Mirror | None = Field(None, description="where finished runs are mirrored to")
+    wandb: Mirror | None = Field(None, description="where finished runs are copied to, by wandb")
     sbatch: dict[str, Annotated[str | int | bool, BeforeValidator(_value)]] = Field(
         {}, description="any other option of sbatch, by its long name"
     )

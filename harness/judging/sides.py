@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.base.reasons import Refused
+from harness.base.reasons import NoNumber
 from harness.comparison.effort import Searched, Value, value
 from harness.comparison.replicates import (
     BestRatio,
@@ -180,7 +180,7 @@ def largest_common(curves: Sequence[SideCurve]) -> float:
     low, high = common(curves)
     if high < low * (1 - END_TOLERANCE):
         told = ", ".join(f"{one.name} has {one.axis} from {one.sizes[0]:.4g} to {one.sizes[-1]:.4g}" for one in curves)
-        raise Refused("NO_OVERLAP", told)
+        raise NoNumber("NO_OVERLAP", told)
     return high
 
 
@@ -197,7 +197,7 @@ def read(one: SideCurve, at: float) -> np.ndarray:
     if (lost := max(one.lost[lower], one.lost[upper])) > MOST_FAILED:
         where = " to ".join(dict.fromkeys(f"{one.sizes[place]:.4g}" for place in (lower, upper)))
         reason = f"{lost:.0%} of the runs of {one.name} at {one.axis} {where} diverged; mend them first"
-        raise Refused("CENSORED", reason)
+        raise NoNumber("CENSORED", reason)
     if lower == upper:
         return one.logs[lower]
     share = math.log(inside / one.sizes[lower]) / math.log(one.sizes[upper] / one.sizes[lower])
@@ -262,7 +262,7 @@ def check_any_learnt(curves: Sequence[SideCurve], at: float) -> None:
     """A HarnessError where all sides are worse than a constant at a budget: among failures nobody is ahead."""
     if len(worse_than_constant(curves, at)) == len(curves):
         medians = " and ".join(f"{one.name} {math.exp(np.nanmedian(read(one, at))):.3g}" for one in curves)
-        raise Refused(
+        raise NoNumber(
             "WORSE_THAN_CONSTANT",
             f"a constant has a test loss of {math.exp(curves[0].constant or 0):.3g}, and at {curves[0].axis} {at:.4g} "
             f"the medians are {medians}; give more data, or another training",
@@ -274,7 +274,7 @@ def _inside(one: SideCurve, at: float) -> float:
     inside = min(max(at, one.sizes[0]), one.sizes[-1])
     if abs(at / inside - 1) > END_TOLERANCE:
         ends = f"{one.sizes[0]:.4g} to {one.sizes[-1]:.4g}"
-        raise Refused("NO_OVERLAP", f"{one.name} has {one.axis} from {ends}, which leaves {at:.4g} out")
+        raise NoNumber("NO_OVERLAP", f"{one.name} has {one.axis} from {ends}, which leaves {at:.4g} out")
     return float(inside)
 
 

@@ -31,13 +31,20 @@ def size_words(size: int) -> str:
 
 
 def disk_words(results: Path, sizes: Mapping[str, int], notable: int) -> str:
-    """How much results take, by what they are, and how much of it `harness clean` would free if that is notable."""
+    """How much results take, by what they are, and how much `harness clean` would free of it if that is notable.
+
+    That is in checkpoints and snapshots.
+    """
     parts = ", ".join(f"{what} {size_words(size)}" for what, size in sizes.items() if size)
     told = f"disk: {results}/ takes {size_words(sum(sizes.values()))}" + (f" ({parts})" if parts else "")
     if not notable:
         return told
-    option = "" if results == Path("results") else f" --results {results}"
-    return f"{told}; `harness clean{option}` frees about {size_words(notable)}"
+    option = _results_option(results)
+    return f"{told}; `harness clean{option} --checkpoints --snapshots` frees about {size_words(notable)}"
+
+
+def _results_option(results: Path) -> str:
+    return "" if results == Path("results") else f" --results {results}"
 
 
 class DiskBytes(TypedDict):
@@ -51,7 +58,7 @@ class DiskBytes(TypedDict):
     data: Annotated[int, "of rows of data files"]
     other: Annotated[int, "of all others"]
     freed_by_clean: NotRequired[
-        Annotated[int, "what `harness clean` would free, if that is a tenth of all and 10 MB or more; else 0"]
+        Annotated[int, "what `harness clean --checkpoints --snapshots` would free, if a tenth of all and 10 MB; else 0"]
     ]
 
 
@@ -97,12 +104,12 @@ def question(wanted: Removable) -> str:
     return f"remove {', '.join(f'{kind} ({_amount(those)})' for kind, those in wanted.items())}?"
 
 
-def clean_lines(found: Removable, chosen: Sequence[Kind], removed: Mapping[Kind, Removed]) -> list[str]:
+def clean_lines(results: Path, found: Removable, chosen: Sequence[Kind], removed: Mapping[Kind, Removed]) -> list[str]:
     """What became of the kinds that were chosen, or else how to choose some."""
     if not found:
         return ["nothing can be removed"]
     if not chosen:
-        return [f"name the kinds to remove, as in `harness clean --{next(iter(found))}`"]
+        return [f"name the kinds to remove, as in `harness clean{_results_option(results)} --{next(iter(found))}`"]
     gone = {kind: f"{one.number:,}, {size_words(one.bytes)}" for kind, one in removed.items()}
     return [f"removed {kind}: {gone[kind]}" if kind in gone else f"{kind}: nothing can be removed" for kind in chosen]
 
@@ -126,7 +133,7 @@ class Cleaned(TypedDict):
     disk_bytes: Annotated[DiskBytes, "of it, after what was removed"]
     removable: Annotated[dict[Kind, RemovableSaid], "by kind"]
     stays: Annotated[list[str], "what stays, and why"]
-    removed: Annotated[Mapping[Kind, Removed], "by kind that was chosen"]
+    removed: Annotated[Mapping[Kind, Removed], "by kind that was chosen and of which there was something"]
 
 
 def clean_json(

@@ -1,4 +1,4 @@
-"""What the rules of a plan can be foreseen by: the runs that have records."""
+"""The runs that have records, from which it is foreseen what the rules of a plan will see."""
 
 from __future__ import annotations
 

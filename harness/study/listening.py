@@ -1,4 +1,4 @@
-"""Who hears how long work goes on: `harness.show.console.Terminal` prints it."""
+"""Who hears how work goes on that takes long: `harness.show.console.Terminal` prints it."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager

@@ -47,7 +47,7 @@ CHECKPOINT_SECONDS = 60.0  # of packs on this machine
 
 class Destination(NamedTuple):
     """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time; and
-    where finished runs are mirrored to.
+    where finished runs are copied to, by wandb.
 
     `profile_file` is where the profile was read from. With `idle_gpus` its GPUs are booked even if no run needs them.
     """

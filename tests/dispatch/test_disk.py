@@ -194,7 +194,7 @@ def test_what_is_shown_is_what_nobody_needs(made, swept):
     for kind, paths in made.expected.items():
         assert f"│ {kind} " in shown
         assert {str(Path(path).relative_to(swept.results)) for path in told["removable"][kind]["paths"]} == paths
-    assert shown.endswith("name the kinds to remove, as in `harness clean --checkpoints`\n")
+    assert shown.endswith(f"name the kinds to remove, as in `harness clean --results {swept.results} --checkpoints`\n")
     run = min(Path(path).stem for path in made.expected["unplanned"])
     assert f"  {run} rows.csv [1,3,1] seed " in shown
     assert "2 runs, which only training brings back" in shown
@@ -212,7 +212,8 @@ def test_status_says_how_much_disk_results_take(swept):
         assert told[what] == sum(size for path, size in sizes.items() if path.is_relative_to(below)) > 0
     shown = swept.harness("status", "sweep").output
     assert f"disk: {swept.results}/ takes {size_words(told['total'])} (records " in shown
-    assert f"`harness clean --results {swept.results}` frees about {size_words(told['freed_by_clean'])}" in shown
+    command = f"harness clean --results {swept.results} --checkpoints --snapshots"
+    assert f"`{command}` frees about {size_words(told['freed_by_clean'])}" in shown
     assert swept.harness("clean", None, "--snapshots", "--yes").exit_code == 0
     assert "harness clean" not in swept.harness("status", "sweep").output
 

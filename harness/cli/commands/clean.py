@@ -76,7 +76,8 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
     if as_json:
         click.echo(json_text(clean_json(results, sizes, rows, found, removed)))
     else:
-        _print([*clean_lines(found, chosen, removed), *([disk_words(results, sizes, notable=0)] if removed else [])])
+        on_disk = [disk_words(results, sizes, notable=0)] if removed else []
+        _print([*clean_lines(results, found, chosen, removed), *on_disk])
     failures = [failure for one in removed.values() for failure in one.failures]
     if failures:
         raise HarnessError(f"{len(failures)} could not be removed (first: {failures[0]})", INCOMPLETE)

@@ -69,12 +69,14 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
 
 
 def _export(file: Path | None, results: Path, options: Mapping[str, Any]) -> Export | None:
-    """What copies finished runs to wandb as `wandb_options` ask for, and speaks where JSON is not printed."""
+    """What copies finished runs to wandb as `wandb_options` ask for, and says on standard error how that goes."""
     mirror = mirror_of(options)
     if mirror is None:
         return None
     if file is None:
-        raise HarnessError(f"--wandb {mirror.mode}: say of which experiment, as in `harness status {EXAMPLE}`")
+        raise HarnessError(
+            f"--wandb {mirror.mode}: say of which experiment, as in `harness status {EXAMPLE} --wandb {mirror.mode}`"
+        )
     manifest, folder = frozen_plan(file, results)
     say = partial(click.echo, err=True)
     return Export(mirror, manifest.name, manifest.packs, records_of(folder), folder / "wandb", say)
