@@ -205,8 +205,8 @@ class Measured:
 @cache
 def _todays_operations() -> Callable[[Callable[[], object]], list]:
     """What counts, from today's files, also where `harness` is an earlier one, which may not have it."""
-    for name in ("dispatched", "traced"):
-        spec = spec_from_file_location(f"harness.count.{name}", ROOT / "harness" / "count" / f"{name}.py")
+    for name in ("harness.count.dispatched", "benchmarks.traced"):
+        spec = spec_from_file_location(name, ROOT.joinpath(*name.split(".")).with_suffix(".py"))
         assert spec
         assert spec.loader
         module = sys.modules[spec.name] = module_from_spec(spec)

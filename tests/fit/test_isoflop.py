@@ -124,6 +124,7 @@ def coverage(replicates, seed):
     return np.mean(held, axis=0), np.mean(excess), np.std(first) / np.sqrt(np.mean(errors))
 
 
+@pytest.mark.nightly
 def test_intervals_hold_the_truth():
     """Exponent and prediction are covered 93 to 98.5 times in 100, and noise alone explains the scatter."""
     shares, excess, ratio = coverage(500, seed=7)

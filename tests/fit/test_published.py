@@ -118,6 +118,7 @@ def test_chinchilla_by_ml_scalefit():
     assert raw.a == pytest.approx(fit.a * 1e6**fit.alpha.value, rel=1e-5)
 
 
+@pytest.mark.nightly
 def test_every_open_athena_sweep_has_a_surface():
     """Seven sweeps with and without outliers: finite estimates inside of their intervals, starts that agree."""
     runs = pd.read_csv(shared("scaling_data", "openathena_isoflops", "isoflops.csv"))

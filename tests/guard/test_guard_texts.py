@@ -37,7 +37,7 @@ def test_answers_and_pages_are_as_ever(folder):
     assert_as_ever(contents.commands_and_pages())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_more_pages_are_as_ever(folder):
     """Pages about stages, classes, a PDE and a user's own code, and those of all replays."""
     assert_as_ever(contents.more_pages())

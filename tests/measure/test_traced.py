@@ -1,7 +1,8 @@
 """What one call of torch code has a device do: which operations, how many bytes, and where the host waits."""
 
 import torch
-from traced import operations
+
+from benchmarks.traced import operations
 
 
 def test_operations_are_listed_in_order_with_their_bytes_and_without_views():

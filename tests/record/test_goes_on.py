@@ -150,7 +150,7 @@ def test_a_kept_file_is_merged_like_a_folder(planned):
     assert "records: 42 here already, the same" in told
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
     """The quickstart: trained, kept, its records deleted; run again it trains nothing and gives the same answer."""
     monkeypatch.chdir(tmp_path)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from networks import networks
-from traced import operations
 
+from benchmarks.traced import operations
 from harness import families
 from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, levenberg
 from harness.spec import (

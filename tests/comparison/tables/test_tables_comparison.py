@@ -225,6 +225,7 @@ def test_the_figure_shows_what_was_computed(table):
     assert [text.get_text() for text in left.texts] == ["▲ kan cheaper", "▼ mlp cheaper"]
 
 
+@pytest.mark.nightly
 def test_a_table_of_the_project_is_compared(tmp_path):
     """The published runs go through the same door, and --out has the JSON and the figure."""
     asked = ("--x", "params.trainable", "--y", "test_rmse", "--by", "series", "--config", "cell", "--seed", "seed")

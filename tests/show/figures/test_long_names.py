@@ -33,6 +33,7 @@ def alike(tmp_path_factory) -> Study:
     return study(tmp_path_factory.mktemp("alike"), arms, tasks=f"[{exp2d}, {additive}]", budgets=(60, 120, 250, 500))
 
 
+@pytest.mark.nightly
 def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike):
     """On a page and on a phone; also where tasks have one formula."""
     manifest, table, fits, _ = alike
