@@ -284,7 +284,7 @@ def test_failures_are_said_once_and_counted(export, tmp_path):
     first, last = offline.said
     assert first.startswith("wandb: NotADirectoryError")
     why = first.removeprefix("wandb: ").removesuffix("; more are counted")
-    where, move = tmp_path / "wandb", "`harness status FILE --wandb offline` goes on"
+    where, move = tmp_path / "wandb", "`harness status FILE --wandb offline --wandb-project theirs` goes on"
     assert last == f"wandb: 0 of 4 finished runs are in {where} ({why}); {move}"
 
 
@@ -322,7 +322,7 @@ def test_a_server_that_never_answers_is_not_waited_for(export, server, monkeypat
         if thread.name == "wandb":
             thread.join()
 
-    assert counted == ["wandb: 0 of 4 finished runs are uploaded; `harness status FILE --wandb online` goes on"]
+    assert counted == ["wandb: 0 of 4 finished runs are uploaded; `harness status FILE --wandb online --wandb-project theirs` goes on"]
     assert online.said[1:] == ["wandb: TimeoutError: no answer; more are counted"]
     assert online.left == 4
     assert multiprocessing.active_children() == []
