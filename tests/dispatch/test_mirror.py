@@ -322,7 +322,8 @@ def test_a_server_that_never_answers_is_not_waited_for(export, server, monkeypat
         if thread.name == "wandb":
             thread.join()
 
-    assert counted == ["wandb: 0 of 4 finished runs are uploaded; `harness status FILE --wandb online --wandb-project theirs` goes on"]
+    move = "`harness status FILE --wandb online --wandb-project theirs` goes on"
+    assert counted == [f"wandb: 0 of 4 finished runs are uploaded; {move}"]
     assert online.said[1:] == ["wandb: TimeoutError: no answer; more are counted"]
     assert online.left == 4
     assert multiprocessing.active_children() == []
