@@ -250,6 +250,7 @@ def test_a_keyword_that_it_does_not_take_is_said_at_any_size():
         module_network(Module(family="module", module="torch", size="width"), 1, 1, 1)
 
 
+@pytest.mark.nightly
 def test_an_evaluation_of_it_is_timed_like_others():
     """`harness bench FILE` times it alone; what it moves in bytes has no price."""
     network = module_network(Module(family="module", module=f"{HERE}:TwoLayers", size="width"), 2, 1, 5)

@@ -15,6 +15,7 @@ def removable(swept: Sweep) -> dict[str, list[str]]:
     return {kind: one["paths"] for kind, one in told.items() if one["paths"]}
 
 
+@pytest.mark.nightly
 def test_what_jobs_need_stays_until_they_have_ended(testbed, tmp_path, monkeypatch):
     """Waiting, with nobody to ask, and training; then snapshot and logs can go, and a run's story is still told."""
     testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")

@@ -189,6 +189,7 @@ def test_a_killed_worker(testbed, tmp_path):
     assert_went_on(swept)
 
 
+@pytest.mark.nightly
 def test_what_only_sacct_knows(accounting_testbed, tmp_path):
     """Of a killed job and one that scancel took from the queue, both forgotten by squeue, sacct tells which is it."""
     swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG, checkpoint_seconds=0.3, jobs_at_once=1)
@@ -259,6 +260,7 @@ def test_workers_pass_over_cancelled_runs(testbed, tmp_path):
     assert_complete(swept)
 
 
+@pytest.mark.nightly
 def test_a_job_with_no_other_runs_ends(testbed, tmp_path):
     """Of two jobs that run, the one of which every run is cancelled is gone at once."""
     swept = sweep(tmp_path, sizes=(20, 80), seeds=(0,), evaluations=LONG, checkpoint_seconds=0.3)
@@ -274,6 +276,7 @@ def test_a_job_with_no_other_runs_ends(testbed, tmp_path):
     assert_complete(swept)
 
 
+@pytest.mark.nightly
 def test_what_is_cancelled_while_the_controller_is_silent(testbed, tmp_path, monkeypatch):
     """The order is kept and the exit is 3; once SLURM answers, the same command ends the jobs."""
     swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG)

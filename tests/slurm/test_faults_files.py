@@ -205,6 +205,7 @@ def test_defaults_of_the_user_hide_no_jobs(testbed, tmp_path, monkeypatch):
 
 
 # --------------------------------------------------------------------------------------------------- workers and codes
+@pytest.mark.nightly
 def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
     """Its node was given up and its job trained elsewhere: both write, there is one record, and they are equal."""
     swept = sweep(tmp_path, **LONG)
@@ -227,6 +228,7 @@ def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
     assert "differ" not in swept.harness("status").output
 
 
+@pytest.mark.nightly
 def test_torn_logs(testbed, tmp_path):
     """What killed workers leave half-written is left out; the rest decides, and what they had saved goes on."""
     swept = sweep(tmp_path, sizes=(20, 40), **LONG)

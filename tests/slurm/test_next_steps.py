@@ -26,6 +26,7 @@ def drained(testbed: Bed) -> None:
     testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
 
 
+@pytest.mark.nightly
 def test_a_held_array_is_released(testbed, tmp_path):
     """One task of two is held, by its user or after too many requeues: the move that is told lets it go on."""
     swept = sweep(tmp_path, sizes=(20, 40), **LONG)

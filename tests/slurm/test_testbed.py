@@ -108,6 +108,7 @@ def test_accounting_enforces_limits(accounting_testbed, tmp_path):
         accounting_testbed.slurm(*limited, "MaxSubmitJobs=-1")
 
 
+@pytest.mark.nightly
 def test_the_job_of_a_frozen_node_goes_elsewhere(impatient_testbed, tmp_path):
     """A hung node is set down and its job requeued on the other; once the node speaks again, the old job is ended."""
     starts = tmp_path / "starts"
