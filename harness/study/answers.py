@@ -98,9 +98,13 @@ def _judged(
     command_to_train = f"harness run {command}{UNTIL_DECIDED if manifest.looks else ''}"
     try:
         wanted = wanted_now(manifest, folder)
-        if wanted.absent:
+        if wanted.absent and wanted.verdicts is None:
             why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
             return answer(None, why=why, command=command_to_train, notes=notes), None
+        if wanted.absent:  # between two looks: some rules are decided, and open ones wait for the next
+            more = f"open rules ask for {len(wanted.absent):,} more runs: `{command_to_train}`"
+            runs = len(wanted.run_ids) - len(wanted.absent)
+            return answer(wanted.verdicts, notes=(*notes, more), runs=runs), None
         records = read_present(manifest, records_of(folder))
     except HarnessError as error:
         if error.exit_code != INCOMPLETE:

@@ -74,7 +74,10 @@ def test_replicates_are_added_while_a_rule_is_open(here):
     lost.unlink()
     harness("status", FILE, exit_code=3)
     assert "are wanted by now have no record" in harness("report", FILE, exit_code=3)
-    assert "harness run tiny.yaml --until-decided" in harness("verdicts", FILE)
+    between_looks = harness("verdicts", FILE)
+    assert "harness run tiny.yaml --until-decided" in between_looks
+    judged_now = json.loads(harness("verdicts", FILE, "--json").splitlines()[0])["experiments"][0]["verdicts"]
+    assert [verdict["verdict"] for verdict in judged_now] == ["supported", "open"]
     harness("run", FILE, "--until-decided")
     assert (records(), numbers()) == (asked_for, judged)
 
