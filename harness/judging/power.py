@@ -1,7 +1,7 @@
 """What an open rule would need: how many more replicates, or why more will not help.
 
-It is asked as if the truth were the smallest difference that matters (`matters` of a rule) away from its limit; of
-`within`, as if both sides were equal. The difference that was estimated is never used: power at the estimate is another
+It is asked as if the truth were the smallest difference that matters (`matters` of a rule) away from its limit, or a
+larger one where that would need too many; of `within`, as if both sides were equal. The difference that was estimated is never used: power at the estimate is another
 form of its p-value (Hoenig and Heisey 2001).
 """
 
@@ -25,6 +25,8 @@ from harness.spec import Decide
 
 ENOUGH = 0.8  # the chance of a decision that is asked for
 MOST_REPLICATES = 1000
+LARGER_FACTORS = (2.0, 5.0, 10.0, 100.0)  # of ratios: asked in turn where a smaller one needs more than MOST_TIMES
+MOST_TIMES = 4  # the replicates that are there
 QUANTILES = 500  # of the error: the chance of a decision is right to 0.001
 LEAST_SPREAD = 1e-12  # no replicates are nearer to each other
 LARGEST_LOG = 700.0  # beyond it a factor is no float
@@ -88,16 +90,18 @@ def power_line(rule: Decide, numbers: Sequence[Number], last: Look) -> str:
     if bounded := [one for one in open_ones if one.found.bound]:
         where = f" on {bounded[0].unit}" if len(numbers) > 1 else ""
         return f"more replicates will not help{where}: most give a bound only; add budgets on its side"
-    difference, of_equality = difference_of(rule), rule.within is not None
-    needs = sorted(
-        (replicates_needed(one.spread or 0.0, difference, last.level, of_equality) or math.inf, one.unit, one)
-        for one in open_ones
-    )
+    of_equality = rule.within is not None
     decided = sum(one.outcome == "supported" for one in numbers)
-    needed, unit, one = needs[min(max(rule.at_least - decided, 1), len(needs)) - 1]
-    where = f" on {unit}" if len(numbers) > 1 else ""
-    what = f"{asked_words(rule)}{where}"
+    still_needed = min(max(rule.at_least - decided, 1), len(open_ones))
+    one = sorted(open_ones, key=lambda one: (one.spread or 0.0, one.unit))[still_needed - 1]
     replicates = one.found.replicates
+    for smallest in _asked_in_turn(rule):
+        difference = smallest if rule.takes.is_difference else math.log(smallest)
+        needed = replicates_needed(one.spread or 0.0, difference, last.level, of_equality) or math.inf
+        if needed <= MOST_TIMES * replicates:
+            break
+    where = f" on {one.unit}" if len(numbers) > 1 else ""
+    what = f"{asked_words(rule, smallest)}{where}"
     told = human(as_said(rule, seen(one.spread or 0.0, replicates, last.level, of_equality)))
     least = f"the present {replicates} can tell only one of {told} or more"
     if math.isinf(needed):
@@ -107,3 +111,10 @@ def power_line(rule: Decide, numbers: Sequence[Number], last: Look) -> str:
             f"the present {replicates} replicates see {what} ({100 * ENOUGH:g} %), so that the truth is probably nearer"
         )
     return f"{what} would need {int(needed) - replicates:,} more replicates ({100 * ENOUGH:g} %); {least}"
+
+
+def _asked_in_turn(rule: Decide) -> tuple[float, ...]:
+    """The smallest difference that matters, as the rule says it; of ratios larger factors too."""
+    if rule.takes.is_difference or rule.within is not None:
+        return (rule.smallest,)
+    return (rule.smallest, *(factor for factor in LARGER_FACTORS if factor > rule.smallest))

@@ -18,9 +18,9 @@ def rule_words(rule: Decide, axis: str, of: int | None = None) -> str:
     return f"{what}, {where}, by {axis}{matters}; intervals at {100 * rule.level:g} %"
 
 
-def matters_words(rule: Decide) -> str:
+def matters_words(rule: Decide, smallest: float | None = None) -> str:
     """How near to the limit is equal for all that matters: `within 10 %`, or `within 0.2` of a difference."""
-    smallest = rule.smallest
+    smallest = smallest or rule.smallest
     if rule.takes.is_difference:
         return f"within {smallest:g}"
     if smallest > LARGEST_IN_PERCENT:
@@ -28,10 +28,13 @@ def matters_words(rule: Decide) -> str:
     return f"within {100 * (smallest - 1):.3g} %"
 
 
-def asked_words(rule: Decide) -> str:
-    """What power is asked for: `a difference of 10 %`, or `equality within 10 %` of a rule that asks for that."""
-    matters = matters_words(rule)
-    return f"equality {matters}" if rule.within is not None else f"a difference {matters.replace('within', 'of', 1)}"
+def asked_words(rule: Decide, smallest: float | None = None) -> str:
+    """What power is asked for: `a difference of 10 %`, `a factor of 2`, or `equality within 10 %` of such a rule."""
+    matters = matters_words(rule, smallest)
+    if rule.within is not None:
+        return f"equality {matters}"
+    how_much = matters.removeprefix("within ")
+    return how_much if how_much.startswith("a factor") else f"a difference of {how_much}"
 
 
 def limit_words(rule: Decide) -> str:

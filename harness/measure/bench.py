@@ -71,9 +71,11 @@ TimingJob = tuple[Any, ...]  # a function of this module, and its arguments
 TIMED_FROM, MOST_EVALUATIONS = 1448, 512
 ENDLESS = 10**6  # the cap of a stage that never comes to its end
 # Of the torch engine so many are timed together; of the fused engine more, until they take a while.
-TORCH_EVALUATIONS, FUSED_EVALUATIONS, FUSED_SECONDS = 4, 8, 0.02
+TORCH_EVALUATIONS, FUSED_EVALUATIONS, FUSED_SECONDS = 4, 8, 0.004
 LEAST_REPEATS, MOST_REPEATS = 3, 100
-SOLO_SECONDS = 0.2  # what all repeats of a shape may take, if the least number doesn't take longer
+# What all repeats of a shape may take, if the least number doesn't take longer. Longer timings repeat no better: what
+# differs is the clock of a shared machine from minute to minute.
+SOLO_SECONDS = 0.03
 
 # What the rates of shapes that nobody timed are fitted to: networks as experiments have them, tiny to large.
 STANDARD_NETWORKS = (
@@ -137,11 +139,13 @@ def bench_solo(runs: Sequence[RunSpec], progress: Progress) -> tuple[list[SoloRo
 
 # ---------------------------------------------------------------------------------------------------------- processes
 def _in_worker(jobs: Sequence[TimingJob], progress: Progress) -> list[Any]:
-    """What the jobs return, in their order."""
+    """What the jobs return, in their order; they run in a random one, so that no arm meets the slow minutes alone."""
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker)
     try:
-        waiting = [executor.submit(*job) for job in jobs]
+        mixed = np.random.default_rng(0).permutation(len(jobs))
+        submitted = {index: executor.submit(*jobs[index]) for index in mixed}
+        waiting = [submitted[index] for index in range(len(jobs))]
         for done, future in enumerate(as_completed(waiting), start=1):
             future.result()
             progress(done, len(jobs))
