@@ -1,6 +1,6 @@
 """What the README shows of kept results: `python docs/first_screen.py` writes it anew. Tests hold that it is so.
 
-Two blocks: what the quickstart prints, and what was found with searched toys.
+Two blocks: what the quickstart prints, and what replicated searches of toy functions found.
 """
 
 import json
@@ -11,26 +11,21 @@ from typing import Any
 import pandas as pd
 
 from harness.base.formats import human
+from harness.base.reasons import Refusal
+from harness.judging.found import Found
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.winners import reported
-from harness.show.tables.headline import console_lines
+from harness.show.tables.headline import console_lines, found_exponent, lead_words
 from harness.spec import read_manifest
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results" / "reference" / "quickstart"
 KEPT = ROOT / "results" / "verdicts"
-SEARCHED = "per_flop_toys-evening"  # judged by rules 0.5: of a search of 64 settings a side, with these limits
-SIZE, FLOPS, SETTINGS = 400, 5e10, 64
+TOYS = ("toys-short",)  # kept answers
 FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d": "of four variables"}
-COUNTS = {
-    "params.trainable": "parameters",
-    "flops_train.shared_dense": "training FLOPs (dense)",
-}
-POOLED = {
-    "toys_pooled": "FLOPs, winners of three searches",
-    "toys_pooled-longer": "the same, 5 times the FLOPs",
-}
+PARAMS, DENSE = "params.trainable", "flops_train.shared_dense"
+OTHER_COUNTS = {"flops_train.local_min": "training FLOPs (local)", "seconds": "training seconds"}
 
 
 def answer() -> str:
@@ -44,41 +39,45 @@ def answer() -> str:
 
 
 def searched() -> str:
-    """Who leads on the searched toys: a row a count, a column a toy."""
-    kept = json.loads((KEPT / SEARCHED / "verdicts.json").read_text(encoding="utf-8"))
-    verdict = kept["verdicts"][0]
-    rows = [["at equal", *FORMULAS.values()], ["---"] * (1 + len(FORMULAS))]
-    for count, words in COUNTS.items():
-        found = {one["unit"]: one for one in verdict["numbers"] if one["convention"] == count}
-        rows.append([words, *(_lead(found[unit]) for unit in FORMULAS)])
-    for name, words in POOLED.items():
-        (pooled,) = json.loads((KEPT / name / "verdicts.json").read_text(encoding="utf-8"))["verdicts"]
-        found = {one["unit"]: one for one in pooled["numbers"]}
-        rows.append([words, *(_lead(found[unit]) for unit in FORMULAS)])
+    """Who leads on the toys: a row a count and effort, a column a toy."""
+    rows = [["at equal", "runs a size", *FORMULAS.values()], ["---"] * (2 + len(FORMULAS))]
+    for name in TOYS:
+        headline = json.loads((KEPT / name / "answer.json").read_text(encoding="utf-8"))["headline"]
+        rows += _rows(headline)
     how = (
-        "**Toy functions, both sides searched: how many times lower is the test RMSE at "
-        f"{human(SIZE)} parameters, or {human(FLOPS)} training FLOPs?** "
-        f"({SETTINGS} settings a side; {100 * verdict['interval_level']:.3g} % intervals over all "
-        f"looks, {_seeds_words(verdict['numbers'])} fresh seeds)"
+        "**Toy functions: whose test RMSE is lower, how many times?** "
+        f"({headline['replicates']} whole searches of each side; intervals at {100 * headline['level']:.3g} %)"
     )
     return "\n".join([how, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def _seeds_words(numbers: list[dict[str, Any]]) -> str:
-    """`12`, or `5 to 12` where some numbers were read again after fewer seeds."""
-    seeds = sorted({(number.get("later") or number)["look"]["seeds"] for number in numbers})
-    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+def _rows(headline: dict[str, Any]) -> list[list[str]]:
+    """The rows of one answer at its largest budgets: each count at full effort, and the first count with one run."""
+    largest, most = headline["places"][-1], max(one["runs"] for one in headline["efforts"])
+    efforts = {(one["runs"], one["task"]): one["ratio"] for one in headline["efforts"]}
+    readings = {(one["axis"], one["task"]): one["ratio"] for one in headline["readings"] if one["place"] == largest}
+    size, flops = (human(readings[axis, "j0"]["at"]) for axis in (PARAMS, DENSE))
+    same = f"{size} parameters, {flops} training FLOPs (dense)"
+    rows = [[same, str(runs), *(_lead(efforts[runs, task]) for task in FORMULAS)] for runs in (1, most)]
+    for axis, words in OTHER_COUNTS.items():
+        if (axis, "j0") in readings:
+            rows.append([words, str(most), *(_lead(readings[axis, task]) for task in FORMULAS)])
+    exponents = {(one["task"], one["side"]): one["exponent"] for one in headline["exponents"] if one["axis"] == PARAMS}
+    sides = (headline["first"]["label"], headline["second"]["label"])
+    of_tasks = (
+        ", ".join(f"{side.upper()} {found_exponent(_found(exponents[task, side]))}" for side in sides)
+        for task in FORMULAS
+    )
+    return [*rows, ["exponent by parameters", str(most), *of_tasks]]
 
 
-def _lead(number: dict[str, Any]) -> str:
-    """Who is ahead over all seeds that ran: where an early look decided, what the last one found."""
-    found = number["later"]["found"] if number.get("later") else number["found"]
-    low, high, ratio = found["low"], found["high"], found["estimate"]
-    if low > 1:
-        return f"KAN {human(ratio, 2)}x [{human(low, 2)}, {human(high, 2)}]"
-    if high < 1:
-        return f"MLP {human(1 / ratio, 2)}x [{human(1 / high, 2)}, {human(1 / low, 2)}]"
-    return "undecided"
+def _lead(ratio: dict[str, Any]) -> str:
+    return lead_words(_found(ratio), "KAN", "MLP")
+
+
+def _found(kept: dict[str, Any]) -> Found:
+    refusals = tuple(Refusal(**reason) for reason in kept["refusals"])
+    return Found(kept["estimate"], kept["low"], kept["high"], refusals)
 
 
 def written(readme: str) -> str:

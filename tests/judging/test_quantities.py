@@ -78,6 +78,17 @@ def test_exponents_are_recovered_from_noisy_replicates(kan, mlp):
     assert (found.low, found.high) == pytest.approx(tuple(interval))
 
 
+def test_where_a_curve_turns_up_and_how_far():
+    """Losses 1 / N that turn at the third of five sizes, and 100 times the least one at the largest."""
+    turn, last = SIZES[2], SIZES[-1]
+    runs = made_runs({"kan": lambda n: np.where(n == last, 100 / turn, 1 / np.minimum(n, turn**2 / n))}, noise=0)
+    rule = {"sides": ("kan",), "threshold": 2}
+
+    assert near(number_of(runs, quantity="upturn", **rule).found, 100.0)
+    assert near(number_of(runs, quantity="best_size", **rule).found, turn)
+    assert near(number_of(runs, quantity="best_size", **rule, published=turn / 2).found, 2.0)
+
+
 # ------------------------------------------------------------------------------------------------------------ families
 def family(law):
     """Tasks of 2, 4 and 16 inputs d, each with the exact law that `law` gives for d."""
