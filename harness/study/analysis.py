@@ -1,6 +1,7 @@
 """The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -8,11 +9,11 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from harness.base.files import check_writable, whole_file
-from harness.base.json_text import write_json
+from harness.base.json_text import json_text, write_json
 from harness.dispatch.here import available_cores
 from harness.judging.checks import Check, check_table
 from harness.judging.headline import Headline, NoHeadline, main_headline
-from harness.judging.judge import Verdict, judge_all
+from harness.judging.judge import Verdict, VerdictSaid, judge_all
 from harness.judging.judge import to_json as verdict_to_json
 from harness.judging.kept import keeping, tell
 from harness.judging.laws import fit_table
@@ -28,8 +29,9 @@ from harness.show.figures.scaling import draw_scaling
 from harness.show.figures.series import experiment_styles
 from harness.show.pages.report import write_report
 from harness.show.tables.checks import checklists
-from harness.spec import Manifest
+from harness.spec import Manifest, read_manifest
 from harness.study.costs import calibrations_of, table_of
+from harness.study.folders import planned_records
 from harness.study.listening import Listener
 
 
@@ -121,6 +123,18 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
         tell("report", 1, 2)
         write_report(manifest, records, table, fits, checks, found, verdicts, folder)
     return Answered(analysis, found, verdicts)
+
+
+def refresh_answer(folder: Path, verdicts: Sequence[VerdictSaid], listener: Listener) -> None:
+    """Write answer and report anew where the answer that is there says other `verdicts`.
+
+    So it is after new records, and once `harness bench` has measured seconds.
+    """
+    path = folder / "answer.json"
+    there = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
+    if there != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
+        manifest = read_manifest(folder)
+        analyse_and_report(manifest, planned_records(manifest, folder), folder, listener)
 
 
 def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:

@@ -10,12 +10,13 @@ from harness.base.files import check_writable
 from harness.base.json_text import json_text
 from harness.cli.options import json_option, results_option, scale_option
 from harness.judging.answer import Answers, answer_json
-from harness.show.console import console, print_table
+from harness.show.console import TERMINAL, console, print_table
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
 from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
 from harness.spec import read_experiment, scales_of
 from harness.spec.read import FULL
+from harness.study.analysis import refresh_answer
 from harness.study.answers import answer_of
 from harness.study.kept import KEPT, keep_records
 from harness.study.shipped import EXPERIMENTS
@@ -56,6 +57,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
             raise HarnessError(
                 "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
             )
+        for data, _ in whole:
+            refresh_answer(results / data["name"], data["verdicts"], TERMINAL)
         kept = keep_verdicts(whole, results, results / KEPT)
         click.echo(f"kept: {kept}", err=as_json)
         for data, _ in whole:
