@@ -57,18 +57,21 @@ def _rows(headline: dict[str, Any]) -> list[list[str]]:
     efforts = {(one["runs"], one["task"]): one["ratio"] for one in headline["efforts"]}
     readings = {(one["axis"], one["task"]): one["ratio"] for one in headline["readings"] if one["place"] == largest}
     size, flops = (human(readings[axis, "j0"]["at"]) for axis in (PARAMS, DENSE))
-    same = f"{size} parameters, {flops} training FLOPs (dense)"
-    rows = [[same, str(runs), *(_lead(efforts[runs, task]) for task in FORMULAS)] for runs in (1, most)]
+    rows = [
+        [words, str(runs), *(_lead(efforts[runs, task]) for task in FORMULAS)]
+        for words, runs in ((f"{size} parameters, {flops} training FLOPs (dense)", 1), ("the same", most))
+    ]
     for axis, words in OTHER_COUNTS.items():
         if (axis, "j0") in readings:
             rows.append([words, str(most), *(_lead(readings[axis, task]) for task in FORMULAS)])
     exponents = {(one["task"], one["side"]): one["exponent"] for one in headline["exponents"] if one["axis"] == PARAMS}
     sides = (headline["first"]["label"], headline["second"]["label"])
-    of_tasks = (
-        ", ".join(f"{side.upper()} {found_exponent(_found(exponents[task, side]))}" for side in sides)
-        for task in FORMULAS
-    )
+    of_tasks = (", ".join(f"{side.upper()} {_exponent(exponents[task, side])}" for side in sides) for task in FORMULAS)
     return [*rows, ["exponent by parameters", str(most), *of_tasks]]
+
+
+def _exponent(found: dict[str, Any]) -> str:
+    return "no law" if found["refusals"] else found_exponent(_found(found))
 
 
 def _lead(ratio: dict[str, Any]) -> str:

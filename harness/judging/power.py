@@ -1,8 +1,8 @@
 """What an open rule would need: how many more replicates, or why more will not help.
 
 It is asked as if the truth were the smallest difference that matters (`matters` of a rule) away from its limit, or a
-larger one where that would need too many; of `within`, as if both sides were equal. The difference that was estimated is never used: power at the estimate is another
-form of its p-value (Hoenig and Heisey 2001).
+larger one where that would need too many; of `within`, as if both sides were equal. The difference that was estimated
+is never used: power at the estimate is another form of its p-value (Hoenig and Heisey 2001).
 """
 
 from __future__ import annotations

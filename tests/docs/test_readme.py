@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from harness.base.formats import human
 from harness.planning.match import MatchSetting, match_arms, ratios
 from harness.spec import Lbfgs
 
 ROOT = Path(__file__).parents[2]
-SIDES = ("supported", "refuted")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -61,17 +61,29 @@ def test_its_results_are_made_from_kept_runs():
     assert made["written"](README) == README
 
 
-def test_with_longer_training_nobody_leads():
-    """With the winners of three searches: the table's last row."""
-    (verdict,) = _verdicts("toys_pooled-longer")
-    assert all(one["found"]["low"] < 1 < one["found"]["high"] for one in verdict["numbers"])
-    assert "With five times the training nobody leads" in " ".join(README.split())
+def test_what_was_found_is_what_the_kept_answer_says():
+    """The sentences below the table of toys: who leads with how many runs, and the other pairs of sides."""
+    path = ROOT / "results" / "verdicts" / "toys-short" / "answer.json"
+    headline = json.loads(path.read_text(encoding="utf-8"))["headline"]
+    told = " ".join(README.split())
+    leaders = {(one["task"], one["runs"]): _leader(one["ratio"]) for one in headline["efforts"]}
+    others = {(one["first"], one["second"], one["task"]): one["ratio"] for one in headline["others"]}
+
+    for runs in (1, 2, 4, 8, 16, 32):
+        of_few = "second" if runs <= 2 else ""
+        assert [leaders[task, runs] for task in ("j0", "xy", "exp2d", "exp4d")] == [of_few, of_few, "first", "first"]
+    oracle = [others["kan_oracle", "mlp", task] for task in ("j0", "exp2d", "xy", "exp4d")]
+    assert all(_leader(one) == "first" for one in oracle)
+    least, most = (human(end(one["estimate"] for one in oracle), 2) for end in (min, max))
+    assert f"{least} to {most} times" in told
+    beside = {task: others["kan", "spline_mlp", task] for task in ("j0", "exp2d", "xy", "exp4d")}
+    assert [_leader(one) for one in beside.values()] == ["", "first", "second", ""]
+    assert f"leads the KAN {human(1 / beside['xy']['estimate'], 2)} times on x·y" in told
+    assert f"the KAN leads it {human(beside['exp2d']['estimate'], 2)} times on exp(" in told
 
 
-def _verdicts(name: str) -> list[dict[str, Any]]:
-    kept = ROOT / "results" / "verdicts" / name / "verdicts.json"
-    found: list[dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8"))["verdicts"]
-    return found
+def _leader(ratio: dict[str, Any]) -> str:
+    return "first" if ratio["low"] > 1 else "second" if ratio["high"] < 1 else ""
 
 
 def test_nothing_names_a_machine():
