@@ -133,7 +133,6 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
 
 @pytest.mark.slow
 def test_analysis_commands_work_from_the_folder_alone(finished):
-    """status, fit, plot and report take the results folder as well: plan and records are all they need."""
     folder = str(finished / "results" / "tiny")
 
     status, fits = _invoke("status", folder, "--json"), _invoke("fit", folder, "--json")
@@ -200,7 +199,6 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
 
 @pytest.mark.nightly
 def test_ctrl_c_while_compiling_stops_at_once(tmp_path, monkeypatch):
-    """The compiler hears no signals, so it has a process of its own; a second Ctrl-C does no harm."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "tiny.yaml").write_text(TINY)
     command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml"]
@@ -256,7 +254,6 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
 
 @pytest.mark.nightly
 def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
-    """One command trains every replicate and reports; what is lost is trained again, and the plan stays."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(SEARCHED)
     said = _said("run", "tiny.yaml", "--workers", "1")
@@ -283,7 +280,6 @@ def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
 
 # --------------------------------------------------------------------------------------------------------------- help
 def test_every_command_has_help_with_an_example():
-    """--help of each command describes it and shows a command that works."""
     for name in main.commands:
         shown = _invoke(name, "--help").output
 
@@ -292,7 +288,6 @@ def test_every_command_has_help_with_an_example():
 
 
 def test_the_group_knows_the_short_help_of_each_command():
-    """What `harness --help` says of a command without importing it is the first sentence of the command's own help."""
     files = {path.stem for path in (Path(harness.cli.__file__).parent / "commands").glob("[!_]*.py")}
     assert files == {name.replace("-", "_") for name in main.commands}
     for name, known in main.commands.items():
@@ -347,7 +342,6 @@ def test_looking_at_a_sweep_loads_neither_torch_nor_pandas():
 
 
 def test_schema_is_json():
-    """harness schema prints a JSON Schema."""
     assert json.loads(_invoke("schema").output)["title"] == "Experiment"
 
 
@@ -365,7 +359,6 @@ def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
 
 
 def test_plan_as_json_is_the_manifest(tmp_path):
-    """--json prints the number of its format, the manifest, and with --packs what each pack costs."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
 
@@ -430,7 +423,6 @@ def test_a_bad_file_is_one_sentence_and_nothing_trains(tmp_path, monkeypatch):
 
 
 def test_the_process_of_a_bad_file_shows_no_traceback(tmp_path):
-    """Of a target that raises: the sentence, on standard error, and exit code 2."""
     old, new, said = BAD_FILES["raising target"]
     (tmp_path / "tiny.yaml").write_text(TINY.replace(old, new))
     (tmp_path / "bad.py").write_text(BAD_TARGETS)
@@ -443,7 +435,6 @@ def test_the_process_of_a_bad_file_shows_no_traceback(tmp_path):
 
 
 def test_a_full_disk_is_no_mistake(disk, tmp_path):
-    """Exit 3 and how to go on; once there is room, the same command does."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     command = ("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "results"))
     small = disk(tmp_path / "results")
@@ -457,7 +448,6 @@ def test_a_full_disk_is_no_mistake(disk, tmp_path):
 
 
 def test_an_unwritable_results_folder_is_named(tmp_path):
-    """A results path that cannot be a folder is named, with the next move."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "taken").write_text("a file")
     (tmp_path / "broken").symlink_to(tmp_path / "gone")
@@ -476,7 +466,6 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
-    """A full disk behind standard output, for tables and for help: named, with exit code 3."""
     for command in (["status", str(finished / "results" / "tiny")], ["run", "--help"]):
         with open("/dev/full", "w") as full:
             monkeypatch.setattr(sys, "stdout", full)
@@ -524,7 +513,6 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
 
 
 def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
-    """Names are the user's: nothing in them is taken for markup."""
     (tmp_path / "tiny.yaml").write_text(TINY.replace("kan:", "'[red]':"))
 
     assert "[red]" in _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path)).output
@@ -532,7 +520,6 @@ def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
 
 @pytest.mark.parametrize("command", ["fit", "plot", "report"])
 def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
-    """A fit over part of a plan is refused with exit code 3, and no file is written."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
 
@@ -552,7 +539,6 @@ def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
     ],
 )
 def test_a_damaged_record_stops_run_and_fit_and_stays(finished, tmp_path, damage, said):
-    """A record changed by hand is named with exit code 3 and the way out, and not overwritten."""
     runs = tmp_path / "runs"
     runs.mkdir()
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -574,7 +560,6 @@ def test_a_damaged_record_stops_run_and_fit_and_stays(finished, tmp_path, damage
 
 @pytest.mark.slow
 def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path, monkeypatch):
-    """Adding a seed: refused without --replan, and with it only the new seed trains."""
     for path in (finished / "results" / "runs").iterdir():
         (tmp_path / "results" / "runs").mkdir(parents=True, exist_ok=True)
         (tmp_path / "results" / "runs" / path.name).write_bytes(path.read_bytes())
@@ -618,7 +603,6 @@ def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
 
 
 def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
-    """A bug in a pack: exit code 3, the first error in one line, the traceback in a file."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
 
@@ -637,7 +621,6 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
 
 @pytest.mark.nightly
 def test_a_worker_that_dies_is_told(tmp_path):
-    """A worker killed from outside (out of memory): exit code 3, and what to do."""
     (tmp_path / "mine.py").write_text(
         "import multiprocessing, os\n"
         "def f(x):\n    if multiprocessing.parent_process():\n        os.kill(os.getpid(), 9)\n    return x[:, 0]\n"
@@ -671,7 +654,6 @@ def test_characters_that_act_on_a_terminal_are_shown(tmp_path):
 
 
 def test_a_gpu_that_is_not_here_is_said_before_a_plan_is_frozen(tmp_path):
-    """`validate` and `plan` warn, as on a login node; `run` refuses, and leaves no plan behind."""
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     file, results = tmp_path / "t.yaml", tmp_path / "results"

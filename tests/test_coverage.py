@@ -46,7 +46,6 @@ def few_differ_by(name):
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_acceptance(name, request):
-    """Every score is in its accepted range: as kept for this code, or simulated if the code is another."""
     scenario = BY_NAME[name]
     if not (STANDS or few_differ_by(name) < 1e-6):
         is_accepted(scenario, judged(scenario, request.getfixturevalue("workers")))

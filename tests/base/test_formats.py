@@ -22,7 +22,6 @@ def test_humans_read_powers_of_ten():
 
 
 def test_an_exponent_has_two_decimals_or_three():
-    """A small one has three; none is a negative zero."""
     assert written(exponent, 4.0, -0.126, 0.0557, -0.0001) == ["4.00", "-0.13", "0.056", "0.000"]
 
 
@@ -33,18 +32,15 @@ def test_what_has_no_digits_is_a_sign():
 
 
 def test_an_interval_may_have_open_ends():
-    """They are written as the number before it is."""
     assert interval(1.1, 9) == "[1.1, 9]"
     assert estimate(3.21, 0, math.inf) == "3.21 [0, ∞]"
     assert estimate(0.5, -math.inf, 0.75, exponent) == "0.50 [-∞, 0.75]"
 
 
 def test_p_values_end_at_a_thousandth():
-    """What is smaller is only said to be so."""
     assert written(p_value, 0.25, 0.001, 0.0009, 0) == ["0.25", "0.001", "<.001", "<.001"]
 
 
 def test_a_duration_has_the_unit_that_is_read_at_a_glance():
-    """Two digits, or all that stand before the point."""
     times = [0.123, 119, 120, 7199, 7200, 360_000, math.inf]
     assert written(duration, *times) == ["0.12 s", "119 s", "2 min", "120 min", "2 h", "100 h", "no limit"]

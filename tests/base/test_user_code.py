@@ -196,7 +196,6 @@ class Net(nn.Linear):
 
 @pytest.mark.nightly
 def test_a_worker_outlives_code_that_exits_and_does_not_wait_for_threads(tmp_path):
-    """The pack of a network that exits fails, with a sentence; the other has a record; stdout is the harness's."""
     both = f"{MLP}, sizes: {{width: [4]}}, recipe: fast}}\n  own: {{module: 'odd_workers:Net', size: width"
     write(tmp_path, "odd_workers", IN_WORKERS, "{target: 'odd_workers:f', inputs: 1}", both, "float64")
 
@@ -228,7 +227,6 @@ def exits(x):
 
 
 def test_code_that_exits_while_it_trains_is_a_failure_of_its_pack(tmp_path):
-    """SystemExit of a task and of a forward pass is told as any other failure, and ends no worker."""
     module = module_network(Module(family="module", module=f"{__name__}:Exits", size="width"), 2, 1, 1)
     mine = Task(target=f"{__name__}:exits", inputs=2)
     said = {

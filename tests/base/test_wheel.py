@@ -87,7 +87,6 @@ def installed(environment, tmp_path) -> Installed:
 
 
 def test_shipped_experiments_are_listed_and_copied(installed):
-    """What is shipped is what is in experiments/, and a copy is valid."""
     rows = json.loads(installed.said("list", "experiments", "--json"))["rows"]
     assert {row["experiment"] for row in rows} == {path.stem for path in (ROOT / "experiments").glob("*.yaml")}
     assert all(not Path(row["file"]).is_relative_to(ROOT) for row in rows)
@@ -101,7 +100,6 @@ def test_shipped_experiments_are_listed_and_copied(installed):
 
 @pytest.mark.nightly
 def test_a_copy_of_the_quickstart_answers(installed):
-    """It trains, and writes its report."""
     installed.said("new", "mine", "--from", "quickstart")
     answer = installed.said("run", "mine.yaml", "--scale", "tiny", "--set", "search.replicates=2")
     assert "Whose test RMSE is lower" in answer
@@ -111,7 +109,6 @@ def test_a_copy_of_the_quickstart_answers(installed):
 
 @pytest.mark.nightly
 def test_jobs_run_the_code_of_the_wheel(installed):
-    """From a snapshot of the package alone; and there are profiles to send them off with."""
     profiles = {row["profile"]: row["file"] for row in json.loads(installed.said("list", "profiles", "--json"))["rows"]}
     assert profiles.keys() == {"cpu", "gpu"}
     assert all(Path(file).is_relative_to(installed.environment) for file in profiles.values())

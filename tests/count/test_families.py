@@ -59,7 +59,6 @@ def reference():
 
 
 def test_kan_counts_equal_the_reference(reference):
-    """Parameters and forward FLOPs of a KAN are the notes' formulas, with 7 operations a term and scales folded in."""
     for shape, grid, order, scales in product(SHAPES, (1, 3, 5, 50), (1, 2, 3, 5), (False, True)):
         network = KanShape(shape=shape, grid=grid, order=order, scales=scales)
         counts = count(network)
@@ -75,7 +74,6 @@ def test_kan_counts_equal_the_reference(reference):
 
 
 def test_mlp_counts_equal_the_reference(reference):
-    """An MLP has one forward count under the spline conventions; KANbeFair's has an activation on its output too."""
     for shape, activation, weights in product(SHAPES, ACTIVATIONS, WEIGHTS):
         counts = count(MlpShape(shape=shape, activation=activation), weights)
         cost = reference.ACT[weights][activation]
@@ -90,7 +88,6 @@ def test_mlp_counts_equal_the_reference(reference):
 
 
 def test_the_other_families_equal_the_reference(reference):
-    """Spline MLPs, RBF, Chebyshev and rational KANs: parameters and forward FLOPs are the notes' formulas."""
     for shape, size in product(SHAPES, (1, 5, 8)):
         spline, rbf = count(SplineMlpShape(shape=shape, grid=size)), count(RbfKanShape(shape=shape, grid=size))
         chebyshev, rational = count(ChebyshevKanShape(shape=shape, degree=size)), count(RationalKanShape(shape=shape))
@@ -122,7 +119,6 @@ def test_trainable_is_the_vector_that_is_trained_and_stored_what_a_lane_carries(
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_trainable_is_what_torch_linear_layers_have(shape):
-    """Trainable parameters of an MLP equal the numel of a stack of torch.nn.Linear."""
     layers = [torch.nn.Linear(a, b) for a, b in pairwise(shape)]
 
     assert count(MlpShape(shape=shape))["params.trainable"] == sum(p.numel() for m in layers for p in m.parameters())
@@ -162,7 +158,6 @@ def test_counts_do_not_fall_with_a_finer_or_smoother_basis(network, size, value)
 @every_family
 @given(left=shapes, right=shapes)
 def test_counts_add_over_layers(network, left, right):
-    """A network of two halves has the sum of their counts, and of the activation where they meet."""
     right = (left[-1], *right[1:])
     whole, *parts = (count(network.model_copy(update={"shape": shape})) for shape in ((*left, *right[1:]), left, right))
     sums = {name: parts[0][name] + parts[1][name] for name in whole}
@@ -202,7 +197,6 @@ def test_computation_per_parameter_is_an_effect_of_width(width):
 
 
 def test_a_family_that_a_convention_does_not_define_has_no_such_key():
-    """KANbeFair has no Chebyshev network, and the paper counts KANs and MLPs only."""
     counts = count(ChebyshevKanShape(shape=(2, 1), degree=3))
 
     assert {"params.paper", "params.kanbefair", "flops_forward.kanbefair"}.isdisjoint(counts)

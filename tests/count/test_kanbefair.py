@@ -55,7 +55,6 @@ def _recount(row: list[str]) -> tuple[int, float, int, float]:
 
 
 def test_every_released_row_reproduces():
-    """All 21,030 rows: the released parameters and FLOPs are the formulas', to the last unit."""
     if not RELEASED.exists():
         pytest.skip(f"{RELEASED.name} is not on this machine")
     with open(RELEASED, newline="", encoding="utf-8") as file:
@@ -68,7 +67,6 @@ def test_every_released_row_reproduces():
 
 @pytest.mark.parametrize("shape", [(16, 32, 8), (2, 5, 5, 1)])
 def test_the_convention_is_the_formula(shape):
-    """`kanbefair` of our networks is the released formula; a KAN without base has their zero shortcut."""
     pairs = list(pairwise(shape))
     with_base, without = count(KanShape(shape=shape, grid=5)), count(KanShape(shape=shape, grid=5, base=False))
     spline = count(SplineMlpShape(shape=shape, grid=5))

@@ -46,7 +46,6 @@ TASK = RunTask(target="xy", fingerprint="1", inputs=2, low=-1.0, high=1.0, **POI
 
 
 def test_training_is_twice_the_first_layer_and_three_times_the_rest():
-    """The first layer's input needs no gradient; the optimiser's own part is the same in every convention."""
     network = MlpShape(shape=(2, 8, 8, 1))
 
     counted = training_flops([Work(network, evaluations=10, samples=100, iterations=10)], ADAM)
@@ -63,7 +62,6 @@ def test_training_is_twice_the_first_layer_and_three_times_the_rest():
 
 @given(st.integers(1, 30), st.integers(1, 30))
 def test_work_adds_over_stages(first, second):
-    """Evaluations of two stages cost what they cost together (Adam has no memory that grows)."""
     network = MlpShape(shape=(2, 8, 1))
     stages = [Work(network, made, 100, made) for made in (first, second)]
 
@@ -82,7 +80,6 @@ def test_lbfgs_remembers_at_most_its_history(history, iterations):
 
 
 def test_each_start_has_a_memory_of_its_own():
-    """Three starts of 50 iterations remember as three runs do, not as one of 150."""
     one = LBFGS.flops(SEVEN, 100, 60, 50, starts=1)
 
     assert LBFGS.flops(SEVEN, 100, 180, 150, starts=3) == 3 * one
@@ -138,7 +135,6 @@ def optimiser_part(network: Network, samples: int = 1000) -> dict[str, int]:
 
 @pytest.mark.parametrize("samples", [50, 1000])
 def test_the_systems_of_an_mlp_are_the_same_under_every_convention(samples):
-    """A residual depends on every parameter; with 50 samples the dual system is solved."""
     network = MlpShape(shape=(1, 8, 8, 1))
 
     assert set(optimiser_part(network, samples).values()) == {system_flops(97, samples)}
@@ -175,7 +171,6 @@ def test_a_convention_of_somebodys_own_counts_every_parameter():
 
 
 def test_a_recipe_is_counted_stage_by_stage():
-    """Restarts, coarse grids, knot updates and refinements are all in the work of a run."""
     network = KanShape(shape=(2, 5, 1), grid=10)
     recipe = Recipe(
         optimizer=LBFGS,
@@ -224,7 +219,6 @@ def test_a_run_of_any_cap_is_counted_by_its_last_stage(more, data):
 
 
 def test_a_point_inside_a_pde_counts_as_its_value_derivatives_and_laplacian():
-    """1,000 points in two variables are 4,000, and those of the boundary are one each; knots see all of them once."""
     task = TASK.model_copy(update={"boundary_points": 70})
     recipe = Recipe(optimizer=LBFGS, max_evaluations=10, grid_updates=GridUpdates(every=10, until=10))
     (work,) = run_work(KanShape(shape=(2, 5, 1), grid=4), recipe, task)
@@ -233,7 +227,6 @@ def test_a_point_inside_a_pde_counts_as_its_value_derivatives_and_laplacian():
 
 
 def test_moving_knots_is_counted():
-    """A knot update is one least squares an input with a right-hand side an edge, in every convention."""
     network = KanShape(shape=(2, 5, 1), grid=10)
     still = Work(network, 100, 1000, 100)
 

@@ -15,7 +15,6 @@ def test_tasks_are_read_off_a_number(number, tasks):
 
 
 def test_what_is_left_of_an_array_stands_for_the_tasks_without_a_line_of_their_own():
-    """An array that was cancelled before its tasks began is one line."""
     rest, own = Listed("7", "name", "CANCELLED"), Listed("7_2", "name", "RUNNING")
     queue = Queue({("name", None): rest, ("name", 2): own})
 

@@ -45,7 +45,6 @@ def paths(tmp_path):
 
 
 def test_damaged_records_are_a_state_with_a_way_out(paths, tmp_path):
-    """status and submit go on, run names all at once, and retry moves them aside and trains those runs alone."""
     before = {path: path.read_bytes() for path in paths}
     told = json.loads(_harness(tmp_path, "status", "--json").stdout)
     assert told["states"] == {"done": 3, "damaged": 1}  # a digit is found by whatever computes

@@ -185,7 +185,6 @@ def swept(made, tmp_path) -> Swept:
 
 # -------------------------------------------------------------------------------------------------------- what is shown
 def test_what_is_shown_is_what_nobody_needs(made, swept):
-    """Runs of an earlier plan and of other experiments, and packs that have yet to end, need theirs."""
     assert swept.leftovers() == made.expected
     before = swept.files()
     shown = swept.harness("clean").output
@@ -201,7 +200,6 @@ def test_what_is_shown_is_what_nobody_needs(made, swept):
 
 
 def test_status_says_how_much_disk_results_take(swept):
-    """The sizes are those of the files, and clean is named if it frees a large snapshot."""
     for snapshot in (swept.results / "snapshots").iterdir():
         (snapshot / "large").write_bytes(bytes(NOTABLE_BYTES))
     told = json.loads(swept.harness("status", "sweep", "--json").stdout)["disk_bytes"]
@@ -240,7 +238,6 @@ def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
 
 
 def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_finished(made, swept):
-    """After --replan one is not, and keeps those that the other one shares with it. What is removed is not trained."""
     swept.write("sweep", [1, 2, 4])
     assert swept.harness("plan", "sweep", "--replan").exit_code == 0
     shown = swept.harness("clean").output
@@ -258,7 +255,6 @@ def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_fin
 
 
 def test_only_what_is_asked_for_is_removed(made, swept):
-    """The kinds that are named, with --yes or if the user agrees on a terminal; none at Ctrl-C."""
     before = swept.files()
     refused = swept.harness("clean", None, "--yes")
     assert (refused.exit_code, "--yes: say what to remove: --checkpoints, --snapshots" in refused.output) == (2, True)
@@ -279,7 +275,6 @@ def test_only_what_is_asked_for_is_removed(made, swept):
 
 
 def test_an_experiment_is_cleaned_alone(made, swept):
-    """What belongs to no experiment stays; so does what another one has left."""
     told = json.loads(swept.harness("clean", "sweep", "--json").stdout)["removable"]
     found = {kind: {str(Path(path).relative_to(swept.results)) for path in told[kind]["paths"]} for kind in KINDS}
     networks = {f"networks/{run}.npz" for run in {*swept.runs("sweep"), *_earlier_runs(swept)}}
@@ -314,7 +309,6 @@ def test_an_interruption_leaves_a_valid_folder(made, swept):
 
 
 def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
-    """What is left of it is known as half-written, and its lock is taken over."""
     (snapshot,) = [swept.results / path for path in made.expected["snapshots"]]
     command = [sys.executable, "-m", "harness", "clean", "--snapshots", "--yes", "--results", str(swept.results)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as cleaning:
@@ -330,7 +324,6 @@ def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
 
 # ---------------------------------------------------------------------------------------------------- what is not known
 def test_what_its_writer_removes_meanwhile_is_no_leftover(tmp_path, monkeypatch):
-    """A half-written file that is gone before its size is asked for is left out."""
     half = tmp_path / "runs" / f".{uuid.uuid4().hex}.json"
     half.parent.mkdir()
     half.write_text("half of")
@@ -342,7 +335,6 @@ def test_what_its_writer_removes_meanwhile_is_no_leftover(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("broken", ["sweep/manifest.1.json", "other/manifest.json", "gone", "runs"])
 def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
-    """A plan that was cut short, a folder on a disk that is not there, and records that another folder shares."""
     place = swept.results / broken
     if broken == "gone":
         place.symlink_to("/nowhere")
@@ -369,7 +361,6 @@ def _send_off(swept: Swept, name: str, snapshot: str, profile: Profile | None, i
 
 
 def test_the_snapshot_of_a_job_stays_while_it_runs_or_may(made, swept, monkeypatch):
-    """No SLURM to ask; it runs; SLURM can have put another user's job back; a damaged submission can be of any."""
     monkeypatch.setenv("PATH", str(swept.folder))
     (snapshot,) = [Path(path).name for path in made.expected["snapshots"]]
     _send_off(swept, "going", snapshot, Profile(time_minutes=60), "5ub")
@@ -404,7 +395,6 @@ def _has_begun(attempts: Path) -> bool:
 
 
 def test_nothing_of_what_trains_is_removed(made, swept):
-    """Its snapshot and its rows stay while it trains, and once it was stopped its checkpoint does."""
     swept.write("long", [0, 1], ROWS, evaluations=LONG)
     command = [sys.executable, "-m", "harness", "submit", str(swept.folder / "long.yaml"), "--local", "1", "--yes"]
     every = [f"--{kind}" for kind in KINDS]
@@ -426,7 +416,6 @@ def test_nothing_of_what_trains_is_removed(made, swept):
 
 
 def test_a_results_folder_of_nothing_takes_nothing(tmp_path):
-    """And there is nothing to remove."""
     assert set(disk_bytes(tmp_path).values()) == {0}
     assert list(on_disk(tmp_path)) == []
     done = CliRunner().invoke(main, ["clean", "--results", str(tmp_path)])

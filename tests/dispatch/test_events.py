@@ -28,7 +28,6 @@ def test_events_are_read_as_they_were_written(log, tmp_path):
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_a_torn_last_line_is_left_out(log, tmp_path, cut):
-    """Wherever the last line of a killed worker is cut, all lines before it are read."""
     log.write("ended", why="finished", requeued=False, at_last="x" * 20)
     log.path.write_bytes(log.path.read_bytes()[:-cut])
 

@@ -194,7 +194,6 @@ def test_a_pack_begins_is_evaluated_and_is_done(sweep):
 
 
 def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_on(sweep):
-    """A target that cannot be evaluated is a failure of its runs alone."""
     events = sweep.told[PACKS["broken"]]
     first, second = failed(events)
 
@@ -206,7 +205,6 @@ def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_
 
 
 def test_a_pack_that_needs_too_much_memory_is_split_at_once(sweep):
-    """Each half is a pack of its own."""
     runs = PACKS["too large at first"]
     (only,) = failed(sweep.told[runs])
 
@@ -233,7 +231,6 @@ def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_is_split_
 
 
 def test_what_has_records_or_is_not_wanted_is_not_trained(sweep):
-    """A pack with nothing left is skipped; of one with unwanted runs the others are trained."""
     assert kinds(sweep.told[PACKS["recorded"]]) == ["Skipped"]
     assert kinds(sweep.told[()]) == ["Skipped"]  # all of its runs are unwanted
     assert kinds(sweep.told[PACKS["half unwanted"][:1]]) == ["Begun", "Done"]
@@ -276,7 +273,6 @@ def test_workers_wait_for_the_next_stage(tmp_path):
 
 # --------------------------------------------------------------------------------------------------- an end before time
 def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
-    """Stopped, then closed, then trained to its end by this process, a pack has the records of training in one go."""
     told: dict[PackedRuns, list[TrainingEvent]] = defaultdict(list)
     evaluated: list[PackedRuns] = []
     folders = {"records": tmp_path / "runs", "checkpoints": tmp_path / "checkpoints"}
@@ -369,7 +365,6 @@ def test_workers_of_a_killed_parent_end_whatever_they_do(tmp_path):
 
 
 def test_where_no_record_can_be_written_all_ends_with_a_sentence(tmp_path):
-    """That is no failure of a pack: the next one could not be kept either."""
     (tmp_path / "runs").symlink_to("/proc/self/no such folder")
     happenings = train_here([pack("xy", range(2)), pack("exp2d", range(2))], tmp_path / "runs", 1)
     _, begun = next(happenings)
@@ -453,7 +448,6 @@ def _raise(here: bool, message: str) -> None:
 
 
 def test_a_hash_is_of_a_place_and_not_of_a_message():
-    """The line and the function count, on the way there too."""
     one = _failure(_raise, True, "7 is too large")
 
     assert one.traceback_hash == _failure(_raise, True, "8 is too large").traceback_hash
@@ -476,7 +470,6 @@ def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_
 
 
 def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatch):
-    """Python's, numpy's and torch's errors, also where a target raised them."""
     monkeypatch.chdir(tmp_path)
     task = pack("too_large_at_first", range(1))[0].task
 
@@ -489,7 +482,6 @@ def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatc
 # ----------------------------------------------------------------------------------------------------------------- GPUs
 @pytest.mark.parametrize(("number", "own"), [(0, "2"), (1, "GPU-5"), (2, "2"), (5, "GPU-5")])
 def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch, number, own):
-    """Where there are more slots than GPUs, they share."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5")
     slots.see_one_gpu(number)
 

@@ -16,7 +16,6 @@ def _packs(seconds):
 
 @given(SECONDS, st.floats(10, 4000), SLOTS)
 def test_every_pack_is_in_one_job(seconds, job_seconds, slots):
-    """Binning neither loses nor doubles a pack, and leaves no job empty."""
     packs = _packs(seconds)
 
     jobs = bin_packs(packs, job_seconds, slots)
@@ -56,5 +55,4 @@ def test_arrays_hold_every_job_once_and_no_more_than_allowed(jobs, largest):
 
 @pytest.mark.parametrize("slots", [1, 4])
 def test_no_packs_make_no_jobs(slots):
-    """Where nothing is left to do, nothing is submitted."""
     assert bin_packs([], 2400, slots) == []

@@ -140,7 +140,6 @@ def test_however_it_is_ended_nothing_goes_on_and_the_next_goes_on_from_there(swe
 
 
 def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
-    """A second submission says that the runs are on their way; after `harness cancel` nothing of them is."""
     with _training(sweep, 1) as submitter:
         assert sweep.states() == {"running": 2}
         second = sweep.harness("submit", "--local", "1", "--yes").output

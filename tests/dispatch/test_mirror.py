@@ -85,7 +85,6 @@ def _first(records, status):
 
 # ------------------------------------------------------------------------------------------------------ what is logged
 def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records):
-    """The experiment is the group, the spec the config; every point of the curve is a row, the summary the record's."""
     record = _first(records, "done")
 
     logged = of_run(record, "toys")
@@ -102,7 +101,6 @@ def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records):
 
 
 def test_a_diverged_run_has_no_error_but_its_status(records):
-    """No metric is made up for it, and what is not a number is in no row."""
     record = _first(records, "diverged")
 
     logged = of_run(record, "toys")
@@ -261,7 +259,6 @@ def test_offline_files_have_the_very_numbers(per, export, records, server, tmp_p
 
 @pytest.mark.slow
 def test_mirrored_online_twice_a_run_has_its_curve_once(export, records, server, tmp_path):
-    """A run that is gone on with gets no row again."""
     for _ in range(2):
         online = export("online")
         with exporting(online):
@@ -289,7 +286,6 @@ def test_failures_are_said_once_and_counted(export, tmp_path):
 
 
 def test_a_damaged_record_does_not_keep_the_others_from_wandb(export, folder, records, tmp_path):
-    """It is named. A run without a record is not finished, nor is its pack."""
     mine = tmp_path / "runs"
     mine.mkdir()
     damaged, *others, _ = [record_path(mine, record.run_id) for record in records]
@@ -339,7 +335,6 @@ mirror._copy(mirror.Mirror(mode="online"), "toys", Path(sys.argv[1]), Path(sys.a
 
 
 def test_where_wandb_is_stuck_its_process_ends_by_itself(folder, records, tmp_path):
-    """Killed with -9, what trains leaves no process behind for long."""
     command = [sys.executable, "-c", STUCK, str(folder), str(tmp_path), records[0].run_id]
     assert subprocess.run(command, check=False).returncode == -signal.SIGALRM
 
@@ -354,7 +349,6 @@ def unreachable(tmp_path, monkeypatch):
 
 @pytest.mark.nightly
 def test_a_server_out_of_reach_is_a_failure_as_any_other(export, unreachable):
-    """wandb gives up by itself, and the user hears why."""
     online = export("online")
 
     online.go_on()
@@ -386,7 +380,6 @@ def test_a_key_is_enough_to_be_sent_off(unreachable, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["run"], ["submit", "--local", "1", "--yes"]])
 def test_what_trains_and_what_looks_copies_finished_runs(command, manifest, tmp_path):
-    """`harness run`, a job and `harness status` write the same files; the JSON of status stays JSON."""
     file, results = tmp_path / "toys.yaml", tmp_path / "results"
     file.write_text(TEXT)
     offline = [str(file), "--results", str(results), "--wandb", "offline"]

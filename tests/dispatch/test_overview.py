@@ -94,7 +94,6 @@ def here(made, tmp_path) -> Iterator[Path]:
 
 
 def test_every_plan_is_counted_as_its_own_status_does(here):
-    """Runs that another experiment has on its way too, later looks, and a search."""
     counted = {one.pop("name"): one for one in _told("status")["experiments"]}
     assert set(counted) == {"whole", "half", "beside", "given_up", "looked", "searched"}
     for name, one in counted.items():
@@ -116,7 +115,6 @@ def test_every_plan_is_counted_as_its_own_status_does(here):
 
 
 def test_runs_of_which_slurm_cannot_be_asked_are_taken_for_alive(here, monkeypatch):
-    """Later looks that were sent off too; a line says whose they are."""
     monkeypatch.setenv("PATH", str(here))
     _send_off("looked", Profile())
     (looked,) = [one for one in _told("status")["experiments"] if one["name"] == "looked"]
@@ -126,7 +124,6 @@ def test_runs_of_which_slurm_cannot_be_asked_are_taken_for_alive(here, monkeypat
 
 
 def test_disk_is_that_of_the_folder_and_of_its_runs(here):
-    """Records and networks included."""
     (disk,) = [one["disk_bytes"] for one in _told("status")["experiments"] if one["name"] == "whole"]
     runs = read_manifest(RESULTS / "whole").run_ids()
     files = [path for path in (RESULTS / "whole").rglob("*") if path.is_file()]
@@ -135,7 +132,6 @@ def test_disk_is_that_of_the_folder_and_of_its_runs(here):
 
 
 def test_what_is_shown_says_what_to_do_next(here):
-    """Of later looks, and of each experiment; exit 3 while runs are missing."""
     done = _harness("status")
     assert done.exit_code == 3
     assert re.search(r"│ half +│ +6 │ +2 │ +4 │ +0 │ +4 │ +0 │", done.output)
@@ -168,7 +164,6 @@ def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
 
 
 def test_without_experiments_it_says_how_to_make_one(tmp_path):
-    """A folder that is not there is a mistake, and so is asking why of no experiment."""
     done = _harness("status", "--results", str(tmp_path))
     assert (done.exit_code, done.output.splitlines()[0]) == (
         0,

@@ -43,7 +43,6 @@ def _harness(file: Path, command: str, *options: str) -> Result:
 
 # -------------------------------------------------------------------------------------------------------------- asking
 def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
-    """submit, retry and cancel exit with 2 and name --yes; nothing was sent off, ordered or cancelled."""
     file = _experiment(tmp_path)
 
     refused = [_harness(file, "submit", "--local", "1")]
@@ -58,7 +57,6 @@ def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
 
 @pytest.mark.parametrize("answer", ["n\n", "\x04"], ids=["no", "end of input"])
 def test_at_a_terminal_a_no_is_a_no(monkeypatch, answer):
-    """The question is asked, and what was not agreed to is not done."""
     ours, theirs = pty.openpty()
     with open(theirs, encoding="utf-8") as terminal:
         monkeypatch.setattr(sys, "stdin", terminal)
@@ -78,7 +76,6 @@ def _offered(file: Path, profile: str, *options: str) -> Result:
 
 
 def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
-    """Runs on CPUs and a profile of GPUs: the jobs are shown and refused; --idle-gpus or CPUs let them through."""
     monkeypatch.setenv("PATH", str(tmp_path))
     file = _experiment(tmp_path)
 
@@ -91,7 +88,6 @@ def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
 
 
 def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
-    """It assumes what the cluster takes and says so; what really submits is refused."""
     monkeypatch.setenv("PATH", str(tmp_path))
     file = _experiment(tmp_path)
 
@@ -138,7 +134,6 @@ def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can give folders away")
 def test_what_another_user_may_not_read_is_not_verified(tmp_path):
-    """Runs may be on their way there: status says so, and run refuses, here and in an experiment that shares runs."""
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
     _harness(first, "plan")
     sent = tmp_path / "results" / "first" / "submissions"
@@ -178,7 +173,6 @@ def test_held_jobs_are_not_hidden_by_those_that_wait():
 
 
 def test_what_jobs_take_to_start_is_part_of_the_prediction():
-    """As measured, or said to be missing; on this machine, where one job trains all, it is not spoken of."""
     job = Job((PredictedPack(("a",), 3600.0),), 3600.0)
 
     def told(start_hours):

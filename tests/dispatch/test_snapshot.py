@@ -84,7 +84,6 @@ def test_jobs_run_this_package_as_it_was_and_know_its_hash(tmp_path):
 
 
 def test_outside_of_snapshots_code_is_known_by_its_commit():
-    """This very package has no hash of a snapshot, and the commit that git says, if it is in git."""
     code = _run_here(WHO_AND_WHAT)
 
     assert code[-1] is None
@@ -147,7 +146,6 @@ def test_every_change_makes_another_hash_and_is_noticed(checkout, edit):
 
 
 def test_the_same_content_is_copied_once(checkout, tmp_path):
-    """Same files, same folder, untouched; content that was dirty and is committed now counts as that commit's."""
     (checkout / "new.py").write_text("")
     first = _taken(checkout)
     made = (first.roots[0] / "new.py").stat().st_mtime_ns
@@ -162,7 +160,6 @@ def test_the_same_content_is_copied_once(checkout, tmp_path):
 
 
 def test_a_snapshot_that_was_edited_is_not_taken_for_the_code(checkout):
-    """Who submits the same code again is told that the copy of it was changed."""
     (_taken(checkout).roots[0] / "small/__init__.py").write_text("SAYS = 'edited'\n")
 
     with pytest.raises(HarnessError, match="remove it and submit again"):
@@ -170,7 +167,6 @@ def test_a_snapshot_that_was_edited_is_not_taken_for_the_code(checkout):
 
 
 def test_two_at_once_are_harmless(checkout):
-    """Eight at the same moment: one whole snapshot, and nothing beside it."""
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(lambda _: _taken(checkout), range(8)))
 
@@ -208,7 +204,6 @@ def test_a_checkout_reached_through_a_link_is_the_same(checkout, tmp_path):
 
 
 def test_code_that_is_too_large_is_refused(checkout):
-    """Over 200 MB: the largest files are named, and what to do; no copy is begun."""
     with open(checkout / "data.bin", "wb") as file:
         file.truncate(201 * 10**6)
 
@@ -230,7 +225,6 @@ def test_a_file_that_cannot_be_copied_is_named(checkout):
 
 
 def test_results_that_are_kept_do_not_change_the_code(checkout):
-    """A checkout is dirty by any file but those in its results/."""
     (checkout / "results").mkdir()
     (checkout / "results/verdicts.json").write_text("{}")
     assert commit_and_dirty(checkout)[1] is False
@@ -250,7 +244,6 @@ def test_results_that_are_kept_are_not_copied(checkout):
 
 
 def test_a_package_outside_of_git_is_copied_itself(checkout, tmp_path):
-    """Installed by pip: the package and not its neighbours, without commit; also where a checkout ignores it."""
     installed = checkout / ".venv/site-packages"
     for name in ("small", "other"):
         (installed / name).mkdir(parents=True)
@@ -303,7 +296,6 @@ def script(tmp_path, monkeypatch):
 
 
 def test_a_target_of_the_users_comes_along_with_what_it_imports(checkout, script, tmp_path):
-    """A script outside of git and its neighbour run from the snapshot, as they were; the rest of the folder stays."""
     snapshot = _taken(checkout, ["xy", "snapshot_target:f"])
     assert _files(snapshot.path / "1") == {"snapshot_target.py", "snapshot_neighbour.py"}
     (script / "snapshot_neighbour.py").write_text("N = 3\n")
@@ -314,7 +306,6 @@ def test_a_target_of_the_users_comes_along_with_what_it_imports(checkout, script
 
 
 def test_a_target_in_a_checkout_brings_the_checkout_along(checkout, script, tmp_path):
-    """Its own checkout, or a folder of that with this package; roots are the folders that it is imported from."""
     _git(script, "init", "-q")
 
     elsewhere = _taken(checkout, ["snapshot_target:f"])
@@ -334,13 +325,11 @@ def test_a_target_in_a_checkout_brings_the_checkout_along(checkout, script, tmp_
 
 
 def test_a_target_that_cannot_be_imported_is_named(checkout):
-    """As everywhere: a sentence that has the target."""
     with pytest.raises(HarnessError, match="target no_such_module:f: importing no_such_module failed"):
         _taken(checkout, ["no_such_module:f"])
 
 
 def test_code_from_elsewhere_than_the_snapshot_is_refused(checkout, tmp_path, monkeypatch):
-    """A snapshot that is gone, this package from elsewhere, and a user's module from elsewhere are each told."""
     (tmp_path / "own.py").write_text("def target(x): return x")
     monkeypatch.syspath_prepend(tmp_path)
     taken = take_snapshot(tmp_path / "snapshots", ["own:target"])

@@ -143,7 +143,6 @@ def test_what_slurm_says_has_ended_has_the_state_of_its_cause(listed, state, sou
 
 
 def test_runs_of_one_job_have_states_of_their_own():
-    """In a job that runs, the pack that has begun is running and the one after it queued."""
     assert _state("other", listed="RUNNING", attempts=[_attempt(BEGUN)]).state == "running"
     assert _state("third", listed="RUNNING", attempts=[_attempt(BEGUN)]).state == "queued"
 
@@ -164,7 +163,6 @@ def test_a_pack_that_its_worker_gave_up_has_the_state_of_the_cause(cause, state,
 
 
 def test_a_pack_that_its_worker_will_try_again_is_on_its_way():
-    """A failure that is not final leaves the run in the hands of its worker."""
     assert _state(listed="RUNNING", attempts=[_attempt(BEGUN, _crash("h", move="again"))]).state in (
         "queued",
         "running",
@@ -195,7 +193,6 @@ def test_an_order_to_try_again_wipes_the_slate():
 
 
 def test_a_cancelled_run_stays_so_until_it_is_asked_for():
-    """`cancel` holds against everything but a record, and `retry` takes it back."""
     cancel, retry = (
         Instruction(kind="cancel", at=_at(50), runs=(RUN,)),
         Instruction(kind="retry", at=_at(60), runs=(RUN,)),
@@ -218,7 +215,6 @@ def test_a_worker_that_was_told_to_stop_says_why(why, state):
 
 
 def test_a_worker_that_could_not_go_on_says_why():
-    """Runs of a job whose worker ended by an error have crashed, and the error is why."""
     found = _state(
         attempts=[_attempt(BEGUN, {"event": "ended", "why": "crashed", "error": "no space"})], listed="FAILED"
     )
@@ -248,7 +244,6 @@ def test_silence_is_death_only_after_the_lease():
 
 
 def test_records_that_went_into_a_renamed_folder_are_told():
-    """A job that ended well without a record here wrote into the folder that it knew; merge brings it."""
     here = _state(listed="COMPLETED", attempts=[_attempt(BEGUN)])
     assert here.state == "lost"
     assert here.why == "SLURM: COMPLETED: it ended well, and its record is not here"
@@ -284,7 +279,6 @@ def test_where_slurm_does_not_answer_nothing_is_lost():
 
 
 def test_a_local_worker_whose_process_is_gone_is_lost_at_once():
-    """On one machine it is known at once, and needs no queue."""
     local = [_submission(profile=False)]
 
     assert _state(submissions=local, attempts=[_attempt(BEGUN)], now=25).state == "running"
@@ -354,7 +348,6 @@ def test_every_state_has_a_meaning():
 
 
 def test_hours_of_a_gpu_count_once_however_many_packs_share_it():
-    """Four packs of a minute that share a GPU are a minute of it, spent and predicted."""
     minute, packs = 60.0, tuple((f"r{number}",) for number in range(4))
     shared = _submission().model_copy(
         update={

@@ -56,7 +56,6 @@ def _submission(plan, identity="5ub"):
 
 
 def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
-    """The submission comes back equal, and each of its jobs has its runs in full."""
     specs = {planned.run_id: planned.run for planned in plan.runs}
     written = _submission(plan)
     write_submission(tmp_path, written, specs)
@@ -81,7 +80,6 @@ def test_a_submission_that_was_changed_by_hand_is_put_together_from_its_jobs(pla
 
 
 def test_the_last_order_counts(tmp_path):
-    """What is cancelled and then asked for again is wanted; what is cancelled after that is not."""
     write_order(tmp_path, "cancel", ["a", "b"], "her")
     write_order(tmp_path, "retry", ["a"], "him")
     assert cancelled(read_orders(tmp_path)).keys() == {"b"}
@@ -147,7 +145,6 @@ def test_of_many_that_would_take_over_a_stale_lock_one_does(tmp_path):
 
 
 def test_a_retry_counts_for_what_is_sent_after_it(plan, tmp_path):
-    """Its order is older than the submission that it makes, and gone if that is refused."""
     with retrying(tmp_path, plan.run_ids()):
         write_submission(tmp_path, _submission(plan), {planned.run_id: planned.run for planned in plan.runs})
     (order,), (sent,) = read_orders(tmp_path), read_submissions(tmp_path)

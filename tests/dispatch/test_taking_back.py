@@ -165,7 +165,6 @@ def test_what_cancel_could_not_end_is_said_and_ended_when_it_is_repeated(sweep):
 
 @pytest.mark.parametrize("elsewhere", [{"cluster": "far", "user": user()}, {"cluster": "near", "user": "alice"}])
 def test_jobs_of_another_cluster_or_user_are_never_lost_nor_sent_off_again(sweep, elsewhere):
-    """What cannot be asked for here is not verified; cancel says where it can be ended."""
     sweep.send(**elsewhere)
     there = f"sent off by {elsewhere['user']} on cluster {elsewhere['cluster']}"
     assert {one["why"] for one in sweep.status()["runs"].values()} == {"SLURM: PENDING (Priority)"}  # it is listed
@@ -181,7 +180,6 @@ def test_jobs_of_another_cluster_or_user_are_never_lost_nor_sent_off_again(sweep
 
 
 def test_jobs_of_here_and_of_submissions_that_say_no_cluster_can_be_lost(sweep):
-    """A job that its own cluster does not list any more is lost, as before."""
     sweep.send(cluster="near", user=user())
     (sweep.cluster / "queue").write_text("")
     assert sweep.status()["states"] == {"lost": 4}
@@ -207,7 +205,6 @@ def test_a_worker_that_was_stopped_elsewhere_may_have_been_put_back(sweep):
 
 
 def test_a_local_job_is_ended_on_its_own_machine_only(sweep):
-    """A process of another machine is not looked for here; one of this machine that still lives is ended."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as lives:
         for identity, host in (("far", "elsewhere"), ("near", socket.gethostname())):
             sweep.send(identity, at=now(), profile=None, host=host)

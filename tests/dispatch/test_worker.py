@@ -138,7 +138,6 @@ def test_starting_counts_for_every_job(plan, sent, tmp_path):
 
 
 def test_a_renamed_results_folder_is_noticed(plan, tmp_path):
-    """Jobs of a submission write into the folder that it was sent off from; a link to that is no other folder."""
     folder = tmp_path / "old" / "example"
     _sent(plan, folder)
     (tmp_path / "link").symlink_to("old")

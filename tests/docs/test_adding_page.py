@@ -58,7 +58,6 @@ def test_a_module_is_planned(folder):
 
 
 def test_a_module_is_matched_on_the_command_line(folder):
-    """`harness match` counts a module live, beside a family with closed forms."""
     arms = ["--arm", "module module=my_networks:SineNet size=width", "--arm", "mlp depth=2"]
 
     found = json.loads(harness("match", *arms, "--inputs", "2", "--at", "401", "--json"))["arms"]
@@ -136,7 +135,6 @@ def test_an_optimiser_of_before_is_still_one(folder):
 
 
 def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(folder, monkeypatch):
-    """Stopped again and again it ends with the same bits; as it has no rate a lane, each rate has a pack."""
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     text = (folder / "momentum.yaml").read_text("utf-8")
     moving = "max_evaluations: 50, grid_updates: {every: 20, until: 50}}\n  adam:"
@@ -273,7 +271,6 @@ def test_an_optimiser_is_tried_before_anything_is_planned(folder):
 
 
 def test_the_family_counts_what_torch_executes(folder):
-    """Forward and backward, for one bump and several, in the first layer and behind it; and it has a Jacobian."""
     family = family_named("my_families:BumpKan")
     for shape in ((1, 1), (2, 5, 1), (2, 3, 4, 2)):
         for grid in (1, 2, 5):

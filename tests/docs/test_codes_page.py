@@ -21,6 +21,5 @@ def codes_in_the_program() -> set[str]:
 
 
 def test_every_code_has_its_words_and_no_other_has():
-    """A new code needs its sentences, and a code that is gone leaves none."""
     assert set(CODES) == codes_in_the_program()
     assert all(code.kind in CODE_KINDS and all(part.endswith(".") for part in code[1:]) for code in CODES.values())

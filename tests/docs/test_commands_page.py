@@ -16,7 +16,6 @@ TEXT = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 
 
 def test_every_command_is_in_the_table():
-    """The table of commands is complete."""
     assert set(re.findall(r"^\| `harness ([\w-]+)", TEXT, flags=re.MULTILINE)) == set(main.commands)
 
 

@@ -105,7 +105,6 @@ def drawing():
 
 
 def test_the_page_says_of_every_convention_what_it_says_of_itself():
-    """Rule, source and where it misleads, of every convention that there is and of no other."""
     for header, before, of_kind in (
         ("parameters", "params.", [one for one in CONVENTIONS if one.parameters]),
         ("FLOPs", "", [one for one in CONVENTIONS if one.flops]),
@@ -115,7 +114,6 @@ def test_the_page_says_of_every_convention_what_it_says_of_itself():
 
 
 def test_it_speaks_of_itself_alone():
-    """No path of a machine, and no pages but its own."""
     assert not re.search(r"/(work|root|tmp|home)/|shared/", TEXT)
 
 
@@ -130,7 +128,6 @@ def test_every_equation_holds():
 
 # ------------------------------------------------------------------------------------------------------- short answers
 def test_the_papers_comparison_is_recounted():
-    """10^2 against 10^4 parameters, under every convention."""
     kan = count(KanShape(shape=(2, 10, 1), grid=10, scales=True, bias=True))
     mlp = count(MlpShape(shape=(2, 100, 100, 100, 1)))
 
@@ -143,7 +140,6 @@ def test_the_papers_comparison_is_recounted():
 
 
 def test_flops_per_parameter_by_width():
-    """The table, and the sentences that sum it up."""
     figure = drawing()
     lines = dict(zip(("shared", "per_edge", "kanbefair", "local", "local50", "mlp"), figure.DRAWN, strict=True))
     columns = [lines[name] for name in ("kanbefair", "per_edge", "shared", "local", "local50", "mlp")]
@@ -170,7 +166,6 @@ def test_flops_per_parameter_by_width():
 
 
 def test_only_local_min_depends_on_the_grid():
-    """At G = 50 the other lines of the figure are where they are at G = 5, within what its caption says."""
     figure = drawing()
     for name in ("kanbefair", "per_edge", "shared_dense"):
         for width in figure.WIDTHS:
@@ -182,7 +177,6 @@ def test_only_local_min_depends_on_the_grid():
 
 
 def test_the_figure_is_of_these_numbers():
-    """The picture holds the numbers that it was drawn from, and they are today's."""
     figure = drawing()
     text = figure.PICTURE.read_bytes()
     start = text.index(b"Description\0") + len(b"Description\0")
@@ -276,7 +270,6 @@ def networks_of(family):
 
 @pytest.mark.parametrize("row", table("family"), ids=lambda row: row[0])
 def test_formulas_of_parameters(row):
-    """A family's parameters are the sum of the page's formula over its layers."""
     (family,), (formula, *_) = codes(row[0]), codes(row[1])
 
     for network in networks_of(family):
@@ -285,7 +278,6 @@ def test_formulas_of_parameters(row):
 
 @pytest.mark.parametrize("row", table("family", 1), ids=lambda row: f"{row[0]}: {row[1]}")
 def test_formulas_of_flops(row):
-    """A family's FLOPs are the sum of the page's formula over its layers, layer by layer."""
     formula = codes(row[2])[0]
     for family in codes(row[0]):
         for network in networks_of(family):
@@ -304,7 +296,6 @@ def test_formulas_of_flops(row):
 
 
 def test_fourier_features_are_counted():
-    """What they add to every count, as the page has it."""
     plain, featured = MlpShape(shape=(6, 4, 1)), MlpShape(shape=(2, 4, 1), features=3)
     added = {name: n - count(plain)[name] for name, n in count(featured).items()}
     every, products = (value(formula, d=2, F=3) for formula in ("2 d F + 2 F", "2 d F"))
@@ -324,7 +315,6 @@ def test_fourier_features_are_counted():
 
 
 def test_every_count_of_every_family_has_a_formula():
-    """The tables are complete: what the code counts of a family has a row, and what has a row is counted."""
     rows = {(family, name) for row in table("family", 1) for family in codes(row[0]) for name in codes(row[1])}
     counted = set()
     for (family,) in (codes(row[0]) for row in table("family")):
@@ -335,7 +325,6 @@ def test_every_count_of_every_family_has_a_formula():
 
 
 def test_the_number_of_recursion_terms():
-    """R is as the page has it, and a term of the dense evaluator is 7 operations as it runs."""
     (formula,) = re.findall(r"evaluates R = `([^`]+)` terms", PROSE)
 
     for grid, order, *_ in SPLINES:
@@ -344,7 +333,6 @@ def test_the_number_of_recursion_terms():
 
 
 def test_tables_of_prices():
-    """Every price of both tables, and what choosing the other one changes."""
     names = ("relu", "sigmoid", "silu", "tanh", "gelu", "exp", "prelu", "sin", "cos")
     for row in table("table"):
         assert WEIGHTS[codes(row[0])[0]] == dict(zip(names, map(int, row[1:]), strict=True))
@@ -363,7 +351,6 @@ def test_tables_of_prices():
 
 # ----------------------------------------------------------------------------------------------------- worked example
 def test_the_network_by_hand():
-    """Each row's steps add up to its total, and the total is what the code counts."""
     counted, rows = count(EXAMPLE), table("count", 1)
 
     assert {codes(row[0])[0] for row in rows} == set(counted)
@@ -405,7 +392,6 @@ def a_parameter(optimiser, evaluations, iterations):
 
 
 def test_optimisers():
-    """Adam's and L-BFGS's operations a parameter, and their share of the example."""
     full = a_parameter(LBFGS, 0, 1001) - a_parameter(LBFGS, 0, 1000)
     iteration, evaluation = a_parameter(LBFGS, 0, 1), a_parameter(LBFGS, 1, 0)
     run = training_flops([Work(EXAMPLE, 1000, 1000, 1000)], LBFGS)
@@ -421,7 +407,6 @@ def test_optimisers():
 
 
 def test_levenberg_marquardt():
-    """Both formulas, and the example."""
     (tall,) = re.findall(r"N samples: `([^`]+)`", PROSE)
     (wide,) = re.findall(r"the dual system is solved: `([^`]+)`", PROSE)
 
@@ -441,7 +426,6 @@ def test_levenberg_marquardt():
 
 
 def test_least_squares_of_knots():
-    """The formula, and the example."""
     (formula,) = re.findall(r"leading order \(N ≥ C\): `([^`]+)`", PROSE)
     for samples, unknowns, sides in ((1000, 8, 5), (8, 8, 1), (500, 13, 3)):
         exact = value(formula, N=samples, C=unknowns, r=sides)
@@ -454,7 +438,6 @@ def test_least_squares_of_knots():
 
 # ------------------------------------------------------------------------------------------------------------ executed
 def test_what_local_execution_adds_forward():
-    """The rows of the table are the whole difference between executed and local_min."""
     rows = table("executed less `local_min`, a layer")
     for network in networks_of("kan"):
         more = sum(value(codes(row[1])[0], **letters) for row in rows for _, letters in layers_of(network))
@@ -480,7 +463,6 @@ def test_what_dense_execution_adds_forward():
 
 @pytest.mark.parametrize("family", [codes(row[0])[0] for row in table("family")])
 def test_what_a_backward_pass_executes(family):
-    """The rows of the table, and 6 an output for the loss, are the whole backward pass."""
     rows = {row[0]: [codes(cell) for cell in row[1:3]] for row in table("backward of a layer")}
     of_family = {
         "kan": ["products of splines", "bases", "bias"],
@@ -512,7 +494,6 @@ def test_what_a_backward_pass_executes(family):
 
 
 def test_how_far_the_rule_of_training_is():
-    """Executed work of an evaluation over the rule's, for both evaluators and the MLP."""
     for cell, *shares in table("shape (G = 5)"):
         kan, mlp = KanShape(shape=shape_of(cell), grid=5), MlpShape(shape=shape_of(cell))
         found = [
@@ -526,7 +507,6 @@ def test_how_far_the_rule_of_training_is():
 
 
 def test_what_torchs_counter_hides():
-    """Matrix products and all operations of three programs on the same shape."""
     kan, mlp = KanShape(shape=(16, 32, 8), grid=5), MlpShape(shape=(16, 32, 8))
     programs = [executed_forward(mlp), executed_forward(kan, dense.evaluate), executed_forward(kan, local)]
 
@@ -539,7 +519,6 @@ def test_what_torchs_counter_hides():
 
 # ------------------------------------------------------------------------------------------------------------ matching
 def test_the_matched_mlp_depends_on_the_convention():
-    """The MLP that a KAN is matched with, on every axis."""
     kan, rows = count(EXAMPLE), table("matched on")
 
     assert {codes(row[0])[0] for row in rows} == set(kan)
@@ -550,7 +529,6 @@ def test_the_matched_mlp_depends_on_the_convention():
 
 
 def test_tiny_networks_cannot_be_matched():
-    """How far the nearest width is from a KAN's parameters."""
     for cell, median, largest in table("KAN"):
         shape = shape_of(cell)
         off = []
@@ -567,7 +545,6 @@ def test_tiny_networks_cannot_be_matched():
 
 # ---------------------------------------------------------------------------------------------------------- literature
 def test_kanbefairs_counts_against_ours():
-    """An edge at G = 3, the parameters of [16,32,8], and how much more than per_edge its formula is."""
     theirs = kanbefair.kan_layer_flops(1000, 1000, 3, 3, "identity") / 1e6
     ours = count(KanShape(shape=(10**5, 10**5), grid=3))
     shared, local = (round(ours[FORWARD + name] / 1e10) for name in ("shared_dense", "local_min"))
@@ -624,7 +601,6 @@ def _ahead(kans, mlps):
 
 
 def test_the_convention_decides_in_kanbefairs_tabular_runs():
-    """The shares on the page, from the released rows; drawn KANs agree within what drawing leaves open."""
     if not RELEASED.exists():
         pytest.skip(f"{RELEASED.name} is not on this machine")
     found = {(data, model): [] for data in INPUTS_OUTPUTS for model in ("KAN", "MLP")}

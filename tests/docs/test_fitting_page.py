@@ -18,7 +18,6 @@ TEXT = (ROOT / "docs" / "fitting.md").read_text(encoding="utf-8")
 
 
 def test_commands_run(tmp_path, monkeypatch):
-    """Every command line of the page fits a table with the columns that it names."""
     monkeypatch.chdir(tmp_path)
     x = np.repeat(np.geomspace(10, 1e5, 12), 3)
     y = (1e-3 + 1 / x) * np.exp(0.05 * np.random.default_rng(0).standard_normal(x.size))
@@ -32,7 +31,6 @@ def test_commands_run(tmp_path, monkeypatch):
 
 
 def test_laws_and_functions_are_all_named():
-    """Each law has its row, with its number of parameters; each public function of both rooms occurs."""
     rows = re.findall(r"^\| `(\w+)` \| `[^|]*\| (\d) \|", TEXT, flags=re.MULTILINE)
     assert {name: int(count) for name, count in rows} == {name: law.parameters for name, law in LAWS.items()}
     few = {name: law.parameters + SPARE_SIZES for name, law in LAWS.items()}

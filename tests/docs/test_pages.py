@@ -224,7 +224,6 @@ def test_every_block_of_pages_that_share_runs(folder):
 
 
 def test_every_command_that_a_page_names_exists():
-    """Of commands in sentences and tables, the options exist too."""
     named = 0
     for page in PAGES:
         for words in re.findall(r"`harness ([a-z][^`]*)`", (ROOT / page).read_text(encoding="utf-8")):

@@ -23,7 +23,6 @@ def findings(folder):
 
 
 def test_every_kept_replay_has_its_row():
-    """How many points are the same, better and worse, as the first sentence of the kept page has them."""
     rows = re.findall(
         r"^\| \[\w+\]\(../results/replay/(.+)/replay.csv\) \|.*\| (\d+) \| (\d+) \| (\d+) \|$", TEXT, re.M
     )
@@ -37,7 +36,6 @@ def test_every_kept_replay_has_its_row():
 
 
 def test_its_sentences_have_the_numbers_of_the_kept_pages():
-    """Each number of a sentence is in a finding of the kept page."""
     for folder, found, said in (
         (
             FULL_LENGTH,
@@ -69,7 +67,6 @@ def test_its_sentences_have_the_numbers_of_the_kept_pages():
 
 
 def test_its_commands_print_what_it_shows():
-    """The rows of the table are lines of the command's answer; every replay and table that it names exists."""
     (command, shown) = re.search(r"```sh\nharness (reference .+)\n```\n\n```\n(.+?)```", TEXT, re.DOTALL).groups()
     answer = " ".join(CliRunner().invoke(main, command.split()).output.split())
 

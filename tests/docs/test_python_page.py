@@ -11,7 +11,6 @@ TEXT = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="ut
 
 
 def test_the_tables_name_what_there_is():
-    """Every function with its own arguments, and every class of networks with those that not all of them have."""
     functions = re.findall(r"^\| `harness\.(\w+)\(\w+(?:, )?([^`]*)\)`", TEXT, flags=re.MULTILINE)
     assert len(functions) == TEXT.count("\n| `harness.")
     assert len(functions) >= 6

@@ -10,7 +10,6 @@ MOST_WORDS = 1700
 
 
 def test_every_quantity_has_its_row():
-    """What it is and where it is read; there is no row of another."""
     (body,) = re.findall(r"^\| quantity \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", TEXT, flags=re.MULTILINE)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines()]
 
@@ -18,5 +17,4 @@ def test_every_quantity_has_its_row():
 
 
 def test_the_page_is_short():
-    """Who writes a rule reads all of it."""
     assert len(TEXT.split()) <= MOST_WORDS

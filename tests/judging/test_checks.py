@@ -31,7 +31,6 @@ def _table(errors) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("errors", "law"), [(2 / SIZES, "pure"), (0.05 + 20 / SIZES, "floor")])
 def test_the_law_that_made_the_data_is_the_one_to_quote(errors, law):
-    """A power law is quoted without a floor, a law with a clear floor with it, and it beats the last value."""
     (check,) = check_table(_table(errors), ["params.trainable"])
 
     assert check.selection.chosen == law
@@ -40,7 +39,6 @@ def test_the_law_that_made_the_data_is_the_one_to_quote(errors, law):
 
 
 def test_checks_are_of_the_runs_that_were_fitted():
-    """Held-out sizes and those outside the window are in no check: points and hash are those of the fit."""
     table = _table(2 / SIZES).assign(hold_out=1)
     table["in_window"] = table["cell"] > 0
     (check,) = check_table(table, ["params.trainable"])
@@ -52,7 +50,6 @@ def test_checks_are_of_the_runs_that_were_fitted():
 
 
 def test_a_series_that_every_law_refuses_says_so():
-    """Nothing is diagnosed where there is no law, and no number stands in its place."""
     (check,) = check_table(_table(2 / SIZES).query("cell < 2"), ["params.trainable"])
 
     assert (check.selection.chosen, check.diagnostics, check.cross_check) == (None, None, None)
@@ -60,7 +57,6 @@ def test_a_series_that_every_law_refuses_says_so():
 
 
 def test_json_is_strict():
-    """Numbers that are not finite become null, and the fits are not repeated."""
     (found,) = json.loads(json.dumps(plain(check_table(_table(2 / SIZES), ["params.trainable"])), allow_nan=False))
 
     assert found["selection"]["chosen"] == "pure"

@@ -99,7 +99,6 @@ def test_a_side_that_is_worse_than_a_constant_is_named_beside_the_ratio(planned)
 
 
 def test_where_the_curves_cross_the_leader_turns(planned):
-    """N^-1 and N^-0.5 / 15 are equal at 225: kan is behind below and ahead above."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(1 / 15, 0.5)})
     found = headline(planned[0], runs, SIDES)
     leads = [one for one in found.leads if one.axis == "params.trainable"]
@@ -111,7 +110,6 @@ def test_where_the_curves_cross_the_leader_turns(planned):
 
 
 def test_a_budget_is_read_there_alone(planned):
-    """On each axis at the size of the first side's network of that budget."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
     found = headline(planned[0], runs, SIDES, at=200.0)
 
@@ -158,7 +156,6 @@ def test_the_sides_are_those_of_the_first_rule_or_the_only_two_arms(tmp_path):
 
 
 def test_cautions_begin_with_the_worst(planned):
-    """Runs that diverged, then few seeds, then that one recipe trained each side."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, seeds=3)
     lost = (runs.table["arm"] == "mlp") & (runs.table["seed"] == 0)
     table = runs.table.assign(status=np.where(lost, "diverged", "done"))
@@ -168,7 +165,6 @@ def test_cautions_begin_with_the_worst(planned):
 
 
 def test_cautions_are_also_of_a_side_that_is_a_series(planned):
-    """Its runs are an arm's under another name."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
     is_mlp = runs.table["arm"] == "mlp"
     table = runs.table.assign(

@@ -96,7 +96,6 @@ def test_tasks_are_counted_and_others_left_out():
 
 
 def test_sides_that_are_equal_by_what_matters_are_told_so():
-    """Within 10 % of 1; a wider interval says nothing."""
     alike = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}
     equal, noisy = (verdict_on(made_runs(alike, noise=noise), **LOSS, threshold=1) for noise in (0.03, 0.5))
 

@@ -56,7 +56,6 @@ def absent(folder: Path, *asked: tuple) -> int:
 
 
 def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path):
-    """Of every function, also where a file has been between."""
     asked = calls()
     anew = [bits(function(*arguments)) for function, *arguments in asked]
 
@@ -66,7 +65,6 @@ def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path):
 
 
 def test_processes_compute_the_same_bits(tmp_path):
-    """More calls than a few go to all cores, and each result to its call."""
     asked = [(SIZES, LOSSES * scale, law, 0.95) for scale in np.linspace(1, 2, 6) for law in ("pure", "floor")]
     with keeping(tmp_path, cores=2):
         prepare(fit.fit_law, asked, "laws")
@@ -76,7 +74,6 @@ def test_processes_compute_the_same_bits(tmp_path):
 
 
 def test_where_a_process_dies_this_one_computes(tmp_path):
-    """A pool that is broken costs time and no result."""
     asked = [(SIZES, LOSSES * scale, "pure", 0.95) for scale in np.linspace(1, 2, 8)]
     with keeping(tmp_path, cores=2):
         prepare(fit.fit_law, asked, "laws")
@@ -105,7 +102,6 @@ def test_another_point_law_level_or_function_is_not_found(tmp_path):
 
 
 def test_other_code_finds_nothing(tmp_path, monkeypatch):
-    """What it computes takes the place of what was there."""
     call = (fit.fit_law, SIZES, LOSSES, "pure", 0.95)
     computed(tmp_path, call)
     monkeypatch.setattr(module, "code_key", lambda: "other")
@@ -115,7 +111,6 @@ def test_other_code_finds_nothing(tmp_path, monkeypatch):
 
 
 def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path):
-    """Nothing is read from it, nothing is said, and the next command finds all again."""
     asked = [(fit.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor")]
     whole = computed(tmp_path, *asked)
     file = tmp_path / KEPT_FILE

@@ -67,7 +67,6 @@ def test_a_ratio_of_equal_sides_is_decided_at_any_look_as_seldom_as_the_level_sa
 
 
 def test_a_look_reads_its_replicates_at_its_level():
-    """Its number is that of a plan of these seeds alone."""
     manifest = looked()
     table = made_table(manifest, {"kan": power(1, 1.0), "mlp": power(1, 1.0)}, noise=0.5)
     for verdict in judge_all(manifest, table):
@@ -80,7 +79,6 @@ def test_a_look_reads_its_replicates_at_its_level():
 
 
 def test_what_a_look_decides_on_a_task_stays_as_it_was_found_there():
-    """The other task is open at the first look, and found anew at the second one, with all of its replicates."""
     manifest = looked()
     quiet = made_table(manifest, LAWS, noise=0.01, task="xy")
     noisy = made_table(manifest, LAWS, noise=1.0, task="exp2d")
@@ -109,7 +107,6 @@ def test_an_open_rule_waits_until_the_replicates_of_its_look_are_recorded(record
 
 
 def test_a_decided_rule_waits_for_nothing():
-    """However many replicates are recorded by now, it says the same."""
     manifest = looked()
     table = made_table(manifest, LAWS, noise=0.01)
     found = [judge_all(manifest, of_seeds(table, number))[0] for number in (3, 5, 8)]
@@ -130,7 +127,6 @@ def test_without_looks_and_with_one_look_alone_all_runs_are_judged_at_once():
 
 @pytest.mark.parametrize("diverged", [0, 1])
 def test_the_headline_has_the_level_of_its_look(diverged):
-    """Over the seeds of a look it is that look's, over fewer the strictest; so all looks together err as one."""
     manifest, plain = looked(), looked(())
     table = made_table(manifest, LAWS)
     lost = (table["arm"] == "kan") & (table["asked"] == 2000) & (table["seed"] == 7)

@@ -25,7 +25,6 @@ def test_a_power_law_is_read_without_error(sizes, exponent, share):
 
 @given(many_sizes)
 def test_nothing_is_extrapolated(sizes):
-    """Outside of the sizes there is no value, at the sizes there is theirs."""
     values = [1.0 + index for index in range(len(sizes))]
 
     assert np.isnan(interpolate(sizes, values, [min(sizes) / 2, max(sizes) * 2])).all()
@@ -59,7 +58,6 @@ def _table(kan_sizes, mlp_sizes) -> pd.DataFrame:
 
 
 def test_the_second_arm_is_read_at_the_sizes_of_the_first():
-    """An MLP that has no network of 30 parameters is compared there all the same, and its FLOPs are too."""
     found = pairs(_table([10, 30, 90], [9, 27, 120]), "params.trainable").set_index("size")
 
     assert found["rmse_ratio"].to_numpy() == pytest.approx(10)
@@ -69,7 +67,6 @@ def test_the_second_arm_is_read_at_the_sizes_of_the_first():
 
 
 def test_a_size_that_the_second_arm_does_not_reach_has_no_ratio():
-    """Beyond the other arm's range there is nothing to compare with."""
     found = pairs(_table([10, 1000], [9, 120]), "params.trainable").set_index("size")
 
     assert np.isnan(found.loc[1000, "rmse_ratio"])
@@ -90,7 +87,6 @@ def test_a_size_that_diverged_is_not_bridged():
 
 
 def test_of_sizes_crossed_with_budgets_the_best_are_compared():
-    """Series of one budget each are left out: their sizes are all the same on the axis of the budget."""
     table = _table([10, 30], [10, 30])
     crossed = table.assign(series=table["series"] + " at 1e9", of_budget=True, test_loss=1.0)
 
@@ -101,7 +97,6 @@ def test_of_sizes_crossed_with_budgets_the_best_are_compared():
 
 
 def test_diverged_and_losing_runs_are_not_in_a_curve():
-    """Only the chosen trials that ended enter a mean."""
     table = _table([10, 30], [10, 30])
     lost = table.assign(chosen=False, test_loss=1e9)
     diverged = table.assign(status="diverged", test_loss=np.nan, seed=9)

@@ -35,7 +35,6 @@ def decided(rng, spread, replicates, truth, limit, of_equality):
 @pytest.mark.parametrize("of_equality", [False, True])
 @pytest.mark.parametrize("spread", [0.02, 0.08, 0.2])
 def test_so_many_replicates_decide_in_four_of_five_experiments(spread, of_equality):
-    """A difference is told from the limit, and equality is shown; with one replicate less it is not so often."""
     rng = np.random.default_rng(1)
     needed = replicates_needed(spread, MATTERS, 0.95, of_equality)
     truth, limit = (0.0, MATTERS) if of_equality else (MATTERS, 0.0)
@@ -67,7 +66,6 @@ def test_more_noise_needs_more_and_more_replicates_see_more(spread, replicates, 
     ],
 )
 def test_a_difference_is_asked_from_the_limit(fields, difference, factor):
-    """A factor of a ratio, a difference of exponents."""
     rule = made_rule(**{"quantity": "test_loss"} | fields)
 
     assert difference_of(rule) == pytest.approx(difference)
@@ -104,7 +102,6 @@ def test_what_was_estimated_is_not_asked():
     ],
 )
 def test_every_kind_of_line(fields, made, begins):
-    """Short, with its next move or its reason."""
     ratio = made.pop("mlp", 1.0)
     verdict = verdict_on(made_runs({"kan": power(1, 1.0), "mlp": power(ratio, 1.0)}, **made), **fields)
 
@@ -159,7 +156,6 @@ def test_from_records_a_rule_is_foreseen_by_the_spread_of_its_replicates():
 
 
 def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
-    """Two sides have the noise of both; only a pilot says what an exponent hangs on."""
     manifest = made_plan(12, more=RULES)
     better, _, faster = foresee(manifest, made_table(manifest, EQUAL), noise=0.05)
 
@@ -171,7 +167,6 @@ def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
 
 
 def test_a_rule_that_its_records_decide_needs_no_more():
-    """By all replicates, or by a look; a pilot decides nothing."""
     laws = {"kan": power(1, 1.0), "mlp": power(9, 1.0)}
     for looks, recorded, decided_as in (("", 12, "supported"), ("", 4, None), ("looks: [4, 12]", 4, "supported")):
         manifest = made_plan(12, more=RULES + looks)
@@ -191,7 +186,6 @@ def test_without_two_replicates_and_without_a_noise_there_are_two_next_moves():
 
 
 def test_more_replicates_are_not_promised_where_the_law_is_refused():
-    """Errors that rise with size have slopes, whose spread more replicates narrow, and no law."""
     runs = made_runs({"kan": power(1, -0.3), "mlp": power(1, 1.0)}, noise=0.1)
     verdict = verdict_on(runs, quantity="exponent", sides=("kan",), threshold=0)
 

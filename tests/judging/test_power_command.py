@@ -57,7 +57,6 @@ def _write_pilot(folder: Path, seeds: int, noise: float = NOISE) -> None:
 
 
 def test_without_records_and_without_noise_there_are_two_next_moves(here):
-    """A pilot, or a noise."""
     done = _harness("power", "experiments/made.yaml")
     write_experiment(here, rules="")
     nothing = _harness("power", "experiments/made.yaml")
@@ -69,7 +68,6 @@ def test_without_records_and_without_noise_there_are_two_next_moves(here):
 
 
 def test_a_pilot_of_two_seeds_is_enough(here):
-    """What it says is of the planned seeds, and of the seeds that are there; a seed in part does not count."""
     _write_pilot(here, 2)
     (here / "results" / "runs" / f"{read_manifest(here / 'results' / 'made').runs[0].run_id}.json").unlink()
     part = _harness("power", "experiments/made.yaml")
@@ -106,8 +104,6 @@ def test_a_declared_noise_says_what_records_with_that_noise_say(here):
 
 
 def test_a_decided_rule_is_said_to_be_decided(here):
-    """By the records of all seeds, or of a look, as verdicts say it; not by a pilot, nor with a given noise."""
-
     def decided(*arguments: str) -> list[str]:
         return [one["decided"] or "open" for one in _rules(*arguments)]
 
@@ -131,7 +127,6 @@ def test_a_decided_rule_is_said_to_be_decided(here):
 
 
 def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
-    """Records go before it, and --noise before both."""
     path = here / "experiments" / "made.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "noise: 0.1\n", encoding="utf-8")
     planned = _harness("plan", "experiments/made.yaml", "--replan")
@@ -145,7 +140,6 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
 
 
 def test_one_seed_has_no_interval_to_foresee(here):
-    """`power` refuses it, and the plan is made."""
     path = here / "experiments" / "made.yaml"
     text = re.sub(r"seeds: \[.*\]", "seeds: [0]", path.read_text(encoding="utf-8"))
     path.write_text(text + "noise: 0.1\n", encoding="utf-8")
@@ -157,7 +151,6 @@ def test_one_seed_has_no_interval_to_foresee(here):
 
 
 def test_a_search_is_foreseen_from_a_noise():
-    """The shipped quickstart, of as many replicates as are asked for."""
     experiments = Path(__file__).parents[2] / "experiments"
     done = _harness("power", str(experiments / "quickstart.yaml"), "--noise", "0.3", "--replicates", "12", "--json")
     (rule,) = json.loads(done.stdout)["rules"]

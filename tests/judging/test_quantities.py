@@ -26,7 +26,6 @@ def near(found, truth, **tolerance):
 
 
 def test_a_ratio_of_losses_has_the_interval_of_scipy():
-    """Student's t of ln ratios at the largest size, a seed each."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0.3)
     logs = np.log(runs.table[runs.table["asked"] == 2000].pivot_table("test_loss", "seed", "arm"))
     gaps = logs["mlp"] - logs["kan"]
@@ -58,7 +57,6 @@ def test_a_ratio_of_losses_has_the_interval_of_scipy():
     ],
 )
 def test_of_exact_power_laws_every_number_is_the_closed_form(fields, truth):
-    """Losses 1 / N and 5 / N, forty and four FLOPs a parameter."""
     found = number_of(made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0), threshold=0.5, **fields).found
 
     assert near(found, truth, abs=1e-9)
@@ -90,7 +88,6 @@ def family(law):
 
 @pytest.mark.parametrize("slope", [0.5, 1.5])
 def test_growth_is_the_power_of_the_inputs_in_the_size_that_a_loss_needs(slope):
-    """Losses d^p / N need d^p / loss."""
     loss = 4**slope / 100
     found = number_of(
         family(lambda d: power(d**slope, 1.0)), quantity="growth", sides=["kan"], at={PARAMS: loss}, most=3
@@ -114,7 +111,6 @@ def test_a_loss_that_is_not_attained_has_no_growth():
 
 
 def test_an_exponent_is_kept_or_falls_with_the_inputs():
-    """2 / d: at 16 inputs an eighth of what it is at 2; an exponent that is refused has no ratio."""
     rule = {"quantity": "exponent_kept", "sides": ["kan"], "threshold": 0.5}
     falling = number_of(family(lambda d: power(1, 2 / d)), **rule)
     flat = number_of(family(lambda d: power(1, 1.0 if d < 16 else 0.0)), **rule)
@@ -195,7 +191,6 @@ def of_networks(values, column, recipe):
     ],
 )
 def test_columns_of_special_training_are_values_and_ratios(quantity, recipe, column):
-    """Of one side the geometric mean, of two sides the ratio, over `published` if that is given."""
     values = {"kan": [1.0, 2.0, 4.0, 2.0], "mlp": [30.0, 40.0, 10.0, 20.0]}
     runs = of_networks(values, column, recipe)
     (kan, mlp), rule = (np.log(own) for own in values.values()), {"quantity": quantity, "threshold": 1}
@@ -212,7 +207,6 @@ def test_columns_of_special_training_are_values_and_ratios(quantity, recipe, col
 
 
 def test_networks_of_other_training_have_no_part_in_it():
-    """A series in phases and one that had all data at once."""
     runs = of_networks({"kan": [2.0, 3.0]}, "forgetting", PHASED)
     at_once = runs.table.assign(forgetting=np.nan, recipe=AT_ONCE, series="kan phases=null", cell=99)
     both = runs_of(runs.manifest, pd.concat([runs.table, at_once], ignore_index=True))
@@ -235,7 +229,6 @@ def test_the_spread_of_edges_is_held_by_its_interval_as_often_as_it_says():
 
 
 def test_a_network_of_another_size_stands_for_none():
-    """The rule names a size, 1 % more or less."""
     runs = made_runs({"kan": power(1, 1.0)})
     rule = {"quantity": "network_loss", "sides": ["kan"], "within": 1.7, "published": 1 / 700}
 
@@ -278,7 +271,6 @@ def test_what_the_data_do_not_carry_is_refused_with_the_reason(fields, change, s
 
 
 def test_a_few_diverged_runs_leave_the_replicates_that_both_sides_have():
-    """One of six may be lost at a size, and its replicate is won by the other side; more refuse the number."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, seeds=6)
 
     def found(**lost):

@@ -50,7 +50,6 @@ def test_only_the_chosen_trial_enters():
 
 
 def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
-    """They are in no law, but their number is told."""
     table = _table()
     table.loc[table["cell"] == 0, "in_window"] = False
     table.loc[(table["cell"] == 3) & (table["seed"] == 0), ["status", "test_loss"]] = ["diverged", np.nan]
@@ -138,7 +137,6 @@ def test_sizes_are_held_out_of_the_declared_window_and_before_the_minimum_is_loo
 
 
 def test_each_series_has_its_own_window():
-    """A turn of one series cuts nothing of another."""
     turned, falling = _worse_from(_table(until_minimum=True), 5), _table(until_minimum=True, series="mlp")
     fits = fit_table(pd.concat([turned, falling.assign(cell=falling["cell"] + 7)], ignore_index=True), axes=[AXIS])
 
@@ -157,7 +155,6 @@ def test_fits_as_data_have_what_was_held_out_and_the_law_without_the_window():
 
 
 def test_seeds_that_spent_different_work_are_replicates_of_one_size():
-    """On an axis of counted work a cell has one size, the median over its runs."""
     table = _table()
     spent = np.tile([0.9, 1.0, 1.3], 7)
     table.loc[table["chosen"], "flops_train.shared_dense"] = SIZES.repeat(3) * spent
@@ -177,7 +174,6 @@ def test_a_diverged_run_does_not_move_the_size_of_the_others():
 
 
 def test_a_series_of_which_all_runs_diverged_is_refused_and_not_lost():
-    """Nothing to fit is TOO_FEW, with the number of runs that diverged."""
     fits = fit_table(_table(status="diverged"), axes=["params.trainable"])
 
     assert [one.fit.refusals[0].code for one in fits] == ["TOO_FEW", "TOO_FEW"]
@@ -199,12 +195,10 @@ POWER, FLOOR = 2 / SIZES * NOISE, (0.05 + 20 / SIZES) * NOISE
 
 @pytest.mark.parametrize("series", [(POWER, POWER * 3), (FLOOR, FLOOR * 2), (POWER, FLOOR)])
 def test_series_side_by_side_show_the_law_with_a_floor(series):
-    """It contains the pure law, so it is right for arms with and without a floor."""
     assert common_law(_fits(*series), "xy", "params.trainable") == "floor"
 
 
 def test_a_law_that_is_refused_for_an_arm_is_not_the_common_one():
-    """Four sizes are too few for a floor: both arms then show the pure law."""
     few = SeriesFit("xy", "few", "params.trainable", fit_law(SIZES[:4], POWER[:4], "floor"), 0, 0)
     also = SeriesFit("xy", "few", "params.trainable", fit_law(SIZES[:4], POWER[:4], "pure"), 0, 0)
 

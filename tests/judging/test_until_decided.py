@@ -87,7 +87,6 @@ def test_replicates_are_added_while_a_rule_is_open(here):
 
 
 def test_what_no_rule_asks_for_is_not_cancelled(here):
-    """cancel takes back the first look alone, and retry sends that and no more."""
     harness("plan", FILE)
     assert harness("cancel", FILE, "--yes") == "cancelled: 18 runs\n"
     assert json.loads(harness("status", FILE, "--json", exit_code=3))["states"] == {"planned": 24, "cancelled": 18}
@@ -96,7 +95,6 @@ def test_what_no_rule_asks_for_is_not_cancelled(here):
 
 
 def test_a_file_without_looks_is_told_what_to_add(here):
-    """Before anything is planned or sent."""
     Path(FILE).write_text(open_experiment(seeds=7, looks=[]), encoding="utf-8")
     for command in (("run", FILE), ("submit", FILE, "--local", "1")):
         assert "add after how many replicates, as in `looks: [8, 12, 16]`" in harness(
@@ -107,7 +105,6 @@ def test_a_file_without_looks_is_told_what_to_add(here):
 
 @pytest.mark.nightly
 def test_a_submission_sends_what_is_wanted_now(here):
-    """Repeated, it sends the next look, and says in the end that no rule asks for more."""
     submit = ("submit", FILE, "--until-decided", "--local", "1", "--yes")
     assert "18 runs in" in harness(*submit)
     assert "“twins differ” is open; the next look is at 5 of 7 replicates" in harness(*submit)

@@ -39,7 +39,6 @@ def _verdicts(*arguments: str) -> list[dict]:
 
 
 def test_before_anything_ran_every_rule_is_not_run(here):
-    """Without a plan, and with a plan without records, the command that trains is the next move."""
     (before,) = _verdicts()
     _harness("plan", "experiments/made.yaml")
     write_records(here, leave_out=5)
@@ -70,7 +69,6 @@ def whole(here) -> Path:
 
 
 def test_the_page_says_what_each_verdict_means(here):
-    """Every word that can stand in its column of verdicts is explained at its top."""
     _harness("verdicts")
     top, _, _ = (here / "results" / "verdicts.html").read_text(encoding="utf-8").partition("</header>")
 
@@ -79,7 +77,6 @@ def test_the_page_says_what_each_verdict_means(here):
 
 
 def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
-    """The verdict, its numbers, the commit of the records, each read once; that seconds are not measured, and how."""
     read = []
     monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
     (answer,) = _verdicts("experiments/made.yaml")
@@ -99,7 +96,6 @@ def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
 
 
 def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole):
-    """The file's new threshold is not taken, and the difference is told."""
     write_experiment(whole, RULES.replace("threshold: 0,", "threshold: 9,"))
     (answer,) = _verdicts()
 
@@ -122,7 +118,6 @@ def test_rules_that_the_plan_has_not_are_no_rules_yet(here):
 
 
 def test_a_scale_has_its_own_plan(whole):
-    """Other runs, other folder; a scale that no file has is answered."""
     (short,) = _verdicts("--scale", "short")
     none = _harness("verdicts", "--scale", "shrt")
     named = _harness("verdicts", "experiments/made.yaml", "--scale", "shrt")
@@ -134,7 +129,6 @@ def test_a_scale_has_its_own_plan(whole):
 
 
 def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
-    """The other experiments are judged all the same."""
     record = next((whole / "results" / "runs").glob("*.json"))
     record.write_text(record.read_text().replace('"evaluations": 100', '"evaluations": 1'))
     done = _harness("verdicts", "--json")
@@ -146,7 +140,6 @@ def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
 
 
 def test_verdicts_that_cannot_be_written_are_shown(whole):
-    """What is in the way is named after the verdicts."""
     (whole / "results" / "verdicts.json").mkdir()
     done = _harness("verdicts", "experiments/made.yaml")
 
@@ -174,7 +167,6 @@ def test_what_makes_the_table_is_kept(whole):
 
 
 def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
-    """On the terminal, on all pages, in the README of what is kept and for scripts; older kept verdicts have none."""
     fields = "quantity: exponent, sides: [kan, mlp], threshold: 0.4, matters: 0.03, at_least: 1"
     write_experiment(here, f"decide:\n  - {{claim: by 0.4, {fields}}}\n")
     _harness("plan", "experiments/made.yaml")

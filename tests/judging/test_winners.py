@@ -104,7 +104,6 @@ def runs():
 
 
 def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs):
-    """On the matched axis by the size that was asked, on others by what a run cost; arms of a side share its runs."""
     table = reported(PLAN, runs)
     of_side = {"kan": (("kan", 6),), "the best of mlp, spline_mlp": (("mlp", 3), ("spline_mlp", 3))}
     checked = 0
@@ -134,7 +133,6 @@ def test_a_larger_budget_never_leaves_less_to_choose_from(runs):
 
 
 def test_budgets_of_work_are_the_caps_or_what_every_side_can_spend(runs):
-    """On the axis of the cap they are the caps; on another each replicate of each side has a run at the smallest."""
     table = reported(PLAN, runs)
     assert sorted(set(table.loc[table["won_on"] == FLOPS, "asked"])) == [2e7, 5e7, 1.2e8]
     local = table[table["won_on"] == "flops_train.local_min"]
@@ -188,7 +186,6 @@ def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winn
 
 
 def test_an_exponent_is_the_mean_of_the_replicates_own():
-    """Each replicate gives a slope; the difference has Student's interval, as scipy has it."""
     rng = np.random.default_rng(5)
     text = TEXT.replace("[mlp, spline_mlp]", "mlp").replace("[60, 130, 280]", "[60, 280, 1200]")
     plan = make_plan(parse_experiment(text, "which.yaml"), "which")
@@ -215,7 +212,6 @@ def test_an_exponent_is_the_mean_of_the_replicates_own():
 @pytest.mark.parametrize("effort", [None, 2])
 @pytest.mark.parametrize("sides", [("kan",), ("kan", "mlp")])
 def test_one_network_that_wins_at_all_budgets_carries_no_law_at_any_effort(sides, effort):
-    """Means over subsets of the runs differ from budget to budget all the same."""
     text = TEXT.replace("[mlp, spline_mlp]", "mlp").replace("[60, 130, 280]", "[60, 280, 1200]")
     plan = make_plan(parse_experiment(text, "which.yaml"), "which")
     every = made_runs(np.random.default_rng(6), diverged=0.0, plan=plan)
@@ -229,7 +225,6 @@ def test_one_network_that_wins_at_all_budgets_carries_no_law_at_any_effort(sides
 
 
 def test_other_pairs_of_the_file_have_a_line_each():
-    """The first pair of `compare` is the headline; of the others there is the ratio at the largest size."""
     text = TEXT[: TEXT.index("decide:")] + "compare: [[mlp, kan], [kan, spline_mlp]]\n"
     plan = make_plan(parse_experiment(text, "which.yaml"), "which")
     every = made_runs(np.random.default_rng(7), diverged=0.0, plan=plan)

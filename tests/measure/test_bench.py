@@ -51,7 +51,6 @@ def _timed(runs):
 
 @pytest.mark.parametrize("engine", ["fused", pytest.param("torch", marks=pytest.mark.nightly)])
 def test_everything_that_runs_do_is_timed_once(engine):
-    """Each distinct shape and move, seeds and gains together; then all these runs have seconds."""
     extended = Recipe(
         optimizer=LBFGS,
         max_evaluations=50,
@@ -120,7 +119,6 @@ def test_an_evaluation_of_a_phase_is_timed_on_its_share_of_the_points():
 
 
 def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
-    """In the engine and dtype that is asked for."""
     for engine, dtype in (("fused", "float64"), ("torch", "float32")):
         runs = standard_runs(engine, dtype)
         kinds = {(run.network.family, run.recipe.optimizer.name) for run in runs}
@@ -132,14 +130,12 @@ def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
 
 @pytest.mark.nightly
 def test_a_run_takes_time_whatever_it_trains():
-    """Samples, curve and record are what a tiny run takes."""
     compile_kernels(lambda message: None)
 
     assert 0 < bench_run("fused", "float64", progress=lambda done, total: None) < math.inf
 
 
 def test_what_is_said_of_the_torch_engine_is_so():
-    """Analysis imports no engine, so it repeats this number."""
     assert cost.SMALLEST_ENSEMBLE == torch_engine.SMALLEST_ENSEMBLE
 
 

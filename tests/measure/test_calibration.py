@@ -96,7 +96,6 @@ def test_cheap_shapes_count_as_much_as_dear_ones():
 
 
 def test_one_row_has_a_rate():
-    """It gives its own time back."""
     rate = fit_rate([(1e6, 1e-3)])
 
     assert rate.seconds + 1e6 / rate.flops_per_second == pytest.approx(1e-3, rel=0.1)
@@ -170,7 +169,6 @@ def own(tmp_path, monkeypatch):
 
 
 def test_every_field_of_an_own_optimiser_costs_time_unless_it_says_which_do(own):
-    """Without `timing` only the learning rate is free; with it, all that it doesn't name."""
     for timing, names in (("", {"memory", "damping"}), ('timing = ("memory",)', {"memory"}), ("timing = ()", set())):
         kind = own(timing)
         (name,) = get_args(kind.model_fields["name"].annotation)
@@ -195,7 +193,6 @@ def test_own_optimisers_with_another_memory_have_other_seconds(own):
 
 
 def test_edited_code_of_an_own_optimiser_is_timed_anew(own):
-    """Even where it says that none of its fields cost time."""
     one, other = own("timing = ()"), own("timing = ()", edit="# faster now")
     sources = [kind(name=get_args(kind.model_fields["name"].annotation)[0]).timed_by(KAN) for kind in (one, other)]
 
@@ -210,7 +207,6 @@ def test_a_timing_that_names_no_field_is_refused(own):
 
 
 def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
-    """Updates at every grid, one more before each refinement, and refinements: their FLOPs are those of the run."""
     for network in (KAN, SplineMlpShape(shape=(2, 5, 5, 1), grid=20)):
         run = a_run(
             network,
@@ -227,7 +223,6 @@ def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
 
 
 def test_what_is_timed_again_replaces_its_older_time():
-    """Of two rows of one shape the later counts; those of other shapes stay."""
     rows = [a_row(a_run(), 1.0), a_row(a_run(network=MLP), 2.0), a_row(a_run(), 3.0)]
 
     assert sorted(row.seconds_per_evaluation for row in calibrate("torch", "float64", 0.01, rows, [KNOTS]).solo) == [
@@ -249,7 +244,6 @@ def test_what_is_missing_is_named_with_the_command_that_measures_it():
 
 # --------------------------------------------------------------------------------------------------------------- files
 def test_a_calibration_reads_as_it_was_written(tmp_path):
-    """All rows and rates survive the file."""
     path = write_calibration(CALIBRATION, tmp_path)
 
     assert path == calibration_path(tmp_path, "torch", CALIBRATION.device, "float64")
@@ -270,7 +264,6 @@ def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
 
 
 def test_times_of_an_earlier_file_are_found(tmp_path):
-    """It said `history` and `has_ridge` of every optimiser; the project's are keyed by what these said."""
     ridged = LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-3)
     runs = [a_run(optimizer=one) for one in (Lbfgs(name="lbfgs", history=20), ADAM, ridged, LEVENBERG)]
     written = calibrate("torch", "float64", 0.01, [a_row(run, 1.0) for run in runs], [KNOTS])
@@ -286,7 +279,6 @@ def test_times_of_an_earlier_file_are_found(tmp_path):
 
 
 def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):
-    """What was measured in another format says nothing of today's runs."""
     path = write_calibration(CALIBRATION.model_copy(update={"calibration_schema": 4}), tmp_path)
 
     with pytest.raises(

@@ -193,7 +193,6 @@ def _publish(manifest, folder: Path, device: str, apart=()) -> None:
 
 # --------------------------------------------------------------------------------------------------------------- packs
 def test_more_of_anything_never_costs_less():
-    """Seconds of a pack grow with its runs, its evaluations and its points, timed or not."""
     for engine in ENGINES:
         for network in (KAN, MLP):
             for optimizer in OPTIMIZERS:
@@ -206,7 +205,6 @@ def test_more_of_anything_never_costs_less():
 
 
 def test_a_pack_of_fused_runs_costs_the_sum_of_its_runs():
-    """The fused engine trains one run after the other."""
     for optimizer in OPTIMIZERS:
         run = a_run(engine="fused", optimizer=optimizer)
         for solo in ((), solo_rows(run, 1e-3)):
@@ -215,7 +213,6 @@ def test_a_pack_of_fused_runs_costs_the_sum_of_its_runs():
 
 
 def test_a_further_lane_of_torch_costs_its_flops():
-    """Operations take all lanes at once: to the time of one come the FLOPs of the others. A lone run has two lanes."""
     run = a_run()
     (work,) = run_work(run.network, run.recipe, run.task)
     arithmetic = flops_per_evaluation(LBFGS, work) / 1e9
@@ -233,7 +230,6 @@ def test_a_further_lane_of_torch_costs_its_flops():
 
 
 def test_restarts_train_as_lanes():
-    """Five runs of three starts cost, while they start, what fifteen lanes do."""
     fifteen = predicted(15, evaluations=200) - 15
     whole = predicted(5, evaluations=700, restarts=Restarts(count=3, evaluations=200)) - 5
     rest = predicted(5, evaluations=100) - 5
@@ -271,7 +267,6 @@ def test_every_phase_begins_and_ends_as_a_run_does():
 
 
 def test_how_many_shapes_go_by_a_rate_is_counted():
-    """Of each engine's own shapes; seeds share theirs."""
     runs = [a_run(), a_run(network=MLP), a_run(engine="fused"), a_run().model_copy(update={"seed": 1})]
 
     assert never_timed(runs, {}) == (3, 3)
@@ -280,7 +275,6 @@ def test_how_many_shapes_go_by_a_rate_is_counted():
 
 # --------------------------------------------------------------------------------------------------------- run seconds
 def test_the_seconds_of_a_run_add_over_its_stages():
-    """Evaluations of each stage, all starts together, times the solo time of that stage's shape; and moves of knots."""
     run = a_run(restarts=Restarts(count=2, evaluations=10), grid_extension=GridExtension(grids=(5, 10), evaluations=30))
     rows = {row.shape.network.grid: row for row in solo_rows(run, 1.0)}
     times = {5: 1.0, 10: 10.0, 20: 100.0}
@@ -301,7 +295,6 @@ def test_what_was_not_timed_alone_has_no_seconds():
 
 
 def test_bytes_are_moved_where_they_are_known():
-    """Bytes of a run are those of its evaluations; unknown where one of its stages has none, or no solo time."""
     run = a_run()
     (row,) = solo_rows(run, 1e-3)
     unknown = row.model_copy(update={"bytes_per_evaluation": None})
@@ -319,7 +312,6 @@ def test_packs_are_shared_by_workers():
 
 
 def test_a_pack_that_was_not_measured_has_the_assumed_rate_of_its_engine(mixed):
-    """Packs of the measured engine take what was measured, also beside others that were not."""
     packs, both = _packs(mixed), {FUSED: machine("fused"), TORCH: machine()}
     measured, assumed = pack_seconds(packs, both), likely_seconds(packs, {}, "cpu")
     assert likely_seconds(packs, both, "cpu") == measured
@@ -346,7 +338,6 @@ def test_unmeasured_packs_weigh_as_they_take():
 
 
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
-    """A plan of both engines costs what each engine takes for its own packs; without one of them it is uncalibrated."""
     both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
     each = pack_seconds(packs, both)
@@ -381,7 +372,6 @@ def test_seconds_are_evaluations_at_their_solo_time(manifest, tmp_path):
 
 
 def test_seconds_are_those_of_each_runs_engine(mixed, tmp_path):
-    """One run in two engines has the seconds of each; bytes are known where torch moves them. One machine is named."""
     _publish(mixed, tmp_path, provenance.processor())
     table, specs = load(mixed, tmp_path), _specs(mixed)
     solo = {"fused": [], "torch": []}
@@ -401,7 +391,6 @@ def test_seconds_are_those_of_each_runs_engine(mixed, tmp_path):
 
 
 def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
-    """CPU seconds of packs that were trained as planned, here; others are left out."""
     _publish(manifest, tmp_path / "here", provenance.processor())
     _publish(manifest, tmp_path / "apart", provenance.processor(), apart=manifest.packs[0][:1])
     _publish(manifest, tmp_path / "there", FOREIGN)
@@ -418,7 +407,6 @@ def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
 
 
 def test_prediction_errors_count_both_directions():
-    """Half and double are within a factor of two; the worst is furthest from one on either side."""
     errors = prediction_errors([1.0, 2.0, 0.5, 0.2], [1.0, 1.0, 1.0, 1.0])
 
     assert (errors.number, errors.within_two, errors.median, errors.worst) == (4, 0.75, 0.75, 0.2)
@@ -477,7 +465,6 @@ def test_a_plan_of_two_engines_needs_both(mixed, tmp_path, monkeypatch):
 
 
 def test_only_cpus_are_calibrated(manifest, tmp_path, monkeypatch):
-    """What a CPU takes says nothing of a GPU."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT + "device: cuda\n", encoding="utf-8")
     write_calibration(machine(), Path("results"))
@@ -504,7 +491,6 @@ def test_bench_times_the_networks_of_set_fields(tmp_path, monkeypatch):
 
 @pytest.mark.nightly
 def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
-    """After `harness bench FILE`, tables have an axis of seconds by each run's engine, and predictions are checked."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
     monkeypatch.setattr(bench, "STANDARD_NETWORKS", (MLP, KAN, MLP))
@@ -561,7 +547,6 @@ def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, monke
     ],
 )
 def test_bench_refuses_what_does_not_go_together(options, tmp_path, monkeypatch):
-    """The fused engine has one dtype, a file says its engines itself, and a scale or a field is of a file."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
 

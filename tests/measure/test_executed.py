@@ -130,7 +130,6 @@ def test_an_mlp_executes_its_closed_form():
 
 
 def test_an_mlps_evaluation_is_twice_and_three_times_its_products():
-    """Matrix products 2 times the first layer and 3 times the rest; biases, activations and the loss beside them."""
     for network in MLPS:
         first, *rest = (2 * inputs * outputs for inputs, outputs in layers(network))
         backward = {"relu": 1, "silu": 9, "tanh": 3, "gelu": 20}[network.activation]
@@ -143,7 +142,6 @@ def test_an_mlps_evaluation_is_twice_and_three_times_its_products():
 
 
 def test_a_spline_mlp_executes_the_local_form():
-    """2 E of its maps and k (5k + 7) / 2 + 2k + 1 a spline, exactly; compares are those of a KAN's input."""
     for network in SPLINE_MLPS:
         order, nodes = network.order, sum(network.shape[:-1] if network.place == "before" else network.shape[1:-1])
         executed = executed_forward(network)
@@ -186,7 +184,6 @@ def test_a_local_evaluation_costs_its_sums_thrice_and_its_bases_twice():
 
 
 def test_a_dense_evaluation_is_twice_and_three_times_its_products():
-    """The rule of training FLOPs is exact for the matrix products of the dense evaluator."""
     for network in SMALL_KANS:
         width = network.grid + network.order + network.base
         first, *rest = (2 * inputs * outputs * width for inputs, outputs in layers(network))
@@ -204,7 +201,6 @@ def test_all_others_execute_their_closed_forms():
 @pytest.mark.parametrize("evaluate", [None, local, dense.evaluate], ids=["trains", "local", "dense"])
 @pytest.mark.parametrize("network", SMALL_KANS[8::5], ids=repr)
 def test_matmul_of_a_kan_is_what_torchs_counter_sees(network, evaluate):
-    """FlopCounterMode over forward and backward on real data gives the same number, on all evaluators."""
     flat, knots, x, y = real(network, 2, 32)
     flat.requires_grad_()
     with FlopCounterMode(display=False) as theirs:
@@ -218,7 +214,6 @@ def test_matmul_of_a_kan_is_what_torchs_counter_sees(network, evaluate):
 
 
 def test_matmul_of_all_others_is_what_torchs_counter_sees():
-    """FlopCounterMode over forward and backward on real data gives the same number."""
     for network in MLPS[4:12] + OTHERS[1::5]:
         flat, knots, x, y = real(network, 2, 32)
         flat.requires_grad_()
@@ -261,7 +256,6 @@ def test_a_plain_torch_mlp_counts_as_notes_have_it():
 
 
 def test_counting_draws_nothing_and_keeps_results():
-    """No global random state moves, and a counted pass has the bits of one that is not."""
     network = KanShape(shape=(2, 3, 1), grid=6)
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     executed_evaluation.__wrapped__(network)
@@ -315,14 +309,12 @@ SIZE = A.numel() * 8
     }.values(),
 )
 def test_each_operation_counts_what_it_does(operation, expected):
-    """Operations and bytes of single operations, by hand."""
     with counting() as counter:
         operation()
     assert counter.executed == expected
 
 
 def test_flops_are_all_operations():
-    """Matrix products, element-wise work and compares; bytes are no operations."""
     assert Executed(1000, 200, 30, 4).flops == 1230
 
 
@@ -345,7 +337,6 @@ def test_an_unknown_operation_is_an_error_that_names_it(operation, name):
 
 
 def test_an_unknown_operation_of_a_backward_pass_is_an_error_too():
-    """It comes through autograd as it is."""
     x = A.clone().requires_grad_()
     y = F.softplus(x).sum()
     with pytest.raises(UnknownOperation, match=r"aten\.softplus_backward"), counting():
@@ -353,20 +344,17 @@ def test_an_unknown_operation_of_a_backward_pass_is_an_error_too():
 
 
 def test_the_package_does_not_need_torch():
-    """Analysis may import other modules of `harness.measure`."""
     code = "import sys, harness.measure; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_convention_executed_is_this_count():
-    """`flops_forward.executed` is what is dispatched in a forward pass, compares and all; of KANs the local one."""
     for network in [*KANS, FROZEN, *MLPS]:
         evaluate = local if isinstance(network, KanShape) else None
         assert count(network)["flops_forward.executed"] == executed_forward(network, evaluate).flops, network
 
 
 def test_training_by_executed_is_this_count():
-    """`flops_train.executed` is what is dispatched in the evaluations of a run, and the optimiser's part."""
     for network in [*SMALL_KANS, FROZEN, *MLPS]:
         work = Work(network, evaluations=10, samples=100, iterations=10)
         counted = training_flops([work], Adam(name="adam"))

@@ -45,7 +45,6 @@ def page(edges: dict[tuple[str, int], int], runs: int | None = None):
 
 
 def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():
-    """The standard setting and that without entropy are published; medians are over the seeds that came to an end."""
     many = {("standard", 0): 3, ("standard", 1): 4, ("standard", 2): 9, ("without entropy", 0): 5, ("k = 2", 2): 7}
     many["standard, per range", 0] = 2
 

@@ -79,7 +79,6 @@ def test_a_diverged_seed_is_infinitely_bad():
 
 
 def test_the_smallest_pruned_network_is_good_enough():
-    """The fewest edges that pruning left with an error under 1e-2, on any grid."""
     table = runs(
         ("pruned", "2-5-5-1 > 2-1-1", 20, 0, 0.02, 0.02),  # smaller, but not good enough
         ("pruned", "2-5-5-1 > 2-2-1", 5, 1, 0.009, 0.009),
@@ -133,7 +132,6 @@ def test_published_wins_are_counted(numbers, tasks, expected):
 
 
 def test_a_win_is_by_the_best_or_by_medians():
-    """A lucky seed wins the first way only."""
     kans = [("unpruned", "2-5-1", 3, seed, 1.0, error) for seed, error in enumerate((0.1, 3.0, 3.0))]
     mlps = [("mlp", "2-5-1", None, seed, 1.0, 1.0) for seed in range(3)]
     points = table_points(runs(*kans, *mlps), TABLE_1, SPECIAL, 2.0)
@@ -159,7 +157,6 @@ def test_a_cell_that_repeats_another_is_not_compared():
 
 
 def test_points_of_a_frontier_meet_ours_of_at_most_that_size():
-    """A larger published network than any of ours is not run; nor is one smaller than all."""
     table = runs(
         ("unpruned", "2-5-1", 3, 0, 1e-2, 1e-2),  # 45 parameters
         ("unpruned", "2-5-1", 10, 0, 1e-3, 1e-3),  # 150
@@ -173,7 +170,6 @@ def test_points_of_a_frontier_meet_ours_of_at_most_that_size():
 
 
 def test_the_panel_that_repeats_another_is_left_out():
-    """E10: 28 panels of 27 formulas; each formula has every size once."""
     found = published_frontiers(FEYNMAN)
 
     assert set(found["task"]) == set(FEYNMAN)

@@ -7,7 +7,6 @@ from harness.paper.reference import load
 
 
 def test_e1_the_high_dimensional_kan_has_the_errors_of_other_grids():
-    """Panel 4's errors are those of the companion at the corrected grids, to the figures' digits."""
     drawn = load("toy_scaling").query("task == 'exp100d' and family == 'kan'")
     companion = load("grid_extension").query("task == 'exp100d'").set_index("grid")["test_rmse"]
 
@@ -17,7 +16,6 @@ def test_e1_the_high_dimensional_kan_has_the_errors_of_other_grids():
 
 
 def test_e2_two_curves_of_the_pde_are_one():
-    """The MLPs of depth 2 and 3 have the same errors at each width, and the rows say so."""
     mlp = load("pde_scaling").query("family == 'mlp'").set_index("width")
     two, three, four = (mlp[mlp["depth"] == depth][["l2_squared", "h1_squared"]] for depth in (2, 3, 4))
 
@@ -56,7 +54,6 @@ def test_e5_all_guides_but_one_have_the_slope_of_their_label():
 
 
 def test_e7_the_mlps_of_table_1_are_those_of_width_5():
-    """All 15 cells are the figure's least error at width 5, to their three digits."""
     pairs = load("tables_against_figures").query("table == 'special_functions'")
 
     assert len(pairs) == 15
@@ -77,7 +74,6 @@ def test_e7b_the_mlps_of_table_2_are_those_of_silu():
 
 
 def test_e9_two_cells_of_table_2_repeat_the_one_above():
-    """The corrected value is the figure's, and the published one that of an earlier row."""
     table = load("feynman").set_index("task")
     figure = load("tables_against_figures").set_index("task")["mlp_silu_width5"]
     for task, above in (("II.11.7", "II.6.15a"), ("I.44.4", "I.40.1")):
@@ -87,7 +83,6 @@ def test_e9_two_cells_of_table_2_repeat_the_one_above():
 
 
 def test_e10_the_last_panel_repeats_another():
-    """Panel 28 of Fig. D.1 has the points of panel 27."""
     table = load("frontiers").query("source == 'figD.1'")
     points = ["task", "family", "activation", "split", "params.paper", "rmse"]
     last, before = (table[table["panel"] == panel][points].reset_index(drop=True) for panel in (28, 27))
@@ -106,7 +101,6 @@ def test_e20_curves_end_where_errors_turn():
 
 
 def test_e22_small_mlps_are_on_the_frontier():
-    """On 12 of 15 special functions an MLP of at most 65 parameters is met by no KAN as small and as good."""
     test = load("frontiers").query("source == 'fig3.2' and split == 'test'")
     unmet = {}
     for task, panel in test.groupby("task"):

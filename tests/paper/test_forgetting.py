@@ -89,7 +89,6 @@ def test_only_the_recipes_are_compared_and_only_right_after_a_phase(runs):
 
 
 def test_the_median_seed_is_drawn_phase_by_phase(runs):
-    """A row an arm that is to be drawn, a column a phase, with the target, the outputs and the data's place."""
     figure = REPLAY.kind(runs, REPLAY).figures[0].draw()
 
     assert len(figure.axes) == 2
@@ -103,7 +102,6 @@ def test_the_median_seed_is_drawn_phase_by_phase(runs):
 
 
 def test_without_runs_in_phases_there_is_a_page(runs):
-    """As of a part of the runs: both recipes are missing, and nothing is kept."""
     whole = runs.manifest.runs
     at_once = [planned.run_id for planned in whole if planned.run.recipe.phases is None]
     page = REPLAY.kind(runs._replace(table=runs.table[runs.table["run_id"].isin(at_once)]), REPLAY)

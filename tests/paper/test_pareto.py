@@ -33,7 +33,6 @@ def stairs(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     ],
 )
 def test_a_frontier_is_the_lower_left_staircase(points, expected):
-    """What another point is at most as large as in both is not on it; nan is no point."""
     assert stairs(points) == expected
 
 
@@ -51,7 +50,6 @@ def test_dominated_points_change_nothing(points, more, random):
 
 
 def test_published_frontiers_are_frontiers():
-    """Every curve of test errors in Figs. 3.2 and D.1 keeps all of its points."""
     table = load("frontiers").query("split == 'test'")
     for _, curve in table.groupby(["panel", "task", "family", "activation"], dropna=False):
         assert len(frontier(curve, "params.paper", "rmse")) == len(curve)
@@ -66,7 +64,6 @@ def test_the_drawn_count_is_that_of_the_figures():
 
 
 def test_where_no_size_compares_two_families_the_panel_says_so():
-    """Only where all networks of one are smaller than all of the other."""
     rows = [("exp2d", "kan", 100), ("exp2d", "mlp", 50), ("xy", "kan", 100), ("xy", "kan", 40), ("xy", "mlp", 50)]
     frontiers = pd.DataFrame(rows, columns=["task", "family", "x"]).assign(who="ours", y=lambda table: 1 / table["x"])
 

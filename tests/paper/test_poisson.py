@@ -115,14 +115,12 @@ def test_nothing_is_held_against_nothing():
 
 
 def test_the_curve_of_two_depths_is_given_to_the_nearer():
-    """With errors of depth 2 ten times the published ones, it is that of depth 3."""
     (said,) = _depth_findings(points(runs(load("pde_scaling"), {2: 10.0})))
 
     assert "nearer to ours of depth 3: typically 1x apart, against 10x" in said
 
 
 def test_exponents_are_half_of_what_the_figure_draws():
-    """E11: published slopes 3.49, 4.33 and 4.25 are 1.74, 2.17 and 2.12 of the error."""
     table = runs(load("pde_scaling"), {})
     kans = table[table["arm"] == "kan"].assign(dtype="float64", metric="rmse", test_loss=table["test_rmse"])
     fits = fit_table(

@@ -25,7 +25,6 @@ def _equal(ours: pd.DataFrame, theirs: pd.DataFrame, pairs: dict[str, str]) -> N
 
 
 def test_toy_scaling_and_its_guides():
-    """All points and guide lines of Fig. 3.1; the first file has the real grids of panel 4."""
     theirs = _first("toy_scaling").rename(columns={"n_params_as_plotted": "params"})
     lines = theirs["series"].str.startswith("theory")
     points, ours = theirs[~lines], load("toy_scaling")
@@ -43,7 +42,6 @@ def test_toy_scaling_and_its_guides():
 
 
 def test_grid_extension():
-    """All stages of Fig. 2.3 and of its companions."""
     theirs = _first("grid_extension")
     columns = {"shape": "kan_shape", "grid": "G", "step": "last_step", "train_rmse": "train_rmse_end"}
     columns |= {"test_rmse": "test_rmse_end", "test_root_median_square": "test_sqrt_median_sq"}
@@ -53,7 +51,6 @@ def test_grid_extension():
 
 
 def test_special_functions_and_feynman():
-    """All cells of Tables 1 and 2."""
     special = {"scipy": "scipy_api", "minimal_shape": "min_kan_shape", "minimal_test_rmse": "min_kan_test_rmse"}
     special |= {"best_shape": "best_kan_shape", "best_test_rmse": "best_kan_test_rmse", "function": "name"}
     _equal(load("special_functions"), _first("special_functions"), {**special, "mlp_test_rmse": "mlp_test_rmse"})
@@ -69,7 +66,6 @@ def test_special_functions_and_feynman():
 
 
 def test_frontiers():
-    """All points of Figs. 3.2 and D.1, in a quarter of the bytes."""
     theirs, ours = _first("pareto_frontiers"), load("frontiers")
 
     _equal(ours, theirs, {"task": "task", "split": "split", "params.paper": "n_params_as_plotted", "rmse": "rmse"})
@@ -79,7 +75,6 @@ def test_frontiers():
 
 
 def test_pde():
-    """All points and curves of Fig. 3.3, whose two norms are two columns here."""
     theirs = _first("pde")
     for name, kind in (("pde_scaling", "scaling"), ("pde_dynamics", "dynamics")):
         for column, metric in (("l2_squared", "L2_squared"), ("h1_squared", "H1_squared")):
@@ -92,7 +87,6 @@ def test_pde():
 
 
 def test_tables_against_figures():
-    """The same cells; what was rounded to three digits has all of the figure's here."""
     ours, theirs = load("tables_against_figures"), _first("table_vs_figure_check")
     same = {"task": "task", "mlp_test_rmse": "table_mlp", "kan_test_rmse": "table_best_kan"}
     same |= {"mlp_width5_params": "pf_mlp_width5_N", "mlp_any_width_params": "pf_mlp_any_N"}
@@ -104,7 +98,6 @@ def test_tables_against_figures():
 
 
 def test_tutorials_and_reruns():
-    """All printed errors, and all outcomes of the released code."""
     ours, theirs = load("tutorials"), _first("tutorial_outputs")
     same = {"shape": "kan_shape", "grid": "G", "train_rmse": "train_rmse", "test_rmse": "test_rmse"}
     _equal(ours, theirs, {**same, "train_points": "n_train", "steps": "lbfgs_steps_per_grid"})
@@ -116,7 +109,6 @@ def test_tutorials_and_reruns():
 
 
 def test_accuracies():
-    """All accuracies of Tables 3 to 5 and of the text around them."""
     theirs = _first("knots")
     shares = theirs["value"].str.extract(r"^~?([\d.]+)%$")[0].astype(float) / 100
     supervised = theirs["experiment"].str.startswith("supervised")
@@ -132,7 +124,6 @@ def test_accuracies():
 
 
 def test_errata_and_claims():
-    """Every erratum and claim that was written down has its id here."""
     assert set(_first("errata")["id"]) <= set(load("errata")["erratum"])
     assert _first("claims")["id"].tolist() == load("claims")["claim"].tolist()
     assert len(_first("pykan_defaults")) == len(load("pykan_defaults"))

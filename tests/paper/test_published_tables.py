@@ -20,7 +20,6 @@ LINKED = [name for name in SOURCED if name != "errata"]
 
 
 def test_every_table_is_in_the_package_and_every_file_is_a_table():
-    """The names, the files beside the code and the patterns of what is installed say the same."""
     there = {entry.name for entry in files("harness.paper.reference").iterdir() if entry.name.endswith(".csv")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"]["harness"]
@@ -32,7 +31,6 @@ def test_every_table_is_in_the_package_and_every_file_is_a_table():
 
 @pytest.mark.parametrize("name", SOURCED)
 def test_every_row_says_where_it_is_from_and_how_it_is_known(name):
-    """Sources are known ones, confidence is a word of the vocabulary, no row is there twice."""
     table = load(name)
 
     assert set(table["source"]) <= set(load("sources")["source"])
@@ -42,7 +40,6 @@ def test_every_row_says_where_it_is_from_and_how_it_is_known(name):
 
 @pytest.mark.parametrize("name", LINKED)
 def test_rows_name_known_errata_in_their_order(name):
-    """Every id is one of the errata, each is there once, in the order of the errata."""
     known = load("errata")["erratum"].tolist()
     for one in load(name)["errata"]:
         places = [known.index(erratum) for erratum in one.split()]
@@ -50,7 +47,6 @@ def test_rows_name_known_errata_in_their_order(name):
 
 
 def test_nothing_is_said_for_nobody():
-    """Every source is one of some row, and every erratum concerns some row."""
     assert set(load("sources")["source"]) == {source for name in SOURCED for source in load(name)["source"]}
     assert set(load("errata")["erratum"]) == {erratum for name in LINKED for erratum in ids(load(name))}
 
@@ -75,7 +71,6 @@ SHAPES = {"special_functions": "best_shape", "feynman": "human_shape"}
 
 @pytest.mark.parametrize("name", ["toy_scaling", "grid_extension", "tutorials", "reruns", *SHAPES])
 def test_functions_are_the_tasks_of_this_project(name):
-    """Published functions have the names of tasks, with as many inputs as the published networks."""
     for row in load(name).to_dict("records"):
         assert load_target(row["task"]).inputs == json.loads(row[SHAPES.get(name, "shape")])[0]
 
@@ -96,7 +91,6 @@ def test_params_are_those_of_the_network_but_for_errata(name):
 
 @pytest.mark.parametrize("name", ["toy_scaling", "pde_scaling"])
 def test_depth_and_width_are_those_of_the_shape(name):
-    """depth counts layers of weights; an MLP's hidden layers all have its width."""
     for row in load(name).to_dict("records"):
         shape = json.loads(row["shape"])
         assert row["depth"] == len(shape) - 1

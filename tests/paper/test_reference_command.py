@@ -16,7 +16,6 @@ def reference(*arguments):
 
 
 def test_without_a_name_it_lists_all_tables():
-    """Every table is there with its rows, and the words of confidence are explained."""
     output = reference().output
     listed = json.loads(reference("--json").output)["rows"]
 
@@ -35,7 +34,6 @@ def test_csv_is_the_file(name):
 
 @pytest.mark.parametrize("name", names())
 def test_every_table_can_be_shown(name):
-    """It starts with what the table is, and ends with its sources if its rows have any."""
     output = reference(name).output
 
     assert output.startswith("E1. " if name == "errata" else f"{name}: ")
@@ -43,7 +41,6 @@ def test_every_table_can_be_shown(name):
 
 
 def test_json_has_null_for_what_was_not_published():
-    """Rows are objects with numbers as numbers, and null in an empty cell."""
     first = json.loads(reference("grid_extension", "--json", "--where", "task=xy").output)["rows"][0]
 
     assert first == {
@@ -71,14 +68,12 @@ def test_rows_are_chosen_by_any_of_their_errata():
 
 
 def test_below_a_table_are_the_errata_of_its_rows_and_no_others():
-    """Each with how many rows it concerns."""
     output = reference("pde_scaling", "--where", "family=mlp").output
 
     assert re.findall(r"^(E\w+), (\d+ rows?): ", output, flags=re.MULTILINE) == [("E2", "12 rows"), ("E6", "24 rows")]
 
 
 def test_a_long_table_says_that_it_is_cut():
-    """Sixty rows are shown, and the errata below are those of all."""
     output = reference("frontiers").output
 
     assert "2,052 rows, the first 60 shown: choose with --where, or take all with --csv" in output
@@ -87,7 +82,6 @@ def test_a_long_table_says_that_it_is_cut():
 
 
 def test_a_row_alone_is_shown_downwards():
-    """Its cells stand below each other, without those that are empty."""
     output = reference("feynman", "--where", "task=I.6.2").output
     columns = re.findall(r"^│ (\w+) +│", output, flags=re.MULTILINE)
 
@@ -95,7 +89,6 @@ def test_a_row_alone_is_shown_downwards():
 
 
 def test_errata_are_said_in_words():
-    """Each with its evidence, what to use instead, and the rows that it concerns; one can be chosen."""
     output = reference("errata").output
     assert re.findall(r"^(E\w+)\. ", output, flags=re.MULTILINE) == load("errata")["erratum"].tolist()
 
@@ -115,7 +108,6 @@ def test_errata_are_said_in_words():
     ],
 )
 def test_mistakes_are_answered_with_the_next_move(arguments, told):
-    """A wrong name, column or value is told the nearest; exit code 2."""
     refused = reference(*arguments)
 
     assert refused.exit_code == 2

@@ -62,7 +62,6 @@ def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
 @pytest.mark.nightly
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
 def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
-    """The cost is said before anything trains; no page is written."""
     name = "fig2_3_grid_extension"
     slow = "recipes.levenberg.restarts: {count: 100, evaluations: 20}\nrecipes.levenberg.max_evaluations: 5000\n"
     bring(name, tmp_path, more=slow)  # there is time to stop it in
@@ -89,7 +88,6 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
 
 @pytest.mark.nightly
 def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
-    """And so does the list of what is kept, until the other runs have records too."""
     name = "fig2_3_grid_extension"
     bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -147,7 +145,6 @@ def test_every_choice_is_one_of_a_replay_and_every_replay_has_some():
 
 
 def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
-    """Its folder says what was left out; the widths and seeds that are left are those that were asked for."""
     bring("fig3_1_toy_scaling", tmp_path)
     monkeypatch.chdir(tmp_path)
     narrow = ["--scale", "short", "--max-width", "10", "--seeds", "2"]
@@ -172,7 +169,6 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
     ],
 )
 def test_a_replay_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
-    """A wrong name gives the nearest one."""
     monkeypatch.chdir(tmp_path)
 
     assert words in said(arguments, exit_code=2)

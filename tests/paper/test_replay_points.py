@@ -51,7 +51,6 @@ def test_what_cannot_be_compared_says_why():
 
 
 def test_the_factor_of_a_curve_is_the_same_for_twice_and_for_half():
-    """Typical is the geometric mean over points, of the ratio or its inverse."""
     found = summary(with_outcomes(pd.DataFrame([point([8.0]), point([0.5]), point([])]), 2.0))
 
     assert (found.points, found.typical_factor, found.largest_factor) == (2, pytest.approx(4), pytest.approx(8))

@@ -79,7 +79,6 @@ def _neighbour(one, value):
 
 
 def test_ratios_are_given_under_every_convention():
-    """Matched parameters are not matched FLOPs, and the answer says by how much, for every count both arms have."""
     kan, mlp = match_arms(["kan hidden=[5]", "mlp depth=3"], _setting())
     found = ratios(kan, mlp)
 
@@ -91,7 +90,6 @@ def test_ratios_are_given_under_every_convention():
 
 @pytest.mark.parametrize("optimizer", [Adam(name="adam"), Lbfgs(name="lbfgs")])
 def test_with_all_sizes_given_steps_are_solved_for(optimizer):
-    """A training budget is met by the number of evaluations."""
     kan, mlp = match_arms(
         ["kan hidden=[5] grid=5", "mlp depth=3 width=9"], _setting("flops_train.local_min", 1e9, optimizer=optimizer)
     )
@@ -102,7 +100,6 @@ def test_with_all_sizes_given_steps_are_solved_for(optimizer):
 
 
 def test_with_evaluations_given_a_size_is_solved_for():
-    """A training budget over a stated number of evaluations is met by a size."""
     (mlp,) = match_arms(["mlp depth=3"], _setting("flops_train.shared_dense", 1e9, evaluations=500))
 
     assert mlp.free == "width"
@@ -128,7 +125,6 @@ def test_with_evaluations_given_a_size_is_solved_for():
     ],
 )
 def test_an_arm_that_makes_no_sense_is_answered(arm, said):
-    """The mistake is named as it was typed, with what is allowed."""
     assert said in _refused(arm)
 
 
@@ -157,12 +153,10 @@ def test_an_arm_that_makes_no_sense_is_answered(arm, said):
     ],
 )
 def test_a_budget_out_of_reach_names_the_nearest(arm, setting, said):
-    """What can be met is said, in the unit that was asked in."""
     assert said in _refused(arm, **setting)
 
 
 def test_an_axis_without_its_convention_has_the_default():
-    """`params` is trainable, FLOPs are shared-dense, and a misspelling is answered."""
     assert axis_named("flops_forward") == "flops_forward.shared_dense"
     assert axis_named("flops_train.local_min") == "flops_train.local_min"
     with pytest.raises(HarnessError, match="did you mean 'flops_train'"):
@@ -170,7 +164,6 @@ def test_an_axis_without_its_convention_has_the_default():
 
 
 def test_the_command_prints_a_table_and_json():
-    """`harness match` shows the shapes and every ratio; --json gives the same to a script."""
     command = [
         sys.executable,
         "-m",
@@ -197,7 +190,6 @@ def test_the_command_prints_a_table_and_json():
 
 
 def test_words_of_an_arm_are_yaml_values():
-    """Lists, numbers and truth values are read as in an experiment file."""
     arm = parse_arm("kan hidden=[5,4] base=false noise=1e-2")
 
     assert (arm.hidden, arm.base, arm.noise) == ((5, 4), False, 0.01)

@@ -31,7 +31,6 @@ def _run(network=KAN, recipe=LBFGS, seed=0, task=TASK, **changes) -> RunSpec:
 
 
 def test_lanes_take_more_the_more_they_keep():
-    """More points, parameters, history, wider numbers, or a Jacobian: a lane that needs more has more bytes."""
     small = lane_bytes(_run())
     history = Recipe(optimizer=Lbfgs(name="lbfgs", history=100), max_evaluations=100)
     levenberg = Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=100)

@@ -55,7 +55,6 @@ def _refused(text: str) -> str:
 
 
 def test_ids_of_seeds_are_those_of_their_runs():
-    """A plan writes what runs of a cell share once."""
     run = _plan(TEXT).runs[0].run
     seeds = (0, 7, 2**32 - 1)
 
@@ -63,7 +62,6 @@ def test_ids_of_seeds_are_those_of_their_runs():
 
 
 def test_runs_are_tasks_by_arms_by_budgets_by_seeds():
-    """The plan is the cross product, every run once."""
     plan = _plan(TEXT)
 
     assert len(plan.runs) == 1 * 2 * 2 * 2
@@ -80,7 +78,6 @@ def test_runs_are_tasks_by_arms_by_budgets_by_seeds():
     ],
 )
 def test_achieved_budgets_are_within_tolerance_and_nothing_nearer_exists(axis, budget, solve, cap):
-    """The solved integer is within tol, and neither neighbour is nearer (in ratio) to the budget."""
     plan = _plan(TEXT.replace("axis: params, at: [135, 1000]", f"axis: {axis}, at: [{budget}]"))
 
     for cell in plan.cells:
@@ -121,8 +118,6 @@ def test_depth_is_solved_from_two_layers_up():
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.floats(0.5, 2000))
 def test_the_search_brackets_any_increasing_count(increments, budget):
-    """The integers found are the last one below the budget and the first at or above it."""
-
     def counted(n: int) -> int:
         return sum(increments[i % len(increments)] for i in range(n))
 
@@ -167,7 +162,6 @@ def test_budgets_share_the_sizes_that_are_counted(monkeypatch):
 
 
 def test_tasks_that_networks_see_alike_are_solved_once(monkeypatch):
-    """Two tasks of two variables and as many points have the same sizes; one of fewer points has its own."""
     solve = Mock(wraps=candidates.solve)
     monkeypatch.setattr(candidates, "solve", solve)
 
@@ -192,7 +186,6 @@ def test_an_axis_of_another_arm_solves_no_arm_again(monkeypatch):
 
 
 def test_an_infeasible_cell_stays_and_names_its_neighbours():
-    """A budget no width meets is shown with the nearest ones; the other cells go on."""
     plan = _plan(TEXT.replace("at: [135, 1000], tol: 0.15", "at: [75, 1000], tol: 0.05"))
     cells = {(cell.arm, cell.asked): cell for cell in plan.cells}
 
@@ -244,7 +237,6 @@ def test_a_finer_ladder_does_not_retrain_coarser_networks():
 
 
 def test_equal_stages_train_every_grid_as_long_as_the_next():
-    """A ladder of grids is then one course of training: that of each run is the beginning of the next one's."""
     sizes = "arms.kan.architecture.grid: [2, 3, 7]"
     text = EXPLICIT.replace(
         "restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3, 7], evaluations: 2}"
@@ -260,7 +252,6 @@ def test_equal_stages_train_every_grid_as_long_as_the_next():
 
 
 def test_an_axis_on_anothers_recipe_does_not_split_an_arm():
-    """An arm that does not use the varied recipe stays one series."""
     text = TEXT.replace("depth: 3}, recipe: fast", "depth: 3}, recipe: other")
     text = text.replace("recipes:\n", "recipes:\n  other: {optimizer: {name: adam}, max_evaluations: 10}\n")
 
@@ -277,14 +268,12 @@ def test_a_budget_beyond_all_sizes_says_so():
 
 
 def test_two_budgets_with_one_network_are_one_size():
-    """A budget that solves to a network already there is not a second size of the fit."""
     plan = _plan(TEXT.replace("at: [135, 1000]", "at: [134, 136]"))
 
     assert [bool(cell.infeasible) for cell in plan.cells if cell.arm == "kan"] == [False, True]
 
 
 def test_identity_is_content():
-    """Names, budgets asked and other runs of the plan are not in a run's id; seed, recipe and network are."""
     base = {planned.run_id for planned in _plan(TEXT).runs}
     renamed = {p.run_id for p in _plan(TEXT.replace("kan:", "spline:").replace("[135, 1000]", "[136, 1001]")).runs}
     more = {p.run_id for p in _plan(TEXT.replace("seeds: [0, 1]", "seeds: [0, 1, 2]")).runs}
@@ -313,7 +302,6 @@ def test_an_experiment_does_not_change_between_versions():
 
 
 def test_what_a_law_is_fitted_to_is_no_part_of_a_runs_identity():
-    """Windows and held-out sizes concern the analysis: the same runs answer."""
     declared = _plan(TEXT + "hold_out: 1\nwindow: {kan: {until: minimum}}\n")
 
     assert declared.run_ids() == _plan(TEXT).run_ids()
@@ -321,7 +309,6 @@ def test_what_a_law_is_fitted_to_is_no_part_of_a_runs_identity():
 
 
 def test_a_recipe_field_that_an_mlp_cannot_use_is_not_in_its_identity():
-    """An MLP has no grid: updating one changes no MLP run."""
     with_updates = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {every: 5, until: 5}")
     mlps = [{p.run_id for p in _plan(text).runs if p.run.network.family == "mlp"} for text in (TEXT, with_updates)]
 
@@ -360,7 +347,6 @@ def test_windows_on_an_axis_make_series_of_their_own():
 
 
 def test_weight_decay_can_vary_and_is_common_to_a_pack():
-    """At 0 runs are those of a file that does not say it; runs of one pack have one weight decay."""
     without = _plan(TEXT + "engine: torch\n")
     plan = _plan(TEXT + "engine: torch\ngrid: {recipes.fast.optimizer.weight_decay: [0, 0.1]}\n")
     decays = {one.run_id: one.run.recipe.optimizer.weight_decay for one in plan.runs}
@@ -426,7 +412,6 @@ def test_contradictions_are_named(old, new, said):
 
 # ----------------------------------------------------------------------------------------------------------- manifest
 def test_a_plan_is_frozen_and_read_back(tmp_path):
-    """The manifest is the plan, bit for bit, and freezing the same plan again changes nothing."""
     plan = _plan(TEXT)
     freeze(plan, tmp_path)
     before = (tmp_path / "manifest.json").read_bytes()
@@ -506,7 +491,6 @@ def test_a_damaged_manifest_is_refused(tmp_path, damage):
 @pytest.mark.nightly  # tests/guard plans most of them with every change
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_experiment_of_the_project_plans(path):
-    """No file in experiments/ rots: each reads, expands and matches, and its ids are those of its runs."""
     plan = make_plan(read_experiment(path), path.stem)
 
     assert all(planned.run_id == run_id(planned.run) for planned in plan.runs)
@@ -516,7 +500,6 @@ def test_every_experiment_of_the_project_plans(path):
 
 
 def test_the_quickstart_gives_all_sides_the_same():
-    """Every side has equally many runs at every size of every replicate, under one cap each, and one optimiser."""
     experiment = read_experiment(ROOT / "experiments" / "quickstart.yaml")
     search = experiment.search
     plan = make_plan(experiment, "quickstart")
@@ -615,7 +598,6 @@ LADDER = {
 
 @pytest.mark.parametrize(("architecture", "free"), LADDER.items())
 def test_the_ladder_is_matched_by_its_sizes(architecture, free):
-    """Every family meets the budget by a size of its own, and has compiled kernels."""
     text = TEXT.replace("{family: mlp, depth: 3}", architecture).replace("mlp: width", f"mlp: {free}")
     plan = _plan(text)
     runs = [planned.run for planned in plan.runs if planned.cell in {c.index for c in plan.cells if c.arm == "mlp"}]
@@ -625,7 +607,6 @@ def test_the_ladder_is_matched_by_its_sizes(architecture, free):
 
 
 def test_a_ladder_of_degrees_needs_no_match():
-    """`sizes` knows the families' own sizes; one too many is named with all that there are."""
     text = EXPLICIT.replace("family: mlp, depth: 3}", "family: chebyshev_kan, hidden: [4]}")
     text = text.replace("{family: kan, hidden: [5]}", "{family: kan, hidden: [5], grid: 3}")
     arm = "{family: chebyshev_kan, hidden: [4]}, "
@@ -639,7 +620,6 @@ def test_a_ladder_of_degrees_needs_no_match():
 
 
 def test_splines_of_a_rank_stand_before_the_map():
-    """Several splines a node make sense only where a map takes them all."""
     text = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: [4], rank: 2}")
 
     assert "rank=2: a node has several splines only before the map; say place: before" in _refused(text)
@@ -657,7 +637,6 @@ def test_a_count_that_does_not_define_a_family_is_refused():
 
 
 def test_a_ridge_is_no_part_of_an_mlps_identity():
-    """An MLP has no splines to smooth: with a ridge and without it is the same run."""
     assert LEVENBERG != TEXT
     ids = [
         {run.run_id for run in _plan(text).runs if run.run.network.family == "mlp"}

@@ -200,7 +200,6 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
     ],
 )
 def test_a_column_with_wrong_cells_is_left_out_for_these(folder, wrong, said):
-    """The cell that is no number is shown, and its line, and not the first one of the column."""
     table = pd.DataFrame({"a": [wrong.get(place, place) for place in range(40)], "b": range(40), "y": range(0, 80, 2)})
     table.to_csv("wrong.csv", index=False)
 

@@ -93,7 +93,6 @@ def test_what_is_read_and_planned(trained, tmp_path):
 
 
 def test_fields_that_are_set_make_the_plan_that_the_command_makes(trained, tmp_path, monkeypatch):
-    """The same folder, plan and errors as with --set, of values as Python and numpy have them; its verdicts too."""
     folder, _, _ = trained
     monkeypatch.chdir(tmp_path)
     options = ("--scale", "short", "--set", "match.at=[40, 60]", "--set", "seeds=[0, 1, 2, 3]")
@@ -183,7 +182,6 @@ def test_what_is_not_there_is_said(trained, tmp_path):
 
 @pytest.mark.nightly
 def test_a_script_needs_no_guard(trained):
-    """Workers do not run the script that started them again."""
     folder, _, _ = trained
     script = folder / "script.py"
     script.write_text("import harness\nprint('once')\nprint(harness.run('study.yaml', workers=1))\n")

@@ -103,7 +103,6 @@ def test_what_is_kept_is_not_sent_again(planned):
 
 @pytest.mark.slow
 def test_a_replay_goes_on_from_what_is_kept(tmp_path, monkeypatch):
-    """The kept records of a scale are there before its page is written."""
     monkeypatch.chdir(tmp_path)
     name = "fig2_3_grid_extension"
     bring(name, tmp_path)
@@ -140,7 +139,6 @@ def test_a_damaged_kept_file_stops_before_anything_is_trained(planned):
 
 
 def test_a_kept_file_is_merged_like_a_folder(planned):
-    """Into another results folder, and only the runs of a plan where one is given."""
     write_records(Path())
     _harness("keep", "experiments/made.yaml")
 
@@ -152,7 +150,6 @@ def test_a_kept_file_is_merged_like_a_folder(planned):
 
 @pytest.mark.nightly
 def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
-    """The quickstart: trained, kept, its records deleted; run again it trains nothing and gives the same answer."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "experiments").mkdir()
     text = QUICKSTART.read_text(encoding="utf-8").replace("replicates: 8", "replicates: 3")

@@ -88,7 +88,6 @@ def test_what_is_kept_comes_back_as_it_was(here, tmp_path):
 
 
 def test_a_kept_file_only_grows(here):
-    """It keeps records that are here no more, takes those that are new, and is not written where there are none."""
     path = _kept(here, RUNS[:5])
     before, written = read_lines(path).by_run, path.stat().st_mtime_ns
     shutil.rmtree(here / "runs")
@@ -105,7 +104,6 @@ def test_a_kept_file_only_grows(here):
 
 
 def test_of_two_records_of_a_run_the_kept_one_stays(here):
-    """The other is judged as `harness merge` judges it: the same, near, far, a defect."""
     path, code = _kept(here, RUNS[4:]), {"commit": "c0de", "dirty": False}
     same, near, far, defect = PLAN.runs[:4]
     for planned in (same, near, far, defect):
@@ -132,7 +130,6 @@ def test_of_two_records_of_a_run_the_kept_one_stays(here):
 
 
 def test_a_damaged_line_is_named_and_all_others_are_read(here):
-    """A changed digit, a changed run, a line that is no record, two of one run: each with its line and what to do."""
     whole = _kept(here).read_bytes()
     bad, after = sorted(RUNS)[2:4]
     line = read_lines(here / KEPT_RECORDS).by_run[bad].text
@@ -188,7 +185,6 @@ def test_a_kept_file_that_ends_early_is_read_to_there(here, tmp_path):
 
 
 def test_a_file_of_another_kind_is_no_damaged_one(here, tmp_path):
-    """A record, an experiment file: what to give instead."""
     with pytest.raises(HarnessError, match=f"this is no file of kept records; give a {KEPT_RECORDS}"):
         merge(record_path(here / "runs", RUNS[0]), None, tmp_path / "there")
 

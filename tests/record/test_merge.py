@@ -23,7 +23,6 @@ def _bytes(folder):
 
 
 def test_every_record_is_accounted_for(manifest, tmp_path):
-    """New, the same, near, far, a defect, damaged there, damaged here, of another experiment: each is in one list."""
     there, here = tmp_path / "there/runs", tmp_path / "here/runs"
     new, same, near, far, defect, bad_there, bad_here, other = manifest.runs[:8]
     for planned in (same, near, far, defect, bad_here):
@@ -56,7 +55,6 @@ def test_every_record_is_accounted_for(manifest, tmp_path):
 
 
 def test_merging_again_changes_nothing(manifest, tmp_path):
-    """What was new is the same, and duplicates are kept once; duplicates made there are brought along."""
     there, here = tmp_path / "there", tmp_path / "here"
     for test in (0.2, 0.3):
         publish(made_record(manifest.runs[0], test=test), there)

@@ -45,7 +45,6 @@ def tuned():
 
 
 def test_a_record_reads_back_as_it_was_written(manifest, tmp_path):
-    """Publishing and reading is the identity, and leaves no temporary file."""
     record = made_record(manifest.runs[0], validation=1e-9 / 3)
 
     assert publish(record, tmp_path) == "published"
@@ -273,7 +272,6 @@ def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, sa
 
 
 def test_a_record_of_before_snapshots_reads_as_well(manifest, tmp_path):
-    """Fields of provenance that came later have defaults."""
     publish(made_record(manifest.runs[0]), tmp_path)
     path = record_path(tmp_path, manifest.runs[0].run_id)
     _reseal(path, lambda data: [data["provenance"].pop(name) for name in ("snapshot", "attempt", "resumed")])
@@ -282,7 +280,6 @@ def test_a_record_of_before_snapshots_reads_as_well(manifest, tmp_path):
 
 
 def test_the_table_counts_what_records_of_before_did_not(manifest, tmp_path):
-    """`params.stored` of a record without it is that of its network; a record's own count stays as it is."""
     kept = {"params.trainable": 30, "params.stored": 77}
     for index, planned in enumerate(manifest.runs):
         record = made_record(planned)
@@ -295,7 +292,6 @@ def test_the_table_counts_what_records_of_before_did_not(manifest, tmp_path):
 
 
 def test_statuses_are_those_of_the_plan(manifest, tmp_path):
-    """Of planned runs that have a record, done or diverged; other runs' records do not count."""
     assert recorded(manifest.run_ids(), tmp_path / "runs") == ({}, {})
     for planned, status in zip(manifest.runs[:2], ("done", "diverged"), strict=True):
         publish(made_record(planned, status=status), tmp_path)
@@ -308,7 +304,6 @@ def test_statuses_are_those_of_the_plan(manifest, tmp_path):
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": 1}', '{"status": "lost"}'])
 def test_a_status_is_never_read_from_a_damaged_record(manifest, tmp_path, damage):
-    """Cut short or of another kind: it is named, and the others are read."""
     bad, good = manifest.runs[:2]
     record_path(tmp_path, bad.run_id).write_text(damage)
     publish(made_record(good), tmp_path)
@@ -354,7 +349,6 @@ def test_damaged_records_are_moved_aside_and_nothing_else(manifest, tmp_path):
 
 
 def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
-    """Of one that is damaged that is said, and beside a damaged first one there is nothing to say."""
     one, two = manifest.runs[:2]
     for planned in (one, two):
         for test in (0.2, 0.3):
@@ -367,7 +361,6 @@ def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
 
 
 def test_a_table_with_missing_runs_is_refused(manifest, tmp_path):
-    """The plan is the denominator: the missing runs are counted and named."""
     for planned in manifest.runs[1:]:
         publish(made_record(planned), tmp_path)
 

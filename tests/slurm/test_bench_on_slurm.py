@@ -14,7 +14,6 @@ pytestmark = pytest.mark.slurm
 
 
 def test_a_job_times_the_plan_on_a_node(testbed, tmp_path):
-    """The command returns with the job and its log; the job books one CPU, and `plan` reads what it wrote."""
     swept = sweep(tmp_path, cpus=2, time_minutes=30)
     assert "uncalibrated" in swept.harness("plan").output
 
@@ -32,7 +31,6 @@ def test_a_job_times_the_plan_on_a_node(testbed, tmp_path):
 
 
 def test_a_dry_run_and_a_limit_that_is_too_short_send_nothing(testbed, tmp_path):
-    """Both say how long the bench takes."""
     swept = sweep(tmp_path, time_minutes=30)
     shown = swept.harness("bench", "--profile", str(swept.profile), "--dry-run")
     short = sweep(tmp_path, time_minutes=3)

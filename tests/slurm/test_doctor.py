@@ -92,7 +92,6 @@ def test_sharing_a_gpu_is_not_measured_where_there_is_none(testbed, tmp_path):
 
 
 def test_without_gpus_none_is_looked_for(testbed, tmp_path):
-    """A profile of CPUs alone has no line of GPUs, and its job has the CPUs that it asked for; results stay."""
     results = tmp_path / "results"
     (results / "runs").mkdir(parents=True)
     code, found = diagnose(profile(tmp_path), results)
@@ -139,7 +138,6 @@ def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
     ],
 )
 def test_what_is_wrong_is_told_with_a_next_move(testbed, tmp_path, changed, what, told, next_move):
-    """Exit code 3; the line that failed names the culprit, its next move the field to change; nothing is left."""
     code, found = diagnose(profile(tmp_path, **changed), tmp_path / "results")
 
     assert (code, failures(found)) == (3, [what])
@@ -169,7 +167,6 @@ def test_a_limit_above_the_partitions(testbed, tmp_path):
 
 
 def test_a_partition_that_is_down(testbed, tmp_path):
-    """It is said, and what to do."""
     with partition_with(testbed, "State=DOWN", "State=UP"):
         code, found = diagnose(profile(tmp_path), tmp_path / "results", "--no-job")
 
@@ -178,7 +175,6 @@ def test_a_partition_that_is_down(testbed, tmp_path):
 
 @pytest.mark.parametrize("results", ["/proc/results", "/proc/version"])
 def test_a_results_folder_that_takes_no_files(testbed, tmp_path, results):
-    """It is named; no job is sent to find it out once more."""
     code, found = diagnose(profile(tmp_path), Path(results))
 
     assert (code, failures(found)) == (3, ["folder"])
@@ -187,7 +183,6 @@ def test_a_results_folder_that_takes_no_files(testbed, tmp_path, results):
 
 
 def test_without_slurm(tmp_path, monkeypatch):
-    """No sbatch on the PATH: said so, and the file system is tried all the same."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
     code, found = diagnose(profile(tmp_path), tmp_path / "results")
@@ -198,7 +193,6 @@ def test_without_slurm(tmp_path, monkeypatch):
 
 
 def test_a_controller_that_is_not_there(testbed, tmp_path, monkeypatch):
-    """It is told within seconds, by what scontrol says."""
     conf = tmp_path / "slurm.conf"
     lines = testbed.conf.read_text().splitlines()
     conf.write_text("\n".join("SlurmctldPort=1" if line.startswith("SlurmctldPort") else line for line in lines))
@@ -256,7 +250,6 @@ def test_lines_for_people(testbed, tmp_path):
 
 
 def test_accounting_answers(accounting_testbed, tmp_path):
-    """With accounting it is said what for; the account and the limits are the user's own."""
     me = accounting_testbed.slurm("id", "-un")
     accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=7")
     try:
@@ -278,7 +271,6 @@ def test_accounting_answers(accounting_testbed, tmp_path):
     ],
 )
 def test_an_account_that_is_not_the_users(accounting_testbed, tmp_path, changed, what, next_move):
-    """Accounting's own names are said."""
     code, found = diagnose(profile(tmp_path, **changed), tmp_path / "results", "--no-job")
 
     assert code == 3

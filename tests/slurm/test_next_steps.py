@@ -49,7 +49,6 @@ def test_a_held_array_is_released(testbed, tmp_path):
 
 
 def test_nodes_that_are_not_there(testbed, tmp_path):
-    """A job that waits for drained nodes is not one that waits for its turn."""
     drained(testbed)
     swept = sweep(tmp_path)
     swept.submit()
@@ -74,7 +73,6 @@ def test_a_job_that_printed_nothing(testbed, tmp_path):
 
 
 def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
-    """Its job ends there and its output names it; submit refuses until the user says that it is mended."""
     swept = sweep(tmp_path, sizes=(20, 40), setup=["true", "module load no-such-module", "true"])
     swept.submit()
     swept.wait_for_states({"crashed": 4})
@@ -100,7 +98,6 @@ def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
 
 
 def test_jobs_that_slurm_has_forgotten_are_not_tried_for_ever(forgetful_testbed, tmp_path, monkeypatch):
-    """Their output outlives what SLURM knows of them, and has the cause."""
     swept = sweep(tmp_path, setup=["false"])
     swept.submit()
     wait_until(lambda: not forgetful_testbed.slurm("squeue", "-h", "--states=all"), 90, "SLURM forgets", every=1)

@@ -94,7 +94,6 @@ def test_every_field_has_a_case():
 
 
 def test_what_each_field_becomes(testbed, tmp_path):
-    """A script has the lines of a profile's fields and no option twice; bash reads it, and sbatch takes it or not."""
     folder, script = tmp_path / "it's here; $HOME", tmp_path / "script.sh"
     quoted = {"LOG": shlex.quote(f"{folder}/%A_%a_%t_log.out"), "FOLDER": shlex.quote(str(folder))}
     plain = lines_of({"memory_gb": None}, folder)
@@ -121,7 +120,6 @@ def lines_of(fields: dict, folder: Path) -> list[str]:
 
 
 def test_a_sweep_whose_paths_and_fields_need_quotes(testbed, tmp_path):
-    """Spaces, quotes and dollars in the results folder, in python: and in srun: reach a job as they are written."""
     folder = tmp_path / 'it\'s $HOME; a "b"'
     wrapper = folder / "my envs" / "python3"
     wrapper.parent.mkdir(parents=True)

@@ -89,7 +89,6 @@ def test_names_that_lead_out_of_the_results_folder_are_refused(tmp_path, monkeyp
 
 
 def test_broken_profiles_are_refused_like_experiments(tmp_path):
-    """The profile of a cluster is read by the same reader."""
     path = tmp_path / "mine.yaml"
     for text in ("partition: !!int abc", "partition: &a [*a]", "5: 1", "\x01", "setup: [" * 1000, "hours: 2020-13-45"):
         path.write_text(text, encoding="utf-8")
@@ -131,5 +130,4 @@ def test_mutants_are_planned_or_refused(tmp_path, seed):
 @settings(SAME, max_examples=5000)
 @given(seed=st.integers(2**64, 2**65))
 def test_many_mutants_are_planned_or_refused(tmp_path, seed):
-    """Ten times as many, and others."""
     _check(seed, tmp_path)

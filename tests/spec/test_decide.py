@@ -32,7 +32,6 @@ def _experiment(rule: str):
 
 
 def test_a_rule_is_read_as_it_says():
-    """What is left out is the largest budget on the matched axis, and a difference of 10 %."""
     rule = _experiment("quantity: test_loss, sides: [kan, [mlp, deep]], threshold: 1, at_least: 1").decide[0]
     assert (rule.arms_of_sides, rule.names) == ((("kan",), ("mlp", "deep")), ("kan", "mlp", "deep"))
     assert (rule.axis, rule.place, rule.limit, rule.smallest) == (None, "largest", 1, 1.1)
@@ -96,7 +95,6 @@ def test_a_rule_is_read_as_it_says():
     ],
 )
 def test_a_mistake_is_a_sentence(rule, said):
-    """Each names the value and what is allowed."""
     with pytest.raises(HarnessError, match=r"file\.yaml") as caught:
         _experiment(rule)
 
@@ -113,7 +111,6 @@ def test_a_mistake_is_a_sentence(rule, said):
     ],
 )
 def test_a_plan_knows_the_tasks_of_its_rules(rule, said):
-    """What a rule asks of tasks that are not there is told before anything is trained."""
     with pytest.raises(HarnessError) as caught:
         make_plan(_experiment(rule), "test")
 
@@ -147,7 +144,6 @@ def test_reading_a_rule_loads_nothing_slow():
 
 
 def test_the_schema_says_what_each_quantity_is():
-    """Its summary stands with the rule."""
     said = " ".join(experiment_schema()["$defs"]["Decide"]["description"].split())
 
     for quantity in QUANTITIES.values():

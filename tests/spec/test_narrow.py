@@ -42,7 +42,6 @@ def test_what_is_left_is_the_part_of_the_plan_within_the_bounds():
 
 
 def test_sizes_in_step_with_tasks_are_filtered_row_by_row():
-    """Every task keeps its own widths."""
     mlps = {(task, shape) for task, shape, _ in shapes(IN_STEP, Narrow(20)) if shape[1:-1] in {(5,), (10,), (20,)}}
 
     assert {one for one in mlps if one[1][1] != 5} == {("xy", (2, 10, 1)), ("xy", (2, 20, 1))}
@@ -51,7 +50,6 @@ def test_sizes_in_step_with_tasks_are_filtered_row_by_row():
 
 
 def test_what_changed_is_told_by_path():
-    """As a page shows it."""
     _, changes = narrowed(parse_experiment(TEXT), Narrow(20, 1))
 
     assert changes == {
@@ -71,13 +69,11 @@ def test_what_changed_is_told_by_path():
     ],
 )
 def test_narrowing_that_leaves_nothing_or_changes_nothing_is_an_error(narrow, said):
-    """It names the option as typed, and what there is."""
     with pytest.raises(HarnessError, match=said):
         narrowed(parse_experiment(TEXT), narrow)
 
 
 def test_without_lists_of_mlp_sizes_there_is_nothing_to_narrow():
-    """Sizes that a budget solves for are not listed."""
     only_kans = TEXT[: TEXT.index("  mlp:")] + TEXT[TEXT.index("recipes:") :]
 
     with pytest.raises(HarnessError, match="no MLP of this experiment lists its widths"):

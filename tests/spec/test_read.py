@@ -30,7 +30,6 @@ def _error(text: str) -> str:
 
 
 def test_exponents_without_a_point_are_numbers():
-    """YAML 1.2: 1e-3 is a number (1.1 readers make it a string)."""
     experiment = parse_experiment(VALID)
 
     assert experiment.recipes["adam"].optimizer.learning_rate == 0.001
@@ -38,14 +37,12 @@ def test_exponents_without_a_point_are_numbers():
 
 @pytest.mark.parametrize("word", ["on", "no", "off", "yes", "y", "n"])
 def test_words_stay_words(word):
-    """YAML 1.2: on, no and off are words, not booleans."""
     experiment = parse_experiment(VALID.replace("which?", word))
 
     assert experiment.question == word
 
 
 def test_octal_and_sexagesimal_traps_of_yaml_1_1_are_gone():
-    """YAML 1.2: 010 is ten and 1:30 is a word."""
     experiment = parse_experiment(VALID.replace("which?", "1:30").replace("seeds: [0]", "seeds: [010]"))
 
     assert experiment.question == "1:30"
@@ -112,7 +109,6 @@ def test_a_key_given_twice_is_an_error():
     ],
 )
 def test_a_mistake_is_named_with_its_path_value_and_remedy(old, new, said):
-    """Each mistake gives one line with the path in the file, the value, and what is allowed."""
     assert said in _error(VALID.replace(old, new)).splitlines()[0]
 
 
@@ -125,12 +121,10 @@ def test_every_mistake_has_a_line():
 
 @pytest.mark.parametrize("text", ["", "[]", "just words"])
 def test_a_file_that_is_no_mapping_is_refused(text):
-    """An empty file or a list is not an experiment."""
     assert "fields such as question:" in _error(text)
 
 
 def test_a_missing_file_is_one_line(tmp_path):
-    """A path that does not exist is named."""
     with pytest.raises(HarnessError, match=r"absent\.yaml: No such file or directory; give the path"):
         read_experiment(tmp_path / "absent.yaml")
 
@@ -162,7 +156,6 @@ def test_a_scale_is_the_file_with_what_it_changes():
 
 
 def test_what_an_alias_repeats_is_changed_alone():
-    """A scale that changes one of two places that an anchor made alike leaves the other as it was."""
     text = VALID.replace("optimizer: {", "optimizer: &same {")
     text = text.replace("seeds:", "  other: {optimizer: *same, max_evaluations: 10}\nseeds:")
 
@@ -173,7 +166,6 @@ def test_what_an_alias_repeats_is_changed_alone():
 
 
 def test_a_scale_changes_one_item_of_a_list_by_its_number():
-    """A number in a path is a place in a list, counted from 0; the other items stay."""
     text = VALID.replace("seeds: [0]", "seeds: [0, 1, 2]")
 
     assert parse_experiment(text + "scales: {short: {seeds.1: 7}}\n", scale="short").seeds == (0, 7, 2)
@@ -198,7 +190,6 @@ def test_a_scale_changes_one_item_of_a_list_by_its_number():
     ],
 )
 def test_a_scale_that_is_not_there_or_changes_nothing_known_is_named(scales, said):
-    """A wrong scale gives the nearest one, a wrong path in it where it is."""
     with pytest.raises(HarnessError) as caught:
         parse_experiment(VALID + f"scales: {scales}\n", scale="shrot")
     assert said in str(caught.value)
@@ -212,14 +203,12 @@ def test_zip_lists_must_be_equally_long():
 
 
 def test_an_axis_through_an_unknown_field_is_named():
-    """A typing error inside an axis path is an error at that path."""
     text = VALID + "grid: {arms.kan.architecture.gird: [3, 5]}\n"
 
     assert "arms.kan.architecture.gird: unknown field; did you mean 'grid'?" in _error(text)
 
 
 def test_the_schema_accepts_what_the_reader_accepts():
-    """The JSON Schema names every field of Experiment, and its scales, and resolves its references."""
     schema = experiment_schema()
 
     gone = {"tune", "allow_unequal_tuning"}  # which only old plans hold
@@ -236,7 +225,6 @@ def test_experiments_can_be_built_in_python():
 
 
 def test_experiments_are_frozen():
-    """Nothing changes an experiment after it was read."""
     with pytest.raises(Exception, match="frozen"):
         parse_experiment(VALID).question = "another"
 

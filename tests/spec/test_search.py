@@ -147,7 +147,6 @@ def test_every_mistake_is_one_sentence_that_names_it():
 
 
 def test_an_axis_that_would_never_vary_is_refused_with_the_values_that_its_condition_may_have():
-    """Of choices, of a range of either kind, of what the file says of the arm, of a size that is solved for."""
     order, gain = "architecture.order: [2, 3]", "recipe.gain: {low: 0.5, high: 10.0}"
     for others, condition, words in (
         (order, "architecture.order: 4", "never 4, so that this axis would never vary; give one of 2, 3"),
@@ -169,7 +168,6 @@ def test_an_axis_that_would_never_vary_is_refused_with_the_values_that_its_condi
 
 
 def test_mistakes_of_several_parts():
-    """Parts that need each other say so."""
     alone, standard = (SEARCH, "seeds: [0]\n"), (SPACE, "space: standard")
     free = [("  recipes: [lbfgs, levenberg]\n", "")]
     for changes, words in (
@@ -189,7 +187,6 @@ def test_mistakes_of_several_parts():
 
 
 def test_runs_are_counted_before_they_are_made():
-    """A search of a million runs and more is refused at once."""
     told = said(("runs: 4", "runs: 16384"), ("replicates: 2", "replicates: 100"))
 
     assert told.startswith(f"{2 * 2 * 16384 * 100:,} runs, at most 1,000,000 can be planned")
@@ -223,7 +220,6 @@ def test_experiments_without_a_search_are_what_they_were():
 
 
 def test_a_file_says_the_same_after_it_was_written():
-    """A plan is frozen as JSON: every kind of axis comes back as it was."""
     text = changed((SPACE, "space: {architecture.order: [2, 3], recipe.grid_updates: [null, {every: 20}]}"))
     for experiment in (parse_experiment(TEXT), parse_experiment(text)):
         again = type(experiment).model_validate_json(experiment.model_dump_json(), strict=True)

@@ -12,5 +12,4 @@ SCALED = [(file, scale) for file in FILES for scale in scales_of(file)]
 
 @pytest.mark.parametrize(("file", "scale"), SCALED, ids=[f"{file.stem} {scale}" for file, scale in SCALED])
 def test_every_shipped_file_is_read_at_every_scale(file, scale):
-    """The file is valid, and so is every point of its axes."""
     assert list(variants(read_experiment(file, scale)))

@@ -20,7 +20,6 @@ def _of(name, seed=0, **fields):
 
 
 def test_the_constant_of_a_function_has_its_standard_deviation():
-    """x·y on [-1, 1]^2 has mean 0 and variance 1/9."""
     found = _of("xy", train_points=20_000, test_points=20_000)
 
     assert found.constant == pytest.approx(1 / 3, rel=0.02)
@@ -28,14 +27,12 @@ def test_the_constant_of_a_function_has_its_standard_deviation():
 
 
 def test_the_constant_of_a_pde_is_that_of_its_solution():
-    """u = sin(pi x) sin(pi y^2) has mean 0, as it is odd in x, and the mean square of sin^2 is a half."""
     mean_square = quad(lambda y: np.sin(np.pi * y**2) ** 2, -1, 1)[0] / 2 / 2
 
     assert _of("poisson", train_points=100, test_points=2500).constant == pytest.approx(mean_square**0.5, rel=1e-6)
 
 
 def test_least_squares_is_that_of_scikit_learn():
-    """Of data; a constant has about the standard deviation, 1, of the scaled target."""
     linear_model = pytest.importorskip("sklearn.linear_model")
     task = resolve(Task(target="diabetes"))
     splits = draw(task, 0)
@@ -61,7 +58,6 @@ def test_logistic_regression_is_that_of_scikit_learn():
 
 
 def test_a_rare_class_that_training_has_not_costs_a_finite_loss():
-    """Five training points cannot have all ten digits."""
     found = _of("digits", train_points=5)
 
     assert np.isfinite([found.constant, found.linear]).all()

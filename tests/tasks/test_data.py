@@ -56,7 +56,6 @@ def test_data_are_read_without_a_network(name, monkeypatch):
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_page_of_tasks_has_their_numbers(name):
-    """Rows, inputs and the metric of each in docs/tasks.md."""
     data = load_data(name)
     page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
     (row,) = re.findall(rf"^\| `{name}` \|(.*)$", page, re.M)
@@ -67,7 +66,6 @@ def test_the_page_of_tasks_has_their_numbers(name):
 
 
 def test_randhie_is_the_logarithm_of_visits_of_all_rows():
-    """No row is dropped: back from ln(1 + visits) the mean is that of Deb & Trivedi's table, 2.86 visits."""
     assert np.expm1(load_data("randhie").y).mean() == pytest.approx(2.8604, abs=1e-4)
 
 
@@ -84,7 +82,6 @@ def test_camera_is_the_photograph_at_its_pixels():
 # -------------------------------------------------------------------------------------------------------------- splits
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 9))
 def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
-    """Of a class with share s, any first m rows have s m, give or take (1 + C s) / 2 by rounding; each comes once."""
     classes = np.array(classes, float)
     order = in_proportion(classes, np.random.default_rng(seed))
 
@@ -143,7 +140,6 @@ def test_training_points_span_the_knots_of_a_kan(name):
 
 
 def test_targets_of_a_regression_are_standardised_by_training_points():
-    """Mean 0 and deviation 1 in training, and so nearly in the others; labels of classes are as they were."""
     splits = draw(resolve(Task(target="diabetes")), 0)
 
     assert splits.train.y.mean() == pytest.approx(0, abs=1e-12)
@@ -171,7 +167,6 @@ def test_other_data_are_another_run(monkeypatch):
 
 
 def test_without_its_package_a_task_says_what_to_install(monkeypatch):
-    """Not a traceback: the package and the command."""
     monkeypatch.setitem(sys.modules, "sklearn", None)
     load_data.cache_clear()
 
@@ -192,13 +187,11 @@ def test_without_its_package_a_task_says_what_to_install(monkeypatch):
     ],
 )
 def test_what_data_do_not_have_is_refused(task, said):
-    """The field as it was typed, what there is, and the next move."""
     with pytest.raises(HarnessError, match=said):
         resolve(Task(**task))
 
 
 def test_one_training_target_cannot_be_standardised():
-    """Targets that are all equal have no deviation."""
     with pytest.raises(HarnessError, match="its 1 training targets are all equal under seed 0; ask for more points"):
         draw(resolve(Task(target="diabetes", train_points=1)), 0)
 

@@ -49,7 +49,6 @@ def inputs_of(samples) -> set:
     output=st.sampled_from(["y", "kind"]),
 )
 def test_no_inputs_are_in_two_splits_and_every_seed_has_as_many_points(tmp_path_factory, copies, seed, output):
-    """However often rows are repeated. Splits have the points that the task promises: fifths, and what is left."""
     rows = table(len(copies))
     rows["kind"] = np.array(["cold", "warm"])[np.arange(len(rows)) % 2]  # so that each class has enough rows
     whole = rows.loc[np.repeat(np.arange(len(rows)), copies)].sample(frac=1, random_state=0)
@@ -120,7 +119,6 @@ def test_a_column_splits_the_rows_and_the_seed_no_more(folder):
 
 
 def test_files_split_the_rows_and_the_seed_takes_validation_from_training(tmp_path):
-    """A file for testing alone leaves validation to the seed; test rows are the file's under every seed."""
     written(tmp_path, "t.csv", table(50))
     written(tmp_path, "test.csv", table(7, seed=1))
     written(tmp_path, "valid.csv", table(9, seed=2))
@@ -199,7 +197,6 @@ def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
 
 
 def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
-    """Names are in no run's identity: rows that were kept with others, or before names were kept, get them."""
     kept = tmp_path / "data"
 
     def kept_by(rows: pd.DataFrame):
@@ -227,7 +224,6 @@ def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
 
 @pytest.mark.nightly
 def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, monkeypatch):
-    """From another folder than the file's; equal rows are told of, and a plan of other numbers is not gone on with."""
     (tmp_path / "own").mkdir()
     twice = pd.concat([table(), table().head(5)])
     written(tmp_path / "own", "t.csv", twice)
@@ -301,7 +297,6 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
     ],
 )
 def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, said, wrong):
-    """The column, how many rows and the first of them, and the next move."""
     written(tmp_path, "t.csv", pd.DataFrame(columns))
 
     with pytest.raises(HarnessError, match=wrong):
@@ -320,7 +315,6 @@ def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, said, wrong
     ],
 )
 def test_fields_that_disagree_are_refused_where_they_stand(said, wrong):
-    """With the line of the file, before any table is read."""
     text = TEXT.replace("inputs: [a, b], output: OUTPUT", f"{said}, output: y")
 
     with pytest.raises(HarnessError, match=f"<text>:3: .*{wrong}"):
@@ -347,7 +341,6 @@ def test_errors_name_the_file_of_their_row(tmp_path):
 
 
 def test_errors_name_the_line_that_an_editor_shows(tmp_path):
-    """Of a CSV file: blank lines count, and a cell of two lines moves what is below it."""
     rows = ["a,note,y"] + [f"{number},plain,{number**2}" for number in range(20)]
     plain = [*rows[:11], ",plain,7", *rows[11:]]
     blank = [*rows[:5], "", "  ", *plain[5:]]
@@ -361,7 +354,6 @@ def test_errors_name_the_line_that_an_editor_shows(tmp_path):
 
 
 def test_the_columns_of_arrays_are_told_apart(tmp_path):
-    """`inputs: [x]` is all columns of x but the output; columns that are given twice, or have one name, are refused."""
     chance = np.random.default_rng(0)
     np.savez(tmp_path / "t.npz", x=chance.normal(size=(40, 4)), y=chance.normal(size=40))
     np.savez(tmp_path / "same.npz", x=chance.normal(size=(40, 2)), x0=chance.normal(size=40))
@@ -400,7 +392,6 @@ def test_who_splits_the_rows_is_said(tmp_path):
 
 
 def test_fields_of_functions_are_refused(folder):
-    """A table has no box, no members and as many inputs as columns are named."""
     for field, wrong in (("low", "leave low and high out"), ("inputs", "leave `inputs` out"), ("instance", "leave it")):
         task = {"target": {"data": "t.csv", "output": "y", "inputs": ["a"]}, field: 3 if field != "low" else 0.0}
         with pytest.raises(HarnessError, match=f"t.csv.*{wrong}"):

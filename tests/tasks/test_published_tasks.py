@@ -32,7 +32,6 @@ COMMANDS = {"frac", "sqrt", "exp", "sin", "cos", "arcsin", "ln", "pi"}
 
 @pytest.mark.parametrize("name", special.TASKS)
 def test_special_functions_are_those_of_another_library(name):
-    """On 20 points of [0.1, 1)^2, with the arguments in the order of the paper's column."""
     points = np.random.default_rng(0).uniform(0.1, 1, size=(20, 2))
 
     expected = [float(MPMATH[name](*point)) for point in points]
@@ -42,7 +41,6 @@ def test_special_functions_are_those_of_another_library(name):
 
 @pytest.mark.parametrize("name", feynman.TASKS)
 def test_feynman_formulas_are_those_of_the_table(name):
-    """The LaTeX of the paper's Table 2, read by sympy, at 20 points where all of them are real."""
     row = load("feynman").set_index("task").loc[name]
     symbols = LETTERS[: row["inputs"]]
     expression = in_python(row["dimensionless"], row["variables"].split(","))

@@ -40,7 +40,6 @@ def _gradients(function, x, step=1e-5):
 # ------------------------------------------------------------------------------------------------------- what they are
 @pytest.mark.parametrize("instance", [0, 5])
 def test_waves_have_mean_0_and_variance_1(instance):
-    """Exactly, over [-1, 1]: Fourier modes of period 2 are orthogonal there."""
     mean, _ = quad(lambda t: wave(instance, 2, np.array([t]))[0] / 2, -1, 1)
     variance, _ = quad(lambda t: wave(instance, 2, np.array([t]))[0] ** 2 / 2, -1, 1, epsabs=1e-10)
 
@@ -50,7 +49,6 @@ def test_waves_have_mean_0_and_variance_1(instance):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_sum_of_one_variable_each_has_no_mixed_differences(name):
-    """f(x + a + b) - f(x + a) - f(x + b) + f(x) = 0 for steps a, b along two axes, to rounding; elsewhere it is not."""
     x, steps = _points(50, 4), 0.3 * np.eye(4)
     mixed = max(
         np.abs(
@@ -78,7 +76,6 @@ def test_the_rotated_one_is_the_additive_one_of_rotated_points(inputs):
 
 @pytest.mark.parametrize("inputs", [3, 16])
 def test_irrelevant_variables_do_not_matter(inputs):
-    """Only the first two do, by the same functions as in the additive one of two variables."""
     x = _points(40, inputs)
     others = np.concatenate([x[:, :2], _points(40, inputs - 2, seed=1)], 1)
 
@@ -87,7 +84,6 @@ def test_irrelevant_variables_do_not_matter(inputs):
 
 
 def test_a_single_index_changes_along_one_direction():
-    """All gradients are parallel: their matrix has rank 1; and the direction is along no axis."""
     slopes = _gradients(lambda x: _values("single_index", x), _points(30, 8))
     _, spread, directions = np.linalg.svd(slopes)
 
@@ -107,7 +103,6 @@ def test_a_tree_knows_of_a_pair_of_leaves_one_number(instance):
 
 
 def test_the_kan_that_teaches_is_a_live_kan():
-    """Its coefficients in a network of `harness.families` give its values, outside of the knots too, to 1e-12."""
     network = KanShape(shape=(6, 6, 1), grid=8, base=False)
     first, second = kan_coefficients(6, 2)
     flat_RP = torch.from_numpy(np.concatenate([first.ravel(), second.ravel()]))[None]
@@ -121,7 +116,6 @@ def test_the_kan_that_teaches_is_a_live_kan():
 @pytest.mark.parametrize("smoothness", [1.5, 3.5])
 @pytest.mark.parametrize("inputs", [2, 8])
 def test_a_fields_covariance_is_materns(smoothness, inputs):
-    """2^(1-nu) / Gamma(nu) (sqrt(2 nu) r)^nu K_nu(sqrt(2 nu) r), to four standard errors of 4,096 features."""
     frequencies, phases = field_features(smoothness, inputs, 0)
     direction = np.ones(inputs) / np.sqrt(inputs)
 
@@ -170,7 +164,6 @@ def test_a_member_is_the_same_function_always(name):
 
 
 def test_drawing_leaves_the_global_generator_alone():
-    """All randomness is that of `instance` and the seed."""
     before = np.random.get_state()[1].copy()  # noqa: NPY002
 
     draw(resolve(Task(target="tree", inputs=4)), 0)
@@ -192,7 +185,6 @@ seeds: [0]
 
 
 def test_members_are_told_apart_by_dimension_and_instance():
-    """Labels, identities, networks and formulas; an instance that is not given is the first."""
     plan = make_plan(parse_experiment(TEXT), "plan")
 
     assert [cell.task for cell in plan.cells] == [
@@ -219,7 +211,6 @@ def test_members_are_told_apart_by_dimension_and_instance():
     ],
 )
 def test_what_a_family_does_not_have_is_refused(task, said):
-    """The field as it was typed, what is allowed, and the next move."""
     with pytest.raises(HarnessError, match=said):
         resolve(Task(**task))
 

@@ -18,7 +18,6 @@ def _values(name, x):
 
 
 def test_j0_is_bessels_integral():
-    """J0(z) = 1/pi int_0^pi cos(z sin t) dt, at z = 20 x."""
     for x in (-0.9, -0.3, 0.0, 0.77):
         expected, _ = quad(lambda t, x=x: np.cos(20 * x * np.sin(t)) / np.pi, 0, np.pi)
 
@@ -44,7 +43,6 @@ def test_values_worked_out_by_hand(name, point, expected):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_target_says_where_it_comes_from(name):
-    """A task is its definition with its source: paper, figure, panel."""
     target = load_target(name)
 
     assert "2404.19756" in target.source
@@ -81,7 +79,6 @@ def test_variables_may_have_an_interval_each():
     [((0.0, 1.0, 2.0), 3.0, "low has 3 bounds, but"), (0.0, (1.0,), "high has 1 bounds")],
 )
 def test_a_box_of_other_variables_is_refused(low, high, said):
-    """As many bounds as variables, or one for all."""
     with pytest.raises(HarnessError, match=said):
         resolve(Task(target="exp2d", low=low, high=high))
 
@@ -97,7 +94,6 @@ def test_an_empty_box_is_refused(low, high, said):
 
 
 def test_splits_and_seeds_are_separate_streams():
-    """Training, validation and test share no point, nor do two seeds; the same seed gives the same bits."""
     task = resolve(Task(target="exp2d"))
     one, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
 
@@ -107,7 +103,6 @@ def test_splits_and_seeds_are_separate_streams():
 
 
 def test_more_training_points_change_no_other_split():
-    """The test set does not depend on how much is trained on."""
     small, large = (draw(resolve(Task(target="xy", train_points=n)), 0) for n in (10, 1000))
 
     assert np.array_equal(small.test.x, large.test.x)
@@ -115,7 +110,6 @@ def test_more_training_points_change_no_other_split():
 
 
 def test_drawing_leaves_the_global_generator_alone():
-    """Random state is explicit: nothing reads or sets numpy's global seed."""
     before = np.random.get_state()[1].copy()  # noqa: NPY002
 
     draw(resolve(Task(target="xy")), 0)
@@ -171,7 +165,6 @@ def test_a_declared_version_replaces_the_source(user_module):
     ],
 )
 def test_a_target_that_cannot_be_loaded_is_named(user_module, task, said):
-    """Wrong names give the nearest right one or what there is."""
     user_module("mine", "def f(x): ...\ndef shape(x): ...\ndef unbounded(x): ...\n")
 
     with pytest.raises(HarnessError, match=said.replace("(", r"\(")):
@@ -183,7 +176,6 @@ def test_a_target_that_cannot_be_loaded_is_named(user_module, task, said):
     [("x[:, 0] / 0", "value (inf|-inf|nan) at x="), ("x", r"shape \(1000, 2\) returned for x of shape \(1000, 2\)")],
 )
 def test_values_that_cannot_be_learnt_are_refused(user_module, body, said):
-    """A value that is not finite is named with its point; a wrong shape with both shapes."""
     user_module("mine", f"import numpy as np\ndef f(x):\n    with np.errstate(all='ignore'):\n        return {body}\n")
     task = resolve(Task(target="mine:f", inputs=2))
 
