@@ -254,7 +254,7 @@ def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_fin
         harness.load_network(swept.runs("other")[-1], swept.results)
 
 
-def test_only_what_is_asked_for_is_removed(made, swept):
+def test_only_what_is_asked_for_is_removed(made, swept, monkeypatch, capsys):
     before = swept.files()
     refused = swept.harness("clean", None, "--yes")
     assert (refused.exit_code, "--yes: say what to remove: --checkpoints, --snapshots" in refused.output) == (2, True)
@@ -266,12 +266,12 @@ def test_only_what_is_asked_for_is_removed(made, swept):
     for answer, gone in (("\x04", set()), ("\n", set()), ("y\n", made.expected["damaged"])):
         ours, theirs = pty.openpty()
         os.write(ours, answer.encode())
-        command = [sys.executable, "-m", "harness", "clean", "--damaged", "--results", str(swept.results)]
-        told = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
+        with open(theirs, encoding="utf-8") as terminal, monkeypatch.context() as patch, suppress(SystemExit):
+            patch.setattr(sys, "stdin", terminal)
+            main(["clean", "--damaged", "--results", str(swept.results)])
         os.close(ours)
-        os.close(theirs)
-        assert "remove damaged (2, " in told.stdout
-        assert swept.files() == before - made.expected["logs"] - gone, told
+        assert "remove damaged (2, " in capsys.readouterr().out
+        assert swept.files() == before - made.expected["logs"] - gone
 
 
 def test_an_experiment_is_cleaned_alone(made, swept):
@@ -308,6 +308,7 @@ def test_an_interruption_leaves_a_valid_folder(made, swept):
     assert json.loads(swept.harness("status", "sweep", "--json").stdout)["states"] == states
 
 
+@pytest.mark.nightly
 def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
     (snapshot,) = [swept.results / path for path in made.expected["snapshots"]]
     command = [sys.executable, "-m", "harness", "clean", "--snapshots", "--yes", "--results", str(swept.results)]
@@ -394,6 +395,7 @@ def _has_begun(attempts: Path) -> bool:
     return any(event["event"] == "first_step" for event in events)
 
 
+@pytest.mark.nightly
 def test_nothing_of_what_trains_is_removed(made, swept):
     swept.write("long", [0, 1], ROWS, evaluations=LONG)
     command = [sys.executable, "-m", "harness", "submit", str(swept.folder / "long.yaml"), "--local", "1", "--yes"]

@@ -344,7 +344,7 @@ if __name__ == "__main__":  # workers import what is above
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_workers_of_a_killed_parent_end_whatever_they_do(tmp_path):
     """One is inside of a call without an end and gets its time to save, the other waits for a pack."""
     (tmp_path / "parent.py").write_text(PARENT.format(tests=str(Path(__file__).parent), seconds=SOON_SECONDS))

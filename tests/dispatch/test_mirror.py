@@ -232,7 +232,7 @@ def _without_wandbs(values: dict) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("per", ["run", "pack"])
+@pytest.mark.parametrize("per", ["run", pytest.param("pack", marks=pytest.mark.nightly)])
 def test_offline_files_have_the_very_numbers(per, export, records, server, tmp_path, monkeypatch, capfd):
     """`wandb sync` uploads them, diverged runs too, bit for bit; exporting again writes nothing.
 
@@ -378,7 +378,9 @@ def test_a_key_is_enough_to_be_sent_off(unreachable, monkeypatch):
 
 # ---------------------------------------------------------------------------------------------------- who watches runs
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [["run"], ["submit", "--local", "1", "--yes"]])
+@pytest.mark.parametrize(
+    "command", [["run"], pytest.param(["submit", "--local", "1", "--yes"], marks=pytest.mark.nightly)]
+)
 def test_what_trains_and_what_looks_copies_finished_runs(command, manifest, tmp_path):
     file, results = tmp_path / "toys.yaml", tmp_path / "results"
     file.write_text(TEXT)

@@ -192,7 +192,7 @@ def test_every_block_of_a_page(page, folder):
     run_page(page, folder)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_the_readme_trains_or_sends_off_is_planned_as_it_is_written(folder):
     """What would train for a minute or more is planned; what would go to a cluster is a dry run."""
     planned = []

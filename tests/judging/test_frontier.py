@@ -1,10 +1,11 @@
 """Sizes crossed with training budgets: a series a budget, and one of each budget's best size, by validation."""
 
 import pytest
+from made_records import made_record
 
 from harness.judging.laws import fit_table
 from harness.planning.plan import make_plan
-from harness.record import Metrics, Provenance, Record, load, publish
+from harness.record import load, publish
 from harness.show.figures.scaling import scaling_figure
 from harness.spec import parse_experiment
 
@@ -20,19 +21,6 @@ recipes:
 seeds: [0, 1, 2]
 """
 SIZE = "params.trainable"
-WHERE = {
-    "commit": None,
-    "dirty": None,
-    "versions": {},
-    "host": "h",
-    "device": "d",
-    "instruction_set": "i",
-    "threads": 1,
-    "started_at": "t",
-    "pack_seconds": 1,
-    "pack_cpu_seconds": 1,
-    "pack_lanes": 2,
-}
 
 
 @pytest.fixture
@@ -40,31 +28,14 @@ def study(tmp_path):
     """Validation is best at the middle size of each arm and budget, test at the smallest: validation must choose."""
     manifest = make_plan(parse_experiment(TEXT), "test")
     cells = {cell.index: cell for cell in manifest.cells}
-    sizes = {
-        arm: sorted({c.counts["params.trainable"] for c in cells.values() if c.arm == arm}) for arm in ("kan", "mlp")
-    }
+    sizes = {arm: sorted({one.counts[SIZE] for one in cells.values() if one.arm == arm}) for arm in ("kan", "mlp")}
     for planned in manifest.runs:
-        cell = cells[planned.cell]
+        cell, evaluations = cells[planned.cell], planned.run.recipe.max_evaluations
         rank = sizes[cell.arm].index(cell.counts[SIZE])
         validation = (1 + abs(rank - 1)) * (1 + planned.run.seed / 100) * cell.asked**-0.5
-        errors = Metrics(
-            train_rmse=1, validation_rmse=validation, test_rmse=validation + rank, test_root_median_square=1
-        )
-        record = Record(
-            run_id=planned.run_id,
-            run=planned.run,
-            status="done",
-            metrics=errors,
-            evaluations=planned.run.recipe.max_evaluations,
-            iterations=1,
-            by_stage=((planned.run.recipe.max_evaluations, 1),),
-            diverged_at=None,
-            counts=cell.counts,
-            weights="kanbefair",
-            curve=(),
-            provenance=Provenance(**WHERE),
-        )
-        publish(record, tmp_path)
+        record = made_record(planned, validation, test=validation + rank)
+        spent = {"evaluations": evaluations, "by_stage": ((evaluations, 1),), "counts": cell.counts, "curve": ()}
+        publish(record.model_copy(update=spent), tmp_path)
     return manifest, load(manifest, tmp_path)
 
 

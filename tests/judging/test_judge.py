@@ -133,6 +133,7 @@ def test_a_verdict_as_data_is_strict_json_with_the_reason_of_every_refusal():
                 assert (not number["found"]["refusals"]) == (not number["words"].startswith("refused"))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("limit", "truth"), [({"threshold": 1}, 1.0), ({"within": 1.1}, 1.1)])
 @pytest.mark.parametrize("at_least", [1, 5])
 def test_a_true_null_is_seldom_decided(limit, truth, at_least):

@@ -49,6 +49,7 @@ def test_the_looks_share_the_error_by_the_replicates_that_they_add():
     assert looks_at(0.99, (7,))[0].level == pytest.approx(0.99)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("spread", [0.2, 2.0])
 def test_a_ratio_of_equal_sides_is_decided_at_any_look_as_seldom_as_the_level_says(spread):
     """Of 2,000 experiments 5 % and two standard errors; looks that do not share the error decide far more."""

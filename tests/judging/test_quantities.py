@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from judging.made_runs import SIZES, TEXT, made_plan, made_runs, made_table, number_of, power
-from scipy.stats import ttest_1samp
+from scipy.stats import chi2, ttest_1samp
 
 from harness.judging.runs import runs_of
 from harness.planning.plan import make_plan
@@ -215,17 +215,30 @@ def test_networks_of_other_training_have_no_part_in_it():
     assert number_of(both, **rule).found == number_of(runs, **rule).found
 
 
+EDGES_BY_SEED = {"quantity": "edges_by_seed", "sides": ["kan"], "threshold": 1}
+
+
+def test_the_spread_of_edges_has_the_interval_of_chi_squared():
+    """(n - 1) s^2 over its quantiles; that of one seed is refused."""
+    counts = [5.0, 8.0, 13.0, 4.0]
+    found = number_of(of_networks({"kan": counts}, "active_edges", SPARSE), **EDGES_BY_SEED).found
+    squares = 3 * np.log(counts).var(ddof=1)
+
+    assert found.estimate == pytest.approx(np.log(counts).std(ddof=1))
+    assert (found.low, found.high) == pytest.approx(tuple(np.sqrt(squares / chi2.ppf([0.975, 0.025], 3))))
+    one = number_of(of_networks({"kan": [5.0]}, "active_edges", SPARSE), **EDGES_BY_SEED)
+    assert "ONE_REPLICATE" in one.found.refused
+
+
+@pytest.mark.nightly
 def test_the_spread_of_edges_is_held_by_its_interval_as_often_as_it_says():
-    """The interval of chi-squared, over 400 experiments of four seeds; and that of one seed is refused."""
     rng, held = np.random.default_rng(5), 0
-    rule = {"quantity": "edges_by_seed", "sides": ["kan"], "threshold": 1}
     for _ in range(400):
         runs = of_networks({"kan": np.exp(rng.normal(2, 0.3, 4))}, "active_edges", SPARSE)
-        found = number_of(runs, **rule).found
+        found = number_of(runs, **EDGES_BY_SEED).found
         held += found.low < 0.3 < found.high
 
     assert held == pytest.approx(0.95 * 400, abs=3 * np.sqrt(400 * 0.95 * 0.05))
-    assert "ONE_REPLICATE" in number_of(of_networks({"kan": [5.0]}, "active_edges", SPARSE), **rule).found.refused
 
 
 def test_a_network_of_another_size_stands_for_none():

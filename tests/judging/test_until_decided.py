@@ -40,7 +40,7 @@ def numbers() -> list[dict]:
 
 
 def test_replicates_are_added_while_a_rule_is_open(here):
-    """The verdicts are the same after an interruption, and once all replicates are trained.
+    """The verdicts are the same after an interruption; test_looks.py says that later replicates change none.
 
     One rule is decided at the first look, the other one at the second, and nobody asks for the third.
     """
@@ -57,12 +57,10 @@ def test_replicates_are_added_while_a_rule_is_open(here):
     assert asked_for == manifest.with_seeds(5)
 
     unasked = "30 of 42 runs; no open rule asks for the other 12"
-    for command in (("status", FILE), ("verdicts", FILE), ("run", FILE, "--until-decided")):
-        assert unasked in harness(*command)
+    for command in ("status", "verdicts"):
+        assert unasked in harness(command, FILE)
     assert " at 3 of 7 replicates" in harness("verdicts", FILE, "--json")
     assert json.loads(harness("status", FILE, "--json"))["missing"] == 0
-    harness("report", FILE)
-    harness("compare", FILE, "good", "twin")
 
     later = [run for run in asked_for if run not in manifest.with_seeds(3)]
     lost = Path("results/runs") / f"{later[0]}.json"
@@ -78,12 +76,8 @@ def test_replicates_are_added_while_a_rule_is_open(here):
     assert "harness run tiny.yaml --until-decided" in between_looks
     judged_now = json.loads(harness("verdicts", FILE, "--json").splitlines()[0])["experiments"][0]["verdicts"]
     assert [verdict["verdict"] for verdict in judged_now] == ["supported", "open"]
-    harness("run", FILE, "--until-decided")
+    assert unasked in harness("run", FILE, "--until-decided", "--workers", "1")
     assert (records(), numbers()) == (asked_for, judged)
-
-    harness("run", FILE)
-    assert records() == set(manifest.run_ids())
-    assert numbers() == judged
 
 
 def test_what_no_rule_asks_for_is_not_cancelled(here):

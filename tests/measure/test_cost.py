@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from made_records import made_at, made_record
 
 from harness.base import provenance
 from harness.cli import main
@@ -40,7 +41,7 @@ from harness.measure.cost import (
     with_seconds,
 )
 from harness.planning.plan import make_plan
-from harness.record import Metrics, Provenance, Record, load, publish, read_planned
+from harness.record import load, publish, read_planned
 from harness.show.costs import errors_sentence
 from harness.spec import (
     Adam,
@@ -155,40 +156,14 @@ def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float
 
 def _publish(manifest, folder: Path, device: str, apart=()) -> None:
     """Records of every pack, trained together on `device` in 5 CPU seconds, but for the runs that were `apart`."""
+    specs = {planned.run_id: planned for planned in manifest.runs}
     for pack in manifest.packs:
         for identity in pack:
-            run = _specs(manifest)[identity]
-            where = Provenance(
-                commit=None,
-                dirty=None,
-                versions={},
-                host="h",
-                device=device,
-                instruction_set="i",
-                threads=1,
-                started_at="earlier" if identity in apart else "now",
-                pack_seconds=9.0,
-                pack_cpu_seconds=5.0,
-                pack_lanes=len(pack),
-            )
-            errors = Metrics(train_rmse=0.1, validation_rmse=0.1, test_rmse=0.1, test_root_median_square=0.1)
-            publish(
-                Record(
-                    run_id=identity,
-                    run=run,
-                    status="done",
-                    metrics=errors,
-                    evaluations=7,
-                    iterations=7,
-                    by_stage=tuple((7, 7) for _ in stages(run.network, run.recipe)),
-                    diverged_at=None,
-                    counts={"params.trainable": 30},
-                    weights="kanbefair",
-                    curve=(),
-                    provenance=where,
-                ),
-                folder,
-            )
+            begun, stage = "earlier" if identity in apart else "now", (7, 7)
+            by_stage = tuple(stage for _ in stages(specs[identity].run.network, specs[identity].run.recipe))
+            where = {"device": device, "started_at": begun, "pack_seconds": 9.0, "pack_cpu_seconds": 5.0}
+            record = made_at(made_record(specs[identity]), **where, pack_lanes=len(pack))
+            publish(record.model_copy(update={"evaluations": 7, "iterations": 7, "by_stage": by_stage}), folder)
 
 
 # --------------------------------------------------------------------------------------------------------------- packs

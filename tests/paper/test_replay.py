@@ -30,12 +30,8 @@ def said(arguments: list[str], exit_code: int = 0) -> str:
     return done.output
 
 
-# Each takes seven seconds, most of them for workers to start: one is tried always. tests/guard holds the pages of all.
-OFTEN = "fig2_3_grid_extension"
-SLICES = [pytest.param(name, marks=[] if name == OFTEN else pytest.mark.nightly) for name in REPLAYS]
-
-
-@pytest.mark.parametrize("name", SLICES)
+@pytest.mark.nightly  # tests/guard holds the pages of all
+@pytest.mark.parametrize("name", REPLAYS)
 def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
     """From the file in experiments/ to a page that says on top that it is not the whole, and how it differs."""
     bring(name, tmp_path)

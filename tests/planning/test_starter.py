@@ -95,7 +95,12 @@ def new(*words: str):
             1,
             marks=pytest.mark.nightly,
         ),
-        (("--module", "starter_code:KAN"), ["sides: [my_kan, kan]", "better, my KAN or the KAN?"], 2, 1),
+        pytest.param(
+            ("--module", "starter_code:KAN"),
+            ["sides: [my_kan, kan]", "better, my KAN or the KAN?"],
+            *(2, 1),
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
