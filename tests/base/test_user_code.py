@@ -21,7 +21,7 @@ from harness.count.module import module_network
 from harness.dispatch import slots
 from harness.spec import Adam, MlpShape, Module, Recipe, RunSpec, Task
 from harness.tasks import draw, resolve
-from tests.odd_user_code import ACCEPTED, BEGIN, FUNCTIONS, LINEAR, NETWORKS, REFERENCES
+from tests.odd_user_code import ACCEPTED, BEGIN, FUNCTIONS, IN_FLOAT32, LINEAR, NETWORKS, REFERENCES
 
 EXPERIMENT = """
 question: Is it accepted?
@@ -52,7 +52,8 @@ def folder(tmp_path, monkeypatch):
 
 def cases():
     """(kind and case, name of its module, source, task, arm, dtype, what must be said) of every row."""
-    for number, (case, (source, said)) in enumerate(FUNCTIONS.items()):
+    for number, (case, row) in enumerate(FUNCTIONS.items()):
+        source, said = (row, ACCEPTED) if isinstance(row, str) else row
         name = f"odd_function_{number}"
         task = f"{{target: '{name}:f', {POINTS.get(case, 'inputs: 2')}}}"
         yield f"function {case}", name, BEGIN + source, task, MLP, "float64", said
@@ -60,7 +61,9 @@ def cases():
         name = f"odd_reference_{number}"
         task = f"{{target: '{reference.replace('NAME', name)}', inputs: 2}}"
         yield f"reference {case}", name, source, task, MLP, "float64", said.replace("NAME", name)
-    for number, (case, (source, dtype, said)) in enumerate(NETWORKS.items()):
+    for number, (case, row) in enumerate(NETWORKS.items()):
+        source, said = (row, ACCEPTED) if isinstance(row, str) else row
+        dtype = "float32" if case in IN_FLOAT32 else "float64"
         name = f"odd_network_{number}"
         arm = f"module: '{name}:Net', size: width"
         yield f"network {case}", name, BEGIN + LINEAR + source, "[xy]", arm, dtype, said.replace("NAME", name)

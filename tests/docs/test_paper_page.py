@@ -37,11 +37,7 @@ def test_every_kept_replay_has_its_row():
 
 def test_its_sentences_have_the_numbers_of_the_kept_pages():
     for folder, found, said in (
-        (
-            FULL_LENGTH,
-            "the error is at most 16 times",
-            "[4,2,2,1] on exp4d is up to 16 times",
-        ),
+        (FULL_LENGTH, "the error is at most 16 times", "[4,2,2,1] on exp4d is up to 16 times"),
         (FULL_LENGTH, "typically 2.7x apart", "exp100d is typically 2.7 times worse"),
         ("fig3_3_poisson-table", "with 5,300. Its squared errors are 0.18", "with 5,300 parameters, has 0.18 times"),
         (

@@ -9,14 +9,7 @@ import pytest
 from harness.base.plain import plain
 from harness.fit import fit_law
 from harness.judging.laws import fit_table
-from harness.judging.scaling import (
-    SeriesFit,
-    chosen_runs,
-    common_law,
-    size_axes,
-    sizes_of,
-    with_parts,
-)
+from harness.judging.scaling import SeriesFit, chosen_runs, common_law, size_axes, sizes_of, with_parts
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 

@@ -296,12 +296,7 @@ def test_a_calibration_of_other_libraries_is_not_current():
 
 
 @pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ('"evaluation_rate"', '"evaluation_rates"'),
-        ('"threads": 1', '"threads": 2'),
-        ("{", "["),
-    ],
+    ("before", "after"), [('"evaluation_rate"', '"evaluation_rates"'), ('"threads": 1', '"threads": 2'), ("{", "[")]
 )
 def test_a_damaged_calibration_is_named_and_says_how_it_is_mended(tmp_path, before, after):
     """A file changed by hand or cut is an error with its path, never a guess."""

@@ -16,13 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness import families
 from harness.count import Work, count, layer_flops, training_flops
-from harness.count.dispatched import (
-    Executed,
-    UnknownOperation,
-    counting,
-    executed_evaluation,
-    executed_forward,
-)
+from harness.count.dispatched import Executed, UnknownOperation, counting, executed_evaluation, executed_forward
 from harness.families.prices import KANBEFAIR
 from harness.spec import Adam, KanShape, MlpShape
 

@@ -130,25 +130,13 @@ def test_an_arm_that_makes_no_sense_is_answered(arm, said):
 @pytest.mark.parametrize(
     ("arm", "setting", "said"),
     [
-        (
-            "mlp depth=3",
-            {"budget": 3},
-            "below the smallest network of --arm 'mlp depth=3': width=1 has params.train",
-        ),
+        ("mlp depth=3", {"budget": 3}, "below the smallest network of --arm 'mlp depth=3': width=1 has params.train"),
         ("kan width=3 grid=3", {"budget": 20}, "depth=2 has params.trainable=63; ask for that or more"),
         ("mlp depth=3", {"budget": 1e30}, "is beyond --arm 'mlp depth=3': width=1,048,576"),
         ("mlp width=8", {"budget": 1e9}, "is beyond --arm 'mlp width=8': depth=1,024"),
-        (
-            "kan hidden=[5]",
-            {"axis": "flops_forward.local_min"},
-            "local_min is 465 whatever the grid; solve for",
-        ),
+        ("kan hidden=[5]", {"axis": "flops_forward.local_min"}, "local_min is 465 whatever the grid; solve for"),
         ("rbf_kan depth=2 grid=4", {"axis": "params.paper"}, "params.paper does not count rbf_kan"),
-        (
-            "kan hidden=[5]",
-            {"axis": "flops_train.local_min"},
-            "say how long --arm 'kan hidden=[5]' trains",
-        ),
+        ("kan hidden=[5]", {"axis": "flops_train.local_min"}, "say how long --arm 'kan hidden=[5]' trains"),
     ],
 )
 def test_a_budget_out_of_reach_names_the_nearest(arm, setting, said):

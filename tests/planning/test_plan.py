@@ -403,11 +403,7 @@ def test_a_task_is_named_by_what_tells_it_from_others():
         (", mlp: width", "", "match.solve: says nothing about arm 'mlp'"),
         ("evaluations: 2}", "evaluations: 5}", "restarts use 10 evaluations"),
         ("[exp2d]", "[exp2b]", "did you mean 'exp2d'"),
-        (
-            "seeds: [0, 1]",
-            "seeds: [0, 1]\ngrid: {device: [cpu, cuda]}",
-            "grid.device: device is said once for all",
-        ),
+        ("seeds: [0, 1]", "seeds: [0, 1]\ngrid: {device: [cpu, cuda]}", "grid.device: device is said once for all"),
     ],
 )
 def test_contradictions_are_named(old, new, said):

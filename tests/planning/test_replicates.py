@@ -141,11 +141,7 @@ def test_lanes_of_the_torch_engine_fill_packs():
             "robust_to: {recipes: [fast, fast2], trials: [2]}\nquestion",
             "robust_to: each replicate is another search, so that an answer holds for others; leave it out",
         ),
-        (
-            "runs: 6",
-            "trials: 6",
-            "search.trials: each seed is a whole search now: write runs:, replicates: and cap:",
-        ),
+        ("runs: 6", "trials: 6", "search.trials: each seed is a whole search now: write runs:, replicates: and cap:"),
     ],
 )
 def test_what_a_search_cannot_have_is_said(old, new, sentence):

@@ -184,10 +184,7 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
         (("--function", "starter_code:rigde"), "did you mean 'ridge'"),
         (("--function", "exp2d"), "--function exp2d: write package.module:name"),
         (("--function", "starter_code:ridge", "--inputs", "300000"), "300000 is not in the range 1<=x<=1000"),
-        (
-            ("--data", "nope.csv", "--target", "y"),
-            "--data nope.csv: No such file or directory; give a path",
-        ),
+        (("--data", "nope.csv", "--target", "y"), "--data nope.csv: No such file or directory; give a path"),
         (("--data", "empty.csv", "--target", "y"), "--data empty.csv has no rows; add some"),
         (("--module", "starter_code:ridge"), "give a class whose constructor takes inputs, outputs"),
     ):

@@ -51,10 +51,7 @@ def test_a_sweep_is_kept_as_it_grows(planned):
 
     write_records(Path(), leave_out=12)
     told = _harness(*keep)
-    assert told.splitlines() == [
-        "records: 30 new",
-        f"kept: {KEPT}, without 12 planned runs that have no record yet",
-    ]
+    assert told.splitlines() == ["records: 30 new", f"kept: {KEPT}, without 12 planned runs that have no record yet"]
     shutil.rmtree("results/runs")  # another machine, which trains the rest
     write_records(Path())
     for path in sorted(Path("results/runs").glob("*.json"))[:20]:

@@ -52,11 +52,7 @@ def test_sizes_in_step_with_tasks_are_filtered_row_by_row():
 def test_what_changed_is_told_by_path():
     _, changes = narrowed(parse_experiment(TEXT), Narrow(20, 1))
 
-    assert changes == {
-        "arms.mlp.sizes.width": [5, 20],
-        "arms.tapered.sizes.hidden": [[5], [5, 5]],
-        "seeds": [3],
-    }
+    assert changes == {"arms.mlp.sizes.width": [5, 20], "arms.tapered.sizes.hidden": [[5], [5, 5]], "seeds": [3]}
     assert narrow_words(Narrow(20, 1)) == "-width-20-seeds-1"
 
 

@@ -46,88 +46,14 @@ MISTAKES = [
     ("runs: 4", "runs: 0", ":19: search.runs=0: input should be greater than or equal to 1"),
     ("replicates: 2", "replicates: 1", ":20: search.replicates=1: input should be greater than or equal to 2"),
     (CAP, CAP.replace("]", ", 8.0e+5]"), "give one number, or one for each of the 2 budgets of match.at"),
-    (
-        CAP,
-        "cap: {flops_train.shared_dense: 0}",
-        "cap.flops_train.shared_dense.0=0: input should be greater than 0",
-    ),
-    (
-        CAP,
-        "cap: {flops_train.shared_dense: [1, 2]}",
-        "search.cap: flops_train.shared_dense=1 ends before the last",
-    ),
+    (CAP, "cap: {flops_train.shared_dense: 0}", "cap.flops_train.shared_dense.0=0: input should be greater than 0"),
+    (CAP, "cap: {flops_train.shared_dense: [1, 2]}", "search.cap: flops_train.shared_dense=1 ends before the last"),
     (CAP, "cap: {flops_train.paper: 2e+5}", "search.cap={flops_train.paper}: give one of evaluations, seconds"),
     (CAP, "cap: {evaluations: 9.5}", "search.cap={evaluations: [9.5]}: evaluations are whole numbers"),
     (RECIPES, RECIPES.replace("berg", "burg"), "search.recipes: 'levenburg' is not defined; did you mean 'levenberg'?"),
     (RECIPES, RECIPES.replace("lbfgs", "cosine"), "arms.kan.recipe: 'lbfgs' is not in search.recipes; add it there"),
     (RECIPES, RECIPES.replace("levenberg", "lbfgs"), "recipes=['lbfgs', 'lbfgs']: a recipe is given more than once"),
-    # Spaces.
     (SPACE, "space: standart", ":8: arms.kan.space=\"standart\": did you mean 'standard'?"),
-    (
-        SPACE,
-        "space: {recipe.gian: [1, 2]}",
-        "arms.kan.space.recipe.gian: no recipe of this arm has it; did you mean 'rec",
-    ),
-    (
-        SPACE,
-        "space: {recipe.optimizer.weight_decay: [0.0, 0.1]}",
-        "weight_decay: no recipe of this arm has it; weight_decay is a field of optimizer adam; train the arm by that",
-    ),
-    (
-        SPACE,
-        "space: {architecture.ordre: [2, 3]}",
-        "arms.kan.space.architecture.ordre: no field of this arm; did you mean",
-    ),
-    (SPACE, "space: {architecture.family: [kan, mlp]}", "arms.kan.space.architecture.family: no field of this arm"),
-    (SPACE, "space: {architecture.order: [2]}", ":8: arms.kan.space.architecture.order=[2]: give at least 2"),
-    (SPACE, "space: {architecture.order: [2, 2]}", ":8: arms.kan.space.architecture.order: 2 is given more than once"),
-    (
-        SPACE,
-        "space: {architecture.order: 2}",
-        ":8: arms.kan.space.architecture.order: give a list of choices or a range",
-    ),
-    (SPACE, "space: {architecture.order: [2, tree]}", 'arms.kan.space.architecture.order="tree": input should be'),
-    (
-        SPACE,
-        "space: {recipe.optimizer.learning_rate: [0.1, fast]}",
-        'space.recipe.optimizer.learning_rate="fast": input',
-    ),
-    (
-        SPACE,
-        "space: {recipe.restarts: [{count: 1}, {count: two}]}",
-        'space.recipe.restarts.count="two": input should be a valid integer',
-    ),
-    (
-        SPACE,
-        "space: {architecture.grid: {low: 3, high: 5}}",
-        "arms.kan.space.architecture.grid: match.solve finds this size",
-    ),
-    (
-        SPACE,
-        "space: {architecture.noise: {low: 3, high: 3}}",
-        ":8: arms.kan.space.architecture.noise.low=3 must be below",
-    ),
-    (SPACE, "space: {architecture.noise: {low: 0, high: 3, log: true}}", "low=0: a logarithmic range begins above 0"),
-    (
-        SPACE,
-        "space: {architecture.noise: {low: 1, high: 3, lag: true}}",
-        "noise.lag: unknown field; did you mean 'log'?",
-    ),
-    (
-        SPACE,
-        "space: {architecture.noise: {low: 1, high: 3, when: {x: 1}}}",
-        "noise.when.x: no field of this arm; allowed: a",
-    ),
-    (
-        SPACE,
-        "space: {recipe: [lbfgs, levenberg]}",
-        "arms.kan.space.recipe: search.recipes says among which recipes every",
-    ),
-    (
-        SPACE,
-        "space: {recipe.max_evaluations: [2, 5]}",
-        "max_evaluations: the search says how many evaluations a run gets",
-    ),
     # Axes that would give a side more runs than its share.
     (
         "question",
@@ -135,11 +61,36 @@ MISTAKES = [
         "grid: with search an arm is one series a task, and kan is 2",
     ),
 ]
+SPACES = [  # what an arm's space says, and what is said of it
+    ("recipe.gian: [1, 2]", "recipe.gian: no recipe of this arm has it; did you mean 'rec"),
+    (
+        "recipe.optimizer.weight_decay: [0.0, 0.1]",
+        "weight_decay: no recipe of this arm has it; weight_decay is a field of optimizer adam; train the arm by that",
+    ),
+    ("architecture.ordre: [2, 3]", "architecture.ordre: no field of this arm; did you mean"),
+    ("architecture.family: [kan, mlp]", "architecture.family: no field of this arm"),
+    ("architecture.order: [2]", ":8: arms.kan.space.architecture.order=[2]: give at least 2"),
+    ("architecture.order: [2, 2]", ":8: arms.kan.space.architecture.order: 2 is given more than once"),
+    ("architecture.order: 2", ":8: arms.kan.space.architecture.order: give a list of choices or a range"),
+    ("architecture.order: [2, tree]", 'architecture.order="tree": input should be'),
+    ("recipe.optimizer.learning_rate: [0.1, fast]", 'space.recipe.optimizer.learning_rate="fast": input'),
+    (
+        "recipe.restarts: [{count: 1}, {count: two}]",
+        'space.recipe.restarts.count="two": input should be a valid integer',
+    ),
+    ("architecture.grid: {low: 3, high: 5}", "architecture.grid: match.solve finds this size"),
+    ("architecture.noise: {low: 3, high: 3}", ":8: arms.kan.space.architecture.noise.low=3 must be below"),
+    ("architecture.noise: {low: 0, high: 3, log: true}", "low=0: a logarithmic range begins above 0"),
+    ("architecture.noise: {low: 1, high: 3, lag: true}", "noise.lag: unknown field; did you mean 'log'?"),
+    ("architecture.noise: {low: 1, high: 3, when: {x: 1}}", "noise.when.x: no field of this arm; allowed: a"),
+    ("recipe: [lbfgs, levenberg]", "recipe: search.recipes says among which recipes every"),
+    ("recipe.max_evaluations: [2, 5]", "max_evaluations: the search says how many evaluations a run gets"),
+]
 
 
 def test_every_mistake_is_one_sentence_that_names_it():
     """It names the thing as typed, its value, and what to do; a union's inner names are nowhere in it."""
-    for old, new, words in MISTAKES:
+    for old, new, words in [*MISTAKES, *((SPACE, f"space: {{{axis}}}", words) for axis, words in SPACES)]:
         told = said((old, new))
         assert words in told, (new, told)
         assert "function-" not in told, told

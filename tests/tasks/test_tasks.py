@@ -75,8 +75,7 @@ def test_variables_may_have_an_interval_each():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [((0.0, 1.0, 2.0), 3.0, "low has 3 bounds, but"), (0.0, (1.0,), "high has 1 bounds")],
+    ("low", "high", "said"), [((0.0, 1.0, 2.0), 3.0, "low has 3 bounds, but"), (0.0, (1.0,), "high has 1 bounds")]
 )
 def test_a_box_of_other_variables_is_refused(low, high, said):
     with pytest.raises(HarnessError, match=said):
