@@ -27,9 +27,7 @@ def test_everybody_computes_the_same_loss_of_a_kan(grid):
     network = KanShape(shape=(2, 5, 1), grid=grid)
     flat = initial(network)
     makers = {FUSED: fused, TORCH: in_lanes, PYKAN: pykan, DENSE: dense}
-
     losses = {name: make(network, flat, X, Y).evaluate() for name, make in makers.items()}
-
     for name, loss in losses.items():
         assert loss == pytest.approx(losses[FUSED], rel=1e-10), name
 
@@ -37,7 +35,6 @@ def test_everybody_computes_the_same_loss_of_a_kan(grid):
 def test_everybody_computes_the_same_loss_of_an_mlp():
     network = MlpShape(shape=(2, 9, 9, 1))
     losses = [one.evaluate() for one in of_mlp(network, initial(network), X, Y).values()]
-
     assert len(losses) >= 2
     assert losses == pytest.approx([losses[0]] * len(losses), rel=1e-12)
 
@@ -79,10 +76,8 @@ def test_memory_and_operations_are_those_of_the_work():
 @pytest.mark.nightly
 def test_each_checkout_measures_its_own_code(tmp_path):
     shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
-
     with started(before=tmp_path) as checkouts:
         folders = {name: checkout.ask("folder") for name, checkout in checkouts.items()}
-
     assert folders == {BEFORE: str(tmp_path), TODAY: str(ROOT)}
 
 
@@ -102,9 +97,7 @@ def test_operations_of_the_same_code_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(operations, "NETWORKS", small)
     few = {name: (settings, 10) for name, (settings, _) in operations.OPTIMISERS.items()}
     monkeypatch.setattr(operations, "OPTIMISERS", few)
-
     counts = operations.compare(tmp_path, ROOT).table
-
     for count in operations.COUNTS:
         assert counts[f"before_{count}"].tolist() == counts[f"today_{count}"].tolist()
     assert (counts["today_launches"] > 0).all()

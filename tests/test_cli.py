@@ -106,7 +106,6 @@ def test_run_leaves_table_fits_figures_and_report(finished):
 def test_a_scale_has_its_own_folder_and_shares_records(finished, monkeypatch):
     monkeypatch.chdir(finished)
     Path("scaled.yaml").write_text(TINY + "scales: {short: {seeds: [0]}}\n")
-
     _said("plan", "scaled.yaml", "--scale", "short")
     assert _said("status", "results/scaled-short").startswith("scaled-short: 6 planned, 6 done")
 
@@ -130,9 +129,7 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
 def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
     """A file that no longer says what was planned is named with what differs; nothing is analysed under its name."""
     (tmp_path / "tiny.yaml").write_text(TINY + "window: {kan: {max: 100}}\n")
-
     done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"))
-
     assert done.exit_code == 2
     assert "is not what was planned (it differs in: window)" in done.output
 
@@ -204,7 +201,6 @@ def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch
     with here._shared_cache() as told:
         assert told == ", not kept: /dev/null/cache cannot be written"
         assert Path(os.environ["HARNESS_CACHE"]).is_dir()
-
     assert os.environ["HARNESS_CACHE"] == "/dev/null/cache"
 
 
@@ -263,7 +259,6 @@ def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
 def test_every_command_has_help_with_an_example():
     for name in main.commands:
         shown = _invoke(name, "--help").output
-
         assert main.imported(name).help
         assert f"Example: harness {name}" in shown
 
@@ -306,13 +301,11 @@ LIGHT = {  # code, and what it loads no module of
 def test_what_is_asked_again_and_again_loads_nothing_slow(what):
     code, heavy = LIGHT[what]
     loaded = _loaded_by(f"sys.path.append({str(Path(__file__).parent)!r})\n{code}")
-
     assert not {name for name in loaded if name in heavy or name.rpartition(".")[0] in heavy}
 
 
 def test_a_look_at_a_sweep_is_light_and_loads_no_other_command(finished):
     loaded = _loaded_by(COMMAND.format(["status", str(finished / "results" / "tiny")]))
-
     assert {name for name in loaded if name.startswith("harness.cli.commands.")} == {"harness.cli.commands.status"}
     assert not HEAVY & loaded
 
@@ -328,9 +321,7 @@ def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
     """harness plan prints each cell with its residual, the infeasible ones with their neighbours, and freezes."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY.replace("at: [30,", "at: [3, 30,"))
-
     shown = _invoke("plan", str(file), "--results", str(tmp_path / "results"))
-
     assert shown.exit_code == 0
     assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown.output
     assert "uncalibrated" in shown.output
@@ -396,9 +387,7 @@ def test_the_process_of_a_bad_file_shows_no_traceback(tmp_path):
     old, new, said = BAD_FILES["raising target"]
     (tmp_path / "tiny.yaml").write_text(TINY.replace(old, new))
     (tmp_path / "bad.py").write_text(BAD_TARGETS)
-
     done = _harness("run", "tiny.yaml", cwd=tmp_path)
-
     assert done.returncode == 2
     assert f"error: tiny.yaml:3: tasks.0: {said}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -449,10 +438,8 @@ def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
 def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
     """Asking about an experiment that was never planned, and about a file that does not exist."""
     (tmp_path / "tiny.yaml").write_text(TINY)
-
     unplanned = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
     absent = _invoke(command, "never.yaml", "--results", str(tmp_path))
-
     assert (unplanned.exit_code, absent.exit_code) == (2, 2)
     assert "no plan yet; make one with `harness plan FILE`" in unplanned.output
     assert "never.yaml: No such file or directory" in absent.output
@@ -462,9 +449,7 @@ def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
 def test_reserved_names_are_refused(stem, tmp_path):
     """An experiment called like a folder of the project would mix its files with others."""
     (tmp_path / f"{stem}.yaml").write_text(TINY)
-
     done = _invoke("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path))
-
     assert done.exit_code == 2
     assert "is kept for something else" in done.output
 
@@ -474,9 +459,7 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
     shutil.copytree(finished / "results", tmp_path / "results")
     (tmp_path / "results" / "tiny" / "runs.csv").unlink()
     (tmp_path / "results" / "tiny" / "runs.csv").mkdir()
-
     done = _invoke("fit", str(tmp_path / "results" / "tiny"))
-
     assert done.exit_code == 2
     assert "runs.csv: Is a directory; move it away or choose another --results folder" in done.stderr
     assert "α, E = 0" in done.stdout
@@ -484,7 +467,6 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
 
 def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY.replace("kan:", "'[red]':"))
-
     assert "[red]" in _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path)).output
 
 
@@ -492,9 +474,7 @@ def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
 def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-
     done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-
     assert done.exit_code == 3
     assert "12 of 12 runs of tiny have no record" in done.output
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["manifest.json"]

@@ -73,7 +73,6 @@ def test_acceptance_simulated(name, workers):
 def test_the_hash_covers_what_decides_the_numbers():
     """Laws, intervals and comparisons, the made-up arms and the scores; neither verdicts nor the page."""
     files = files_behind("benchmarks.simulation")
-
     assert {"benchmarks.arms", "benchmarks.simulation", "harness.fit.profile", "harness.comparison.cost"} <= set(files)
     assert {"benchmarks.coverage", "harness.comparison.verdict", "harness.fit.isoflop"}.isdisjoint(files)
 
@@ -82,6 +81,5 @@ def test_only_meaning_counts_in_the_hash():
     """A comment, a docstring, a type and a line break change nothing; a number does."""
     code = 'def half(x):\n    """Half of x."""\n    return x / 2\n'
     same = "# of two\ndef half(x: float) -> float:\n    return (\n        x / 2)\n"
-
     assert meaning(ast.parse(code)) == meaning(ast.parse(same))
     assert meaning(ast.parse(code)) != meaning(ast.parse(code.replace("2", "3")))

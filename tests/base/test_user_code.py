@@ -113,9 +113,7 @@ def test_odd_tasks_and_networks_are_accepted_or_refused_in_a_line(folder):
 def test_a_task_that_changes_its_points_learns_at_the_points_that_were_drawn(folder):
     """The function gets a copy, so that Samples has the points of its seed."""
     (folder / "odd_doubling.py").write_text("def f(x):\n    x *= 2\n    return x[:, 0]\n")
-
     train = draw(resolve(Task(target="odd_doubling:f", inputs=1)), 0).train
-
     assert np.abs(train.x).max() <= 1
     assert np.array_equal(train.y, 2 * train.x)
 
@@ -144,10 +142,8 @@ def f(x): return x[:, 0]
 def test_the_command_ends_though_threads_of_the_users_do_not(tmp_path):
     """Threads that print and sleep for ever keep neither the command nor its exit code."""
     arguments = write(tmp_path, "odd_threads", THREADS, "{target: 'odd_threads:f', inputs: 2}", MLP, "float64")
-
     with harness(tmp_path, *arguments) as process:
         stdout, stderr = process.communicate(timeout=60)
-
     assert process.returncode == 0, stderr
     assert json.loads(stdout)["runs"] == 1
 

@@ -1,7 +1,4 @@
-"""The package works from its wheel, without a clone: in an environment and a folder of their own.
-
-pytest -m slow tests/base/test_wheel.py
-"""
+"""The package works from its wheel, without a clone: in an environment and a folder of their own."""
 
 import json
 import os

@@ -46,7 +46,6 @@ def test_trainable_is_the_vector_that_is_trained_and_stored_what_a_lane_carries(
         generators, counts = [np.random.default_rng(0)], count(network)
         flat = families.initialise(network, generators, 1.0, torch.float64, "cpu")
         carried = families.initial_carried(network, generators, torch.float64, "cpu")
-
         untrained = 0 if network != FROZEN else 3 * 4 + 4 * 2
         assert counts["params.trainable"] == flat.numel() - untrained, network
         assert counts["params.stored"] == flat.numel() + sum(layer.numel() for layer in carried), network
@@ -57,7 +56,6 @@ def test_trainable_is_the_vector_that_is_trained_and_stored_what_a_lane_carries(
 def test_counts_are_positive_and_grow_with_every_width(network, inputs, hidden, more):
     """One more node anywhere is more of everything, but for matrix products of splines, which may be none."""
     small = count(network.model_copy(update={"shape": (inputs, hidden, 1)}))
-
     for shape in ((inputs + more, hidden, 1), (inputs, hidden + more, 1), (inputs, hidden, 1 + more)):
         larger = count(network.model_copy(update={"shape": shape}))
         for name, value in small.items():
@@ -78,7 +76,6 @@ def test_counts_are_positive_and_grow_with_every_width(network, inputs, hidden, 
 def test_counts_do_not_fall_with_a_finer_or_smoother_basis(network, size, value):
     """A basis of one more function costs more parameters (but on the paper's axis) and no fewer FLOPs."""
     small, larger = (count(network.model_copy(update={size: n})) for n in (value, value + 1))
-
     assert larger["params.trainable"] > small["params.trainable"]
     assert all(larger[name] >= value for name, value in small.items() if name in larger)
 
@@ -108,7 +105,6 @@ def test_counts_add_over_layers(network, left, right):
 def test_conventions_are_ordered(shape, grid, order):
     """Counting less repetition never counts more: local_min <= shared_dense <= per_edge wherever G >= k."""
     counts = count(KanShape(shape=shape, grid=grid + order, order=order))
-
     assert counts["flops_forward.shared_dense"] <= counts["flops_forward.per_edge"]
     assert counts["flops_forward.local_min"] <= counts["flops_forward.shared_dense"]
     assert counts["flops_forward.matmul"] <= counts["flops_forward.local_min"]
@@ -116,7 +112,6 @@ def test_conventions_are_ordered(shape, grid, order):
 
 def test_a_family_that_a_convention_does_not_define_has_no_such_key():
     counts = count(ChebyshevKanShape(shape=(2, 1), degree=3))
-
     assert {"params.paper", "params.kanbefair", "flops_forward.kanbefair"}.isdisjoint(counts)
     with pytest.raises(ValueError, match=r"kanbefair.* counts no FLOPs of chebyshev_kan"):
         layer_flops(ChebyshevKanShape(shape=(2, 1), degree=3), "kanbefair")

@@ -377,7 +377,6 @@ def test_what_an_outsider_registers(family):
         module, counts = build(network, local), count(network)
         trainable = sum(parameter.numel() for parameter in module.parameters())
         frequencies = sum(each.numel() for name, each in module.named_buffers() if name.endswith("frequencies"))
-
         assert counts["params.trainable"] == trainable, network
         if family is MlpShape:
             assert counts["params.stored"] == trainable + frequencies, network

@@ -64,9 +64,7 @@ def test_training_is_twice_the_first_layer_and_three_times_the_rest():
 def test_work_adds_over_stages(first, second):
     network = MlpShape(shape=(2, 8, 1))
     stages = [Work(network, made, 100, made) for made in (first, second)]
-
     together = training_flops([Work(network, first + second, 100, first + second)], ADAM)
-
     assert training_flops(stages, ADAM) == together
 
 
@@ -75,13 +73,11 @@ def test_work_adds_over_stages(first, second):
 def test_lbfgs_remembers_at_most_its_history(history, iterations):
     """The two-loop recursion costs 8 P a remembered pair: 0, 1, 2, ... and then `history` of them."""
     memory = Lbfgs(name="lbfgs", history=history).flops(SEVEN, 100, 0, iterations, 1) - 7 * 15 * iterations
-
     assert memory == 7 * 8 * sum(min(past, history) for past in range(iterations))
 
 
 def test_each_start_has_a_memory_of_its_own():
     one = LBFGS.flops(SEVEN, 100, 60, 50, starts=1)
-
     assert LBFGS.flops(SEVEN, 100, 180, 150, starts=3) == 3 * one
 
 
@@ -91,7 +87,6 @@ def test_least_squares_is_householders_count(rows, columns):
     tall, thin = max(rows, columns), min(rows, columns)
     # Column j reflects the thin - j columns right of it, on tall - j rows: an inner product and an update, 4 a scalar.
     reflections = sum(4 * (tall - j) * (thin - j) for j in range(thin))
-
     assert least_squares_flops(rows, columns, 0) == pytest.approx(reflections, abs=2 * tall * thin + 2 * thin**2 + 1)
 
 
@@ -112,14 +107,12 @@ def test_levenberg_marquardt_is_its_products_and_its_factorisation(samples, para
     products = sum(2 * max(parameters, samples) * (row + 1) for row in range(size))
     gradients = 2 * samples * parameters * (2 if parameters > samples else 1)
     expected = products + gradients + _cholesky_operations(size) + 2 * size**2
-
     assert system_flops(parameters, samples) == pytest.approx(expected, rel=0.03)
 
 
 def test_a_sparse_jacobian_costs_by_its_nonzeros():
     """Residuals that depend on few parameters make few products; the factorisation stays."""
     dense, sparse = system_flops(300, 1000), system_flops(300, 1000, row=30)
-
     assert dense - sparse == 1000 * (300 * 301 - 30 * 31) + 2 * 1000 * 270
 
 
@@ -136,7 +129,6 @@ def optimiser_part(network: Network, samples: int = 1000) -> dict[str, int]:
 @pytest.mark.parametrize("samples", [50, 1000])
 def test_the_systems_of_an_mlp_are_the_same_under_every_convention(samples):
     network = MlpShape(shape=(1, 8, 8, 1))
-
     assert set(optimiser_part(network, samples).values()) == {system_flops(97, samples)}
 
 
@@ -222,7 +214,6 @@ def test_a_point_inside_a_pde_counts_as_its_value_derivatives_and_laplacian():
     task = TASK.model_copy(update={"boundary_points": 70})
     recipe = Recipe(optimizer=LBFGS, max_evaluations=10, grid_updates=GridUpdates(every=10, until=10))
     (work,) = run_work(KanShape(shape=(2, 5, 1), grid=4), recipe, task)
-
     assert (work.samples, work.fit_samples) == (4070, 1070)
 
 

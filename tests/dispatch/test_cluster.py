@@ -17,7 +17,6 @@ def test_tasks_are_read_off_a_number(number, tasks):
 def test_what_is_left_of_an_array_stands_for_the_tasks_without_a_line_of_their_own():
     rest, own = Listed("7", "name", "CANCELLED"), Listed("7_2", "name", "RUNNING")
     queue = Queue({("name", None): rest, ("name", 2): own})
-
     assert queue.of("name", 2) == own
     assert queue.of("name", 3) == rest
     assert queue.of("other", 3) is None

@@ -196,7 +196,6 @@ def test_a_pack_begins_is_evaluated_and_is_done(sweep):
 def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_on(sweep):
     events = sweep.told[PACKS["broken"]]
     first, second = failed(events)
-
     assert kinds(events) == ["Begun", "Failed", "Begun", "Failed"]
     assert events[0].pid != events[2].pid
     assert (first.failure.cause, first.failure.traceback_hash) == ("crashed", second.failure.traceback_hash)
@@ -207,7 +206,6 @@ def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_
 def test_a_pack_that_needs_too_much_memory_is_split_at_once(sweep):
     runs = PACKS["too large at first"]
     (only,) = failed(sweep.told[runs])
-
     assert kinds(sweep.told[runs]) == ["Begun", "Failed"]
     assert (only.failure.cause, only.move) == ("out_of_memory", "split")
     for half in (runs[:1], runs[1:]):
@@ -368,10 +366,8 @@ def test_where_no_record_can_be_written_all_ends_with_a_sentence(tmp_path):
     (tmp_path / "runs").symlink_to("/proc/self/no such folder")
     happenings = train_here([pack("xy", range(2)), pack("exp2d", range(2))], tmp_path / "runs", 1)
     _, begun = next(happenings)
-
     with pytest.raises(HarnessError, match="nothing of it was written: make room there") as raised:
         list(happenings)
-
     assert raised.value.exit_code == 3
     assert not lives(begun.pid)
 
@@ -380,9 +376,7 @@ def test_a_death_by_a_signal_is_told_from_an_end_of_its_own():
     """Only what is killed may lack memory; what ends by itself, as without torch, does so again."""
     killed, ended = slots._started(methodcaller("recv")), slots._started(sys.exit)
     os.kill(killed.process.pid, signal.SIGKILL)
-
     deaths = [slots.death(slot) for slot in (killed, ended)]
-
     assert [death.cause for death in deaths] == ["killed", "crashed"]
     assert deaths[0].error.endswith("with fewer --workers (SIGKILL)")
     assert deaths[1].error == "a worker process ended by itself; what it printed says why (exit code 1)"
@@ -431,7 +425,6 @@ def test_no_pack_is_tried_for_ever():
     for causes in product(get_args(Cause), repeat=3):
         tried = [" ".join(causes[:number]) for number in (1, 2, 3)]
         ends = [causes for causes in tried if causes in MOVES and MOVES[causes] != "again"]
-
         assert len(ends) == 1
 
 
@@ -449,7 +442,6 @@ def _raise(here: bool, message: str) -> None:
 
 def test_a_hash_is_of_a_place_and_not_of_a_message():
     one = _failure(_raise, True, "7 is too large")
-
     assert one.traceback_hash == _failure(_raise, True, "8 is too large").traceback_hash
     assert one.traceback_hash != _failure(_raise, False, "7 is too large").traceback_hash
     assert one.traceback_hash != _failure(lambda: _raise(True, "7 is too large")).traceback_hash
@@ -472,7 +464,6 @@ def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_
 def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     task = pack("too_large_at_first", range(1))[0].task
-
     assert _failure(draw, task, 0).cause == "out_of_memory"
     for allocate in (bytes, np.empty, torch.empty):
         assert _failure(allocate, TOO_MUCH).cause == "out_of_memory"
@@ -484,7 +475,6 @@ def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatc
 def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch, number, own):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5")
     slots.see_one_gpu(number)
-
     assert os.environ["CUDA_VISIBLE_DEVICES"] == own
 
 
@@ -493,6 +483,5 @@ def test_more_workers_than_gpus_are_not_sent_to_gpus_that_are_not_there(monkeypa
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     number = torch.cuda.device_count()
     slots.see_one_gpu(number)
-
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == ("0" if number else None)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

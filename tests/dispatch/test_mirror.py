@@ -102,9 +102,7 @@ def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records):
 
 def test_a_diverged_run_has_no_error_but_its_status(records):
     record = _first(records, "diverged")
-
     logged = of_run(record, "toys")
-
     assert logged.summary["status"] == "diverged"
     assert logged.summary["diverged_at"] == record.diverged_at
     assert not [name for name in logged.summary if "rmse" in name]
@@ -263,7 +261,6 @@ def test_mirrored_online_twice_a_run_has_its_curve_once(export, records, server,
         online = export("online")
         with exporting(online):
             pass
-
         assert online.said == ["wandb: 4 of 4 finished runs are uploaded"]
         _check_sent(server, [of_run(record, "toys") for record in records])
     assert not (tmp_path / "wandb").exists()
@@ -350,9 +347,7 @@ def unreachable(tmp_path, monkeypatch):
 @pytest.mark.nightly
 def test_a_server_out_of_reach_is_a_failure_as_any_other(export, unreachable):
     online = export("online")
-
     online.go_on()
-
     assert "127.0.0.1:9" in online.said[0]
     assert online.left == 4
 
@@ -363,7 +358,6 @@ def test_no_key_is_said_before_anything_is_sent_off(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-
     check_wandb("offline")
     with pytest.raises(HarnessError, match="wandb: online: there is no API key"):
         check_wandb("online")

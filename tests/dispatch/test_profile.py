@@ -40,7 +40,6 @@ def test_there_are_profiles_for_gpus_for_cpus_and_for_the_testbed():
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.name)
 def test_a_profile_of_ours_reads_as_it_stands(path):
     profile = read_profile(path)
-
     assert bool(profile.gpus) == (path.stem == "gpu")
     assert profile.slots == (profile.gpus or profile.cpus)
 
@@ -63,7 +62,6 @@ def test_a_profile_of_ours_shows_every_field(path, tmp_path):
 
 def test_defaults_hold_for_what_is_left_out(tmp_path):
     profile = read_profile(written(tmp_path, "memory_gb: 2\n"))
-
     assert (profile.partition, profile.gpus, profile.slots, profile.device_unit) == (None, 0, 1, "core")
 
 
@@ -177,7 +175,6 @@ def test_what_has_a_field_is_no_other_option(tmp_path):
 
 def test_every_mistake_has_a_line(tmp_path):
     lines = complaint(tmp_path, "gpu: 1\ncpus: 0\n").splitlines()
-
     assert sorted(line.split(": ")[0] for line in lines) == ["mine.yaml:1", "mine.yaml:2"]
 
 

@@ -44,10 +44,8 @@ def _harness(file: Path, command: str, *options: str) -> Result:
 # -------------------------------------------------------------------------------------------------------------- asking
 def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
     file = _experiment(tmp_path)
-
     refused = [_harness(file, "submit", "--local", "1")]
     refused += [_harness(file, "cancel"), _harness(file, "retry", "--cause", "planned", "--local", "1")]
-
     for done, what in zip(refused, ["submitted", "cancelled", "submitted"], strict=True):
         assert done.exit_code == 2
         assert f"nothing was {what}: there is no terminal to ask at; --yes goes on without asking" in done.output
@@ -78,7 +76,6 @@ def _offered(file: Path, profile: str, *options: str) -> Result:
 def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     file = _experiment(tmp_path)
-
     refused = _offered(file, "gpus: 1")
     assert refused.exit_code == 2
     assert "to submit: 2 runs in 1 packs in 1 jobs" in refused.output
@@ -90,7 +87,6 @@ def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
 def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     file = _experiment(tmp_path)
-
     offered = _offered(file, "cpus: 4").output.replace("\n", " ")
     assert "to submit: 2 runs in 1 packs in 1 jobs" in offered
     assert "assumed: the cluster takes arrays of 1,001 jobs, 10,000 jobs in all (scontrol: there is no SLURM" in offered

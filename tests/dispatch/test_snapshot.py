@@ -85,7 +85,6 @@ def test_jobs_run_this_package_as_it_was_and_know_its_hash(tmp_path):
 
 def test_outside_of_snapshots_code_is_known_by_its_commit():
     code = _run_here(WHO_AND_WHAT)
-
     assert code[-1] is None
     here = checkout_around(SOURCE / "__init__.py")
     assert code[2] == (_git(here, "rev-parse", "HEAD") if here else None)
@@ -161,7 +160,6 @@ def test_the_same_content_is_copied_once(checkout, tmp_path):
 
 def test_a_snapshot_that_was_edited_is_not_taken_for_the_code(checkout):
     (_taken(checkout).roots[0] / "small/__init__.py").write_text("SAYS = 'edited'\n")
-
     with pytest.raises(HarnessError, match="remove it and submit again"):
         _taken(checkout)
 
@@ -169,7 +167,6 @@ def test_a_snapshot_that_was_edited_is_not_taken_for_the_code(checkout):
 def test_two_at_once_are_harmless(checkout):
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(lambda _: _taken(checkout), range(8)))
-
     assert len(set(taken)) == 1
     check_snapshot(taken[0].roots[0])
     assert [path.name for path in taken[0].path.parent.iterdir()] == [taken[0].hash]
@@ -196,9 +193,7 @@ def test_results_in_the_checkout_are_not_code(checkout, results):
 def test_a_checkout_reached_through_a_link_is_the_same(checkout, tmp_path):
     """Home folders of clusters often are links: the same files, and results are left out just so."""
     (tmp_path / "home").symlink_to(checkout)
-
     direct, linked = _taken(checkout), _taken(tmp_path / "home")
-
     assert (linked.hash, linked.commit) == (direct.hash, direct.commit)
     assert linked.roots == (tmp_path / "home/results/snapshots" / direct.hash / "0",)  # as the nodes know the place
 
@@ -206,7 +201,6 @@ def test_a_checkout_reached_through_a_link_is_the_same(checkout, tmp_path):
 def test_code_that_is_too_large_is_refused(checkout):
     with open(checkout / "data.bin", "wb") as file:
         file.truncate(201 * 10**6)
-
     with pytest.raises(HarnessError, match=r"at most 200 MB .*data\.bin 201 MB.*let \.gitignore name"):
         _taken(checkout)
     assert not (checkout / "results").exists()
@@ -215,7 +209,6 @@ def test_code_that_is_too_large_is_refused(checkout):
 def test_a_file_that_cannot_be_copied_is_named(checkout):
     """Where the results folder cannot be made, a sentence says so."""
     (checkout / "results").write_text("a file")
-
     with pytest.raises(
         HarnessError,
         match=r"snapshots: code cannot be copied there \(Not a directory.*; mend that, or choose another --results",
@@ -238,7 +231,6 @@ def test_results_that_are_kept_are_not_copied(checkout):
     for name in ("results/verdicts/quick/records.jsonl.xz", "results/LOG.md", "small/results/verdicts/one.py"):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text("")
-
     added = _files(_taken(checkout).path) - _files(before.path)
     assert added == {"0/results/LOG.md", "0/small/results/verdicts/one.py"}
 
@@ -299,9 +291,7 @@ def test_a_target_of_the_users_comes_along_with_what_it_imports(checkout, script
     snapshot = _taken(checkout, ["xy", "snapshot_target:f"])
     assert _files(snapshot.path / "1") == {"snapshot_target.py", "snapshot_neighbour.py"}
     (script / "snapshot_neighbour.py").write_text("N = 3\n")
-
     said = _run(snapshot, "import small, snapshot_target as target; print(target.snapshot_neighbour.N)", cwd=script)
-
     assert said == "2"
 
 

@@ -85,7 +85,6 @@ def test_a_run_that_was_never_sent_off_is_planned():
 def test_a_record_outranks_everything(status, listed):
     """What is published is over, whatever SLURM, the worker or the user say."""
     orders = [Instruction(kind="cancel", at=_at(5), runs=(RUN,))]
-
     assert _state(listed=listed, records={RUN: status}, attempts=[_attempt(_crash("h"))], orders=orders).state == status
 
 
@@ -186,7 +185,6 @@ def test_an_order_to_try_again_wipes_the_slate():
     """After `retry` a quarantined run is planned, and only crashes that come later count."""
     attempt, retry = _attempt(_crash("h"), _crash("h")), Instruction(kind="retry", at=_at(100), runs=(RUN,))
     again = _attempt(_crash("h"), identity="b", submission="s2", at=300)
-
     assert _state(attempts=[attempt], orders=[retry]).state == "planned"
     sent = [_submission(), _submission("s2", at=200)]
     assert _state(attempts=[attempt, again], submissions=sent, orders=[retry]).state == "crashed"
@@ -209,7 +207,6 @@ def test_a_cancelled_run_stays_so_until_it_is_asked_for():
 def test_a_worker_that_was_told_to_stop_says_why(why, state):
     """Of a job that is in no queue any more, what its worker wrote last is the cause."""
     ended = {"event": "ended", "why": why, "requeued": False}
-
     assert _state(attempts=[_attempt(BEGUN, ended)]).state == state
     assert _state(attempts=[_attempt(BEGUN, ended)], listed="PENDING").state == "queued"  # SLURM starts it again
 
@@ -218,7 +215,6 @@ def test_a_worker_that_could_not_go_on_says_why():
     found = _state(
         attempts=[_attempt(BEGUN, {"event": "ended", "why": "crashed", "error": "no space"})], listed="FAILED"
     )
-
     assert found.state == "crashed"
     assert found.why == "its worker ended: crashed: no space"
 
@@ -226,7 +222,6 @@ def test_a_worker_that_could_not_go_on_says_why():
 def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
     """A SLURM that has no JSON says COMPLETING while it ends a job, and the reason only after that."""
     attempts = [_attempt(BEGUN, {"event": "ended", "why": "stopped", "requeued": False})]
-
     for source in ("listed", "accounted"):
         assert _state(attempts=attempts, **{source: "CANCELLED"}).state == "cancelled"
         assert _state(attempts=attempts, **{source: "COMPLETED"}).state == "preempted"
@@ -236,7 +231,6 @@ def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
 def test_silence_is_death_only_after_the_lease():
     """A job that no queue lists is alive until it has not been heard of for longer than a heartbeat can be late."""
     attempts = [_attempt(BEGUN, beat=20)]
-
     assert _state(attempts=attempts, now=20 + LEASE_SECONDS - 1).state == "running"
     assert _state(attempts=attempts, now=20 + LEASE_SECONDS + 1).state == "lost"
     assert _state(now=UNSEEN_SECONDS - 1).state == "queued"
@@ -273,14 +267,12 @@ def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
 def test_where_slurm_does_not_answer_nothing_is_lost():
     """A controller that is down says nothing of jobs: they stay what they were last known to be."""
     silent = Queue({}, "squeue did not answer")
-
     assert _state(attempts=[_attempt(BEGUN)], queue=silent, now=1e7).state == "running"
     assert _state(queue=silent, now=1e7).state == "queued"
 
 
 def test_a_local_worker_whose_process_is_gone_is_lost_at_once():
     local = [_submission(profile=False)]
-
     assert _state(submissions=local, attempts=[_attempt(BEGUN)], now=25).state == "running"
     assert _state(submissions=local, attempts=[_attempt(BEGUN)], dead={"a"}, now=25).state == "lost"
 
@@ -303,7 +295,6 @@ def test_the_last_attempt_at_a_job_is_the_one_that_slurm_started_last():
     ended = {"event": "ended", "why": "crashed", "error": "no space"}
     last = _attempt(BEGUN, ended, identity="b", at=60)
     ahead.begun["restarts"], last.begun["restarts"] = 0, 1
-
     assert _state(attempts=[last, ahead]).attempt == "b"
 
 

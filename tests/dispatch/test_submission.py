@@ -59,7 +59,6 @@ def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
     specs = {planned.run_id: planned.run for planned in plan.runs}
     written = _submission(plan)
     write_submission(tmp_path, written, specs)
-
     assert read_submissions(tmp_path) == [written]
     for place, job in enumerate(written.jobs):
         read = read_job(tmp_path, "5ub", place)
@@ -72,7 +71,6 @@ def test_a_submission_that_was_changed_by_hand_is_put_together_from_its_jobs(pla
     write_submission(tmp_path, _submission(plan), {planned.run_id: planned.run for planned in plan.runs})
     path = tmp_path / "submissions" / "5ub" / "submission.json"
     path.write_text(path.read_text().replace("c0de", "c0d0"))
-
     (found,) = read_submissions(tmp_path)
     assert f"{path} is damaged (" in found.damage
     assert found.name == _submission(plan).name
@@ -83,7 +81,6 @@ def test_the_last_order_counts(tmp_path):
     write_order(tmp_path, "cancel", ["a", "b"], "her")
     write_order(tmp_path, "retry", ["a"], "him")
     assert cancelled(read_orders(tmp_path)).keys() == {"b"}
-
     write_order(tmp_path, "cancel", ["a"], "him")
     found = cancelled(read_orders(tmp_path))
     assert {run: order.by for run, order in found.items()} == {"a": "him", "b": "her"}
@@ -149,7 +146,6 @@ def test_a_retry_counts_for_what_is_sent_after_it(plan, tmp_path):
         write_submission(tmp_path, _submission(plan), {planned.run_id: planned.run for planned in plan.runs})
     (order,), (sent,) = read_orders(tmp_path), read_submissions(tmp_path)
     assert order.at < sent.at
-
     with pytest.raises(HarnessError), retrying(tmp_path, plan.run_ids()):
         raise HarnessError("sbatch refused the jobs")
     assert read_orders(tmp_path) == [order]

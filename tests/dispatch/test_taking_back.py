@@ -183,7 +183,6 @@ def test_jobs_of_here_and_of_submissions_that_say_no_cluster_can_be_lost(sweep):
     sweep.send(cluster="near", user=user())
     (sweep.cluster / "queue").write_text("")
     assert sweep.status()["states"] == {"lost": 4}
-
     sweep.send("01d")
     (sweep.cluster / "queue").write_text("")
     assert sweep.status()["states"] == {"lost": 4}

@@ -142,7 +142,6 @@ def test_a_renamed_results_folder_is_noticed(plan, tmp_path):
     _sent(plan, folder)
     (tmp_path / "link").symlink_to("old")
     assert _known(folder).moved == _known(tmp_path / "link" / "example").moved == {}
-
     (tmp_path / "link").unlink()
     (tmp_path / "old").rename(tmp_path / "new")
     assert _known(tmp_path / "new" / "example").moved == {"5ub": str(tmp_path / "old")}

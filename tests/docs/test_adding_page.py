@@ -59,9 +59,7 @@ def test_a_module_is_planned(folder):
 
 def test_a_module_is_matched_on_the_command_line(folder):
     arms = ["--arm", "module module=my_networks:SineNet size=width", "--arm", "mlp depth=2"]
-
     found = json.loads(harness("match", *arms, "--inputs", "2", "--at", "401", "--json"))["arms"]
-
     assert [one["counts"]["params.trainable"] for one in found] == [401, 401]
     assert found[0]["solved"] == {"width": 100}
 

@@ -12,7 +12,6 @@ PAGE = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="u
 def test_every_field_of_a_profile_is_explained():
     (table,) = re.findall(r"\| field \| meaning.*?\n\n", PAGE, flags=re.DOTALL)
     named = [name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
-
     assert sorted(named) == sorted(Profile.model_fields)
 
 
@@ -25,5 +24,4 @@ def test_defaults_are_those_of_the_profile():
 def test_every_state_has_a_row():
     (table,) = re.findall(r"\| state \| it means.*?\n\n", PAGE, flags=re.DOTALL)
     named = [state for row in table.strip().splitlines()[2:] for state in row.split("|")[1].strip().split(", ")]
-
     assert sorted(named) == sorted(STATES)

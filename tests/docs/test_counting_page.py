@@ -120,7 +120,6 @@ def test_it_speaks_of_itself_alone():
 def test_every_equation_holds():
     """Whatever the page writes as `expression = number` is so."""
     equations = re.findall(r"`([^`=]*\d[^`=]*) = ([\d,]+)`", TEXT)
-
     assert len(equations) > 25
     for expression, result in equations:
         assert value(expression) == number(result), expression
@@ -130,7 +129,6 @@ def test_every_equation_holds():
 def test_the_papers_comparison_is_recounted():
     kan = count(KanShape(shape=(2, 10, 1), grid=10, scales=True, bias=True))
     mlp = count(MlpShape(shape=(2, 100, 100, 100, 1)))
-
     for name, of_kan, of_mlp, ratio in table("count"):
         (name,) = codes(name)
         assert (number(of_kan), number(of_mlp)) == (kan[name], mlp[name])
@@ -181,7 +179,6 @@ def test_the_figure_is_of_these_numbers():
     text = figure.PICTURE.read_bytes()
     start = text.index(b"Description\0") + len(b"Description\0")
     drawn, _ = json.JSONDecoder().raw_decode(text[start:].decode("latin-1"))
-
     assert drawn == figure.curves(), "run: python docs/draw_counting.py"
     assert matplotlib.image.imread(figure.PICTURE).shape[1] == figure.SIZE[0] * figure.DPI
 
@@ -271,7 +268,6 @@ def networks_of(family):
 @pytest.mark.parametrize("row", table("family"), ids=lambda row: row[0])
 def test_formulas_of_parameters(row):
     (family,), (formula, *_) = codes(row[0]), codes(row[1])
-
     for network in networks_of(family):
         assert trainable(network) == sum(value(formula, **letters) for _, letters in layers_of(network))
 
@@ -320,13 +316,11 @@ def test_every_count_of_every_family_has_a_formula():
     for (family,) in (codes(row[0]) for row in table("family")):
         names = [name for network in networks_of(family) for name in count(network) if name.startswith(FORWARD)]
         counted |= {(family, name.removeprefix(FORWARD)) for name in names}
-
     assert rows == counted
 
 
 def test_the_number_of_recursion_terms():
     (formula,) = re.findall(r"evaluates R = `([^`]+)` terms", PROSE)
-
     for grid, order, *_ in SPLINES:
         assert value(formula, G=grid, k=order) == recursion_terms(grid, order)
     stated(f"({recursion_terms(5, 3)} at G = 5, k = 3)")
@@ -352,7 +346,6 @@ def test_tables_of_prices():
 # ----------------------------------------------------------------------------------------------------- worked example
 def test_the_network_by_hand():
     counted, rows = count(EXAMPLE), table("count", 1)
-
     assert {codes(row[0])[0] for row in rows} == set(counted)
     for name, *steps, total in rows:
         parts = [number(part.split("=")[1]) for cell in steps for part in codes(cell)]
@@ -509,7 +502,6 @@ def test_how_far_the_rule_of_training_is():
 def test_what_torchs_counter_hides():
     kan, mlp = KanShape(shape=(16, 32, 8), grid=5), MlpShape(shape=(16, 32, 8))
     programs = [executed_forward(mlp), executed_forward(kan, dense.evaluate), executed_forward(kan, local)]
-
     for row, found in zip(table("program"), programs, strict=True):
         assert row[1:3] == [f"{found.matmul:,}", f"{found.flops:,}"]
         assert row[3] == f"{1 - found.matmul / found.flops:.0%}".replace("%", " %")
@@ -520,7 +512,6 @@ def test_what_torchs_counter_hides():
 # ------------------------------------------------------------------------------------------------------------ matching
 def test_the_matched_mlp_depends_on_the_convention():
     kan, rows = count(EXAMPLE), table("matched on")
-
     assert {codes(row[0])[0] for row in rows} == set(kan)
     for name, size, width, parameters in rows:
         (axis,) = codes(name)

@@ -98,7 +98,6 @@ def test_pages_are_as_they_are_made():
 
 def test_every_command_with_json_says_what_it_prints():
     commands = {name for name in main.commands if any("--json" in one.opts for one in main.imported(name).params)}
-
     assert {call.split()[0] for call in CALLS} == commands
     assert {f"harness {call}" for call in CALLS} == {name for name in SCHEMA["$defs"] if name.startswith("harness ")}
 
@@ -122,7 +121,6 @@ def test_answers_are_of_the_schema(name, workplace):
 def test_a_key_that_the_schema_lacks_is_seen():
     """Or the test above would pass whatever there is."""
     schema = closed({"$defs": SCHEMA["$defs"], **SCHEMA["$defs"]["harness match"]})
-
     assert Draft202012Validator(schema).is_valid({"format": FORMAT, "arms": []})
     assert not Draft202012Validator(schema).is_valid({"format": FORMAT, "arms": [], "more": 1})
     assert not Draft202012Validator(schema).is_valid({"format": FORMAT})
@@ -130,5 +128,4 @@ def test_a_key_that_the_schema_lacks_is_seen():
 
 def test_what_is_not_finite_is_null():
     numbers = [float("nan"), float("inf"), -float("inf")]
-
     assert json.loads(json_text({"found": numbers}))["found"] == [None, None, None]

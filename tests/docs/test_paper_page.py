@@ -65,7 +65,6 @@ def test_its_sentences_have_the_numbers_of_the_kept_pages():
 def test_its_commands_print_what_it_shows():
     (command, shown) = re.search(r"```sh\nharness (reference .+)\n```\n\n```\n(.+?)```", TEXT, re.DOTALL).groups()
     answer = " ".join(CliRunner().invoke(main, command.split()).output.split())
-
     assert len(shown.splitlines()) == 4
     assert all(" ".join(line.split()) in answer for line in shown.splitlines())
     for name in re.findall(r"harness replay (\w+)", TEXT):

@@ -1,7 +1,4 @@
-"""The documentation site: mkdocs builds it strictly, and all of it works from disk, without network.
-
-pytest -m slow tests/docs/test_site.py
-"""
+"""The documentation site: mkdocs builds it strictly, and all of it works from disk, without network."""
 
 import os
 import re

@@ -26,5 +26,4 @@ def _named() -> set[str]:
 def test_every_built_in_task_is_on_the_page():
     between = {"lpmv_m_1", *(f"tanh_teacher_{number}" for number in (1, 2, 3))}
     missing = set(TASKS) - _named() - between
-
     assert not missing

@@ -12,7 +12,6 @@ MOST_WORDS = 1700
 def test_every_quantity_has_its_row():
     (body,) = re.findall(r"^\| quantity \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", TEXT, flags=re.MULTILINE)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines()]
-
     assert rows == [[f"`{name}`", quantity.summary, quantity.read_at] for name, quantity in QUANTITIES.items()]
 
 

@@ -43,7 +43,6 @@ def test_the_best_size_of_each_budget_is_a_series(study):
     """Of three sizes the one that validation prefers, at each of two budgets, all its seeds; the others stay theirs."""
     manifest, table = study
     best = table[table["series"] == "kan (best size)"]
-
     assert len(best) == 2 * 3
     assert set(best["grid"].astype(int)) == {6}
     assert not best["of_budget"].any()

@@ -1,7 +1,4 @@
-"""From numbers to verdicts: what an interval says of a limit, what many tasks say together, how often that is false.
-
-pytest tests/judging/test_judge.py
-"""
+"""From numbers to verdicts: what an interval says of a limit, what many tasks say together, how often that is false."""
 
 import json
 
@@ -98,7 +95,6 @@ def test_tasks_are_counted_and_others_left_out():
 def test_sides_that_are_equal_by_what_matters_are_told_so():
     alike = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}
     equal, noisy = (verdict_on(made_runs(alike, noise=noise), **LOSS, threshold=1) for noise in (0.03, 0.5))
-
     assert (equal.outcome, noisy.outcome) == ("equal", "open")
     assert verdict_words(to_json(equal)) == "equal within 10 %"
     assert equal.power is None
@@ -144,5 +140,4 @@ def test_a_true_null_is_seldom_decided(limit, truth, at_least):
         found = [found_of(ratio_over(task, interval_level(rule, 5))) for task in gaps]
         count = count_outcomes("axis", [outcome(rule, one) for one in found], at_least)
         false += count.outcome in ("supported", "refuted")
-
     assert false / draws <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)

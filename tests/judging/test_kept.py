@@ -58,7 +58,6 @@ def absent(folder: Path, *asked: tuple) -> int:
 def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path):
     asked = calls()
     anew = [bits(function(*arguments)) for function, *arguments in asked]
-
     assert computed(tmp_path, *asked) == anew
     assert computed(tmp_path, *asked) == anew
     assert absent(tmp_path, *asked) == 0
@@ -69,7 +68,6 @@ def test_processes_compute_the_same_bits(tmp_path):
     with keeping(tmp_path, cores=2):
         prepare(fit.fit_law, asked, "laws")
         found = [bits(kept(fit.fit_law, *call)) for call in asked]
-
     assert found == [bits(fit.fit_law(*call)) for call in asked]
 
 
@@ -81,7 +79,6 @@ def test_where_a_process_dies_this_one_computes(tmp_path):
         process.kill()
         prepare(fit.fit_law, [(SIZES, losses, law, 0.9) for _, losses, law, _ in asked], "laws")
         found = [bits(kept(fit.fit_law, SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
-
     assert found == [bits(fit.fit_law(SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
 
 
@@ -105,7 +102,6 @@ def test_other_code_finds_nothing(tmp_path, monkeypatch):
     call = (fit.fit_law, SIZES, LOSSES, "pure", 0.95)
     computed(tmp_path, call)
     monkeypatch.setattr(module, "code_key", lambda: "other")
-
     assert absent(tmp_path, call) == 1
     assert absent(tmp_path, call) == 0
 

@@ -1,7 +1,4 @@
-"""The laws of a search: each replicate has an exponent of its own, and the interval is over these.
-
-pytest tests/judging/test_laws_of_replicates.py
-"""
+"""The laws of a search: each replicate has an exponent of its own, and the interval is over these."""
 
 import numpy as np
 import pytest
@@ -26,7 +23,6 @@ def test_the_exponent_is_the_mean_of_the_replicates_own_slopes_with_students_int
     (law,) = fit_table(table, [PARAMS])
     slopes = [-linregress(np.log(own["asked"]), np.log(own["test_loss"])).slope for _, own in table.groupby("seed")]
     interval = ttest_1samp(slopes, 0).confidence_interval(0.95)
-
     assert law.fit.alpha == pytest.approx(np.mean(slopes))
     assert (law.fit.alpha_interval.low, law.fit.alpha_interval.high) == pytest.approx((interval.low, interval.high))
 
@@ -49,6 +45,5 @@ def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
 )
 def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
     (found,) = fit_table(winners(law, noise=0), [PARAMS])
-
     assert code in [refusal.code for refusal in found.fit.refusals]
     assert found.fit.alpha is None

@@ -1,7 +1,4 @@
-"""Rules that are judged after more and more replicates.
-
-pytest tests/judging/test_looks.py
-"""
+"""Rules that are judged after more and more replicates."""
 
 from dataclasses import replace
 
@@ -41,7 +38,6 @@ def of_seeds(table, number):
 
 def test_the_looks_share_the_error_by_the_replicates_that_they_add():
     looks = looks_at(0.95, (5, 8, 12, 16))
-
     assert [(look.replicates, look.of) for look in looks] == [(5, 16), (8, 16), (12, 16), (16, 16)]
     assert [1 - look.level for look in looks] == pytest.approx([0.05 * added / 16 for added in (5, 3, 4, 4)])
     wider = [t.isf((1 - look.level) / 2, look.replicates - 1) / t.isf(0.025, look.replicates - 1) for look in looks]
@@ -101,7 +97,6 @@ def test_an_open_rule_waits_until_the_replicates_of_its_look_are_recorded(record
     manifest = looked()
     table = of_seeds(made_table(manifest, {"kan": power(1, 1.0), "mlp": power(1, 1.0)}, noise=1.0), recorded)
     verdict = judge_all(manifest, table)[0]
-
     assert verdict.outcome == "open"
     assert {one.look.replicates for one in verdict.numbers} == {reached}
     assert verdict.waits_for == waits_for
@@ -111,7 +106,6 @@ def test_a_decided_rule_waits_for_nothing():
     manifest = looked()
     table = made_table(manifest, LAWS, noise=0.01)
     found = [judge_all(manifest, of_seeds(table, number))[0] for number in (3, 5, 8)]
-
     assert {(one.outcome, one.waits_for) for one in found} == {("supported", None)}
     assert found[0].numbers == found[1].numbers == found[2].numbers
 

@@ -17,16 +17,13 @@ def test_a_power_law_is_read_without_error(sizes, exponent, share):
     """Between any two of its sizes, on the line in log-log space, a power law is itself."""
     low, high = min(sizes), max(sizes)
     at = min(max(low ** (1 - share) * high**share, low), high)
-
     found = interpolate(sizes, [3 * size**-exponent for size in sizes], [at])
-
     assert found[0] == pytest.approx(3 * at**-exponent, rel=1e-6)
 
 
 @given(many_sizes)
 def test_nothing_is_extrapolated(sizes):
     values = [1.0 + index for index in range(len(sizes))]
-
     assert np.isnan(interpolate(sizes, values, [min(sizes) / 2, max(sizes) * 2])).all()
     assert interpolate(sizes, values, sizes) == pytest.approx(values)
 
@@ -59,7 +56,6 @@ def _table(kan_sizes, mlp_sizes) -> pd.DataFrame:
 
 def test_the_second_arm_is_read_at_the_sizes_of_the_first():
     found = pairs(_table([10, 30, 90], [9, 27, 120]), "params.trainable").set_index("size")
-
     assert found["rmse_ratio"].to_numpy() == pytest.approx(10)
     assert found["ratio.params.trainable"].to_numpy() == pytest.approx(1)
     assert found["ratio.flops_forward.shared_dense"].to_numpy() == pytest.approx(3)
@@ -68,7 +64,6 @@ def test_the_second_arm_is_read_at_the_sizes_of_the_first():
 
 def test_a_size_that_the_second_arm_does_not_reach_has_no_ratio():
     found = pairs(_table([10, 1000], [9, 120]), "params.trainable").set_index("size")
-
     assert np.isnan(found.loc[1000, "rmse_ratio"])
     assert found.loc[10, "rmse_ratio"] == pytest.approx(10)
 
@@ -79,9 +74,7 @@ def test_a_size_that_diverged_is_not_bridged():
     lost = (table["series"] == "mlp") & (table["params.trainable"] == 30)
     table.loc[lost, "status"] = "diverged"
     table.loc[lost, "test_loss"] = np.nan
-
     found = pairs(table, "params.trainable").set_index("size")
-
     assert found["rmse_ratio"].isna().to_dict() == {10: False, 30: True, 60: True, 90: False}
     assert (found["second_diverged"] == 3).all()
 
@@ -89,9 +82,7 @@ def test_a_size_that_diverged_is_not_bridged():
 def test_of_sizes_crossed_with_budgets_the_best_are_compared():
     table = _table([10, 30], [10, 30])
     crossed = table.assign(series=table["series"] + " at 1e9", of_budget=True, test_loss=1.0)
-
     found = pairs(pd.concat([crossed, table], ignore_index=True), "params.trainable")
-
     assert list(found["first"].unique()) == ["kan"]
     assert found["rmse_ratio"].to_numpy() == pytest.approx(10)
 
@@ -100,7 +91,5 @@ def test_diverged_and_losing_runs_are_not_in_a_curve():
     table = _table([10, 30], [10, 30])
     lost = table.assign(chosen=False, test_loss=1e9)
     diverged = table.assign(status="diverged", test_loss=np.nan, seed=9)
-
     mixed = pairs(pd.concat([table, lost, diverged], ignore_index=True), "params.trainable")
-
     assert mixed["rmse_ratio"].to_numpy() == pytest.approx(10)

@@ -60,7 +60,6 @@ def test_without_records_and_without_noise_there_are_two_next_moves(here):
     done = _harness("power", "experiments/made.yaml")
     write_experiment(here, rules="")
     nothing = _harness("power", "experiments/made.yaml")
-
     assert done.exit_code == nothing.exit_code == 2
     assert "train a pilot (`harness run FILE`" in done.output
     assert "give --noise 0.3" in done.output
@@ -144,7 +143,6 @@ def test_one_seed_has_no_interval_to_foresee(here):
     text = re.sub(r"seeds: \[.*\]", "seeds: [0]", path.read_text(encoding="utf-8"))
     path.write_text(text + "noise: 0.1\n", encoding="utf-8")
     planned, power = (_harness(*command, "experiments/made.yaml") for command in (["plan", "--replan"], ["power"]))
-
     assert planned.exit_code == 0, planned.output
     assert power.exit_code == 2
     assert "seeds: [0] is one seed, which has no interval; give two or more" in power.output
@@ -154,7 +152,6 @@ def test_a_search_is_foreseen_from_a_noise():
     experiments = Path(__file__).parents[2] / "experiments"
     done = _harness("power", str(experiments / "quickstart.yaml"), "--noise", "0.3", "--replicates", "12", "--json")
     (rule,) = json.loads(done.stdout)["rules"]
-
     assert rule["replicates"] == 12
     assert {one["task"] for one in rule["numbers"]} == {"exp2d", "j0"}
     assert rule["sentence"].startswith("a difference of 10 % would need")

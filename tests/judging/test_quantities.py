@@ -1,7 +1,4 @@
-"""Each quantity on runs whose law is known: its number is the true one, with Student's interval over replicates.
-
-pytest tests/judging/test_quantities.py
-"""
+"""Each quantity on runs whose law is known: its number is the true one, with Student's interval over replicates."""
 
 import json
 import math
@@ -58,7 +55,6 @@ def test_a_ratio_of_losses_has_the_interval_of_scipy():
 )
 def test_of_exact_power_laws_every_number_is_the_closed_form(fields, truth):
     found = number_of(made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0), threshold=0.5, **fields).found
-
     assert near(found, truth, abs=1e-9)
     assert found.replicates == 5
 
@@ -71,7 +67,6 @@ def test_exponents_are_recovered_from_noisy_replicates(kan, mlp):
     slopes = runs.table.assign(log=np.log(runs.table["test_loss"])).pivot_table("log", "asked", ["arm", "seed"])
     slopes = -pd.Series(np.polyfit(np.log(SIZES), slopes, 1)[0], slopes.columns)
     interval = ttest_1samp(slopes["kan"] - slopes["mlp"], 0).confidence_interval(0.95)
-
     assert found.low < kan - mlp < found.high
     assert (found.low, found.high) == pytest.approx(tuple(interval))
 
@@ -92,7 +87,6 @@ def test_growth_is_the_power_of_the_inputs_in_the_size_that_a_loss_needs(slope):
     found = number_of(
         family(lambda d: power(d**slope, 1.0)), quantity="growth", sides=["kan"], at={PARAMS: loss}, most=3
     )
-
     assert near(found.found, slope)
     assert found.unit == "additive"
 
@@ -114,7 +108,6 @@ def test_an_exponent_is_kept_or_falls_with_the_inputs():
     rule = {"quantity": "exponent_kept", "sides": ["kan"], "threshold": 0.5}
     falling = number_of(family(lambda d: power(1, 2 / d)), **rule)
     flat = number_of(family(lambda d: power(1, 1.0 if d < 16 else 0.0)), **rule)
-
     assert near(falling.found, 1 / 8)
     assert falling.outcome == "refuted"
     assert "ONE_NETWORK" in flat.found.refused
@@ -127,7 +120,6 @@ def test_of_several_arms_validation_picks_at_each_budget():
     runs = made_runs(laws, noise=0)
     truth = np.minimum(laws["mlp"](SIZES), laws["deep"](SIZES)) / laws["kan"](SIZES)
     fields = {"quantity": "test_loss", "sides": ["kan", ["mlp", "deep"]], "threshold": 1}
-
     assert [number_of(runs, **fields, at={PARAMS: at}).found.estimate for at in SIZES] == pytest.approx(truth)
     unmatched = runs_of(runs.manifest, runs.table.assign(asked=np.nan))
     assert "there is no best of them" in number_of(unmatched, **fields).found.refused
@@ -211,7 +203,6 @@ def test_networks_of_other_training_have_no_part_in_it():
     at_once = runs.table.assign(forgetting=np.nan, recipe=AT_ONCE, series="kan phases=null", cell=99)
     both = runs_of(runs.manifest, pd.concat([runs.table, at_once], ignore_index=True))
     rule = {"quantity": "forgetting", "sides": ["kan"], "most": 3}
-
     assert number_of(both, **rule).found == number_of(runs, **rule).found
 
 
@@ -223,7 +214,6 @@ def test_the_spread_of_edges_has_the_interval_of_chi_squared():
     counts = [5.0, 8.0, 13.0, 4.0]
     found = number_of(of_networks({"kan": counts}, "active_edges", SPARSE), **EDGES_BY_SEED).found
     squares = 3 * np.log(counts).var(ddof=1)
-
     assert found.estimate == pytest.approx(np.log(counts).std(ddof=1))
     assert (found.low, found.high) == pytest.approx(tuple(np.sqrt(squares / chi2.ppf([0.975, 0.025], 3))))
     one = number_of(of_networks({"kan": [5.0]}, "active_edges", SPARSE), **EDGES_BY_SEED)
@@ -237,14 +227,12 @@ def test_the_spread_of_edges_is_held_by_its_interval_as_often_as_it_says():
         runs = of_networks({"kan": np.exp(rng.normal(2, 0.3, 4))}, "active_edges", SPARSE)
         found = number_of(runs, **EDGES_BY_SEED).found
         held += found.low < 0.3 < found.high
-
     assert held == pytest.approx(0.95 * 400, abs=3 * np.sqrt(400 * 0.95 * 0.05))
 
 
 def test_a_network_of_another_size_stands_for_none():
     runs = made_runs({"kan": power(1, 1.0)})
     rule = {"quantity": "network_loss", "sides": ["kan"], "within": 1.7, "published": 1 / 700}
-
     assert "no network of kan has 700 params.trainable here; they have 30 to 2,000" in (
         number_of(runs, **rule, at={PARAMS: 700}).found.refused
     )
@@ -278,7 +266,6 @@ def test_what_the_data_do_not_carry_is_refused_with_the_reason(fields, change, s
     """A sentence, never an error, and the rule is open."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)})
     number = number_of(runs_of(runs.manifest, change(runs.table)), **{"quantity": "test_loss", "threshold": 1} | fields)
-
     assert number.outcome == "open"
     assert number.found.refused.startswith(said) or said in number.found.refused
 
@@ -302,6 +289,5 @@ def test_a_bound_decides_nothing():
     """The MLP never comes to the KAN's loss at the largest size."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0)
     number = number_of(runs, quantity="multiplier", threshold=1)
-
     assert number.outcome == "open"
     assert number.found.bound == ("at least", pytest.approx(1.0))

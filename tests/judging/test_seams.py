@@ -72,13 +72,11 @@ def test_arms_are_matched_on_the_convention_and_records_count_by_it(study):
         assert cell.counts["flops_forward.fused_add"] == pytest.approx(cell.asked, rel=0.1)
     own = 2 * (study.table["flops_train.fused_add"] - study.table["flops_train.part_optimizer"])
     shared = study.table["flops_train.shared_dense"] - study.table["flops_train.part_optimizer"]
-
     assert (own / shared).between(0.97, 1).all()
 
 
 def test_the_rules_come_to_their_verdicts(study):
     supported, refuted = judge_all(study.manifest, study.table)
-
     assert [supported.outcome, refuted.outcome] == ["supported", "refuted"]
     assert {supported.axis, refuted.axis} == {"flops_forward.fused_add"}
     assert supported.words == (

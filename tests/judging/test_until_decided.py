@@ -1,7 +1,4 @@
-"""`harness run --until-decided`, end to end: seeds are added while a rule is open.
-
-pytest tests/judging/test_until_decided.py
-"""
+"""`harness run --until-decided`, end to end: seeds are added while a rule is open."""
 
 import json
 from pathlib import Path

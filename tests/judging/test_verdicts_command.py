@@ -1,7 +1,4 @@
-"""`harness verdicts`: judged by the frozen plan, told where there is nothing to judge, kept.
-
-pytest tests/judging/test_verdicts_command.py
-"""
+"""`harness verdicts`: judged by the frozen plan, told where there is nothing to judge, kept."""
 
 import json
 import re
@@ -43,7 +40,6 @@ def test_before_anything_ran_every_rule_is_not_run(here):
     _harness("plan", "experiments/made.yaml")
     write_records(here, leave_out=5)
     (part,) = _verdicts()
-
     assert [one["verdict"] for one in before["verdicts"]] == ["not run"] * 2
     assert (before["why"], before["command"]) == ("no plan, no runs", "harness run experiments/made.yaml")
     assert [one["verdict"] for one in part["verdicts"]] == ["not run"] * 2
@@ -55,7 +51,6 @@ def test_a_folder_of_set_fields_is_of_no_scale(here):
     for options in (("--scale", "short"), ("--scale", "short", "--set", "seeds=[4]")):
         _harness("plan", "experiments/made.yaml", *options)
     ((of_scale,), (of_set,)) = (_verdicts(f"results/{name}") for name in ("made-short", "made-short+seeds=4"))
-
     assert of_scale["command"] == "harness run experiments/made.yaml --scale short"
     assert of_set["command"] == "harness run FILE"
 
@@ -71,7 +66,6 @@ def whole(here) -> Path:
 def test_the_page_says_what_each_verdict_means(here):
     _harness("verdicts")
     top, _, _ = (here / "results" / "verdicts.html").read_text(encoding="utf-8").partition("</header>")
-
     explained = {word.lower() for word in re.findall(r"<strong>(.+?)</strong>", top)}
     assert explained >= {*get_args(Outcome), NOT_RUN}
 
@@ -98,7 +92,6 @@ def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
 def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole):
     write_experiment(whole, RULES.replace("threshold: 0,", "threshold: 9,"))
     (answer,) = _verdicts()
-
     assert answer["verdicts"][0]["decide"]["threshold"] == 0
     assert answer["verdicts"][0]["verdict"] == "supported"
     assert "judged by the plan as it was frozen" in answer["notes"][0]
@@ -110,9 +103,7 @@ def test_rules_that_the_plan_has_not_are_no_rules_yet(here):
     write_experiment(here, rules="")
     assert _harness("plan", "experiments/made.yaml").exit_code == 0
     write_experiment(here)
-
     asked = _harness("verdicts", "experiments/made.yaml")
-
     assert asked.exit_code == 2
     assert "`harness run experiments/made.yaml --replan` takes it in" in " ".join(asked.output.split())
 
@@ -121,7 +112,6 @@ def test_a_scale_has_its_own_plan(whole):
     (short,) = _verdicts("--scale", "short")
     none = _harness("verdicts", "--scale", "shrt")
     named = _harness("verdicts", "experiments/made.yaml", "--scale", "shrt")
-
     assert (short["name"], short["command"]) == ("made-short", "harness run experiments/made.yaml --scale short")
     assert none.exit_code == named.exit_code == 2
     assert "no file with a `decide:` and a scale shrt here" in none.output
@@ -133,7 +123,6 @@ def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
     record.write_text(record.read_text().replace('"evaluations": 100', '"evaluations": 1'))
     done = _harness("verdicts", "--json")
     (answer,) = json.loads(done.stdout)["experiments"]
-
     assert done.exit_code == 3
     assert record.stem in answer["why"]
     assert [one["verdict"] for one in answer["verdicts"]] == ["not run"] * 2
@@ -142,7 +131,6 @@ def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
 def test_verdicts_that_cannot_be_written_are_shown(whole):
     (whole / "results" / "verdicts.json").mkdir()
     done = _harness("verdicts", "experiments/made.yaml")
-
     assert done.exit_code == 2
     assert "the first scales faster" in done.stdout
     assert "verdicts.json: Is a directory" in done.stderr

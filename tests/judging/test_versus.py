@@ -1,7 +1,4 @@
-"""`harness compare FILE A B`: who is better at a budget, under every convention, in numbers and in a figure.
-
-pytest tests/judging/test_versus.py
-"""
+"""`harness compare FILE A B`: who is better at a budget, under every convention, in numbers and in a figure."""
 
 import json
 from pathlib import Path
@@ -64,7 +61,6 @@ def test_a_budget_in_seconds_is_that_of_the_network_that_takes_so_long(runs, at_
 
 def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs):
     found = {line.axis: line for line in lines(runs, VersusRequest(SIDES, "params.trainable"))}
-
     assert list(found) == list(RATIOS)
     assert found["params.trainable"].x == pytest.approx(SIZES)
     flops = found["flops_train.shared_dense"]
@@ -101,7 +97,6 @@ def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
     )
     asked = VersusRequest(SIDES, "params.trainable")
     figure = versus_figure(asked, lines(runs, asked), named_styles([asked.first, asked.second]))
-
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["xy", "exp2d"]
 
 
@@ -160,7 +155,6 @@ def test_the_command_says_and_draws_who_is_better(folder):
 )
 def test_a_mistake_is_a_sentence_with_the_next_move(folder, arguments, said):
     done = _compare(folder, *arguments)
-
     assert done.exit_code == 2
     assert said in done.output
 
@@ -171,7 +165,6 @@ def test_options_of_experiments_are_not_for_tables(folder):
     done = CliRunner().invoke(
         main, ["compare", str(table), "a", "b", "--x", "params", "--y", "rmse", "--axis", "params"]
     )
-
     assert done.exit_code == 2
     assert "--axis is for experiments" in done.output
 
@@ -192,14 +185,12 @@ def test_of_several_arms_the_best_by_validation_stands_for_all():
 def test_the_name_of_a_series_is_taken_as_it_stands():
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
     runs = runs_of(runs.manifest, runs.table.replace({"series": {"kan": "kan order=2"}}))
-
     assert sides(runs, "kan order=2", "mlp")[0] == Side("kan order=2", ("kan order=2",))
 
 
 def test_a_task_that_one_arm_cannot_meet_is_left_out():
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, tasks="[xy, exp2d]")
     table = runs.table[(runs.table["task"] == "xy") | (runs.table["arm"] == "kan")]
-
     assert {line.task for line in lines(runs_of(runs.manifest, table), VersusRequest(SIDES, "params.trainable"))} == {
         "xy"
     }

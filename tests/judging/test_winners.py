@@ -161,7 +161,6 @@ def test_how_many_runs_come_near_to_the_best_is_counted_in_each_replicate():
     every.loc[is_kan, "val_loss"] = every.loc[is_kan, "test_loss"] = losses[is_kan]
     every.loc[is_kan & losses.isna(), "status"] = "diverged"
     found = main_headline(PLAN, reported(PLAN, every), every)
-
     assert isinstance(found, Headline)
     assert [one.share for one in found.near_the_best if one.side == "kan"] == [pytest.approx(2 / 6)]
 

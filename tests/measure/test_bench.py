@@ -122,7 +122,6 @@ def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
     for engine, dtype in (("fused", "float64"), ("torch", "float32")):
         runs = standard_runs(engine, dtype)
         kinds = {(run.network.family, run.recipe.optimizer.name) for run in runs}
-
         assert len(kinds) == 6
         assert {(run.engine, run.dtype) for run in runs} == {(engine, dtype)}
         assert all(run.recipe.grid_updates and run.recipe.grid_extension for run in runs if run.network.family == "kan")
@@ -131,7 +130,6 @@ def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
 @pytest.mark.nightly
 def test_a_run_takes_time_whatever_it_trains():
     compile_kernels(lambda message: None)
-
     assert 0 < bench_run("fused", "float64", progress=lambda done, total: None) < math.inf
 
 

@@ -81,7 +81,6 @@ def test_the_rate_that_made_the_times_is_found():
     """Times that are exactly of the form give both numbers back, as closely as the grid is."""
     for seconds, speed in ((1e-3, 3e9), (3e-6, 2e10), (0.0, 1e9)):
         rate = fit_rate([(flops, seconds + flops / speed) for flops in (1e4, 1e5, 1e6, 1e7, 1e8)])
-
         assert rate.seconds == pytest.approx(seconds, rel=0.1, abs=1e-6)
         assert rate.flops_per_second == pytest.approx(speed, rel=0.1)
 
@@ -91,13 +90,11 @@ def test_cheap_shapes_count_as_much_as_dear_ones():
     rows = []
     for flops in (1e4, 1e6, 1e8):
         rows += [(flops, 2 * flops / 1e9), (flops, flops / 1e9 / 2)]
-
     assert fit_rate(rows).flops_per_second == pytest.approx(1e9, rel=0.1)
 
 
 def test_one_row_has_a_rate():
     rate = fit_rate([(1e6, 1e-3)])
-
     assert rate.seconds + 1e6 / rate.flops_per_second == pytest.approx(1e-3, rel=0.1)
 
 
@@ -188,14 +185,12 @@ def test_own_optimisers_with_another_memory_have_other_seconds(own):
     few, many, other = (a_run(optimizer=kind(name=name, memory=memory)) for memory in (5, 500, 50))
     faster = a_run(optimizer=kind(name=name, memory=500, learning_rate=1.0))
     machine = timed(calibrate("torch", "float64", 0.01, [a_row(few, 1.0), a_row(many, 8.0)], [KNOTS]))
-
     assert [run_seconds(machine, run, [10]) for run in (few, many, faster, other)] == [10, 80, 80, None]
 
 
 def test_edited_code_of_an_own_optimiser_is_timed_anew(own):
     one, other = own("timing = ()"), own("timing = ()", edit="# faster now")
     sources = [kind(name=get_args(kind.model_fields["name"].annotation)[0]).timed_by(KAN) for kind in (one, other)]
-
     assert sources[0] != sources[1]
 
 
@@ -224,7 +219,6 @@ def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
 
 def test_what_is_timed_again_replaces_its_older_time():
     rows = [a_row(a_run(), 1.0), a_row(a_run(network=MLP), 2.0), a_row(a_run(), 3.0)]
-
     assert sorted(row.seconds_per_evaluation for row in calibrate("torch", "float64", 0.01, rows, [KNOTS]).solo) == [
         2,
         3,
@@ -236,7 +230,6 @@ def test_what_is_missing_is_named_with_the_command_that_measures_it():
     """Runs need calibrations of their own engine and dtype; whatever else there is does not help."""
     runs = [a_run(engine="fused"), a_run(), a_run().model_copy(update={"dtype": "float32"})]
     commands = [bench_command(kind_of(run)) for run in runs]
-
     assert missing({}, runs) == [("fused", "float64"), ("torch", "float32"), ("torch", "float64")]
     assert missing({("torch", "float64"): CALIBRATION}, runs[:2]) == [("fused", "float64")]
     assert commands == ["harness bench", "harness bench --engine torch", "harness bench --dtype float32"]
@@ -245,7 +238,6 @@ def test_what_is_missing_is_named_with_the_command_that_measures_it():
 # --------------------------------------------------------------------------------------------------------------- files
 def test_a_calibration_reads_as_it_was_written(tmp_path):
     path = write_calibration(CALIBRATION, tmp_path)
-
     assert path == calibration_path(tmp_path, "torch", CALIBRATION.device, "float64")
     assert read_calibration(tmp_path, "torch", CALIBRATION.device, "float64") == CALIBRATION
     assert list(path.parent.iterdir()) == [path]
@@ -257,7 +249,6 @@ def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     engine, device, dtype = other
     device = device or CALIBRATION.device
     path = write_calibration(CALIBRATION, tmp_path)
-
     assert read_calibration(tmp_path, engine, device, dtype) is None
     path.rename(calibration_path(tmp_path, engine, device, dtype))
     assert read_calibration(tmp_path, engine, device, dtype) is None
@@ -280,7 +271,6 @@ def test_times_of_an_earlier_file_are_found(tmp_path):
 
 def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):
     path = write_calibration(CALIBRATION.model_copy(update={"calibration_schema": 4}), tmp_path)
-
     with pytest.raises(
         HarnessError, match="another version of harness; run `harness bench --engine torch` again"
     ) as caught:
@@ -302,7 +292,6 @@ def test_a_damaged_calibration_is_named_and_says_how_it_is_mended(tmp_path, befo
     """A file changed by hand or cut is an error with its path, never a guess."""
     path = write_calibration(CALIBRATION, tmp_path)
     path.write_text(path.read_text().replace(before, after, 1))
-
     with pytest.raises(HarnessError, match="harness bench") as caught:
         read_calibration(tmp_path, "torch", CALIBRATION.device, "float64")
     assert str(path) in str(caught.value)

@@ -208,7 +208,6 @@ def test_restarts_train_as_lanes():
     fifteen = predicted(15, evaluations=200) - 15
     whole = predicted(5, evaluations=700, restarts=Restarts(count=3, evaluations=200)) - 5
     rest = predicted(5, evaluations=100) - 5
-
     assert whole == pytest.approx(fifteen + rest, rel=0.01)  # but for the errors of what did not go on
 
 
@@ -243,7 +242,6 @@ def test_every_phase_begins_and_ends_as_a_run_does():
 
 def test_how_many_shapes_go_by_a_rate_is_counted():
     runs = [a_run(), a_run(network=MLP), a_run(engine="fused"), a_run().model_copy(update={"seed": 1})]
-
     assert never_timed(runs, {}) == (3, 3)
     assert never_timed(runs, {TORCH: machine(solo=solo_rows(a_run(), 1.0))}) == (2, 3)
 
@@ -254,16 +252,13 @@ def test_the_seconds_of_a_run_add_over_its_stages():
     rows = {row.shape.network.grid: row for row in solo_rows(run, 1.0)}
     times = {5: 1.0, 10: 10.0, 20: 100.0}
     solo = [row.model_copy(update={"seconds_per_evaluation": times[grid]}) for grid, row in rows.items()]
-
     seconds = run_seconds(timed(machine(solo=solo, knots=knot_rows(run, 0.25))), run, [20, 30, 25, 7])
-
     assert seconds == pytest.approx(20 * 1 + 30 * 1 + 25 * 10 + 7 * 100 + 2 * 0.25)
 
 
 def test_what_was_not_timed_alone_has_no_seconds():
     """Solo times are of exact shapes: other points, another optimiser or network have none; nor has a move of knots."""
     known = timed(machine(solo=solo_rows(a_run(), 1e-3)))
-
     assert run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
     for change in ({"points": 999}, {"optimizer": ADAM}, {"network": MLP}, {"grid_updates": GridUpdates()}):
         assert run_seconds(known, a_run(**change), [200]) is None
@@ -273,7 +268,6 @@ def test_bytes_are_moved_where_they_are_known():
     run = a_run()
     (row,) = solo_rows(run, 1e-3)
     unknown = row.model_copy(update={"bytes_per_evaluation": None})
-
     assert run_bytes(timed(machine(solo=[row])), run, [200]) == 1600
     assert run_bytes(timed(machine(solo=[unknown])), run, [200]) is None
     assert run_bytes(timed(machine()), run, [200]) is None
@@ -383,7 +377,6 @@ def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
 
 def test_prediction_errors_count_both_directions():
     errors = prediction_errors([1.0, 2.0, 0.5, 0.2], [1.0, 1.0, 1.0, 1.0])
-
     assert (errors.number, errors.within_two, errors.median, errors.worst) == (4, 0.75, 0.75, 0.2)
     assert "3 of 4 packs within a factor of 2 (75%)" in errors_sentence(errors)
 
@@ -443,7 +436,6 @@ def test_only_cpus_are_calibrated(manifest, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT + "device: cuda\n", encoding="utf-8")
     write_calibration(machine(), Path("results"))
-
     assert "uncalibrated (only CPUs are measured)" in CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
     refused = CliRunner().invoke(main, ["bench", "tiny.yaml"])
     assert (refused.exit_code, "only CPUs are measured" in refused.output) == (2, True)
@@ -524,8 +516,6 @@ def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, monke
 def test_bench_refuses_what_does_not_go_together(options, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
-
     refused = CliRunner().invoke(main, ["bench", *options])
-
     assert refused.exit_code == 2
     assert "leave" in refused.output

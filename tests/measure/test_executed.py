@@ -76,7 +76,6 @@ def test_funnels_are_the_worst_case_of_the_local_form(shape):
     """Many inputs and one output have few sums over bases to make up for the zeros that are not added: -7 %."""
     network = KanShape(shape=shape, grid=5)
     without_lookup = sum(layer_flops(network, "local_min")) - 4 * sum(shape[:-1])
-
     assert 0.93 < arithmetic(executed_forward(network)) / without_lookup < 0.95
 
 
@@ -85,7 +84,6 @@ def test_the_dense_evaluator_executes_the_shared_dense_form():
     for network in KANS:
         inputs = sum(network.shape[:-1])
         executed = executed_forward(network, dense.evaluate)
-
         assert arithmetic(executed) == sum(layer_flops(network, "shared_dense")), network
         assert executed.compares == 3 * inputs * (network.grid + 2 * network.order), network
 

@@ -105,7 +105,6 @@ def test_without_runs_in_phases_there_is_a_page(runs):
     whole = runs.manifest.runs
     at_once = [planned.run_id for planned in whole if planned.run.recipe.phases is None]
     page = REPLAY.kind(runs._replace(table=runs.table[runs.table["run_id"].isin(at_once)]), REPLAY)
-
     assert set(page.points["outcome"]) == {"not run"}
     assert [picture.stem for picture in page.figures] == ["kept"]
     assert page.tables == ()

@@ -61,7 +61,6 @@ def points(table: pd.DataFrame) -> pd.DataFrame:
 def test_squared_errors_meet_in_both_norms():
     """Runs with the published errors have ratio 1 at every point of the scaling curves; E2's are not judged."""
     found = points(runs(load("pde_scaling"), {}))
-
     curves = found[~found["curve"].str.startswith("course")]
     assert len(curves) == 2 * len(load("pde_scaling"))
     np.testing.assert_allclose(curves["ratio"], 1, rtol=1e-12)
@@ -109,14 +108,12 @@ def test_nothing_is_held_against_nothing():
     """Without the KAN there is no table, and the paper's own numbers are all that is said."""
     table = runs(load("pde_scaling"), {})
     found = duel(table[table["grid"].isna()])
-
     assert list(_duel_table(found)) == []
     assert len(list(_duel_findings(found))) == 1
 
 
 def test_the_curve_of_two_depths_is_given_to_the_nearer():
     (said,) = _depth_findings(points(runs(load("pde_scaling"), {2: 10.0})))
-
     assert "nearer to ours of depth 3: typically 1x apart, against 10x" in said
 
 

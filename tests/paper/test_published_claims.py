@@ -32,7 +32,6 @@ def test_exponents_are_those_of_the_points():
 def test_no_kan_of_the_toys_has_the_exponent_of_theory_at_all_its_points():
     kans = load("exponents").query("table == 'toy_scaling' and family == 'kan'")
     whole = kans[kans["window"] == "all"]
-
     assert [f"{exponent:.1f}" for exponent in whole["exponent"]] == ["3.5", "2.9", "2.6", "3.0", "3.3", "1.3"]
     assert kans.query("exponent > 4")[["task", "window"]].to_numpy().tolist() == [["j0", "grid 10 to 200"]]
 
@@ -42,7 +41,6 @@ def test_the_claims_of_table_2_are_what_its_cells_give():
     table = load("feynman")
     means = {name: np.exp(np.log(table[f"{name}_test_rmse"]).mean()) for name in ("pruned", "unpruned", "mlp")}
     losses = table[["human_test_rmse", "pruned_test_rmse", "unpruned_test_rmse", "mlp_test_rmse"]]
-
     assert [f"{mean:.1e}" for mean in means.values()] == ["4.9e-04", "7.6e-04", "5.8e-04"]
     assert (losses.idxmin(axis=1) == table["bold"] + "_test_rmse").all()
 
@@ -50,7 +48,6 @@ def test_the_claims_of_table_2_are_what_its_cells_give():
 def test_found_shapes_against_constructed_ones():
     table = load("feynman")
     human, minimal, best = (table[f"{kind}_shape"].map(edges) for kind in ("human", "minimal", "best"))
-
     assert ((minimal < human).sum(), (minimal > human).sum()) == (16, 4)
     assert ((best < human).sum(), (best > human).sum()) == (12, 10)
 
@@ -58,7 +55,6 @@ def test_found_shapes_against_constructed_ones():
 def test_the_figures_of_grid_extension_share_their_points():
     drawn = load("toy_scaling").query("task == 'exp2d' and family == 'kan'").set_index("grid")["test_rmse"]
     stages = load("grid_extension").query("shape == '[2,1,1]'").set_index("grid")["test_rmse"]
-
     np.testing.assert_allclose(drawn, stages[drawn.index], rtol=1e-3)
 
 

@@ -24,7 +24,6 @@ def test_every_table_is_in_the_package_and_every_file_is_a_table():
     there = {entry.name for entry in files("harness.paper.reference").iterdir() if entry.name.endswith(".csv")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"]["harness"]
-
     assert there == {f"{name}.csv" for name in ("tables", *names())}
     tables = [path.relative_to(ROOT / "harness").as_posix() for path in (ROOT / "harness" / "paper").rglob("*.csv")]
     assert all(any(fnmatch.fnmatch(path, pattern) for pattern in patterns) for path in tables)
@@ -33,7 +32,6 @@ def test_every_table_is_in_the_package_and_every_file_is_a_table():
 @pytest.mark.parametrize("name", SOURCED)
 def test_every_row_says_where_it_is_from_and_how_it_is_known(name):
     table = load(name)
-
     assert set(table["source"]) <= set(load("sources")["source"])
     assert set(table["confidence"]) <= set(CONFIDENCE)
     assert not table.duplicated().any()
@@ -74,7 +72,6 @@ def test_the_numbers_are_those_that_were_held_against_their_sources():
     """
     tables = sorted((ROOT / "harness" / "paper" / "reference").glob("*.csv"))
     found = hashlib.sha256(b"".join(path.read_bytes() for path in tables)).hexdigest()
-
     assert found == "1832b63d2d7814603d5b3b4ddc31434743ae4dd6d6be7911ef4cbf60ed93ad80"
 
 

@@ -18,7 +18,6 @@ def reference(*arguments):
 def test_without_a_name_it_lists_all_tables():
     output = reference().output
     listed = json.loads(reference("--json").output)["rows"]
-
     assert [(row["table"], row["rows"]) for row in listed] == [(name, len(load(name))) for name in names()]
     assert all(re.search(rf"│ {name} +│ +{len(load(name)):,} │", output) for name in names())
     assert all(f"\n{word}: {meaning}\n" in output for word, meaning in CONFIDENCE.items())
@@ -35,7 +34,6 @@ def test_csv_is_the_file(name):
 @pytest.mark.parametrize("name", names())
 def test_every_table_can_be_shown(name):
     output = reference(name).output
-
     assert output.startswith("E1. " if name == "errata" else f"{name}: ")
     assert name in ("errata", "sources") or f"\n{load(name)['source'].iloc[0]}: " in output
 
@@ -63,19 +61,16 @@ def test_rows_are_chosen_by_any_of_their_errata():
     chosen = json.loads(
         reference("toy_scaling", "--json", "--where", "errata=E1", "--where", "grid_corrected=8").output
     )["rows"]
-
     assert [(row["task"], row["errata"]) for row in chosen] == [("exp100d", "E1 E6 E20")]
 
 
 def test_below_a_table_are_the_errata_of_its_rows_and_no_others():
     output = reference("pde_scaling", "--where", "family=mlp").output
-
     assert re.findall(r"^(E\w+), (\d+ rows?): ", output, flags=re.MULTILINE) == [("E2", "12 rows"), ("E6", "24 rows")]
 
 
 def test_a_long_table_says_that_it_is_cut():
     output = reference("frontiers").output
-
     assert "2,052 rows, the first 60 shown: choose with --where, or take all with --csv" in output
     assert len(re.findall(r"^│ +\d", output, flags=re.MULTILINE)) == 60
     assert "\nE10, 46 rows: " in output
@@ -84,14 +79,12 @@ def test_a_long_table_says_that_it_is_cut():
 def test_a_row_alone_is_shown_downwards():
     output = reference("feynman", "--where", "task=I.6.2").output
     columns = re.findall(r"^│ (\w+) +│", output, flags=re.MULTILINE)
-
     assert columns == [column for column in load("feynman") if column != "mlp_test_rmse_corrected"]
 
 
 def test_errata_are_said_in_words():
     output = reference("errata").output
     assert re.findall(r"^(E\w+)\. ", output, flags=re.MULTILINE) == load("errata")["erratum"].tolist()
-
     one = reference("errata", "--where", "erratum=E10").output
     assert one.startswith("E10. Fig. D.1 (certain). The 28th panel repeats III.17.37")
     assert one.endswith("    Instead: Leave panel 28 out.\n    Rows: 46 of frontiers\n")
@@ -109,6 +102,5 @@ def test_errata_are_said_in_words():
 )
 def test_mistakes_are_answered_with_the_next_move(arguments, told):
     refused = reference(*arguments)
-
     assert refused.exit_code == 2
     assert f"error: {told}" in refused.stderr

@@ -136,7 +136,6 @@ def test_every_choice_is_one_of_a_replay_and_every_replay_has_some():
     """The places of silent.csv are those of replays, so that no page lacks what was meant for it."""
     with files("harness.paper.replay").joinpath("silent.csv").open(encoding="utf-8") as file:
         places = pd.read_csv(file)["places"]
-
     assert {place for one in places for place in one.split("; ")} == {replay.place for replay in REPLAYS.values()}
 
 
@@ -166,14 +165,11 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
 )
 def test_a_replay_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
-
     assert words in said(arguments, exit_code=2)
 
 
 def test_a_scale_that_is_not_there_is_named(tmp_path, monkeypatch):
     """A wrong scale gives those that the file has, in any folder: where there is no experiments/, the shipped one."""
     monkeypatch.chdir(tmp_path)
-
     output = said(["replay", "fig2_3_grid_extension", "--scale", "sohrt"], exit_code=2)
-
     assert "did you mean 'short'? (allowed: full, short)" in output

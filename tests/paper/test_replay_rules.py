@@ -71,9 +71,7 @@ def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_p
 def test_rules_of_a_part_of_the_runs_are_shown_and_not_judged(tmp_path):
     runs = _peaks()
     verdicts = [not_run_json(rule) for rule in runs.manifest.experiment.decide]
-
     write_page(runs, REPLAYS["fig3_4_forgetting"], Made("x", "full", {}, {"mlp": 1}), verdicts, tmp_path)
-
     page = (tmp_path / "replay.html").read_text(encoding="utf-8")
     assert "“17: MLPs keep it”: not run." in page
 

@@ -80,7 +80,6 @@ def _neighbour(one, value):
 def test_ratios_are_given_under_every_convention():
     kan, mlp = match_arms(["kan hidden=[5]", "mlp depth=3"], _setting())
     found = ratios(kan, mlp)
-
     assert set(found) == set(kan.counts) == set(mlp.counts)
     assert found["params.trainable"] == pytest.approx(1, abs=0.05)
     assert found["flops_forward.shared_dense"] < 0.2
@@ -92,7 +91,6 @@ def test_with_all_sizes_given_steps_are_solved_for(optimizer):
     kan, mlp = match_arms(
         ["kan hidden=[5] grid=5", "mlp depth=3 width=9"], _setting("flops_train.local_min", 1e9, optimizer=optimizer)
     )
-
     assert (kan.free, mlp.free) == ("steps", "steps")
     for one in (kan, mlp):
         assert one.counts["flops_train.local_min"] == pytest.approx(1e9, rel=0.01)
@@ -100,7 +98,6 @@ def test_with_all_sizes_given_steps_are_solved_for(optimizer):
 
 def test_with_evaluations_given_a_size_is_solved_for():
     (mlp,) = match_arms(["mlp depth=3"], _setting("flops_train.shared_dense", 1e9, evaluations=500))
-
     assert mlp.free == "width"
     assert mlp.counts["flops_train.shared_dense"] == pytest.approx(1e9, rel=0.05)
 
@@ -154,7 +151,6 @@ def test_the_command_prints_a_table_and_json():
     arms = ["kan hidden=[5]", "mlp depth=3"]
     command = ["match", "--arm", arms[0], "--arm", arms[1], "--at", "1000"]
     table, data = (CliRunner().invoke(main, [*command, *more]).output for more in ((), ("--json",)))
-
     assert "[2,29,29,1]" in table
     assert "flops_forward.per_edge" in table
     assert json.loads(data)["arms"] == json.loads(json.dumps(to_json(match_arms(arms, _setting()), _setting())))
@@ -162,5 +158,4 @@ def test_the_command_prints_a_table_and_json():
 
 def test_words_of_an_arm_are_yaml_values():
     arm = parse_arm("kan hidden=[5,4] base=false noise=1e-2")
-
     assert (arm.hidden, arm.base, arm.noise) == ((5, 4), False, 0.01)

@@ -80,7 +80,6 @@ search: {runs: 16, replicates: 2, cap: {flops_train.shared_dense: 1.0e+8}}
 def test_trials_that_only_begin_otherwise_share_a_pack():
     """Noise, gain and seed are a lane's own, so that a search of them is one computation."""
     (pack,) = make_plan(parse_experiment(SEARCH), "test").packs
-
     assert len(pack) == 16 * 2
 
 
@@ -102,6 +101,5 @@ def test_a_frozen_plan_stands_whoever_trains_together(tmp_path, monkeypatch):
     frozen = freeze(make_plan(parse_experiment(PLAN), "test"), tmp_path)
     monkeypatch.undo()
     now = make_plan(parse_experiment(PLAN), "test")
-
     assert (len(frozen.packs), len(now.packs)) == (3, 1)
     assert freeze(now, tmp_path) == frozen == read_manifest(tmp_path)

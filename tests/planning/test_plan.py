@@ -55,13 +55,11 @@ def _refused(text: str) -> str:
 def test_ids_of_seeds_are_those_of_their_runs():
     run = _plan(TEXT).runs[0].run
     seeds = (0, 7, 2**32 - 1)
-
     assert run_ids(run, seeds) == [content_hash(run.model_copy(update={"seed": seed}))[:16] for seed in seeds]
 
 
 def test_runs_are_tasks_by_arms_by_budgets_by_seeds():
     plan = _plan(TEXT)
-
     assert len(plan.runs) == 1 * 2 * 2 * 2
     assert len(set(plan.run_ids())) == len(plan.runs)
     assert sorted(i for pack in plan.packs for i in pack) == sorted(plan.run_ids())
@@ -77,7 +75,6 @@ def test_runs_are_tasks_by_arms_by_budgets_by_seeds():
 )
 def test_achieved_budgets_are_within_tolerance_and_nothing_nearer_exists(axis, budget, solve, cap):
     plan = _plan(TEXT.replace("axis: params, at: [135, 1000]", f"axis: {axis}, at: [{budget}]"))
-
     for cell in plan.cells:
         assert abs(cell.achieved / budget - 1) <= 0.15
         assert cell.residual == pytest.approx(cell.achieved / budget - 1)
@@ -120,7 +117,6 @@ def test_the_search_brackets_any_increasing_count(increments, budget):
         return sum(increments[i % len(increments)] for i in range(n))
 
     found = nearest_sizes(counted, budget)
-
     assert found[-1] - found[0] <= 1
     assert counted(found[-1]) >= budget
     assert len(found) == 1 or counted(found[0]) < budget
@@ -130,7 +126,6 @@ def test_the_search_brackets_any_increasing_count(increments, budget):
 def test_the_search_counts_few_sizes(count):
     """A plan of a search asks for tens of thousands of sizes, so that each may cost a few counts only."""
     counted = Mock(wraps=count)
-
     assert nearest_sizes(counted, count(1999) + 1) == [1999, 2000]
     assert counted.call_count <= 8
 
@@ -144,7 +139,6 @@ def test_the_most_evaluations_are_found_wherever_they_lie(each, bend, step, leas
         return 100 + each * cap + bend * min(cap, 30) ** 2 + 50 * step * min(cap, 40) // 10
 
     found = most_evaluations(spent, allowed, least, late=least + 50)
-
     assert found == max((cap for cap in range(least, 6000) if spent(cap) <= allowed), default=0)
 
 
@@ -152,9 +146,7 @@ def test_budgets_share_the_sizes_that_are_counted(monkeypatch):
     """A third budget costs a count or two more, as all of an arm's lie on one curve."""
     counted = Mock(wraps=candidates.count_of)
     monkeypatch.setattr(candidates, "count_of", counted)
-
     plan = _plan(TEXT.replace("tol: 0.15", "tol: 0.4").replace("[135, 1000]", "[1000, 2000, 3000]"))
-
     assert not any(cell.infeasible for cell in plan.cells)
     assert counted.call_count <= 2 * (4 + 3 * 2)
 
@@ -162,10 +154,8 @@ def test_budgets_share_the_sizes_that_are_counted(monkeypatch):
 def test_tasks_that_networks_see_alike_are_solved_once(monkeypatch):
     solve = Mock(wraps=candidates.solve)
     monkeypatch.setattr(candidates, "solve", solve)
-
     _plan(TEXT.replace("[exp2d]", "[exp2d, xy]"))
     assert solve.call_count == 4
-
     _plan(TEXT.replace("[exp2d]", "[exp2d, {target: xy, train_points: 900}]"))
     assert solve.call_count == 4 + 8
 
@@ -175,10 +165,8 @@ def test_an_axis_of_another_arm_solves_no_arm_again(monkeypatch):
     solve = Mock(wraps=candidates.solve)
     monkeypatch.setattr(candidates, "solve", solve)
     zipped = TEXT.replace("tasks: [exp2d]", "tasks: [exp2d]\nzip: {tasks: [[exp2d], [xy]], PATH: [2, 3]}")
-
     _plan(zipped.replace("PATH", "arms.kan.architecture.order"))
     assert solve.call_count == 2 * 2 + 2
-
     _plan(zipped.replace("PATH", "recipes.fast.restarts.count"))
     assert solve.call_count == 6 + 2 * 4
 
@@ -186,7 +174,6 @@ def test_an_axis_of_another_arm_solves_no_arm_again(monkeypatch):
 def test_an_infeasible_cell_stays_and_names_its_neighbours():
     plan = _plan(TEXT.replace("at: [135, 1000], tol: 0.15", "at: [75, 1000], tol: 0.05"))
     cells = {(cell.arm, cell.asked): cell for cell in plan.cells}
-
     assert "width=6 gives 67 (-11%), width=7 gives 85 (+13%)" in cells["mlp", 75].infeasible
     assert cells["kan", 75].infeasible is None
     assert all(run.cell != cells["mlp", 75].index for run in plan.runs)
@@ -195,7 +182,6 @@ def test_an_infeasible_cell_stays_and_names_its_neighbours():
 def test_no_feasible_cell_is_an_error_that_names_the_nearest():
     """An experiment of which nothing can run says what could."""
     said = _refused(TEXT.replace("at: [135, 1000], tol: 0.15", "at: [3], tol: 0.01"))
-
     assert "no cell of test is feasible" in said
     assert "grid=1 gives 75" in said
     assert "width=1 gives" in said
@@ -204,7 +190,6 @@ def test_no_feasible_cell_is_an_error_that_names_the_nearest():
 def test_the_nearest_size_is_nearest_by_the_measure_of_the_tolerance():
     """A size within tol is taken although its neighbour is nearer in ratio."""
     text = TEXT.replace("[exp2d]", "[j0]").replace("hidden: [5]", "hidden: []").replace("tol: 0.15", "tol: 0.09")
-
     assert _plan(text.replace("at: [135, 1000]", "at: [5.48, 1000]")).cells[0].achieved == 5
 
 
@@ -230,7 +215,6 @@ def test_a_finer_ladder_does_not_retrain_coarser_networks():
     longer = text.replace("grids: [2, 3]", "grids: [2, 3, 500]").replace(
         "max_eval", "restarts: {evaluations: 9}, max_eval"
     )
-
     assert [p.run_id for p in _plan(text).runs] == [p.run_id for p in _plan(longer).runs]
 
 
@@ -252,22 +236,18 @@ def test_equal_stages_train_every_grid_as_long_as_the_next():
 def test_an_axis_on_anothers_recipe_does_not_split_an_arm():
     text = TEXT.replace("depth: 3}, recipe: fast", "depth: 3}, recipe: other")
     text = text.replace("recipes:\n", "recipes:\n  other: {optimizer: {name: adam}, max_evaluations: 10}\n")
-
     plan = _plan(text + "grid: {recipes.fast.max_evaluations: [10, 20]}\n")
-
     assert {cell.series for cell in plan.cells} == {"kan max_evaluations=10", "kan max_evaluations=20", "mlp"}
 
 
 def test_a_budget_beyond_all_sizes_says_so():
     """A budget typed with three zeros too many is not answered with a network of a million nodes."""
     plan = _plan(TEXT.replace("at: [135, 1000]", "at: [135, 1e15]"))
-
     assert "is beyond grid=1,048,576, the largest that is tried" in plan.cells[1].infeasible
 
 
 def test_two_budgets_with_one_network_are_one_size():
     plan = _plan(TEXT.replace("at: [135, 1000]", "at: [134, 136]"))
-
     assert [bool(cell.infeasible) for cell in plan.cells if cell.arm == "kan"] == [False, True]
 
 
@@ -276,7 +256,6 @@ def test_identity_is_content():
     renamed = {p.run_id for p in _plan(TEXT.replace("kan:", "spline:").replace("[135, 1000]", "[136, 1001]")).runs}
     more = {p.run_id for p in _plan(TEXT.replace("seeds: [0, 1]", "seeds: [0, 1, 2]")).runs}
     other = {p.run_id for p in _plan(TEXT.replace("max_evaluations: 10", "max_evaluations: 11")).runs}
-
     assert renamed == base
     assert base < more
     assert not base & other
@@ -294,14 +273,12 @@ def test_a_run_id_does_not_change_between_versions():
 def test_an_experiment_does_not_change_between_versions():
     """Golden: the hash of TEXT with a window as before `until` and `hold_out` came; frozen plans and fits name it."""
     experiment = parse_experiment(OF_BEFORE + "window: {kan: {max: 500}}\n")
-
     assert content_hash(experiment) == "4f85282fb1ce0d67170bf68f366bad4cab9e2971f8917c2dbf537c11107cab20"
     assert content_hash(experiment.model_copy(update={"hold_out": 1})) != content_hash(experiment)
 
 
 def test_what_a_law_is_fitted_to_is_no_part_of_a_runs_identity():
     declared = _plan(TEXT + "hold_out: 1\nwindow: {kan: {until: minimum}}\n")
-
     assert declared.run_ids() == _plan(TEXT).run_ids()
     assert {cell.hold_out for cell in declared.cells} == {1}
 
@@ -318,7 +295,6 @@ def test_what_is_of_splines_is_in_no_mlps_identity(plain, more):
     mlps = [
         {p.run_id for p in _plan(t).runs if p.run.network.family == "mlp"} for t in (text, text.replace(plain, more))
     ]
-
     assert plain in text
     assert mlps[0] == mlps[1]
 
@@ -338,7 +314,6 @@ def test_the_paper_recipe_turns_scales_on():
 def test_axis_values_that_tell_siblings_apart_are_in_the_series_name():
     """A factor splits an arm into series; arms that it does not concern are planned once."""
     plan = _plan(TEXT + "grid: {arms.kan.architecture.order: [2, 3]}\n")
-
     assert {cell.series for cell in plan.cells} == {"kan order=2", "kan order=3", "mlp"}
     assert sum(cell.series == "mlp" for cell in plan.cells) == 2
     assert len([planned for planned in plan.runs if planned.run.network.family == "mlp"]) == 4
@@ -348,7 +323,6 @@ def test_windows_on_an_axis_make_series_of_their_own():
     """Two windows over the same runs are two laws: series that share their runs; also where whole windows vary."""
     plan = _plan(TEXT + "grid: {window.mlp.max: [100, 10000]}\n")
     whole = _plan(TEXT + "grid: {window: [{mlp: {max: 100}}, {mlp: {max: 10000}}]}\n")
-
     assert {cell.series for cell in plan.cells} == {"kan", "mlp max=100", "mlp max=10000"}
     assert [cell.in_window for cell in plan.cells if cell.series == "mlp max=100"] == [False, False]
     assert len({cell.series for cell in whole.cells if cell.arm == "mlp"}) == 2
@@ -366,7 +340,6 @@ def test_weight_decay_can_vary_and_is_common_to_a_pack():
 def test_a_task_is_named_by_what_tells_it_from_others():
     """The label of a task is its target, and the fields in which it differs from other tasks of the same target."""
     text = TEXT.replace("[exp2d]", "[xy, exp2d, {target: exp2d, train_points: 3000}]")
-
     assert {cell.task for cell in _plan(text).cells} == {"xy", "exp2d train_points=1000", "exp2d train_points=3000"}
 
 
@@ -410,7 +383,6 @@ def test_contradictions_are_named(old, new, said):
     """A size given twice, or not at all, an unknown task: one sentence each."""
     with pytest.raises(HarnessError) as caught:
         make_plan(parse_experiment(TEXT.replace(old, new)), "test")
-
     assert said in str(caught.value)
 
 
@@ -419,7 +391,6 @@ def test_a_plan_is_frozen_and_read_back(tmp_path):
     plan = _plan(TEXT)
     freeze(plan, tmp_path)
     before = (tmp_path / "manifest.json").read_bytes()
-
     assert read_manifest(tmp_path) == plan == freeze(_plan(TEXT), tmp_path)
     assert (tmp_path / "manifest.json").read_bytes() == before
 
@@ -473,7 +444,6 @@ def test_a_field_that_was_left_out_at_its_default_is_seen_to_change(tmp_path):
     for name, texts in (("there", (TEXT, TEXT + "hold_out: 1\n")), ("back", (TEXT + "hold_out: 1\n", TEXT))):
         first, second = (_plan(text) for text in texts)
         freeze(first, tmp_path / name)
-
         with pytest.raises(HarnessError, match=r"differs in: hold_out\)"):
             freeze(second, tmp_path / name)
         with pytest.raises(HarnessError, match=r"differs in: hold_out\)"):
@@ -484,7 +454,6 @@ def test_a_field_that_was_left_out_at_its_default_is_seen_to_change(tmp_path):
 def test_a_damaged_manifest_is_refused(tmp_path, damage):
     """A manifest damaged by hand is named, with the next move; replanning keeps it aside."""
     (tmp_path / "manifest.json").write_text(damage)
-
     with pytest.raises(HarnessError, match="is damaged") as caught:
         read_manifest(tmp_path)
     assert caught.value.exit_code == 3
@@ -554,7 +523,6 @@ def test_only_runs_whose_numbers_changed_have_another_version_of_the_torch_engin
 def test_runs_of_the_fused_engine_are_packs_of_their_own():
     """No run gains by company there, so that workers share them evenly; the torch engine packs what computes alike."""
     alone, together = (_plan(TEXT + f"engine: {engine}\n") for engine in ("fused", "torch"))
-
     assert all(len(pack) == 1 for pack in alone.packs)
     assert max(map(len, together.packs)) > 1
 
@@ -594,7 +562,6 @@ def test_the_ladder_is_matched_by_its_sizes(architecture, free):
     text = TEXT.replace("{family: mlp, depth: 3}", architecture).replace("mlp: width", f"mlp: {free}")
     plan = _plan(text)
     runs = [planned.run for planned in plan.runs if planned.cell in {c.index for c in plan.cells if c.arm == "mlp"}]
-
     assert {run.engine for run in runs} == {"fused"}
     assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
 
@@ -614,7 +581,6 @@ def test_a_ladder_of_degrees_needs_no_match():
 
 def test_splines_of_a_rank_stand_before_the_map():
     text = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: [4], rank: 2}")
-
     assert "rank=2: a node has several splines only before the map; say place: before" in _refused(text)
 
 
@@ -632,7 +598,6 @@ def test_a_count_that_does_not_define_a_family_is_refused():
 def test_systems_too_large_for_levenberg_marquardt_are_infeasible_cells():
     """A dense matrix of as many rows as parameters must fit: what does not stays in the plan, with the limit."""
     plan = _plan(LEVENBERG.replace("at: [135, 1000]", "at: [135, 20000]"))
-
     told = [cell.infeasible for cell in plan.cells if cell.asked == 20000]
     assert len(told) == 2
     # The MLP has no ridge, so that its system is of the points' size.

@@ -1,7 +1,4 @@
-"""Trials: the points of a space at which an arm is trained.
-
-pytest tests/planning/test_trials.py
-"""
+"""Trials: the points of a space at which an arm is trained."""
 
 import itertools
 from unittest.mock import Mock
@@ -209,9 +206,7 @@ def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
     of_trial, of_pack = Mock(wraps=count.run_flops), Mock()
     monkeypatch.setattr(count, "run_flops", of_trial)
     monkeypatch.setattr(packs, "run_flops", of_pack)
-
     plan = planned(changed(("1.0e+6, 4.0e+6", "1.0e+9, 4.0e+9")))
-
     assert of_trial.call_count <= 5 * len(plan.runs)
     of_pack.assert_not_called()
 
@@ -220,7 +215,6 @@ def test_sides_have_equal_trials_in_all():
     other = "  other:\n    architecture: {family: mlp, depth: 3}\n    recipe: lbfgs\n    " + MLP_SPACE + "\nmatch:"
     both = ("sides: [kan, mlp]", "sides: [kan, [mlp, other]]"), ("mlp: width}", '"*": width}')
     plan = planned(changed(("\nmatch:", f"\n{other}"), *both))
-
     for asked in (40, 90):
         assert [one.trial for one in runs_of(plan, "kan", asked)] == [0, 1, 2, 3] * 2
         for arm in ("mlp", "other"):

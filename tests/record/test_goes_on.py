@@ -1,7 +1,4 @@
-"""`harness keep`, and that `run`, `submit` and `replay` go on from what it kept, on any machine.
-
-pytest tests/record/test_goes_on.py
-"""
+"""`harness keep`, and that `run`, `submit` and `replay` go on from what it kept, on any machine."""
 
 import json
 import shutil
@@ -138,7 +135,6 @@ def test_a_damaged_kept_file_stops_before_anything_is_trained(planned):
 def test_a_kept_file_is_merged_like_a_folder(planned):
     write_records(Path())
     _harness("keep", "experiments/made.yaml")
-
     assert "records: 42 new" in _harness("merge", str(KEPT), "--results", "other")
     assert _bytes(Path("other/runs")) == _bytes(Path("results/runs"))
     told = _harness("merge", str(KEPT), "--plan", "experiments/made.yaml")

@@ -1,7 +1,4 @@
-"""The file of kept records: every bit comes back, the same records make the same file, and nothing is lost of it.
-
-pytest tests/record/test_kept_records.py
-"""
+"""The file of kept records: every bit comes back, the same records make the same file, and nothing is lost of it."""
 
 import json
 import lzma
@@ -53,9 +50,7 @@ def test_a_line_has_every_bit_of_a_record(train, validation, test, median):
     losses = Metrics(train_rmse=train, validation_rmse=validation, test_rmse=test, test_root_median_square=median)
     record = made_record(PLAN.runs[0]).model_copy(update={"metrics": losses})
     data = sealed(record.model_dump(mode="json"))
-
     line = line_of(json.dumps(data, indent=1))
-
     assert "\n" not in line
     assert json.dumps(json.loads(line)) == json.dumps(data)
 
@@ -67,20 +62,16 @@ def test_the_same_records_make_the_same_bytes(here, runs, first, second):
     expected = _kept(here).read_bytes()
     grown = here / "grown" / KEPT_RECORDS
     shutil.rmtree(grown.parent, ignore_errors=True)
-
     for part in (runs[:first], runs[second:], runs):
         keep(part, here / "runs", grown)
-
     assert grown.read_bytes() == expected
 
 
 def test_what_is_kept_comes_back_as_it_was(here, tmp_path):
     """Merged into another folder, each record has the bytes of its file; those of other runs are left alone."""
     path = _kept(here)
-
     part = merge(path, frozenset(RUNS[:3]), tmp_path / "there")
     whole = merge(path, None, tmp_path / "there")
-
     assert (part.new, set(part.others)) == (tuple(sorted(RUNS[:3])), set(RUNS[3:]))
     assert (set(whole.new), set(whole.same)) == (set(RUNS[3:]), set(RUNS[:3]))
     for run in RUNS:
@@ -194,7 +185,6 @@ def test_only_records_that_are_asked_for_are_checked(here):
     path = _kept(here)
     first, second = sorted(RUNS)[:2]
     _rewrite(path, read_lines(path).by_run[first].text, f'{{"run_id":"{first}","record_schema":1}}')
-
     assert merge(path, frozenset({second}), here / "there").new == (second,)
     with pytest.raises(HarnessError, match="does not match its config"):
         record_in_line(read_lines(path).by_run[second], first, path)

@@ -73,7 +73,6 @@ def test_a_folder_without_records_is_a_mistake(manifest, tmp_path):
     publish(made_record(manifest.runs[0]), tmp_path / "here/runs")
     (tmp_path / "toys").mkdir()
     shutil.copy(record_path(tmp_path / "here/runs", manifest.runs[0].run_id), tmp_path / "toys/manifest.json")
-
     for name, said in (("none", "has no records"), ("toys", "has no records"), ("here", "the records to merge into")):
         with pytest.raises(HarnessError, match=said):
             merge(tmp_path / name, None, tmp_path / "here/runs")

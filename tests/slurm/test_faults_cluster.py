@@ -105,7 +105,6 @@ def assert_went_on(swept: Sweep) -> None:
 # ------------------------------------------------------------------------------------------------------- what is sent
 def test_more_jobs_than_an_array_may_have(narrow_testbed, tmp_path):
     swept = sweep(tmp_path, sizes=(20, 40, 80, 160), seeds=(0,))
-
     assert "4 jobs in 2 arrays" in swept.submit()
     swept.wait_until_over()
     assert [len(submission.jobs) for submission in swept.submissions()] == [2, 2]

@@ -97,9 +97,7 @@ def test_sbatch_took_the_jobs_and_says_that_it_did_not(testbed, tmp_path, monkey
     testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
     late = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
     monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" > /dev/null', f"echo '{late}' >&2", "exit 1"))
-
     assert "submitted: 1 jobs" in swept.submit()
-
     assert swept.states() == {"queued": 2}
 
 
@@ -195,7 +193,6 @@ def test_defaults_of_the_user_hide_no_jobs(testbed, tmp_path, monkeypatch):
     swept.submit()
     monkeypatch.setenv("SQUEUE_PARTITION", "urgent")
     monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)
-
     assert swept.states() == {"queued": 2}
 
 
@@ -310,7 +307,6 @@ def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
     swept = sweep(tmp_path, **LONG)
     disk(swept.results / "checkpoints").fill()
     swept.submit()
-
     swept.wait_until_over()
     assert_complete(swept)
     assert not swept.events("checkpoint")
@@ -322,9 +318,7 @@ def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
 def test_a_folder_that_is_read_only(disk, testbed, tmp_path, where):
     swept = sweep(tmp_path)
     disk(swept.results / where).make_read_only()
-
     refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
-
     assert refused.exit_code == 2
     assert f"{swept.results / where}" in refused.output
     assert "Read-only file system" in refused.output

@@ -53,7 +53,6 @@ def test_nodes_that_are_not_there(testbed, tmp_path):
     swept = sweep(tmp_path)
     swept.submit()
     wait_until(lambda: any("does not start before its nodes are back" in why for why in whys(swept)), 30, "it is told")
-
     assert swept.states() == {"queued": 2}
     assert all("(`sinfo`)" in move for move in next_moves(swept))
 
@@ -102,7 +101,6 @@ def test_jobs_that_slurm_has_forgotten_are_not_tried_for_ever(forgetful_testbed,
     swept.submit()
     wait_until(lambda: not forgetful_testbed.slurm("squeue", "-h", "--states=all"), 90, "SLURM forgets", every=1)
     monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)  # as if they had passed
-
     assert whys(swept) == {"its job has ended, before its worker began"}
     assert swept.harness("submit", "--profile", str(swept.profile), "--yes").exit_code == 3
     (run, *_) = swept.status()["runs"]

@@ -94,7 +94,6 @@ def test_a_rule_is_read_as_it_says():
 def test_a_mistake_is_a_sentence(rule, said):
     with pytest.raises(HarnessError, match=r"file\.yaml") as caught:
         _experiment(rule)
-
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -110,7 +109,6 @@ def test_a_mistake_is_a_sentence(rule, said):
 def test_a_plan_knows_the_tasks_of_its_rules(rule, said):
     with pytest.raises(HarnessError) as caught:
         make_plan(_experiment(rule), "test")
-
     assert said in str(caught.value)
     assert str(caught.value).startswith("decide.0.")
 
@@ -133,6 +131,5 @@ def test_a_family_is_the_tasks_of_a_target_by_their_inputs():
 
 def test_the_schema_says_what_each_quantity_is():
     said = " ".join(experiment_schema()["$defs"]["Decide"]["description"].split())
-
     for quantity in QUANTITIES.values():
         assert f"{quantity.name}: {quantity.summary}." in said

@@ -1,7 +1,4 @@
-"""Fields of files of before: a file that says one is told what to write instead, and a plan that holds one is read.
-
-pytest tests/spec/test_gone.py
-"""
+"""Fields of files of before: a file that says one is told what to write instead, and a plan that holds one is read."""
 
 import json
 import shutil

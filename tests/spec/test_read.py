@@ -29,20 +29,17 @@ def _error(text: str) -> str:
 
 def test_exponents_without_a_point_are_numbers():
     experiment = parse_experiment(VALID)
-
     assert experiment.recipes["adam"].optimizer.learning_rate == 0.001
 
 
 @pytest.mark.parametrize("word", ["on", "no", "off", "yes", "y", "n"])
 def test_words_stay_words(word):
     experiment = parse_experiment(VALID.replace("which?", word))
-
     assert experiment.question == word
 
 
 def test_octal_and_sexagesimal_traps_of_yaml_1_1_are_gone():
     experiment = parse_experiment(VALID.replace("which?", "1:30").replace("seeds: [0]", "seeds: [010]"))
-
     assert experiment.question == "1:30"
     assert experiment.seeds == (10,)
 
@@ -113,7 +110,6 @@ def test_a_mistake_is_named_with_its_path_value_and_remedy(old, new, said):
 def test_every_mistake_has_a_line():
     """Three mistakes are three lines: nobody mends a file one run at a time."""
     text = VALID.replace("hidden: [5]", "hiden: [5]").replace("axis: params", "axis: parms").replace("[0]", "[]")
-
     assert len(_error(text).splitlines()) == 3
 
 
@@ -145,9 +141,7 @@ def test_grid_and_zip_axes_make_variants():
 def test_a_scale_is_the_file_with_what_it_changes():
     """A scale replaces the values that it names and leaves the rest; without one the file is read as it stands."""
     text = VALID + "scales: {short: {seeds: [7], arms.kan.architecture.order: 2}}\n"
-
     full, short = parse_experiment(text), parse_experiment(text, scale="short")
-
     assert full == parse_experiment(VALID)
     assert (short.seeds, short.arms["kan"].architecture.order) == ((7,), 2)
     assert short.arms["mlp"] == full.arms["mlp"]
@@ -156,16 +150,13 @@ def test_a_scale_is_the_file_with_what_it_changes():
 def test_what_an_alias_repeats_is_changed_alone():
     text = VALID.replace("optimizer: {", "optimizer: &same {")
     text = text.replace("seeds:", "  other: {optimizer: *same, max_evaluations: 10}\nseeds:")
-
     short = parse_experiment(text + "scales: {short: {recipes.other.optimizer.learning_rate: 0.5}}\n", scale="short")
-
     rates = {name: recipe.optimizer.learning_rate for name, recipe in short.recipes.items()}
     assert rates == {"adam": 0.001, "other": 0.5}
 
 
 def test_a_scale_changes_one_item_of_a_list_by_its_number():
     text = VALID.replace("seeds: [0]", "seeds: [0, 1, 2]")
-
     assert parse_experiment(text + "scales: {short: {seeds.1: 7}}\n", scale="short").seeds == (0, 7, 2)
 
 
@@ -196,19 +187,16 @@ def test_a_scale_that_is_not_there_or_changes_nothing_known_is_named(scales, sai
 def test_zip_lists_must_be_equally_long():
     """Lockstep lists of different lengths would drop values silently."""
     text = VALID + "zip: {tasks: [exp2d, xy], match.tol: [0.1]}\n"
-
     assert "zip: the lists must be equally long" in _error(text)
 
 
 def test_an_axis_through_an_unknown_field_is_named():
     text = VALID + "grid: {arms.kan.architecture.gird: [3, 5]}\n"
-
     assert "arms.kan.architecture.gird: unknown field; did you mean 'grid'?" in _error(text)
 
 
 def test_the_schema_accepts_what_the_reader_accepts():
     schema = experiment_schema()
-
     gone = {"tune", "allow_unequal_tuning"}  # which only old plans hold
     assert set(schema["properties"]) == {*Experiment.model_fields, "scales"} - gone
     references = {part.split('"')[0] for part in json.dumps(schema).split('"#/$defs/')[1:]}
@@ -218,7 +206,6 @@ def test_the_schema_accepts_what_the_reader_accepts():
 def test_experiments_can_be_built_in_python():
     """The same objects come from Python: the file is one way to write them, not the only one."""
     read = parse_experiment(VALID)
-
     assert Experiment(**read.model_dump(exclude_unset=True)) == read
 
 

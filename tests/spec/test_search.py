@@ -1,7 +1,4 @@
-"""What a file may say of a search: every mistake is one sentence, and files without one are what they were.
-
-pytest tests/spec/test_search.py
-"""
+"""What a file may say of a search: every mistake is one sentence, and files without one are what they were."""
 
 import pytest
 from made_searched import TEXT, changed, planned
@@ -139,7 +136,6 @@ def test_mistakes_of_several_parts():
 
 def test_runs_are_counted_before_they_are_made():
     told = said(("runs: 4", "runs: 16384"), ("replicates: 2", "replicates: 100"))
-
     assert told.startswith(f"{2 * 2 * 16384 * 100:,} runs, at most 1,000,000 can be planned")
 
 
@@ -147,7 +143,6 @@ def test_a_space_without_any_point_that_meets_a_budget_says_why():
     """The plan names the nearest sizes of a point that was tried, once a budget and arm."""
     told = said(("at: [40, 90]", "at: [3, 4]"), ("tol: 0.3", "tol: 0.001"))
     never = "0 of 4 settings of replicate 0 can have it: params.trainable=3"
-
     assert told.startswith("match.at: no cell of tiny is feasible; change match.at to values named here, or")
     assert f"\n  xy kan: {never}" in told
     assert "of the last point that was tried, {'architecture.order'" in told

@@ -33,7 +33,6 @@ def test_a_set_value_is_the_file_with_that_value(file):
     """The same experiment, hash and all, as if it had been written; over a scale too, and the later one counts."""
     written = parse_experiment(TEXT.replace("at: [30, 60]", "at: [30, 90]").replace("depth: 2", "depth: 3"))
     set_here = settings_of(["match.at=[1]", "arms.mlp.architecture.depth=3", "match.at=[30, 90]"])
-
     assert content_hash(read_experiment(file, settings=set_here)) == content_hash(written)
     assert read_experiment(file, "short", settings_of(["seeds=[7]"])).seeds == (7,)
     assert read_experiment(file, "short", settings_of(["seeds=[7]"])).match.at == (30,)
@@ -43,7 +42,6 @@ def test_a_set_value_is_the_file_with_that_value(file):
 def test_folders_say_what_is_set(file, tmp_path):
     """In any order of the options; the file as it stands keeps its own, and long ones are known by a hash."""
     one, other = settings_of(["seeds=[5]", "match.at=[30, 60]"]), settings_of(["match.at=[30,60]", "seeds=[5]"])
-
     assert folder_of(file, tmp_path, settings=one) == folder_of(file, tmp_path, settings=other)
     assert folder_of(file, tmp_path, "short", settings=one).name == "toy-short+match.at=30_60+seeds=5"
     assert folder_of(file, tmp_path).name == "toy"

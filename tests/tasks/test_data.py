@@ -60,7 +60,6 @@ def test_the_page_of_tasks_has_their_numbers(name):
     page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
     (row,) = re.findall(rf"^\| `{name}` \|(.*)$", page, re.M)
     cells = [cell.strip() for cell in row.split("|")]
-
     assert cells[:2] == [f"{len(data.x):,}", str(data.inputs)]
     assert cells[3] == ("cross-entropy" if data.classes else "RMSE")
 
@@ -72,7 +71,6 @@ def test_randhie_is_the_logarithm_of_visits_of_all_rows():
 def test_camera_is_the_photograph_at_its_pixels():
     """x to the right and y upwards in [-1, 1], grey values from 0 to 1: the sky in the upper left is light."""
     data = load_data("camera")
-
     assert np.abs(data.x).max() == 1 - 1 / 512
     assert data.x[0].tolist() == [-1 + 1 / 512, 1 - 1 / 512]
     upper_left = (data.x[:, 0] < -0.8) & (data.x[:, 1] > 0.8)
@@ -118,7 +116,6 @@ def test_fewer_points_are_the_first_ones_and_move_no_other_row():
     few, all_ = (
         draw(resolve(Task(target="digits", **fields)), 3) for fields in ({"train_points": 100}, {"test_points": 50})
     )
-
     assert np.array_equal(few.train.y, all_.train.y[:100])
     assert np.array_equal(few.test.y[:50], all_.test.y)
     assert len(few.train.x) == 100
@@ -141,7 +138,6 @@ def test_training_points_span_the_knots_of_a_kan(name):
 
 def test_targets_of_a_regression_are_standardised_by_training_points():
     splits = draw(resolve(Task(target="diabetes")), 0)
-
     assert splits.train.y.mean() == pytest.approx(0, abs=1e-12)
     assert splits.train.y.std() == pytest.approx(1, abs=1e-12)
     assert splits.test.y.mean() != pytest.approx(0, abs=1e-6)
@@ -169,7 +165,6 @@ def test_other_data_are_another_run(monkeypatch):
 def test_without_its_package_a_task_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     load_data.cache_clear()
-
     with pytest.raises(HarnessError, match=r"wine: it comes with scikit-learn.* pip install -e '\.\[data\]'"):
         load_target("wine")
 
@@ -222,6 +217,5 @@ def test_a_file_that_is_silent_takes_all_that_there_is():
 def test_the_knots_of_data_are_moved_by_training_points_only():
     """There is no box from which fresh points could be drawn."""
     text = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {points: domain}")
-
     with pytest.raises(HarnessError, match=r"recipes.fast.grid_updates.points=domain: wine is data.* points: train"):
         make_plan(parse_experiment(text), "plan")

@@ -256,7 +256,6 @@ def test_tasks_of_one_file_are_told_apart_by_what_they_learn(folder):
         "tasks: [{target: {data: t.csv, inputs: [a, b], output: y}}, {target: {data: t.csv, inputs: [a], output: y}}]",
     )
     plan = make_plan(parse_experiment(text), "t", folder)
-
     assert sorted(plan.formulas) == ["t.csv inputs=('a', 'b')", "t.csv inputs=('a',)"]
 
 
@@ -298,7 +297,6 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
 )
 def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, said, wrong):
     written(tmp_path, "t.csv", pd.DataFrame(columns))
-
     with pytest.raises(HarnessError, match=wrong):
         learnt(tmp_path, **{"name": said.pop("data", "t.csv"), **said})
 
@@ -316,7 +314,6 @@ def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, said, wrong
 )
 def test_fields_that_disagree_are_refused_where_they_stand(said, wrong):
     text = TEXT.replace("inputs: [a, b], output: OUTPUT", f"{said}, output: y")
-
     with pytest.raises(HarnessError, match=f"<text>:3: .*{wrong}"):
         parse_experiment(text)
 
@@ -384,7 +381,6 @@ def test_who_splits_the_rows_is_said(tmp_path):
     written(tmp_path, "test.csv", table(7, seed=1))
     own = known_data(learnt(tmp_path, inputs=["a", "b"], test="test.csv"))
     by_seed = known_data(learnt(tmp_path, inputs=["a", "b"]))
-
     assert own.parts_words == (
         "57 rows, split by the file; of those not for testing, the seed takes a fifth for validation"
     )

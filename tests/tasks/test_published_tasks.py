@@ -33,9 +33,7 @@ COMMANDS = {"frac", "sqrt", "exp", "sin", "cos", "arcsin", "ln", "pi"}
 @pytest.mark.parametrize("name", special.TASKS)
 def test_special_functions_are_those_of_another_library(name):
     points = np.random.default_rng(0).uniform(0.1, 1, size=(20, 2))
-
     expected = [float(MPMATH[name](*point)) for point in points]
-
     assert load_target(name).function(points) == pytest.approx(expected, rel=1e-11)
 
 
