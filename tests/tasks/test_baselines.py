@@ -1,4 +1,4 @@
-"""What a network must beat: the test errors of a constant and of a linear model are those of theory and scikit-learn."""
+"""What a network must beat: the errors of a constant and of a linear model, as theory and scikit-learn have them."""
 
 import json
 
