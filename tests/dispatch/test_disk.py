@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
+from made_submission import job, submission, write
 
 import harness
 from harness.base.errors import HarnessError
@@ -29,7 +30,6 @@ from harness.dispatch.disk import disk_bytes
 from harness.dispatch.events import EventLog, read_attempts
 from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, on_disk, removable, remove
 from harness.dispatch.profile import Profile
-from harness.dispatch.submission import SentJob, Submission, now, write_submission
 from harness.record import record_path
 from harness.show.disk import disk_words, size_words
 from harness.spec import read_manifest
@@ -67,10 +67,8 @@ class Swept(NamedTuple):
 
     def harness(self, command: str, name: str | None = None, *options: str) -> Result:
         files = [str(self.folder / f"{name}.yaml")] if name else []
-        done = CliRunner().invoke(main, [command, *files, *options, "--results", str(self.results)])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
+        words = [command, *files, *options, "--results", str(self.results)]
+        return CliRunner().invoke(main, words, catch_exceptions=False)
 
     def train(self, name: str) -> None:
         """Plan an experiment as its file is now, and train its runs."""
@@ -351,20 +349,17 @@ def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
     assert str(place) in swept.harness("clean").output
 
 
-def _send_off(swept: Swept, name: str, snapshot: str, profile: Profile | None, identity: str) -> None:
+def _send_off(swept: Swept, name: str, snapshot: str) -> None:
+    """A job of all packs, sent off elsewhere by somebody."""
     manifest = read_manifest(swept.results / name)
-    jobs = (SentJob(packs=manifest.packs, pack_seconds=(1.0,), seconds=1.0),)
-    where = {"host": "there", "profile": profile, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
-    sent = Submission(
-        id=identity, experiment=name, at=now(), jobs=jobs, snapshot=snapshot, roots=(), cluster="c", user="u", **where
-    )
-    write_submission(swept.results / name, sent, {planned.run_id: planned.run for planned in manifest.runs})
+    where = {"host": "there", "profile": Profile(time_minutes=60), "cluster": "c", "user": "u", "snapshot": snapshot}
+    write(swept.results / name, submission(name, (job(*manifest.packs),), **where), manifest)
 
 
 def test_the_snapshot_of_a_job_stays_while_it_runs_or_may(made, swept, monkeypatch):
     monkeypatch.setenv("PATH", str(swept.folder))
     (snapshot,) = [Path(path).name for path in made.expected["snapshots"]]
-    _send_off(swept, "going", snapshot, Profile(time_minutes=60), "5ub")
+    _send_off(swept, "going", snapshot)
     assert swept.leftovers()["snapshots"] == set()
     assert "not verified (there is no SLURM here)" in swept.harness("clean").output
     for command in ("sbatch", "squeue"):  # it lists no job of another user

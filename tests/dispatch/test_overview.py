@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import chdir
@@ -12,11 +11,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from made_submission import send_off
 
 from harness.cli import main
 from harness.dispatch.profile import Profile
 from harness.dispatch.state import WENT_WRONG
-from harness.dispatch.submission import SentJob, Submission, now, write_order, write_submission
+from harness.dispatch.submission import write_order
 from harness.spec import read_manifest
 from tests.guard.workplace import GUARD, make_records, make_searched
 
@@ -38,10 +38,7 @@ NETWORK_BYTES = 1000
 
 
 def _harness(*words: str) -> Result:
-    done = CliRunner().invoke(main, words)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
+    return CliRunner().invoke(main, words, catch_exceptions=False)
 
 
 def _told(*words: str) -> dict[str, Any]:
@@ -53,15 +50,6 @@ def _plan(name: str, seeds: list[int], more: str = "") -> None:
     assert _harness("plan", f"{name}.yaml").exit_code == 0
 
 
-def _send_off(name: str, profile: Profile | None = None) -> None:
-    """A submission of the whole plan to SLURM or to this machine, of which no worker has begun yet."""
-    manifest = read_manifest(RESULTS / name)
-    jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in manifest.packs)
-    where = {"host": socket.gethostname(), "profile": profile, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
-    sent = Submission(id="5ub", experiment=name, at=now(), jobs=jobs, snapshot="c0de", roots=(), **where)
-    write_submission(RESULTS / name, sent, {planned.run_id: planned.run for planned in manifest.runs})
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     """Experiments that are whole, queued in part, queued by another one, cancelled, between looks, and searched."""
@@ -70,7 +58,7 @@ def made(tmp_path_factory) -> Path:
         _plan("whole", [0, 1])
         make_records("whole")
         _plan("half", [1, 2, 3])
-        _send_off("half")
+        send_off(RESULTS / "half")
         _plan("beside", [3, 4])
         _plan("given_up", [5])
         write_order(RESULTS / "given_up", "cancel", read_manifest(RESULTS / "given_up").run_ids(), "a test")
@@ -116,7 +104,7 @@ def test_every_plan_is_counted_as_its_own_status_does(here):
 
 def test_runs_of_which_slurm_cannot_be_asked_are_taken_for_alive(here, monkeypatch):
     monkeypatch.setenv("PATH", str(here))
-    _send_off("looked", Profile())
+    send_off(RESULTS / "looked", profile=Profile())
     (looked,) = [one for one in _told("status")["experiments"] if one["name"] == "looked"]
     assert (looked["missing"], looked["queued"], looked["not_verified"], looked["later"]) == (8, 8, 8, 0)
     line = "looked: 8 runs on their way are not verified; `harness status results/looked` says why"

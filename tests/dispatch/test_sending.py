@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from made_submission import send_off
 
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.cli.options import confirm
 from harness.dispatch.jobs import Job, PredictedPack
 from harness.dispatch.state import RunState
-from harness.dispatch.submission import SentJob, Submission, now, one_submitter, write_order, write_submission
+from harness.dispatch.submission import one_submitter, write_order
 from harness.show.sweeps import Offer, offer_lines, status_table
 from harness.spec import read_manifest
 
@@ -95,21 +96,12 @@ def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
 
 
 # -------------------------------------------------------------------------------------------------------------- twins
-def _send_off(folder: Path) -> None:
-    """Write a submission of all runs of a plan, with nobody to train them."""
-    manifest = read_manifest(folder)
-    jobs = (SentJob(packs=manifest.packs, pack_seconds=(1.0,), seconds=1.0),)
-    where = {"host": "here", "profile": None, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
-    sent = Submission(id="5ub", experiment="first", at=now(), jobs=jobs, snapshot="c0de", roots=(), **where)
-    write_submission(folder, sent, {planned.run_id: planned.run for planned in manifest.runs})
-
-
 def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     """run refuses and names its folder; submit sends off the others, cancel takes back nothing of it, status tells."""
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
     results = tmp_path / "results"
     _harness(first, "plan")
-    _send_off(results / "first")
+    send_off(results / "first")
 
     refused = _harness(twin, "run")
     assert refused.exit_code == 3
@@ -133,7 +125,7 @@ def test_what_another_user_may_not_read_is_not_verified(tmp_path):
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
     _harness(first, "plan")
     sent = tmp_path / "results" / "first" / "submissions"
-    _send_off(sent.parent)
+    send_off(sent.parent)
     os.chown(sent, 65534, 65534)
 
     def told(command: str, file: Path) -> str:

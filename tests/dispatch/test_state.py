@@ -4,6 +4,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from made_submission import job, submission
 
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt
@@ -22,7 +23,7 @@ from harness.dispatch.state import (
     states,
     unexplained,
 )
-from harness.dispatch.submission import Instruction, SentJob, Submission
+from harness.dispatch.submission import Instruction
 from harness.dispatch.waiting import WAITING
 from harness.show.sweeps import spending_words
 
@@ -35,20 +36,8 @@ def _at(seconds):
 
 
 def _submission(identity="s", at=0, profile=True):
-    job = SentJob(packs=((RUN, "other"), ("third",)), pack_seconds=(1.0, 1.0), seconds=2.0)
-    return Submission(
-        id=identity,
-        experiment="e",
-        at=_at(at),
-        host="login",
-        profile=Profile() if profile else None,
-        slots=1,
-        checkpoint_seconds=60.0,
-        device="cpu",
-        snapshot="c0de",
-        roots=(),
-        jobs=(job,),
-    )
+    where = {"host": "login", "profile": Profile() if profile else None}
+    return submission("e", (job((RUN, "other"), ("third",)),), id=identity, at=_at(at), **where)
 
 
 def _attempt(*events, identity="a", submission="s", at=10, beat=20):
@@ -344,7 +333,7 @@ def test_hours_of_a_gpu_count_once_however_many_packs_share_it():
         update={
             "profile": Profile(gpus="a100:1", cpus=4, packs_per_gpu=4),
             "slots": 4,
-            "jobs": (SentJob(packs=packs, pack_seconds=(minute,) * 4, seconds=minute),),
+            "jobs": (job(*packs, seconds=minute).model_copy(update={"seconds": minute}),),
         }
     )
     done = [{"event": "pack_done", "runs": [run], "statuses": ["done"], "seconds": minute} for (run,) in packs]

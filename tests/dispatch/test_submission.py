@@ -9,11 +9,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from made_submission import job, submission, write
 
 from harness.base.errors import HarnessError
 from harness.dispatch.submission import (
-    SentJob,
-    Submission,
     cancelled,
     now,
     one_submitter,
@@ -22,7 +21,6 @@ from harness.dispatch.submission import (
     read_submissions,
     retrying,
     write_order,
-    write_submission,
 )
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
@@ -41,34 +39,23 @@ def plan():
     return make_plan(parse_experiment(EXPERIMENT), "example")
 
 
-def _submission(plan, identity="5ub"):
-    jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in plan.packs)
-    fields = {
-        "experiment": "example",
-        "at": now(),
-        "host": "here",
-        "profile": None,
-        "slots": 2,
-        "checkpoint_seconds": 60.0,
-        "device": "cpu",
-    }
-    return Submission(id=identity, snapshot="c0de", roots=("/code",), jobs=jobs, **fields)
+def _submission(plan):
+    return submission("example", tuple(map(job, plan.packs)), host="here", roots=("/code",), slots=2)
 
 
 def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
     specs = {planned.run_id: planned.run for planned in plan.runs}
-    written = _submission(plan)
-    write_submission(tmp_path, written, specs)
+    written = write(tmp_path, _submission(plan), plan)
     assert read_submissions(tmp_path) == [written]
-    for place, job in enumerate(written.jobs):
+    for place, sent in enumerate(written.jobs):
         read = read_job(tmp_path, "5ub", place)
-        assert read.ids == job.packs
-        assert read.packs == tuple(tuple(specs[run] for run in pack) for pack in job.packs)
+        assert read.ids == sent.packs
+        assert read.packs == tuple(tuple(specs[run] for run in pack) for pack in sent.packs)
 
 
 def test_a_submission_that_was_changed_by_hand_is_put_together_from_its_jobs(plan, tmp_path):
     """Files of a submission are sealed: the damaged one is named, and its jobs are known by their own files."""
-    write_submission(tmp_path, _submission(plan), {planned.run_id: planned.run for planned in plan.runs})
+    write(tmp_path, _submission(plan), plan)
     path = tmp_path / "submissions" / "5ub" / "submission.json"
     path.write_text(path.read_text().replace("c0de", "c0d0"))
     (found,) = read_submissions(tmp_path)
@@ -143,7 +130,7 @@ def test_of_many_that_would_take_over_a_stale_lock_one_does(tmp_path):
 
 def test_a_retry_counts_for_what_is_sent_after_it(plan, tmp_path):
     with retrying(tmp_path, plan.run_ids()):
-        write_submission(tmp_path, _submission(plan), {planned.run_id: planned.run for planned in plan.runs})
+        write(tmp_path, _submission(plan), plan)
     (order,), (sent,) = read_orders(tmp_path), read_submissions(tmp_path)
     assert order.at < sent.at
     with pytest.raises(HarnessError), retrying(tmp_path, plan.run_ids()):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
+from made_submission import send_off
 
 from harness.cli import main
 from harness.dispatch.cluster import user
@@ -17,15 +18,11 @@ from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import (
     Instruction,
-    SentJob,
-    Submission,
     now,
     read_orders,
     write_order,
-    write_submission,
 )
 from harness.spec import read_manifest
-from harness.study.folders import planned_runs
 
 EXPERIMENT = """
 question: Where are they?
@@ -64,30 +61,16 @@ class Sweep(NamedTuple):
         assert self.harness("plan", "--replan").exit_code == 0
 
     def harness(self, command: str, *options: str) -> Result:
-        done = CliRunner().invoke(main, [command, str(self.file), *options, "--results", str(self.results)])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
+        words = [command, str(self.file), *options, "--results", str(self.results)]
+        return CliRunner().invoke(main, words, catch_exceptions=False)
 
     def status(self) -> dict[str, Any]:
         return json.loads(self.harness("status", "--json").stdout)
 
     def send(self, identity="5ub", at=LONG_AGO, listed="PENDING", **more: Any) -> None:
         """A submission of one job a pack of the plan as it stands, which squeue lists in this state."""
-        manifest = read_manifest(self.folder)
-        jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in manifest.packs)
-        fields = {
-            "profile": Profile(),
-            "slots": 1,
-            "checkpoint_seconds": 60.0,
-            "device": "cpu",
-            "snapshot": "c0de",
-            "roots": (),
-            "host": socket.gethostname(),
-        }
-        sent = Submission(id=identity, experiment=manifest.name, at=at, jobs=jobs, **(fields | more))
-        write_submission(self.folder, sent, planned_runs(manifest))
-        lines = [f"7_{place}|{sent.name}|{listed}|Priority\n" for place in range(len(jobs))]
+        sent = send_off(self.folder, id=identity, at=at, **{"profile": Profile()} | more)
+        lines = [f"7_{place}|{sent.name}|{listed}|Priority\n" for place in range(len(sent.jobs))]
         (self.cluster / "queue").write_text("".join(lines))
 
     def ended(self) -> list[str]:

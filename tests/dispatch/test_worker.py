@@ -4,6 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from made_submission import job, submission, write
 
 from harness.base.errors import HarnessError
 from harness.dispatch.events import EventLog
@@ -11,7 +12,7 @@ from harness.dispatch.profile import Profile
 from harness.dispatch.reconcile import gather, reconcile, spending, start_seconds, stillborn
 from harness.dispatch.slurm import log_path, sent_log
 from harness.dispatch.state import RunState
-from harness.dispatch.submission import SentJob, Submission, keep_number, now, write_order, write_submission
+from harness.dispatch.submission import keep_number, write_order
 from harness.dispatch.worker import run_job
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
@@ -35,26 +36,11 @@ def _known(folder):
     return gather(folder, (), records=None)
 
 
-def _job(packs):
-    return SentJob(packs=tuple(packs), pack_seconds=(1.0,) * len(packs), seconds=1.0 * len(packs))
-
-
 def _sent(plan, folder, **fields):
     """A submission of the plan's runs in one job, as it lies in the folder of the experiment."""
-    submission = Submission(
-        id="5ub",
-        experiment="example",
-        host="here",
-        slots=1,
-        checkpoint_seconds=60.0,
-        device="cpu",
-        snapshot="c0de",
-        roots=(str(folder.parent / "snapshots" / "c0de" / "0"),),
-        results=str(folder.parent),
-        **{"profile": None, "at": now(), "jobs": (_job(plan.packs),)} | fields,
-    )
-    write_submission(folder, submission, {planned.run_id: planned.run for planned in plan.runs})
-    return submission
+    where = {"host": "here", "roots": (str(folder.parent / "snapshots" / "c0de" / "0"),), "results": str(folder.parent)}
+    jobs = fields.pop("jobs", (job(*plan.packs),))
+    return write(folder, submission("example", jobs, **where | fields), plan)
 
 
 def test_a_worker_without_its_snapshot_trains_nothing(plan, tmp_path):
@@ -78,7 +64,7 @@ def sent(plan, tmp_path, monkeypatch):
     for command in ("sbatch", "squeue", "sacct", "scontrol"):
         (tmp_path / "bin" / command).symlink_to("/bin/true")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    jobs = tuple(_job([pack]) for pack in plan.packs)
+    jobs = tuple(map(job, plan.packs))
     at = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="microseconds")
     return _sent(plan, tmp_path / "example", profile=Profile(setup=("false",)), jobs=jobs, at=at)
 
