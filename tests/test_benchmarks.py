@@ -46,11 +46,9 @@ def test_a_vmapped_ensemble_trains_as_its_networks_by_themselves():
         networks = [make().double() for _ in range(3)]
         together = plain.ensemble(iter(networks).__next__, x, classes, batch=12, lanes=3)
         alone = [plain.one_network(lambda one=one: one, x, classes, batch=12) for one in networks]
-
         for training in (together, *alone):
             for _ in range(5):
                 training.step()
-
         for name, stacked in together.parameters.items():
             own = torch.stack([one.parameters[name].detach() for one in alone])
             torch.testing.assert_close(stacked, own, rtol=1e-10, atol=1e-12)
@@ -65,7 +63,6 @@ def test_memory_and_operations_are_those_of_the_work():
 
     measured = Measured()
     measured.made["work"] = None, Work(run, evaluations=1, lanes=2), 1
-
     assert measured.peak("work") == pytest.approx(4e6, rel=1e-3)
     found = measured.operations("work")
     assert found["launches"] == 4

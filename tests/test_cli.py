@@ -91,7 +91,6 @@ def finished(tmp_path_factory) -> Path:
 def test_run_leaves_table_fits_figures_and_report(finished):
     """One command writes everything the README promises, and each file holds what its name says."""
     folder = finished / "results" / "tiny"
-
     table = pd.read_csv(folder / "runs.csv")
     assert len(table) == 2 * 3 * 2
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "runs.parquet"), table, check_dtype=False)
@@ -116,9 +115,7 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
     read = []
     monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
     monkeypatch.chdir(finished)
-
     done = _invoke("run", "tiny.yaml")
-
     assert done.exit_code == 0
     assert sorted(path.name for path in read) == sorted(path.name for path in records)
     assert "all 12 runs have records" in done.stdout
@@ -331,10 +328,8 @@ def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
 def test_plan_as_json_is_the_manifest(tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
-
     plan = ["plan", str(file), "--results", str(tmp_path), "--json"]
     shown, of_packs = json.loads(_invoke(*plan).output), json.loads(_invoke(*plan, "--packs").output)
-
     frozen = json.loads((tmp_path / "tiny" / "manifest.json").read_text())
     del frozen["checksum"]
     assert shown == {"format": FORMAT, **frozen, "pack_costs": None}
@@ -373,9 +368,7 @@ def test_a_bad_file_is_one_sentence_and_nothing_trains(tmp_path, monkeypatch):
     Path("bad.py").write_text(BAD_TARGETS)
     for case, (old, new, said) in BAD_FILES.items():
         Path("tiny.yaml").write_text(TINY.replace(old, new))
-
         done = _invoke("run", "tiny.yaml")
-
         assert done.exit_code == 2, case
         assert said in done.stderr
         told = [line for line in done.stderr.splitlines() if not line.startswith("importing bad from ")]
@@ -398,7 +391,6 @@ def test_a_full_disk_is_no_mistake(disk, tmp_path):
     command = ("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "results"))
     small = disk(tmp_path / "results")
     small.fill()
-
     done = _invoke(*command)
     assert done.exit_code == 3
     assert "No space left on device; make room there, and run the same command again" in done.output
@@ -410,13 +402,11 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "taken").write_text("a file")
     (tmp_path / "broken").symlink_to(tmp_path / "gone")
-
     for name, why in (
         ("taken", "/tiny: Not a directory"),
         ("broken", f": a link to {tmp_path / 'gone'}, which is not"),
     ):
         done = _invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name))
-
         assert done.exit_code == 2
         assert f"error: {tmp_path / name}{why}" in done.output
         assert "choose another --results folder" in done.output
@@ -515,7 +505,6 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
 
     monkeypatch.setattr("harness.study.training.train_here", crash)
     done = _invoke("run", str(file), "--results", str(tmp_path / "results"))
-
     assert done.exit_code == 3
     assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output
     assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()
@@ -530,9 +519,7 @@ def test_a_worker_that_dies_is_told(tmp_path):
     text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120]", "at: [40]")
     text = re.sub("  kan: .*\n", "", text).replace("kan: grid, ", "").replace("seeds: [0, 1]", "seeds: [0]")
     (tmp_path / "tiny.yaml").write_text(text)
-
     done = _harness("run", "tiny.yaml", cwd=tmp_path)
-
     assert done.returncode == 3
     assert "a worker process died (out of memory?)" in done.stderr
     assert "Traceback" not in done.stderr
@@ -544,10 +531,8 @@ def test_characters_that_act_on_a_terminal_are_shown(tmp_path):
     rows = [f"{name},{n},{1 / n + 0.01 / n**2}" for name in names for n in (1, 10, 100, 1000, 10_000, 100_000)]
     (tmp_path / "t.csv").write_text("\n".join(["arch,n,y", *rows]), encoding="utf-8")
     words = ["fit", str(tmp_path / "t.csv"), "--x", "n", "--y", "y", "--by", "arch"]
-
     fitted = CliRunner().invoke(main, words)
     refused = CliRunner().invoke(main, [*words, "--where", "arch=c"])
-
     assert (fitted.exit_code, refused.exit_code) == (0, 2)
     for said in (fitted.output, refused.output):
         assert "\\u202ea" in said

@@ -52,7 +52,6 @@ def test_open_says_where_the_report_is(tmp_path, monkeypatch):
     absent = CliRunner().invoke(main, ["open", "toy.yaml"])
     (tmp_path / "results" / "toy").mkdir(parents=True)
     (tmp_path / "results" / "toy" / "report.html").touch()
-
     assert absent.exit_code == 2
     assert "results/toy/report.html is not there yet; `harness run toy.yaml` writes it" in absent.output
     assert said("open", "toy.yaml") == "results/toy/report.html\n"

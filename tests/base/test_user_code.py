@@ -163,14 +163,12 @@ def f(x):
 def test_ctrl_c_in_code_of_the_users_ends_the_command_with_130(tmp_path):
     """A real one does, also where the code takes it for something else; one that the code raises is a mistake in it."""
     arguments = write(tmp_path, "odd_sleep", SWALLOWS, "{target: 'odd_sleep:f', inputs: 2}", MLP, "float64")
-
     with harness(tmp_path, *arguments) as process:
         until = time.monotonic() + 60
         while not (tmp_path / "begun").exists() and time.monotonic() < until:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
-
     assert (process.returncode, stdout) == (130, "")
     assert stderr.splitlines()[-1] == "error: stopped; run the same command again to go on"
     assert "importing odd_sleep from" in stderr.splitlines()[0]
@@ -197,10 +195,8 @@ class Net(nn.Linear):
 def test_a_worker_outlives_code_that_exits_and_does_not_wait_for_threads(tmp_path):
     both = f"{MLP}, sizes: {{width: [4]}}, recipe: fast}}\n  own: {{module: 'odd_workers:Net', size: width"
     write(tmp_path, "odd_workers", IN_WORKERS, "{target: 'odd_workers:f', inputs: 1}", both, "float64")
-
     with harness(tmp_path, "run", "odd_workers.yaml", "--workers", "1") as process:
         stdout, stderr = process.communicate(timeout=600)
-
     assert process.returncode == 3, stderr
     assert "1 packs crashed (first: code of a task or network tried to end the process (SystemExit: 0))" in stderr
     assert "Traceback" not in stderr

@@ -436,10 +436,8 @@ def test_the_other_bases_are_their_definitions():
     x = samples(50, 4)
     layer = build(RbfKanShape(shape=(4, 3), grid=5))[0]
     torch.testing.assert_close(layer.normalise(x), F.layer_norm(x, (4,), layer.gain, layer.shift))
-
     polynomials = build(ChebyshevKanShape(shape=(4, 3), degree=6))[0].polynomials(x)
     torch.testing.assert_close(polynomials, torch.cos(torch.arange(7) * torch.arccos(x)[..., None]))
-
     rational = build(RationalKanShape(shape=(4, 3), groups=2))[0]
     p = np.polynomial.Polynomial(rational.numerator.numpy())(x.numpy())
     for group, nodes in enumerate(([0, 1], [2, 3])):

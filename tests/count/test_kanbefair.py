@@ -42,7 +42,6 @@ def test_the_convention_is_the_formula(shape):
     with_base, without = count(KanShape(shape=shape, grid=5)), count(KanShape(shape=shape, grid=5, base=False))
     spline = count(SplineMlpShape(shape=shape, grid=5))
     before = count(SplineMlpShape(shape=shape, grid=5, place="before"))
-
     assert with_base["params.kanbefair"] == kanbefair.kan_parameters(shape, 5, 3, "silu")
     assert without["params.kanbefair"] == kanbefair.kan_parameters(shape, 5, 3, "zero")
     assert without["flops_forward.kanbefair"] == sum(kanbefair.kan_layer_flops(*pair, 5, 3, "zero") for pair in pairs)

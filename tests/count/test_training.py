@@ -47,9 +47,7 @@ TASK = RunTask(target="xy", fingerprint="1", inputs=2, low=-1.0, high=1.0, **POI
 
 def test_training_is_twice_the_first_layer_and_three_times_the_rest():
     network = MlpShape(shape=(2, 8, 8, 1))
-
     counted = training_flops([Work(network, evaluations=10, samples=100, iterations=10)], ADAM)
-
     for convention in BY_LAYERS:
         first, *rest = layer_flops(network, convention)
         passes = 1000 * (2 * first + 3 * sum(rest))
@@ -138,7 +136,6 @@ def test_only_local_min_counts_the_systems_of_a_kan_by_their_nonzeros(samples):
     network = KanShape(shape=(1, 6, 1), grid=27, order=5)
     parts = optimiser_part(network, samples)
     sparse = parts.pop("local_min")
-
     assert len(parts) > 4
     assert set(parts.values()) == {system_flops(396, samples)}
     assert sparse == system_flops(396, samples, row=84)
@@ -158,7 +155,6 @@ def test_a_convention_of_somebodys_own_counts_every_parameter():
         parts = optimiser_part(network)
     finally:
         del CONVENTIONS[-2:]
-
     assert parts["own_dense"] == parts["shared_dense"] > parts["own_sparse"] == parts["local_min"]
 
 
@@ -220,11 +216,9 @@ def test_a_point_inside_a_pde_counts_as_its_value_derivatives_and_laplacian():
 def test_moving_knots_is_counted():
     network = KanShape(shape=(2, 5, 1), grid=10)
     still = Work(network, 100, 1000, 100)
-
     moved = training_flops([still._replace(knot_updates=3, fit_samples=500)], LBFGS)
     refined = training_flops([still._replace(refined=True)], LBFGS)
     plain = training_flops([still], LBFGS)
-
     system = 2 * least_squares_flops(500, 13, 5) + 5 * least_squares_flops(500, 13, 1)
     assert moved["flops_train.part_knots"] == 3 * system
     assert refined["flops_train.part_knots"] == 2 * least_squares_flops(13, 13, 5) + 5 * least_squares_flops(13, 13, 1)

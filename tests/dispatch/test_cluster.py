@@ -31,5 +31,4 @@ def test_variables_of_a_job_are_left_out_and_those_of_the_cluster_kept():
         "SLURM_MEM_PER_NODE": "9",
     }
     kept = {"SLURM_CONF": "/etc/slurm.conf", "PATH": "/bin", "SLURMY": "no"}
-
     assert scrubbed(environment | kept) == kept

@@ -251,7 +251,6 @@ def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
     """Of this machine, which has all that is asked, but no GPU to measure."""
     monkeypatch.setattr(node.cluster, "can_requeue", lambda: True)
     found = rows_here(tmp_path, Profile(cpus=1))
-
     assert list(found) == ["harness", "node", "torch", "CPUs", "visibility", "clock", "files", "sharing"]
     assert {what for what, one in found.items() if one.level != "ok"} <= {"sharing"}
     assert "commit 0123456789ab" in found["harness"].told
@@ -268,7 +267,6 @@ def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(node.importlib, "import_module", Mock(side_effect=OSError("libcudart")))
     monkeypatch.setattr(node.os, "link", Mock(side_effect=OSError(errno.EIO, "gone")))
     found = rows_here(tmp_path, with_(cpus=4096), at=time.time() + 100)
-
     lacks = {what: one.level for what, one in found.items() if one.level != "ok"}
     assert lacks.pop("GPU") in ("warning", "FAILED")
     warned = dict.fromkeys(["CPUs", "clock", "requeue", "sharing"], "warning")

@@ -185,7 +185,6 @@ def test_a_pack_begins_is_evaluated_and_is_done(sweep):
     for name in ("whole", "last"):
         events = sweep.told[PACKS[name]]
         evaluated = [event.evaluations for event in events[1:-1]]
-
         assert kinds(events) == ["Begun", "Done"]
         assert (evaluated[0], evaluated[-1]) == (0, SHORT)
         assert evaluated == sorted(evaluated)
@@ -219,7 +218,6 @@ def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_is_split_
     saved = next(event for event in events if isinstance(event, Saved))
     again = events[events.index(failed(events)[0]) :]
     resumed = next(event for event in again if isinstance(event, Evaluated))
-
     assert kinds(events) == ["Begun", "Failed", "Begun", "Failed"]
     assert [(one.failure.cause, one.move) for one in failed(events)] == [("killed", "again"), ("killed", "split")]
     assert "SIGKILL" in failed(events)[0].failure.error
@@ -264,7 +262,6 @@ def test_workers_wait_for_the_next_stage(tmp_path):
             events = [event for _, event in train_here(packs, tmp_path, 2, idle=idle)]
             processes.append({event.pid for event in events if isinstance(event, Begun)})
             assert sum(isinstance(event, Done) for event in events) == 2
-
     assert processes[0] == processes[1]
     assert not any(map(lives, processes[0]))
 
@@ -453,7 +450,6 @@ def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_
     one, same, other = (
         _failure(draw, pack(target, range(1))[0].task, 0) for target in ("broken", "broken", "broken_elsewhere")
     )
-
     assert one.traceback_hash == same.traceback_hash != other.traceback_hash
     assert one.error == (
         f"target {__name__}:broken, for x of shape (60, 2): OSError: there is no such file on this node"

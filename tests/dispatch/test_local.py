@@ -145,7 +145,6 @@ def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
         second = sweep.harness("submit", "--local", "1", "--yes").output
         cancelled = sweep.harness("cancel", "--yes").output
         submitter.communicate(timeout=60)
-
     assert "2 running" in second
     assert "nothing to submit" in second
     assert "1 jobs with no other runs were ended" in cancelled

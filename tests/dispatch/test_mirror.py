@@ -86,9 +86,7 @@ def _first(records, status):
 # ------------------------------------------------------------------------------------------------------ what is logged
 def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records):
     record = _first(records, "done")
-
     logged = of_run(record, "toys")
-
     assert (logged.id, logged.group) == (record.run_id, "toys")
     assert logged.name == f"xy kan 2-2-1 G=3 seed {record.run.seed}"
     assert logged.config == record.run.model_dump(mode="json")
@@ -271,10 +269,8 @@ def test_failures_are_said_once_and_counted(export, tmp_path):
     """Where nothing can be written one reason is heard, and at the end how many runs are not copied, and what to do."""
     (tmp_path / "wandb").touch()
     offline = export()
-
     with exporting(offline):
         pass
-
     first, last = offline.said
     assert first.startswith("wandb: NotADirectoryError")
     why = first.removeprefix("wandb: ").removesuffix("; more are counted")
@@ -379,9 +375,7 @@ def test_what_trains_and_what_looks_copies_finished_runs(command, manifest, tmp_
     file, results = tmp_path / "toys.yaml", tmp_path / "results"
     file.write_text(TEXT)
     offline = [str(file), "--results", str(results), "--wandb", "offline"]
-
     CliRunner().invoke(main, [*command, *offline], catch_exceptions=False)
-
     written = set(results.rglob("*.wandb"))
     assert {path.stem for path in written} == {f"run-{run}" for run in manifest.run_ids()}
     shutil.rmtree(results / "toys" / "wandb")

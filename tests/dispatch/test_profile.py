@@ -33,10 +33,6 @@ def with_its_examples(text: str) -> str:
     return re.sub(r"^# (?=\w+:|  [-\w])", "", text, flags=re.MULTILINE)
 
 
-def test_there_are_profiles_for_gpus_for_cpus_and_for_the_testbed():
-    assert [path.name for path in PROFILES] == ["cpu.yaml", "gpu.yaml", "testbed.yaml"]
-
-
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.name)
 def test_a_profile_of_ours_reads_as_it_stands(path):
     profile = read_profile(path)
@@ -48,9 +44,7 @@ def test_a_profile_of_ours_reads_as_it_stands(path):
 def test_a_profile_of_ours_shows_every_field(path, tmp_path):
     """With the comments taken away before its examples, a profile still reads, and has all fields there are."""
     text = with_its_examples(path.read_text(encoding="utf-8"))
-
     profile = read_profile(written(tmp_path, text))
-
     in_its_place = {"memory_per_cpu_gb"}  # of memory_gb, so that one of them is told of in words
     of_gpus = {"gpus", "gpus_option", "packs_per_gpu"} if path.stem == "cpu" else set()
     shown = set(YAML(typ="safe", pure=True).load(text))
@@ -171,11 +165,6 @@ def test_what_has_a_field_is_no_other_option(tmp_path):
     for name, field in (FIELD_OF | cut_short).items():
         told = complaint(tmp_path, f"sbatch:\n  {name}: 1\n")
         assert told == f"mine.yaml:2: sbatch.{name} has a field of its own; use `{field}:`"
-
-
-def test_every_mistake_has_a_line(tmp_path):
-    lines = complaint(tmp_path, "gpu: 1\ncpus: 0\n").splitlines()
-    assert sorted(line.split(": ")[0] for line in lines) == ["mine.yaml:1", "mine.yaml:2"]
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -150,7 +150,6 @@ def test_held_jobs_are_not_hidden_by_those_that_wait():
     """Runs of one state whose next moves differ have rows of their own, and submit tells those moves too."""
     waits, held = RunState("queued", "SLURM: PENDING"), RunState("queued", "held", next_move="`scontrol release 7`")
     found = {"a": waits, "b": held, "c": waits, "d": held, "e": waits}
-
     assert [row.cells for row in status_table(found).rows] == [
         ("queued", 3, "SLURM: PENDING", ""),
         ("queued", 2, "held", "`scontrol release 7`"),

@@ -74,9 +74,7 @@ def test_jobs_run_this_package_as_it_was_and_know_its_hash(tmp_path):
     commit = _commit(project)
     snapshot = take_snapshot(tmp_path / "results" / "snapshots", [], project / "harness")
     (project / "harness/__init__.py").write_text("__version__ = 'edited'\n")
-
     version, file, *code = json.loads(_run(snapshot, WHO_AND_WHAT, cwd=project))
-
     assert version == harness.__version__
     assert Path(file).is_relative_to(snapshot.path)
     assert code == [commit, False, snapshot.hash]
@@ -136,9 +134,7 @@ def test_every_change_makes_another_hash_and_is_noticed(checkout, edit):
     check_snapshot(snapshot.roots[0])
     edit(checkout)
     assert _taken(checkout).hash != snapshot.hash
-
     edit(snapshot.roots[0])
-
     with pytest.raises(HarnessError, match=f"{snapshot.hash} was changed after it was taken") as caught:
         check_snapshot(snapshot.roots[0])
     assert caught.value.exit_code == 3
@@ -149,9 +145,7 @@ def test_the_same_content_is_copied_once(checkout, tmp_path):
     first = _taken(checkout)
     made = (first.roots[0] / "new.py").stat().st_mtime_ns
     commit = _commit(checkout)
-
     second = _taken(checkout)
-
     assert (second.hash, second.path) == (first.hash, first.path)
     assert (first.dirty, second.dirty, second.commit) == (True, False, commit)
     assert (first.roots[0] / "new.py").stat().st_mtime_ns == made
@@ -182,9 +176,7 @@ def test_results_in_the_checkout_are_not_code(checkout, results):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
     _git(checkout, "add", "-f", str(folder / "runs"))
-
     after = _taken(checkout, results=folder)
-
     assert after.hash == before.hash
     (folder / "LOG.md").write_text("a file that was written by hand")
     assert _taken(checkout, results=folder).hash != before.hash
@@ -243,10 +235,8 @@ def test_a_package_outside_of_git_is_copied_itself(checkout, tmp_path):
     (checkout / ".gitignore").write_text("/.venv/\n")
     (tmp_path / "plain").mkdir()
     shutil.copytree(installed / "small", tmp_path / "plain/site-packages/small")
-
     ignored = take_snapshot(tmp_path / "results/snapshots", [], installed / "small")
     outside = take_snapshot(tmp_path / "results/snapshots", [], tmp_path / "plain/site-packages/small")
-
     assert ignored == outside
     assert (ignored.commit, ignored.dirty) == (None, None)
     assert _files(ignored.path) == {"harness-snapshot.json", "0/small/__init__.py"}
@@ -261,9 +251,7 @@ def test_submodules_are_noted_and_left_out(checkout, tmp_path):
     commit = _commit(inner)
     _git(checkout, "submodule", "add", "-q", str(inner), "vendor/inner")
     shutil.copytree(inner, checkout / "loose")
-
     snapshot = _taken(checkout)
-
     marker = json.loads((snapshot.path / "harness-snapshot.json").read_text())
     assert marker["sources"][0]["submodules"] == {"vendor/inner": commit, "loose": commit}
     assert not any("code.py" in name for name in _files(snapshot.path))
@@ -297,19 +285,15 @@ def test_a_target_of_the_users_comes_along_with_what_it_imports(checkout, script
 
 def test_a_target_in_a_checkout_brings_the_checkout_along(checkout, script, tmp_path):
     _git(script, "init", "-q")
-
     elsewhere = _taken(checkout, ["snapshot_target:f"])
-
     assert elsewhere.roots == (elsewhere.path / "0", elsewhere.path / "1")
     assert "unrelated.py" in _files(elsewhere.path / "1")
-
     shutil.rmtree(script / ".git")
     inside = checkout / "experiments"
     shutil.copytree(script, inside)
     sys.modules.pop("snapshot_target")
     sys.path.insert(0, str(inside))
     together = _taken(checkout, ["snapshot_target:f"])
-
     assert together.roots == (together.path / "0", together.path / "0/experiments")
     assert _run(together, "import snapshot_target as target; print(target.snapshot_neighbour.N)", cwd=script) == "2"
 

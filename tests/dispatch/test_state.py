@@ -64,11 +64,6 @@ def _state(run=RUN, listed=None, accounted=None, now=30.0, **evidence):
     return states([run], told)[run]
 
 
-def test_a_run_that_was_never_sent_off_is_planned():
-    """Without a submission there is nothing else to know."""
-    assert _state(submissions=[]).state == "planned"
-
-
 @pytest.mark.parametrize("status", ["done", "diverged"])
 @pytest.mark.parametrize("listed", [None, "RUNNING", "FAILED", "CANCELLED"])
 def test_a_record_outranks_everything(status, listed):
@@ -161,7 +156,6 @@ def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
     """In one attempt or in two; what differs is another bug. A worker that ended without one is not said to have it."""
     twice, other = [_crash("h", move="again"), _crash("h")], [_crash("h", move="again"), _crash("k")]
     apart = [_attempt(_crash("h")), _attempt(_crash("h"), identity="b", at=40)]
-
     found = _state(attempts=[_attempt(*twice)])
     assert (found.state, found.why) == ("quarantined", "the same traceback twice: ValueError: no")
     assert _state(attempts=apart).state == "quarantined"
@@ -231,7 +225,6 @@ def test_records_that_went_into_a_renamed_folder_are_told():
     assert here.state == "lost"
     assert here.why == "SLURM: COMPLETED: it ended well, and its record is not here"
     assert here.next_move is None
-
     for evidence in ({"listed": "COMPLETED"}, {"now": 20 + LEASE_SECONDS + 1}):  # or squeue has forgotten
         renamed = _state(attempts=[_attempt(BEGUN)], moved={"s": "/old results"}, **evidence)
         assert renamed.state == "lost"

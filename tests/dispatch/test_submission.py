@@ -82,7 +82,6 @@ def test_a_second_submitter_is_told_so(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path)]
     with one_submitter(tmp_path):
         second = subprocess.run(command, capture_output=True, text=True, check=False)
-
     assert second.returncode
     assert f"process {os.getpid()} on {socket.gethostname()}" in second.stderr
     assert subprocess.run(command, check=False).returncode == 0
@@ -97,7 +96,6 @@ def test_the_lock_of_a_killed_submitter_is_taken_over(tmp_path):
     with one_submitter(tmp_path):
         pass
     (tmp_path / "submit.lock").write_text(json.dumps({**owner, "host": "elsewhere"}))
-
     with pytest.raises(HarnessError, match="on elsewhere"), one_submitter(tmp_path):
         pass
 

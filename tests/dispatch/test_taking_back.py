@@ -152,7 +152,6 @@ def test_jobs_of_another_cluster_or_user_are_never_lost_nor_sent_off_again(sweep
     there = f"sent off by {elsewhere['user']} on cluster {elsewhere['cluster']}"
     assert {one["why"] for one in sweep.status()["runs"].values()} == {"SLURM: PENDING (Priority)"}  # it is listed
     (sweep.cluster / "queue").write_text("")
-
     told = sweep.status()["runs"].values()
     assert {(one["state"], one["why"]) for one in told} == {("queued", f"not verified ({there})")}
     assert "nothing to submit" in sweep.harness("submit", "--local", "1", "--dry-run").output
@@ -182,7 +181,6 @@ def test_a_worker_that_was_stopped_elsewhere_may_have_been_put_back(sweep):
         log.write("begun", submission="5ub", place=place, **begun)
         log.write("pack_begun", runs=list(pack))
         log.write("ended", why=why, requeued=False)
-
     assert sweep.status()["states"] == {"running": 2, "crashed": 2}
 
 
@@ -195,7 +193,6 @@ def test_a_local_job_is_ended_on_its_own_machine_only(sweep):
             log.write("begun", submission=identity, place=0, host=host, **begun)
         cancelled = sweep.harness("cancel", "--yes")
         lives.wait()
-
     assert cancelled.exit_code == 3
     assert "1 jobs (sent off on elsewhere) could not be ended" in cancelled.output
 

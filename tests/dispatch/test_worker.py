@@ -47,10 +47,8 @@ def test_a_worker_without_its_snapshot_trains_nothing(plan, tmp_path):
     """Other code, which Python would take instead, must not run: the runs crash, say why, and are sent off again."""
     folder = tmp_path / "example"
     _sent(plan, folder)
-
     with pytest.raises(HarnessError, match=r"snapshots/c0de is not there; submit again"):
         run_job(str(folder), "5ub", 0)
-
     assert not (tmp_path / "runs").exists()
     for found in reconcile(plan, folder, _known(folder)).values():
         assert found.state == "crashed"

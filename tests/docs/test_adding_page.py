@@ -59,12 +59,10 @@ def judged_until_edited(folder, file, code):
 def test_a_module_is_planned(folder):
     """Each budget is met within the page's tolerance by the live count, and edited code is refused."""
     harness("plan", "ripples.yaml")
-
     manifest = json.loads((folder / "results" / "ripples" / "manifest.json").read_text("utf-8"))
     assert len(manifest["runs"]) == 36
     assert {planned["run"]["network"]["family"] for planned in manifest["runs"]} == {"module", "kan"}
     assert all(abs(cell["residual"]) <= 0.05 for cell in manifest["cells"])
-
     source = (folder / "my_networks.py").read_text("utf-8")
     (folder / "my_networks.py").write_text(source + "\n# edited", encoding="utf-8")
     result = CliRunner().invoke(main, ["run", "ripples.yaml"])

@@ -297,7 +297,6 @@ def per_sample(network, convention):
 def test_levenberg_marquardt():
     (tall,) = re.findall(r"N samples: `([^`]+)`", PROSE)
     (wide,) = re.findall(r"the dual system is solved: `([^`]+)`", PROSE)
-
     active = EXAMPLE.active_parameters
     for each in (active, 135):
         assert system_flops(135, 1000, each) == math.floor(value(tall, N=1000, P=135, a=each))

@@ -26,7 +26,6 @@ def test_every_kept_replay_has_its_row():
     rows = re.findall(
         r"^\| \[\w+\]\(../results/replay/(.+)/replay.csv\) \|.*\| (\d+) \| (\d+) \| (\d+) \|$", TEXT, re.M
     )
-
     assert {folder for folder, *_ in rows} == {path.parent.name for path in KEPT.glob("*/replay.json")}
     for folder, *shown in rows:
         counts = dict.fromkeys(("same", "better", "worse"), 0)

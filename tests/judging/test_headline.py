@@ -1,14 +1,11 @@
 """The answer of an experiment: who is better at equal size, by how much, and where that turns."""
 
-import json
-
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from judging.made_experiment import ALPHAS, RULES, write_experiment, write_records
 from judging.made_runs import made_runs, power
 
-from harness.base.plain import plain
 from harness.cli import main
 from harness.judging.headline import Headline, NoHeadline, headline, main_headline, main_sides
 from harness.judging.judge import interval_level
@@ -44,7 +41,6 @@ def test_ratios_are_those_of_the_laws_at_both_ends_and_between(found):
     """3 N^-0.6 over 3 N^-1 is N^0.4; the sizes that both have are the two arms', which are equal here."""
     axis = "params.trainable"
     ratios = [found.reading("xy", axis, place).ratio for place in found.places]
-
     assert found.columns[0] == axis
     assert ratios[0].at < ratios[1].at < ratios[2].at
     for ratio in ratios:
@@ -119,7 +115,6 @@ def test_one_common_size_is_told_once(planned):
     )
     found = headline(planned[0], runs_of(runs.manifest, runs.table[has_it]), SIDES)
     read = {place: found.reading("xy", "params.trainable", place).ratio for place in found.places}
-
     assert read["largest"].at == 60
     assert all("NO_SIZE" in read[place].refused for place in ("smallest", "middle"))
 
@@ -164,7 +159,6 @@ def test_cautions_are_also_of_a_side_that_is_a_series(planned):
     )
     first, second = Side("kan", ("kan",)), Side("mlp deep", ("mlp deep",))
     found = headline(planned[0], runs_of(runs.manifest, table), (first, second))
-
     assert found.cautions[0] == "40% of the runs of mlp deep diverged."
 
 
@@ -184,10 +178,3 @@ def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
     )
     for nothing in ({}, {"mlp": 1.5}, {"kan": 5.0}):
         assert first_caution(**nothing).startswith("Each side has one recipe"), nothing
-
-
-def test_the_headline_is_strict_json(found):
-    """What has no number is null, never NaN."""
-    said = json.loads(json.dumps(plain(found), allow_nan=False))
-    assert said["first"]["label"] == "kan"
-    assert len(said["readings"]) == len(found.columns) * len(found.places)

@@ -57,7 +57,6 @@ def test_a_rule_is_decided_once_its_open_tasks_cannot_change_it(outcomes, data):
     count = count_outcomes("axis", outcomes, at_least)
     can_support = sum(one in ("supported", "open") for one in outcomes) >= at_least
     refuted, equal = outcomes.count("refuted"), outcomes.count("equal")
-
     assert (count.outcome == "supported") == (outcomes.count("supported") >= at_least)
     assert (count.outcome in ("refuted", "equal")) == (not can_support)
     by_refuted_alone = len(outcomes) - refuted < at_least
@@ -108,7 +107,6 @@ def test_the_axis_of_a_rule_decides_who_is_ahead():
         axis: verdict_on(runs, **LOSS, threshold=1, at=axis)
         for axis in ("params.trainable", "flops_train.shared_dense", "seconds")
     }
-
     assert {axis: one.outcome for axis, one in found.items()} == {
         "params.trainable": "supported",
         "flops_train.shared_dense": "refuted",

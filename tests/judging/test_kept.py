@@ -115,7 +115,6 @@ def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path):
     flipped[len(data) // 2] ^= 1
     for damaged in (flipped, data[:-9], b"", b"\n\n\n"):
         file.write_bytes(damaged)
-
         assert absent(tmp_path, *asked) == len(asked)
         assert computed(tmp_path, *asked) == whole
         assert absent(tmp_path, *asked) == 0

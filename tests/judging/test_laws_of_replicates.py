@@ -32,7 +32,6 @@ def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
     low, high = band(law.fit, SIZES)
     middle = predict(law.fit, SIZES)
     (exact,) = fit_table(winners(power(3, 1.2), noise=0), [PARAMS])
-
     assert np.sqrt(low * high) == pytest.approx(middle)
     assert np.all(low < middle)
     assert np.array([*band(exact.fit, SIZES), predict(exact.fit, SIZES)]) == pytest.approx(

@@ -58,7 +58,6 @@ def test_a_ratio_of_equal_sides_is_decided_at_any_look_as_seldom_as_the_level_sa
             said = (outcome(rule, found_of(ratio_over(gaps[: look.replicates], look.level))) for look in looks)
             decided = next((one for one in said if one != "open"), "open")
             wrong[way] += decided in ("supported", "refuted")
-
     assert wrong["shared"] / 2000 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 2000)
     assert wrong["unadjusted"] > 2 * wrong["shared"]
 
@@ -81,7 +80,6 @@ def test_what_a_look_decides_on_a_task_stays_as_it_was_found_there():
     noisy = made_table(manifest, LAWS, noise=1.0, task="exp2d")
     table = pd.concat([quiet, noisy], ignore_index=True)
     at_first, later = (judge_all(manifest, of_seeds(table, number))[0] for number in (3, 8))
-
     assert [one.outcome for one in at_first.numbers] == ["supported", "open"]
     assert (at_first.outcome, at_first.waits_for) == ("open", 5)
     assert later.numbers[0] == at_first.numbers[0]

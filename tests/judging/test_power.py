@@ -111,7 +111,6 @@ def test_the_line_is_of_what_a_rule_still_needs():
     ]
     runs = runs_of(manifest, pd.concat(tables, ignore_index=True))
     one, three = (verdict_on(runs, **LOSS, at_least=at_least) for at_least in (1, 3))
-
     assert " on xy would need" in one.power
     assert " on j0 would need" in three.power
 

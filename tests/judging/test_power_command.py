@@ -92,7 +92,6 @@ def test_a_declared_noise_says_what_records_with_that_noise_say(here):
     declared = _rules("--noise", str(NOISE))
     _write_pilot(here, 3)
     recorded = _rules()
-
     (one,), (other,) = declared[0]["numbers"], recorded[0]["numbers"]
     assert declared[0]["source"] == f"a declared noise of {NOISE}"
     assert 1 / 4 < math.log(one["half_width"]) / math.log(other["half_width"]) < 4
@@ -131,7 +130,6 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
     planned = _harness("plan", "experiments/made.yaml", "--replan")
     of_file = _rules()
     _write_pilot(here, 2)
-
     assert "1. “is better” (from a declared noise of 0.1): a difference of 10 % would need" in planned.output
     assert [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])] == [
         *("a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5")

@@ -28,7 +28,6 @@ def test_a_ratio_of_losses_has_the_interval_of_scipy():
     gaps = logs["mlp"] - logs["kan"]
     number = number_of(runs, quantity="test_loss", threshold=1)
     interval = ttest_1samp(gaps, 0).confidence_interval(0.95)
-
     assert number.found.estimate == pytest.approx(math.exp(gaps.mean()))
     assert (number.found.low, number.found.high) == pytest.approx((math.exp(interval.low), math.exp(interval.high)))
     assert number.spread == pytest.approx(gaps.std(ddof=1))
@@ -191,7 +190,6 @@ def test_columns_of_special_training_are_values_and_ratios(quantity, recipe, col
         found = number_of(runs, **rule, **fields).found
         low, high = np.exp(ttest_1samp(logs, 0).confidence_interval(0.95))
         assert (found.estimate, found.low, found.high) == pytest.approx((np.exp(logs.mean()), low, high))
-
     plain = runs_of(runs.manifest, runs.table.assign(recipe=AT_ONCE))
     assert "was not trained with" in number_of(plain, **rule).found.refused
     zero = runs_of(runs.manifest, runs.table.assign(**{column: 0}))

@@ -101,7 +101,6 @@ def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
     followed, broken = (
         fit_table(table, axes=[AXIS])[0] for table in (_table(hold_out=2), _worse_from(_table(hold_out=2), 6))
     )
-
     for one in (followed, broken):
         assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
         assert one.held_out.measured.sizes.tolist() == SIZES[5:].tolist()

@@ -183,7 +183,6 @@ def test_nothing_to_judge_or_to_keep_is_an_answer(here):
     write_experiment(here, rules="")
     asked, empty = _harness("verdicts", "experiments/made.yaml"), _harness("verdicts")
     absent = _harness("verdicts", "experiments/maid.yaml")
-
     assert nothing.exit_code == 3
     assert "nothing to keep" in nothing.output
     assert [one.exit_code for one in (asked, empty, absent)] == [2, 2, 2]

@@ -172,7 +172,6 @@ def test_options_of_experiments_are_not_for_tables(folder):
 def test_of_several_arms_the_best_by_validation_stands_for_all():
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0), "deep": power(8, 1.0)}, noise=0)
     asked = VersusRequest(sides(runs, "kan", "MLP=deep, mlp"), "params.trainable", 200.0)
-
     assert (asked.second, asked.sides[1].names) == ("MLP", ("deep", "mlp"))
     alone = VersusRequest(SIDES, "params.trainable", 200.0)
     assert [one.ratio.estimate for one in versus(runs, asked)] == [one.ratio.estimate for one in versus(runs, alone)]

@@ -91,7 +91,6 @@ def test_a_look_reads_the_winners_of_its_replicates(recorded, reached, waits_for
     runs = made_runs(np.random.default_rng(1), diverged=0.0)
     runs = runs[(runs["seed"] < recorded) | ((runs["seed"] == recorded) & (runs["trial"] > 0))]
     (verdict,) = judge_all(plan, reported(plan, runs))
-
     assert verdict.outcome == "open"
     assert verdict.effort == 6
     assert verdict.numbers[0].look.replicates == reached
@@ -219,7 +218,6 @@ def test_one_network_that_wins_at_all_budgets_carries_no_law_at_any_effort(sides
     every = every.assign(**losses)
     rule = plan.experiment.decide[0].model_copy(update={"quantity": "exponent", "sides": sides, "effort": effort})
     (number,) = judge(rule, runs_of(plan, reported(plan, every), every)).numbers
-
     assert "ONE_NETWORK" in number.found.refused
 
 

@@ -97,7 +97,6 @@ def test_much_larger_shapes_take_longer():
         [_run(network, recipe, points=points) for network in (KAN, MLP, wide) for points in (100, 3000)]
     )
     kan, kan_3000, mlp, mlp_3000, of_wide, _ = (row.seconds_per_evaluation for row in solo)
-
     assert kan_3000 > kan
     assert mlp_3000 > mlp
     assert of_wide > mlp
@@ -112,7 +111,6 @@ def test_an_evaluation_of_a_phase_is_timed_on_its_share_of_the_points():
     solo, _, _ = _timed(
         [_run(MLP, recipe, points=40_000) for recipe in (whole, whole.model_copy(update={"phases": 40}))]
     )
-
     assert [row.shape.samples for row in solo] == [40_000, 1000]
     assert solo[1].seconds_per_evaluation < solo[0].seconds_per_evaluation / 5
     assert solo[1].flops_per_evaluation < solo[0].flops_per_evaluation / 30

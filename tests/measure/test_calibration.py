@@ -174,7 +174,6 @@ def test_every_field_of_an_own_optimiser_costs_time_unless_it_says_which_do(own)
         shapes = {
             field: shape_of(a_run(optimizer=kind(name=name, **{field: value})), KAN) for field, value in others.items()
         }
-
         assert {field for field, shape in shapes.items() if shape != shape_of(a_run(optimizer=plain), KAN)} == names
 
 
@@ -211,7 +210,6 @@ def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
         works = run_work(run.network, run.recipe, run.task)
         moves = [knot_moves(work) for work in works]
         flops = sum(times * move_flops(move) for of_stage in moves for move, times in of_stage.items())
-
         assert [sum(of_stage.values()) for of_stage in moves] == [3 + 1, 2 + 1 + 1, 2 + 1]
         assert flops == training_flops(works, LBFGS)["flops_train.part_knots"]
     assert not any(map(knot_moves, run_work(MLP, a_run(grid_updates=GridUpdates()).recipe, a_run().task)))
@@ -265,7 +263,6 @@ def test_times_of_an_earlier_file_are_found(tmp_path):
     path = calibration_path(tmp_path, "torch", written.device, "float64")
     path.parent.mkdir()
     path.write_text(json.dumps(sealed(data)), encoding="utf-8")
-
     assert read_calibration(tmp_path, "torch", written.device, "float64") == written
 
 

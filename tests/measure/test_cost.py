@@ -299,7 +299,6 @@ def test_unmeasured_packs_weigh_as_they_take():
     taken = {(2, 10, 10, 1): 49.2, (2, 20, 20, 20, 1): 69.0, (2, 50, 50, 1): 129.7, (2, 100, 100, 100, 1): 590.9}
     manifest = make_plan(read_experiment(POISSON, "table"), "table")
     packs = {planned.run.network.shape: [planned.run] * 3 for planned in manifest.runs}
-
     for likely, seconds in zip(
         likely_seconds([packs[shape] for shape in taken], {}, "cpu"), taken.values(), strict=True
     ):
@@ -310,7 +309,6 @@ def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
     both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
     each = pack_seconds(packs, both)
-
     assert sorted(len(pack) for pack in packs) == [1] * 6 + [3] * 2
     assert pack_predictions(mixed, both)["seconds"].tolist() == each
     for known in both:
@@ -366,7 +364,6 @@ def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
     known = {TORCH: machine()}
     records = {name: read_planned(manifest, tmp_path / name) for name in ("here", "apart", "there")}
     costs = {name: pack_costs(manifest, own, known) for name, own in records.items()}
-
     assert {name: len(found) for name, found in costs.items()} == {"here": 2, "apart": 1, "there": 0}
     errors = pack_errors(costs["here"])
     assert errors.number == 2
@@ -449,9 +446,7 @@ def test_bench_times_the_networks_of_set_fields(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "bench_run", lambda *args: 0.01)
     monkeypatch.setattr(bench, "bench_solo", lambda runs, progress: asked.extend(runs) or (solo, knots))
     monkeypatch.setattr(bench, "compile_kernels", lambda announce: None)
-
     done = CliRunner().invoke(main, ["bench", "tiny.yaml", "--set", "arms.mlp.architecture.hidden=[7]"])
-
     assert done.exit_code == 0, done.output
     assert (2, 7, 1) in {run.network.shape for run in asked}
 
@@ -494,9 +489,7 @@ def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, monke
     monkeypatch.setattr(bench, "bench_run", lambda *args: 0.01)
     monkeypatch.setattr(bench, "bench_solo", lambda runs, progress: asked.extend(runs) or (solo, knots))
     monkeypatch.setattr(bench, "compile_kernels", lambda announce: None)
-
     done = CliRunner().invoke(main, ["bench", "--results", str(tmp_path), *options], catch_exceptions=False)
-
     assert done.exit_code == 0
     assert {kind_of(run) for run in asked} == {kind}
     (path,) = (tmp_path / "calibrations").glob("*.json")

@@ -84,7 +84,6 @@ def test_the_smallest_pruned_network_is_good_enough():
         ("pruned", "2-5-5-1 > 2-2-1", 20, 2, 0.001, 0.002),
         ("pruned", "2-5-5-1 > 2-3-1", 20, 3, 1e-5, 1e-5),
     )
-
     assert smallest(table)[:2] == (0.002, "[2,2,1], G = 20")
     assert answer(table)[:2] == (1e-5, "[2,3,1], G = 20")
     assert smallest(table.iloc[:1]).seeds == 0
@@ -144,7 +143,6 @@ def test_a_cell_that_repeats_another_is_not_compared():
         )
         for task in ("II.11.7", "I.44.4")
     ]
-
     for points in found:
         outcomes = points.set_index("number")["outcome"]
         assert outcomes[NARROW] == "not comparable (E9)"

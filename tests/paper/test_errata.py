@@ -102,6 +102,5 @@ def test_e22_small_mlps_are_on_the_frontier():
             if not ((kans["params.paper"] <= size) & (kans["rmse"] <= error)).any():
                 unmet.setdefault(task, []).append(size)
         assert kans["rmse"].min() < mlps["rmse"].min()
-
     assert len(unmet) == 12
     assert max(max(sizes) for sizes in unmet.values()) == 65

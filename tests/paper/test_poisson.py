@@ -72,7 +72,6 @@ def test_squared_errors_meet_in_both_norms():
 def test_the_courses_end_where_a_grid_does():
     """Panels 1 and 2: the KAN at the end of its five grids, the MLPs at theirs; [2,10,1] is another than in panel 3."""
     found = points(runs(load("pde_scaling"), {}))
-
     courses = found[found["curve"].str.startswith("course") & (found["quantity"] == "L2²")].set_index(
         ["family", "grid"]
     )
@@ -125,7 +124,6 @@ def test_exponents_are_half_of_what_the_figure_draws():
         ("params.paper", "params.trainable"),
     )
     (found,) = _exponent_table(points(table), fits)
-
     l2 = [row.cells for row in found.rows if row.cells[0] == "L2²"]
     assert [row[3] for row in l2] == ["3.49", "4.33", "4.25"]
     assert [row[4] for row in l2] == [row[5] for row in l2] == ["1.74", "2.17", "2.12"]

@@ -63,7 +63,6 @@ def test_published_tables_equal_figures_where_they_are_the_same_thing():
     published = pd.concat([load("special_functions"), load("feynman")]).set_index("task")
     test = load("frontiers").query("split == 'test' and panel != 28")
     best = published[["best_test_rmse", "human_test_rmse", "pruned_test_rmse", "unpruned_test_rmse"]].min(axis=1)
-
     assert (pairs["mlp_test_rmse"].to_numpy() == published["mlp_test_rmse"][pairs["task"]].to_numpy()).all()
     assert (pairs["kan_test_rmse"].to_numpy() == best[pairs["task"]].to_numpy()).all()
     for row in pairs.to_dict("records"):

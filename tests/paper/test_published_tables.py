@@ -91,7 +91,6 @@ def test_params_are_those_of_the_network_but_for_errata(name):
     table = table.assign(family="kan", grid=3) if name == "knots" else table
     shapes = zip(table["family"], table["shape"], corrected(table, "grid"), strict=True)
     counted = pd.DataFrame([counts_of(*one) for one in shapes], index=table.index)
-
     assert (corrected(table, "params.paper") == counted["params.paper"]).all()
     assert (table["params.trainable"] == counted["params.trainable"]).all()
     for row, right in zip(table["errata"], table["params.paper"] == counted["params.paper"], strict=True):
@@ -113,7 +112,6 @@ def test_frontiers_lie_at_sizes_of_networks_of_two_inputs():
     narrow, wide = ({edges(shape) for shape in shapes[width]} for width in (5, 100))
     beyond = table["errata"].str.contains("E8")
     kans = table["family"] == "kan"
-
     assert set(table["params.paper"][~kans]) <= narrow | wide
     assert kans[beyond].all()
     assert all(n % 500 == 0 and {n // 500, n // 1000} & narrow for n in table["params.paper"][beyond])

@@ -123,9 +123,7 @@ def test_all_replays_make_a_list_with_a_row_each(tmp_path, monkeypatch):
     for name in REPLAYS:
         bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
-
     output = said(["replay", "--all", "--scale", "tiny", "--partial"], exit_code=3)
-
     page = (tmp_path / "results" / "replays-tiny.html").read_text(encoding="utf-8")
     assert page.count("Incomplete.") == len(REPLAYS)
     assert all(f"<h2>{one.place}: {one.title}</h2>" in page for one in REPLAYS.values())
@@ -143,9 +141,7 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
     bring("fig3_1_toy_scaling", tmp_path)
     monkeypatch.chdir(tmp_path)
     narrow = ["--scale", "short", "--max-width", "10", "--seeds", "2"]
-
     output = said(["replay", "fig3_1", *narrow, "--partial"], exit_code=3)
-
     assert "runs of fig3_1_toy_scaling-short-width-10-seeds-2 has a record" in output
     plan = read_manifest(tmp_path / "results" / "fig3_1_toy_scaling-short-width-10-seeds-2")
     runs = [planned.run for planned in plan.runs]

@@ -54,7 +54,6 @@ def test_no_neighbour_is_nearer(arm, axis, budget):
         assert any(said in str(error) for said in ("below the smallest", "whatever the", "beyond"))  # noqa: PT017
         return
     off = abs(one.counts[axis] / budget - 1)
-
     for value in (one.value - 1, one.value + 1):
         neighbour = _neighbour(one, value)
         assert neighbour is None or abs(count(neighbour)[axis] / budget - 1) >= off

@@ -35,7 +35,6 @@ def test_lanes_take_more_the_more_they_keep():
     history = Recipe(optimizer=Lbfgs(name="lbfgs", history=100), max_evaluations=100)
     levenberg = Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=100)
     batches = Recipe(optimizer=Adam(name="adam", batch_size=10), max_evaluations=100)
-
     assert lane_bytes(_run(task=TASK.model_copy(update={"train_points": 2000}))) > 1.9 * small
     assert lane_bytes(_run(KanShape(shape=(2, 50, 1), grid=5))) > 5 * small
     assert lane_bytes(_run(recipe=history)) > small
@@ -49,7 +48,6 @@ def test_a_pack_has_as_many_lanes_as_fit(monkeypatch):
     monkeypatch.setitem(packs.PACK_BYTES, "cpu", 10 * lane_bytes(_run()))
     planned = [PlannedRun(run_id=run_id(run), cell=0, trial=0, run=run) for run in map(_seeded, range(25))]
     starts = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=100, restarts=Restarts(count=4, evaluations=10))
-
     assert sorted(map(len, packs_of(planned, "cpu"))) == [5, 10, 10]
     assert sorted(run for pack in packs_of(planned, "cpu") for run in pack) == sorted(one.run_id for one in planned)
     assert len(packs_of(planned, "cuda")) == 1

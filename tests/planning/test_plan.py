@@ -86,9 +86,7 @@ def test_budgets_in_steps_are_met_through_the_evaluation_cap():
     text = text.replace("solve: {kan: grid, mlp: width}", "solve: steps")
     text = text.replace("hidden: [5]}, recipe: fast}", "hidden: [5]}, recipe: fast, sizes: {grid: [3, 10]}}")
     text = text.replace("depth: 3}, recipe: fast}", "depth: 3}, recipe: fast, sizes: {width: [4, 8]}}")
-
     plan = _plan(text)
-
     assert len(plan.cells) == 8
     assert {cell.series for cell in plan.cells if cell.arm == "kan"} == {"kan at 1e+09 FLOPs", "kan at 1e+10 FLOPs"}
     for planned in plan.runs:
@@ -103,9 +101,7 @@ def test_depth_is_solved_from_two_layers_up():
         "at: [135, 1000], tol: 0.15", "at: [140, 900], tol: 0.2"
     )
     text = text.replace("hidden: [5]", "width: 3, grid: 4").replace("depth: 3", "width: 8")
-
     shapes = {(cell.arm, cell.asked): cell.network.shape for cell in _plan(text).cells if cell.network}
-
     assert shapes["mlp", 900] == (2, *(8,) * 13, 1)
     assert shapes["kan", 140] == (2, 3, 3, 1)
     assert all(len(shape) >= 3 for shape in shapes.values())
@@ -202,9 +198,7 @@ def test_a_grid_that_its_coarser_grids_leave_no_work_is_not_searched_beyond():
     )
     extension = "grid_extension: {grids: [5, 10, 20, 40], evaluations: 120}"
     text = text.replace("max_evaluations: 10,", f"max_evaluations: 400, {extension},")
-
     cells = [cell for cell in _plan(text).cells if cell.arm == "kan"]
-
     assert cells[0].network.grid == 35
     assert "nearest: grid=40 gives 44" in cells[1].infeasible
 
@@ -224,9 +218,7 @@ def test_equal_stages_train_every_grid_as_long_as_the_next():
         "restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3, 7], evaluations: 2}"
     )
     text = text.replace("evaluations: 2}", "evaluations: 2, equal: true}").replace("depth: 3}", "hidden: [3]}")
-
     runs = [planned.run for planned in _plan(text + f"grid: {{{sizes}}}\n").runs if planned.run.network.family == "kan"]
-
     courses = {
         tuple((stage.network.grid, stage.evaluations) for stage in stages(run.network, run.recipe)) for run in runs
     }
@@ -404,7 +396,6 @@ def test_a_plan_of_before_a_count_is_the_same_plan(tmp_path):
     ]
     old = plan.model_copy(update={"cells": tuple(fewer)})
     freeze(old, tmp_path)
-
     assert freeze(plan, tmp_path) == old != plan
     recounted = [cell.model_copy(update={"counts": {**cell.counts, "params.trainable": 1}}) for cell in plan.cells]
     with pytest.raises(HarnessError, match="holds another plan"):
@@ -418,7 +409,6 @@ def test_an_mlp_of_waves_is_matched_and_trained_by_kernels():
         text = TEXT.replace("{family: mlp, depth: 3}", waves).replace("axis: p", f"convention: {convention}, axis: p")
         plan = _plan(text + "grid: {arms.mlp.architecture.omega_0: [10, 30]}\n")
         mlps = [planned.run.network for planned in plan.runs if planned.run.network.family == "mlp"]
-
         assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
         assert {planned.run.engine for planned in plan.runs} == {"fused"}
         assert {(each.omega_0, each.features) for each in mlps} == {(10, 4), (30, 4)}
@@ -430,11 +420,9 @@ def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path, monkeypa
     freeze(_plan(TEXT), tmp_path)
     first = (tmp_path / "manifest.json").read_bytes()
     edited = _plan(TEXT.replace("seeds: [0, 1]", "seeds: [0]"))
-
     with pytest.raises(HarnessError, match="differs in: seeds"):
         freeze(edited, tmp_path)
     freeze(edited, tmp_path, replan=True)
-
     assert read_manifest(tmp_path).earlier_plans == ("manifest.1.json (replaced; differed in seeds)",)
     assert (tmp_path / "manifest.1.json").read_bytes() == first
 
@@ -540,7 +528,6 @@ def test_an_mlp_with_splines_is_matched_by_its_grid_and_trained_like_a_kan():
     recipe = "max_evaluations: 10, grid_updates: {every: 2}, sparsity: {strength: 0.1, evaluations: 2}, "
     plan = _plan(SPLINES.replace("max_evaluations: 10, ", recipe))
     runs = [planned.run for planned in plan.runs if planned.run.network.family == "spline_mlp"]
-
     assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
     assert {run.engine for run in runs} == {"fused"}
     assert all(run.recipe.grid_updates and not run.recipe.sparsity for run in runs)
@@ -572,7 +559,6 @@ def test_a_ladder_of_degrees_needs_no_match():
     arm = "{family: chebyshev_kan, hidden: [4]}, "
     plan = _plan(text.replace(arm, arm + "sizes: {degree: [2, 5]}, "))
     shapes = [cell.network for cell in plan.cells if cell.arm == "mlp"]
-
     assert [shape.degree for shape in shapes] == [2, 5]
     assert "give exactly one of grid, width, depth, hidden, degree, harmonics" in _refused(
         text.replace(arm, arm + "sizes: {degree: [2], width: [3]}, ")

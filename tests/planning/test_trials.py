@@ -76,7 +76,6 @@ def test_the_first_points_cover_every_axis_evenly():
 def test_fewer_trials_are_the_first_of_more_and_nothing_else_moves_them():
     short, long = with_runs(4), with_runs(8)
     few, many = values(short, "kan"), values(long, "kan")
-
     assert len(few) == POINTS_A_RUN * 4
     assert many[: len(few)] == few
     assert values(short, "kan") == few

@@ -67,7 +67,6 @@ def test_verdicts_that_are_kept_bring_their_records_along(planned):
     shutil.rmtree("results/runs")
     write_records(Path())
     _harness("verdicts", "--keep")
-
     assert KEPT.read_bytes() == first
     assert len(read_lines(KEPT).by_run) == 42
 
@@ -108,7 +107,6 @@ def test_a_replay_goes_on_from_what_is_kept(tmp_path, monkeypatch):
         publish(made_record(run).model_copy(update={"counts": counts[run.cell]}), Path("results/runs"))
     _harness("keep", f"experiments/{name}.yaml", "--scale", "tiny")
     shutil.rmtree("results/runs")
-
     assert "10 records came from results/verdicts/fig2_3_grid_extension-tiny/records.jsonl.xz" in _harness(*replay)
 
 

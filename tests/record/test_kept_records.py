@@ -82,11 +82,9 @@ def test_a_kept_file_only_grows(here):
     path = _kept(here, RUNS[:5])
     before, written = read_lines(path).by_run, path.stat().st_mtime_ns
     shutil.rmtree(here / "runs")
-
     again = keep(RUNS, here / "runs", path)
     assert not any(again)
     assert path.stat().st_mtime_ns == written
-
     publish(made_record(PLAN.runs[5]), here / "runs")
     assert keep(RUNS, here / "runs", path).new == (RUNS[5],)
     after = read_lines(path).by_run

@@ -60,9 +60,7 @@ def test_merging_again_changes_nothing(manifest, tmp_path):
         publish(made_record(manifest.runs[0], test=test), there)
     merge(there, None, here)
     before = _bytes(here)
-
     merged = merge(there, None, here)
-
     assert (merged.new, merged.same, merged.within_tolerance) == ((), *((manifest.runs[0].run_id,),) * 2)
     assert _bytes(here) == before
     assert len(duplicates(here)) == 1

@@ -57,11 +57,9 @@ def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
         read_present(manifest, tmp_path)
     for planned in manifest.runs[:-1]:
         publish(made_record(planned), tmp_path)
-
     with pytest.raises(HarnessError, match="1 of 12 runs"):
         load(manifest, tmp_path)
     part = runs_table(manifest, read_present(manifest, tmp_path))
-
     publish(made_record(manifest.runs[-1]), tmp_path)
     whole = load(manifest, tmp_path)
     assert len(whole) == 12
@@ -103,7 +101,6 @@ def test_the_same_twice_leaves_nothing(manifest, tmp_path):
     """Equal but for where it was made: the same, and not kept; what differs is kept once, however often it comes."""
     first = made_record(manifest.runs[0])
     publish(first, tmp_path)
-
     assert publish(made_at(first, host="other", pack_seconds=9.0), tmp_path) == "same"
     assert duplicates(tmp_path) == []
     for _ in range(2):
@@ -181,10 +178,8 @@ def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links
     if not links:
         monkeypatch.setattr(store.os, "link", _no_links)
     many = [made_record(manifest.runs[0], test=0.2 + 0.01 * writer) for writer in range(8)]
-
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(lambda record: publish(record, tmp_path), many))
-
     assert told.count("published") == 1
     first = read_record(record_path(tmp_path, many[0].run_id))
     kept = [read_record(found.path) for found in duplicates(tmp_path)]
@@ -214,7 +209,6 @@ def test_what_does_not_fit_on_the_disk_leaves_nothing(manifest, tmp_path):
             publish(record, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
     assert caught.value.exit_code == 3
     assert list(tmp_path.iterdir()) == []
 

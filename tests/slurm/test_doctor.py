@@ -68,7 +68,6 @@ def partition_with(bed: Bed, setting: str, before: str) -> Iterator[None]:
 def test_all_is_well(testbed, tmp_path):
     """The probe job answers from a node, with the code of a snapshot; nothing is left behind."""
     code, found = diagnose(profile(tmp_path, gpus=1), tmp_path / "results")
-
     assert (code, failures(found)) == (0, [])
     assert "only for experiment files that say device: cuda" in found["device"]["told"]
     assert found["node"]["told"].startswith(("n1: Python ", "n2: Python "))
@@ -240,7 +239,6 @@ def test_accounting_answers(accounting_testbed, tmp_path):
         code, found = diagnose(profile(tmp_path, account="testbed"), tmp_path / "results")
     finally:
         accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=-1")
-
     assert (code, failures(found)) == (0, [])
     assert found["accounting"]["told"].startswith("sacct knows")
     assert found["account"]["told"].startswith("testbed; accounting knows you in")

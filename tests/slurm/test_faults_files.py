@@ -64,9 +64,7 @@ def test_killed_after_sbatch_took_the_jobs(testbed, tmp_path):
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert (swept.results / "runs" / "submit.lock").exists()
-
     assert "nothing to submit" in swept.submit()
-
     swept.wait_until_over()
     assert_complete(swept)
     assert_nothing_trained_twice(swept)
@@ -145,7 +143,6 @@ def test_inside_of_a_job(testbed, tmp_path):
     asked = ["--nodelist=n1", "--cpus-per-task=2", "--mem-per-cpu=100M", "--gpus-per-node=1", "--ntasks=1"]
     testbed.slurm("sbatch", "--parsable", f"--output={tmp_path / 'out'}", *asked, "--wrap", command)
     swept.wait_for_event("pack_begun", number=2)
-
     jobs = [testbed.job(attempt.begun["slurm_number"]) for attempt in swept.attempts()]
     assert {job["ReqNodeList"] for job in jobs} == {"(null)"}
     assert {job["MinMemoryNode"] for job in jobs} == {"30G"}
@@ -179,7 +176,6 @@ def test_a_job_of_which_no_file_says_what_it_trains(testbed, tmp_path):
     swept.submit()
     for path in swept.folder.glob("submissions/*/*.json"):
         path.write_text("")
-
     assert swept.states() == {"queued": 2}
     (move,) = {run["next_move"] for run in swept.status()["runs"].values()}
     command = re.search("`(scancel .*)` ends its jobs", move).group(1)
@@ -333,7 +329,5 @@ def test_status_of_a_folder_that_is_read_only(disk, testbed, tmp_path):
     swept.submit()
     results.make_read_only()
     assert swept.states() == {"queued": 2}
-
     testbed.slurm("scancel", "--user", str(os.getuid()))
-
     assert swept.states() == {"cancelled": 2}

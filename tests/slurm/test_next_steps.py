@@ -66,7 +66,6 @@ def test_a_job_that_printed_nothing(testbed, tmp_path):
     (swept.folder / "logs").touch()
     testbed.node_up("n1")
     swept.wait_for_states({"crashed": 2})
-
     assert all("before its worker began" in why for why in whys(swept))
     assert all(move.startswith("`harness doctor --profile` shows") for move in next_moves(swept))
 

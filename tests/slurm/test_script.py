@@ -171,6 +171,5 @@ def test_a_job_without_scontrol_says_that_it_timed_out(testbed, tmp_path):
     made.wait_for_event("checkpoint")
     testbed.slurm("scancel", "--signal=USR2", only_job(testbed))
     made.wait_for_event("ended")
-
     assert [(event["why"], event["requeued"]) for event in made.events("ended")] == [("timed out", False)]
     made.wait_for_states({"timed out": 2})

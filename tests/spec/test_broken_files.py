@@ -36,7 +36,6 @@ def test_broken_files_are_refused_in_lines(tmp_path):
         lines = done.output.splitlines()
         if done.exit_code != USAGE or not lines or not all(line.startswith(("error: ", "  ")) for line in lines):
             wrong.append((text[:300], done.exit_code, done.output[:300], repr(done.exception)))
-
     assert not wrong
 
 

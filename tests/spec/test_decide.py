@@ -123,7 +123,6 @@ def test_a_family_is_the_tasks_of_a_target_by_their_inputs():
             "quantity: exponent_kept, sides: [kan], threshold: 0.5",
         )
     )
-
     assert units(family, tasks) == {"a": ("a inputs=2", "a inputs=16"), "c": ("c inputs=4", "c x")}
     assert list(units(single, tasks)) == list(tasks)
     assert list(units(single.model_copy(update={"tasks": ("a", "b")}), tasks)) == ["a inputs=16", "a inputs=2", "b"]

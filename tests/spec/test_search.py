@@ -155,7 +155,6 @@ def test_experiments_without_a_search_are_what_they_were():
     without = changed((SEARCH, "seeds: [10, 11, 12]\n"), (SPACE, ""), (MLP_SPACE, "")).partition("decide:")[0]
     experiment = parse_experiment(without)
     plan = make_plan(experiment, "tiny")
-
     dumped, frozen = experiment.model_dump(mode="json"), plan.model_dump(mode="json")
     assert "search" not in dumped
     assert not any("space" in arm for arm in dumped["arms"].values())

@@ -75,7 +75,6 @@ def test_commands_take_it_and_leave_the_plan_of_the_file_alone(file, tmp_path):
         assert planned.exit_code == 0, planned.output
     valid = CliRunner().invoke(main, ["validate", "toy.yaml", "--set", "seeds=[4]", "--json"])
     wrong = CliRunner().invoke(main, ["validate", "toy.yaml", "--set", "seed=4"])
-
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"toy", "toy+seeds=4_5_6"}
     assert '"runs": 8' in valid.output
     assert (wrong.exit_code, "--set seed: seed: unknown field; did you mean 'seeds'" in wrong.output) == (2, True)

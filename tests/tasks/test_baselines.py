@@ -45,7 +45,6 @@ def test_logistic_regression_is_that_of_scikit_learn():
     splits = draw(task, 0)
     fitted = linear_model.LogisticRegression(tol=1e-8, max_iter=10_000).fit(splits.train.x, splits.train.y[:, 0])
     found = baselines(task, splits)
-
     of_true_class = fitted.predict_proba(splits.test.x)[np.arange(len(splits.test.x)), splits.test.y[:, 0].astype(int)]
     assert found.linear == pytest.approx(-np.log(of_true_class).mean(), rel=0.01)
     assert found.constant == pytest.approx(np.log(10), rel=0.01)

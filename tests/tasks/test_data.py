@@ -43,9 +43,7 @@ def test_data_are_read_without_a_network(name, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
     data = load_data(name)
-
     assert (*data.x.shape, data.classes) == KNOWN[name]
     assert np.isfinite(data.x).all()
     assert np.isfinite(data.y).all()
@@ -82,7 +80,6 @@ def test_camera_is_the_photograph_at_its_pixels():
 def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
     classes = np.array(classes, float)
     order = in_proportion(classes, np.random.default_rng(seed))
-
     assert sorted(order) == list(range(len(classes)))
     kinds = np.unique(classes)
     for each in kinds:
@@ -102,7 +99,6 @@ def test_splits_share_no_row_and_a_seed_makes_them(name):
     task = resolve(Task(target=name))
     one, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
     sizes = [task.train_points, task.validation_points, task.test_points]
-
     assert sum(sizes) == len(load_data(name).x)
     assert sizes[1] == sizes[2] == len(load_data(name).x) // 5
     rows = [_rows(part) for part in (one.train, one.validation, one.test)]
@@ -126,7 +122,6 @@ def test_training_points_span_the_knots_of_a_kan(name):
     """Every feature reaches from -1 to 1 in training, or is 0; in the other splits none lies beyond, and all of it
     is known from the training points alone: a straight line of them, cut off at its ends."""
     splits = draw(resolve(Task(target=name, train_points=250)), 0)
-
     low, high = splits.train.x.min(0), splits.train.x.max(0)
     spans = high > low
     assert np.array_equal(low[spans], -np.ones(spans.sum()))
@@ -204,7 +199,6 @@ grid: {recipes.fast.gain: [1, 2]}
 def test_a_file_that_is_silent_takes_all_that_there_is():
     """So many points as there are where a file says nothing, also at every point of its axes; else what it says."""
     runs = [planned.run.task for planned in make_plan(parse_experiment(TEXT), "plan").runs]
-
     assert [(one.target, one.train_points, one.test_points) for one in runs] == 2 * [
         ("wine", 108, 35),
         ("digits", 100, 359),

@@ -108,7 +108,6 @@ def test_a_column_splits_the_rows_and_the_seed_no_more(folder):
     """Under every seed the rows that say so, in another order; what the column does not give, the seed takes."""
     task = learnt(folder, inputs=["a", "b"], split="part")
     one, other = draw(task, 0), draw(task, 1)
-
     for name in PARTS:
         own = table().query("part == @name")["y"]
         trained = table().query("part == 'train'")["y"]
@@ -124,7 +123,6 @@ def test_files_split_the_rows_and_the_seed_takes_validation_from_training(tmp_pa
     written(tmp_path, "valid.csv", table(9, seed=2))
     two = learnt(tmp_path, inputs=["a", "b"], test="test.csv")
     three = learnt(tmp_path, inputs=["a", "b"], test="test.csv", validation="valid.csv")
-
     assert (two.train_points, two.validation_points, two.test_points) == (40, 10, 7)
     assert (three.train_points, three.validation_points, three.test_points) == (50, 9, 7)
     drawn = [draw(two, seed) for seed in (0, 1)]
@@ -135,7 +133,6 @@ def test_classes_are_said_or_seen(folder):
     """Text is learnt as classes in every split in proportion, numbers as numbers; the file can say otherwise."""
     words = learnt(folder, output="kind", inputs=["a", "b"])
     warm = (table()["kind"] == "warm").mean()
-
     assert (words.classes, words.outputs, words.metric) == (2, 2, "cross_entropy")
     assert draw(words, 0).test.y.mean() == pytest.approx(warm, abs=1.5 / 12)
     assert learnt(folder, inputs=["a", "b"]).classes is None
@@ -152,7 +149,6 @@ def test_the_content_is_the_identity(folder, tmp_path):
     changed = table()
     changed.loc[17, "b"] += 1e-12
     written(tmp_path, "t.csv", changed)
-
     assert learnt(folder, "t.parquet", inputs=["a", "b"]).fingerprint == one.fingerprint
     assert learnt(folder, "t.npz", inputs=["x"]).fingerprint == one.fingerprint
     assert learnt(tmp_path, inputs=["a", "b"]).fingerprint != one.fingerprint
@@ -354,7 +350,6 @@ def test_the_columns_of_arrays_are_told_apart(tmp_path):
     chance = np.random.default_rng(0)
     np.savez(tmp_path / "t.npz", x=chance.normal(size=(40, 4)), y=chance.normal(size=40))
     np.savez(tmp_path / "same.npz", x=chance.normal(size=(40, 2)), x0=chance.normal(size=40))
-
     own = learnt(tmp_path, "t.npz", output="x3", inputs=["x"])
     assert own.fingerprint == learnt(tmp_path, "t.npz", output="x3", inputs=["x0", "x1", "x2"]).fingerprint
     with pytest.raises(HarnessError, match=r"target.inputs: x0 is given twice"):
@@ -367,7 +362,6 @@ def test_columns_that_are_called_by_numbers_can_be_named(tmp_path):
     """As Parquet has them: 0, 1 and 2. Rows count from the first, whatever the index was."""
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), index=range(100, 140))
     rows.to_parquet(tmp_path / "t.parquet")
-
     assert learnt(tmp_path, "t.parquet", output="2").inputs == 2
     rows.astype({1: str}).replace({1: {str(rows.loc[104, 1]): "?"}}).to_parquet(tmp_path / "u.parquet")
     with pytest.raises(
@@ -400,7 +394,6 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     table["raw"] = [bytes([255, place]) for place in range(40)]
     table["text"] = [[b"cold", b"warm"][place % 2] for place in range(40)]
     table.to_parquet(tmp_path / "t.parquet")
-
     for fields in ({"output": "raw"}, {"split": "raw"}):
         with pytest.raises(HarnessError, match=r"column 'raw' holds bytes that are no text, such as b'\\xff"):
             learnt(tmp_path, **{"name": "t.parquet", "output": "a", "inputs": ["b"], **fields})

@@ -91,7 +91,6 @@ def test_the_loss_is_the_papers(network):
     flat = initialise(network, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
     knots = initial_knots(network, 2, torch.float64, "cpu")
     loss, gradient = loss_and_gradient(network, flat, knots, points)
-
     flat.requires_grad_()
     inside, boundary = points.x[:, :600], points.x[:, 600:]
     equation = (by_autograd(network, flat, knots, inside)[2] - points.y[:, :600]).square().mean((1, 2))

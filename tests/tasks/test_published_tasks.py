@@ -47,7 +47,6 @@ def test_feynman_formulas_are_those_of_the_table(name):
     )
     points = np.random.default_rng(1).uniform((0.2, 0.5, 0.3, 0.3, 0.3, 0.3)[: len(symbols)], 0.9, (20, len(symbols)))
     points[:, 0] *= 0.5  # arcsin(a/n) wants a < n
-
     assert load_target(name).inputs == len(symbols)
     assert load_target(name).function(points) == pytest.approx([printed(*point) for point in points], rel=1e-12)
 

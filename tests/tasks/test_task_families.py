@@ -12,7 +12,7 @@ from harness.base.errors import HarnessError
 from harness.families import forward, initial_knots
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Task, parse_experiment
-from harness.tasks import Function, check_drawn, draw, load_target, resolve
+from harness.tasks import Function, check_drawn, load_target, resolve
 from harness.tasks.families import TASKS, field_features, kan_coefficients, rotation, wave
 
 ADDITIVE = ("additive", "additive_irrelevant")
@@ -59,7 +59,6 @@ def test_a_sum_of_one_variable_each_has_no_mixed_differences(name):
         for i in range(4)
         for j in range(i)
     )
-
     assert mixed < 1e-12 if name in ADDITIVE else mixed > 0.01
 
 
@@ -153,12 +152,6 @@ def test_a_member_is_the_same_function_always(name):
     assert {load_target(name, 4, instance).version for instance in (0, 3)} == {"1"}
 
 
-def test_drawing_leaves_the_global_generator_alone():
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    draw(resolve(Task(target="tree", inputs=4)), 0)
-    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-
-
 # ------------------------------------------------------------------------------------------------------------ in a file
 TEXT = """
 question: which?
@@ -174,7 +167,6 @@ seeds: [0]
 
 def test_members_are_told_apart_by_dimension_and_instance():
     plan = make_plan(parse_experiment(TEXT), "plan")
-
     assert [cell.task for cell in plan.cells] == [
         "additive inputs=2 instance=0",
         "additive inputs=4 instance=0",
