@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from operator import methodcaller
 from pathlib import Path
@@ -123,17 +124,23 @@ def lives(pid: int) -> bool:
 
 
 # ------------------------------------------------------------------------------------------ a sweep with all that fails
-PACKS = {
-    "whole": pack("xy", range(2)),
-    "killed": pack("xy", range(2), LONG),
-    "broken": pack("broken", range(2)),
-    "too large at first": pack("too_large_at_first", range(2)),
-    "recorded": pack("exp2d", range(2)),
-    "unwanted": pack("exp2d", range(2, 4)),
-    "half unwanted": pack("exp2d", range(4, 6)),
-    "last": pack("exp2d", range(6, 8)),
-}
-UNWANTED = {*ids(PACKS["unwanted"]), *ids(PACKS["half unwanted"][1:])}
+@cache
+def packs() -> dict[str, PackedRuns]:
+    return {
+        "whole": pack("xy", range(2)),
+        "killed": pack("xy", range(2), LONG),
+        "broken": pack("broken", range(2)),
+        "too large at first": pack("too_large_at_first", range(2)),
+        "recorded": pack("exp2d", range(2)),
+        "unwanted": pack("exp2d", range(2, 4)),
+        "half unwanted": pack("exp2d", range(4, 6)),
+        "last": pack("exp2d", range(6, 8)),
+    }
+
+
+@cache
+def unwanted() -> set[str]:
+    return {*ids(packs()["unwanted"]), *ids(packs()["half unwanted"][1:])}
 
 
 class Sweep(NamedTuple):
@@ -148,24 +155,24 @@ class Sweep(NamedTuple):
 def sweep(tmp_path_factory) -> Sweep:
     """All packs by two workers; the one that trains "killed" dies twice, each time when it has written a checkpoint."""
     folder, told, processes = tmp_path_factory.mktemp("sweep"), defaultdict(list), set()
-    train_pack(PACKS["recorded"], folder / "runs")
+    train_pack(packs()["recorded"], folder / "runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         happenings = train_here(
-            list(PACKS.values()),
+            list(packs().values()),
             folder / "runs",
             workers=2,
             announce=pytest.fail,
             checkpoints=folder / "checkpoints",
             attempt="some attempt",
-            unwanted=lambda: UNWANTED,
+            unwanted=unwanted,
             checkpoint_seconds=CHECKPOINT_SECONDS,
         )
         for runs, event in happenings:
             told[runs].append(event)
             if isinstance(event, Begun):
                 processes.add(event.pid)
-            if isinstance(event, Saved) and runs == PACKS["killed"]:
+            if isinstance(event, Saved) and runs == packs()["killed"]:
                 pid = [one.pid for one in told[runs] if isinstance(one, Begun)][-1]
                 os.kill(pid, signal.SIGKILL)
     return Sweep(told, processes, folder / "runs")
@@ -183,17 +190,17 @@ def failed(events: list[TrainingEvent]) -> list[Failed]:
 def test_a_pack_begins_is_evaluated_and_is_done(sweep):
     """Nothing is told of it before or after; its evaluations grow from none to all that were planned."""
     for name in ("whole", "last"):
-        events = sweep.told[PACKS[name]]
+        events = sweep.told[packs()[name]]
         evaluated = [event.evaluations for event in events[1:-1]]
         assert kinds(events) == ["Begun", "Done"]
         assert (evaluated[0], evaluated[-1]) == (0, SHORT)
         assert evaluated == sorted(evaluated)
         assert events[-1].statuses == ("done", "done")
-        assert record(sweep.records, PACKS[name][0]).provenance.attempt == "some attempt"
+        assert record(sweep.records, packs()[name][0]).provenance.attempt == "some attempt"
 
 
 def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_on(sweep):
-    events = sweep.told[PACKS["broken"]]
+    events = sweep.told[packs()["broken"]]
     first, second = failed(events)
     assert kinds(events) == ["Begun", "Failed", "Begun", "Failed"]
     assert events[0].pid != events[2].pid
@@ -203,7 +210,7 @@ def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_
 
 
 def test_a_pack_that_needs_too_much_memory_is_split_at_once(sweep):
-    runs = PACKS["too large at first"]
+    runs = packs()["too large at first"]
     (only,) = failed(sweep.told[runs])
     assert kinds(sweep.told[runs]) == ["Begun", "Failed"]
     assert (only.failure.cause, only.move) == ("out_of_memory", "split")
@@ -213,7 +220,7 @@ def test_a_pack_that_needs_too_much_memory_is_split_at_once(sweep):
 
 def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_is_split_if_that_happens_again(sweep):
     """Nothing that was saved is evaluated again; two deaths are taken for a lack of memory."""
-    runs = PACKS["killed"]
+    runs = packs()["killed"]
     events = sweep.told[runs]
     saved = next(event for event in events if isinstance(event, Saved))
     again = events[events.index(failed(events)[0]) :]
@@ -227,19 +234,19 @@ def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_is_split_
 
 
 def test_what_has_records_or_is_not_wanted_is_not_trained(sweep):
-    assert kinds(sweep.told[PACKS["recorded"]]) == ["Skipped"]
+    assert kinds(sweep.told[packs()["recorded"]]) == ["Skipped"]
     assert kinds(sweep.told[()]) == ["Skipped"]  # all of its runs are unwanted
-    assert kinds(sweep.told[PACKS["half unwanted"][:1]]) == ["Begun", "Done"]
-    assert not any(record_path(sweep.records, identity).exists() for identity in UNWANTED)
+    assert kinds(sweep.told[packs()["half unwanted"][:1]]) == ["Begun", "Done"]
+    assert not any(record_path(sweep.records, identity).exists() for identity in unwanted())
 
 
 def test_records_show_nothing_of_who_made_them(sweep, tmp_path, monkeypatch):
     """Two workers, packs that were split, tried again or killed: the bits are those of this very process."""
     monkeypatch.chdir(tmp_path)
     EVALUATED.touch()
-    for runs in PACKS.values():
-        wanted = tuple(run for run in runs if run_id(run) not in UNWANTED)
-        if runs == PACKS["broken"]:
+    for runs in packs().values():
+        wanted = tuple(run for run in runs if run_id(run) not in unwanted())
+        if runs == packs()["broken"]:
             assert not any(record_path(sweep.records, identity).exists() for identity in ids(runs))
         elif wanted:
             train_pack(wanted, tmp_path / "runs")

@@ -3,9 +3,11 @@
 import importlib
 import json
 import sys
+from functools import cache
 from typing import get_args
 
 import pytest
+from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.base.errors import HarnessError
 from harness.count import run_work, training_flops
@@ -33,47 +35,27 @@ from harness.spec import (
     Adam,
     GridExtension,
     GridUpdates,
-    KanShape,
     Lbfgs,
     LevenbergMarquardt,
-    MlpShape,
-    Recipe,
     RunSpec,
     SplineMlpShape,
-    Task,
     sealed,
 )
-from harness.tasks import resolve
 
-KAN = KanShape(shape=(2, 5, 1), grid=20)
-MLP = MlpShape(shape=(2, 10, 10, 1))
-LBFGS, ADAM = Lbfgs(name="lbfgs"), Adam(name="adam")
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
 
 
-def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", **recipe) -> RunSpec:
-    return RunSpec(
-        task=resolve(Task(target="exp2d", train_points=points)),
-        network=network,
-        recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **recipe),
-        seed=0,
-        engine=engine,
-    )
-
-
 def a_row(run: RunSpec, seconds: float) -> SoloRow:
-    return SoloRow(
-        shape=shape_of(run, run.network),
-        seconds_per_evaluation=seconds,
-        interquartile_seconds=0.0,
-        repeats=5,
-        flops_per_evaluation=1e6,
-        bytes_per_evaluation=8,
-    )
+    (row,) = solo_rows(run, seconds)
+    return row
 
 
 KNOTS = KnotRow(move=KnotMove(network=KAN, points=1000, refined=False), seconds=1e-3, flops=1e6)
-CALIBRATION: Calibration = calibrate("torch", "float64", 0.01, [a_row(a_run(), 1e-3)], [KNOTS])
+
+
+@cache
+def calibration() -> Calibration:
+    return calibrate("torch", "float64", 0.01, [a_row(a_run(), 1e-3)], [KNOTS])
 
 
 # --------------------------------------------------------------------------------------------------------------- rates
@@ -229,15 +211,15 @@ def test_what_is_missing_is_named_with_the_command_that_measures_it():
     runs = [a_run(engine="fused"), a_run(), a_run().model_copy(update={"dtype": "float32"})]
     commands = [bench_command(kind_of(run)) for run in runs]
     assert missing({}, runs) == [("fused", "float64"), ("torch", "float32"), ("torch", "float64")]
-    assert missing({("torch", "float64"): CALIBRATION}, runs[:2]) == [("fused", "float64")]
+    assert missing({("torch", "float64"): calibration()}, runs[:2]) == [("fused", "float64")]
     assert commands == ["harness bench", "harness bench --engine torch", "harness bench --dtype float32"]
 
 
 # --------------------------------------------------------------------------------------------------------------- files
 def test_a_calibration_reads_as_it_was_written(tmp_path):
-    path = write_calibration(CALIBRATION, tmp_path)
-    assert path == calibration_path(tmp_path, "torch", CALIBRATION.device, "float64")
-    assert read_calibration(tmp_path, "torch", CALIBRATION.device, "float64") == CALIBRATION
+    path = write_calibration(calibration(), tmp_path)
+    assert path == calibration_path(tmp_path, "torch", calibration().device, "float64")
+    assert read_calibration(tmp_path, "torch", calibration().device, "float64") == calibration()
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -245,8 +227,8 @@ def test_a_calibration_reads_as_it_was_written(tmp_path):
 def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     """A calibration is of one engine, device model and dtype, whatever its file is called."""
     engine, device, dtype = other
-    device = device or CALIBRATION.device
-    path = write_calibration(CALIBRATION, tmp_path)
+    device = device or calibration().device
+    path = write_calibration(calibration(), tmp_path)
     assert read_calibration(tmp_path, engine, device, dtype) is None
     path.rename(calibration_path(tmp_path, engine, device, dtype))
     assert read_calibration(tmp_path, engine, device, dtype) is None
@@ -267,19 +249,19 @@ def test_times_of_an_earlier_file_are_found(tmp_path):
 
 
 def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):
-    path = write_calibration(CALIBRATION.model_copy(update={"calibration_schema": 4}), tmp_path)
+    path = write_calibration(calibration().model_copy(update={"calibration_schema": 4}), tmp_path)
     with pytest.raises(
         HarnessError, match="another version of harness; run `harness bench --engine torch` again"
     ) as caught:
-        read_calibration(tmp_path, "torch", CALIBRATION.device, "float64")
+        read_calibration(tmp_path, "torch", calibration().device, "float64")
     assert str(path) in str(caught.value)
 
 
 def test_a_calibration_of_other_libraries_is_not_current():
     """What was measured with another torch, or other threads, says nothing of today's runs."""
-    assert is_current(CALIBRATION)
-    assert not is_current(CALIBRATION.model_copy(update={"versions": {**CALIBRATION.versions, "torch": "1.0"}}))
-    assert not is_current(CALIBRATION.model_copy(update={"threads": 64}))
+    assert is_current(calibration())
+    assert not is_current(calibration().model_copy(update={"versions": {**calibration().versions, "torch": "1.0"}}))
+    assert not is_current(calibration().model_copy(update={"threads": 64}))
 
 
 @pytest.mark.parametrize(
@@ -287,8 +269,8 @@ def test_a_calibration_of_other_libraries_is_not_current():
 )
 def test_a_damaged_calibration_is_named_and_says_how_it_is_mended(tmp_path, before, after):
     """A file changed by hand or cut is an error with its path, never a guess."""
-    path = write_calibration(CALIBRATION, tmp_path)
+    path = write_calibration(calibration(), tmp_path)
     path.write_text(path.read_text().replace(before, after, 1))
     with pytest.raises(HarnessError, match="harness bench") as caught:
-        read_calibration(tmp_path, "torch", CALIBRATION.device, "float64")
+        read_calibration(tmp_path, "torch", calibration().device, "float64")
     assert str(path) in str(caught.value)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from made_records import made_at, made_record
+from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.base import provenance
 from harness.cli import main
@@ -18,11 +19,9 @@ from harness.measure.calibration import (
     KnotMove,
     KnotRow,
     Rate,
-    SoloRow,
     calibrate,
     kind_of,
     knot_moves,
-    shape_of,
     write_calibration,
 )
 from harness.measure.cost import (
@@ -47,20 +46,14 @@ from harness.spec import (
     Adam,
     GridExtension,
     GridUpdates,
-    KanShape,
-    Lbfgs,
     LevenbergMarquardt,
     Manifest,
-    MlpShape,
-    Recipe,
     Restarts,
     RunSpec,
-    Task,
     parse_experiment,
     read_experiment,
     stages,
 )
-from harness.tasks import resolve
 
 POISSON = Path(__file__).parents[2] / "experiments" / "fig3_3_poisson.yaml"
 TEXT = """
@@ -76,9 +69,6 @@ seeds: [0, 1, 2]
 MIXED = TEXT + "grid: {engine: [fused, torch]}\n"
 FOREIGN = "another processor"
 FUSED, TORCH = ("fused", "float64"), ("torch", "float64")
-KAN = KanShape(shape=(2, 5, 1), grid=20)
-MLP = MlpShape(shape=(2, 10, 10, 1))
-LBFGS, ADAM = Lbfgs(name="lbfgs"), Adam(name="adam")
 OPTIMIZERS = (LBFGS, ADAM, Adam(name="adam", batch_size=20), LevenbergMarquardt(name="levenberg_marquardt"))
 ENGINES = ("fused", "torch")
 
@@ -101,31 +91,6 @@ def _specs(manifest):
 
 def _packs(manifest):
     return [[_specs(manifest)[identity] for identity in pack] for pack in manifest.packs]
-
-
-def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", **recipe) -> RunSpec:
-    return RunSpec(
-        task=resolve(Task(target="exp2d", train_points=points, validation_points=1000, test_points=1000)),
-        network=network,
-        recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **recipe),
-        seed=0,
-        engine=engine,
-    )
-
-
-def solo_rows(run: RunSpec, seconds: float) -> list[SoloRow]:
-    """Every stage of the run takes so long an evaluation."""
-    return [
-        SoloRow(
-            shape=shape_of(run, work.network),
-            seconds_per_evaluation=seconds,
-            interquartile_seconds=0.0,
-            repeats=5,
-            flops_per_evaluation=flops_per_evaluation(run.recipe.optimizer, work),
-            bytes_per_evaluation=8 if run.engine == "torch" else None,
-        )
-        for work in run_work(run.network, run.recipe, run.task)
-    ]
 
 
 def knot_rows(run: RunSpec, seconds: float) -> list[KnotRow]:

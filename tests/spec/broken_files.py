@@ -7,6 +7,7 @@ A mutant is made by a `random.Random`, so that hypothesis, or a plain loop over 
 
 import copy
 import json
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -141,7 +142,12 @@ def _small(text: str) -> dict:
 
 
 TEXTS = [*(path.read_text(encoding="utf-8") for path in EXPERIMENTS), SMALL, RICH, PHASES, POISSON, DATA, SEARCHED]
-TREES = [_small(text) for text in TEXTS]
+
+
+@cache
+def trees() -> list[dict]:
+    """What the texts say, as plain data."""
+    return [_small(text) for text in TEXTS]
 
 
 # ------------------------------------------------------------------------------------------------------------- by hand
@@ -241,7 +247,7 @@ def mutant(random: Random, schema: dict) -> str:
         for _ in range(random.choice((1, 1, 1, 2, 3))):
             text = _changed_text(random, text)
         return text
-    data = copy.deepcopy(random.choice(TREES))
+    data = copy.deepcopy(random.choice(trees()))
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         change = random.choice((_replace, _drop, _add, _say, _say, _say, _say, _axis))
         change(random, data, schema)
