@@ -85,6 +85,17 @@ def mixed() -> Manifest:
     return make_plan(parse_experiment(MIXED), "test")
 
 
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> None:
+    """An empty folder, in which commands run."""
+    monkeypatch.chdir(tmp_path)
+
+
+def told() -> str:
+    """What is said of the plan of tiny.yaml."""
+    return " ".join(CliRunner().invoke(main, ["plan", "tiny.yaml"]).output.split())
+
+
 def _specs(manifest):
     return {planned.run_id: planned.run for planned in manifest.runs}
 
@@ -343,14 +354,9 @@ def test_prediction_errors_count_both_directions():
     assert "3 of 4 packs within a factor of 2 (75%)" in errors_sentence(errors)
 
 
-def test_a_calibrated_machine_is_in_the_plan(manifest, tmp_path, monkeypatch):
+def test_a_calibrated_machine_is_in_the_plan(manifest, here):
     """`harness plan` says FLOPs and 'uncalibrated' first, then seconds, and of how many shapes they are estimates."""
-    monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
-
-    def told() -> str:
-        return CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
-
     solo = []
     for run in _specs(manifest).values():
         solo += solo_rows(run, 1e-3)
@@ -364,14 +370,9 @@ def test_a_calibrated_machine_is_in_the_plan(manifest, tmp_path, monkeypatch):
     assert "another version of harness; run `harness bench --engine torch` again" in told()
 
 
-def test_a_login_node_reads_what_was_measured_on_a_node(manifest, tmp_path, monkeypatch):
+def test_a_login_node_reads_what_was_measured_on_a_node(manifest, here):
     """Of a processor that nobody measured, the one measured last stands for it, by name; its own comes first."""
-    monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
-
-    def told() -> str:
-        return " ".join(CliRunner().invoke(main, ["plan", "tiny.yaml"]).output.split())
-
     for device, at in (("Late 9", "2026-11-02"), ("Early 8", "2026-11-01")):
         write_calibration(machine().model_copy(update={"device": device, "measured_at": at}), Path("results"))
     assert "(calibrated on Late 9; 2 of 2 shapes by a rate" in told()
@@ -379,14 +380,9 @@ def test_a_login_node_reads_what_was_measured_on_a_node(manifest, tmp_path, monk
     assert "(calibrated; 2 of 2 shapes by a rate" in told()
 
 
-def test_a_plan_of_two_engines_needs_both(mixed, tmp_path, monkeypatch):
+def test_a_plan_of_two_engines_needs_both(mixed, here):
     """While one engine is uncalibrated the plan is, and says which command would mend it."""
-    monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
-
-    def told() -> str:
-        return CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
-
     assert "uncalibrated (`harness bench` and `harness bench --engine torch` measure this machine)" in told()
     write_calibration(machine(), Path("results"))
     assert "uncalibrated (`harness bench` measures this machine)" in told()
@@ -403,14 +399,19 @@ def test_only_cpus_are_calibrated(manifest, tmp_path, monkeypatch):
     assert (refused.exit_code, "only CPUs are measured" in refused.output) == (2, True)
 
 
-def test_bench_times_the_networks_of_set_fields(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
-    asked = []
+@pytest.fixture
+def asked(monkeypatch) -> list[RunSpec]:
+    """The runs that a bench, which takes no time here, is asked to time."""
+    runs: list[RunSpec] = []
     solo, knots = solo_rows(a_run(), 1.0), machine().knots
     monkeypatch.setattr(bench, "bench_run", lambda *args: 0.01)
-    monkeypatch.setattr(bench, "bench_solo", lambda runs, progress: asked.extend(runs) or (solo, knots))
+    monkeypatch.setattr(bench, "bench_solo", lambda asked, progress: runs.extend(asked) or (solo, knots))
     monkeypatch.setattr(bench, "compile_kernels", lambda announce: None)
+    return runs
+
+
+def test_bench_times_the_networks_of_set_fields(here, asked):
+    Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
     done = CliRunner().invoke(main, ["bench", "tiny.yaml", "--set", "arms.mlp.architecture.hidden=[7]"])
     assert done.exit_code == 0, done.output
     assert (2, 7, 1) in {run.network.shape for run in asked}
@@ -447,13 +448,8 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
         (["--dtype", "float32"], ("torch", "float32")),
     ],
 )
-def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, monkeypatch):
+def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, asked):
     """The fused engine, which plans use where they can, unless the options ask for what only torch computes."""
-    asked = []
-    solo, knots = solo_rows(a_run(), 1.0), machine().knots
-    monkeypatch.setattr(bench, "bench_run", lambda *args: 0.01)
-    monkeypatch.setattr(bench, "bench_solo", lambda runs, progress: asked.extend(runs) or (solo, knots))
-    monkeypatch.setattr(bench, "compile_kernels", lambda announce: None)
     done = CliRunner().invoke(main, ["bench", "--results", str(tmp_path), *options], catch_exceptions=False)
     assert done.exit_code == 0
     assert {kind_of(run) for run in asked} == {kind}
