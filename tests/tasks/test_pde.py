@@ -1,8 +1,9 @@
 """Poisson's equation: the solution and its derivatives, the points, the loss, the errors, and what is refused."""
 
+from functools import cache
+
 import numpy as np
 import pytest
-import sympy
 import torch
 from scipy.integrate import dblquad
 from scipy.special import fresnel
@@ -20,7 +21,7 @@ from harness.train.objective import loss_and_gradient, squared_slope_errors
 from tests.families.test_jets import by_autograd
 
 POINTS = {"train_points": 600, "validation_points": 60, "test_points": 400, "boundary_points": 90}
-TASK = resolve(Task(target="poisson", **POINTS))
+TASK = cache(lambda: resolve(Task(target="poisson", **POINTS)))
 KAN = KanShape(shape=(2, 3, 1), grid=3, scales=True)
 MLP = MlpShape(shape=(2, 6, 6, 1), activation="tanh")
 STAGED = Recipe(
@@ -42,11 +43,13 @@ seeds: [0]
 
 
 def _run(network, recipe, seed=0):
-    return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed)
+    return RunSpec(task=TASK(), network=network, recipe=recipe, seed=seed)
 
 
 def test_the_solution_solves_the_equation():
     """By sympy: gradient, and the right-hand side as the paper prints it, which is the Laplacian; 0 on the boundary."""
+    import sympy  # takes seconds
+
     target, (x, y) = load_target("poisson"), sympy.symbols("x y")
     u = sympy.sin(sympy.pi * x) * sympy.sin(sympy.pi * y**2)
     printed = -(sympy.pi**2) * (1 + 4 * y**2) * u + 2 * sympy.pi * sympy.sin(sympy.pi * x) * sympy.cos(sympy.pi * y**2)

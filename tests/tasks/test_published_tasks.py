@@ -5,9 +5,6 @@ import re
 import mpmath
 import numpy as np
 import pytest
-import sympy
-from sympy.parsing.sympy_parser import implicit_multiplication_application as implicit
-from sympy.parsing.sympy_parser import parse_expr, standard_transformations
 
 from harness.paper.reference import load
 from harness.tasks import feynman, load_target, special
@@ -39,12 +36,14 @@ def test_special_functions_are_those_of_another_library(name):
 
 @pytest.mark.parametrize("name", feynman.TASKS)
 def test_feynman_formulas_are_those_of_the_table(name):
+    import sympy  # takes seconds
+    from sympy.parsing import sympy_parser as parser
+
+    with_products = (*parser.standard_transformations, parser.implicit_multiplication_application)
     row = load("feynman").set_index("task").loc[name]
     symbols = LETTERS[: row["inputs"]]
     expression = in_python(row["dimensionless"], row["variables"].split(","))
-    printed = sympy.lambdify(
-        list(symbols), parse_expr(expression, transformations=(*standard_transformations, implicit))
-    )
+    printed = sympy.lambdify(list(symbols), parser.parse_expr(expression, transformations=with_products))
     points = np.random.default_rng(1).uniform((0.2, 0.5, 0.3, 0.3, 0.3, 0.3)[: len(symbols)], 0.9, (20, len(symbols)))
     points[:, 0] *= 0.5  # arcsin(a/n) wants a < n
     assert load_target(name).inputs == len(symbols)
