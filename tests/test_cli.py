@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from commands import invoke
 
 import harness.cli
 from harness.base.json_text import FORMAT
@@ -61,13 +62,9 @@ def _harness(*arguments: str, cwd: Path, check: bool = False) -> subprocess.Comp
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=check, timeout=240)
 
 
-def _invoke(*arguments: str):
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-
-
 def _said(*arguments: str) -> str:
     """What a command that succeeds prints."""
-    done = _invoke(*arguments)
+    done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -115,7 +112,7 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
     read = []
     monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
     monkeypatch.chdir(finished)
-    done = _invoke("run", "tiny.yaml")
+    done = invoke("run", "tiny.yaml")
     assert done.exit_code == 0
     assert sorted(path.name for path in read) == sorted(path.name for path in records)
     assert "all 12 runs have records" in done.stdout
@@ -126,7 +123,7 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
 def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
     """A file that no longer says what was planned is named with what differs; nothing is analysed under its name."""
     (tmp_path / "tiny.yaml").write_text(TINY + "window: {kan: {max: 100}}\n")
-    done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"))
+    done = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"))
     assert done.exit_code == 2
     assert "is not what was planned (it differs in: window)" in done.output
 
@@ -160,7 +157,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     assert 1 <= len(kept) < 8
     assert not list((tmp_path / "results" / "runs").glob(".*"))
     monkeypatch.chdir(tmp_path)
-    status = _invoke("status", "tiny.yaml")
+    status = invoke("status", "tiny.yaml")
     assert status.exit_code == 3
     assert f"{8 - len(kept)} missing" in status.stdout
 
@@ -215,7 +212,7 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
     for name, text in texts.items():
         file = tmp_path / f"{name}.yaml"
         file.write_text(text)
-        done = _invoke("plan", str(file), "--results", str(tmp_path / "results"))
+        done = invoke("plan", str(file), "--results", str(tmp_path / "results"))
         assert done.exit_code == 0, done.output
         said[name] = [line for line in done.output.splitlines() if line.startswith("note: arms")]
 
@@ -255,7 +252,7 @@ def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
 # --------------------------------------------------------------------------------------------------------------- help
 def test_every_command_has_help_with_an_example():
     for name in main.commands:
-        shown = _invoke(name, "--help").output
+        shown = invoke(name, "--help").output
         assert main.imported(name).help
         assert f"Example: harness {name}" in shown
 
@@ -311,14 +308,14 @@ def test_python_m_harness_is_the_command():
     """With and without the name of the room, as jobs that were sent off before have it."""
     for module in ("harness", "harness.cli"):
         done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
-        assert done.stdout == _invoke("--version").stdout
+        assert done.stdout == invoke("--version").stdout
 
 
 def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
     """harness plan prints each cell with its residual, the infeasible ones with their neighbours, and freezes."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY.replace("at: [30,", "at: [3, 30,"))
-    shown = _invoke("plan", str(file), "--results", str(tmp_path / "results"))
+    shown = invoke("plan", str(file), "--results", str(tmp_path / "results"))
     assert shown.exit_code == 0
     assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown.output
     assert "uncalibrated" in shown.output
@@ -329,7 +326,7 @@ def test_plan_as_json_is_the_manifest(tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
     plan = ["plan", str(file), "--results", str(tmp_path), "--json"]
-    shown, of_packs = json.loads(_invoke(*plan).output), json.loads(_invoke(*plan, "--packs").output)
+    shown, of_packs = json.loads(invoke(*plan).output), json.loads(invoke(*plan, "--packs").output)
     frozen = json.loads((tmp_path / "tiny" / "manifest.json").read_text())
     del frozen["checksum"]
     assert shown == {"format": FORMAT, **frozen, "pack_costs": None}
@@ -368,7 +365,7 @@ def test_a_bad_file_is_one_sentence_and_nothing_trains(tmp_path, monkeypatch):
     Path("bad.py").write_text(BAD_TARGETS)
     for case, (old, new, said) in BAD_FILES.items():
         Path("tiny.yaml").write_text(TINY.replace(old, new))
-        done = _invoke("run", "tiny.yaml")
+        done = invoke("run", "tiny.yaml")
         assert done.exit_code == 2, case
         assert said in done.stderr
         told = [line for line in done.stderr.splitlines() if not line.startswith("importing bad from ")]
@@ -391,11 +388,11 @@ def test_a_full_disk_is_no_mistake(disk, tmp_path):
     command = ("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "results"))
     small = disk(tmp_path / "results")
     small.fill()
-    done = _invoke(*command)
+    done = invoke(*command)
     assert done.exit_code == 3
     assert "No space left on device; make room there, and run the same command again" in done.output
     small.make_room()
-    assert _invoke(*command).exit_code == 0
+    assert invoke(*command).exit_code == 0
 
 
 def test_an_unwritable_results_folder_is_named(tmp_path):
@@ -406,7 +403,7 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
         ("taken", "/tiny: Not a directory"),
         ("broken", f": a link to {tmp_path / 'gone'}, which is not"),
     ):
-        done = _invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name))
+        done = invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name))
         assert done.exit_code == 2
         assert f"error: {tmp_path / name}{why}" in done.output
         assert "choose another --results folder" in done.output
@@ -428,8 +425,8 @@ def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
 def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
     """Asking about an experiment that was never planned, and about a file that does not exist."""
     (tmp_path / "tiny.yaml").write_text(TINY)
-    unplanned = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-    absent = _invoke(command, "never.yaml", "--results", str(tmp_path))
+    unplanned = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
+    absent = invoke(command, "never.yaml", "--results", str(tmp_path))
     assert (unplanned.exit_code, absent.exit_code) == (2, 2)
     assert "no plan yet; make one with `harness plan FILE`" in unplanned.output
     assert "never.yaml: No such file or directory" in absent.output
@@ -439,7 +436,7 @@ def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
 def test_reserved_names_are_refused(stem, tmp_path):
     """An experiment called like a folder of the project would mix its files with others."""
     (tmp_path / f"{stem}.yaml").write_text(TINY)
-    done = _invoke("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path))
+    done = invoke("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path))
     assert done.exit_code == 2
     assert "is kept for something else" in done.output
 
@@ -449,7 +446,7 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
     shutil.copytree(finished / "results", tmp_path / "results")
     (tmp_path / "results" / "tiny" / "runs.csv").unlink()
     (tmp_path / "results" / "tiny" / "runs.csv").mkdir()
-    done = _invoke("fit", str(tmp_path / "results" / "tiny"))
+    done = invoke("fit", str(tmp_path / "results" / "tiny"))
     assert done.exit_code == 2
     assert "runs.csv: Is a directory; move it away or choose another --results folder" in done.stderr
     assert "α, E = 0" in done.stdout
@@ -457,14 +454,14 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
 
 def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY.replace("kan:", "'[red]':"))
-    assert "[red]" in _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path)).output
+    assert "[red]" in invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path)).output
 
 
 @pytest.mark.parametrize("command", ["fit", "plot", "report"])
 def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-    done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
+    invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
+    done = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
     assert done.exit_code == 3
     assert "12 of 12 runs of tiny have no record" in done.output
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["manifest.json"]
@@ -504,7 +501,7 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
             yield pack, here.Failed(failure, "give up", True)
 
     monkeypatch.setattr("harness.study.training.train_here", crash)
-    done = _invoke("run", str(file), "--results", str(tmp_path / "results"))
+    done = invoke("run", str(file), "--results", str(tmp_path / "results"))
     assert done.exit_code == 3
     assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output
     assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import invoke
 from made_records import made_record
 
-from harness.cli import main
 from harness.record import publish, read_record, record_path
 from harness.spec import read_manifest
 
@@ -22,8 +22,7 @@ engine: torch
 
 
 def _harness(folder, command: str, *options: str) -> Result:
-    arguments = [command, str(folder / "sweep.yaml"), *options, "--results", str(folder / "results")]
-    return CliRunner().invoke(main, arguments, catch_exceptions=False)
+    return invoke(command, folder / "sweep.yaml", *options, "--results", folder / "results")
 
 
 @pytest.fixture

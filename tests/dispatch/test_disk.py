@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
+from commands import invoke
 from made_submission import job, submission, write
 
 import harness
@@ -67,8 +68,7 @@ class Swept(NamedTuple):
 
     def harness(self, command: str, name: str | None = None, *options: str) -> Result:
         files = [str(self.folder / f"{name}.yaml")] if name else []
-        words = [command, *files, *options, "--results", str(self.results)]
-        return CliRunner().invoke(main, words, catch_exceptions=False)
+        return invoke(command, *files, *options, "--results", self.results)
 
     def train(self, name: str) -> None:
         """Plan an experiment as its file is now, and train its runs."""

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import invoke
 from made_submission import send_off
 
-from harness.cli import main
 from harness.dispatch.profile import Profile
 from harness.dispatch.state import WENT_WRONG
 from harness.dispatch.submission import write_order
@@ -37,17 +36,13 @@ RESULTS = Path("results")
 NETWORK_BYTES = 1000
 
 
-def _harness(*words: str) -> Result:
-    return CliRunner().invoke(main, words, catch_exceptions=False)
-
-
 def _told(*words: str) -> dict[str, Any]:
-    return json.loads(_harness(*words, "--json").stdout)
+    return json.loads(invoke(*words, "--json").stdout)
 
 
 def _plan(name: str, seeds: list[int], more: str = "") -> None:
     Path(f"{name}.yaml").write_text(EXPERIMENT.format(seeds=seeds) + more, encoding="utf-8")
-    assert _harness("plan", f"{name}.yaml").exit_code == 0
+    assert invoke("plan", f"{name}.yaml").exit_code == 0
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +103,7 @@ def test_runs_of_which_slurm_cannot_be_asked_are_taken_for_alive(here, monkeypat
     (looked,) = [one for one in _told("status")["experiments"] if one["name"] == "looked"]
     assert (looked["missing"], looked["queued"], looked["not_verified"], looked["later"]) == (8, 8, 8, 0)
     line = "looked: 8 runs on their way are not verified; `harness status results/looked` says why"
-    assert line in _harness("status").output.splitlines()
+    assert line in invoke("status").output.splitlines()
 
 
 def test_disk_is_that_of_the_folder_and_of_its_runs(here):
@@ -120,7 +115,7 @@ def test_disk_is_that_of_the_folder_and_of_its_runs(here):
 
 
 def test_what_is_shown_says_what_to_do_next(here):
-    done = _harness("status")
+    done = invoke("status")
     assert done.exit_code == 3
     assert re.search(r"│ half +│ +6 │ +2 │ +4 │ +0 │ +4 │ +0 │", done.output)
     assert "looked: 4 runs are of later looks; `harness status results/looked` says whether a rule asks" in done.output
@@ -128,8 +123,8 @@ def test_what_is_shown_says_what_to_do_next(here):
     assert "disk: results/ takes " in done.output
     for name in ("half", "beside", "given_up", "looked"):
         shutil.rmtree(RESULTS / name)
-    assert _harness("status").exit_code == 0
-    refused = _harness("status", "results")
+    assert invoke("status").exit_code == 0
+    refused = invoke("status", "results")
     assert (refused.exit_code, "`harness status --results results` shows them" in refused.output) == (2, True)
 
 
@@ -145,14 +140,14 @@ def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
     assert (counted["half"]["missing"], counted["half"]["queued"]) == (4, 4)
     whys = sorted(told["unreadable"])
     assert [why.partition(" ")[0] for why in whys] == [str(sent), str(plan)]
-    done = _harness("status")
+    done = invoke("status")
     assert done.exit_code == 3
     for why in whys:
         assert why in done.output
 
 
 def test_without_experiments_it_says_how_to_make_one(tmp_path):
-    done = _harness("status", "--results", str(tmp_path))
+    done = invoke("status", "--results", str(tmp_path))
     assert (done.exit_code, done.output.splitlines()[0]) == (
         0,
         f"no experiment has a plan in {tmp_path}/; `harness run FILE` or `harness plan FILE` makes one",
@@ -161,6 +156,6 @@ def test_without_experiments_it_says_how_to_make_one(tmp_path):
         (("--results", str(tmp_path / "nowhere")), "nowhere: no such folder; give FILE, or"),
         (("--why", "failed"), "--why failed: say of which experiment"),
     ):
-        done = _harness("status", *words)
+        done = invoke("status", *words)
         assert done.exit_code == 2
         assert why in done.output

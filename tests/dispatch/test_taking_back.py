@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import invoke
 from made_submission import send_off
 
-from harness.cli import main
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
@@ -61,8 +61,7 @@ class Sweep(NamedTuple):
         assert self.harness("plan", "--replan").exit_code == 0
 
     def harness(self, command: str, *options: str) -> Result:
-        words = [command, str(self.file), *options, "--results", str(self.results)]
-        return CliRunner().invoke(main, words, catch_exceptions=False)
+        return invoke(command, self.file, *options, "--results", self.results)
 
     def status(self) -> dict[str, Any]:
         return json.loads(self.harness("status", "--json").stdout)

@@ -4,19 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import said as harness
 from made_open import open_experiment
 
-from harness.cli import main
 from harness.spec import read_manifest
 
 FILE = "tiny.yaml"
-
-
-def harness(*arguments: str, exit_code: int = 0) -> str:
-    done = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-    assert done.exit_code == exit_code, done.output
-    return done.output
 
 
 @pytest.fixture

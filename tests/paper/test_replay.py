@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import said
 from made_records import made_record
 
-from harness.cli import main
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
 from harness.record import publish
 from harness.spec import read_manifest
@@ -24,12 +23,6 @@ from tests.paper.tiny_scales import bring
 ROOT = Path(__file__).parents[2]
 
 
-def said(arguments: list[str], exit_code: int = 0) -> str:
-    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
-    assert done.exit_code == exit_code, done.output
-    return done.output
-
-
 @pytest.mark.nightly  # tests/guard holds the pages of all
 @pytest.mark.parametrize("name", REPLAYS)
 def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
@@ -37,7 +30,7 @@ def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
     bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
 
-    output = said(["replay", name, "--scale", "tiny", "--workers", "1"])
+    output = said("replay", name, "--scale", "tiny", "--workers", "1")
 
     folder = tmp_path / "results" / f"{name}-tiny"
     page = (folder / "replay.html").read_text(encoding="utf-8")
@@ -94,7 +87,7 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
     for record in made[:-2]:
         publish(record, tmp_path / "results" / "runs")
 
-    said(["replay", name, "--scale", "tiny", "--partial", "--keep"])
+    said("replay", name, "--scale", "tiny", "--partial", "--keep")
 
     top = (kept / "replay.html").read_text(encoding="utf-8").partition("<section")[0]
     last = plan.cells[-1].series
@@ -106,7 +99,7 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
 
     for record in made[-2:]:
         publish(record, tmp_path / "results" / "runs")
-    said(["replay", name, "--scale", "tiny", "--keep"])
+    said("replay", name, "--scale", "tiny", "--keep")
 
     assert "Incomplete." not in (kept / "replay.html").read_text(encoding="utf-8")
     assert len(pd.read_csv(kept / "runs.csv")) == 12
@@ -123,7 +116,7 @@ def test_all_replays_make_a_list_with_a_row_each(tmp_path, monkeypatch):
     for name in REPLAYS:
         bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
-    output = said(["replay", "--all", "--scale", "tiny", "--partial"], exit_code=3)
+    output = said("replay", "--all", "--scale", "tiny", "--partial", exit_code=3)
     page = (tmp_path / "results" / "replays-tiny.html").read_text(encoding="utf-8")
     assert page.count("Incomplete.") == len(REPLAYS)
     assert all(f"<h2>{one.place}: {one.title}</h2>" in page for one in REPLAYS.values())
@@ -141,7 +134,7 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
     bring("fig3_1_toy_scaling", tmp_path)
     monkeypatch.chdir(tmp_path)
     narrow = ["--scale", "short", "--max-width", "10", "--seeds", "2"]
-    output = said(["replay", "fig3_1", *narrow, "--partial"], exit_code=3)
+    output = said("replay", "fig3_1", *narrow, "--partial", exit_code=3)
     assert "runs of fig3_1_toy_scaling-short-width-10-seeds-2 has a record" in output
     plan = read_manifest(tmp_path / "results" / "fig3_1_toy_scaling-short-width-10-seeds-2")
     runs = [planned.run for planned in plan.runs]
@@ -161,11 +154,11 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
 )
 def test_a_replay_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
-    assert words in said(arguments, exit_code=2)
+    assert words in said(*arguments, exit_code=2)
 
 
 def test_a_scale_that_is_not_there_is_named(tmp_path, monkeypatch):
     """A wrong scale gives those that the file has, in any folder: where there is no experiments/, the shipped one."""
     monkeypatch.chdir(tmp_path)
-    output = said(["replay", "fig2_3_grid_extension", "--scale", "sohrt"], exit_code=2)
+    output = said("replay", "fig2_3_grid_extension", "--scale", "sohrt", exit_code=2)
     assert "did you mean 'short'? (allowed: full, short)" in output
