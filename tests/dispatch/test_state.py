@@ -64,6 +64,34 @@ def _state(run=RUN, listed=None, accounted=None, now=30.0, **evidence):
     return states([run], told)[run]
 
 
+SILENT, LOCAL, FIRST = Queue({}, "squeue did not answer"), [_submission(profile=False)], [_attempt(BEGUN)]
+LEASE, UNSEEN = 20 + LEASE_SECONDS, UNSEEN_SECONDS  # after the first heartbeat, and after the submission
+STATES_OF = {  # what is known, and the state
+    "in a job that runs the pack that has begun is running": ({"run": "other", "listed": "RUNNING"}, "running"),
+    "and the one after it queued": ({"run": "third", "listed": "RUNNING"}, "queued"),
+    "a pack that ran out of memory is to blame": ({"listed": "OUT_OF_MEMORY"}, "out of memory"),
+    "and one that had not begun is as it was planned": ({"run": "third", "listed": "OUT_OF_MEMORY"}, "planned"),
+    "a job that no queue lists is alive within its lease": ({"now": LEASE - 1}, "running"),
+    "and lost after it": ({"now": LEASE + 1}, "lost"),
+    "so it is with one that was never seen": ({"attempts": [], "now": UNSEEN - 1}, "queued"),
+    "for two minutes": ({"attempts": [], "now": UNSEEN + 1}, "lost"),
+    "a controller that is down says nothing of jobs": ({"queue": SILENT, "now": 1e7}, "running"),
+    "whether they have begun or not": ({"attempts": [], "queue": SILENT, "now": 1e7}, "queued"),
+    "a local worker that lives trains": ({"submissions": LOCAL, "now": 25}, "running"),
+    "and one whose process is gone is lost at once": ({"submissions": LOCAL, "dead": {"a"}, "now": 25}, "lost"),
+    "what its worker will try again is on its way": (
+        {"listed": "RUNNING", "attempts": [_attempt(BEGUN, _crash("h", move="again"))]},
+        "queued",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", STATES_OF)
+def test_evidence_decides(what):
+    known, state = STATES_OF[what]
+    assert _state(**{"attempts": FIRST} | known).state == state
+
+
 @pytest.mark.parametrize("status", ["done", "diverged"])
 @pytest.mark.parametrize("listed", [None, "RUNNING", "FAILED", "CANCELLED"])
 def test_a_record_outranks_everything(status, listed):
@@ -125,17 +153,6 @@ def test_what_slurm_says_has_ended_has_the_state_of_its_cause(listed, state, sou
     assert _state(**{source: listed}, attempts=[_attempt(BEGUN)]).state == state
 
 
-def test_runs_of_one_job_have_states_of_their_own():
-    assert _state("other", listed="RUNNING", attempts=[_attempt(BEGUN)]).state == "running"
-    assert _state("third", listed="RUNNING", attempts=[_attempt(BEGUN)]).state == "queued"
-
-
-def test_runs_whose_turn_had_not_come_are_not_to_blame():
-    """Where a job ran out of memory, runs that had not begun are as they were planned, and are sent off again."""
-    assert _state(listed="OUT_OF_MEMORY", attempts=[_attempt(BEGUN)]).state == "out of memory"
-    assert _state("third", listed="OUT_OF_MEMORY", attempts=[_attempt(BEGUN)]).state == "planned"
-
-
 @pytest.mark.parametrize(
     ("cause", "state"), [("crashed", "crashed"), ("out_of_memory", "out of memory"), ("killed", "out of memory")]
 )
@@ -143,13 +160,6 @@ def test_runs_whose_turn_had_not_come_are_not_to_blame():
 def test_a_pack_that_its_worker_gave_up_has_the_state_of_the_cause(cause, state, listed):
     """The worker's own log decides before SLURM, also while the job goes on with other packs."""
     assert _state(listed=listed, attempts=[_attempt(BEGUN, _crash("h", cause=cause))]).state == state
-
-
-def test_a_pack_that_its_worker_will_try_again_is_on_its_way():
-    assert _state(listed="RUNNING", attempts=[_attempt(BEGUN, _crash("h", move="again"))]).state in (
-        "queued",
-        "running",
-    )
 
 
 def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
@@ -211,15 +221,6 @@ def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
     assert unexplained([_submission()], attempts, Queue({})) == ["harness-e-s"]
 
 
-def test_silence_is_death_only_after_the_lease():
-    """A job that no queue lists is alive until it has not been heard of for longer than a heartbeat can be late."""
-    attempts = [_attempt(BEGUN, beat=20)]
-    assert _state(attempts=attempts, now=20 + LEASE_SECONDS - 1).state == "running"
-    assert _state(attempts=attempts, now=20 + LEASE_SECONDS + 1).state == "lost"
-    assert _state(now=UNSEEN_SECONDS - 1).state == "queued"
-    assert _state(now=UNSEEN_SECONDS + 1).state == "lost"
-
-
 def test_records_that_went_into_a_renamed_folder_are_told():
     here = _state(listed="COMPLETED", attempts=[_attempt(BEGUN)])
     assert here.state == "lost"
@@ -244,19 +245,6 @@ def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
     renamed = _state(listed="FAILED", moved={"s": "/old"})
     assert renamed.why.endswith("before its worker began, for which /old was not there")
     assert renamed.next_move is None
-
-
-def test_where_slurm_does_not_answer_nothing_is_lost():
-    """A controller that is down says nothing of jobs: they stay what they were last known to be."""
-    silent = Queue({}, "squeue did not answer")
-    assert _state(attempts=[_attempt(BEGUN)], queue=silent, now=1e7).state == "running"
-    assert _state(queue=silent, now=1e7).state == "queued"
-
-
-def test_a_local_worker_whose_process_is_gone_is_lost_at_once():
-    local = [_submission(profile=False)]
-    assert _state(submissions=local, attempts=[_attempt(BEGUN)], now=25).state == "running"
-    assert _state(submissions=local, attempts=[_attempt(BEGUN)], dead={"a"}, now=25).state == "lost"
 
 
 def test_a_retry_wipes_the_slate_whatever_the_clock_of_the_node():
