@@ -61,6 +61,7 @@ def test_acceptance(name, stands, request):
     assert ranges.to_numpy().tolist() == [list(accepted[:2]) for accepted in scenario.accepted.values()]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", BY_NAME)
 def test_what_is_kept_is_of_this_code(name, stands):
     if not stands:
