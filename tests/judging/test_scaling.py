@@ -50,16 +50,11 @@ def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
     assert pure.fit.points.counts.tolist() == [3, 3, 2, 3, 3, 3]
 
 
-def test_where_a_convention_counts_nothing_there_is_no_law():
-    """`matmul` sees no product in a KAN without base; its laws on other axes are those that they were."""
-    fits = fit_table(_table(**{"flops_forward.matmul": 0}))
-    assert {one.axis for one in fits} == set(size_axes()) - {"flops_forward.matmul"}
-
-
-def test_where_a_convention_does_not_define_a_family_there_is_no_law():
-    """The paper counts KANs and MLPs only: other arms have no size on its axis, and their laws on all others."""
-    fits = fit_table(_table(**{"params.paper": np.nan}))
-    assert {one.axis for one in fits} == set(size_axes()) - {"params.paper"}
+@pytest.mark.parametrize(("axis", "size"), [("flops_forward.matmul", 0), ("params.paper", np.nan)])
+def test_where_a_convention_counts_nothing_or_has_no_count_there_is_no_law(axis, size):
+    """`matmul` sees no product in a KAN without base, and the paper counts KANs and MLPs only; other axes have laws."""
+    fits = fit_table(_table(**{axis: size}), axes=["params.trainable", axis, "flops_train.local_min"])
+    assert {one.axis for one in fits} == {"params.trainable", "flops_train.local_min"}
 
 
 AXIS = "params.trainable"
@@ -78,7 +73,7 @@ def _worse_from(table: pd.DataFrame, cell: int) -> pd.DataFrame:
 def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
     """Sizes beyond the least mean are outside on every axis; the law within is warned and stands beside that of all."""
     table = _worse_from(_table(until_minimum=True), 5)
-    for one in fit_table(table):
+    for one in fit_table(table, axes=["params.trainable", "flops_train.shared_dense"]):
         assert one.runs_outside_window == 6
         assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
         assert one.without_window.points.sizes.tolist() == SIZES.tolist()
