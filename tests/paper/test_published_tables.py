@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from reading import corrected, counts_of, edges, ids
+from reading import corrected, counts_of, ids
 
 from harness.paper.reference import CONFIDENCE, load, names
 from harness.tasks import load_target
@@ -95,24 +95,3 @@ def test_params_are_those_of_the_network_but_for_errata(name):
     assert (table["params.trainable"] == counted["params.trainable"]).all()
     for row, right in zip(table["errata"], table["params.paper"] == counted["params.paper"], strict=True):
         assert right or {"E1", "E6b", "E6c"} & set(row.split())
-
-
-@pytest.mark.parametrize("name", ["toy_scaling", "pde_scaling"])
-def test_depth_and_width_are_those_of_the_shape(name):
-    for row in load(name).to_dict("records"):
-        shape = json.loads(row["shape"])
-        assert row["depth"] == len(shape) - 1
-        assert row["family"] == "kan" or set(shape[1:-1]) == {row["width"]}
-
-
-def test_frontiers_lie_at_sizes_of_networks_of_two_inputs():
-    """MLPs are of width 5 or 100, KANs are no larger than those of width 5 at grid 200 where E8 does not say so."""
-    table = load("frontiers")
-    shapes = {w: [f"[2,{','.join([str(w)] * (depth - 1))},1]" for depth in range(2, 7)] for w in (5, 100)}
-    narrow, wide = ({edges(shape) for shape in shapes[width]} for width in (5, 100))
-    beyond = table["errata"].str.contains("E8")
-    kans = table["family"] == "kan"
-    assert set(table["params.paper"][~kans]) <= narrow | wide
-    assert kans[beyond].all()
-    assert all(n % 500 == 0 and {n // 500, n // 1000} & narrow for n in table["params.paper"][beyond])
-    assert table["params.paper"][kans & ~beyond].max() <= 200 * max(narrow)
