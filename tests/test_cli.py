@@ -283,11 +283,11 @@ LIGHT = {  # code, and what it loads no module of
     ),
     "the package": ("import harness", HEAVY | {"pydantic", "click"}),
     "reading a rule": (
-        "from harness.spec import parse_experiment; import made_open, harness.planning.plan\n"
+        "from harness.spec import parse_experiment; import made_open\n"
         "parse_experiment(made_open.open_experiment(3, []).replace('test_loss', 'multiplier'))",
         {"torch", "pandas", "scipy.stats", "scipy.optimize"},
     ),
-    "what was measured": ("import harness.measure", {"torch"}),
+    "planning, and what was measured": ("import harness.planning.plan, harness.measure", {"torch"}),
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from pages import write_files
+from pages import forget_own_modules, write_files
 
 from harness import train
 from harness.base.errors import HarnessError
@@ -30,8 +30,7 @@ def folder(tmp_path, monkeypatch):
     write_files("docs/adding.md", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    for path in tmp_path.glob("*.py"):
-        monkeypatch.delitem(sys.modules, path.stem, raising=False)
+    forget_own_modules()
     return tmp_path
 
 
