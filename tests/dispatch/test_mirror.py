@@ -367,10 +367,8 @@ def test_a_key_is_enough_to_be_sent_off(unreachable, monkeypatch):
 
 
 # ---------------------------------------------------------------------------------------------------- who watches runs
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "command", [["run"], pytest.param(["submit", "--local", "1", "--yes"], marks=pytest.mark.nightly)]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("command", [["run"], ["submit", "--local", "1", "--yes"]])
 def test_what_trains_and_what_looks_copies_finished_runs(command, manifest, tmp_path):
     file, results = tmp_path / "toys.yaml", tmp_path / "results"
     file.write_text(TEXT)

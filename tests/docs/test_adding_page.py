@@ -76,6 +76,7 @@ def test_a_module_is_matched_on_the_command_line(folder):
     assert found[0]["solved"] == {"width": 100}
 
 
+@pytest.mark.nightly
 def test_a_family_goes_from_plan_to_verdict(folder):
     """From a file that nothing of the project knows: matched, trained, judged, told in words; edited, it is another."""
     harness("run", "bumps.yaml", "--workers", "1")

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from harness import comparison, fit
 from harness.fit import extrapolate
@@ -16,16 +17,16 @@ LOSSES = (0.01 + 20 / SIZES) * NOISE
 OTHER = (0.02 + 30 / SIZES) * NOISE[::-1]
 
 
-def calls() -> list[tuple]:
-    """Of every function whose values are kept a call, and of laws each kind, a refused one too."""
+def calls(all_of_them: bool) -> list[tuple]:
+    """Of every function whose values are kept a call, and of laws each kind, a refused one too; or what takes least."""
     floor, other = fit.fit_law(SIZES, LOSSES, "floor", 0.95), fit.fit_law(SIZES, OTHER, "floor", 0.95)
     laws = [(fit.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor", "shifted", "broken")]
+    slow = [*laws[2:], (fit.select_law, SIZES, LOSSES, 0.95), (fit.cross_check, SIZES, LOSSES, floor)]
     return [
-        *laws,
+        *laws[:2],
+        *(slow if all_of_them else []),
         (fit.fit_law, SIZES[:3], LOSSES[:3], "pure", 0.95),
-        (fit.select_law, SIZES, LOSSES, 0.95),
         (fit.diagnose, floor),
-        (fit.cross_check, SIZES, LOSSES, floor),
         (fit.band, floor, np.geomspace(30, 4000, 9)),
         (extrapolate, floor, 2 * SIZES[-3:], LOSSES[-3:]),
         (comparison.cost_ratio, floor, other, 0.1),
@@ -55,8 +56,9 @@ def absent(folder: Path, *asked: tuple) -> int:
     return len(told)
 
 
-def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path):
-    asked = calls()
+@pytest.mark.parametrize("all_of_them", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path, all_of_them):
+    asked = calls(all_of_them)
     anew = [bits(function(*arguments)) for function, *arguments in asked]
     assert computed(tmp_path, *asked) == anew
     assert computed(tmp_path, *asked) == anew
