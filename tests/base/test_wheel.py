@@ -33,7 +33,7 @@ first = min(manifest.packs, key=lambda pack: runs[pack[0]].recipe.max_evaluation
 train_pack([runs[run] for run in first], Path("results/runs"))
 """
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 
 class Installed(NamedTuple):
@@ -95,7 +95,6 @@ def test_shipped_experiments_are_listed_and_copied(installed):
     assert (absent.returncode, "`harness list experiments`" in absent.stderr) == (2, True)
 
 
-@pytest.mark.nightly
 def test_a_copy_of_the_quickstart_answers(installed):
     installed.said("new", "mine", "--from", "quickstart")
     answer = installed.said("run", "mine.yaml", "--scale", "tiny", "--set", "search.replicates=2")
@@ -104,7 +103,6 @@ def test_a_copy_of_the_quickstart_answers(installed):
     assert report.stat().st_size > 0
 
 
-@pytest.mark.nightly
 def test_jobs_run_the_code_of_the_wheel(installed):
     profiles = {row["profile"]: row["file"] for row in json.loads(installed.said("list", "profiles", "--json"))["rows"]}
     assert profiles.keys() == {"cpu", "gpu"}
@@ -119,7 +117,6 @@ def test_jobs_run_the_code_of_the_wheel(installed):
         assert json.loads(path.read_text())["provenance"]["snapshot"] == snapshot.name
 
 
-@pytest.mark.nightly
 def test_a_replay_has_the_published_numbers_beside_its_runs(installed):
     """One run of Fig. 2.3 suffices for a page, which says that it is not whole."""
     absent = installed.run("harness", "replay", "fig2_3", "--scale", "short", "--partial")

@@ -359,7 +359,7 @@ def test_no_key_is_said_before_anything_is_sent_off(tmp_path, monkeypatch):
         check_wandb("online")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_key_is_enough_to_be_sent_off(unreachable, monkeypatch):
     """Whether the server takes it is found out later. A mode of the user's own does not count."""
     monkeypatch.setenv("WANDB_MODE", "offline")

@@ -240,6 +240,7 @@ def test_runs_that_have_records_are_told_of(tmp_path, monkeypatch):
     assert "2 runs have records already, so no network of theirs is kept" in ran.output
 
 
+@pytest.mark.nightly
 def test_jobs_keep_networks_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     values = dict(zip(("task", "arm", "optimizer", "recipe"), (BOX, KAN, ADAM, SHORT), strict=True))
