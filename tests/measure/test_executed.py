@@ -107,9 +107,10 @@ def test_the_local_evaluator_executes_the_local_form():
         assert executed.compares == inputs * (search + 3 + order * (order + 1) // 2), network
 
 
-def test_what_is_dispatched_is_the_convention_executed():
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.nightly)])
+def test_what_is_dispatched_is_the_convention_executed(every):
     """Forward, and forward and backward, every operation; of KANs the local evaluator."""
-    for network in [*OTHERS, *networks(MlpShape, shapes=SHAPES), *KANS, FROZEN]:
+    for network in [FROZEN, *OTHERS, *networks(MlpShape, shapes=SHAPES), *KANS][::every]:
         evaluate = local if isinstance(network, KanShape) else None
         assert count(network)["flops_forward.executed"] == executed_forward(network, evaluate).flops, network
         work = Work(network, evaluations=10, samples=100, iterations=10)
