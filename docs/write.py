@@ -1,5 +1,7 @@
 """Writes codes.md, json.md and json_schema.json, which say what the program says: `python docs/write.py`.
 
+Into other pages it writes the tables and numbers that `write_numbers.py` computes.
+
 codes.md is made of the words of `harness.show.codes`. The tables of json.md, and the schema, are made of the types of
 what commands with --json print (`harness.cli.options.json_option`), whose fields say what they mean
 (`harness.base.plain`).
@@ -9,6 +11,7 @@ import inspect
 import itertools
 import json
 import re
+import runpy
 import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -206,7 +209,9 @@ def schema_text(made: Mapping[str, Any]) -> str:
 def pages() -> dict[str, str]:
     """What is written, by the names of files in docs/."""
     made = schema()
-    return {"codes.md": codes_page(), "json.md": json_page(made), "json_schema.json": schema_text(made)}
+    own = {"codes.md": codes_page(), "json.md": json_page(made), "json_schema.json": schema_text(made)}
+    numbers: dict[str, str] = runpy.run_path(str(DOCS / "write_numbers.py"))["pages"]()
+    return own | numbers
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Odd tasks and networks that a user could bring, each with what `harness validate` must make of it.
 
-A case is (source, said): said is ACCEPTED, or a part of the one line that refuses it. The first part of a case's name
-says no more than what it is. Sources of FUNCTIONS define f(x); sources of REFERENCES are files of their own, each with
-the reference to it; sources of NETWORKS define the class Net.
+A case is (source, said): said is part of the one line that refuses it; a source alone is ACCEPTED. Sources of FUNCTIONS
+define f(x); sources of REFERENCES are files of their own, each with the reference to it; sources of NETWORKS define the
+class Net.
 """
 
 ACCEPTED = ""
@@ -17,52 +17,38 @@ from torch import nn
 
 FUNCTIONS = {
     # ---------------------------------------------------------------------------------------------------- all is well
-    "plain": ("def f(x): return x[:, 0] * x[:, 1]", ACCEPTED),
-    "a column": ("def f(x): return x[:, :1]", ACCEPTED),
-    "bool": ("def f(x): return x[:, 0] > 0", ACCEPTED),
-    "int8": ("def f(x): return (x[:, 0] > 0).astype(np.int8)", ACCEPTED),
-    "float16": ("def f(x): return x[:, 0].astype(np.float16)", ACCEPTED),
-    "a list": ("def f(x): return [float(a) for a in x[:, 0]]", ACCEPTED),
-    "a lambda": ("f = lambda x: x[:, 0]", ACCEPTED),
-    "a callable with a version": (
-        "class Call:\n    version = 3\n    def __call__(self, x): return x[:, 0]\nf = Call()",
-        ACCEPTED,
-    ),
-    "a float64 product": (
-        "W = np.random.default_rng(0).normal(size=(2, 50))\ndef f(x): return np.tanh(x @ W).sum(1)",
-        ACCEPTED,
-    ),
+    "plain": "def f(x): return x[:, 0] * x[:, 1]",
+    "a column": "def f(x): return x[:, :1]",
+    "bool": "def f(x): return x[:, 0] > 0",
+    "int8": "def f(x): return (x[:, 0] > 0).astype(np.int8)",
+    "float16": "def f(x): return x[:, 0].astype(np.float16)",
+    "a list": "def f(x): return [float(a) for a in x[:, 0]]",
+    "a lambda": "f = lambda x: x[:, 0]",
+    "a callable with a version": "class Call:\n    version = 3\n    def __call__(self, x): return x[:, 0]\nf = Call()",
+    "a float64 product": "W = np.random.default_rng(0).normal(size=(2, 50))\ndef f(x): return np.tanh(x @ W).sum(1)",
     "a float32 product": (
         "W = np.random.default_rng(0).normal(size=(2, 50)).astype('f4')\n"
-        "def f(x): return np.tanh(x.astype('f4') @ W).sum(1)",
-        ACCEPTED,
+        "def f(x): return np.tanh(x.astype('f4') @ W).sum(1)"
     ),
-    "steep functions of rounded values": ("def f(x): return np.sin(np.exp(12 * np.abs(x)).sum(1))", ACCEPTED),
-    "a pole nearby": ("def f(x): return 1 / (x[:, 0] + 1.0001)", ACCEPTED),
-    "zero but for a bump": ("def f(x): return np.maximum(0.25 - (x**2).sum(1), 0)", ACCEPTED),
-    "torch": ("def f(x): return torch.sin(torch.from_numpy(x[:, 0]))", ACCEPTED),
-    "changes what it is given": ("def f(x):\n    x *= 2\n    return x[:, 0]", ACCEPTED),
-    "returns its own buffer": (
-        "BUFFER = np.empty(10**6)\ndef f(x):\n    BUFFER[: len(x)] = x[:, 0]\n    return BUFFER[: len(x)]",
-        ACCEPTED,
-    ),
-    "noise that its point decides": ("def f(x): return np.sin(1e6 * x[:, 0]) * np.cos(1e6 * x[:, 1])", ACCEPTED),
-    "prints": ("def f(x):\n    print('hello', 3)\n    return x[:, 0]", ACCEPTED),
-    "writes to the buffer of stdout": (
-        "def f(x):\n    sys.stdout.buffer.write(b'hello')\n    return x[:, 0]",
-        ACCEPTED,
-    ),
-    "closes stdout": ("def f(x):\n    sys.stdout.close()\n    return x[:, 0]", ACCEPTED),
-    "loses stdout and stderr": ("def f(x):\n    sys.stdout = sys.stderr = None\n    return x[:, 0]", ACCEPTED),
-    "warns": ("def f(x):\n    warnings.warn('beware')\n    return x[:, 0]", ACCEPTED),
-    "makes warnings errors": ("def f(x):\n    warnings.simplefilter('error')\n    return x[:, 0]", ACCEPTED),
-    "makes numpy raise": ("def f(x):\n    np.seterr(all='raise')\n    return x[:, 0]", ACCEPTED),
-    "goes to another folder": ("def f(x):\n    os.chdir('/')\n    return x[:, 0]", ACCEPTED),
-    "seeds global generators": ("def f(x):\n    np.random.seed(1)\n    random.seed(1)\n    return x[:, 0]", ACCEPTED),
+    "steep functions of rounded values": "def f(x): return np.sin(np.exp(12 * np.abs(x)).sum(1))",
+    "a pole nearby": "def f(x): return 1 / (x[:, 0] + 1.0001)",
+    "zero but for a bump": "def f(x): return np.maximum(0.25 - (x**2).sum(1), 0)",
+    "torch": "def f(x): return torch.sin(torch.from_numpy(x[:, 0]))",
+    "changes what it is given": "def f(x):\n    x *= 2\n    return x[:, 0]",
+    "returns its own buffer": "B = np.empty(10**6)\ndef f(x):\n    B[: len(x)] = x[:, 0]\n    return B[: len(x)]",
+    "noise that its point decides": "def f(x): return np.sin(1e6 * x[:, 0]) * np.cos(1e6 * x[:, 1])",
+    "prints": "def f(x):\n    print('hello', 3)\n    return x[:, 0]",
+    "writes to the buffer of stdout": "def f(x):\n    sys.stdout.buffer.write(b'hello')\n    return x[:, 0]",
+    "closes stdout": "def f(x):\n    sys.stdout.close()\n    return x[:, 0]",
+    "loses stdout and stderr": "def f(x):\n    sys.stdout = sys.stderr = None\n    return x[:, 0]",
+    "warns": "def f(x):\n    warnings.warn('beware')\n    return x[:, 0]",
+    "makes warnings errors": "def f(x):\n    warnings.simplefilter('error')\n    return x[:, 0]",
+    "makes numpy raise": "def f(x):\n    np.seterr(all='raise')\n    return x[:, 0]",
+    "goes to another folder": "def f(x):\n    os.chdir('/')\n    return x[:, 0]",
+    "seeds global generators": "def f(x):\n    np.random.seed(1)\n    random.seed(1)\n    return x[:, 0]",
     "a thread that fails": (
         "def f(x):\n    one = threading.Thread(target=sys.exit, args=(7,))\n"
-        "    one.start()\n    one.join()\n    return x[:, 0]",
-        ACCEPTED,
+        "    one.start()\n    one.join()\n    return x[:, 0]"
     ),
     # --------------------------------------------------------------------------------------- other values each time
     "default_rng": ("def f(x): return x[:, 0] + np.random.default_rng().normal(size=len(x))", CHANCE),
@@ -176,6 +162,13 @@ REFERENCES = {
 
 # The class of a network that goes on from that of LINEAR, in its constructor.
 MADE = "class Net(Linear):\n    def __init__(self, i, o, width):\n        super().__init__(i, o, width)\n"
+
+
+def made(statement: str, returns: str) -> str:
+    """A network whose constructor says one thing more."""
+    return f"{MADE}        {statement}\n    def forward(self, x): return {returns}"
+
+
 LINEAR = """
 class Linear(nn.Module):
     def __init__(self, inputs, outputs, width):
@@ -184,258 +177,106 @@ class Linear(nn.Module):
     def forward(self, x): return self.two(torch.tanh(self.one(x)))
 """
 ONE_SEED = "made twice from one seed, it differs"
+WEIGHED = "self.two(self.a * torch.tanh(self.one(x)))"
+NET = "class Net(Linear):\n"
+FORWARDS = NET + "    def forward(self, x):\n"
+FORWARD = NET + "    def forward(self, x): return "
+IN_FLOAT32 = ("plain in float32", "float64 in float32")
 NETWORKS = {
     # ---------------------------------------------------------------------------------------------------- all is well
-    "plain": ("Net = Linear", "float64", ACCEPTED),
-    "plain in float32": ("Net = Linear", "float32", ACCEPTED),
-    "numpy's generator": (
-        MADE + "        self.a = nn.Parameter(torch.tensor(np.random.normal(size=width)))\n"
-        "    def forward(self, x): return self.two(self.a * torch.tanh(self.one(x)))",
-        "float64",
-        ACCEPTED,
-    ),
-    "an array of numpy's": (
-        MADE + "        self.a = nn.Parameter(torch.from_numpy(np.random.normal(size=width)))\n"
-        "    def forward(self, x): return self.two(self.a * torch.tanh(self.one(x)))",
-        "float64",
-        ACCEPTED,
-    ),
-    "Python's generator": (
-        MADE + "        self.a = random.random()\n    def forward(self, x): return self.a * super().forward(x)",
-        "float64",
-        ACCEPTED,
-    ),
-    "a random buffer": (
-        MADE + "        self.register_buffer('a', torch.randn(i))\n"
-        "    def forward(self, x): return super().forward(x + self.a)",
-        "float64",
-        ACCEPTED,
-    ),
-    "tied": (
-        "class Net(nn.Module):\n    def __init__(self, i, o, width):\n        super().__init__()\n"
-        "        self.one = nn.Linear(i, width)\n        self.two = self.one\n"
-        "    def forward(self, x): return (self.one(x) * self.two(x)).sum(-1, keepdim=True)",
-        "float64",
-        ACCEPTED,
-    ),
-    "prints": (
-        "class Net(Linear):\n    def forward(self, x):\n        print('hello')\n        return super().forward(x)",
-        "float64",
-        ACCEPTED,
-    ),
+    "plain": "Net = Linear",
+    "plain in float32": "Net = Linear",
+    "numpy's generator": made("self.a = nn.Parameter(torch.tensor(np.random.normal(size=width)))", WEIGHED),
+    "an array of numpy's": made("self.a = nn.Parameter(torch.from_numpy(np.random.normal(size=width)))", WEIGHED),
+    "Python's generator": made("self.a = random.random()", "self.a * super().forward(x)"),
+    "a random buffer": made("self.register_buffer('a', torch.randn(i))", "super().forward(x + self.a)"),
+    "tied": made("self.two = self.one", "(self.one(x) * self.two(x)).sum(-1, keepdim=True)"),
+    "prints": FORWARDS + "        print('hello')\n        return super().forward(x)",
     # --------------------------------------------------------------------------------------- another one each time
     "default_rng": (
-        MADE + "        self.a = nn.Parameter(torch.tensor(np.random.default_rng().normal(size=width)))\n"
-        "    def forward(self, x): return self.two(self.a * torch.tanh(self.one(x)))",
-        "float64",
+        made("self.a = nn.Parameter(torch.tensor(np.random.default_rng().normal(size=width)))", WEIGHED),
         ONE_SEED + " in a",
     ),
     "urandom in a buffer": (
-        MADE + "        self.register_buffer('a', torch.tensor(list(os.urandom(8))).double())\n"
-        "    def forward(self, x): return super().forward(x) + self.a.sum()",
-        "float64",
+        made(
+            "self.register_buffer('a', torch.tensor(list(os.urandom(8))).double())", "super().forward(x) + self.a.sum()"
+        ),
         ONE_SEED + " in a",
     ),
     "chance in an attribute": (
-        MADE + "        self.a = np.random.default_rng().normal()\n"
-        "    def forward(self, x): return self.a * super().forward(x)",
-        "float64",
+        made("self.a = np.random.default_rng().normal()", "self.a * super().forward(x)"),
         ONE_SEED,
     ),
     "counts itself": (
-        "class Net(Linear):\n    made = 0\n"
-        "    def __init__(self, i, o, width):\n        super().__init__(i, o, width)\n"
-        "        Net.made += 1\n        self.a = self.made\n"
-        "    def forward(self, x): return self.a + super().forward(x)",
-        "float64",
+        made("self.a = len(MADE)\n        MADE.append(1)", "self.a + super().forward(x)") + "\nMADE = []",
         ONE_SEED,
     ),
-    "dropout": (
-        "class Net(Linear):\n    def forward(self, x): return self.two(nn.functional.dropout(self.one(x), 0.5))",
-        "float64",
-        "must not depend on chance",
-    ),
+    "dropout": (FORWARD + "self.two(nn.functional.dropout(self.one(x), 0.5))", "must not depend on chance"),
     "dropout with gradients": (
-        "class Net(Linear):\n    def forward(self, x):\n        y = self.one(x)\n"
-        "        return self.two(nn.functional.dropout(y, 0.5, torch.is_grad_enabled()))",
-        "float64",
+        FORWARDS
+        + "        y = self.one(x)\n        return self.two(nn.functional.dropout(y, 0.5, torch.is_grad_enabled()))",
         "must not depend on chance",
     ),
-    "noise of numpy's": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x) + np.random.normal()",
-        "float64",
-        "must not depend on chance",
-    ),
+    "noise of numpy's": (FORWARD + "super().forward(x) + np.random.normal()", "must not depend on chance"),
     "counts its passes": (
-        "class Net(Linear):\n    passes = 0\n    def forward(self, x):\n        self.passes += 1\n"
-        "        return super().forward(x) * self.passes",
-        "float64",
+        made("self.passes = []", "super().forward(x) * (self.passes.append(1) or len(self.passes))"),
         "must not depend on chance",
     ),
     "batch norm": (
-        MADE + "        self.norm = nn.BatchNorm1d(width)\n"
-        "    def forward(self, x): return self.two(self.norm(self.one(x)))",
-        "float64",
+        made("self.norm = nn.BatchNorm1d(width)", "self.two(self.norm(self.one(x)))"),
         "depends on the other points",
     ),
-    "sorts the points": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x.sort(0).values)",
-        "float64",
-        "depends on the other points",
-    ),
-    "a running sum": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x).cumsum(0)",
-        "float64",
-        "depends on the other points",
-    ),
+    "sorts the points": (FORWARD + "super().forward(x.sort(0).values)", "depends on the other points"),
+    "a running sum": (FORWARD + "super().forward(x).cumsum(0)", "depends on the other points"),
     # ------------------------------------------------------------------------------------------------- what it gives
-    "NaN": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x) * float('nan')",
-        "float64",
-        "give nan",
-    ),
-    "NaN at times": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x.log())",
-        "float64",
-        "give nan",
-    ),
-    "infinite": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x) / 0",
-        "float64",
-        "inf for a point",
-    ),
-    "NaN at first": (
-        MADE + "        nn.init.constant_(self.one.weight, float('nan'))",
-        "float64",
-        "give nan",
-    ),
-    "float32 in float64": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x).float()",
-        "float64",
-        "points in float64 give values in float32",
-    ),
-    "float64 in float32": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x).double()",
-        "float32",
-        "points in float32 give values in float64",
-    ),
-    "bfloat16": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x).bfloat16()",
-        "float64",
-        "give values in bfloat16",
-    ),
-    "complex": (
-        "class Net(Linear):\n    def forward(self, x): return torch.complex(super().forward(x), super().forward(x))",
-        "float64",
-        "passes could not be counted",
-    ),
-    "flat": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x)[:, 0]",
-        "float64",
-        "give [8] in place of",
-    ),
-    "a tuple": (
-        "class Net(Linear):\n    def forward(self, x): return (super().forward(x),)",
-        "float64",
-        "could not be counted",
-    ),
-    "one size of batch": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x) if len(x) > 7 else x[:1, :1]",
-        "float64",
-        "depends on the other points",
-    ),
-    "changes its input": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x.clamp_(-0.5, 0.5))",
-        "float64",
-        "changes the points",
-    ),
-    "nothing to train": (
-        MADE + "        self.requires_grad_(False)",
-        "float64",
-        "nothing to train",
-    ),
-    "detached": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x).detach()",
-        "float64",
-        "could not be counted",
-    ),
-    "lazy": (
-        "class Net(nn.Module):\n    def __init__(self, i, o, width):\n        super().__init__()\n"
-        "        self.one = nn.LazyLinear(o)\n    def forward(self, x): return self.one(x)",
-        "float64",
-        "uninitialized parameter",
-    ),
+    "NaN": (FORWARD + "super().forward(x) * float('nan')", "give nan"),
+    "NaN at times": (FORWARD + "super().forward(x.log())", "give nan"),
+    "infinite": (FORWARD + "super().forward(x) / 0", "inf for a point"),
+    "NaN at first": (MADE + "        nn.init.constant_(self.one.weight, float('nan'))", "give nan"),
+    "float32 in float64": (FORWARD + "super().forward(x).float()", "points in float64 give values in float32"),
+    "float64 in float32": (FORWARD + "super().forward(x).double()", "points in float32 give values in float64"),
+    "bfloat16": (FORWARD + "super().forward(x).bfloat16()", "give values in bfloat16"),
+    "complex": (FORWARD + "torch.complex(super().forward(x), super().forward(x))", "passes could not be counted"),
+    "flat": (FORWARD + "super().forward(x)[:, 0]", "give [8] in place of"),
+    "a tuple": (FORWARD + "(super().forward(x),)", "could not be counted"),
+    "one size of batch": (FORWARD + "super().forward(x) if len(x) > 7 else x[:1, :1]", "depends on the other points"),
+    "changes its input": (FORWARD + "super().forward(x.clamp_(-0.5, 0.5))", "changes the points"),
+    "nothing to train": (MADE + "        self.requires_grad_(False)", "nothing to train"),
+    "detached": (FORWARD + "super().forward(x).detach()", "could not be counted"),
+    "lazy": (made("self.one = nn.LazyLinear(width)", "super().forward(x)"), "uninitialized parameter"),
     "complex parameters": (
-        MADE + "        self.a = nn.Parameter(torch.ones(width, dtype=torch.complex64))\n"
-        "    def forward(self, x): return self.two(torch.view_as_real(self.a)[:, 0] * self.one(x))",
-        "float64",
+        made(
+            "self.a = nn.Parameter(torch.ones(width, dtype=torch.complex64))",
+            "self.two(torch.view_as_real(self.a)[:, 0] * self.one(x))",
+        ),
         "parameter a is complex",
     ),
-    "float32 alone": (
-        MADE + "        self.a = torch.ones(i, i)\n"
-        "    def forward(self, x): return super().forward(x @ self.a.to(x.device))",
-        "float64",
-        "forward pass",
-    ),
-    "asks for values": (
-        "class Net(Linear):\n    def forward(self, x): return super().forward(x if x.max() > 0 else -x)",
-        "float64",
-        "has no fixed count",
-    ),
+    "float32 alone": (made("self.a = torch.ones(i, i)", "super().forward(x @ self.a.to(x.device))"), "forward pass"),
+    "asks for values": (FORWARD + "super().forward(x if x.max() > 0 else -x)", "has no fixed count"),
     # ----------------------------------------------------------------------------------------------------- how it ends
-    "exits when made": (
-        "class Net(Linear):\n    def __init__(self, i, o, width): raise SystemExit(0)",
-        "float64",
-        "SystemExit: 0",
-    ),
-    "interrupts when made": (
-        "class Net(Linear):\n    def __init__(self, i, o, width): raise KeyboardInterrupt",
-        "float64",
-        "KeyboardInterrupt",
-    ),
-    "exits as it passes": (
-        "class Net(Linear):\n    def forward(self, x): sys.exit('bye')",
-        "float64",
-        "SystemExit: bye",
-    ),
+    "exits when made": (NET + "    def __init__(self, i, o, width): raise SystemExit(0)", "SystemExit: 0"),
+    "interrupts when made": (NET + "    def __init__(self, i, o, width): raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "exits as it passes": (NET + "    def forward(self, x): sys.exit('bye')", "SystemExit: bye"),
     "exits with data": (
-        "class Net(Linear):\n    def forward(self, x):\n        if x.device.type == 'cpu': sys.exit(0)\n"
-        "        return super().forward(x)",
-        "float64",
+        FORWARDS + "        if x.device.type == 'cpu': sys.exit(0)\n        return super().forward(x)",
         "SystemExit: 0",
     ),
     "interrupts with data": (
-        "class Net(Linear):\n    def forward(self, x):\n        if x.device.type == 'cpu': raise KeyboardInterrupt\n"
-        "        return super().forward(x)",
-        "float64",
+        FORWARDS + "        if x.device.type == 'cpu': raise KeyboardInterrupt\n        return super().forward(x)",
         "KeyboardInterrupt",
     ),
-    "exits as it is listed": (
-        "class Net(Linear):\n    def named_parameters(self, *a, **k): sys.exit(0)",
-        "float64",
-        "SystemExit: 0",
-    ),
-    "exits as it is moved": (
-        "class Net(Linear):\n    def _apply(self, *a, **k): sys.exit(0)",
-        "float64",
-        "SystemExit: 0",
-    ),
+    "exits as it is listed": (NET + "    def named_parameters(self, *a, **k): sys.exit(0)", "SystemExit: 0"),
+    "exits as it is moved": (NET + "    def _apply(self, *a, **k): sys.exit(0)", "SystemExit: 0"),
     "becomes something else": (
-        "class Net(Linear):\n    def __new__(cls, *a, **k): return 3\n    def __init__(self, i, o, width): pass",
-        "float64",
+        NET + "    def __new__(cls, *a, **k): return 3\n    def __init__(self, i, o, width): pass",
         "gives int, no nn.Module",
     ),
-    "no width": ("class Net(Linear):\n    def __init__(self, i, o): pass", "float64", "TypeError"),
+    "no width": (NET + "    def __init__(self, i, o): pass", "TypeError"),
     "forgets super": (
         "class Net(nn.Module):\n    def __init__(self, i, o, width): self.a = nn.Linear(i, o)",
-        "float64",
         "AttributeError",
     ),
-    "no module": ("class Net:\n    pass", "float64", "has no nn.Module of the name 'Net'"),
-    "no class": ("Net = Linear(2, 1, 4)", "float64", "has no nn.Module of the name 'Net'"),
-    "raises in lines": (
-        "class Net(Linear):\n    def forward(self, x): raise ValueError('first\\nsecond')",
-        "float64",
-        "first second",
-    ),
+    "no module": ("class Net:\n    pass", "has no nn.Module of the name 'Net'"),
+    "no class": ("Net = Linear(2, 1, 4)", "has no nn.Module of the name 'Net'"),
+    "raises in lines": (NET + "    def forward(self, x): raise ValueError('first\\nsecond')", "first second"),
 }

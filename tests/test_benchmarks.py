@@ -24,39 +24,31 @@ Y = np.exp(np.sin(np.pi * X[:, :1]) + X[:, 1:] ** 2)
 
 @pytest.mark.parametrize("grid", [5, 50])
 def test_everybody_computes_the_same_loss_of_a_kan(grid):
-    """pykan, a dense evaluation and both engines, to 1e-10."""
     network = KanShape(shape=(2, 5, 1), grid=grid)
     flat = initial(network)
     makers = {FUSED: fused, TORCH: in_lanes, PYKAN: pykan, DENSE: dense}
-
     losses = {name: make(network, flat, X, Y).evaluate() for name, make in makers.items()}
-
     for name, loss in losses.items():
         assert loss == pytest.approx(losses[FUSED], rel=1e-10), name
 
 
 def test_everybody_computes_the_same_loss_of_an_mlp():
-    """torch's modules and the compiled kernels, to 1e-12."""
     network = MlpShape(shape=(2, 9, 9, 1))
     losses = [one.evaluate() for one in of_mlp(network, initial(network), X, Y).values()]
-
     assert len(losses) >= 2
     assert losses == pytest.approx([losses[0]] * len(losses), rel=1e-12)
 
 
 def test_a_vmapped_ensemble_trains_as_its_networks_by_themselves():
-    """Adam of the stack follows torch.optim.Adam of each lane."""
     x, classes = torch.rand(12, 3, dtype=torch.float64) * 2 - 1, torch.arange(12) % 2
     makers = (lambda: plain.PlainMlp(3, 2, width=4), lambda: plain.PlainKan(3, 2, width=2, grid=4))
     for make in makers:
         networks = [make().double() for _ in range(3)]
         together = plain.ensemble(iter(networks).__next__, x, classes, batch=12, lanes=3)
         alone = [plain.one_network(lambda one=one: one, x, classes, batch=12) for one in networks]
-
         for training in (together, *alone):
             for _ in range(5):
                 training.step()
-
         for name, stacked in together.parameters.items():
             own = torch.stack([one.parameters[name].detach() for one in alone])
             torch.testing.assert_close(stacked, own, rtol=1e-10, atol=1e-12)
@@ -71,7 +63,6 @@ def test_memory_and_operations_are_those_of_the_work():
 
     measured = Measured()
     measured.made["work"] = None, Work(run, evaluations=1, lanes=2), 1
-
     assert measured.peak("work") == pytest.approx(4e6, rel=1e-3)
     found = measured.operations("work")
     assert found["launches"] == 4
@@ -81,12 +72,9 @@ def test_memory_and_operations_are_those_of_the_work():
 
 @pytest.mark.nightly
 def test_each_checkout_measures_its_own_code(tmp_path):
-    """One that lies elsewhere is imported from there, today's from here."""
     shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
-
     with started(before=tmp_path) as checkouts:
         folders = {name: checkout.ask("folder") for name, checkout in checkouts.items()}
-
     assert folders == {BEFORE: str(tmp_path), TODAY: str(ROOT)}
 
 
@@ -102,14 +90,11 @@ def test_engines_before_and_today_have_both_columns(tmp_path):
 
 @pytest.mark.nightly
 def test_operations_of_the_same_code_are_the_same(tmp_path, monkeypatch):
-    """Every family and every optimiser launches something, and as much in both processes."""
     small = {name: network for name, network in operations.NETWORKS.items() if "64" not in name}
     monkeypatch.setattr(operations, "NETWORKS", small)
     few = {name: (settings, 10) for name, (settings, _) in operations.OPTIMISERS.items()}
     monkeypatch.setattr(operations, "OPTIMISERS", few)
-
     counts = operations.compare(tmp_path, ROOT).table
-
     for count in operations.COUNTS:
         assert counts[f"before_{count}"].tolist() == counts[f"today_{count}"].tolist()
     assert (counts["today_launches"] > 0).all()

@@ -1,5 +1,6 @@
 """The command line as a user meets it: the main job, its interruption, its help, and every bad input."""
 
+import itertools
 import json
 import os
 import re
@@ -14,6 +15,8 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from commands import invoke
+from made_searched import TEXT as SEARCHED
 
 import harness.cli
 from harness.base.json_text import FORMAT
@@ -21,7 +24,7 @@ from harness.cli import main
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
 from harness.record import store
-from harness.spec import count_names, read_manifest
+from harness.spec import read_manifest
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -29,29 +32,10 @@ tasks: [xy]
 arms:
   kan: {architecture: {family: kan, hidden: [2]}, recipe: fast}
   mlp: {architecture: {family: mlp, depth: 2}, recipe: fast}
-match: {axis: params, at: [30, 60, 120, 240, 480], tol: 0.2, solve: {kan: grid, mlp: width}}
+match: {axis: params, at: [30, 60, 120], tol: 0.2, solve: {kan: grid, mlp: width}}
 recipes:
   fast: {optimizer: {name: lbfgs}, max_evaluations: 12}
 seeds: [0, 1]
-"""
-
-SEARCHED = """
-question: Who is ahead when both are searched?
-tasks: [{target: xy, train_points: 40, validation_points: 20, test_points: 20}]
-arms:
-  kan: {architecture: {family: kan, depth: 2, width: 2}, recipe: lbfgs, space: {architecture.order: [2, 3]}}
-  mlp: {architecture: {family: mlp, depth: 2}, recipe: lbfgs, space: {recipe.gain: {low: 0.5, high: 4.0, log: true}}}
-match: {axis: params, at: [40, 90, 200], tol: 0.3, solve: {kan: grid, mlp: width}}
-recipes:
-  lbfgs: {optimizer: {name: lbfgs}, max_evaluations: 9}
-  levenberg: {optimizer: {name: levenberg_marquardt}, max_evaluations: 9}
-search:
-  runs: 2
-  replicates: 2
-  cap: {flops_train.shared_dense: 1e6}
-  recipes: [lbfgs, levenberg]
-decide:
-  - {claim: KANs are better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
 """
 
 
@@ -60,13 +44,9 @@ def _harness(*arguments: str, cwd: Path, check: bool = False) -> subprocess.Comp
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=check, timeout=240)
 
 
-def _invoke(*arguments: str):
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-
-
 def _said(*arguments: str) -> str:
     """What a command that succeeds prints."""
-    done = _invoke(*arguments)
+    done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -76,7 +56,7 @@ def finished(tmp_path_factory) -> Path:
     """A folder in which the tiny experiment has run, though whoever read its output left at once, as `| head -1`."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(TINY)
-    command = [sys.executable, "-m", "harness.cli", "run", "tiny.yaml", "--workers", "2"]
+    command = [sys.executable, "-m", "harness.cli", "run", "tiny.yaml", "--workers", "1"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdout.readline()
         running.stdout.close()
@@ -90,30 +70,22 @@ def finished(tmp_path_factory) -> Path:
 def test_run_leaves_table_fits_figures_and_report(finished):
     """One command writes everything the README promises, and each file holds what its name says."""
     folder = finished / "results" / "tiny"
-
     table = pd.read_csv(folder / "runs.csv")
-    assert len(table) == 2 * 5 * 2
+    assert len(table) == 2 * 3 * 2
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "runs.parquet"), table, check_dtype=False)
     fits = json.loads((folder / "fits.json").read_text())["fits"]
-    assert {(fit["series"], fit["axis"], fit["law"]) for fit in fits} >= {
-        (arm, axis, law)
-        for arm in ("kan", "mlp")
-        for axis in ("params.trainable", "flops_train.shared_dense")
-        for law in ("pure", "floor")
-    }
+    series = itertools.product(("kan", "mlp"), ("params.trainable", "flops_train.shared_dense"), ("pure", "floor"))
+    assert {(fit["series"], fit["axis"], fit["law"]) for fit in fits} >= {*series}
     assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "scaling.pdf").read_bytes().startswith(b"%PDF")
     assert "Does a tiny sweep run" in (folder / "report.html").read_text()
 
 
 def test_a_scale_has_its_own_folder_and_shares_records(finished, monkeypatch):
-    """--scale plans what the file's `scales:` says under another name; runs that are the same are not trained again."""
     monkeypatch.chdir(finished)
     Path("scaled.yaml").write_text(TINY + "scales: {short: {seeds: [0]}}\n")
-
-    assert "all 10 runs have records" in _said("run", "scaled.yaml", "--scale", "short")
-    assert Path("results/scaled-short/report.html").exists()
-    assert _said("status", "results/scaled-short").startswith("scaled-short: 10 planned, 10 done")
+    _said("plan", "scaled.yaml", "--scale", "short")
+    assert _said("status", "results/scaled-short").startswith("scaled-short: 6 planned, 6 done")
 
 
 def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatch):
@@ -122,37 +94,18 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
     read = []
     monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
     monkeypatch.chdir(finished)
-
-    done = _invoke("run", "tiny.yaml")
-
+    done = invoke("run", "tiny.yaml")
     assert done.exit_code == 0
     assert sorted(path.name for path in read) == sorted(path.name for path in records)
-    assert "all 20 runs have records" in done.stdout
+    assert "all 12 runs have records" in done.stdout
     assert {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()} == records
-
-
-@pytest.mark.slow
-def test_analysis_commands_work_from_the_folder_alone(finished):
-    """status, fit, plot and report take the results folder as well: plan and records are all they need."""
-    folder = str(finished / "results" / "tiny")
-
-    status, fits = _invoke("status", folder, "--json"), _invoke("fit", folder, "--json")
-    plots, report = _invoke("plot", folder), _invoke("report", folder)
-
-    told = json.loads(status.stdout)
-    assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
-    assert len(json.loads(fits.stdout)["fits"]) == 2 * len(count_names()) * 2
-    assert "scaling.png" in plots.stdout
-    assert report.stdout.strip().endswith("report.html")
 
 
 @pytest.mark.parametrize("command", ["status", "fit", "plot", "report"])
 def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
     """A file that no longer says what was planned is named with what differs; nothing is analysed under its name."""
     (tmp_path / "tiny.yaml").write_text(TINY + "window: {kan: {max: 100}}\n")
-
-    done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"))
-
+    done = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"))
     assert done.exit_code == 2
     assert "is not what was planned (it differs in: window)" in done.output
 
@@ -166,7 +119,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     """
     # Adam never comes to rest, so that all runs together take some seconds.
     slow = TINY.replace("name: lbfgs}, max_evaluations: 12", "name: adam}, max_evaluations: 6000")
-    few = slow.replace("[30, 60, 120, 240, 480]", "[60, 120]")
+    few = slow.replace("[30, 60, 120]", "[60, 120]")
     assert TINY != slow != few
     (tmp_path / "tiny.yaml").write_text(few)
     command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml", "--workers", "1"]
@@ -186,7 +139,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     assert 1 <= len(kept) < 8
     assert not list((tmp_path / "results" / "runs").glob(".*"))
     monkeypatch.chdir(tmp_path)
-    status = _invoke("status", "tiny.yaml")
+    status = invoke("status", "tiny.yaml")
     assert status.exit_code == 3
     assert f"{8 - len(kept)} missing" in status.stdout
 
@@ -200,7 +153,6 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
 
 @pytest.mark.nightly
 def test_ctrl_c_while_compiling_stops_at_once(tmp_path, monkeypatch):
-    """The compiler hears no signals, so it has a process of its own; a second Ctrl-C does no harm."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "tiny.yaml").write_text(TINY)
     command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml"]
@@ -215,7 +167,7 @@ def test_ctrl_c_while_compiling_stops_at_once(tmp_path, monkeypatch):
         _, errors = process.communicate(timeout=20)
 
     assert process.returncode == 3
-    assert "stopped: 0 of 20 runs have records" in errors
+    assert "stopped: 0 of 12 runs have records" in errors
     assert "Traceback" not in errors
 
 
@@ -225,7 +177,6 @@ def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch
     with here._shared_cache() as told:
         assert told == ", not kept: /dev/null/cache cannot be written"
         assert Path(os.environ["HARNESS_CACHE"]).is_dir()
-
     assert os.environ["HARNESS_CACHE"] == "/dev/null/cache"
 
 
@@ -236,14 +187,14 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
     texts = {
         "all": SEARCHED,
         "nobody": free,
-        "one": free.replace("space: {arch", "space: {recipe: [lbfgs, levenberg], arch"),
+        "one": free.replace("space: {architecture.order", "space: {recipe: [lbfgs, levenberg], architecture.order"),
         "both": free.replace("space: {", "space: {recipe: [lbfgs, levenberg], "),
     }
     said = {}
     for name, text in texts.items():
         file = tmp_path / f"{name}.yaml"
         file.write_text(text)
-        done = _invoke("plan", str(file), "--results", str(tmp_path / "results"))
+        done = invoke("plan", str(file), "--results", str(tmp_path / "results"))
         assert done.exit_code == 0, done.output
         said[name] = [line for line in done.output.splitlines() if line.startswith("note: arms")]
 
@@ -256,7 +207,6 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
 
 @pytest.mark.nightly
 def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
-    """One command trains every replicate and reports; what is lost is trained again, and the plan stays."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(SEARCHED)
     said = _said("run", "tiny.yaml", "--workers", "1")
@@ -267,7 +217,7 @@ def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
     assert [path.name for path in folder.parent.iterdir() if path.name.startswith("tiny")] == ["tiny"]
     by_size = winners[winners["won_on"] == "params.trainable"]
     assert sorted(zip(by_size["series"], by_size["asked"], by_size["seed"], strict=True)) == [
-        (side, budget, seed) for side in ("kan", "mlp") for budget in (40, 90, 200) for seed in (0, 1)
+        (side, budget, seed) for side in ("kan", "mlp") for budget in (40, 90) for seed in (0, 1)
     ]
     sealed = (folder / "manifest.json").read_bytes()
     for identity in plan.run_ids()[:3]:
@@ -283,16 +233,13 @@ def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
 
 # --------------------------------------------------------------------------------------------------------------- help
 def test_every_command_has_help_with_an_example():
-    """--help of each command describes it and shows a command that works."""
     for name in main.commands:
-        shown = _invoke(name, "--help").output
-
+        shown = invoke(name, "--help").output
         assert main.imported(name).help
         assert f"Example: harness {name}" in shown
 
 
 def test_the_group_knows_the_short_help_of_each_command():
-    """What `harness --help` says of a command without importing it is the first sentence of the command's own help."""
     files = {path.stem for path in (Path(harness.cli.__file__).parent / "commands").glob("[!_]*.py")}
     assert files == {name.replace("-", "_") for name in main.commands}
     for name, known in main.commands.items():
@@ -302,62 +249,55 @@ def test_the_group_knows_the_short_help_of_each_command():
             assert known.get_short_help_str(limit) == own.get_short_help_str(limit)
 
 
-def _loaded_by(*arguments: str) -> set[str]:
-    """The modules that are loaded when a command has ended."""
-    code = f"""
-import sys
-from harness.cli import main
-try:
-    main({list(arguments)})
-except SystemExit as ended:
-    assert ended.code == 0, ended.code
-print(*sys.modules, file=sys.stderr)
-"""
+def _loaded_by(code: str) -> set[str]:
+    """The modules that are loaded when some code has run in a process of its own."""
+    code = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split())
 
 
-def test_help_is_instant_because_nothing_heavy_is_imported(finished):
-    """`harness --help` and names to complete load no command, a command loads no other; a look at a sweep is light."""
-    heavy = {"torch", "pandas", "scipy", "numpy"}
-    everything = _loaded_by("--help")
-    assert not {name for name in everything if name.startswith("harness.cli.commands")}
-    assert not (heavy | {"pydantic", "rich"}) & everything
+HEAVY = {"torch", "pandas", "scipy", "numpy"}
+COMMAND = "from harness.cli import main; from contextlib import suppress\nwith suppress(SystemExit): main({})"
+LIGHT = {  # code, and what it loads no module of
+    "help": (COMMAND.format(["--help"]), HEAVY | {"pydantic", "rich", "harness.cli.commands"}),
+    "a look at a sweep, and a worker before it trains": (
+        "import harness.show.sweeps, harness.dispatch.reconcile, harness.dispatch.worker",
+        {"torch", "pandas"},
+    ),
+    "the package": ("import harness", HEAVY | {"pydantic", "click"}),
+    "reading a rule": (
+        "from harness.spec import parse_experiment; import made_open\n"
+        "parse_experiment(made_open.open_experiment(3, []).replace('test_loss', 'multiplier'))",
+        {"torch", "pandas", "scipy.stats", "scipy.optimize"},
+    ),
+    "planning, and what was measured": ("import harness.planning.plan, harness.measure", {"torch"}),
+}
 
-    for command, asked in {"schema": (), "status": (str(finished / "results" / "tiny"),)}.items():
-        loaded = _loaded_by(command, *asked)
-        assert {name for name in loaded if name.startswith("harness.cli.commands.")} == {
-            f"harness.cli.commands.{command}"
-        }
-        assert not heavy & loaded
+
+@pytest.mark.parametrize("what", LIGHT)
+def test_what_is_asked_again_and_again_loads_nothing_slow(what):
+    code, heavy = LIGHT[what]
+    loaded = _loaded_by(f"sys.path.append({str(Path(__file__).parent)!r})\n{code}")
+    assert not {name for name in loaded if name in heavy or name.rpartition(".")[0] in heavy}
+
+
+def test_a_look_at_a_sweep_is_light_and_loads_no_other_command(finished):
+    loaded = _loaded_by(COMMAND.format(["status", str(finished / "results" / "tiny")]))
+    assert {name for name in loaded if name.startswith("harness.cli.commands.")} == {"harness.cli.commands.status"}
+    assert not HEAVY & loaded
 
 
 def test_python_m_harness_is_the_command():
     """With and without the name of the room, as jobs that were sent off before have it."""
     for module in ("harness", "harness.cli"):
         done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
-        assert done.stdout == _invoke("--version").stdout
-
-
-def test_looking_at_a_sweep_loads_neither_torch_nor_pandas():
-    """Nor does a job's worker before it trains: each takes a good part of a second, of every look and every job."""
-    code = "import sys, harness.show.sweeps, harness.dispatch.reconcile, harness.dispatch.worker;"
-    code += "sys.exit(bool({'torch', 'pandas'} & set(sys.modules)))"
-
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_schema_is_json():
-    """harness schema prints a JSON Schema."""
-    assert json.loads(_invoke("schema").output)["title"] == "Experiment"
+        assert done.stdout == invoke("--version").stdout
 
 
 def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
     """harness plan prints each cell with its residual, the infeasible ones with their neighbours, and freezes."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY.replace("at: [30,", "at: [3, 30,"))
-
-    shown = _invoke("plan", str(file), "--results", str(tmp_path / "results"))
-
+    shown = invoke("plan", str(file), "--results", str(tmp_path / "results"))
     assert shown.exit_code == 0
     assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown.output
     assert "uncalibrated" in shown.output
@@ -365,13 +305,10 @@ def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
 
 
 def test_plan_as_json_is_the_manifest(tmp_path):
-    """--json prints the number of its format, the manifest, and with --packs what each pack costs."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
-
     plan = ["plan", str(file), "--results", str(tmp_path), "--json"]
-    shown, of_packs = json.loads(_invoke(*plan).output), json.loads(_invoke(*plan, "--packs").output)
-
+    shown, of_packs = json.loads(invoke(*plan).output), json.loads(invoke(*plan, "--packs").output)
     frozen = json.loads((tmp_path / "tiny" / "manifest.json").read_text())
     del frozen["checksum"]
     assert shown == {"format": FORMAT, **frozen, "pack_costs": None}
@@ -390,23 +327,14 @@ def g(x):
 def h(x):
     return x[:, 1]
 """
-BAD_FILES = {
+BAD_FILES = {  # those of a file alone are in tests/spec
     "unknown field": ("seeds: [0, 1]", "seeds: [0, 1]\nsedes: [1]", "sedes: unknown field; did you mean 'seeds'?"),
-    "unknown task": ("[xy]", "[yx]", "target 'yx': no such task"),
-    "unknown arm": ("{kan: grid", "{kna: grid", "match.solve: 'kna' is not defined; did you mean 'kan'?"),
-    "nothing feasible": ("at: [30, 60, 120, 240, 480]", "at: [3]", "no cell of tiny is feasible"),
-    "empty seeds": ("seeds: [0, 1]", "seeds: []", "seeds=[]: give at least 1"),
-    "not YAML": ("seeds: [0, 1]", "seeds: [0, 1", "not YAML"),
+    "nothing feasible": ("at: [30, 60, 120]", "at: [3]", "no cell of tiny is feasible"),
     "NaN target": ("[xy]", "[{target: 'bad:f', inputs: 1}]", "target bad:f: value nan at x="),
     "raising target": (
         "[xy]",
         "[{target: 'bad:h', inputs: 1}]",
         "target bad:h, for x of shape (1000, 1): IndexError: index 1 is out of bounds",
-    ),
-    "huge seed": (
-        "seeds: [0, 1]",
-        "seeds: [99999999999999999999]",
-        "seeds.0: 99999999999999999999 is too large",
     ),
     "infinite target": ("[xy]", "[{target: 'bad:g', inputs: 1}]", "target bad:g: value inf at x="),
 }
@@ -419,9 +347,7 @@ def test_a_bad_file_is_one_sentence_and_nothing_trains(tmp_path, monkeypatch):
     Path("bad.py").write_text(BAD_TARGETS)
     for case, (old, new, said) in BAD_FILES.items():
         Path("tiny.yaml").write_text(TINY.replace(old, new))
-
-        done = _invoke("run", "tiny.yaml")
-
+        done = invoke("run", "tiny.yaml")
         assert done.exit_code == 2, case
         assert said in done.stderr
         told = [line for line in done.stderr.splitlines() if not line.startswith("importing bad from ")]
@@ -429,45 +355,27 @@ def test_a_bad_file_is_one_sentence_and_nothing_trains(tmp_path, monkeypatch):
         assert not list(Path("results").glob("runs/*.json"))
 
 
-def test_the_process_of_a_bad_file_shows_no_traceback(tmp_path):
-    """Of a target that raises: the sentence, on standard error, and exit code 2."""
-    old, new, said = BAD_FILES["raising target"]
-    (tmp_path / "tiny.yaml").write_text(TINY.replace(old, new))
-    (tmp_path / "bad.py").write_text(BAD_TARGETS)
-
-    done = _harness("run", "tiny.yaml", cwd=tmp_path)
-
-    assert done.returncode == 2
-    assert f"error: tiny.yaml:3: tasks.0: {said}" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_a_full_disk_is_no_mistake(disk, tmp_path):
-    """Exit 3 and how to go on; once there is room, the same command does."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     command = ("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "results"))
     small = disk(tmp_path / "results")
     small.fill()
-
-    done = _invoke(*command)
+    done = invoke(*command)
     assert done.exit_code == 3
     assert "No space left on device; make room there, and run the same command again" in done.output
     small.make_room()
-    assert _invoke(*command).exit_code == 0
+    assert invoke(*command).exit_code == 0
 
 
 def test_an_unwritable_results_folder_is_named(tmp_path):
-    """A results path that cannot be a folder is named, with the next move."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "taken").write_text("a file")
     (tmp_path / "broken").symlink_to(tmp_path / "gone")
-
     for name, why in (
         ("taken", "/tiny: Not a directory"),
         ("broken", f": a link to {tmp_path / 'gone'}, which is not"),
     ):
-        done = _invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name))
-
+        done = invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name))
         assert done.exit_code == 2
         assert f"error: {tmp_path / name}{why}" in done.output
         assert "choose another --results folder" in done.output
@@ -476,7 +384,6 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
-    """A full disk behind standard output, for tables and for help: named, with exit code 3."""
     for command in (["status", str(finished / "results" / "tiny")], ["run", "--help"]):
         with open("/dev/full", "w") as full:
             monkeypatch.setattr(sys, "stdout", full)
@@ -490,10 +397,8 @@ def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
 def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
     """Asking about an experiment that was never planned, and about a file that does not exist."""
     (tmp_path / "tiny.yaml").write_text(TINY)
-
-    unplanned = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-    absent = _invoke(command, "never.yaml", "--results", str(tmp_path))
-
+    unplanned = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
+    absent = invoke(command, "never.yaml", "--results", str(tmp_path))
     assert (unplanned.exit_code, absent.exit_code) == (2, 2)
     assert "no plan yet; make one with `harness plan FILE`" in unplanned.output
     assert "never.yaml: No such file or directory" in absent.output
@@ -503,9 +408,7 @@ def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
 def test_reserved_names_are_refused(stem, tmp_path):
     """An experiment called like a folder of the project would mix its files with others."""
     (tmp_path / f"{stem}.yaml").write_text(TINY)
-
-    done = _invoke("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path))
-
+    done = invoke("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path))
     assert done.exit_code == 2
     assert "is kept for something else" in done.output
 
@@ -515,82 +418,25 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
     shutil.copytree(finished / "results", tmp_path / "results")
     (tmp_path / "results" / "tiny" / "runs.csv").unlink()
     (tmp_path / "results" / "tiny" / "runs.csv").mkdir()
-
-    done = _invoke("fit", str(tmp_path / "results" / "tiny"))
-
+    done = invoke("fit", str(tmp_path / "results" / "tiny"))
     assert done.exit_code == 2
     assert "runs.csv: Is a directory; move it away or choose another --results folder" in done.stderr
     assert "α, E = 0" in done.stdout
 
 
 def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
-    """Names are the user's: nothing in them is taken for markup."""
     (tmp_path / "tiny.yaml").write_text(TINY.replace("kan:", "'[red]':"))
-
-    assert "[red]" in _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path)).output
+    assert "[red]" in invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path)).output
 
 
 @pytest.mark.parametrize("command", ["fit", "plot", "report"])
 def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
-    """A fit over part of a plan is refused with exit code 3, and no file is written."""
     (tmp_path / "tiny.yaml").write_text(TINY)
-    _invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-
-    done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-
+    invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
+    done = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
     assert done.exit_code == 3
-    assert "20 of 20 runs of tiny have no record" in done.output
+    assert "12 of 12 runs of tiny have no record" in done.output
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["manifest.json"]
-
-
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda text: text[:200], "are damaged"),
-        (lambda text: text.replace('"seed": 0', '"seed": 5'), "does not match its checksum"),
-        (lambda text: text.replace('"test_rmse": ', '"test_rmse": 1'), "does not match its checksum"),
-    ],
-)
-def test_a_damaged_record_stops_run_and_fit_and_stays(finished, tmp_path, damage, said):
-    """A record changed by hand is named with exit code 3 and the way out, and not overwritten."""
-    runs = tmp_path / "runs"
-    runs.mkdir()
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    for path in (finished / "results" / "runs").iterdir():
-        (runs / path.name).write_bytes(path.read_bytes())
-    victim = next(path for path in sorted(runs.iterdir()) if '"seed": 0' in path.read_text())
-    victim.write_text(damage(victim.read_text()))
-    damaged = victim.read_bytes()
-
-    for command in ("run", "fit"):
-        done = _invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-
-        assert done.exit_code == 3
-        assert said in done.output
-        assert victim.name in done.output
-        assert f"`harness retry {tmp_path / 'tiny'} --cause damaged --local N`" in done.output
-    assert victim.read_bytes() == damaged
-
-
-@pytest.mark.slow
-def test_an_edited_file_needs_replan_and_reuses_records(finished, tmp_path, monkeypatch):
-    """Adding a seed: refused without --replan, and with it only the new seed trains."""
-    for path in (finished / "results" / "runs").iterdir():
-        (tmp_path / "results" / "runs").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "results" / "runs" / path.name).write_bytes(path.read_bytes())
-    monkeypatch.chdir(tmp_path)
-    file = Path("tiny.yaml")
-    file.write_text(TINY)
-    _said("plan", "tiny.yaml")
-    file.write_text(TINY.replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))
-
-    refused = _invoke("run", "tiny.yaml")
-    done = _said("run", "tiny.yaml", "--replan", "--workers", "1")
-
-    assert refused.exit_code == 2
-    assert "differs in: seeds" in refused.stderr
-    assert "(10/10 runs)" in done
-    assert len(list((tmp_path / "results" / "runs").iterdir())) == 30
 
 
 @pytest.mark.nightly
@@ -599,7 +445,7 @@ def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
 
     Into a pipe go plain lines: progress, then the answer.
     """
-    text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120, 240, 480]", "at: [40]")
+    text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120]", "at: [40]")
     (tmp_path / "tiny.yaml").write_text(text)
     (tmp_path / "mine.py").write_text("def f(x):\n    return x[:, 0] ** 2\n")
     first = _harness("run", "tiny.yaml", "--workers", "1", cwd=tmp_path, check=True)
@@ -618,7 +464,6 @@ def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
 
 
 def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
-    """A bug in a pack: exit code 3, the first error in one line, the traceback in a file."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
 
@@ -628,26 +473,22 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
             yield pack, here.Failed(failure, "give up", True)
 
     monkeypatch.setattr("harness.study.training.train_here", crash)
-    done = _invoke("run", str(file), "--results", str(tmp_path / "results"))
-
+    done = invoke("run", str(file), "--results", str(tmp_path / "results"))
     assert done.exit_code == 3
-    assert "20 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output
+    assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output
     assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()
 
 
 @pytest.mark.nightly
 def test_a_worker_that_dies_is_told(tmp_path):
-    """A worker killed from outside (out of memory): exit code 3, and what to do."""
     (tmp_path / "mine.py").write_text(
         "import multiprocessing, os\n"
         "def f(x):\n    if multiprocessing.parent_process():\n        os.kill(os.getpid(), 9)\n    return x[:, 0]\n"
     )
-    text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120, 240, 480]", "at: [40]")
+    text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120]", "at: [40]")
     text = re.sub("  kan: .*\n", "", text).replace("kan: grid, ", "").replace("seeds: [0, 1]", "seeds: [0]")
     (tmp_path / "tiny.yaml").write_text(text)
-
     done = _harness("run", "tiny.yaml", cwd=tmp_path)
-
     assert done.returncode == 3
     assert "a worker process died (out of memory?)" in done.stderr
     assert "Traceback" not in done.stderr
@@ -659,10 +500,8 @@ def test_characters_that_act_on_a_terminal_are_shown(tmp_path):
     rows = [f"{name},{n},{1 / n + 0.01 / n**2}" for name in names for n in (1, 10, 100, 1000, 10_000, 100_000)]
     (tmp_path / "t.csv").write_text("\n".join(["arch,n,y", *rows]), encoding="utf-8")
     words = ["fit", str(tmp_path / "t.csv"), "--x", "n", "--y", "y", "--by", "arch"]
-
     fitted = CliRunner().invoke(main, words)
     refused = CliRunner().invoke(main, [*words, "--where", "arch=c"])
-
     assert (fitted.exit_code, refused.exit_code) == (0, 2)
     for said in (fitted.output, refused.output):
         assert "\\u202ea" in said
@@ -671,7 +510,6 @@ def test_characters_that_act_on_a_terminal_are_shown(tmp_path):
 
 
 def test_a_gpu_that_is_not_here_is_said_before_a_plan_is_frozen(tmp_path):
-    """`validate` and `plan` warn, as on a login node; `run` refuses, and leaves no plan behind."""
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     file, results = tmp_path / "t.yaml", tmp_path / "results"

@@ -32,7 +32,6 @@ def said(*words: str) -> str:
 def test_all_that_there_is_is_listed(what):
     """Every name, in the table and in the JSON, of which no row lacks its words."""
     rows = json.loads(said("list", what, "--json"))["rows"]
-
     assert [next(iter(row.values())) for row in rows] == THERE[what]
     assert all(name in said("list", what) for name in THERE[what])
     for row in rows:
@@ -42,7 +41,6 @@ def test_all_that_there_is_is_listed(what):
 
 def test_the_experiments_of_the_project_are_listed():
     rows = json.loads(said("list", "experiments", "--json"))["rows"]
-
     (quickstart,) = [row for row in rows if row["experiment"] == "quickstart"]
     assert quickstart["scales"] == "tiny"
     assert quickstart["question"].startswith("Do KANs or MLPs have the lower test error")
@@ -54,7 +52,6 @@ def test_open_says_where_the_report_is(tmp_path, monkeypatch):
     absent = CliRunner().invoke(main, ["open", "toy.yaml"])
     (tmp_path / "results" / "toy").mkdir(parents=True)
     (tmp_path / "results" / "toy" / "report.html").touch()
-
     assert absent.exit_code == 2
     assert "results/toy/report.html is not there yet; `harness run toy.yaml` writes it" in absent.output
     assert said("open", "toy.yaml") == "results/toy/report.html\n"
@@ -69,6 +66,5 @@ def test_open_says_what_writes_a_report(tmp_path, monkeypatch):
     (tmp_path / "results" / "toy").mkdir(parents=True)
     of_file = CliRunner().invoke(main, ["open", "toy.yaml", "--scale", "tiny", "--set", "match.at=[30, 60]"])
     of_folder = CliRunner().invoke(main, ["open", "results/toy"])
-
     assert "`harness run toy.yaml --scale tiny --set 'match.at=[30, 60]'` writes it" in of_file.output
     assert "`harness run FILE` writes it, with the FILE and the options that made this folder" in of_folder.output

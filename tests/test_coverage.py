@@ -16,10 +16,14 @@ from benchmarks.simulation import FEW, REPLICATES, SCENARIOS, judged, mean_of, p
 
 KEPT = pd.read_csv(ROOT / FOLDER / "coverage.csv")
 KEPT["met"] = KEPT["met"].map({"yes": True, "NO": False})
-DECIDED_BY = fingerprint("benchmarks.simulation")
-(KEPT_BY,) = set(KEPT["decided_by"])
-STANDS = KEPT_BY == DECIDED_BY
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+@pytest.fixture(scope="module")
+def stands():
+    """Whether what is kept is of this code."""
+    (kept_by,) = set(KEPT["decided_by"])
+    return kept_by == fingerprint("benchmarks.simulation")
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +49,9 @@ def few_differ_by(name):
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_acceptance(name, request):
-    """Every score is in its accepted range: as kept for this code, or simulated if the code is another."""
+def test_acceptance(name, stands, request):
     scenario = BY_NAME[name]
-    if not (STANDS or few_differ_by(name) < 1e-6):
+    if not (stands or few_differ_by(name) < 1e-6):
         is_accepted(scenario, judged(scenario, request.getfixturevalue("workers")))
         return
     lines = KEPT[KEPT["scenario"] == name]
@@ -58,9 +61,11 @@ def test_acceptance(name, request):
     assert ranges.to_numpy().tolist() == [list(accepted[:2]) for accepted in scenario.accepted.values()]
 
 
-@pytest.mark.skipif(not STANDS, reason=f"nothing is kept for {DECIDED_BY}: python -m benchmarks.coverage")
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", BY_NAME)
-def test_what_is_kept_is_of_this_code(name):
+def test_what_is_kept_is_of_this_code(name, stands):
+    if not stands:
+        pytest.skip("nothing is kept for this code: python -m benchmarks.coverage")
     assert few_differ_by(name) < 1e-6
 
 
@@ -74,7 +79,6 @@ def test_acceptance_simulated(name, workers):
 def test_the_hash_covers_what_decides_the_numbers():
     """Laws, intervals and comparisons, the made-up arms and the scores; neither verdicts nor the page."""
     files = files_behind("benchmarks.simulation")
-
     assert {"benchmarks.arms", "benchmarks.simulation", "harness.fit.profile", "harness.comparison.cost"} <= set(files)
     assert {"benchmarks.coverage", "harness.comparison.verdict", "harness.fit.isoflop"}.isdisjoint(files)
 
@@ -83,6 +87,5 @@ def test_only_meaning_counts_in_the_hash():
     """A comment, a docstring, a type and a line break change nothing; a number does."""
     code = 'def half(x):\n    """Half of x."""\n    return x / 2\n'
     same = "# of two\ndef half(x: float) -> float:\n    return (\n        x / 2)\n"
-
     assert meaning(ast.parse(code)) == meaning(ast.parse(same))
     assert meaning(ast.parse(code)) != meaning(ast.parse(code.replace("2", "3")))

@@ -87,7 +87,6 @@ def test_every_room_says_what_lives_in_it():
 
 
 def test_what_the_code_names_in_backquotes_is_there():
-    """Docstrings and comments name modules and what is in them, from the package or from a room of it."""
     rooms = "|".join(room for line in law() for room in line)
     for path in PACKAGE.rglob("*.py"):
         for name in re.findall(rf"`(?:harness\.)?((?:{rooms})(?:\.\w+)+)", path.read_text(encoding="utf-8")):

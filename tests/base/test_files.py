@@ -27,7 +27,6 @@ def mode(path: Path) -> int:
 
 @pytest.mark.usefixtures("_open_umask")
 def test_what_jobs_go_on_from_is_the_users_alone_unless_a_profile_shares_it(tmp_path):
-    """A folder that is there keeps its mode; what a profile shares is the group's, and so are files in it."""
     private_folder(tmp_path / "own" / "checkpoints")
     assert mode(tmp_path / "own" / "checkpoints") == 0o700
     assert mode(tmp_path / "own") == 0o775

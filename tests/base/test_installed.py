@@ -67,7 +67,6 @@ def test_a_short_name_is_the_place_in_full():
     """The same experiment and the same runs as with `package.module:name`, which stands in the plan."""
     full = TEXT.replace("TASK", "{target: wavy.tasks:ripple, inputs: 2}").replace("FAMILY", "wavy.families:BumpKan")
     plans = [make_plan(parse_experiment(text), "wavy") for text in (SHORT, full)]
-
     assert content_hash(plans[0]) == content_hash(plans[1])
     assert {planned.run.task.target for planned in plans[0].runs} == {"wavy.tasks:ripple"}
     assert {planned.run.task.inputs for planned in plans[0].runs} == {2}
@@ -96,6 +95,5 @@ def test_a_name_that_is_taken_or_leads_nowhere_is_refused(site, entry, text, wro
     others.insert(others.index(f"[harness.{group}]") + 1, entry)
     site.write_text("\n".join(others), encoding="utf-8")
     installed.cache_clear()
-
     with pytest.raises(HarnessError, match=re.escape(wrong)):
         make_plan(parse_experiment(text.replace("FAMILY", "bump_kan")), "wavy")

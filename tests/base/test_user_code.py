@@ -21,7 +21,7 @@ from harness.count.module import module_network
 from harness.dispatch import slots
 from harness.spec import Adam, MlpShape, Module, Recipe, RunSpec, Task
 from harness.tasks import draw, resolve
-from tests.odd_user_code import ACCEPTED, BEGIN, FUNCTIONS, LINEAR, NETWORKS, REFERENCES
+from tests.odd_user_code import ACCEPTED, BEGIN, FUNCTIONS, IN_FLOAT32, LINEAR, NETWORKS, REFERENCES
 
 EXPERIMENT = """
 question: Is it accepted?
@@ -52,7 +52,8 @@ def folder(tmp_path, monkeypatch):
 
 def cases():
     """(kind and case, name of its module, source, task, arm, dtype, what must be said) of every row."""
-    for number, (case, (source, said)) in enumerate(FUNCTIONS.items()):
+    for number, (case, row) in enumerate(FUNCTIONS.items()):
+        source, said = (row, ACCEPTED) if isinstance(row, str) else row
         name = f"odd_function_{number}"
         task = f"{{target: '{name}:f', {POINTS.get(case, 'inputs: 2')}}}"
         yield f"function {case}", name, BEGIN + source, task, MLP, "float64", said
@@ -60,7 +61,9 @@ def cases():
         name = f"odd_reference_{number}"
         task = f"{{target: '{reference.replace('NAME', name)}', inputs: 2}}"
         yield f"reference {case}", name, source, task, MLP, "float64", said.replace("NAME", name)
-    for number, (case, (source, dtype, said)) in enumerate(NETWORKS.items()):
+    for number, (case, row) in enumerate(NETWORKS.items()):
+        source, said = (row, ACCEPTED) if isinstance(row, str) else row
+        dtype = "float32" if case in IN_FLOAT32 else "float64"
         name = f"odd_network_{number}"
         arm = f"module: '{name}:Net', size: width"
         yield f"network {case}", name, BEGIN + LINEAR + source, "[xy]", arm, dtype, said.replace("NAME", name)
@@ -110,9 +113,7 @@ def test_odd_tasks_and_networks_are_accepted_or_refused_in_a_line(folder):
 def test_a_task_that_changes_its_points_learns_at_the_points_that_were_drawn(folder):
     """The function gets a copy, so that Samples has the points of its seed."""
     (folder / "odd_doubling.py").write_text("def f(x):\n    x *= 2\n    return x[:, 0]\n")
-
     train = draw(resolve(Task(target="odd_doubling:f", inputs=1)), 0).train
-
     assert np.abs(train.x).max() <= 1
     assert np.array_equal(train.y, 2 * train.x)
 
@@ -141,10 +142,8 @@ def f(x): return x[:, 0]
 def test_the_command_ends_though_threads_of_the_users_do_not(tmp_path):
     """Threads that print and sleep for ever keep neither the command nor its exit code."""
     arguments = write(tmp_path, "odd_threads", THREADS, "{target: 'odd_threads:f', inputs: 2}", MLP, "float64")
-
     with harness(tmp_path, *arguments) as process:
         stdout, stderr = process.communicate(timeout=60)
-
     assert process.returncode == 0, stderr
     assert json.loads(stdout)["runs"] == 1
 
@@ -164,14 +163,12 @@ def f(x):
 def test_ctrl_c_in_code_of_the_users_ends_the_command_with_130(tmp_path):
     """A real one does, also where the code takes it for something else; one that the code raises is a mistake in it."""
     arguments = write(tmp_path, "odd_sleep", SWALLOWS, "{target: 'odd_sleep:f', inputs: 2}", MLP, "float64")
-
     with harness(tmp_path, *arguments) as process:
         until = time.monotonic() + 60
         while not (tmp_path / "begun").exists() and time.monotonic() < until:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
-
     assert (process.returncode, stdout) == (130, "")
     assert stderr.splitlines()[-1] == "error: stopped; run the same command again to go on"
     assert "importing odd_sleep from" in stderr.splitlines()[0]
@@ -196,13 +193,10 @@ class Net(nn.Linear):
 
 @pytest.mark.nightly
 def test_a_worker_outlives_code_that_exits_and_does_not_wait_for_threads(tmp_path):
-    """The pack of a network that exits fails, with a sentence; the other has a record; stdout is the harness's."""
     both = f"{MLP}, sizes: {{width: [4]}}, recipe: fast}}\n  own: {{module: 'odd_workers:Net', size: width"
     write(tmp_path, "odd_workers", IN_WORKERS, "{target: 'odd_workers:f', inputs: 1}", both, "float64")
-
     with harness(tmp_path, "run", "odd_workers.yaml", "--workers", "1") as process:
         stdout, stderr = process.communicate(timeout=600)
-
     assert process.returncode == 3, stderr
     assert "1 packs crashed (first: code of a task or network tried to end the process (SystemExit: 0))" in stderr
     assert "Traceback" not in stderr
@@ -228,7 +222,6 @@ def exits(x):
 
 
 def test_code_that_exits_while_it_trains_is_a_failure_of_its_pack(tmp_path):
-    """SystemExit of a task and of a forward pass is told as any other failure, and ends no worker."""
     module = module_network(Module(family="module", module=f"{__name__}:Exits", size="width"), 2, 1, 1)
     mine = Task(target=f"{__name__}:exits", inputs=2)
     said = {

@@ -1,7 +1,4 @@
-"""The package works from its wheel, without a clone: in an environment and a folder of their own.
-
-pytest -m slow tests/base/test_wheel.py
-"""
+"""The package works from its wheel, without a clone: in an environment and a folder of their own."""
 
 import json
 import os
@@ -36,7 +33,7 @@ first = min(manifest.packs, key=lambda pack: runs[pack[0]].recipe.max_evaluation
 train_pack([runs[run] for run in first], Path("results/runs"))
 """
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 
 class Installed(NamedTuple):
@@ -87,7 +84,6 @@ def installed(environment, tmp_path) -> Installed:
 
 
 def test_shipped_experiments_are_listed_and_copied(installed):
-    """What is shipped is what is in experiments/, and a copy is valid."""
     rows = json.loads(installed.said("list", "experiments", "--json"))["rows"]
     assert {row["experiment"] for row in rows} == {path.stem for path in (ROOT / "experiments").glob("*.yaml")}
     assert all(not Path(row["file"]).is_relative_to(ROOT) for row in rows)
@@ -99,9 +95,7 @@ def test_shipped_experiments_are_listed_and_copied(installed):
     assert (absent.returncode, "`harness list experiments`" in absent.stderr) == (2, True)
 
 
-@pytest.mark.nightly
 def test_a_copy_of_the_quickstart_answers(installed):
-    """It trains, and writes its report."""
     installed.said("new", "mine", "--from", "quickstart")
     answer = installed.said("run", "mine.yaml", "--scale", "tiny", "--set", "search.replicates=2")
     assert "Whose test RMSE is lower" in answer
@@ -109,9 +103,7 @@ def test_a_copy_of_the_quickstart_answers(installed):
     assert report.stat().st_size > 0
 
 
-@pytest.mark.nightly
 def test_jobs_run_the_code_of_the_wheel(installed):
-    """From a snapshot of the package alone; and there are profiles to send them off with."""
     profiles = {row["profile"]: row["file"] for row in json.loads(installed.said("list", "profiles", "--json"))["rows"]}
     assert profiles.keys() == {"cpu", "gpu"}
     assert all(Path(file).is_relative_to(installed.environment) for file in profiles.values())
@@ -125,7 +117,6 @@ def test_jobs_run_the_code_of_the_wheel(installed):
         assert json.loads(path.read_text())["provenance"]["snapshot"] == snapshot.name
 
 
-@pytest.mark.nightly
 def test_a_replay_has_the_published_numbers_beside_its_runs(installed):
     """One run of Fig. 2.3 suffices for a page, which says that it is not whole."""
     absent = installed.run("harness", "replay", "fig2_3", "--scale", "short", "--partial")

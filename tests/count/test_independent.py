@@ -373,12 +373,10 @@ every_family = pytest.mark.parametrize("family", SETTINGS, ids=lambda family: fa
 # -------------------------------------------------------------------------------------------------------------- truths
 @every_family
 def test_what_an_outsider_registers(family):
-    """Its parameters are what is trainable, exactly; of an MLP with its buffer of frequencies, what is stored."""
     for network, local in evaluators(family):
         module, counts = build(network, local), count(network)
         trainable = sum(parameter.numel() for parameter in module.parameters())
         frequencies = sum(each.numel() for name, each in module.named_buffers() if name.endswith("frequencies"))
-
         assert counts["params.trainable"] == trainable, network
         if family is MlpShape:
             assert counts["params.stored"] == trainable + frequencies, network
@@ -412,7 +410,6 @@ def test_differences_from_the_closed_forms_are_these(family):
 
 @every_family
 def test_matrix_products_are_the_convention_matmul(family):
-    """Of every family, the local evaluator where there are two."""
     for network, local in evaluators(family):
         if local == (family is KanShape):
             assert executed(network, local)[0] == count(network)["flops_forward.matmul"], network
@@ -421,7 +418,6 @@ def test_matrix_products_are_the_convention_matmul(family):
 # ---------------------------------------------------------------------------- the implementations are what they claim
 @pytest.mark.parametrize(("grid", "order"), GRIDS_AND_ORDERS)
 def test_both_splines_are_scipys(grid, order):
-    """Dense and local splines with the same coefficients are scipy's B-splines, inside of the grid."""
     network = SplineMlpShape(shape=(3, 1), grid=grid, order=order, place="before")
     dense, local = build(network)[0], build(network, local=True)[0]
     x = samples(200, 3)
@@ -432,20 +428,16 @@ def test_both_splines_are_scipys(grid, order):
 
 
 def test_both_kan_layers_are_one_function():
-    """With base branch, scales and bias."""
     network, x = KanShape(shape=(3, 4), grid=5, scales=True, bias=True), samples(200, 3)
     torch.testing.assert_close(build(network)(x), build(network, local=True)(x), rtol=0, atol=1e-10)
 
 
 def test_the_other_bases_are_their_definitions():
-    """LayerNorm is torch's; T_n(x) is cos(n arccos x); P and Q are numpy's polynomials, Q one a group."""
     x = samples(50, 4)
     layer = build(RbfKanShape(shape=(4, 3), grid=5))[0]
     torch.testing.assert_close(layer.normalise(x), F.layer_norm(x, (4,), layer.gain, layer.shift))
-
     polynomials = build(ChebyshevKanShape(shape=(4, 3), degree=6))[0].polynomials(x)
     torch.testing.assert_close(polynomials, torch.cos(torch.arange(7) * torch.arccos(x)[..., None]))
-
     rational = build(RationalKanShape(shape=(4, 3), groups=2))[0]
     p = np.polynomial.Polynomial(rational.numerator.numpy())(x.numpy())
     for group, nodes in enumerate(([0, 1], [2, 3])):

@@ -46,11 +46,8 @@ TASK = RunTask(target="xy", fingerprint="1", inputs=2, low=-1.0, high=1.0, **POI
 
 
 def test_training_is_twice_the_first_layer_and_three_times_the_rest():
-    """The first layer's input needs no gradient; the optimiser's own part is the same in every convention."""
     network = MlpShape(shape=(2, 8, 8, 1))
-
     counted = training_flops([Work(network, evaluations=10, samples=100, iterations=10)], ADAM)
-
     for convention in BY_LAYERS:
         first, *rest = layer_flops(network, convention)
         passes = 1000 * (2 * first + 3 * sum(rest))
@@ -63,12 +60,9 @@ def test_training_is_twice_the_first_layer_and_three_times_the_rest():
 
 @given(st.integers(1, 30), st.integers(1, 30))
 def test_work_adds_over_stages(first, second):
-    """Evaluations of two stages cost what they cost together (Adam has no memory that grows)."""
     network = MlpShape(shape=(2, 8, 1))
     stages = [Work(network, made, 100, made) for made in (first, second)]
-
     together = training_flops([Work(network, first + second, 100, first + second)], ADAM)
-
     assert training_flops(stages, ADAM) == together
 
 
@@ -77,14 +71,11 @@ def test_work_adds_over_stages(first, second):
 def test_lbfgs_remembers_at_most_its_history(history, iterations):
     """The two-loop recursion costs 8 P a remembered pair: 0, 1, 2, ... and then `history` of them."""
     memory = Lbfgs(name="lbfgs", history=history).flops(SEVEN, 100, 0, iterations, 1) - 7 * 15 * iterations
-
     assert memory == 7 * 8 * sum(min(past, history) for past in range(iterations))
 
 
 def test_each_start_has_a_memory_of_its_own():
-    """Three starts of 50 iterations remember as three runs do, not as one of 150."""
     one = LBFGS.flops(SEVEN, 100, 60, 50, starts=1)
-
     assert LBFGS.flops(SEVEN, 100, 180, 150, starts=3) == 3 * one
 
 
@@ -94,7 +85,6 @@ def test_least_squares_is_householders_count(rows, columns):
     tall, thin = max(rows, columns), min(rows, columns)
     # Column j reflects the thin - j columns right of it, on tall - j rows: an inner product and an update, 4 a scalar.
     reflections = sum(4 * (tall - j) * (thin - j) for j in range(thin))
-
     assert least_squares_flops(rows, columns, 0) == pytest.approx(reflections, abs=2 * tall * thin + 2 * thin**2 + 1)
 
 
@@ -115,14 +105,12 @@ def test_levenberg_marquardt_is_its_products_and_its_factorisation(samples, para
     products = sum(2 * max(parameters, samples) * (row + 1) for row in range(size))
     gradients = 2 * samples * parameters * (2 if parameters > samples else 1)
     expected = products + gradients + _cholesky_operations(size) + 2 * size**2
-
     assert system_flops(parameters, samples) == pytest.approx(expected, rel=0.03)
 
 
 def test_a_sparse_jacobian_costs_by_its_nonzeros():
     """Residuals that depend on few parameters make few products; the factorisation stays."""
     dense, sparse = system_flops(300, 1000), system_flops(300, 1000, row=30)
-
     assert dense - sparse == 1000 * (300 * 301 - 30 * 31) + 2 * 1000 * 270
 
 
@@ -138,9 +126,7 @@ def optimiser_part(network: Network, samples: int = 1000) -> dict[str, int]:
 
 @pytest.mark.parametrize("samples", [50, 1000])
 def test_the_systems_of_an_mlp_are_the_same_under_every_convention(samples):
-    """A residual depends on every parameter; with 50 samples the dual system is solved."""
     network = MlpShape(shape=(1, 8, 8, 1))
-
     assert set(optimiser_part(network, samples).values()) == {system_flops(97, samples)}
 
 
@@ -150,7 +136,6 @@ def test_only_local_min_counts_the_systems_of_a_kan_by_their_nonzeros(samples):
     network = KanShape(shape=(1, 6, 1), grid=27, order=5)
     parts = optimiser_part(network, samples)
     sparse = parts.pop("local_min")
-
     assert len(parts) > 4
     assert set(parts.values()) == {system_flops(396, samples)}
     assert sparse == system_flops(396, samples, row=84)
@@ -170,12 +155,10 @@ def test_a_convention_of_somebodys_own_counts_every_parameter():
         parts = optimiser_part(network)
     finally:
         del CONVENTIONS[-2:]
-
     assert parts["own_dense"] == parts["shared_dense"] > parts["own_sparse"] == parts["local_min"]
 
 
 def test_a_recipe_is_counted_stage_by_stage():
-    """Restarts, coarse grids, knot updates and refinements are all in the work of a run."""
     network = KanShape(shape=(2, 5, 1), grid=10)
     recipe = Recipe(
         optimizer=LBFGS,
@@ -224,23 +207,18 @@ def test_a_run_of_any_cap_is_counted_by_its_last_stage(more, data):
 
 
 def test_a_point_inside_a_pde_counts_as_its_value_derivatives_and_laplacian():
-    """1,000 points in two variables are 4,000, and those of the boundary are one each; knots see all of them once."""
     task = TASK.model_copy(update={"boundary_points": 70})
     recipe = Recipe(optimizer=LBFGS, max_evaluations=10, grid_updates=GridUpdates(every=10, until=10))
     (work,) = run_work(KanShape(shape=(2, 5, 1), grid=4), recipe, task)
-
     assert (work.samples, work.fit_samples) == (4070, 1070)
 
 
 def test_moving_knots_is_counted():
-    """A knot update is one least squares an input with a right-hand side an edge, in every convention."""
     network = KanShape(shape=(2, 5, 1), grid=10)
     still = Work(network, 100, 1000, 100)
-
     moved = training_flops([still._replace(knot_updates=3, fit_samples=500)], LBFGS)
     refined = training_flops([still._replace(refined=True)], LBFGS)
     plain = training_flops([still], LBFGS)
-
     system = 2 * least_squares_flops(500, 13, 5) + 5 * least_squares_flops(500, 13, 1)
     assert moved["flops_train.part_knots"] == 3 * system
     assert refined["flops_train.part_knots"] == 2 * least_squares_flops(13, 13, 5) + 5 * least_squares_flops(13, 13, 1)

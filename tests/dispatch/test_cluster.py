@@ -15,10 +15,8 @@ def test_tasks_are_read_off_a_number(number, tasks):
 
 
 def test_what_is_left_of_an_array_stands_for_the_tasks_without_a_line_of_their_own():
-    """An array that was cancelled before its tasks began is one line."""
     rest, own = Listed("7", "name", "CANCELLED"), Listed("7_2", "name", "RUNNING")
     queue = Queue({("name", None): rest, ("name", 2): own})
-
     assert queue.of("name", 2) == own
     assert queue.of("name", 3) == rest
     assert queue.of("other", 3) is None
@@ -33,5 +31,4 @@ def test_variables_of_a_job_are_left_out_and_those_of_the_cluster_kept():
         "SLURM_MEM_PER_NODE": "9",
     }
     kept = {"SLURM_CONF": "/etc/slurm.conf", "PATH": "/bin", "SLURMY": "no"}
-
     assert scrubbed(environment | kept) == kept

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import invoke
 from made_records import made_record
 
-from harness.cli import main
 from harness.record import publish, read_record, record_path
 from harness.spec import read_manifest
 
@@ -22,11 +22,7 @@ engine: torch
 
 
 def _harness(folder, command: str, *options: str) -> Result:
-    arguments = [command, str(folder / "sweep.yaml"), *options, "--results", str(folder / "results")]
-    done = CliRunner().invoke(main, arguments)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
+    return invoke(command, folder / "sweep.yaml", *options, "--results", folder / "results")
 
 
 @pytest.fixture
@@ -45,7 +41,6 @@ def paths(tmp_path):
 
 
 def test_damaged_records_are_a_state_with_a_way_out(paths, tmp_path):
-    """status and submit go on, run names all at once, and retry moves them aside and trains those runs alone."""
     before = {path: path.read_bytes() for path in paths}
     told = json.loads(_harness(tmp_path, "status", "--json").stdout)
     assert told["states"] == {"done": 3, "damaged": 1}  # a digit is found by whatever computes

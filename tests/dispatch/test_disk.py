@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
+from commands import invoke
+from made_submission import job, submission, write
 
 import harness
 from harness.base.errors import HarnessError
@@ -29,7 +31,6 @@ from harness.dispatch.disk import disk_bytes
 from harness.dispatch.events import EventLog, read_attempts
 from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, on_disk, removable, remove
 from harness.dispatch.profile import Profile
-from harness.dispatch.submission import SentJob, Submission, now, write_submission
 from harness.record import record_path
 from harness.show.disk import disk_words, size_words
 from harness.spec import read_manifest
@@ -67,10 +68,7 @@ class Swept(NamedTuple):
 
     def harness(self, command: str, name: str | None = None, *options: str) -> Result:
         files = [str(self.folder / f"{name}.yaml")] if name else []
-        done = CliRunner().invoke(main, [command, *files, *options, "--results", str(self.results)])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
+        return invoke(command, *files, *options, "--results", self.results)
 
     def train(self, name: str) -> None:
         """Plan an experiment as its file is now, and train its runs."""
@@ -185,7 +183,6 @@ def swept(made, tmp_path) -> Swept:
 
 # -------------------------------------------------------------------------------------------------------- what is shown
 def test_what_is_shown_is_what_nobody_needs(made, swept):
-    """Runs of an earlier plan and of other experiments, and packs that have yet to end, need theirs."""
     assert swept.leftovers() == made.expected
     before = swept.files()
     shown = swept.harness("clean").output
@@ -201,7 +198,6 @@ def test_what_is_shown_is_what_nobody_needs(made, swept):
 
 
 def test_status_says_how_much_disk_results_take(swept):
-    """The sizes are those of the files, and clean is named if it frees a large snapshot."""
     for snapshot in (swept.results / "snapshots").iterdir():
         (snapshot / "large").write_bytes(bytes(NOTABLE_BYTES))
     told = json.loads(swept.harness("status", "sweep", "--json").stdout)["disk_bytes"]
@@ -240,7 +236,6 @@ def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
 
 
 def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_finished(made, swept):
-    """After --replan one is not, and keeps those that the other one shares with it. What is removed is not trained."""
     swept.write("sweep", [1, 2, 4])
     assert swept.harness("plan", "sweep", "--replan").exit_code == 0
     shown = swept.harness("clean").output
@@ -257,8 +252,7 @@ def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_fin
         harness.load_network(swept.runs("other")[-1], swept.results)
 
 
-def test_only_what_is_asked_for_is_removed(made, swept):
-    """The kinds that are named, with --yes or if the user agrees on a terminal; none at Ctrl-C."""
+def test_only_what_is_asked_for_is_removed(made, swept, monkeypatch, capsys):
     before = swept.files()
     refused = swept.harness("clean", None, "--yes")
     assert (refused.exit_code, "--yes: say what to remove: --checkpoints, --snapshots" in refused.output) == (2, True)
@@ -270,16 +264,15 @@ def test_only_what_is_asked_for_is_removed(made, swept):
     for answer, gone in (("\x04", set()), ("\n", set()), ("y\n", made.expected["damaged"])):
         ours, theirs = pty.openpty()
         os.write(ours, answer.encode())
-        command = [sys.executable, "-m", "harness", "clean", "--damaged", "--results", str(swept.results)]
-        told = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
+        with open(theirs, encoding="utf-8") as terminal, monkeypatch.context() as patch, suppress(SystemExit):
+            patch.setattr(sys, "stdin", terminal)
+            main(["clean", "--damaged", "--results", str(swept.results)])
         os.close(ours)
-        os.close(theirs)
-        assert "remove damaged (2, " in told.stdout
-        assert swept.files() == before - made.expected["logs"] - gone, told
+        assert "remove damaged (2, " in capsys.readouterr().out
+        assert swept.files() == before - made.expected["logs"] - gone
 
 
 def test_an_experiment_is_cleaned_alone(made, swept):
-    """What belongs to no experiment stays; so does what another one has left."""
     told = json.loads(swept.harness("clean", "sweep", "--json").stdout)["removable"]
     found = {kind: {str(Path(path).relative_to(swept.results)) for path in told[kind]["paths"]} for kind in KINDS}
     networks = {f"networks/{run}.npz" for run in {*swept.runs("sweep"), *_earlier_runs(swept)}}
@@ -313,8 +306,8 @@ def test_an_interruption_leaves_a_valid_folder(made, swept):
     assert json.loads(swept.harness("status", "sweep", "--json").stdout)["states"] == states
 
 
+@pytest.mark.nightly
 def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
-    """What is left of it is known as half-written, and its lock is taken over."""
     (snapshot,) = [swept.results / path for path in made.expected["snapshots"]]
     command = [sys.executable, "-m", "harness", "clean", "--snapshots", "--yes", "--results", str(swept.results)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as cleaning:
@@ -330,7 +323,6 @@ def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
 
 # ---------------------------------------------------------------------------------------------------- what is not known
 def test_what_its_writer_removes_meanwhile_is_no_leftover(tmp_path, monkeypatch):
-    """A half-written file that is gone before its size is asked for is left out."""
     half = tmp_path / "runs" / f".{uuid.uuid4().hex}.json"
     half.parent.mkdir()
     half.write_text("half of")
@@ -342,7 +334,6 @@ def test_what_its_writer_removes_meanwhile_is_no_leftover(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("broken", ["sweep/manifest.1.json", "other/manifest.json", "gone", "runs"])
 def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
-    """A plan that was cut short, a folder on a disk that is not there, and records that another folder shares."""
     place = swept.results / broken
     if broken == "gone":
         place.symlink_to("/nowhere")
@@ -358,21 +349,17 @@ def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
     assert str(place) in swept.harness("clean").output
 
 
-def _send_off(swept: Swept, name: str, snapshot: str, profile: Profile | None, identity: str) -> None:
+def _send_off(swept: Swept, name: str, snapshot: str) -> None:
+    """A job of all packs, sent off elsewhere by somebody."""
     manifest = read_manifest(swept.results / name)
-    jobs = (SentJob(packs=manifest.packs, pack_seconds=(1.0,), seconds=1.0),)
-    where = {"host": "there", "profile": profile, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
-    sent = Submission(
-        id=identity, experiment=name, at=now(), jobs=jobs, snapshot=snapshot, roots=(), cluster="c", user="u", **where
-    )
-    write_submission(swept.results / name, sent, {planned.run_id: planned.run for planned in manifest.runs})
+    where = {"host": "there", "profile": Profile(time_minutes=60), "cluster": "c", "user": "u", "snapshot": snapshot}
+    write(swept.results / name, submission(name, (job(*manifest.packs),), **where), manifest)
 
 
 def test_the_snapshot_of_a_job_stays_while_it_runs_or_may(made, swept, monkeypatch):
-    """No SLURM to ask; it runs; SLURM can have put another user's job back; a damaged submission can be of any."""
     monkeypatch.setenv("PATH", str(swept.folder))
     (snapshot,) = [Path(path).name for path in made.expected["snapshots"]]
-    _send_off(swept, "going", snapshot, Profile(time_minutes=60), "5ub")
+    _send_off(swept, "going", snapshot)
     assert swept.leftovers()["snapshots"] == set()
     assert "not verified (there is no SLURM here)" in swept.harness("clean").output
     for command in ("sbatch", "squeue"):  # it lists no job of another user
@@ -403,8 +390,8 @@ def _has_begun(attempts: Path) -> bool:
     return any(event["event"] == "first_step" for event in events)
 
 
+@pytest.mark.nightly
 def test_nothing_of_what_trains_is_removed(made, swept):
-    """Its snapshot and its rows stay while it trains, and once it was stopped its checkpoint does."""
     swept.write("long", [0, 1], ROWS, evaluations=LONG)
     command = [sys.executable, "-m", "harness", "submit", str(swept.folder / "long.yaml"), "--local", "1", "--yes"]
     every = [f"--{kind}" for kind in KINDS]
@@ -426,7 +413,6 @@ def test_nothing_of_what_trains_is_removed(made, swept):
 
 
 def test_a_results_folder_of_nothing_takes_nothing(tmp_path):
-    """And there is nothing to remove."""
     assert set(disk_bytes(tmp_path).values()) == {0}
     assert list(on_disk(tmp_path)) == []
     done = CliRunner().invoke(main, ["clean", "--results", str(tmp_path)])

@@ -19,7 +19,6 @@ def log(tmp_path):
 def test_events_are_read_as_they_were_written(log, tmp_path):
     """Name, content and order come back; the first event says what the attempt is."""
     (attempt,) = read_attempts(tmp_path)
-
     assert attempt.id == "a1"
     assert [event["event"] for event in attempt.events] == ["begun", "pack_done"]
     assert attempt.begun["submission"] == "s"
@@ -28,12 +27,9 @@ def test_events_are_read_as_they_were_written(log, tmp_path):
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_a_torn_last_line_is_left_out(log, tmp_path, cut):
-    """Wherever the last line of a killed worker is cut, all lines before it are read."""
     log.write("ended", why="finished", requeued=False, at_last="x" * 20)
     log.path.write_bytes(log.path.read_bytes()[:-cut])
-
     (attempt,) = read_attempts(tmp_path)
-
     assert [event["event"] for event in attempt.events][:2] == ["begun", "pack_done"]
     assert (attempt.ended is not None) == (cut == 1)  # only the line's end was missing
 
@@ -42,7 +38,6 @@ def test_a_log_without_a_beginning_is_no_attempt(tmp_path):
     """What does not say which job it is of says nothing."""
     (tmp_path / "a2.jsonl").write_text(json.dumps({"event": "ended", "at": "x"}) + "\n")
     (tmp_path / "a3.jsonl").write_text("")
-
     assert read_attempts(tmp_path) == []
 
 

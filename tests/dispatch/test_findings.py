@@ -62,7 +62,6 @@ def told_well(found) -> dict[str, Finding]:
     ],
 )
 def test_durations_as_slurm_prints_them(text, seconds):
-    """Seconds with and without their unit, clocks with and without days, and no limit."""
     assert doctor.time_seconds(text) == seconds
 
 
@@ -82,7 +81,6 @@ def test_gpus_among_generic_resources(gres, gpus):
 
 
 def test_nodes_as_sinfo_prints_them():
-    """A line a node; counts with a plus are of several."""
     assert doctor.parse_nodes("n1|32|128000+|gpu:a100:4(S:0-1)|mixed\n\n") == [
         Node("n1", 32, 128_000, "mixed", {"a100": 4})
     ]
@@ -93,15 +91,12 @@ def test_nodes_as_sinfo_prints_them():
     [("idle", True), ("allocated", True), ("mixed", True), ("idle*", False), ("drained", False), ("down", False)],
 )
 def test_nodes_that_take_jobs(state, usable):
-    """Busy ones do, those that are down, drained or silent do not."""
     assert Node("n1", 1, 1, state).is_usable == usable
 
 
 # ------------------------------------------------------------------------------------------------------------ cluster
 def test_one_controller_of_two_suffices():
-    """A backup that is down is no matter while the first is up."""
     both = "Slurmctld(primary) at a is UP\nSlurmctld(backup) at b is DOWN\n"
-
     assert doctor.controller_row(both).level == "ok"
     assert doctor.controller_row(both.replace("UP", "DOWN")).level == "FAILED"
 
@@ -130,14 +125,11 @@ def test_one_controller_of_two_suffices():
 def test_what_a_configuration_means(known, what, level, told):
     """Each line of `scontrol show config` that a sweep hangs on is told, and judged; here sacct refuses."""
     finding = told_well(doctor.cluster_rows(GPU, known, "connection refused"))[what]
-
     assert (finding.level, told in finding.told) == (level, True), finding
 
 
 def test_a_key_of_the_profile_and_accounting_that_answers_are_well():
-    """A key is fine where keys are tracked."""
     keyed, known = with_(wckey="sweeps"), limits(TrackWCKey="Yes", has_accounting=True)
-
     found = told_well(doctor.cluster_rows(keyed, known, None))
     assert (found["wckey"].level, found["wckey"].told[:6], found["accounting"].level) == ("ok", "sweeps", "ok")
 
@@ -155,10 +147,8 @@ def test_a_key_of_the_profile_and_accounting_that_answers_are_well():
     ],
 )
 def test_what_preemption_does_to_a_job(kind, mode, of_partition, level, told):
-    """The partition's mode counts where partitions preempt, the cluster's elsewhere."""
     configuration = {"PreemptType": f"preempt/{kind}", "PreemptMode": mode, "PreemptExemptTime": "01:00:00"}
     finding = doctor.preemption_row(configuration, {"PreemptMode": of_partition})
-
     assert (finding.level, told in finding.told, bool(finding.next_move)) == (level, True, level != "ok")
 
 
@@ -166,7 +156,6 @@ def test_what_preemption_does_to_a_job(kind, mode, of_partition, level, told):
 def test_the_default_partition_is_taken_where_none_is_given():
     """Else those of the profile, of which there may be several."""
     partitions = doctor.parse_partitions(PARTITION)
-
     assert doctor.partition_names(Profile(), partitions) == ["gpu"]
     assert doctor.partition_names(Profile(partition="long,gpu"), partitions) == ["long", "gpu"]
     assert doctor.partition_names(Profile(), {}) == []
@@ -179,9 +168,7 @@ def findings_of(profile: Profile, groups: tuple[str, ...] = (), kill: str = "30"
 
 
 def test_a_partition_that_suits():
-    """All is well: it is there, takes jobs for so long, and one of its two nodes with GPUs is up."""
     found = findings_of(GPU)
-
     assert list(found) == ["partition", "time", "fit", "preemption", "time to save"]
     assert {finding.level for finding in found.values()} == {"ok"}
     assert found["fit"].told == "gpus 1, cpus 4, memory_gb 16: 1 of 3 nodes fit"
@@ -193,14 +180,11 @@ def test_a_partition_that_suits():
     ("grace", "kill", "level"), [("0", "5 sec", "warning"), ("0", "30 sec", "ok"), ("60", "1 sec", "ok")]
 )
 def test_the_time_to_save_is_grace_and_kill_wait(grace, kill, level):
-    """Either suffices; less than ten seconds together is warned of."""
     assert findings_of(GPU, kill=kill, GraceTime=grace)["time to save"].level == level
 
 
 def test_gpus_without_types_are_asked_for_by_their_number():
-    """Where SLURM names no types, the next move is the number alone."""
     finding = doctor.fit_row(with_(gpus="a100:2"), [Node("n1", 8, 64_000, "idle", {"": 4})])
-
     assert (finding.level, finding.next_move) == ("FAILED", "gpus: 2, as its GPUs have no type")
 
 
@@ -224,39 +208,28 @@ def test_gpus_without_types_are_asked_for_by_their_number():
     ],
 )
 def test_what_a_partition_refuses_is_told_with_what_it_takes(profile, changed, what, next_move):
-    """Each refusal is one FAILED line, whose next move names the field to change."""
     (failed,) = [finding for finding in findings_of(profile, **changed).values() if finding.level == "FAILED"]
-
     assert (failed.what, next_move in failed.next_move) == (what, True), failed
 
 
-def test_members_of_a_partitions_groups_are_let_in():
-    """One group of several is enough."""
-    assert "groups" not in findings_of(GPU, groups=("users", "staff"), AllowGroups="physics,staff")
-
-
 def test_nodes_that_fit_but_are_down_are_a_warning():
-    """Jobs wait for them; nothing about the profile is wrong."""
+    """Jobs wait for them; and one group of several is enough to be let in."""
     finding = doctor.fit_row(GPU, [NODES[2]])
-
     assert (finding.level, "1 more would" in finding.next_move) == ("warning", True)
+    assert "groups" not in findings_of(GPU, groups=("users", "staff"), AllowGroups="physics,staff")
 
 
 @pytest.mark.parametrize(
     ("enforced", "level"), [("associations,limits,qos", "FAILED"), ("safe", "FAILED"), ("none", "warning")]
 )
 def test_an_account_that_is_not_the_users(enforced, level):
-    """It fails where SLURM enforces accounts, and is a warning where it does not."""
     own = [Association("physics", ("normal", "long"))]
-
     (finding,) = doctor.association_rows(with_(account="physic", qos="normal"), own, enforced)
     assert (finding.level, "did you mean 'physics'?" in finding.next_move) == (level, True)
 
 
 def test_a_qos_counts_with_its_account():
-    """A qos of another account of the user's is not one for this account."""
     own = doctor.parse_associations("physics|normal\nchemistry|normal,long\n")
-
     for account, level in (("physics", "FAILED"), ("chemistry", "ok")):
         found = told_well(doctor.association_rows(with_(account=account, qos="long"), own, "qos"))
         assert {what: one.level for what, one in found.items()} == {"account": "ok", "qos": level}
@@ -278,7 +251,6 @@ def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
     """Of this machine, which has all that is asked, but no GPU to measure."""
     monkeypatch.setattr(node.cluster, "can_requeue", lambda: True)
     found = rows_here(tmp_path, Profile(cpus=1))
-
     assert list(found) == ["harness", "node", "torch", "CPUs", "visibility", "clock", "files", "sharing"]
     assert {what for what, one in found.items() if one.level != "ok"} <= {"sharing"}
     assert "commit 0123456789ab" in found["harness"].told
@@ -291,12 +263,10 @@ def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
 
 
 def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
-    """Each lack is one line; the job says all of them and ends well."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(node.importlib, "import_module", Mock(side_effect=OSError("libcudart")))
     monkeypatch.setattr(node.os, "link", Mock(side_effect=OSError(errno.EIO, "gone")))
     found = rows_here(tmp_path, with_(cpus=4096), at=time.time() + 100)
-
     lacks = {what: one.level for what, one in found.items() if one.level != "ok"}
     assert lacks.pop("GPU") in ("warning", "FAILED")
     warned = dict.fromkeys(["CPUs", "clock", "requeue", "sharing"], "warning")
@@ -323,9 +293,7 @@ def test_another_torch_or_other_code_than_here_is_told(tmp_path):
     ],
 )
 def test_gpus_that_torch_sees(gpus, visible, has_driver, level, told):
-    """None fails; none that is real, as on the testbed, is a warning."""
     finding = node.gpu_row(GPU, gpus, visible, has_driver)
-
     assert (finding.level, told in finding.told) == (level, True), finding
 
 
@@ -357,26 +325,19 @@ def test_how_soon_files_are_seen_and_clocks(answered_at, seen_at, levels):
 def test_what_sharing_a_gpu_brings(gpus, packs, rates, level, told):
     """A gain is told in numbers, and none is made up where there is no GPU, or where measuring fails."""
     finding = node.sharing_row(with_(packs_per_gpu=packs), gpus, rates.__getitem__)
-
     assert (finding.level, told in finding.told) == (level, True), finding
     assert bool(finding.next_move) == (level != "ok")
 
 
 @pytest.mark.nightly
 def test_what_packs_train_in_a_second_is_measured():
-    """Two processes train side by side; without a GPU they share the processor."""
     assert throughput("cpu", packs=2, seconds=2.0) > 0
 
 
 def test_the_rate_of_a_pack_needs_two_moments():
     """Evaluations between the first and the last word since all began; a pack that was silent since has none."""
-    for said, rate in (
-        ([(0.0, 5)], 0.0),
-        ([(1.0, 5)], 0.0),
-        ([(1.0, 5), (1.0, 6)], 0.0),
-        ([(0.0, 1), (1.0, 5), (2.0, 8), (3.0, 11)], 3.0),
-    ):
-        assert _rate(said, 1.0) == rate, said
+    still, moving = [(1.0, 5), (1.0, 6)], [(0.0, 1), (1.0, 5), (2.0, 8), (3.0, 11)]
+    assert [_rate(said, 1.0) for said in ([(0.0, 5)], [(1.0, 5)], still, moving)] == [0.0, 0.0, 0.0, 3.0]
 
 
 @pytest.mark.parametrize(
@@ -417,9 +378,7 @@ def test_why_sbatch_refuses_is_the_line_that_says_so(printed, why):
     ],
 )
 def test_why_a_job_has_not_reported(listed, log, level, what, told):
-    """Its state and what it printed say so; a full queue is no failure."""
     finding = probe.missing_row(Talk(listed, log=log), 2.0)
-
     assert (finding.level, finding.what) == (level, what)
     assert told in finding.told
     assert finding.next_move
@@ -454,16 +413,13 @@ def test_a_probe_job_that_would_wait_for_ever_fails():
 def test_files_of_this_machine_do_what_is_asked(tmp_path):
     """A file system that a test can write to has links, renames and locks; nothing stays behind."""
     found = try_files(tmp_path)
-
     assert [finding.what for finding in found] == ["hard link", "rename", "exclusive", "fsync", "space"]
     assert {finding.level for finding in found[:-1]} == {"ok"}
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_nothing_can_be_written_to_is_one_line():
-    """/proc takes no files: one FAILED line says so."""
     (finding,) = try_files(Path("/proc"))
-
     assert (finding.level, finding.what) == ("FAILED", "folder")
 
 

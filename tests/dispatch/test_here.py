@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from operator import methodcaller
 from pathlib import Path
@@ -123,17 +124,23 @@ def lives(pid: int) -> bool:
 
 
 # ------------------------------------------------------------------------------------------ a sweep with all that fails
-PACKS = {
-    "whole": pack("xy", range(2)),
-    "killed": pack("xy", range(2), LONG),
-    "broken": pack("broken", range(2)),
-    "too large at first": pack("too_large_at_first", range(2)),
-    "recorded": pack("exp2d", range(2)),
-    "unwanted": pack("exp2d", range(2, 4)),
-    "half unwanted": pack("exp2d", range(4, 6)),
-    "last": pack("exp2d", range(6, 8)),
-}
-UNWANTED = {*ids(PACKS["unwanted"]), *ids(PACKS["half unwanted"][1:])}
+@cache
+def packs() -> dict[str, PackedRuns]:
+    return {
+        "whole": pack("xy", range(2)),
+        "killed": pack("xy", range(2), LONG),
+        "broken": pack("broken", range(2)),
+        "too large at first": pack("too_large_at_first", range(2)),
+        "recorded": pack("exp2d", range(2)),
+        "unwanted": pack("exp2d", range(2, 4)),
+        "half unwanted": pack("exp2d", range(4, 6)),
+        "last": pack("exp2d", range(6, 8)),
+    }
+
+
+@cache
+def unwanted() -> set[str]:
+    return {*ids(packs()["unwanted"]), *ids(packs()["half unwanted"][1:])}
 
 
 class Sweep(NamedTuple):
@@ -148,24 +155,24 @@ class Sweep(NamedTuple):
 def sweep(tmp_path_factory) -> Sweep:
     """All packs by two workers; the one that trains "killed" dies twice, each time when it has written a checkpoint."""
     folder, told, processes = tmp_path_factory.mktemp("sweep"), defaultdict(list), set()
-    train_pack(PACKS["recorded"], folder / "runs")
+    train_pack(packs()["recorded"], folder / "runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         happenings = train_here(
-            list(PACKS.values()),
+            list(packs().values()),
             folder / "runs",
             workers=2,
             announce=pytest.fail,
             checkpoints=folder / "checkpoints",
             attempt="some attempt",
-            unwanted=lambda: UNWANTED,
+            unwanted=unwanted,
             checkpoint_seconds=CHECKPOINT_SECONDS,
         )
         for runs, event in happenings:
             told[runs].append(event)
             if isinstance(event, Begun):
                 processes.add(event.pid)
-            if isinstance(event, Saved) and runs == PACKS["killed"]:
+            if isinstance(event, Saved) and runs == packs()["killed"]:
                 pid = [one.pid for one in told[runs] if isinstance(one, Begun)][-1]
                 os.kill(pid, signal.SIGKILL)
     return Sweep(told, processes, folder / "runs")
@@ -180,24 +187,23 @@ def failed(events: list[TrainingEvent]) -> list[Failed]:
     return [event for event in events if isinstance(event, Failed)]
 
 
+@pytest.mark.nightly
 def test_a_pack_begins_is_evaluated_and_is_done(sweep):
     """Nothing is told of it before or after; its evaluations grow from none to all that were planned."""
     for name in ("whole", "last"):
-        events = sweep.told[PACKS[name]]
+        events = sweep.told[packs()[name]]
         evaluated = [event.evaluations for event in events[1:-1]]
-
         assert kinds(events) == ["Begun", "Done"]
         assert (evaluated[0], evaluated[-1]) == (0, SHORT)
         assert evaluated == sorted(evaluated)
         assert events[-1].statuses == ("done", "done")
-        assert record(sweep.records, PACKS[name][0]).provenance.attempt == "some attempt"
+        assert record(sweep.records, packs()[name][0]).provenance.attempt == "some attempt"
 
 
+@pytest.mark.nightly
 def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_on(sweep):
-    """A target that cannot be evaluated is a failure of its runs alone."""
-    events = sweep.told[PACKS["broken"]]
+    events = sweep.told[packs()["broken"]]
     first, second = failed(events)
-
     assert kinds(events) == ["Begun", "Failed", "Begun", "Failed"]
     assert events[0].pid != events[2].pid
     assert (first.failure.cause, first.failure.traceback_hash) == ("crashed", second.failure.traceback_hash)
@@ -205,25 +211,24 @@ def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_
     assert (second.move, second.quarantined) == ("give up", True)
 
 
+@pytest.mark.nightly
 def test_a_pack_that_needs_too_much_memory_is_split_at_once(sweep):
-    """Each half is a pack of its own."""
-    runs = PACKS["too large at first"]
+    runs = packs()["too large at first"]
     (only,) = failed(sweep.told[runs])
-
     assert kinds(sweep.told[runs]) == ["Begun", "Failed"]
     assert (only.failure.cause, only.move) == ("out_of_memory", "split")
     for half in (runs[:1], runs[1:]):
         assert kinds(sweep.told[half]) == ["Begun", "Done"]
 
 
+@pytest.mark.nightly
 def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_is_split_if_that_happens_again(sweep):
     """Nothing that was saved is evaluated again; two deaths are taken for a lack of memory."""
-    runs = PACKS["killed"]
+    runs = packs()["killed"]
     events = sweep.told[runs]
     saved = next(event for event in events if isinstance(event, Saved))
     again = events[events.index(failed(events)[0]) :]
     resumed = next(event for event in again if isinstance(event, Evaluated))
-
     assert kinds(events) == ["Begun", "Failed", "Begun", "Failed"]
     assert [(one.failure.cause, one.move) for one in failed(events)] == [("killed", "again"), ("killed", "split")]
     assert "SIGKILL" in failed(events)[0].failure.error
@@ -232,27 +237,29 @@ def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_is_split_
         assert kinds(sweep.told[half]) == ["Begun", "Done"]
 
 
+@pytest.mark.nightly
 def test_what_has_records_or_is_not_wanted_is_not_trained(sweep):
-    """A pack with nothing left is skipped; of one with unwanted runs the others are trained."""
-    assert kinds(sweep.told[PACKS["recorded"]]) == ["Skipped"]
+    assert kinds(sweep.told[packs()["recorded"]]) == ["Skipped"]
     assert kinds(sweep.told[()]) == ["Skipped"]  # all of its runs are unwanted
-    assert kinds(sweep.told[PACKS["half unwanted"][:1]]) == ["Begun", "Done"]
-    assert not any(record_path(sweep.records, identity).exists() for identity in UNWANTED)
+    assert kinds(sweep.told[packs()["half unwanted"][:1]]) == ["Begun", "Done"]
+    assert not any(record_path(sweep.records, identity).exists() for identity in unwanted())
 
 
+@pytest.mark.nightly
 def test_records_show_nothing_of_who_made_them(sweep, tmp_path, monkeypatch):
     """Two workers, packs that were split, tried again or killed: the bits are those of this very process."""
     monkeypatch.chdir(tmp_path)
     EVALUATED.touch()
-    for runs in PACKS.values():
-        wanted = tuple(run for run in runs if run_id(run) not in UNWANTED)
-        if runs == PACKS["broken"]:
+    for runs in packs().values():
+        wanted = tuple(run for run in runs if run_id(run) not in unwanted())
+        if runs == packs()["broken"]:
             assert not any(record_path(sweep.records, identity).exists() for identity in ids(runs))
         elif wanted:
             train_pack(wanted, tmp_path / "runs")
             assert numbers(sweep.records, wanted) == numbers(tmp_path / "runs", wanted)
 
 
+@pytest.mark.nightly
 def test_a_sweep_leaves_no_process(sweep):
     """Two workers, and one for each failure after which there was something left to train."""
     assert len(sweep.processes) > 2
@@ -261,27 +268,24 @@ def test_a_sweep_leaves_no_process(sweep):
 
 
 def test_workers_wait_for_the_next_stage(tmp_path):
-    """The second of two calls starts no process where workers are idle, and all of them end with the block."""
-    stages = ([pack("xy", range(1)), pack("exp2d", range(1))], [pack("xy", range(1, 2)), pack("exp2d", range(1, 2))])
+    """The second of two calls starts no process where a worker is idle, which ends with the block."""
+    stages = [[pack("xy", range(seed, seed + 1))] for seed in (0, 1)]
     processes = []
     with idle_workers() as idle:
         for packs in stages:
-            events = [event for _, event in train_here(packs, tmp_path, 2, idle=idle)]
+            events = [event for _, event in train_here(packs, tmp_path, 1, idle=idle)]
             processes.append({event.pid for event in events if isinstance(event, Begun)})
-            assert sum(isinstance(event, Done) for event in events) == 2
-
+            assert sum(isinstance(event, Done) for event in events) == 1
     assert processes[0] == processes[1]
     assert not any(map(lives, processes[0]))
 
 
 # --------------------------------------------------------------------------------------------------- an end before time
 def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
-    """Stopped, then closed, then trained to its end by this process, a pack has the records of training in one go."""
     told: dict[PackedRuns, list[TrainingEvent]] = defaultdict(list)
     evaluated: list[PackedRuns] = []
     folders = {"records": tmp_path / "runs", "checkpoints": tmp_path / "checkpoints"}
-    packs = [pack(task, range(2), LONG) for task in ("xy", "exp2d")]
-    for runs, event in train_here(packs, workers=2, stop=lambda: bool(evaluated), **folders):
+    for runs, event in train_here([pack("xy", range(2), 1500)], workers=1, stop=lambda: bool(evaluated), **folders):
         told[runs].append(event)
         if isinstance(event, Evaluated) and event.evaluations:
             evaluated.append(runs)
@@ -289,7 +293,7 @@ def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
     runs = evaluated[0]
     file = checkpoint_path(folders["checkpoints"], ids(runs))
     saved = file.read_bytes()
-    assert [kinds(events) for events in told.values()] == [["Begun"], ["Begun"]]
+    assert [kinds(events) for events in told.values()] == [["Begun"]]
     assert told[runs][-1] == Saved(*told[runs][-2])
     assert not any(lives(events[0].pid) for events in told.values())
 
@@ -348,7 +352,7 @@ if __name__ == "__main__":  # workers import what is above
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_workers_of_a_killed_parent_end_whatever_they_do(tmp_path):
     """One is inside of a call without an end and gets its time to save, the other waits for a pack."""
     (tmp_path / "parent.py").write_text(PARENT.format(tests=str(Path(__file__).parent), seconds=SOON_SECONDS))
@@ -369,14 +373,11 @@ def test_workers_of_a_killed_parent_end_whatever_they_do(tmp_path):
 
 
 def test_where_no_record_can_be_written_all_ends_with_a_sentence(tmp_path):
-    """That is no failure of a pack: the next one could not be kept either."""
     (tmp_path / "runs").symlink_to("/proc/self/no such folder")
     happenings = train_here([pack("xy", range(2)), pack("exp2d", range(2))], tmp_path / "runs", 1)
     _, begun = next(happenings)
-
     with pytest.raises(HarnessError, match="nothing of it was written: make room there") as raised:
         list(happenings)
-
     assert raised.value.exit_code == 3
     assert not lives(begun.pid)
 
@@ -385,9 +386,7 @@ def test_a_death_by_a_signal_is_told_from_an_end_of_its_own():
     """Only what is killed may lack memory; what ends by itself, as without torch, does so again."""
     killed, ended = slots._started(methodcaller("recv")), slots._started(sys.exit)
     os.kill(killed.process.pid, signal.SIGKILL)
-
     deaths = [slots.death(slot) for slot in (killed, ended)]
-
     assert [death.cause for death in deaths] == ["killed", "crashed"]
     assert deaths[0].error.endswith("with fewer --workers (SIGKILL)")
     assert deaths[1].error == "a worker process ended by itself; what it printed says why (exit code 1)"
@@ -436,7 +435,6 @@ def test_no_pack_is_tried_for_ever():
     for causes in product(get_args(Cause), repeat=3):
         tried = [" ".join(causes[:number]) for number in (1, 2, 3)]
         ends = [causes for causes in tried if causes in MOVES and MOVES[causes] != "again"]
-
         assert len(ends) == 1
 
 
@@ -453,9 +451,7 @@ def _raise(here: bool, message: str) -> None:
 
 
 def test_a_hash_is_of_a_place_and_not_of_a_message():
-    """The line and the function count, on the way there too."""
     one = _failure(_raise, True, "7 is too large")
-
     assert one.traceback_hash == _failure(_raise, True, "8 is too large").traceback_hash
     assert one.traceback_hash != _failure(_raise, False, "7 is too large").traceback_hash
     assert one.traceback_hash != _failure(lambda: _raise(True, "7 is too large")).traceback_hash
@@ -467,7 +463,6 @@ def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_
     one, same, other = (
         _failure(draw, pack(target, range(1))[0].task, 0) for target in ("broken", "broken", "broken_elsewhere")
     )
-
     assert one.traceback_hash == same.traceback_hash != other.traceback_hash
     assert one.error == (
         f"target {__name__}:broken, for x of shape (60, 2): OSError: there is no such file on this node"
@@ -476,10 +471,8 @@ def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_
 
 
 def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatch):
-    """Python's, numpy's and torch's errors, also where a target raised them."""
     monkeypatch.chdir(tmp_path)
     task = pack("too_large_at_first", range(1))[0].task
-
     assert _failure(draw, task, 0).cause == "out_of_memory"
     for allocate in (bytes, np.empty, torch.empty):
         assert _failure(allocate, TOO_MUCH).cause == "out_of_memory"
@@ -489,10 +482,8 @@ def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatc
 # ----------------------------------------------------------------------------------------------------------------- GPUs
 @pytest.mark.parametrize(("number", "own"), [(0, "2"), (1, "GPU-5"), (2, "2"), (5, "GPU-5")])
 def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch, number, own):
-    """Where there are more slots than GPUs, they share."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5")
     slots.see_one_gpu(number)
-
     assert os.environ["CUDA_VISIBLE_DEVICES"] == own
 
 
@@ -501,6 +492,5 @@ def test_more_workers_than_gpus_are_not_sent_to_gpus_that_are_not_there(monkeypa
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     number = torch.cuda.device_count()
     slots.see_one_gpu(number)
-
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == ("0" if number else None)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

@@ -21,7 +21,6 @@ def section(name: str) -> list[str]:
 
 @pytest.mark.nightly
 def test_the_lines_of_the_recipe_install_harness(tmp_path):
-    """Run by a shell in a fresh venv, on the copied files alone; the libraries are those of this environment."""
     inside, venv = tmp_path / "image", tmp_path / "venv"
     for line in section("files"):
         source, target = line.split()

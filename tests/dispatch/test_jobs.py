@@ -16,11 +16,8 @@ def _packs(seconds):
 
 @given(SECONDS, st.floats(10, 4000), SLOTS)
 def test_every_pack_is_in_one_job(seconds, job_seconds, slots):
-    """Binning neither loses nor doubles a pack, and leaves no job empty."""
     packs = _packs(seconds)
-
     jobs = bin_packs(packs, job_seconds, slots)
-
     assert sorted(pack for job in jobs for pack in job.packs) == sorted(packs)
     assert all(job.packs for job in jobs)
 
@@ -29,7 +26,6 @@ def test_every_pack_is_in_one_job(seconds, job_seconds, slots):
 def test_jobs_are_about_as_long_as_asked(seconds, job_seconds, slots):
     """The work of a job is at most what was asked for and one pack more (Graham's bound); the longest job is first."""
     jobs = bin_packs(_packs(seconds), job_seconds, slots)
-
     for job in jobs:
         assert sum(pack.seconds for pack in job.packs) <= job_seconds * slots + max(seconds) + 1e-6
     assert [job.seconds for job in jobs] == sorted((job.seconds for job in jobs), reverse=True)
@@ -39,7 +35,6 @@ def test_jobs_are_about_as_long_as_asked(seconds, job_seconds, slots):
 def test_a_job_is_as_long_as_its_slots_take(seconds, slots):
     """Packs on slots take at least the mean and the longest, and at most the mean and the longest together."""
     least = max(sum(seconds) / slots, max(seconds))
-
     assert least <= makespan(seconds, slots) * (1 + 1e-9)
     assert makespan(seconds, slots) <= (sum(seconds) / slots + max(seconds)) * (1 + 1e-9)
 
@@ -48,7 +43,6 @@ def test_a_job_is_as_long_as_its_slots_take(seconds, slots):
 def test_arrays_hold_every_job_once_and_no_more_than_allowed(jobs, largest):
     """Arrays follow each other, none is larger than allowed, and there are no more of them than must be."""
     chunks = list(arrays(jobs, largest))
-
     assert [job for chunk in chunks for job in chunk] == list(range(jobs))
     assert max(len(chunk) for chunk in chunks) <= largest
     assert len(chunks) == -(-jobs // largest)
@@ -56,5 +50,4 @@ def test_arrays_hold_every_job_once_and_no_more_than_allowed(jobs, largest):
 
 @pytest.mark.parametrize("slots", [1, 4])
 def test_no_packs_make_no_jobs(slots):
-    """Where nothing is left to do, nothing is submitted."""
     assert bin_packs([], 2400, slots) == []

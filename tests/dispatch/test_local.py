@@ -140,13 +140,11 @@ def test_however_it_is_ended_nothing_goes_on_and_the_next_goes_on_from_there(swe
 
 
 def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
-    """A second submission says that the runs are on their way; after `harness cancel` nothing of them is."""
     with _training(sweep, 1) as submitter:
         assert sweep.states() == {"running": 2}
         second = sweep.harness("submit", "--local", "1", "--yes").output
         cancelled = sweep.harness("cancel", "--yes").output
         submitter.communicate(timeout=60)
-
     assert "2 running" in second
     assert "nothing to submit" in second
     assert "1 jobs with no other runs were ended" in cancelled
@@ -158,9 +156,7 @@ def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
 def test_a_worker_that_cannot_begin_is_told_at_once(sweep, monkeypatch):
     """The error names why and where to read on, and the runs are planned as before."""
     monkeypatch.setattr(local, "code_environment", lambda roots: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"})
-
     done = sweep.harness("submit", "--local", "1", "--yes")
-
     assert done.exit_code == 3
     assert "the worker could not begin: " in done.output
     assert sweep.states() == {"planned": 2}

@@ -85,11 +85,8 @@ def _first(records, status):
 
 # ------------------------------------------------------------------------------------------------------ what is logged
 def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records):
-    """The experiment is the group, the spec the config; every point of the curve is a row, the summary the record's."""
     record = _first(records, "done")
-
     logged = of_run(record, "toys")
-
     assert (logged.id, logged.group) == (record.run_id, "toys")
     assert logged.name == f"xy kan 2-2-1 G=3 seed {record.run.seed}"
     assert logged.config == record.run.model_dump(mode="json")
@@ -102,11 +99,8 @@ def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records):
 
 
 def test_a_diverged_run_has_no_error_but_its_status(records):
-    """No metric is made up for it, and what is not a number is in no row."""
     record = _first(records, "diverged")
-
     logged = of_run(record, "toys")
-
     assert logged.summary["status"] == "diverged"
     assert logged.summary["diverged_at"] == record.diverged_at
     assert not [name for name in logged.summary if "rmse" in name]
@@ -234,7 +228,7 @@ def _without_wandbs(values: dict) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("per", ["run", "pack"])
+@pytest.mark.parametrize("per", ["run", pytest.param("pack", marks=pytest.mark.nightly)])
 def test_offline_files_have_the_very_numbers(per, export, records, server, tmp_path, monkeypatch, capfd):
     """`wandb sync` uploads them, diverged runs too, bit for bit; exporting again writes nothing.
 
@@ -261,12 +255,10 @@ def test_offline_files_have_the_very_numbers(per, export, records, server, tmp_p
 
 @pytest.mark.slow
 def test_mirrored_online_twice_a_run_has_its_curve_once(export, records, server, tmp_path):
-    """A run that is gone on with gets no row again."""
     for _ in range(2):
         online = export("online")
         with exporting(online):
             pass
-
         assert online.said == ["wandb: 4 of 4 finished runs are uploaded"]
         _check_sent(server, [of_run(record, "toys") for record in records])
     assert not (tmp_path / "wandb").exists()
@@ -277,10 +269,8 @@ def test_failures_are_said_once_and_counted(export, tmp_path):
     """Where nothing can be written one reason is heard, and at the end how many runs are not copied, and what to do."""
     (tmp_path / "wandb").touch()
     offline = export()
-
     with exporting(offline):
         pass
-
     first, last = offline.said
     assert first.startswith("wandb: NotADirectoryError")
     why = first.removeprefix("wandb: ").removesuffix("; more are counted")
@@ -289,7 +279,6 @@ def test_failures_are_said_once_and_counted(export, tmp_path):
 
 
 def test_a_damaged_record_does_not_keep_the_others_from_wandb(export, folder, records, tmp_path):
-    """It is named. A run without a record is not finished, nor is its pack."""
     mine = tmp_path / "runs"
     mine.mkdir()
     damaged, *others, _ = [record_path(mine, record.run_id) for record in records]
@@ -339,7 +328,6 @@ mirror._copy(mirror.Mirror(mode="online"), "toys", Path(sys.argv[1]), Path(sys.a
 
 
 def test_where_wandb_is_stuck_its_process_ends_by_itself(folder, records, tmp_path):
-    """Killed with -9, what trains leaves no process behind for long."""
     command = [sys.executable, "-c", STUCK, str(folder), str(tmp_path), records[0].run_id]
     assert subprocess.run(command, check=False).returncode == -signal.SIGALRM
 
@@ -354,11 +342,8 @@ def unreachable(tmp_path, monkeypatch):
 
 @pytest.mark.nightly
 def test_a_server_out_of_reach_is_a_failure_as_any_other(export, unreachable):
-    """wandb gives up by itself, and the user hears why."""
     online = export("online")
-
     online.go_on()
-
     assert "127.0.0.1:9" in online.said[0]
     assert online.left == 4
 
@@ -369,13 +354,12 @@ def test_no_key_is_said_before_anything_is_sent_off(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-
     check_wandb("offline")
     with pytest.raises(HarnessError, match="wandb: online: there is no API key"):
         check_wandb("online")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_key_is_enough_to_be_sent_off(unreachable, monkeypatch):
     """Whether the server takes it is found out later. A mode of the user's own does not count."""
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -383,16 +367,13 @@ def test_a_key_is_enough_to_be_sent_off(unreachable, monkeypatch):
 
 
 # ---------------------------------------------------------------------------------------------------- who watches runs
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("command", [["run"], ["submit", "--local", "1", "--yes"]])
 def test_what_trains_and_what_looks_copies_finished_runs(command, manifest, tmp_path):
-    """`harness run`, a job and `harness status` write the same files; the JSON of status stays JSON."""
     file, results = tmp_path / "toys.yaml", tmp_path / "results"
     file.write_text(TEXT)
     offline = [str(file), "--results", str(results), "--wandb", "offline"]
-
     CliRunner().invoke(main, [*command, *offline], catch_exceptions=False)
-
     written = set(results.rglob("*.wandb"))
     assert {path.stem for path in written} == {f"run-{run}" for run in manifest.run_ids()}
     shutil.rmtree(results / "toys" / "wandb")

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import chdir
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import invoke
+from made_submission import send_off
 
-from harness.cli import main
 from harness.dispatch.profile import Profile
 from harness.dispatch.state import WENT_WRONG
-from harness.dispatch.submission import SentJob, Submission, now, write_order, write_submission
+from harness.dispatch.submission import write_order
 from harness.spec import read_manifest
 from tests.guard.workplace import GUARD, make_records, make_searched
 
@@ -37,29 +36,13 @@ RESULTS = Path("results")
 NETWORK_BYTES = 1000
 
 
-def _harness(*words: str) -> Result:
-    done = CliRunner().invoke(main, words)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
-
-
 def _told(*words: str) -> dict[str, Any]:
-    return json.loads(_harness(*words, "--json").stdout)
+    return json.loads(invoke(*words, "--json").stdout)
 
 
 def _plan(name: str, seeds: list[int], more: str = "") -> None:
     Path(f"{name}.yaml").write_text(EXPERIMENT.format(seeds=seeds) + more, encoding="utf-8")
-    assert _harness("plan", f"{name}.yaml").exit_code == 0
-
-
-def _send_off(name: str, profile: Profile | None = None) -> None:
-    """A submission of the whole plan to SLURM or to this machine, of which no worker has begun yet."""
-    manifest = read_manifest(RESULTS / name)
-    jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in manifest.packs)
-    where = {"host": socket.gethostname(), "profile": profile, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
-    sent = Submission(id="5ub", experiment=name, at=now(), jobs=jobs, snapshot="c0de", roots=(), **where)
-    write_submission(RESULTS / name, sent, {planned.run_id: planned.run for planned in manifest.runs})
+    assert invoke("plan", f"{name}.yaml").exit_code == 0
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +53,7 @@ def made(tmp_path_factory) -> Path:
         _plan("whole", [0, 1])
         make_records("whole")
         _plan("half", [1, 2, 3])
-        _send_off("half")
+        send_off(RESULTS / "half")
         _plan("beside", [3, 4])
         _plan("given_up", [5])
         write_order(RESULTS / "given_up", "cancel", read_manifest(RESULTS / "given_up").run_ids(), "a test")
@@ -94,7 +77,6 @@ def here(made, tmp_path) -> Iterator[Path]:
 
 
 def test_every_plan_is_counted_as_its_own_status_does(here):
-    """Runs that another experiment has on its way too, later looks, and a search."""
     counted = {one.pop("name"): one for one in _told("status")["experiments"]}
     assert set(counted) == {"whole", "half", "beside", "given_up", "looked", "searched"}
     for name, one in counted.items():
@@ -116,17 +98,15 @@ def test_every_plan_is_counted_as_its_own_status_does(here):
 
 
 def test_runs_of_which_slurm_cannot_be_asked_are_taken_for_alive(here, monkeypatch):
-    """Later looks that were sent off too; a line says whose they are."""
     monkeypatch.setenv("PATH", str(here))
-    _send_off("looked", Profile())
+    send_off(RESULTS / "looked", profile=Profile())
     (looked,) = [one for one in _told("status")["experiments"] if one["name"] == "looked"]
     assert (looked["missing"], looked["queued"], looked["not_verified"], looked["later"]) == (8, 8, 8, 0)
     line = "looked: 8 runs on their way are not verified; `harness status results/looked` says why"
-    assert line in _harness("status").output.splitlines()
+    assert line in invoke("status").output.splitlines()
 
 
 def test_disk_is_that_of_the_folder_and_of_its_runs(here):
-    """Records and networks included."""
     (disk,) = [one["disk_bytes"] for one in _told("status")["experiments"] if one["name"] == "whole"]
     runs = read_manifest(RESULTS / "whole").run_ids()
     files = [path for path in (RESULTS / "whole").rglob("*") if path.is_file()]
@@ -135,8 +115,7 @@ def test_disk_is_that_of_the_folder_and_of_its_runs(here):
 
 
 def test_what_is_shown_says_what_to_do_next(here):
-    """Of later looks, and of each experiment; exit 3 while runs are missing."""
-    done = _harness("status")
+    done = invoke("status")
     assert done.exit_code == 3
     assert re.search(r"│ half +│ +6 │ +2 │ +4 │ +0 │ +4 │ +0 │", done.output)
     assert "looked: 4 runs are of later looks; `harness status results/looked` says whether a rule asks" in done.output
@@ -144,8 +123,8 @@ def test_what_is_shown_says_what_to_do_next(here):
     assert "disk: results/ takes " in done.output
     for name in ("half", "beside", "given_up", "looked"):
         shutil.rmtree(RESULTS / name)
-    assert _harness("status").exit_code == 0
-    refused = _harness("status", "results")
+    assert invoke("status").exit_code == 0
+    refused = invoke("status", "results")
     assert (refused.exit_code, "`harness status --results results` shows them" in refused.output) == (2, True)
 
 
@@ -161,15 +140,14 @@ def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
     assert (counted["half"]["missing"], counted["half"]["queued"]) == (4, 4)
     whys = sorted(told["unreadable"])
     assert [why.partition(" ")[0] for why in whys] == [str(sent), str(plan)]
-    done = _harness("status")
+    done = invoke("status")
     assert done.exit_code == 3
     for why in whys:
         assert why in done.output
 
 
 def test_without_experiments_it_says_how_to_make_one(tmp_path):
-    """A folder that is not there is a mistake, and so is asking why of no experiment."""
-    done = _harness("status", "--results", str(tmp_path))
+    done = invoke("status", "--results", str(tmp_path))
     assert (done.exit_code, done.output.splitlines()[0]) == (
         0,
         f"no experiment has a plan in {tmp_path}/; `harness run FILE` or `harness plan FILE` makes one",
@@ -178,6 +156,6 @@ def test_without_experiments_it_says_how_to_make_one(tmp_path):
         (("--results", str(tmp_path / "nowhere")), "nowhere: no such folder; give FILE, or"),
         (("--why", "failed"), "--why failed: say of which experiment"),
     ):
-        done = _harness("status", *words)
+        done = invoke("status", *words)
         assert done.exit_code == 2
         assert why in done.output

@@ -33,16 +33,9 @@ def with_its_examples(text: str) -> str:
     return re.sub(r"^# (?=\w+:|  [-\w])", "", text, flags=re.MULTILINE)
 
 
-def test_there_are_profiles_for_gpus_for_cpus_and_for_the_testbed():
-    """slurm/ has one profile a kind of cluster."""
-    assert [path.name for path in PROFILES] == ["cpu.yaml", "gpu.yaml", "testbed.yaml"]
-
-
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.name)
 def test_a_profile_of_ours_reads_as_it_stands(path):
-    """Every profile under slurm/ reads, and asks for what its name says."""
     profile = read_profile(path)
-
     assert bool(profile.gpus) == (path.stem == "gpu")
     assert profile.slots == (profile.gpus or profile.cpus)
 
@@ -51,9 +44,7 @@ def test_a_profile_of_ours_reads_as_it_stands(path):
 def test_a_profile_of_ours_shows_every_field(path, tmp_path):
     """With the comments taken away before its examples, a profile still reads, and has all fields there are."""
     text = with_its_examples(path.read_text(encoding="utf-8"))
-
     profile = read_profile(written(tmp_path, text))
-
     in_its_place = {"memory_per_cpu_gb"}  # of memory_gb, so that one of them is told of in words
     of_gpus = {"gpus", "gpus_option", "packs_per_gpu"} if path.stem == "cpu" else set()
     shown = set(YAML(typ="safe", pure=True).load(text))
@@ -64,9 +55,7 @@ def test_a_profile_of_ours_shows_every_field(path, tmp_path):
 
 
 def test_defaults_hold_for_what_is_left_out(tmp_path):
-    """A profile of one line is one: the cluster's default partition, one CPU."""
     profile = read_profile(written(tmp_path, "memory_gb: 2\n"))
-
     assert (profile.partition, profile.gpus, profile.slots, profile.device_unit) == (None, 0, 1, "core")
 
 
@@ -86,7 +75,6 @@ def test_what_a_job_trains_at_a_time_and_is_counted_in(tmp_path):
 
 
 def test_memory_is_asked_for_a_job_or_a_cpu_or_not_at_all(tmp_path):
-    """Memory a CPU takes the place of the default; null leaves memory to the cluster."""
     for text, total, per_cpu in [
         ("cpus: 1", 4.0, None),
         ("memory_gb: 8", 8.0, None),
@@ -158,7 +146,6 @@ def test_python_is_a_command_of_a_shell(tmp_path):
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_was_meant(tmp_path, text, told):
-    """The sentence names file, line, field and value, and the nearest spelling or what is allowed."""
     assert told in complaint(tmp_path, text)
 
 
@@ -174,24 +161,15 @@ def test_a_line_break_ends_up_in_no_script(tmp_path):
 
 
 def test_what_has_a_field_is_no_other_option(tmp_path):
-    """One that has a field of its own is not given twice, nor cut short as sbatch takes it; the field is named."""
     cut_short = {"gpus-per-no": "gpus", "part": "partition", "mem-per-c": "memory_per_cpu_gb"}
     for name, field in (FIELD_OF | cut_short).items():
         told = complaint(tmp_path, f"sbatch:\n  {name}: 1\n")
         assert told == f"mine.yaml:2: sbatch.{name} has a field of its own; use `{field}:`"
 
 
-def test_every_mistake_has_a_line(tmp_path):
-    """Two mistakes are two lines."""
-    lines = complaint(tmp_path, "gpu: 1\ncpus: 0\n").splitlines()
-
-    assert sorted(line.split(": ")[0] for line in lines) == ["mine.yaml:1", "mine.yaml:2"]
-
-
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("spelled", ["{}", "--{}", "{:.4}"])
 def test_options_that_promises_hang_on_are_not_taken(tmp_path, name, spelled):
-    """sbatch: takes any option but those that the harness sets itself, however they are spelled."""
     assert "is set by the harness itself; leave it out" in complaint(
         tmp_path, f"sbatch:\n  {spelled.format(name)}: 1\n"
     )

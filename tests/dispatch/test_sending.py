@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from made_submission import send_off
 
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.cli.options import confirm
 from harness.dispatch.jobs import Job, PredictedPack
 from harness.dispatch.state import RunState
-from harness.dispatch.submission import SentJob, Submission, now, one_submitter, write_order, write_submission
+from harness.dispatch.submission import one_submitter, write_order
 from harness.show.sweeps import Offer, offer_lines, status_table
 from harness.spec import read_manifest
 
@@ -43,12 +44,9 @@ def _harness(file: Path, command: str, *options: str) -> Result:
 
 # -------------------------------------------------------------------------------------------------------------- asking
 def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
-    """submit, retry and cancel exit with 2 and name --yes; nothing was sent off, ordered or cancelled."""
     file = _experiment(tmp_path)
-
     refused = [_harness(file, "submit", "--local", "1")]
     refused += [_harness(file, "cancel"), _harness(file, "retry", "--cause", "planned", "--local", "1")]
-
     for done, what in zip(refused, ["submitted", "cancelled", "submitted"], strict=True):
         assert done.exit_code == 2
         assert f"nothing was {what}: there is no terminal to ask at; --yes goes on without asking" in done.output
@@ -58,7 +56,6 @@ def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
 
 @pytest.mark.parametrize("answer", ["n\n", "\x04"], ids=["no", "end of input"])
 def test_at_a_terminal_a_no_is_a_no(monkeypatch, answer):
-    """The question is asked, and what was not agreed to is not done."""
     ours, theirs = pty.openpty()
     with open(theirs, encoding="utf-8") as terminal:
         monkeypatch.setattr(sys, "stdin", terminal)
@@ -78,10 +75,8 @@ def _offered(file: Path, profile: str, *options: str) -> Result:
 
 
 def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
-    """Runs on CPUs and a profile of GPUs: the jobs are shown and refused; --idle-gpus or CPUs let them through."""
     monkeypatch.setenv("PATH", str(tmp_path))
     file = _experiment(tmp_path)
-
     refused = _offered(file, "gpus: 1")
     assert refused.exit_code == 2
     assert "to submit: 2 runs in 1 packs in 1 jobs" in refused.output
@@ -91,10 +86,8 @@ def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
 
 
 def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
-    """It assumes what the cluster takes and says so; what really submits is refused."""
     monkeypatch.setenv("PATH", str(tmp_path))
     file = _experiment(tmp_path)
-
     offered = _offered(file, "cpus: 4").output.replace("\n", " ")
     assert "to submit: 2 runs in 1 packs in 1 jobs" in offered
     assert "assumed: the cluster takes arrays of 1,001 jobs, 10,000 jobs in all (scontrol: there is no SLURM" in offered
@@ -103,21 +96,12 @@ def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
 
 
 # -------------------------------------------------------------------------------------------------------------- twins
-def _send_off(folder: Path) -> None:
-    """Write a submission of all runs of a plan, with nobody to train them."""
-    manifest = read_manifest(folder)
-    jobs = (SentJob(packs=manifest.packs, pack_seconds=(1.0,), seconds=1.0),)
-    where = {"host": "here", "profile": None, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
-    sent = Submission(id="5ub", experiment="first", at=now(), jobs=jobs, snapshot="c0de", roots=(), **where)
-    write_submission(folder, sent, {planned.run_id: planned.run for planned in manifest.runs})
-
-
 def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     """run refuses and names its folder; submit sends off the others, cancel takes back nothing of it, status tells."""
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
     results = tmp_path / "results"
     _harness(first, "plan")
-    _send_off(results / "first")
+    send_off(results / "first")
 
     refused = _harness(twin, "run")
     assert refused.exit_code == 3
@@ -138,11 +122,10 @@ def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can give folders away")
 def test_what_another_user_may_not_read_is_not_verified(tmp_path):
-    """Runs may be on their way there: status says so, and run refuses, here and in an experiment that shares runs."""
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
     _harness(first, "plan")
     sent = tmp_path / "results" / "first" / "submissions"
-    _send_off(sent.parent)
+    send_off(sent.parent)
     os.chown(sent, 65534, 65534)
 
     def told(command: str, file: Path) -> str:
@@ -157,7 +140,6 @@ def test_what_another_user_may_not_read_is_not_verified(tmp_path):
 
     unread = "not verified (first/submissions may not be read)"
     assert unread in told("status", first)
-    assert "2 runs of first are on their way" in told("run", first)
     refused = told("run", twin)
     assert "2 runs of twin are on their way" in refused
     assert unread in refused
@@ -168,7 +150,6 @@ def test_held_jobs_are_not_hidden_by_those_that_wait():
     """Runs of one state whose next moves differ have rows of their own, and submit tells those moves too."""
     waits, held = RunState("queued", "SLURM: PENDING"), RunState("queued", "held", next_move="`scontrol release 7`")
     found = {"a": waits, "b": held, "c": waits, "d": held, "e": waits}
-
     assert [row.cells for row in status_table(found).rows] == [
         ("queued", 3, "SLURM: PENDING", ""),
         ("queued", 2, "held", "`scontrol release 7`"),
@@ -178,7 +159,6 @@ def test_held_jobs_are_not_hidden_by_those_that_wait():
 
 
 def test_what_jobs_take_to_start_is_part_of_the_prediction():
-    """As measured, or said to be missing; on this machine, where one job trains all, it is not spoken of."""
     job = Job((PredictedPack(("a",), 3600.0),), 3600.0)
 
     def told(start_hours):

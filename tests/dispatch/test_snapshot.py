@@ -74,9 +74,7 @@ def test_jobs_run_this_package_as_it_was_and_know_its_hash(tmp_path):
     commit = _commit(project)
     snapshot = take_snapshot(tmp_path / "results" / "snapshots", [], project / "harness")
     (project / "harness/__init__.py").write_text("__version__ = 'edited'\n")
-
     version, file, *code = json.loads(_run(snapshot, WHO_AND_WHAT, cwd=project))
-
     assert version == harness.__version__
     assert Path(file).is_relative_to(snapshot.path)
     assert code == [commit, False, snapshot.hash]
@@ -84,9 +82,7 @@ def test_jobs_run_this_package_as_it_was_and_know_its_hash(tmp_path):
 
 
 def test_outside_of_snapshots_code_is_known_by_its_commit():
-    """This very package has no hash of a snapshot, and the commit that git says, if it is in git."""
     code = _run_here(WHO_AND_WHAT)
-
     assert code[-1] is None
     here = checkout_around(SOURCE / "__init__.py")
     assert code[2] == (_git(here, "rev-parse", "HEAD") if here else None)
@@ -138,23 +134,18 @@ def test_every_change_makes_another_hash_and_is_noticed(checkout, edit):
     check_snapshot(snapshot.roots[0])
     edit(checkout)
     assert _taken(checkout).hash != snapshot.hash
-
     edit(snapshot.roots[0])
-
     with pytest.raises(HarnessError, match=f"{snapshot.hash} was changed after it was taken") as caught:
         check_snapshot(snapshot.roots[0])
     assert caught.value.exit_code == 3
 
 
 def test_the_same_content_is_copied_once(checkout, tmp_path):
-    """Same files, same folder, untouched; content that was dirty and is committed now counts as that commit's."""
     (checkout / "new.py").write_text("")
     first = _taken(checkout)
     made = (first.roots[0] / "new.py").stat().st_mtime_ns
     commit = _commit(checkout)
-
     second = _taken(checkout)
-
     assert (second.hash, second.path) == (first.hash, first.path)
     assert (first.dirty, second.dirty, second.commit) == (True, False, commit)
     assert (first.roots[0] / "new.py").stat().st_mtime_ns == made
@@ -162,18 +153,14 @@ def test_the_same_content_is_copied_once(checkout, tmp_path):
 
 
 def test_a_snapshot_that_was_edited_is_not_taken_for_the_code(checkout):
-    """Who submits the same code again is told that the copy of it was changed."""
     (_taken(checkout).roots[0] / "small/__init__.py").write_text("SAYS = 'edited'\n")
-
     with pytest.raises(HarnessError, match="remove it and submit again"):
         _taken(checkout)
 
 
 def test_two_at_once_are_harmless(checkout):
-    """Eight at the same moment: one whole snapshot, and nothing beside it."""
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(lambda _: _taken(checkout), range(8)))
-
     assert len(set(taken)) == 1
     check_snapshot(taken[0].roots[0])
     assert [path.name for path in taken[0].path.parent.iterdir()] == [taken[0].hash]
@@ -189,9 +176,7 @@ def test_results_in_the_checkout_are_not_code(checkout, results):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
     _git(checkout, "add", "-f", str(folder / "runs"))
-
     after = _taken(checkout, results=folder)
-
     assert after.hash == before.hash
     (folder / "LOG.md").write_text("a file that was written by hand")
     assert _taken(checkout, results=folder).hash != before.hash
@@ -200,18 +185,14 @@ def test_results_in_the_checkout_are_not_code(checkout, results):
 def test_a_checkout_reached_through_a_link_is_the_same(checkout, tmp_path):
     """Home folders of clusters often are links: the same files, and results are left out just so."""
     (tmp_path / "home").symlink_to(checkout)
-
     direct, linked = _taken(checkout), _taken(tmp_path / "home")
-
     assert (linked.hash, linked.commit) == (direct.hash, direct.commit)
     assert linked.roots == (tmp_path / "home/results/snapshots" / direct.hash / "0",)  # as the nodes know the place
 
 
 def test_code_that_is_too_large_is_refused(checkout):
-    """Over 200 MB: the largest files are named, and what to do; no copy is begun."""
     with open(checkout / "data.bin", "wb") as file:
         file.truncate(201 * 10**6)
-
     with pytest.raises(HarnessError, match=r"at most 200 MB .*data\.bin 201 MB.*let \.gitignore name"):
         _taken(checkout)
     assert not (checkout / "results").exists()
@@ -220,7 +201,6 @@ def test_code_that_is_too_large_is_refused(checkout):
 def test_a_file_that_cannot_be_copied_is_named(checkout):
     """Where the results folder cannot be made, a sentence says so."""
     (checkout / "results").write_text("a file")
-
     with pytest.raises(
         HarnessError,
         match=r"snapshots: code cannot be copied there \(Not a directory.*; mend that, or choose another --results",
@@ -230,7 +210,6 @@ def test_a_file_that_cannot_be_copied_is_named(checkout):
 
 
 def test_results_that_are_kept_do_not_change_the_code(checkout):
-    """A checkout is dirty by any file but those in its results/."""
     (checkout / "results").mkdir()
     (checkout / "results/verdicts.json").write_text("{}")
     assert commit_and_dirty(checkout)[1] is False
@@ -244,13 +223,11 @@ def test_results_that_are_kept_are_not_copied(checkout):
     for name in ("results/verdicts/quick/records.jsonl.xz", "results/LOG.md", "small/results/verdicts/one.py"):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text("")
-
     added = _files(_taken(checkout).path) - _files(before.path)
     assert added == {"0/results/LOG.md", "0/small/results/verdicts/one.py"}
 
 
 def test_a_package_outside_of_git_is_copied_itself(checkout, tmp_path):
-    """Installed by pip: the package and not its neighbours, without commit; also where a checkout ignores it."""
     installed = checkout / ".venv/site-packages"
     for name in ("small", "other"):
         (installed / name).mkdir(parents=True)
@@ -258,10 +235,8 @@ def test_a_package_outside_of_git_is_copied_itself(checkout, tmp_path):
     (checkout / ".gitignore").write_text("/.venv/\n")
     (tmp_path / "plain").mkdir()
     shutil.copytree(installed / "small", tmp_path / "plain/site-packages/small")
-
     ignored = take_snapshot(tmp_path / "results/snapshots", [], installed / "small")
     outside = take_snapshot(tmp_path / "results/snapshots", [], tmp_path / "plain/site-packages/small")
-
     assert ignored == outside
     assert (ignored.commit, ignored.dirty) == (None, None)
     assert _files(ignored.path) == {"harness-snapshot.json", "0/small/__init__.py"}
@@ -276,9 +251,7 @@ def test_submodules_are_noted_and_left_out(checkout, tmp_path):
     commit = _commit(inner)
     _git(checkout, "submodule", "add", "-q", str(inner), "vendor/inner")
     shutil.copytree(inner, checkout / "loose")
-
     snapshot = _taken(checkout)
-
     marker = json.loads((snapshot.path / "harness-snapshot.json").read_text())
     assert marker["sources"][0]["submodules"] == {"vendor/inner": commit, "loose": commit}
     assert not any("code.py" in name for name in _files(snapshot.path))
@@ -303,44 +276,34 @@ def script(tmp_path, monkeypatch):
 
 
 def test_a_target_of_the_users_comes_along_with_what_it_imports(checkout, script, tmp_path):
-    """A script outside of git and its neighbour run from the snapshot, as they were; the rest of the folder stays."""
     snapshot = _taken(checkout, ["xy", "snapshot_target:f"])
     assert _files(snapshot.path / "1") == {"snapshot_target.py", "snapshot_neighbour.py"}
     (script / "snapshot_neighbour.py").write_text("N = 3\n")
-
     said = _run(snapshot, "import small, snapshot_target as target; print(target.snapshot_neighbour.N)", cwd=script)
-
     assert said == "2"
 
 
 def test_a_target_in_a_checkout_brings_the_checkout_along(checkout, script, tmp_path):
-    """Its own checkout, or a folder of that with this package; roots are the folders that it is imported from."""
     _git(script, "init", "-q")
-
     elsewhere = _taken(checkout, ["snapshot_target:f"])
-
     assert elsewhere.roots == (elsewhere.path / "0", elsewhere.path / "1")
     assert "unrelated.py" in _files(elsewhere.path / "1")
-
     shutil.rmtree(script / ".git")
     inside = checkout / "experiments"
     shutil.copytree(script, inside)
     sys.modules.pop("snapshot_target")
     sys.path.insert(0, str(inside))
     together = _taken(checkout, ["snapshot_target:f"])
-
     assert together.roots == (together.path / "0", together.path / "0/experiments")
     assert _run(together, "import snapshot_target as target; print(target.snapshot_neighbour.N)", cwd=script) == "2"
 
 
 def test_a_target_that_cannot_be_imported_is_named(checkout):
-    """As everywhere: a sentence that has the target."""
     with pytest.raises(HarnessError, match="target no_such_module:f: importing no_such_module failed"):
         _taken(checkout, ["no_such_module:f"])
 
 
 def test_code_from_elsewhere_than_the_snapshot_is_refused(checkout, tmp_path, monkeypatch):
-    """A snapshot that is gone, this package from elsewhere, and a user's module from elsewhere are each told."""
     (tmp_path / "own.py").write_text("def target(x): return x")
     monkeypatch.syspath_prepend(tmp_path)
     taken = take_snapshot(tmp_path / "snapshots", ["own:target"])

@@ -4,6 +4,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from made_submission import job, submission
 
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt
@@ -22,7 +23,7 @@ from harness.dispatch.state import (
     states,
     unexplained,
 )
-from harness.dispatch.submission import Instruction, SentJob, Submission
+from harness.dispatch.submission import Instruction
 from harness.dispatch.waiting import WAITING
 from harness.show.sweeps import spending_words
 
@@ -35,20 +36,8 @@ def _at(seconds):
 
 
 def _submission(identity="s", at=0, profile=True):
-    job = SentJob(packs=((RUN, "other"), ("third",)), pack_seconds=(1.0, 1.0), seconds=2.0)
-    return Submission(
-        id=identity,
-        experiment="e",
-        at=_at(at),
-        host="login",
-        profile=Profile() if profile else None,
-        slots=1,
-        checkpoint_seconds=60.0,
-        device="cpu",
-        snapshot="c0de",
-        roots=(),
-        jobs=(job,),
-    )
+    where = {"host": "login", "profile": Profile() if profile else None}
+    return submission("e", (job((RUN, "other"), ("third",)),), id=identity, at=_at(at), **where)
 
 
 def _attempt(*events, identity="a", submission="s", at=10, beat=20):
@@ -75,9 +64,32 @@ def _state(run=RUN, listed=None, accounted=None, now=30.0, **evidence):
     return states([run], told)[run]
 
 
-def test_a_run_that_was_never_sent_off_is_planned():
-    """Without a submission there is nothing else to know."""
-    assert _state(submissions=[]).state == "planned"
+SILENT, LOCAL, FIRST = Queue({}, "squeue did not answer"), [_submission(profile=False)], [_attempt(BEGUN)]
+LEASE, UNSEEN = 20 + LEASE_SECONDS, UNSEEN_SECONDS  # after the first heartbeat, and after the submission
+STATES_OF = {  # what is known, and the state
+    "in a job that runs the pack that has begun is running": ({"run": "other", "listed": "RUNNING"}, "running"),
+    "and the one after it queued": ({"run": "third", "listed": "RUNNING"}, "queued"),
+    "a pack that ran out of memory is to blame": ({"listed": "OUT_OF_MEMORY"}, "out of memory"),
+    "and one that had not begun is as it was planned": ({"run": "third", "listed": "OUT_OF_MEMORY"}, "planned"),
+    "a job that no queue lists is alive within its lease": ({"now": LEASE - 1}, "running"),
+    "and lost after it": ({"now": LEASE + 1}, "lost"),
+    "so it is with one that was never seen": ({"attempts": [], "now": UNSEEN - 1}, "queued"),
+    "for two minutes": ({"attempts": [], "now": UNSEEN + 1}, "lost"),
+    "a controller that is down says nothing of jobs": ({"queue": SILENT, "now": 1e7}, "running"),
+    "whether they have begun or not": ({"attempts": [], "queue": SILENT, "now": 1e7}, "queued"),
+    "a local worker that lives trains": ({"submissions": LOCAL, "now": 25}, "running"),
+    "and one whose process is gone is lost at once": ({"submissions": LOCAL, "dead": {"a"}, "now": 25}, "lost"),
+    "what its worker will try again is on its way": (
+        {"listed": "RUNNING", "attempts": [_attempt(BEGUN, _crash("h", move="again"))]},
+        "queued",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", STATES_OF)
+def test_evidence_decides(what):
+    known, state = STATES_OF[what]
+    assert _state(**{"attempts": FIRST} | known).state == state
 
 
 @pytest.mark.parametrize("status", ["done", "diverged"])
@@ -85,7 +97,6 @@ def test_a_run_that_was_never_sent_off_is_planned():
 def test_a_record_outranks_everything(status, listed):
     """What is published is over, whatever SLURM, the worker or the user say."""
     orders = [Instruction(kind="cancel", at=_at(5), runs=(RUN,))]
-
     assert _state(listed=listed, records={RUN: status}, attempts=[_attempt(_crash("h"))], orders=orders).state == status
 
 
@@ -142,18 +153,6 @@ def test_what_slurm_says_has_ended_has_the_state_of_its_cause(listed, state, sou
     assert _state(**{source: listed}, attempts=[_attempt(BEGUN)]).state == state
 
 
-def test_runs_of_one_job_have_states_of_their_own():
-    """In a job that runs, the pack that has begun is running and the one after it queued."""
-    assert _state("other", listed="RUNNING", attempts=[_attempt(BEGUN)]).state == "running"
-    assert _state("third", listed="RUNNING", attempts=[_attempt(BEGUN)]).state == "queued"
-
-
-def test_runs_whose_turn_had_not_come_are_not_to_blame():
-    """Where a job ran out of memory, runs that had not begun are as they were planned, and are sent off again."""
-    assert _state(listed="OUT_OF_MEMORY", attempts=[_attempt(BEGUN)]).state == "out of memory"
-    assert _state("third", listed="OUT_OF_MEMORY", attempts=[_attempt(BEGUN)]).state == "planned"
-
-
 @pytest.mark.parametrize(
     ("cause", "state"), [("crashed", "crashed"), ("out_of_memory", "out of memory"), ("killed", "out of memory")]
 )
@@ -163,19 +162,10 @@ def test_a_pack_that_its_worker_gave_up_has_the_state_of_the_cause(cause, state,
     assert _state(listed=listed, attempts=[_attempt(BEGUN, _crash("h", cause=cause))]).state == state
 
 
-def test_a_pack_that_its_worker_will_try_again_is_on_its_way():
-    """A failure that is not final leaves the run in the hands of its worker."""
-    assert _state(listed="RUNNING", attempts=[_attempt(BEGUN, _crash("h", move="again"))]).state in (
-        "queued",
-        "running",
-    )
-
-
 def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
     """In one attempt or in two; what differs is another bug. A worker that ended without one is not said to have it."""
     twice, other = [_crash("h", move="again"), _crash("h")], [_crash("h", move="again"), _crash("k")]
     apart = [_attempt(_crash("h")), _attempt(_crash("h"), identity="b", at=40)]
-
     found = _state(attempts=[_attempt(*twice)])
     assert (found.state, found.why) == ("quarantined", "the same traceback twice: ValueError: no")
     assert _state(attempts=apart).state == "quarantined"
@@ -188,14 +178,12 @@ def test_an_order_to_try_again_wipes_the_slate():
     """After `retry` a quarantined run is planned, and only crashes that come later count."""
     attempt, retry = _attempt(_crash("h"), _crash("h")), Instruction(kind="retry", at=_at(100), runs=(RUN,))
     again = _attempt(_crash("h"), identity="b", submission="s2", at=300)
-
     assert _state(attempts=[attempt], orders=[retry]).state == "planned"
     sent = [_submission(), _submission("s2", at=200)]
     assert _state(attempts=[attempt, again], submissions=sent, orders=[retry]).state == "crashed"
 
 
 def test_a_cancelled_run_stays_so_until_it_is_asked_for():
-    """`cancel` holds against everything but a record, and `retry` takes it back."""
     cancel, retry = (
         Instruction(kind="cancel", at=_at(50), runs=(RUN,)),
         Instruction(kind="retry", at=_at(60), runs=(RUN,)),
@@ -212,17 +200,14 @@ def test_a_cancelled_run_stays_so_until_it_is_asked_for():
 def test_a_worker_that_was_told_to_stop_says_why(why, state):
     """Of a job that is in no queue any more, what its worker wrote last is the cause."""
     ended = {"event": "ended", "why": why, "requeued": False}
-
     assert _state(attempts=[_attempt(BEGUN, ended)]).state == state
     assert _state(attempts=[_attempt(BEGUN, ended)], listed="PENDING").state == "queued"  # SLURM starts it again
 
 
 def test_a_worker_that_could_not_go_on_says_why():
-    """Runs of a job whose worker ended by an error have crashed, and the error is why."""
     found = _state(
         attempts=[_attempt(BEGUN, {"event": "ended", "why": "crashed", "error": "no space"})], listed="FAILED"
     )
-
     assert found.state == "crashed"
     assert found.why == "its worker ended: crashed: no space"
 
@@ -230,30 +215,17 @@ def test_a_worker_that_could_not_go_on_says_why():
 def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
     """A SLURM that has no JSON says COMPLETING while it ends a job, and the reason only after that."""
     attempts = [_attempt(BEGUN, {"event": "ended", "why": "stopped", "requeued": False})]
-
     for source in ("listed", "accounted"):
         assert _state(attempts=attempts, **{source: "CANCELLED"}).state == "cancelled"
         assert _state(attempts=attempts, **{source: "COMPLETED"}).state == "preempted"
     assert unexplained([_submission()], attempts, Queue({})) == ["harness-e-s"]
 
 
-def test_silence_is_death_only_after_the_lease():
-    """A job that no queue lists is alive until it has not been heard of for longer than a heartbeat can be late."""
-    attempts = [_attempt(BEGUN, beat=20)]
-
-    assert _state(attempts=attempts, now=20 + LEASE_SECONDS - 1).state == "running"
-    assert _state(attempts=attempts, now=20 + LEASE_SECONDS + 1).state == "lost"
-    assert _state(now=UNSEEN_SECONDS - 1).state == "queued"
-    assert _state(now=UNSEEN_SECONDS + 1).state == "lost"
-
-
 def test_records_that_went_into_a_renamed_folder_are_told():
-    """A job that ended well without a record here wrote into the folder that it knew; merge brings it."""
     here = _state(listed="COMPLETED", attempts=[_attempt(BEGUN)])
     assert here.state == "lost"
     assert here.why == "SLURM: COMPLETED: it ended well, and its record is not here"
     assert here.next_move is None
-
     for evidence in ({"listed": "COMPLETED"}, {"now": 20 + LEASE_SECONDS + 1}):  # or squeue has forgotten
         renamed = _state(attempts=[_attempt(BEGUN)], moved={"s": "/old results"}, **evidence)
         assert renamed.state == "lost"
@@ -275,22 +247,6 @@ def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
     assert renamed.next_move is None
 
 
-def test_where_slurm_does_not_answer_nothing_is_lost():
-    """A controller that is down says nothing of jobs: they stay what they were last known to be."""
-    silent = Queue({}, "squeue did not answer")
-
-    assert _state(attempts=[_attempt(BEGUN)], queue=silent, now=1e7).state == "running"
-    assert _state(queue=silent, now=1e7).state == "queued"
-
-
-def test_a_local_worker_whose_process_is_gone_is_lost_at_once():
-    """On one machine it is known at once, and needs no queue."""
-    local = [_submission(profile=False)]
-
-    assert _state(submissions=local, attempts=[_attempt(BEGUN)], now=25).state == "running"
-    assert _state(submissions=local, attempts=[_attempt(BEGUN)], dead={"a"}, now=25).state == "lost"
-
-
 def test_a_retry_wipes_the_slate_whatever_the_clock_of_the_node():
     """Crashes from before a retry never count, and those from after it always do: what counts is the submission."""
     early, late = -7200, 7200  # clocks of nodes
@@ -309,7 +265,6 @@ def test_the_last_attempt_at_a_job_is_the_one_that_slurm_started_last():
     ended = {"event": "ended", "why": "crashed", "error": "no space"}
     last = _attempt(BEGUN, ended, identity="b", at=60)
     ahead.begun["restarts"], last.begun["restarts"] = 0, 1
-
     assert _state(attempts=[last, ahead]).attempt == "b"
 
 
@@ -354,13 +309,12 @@ def test_every_state_has_a_meaning():
 
 
 def test_hours_of_a_gpu_count_once_however_many_packs_share_it():
-    """Four packs of a minute that share a GPU are a minute of it, spent and predicted."""
     minute, packs = 60.0, tuple((f"r{number}",) for number in range(4))
     shared = _submission().model_copy(
         update={
             "profile": Profile(gpus="a100:1", cpus=4, packs_per_gpu=4),
             "slots": 4,
-            "jobs": (SentJob(packs=packs, pack_seconds=(minute,) * 4, seconds=minute),),
+            "jobs": (job(*packs, seconds=minute).model_copy(update={"seconds": minute}),),
         }
     )
     done = [{"event": "pack_done", "runs": [run], "statuses": ["done"], "seconds": minute} for (run,) in packs]

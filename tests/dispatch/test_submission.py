@@ -9,11 +9,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from made_submission import job, submission, write
 
 from harness.base.errors import HarnessError
 from harness.dispatch.submission import (
-    SentJob,
-    Submission,
     cancelled,
     now,
     one_submitter,
@@ -22,7 +21,6 @@ from harness.dispatch.submission import (
     read_submissions,
     retrying,
     write_order,
-    write_submission,
 )
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
@@ -41,39 +39,25 @@ def plan():
     return make_plan(parse_experiment(EXPERIMENT), "example")
 
 
-def _submission(plan, identity="5ub"):
-    jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in plan.packs)
-    fields = {
-        "experiment": "example",
-        "at": now(),
-        "host": "here",
-        "profile": None,
-        "slots": 2,
-        "checkpoint_seconds": 60.0,
-        "device": "cpu",
-    }
-    return Submission(id=identity, snapshot="c0de", roots=("/code",), jobs=jobs, **fields)
+def _submission(plan):
+    return submission("example", tuple(map(job, plan.packs)), host="here", roots=("/code",), slots=2)
 
 
 def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
-    """The submission comes back equal, and each of its jobs has its runs in full."""
     specs = {planned.run_id: planned.run for planned in plan.runs}
-    written = _submission(plan)
-    write_submission(tmp_path, written, specs)
-
+    written = write(tmp_path, _submission(plan), plan)
     assert read_submissions(tmp_path) == [written]
-    for place, job in enumerate(written.jobs):
+    for place, sent in enumerate(written.jobs):
         read = read_job(tmp_path, "5ub", place)
-        assert read.ids == job.packs
-        assert read.packs == tuple(tuple(specs[run] for run in pack) for pack in job.packs)
+        assert read.ids == sent.packs
+        assert read.packs == tuple(tuple(specs[run] for run in pack) for pack in sent.packs)
 
 
 def test_a_submission_that_was_changed_by_hand_is_put_together_from_its_jobs(plan, tmp_path):
     """Files of a submission are sealed: the damaged one is named, and its jobs are known by their own files."""
-    write_submission(tmp_path, _submission(plan), {planned.run_id: planned.run for planned in plan.runs})
+    write(tmp_path, _submission(plan), plan)
     path = tmp_path / "submissions" / "5ub" / "submission.json"
     path.write_text(path.read_text().replace("c0de", "c0d0"))
-
     (found,) = read_submissions(tmp_path)
     assert f"{path} is damaged (" in found.damage
     assert found.name == _submission(plan).name
@@ -81,11 +65,9 @@ def test_a_submission_that_was_changed_by_hand_is_put_together_from_its_jobs(pla
 
 
 def test_the_last_order_counts(tmp_path):
-    """What is cancelled and then asked for again is wanted; what is cancelled after that is not."""
     write_order(tmp_path, "cancel", ["a", "b"], "her")
     write_order(tmp_path, "retry", ["a"], "him")
     assert cancelled(read_orders(tmp_path)).keys() == {"b"}
-
     write_order(tmp_path, "cancel", ["a"], "him")
     found = cancelled(read_orders(tmp_path))
     assert {run: order.by for run, order in found.items()} == {"a": "him", "b": "her"}
@@ -100,7 +82,6 @@ def test_a_second_submitter_is_told_so(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path)]
     with one_submitter(tmp_path):
         second = subprocess.run(command, capture_output=True, text=True, check=False)
-
     assert second.returncode
     assert f"process {os.getpid()} on {socket.gethostname()}" in second.stderr
     assert subprocess.run(command, check=False).returncode == 0
@@ -115,7 +96,6 @@ def test_the_lock_of_a_killed_submitter_is_taken_over(tmp_path):
     with one_submitter(tmp_path):
         pass
     (tmp_path / "submit.lock").write_text(json.dumps({**owner, "host": "elsewhere"}))
-
     with pytest.raises(HarnessError, match="on elsewhere"), one_submitter(tmp_path):
         pass
 
@@ -147,12 +127,10 @@ def test_of_many_that_would_take_over_a_stale_lock_one_does(tmp_path):
 
 
 def test_a_retry_counts_for_what_is_sent_after_it(plan, tmp_path):
-    """Its order is older than the submission that it makes, and gone if that is refused."""
     with retrying(tmp_path, plan.run_ids()):
-        write_submission(tmp_path, _submission(plan), {planned.run_id: planned.run for planned in plan.runs})
+        write(tmp_path, _submission(plan), plan)
     (order,), (sent,) = read_orders(tmp_path), read_submissions(tmp_path)
     assert order.at < sent.at
-
     with pytest.raises(HarnessError), retrying(tmp_path, plan.run_ids()):
         raise HarnessError("sbatch refused the jobs")
     assert read_orders(tmp_path) == [order]

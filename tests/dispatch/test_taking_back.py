@@ -9,23 +9,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import invoke
+from made_submission import send_off
 
-from harness.cli import main
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import (
     Instruction,
-    SentJob,
-    Submission,
     now,
     read_orders,
     write_order,
-    write_submission,
 )
 from harness.spec import read_manifest
-from harness.study.folders import planned_runs
 
 EXPERIMENT = """
 question: Where are they?
@@ -64,30 +61,15 @@ class Sweep(NamedTuple):
         assert self.harness("plan", "--replan").exit_code == 0
 
     def harness(self, command: str, *options: str) -> Result:
-        done = CliRunner().invoke(main, [command, str(self.file), *options, "--results", str(self.results)])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
+        return invoke(command, self.file, *options, "--results", self.results)
 
     def status(self) -> dict[str, Any]:
         return json.loads(self.harness("status", "--json").stdout)
 
     def send(self, identity="5ub", at=LONG_AGO, listed="PENDING", **more: Any) -> None:
         """A submission of one job a pack of the plan as it stands, which squeue lists in this state."""
-        manifest = read_manifest(self.folder)
-        jobs = tuple(SentJob(packs=(pack,), pack_seconds=(1.0,), seconds=1.0) for pack in manifest.packs)
-        fields = {
-            "profile": Profile(),
-            "slots": 1,
-            "checkpoint_seconds": 60.0,
-            "device": "cpu",
-            "snapshot": "c0de",
-            "roots": (),
-            "host": socket.gethostname(),
-        }
-        sent = Submission(id=identity, experiment=manifest.name, at=at, jobs=jobs, **(fields | more))
-        write_submission(self.folder, sent, planned_runs(manifest))
-        lines = [f"7_{place}|{sent.name}|{listed}|Priority\n" for place in range(len(jobs))]
+        sent = send_off(self.folder, id=identity, at=at, **{"profile": Profile()} | more)
+        lines = [f"7_{place}|{sent.name}|{listed}|Priority\n" for place in range(len(sent.jobs))]
         (self.cluster / "queue").write_text("".join(lines))
 
     def ended(self) -> list[str]:
@@ -165,12 +147,10 @@ def test_what_cancel_could_not_end_is_said_and_ended_when_it_is_repeated(sweep):
 
 @pytest.mark.parametrize("elsewhere", [{"cluster": "far", "user": user()}, {"cluster": "near", "user": "alice"}])
 def test_jobs_of_another_cluster_or_user_are_never_lost_nor_sent_off_again(sweep, elsewhere):
-    """What cannot be asked for here is not verified; cancel says where it can be ended."""
     sweep.send(**elsewhere)
     there = f"sent off by {elsewhere['user']} on cluster {elsewhere['cluster']}"
     assert {one["why"] for one in sweep.status()["runs"].values()} == {"SLURM: PENDING (Priority)"}  # it is listed
     (sweep.cluster / "queue").write_text("")
-
     told = sweep.status()["runs"].values()
     assert {(one["state"], one["why"]) for one in told} == {("queued", f"not verified ({there})")}
     assert "nothing to submit" in sweep.harness("submit", "--local", "1", "--dry-run").output
@@ -181,11 +161,9 @@ def test_jobs_of_another_cluster_or_user_are_never_lost_nor_sent_off_again(sweep
 
 
 def test_jobs_of_here_and_of_submissions_that_say_no_cluster_can_be_lost(sweep):
-    """A job that its own cluster does not list any more is lost, as before."""
     sweep.send(cluster="near", user=user())
     (sweep.cluster / "queue").write_text("")
     assert sweep.status()["states"] == {"lost": 4}
-
     sweep.send("01d")
     (sweep.cluster / "queue").write_text("")
     assert sweep.status()["states"] == {"lost": 4}
@@ -202,12 +180,10 @@ def test_a_worker_that_was_stopped_elsewhere_may_have_been_put_back(sweep):
         log.write("begun", submission="5ub", place=place, **begun)
         log.write("pack_begun", runs=list(pack))
         log.write("ended", why=why, requeued=False)
-
     assert sweep.status()["states"] == {"running": 2, "crashed": 2}
 
 
 def test_a_local_job_is_ended_on_its_own_machine_only(sweep):
-    """A process of another machine is not looked for here; one of this machine that still lives is ended."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as lives:
         for identity, host in (("far", "elsewhere"), ("near", socket.gethostname())):
             sweep.send(identity, at=now(), profile=None, host=host)
@@ -216,7 +192,6 @@ def test_a_local_job_is_ended_on_its_own_machine_only(sweep):
             log.write("begun", submission=identity, place=0, host=host, **begun)
         cancelled = sweep.harness("cancel", "--yes")
         lives.wait()
-
     assert cancelled.exit_code == 3
     assert "1 jobs (sent off on elsewhere) could not be ended" in cancelled.output
 

@@ -1,18 +1,16 @@
-"""Jobs that never train: a worker without its code, and none that began; what that makes of their runs."""
+"""Jobs none of which began: what that makes of their runs, and of what comes next."""
 
 import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from made_submission import job, submission, write
 
-from harness.base.errors import HarnessError
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
 from harness.dispatch.reconcile import gather, reconcile, spending, start_seconds, stillborn
-from harness.dispatch.slurm import log_path, sent_log
 from harness.dispatch.state import RunState
-from harness.dispatch.submission import SentJob, Submission, keep_number, now, write_order, write_submission
-from harness.dispatch.worker import run_job
+from harness.dispatch.submission import keep_number, write_order
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 
@@ -35,40 +33,11 @@ def _known(folder):
     return gather(folder, (), records=None)
 
 
-def _job(packs):
-    return SentJob(packs=tuple(packs), pack_seconds=(1.0,) * len(packs), seconds=1.0 * len(packs))
-
-
 def _sent(plan, folder, **fields):
     """A submission of the plan's runs in one job, as it lies in the folder of the experiment."""
-    submission = Submission(
-        id="5ub",
-        experiment="example",
-        host="here",
-        slots=1,
-        checkpoint_seconds=60.0,
-        device="cpu",
-        snapshot="c0de",
-        roots=(str(folder.parent / "snapshots" / "c0de" / "0"),),
-        results=str(folder.parent),
-        **{"profile": None, "at": now(), "jobs": (_job(plan.packs),)} | fields,
-    )
-    write_submission(folder, submission, {planned.run_id: planned.run for planned in plan.runs})
-    return submission
-
-
-def test_a_worker_without_its_snapshot_trains_nothing(plan, tmp_path):
-    """Other code, which Python would take instead, must not run: the runs crash, say why, and are sent off again."""
-    folder = tmp_path / "example"
-    _sent(plan, folder)
-
-    with pytest.raises(HarnessError, match=r"snapshots/c0de is not there; submit again"):
-        run_job(str(folder), "5ub", 0)
-
-    assert not (tmp_path / "runs").exists()
-    for found in reconcile(plan, folder, _known(folder)).values():
-        assert found.state == "crashed"
-        assert "snapshots/c0de is not there; submit again" in found.why
+    where = {"host": "here", "roots": (str(folder.parent / "snapshots" / "c0de" / "0"),), "results": str(folder.parent)}
+    jobs = fields.pop("jobs", (job(*plan.packs),))
+    return write(folder, submission("example", jobs, **where | fields), plan)
 
 
 @pytest.fixture
@@ -78,26 +47,9 @@ def sent(plan, tmp_path, monkeypatch):
     for command in ("sbatch", "squeue", "sacct", "scontrol"):
         (tmp_path / "bin" / command).symlink_to("/bin/true")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    jobs = tuple(_job([pack]) for pack in plan.packs)
+    jobs = tuple(map(job, plan.packs))
     at = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="microseconds")
     return _sent(plan, tmp_path / "example", profile=Profile(setup=("false",)), jobs=jobs, at=at)
-
-
-def test_what_jobs_printed_outlives_what_slurm_remembers(plan, sent, tmp_path):
-    """Without accounting SLURM forgets in minutes that jobs ended before their worker began; their output says so."""
-    folder = tmp_path / "example"
-    assert sent_log(folder, sent, 0) is None  # sbatch's answer was lost
-    keep_number(folder, sent.id, "4711")
-    log = sent_log(folder, sent, 0)
-    assert log == log_path(folder, "4711_0")
-    assert {one.state for one in reconcile(plan, folder, _known(folder)).values()} == {"lost"}
-
-    log.parent.mkdir()
-    log.write_text("set-up line failed: false\n")
-    evidence = _known(folder)
-    found = reconcile(plan, folder, evidence)
-    assert sorted(one.state for one in found.values()) == ["crashed", "lost"]
-    assert set(stillborn(found, evidence)) == set(sent.jobs[0].packs[0])
 
 
 def test_one_worker_that_began_is_enough_to_submit_again(plan, sent, tmp_path):
@@ -135,15 +87,3 @@ def test_starting_counts_for_every_job(plan, sent, tmp_path):
     assert spent.predicted_hours_left * 3600 == pytest.approx(1.0 + 1.0 + 1 * minute)
     assert spent.predicted_hours_over * 3600 == pytest.approx(1 * minute)
     assert spent.seconds_left == pytest.approx(2.0 + minute)
-
-
-def test_a_renamed_results_folder_is_noticed(plan, tmp_path):
-    """Jobs of a submission write into the folder that it was sent off from; a link to that is no other folder."""
-    folder = tmp_path / "old" / "example"
-    _sent(plan, folder)
-    (tmp_path / "link").symlink_to("old")
-    assert _known(folder).moved == _known(tmp_path / "link" / "example").moved == {}
-
-    (tmp_path / "link").unlink()
-    (tmp_path / "old").rename(tmp_path / "new")
-    assert _known(tmp_path / "new" / "example").moved == {"5ub": str(tmp_path / "old")}

@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from pages import write_files
+from pages import forget_own_modules, write_files
 
 from harness import train
 from harness.base.errors import HarnessError
@@ -29,8 +30,7 @@ def folder(tmp_path, monkeypatch):
     write_files("docs/adding.md", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    for path in tmp_path.glob("*.py"):
-        monkeypatch.delitem(sys.modules, path.stem, raising=False)
+    forget_own_modules()
     return tmp_path
 
 
@@ -41,15 +41,27 @@ def harness(*words):
     return result.stdout
 
 
+def judged_until_edited(folder, file, code):
+    """The experiment comes to a verdict; with the user's code edited it is another."""
+    (answer,) = json.loads(harness("verdicts", file, "--json"))["experiments"]
+    (verdict,) = answer["verdicts"]
+    assert answer["runs"] == 12
+    assert verdict["verdict"] in ("supported", "refuted", "equal", "open")
+    source = (folder / code).read_text("utf-8")
+    (folder / code).write_text(source + "\n# edited", encoding="utf-8")
+    edited = [sys.executable, "-c", f"from harness.cli import main; main(['run', '{file}'])"]
+    done = subprocess.run(edited, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "holds another plan" in done.stderr
+
+
 def test_a_module_is_planned(folder):
     """Each budget is met within the page's tolerance by the live count, and edited code is refused."""
     harness("plan", "ripples.yaml")
-
     manifest = json.loads((folder / "results" / "ripples" / "manifest.json").read_text("utf-8"))
     assert len(manifest["runs"]) == 36
     assert {planned["run"]["network"]["family"] for planned in manifest["runs"]} == {"module", "kan"}
     assert all(abs(cell["residual"]) <= 0.05 for cell in manifest["cells"])
-
     source = (folder / "my_networks.py").read_text("utf-8")
     (folder / "my_networks.py").write_text(source + "\n# edited", encoding="utf-8")
     result = CliRunner().invoke(main, ["run", "ripples.yaml"])
@@ -58,15 +70,13 @@ def test_a_module_is_planned(folder):
 
 
 def test_a_module_is_matched_on_the_command_line(folder):
-    """`harness match` counts a module live, beside a family with closed forms."""
     arms = ["--arm", "module module=my_networks:SineNet size=width", "--arm", "mlp depth=2"]
-
     found = json.loads(harness("match", *arms, "--inputs", "2", "--at", "401", "--json"))["arms"]
-
     assert [one["counts"]["params.trainable"] for one in found] == [401, 401]
     assert found[0]["solved"] == {"width": 100}
 
 
+@pytest.mark.nightly
 def test_a_family_goes_from_plan_to_verdict(folder):
     """From a file that nothing of the project knows: matched, trained, judged, told in words; edited, it is another."""
     harness("run", "bumps.yaml", "--workers", "1")
@@ -82,17 +92,7 @@ def test_a_family_goes_from_plan_to_verdict(folder):
     assert {network["source"][:7] for network in networks} == {"sha256 "}
     assert {record["run"]["engine"] for record in records if record["run"]["network"] in networks} == {"torch"}
     assert "bump KAN 2–5–1, G = 5" in (folder / "results" / "bumps" / "report.html").read_text("utf-8")
-    (answer,) = json.loads(harness("verdicts", "bumps.yaml", "--json"))["experiments"]
-    assert answer["runs"] == 12
-    (verdict,) = answer["verdicts"]
-    assert verdict["verdict"] in ("supported", "refuted", "equal", "open")
-
-    source = (folder / "my_families.py").read_text("utf-8")
-    (folder / "my_families.py").write_text(source + "\n# edited", encoding="utf-8")
-    edited = [sys.executable, "-c", "from harness.cli import main; main(['run', 'bumps.yaml'])"]
-    done = subprocess.run(edited, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "holds another plan" in done.stderr
+    judged_until_edited(folder, "bumps.yaml", "my_families.py")
 
 
 @pytest.mark.nightly
@@ -114,16 +114,7 @@ def test_an_optimiser_goes_from_plan_to_verdict(folder):
         assert counts["flops_train.part_optimizer"] == 4 * counts["params.trainable"] * 50
         assert one["curve"][-1]["train_rmse"] < one["curve"][0]["train_rmse"]
     assert "gradient descent with momentum" in (folder / "results" / "momentum" / "report.html").read_text("utf-8")
-    (answer,) = json.loads(harness("verdicts", "momentum.yaml", "--json"))["experiments"]
-    (verdict,) = answer["verdicts"]
-    assert verdict["verdict"] in ("supported", "refuted", "equal", "open")
-
-    source = (folder / "my_optimisers.py").read_text("utf-8")
-    (folder / "my_optimisers.py").write_text(source + "\n# edited", encoding="utf-8")
-    edited = [sys.executable, "-c", "from harness.cli import main; main(['run', 'momentum.yaml'])"]
-    done = subprocess.run(edited, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "holds another plan" in done.stderr
+    judged_until_edited(folder, "momentum.yaml", "my_optimisers.py")
 
 
 def test_an_optimiser_of_before_is_still_one(folder):
@@ -136,7 +127,6 @@ def test_an_optimiser_of_before_is_still_one(folder):
 
 
 def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(folder, monkeypatch):
-    """Stopped again and again it ends with the same bits; as it has no rate a lane, each rate has a pack."""
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     text = (folder / "momentum.yaml").read_text("utf-8")
     moving = "max_evaluations: 50, grid_updates: {every: 20, until: 50}}\n  adam:"
@@ -180,37 +170,29 @@ def test_an_optimiser_of_the_penalised_part_is_checked_and_sent_with_jobs(folder
         make_plan(parse_experiment(text.replace("my_optimisers:", "my_stuck:")), "sparse")
 
 
-def test_what_is_wrong_with_an_optimiser_is_said(folder):
-    """A name or a field that its file lacks, a class that says another name, what it lacks, and what it cannot do."""
-    text = (folder / "momentum.yaml").read_text("utf-8")
-    page = (folder / "my_optimisers.py").read_text("utf-8")
-    (folder / "my_copies.py").write_text(page, encoding="utf-8")
-    lacking = page.replace("my_optimisers:", "my_unfinished:").replace("def tell", "def told")
-    (folder / "my_unfinished.py").write_text(lacking.replace("title =", "# title ="), encoding="utf-8")
-    for old, new, said in (
+# Of a page, what its file or its experiment says in place of what, and what is said of that.
+IN_THE_EXPERIMENT = {
+    "bumps.yaml": [
+        (":BumpKan", ":BmpKan", "did you mean 'BumpKan'?"),
+        ('BumpKan", hidden', 'BumpKan", hiden', "hiden: unknown field; did you mean 'hidden'?"),
+        ("my_families:", "my_lacking:", "does not give expansion_backward; add what"),
+        ("my_families:", "my_others:", 'BumpKan is of another one; write `family: Literal["my_others:BumpKan"]`'),
+    ],
+    "momentum.yaml": [
         (":Momentum", ":Momentun", "did you mean 'Momentum'?"),
         ("momentum: 0.8", "momentun: 0.8", "momentun: unknown field; did you mean 'momentum'?"),
         ("momentum: 0.8", "momentum: 1.5", "less than 1"),
         (
             "my_optimisers:",
-            "my_unfinished:",
+            "my_lacking:",
             "does not give title, tell; add what `harness/optimisers/base.py` asks for",
         ),
-        ("my_optimisers:", "my_copies:", 'is of another one; write `name: Literal["my_copies:Momentum"]`'),
+        ("my_optimisers:", "my_others:", 'is of another one; write `name: Literal["my_others:Momentum"]`'),
         ("seeds:", "engine: fused\nseeds:", "engine: fused has no compiled loop of optimizer: my_optimisers:Momentum"),
-    ):
-        assert text.count(old) == 1
-        (folder / "momentum.yaml").write_text(text.replace(old, new), encoding="utf-8")
-        result = CliRunner().invoke(main, ["plan", "momentum.yaml"])
-        assert result.exit_code == 2
-        assert said in result.output
-
-
-def test_a_family_is_tried_before_anything_is_planned(folder):
-    """What its file gets wrong is told in one line with the number, as soon as a network of it is made."""
-    text = (folder / "bumps.yaml").read_text("utf-8")
-    page = (folder / "my_families.py").read_text("utf-8")
-    mistakes = (
+    ],
+}
+IN_THE_CODE = {
+    "my_families": [
         ('title = "bump KAN"', '# title = "bump KAN"', "does not give title; add what"),
         ('sizes = ("grid",)', 'sizes = ("bumps",)', "sizes names 'bumps'; a size that is solved for is grid, degree"),
         (
@@ -234,23 +216,8 @@ def test_a_family_is_tried_before_anything_is_planned(folder):
         ("return 5 * self.grid", "return 5.5 * self.grid", "give an integer of 0 or more"),
         ("return 5 * self.grid", 'return prices["log"] * self.grid', "KeyError: 'log'"),
         ("return 7 * self.grid", "return 8 * self.grid", "FLOPs for a forward and backward pass of one point"),
-    )
-    for number, (old, new, said) in enumerate(mistakes):
-        assert page.count(old) == 1
-        module = f"my_mistake_{number}"
-        code = "import numpy as np\n" + page.replace(old, new).replace("my_families:", f"{module}:")
-        (folder / f"{module}.py").write_text(code, encoding="utf-8")
-        (folder / "bumps.yaml").write_text(text.replace("my_families:", f"{module}:"), encoding="utf-8")
-        result = CliRunner().invoke(main, ["validate", "bumps.yaml"])
-        assert result.exit_code == 2, (new, result.output)
-        assert said in result.output, (new, result.output)
-
-
-def test_an_optimiser_is_tried_before_anything_is_planned(folder):
-    """Evaluations that it does not count, lanes that it mixes, and a position that it never moves."""
-    text = (folder / "momentum.yaml").read_text("utf-8")
-    page = (folder / "my_optimisers.py").read_text("utf-8")
-    mistakes = (
+    ],
+    "my_optimisers": [
         ("state.evaluations_R + running_R", "state.evaluations_R", "evaluations_R is [0, 0] after 1 evaluations"),
         ("learning_rate * gradient_RP", "learning_rate * gradient_RP.mean(0)", "a lane depends on the lane beside it"),
         ("state.position_RP + velocity_RP", "state.position_RP", "leave position_RP where it was"),
@@ -260,20 +227,52 @@ def test_an_optimiser_is_tried_before_anything_is_planned(folder):
             "0.5",
             "tell changes velocity_RP of the state, which is no",
         ),
-    )
-    for number, (old, new, said) in enumerate(mistakes):
+    ],
+}
+FILES = {"my_families": "bumps.yaml", "my_optimisers": "momentum.yaml"}
+# Copies of a page's file that lack something, or say the name of another one.
+LACKING = {
+    "my_families": {"def expansion_backward": "def backwards"},
+    "my_optimisers": {"def tell": "def told", "title =": "# title ="},
+}
+
+
+def refused(file: str, text: str, said: str) -> None:
+    Path(file).write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(main, ["validate", file])
+    assert result.exit_code == 2, (said, result.output)
+    assert said in result.output, (said, result.output)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_what_is_wrong_with_an_experiment_is_said(folder, module):
+    """A name or a field that the code lacks, a class that says another name, what it lacks, and what it cannot do."""
+    file = FILES[module]
+    text, page = (folder / file).read_text("utf-8"), (folder / f"{module}.py").read_text("utf-8")
+    (folder / "my_others.py").write_text(page, encoding="utf-8")
+    lacking = page.replace(f"{module}:", "my_lacking:")
+    for old, new in LACKING[module].items():
+        lacking = lacking.replace(old, new)
+    (folder / "my_lacking.py").write_text(lacking, encoding="utf-8")
+    for old, new, said in IN_THE_EXPERIMENT[file]:
+        assert text.count(old) == 1
+        refused(file, text.replace(old, new), said)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_code_is_tried_before_anything_is_planned(folder, module):
+    """What it gets wrong is told in one line with the number, as soon as a network or an optimiser of it is made."""
+    file = FILES[module]
+    text, page = (folder / file).read_text("utf-8"), (folder / f"{module}.py").read_text("utf-8")
+    for number, (old, new, said) in enumerate(IN_THE_CODE[module]):
         assert page.count(old) == 1
-        module = f"my_slip_{number}"
-        code = page.replace(old, new).replace("my_optimisers:", f"{module}:")
-        (folder / f"{module}.py").write_text(code, encoding="utf-8")
-        (folder / "momentum.yaml").write_text(text.replace("my_optimisers:", f"{module}:"), encoding="utf-8")
-        result = CliRunner().invoke(main, ["validate", "momentum.yaml"])
-        assert result.exit_code == 2, (new, result.output)
-        assert said in result.output, (new, result.output)
+        own = f"my_mistake_{number}_in_{module}"
+        code = "import numpy as np\n" + page.replace(old, new).replace(f"{module}:", f"{own}:")
+        (folder / f"{own}.py").write_text(code, encoding="utf-8")
+        refused(file, text.replace(f"{module}:", f"{own}:"), said)
 
 
 def test_the_family_counts_what_torch_executes(folder):
-    """Forward and backward, for one bump and several, in the first layer and behind it; and it has a Jacobian."""
     family = family_named("my_families:BumpKan")
     for shape in ((1, 1), (2, 5, 1), (2, 3, 4, 2)):
         for grid in (1, 2, 5):
@@ -303,23 +302,3 @@ def test_fields_that_are_in_both_classes_of_a_family_are_passed_on(folder):
     assert {(network.low, network.power) for network in networks if network.family == "my_ranges:BumpKan"} == {
         (-5.0, 2)
     }
-
-
-def test_what_is_wrong_with_a_family_is_said(folder):
-    """A name or a field that its file lacks, a class that says another name, and one that lacks a method."""
-    text = (folder / "bumps.yaml").read_text("utf-8")
-    page = (folder / "my_families.py").read_text("utf-8")
-    (folder / "my_others.py").write_text(page, encoding="utf-8")
-    lacking = page.replace("my_families:", "my_lacking:").replace("def expansion_backward", "def backwards")
-    (folder / "my_lacking.py").write_text(lacking, encoding="utf-8")
-    for old, new, said in (
-        (":BumpKan", ":BmpKan", "did you mean 'BumpKan'?"),
-        ('BumpKan", hidden', 'BumpKan", hiden', "hiden: unknown field; did you mean 'hidden'?"),
-        ("my_families:", "my_lacking:", "does not give expansion_backward; add what"),
-        ("my_families:", "my_others:", 'BumpKan is of another one; write `family: Literal["my_others:BumpKan"]`'),
-    ):
-        assert text.count(old) == 1
-        (folder / "bumps.yaml").write_text(text.replace(old, new), encoding="utf-8")
-        result = CliRunner().invoke(main, ["validate", "bumps.yaml"])
-        assert result.exit_code == 2
-        assert said in result.output

@@ -97,16 +97,13 @@ def test_pages_are_as_they_are_made():
 
 
 def test_every_command_with_json_says_what_it_prints():
-    """Of the real commands; and every answer is called in the next test."""
     commands = {name for name in main.commands if any("--json" in one.opts for one in main.imported(name).params)}
-
     assert {call.split()[0] for call in CALLS} == commands
     assert {f"harness {call}" for call in CALLS} == {name for name in SCHEMA["$defs"] if name.startswith("harness ")}
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_answers_are_of_the_schema(name, workplace):
-    """With no key that it lacks, on one line of standard JSON that begins with `format`; so are files of the same."""
     schema = closed({"$defs": SCHEMA["$defs"], **SCHEMA["$defs"][f"harness {name}"]})
     with chdir(workplace):
         for call in CALLS[name]:
@@ -124,14 +121,11 @@ def test_answers_are_of_the_schema(name, workplace):
 def test_a_key_that_the_schema_lacks_is_seen():
     """Or the test above would pass whatever there is."""
     schema = closed({"$defs": SCHEMA["$defs"], **SCHEMA["$defs"]["harness match"]})
-
     assert Draft202012Validator(schema).is_valid({"format": FORMAT, "arms": []})
     assert not Draft202012Validator(schema).is_valid({"format": FORMAT, "arms": [], "more": 1})
     assert not Draft202012Validator(schema).is_valid({"format": FORMAT})
 
 
 def test_what_is_not_finite_is_null():
-    """Standard JSON has no word for it."""
     numbers = [float("nan"), float("inf"), -float("inf")]
-
     assert json.loads(json_text({"found": numbers}))["found"] == [None, None, None]

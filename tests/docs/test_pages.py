@@ -192,7 +192,7 @@ def test_every_block_of_a_page(page, folder):
     run_page(page, folder)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_the_readme_trains_or_sends_off_is_planned_as_it_is_written(folder):
     """What would train for a minute or more is planned; what would go to a cluster is a dry run."""
     planned = []
@@ -224,7 +224,6 @@ def test_every_block_of_pages_that_share_runs(folder):
 
 
 def test_every_command_that_a_page_names_exists():
-    """Of commands in sentences and tables, the options exist too."""
     named = 0
     for page in PAGES:
         for words in re.findall(r"`harness ([a-z][^`]*)`", (ROOT / page).read_text(encoding="utf-8")):

@@ -23,11 +23,9 @@ def findings(folder):
 
 
 def test_every_kept_replay_has_its_row():
-    """How many points are the same, better and worse, as the first sentence of the kept page has them."""
     rows = re.findall(
         r"^\| \[\w+\]\(../results/replay/(.+)/replay.csv\) \|.*\| (\d+) \| (\d+) \| (\d+) \|$", TEXT, re.M
     )
-
     assert {folder for folder, *_ in rows} == {path.parent.name for path in KEPT.glob("*/replay.json")}
     for folder, *shown in rows:
         counts = dict.fromkeys(("same", "better", "worse"), 0)
@@ -37,13 +35,8 @@ def test_every_kept_replay_has_its_row():
 
 
 def test_its_sentences_have_the_numbers_of_the_kept_pages():
-    """Each number of a sentence is in a finding of the kept page."""
     for folder, found, said in (
-        (
-            FULL_LENGTH,
-            "the error is at most 16 times",
-            "[4,2,2,1] on exp4d is up to 16 times",
-        ),
+        (FULL_LENGTH, "the error is at most 16 times", "[4,2,2,1] on exp4d is up to 16 times"),
         (FULL_LENGTH, "typically 2.7x apart", "exp100d is typically 2.7 times worse"),
         ("fig3_3_poisson-table", "with 5,300. Its squared errors are 0.18", "with 5,300 parameters, has 0.18 times"),
         (
@@ -69,10 +62,8 @@ def test_its_sentences_have_the_numbers_of_the_kept_pages():
 
 
 def test_its_commands_print_what_it_shows():
-    """The rows of the table are lines of the command's answer; every replay and table that it names exists."""
     (command, shown) = re.search(r"```sh\nharness (reference .+)\n```\n\n```\n(.+?)```", TEXT, re.DOTALL).groups()
     answer = " ".join(CliRunner().invoke(main, command.split()).output.split())
-
     assert len(shown.splitlines()) == 4
     assert all(" ".join(line.split()) in answer for line in shown.splitlines())
     for name in re.findall(r"harness replay (\w+)", TEXT):

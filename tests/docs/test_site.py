@@ -1,7 +1,4 @@
-"""The documentation site: mkdocs builds it strictly, and all of it works from disk, without network.
-
-pytest -m slow tests/docs/test_site.py
-"""
+"""The documentation site: mkdocs builds it strictly, and all of it works from disk, without network."""
 
 import os
 import re
@@ -54,7 +51,6 @@ def browser() -> Iterator[Browser]:
 
 
 def test_every_link_and_picture_of_every_page_is_there(site):
-    """Those to places within a page too."""
     pages = {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
     places = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
     for path, text in pages.items():
@@ -67,7 +63,6 @@ def test_every_link_and_picture_of_every_page_is_there(site):
 
 
 def test_it_has_every_command_function_and_kept_page(site):
-    """Commands with their example, and the pages of verdicts and replays."""
     commands = (site / "reference" / "cli.html").read_text(encoding="utf-8")
     functions = (site / "reference" / "python.html").read_text(encoding="utf-8")
     kept = [
@@ -90,9 +85,9 @@ def test_it_has_every_command_function_and_kept_page(site):
 
 
 @needs_browser
+@pytest.mark.nightly
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_fits_its_screen_and_asks_nothing_of_the_network(browser, site, page):
-    """Light and dark, wide and narrow; tables and code scroll by themselves."""
     for screen, scheme in everywhere():
         with shown(browser, site / page, screen, scheme) as opened:
             assert opened.locator("h1").first.is_visible()
@@ -103,16 +98,16 @@ def test_a_page_fits_its_screen_and_asks_nothing_of_the_network(browser, site, p
 
 
 @needs_browser
+@pytest.mark.nightly
 def test_the_verdict_on_a_claim_is_on_the_screen_of_a_phone(browser, site):
-    """A wide table scrolls; the verdict stands beside the claim."""
     with shown(browser, site / "results" / "replay" / "README.html", SCREENS[1]) as page:
         head = page.locator("th", has_text="verdict").first.bounding_box()
         assert head["x"] + head["width"] <= SCREENS[1]["width"]
 
 
 @needs_browser
+@pytest.mark.nightly
 def test_search_finds_a_page_from_disk(browser, site):
-    """As long as no server is there, browsers refuse the worker that searches."""
     for screen in SCREENS:
         with shown(browser, site / "index.html", screen) as page:
             page.keyboard.press("/")

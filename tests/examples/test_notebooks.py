@@ -3,19 +3,20 @@
 import shutil
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 assert NOTEBOOKS  # else the test below would hold of none
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(notebook, tmp_path, monkeypatch):
+    import nbformat
+    from nbclient import NotebookClient
+
     for folder in ("examples", "experiments"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

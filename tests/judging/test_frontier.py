@@ -1,10 +1,11 @@
 """Sizes crossed with training budgets: a series a budget, and one of each budget's best size, by validation."""
 
 import pytest
+from made_records import made_record
 
 from harness.judging.laws import fit_table
 from harness.planning.plan import make_plan
-from harness.record import Metrics, Provenance, Record, load, publish
+from harness.record import load, publish
 from harness.show.figures.scaling import scaling_figure
 from harness.spec import parse_experiment
 
@@ -20,19 +21,6 @@ recipes:
 seeds: [0, 1, 2]
 """
 SIZE = "params.trainable"
-WHERE = {
-    "commit": None,
-    "dirty": None,
-    "versions": {},
-    "host": "h",
-    "device": "d",
-    "instruction_set": "i",
-    "threads": 1,
-    "started_at": "t",
-    "pack_seconds": 1,
-    "pack_cpu_seconds": 1,
-    "pack_lanes": 2,
-}
 
 
 @pytest.fixture
@@ -40,31 +28,14 @@ def study(tmp_path):
     """Validation is best at the middle size of each arm and budget, test at the smallest: validation must choose."""
     manifest = make_plan(parse_experiment(TEXT), "test")
     cells = {cell.index: cell for cell in manifest.cells}
-    sizes = {
-        arm: sorted({c.counts["params.trainable"] for c in cells.values() if c.arm == arm}) for arm in ("kan", "mlp")
-    }
+    sizes = {arm: sorted({one.counts[SIZE] for one in cells.values() if one.arm == arm}) for arm in ("kan", "mlp")}
     for planned in manifest.runs:
-        cell = cells[planned.cell]
+        cell, evaluations = cells[planned.cell], planned.run.recipe.max_evaluations
         rank = sizes[cell.arm].index(cell.counts[SIZE])
         validation = (1 + abs(rank - 1)) * (1 + planned.run.seed / 100) * cell.asked**-0.5
-        errors = Metrics(
-            train_rmse=1, validation_rmse=validation, test_rmse=validation + rank, test_root_median_square=1
-        )
-        record = Record(
-            run_id=planned.run_id,
-            run=planned.run,
-            status="done",
-            metrics=errors,
-            evaluations=planned.run.recipe.max_evaluations,
-            iterations=1,
-            by_stage=((planned.run.recipe.max_evaluations, 1),),
-            diverged_at=None,
-            counts=cell.counts,
-            weights="kanbefair",
-            curve=(),
-            provenance=Provenance(**WHERE),
-        )
-        publish(record, tmp_path)
+        record = made_record(planned, validation, test=validation + rank)
+        spent = {"evaluations": evaluations, "by_stage": ((evaluations, 1),), "counts": cell.counts, "curve": ()}
+        publish(record.model_copy(update=spent), tmp_path)
     return manifest, load(manifest, tmp_path)
 
 
@@ -72,7 +43,6 @@ def test_the_best_size_of_each_budget_is_a_series(study):
     """Of three sizes the one that validation prefers, at each of two budgets, all its seeds; the others stay theirs."""
     manifest, table = study
     best = table[table["series"] == "kan (best size)"]
-
     assert len(best) == 2 * 3
     assert set(best["grid"].astype(int)) == {6}
     assert not best["of_budget"].any()
@@ -83,9 +53,7 @@ def test_the_best_size_of_each_budget_is_a_series(study):
 def test_budgets_have_no_law_in_the_figure(study):
     """Thin lines join the sizes of a budget; laws and the legend are for the best sizes only."""
     manifest, table = study
-
     figure = scaling_figure(manifest, table, fit_table(table))
-
     gids = {artist.get_gid() for axes in figure.axes for artist in [*axes.lines, *axes.texts] if artist.get_gid()}
     assert {"means:kan (best size)", "means:mlp (best size)", "means:kan at 1e+08 FLOPs"} <= gids
     assert not {gid for gid in gids if gid.startswith("law:") and "FLOPs" in gid}

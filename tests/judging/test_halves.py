@@ -65,7 +65,6 @@ def test_halves_of_the_replicates_agree(folder):
     opposite = [cell.name for cell in by_both if decided(cell.halves[0]) != decided(cell.halves[1])]
     by_all = [cell for cell in found if decided(cell.all)]
     same = [np.sign(cell.halves[0].mean()) == np.sign(cell.halves[1].mean()) for cell in by_all]
-
     assert len(by_all) > 10
     assert len(opposite) <= 0.01 * len(by_both), opposite
     assert np.mean(same) >= 0.9

@@ -1,9 +1,4 @@
-"""The answer of an experiment: who is better at equal size, by how much, and where that turns.
-
-pytest tests/judging/test_headline.py
-"""
-
-import json
+"""The answer of an experiment: who is better at equal size, by how much, and where that turns."""
 
 import numpy as np
 import pytest
@@ -11,7 +6,6 @@ from click.testing import CliRunner
 from judging.made_experiment import ALPHAS, RULES, write_experiment, write_records
 from judging.made_runs import made_runs, power
 
-from harness.base.plain import plain
 from harness.cli import main
 from harness.judging.headline import Headline, NoHeadline, headline, main_headline, main_sides
 from harness.judging.judge import interval_level
@@ -47,7 +41,6 @@ def test_ratios_are_those_of_the_laws_at_both_ends_and_between(found):
     """3 N^-0.6 over 3 N^-1 is N^0.4; the sizes that both have are the two arms', which are equal here."""
     axis = "params.trainable"
     ratios = [found.reading("xy", axis, place).ratio for place in found.places]
-
     assert found.columns[0] == axis
     assert ratios[0].at < ratios[1].at < ratios[2].at
     for ratio in ratios:
@@ -62,7 +55,6 @@ def test_ratios_are_those_of_the_laws_at_both_ends_and_between(found):
 def test_intervals_agree_with_the_rule_that_compares_the_same_sides(planned, found):
     """A reader who sees an answer and a verdict must not find two intervals of one number."""
     rule = planned[0].experiment.decide[0]
-
     assert found.level == interval_level(rule, 1)
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
     assert headline(planned[0], runs, (SIDES[1], SIDES[0])).level == 0.95  # no rule compares them in this order
@@ -77,7 +69,6 @@ def _beside_a_constant(planned, kan: float, mlp: float, constant: float) -> Head
 def test_nobody_wins_among_failures(planned):
     """Both are worse than a constant: the ratio of 9 is refused, nobody leads, and the first caution says so."""
     found = _beside_a_constant(planned, kan=0.2, mlp=1.8, constant=0.07)
-
     assert [one.ratio.estimate for one in found.readings] == [None] * len(found.readings)
     assert all("WORSE_THAN_CONSTANT" in one.ratio.refused for one in found.readings)
     assert "kan 0.2" in found.readings[0].ratio.refused
@@ -89,7 +80,6 @@ def test_nobody_wins_among_failures(planned):
 def test_a_side_that_is_worse_than_a_constant_is_named_beside_the_ratio(planned):
     """The other side leads, and what the loser failed at stands beside the ratio; nothing is said of two that learn."""
     found = _beside_a_constant(planned, kan=0.02, mlp=0.1, constant=0.07)
-
     assert found.reading("xy", "params.trainable", "largest").ratio.estimate == pytest.approx(5, rel=0.1)
     assert {one.worse_than_constant for one in found.readings} == {("mlp",)}
     assert found.cautions[0] == "mlp is worse than a constant on xy, at the largest equal size."
@@ -99,11 +89,9 @@ def test_a_side_that_is_worse_than_a_constant_is_named_beside_the_ratio(planned)
 
 
 def test_where_the_curves_cross_the_leader_turns(planned):
-    """N^-1 and N^-0.5 / 15 are equal at 225: kan is behind below and ahead above."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(1 / 15, 0.5)})
     found = headline(planned[0], runs, SIDES)
     leads = [one for one in found.leads if one.axis == "params.trainable"]
-
     assert [one.leader for one in leads if one.leader] == ["mlp", "kan"]
     assert leads[0].low == 30
     assert leads[0].high < 225 < leads[-1].low
@@ -111,10 +99,8 @@ def test_where_the_curves_cross_the_leader_turns(planned):
 
 
 def test_a_budget_is_read_there_alone(planned):
-    """On each axis at the size of the first side's network of that budget."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
     found = headline(planned[0], runs, SIDES, at=200.0)
-
     assert found.places == ("200",)
     sizes = [found.reading("xy", axis, "200").ratio.at for axis in found.columns]
     assert sizes == pytest.approx([200, 200 * 40 * 300, 200 * 1200])
@@ -129,7 +115,6 @@ def test_one_common_size_is_told_once(planned):
     )
     found = headline(planned[0], runs_of(runs.manifest, runs.table[has_it]), SIDES)
     read = {place: found.reading("xy", "params.trainable", place).ratio for place in found.places}
-
     assert read["largest"].at == 60
     assert all("NO_SIZE" in read[place].refused for place in ("smallest", "middle"))
 
@@ -158,17 +143,14 @@ def test_the_sides_are_those_of_the_first_rule_or_the_only_two_arms(tmp_path):
 
 
 def test_cautions_begin_with_the_worst(planned):
-    """Runs that diverged, then few seeds, then that one recipe trained each side."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, seeds=3)
     lost = (runs.table["arm"] == "mlp") & (runs.table["seed"] == 0)
     table = runs.table.assign(status=np.where(lost, "diverged", "done"))
     found = headline(planned[0], runs_of(runs.manifest, table), SIDES)
-
     assert [caution.split()[0] for caution in found.cautions] == ["33%", "3", "Each"]
 
 
 def test_cautions_are_also_of_a_side_that_is_a_series(planned):
-    """Its runs are an arm's under another name."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
     is_mlp = runs.table["arm"] == "mlp"
     table = runs.table.assign(
@@ -177,7 +159,6 @@ def test_cautions_are_also_of_a_side_that_is_a_series(planned):
     )
     first, second = Side("kan", ("kan",)), Side("mlp deep", ("mlp deep",))
     found = headline(planned[0], runs_of(runs.manifest, table), (first, second))
-
     assert found.cautions[0] == "40% of the runs of mlp deep diverged."
 
 
@@ -197,11 +178,3 @@ def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
     )
     for nothing in ({}, {"mlp": 1.5}, {"kan": 5.0}):
         assert first_caution(**nothing).startswith("Each side has one recipe"), nothing
-
-
-def test_the_headline_is_strict_json(found):
-    """What has no number is null, never NaN."""
-    said = json.loads(json.dumps(plain(found), allow_nan=False))
-
-    assert said["first"]["label"] == "kan"
-    assert len(said["readings"]) == len(found.columns) * len(found.places)

@@ -1,7 +1,4 @@
-"""From numbers to verdicts: what an interval says of a limit, what many tasks say together, how often that is false.
-
-pytest tests/judging/test_judge.py
-"""
+"""From numbers to verdicts: what an interval says of a limit, what many tasks say together, how often that is false."""
 
 import json
 
@@ -60,7 +57,6 @@ def test_a_rule_is_decided_once_its_open_tasks_cannot_change_it(outcomes, data):
     count = count_outcomes("axis", outcomes, at_least)
     can_support = sum(one in ("supported", "open") for one in outcomes) >= at_least
     refuted, equal = outcomes.count("refuted"), outcomes.count("equal")
-
     assert (count.outcome == "supported") == (outcomes.count("supported") >= at_least)
     assert (count.outcome in ("refuted", "equal")) == (not can_support)
     by_refuted_alone = len(outcomes) - refuted < at_least
@@ -96,10 +92,8 @@ def test_tasks_are_counted_and_others_left_out():
 
 
 def test_sides_that_are_equal_by_what_matters_are_told_so():
-    """Within 10 % of 1; a wider interval says nothing."""
     alike = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}
     equal, noisy = (verdict_on(made_runs(alike, noise=noise), **LOSS, threshold=1) for noise in (0.03, 0.5))
-
     assert (equal.outcome, noisy.outcome) == ("equal", "open")
     assert verdict_words(to_json(equal)) == "equal within 10 %"
     assert equal.power is None
@@ -113,7 +107,6 @@ def test_the_axis_of_a_rule_decides_who_is_ahead():
         axis: verdict_on(runs, **LOSS, threshold=1, at=axis)
         for axis in ("params.trainable", "flops_train.shared_dense", "seconds")
     }
-
     assert {axis: one.outcome for axis, one in found.items()} == {
         "params.trainable": "supported",
         "flops_train.shared_dense": "refuted",
@@ -134,6 +127,7 @@ def test_a_verdict_as_data_is_strict_json_with_the_reason_of_every_refusal():
                 assert (not number["found"]["refusals"]) == (not number["words"].startswith("refused"))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("limit", "truth"), [({"threshold": 1}, 1.0), ({"within": 1.1}, 1.1)])
 @pytest.mark.parametrize("at_least", [1, 5])
 def test_a_true_null_is_seldom_decided(limit, truth, at_least):
@@ -144,5 +138,4 @@ def test_a_true_null_is_seldom_decided(limit, truth, at_least):
         found = [found_of(ratio_over(task, interval_level(rule, 5))) for task in gaps]
         count = count_outcomes("axis", [outcome(rule, one) for one in found], at_least)
         false += count.outcome in ("supported", "refuted")
-
     assert false / draws <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)

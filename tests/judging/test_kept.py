@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from harness import comparison, fit
 from harness.fit import extrapolate
@@ -16,16 +17,16 @@ LOSSES = (0.01 + 20 / SIZES) * NOISE
 OTHER = (0.02 + 30 / SIZES) * NOISE[::-1]
 
 
-def calls() -> list[tuple]:
-    """Of every function whose values are kept a call, and of laws each kind, a refused one too."""
+def calls(all_of_them: bool) -> list[tuple]:
+    """Of every function whose values are kept a call, and of laws each kind, a refused one too; or what takes least."""
     floor, other = fit.fit_law(SIZES, LOSSES, "floor", 0.95), fit.fit_law(SIZES, OTHER, "floor", 0.95)
     laws = [(fit.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor", "shifted", "broken")]
+    slow = [*laws[2:], (fit.select_law, SIZES, LOSSES, 0.95), (fit.cross_check, SIZES, LOSSES, floor)]
     return [
-        *laws,
+        *laws[:2],
+        *(slow if all_of_them else []),
         (fit.fit_law, SIZES[:3], LOSSES[:3], "pure", 0.95),
-        (fit.select_law, SIZES, LOSSES, 0.95),
         (fit.diagnose, floor),
-        (fit.cross_check, SIZES, LOSSES, floor),
         (fit.band, floor, np.geomspace(30, 4000, 9)),
         (extrapolate, floor, 2 * SIZES[-3:], LOSSES[-3:]),
         (comparison.cost_ratio, floor, other, 0.1),
@@ -55,28 +56,24 @@ def absent(folder: Path, *asked: tuple) -> int:
     return len(told)
 
 
-def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path):
-    """Of every function, also where a file has been between."""
-    asked = calls()
+@pytest.mark.parametrize("all_of_them", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path, all_of_them):
+    asked = calls(all_of_them)
     anew = [bits(function(*arguments)) for function, *arguments in asked]
-
     assert computed(tmp_path, *asked) == anew
     assert computed(tmp_path, *asked) == anew
     assert absent(tmp_path, *asked) == 0
 
 
 def test_processes_compute_the_same_bits(tmp_path):
-    """More calls than a few go to all cores, and each result to its call."""
     asked = [(SIZES, LOSSES * scale, law, 0.95) for scale in np.linspace(1, 2, 6) for law in ("pure", "floor")]
     with keeping(tmp_path, cores=2):
         prepare(fit.fit_law, asked, "laws")
         found = [bits(kept(fit.fit_law, *call)) for call in asked]
-
     assert found == [bits(fit.fit_law(*call)) for call in asked]
 
 
 def test_where_a_process_dies_this_one_computes(tmp_path):
-    """A pool that is broken costs time and no result."""
     asked = [(SIZES, LOSSES * scale, "pure", 0.95) for scale in np.linspace(1, 2, 8)]
     with keeping(tmp_path, cores=2):
         prepare(fit.fit_law, asked, "laws")
@@ -84,7 +81,6 @@ def test_where_a_process_dies_this_one_computes(tmp_path):
         process.kill()
         prepare(fit.fit_law, [(SIZES, losses, law, 0.9) for _, losses, law, _ in asked], "laws")
         found = [bits(kept(fit.fit_law, SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
-
     assert found == [bits(fit.fit_law(SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
 
 
@@ -105,17 +101,14 @@ def test_another_point_law_level_or_function_is_not_found(tmp_path):
 
 
 def test_other_code_finds_nothing(tmp_path, monkeypatch):
-    """What it computes takes the place of what was there."""
     call = (fit.fit_law, SIZES, LOSSES, "pure", 0.95)
     computed(tmp_path, call)
     monkeypatch.setattr(module, "code_key", lambda: "other")
-
     assert absent(tmp_path, call) == 1
     assert absent(tmp_path, call) == 0
 
 
 def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path):
-    """Nothing is read from it, nothing is said, and the next command finds all again."""
     asked = [(fit.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor")]
     whole = computed(tmp_path, *asked)
     file = tmp_path / KEPT_FILE
@@ -124,7 +117,6 @@ def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path):
     flipped[len(data) // 2] ^= 1
     for damaged in (flipped, data[:-9], b"", b"\n\n\n"):
         file.write_bytes(damaged)
-
         assert absent(tmp_path, *asked) == len(asked)
         assert computed(tmp_path, *asked) == whole
         assert absent(tmp_path, *asked) == 0

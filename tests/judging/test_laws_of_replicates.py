@@ -1,7 +1,4 @@
-"""The laws of a search: each replicate has an exponent of its own, and the interval is over these.
-
-pytest tests/judging/test_laws_of_replicates.py
-"""
+"""The laws of a search: each replicate has an exponent of its own, and the interval is over these."""
 
 import numpy as np
 import pytest
@@ -22,23 +19,19 @@ def winners(law, noise=0.2, replicates=8, **columns):
 
 
 def test_the_exponent_is_the_mean_of_the_replicates_own_slopes_with_students_interval():
-    """As scipy finds them, one replicate at a time."""
     table = winners(power(3, 1.2))
     (law,) = fit_table(table, [PARAMS])
     slopes = [-linregress(np.log(own["asked"]), np.log(own["test_loss"])).slope for _, own in table.groupby("seed")]
     interval = ttest_1samp(slopes, 0).confidence_interval(0.95)
-
     assert law.fit.alpha == pytest.approx(np.mean(slopes))
     assert (law.fit.alpha_interval.low, law.fit.alpha_interval.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
-    """At any size; without noise curve and band are the law."""
     (law,) = fit_table(winners(power(3, 1.2)), [PARAMS])
     low, high = band(law.fit, SIZES)
     middle = predict(law.fit, SIZES)
     (exact,) = fit_table(winners(power(3, 1.2), noise=0), [PARAMS])
-
     assert np.sqrt(low * high) == pytest.approx(middle)
     assert np.all(low < middle)
     assert np.array([*band(exact.fit, SIZES), predict(exact.fit, SIZES)]) == pytest.approx(
@@ -50,8 +43,6 @@ def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
     ("law", "code"), [(power(1, -0.3), "NOT_FALLING"), (lambda size: 1.0 + 0 * size, "ONE_NETWORK")]
 )
 def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
-    """The refusal stands in the exponent's place."""
     (found,) = fit_table(winners(law, noise=0), [PARAMS])
-
     assert code in [refusal.code for refusal in found.fit.refusals]
     assert found.fit.alpha is None

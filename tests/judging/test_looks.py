@@ -1,7 +1,4 @@
-"""Rules that are judged after more and more replicates.
-
-pytest tests/judging/test_looks.py
-"""
+"""Rules that are judged after more and more replicates."""
 
 from dataclasses import replace
 
@@ -41,7 +38,6 @@ def of_seeds(table, number):
 
 def test_the_looks_share_the_error_by_the_replicates_that_they_add():
     looks = looks_at(0.95, (5, 8, 12, 16))
-
     assert [(look.replicates, look.of) for look in looks] == [(5, 16), (8, 16), (12, 16), (16, 16)]
     assert [1 - look.level for look in looks] == pytest.approx([0.05 * added / 16 for added in (5, 3, 4, 4)])
     wider = [t.isf((1 - look.level) / 2, look.replicates - 1) / t.isf(0.025, look.replicates - 1) for look in looks]
@@ -49,6 +45,7 @@ def test_the_looks_share_the_error_by_the_replicates_that_they_add():
     assert looks_at(0.99, (7,))[0].level == pytest.approx(0.99)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("spread", [0.2, 2.0])
 def test_a_ratio_of_equal_sides_is_decided_at_any_look_as_seldom_as_the_level_says(spread):
     """Of 2,000 experiments 5 % and two standard errors; looks that do not share the error decide far more."""
@@ -61,13 +58,11 @@ def test_a_ratio_of_equal_sides_is_decided_at_any_look_as_seldom_as_the_level_sa
             said = (outcome(rule, found_of(ratio_over(gaps[: look.replicates], look.level))) for look in looks)
             decided = next((one for one in said if one != "open"), "open")
             wrong[way] += decided in ("supported", "refuted")
-
     assert wrong["shared"] / 2000 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 2000)
     assert wrong["unadjusted"] > 2 * wrong["shared"]
 
 
 def test_a_look_reads_its_replicates_at_its_level():
-    """Its number is that of a plan of these seeds alone."""
     manifest = looked()
     table = made_table(manifest, {"kan": power(1, 1.0), "mlp": power(1, 1.0)}, noise=0.5)
     for verdict in judge_all(manifest, table):
@@ -80,13 +75,11 @@ def test_a_look_reads_its_replicates_at_its_level():
 
 
 def test_what_a_look_decides_on_a_task_stays_as_it_was_found_there():
-    """The other task is open at the first look, and found anew at the second one, with all of its replicates."""
     manifest = looked()
     quiet = made_table(manifest, LAWS, noise=0.01, task="xy")
     noisy = made_table(manifest, LAWS, noise=1.0, task="exp2d")
     table = pd.concat([quiet, noisy], ignore_index=True)
     at_first, later = (judge_all(manifest, of_seeds(table, number))[0] for number in (3, 8))
-
     assert [one.outcome for one in at_first.numbers] == ["supported", "open"]
     assert (at_first.outcome, at_first.waits_for) == ("open", 5)
     assert later.numbers[0] == at_first.numbers[0]
@@ -102,18 +95,15 @@ def test_an_open_rule_waits_until_the_replicates_of_its_look_are_recorded(record
     manifest = looked()
     table = of_seeds(made_table(manifest, {"kan": power(1, 1.0), "mlp": power(1, 1.0)}, noise=1.0), recorded)
     verdict = judge_all(manifest, table)[0]
-
     assert verdict.outcome == "open"
     assert {one.look.replicates for one in verdict.numbers} == {reached}
     assert verdict.waits_for == waits_for
 
 
 def test_a_decided_rule_waits_for_nothing():
-    """However many replicates are recorded by now, it says the same."""
     manifest = looked()
     table = made_table(manifest, LAWS, noise=0.01)
     found = [judge_all(manifest, of_seeds(table, number))[0] for number in (3, 5, 8)]
-
     assert {(one.outcome, one.waits_for) for one in found} == {("supported", None)}
     assert found[0].numbers == found[1].numbers == found[2].numbers
 
@@ -130,7 +120,6 @@ def test_without_looks_and_with_one_look_alone_all_runs_are_judged_at_once():
 
 @pytest.mark.parametrize("diverged", [0, 1])
 def test_the_headline_has_the_level_of_its_look(diverged):
-    """Over the seeds of a look it is that look's, over fewer the strictest; so all looks together err as one."""
     manifest, plain = looked(), looked(())
     table = made_table(manifest, LAWS)
     lost = (table["arm"] == "kan") & (table["asked"] == 2000) & (table["seed"] == 7)

@@ -17,17 +17,13 @@ def test_a_power_law_is_read_without_error(sizes, exponent, share):
     """Between any two of its sizes, on the line in log-log space, a power law is itself."""
     low, high = min(sizes), max(sizes)
     at = min(max(low ** (1 - share) * high**share, low), high)
-
     found = interpolate(sizes, [3 * size**-exponent for size in sizes], [at])
-
     assert found[0] == pytest.approx(3 * at**-exponent, rel=1e-6)
 
 
 @given(many_sizes)
 def test_nothing_is_extrapolated(sizes):
-    """Outside of the sizes there is no value, at the sizes there is theirs."""
     values = [1.0 + index for index in range(len(sizes))]
-
     assert np.isnan(interpolate(sizes, values, [min(sizes) / 2, max(sizes) * 2])).all()
     assert interpolate(sizes, values, sizes) == pytest.approx(values)
 
@@ -59,9 +55,7 @@ def _table(kan_sizes, mlp_sizes) -> pd.DataFrame:
 
 
 def test_the_second_arm_is_read_at_the_sizes_of_the_first():
-    """An MLP that has no network of 30 parameters is compared there all the same, and its FLOPs are too."""
     found = pairs(_table([10, 30, 90], [9, 27, 120]), "params.trainable").set_index("size")
-
     assert found["rmse_ratio"].to_numpy() == pytest.approx(10)
     assert found["ratio.params.trainable"].to_numpy() == pytest.approx(1)
     assert found["ratio.flops_forward.shared_dense"].to_numpy() == pytest.approx(3)
@@ -69,9 +63,7 @@ def test_the_second_arm_is_read_at_the_sizes_of_the_first():
 
 
 def test_a_size_that_the_second_arm_does_not_reach_has_no_ratio():
-    """Beyond the other arm's range there is nothing to compare with."""
     found = pairs(_table([10, 1000], [9, 120]), "params.trainable").set_index("size")
-
     assert np.isnan(found.loc[1000, "rmse_ratio"])
     assert found.loc[10, "rmse_ratio"] == pytest.approx(10)
 
@@ -82,30 +74,22 @@ def test_a_size_that_diverged_is_not_bridged():
     lost = (table["series"] == "mlp") & (table["params.trainable"] == 30)
     table.loc[lost, "status"] = "diverged"
     table.loc[lost, "test_loss"] = np.nan
-
     found = pairs(table, "params.trainable").set_index("size")
-
     assert found["rmse_ratio"].isna().to_dict() == {10: False, 30: True, 60: True, 90: False}
     assert (found["second_diverged"] == 3).all()
 
 
 def test_of_sizes_crossed_with_budgets_the_best_are_compared():
-    """Series of one budget each are left out: their sizes are all the same on the axis of the budget."""
     table = _table([10, 30], [10, 30])
     crossed = table.assign(series=table["series"] + " at 1e9", of_budget=True, test_loss=1.0)
-
     found = pairs(pd.concat([crossed, table], ignore_index=True), "params.trainable")
-
     assert list(found["first"].unique()) == ["kan"]
     assert found["rmse_ratio"].to_numpy() == pytest.approx(10)
 
 
 def test_diverged_and_losing_runs_are_not_in_a_curve():
-    """Only the chosen trials that ended enter a mean."""
     table = _table([10, 30], [10, 30])
     lost = table.assign(chosen=False, test_loss=1e9)
     diverged = table.assign(status="diverged", test_loss=np.nan, seed=9)
-
     mixed = pairs(pd.concat([table, lost, diverged], ignore_index=True), "params.trainable")
-
     assert mixed["rmse_ratio"].to_numpy() == pytest.approx(10)

@@ -1,7 +1,4 @@
-"""What an open rule would need, and what the rules of a plan will see: against simulated experiments.
-
-pytest tests/judging/test_power.py
-"""
+"""What an open rule would need, and what the rules of a plan will see: against simulated experiments."""
 
 import math
 
@@ -35,12 +32,10 @@ def decided(rng, spread, replicates, truth, limit, of_equality):
 @pytest.mark.parametrize("of_equality", [False, True])
 @pytest.mark.parametrize("spread", [0.02, 0.08, 0.2])
 def test_so_many_replicates_decide_in_four_of_five_experiments(spread, of_equality):
-    """A difference is told from the limit, and equality is shown; with one replicate less it is not so often."""
     rng = np.random.default_rng(1)
     needed = replicates_needed(spread, MATTERS, 0.95, of_equality)
     truth, limit = (0.0, MATTERS) if of_equality else (MATTERS, 0.0)
     share, less = (decided(rng, spread, max(2, number), truth, limit, of_equality) for number in (needed, needed - 1))
-
     assert share == pytest.approx(chance(spread, needed, MATTERS, 0.95, of_equality), abs=0.015)
     assert share > ENOUGH - 0.015
     assert needed == 2 or less < ENOUGH + 0.015
@@ -50,7 +45,6 @@ def test_so_many_replicates_decide_in_four_of_five_experiments(spread, of_equali
 def test_more_noise_needs_more_and_more_replicates_see_more(spread, replicates, of_equality, more):
     told = seen(spread, replicates, 0.95, of_equality)
     needs = [replicates_needed(noise, 0.3, 0.95, of_equality) or math.inf for noise in (spread, 1.5 * spread)]
-
     assert seen(spread, replicates + more, 0.95, of_equality) < told < seen(1.5 * spread, replicates, 0.95, of_equality)
     assert chance(spread, replicates, told, 0.95, of_equality) == pytest.approx(ENOUGH, abs=1e-3)
     assert needs[0] <= needs[1]
@@ -67,9 +61,7 @@ def test_more_noise_needs_more_and_more_replicates_see_more(spread, replicates, 
     ],
 )
 def test_a_difference_is_asked_from_the_limit(fields, difference, factor):
-    """A factor of a ratio, a difference of exponents."""
     rule = made_rule(**{"quantity": "test_loss"} | fields)
-
     assert difference_of(rule) == pytest.approx(difference)
     assert as_said(rule, difference) == pytest.approx(factor)
 
@@ -78,7 +70,6 @@ def test_what_was_estimated_is_not_asked():
     """Of sides that differ, but stay open, the need is that of equal sides with the same noise."""
     runs = [made_runs({"kan": power(1, 1.0), "mlp": power(ratio, 1.0)}, noise=0.5) for ratio in (1, 1.3)]
     verdicts = [verdict_on(one, **LOSS) for one in runs]
-
     assert [one.outcome for one in verdicts] == ["open", "open"]
     assert verdicts[0].power == verdicts[1].power
 
@@ -105,10 +96,8 @@ def test_what_was_estimated_is_not_asked():
     ],
 )
 def test_every_kind_of_line(fields, made, begins):
-    """Short, with its next move or its reason."""
     ratio = made.pop("mlp", 1.0)
     verdict = verdict_on(made_runs({"kan": power(1, 1.0), "mlp": power(ratio, 1.0)}, **made), **fields)
-
     assert verdict.outcome == "open"
     assert verdict.power.startswith(begins), verdict.power
     assert len(verdict.power) < 160
@@ -123,7 +112,6 @@ def test_the_line_is_of_what_a_rule_still_needs():
     ]
     runs = runs_of(manifest, pd.concat(tables, ignore_index=True))
     one, three = (verdict_on(runs, **LOSS, at_least=at_least) for at_least in (1, 3))
-
     assert " on xy would need" in one.power
     assert " on j0 would need" in three.power
 
@@ -160,10 +148,8 @@ def test_from_records_a_rule_is_foreseen_by_the_spread_of_its_replicates():
 
 
 def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
-    """Two sides have the noise of both; only a pilot says what an exponent hangs on."""
     manifest = made_plan(12, more=RULES)
     better, _, faster = foresee(manifest, made_table(manifest, EQUAL), noise=0.05)
-
     assert (better.source, better.is_declared) == ("a declared noise of 0.05", True)
     assert better.numbers[0].spread == pytest.approx(0.05 * math.sqrt(2))
     assert better.sentence == "the planned 12 replicates see a difference of 10 % (80 %)"
@@ -172,7 +158,6 @@ def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
 
 
 def test_a_rule_that_its_records_decide_needs_no_more():
-    """By all replicates, or by a look; a pilot decides nothing."""
     laws = {"kan": power(1, 1.0), "mlp": power(9, 1.0)}
     for looks, recorded, decided_as in (("", 12, "supported"), ("", 4, None), ("looks: [4, 12]", 4, "supported")):
         manifest = made_plan(12, more=RULES + looks)
@@ -192,9 +177,7 @@ def test_without_two_replicates_and_without_a_noise_there_are_two_next_moves():
 
 
 def test_more_replicates_are_not_promised_where_the_law_is_refused():
-    """Errors that rise with size have slopes, whose spread more replicates narrow, and no law."""
     runs = made_runs({"kan": power(1, -0.3), "mlp": power(1, 1.0)}, noise=0.1)
     verdict = verdict_on(runs, quantity="exponent", sides=("kan",), threshold=0)
-
     assert verdict.numbers[0].spread is None
     assert verdict.power.startswith("more replicates will not help: ")

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import invoke
 from judging.made_experiment import write_experiment, write_records
 from made_study import record_of
 
-from harness.cli import main
 from harness.record import publish
 from harness.spec import read_manifest
 
@@ -31,16 +30,12 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     write_experiment(tmp_path, RULES)
-    assert _harness("plan", "experiments/made.yaml").exit_code == 0
+    assert invoke("plan", "experiments/made.yaml").exit_code == 0
     return tmp_path
 
 
-def _harness(*arguments: str):
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-
-
 def _rules(*arguments: str) -> list[dict]:
-    done = _harness("power", "experiments/made.yaml", "--json", *arguments)
+    done = invoke("power", "experiments/made.yaml", "--json", *arguments)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)["rules"]
 
@@ -57,11 +52,9 @@ def _write_pilot(folder: Path, seeds: int, noise: float = NOISE) -> None:
 
 
 def test_without_records_and_without_noise_there_are_two_next_moves(here):
-    """A pilot, or a noise."""
-    done = _harness("power", "experiments/made.yaml")
+    done = invoke("power", "experiments/made.yaml")
     write_experiment(here, rules="")
-    nothing = _harness("power", "experiments/made.yaml")
-
+    nothing = invoke("power", "experiments/made.yaml")
     assert done.exit_code == nothing.exit_code == 2
     assert "train a pilot (`harness run FILE`" in done.output
     assert "give --noise 0.3" in done.output
@@ -69,14 +62,13 @@ def test_without_records_and_without_noise_there_are_two_next_moves(here):
 
 
 def test_a_pilot_of_two_seeds_is_enough(here):
-    """What it says is of the planned seeds, and of the seeds that are there; a seed in part does not count."""
     _write_pilot(here, 2)
     (here / "results" / "runs" / f"{read_manifest(here / 'results' / 'made').runs[0].run_id}.json").unlink()
-    part = _harness("power", "experiments/made.yaml")
+    part = invoke("power", "experiments/made.yaml")
     _write_pilot(here, 2)
     few, many = _rules(), _rules("--replicates", "12")
-    shown = _harness("power", "experiments/made.yaml")
-    assert _harness("keep", "experiments/made.yaml").exit_code == 0
+    shown = invoke("power", "experiments/made.yaml")
+    assert invoke("keep", "experiments/made.yaml").exit_code == 0
     shutil.rmtree(here / "results" / "runs")
 
     assert _rules() == few
@@ -87,7 +79,7 @@ def test_a_pilot_of_two_seeds_is_enough(here):
     assert of_many["half_width"] < of_few["half_width"]
     assert of_few["replicates_needed"] == of_many["replicates_needed"]
     assert "1. “is better” (from records of 2 replicates): a difference of 10 % would need" in shown.output
-    assert "`harness power experiments/made.yaml` says" in _harness("plan", "experiments/made.yaml").output
+    assert "`harness power experiments/made.yaml` says" in invoke("plan", "experiments/made.yaml").output
 
 
 def test_a_declared_noise_says_what_records_with_that_noise_say(here):
@@ -95,7 +87,6 @@ def test_a_declared_noise_says_what_records_with_that_noise_say(here):
     declared = _rules("--noise", str(NOISE))
     _write_pilot(here, 3)
     recorded = _rules()
-
     (one,), (other,) = declared[0]["numbers"], recorded[0]["numbers"]
     assert declared[0]["source"] == f"a declared noise of {NOISE}"
     assert 1 / 4 < math.log(one["half_width"]) / math.log(other["half_width"]) < 4
@@ -106,15 +97,13 @@ def test_a_declared_noise_says_what_records_with_that_noise_say(here):
 
 
 def test_a_decided_rule_is_said_to_be_decided(here):
-    """By the records of all seeds, or of a look, as verdicts say it; not by a pilot, nor with a given noise."""
-
     def decided(*arguments: str) -> list[str]:
         return [one["decided"] or "open" for one in _rules(*arguments)]
 
     write_records(here)
-    (answer,) = json.loads(_harness("verdicts", "--json").stdout)["experiments"]
+    (answer,) = json.loads(invoke("verdicts", "--json").stdout)["experiments"]
     verdicts = [one["verdict"] for one in answer["verdicts"]]
-    told = _harness("power", "experiments/made.yaml").output
+    told = invoke("power", "experiments/made.yaml").output
 
     assert {"supported", "open"} <= set(verdicts)
     assert decided() == verdicts
@@ -126,18 +115,16 @@ def test_a_decided_rule_is_said_to_be_decided(here):
             (here / "results" / "runs" / f"{planned.run_id}.json").unlink()
     assert decided() == ["open"] * 3
     write_experiment(here, RULES + "looks: [2, 3]\n")
-    assert _harness("plan", "experiments/made.yaml", "--replan").exit_code == 0
+    assert invoke("plan", "experiments/made.yaml", "--replan").exit_code == 0
     assert decided()[0] == "supported"
 
 
 def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
-    """Records go before it, and --noise before both."""
     path = here / "experiments" / "made.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "noise: 0.1\n", encoding="utf-8")
-    planned = _harness("plan", "experiments/made.yaml", "--replan")
+    planned = invoke("plan", "experiments/made.yaml", "--replan")
     of_file = _rules()
     _write_pilot(here, 2)
-
     assert "1. “is better” (from a declared noise of 0.1): a difference of 10 % would need" in planned.output
     assert [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])] == [
         *("a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5")
@@ -145,23 +132,19 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
 
 
 def test_one_seed_has_no_interval_to_foresee(here):
-    """`power` refuses it, and the plan is made."""
     path = here / "experiments" / "made.yaml"
     text = re.sub(r"seeds: \[.*\]", "seeds: [0]", path.read_text(encoding="utf-8"))
     path.write_text(text + "noise: 0.1\n", encoding="utf-8")
-    planned, power = (_harness(*command, "experiments/made.yaml") for command in (["plan", "--replan"], ["power"]))
-
+    planned, power = (invoke(*command, "experiments/made.yaml") for command in (["plan", "--replan"], ["power"]))
     assert planned.exit_code == 0, planned.output
     assert power.exit_code == 2
     assert "seeds: [0] is one seed, which has no interval; give two or more" in power.output
 
 
 def test_a_search_is_foreseen_from_a_noise():
-    """The shipped quickstart, of as many replicates as are asked for."""
     experiments = Path(__file__).parents[2] / "experiments"
-    done = _harness("power", str(experiments / "quickstart.yaml"), "--noise", "0.3", "--replicates", "12", "--json")
+    done = invoke("power", str(experiments / "quickstart.yaml"), "--noise", "0.3", "--replicates", "12", "--json")
     (rule,) = json.loads(done.stdout)["rules"]
-
     assert rule["replicates"] == 12
     assert {one["task"] for one in rule["numbers"]} == {"exp2d", "j0"}
     assert rule["sentence"].startswith("a difference of 10 % would need")

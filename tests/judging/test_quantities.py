@@ -1,7 +1,4 @@
-"""Each quantity on runs whose law is known: its number is the true one, with Student's interval over replicates.
-
-pytest tests/judging/test_quantities.py
-"""
+"""Each quantity on runs whose law is known: its number is the true one, with Student's interval over replicates."""
 
 import json
 import math
@@ -10,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from judging.made_runs import SIZES, TEXT, made_plan, made_runs, made_table, number_of, power
-from scipy.stats import ttest_1samp
+from scipy.stats import chi2, ttest_1samp
 
 from harness.judging.runs import runs_of
 from harness.planning.plan import make_plan
@@ -26,13 +23,11 @@ def near(found, truth, **tolerance):
 
 
 def test_a_ratio_of_losses_has_the_interval_of_scipy():
-    """Student's t of ln ratios at the largest size, a seed each."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0.3)
     logs = np.log(runs.table[runs.table["asked"] == 2000].pivot_table("test_loss", "seed", "arm"))
     gaps = logs["mlp"] - logs["kan"]
     number = number_of(runs, quantity="test_loss", threshold=1)
     interval = ttest_1samp(gaps, 0).confidence_interval(0.95)
-
     assert number.found.estimate == pytest.approx(math.exp(gaps.mean()))
     assert (number.found.low, number.found.high) == pytest.approx((math.exp(interval.low), math.exp(interval.high)))
     assert number.spread == pytest.approx(gaps.std(ddof=1))
@@ -58,9 +53,7 @@ def test_a_ratio_of_losses_has_the_interval_of_scipy():
     ],
 )
 def test_of_exact_power_laws_every_number_is_the_closed_form(fields, truth):
-    """Losses 1 / N and 5 / N, forty and four FLOPs a parameter."""
     found = number_of(made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0), threshold=0.5, **fields).found
-
     assert near(found, truth, abs=1e-9)
     assert found.replicates == 5
 
@@ -73,7 +66,6 @@ def test_exponents_are_recovered_from_noisy_replicates(kan, mlp):
     slopes = runs.table.assign(log=np.log(runs.table["test_loss"])).pivot_table("log", "asked", ["arm", "seed"])
     slopes = -pd.Series(np.polyfit(np.log(SIZES), slopes, 1)[0], slopes.columns)
     interval = ttest_1samp(slopes["kan"] - slopes["mlp"], 0).confidence_interval(0.95)
-
     assert found.low < kan - mlp < found.high
     assert (found.low, found.high) == pytest.approx(tuple(interval))
 
@@ -101,12 +93,10 @@ def family(law):
 
 @pytest.mark.parametrize("slope", [0.5, 1.5])
 def test_growth_is_the_power_of_the_inputs_in_the_size_that_a_loss_needs(slope):
-    """Losses d^p / N need d^p / loss."""
     loss = 4**slope / 100
     found = number_of(
         family(lambda d: power(d**slope, 1.0)), quantity="growth", sides=["kan"], at={PARAMS: loss}, most=3
     )
-
     assert near(found.found, slope)
     assert found.unit == "additive"
 
@@ -125,11 +115,9 @@ def test_a_loss_that_is_not_attained_has_no_growth():
 
 
 def test_an_exponent_is_kept_or_falls_with_the_inputs():
-    """2 / d: at 16 inputs an eighth of what it is at 2; an exponent that is refused has no ratio."""
     rule = {"quantity": "exponent_kept", "sides": ["kan"], "threshold": 0.5}
     falling = number_of(family(lambda d: power(1, 2 / d)), **rule)
     flat = number_of(family(lambda d: power(1, 1.0 if d < 16 else 0.0)), **rule)
-
     assert near(falling.found, 1 / 8)
     assert falling.outcome == "refuted"
     assert "ONE_NETWORK" in flat.found.refused
@@ -142,7 +130,6 @@ def test_of_several_arms_validation_picks_at_each_budget():
     runs = made_runs(laws, noise=0)
     truth = np.minimum(laws["mlp"](SIZES), laws["deep"](SIZES)) / laws["kan"](SIZES)
     fields = {"quantity": "test_loss", "sides": ["kan", ["mlp", "deep"]], "threshold": 1}
-
     assert [number_of(runs, **fields, at={PARAMS: at}).found.estimate for at in SIZES] == pytest.approx(truth)
     unmatched = runs_of(runs.manifest, runs.table.assign(asked=np.nan))
     assert "there is no best of them" in number_of(unmatched, **fields).found.refused
@@ -206,7 +193,6 @@ def of_networks(values, column, recipe):
     ],
 )
 def test_columns_of_special_training_are_values_and_ratios(quantity, recipe, column):
-    """Of one side the geometric mean, of two sides the ratio, over `published` if that is given."""
     values = {"kan": [1.0, 2.0, 4.0, 2.0], "mlp": [30.0, 40.0, 10.0, 20.0]}
     runs = of_networks(values, column, recipe)
     (kan, mlp), rule = (np.log(own) for own in values.values()), {"quantity": quantity, "threshold": 1}
@@ -215,7 +201,6 @@ def test_columns_of_special_training_are_values_and_ratios(quantity, recipe, col
         found = number_of(runs, **rule, **fields).found
         low, high = np.exp(ttest_1samp(logs, 0).confidence_interval(0.95))
         assert (found.estimate, found.low, found.high) == pytest.approx((np.exp(logs.mean()), low, high))
-
     plain = runs_of(runs.manifest, runs.table.assign(recipe=AT_ONCE))
     assert "was not trained with" in number_of(plain, **rule).found.refused
     zero = runs_of(runs.manifest, runs.table.assign(**{column: 0}))
@@ -223,33 +208,40 @@ def test_columns_of_special_training_are_values_and_ratios(quantity, recipe, col
 
 
 def test_networks_of_other_training_have_no_part_in_it():
-    """A series in phases and one that had all data at once."""
     runs = of_networks({"kan": [2.0, 3.0]}, "forgetting", PHASED)
     at_once = runs.table.assign(forgetting=np.nan, recipe=AT_ONCE, series="kan phases=null", cell=99)
     both = runs_of(runs.manifest, pd.concat([runs.table, at_once], ignore_index=True))
     rule = {"quantity": "forgetting", "sides": ["kan"], "most": 3}
-
     assert number_of(both, **rule).found == number_of(runs, **rule).found
 
 
+EDGES_BY_SEED = {"quantity": "edges_by_seed", "sides": ["kan"], "threshold": 1}
+
+
+def test_the_spread_of_edges_has_the_interval_of_chi_squared():
+    """(n - 1) s^2 over its quantiles; that of one seed is refused."""
+    counts = [5.0, 8.0, 13.0, 4.0]
+    found = number_of(of_networks({"kan": counts}, "active_edges", SPARSE), **EDGES_BY_SEED).found
+    squares = 3 * np.log(counts).var(ddof=1)
+    assert found.estimate == pytest.approx(np.log(counts).std(ddof=1))
+    assert (found.low, found.high) == pytest.approx(tuple(np.sqrt(squares / chi2.ppf([0.975, 0.025], 3))))
+    one = number_of(of_networks({"kan": [5.0]}, "active_edges", SPARSE), **EDGES_BY_SEED)
+    assert "ONE_REPLICATE" in one.found.refused
+
+
+@pytest.mark.nightly
 def test_the_spread_of_edges_is_held_by_its_interval_as_often_as_it_says():
-    """The interval of chi-squared, over 400 experiments of four seeds; and that of one seed is refused."""
     rng, held = np.random.default_rng(5), 0
-    rule = {"quantity": "edges_by_seed", "sides": ["kan"], "threshold": 1}
     for _ in range(400):
         runs = of_networks({"kan": np.exp(rng.normal(2, 0.3, 4))}, "active_edges", SPARSE)
-        found = number_of(runs, **rule).found
+        found = number_of(runs, **EDGES_BY_SEED).found
         held += found.low < 0.3 < found.high
-
     assert held == pytest.approx(0.95 * 400, abs=3 * np.sqrt(400 * 0.95 * 0.05))
-    assert "ONE_REPLICATE" in number_of(of_networks({"kan": [5.0]}, "active_edges", SPARSE), **rule).found.refused
 
 
 def test_a_network_of_another_size_stands_for_none():
-    """The rule names a size, 1 % more or less."""
     runs = made_runs({"kan": power(1, 1.0)})
     rule = {"quantity": "network_loss", "sides": ["kan"], "within": 1.7, "published": 1 / 700}
-
     assert "no network of kan has 700 params.trainable here; they have 30 to 2,000" in (
         number_of(runs, **rule, at={PARAMS: 700}).found.refused
     )
@@ -283,13 +275,11 @@ def test_what_the_data_do_not_carry_is_refused_with_the_reason(fields, change, s
     """A sentence, never an error, and the rule is open."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)})
     number = number_of(runs_of(runs.manifest, change(runs.table)), **{"quantity": "test_loss", "threshold": 1} | fields)
-
     assert number.outcome == "open"
     assert number.found.refused.startswith(said) or said in number.found.refused
 
 
 def test_a_few_diverged_runs_leave_the_replicates_that_both_sides_have():
-    """One of six may be lost at a size, and its replicate is won by the other side; more refuse the number."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, seeds=6)
 
     def found(**lost):
@@ -308,6 +298,5 @@ def test_a_bound_decides_nothing():
     """The MLP never comes to the KAN's loss at the largest size."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, noise=0)
     number = number_of(runs, quantity="multiplier", threshold=1)
-
     assert number.outcome == "open"
     assert number.found.bound == ("at least", pytest.approx(1.0))

@@ -68,19 +68,15 @@ def study(own, tmp_path_factory) -> Study:
 
 
 def test_arms_are_matched_on_the_convention_and_records_count_by_it(study):
-    """Its budgets are met; what was trained is half of what shared_dense counts, but for the optimiser's own part."""
     for cell in study.manifest.cells:
         assert cell.counts["flops_forward.fused_add"] == pytest.approx(cell.asked, rel=0.1)
     own = 2 * (study.table["flops_train.fused_add"] - study.table["flops_train.part_optimizer"])
     shared = study.table["flops_train.shared_dense"] - study.table["flops_train.part_optimizer"]
-
     assert (own / shared).between(0.97, 1).all()
 
 
 def test_the_rules_come_to_their_verdicts(study):
-    """The one is supported and the other, with the arms changed round, refuted, on the measured losses alone."""
     supported, refuted = judge_all(study.manifest, study.table)
-
     assert [supported.outcome, refuted.outcome] == ["supported", "refuted"]
     assert {supported.axis, refuted.axis} == {"flops_forward.fused_add"}
     assert supported.words == (
@@ -90,7 +86,6 @@ def test_the_rules_come_to_their_verdicts(study):
 
 
 def test_laws_figures_tables_and_pairs_have_its_words(study):
-    """Of both kinds of count, where tables of words stood before."""
     fits = fit_table(study.table)
     assert {"flops_forward.fused_add", "flops_train.fused_add"} <= {one.axis for one in fits}
     labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, study.table, fits).axes]

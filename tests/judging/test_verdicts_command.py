@@ -1,7 +1,4 @@
-"""`harness verdicts`: judged by the frozen plan, told where there is nothing to judge, kept.
-
-pytest tests/judging/test_verdicts_command.py
-"""
+"""`harness verdicts`: judged by the frozen plan, told where there is nothing to judge, kept."""
 
 import json
 import re
@@ -10,10 +7,9 @@ from typing import get_args
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import invoke
 from judging.made_experiment import RULES, write_experiment, write_records
 
-from harness.cli import main
 from harness.judging.answer import NOT_RUN
 from harness.judging.found import Outcome
 from harness.record import store
@@ -28,23 +24,17 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def _harness(*arguments: str):
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-
-
 def _verdicts(*arguments: str) -> list[dict]:
-    done = _harness("verdicts", "--json", *arguments)
+    done = invoke("verdicts", "--json", *arguments)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)["experiments"]
 
 
 def test_before_anything_ran_every_rule_is_not_run(here):
-    """Without a plan, and with a plan without records, the command that trains is the next move."""
     (before,) = _verdicts()
-    _harness("plan", "experiments/made.yaml")
+    invoke("plan", "experiments/made.yaml")
     write_records(here, leave_out=5)
     (part,) = _verdicts()
-
     assert [one["verdict"] for one in before["verdicts"]] == ["not run"] * 2
     assert (before["why"], before["command"]) == ("no plan, no runs", "harness run experiments/made.yaml")
     assert [one["verdict"] for one in part["verdicts"]] == ["not run"] * 2
@@ -54,9 +44,8 @@ def test_before_anything_ran_every_rule_is_not_run(here):
 def test_a_folder_of_set_fields_is_of_no_scale(here):
     """Its name does not say which values were set, so the next move names no file; the folder of a scale does."""
     for options in (("--scale", "short"), ("--scale", "short", "--set", "seeds=[4]")):
-        _harness("plan", "experiments/made.yaml", *options)
+        invoke("plan", "experiments/made.yaml", *options)
     ((of_scale,), (of_set,)) = (_verdicts(f"results/{name}") for name in ("made-short", "made-short+seeds=4"))
-
     assert of_scale["command"] == "harness run experiments/made.yaml --scale short"
     assert of_set["command"] == "harness run FILE"
 
@@ -64,22 +53,19 @@ def test_a_folder_of_set_fields_is_of_no_scale(here):
 @pytest.fixture
 def whole(here) -> Path:
     """The same with all records."""
-    _harness("plan", "experiments/made.yaml")
+    invoke("plan", "experiments/made.yaml")
     write_records(here)
     return here
 
 
 def test_the_page_says_what_each_verdict_means(here):
-    """Every word that can stand in its column of verdicts is explained at its top."""
-    _harness("verdicts")
+    invoke("verdicts")
     top, _, _ = (here / "results" / "verdicts.html").read_text(encoding="utf-8").partition("</header>")
-
     explained = {word.lower() for word in re.findall(r"<strong>(.+?)</strong>", top)}
     assert explained >= {*get_args(Outcome), NOT_RUN}
 
 
 def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
-    """The verdict, its numbers, the commit of the records, each read once; that seconds are not measured, and how."""
     read = []
     monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
     (answer,) = _verdicts("experiments/made.yaml")
@@ -89,7 +75,7 @@ def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
     assert answer["notes"] == []
     assert answer["commits"] == ["c0ffee" * 6 + "c0ff (dirty)"]
     assert _verdicts("results/made") == [answer | {"file": "experiments/made.yaml"}]
-    shown = _harness("verdicts").output
+    shown = invoke("verdicts").output
     assert "the first scales faster" in shown
     for verdict in answer["verdicts"]:
         assert verdict["numbers"][0]["words"] in re.sub(r"\s+", " ", shown)
@@ -99,10 +85,8 @@ def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
 
 
 def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole):
-    """The file's new threshold is not taken, and the difference is told."""
     write_experiment(whole, RULES.replace("threshold: 0,", "threshold: 9,"))
     (answer,) = _verdicts()
-
     assert answer["verdicts"][0]["decide"]["threshold"] == 0
     assert answer["verdicts"][0]["verdict"] == "supported"
     assert "judged by the plan as it was frozen" in answer["notes"][0]
@@ -112,21 +96,17 @@ def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole
 def test_rules_that_the_plan_has_not_are_no_rules_yet(here):
     """A file that got its first rules after its plan: the next move takes them in."""
     write_experiment(here, rules="")
-    assert _harness("plan", "experiments/made.yaml").exit_code == 0
+    assert invoke("plan", "experiments/made.yaml").exit_code == 0
     write_experiment(here)
-
-    asked = _harness("verdicts", "experiments/made.yaml")
-
+    asked = invoke("verdicts", "experiments/made.yaml")
     assert asked.exit_code == 2
     assert "`harness run experiments/made.yaml --replan` takes it in" in " ".join(asked.output.split())
 
 
 def test_a_scale_has_its_own_plan(whole):
-    """Other runs, other folder; a scale that no file has is answered."""
     (short,) = _verdicts("--scale", "short")
-    none = _harness("verdicts", "--scale", "shrt")
-    named = _harness("verdicts", "experiments/made.yaml", "--scale", "shrt")
-
+    none = invoke("verdicts", "--scale", "shrt")
+    named = invoke("verdicts", "experiments/made.yaml", "--scale", "shrt")
     assert (short["name"], short["command"]) == ("made-short", "harness run experiments/made.yaml --scale short")
     assert none.exit_code == named.exit_code == 2
     assert "no file with a `decide:` and a scale shrt here" in none.output
@@ -134,22 +114,18 @@ def test_a_scale_has_its_own_plan(whole):
 
 
 def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
-    """The other experiments are judged all the same."""
     record = next((whole / "results" / "runs").glob("*.json"))
     record.write_text(record.read_text().replace('"evaluations": 100', '"evaluations": 1'))
-    done = _harness("verdicts", "--json")
+    done = invoke("verdicts", "--json")
     (answer,) = json.loads(done.stdout)["experiments"]
-
     assert done.exit_code == 3
     assert record.stem in answer["why"]
     assert [one["verdict"] for one in answer["verdicts"]] == ["not run"] * 2
 
 
 def test_verdicts_that_cannot_be_written_are_shown(whole):
-    """What is in the way is named after the verdicts."""
     (whole / "results" / "verdicts.json").mkdir()
-    done = _harness("verdicts", "experiments/made.yaml")
-
+    done = invoke("verdicts", "experiments/made.yaml")
     assert done.exit_code == 2
     assert "the first scales faster" in done.stdout
     assert "verdicts.json: Is a directory" in done.stderr
@@ -159,7 +135,7 @@ def test_what_makes_the_table_is_kept(whole):
     """Page, numbers and runs lie in results/verdicts; keeping again replaces, and a README lists what is there."""
     kept, answer = (whole / "results" / name for name in ("verdicts", "made/answer.json"))
     for _ in range(2):
-        assert _harness("verdicts", "--keep").exit_code == 0
+        assert invoke("verdicts", "--keep").exit_code == 0
         made = json.loads((kept / "made" / "answer.json").read_text(encoding="utf-8"))
         assert made["verdicts"] == _verdicts()[0]["verdicts"]
         answer.write_text(json.dumps(made | {"verdicts": []}), encoding="utf-8")  # as after new records
@@ -178,15 +154,14 @@ def test_what_makes_the_table_is_kept(whole):
 
 
 def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
-    """On the terminal, on all pages, in the README of what is kept and for scripts; older kept verdicts have none."""
     fields = "quantity: exponent, sides: [kan, mlp], threshold: 0.4, matters: 0.03, at_least: 1"
     write_experiment(here, f"decide:\n  - {{claim: by 0.4, {fields}}}\n")
-    _harness("plan", "experiments/made.yaml")
+    invoke("plan", "experiments/made.yaml")
     write_records(here)
     (answer,) = _verdicts("--keep")
     kept = here / "results" / "verdicts"
     line = answer["verdicts"][0]["power"]
-    shown, explained = _harness("verdicts").output, _harness("run", "experiments/made.yaml", "--explain").output
+    shown, explained = invoke("verdicts").output, invoke("run", "experiments/made.yaml", "--explain").output
     pages = [here / "results" / "verdicts.html", kept / "verdicts.html", here / "results" / "made" / "report.html"]
 
     assert answer["verdicts"][0]["verdict"] == "open"
@@ -198,16 +173,15 @@ def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
     assert f"- by 0.4: A {line[2:]}." in (kept / "README.md").read_text(encoding="utf-8")
     for path in (kept / "made" / "verdicts.json", kept / "verdicts.json"):
         path.write_text(path.read_text(encoding="utf-8").replace('"power":', '"older":'), encoding="utf-8")
-    assert _harness("verdicts", "--keep").exit_code == 0
+    assert invoke("verdicts", "--keep").exit_code == 0
 
 
 def test_nothing_to_judge_or_to_keep_is_an_answer(here):
     """A file without rules, a folder without files, nothing that was judged: a sentence and the next move."""
-    nothing = _harness("verdicts", "--keep")
+    nothing = invoke("verdicts", "--keep")
     write_experiment(here, rules="")
-    asked, empty = _harness("verdicts", "experiments/made.yaml"), _harness("verdicts")
-    absent = _harness("verdicts", "experiments/maid.yaml")
-
+    asked, empty = invoke("verdicts", "experiments/made.yaml"), invoke("verdicts")
+    absent = invoke("verdicts", "experiments/maid.yaml")
     assert nothing.exit_code == 3
     assert "nothing to keep" in nothing.output
     assert [one.exit_code for one in (asked, empty, absent)] == [2, 2, 2]

@@ -1,7 +1,4 @@
-"""`harness compare FILE A B`: who is better at a budget, under every convention, in numbers and in a figure.
-
-pytest tests/judging/test_versus.py
-"""
+"""`harness compare FILE A B`: who is better at a budget, under every convention, in numbers and in a figure."""
 
 import json
 from pathlib import Path
@@ -63,9 +60,7 @@ def test_a_budget_in_seconds_is_that_of_the_network_that_takes_so_long(runs, at_
 
 
 def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs):
-    """At equal parameters all sizes; at equal FLOPs those of the KAN up to a tenth of the MLP's largest."""
     found = {line.axis: line for line in lines(runs, VersusRequest(SIDES, "params.trainable"))}
-
     assert list(found) == list(RATIOS)
     assert found["params.trainable"].x == pytest.approx(SIZES)
     flops = found["flops_train.shared_dense"]
@@ -76,7 +71,6 @@ def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs)
 
 
 def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
-    """Every mark is drawn once; both sides are named, and the budget is marked."""
     asked = VersusRequest(SIDES, "params.trainable", 100.0)
     curves = lines(runs, asked)
     figure = versus_figure(asked, curves, named_styles([asked.first, asked.second]))
@@ -96,7 +90,6 @@ def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
 
 
 def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
-    """A task whose arms share no size has no panel; two others have."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, tasks="[xy, exp2d, j0]")
     tiny = (runs.table["task"] == "j0") & (runs.table["arm"] == "kan")
     runs = runs_of(
@@ -104,7 +97,6 @@ def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
     )
     asked = VersusRequest(SIDES, "params.trainable")
     figure = versus_figure(asked, lines(runs, asked), named_styles([asked.first, asked.second]))
-
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["xy", "exp2d"]
 
 
@@ -128,7 +120,6 @@ def _compare(folder: Path, *arguments: str):
 
 
 def test_the_command_says_and_draws_who_is_better(folder):
-    """The answer in a table, and as JSON and a figure in the experiment's folder."""
     shown = _compare(folder, "kan", "mlp", "--axis", "params", "--at", "300", "--level", "0.9", "--explain")
     data = json.loads((folder / "results" / "made" / "compare_kan_mlp.json").read_text())
 
@@ -163,30 +154,24 @@ def test_the_command_says_and_draws_who_is_better(folder):
     ],
 )
 def test_a_mistake_is_a_sentence_with_the_next_move(folder, arguments, said):
-    """Names with the nearest spelling, budgets with the range that both have, options that are for tables."""
     done = _compare(folder, *arguments)
-
     assert done.exit_code == 2
     assert said in done.output
 
 
 def test_options_of_experiments_are_not_for_tables(folder):
-    """A table of runs has no budget axis."""
     table = folder / "runs.csv"
     table.write_text("params,rmse,by\n1,2,a\n")
     done = CliRunner().invoke(
         main, ["compare", str(table), "a", "b", "--x", "params", "--y", "rmse", "--axis", "params"]
     )
-
     assert done.exit_code == 2
     assert "--axis is for experiments" in done.output
 
 
 def test_of_several_arms_the_best_by_validation_stands_for_all():
-    """A line of the best at each budget: here that of the arm whose validation loss is the least at every size."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0), "deep": power(8, 1.0)}, noise=0)
     asked = VersusRequest(sides(runs, "kan", "MLP=deep, mlp"), "params.trainable", 200.0)
-
     assert (asked.second, asked.sides[1].names) == ("MLP", ("deep", "mlp"))
     alone = VersusRequest(SIDES, "params.trainable", 200.0)
     assert [one.ratio.estimate for one in versus(runs, asked)] == [one.ratio.estimate for one in versus(runs, alone)]
@@ -197,18 +182,14 @@ def test_of_several_arms_the_best_by_validation_stands_for_all():
 
 
 def test_the_name_of_a_series_is_taken_as_it_stands():
-    """It may have an equals sign in it."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
     runs = runs_of(runs.manifest, runs.table.replace({"series": {"kan": "kan order=2"}}))
-
     assert sides(runs, "kan order=2", "mlp")[0] == Side("kan order=2", ("kan order=2",))
 
 
 def test_a_task_that_one_arm_cannot_meet_is_left_out():
-    """All of an arm's cells may be infeasible on a task: the others are compared."""
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, tasks="[xy, exp2d]")
     table = runs.table[(runs.table["task"] == "xy") | (runs.table["arm"] == "kan")]
-
     assert {line.task for line in lines(runs_of(runs.manifest, table), VersusRequest(SIDES, "params.trainable"))} == {
         "xy"
     }

@@ -1,5 +1,7 @@
 """The winners of replicates: at each budget the run that validation picks among all that fit it."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from harness.judging.runs import runs_of
 from harness.judging.winners import reported
 from harness.planning.plan import make_plan
 from harness.show.tables.headline import other_pairs
-from harness.spec import parse_experiment
+from harness.spec import Manifest, parse_experiment
 
 TEXT = """
 question: which?
@@ -29,13 +31,17 @@ search: {runs: 6, replicates: 4, cap: {flops_train.shared_dense: [2.0e+7, 5.0e+7
 decide:
   - {claim: a, quantity: test_loss, sides: [kan, [mlp, spline_mlp]], threshold: 1, at_least: 1}
 """
-PLAN = make_plan(parse_experiment(TEXT, "which.yaml"), "which")
 FLOPS = "flops_train.shared_dense"
 
 
-def made_runs(rng, diverged=0.1, plan=PLAN):
+@cache
+def searched() -> Manifest:
+    return make_plan(parse_experiment(TEXT, "which.yaml"), "which")
+
+
+def made_runs(rng, diverged=0.1, plan=None):
     """A table of all runs of the plan with losses that are made up; some diverged."""
-    rows = []
+    rows, plan = [], plan or searched()
     for one in plan.runs:
         cell = plan.cells[one.cell]
         validation = float(np.exp(rng.normal(-np.log(cell.asked), 1.0)))
@@ -76,8 +82,8 @@ def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
     So it is without a search: a seed that lacks a run is not read.
     """
     lacking = runs.drop(runs.index[(runs["seed"] == 2) & (runs["trial"] == 1)][:1])
-    pd.testing.assert_frame_equal(reported(PLAN, lacking), reported(PLAN, runs[runs["seed"] != 2]))
-    assert reported(PLAN, runs[runs["trial"] > 0]).empty
+    pd.testing.assert_frame_equal(reported(searched(), lacking), reported(searched(), runs[runs["seed"] != 2]))
+    assert reported(searched(), runs[runs["trial"] > 0]).empty
     plain = made_plan(3)
     table = made_table(plain, dict.fromkeys(("kan", "mlp", "deep"), power(1, 1.0)))
     pd.testing.assert_frame_equal(reported(plain, table), table)
@@ -91,7 +97,6 @@ def test_a_look_reads_the_winners_of_its_replicates(recorded, reached, waits_for
     runs = made_runs(np.random.default_rng(1), diverged=0.0)
     runs = runs[(runs["seed"] < recorded) | ((runs["seed"] == recorded) & (runs["trial"] > 0))]
     (verdict,) = judge_all(plan, reported(plan, runs))
-
     assert verdict.outcome == "open"
     assert verdict.effort == 6
     assert verdict.numbers[0].look.replicates == reached
@@ -104,8 +109,7 @@ def runs():
 
 
 def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs):
-    """On the matched axis by the size that was asked, on others by what a run cost; arms of a side share its runs."""
-    table = reported(PLAN, runs)
+    table = reported(searched(), runs)
     of_side = {"kan": (("kan", 6),), "the best of mlp, spline_mlp": (("mlp", 3), ("spline_mlp", 3))}
     checked = 0
     for row in table.to_dict("records"):
@@ -127,15 +131,14 @@ def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs):
 
 def test_a_larger_budget_never_leaves_less_to_choose_from(runs):
     """So the validation loss of a side in a replicate never rises with the budget."""
-    table = reported(PLAN, runs)
+    table = reported(searched(), runs)
     for _, of_replicate in table.groupby(["series", "won_on", "seed"]):
         losses = of_replicate.sort_values("asked")["val_loss"].dropna().to_numpy()
         assert (np.diff(losses) <= 0).all()
 
 
 def test_budgets_of_work_are_the_caps_or_what_every_side_can_spend(runs):
-    """On the axis of the cap they are the caps; on another each replicate of each side has a run at the smallest."""
-    table = reported(PLAN, runs)
+    table = reported(searched(), runs)
     assert sorted(set(table.loc[table["won_on"] == FLOPS, "asked"])) == [2e7, 5e7, 1.2e8]
     local = table[table["won_on"] == "flops_train.local_min"]
     assert local["asked"].nunique() == 3
@@ -146,7 +149,7 @@ def test_budgets_of_work_are_the_caps_or_what_every_side_can_spend(runs):
 def test_the_effort_of_all_runs_is_the_answer(runs):
     """The ratio at the largest size is that of the effort curve at all runs; the headline shows both."""
     every = made_runs(np.random.default_rng(1), diverged=0.0)
-    found = main_headline(PLAN, reported(PLAN, every), every)
+    found = main_headline(searched(), reported(searched(), every), every)
     assert isinstance(found, Headline)
     assert [one.runs for one in found.efforts] == [1, 2, 4, 6]
     largest = found.reading("exp2d", "params.trainable", "largest").ratio
@@ -162,8 +165,7 @@ def test_how_many_runs_come_near_to_the_best_is_counted_in_each_replicate():
     is_kan, losses = every["arm"] == "kan", every["trial"].map(dict(enumerate([1, 9, 20, 20, 20, np.nan])))
     every.loc[is_kan, "val_loss"] = every.loc[is_kan, "test_loss"] = losses[is_kan]
     every.loc[is_kan & losses.isna(), "status"] = "diverged"
-    found = main_headline(PLAN, reported(PLAN, every), every)
-
+    found = main_headline(searched(), reported(searched(), every), every)
     assert isinstance(found, Headline)
     assert [one.share for one in found.near_the_best if one.side == "kan"] == [pytest.approx(2 / 6)]
 
@@ -188,7 +190,6 @@ def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winn
 
 
 def test_an_exponent_is_the_mean_of_the_replicates_own():
-    """Each replicate gives a slope; the difference has Student's interval, as scipy has it."""
     rng = np.random.default_rng(5)
     text = TEXT.replace("[mlp, spline_mlp]", "mlp").replace("[60, 130, 280]", "[60, 280, 1200]")
     plan = make_plan(parse_experiment(text, "which.yaml"), "which")
@@ -199,8 +200,10 @@ def test_an_exponent_is_the_mean_of_the_replicates_own():
         for row in every.itertuples()
     ]
     every = every.assign(val_loss=exact, test_loss=exact)
-    rule = PLAN.experiment.decide[0].model_copy(
-        update={"quantity": "exponent", "sides": ("kan", "mlp"), "threshold": 0, "level": 0.9}
+    rule = (
+        searched()
+        .experiment.decide[0]
+        .model_copy(update={"quantity": "exponent", "sides": ("kan", "mlp"), "threshold": 0, "level": 0.9})
     )
     (number,) = judge(rule, runs_of(plan, reported(plan, every))).numbers
 
@@ -215,7 +218,6 @@ def test_an_exponent_is_the_mean_of_the_replicates_own():
 @pytest.mark.parametrize("effort", [None, 2])
 @pytest.mark.parametrize("sides", [("kan",), ("kan", "mlp")])
 def test_one_network_that_wins_at_all_budgets_carries_no_law_at_any_effort(sides, effort):
-    """Means over subsets of the runs differ from budget to budget all the same."""
     text = TEXT.replace("[mlp, spline_mlp]", "mlp").replace("[60, 130, 280]", "[60, 280, 1200]")
     plan = make_plan(parse_experiment(text, "which.yaml"), "which")
     every = made_runs(np.random.default_rng(6), diverged=0.0, plan=plan)
@@ -224,12 +226,10 @@ def test_one_network_that_wins_at_all_budgets_carries_no_law_at_any_effort(sides
     every = every.assign(**losses)
     rule = plan.experiment.decide[0].model_copy(update={"quantity": "exponent", "sides": sides, "effort": effort})
     (number,) = judge(rule, runs_of(plan, reported(plan, every), every)).numbers
-
     assert "ONE_NETWORK" in number.found.refused
 
 
 def test_other_pairs_of_the_file_have_a_line_each():
-    """The first pair of `compare` is the headline; of the others there is the ratio at the largest size."""
     text = TEXT[: TEXT.index("decide:")] + "compare: [[mlp, kan], [kan, spline_mlp]]\n"
     plan = make_plan(parse_experiment(text, "which.yaml"), "which")
     every = made_runs(np.random.default_rng(7), diverged=0.0, plan=plan)
@@ -257,5 +257,5 @@ def test_among_failures_no_effort_has_a_leader():
     every = made_runs(np.random.default_rng(8), diverged=0.0)
     for constant, refused in ((1e-9, True), (1e9, False)):
         table = every.assign(**{CONSTANT: constant})
-        found = main_headline(PLAN, reported(PLAN, table), table)
+        found = main_headline(searched(), reported(searched(), table), table)
         assert {one.ratio.is_refused_by("WORSE_THAN_CONSTANT") for one in found.efforts} == {refused}

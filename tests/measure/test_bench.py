@@ -51,7 +51,6 @@ def _timed(runs):
 
 @pytest.mark.parametrize("engine", ["fused", pytest.param("torch", marks=pytest.mark.nightly)])
 def test_everything_that_runs_do_is_timed_once(engine):
-    """Each distinct shape and move, seeds and gains together; then all these runs have seconds."""
     extended = Recipe(
         optimizer=LBFGS,
         max_evaluations=50,
@@ -98,7 +97,6 @@ def test_much_larger_shapes_take_longer():
         [_run(network, recipe, points=points) for network in (KAN, MLP, wide) for points in (100, 3000)]
     )
     kan, kan_3000, mlp, mlp_3000, of_wide, _ = (row.seconds_per_evaluation for row in solo)
-
     assert kan_3000 > kan
     assert mlp_3000 > mlp
     assert of_wide > mlp
@@ -113,18 +111,15 @@ def test_an_evaluation_of_a_phase_is_timed_on_its_share_of_the_points():
     solo, _, _ = _timed(
         [_run(MLP, recipe, points=40_000) for recipe in (whole, whole.model_copy(update={"phases": 40}))]
     )
-
     assert [row.shape.samples for row in solo] == [40_000, 1000]
     assert solo[1].seconds_per_evaluation < solo[0].seconds_per_evaluation / 5
     assert solo[1].flops_per_evaluation < solo[0].flops_per_evaluation / 30
 
 
 def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
-    """In the engine and dtype that is asked for."""
     for engine, dtype in (("fused", "float64"), ("torch", "float32")):
         runs = standard_runs(engine, dtype)
         kinds = {(run.network.family, run.recipe.optimizer.name) for run in runs}
-
         assert len(kinds) == 6
         assert {(run.engine, run.dtype) for run in runs} == {(engine, dtype)}
         assert all(run.recipe.grid_updates and run.recipe.grid_extension for run in runs if run.network.family == "kan")
@@ -132,14 +127,11 @@ def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
 
 @pytest.mark.nightly
 def test_a_run_takes_time_whatever_it_trains():
-    """Samples, curve and record are what a tiny run takes."""
     compile_kernels(lambda message: None)
-
     assert 0 < bench_run("fused", "float64", progress=lambda done, total: None) < math.inf
 
 
 def test_what_is_said_of_the_torch_engine_is_so():
-    """Analysis imports no engine, so it repeats this number."""
     assert cost.SMALLEST_ENSEMBLE == torch_engine.SMALLEST_ENSEMBLE
 
 

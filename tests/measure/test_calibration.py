@@ -3,9 +3,11 @@
 import importlib
 import json
 import sys
+from functools import cache
 from typing import get_args
 
 import pytest
+from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.base.errors import HarnessError
 from harness.count import run_work, training_flops
@@ -33,47 +35,27 @@ from harness.spec import (
     Adam,
     GridExtension,
     GridUpdates,
-    KanShape,
     Lbfgs,
     LevenbergMarquardt,
-    MlpShape,
-    Recipe,
     RunSpec,
     SplineMlpShape,
-    Task,
     sealed,
 )
-from harness.tasks import resolve
 
-KAN = KanShape(shape=(2, 5, 1), grid=20)
-MLP = MlpShape(shape=(2, 10, 10, 1))
-LBFGS, ADAM = Lbfgs(name="lbfgs"), Adam(name="adam")
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
 
 
-def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", **recipe) -> RunSpec:
-    return RunSpec(
-        task=resolve(Task(target="exp2d", train_points=points)),
-        network=network,
-        recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **recipe),
-        seed=0,
-        engine=engine,
-    )
-
-
 def a_row(run: RunSpec, seconds: float) -> SoloRow:
-    return SoloRow(
-        shape=shape_of(run, run.network),
-        seconds_per_evaluation=seconds,
-        interquartile_seconds=0.0,
-        repeats=5,
-        flops_per_evaluation=1e6,
-        bytes_per_evaluation=8,
-    )
+    (row,) = solo_rows(run, seconds)
+    return row
 
 
 KNOTS = KnotRow(move=KnotMove(network=KAN, points=1000, refined=False), seconds=1e-3, flops=1e6)
-CALIBRATION: Calibration = calibrate("torch", "float64", 0.01, [a_row(a_run(), 1e-3)], [KNOTS])
+
+
+@cache
+def calibration() -> Calibration:
+    return calibrate("torch", "float64", 0.01, [a_row(a_run(), 1e-3)], [KNOTS])
 
 
 # --------------------------------------------------------------------------------------------------------------- rates
@@ -81,7 +63,6 @@ def test_the_rate_that_made_the_times_is_found():
     """Times that are exactly of the form give both numbers back, as closely as the grid is."""
     for seconds, speed in ((1e-3, 3e9), (3e-6, 2e10), (0.0, 1e9)):
         rate = fit_rate([(flops, seconds + flops / speed) for flops in (1e4, 1e5, 1e6, 1e7, 1e8)])
-
         assert rate.seconds == pytest.approx(seconds, rel=0.1, abs=1e-6)
         assert rate.flops_per_second == pytest.approx(speed, rel=0.1)
 
@@ -91,14 +72,11 @@ def test_cheap_shapes_count_as_much_as_dear_ones():
     rows = []
     for flops in (1e4, 1e6, 1e8):
         rows += [(flops, 2 * flops / 1e9), (flops, flops / 1e9 / 2)]
-
     assert fit_rate(rows).flops_per_second == pytest.approx(1e9, rel=0.1)
 
 
 def test_one_row_has_a_rate():
-    """It gives its own time back."""
     rate = fit_rate([(1e6, 1e-3)])
-
     assert rate.seconds + 1e6 / rate.flops_per_second == pytest.approx(1e-3, rel=0.1)
 
 
@@ -170,7 +148,6 @@ def own(tmp_path, monkeypatch):
 
 
 def test_every_field_of_an_own_optimiser_costs_time_unless_it_says_which_do(own):
-    """Without `timing` only the learning rate is free; with it, all that it doesn't name."""
     for timing, names in (("", {"memory", "damping"}), ('timing = ("memory",)', {"memory"}), ("timing = ()", set())):
         kind = own(timing)
         (name,) = get_args(kind.model_fields["name"].annotation)
@@ -179,7 +156,6 @@ def test_every_field_of_an_own_optimiser_costs_time_unless_it_says_which_do(own)
         shapes = {
             field: shape_of(a_run(optimizer=kind(name=name, **{field: value})), KAN) for field, value in others.items()
         }
-
         assert {field for field, shape in shapes.items() if shape != shape_of(a_run(optimizer=plain), KAN)} == names
 
 
@@ -190,15 +166,12 @@ def test_own_optimisers_with_another_memory_have_other_seconds(own):
     few, many, other = (a_run(optimizer=kind(name=name, memory=memory)) for memory in (5, 500, 50))
     faster = a_run(optimizer=kind(name=name, memory=500, learning_rate=1.0))
     machine = timed(calibrate("torch", "float64", 0.01, [a_row(few, 1.0), a_row(many, 8.0)], [KNOTS]))
-
     assert [run_seconds(machine, run, [10]) for run in (few, many, faster, other)] == [10, 80, 80, None]
 
 
 def test_edited_code_of_an_own_optimiser_is_timed_anew(own):
-    """Even where it says that none of its fields cost time."""
     one, other = own("timing = ()"), own("timing = ()", edit="# faster now")
     sources = [kind(name=get_args(kind.model_fields["name"].annotation)[0]).timed_by(KAN) for kind in (one, other)]
-
     assert sources[0] != sources[1]
 
 
@@ -210,7 +183,6 @@ def test_a_timing_that_names_no_field_is_refused(own):
 
 
 def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
-    """Updates at every grid, one more before each refinement, and refinements: their FLOPs are those of the run."""
     for network in (KAN, SplineMlpShape(shape=(2, 5, 5, 1), grid=20)):
         run = a_run(
             network,
@@ -220,16 +192,13 @@ def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
         works = run_work(run.network, run.recipe, run.task)
         moves = [knot_moves(work) for work in works]
         flops = sum(times * move_flops(move) for of_stage in moves for move, times in of_stage.items())
-
         assert [sum(of_stage.values()) for of_stage in moves] == [3 + 1, 2 + 1 + 1, 2 + 1]
         assert flops == training_flops(works, LBFGS)["flops_train.part_knots"]
     assert not any(map(knot_moves, run_work(MLP, a_run(grid_updates=GridUpdates()).recipe, a_run().task)))
 
 
 def test_what_is_timed_again_replaces_its_older_time():
-    """Of two rows of one shape the later counts; those of other shapes stay."""
     rows = [a_row(a_run(), 1.0), a_row(a_run(network=MLP), 2.0), a_row(a_run(), 3.0)]
-
     assert sorted(row.seconds_per_evaluation for row in calibrate("torch", "float64", 0.01, rows, [KNOTS]).solo) == [
         2,
         3,
@@ -241,19 +210,16 @@ def test_what_is_missing_is_named_with_the_command_that_measures_it():
     """Runs need calibrations of their own engine and dtype; whatever else there is does not help."""
     runs = [a_run(engine="fused"), a_run(), a_run().model_copy(update={"dtype": "float32"})]
     commands = [bench_command(kind_of(run)) for run in runs]
-
     assert missing({}, runs) == [("fused", "float64"), ("torch", "float32"), ("torch", "float64")]
-    assert missing({("torch", "float64"): CALIBRATION}, runs[:2]) == [("fused", "float64")]
+    assert missing({("torch", "float64"): calibration()}, runs[:2]) == [("fused", "float64")]
     assert commands == ["harness bench", "harness bench --engine torch", "harness bench --dtype float32"]
 
 
 # --------------------------------------------------------------------------------------------------------------- files
 def test_a_calibration_reads_as_it_was_written(tmp_path):
-    """All rows and rates survive the file."""
-    path = write_calibration(CALIBRATION, tmp_path)
-
-    assert path == calibration_path(tmp_path, "torch", CALIBRATION.device, "float64")
-    assert read_calibration(tmp_path, "torch", CALIBRATION.device, "float64") == CALIBRATION
+    path = write_calibration(calibration(), tmp_path)
+    assert path == calibration_path(tmp_path, "torch", calibration().device, "float64")
+    assert read_calibration(tmp_path, "torch", calibration().device, "float64") == calibration()
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -261,16 +227,14 @@ def test_a_calibration_reads_as_it_was_written(tmp_path):
 def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     """A calibration is of one engine, device model and dtype, whatever its file is called."""
     engine, device, dtype = other
-    device = device or CALIBRATION.device
-    path = write_calibration(CALIBRATION, tmp_path)
-
+    device = device or calibration().device
+    path = write_calibration(calibration(), tmp_path)
     assert read_calibration(tmp_path, engine, device, dtype) is None
     path.rename(calibration_path(tmp_path, engine, device, dtype))
     assert read_calibration(tmp_path, engine, device, dtype) is None
 
 
 def test_times_of_an_earlier_file_are_found(tmp_path):
-    """It said `history` and `has_ridge` of every optimiser; the project's are keyed by what these said."""
     ridged = LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-3)
     runs = [a_run(optimizer=one) for one in (Lbfgs(name="lbfgs", history=20), ADAM, ridged, LEVENBERG)]
     written = calibrate("torch", "float64", 0.01, [a_row(run, 1.0) for run in runs], [KNOTS])
@@ -281,41 +245,32 @@ def test_times_of_an_earlier_file_are_found(tmp_path):
     path = calibration_path(tmp_path, "torch", written.device, "float64")
     path.parent.mkdir()
     path.write_text(json.dumps(sealed(data)), encoding="utf-8")
-
     assert read_calibration(tmp_path, "torch", written.device, "float64") == written
 
 
 def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):
-    """What was measured in another format says nothing of today's runs."""
-    path = write_calibration(CALIBRATION.model_copy(update={"calibration_schema": 4}), tmp_path)
-
+    path = write_calibration(calibration().model_copy(update={"calibration_schema": 4}), tmp_path)
     with pytest.raises(
         HarnessError, match="another version of harness; run `harness bench --engine torch` again"
     ) as caught:
-        read_calibration(tmp_path, "torch", CALIBRATION.device, "float64")
+        read_calibration(tmp_path, "torch", calibration().device, "float64")
     assert str(path) in str(caught.value)
 
 
 def test_a_calibration_of_other_libraries_is_not_current():
     """What was measured with another torch, or other threads, says nothing of today's runs."""
-    assert is_current(CALIBRATION)
-    assert not is_current(CALIBRATION.model_copy(update={"versions": {**CALIBRATION.versions, "torch": "1.0"}}))
-    assert not is_current(CALIBRATION.model_copy(update={"threads": 64}))
+    assert is_current(calibration())
+    assert not is_current(calibration().model_copy(update={"versions": {**calibration().versions, "torch": "1.0"}}))
+    assert not is_current(calibration().model_copy(update={"threads": 64}))
 
 
 @pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ('"evaluation_rate"', '"evaluation_rates"'),
-        ('"threads": 1', '"threads": 2'),
-        ("{", "["),
-    ],
+    ("before", "after"), [('"evaluation_rate"', '"evaluation_rates"'), ('"threads": 1', '"threads": 2'), ("{", "[")]
 )
 def test_a_damaged_calibration_is_named_and_says_how_it_is_mended(tmp_path, before, after):
     """A file changed by hand or cut is an error with its path, never a guess."""
-    path = write_calibration(CALIBRATION, tmp_path)
+    path = write_calibration(calibration(), tmp_path)
     path.write_text(path.read_text().replace(before, after, 1))
-
     with pytest.raises(HarnessError, match="harness bench") as caught:
-        read_calibration(tmp_path, "torch", CALIBRATION.device, "float64")
+        read_calibration(tmp_path, "torch", calibration().device, "float64")
     assert str(path) in str(caught.value)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from made_records import made_at, made_record
+from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.base import provenance
 from harness.cli import main
@@ -17,11 +19,9 @@ from harness.measure.calibration import (
     KnotMove,
     KnotRow,
     Rate,
-    SoloRow,
     calibrate,
     kind_of,
     knot_moves,
-    shape_of,
     write_calibration,
 )
 from harness.measure.cost import (
@@ -40,26 +40,20 @@ from harness.measure.cost import (
     with_seconds,
 )
 from harness.planning.plan import make_plan
-from harness.record import Metrics, Provenance, Record, load, publish, read_planned
+from harness.record import load, publish, read_planned
 from harness.show.costs import errors_sentence
 from harness.spec import (
     Adam,
     GridExtension,
     GridUpdates,
-    KanShape,
-    Lbfgs,
     LevenbergMarquardt,
     Manifest,
-    MlpShape,
-    Recipe,
     Restarts,
     RunSpec,
-    Task,
     parse_experiment,
     read_experiment,
     stages,
 )
-from harness.tasks import resolve
 
 POISSON = Path(__file__).parents[2] / "experiments" / "fig3_3_poisson.yaml"
 TEXT = """
@@ -75,9 +69,6 @@ seeds: [0, 1, 2]
 MIXED = TEXT + "grid: {engine: [fused, torch]}\n"
 FOREIGN = "another processor"
 FUSED, TORCH = ("fused", "float64"), ("torch", "float64")
-KAN = KanShape(shape=(2, 5, 1), grid=20)
-MLP = MlpShape(shape=(2, 10, 10, 1))
-LBFGS, ADAM = Lbfgs(name="lbfgs"), Adam(name="adam")
 OPTIMIZERS = (LBFGS, ADAM, Adam(name="adam", batch_size=20), LevenbergMarquardt(name="levenberg_marquardt"))
 ENGINES = ("fused", "torch")
 
@@ -94,37 +85,23 @@ def mixed() -> Manifest:
     return make_plan(parse_experiment(MIXED), "test")
 
 
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> None:
+    """An empty folder, in which commands run."""
+    monkeypatch.chdir(tmp_path)
+
+
+def told() -> str:
+    """What is said of the plan of tiny.yaml."""
+    return " ".join(CliRunner().invoke(main, ["plan", "tiny.yaml"]).output.split())
+
+
 def _specs(manifest):
     return {planned.run_id: planned.run for planned in manifest.runs}
 
 
 def _packs(manifest):
     return [[_specs(manifest)[identity] for identity in pack] for pack in manifest.packs]
-
-
-def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", **recipe) -> RunSpec:
-    return RunSpec(
-        task=resolve(Task(target="exp2d", train_points=points, validation_points=1000, test_points=1000)),
-        network=network,
-        recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **recipe),
-        seed=0,
-        engine=engine,
-    )
-
-
-def solo_rows(run: RunSpec, seconds: float) -> list[SoloRow]:
-    """Every stage of the run takes so long an evaluation."""
-    return [
-        SoloRow(
-            shape=shape_of(run, work.network),
-            seconds_per_evaluation=seconds,
-            interquartile_seconds=0.0,
-            repeats=5,
-            flops_per_evaluation=flops_per_evaluation(run.recipe.optimizer, work),
-            bytes_per_evaluation=8 if run.engine == "torch" else None,
-        )
-        for work in run_work(run.network, run.recipe, run.task)
-    ]
 
 
 def knot_rows(run: RunSpec, seconds: float) -> list[KnotRow]:
@@ -155,45 +132,18 @@ def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float
 
 def _publish(manifest, folder: Path, device: str, apart=()) -> None:
     """Records of every pack, trained together on `device` in 5 CPU seconds, but for the runs that were `apart`."""
+    specs = {planned.run_id: planned for planned in manifest.runs}
     for pack in manifest.packs:
         for identity in pack:
-            run = _specs(manifest)[identity]
-            where = Provenance(
-                commit=None,
-                dirty=None,
-                versions={},
-                host="h",
-                device=device,
-                instruction_set="i",
-                threads=1,
-                started_at="earlier" if identity in apart else "now",
-                pack_seconds=9.0,
-                pack_cpu_seconds=5.0,
-                pack_lanes=len(pack),
-            )
-            errors = Metrics(train_rmse=0.1, validation_rmse=0.1, test_rmse=0.1, test_root_median_square=0.1)
-            publish(
-                Record(
-                    run_id=identity,
-                    run=run,
-                    status="done",
-                    metrics=errors,
-                    evaluations=7,
-                    iterations=7,
-                    by_stage=tuple((7, 7) for _ in stages(run.network, run.recipe)),
-                    diverged_at=None,
-                    counts={"params.trainable": 30},
-                    weights="kanbefair",
-                    curve=(),
-                    provenance=where,
-                ),
-                folder,
-            )
+            begun, stage = "earlier" if identity in apart else "now", (7, 7)
+            by_stage = tuple(stage for _ in stages(specs[identity].run.network, specs[identity].run.recipe))
+            where = {"device": device, "started_at": begun, "pack_seconds": 9.0, "pack_cpu_seconds": 5.0}
+            record = made_at(made_record(specs[identity]), **where, pack_lanes=len(pack))
+            publish(record.model_copy(update={"evaluations": 7, "iterations": 7, "by_stage": by_stage}), folder)
 
 
 # --------------------------------------------------------------------------------------------------------------- packs
 def test_more_of_anything_never_costs_less():
-    """Seconds of a pack grow with its runs, its evaluations and its points, timed or not."""
     for engine in ENGINES:
         for network in (KAN, MLP):
             for optimizer in OPTIMIZERS:
@@ -206,7 +156,6 @@ def test_more_of_anything_never_costs_less():
 
 
 def test_a_pack_of_fused_runs_costs_the_sum_of_its_runs():
-    """The fused engine trains one run after the other."""
     for optimizer in OPTIMIZERS:
         run = a_run(engine="fused", optimizer=optimizer)
         for solo in ((), solo_rows(run, 1e-3)):
@@ -215,7 +164,6 @@ def test_a_pack_of_fused_runs_costs_the_sum_of_its_runs():
 
 
 def test_a_further_lane_of_torch_costs_its_flops():
-    """Operations take all lanes at once: to the time of one come the FLOPs of the others. A lone run has two lanes."""
     run = a_run()
     (work,) = run_work(run.network, run.recipe, run.task)
     arithmetic = flops_per_evaluation(LBFGS, work) / 1e9
@@ -233,11 +181,9 @@ def test_a_further_lane_of_torch_costs_its_flops():
 
 
 def test_restarts_train_as_lanes():
-    """Five runs of three starts cost, while they start, what fifteen lanes do."""
     fifteen = predicted(15, evaluations=200) - 15
     whole = predicted(5, evaluations=700, restarts=Restarts(count=3, evaluations=200)) - 5
     rest = predicted(5, evaluations=100) - 5
-
     assert whole == pytest.approx(fifteen + rest, rel=0.01)  # but for the errors of what did not go on
 
 
@@ -271,41 +217,33 @@ def test_every_phase_begins_and_ends_as_a_run_does():
 
 
 def test_how_many_shapes_go_by_a_rate_is_counted():
-    """Of each engine's own shapes; seeds share theirs."""
     runs = [a_run(), a_run(network=MLP), a_run(engine="fused"), a_run().model_copy(update={"seed": 1})]
-
     assert never_timed(runs, {}) == (3, 3)
     assert never_timed(runs, {TORCH: machine(solo=solo_rows(a_run(), 1.0))}) == (2, 3)
 
 
 # --------------------------------------------------------------------------------------------------------- run seconds
 def test_the_seconds_of_a_run_add_over_its_stages():
-    """Evaluations of each stage, all starts together, times the solo time of that stage's shape; and moves of knots."""
     run = a_run(restarts=Restarts(count=2, evaluations=10), grid_extension=GridExtension(grids=(5, 10), evaluations=30))
     rows = {row.shape.network.grid: row for row in solo_rows(run, 1.0)}
     times = {5: 1.0, 10: 10.0, 20: 100.0}
     solo = [row.model_copy(update={"seconds_per_evaluation": times[grid]}) for grid, row in rows.items()]
-
     seconds = run_seconds(timed(machine(solo=solo, knots=knot_rows(run, 0.25))), run, [20, 30, 25, 7])
-
     assert seconds == pytest.approx(20 * 1 + 30 * 1 + 25 * 10 + 7 * 100 + 2 * 0.25)
 
 
 def test_what_was_not_timed_alone_has_no_seconds():
     """Solo times are of exact shapes: other points, another optimiser or network have none; nor has a move of knots."""
     known = timed(machine(solo=solo_rows(a_run(), 1e-3)))
-
     assert run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
     for change in ({"points": 999}, {"optimizer": ADAM}, {"network": MLP}, {"grid_updates": GridUpdates()}):
         assert run_seconds(known, a_run(**change), [200]) is None
 
 
 def test_bytes_are_moved_where_they_are_known():
-    """Bytes of a run are those of its evaluations; unknown where one of its stages has none, or no solo time."""
     run = a_run()
     (row,) = solo_rows(run, 1e-3)
     unknown = row.model_copy(update={"bytes_per_evaluation": None})
-
     assert run_bytes(timed(machine(solo=[row])), run, [200]) == 1600
     assert run_bytes(timed(machine(solo=[unknown])), run, [200]) is None
     assert run_bytes(timed(machine()), run, [200]) is None
@@ -319,7 +257,6 @@ def test_packs_are_shared_by_workers():
 
 
 def test_a_pack_that_was_not_measured_has_the_assumed_rate_of_its_engine(mixed):
-    """Packs of the measured engine take what was measured, also beside others that were not."""
     packs, both = _packs(mixed), {FUSED: machine("fused"), TORCH: machine()}
     measured, assumed = pack_seconds(packs, both), likely_seconds(packs, {}, "cpu")
     assert likely_seconds(packs, both, "cpu") == measured
@@ -338,7 +275,6 @@ def test_unmeasured_packs_weigh_as_they_take():
     taken = {(2, 10, 10, 1): 49.2, (2, 20, 20, 20, 1): 69.0, (2, 50, 50, 1): 129.7, (2, 100, 100, 100, 1): 590.9}
     manifest = make_plan(read_experiment(POISSON, "table"), "table")
     packs = {planned.run.network.shape: [planned.run] * 3 for planned in manifest.runs}
-
     for likely, seconds in zip(
         likely_seconds([packs[shape] for shape in taken], {}, "cpu"), taken.values(), strict=True
     ):
@@ -346,11 +282,9 @@ def test_unmeasured_packs_weigh_as_they_take():
 
 
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
-    """A plan of both engines costs what each engine takes for its own packs; without one of them it is uncalibrated."""
     both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
     each = pack_seconds(packs, both)
-
     assert sorted(len(pack) for pack in packs) == [1] * 6 + [3] * 2
     assert pack_predictions(mixed, both)["seconds"].tolist() == each
     for known in both:
@@ -381,7 +315,6 @@ def test_seconds_are_evaluations_at_their_solo_time(manifest, tmp_path):
 
 
 def test_seconds_are_those_of_each_runs_engine(mixed, tmp_path):
-    """One run in two engines has the seconds of each; bytes are known where torch moves them. One machine is named."""
     _publish(mixed, tmp_path, provenance.processor())
     table, specs = load(mixed, tmp_path), _specs(mixed)
     solo = {"fused": [], "torch": []}
@@ -401,14 +334,12 @@ def test_seconds_are_those_of_each_runs_engine(mixed, tmp_path):
 
 
 def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
-    """CPU seconds of packs that were trained as planned, here; others are left out."""
     _publish(manifest, tmp_path / "here", provenance.processor())
     _publish(manifest, tmp_path / "apart", provenance.processor(), apart=manifest.packs[0][:1])
     _publish(manifest, tmp_path / "there", FOREIGN)
     known = {TORCH: machine()}
     records = {name: read_planned(manifest, tmp_path / name) for name in ("here", "apart", "there")}
     costs = {name: pack_costs(manifest, own, known) for name, own in records.items()}
-
     assert {name: len(found) for name, found in costs.items()} == {"here": 2, "apart": 1, "there": 0}
     errors = pack_errors(costs["here"])
     assert errors.number == 2
@@ -418,21 +349,14 @@ def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
 
 
 def test_prediction_errors_count_both_directions():
-    """Half and double are within a factor of two; the worst is furthest from one on either side."""
     errors = prediction_errors([1.0, 2.0, 0.5, 0.2], [1.0, 1.0, 1.0, 1.0])
-
     assert (errors.number, errors.within_two, errors.median, errors.worst) == (4, 0.75, 0.75, 0.2)
     assert "3 of 4 packs within a factor of 2 (75%)" in errors_sentence(errors)
 
 
-def test_a_calibrated_machine_is_in_the_plan(manifest, tmp_path, monkeypatch):
+def test_a_calibrated_machine_is_in_the_plan(manifest, here):
     """`harness plan` says FLOPs and 'uncalibrated' first, then seconds, and of how many shapes they are estimates."""
-    monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
-
-    def told() -> str:
-        return CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
-
     solo = []
     for run in _specs(manifest).values():
         solo += solo_rows(run, 1e-3)
@@ -446,14 +370,9 @@ def test_a_calibrated_machine_is_in_the_plan(manifest, tmp_path, monkeypatch):
     assert "another version of harness; run `harness bench --engine torch` again" in told()
 
 
-def test_a_login_node_reads_what_was_measured_on_a_node(manifest, tmp_path, monkeypatch):
+def test_a_login_node_reads_what_was_measured_on_a_node(manifest, here):
     """Of a processor that nobody measured, the one measured last stands for it, by name; its own comes first."""
-    monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
-
-    def told() -> str:
-        return " ".join(CliRunner().invoke(main, ["plan", "tiny.yaml"]).output.split())
-
     for device, at in (("Late 9", "2026-11-02"), ("Early 8", "2026-11-01")):
         write_calibration(machine().model_copy(update={"device": device, "measured_at": at}), Path("results"))
     assert "(calibrated on Late 9; 2 of 2 shapes by a rate" in told()
@@ -461,14 +380,9 @@ def test_a_login_node_reads_what_was_measured_on_a_node(manifest, tmp_path, monk
     assert "(calibrated; 2 of 2 shapes by a rate" in told()
 
 
-def test_a_plan_of_two_engines_needs_both(mixed, tmp_path, monkeypatch):
+def test_a_plan_of_two_engines_needs_both(mixed, here):
     """While one engine is uncalibrated the plan is, and says which command would mend it."""
-    monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
-
-    def told() -> str:
-        return CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
-
     assert "uncalibrated (`harness bench` and `harness bench --engine torch` measure this machine)" in told()
     write_calibration(machine(), Path("results"))
     assert "uncalibrated (`harness bench` measures this machine)" in told()
@@ -477,34 +391,34 @@ def test_a_plan_of_two_engines_needs_both(mixed, tmp_path, monkeypatch):
 
 
 def test_only_cpus_are_calibrated(manifest, tmp_path, monkeypatch):
-    """What a CPU takes says nothing of a GPU."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT + "device: cuda\n", encoding="utf-8")
     write_calibration(machine(), Path("results"))
-
     assert "uncalibrated (only CPUs are measured)" in CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
     refused = CliRunner().invoke(main, ["bench", "tiny.yaml"])
     assert (refused.exit_code, "only CPUs are measured" in refused.output) == (2, True)
 
 
-def test_bench_times_the_networks_of_set_fields(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
-    asked = []
+@pytest.fixture
+def asked(monkeypatch) -> list[RunSpec]:
+    """The runs that a bench, which takes no time here, is asked to time."""
+    runs: list[RunSpec] = []
     solo, knots = solo_rows(a_run(), 1.0), machine().knots
     monkeypatch.setattr(bench, "bench_run", lambda *args: 0.01)
-    monkeypatch.setattr(bench, "bench_solo", lambda runs, progress: asked.extend(runs) or (solo, knots))
+    monkeypatch.setattr(bench, "bench_solo", lambda asked, progress: runs.extend(asked) or (solo, knots))
     monkeypatch.setattr(bench, "compile_kernels", lambda announce: None)
+    return runs
 
+
+def test_bench_times_the_networks_of_set_fields(here, asked):
+    Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
     done = CliRunner().invoke(main, ["bench", "tiny.yaml", "--set", "arms.mlp.architecture.hidden=[7]"])
-
     assert done.exit_code == 0, done.output
     assert (2, 7, 1) in {run.network.shape for run in asked}
 
 
 @pytest.mark.nightly
 def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
-    """After `harness bench FILE`, tables have an axis of seconds by each run's engine, and predictions are checked."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
     monkeypatch.setattr(bench, "STANDARD_NETWORKS", (MLP, KAN, MLP))
@@ -534,16 +448,9 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
         (["--dtype", "float32"], ("torch", "float32")),
     ],
 )
-def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, monkeypatch):
+def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, asked):
     """The fused engine, which plans use where they can, unless the options ask for what only torch computes."""
-    asked = []
-    solo, knots = solo_rows(a_run(), 1.0), machine().knots
-    monkeypatch.setattr(bench, "bench_run", lambda *args: 0.01)
-    monkeypatch.setattr(bench, "bench_solo", lambda runs, progress: asked.extend(runs) or (solo, knots))
-    monkeypatch.setattr(bench, "compile_kernels", lambda announce: None)
-
     done = CliRunner().invoke(main, ["bench", "--results", str(tmp_path), *options], catch_exceptions=False)
-
     assert done.exit_code == 0
     assert {kind_of(run) for run in asked} == {kind}
     (path,) = (tmp_path / "calibrations").glob("*.json")
@@ -561,11 +468,8 @@ def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, monke
     ],
 )
 def test_bench_refuses_what_does_not_go_together(options, tmp_path, monkeypatch):
-    """The fused engine has one dtype, a file says its engines itself, and a scale or a field is of a file."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
-
     refused = CliRunner().invoke(main, ["bench", *options])
-
     assert refused.exit_code == 2
     assert "leave" in refused.output

@@ -40,7 +40,6 @@ def target(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_outputs_and_gradients_are_those_of_an_experiment(name):
-    """With the parameters and knots that a run of seed 3 begins with, in the torch engine's own loss."""
     network = MODULES[name]().network
     flat_RP = families.initialise(network, [stream(3, "initial", 0)], 1.5, torch.float64, "cpu")
     knots = families.initial_carried(network, [stream(3, "features", 0)], torch.float64, "cpu")
@@ -182,7 +181,6 @@ def test_wrong_arguments_are_named():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_points_of_another_kind_are_told_what_to_do(name):
-    """Both dtypes and the two ways out, before any arithmetic."""
     double, single = MODULES[name](dtype=torch.float64), MODULES[name](dtype=torch.float32)
     x = points(double.network)
     wrong = [
@@ -200,7 +198,6 @@ def test_points_of_another_kind_are_told_what_to_do(name):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_under_autocast_it_computes_in_its_own_dtype(name):
-    """What a transformer's layers hand it in bfloat16, and the gradient that goes back to them."""
     module = MODULES[name](dtype=torch.float32)
     x = points(module.network).bfloat16().requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -45,7 +45,6 @@ def page(edges: dict[tuple[str, int], int], runs: int | None = None):
 
 
 def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():
-    """The standard setting and that without entropy are published; medians are over the seeds that came to an end."""
     many = {("standard", 0): 3, ("standard", 1): 4, ("standard", 2): 9, ("without entropy", 0): 5, ("k = 2", 2): 7}
     many["standard, per range", 0] = 2
 
@@ -69,7 +68,6 @@ def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():
 def test_what_was_not_run_is_said():
     """A published setting without a record keeps its row, and seeds without one have none."""
     found = page({("standard", 0): 3}, runs=1)
-
     points = found.points.set_index("what")
     assert points["seeds"].tolist()[0] == 1
     assert points.loc["without entropy", "outcome"] == "not run"
@@ -78,7 +76,6 @@ def test_what_was_not_run_is_said():
 def test_where_every_run_diverged_there_is_a_page():
     """It has a row a setting, without a number of ours, and says nothing of what settings change."""
     found = page({})
-
     assert found.points["median"].isna().all()
     assert len(found.findings) == 2
     assert [row.cells[1] for row in found.tables[1].rows] == [""] * 4

@@ -72,21 +72,18 @@ def test_a_diverged_seed_is_infinitely_bad():
     once = [("mlp", "2-5-1", None, seed, error, error) for seed, error in enumerate((1.0, 2.0, NAN))]
     twice = [("mlp", "2-5-1", None, seed, error, error) for seed, error in enumerate((1.0, NAN, NAN))]
     other = [("mlp", "2-5-5-1", None, seed, 3.0, 3.0) for seed in range(3)]
-
     assert answer(runs(*once, *other))[:4] == (1.0, "[2,5,1]", 2.0, math.inf)
     assert answer(runs(*twice, *other))[:4] == (1.0, "[2,5,1]", 3.0, 3.0)
     assert answer(runs(*twice))[2:4] == (math.inf, math.inf)
 
 
 def test_the_smallest_pruned_network_is_good_enough():
-    """The fewest edges that pruning left with an error under 1e-2, on any grid."""
     table = runs(
         ("pruned", "2-5-5-1 > 2-1-1", 20, 0, 0.02, 0.02),  # smaller, but not good enough
         ("pruned", "2-5-5-1 > 2-2-1", 5, 1, 0.009, 0.009),
         ("pruned", "2-5-5-1 > 2-2-1", 20, 2, 0.001, 0.002),
         ("pruned", "2-5-5-1 > 2-3-1", 20, 3, 1e-5, 1e-5),
     )
-
     assert smallest(table)[:2] == (0.002, "[2,2,1], G = 20")
     assert answer(table)[:2] == (1e-5, "[2,3,1], G = 20")
     assert smallest(table.iloc[:1]).seeds == 0
@@ -125,21 +122,16 @@ def test_columns_meet_the_runs_that_they_are_of():
 def test_published_wins_are_counted(numbers, tasks, expected):
     """As the notes on the paper's claims count them by hand; without runs ours are none of none."""
     points = table_points(runs(("unpruned", "2-5-1", 3, 0, 1.0, 1.0), task="other"), numbers, tasks, 2.0)
-
     found = {(one.kan, one.mlp): one for one in wins(points, numbers)}
-
     assert {key: found[key].published for key in expected} == expected
     assert {(one.tasks, one.run, one.by_best) for one in found.values()} == {(len(tasks), 0, 0)}
 
 
 def test_a_win_is_by_the_best_or_by_medians():
-    """A lucky seed wins the first way only."""
     kans = [("unpruned", "2-5-1", 3, seed, 1.0, error) for seed, error in enumerate((0.1, 3.0, 3.0))]
     mlps = [("mlp", "2-5-1", None, seed, 1.0, 1.0) for seed in range(3)]
     points = table_points(runs(*kans, *mlps), TABLE_1, SPECIAL, 2.0)
-
     one = next(one for one in wins(points, TABLE_1) if (one.kan, one.mlp) == (ANY_KAN, NARROW))
-
     assert (one.run, one.by_best, one.by_median) == (1, 1, 0)
 
 
@@ -151,7 +143,6 @@ def test_a_cell_that_repeats_another_is_not_compared():
         )
         for task in ("II.11.7", "I.44.4")
     ]
-
     for points in found:
         outcomes = points.set_index("number")["outcome"]
         assert outcomes[NARROW] == "not comparable (E9)"
@@ -159,23 +150,18 @@ def test_a_cell_that_repeats_another_is_not_compared():
 
 
 def test_points_of_a_frontier_meet_ours_of_at_most_that_size():
-    """A larger published network than any of ours is not run; nor is one smaller than all."""
     table = runs(
         ("unpruned", "2-5-1", 3, 0, 1e-2, 1e-2),  # 45 parameters
         ("unpruned", "2-5-1", 10, 0, 1e-3, 1e-3),  # 150
     )
-
     points = frontier_points(table, published_frontiers(SPECIAL), 2.0)
-
     kans = points[(points["task"] == "jv") & points["number"].str.startswith("KAN")].set_index("drawn")["median"]
     assert kans[[45, 75, 150]].tolist() == [1e-2, 1e-2, 1e-3]
     assert kans[[6, 40, 300, 3250]].isna().all()
 
 
 def test_the_panel_that_repeats_another_is_left_out():
-    """E10: 28 panels of 27 formulas; each formula has every size once."""
     found = published_frontiers(FEYNMAN)
-
     assert set(found["task"]) == set(FEYNMAN)
     assert not found.duplicated(["task", "family", "drawn"]).any()
     assert not found["errata"].str.contains("E10").any()

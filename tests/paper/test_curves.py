@@ -42,9 +42,7 @@ def joined(replay: Replay, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_a_point_has_the_median_best_and_worst_seed_of_its_network():
-    """A diverged seed is the worst of all; every other published point is there as not run."""
     (row,) = joined(FIG_2_3, runs({10: [3e-4, 1e-4, np.nan]})).query("ours == 'kan'").to_dict("records")
-
     at_ten = load("grid_extension").query("shape == '[2,5,1]' and grid == 10")["test_rmse"].item()
     assert (row["best"], row["median"], row["worst"], row["seeds"]) == (1e-4, 3e-4, np.inf, 3)
     assert row["ratio"] == pytest.approx(3e-4 / at_ten)
@@ -71,17 +69,13 @@ def test_points_meet_where_errata_say_they_belong():
 
 
 def test_points_are_in_the_order_of_the_figure():
-    """Panel by panel as they were published, and along the axis within one."""
     found = joined(FIG_3_1, runs({5: [1e-4], 3: [1e-4]}, "2-2-1", "xy"))
-
     assert list(dict.fromkeys(found["panel"])) == ["j0", "exp2d", "xy", "exp100d", "exp4d"]
     assert all(rows["x"].is_monotonic_increasing for _, rows in found.groupby("panel"))
 
 
 def test_without_runs_in_any_panel_what_was_published_is_drawn():
-    """As on a page of the few runs that have records."""
     figure = curves_figure(joined(FIG_3_1, runs({3: [1.0]}, "2-7-1")), FIG_3_1.arms, "params.paper")
-
     assert len([axes for axes in figure.axes if axes.lines]) == 5
 
 

@@ -7,20 +7,16 @@ from harness.paper.reference import load
 
 
 def test_e1_the_high_dimensional_kan_has_the_errors_of_other_grids():
-    """Panel 4's errors are those of the companion at the corrected grids, to the figures' digits."""
     drawn = load("toy_scaling").query("task == 'exp100d' and family == 'kan'")
     companion = load("grid_extension").query("task == 'exp100d'").set_index("grid")["test_rmse"]
-
     assert drawn["errata"].str.contains("E1 ").all()
     assert (drawn["test_rmse"].to_numpy() == companion.loc[drawn["grid_corrected"]].to_numpy()).all()
     assert drawn["params.paper_corrected"].tolist() == [101 * grid for grid in range(3, 9)]
 
 
 def test_e2_two_curves_of_the_pde_are_one():
-    """The MLPs of depth 2 and 3 have the same errors at each width, and the rows say so."""
     mlp = load("pde_scaling").query("family == 'mlp'").set_index("width")
     two, three, four = (mlp[mlp["depth"] == depth][["l2_squared", "h1_squared"]] for depth in (2, 3, 4))
-
     assert two.equals(three)
     assert not two.equals(four)
     assert (mlp["errata"].str.contains("E2 ") == mlp["depth"].isin([2, 3])).all()
@@ -30,7 +26,6 @@ def test_e3_the_product_has_the_values_of_a_median():
     """Panel 3's KAN equals its companion to the figures' digits, and lies below the training error."""
     table = load("grid_extension").query("task == 'xy' and grid <= 100")
     drawn = load("toy_scaling").query("task == 'xy' and family == 'kan'")
-
     np.testing.assert_allclose(drawn["test_rmse"], table["test_rmse"], rtol=0.02)
     ratio = table["train_rmse"] / table["test_rmse"]
     assert ratio.between(1.1, 2.5).all()
@@ -39,7 +34,6 @@ def test_e3_the_product_has_the_values_of_a_median():
 def test_e4_two_panels_share_a_point():
     """j0 and xy have the same MLP error at width 5, and four points have what an earlier figure had."""
     changed = load("toy_scaling").dropna(subset="test_rmse_corrected").set_index("task")
-
     assert (changed["errata"].str.contains("E4 ")).all()
     assert changed["test_rmse"]["j0"] == changed["test_rmse"]["xy"]
     assert changed["test_rmse_corrected"].tolist() == [0.14675, 0.13496, 2.9686e-05, 0.12131]
@@ -56,9 +50,7 @@ def test_e5_all_guides_but_one_have_the_slope_of_their_label():
 
 
 def test_e7_the_mlps_of_table_1_are_those_of_width_5():
-    """All 15 cells are the figure's least error at width 5, to their three digits."""
     pairs = load("tables_against_figures").query("table == 'special_functions'")
-
     assert len(pairs) == 15
     assert set(pairs["mlp_width5_params"]) <= {15, 40, 65, 90, 115}
     np.testing.assert_allclose(pairs["mlp_test_rmse"], pairs["mlp_width5"], rtol=5e-3)
@@ -69,7 +61,6 @@ def test_e7b_the_mlps_of_table_2_are_those_of_silu():
     """23 of 27 cells are, within 1 %, SiLU's least error at width 5; six of these are above another activation's."""
     pairs = load("tables_against_figures").query("table == 'feynman'").set_index("task")
     agree = (pairs["mlp_test_rmse"] / pairs["mlp_silu_width5"] - 1).abs() < 0.01
-
     assert agree.sum() == 23
     assert (agree == (pairs["agrees"] == "yes")).all()
     assert set(pairs.index[~agree]) == {"I.26.2", "I.27.6", "II.11.7", "I.44.4"}
@@ -77,7 +68,6 @@ def test_e7b_the_mlps_of_table_2_are_those_of_silu():
 
 
 def test_e9_two_cells_of_table_2_repeat_the_one_above():
-    """The corrected value is the figure's, and the published one that of an earlier row."""
     table = load("feynman").set_index("task")
     figure = load("tables_against_figures").set_index("task")["mlp_silu_width5"]
     for task, above in (("II.11.7", "II.6.15a"), ("I.44.4", "I.40.1")):
@@ -87,11 +77,9 @@ def test_e9_two_cells_of_table_2_repeat_the_one_above():
 
 
 def test_e10_the_last_panel_repeats_another():
-    """Panel 28 of Fig. D.1 has the points of panel 27."""
     table = load("frontiers").query("source == 'figD.1'")
     points = ["task", "family", "activation", "split", "params.paper", "rmse"]
     last, before = (table[table["panel"] == panel][points].reset_index(drop=True) for panel in (28, 27))
-
     assert last.equals(before)
     assert (table["errata"].str.contains("E10") == (table["panel"] == 28)).all()
 
@@ -106,7 +94,6 @@ def test_e20_curves_end_where_errors_turn():
 
 
 def test_e22_small_mlps_are_on_the_frontier():
-    """On 12 of 15 special functions an MLP of at most 65 parameters is met by no KAN as small and as good."""
     test = load("frontiers").query("source == 'fig3.2' and split == 'test'")
     unmet = {}
     for task, panel in test.groupby("task"):
@@ -115,6 +102,5 @@ def test_e22_small_mlps_are_on_the_frontier():
             if not ((kans["params.paper"] <= size) & (kans["rmse"] <= error)).any():
                 unmet.setdefault(task, []).append(size)
         assert kans["rmse"].min() < mlps["rmse"].min()
-
     assert len(unmet) == 12
     assert max(max(sizes) for sizes in unmet.values()) == 65

@@ -52,7 +52,6 @@ def runs() -> ReplayRuns:
 def test_what_is_kept_is_the_last_row_beside_the_diagonal(runs):
     """Means over phases, a value a seed; a run that diverged counts as infinitely bad, and a median can bear one."""
     paper, mlp = arms_of(runs)
-
     assert paper.right_after == pytest.approx([2 * factor * PUBLISHED for factor in (0.5, 1.0, 9.0)])
     assert paper.in_the_end == pytest.approx(paper.right_after)
     assert paper.times == pytest.approx(1)
@@ -89,9 +88,7 @@ def test_only_the_recipes_are_compared_and_only_right_after_a_phase(runs):
 
 
 def test_the_median_seed_is_drawn_phase_by_phase(runs):
-    """A row an arm that is to be drawn, a column a phase, with the target, the outputs and the data's place."""
     figure = REPLAY.kind(runs, REPLAY).figures[0].draw()
-
     assert len(figure.axes) == 2
     for phase, axes in enumerate(figure.axes):
         (line,) = [line for line in axes.lines if line.get_gid() == f"course:0:{phase}"]
@@ -103,11 +100,9 @@ def test_the_median_seed_is_drawn_phase_by_phase(runs):
 
 
 def test_without_runs_in_phases_there_is_a_page(runs):
-    """As of a part of the runs: both recipes are missing, and nothing is kept."""
     whole = runs.manifest.runs
     at_once = [planned.run_id for planned in whole if planned.run.recipe.phases is None]
     page = REPLAY.kind(runs._replace(table=runs.table[runs.table["run_id"].isin(at_once)]), REPLAY)
-
     assert set(page.points["outcome"]) == {"not run"}
     assert [picture.stem for picture in page.figures] == ["kept"]
     assert page.tables == ()

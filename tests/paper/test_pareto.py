@@ -33,7 +33,6 @@ def stairs(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     ],
 )
 def test_a_frontier_is_the_lower_left_staircase(points, expected):
-    """What another point is at most as large as in both is not on it; nan is no point."""
     assert stairs(points) == expected
 
 
@@ -44,14 +43,12 @@ def test_dominated_points_change_nothing(points, more, random):
     worse = [(points[at % len(points)][0] + a, points[at % len(points)][1] + b) for at, a, b in more]
     found, mixed = stairs(points), [*points, *worse]
     random.shuffle(mixed)
-
     assert stairs(mixed) == found
     assert all(any(a <= x and b <= y for a, b in found) for x, y in points)
     assert all(x < a and y > b for (x, y), (a, b) in pairwise(found))
 
 
 def test_published_frontiers_are_frontiers():
-    """Every curve of test errors in Figs. 3.2 and D.1 keeps all of its points."""
     table = load("frontiers").query("split == 'test'")
     for _, curve in table.groupby(["panel", "task", "family", "activation"], dropna=False):
         assert len(frontier(curve, "params.paper", "rmse")) == len(curve)
@@ -66,12 +63,9 @@ def test_the_drawn_count_is_that_of_the_figures():
 
 
 def test_where_no_size_compares_two_families_the_panel_says_so():
-    """Only where all networks of one are smaller than all of the other."""
     rows = [("exp2d", "kan", 100), ("exp2d", "mlp", 50), ("xy", "kan", 100), ("xy", "kan", 40), ("xy", "mlp", 50)]
     frontiers = pd.DataFrame(rows, columns=["task", "family", "x"]).assign(who="ours", y=lambda table: 1 / table["x"])
-
     figure = pareto_figure(frontiers, ["exp2d", "xy"], "parameters")
-
     said = [any(text.get_gid() == "apart" for text in axes.texts) for axes in figure.axes[:2]]
     assert said == [True, False]
     assert "No size in common (1 panel)" in figure.get_supxlabel()

@@ -61,7 +61,6 @@ def points(table: pd.DataFrame) -> pd.DataFrame:
 def test_squared_errors_meet_in_both_norms():
     """Runs with the published errors have ratio 1 at every point of the scaling curves; E2's are not judged."""
     found = points(runs(load("pde_scaling"), {}))
-
     curves = found[~found["curve"].str.startswith("course")]
     assert len(curves) == 2 * len(load("pde_scaling"))
     np.testing.assert_allclose(curves["ratio"], 1, rtol=1e-12)
@@ -73,7 +72,6 @@ def test_squared_errors_meet_in_both_norms():
 def test_the_courses_end_where_a_grid_does():
     """Panels 1 and 2: the KAN at the end of its five grids, the MLPs at theirs; [2,10,1] is another than in panel 3."""
     found = points(runs(load("pde_scaling"), {}))
-
     courses = found[found["curve"].str.startswith("course") & (found["quantity"] == "L2²")].set_index(
         ["family", "grid"]
     )
@@ -109,20 +107,16 @@ def test_nothing_is_held_against_nothing():
     """Without the KAN there is no table, and the paper's own numbers are all that is said."""
     table = runs(load("pde_scaling"), {})
     found = duel(table[table["grid"].isna()])
-
     assert list(_duel_table(found)) == []
     assert len(list(_duel_findings(found))) == 1
 
 
 def test_the_curve_of_two_depths_is_given_to_the_nearer():
-    """With errors of depth 2 ten times the published ones, it is that of depth 3."""
     (said,) = _depth_findings(points(runs(load("pde_scaling"), {2: 10.0})))
-
     assert "nearer to ours of depth 3: typically 1x apart, against 10x" in said
 
 
 def test_exponents_are_half_of_what_the_figure_draws():
-    """E11: published slopes 3.49, 4.33 and 4.25 are 1.74, 2.17 and 2.12 of the error."""
     table = runs(load("pde_scaling"), {})
     kans = table[table["arm"] == "kan"].assign(dtype="float64", metric="rmse", test_loss=table["test_rmse"])
     fits = fit_table(
@@ -130,7 +124,6 @@ def test_exponents_are_half_of_what_the_figure_draws():
         ("params.paper", "params.trainable"),
     )
     (found,) = _exponent_table(points(table), fits)
-
     l2 = [row.cells for row in found.rows if row.cells[0] == "L2²"]
     assert [row[3] for row in l2] == ["3.49", "4.33", "4.25"]
     assert [row[4] for row in l2] == [row[5] for row in l2] == ["1.74", "2.17", "2.12"]

@@ -5,21 +5,14 @@ import re
 from importlib.resources import files
 
 import pytest
-from click.testing import CliRunner
+from commands import invoke
 
-from harness.cli import main
 from harness.paper.reference import CONFIDENCE, load, names
 
 
-def reference(*arguments):
-    return CliRunner().invoke(main, ["reference", *arguments], catch_exceptions=False)
-
-
 def test_without_a_name_it_lists_all_tables():
-    """Every table is there with its rows, and the words of confidence are explained."""
-    output = reference().output
-    listed = json.loads(reference("--json").output)["rows"]
-
+    output = invoke("reference").output
+    listed = json.loads(invoke("reference", "--json").output)["rows"]
     assert [(row["table"], row["rows"]) for row in listed] == [(name, len(load(name))) for name in names()]
     assert all(re.search(rf"│ {name} +│ +{len(load(name)):,} │", output) for name in names())
     assert all(f"\n{word}: {meaning}\n" in output for word, meaning in CONFIDENCE.items())
@@ -28,23 +21,20 @@ def test_without_a_name_it_lists_all_tables():
 @pytest.mark.parametrize("name", names())
 def test_csv_is_the_file(name):
     """`--csv` of a whole table is the file in the package, byte for byte: nothing is lost in reading it."""
-    assert reference(name, "--csv").output == files("harness.paper.reference").joinpath(f"{name}.csv").read_text(
-        "utf-8"
-    )
+    assert invoke("reference", name, "--csv").output == files("harness.paper.reference").joinpath(
+        f"{name}.csv"
+    ).read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", names())
 def test_every_table_can_be_shown(name):
-    """It starts with what the table is, and ends with its sources if its rows have any."""
-    output = reference(name).output
-
+    output = invoke("reference", name).output
     assert output.startswith("E1. " if name == "errata" else f"{name}: ")
     assert name in ("errata", "sources") or f"\n{load(name)['source'].iloc[0]}: " in output
 
 
 def test_json_has_null_for_what_was_not_published():
-    """Rows are objects with numbers as numbers, and null in an empty cell."""
-    first = json.loads(reference("grid_extension", "--json", "--where", "task=xy").output)["rows"][0]
+    first = json.loads(invoke("reference", "grid_extension", "--json", "--where", "task=xy").output)["rows"][0]
 
     assert first == {
         "task": "xy",
@@ -64,42 +54,33 @@ def test_json_has_null_for_what_was_not_published():
 def test_rows_are_chosen_by_any_of_their_errata():
     """`--where errata=E1` takes the rows that E1 concerns, whatever else does; several conditions are all met."""
     chosen = json.loads(
-        reference("toy_scaling", "--json", "--where", "errata=E1", "--where", "grid_corrected=8").output
+        invoke("reference", "toy_scaling", "--json", "--where", "errata=E1", "--where", "grid_corrected=8").output
     )["rows"]
-
     assert [(row["task"], row["errata"]) for row in chosen] == [("exp100d", "E1 E6 E20")]
 
 
 def test_below_a_table_are_the_errata_of_its_rows_and_no_others():
-    """Each with how many rows it concerns."""
-    output = reference("pde_scaling", "--where", "family=mlp").output
-
+    output = invoke("reference", "pde_scaling", "--where", "family=mlp").output
     assert re.findall(r"^(E\w+), (\d+ rows?): ", output, flags=re.MULTILINE) == [("E2", "12 rows"), ("E6", "24 rows")]
 
 
 def test_a_long_table_says_that_it_is_cut():
-    """Sixty rows are shown, and the errata below are those of all."""
-    output = reference("frontiers").output
-
+    output = invoke("reference", "frontiers").output
     assert "2,052 rows, the first 60 shown: choose with --where, or take all with --csv" in output
     assert len(re.findall(r"^│ +\d", output, flags=re.MULTILINE)) == 60
     assert "\nE10, 46 rows: " in output
 
 
 def test_a_row_alone_is_shown_downwards():
-    """Its cells stand below each other, without those that are empty."""
-    output = reference("feynman", "--where", "task=I.6.2").output
+    output = invoke("reference", "feynman", "--where", "task=I.6.2").output
     columns = re.findall(r"^│ (\w+) +│", output, flags=re.MULTILINE)
-
     assert columns == [column for column in load("feynman") if column != "mlp_test_rmse_corrected"]
 
 
 def test_errata_are_said_in_words():
-    """Each with its evidence, what to use instead, and the rows that it concerns; one can be chosen."""
-    output = reference("errata").output
+    output = invoke("reference", "errata").output
     assert re.findall(r"^(E\w+)\. ", output, flags=re.MULTILINE) == load("errata")["erratum"].tolist()
-
-    one = reference("errata", "--where", "erratum=E10").output
+    one = invoke("reference", "errata", "--where", "erratum=E10").output
     assert one.startswith("E10. Fig. D.1 (certain). The 28th panel repeats III.17.37")
     assert one.endswith("    Instead: Leave panel 28 out.\n    Rows: 46 of frontiers\n")
 
@@ -115,8 +96,6 @@ def test_errata_are_said_in_words():
     ],
 )
 def test_mistakes_are_answered_with_the_next_move(arguments, told):
-    """A wrong name, column or value is told the nearest; exit code 2."""
-    refused = reference(*arguments)
-
+    refused = invoke("reference", *arguments)
     assert refused.exit_code == 2
     assert f"error: {told}" in refused.stderr

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import said
 from made_records import made_record
 
-from harness.cli import main
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
 from harness.record import publish
 from harness.spec import read_manifest
@@ -24,24 +23,14 @@ from tests.paper.tiny_scales import bring
 ROOT = Path(__file__).parents[2]
 
 
-def said(arguments: list[str], exit_code: int = 0) -> str:
-    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
-    assert done.exit_code == exit_code, done.output
-    return done.output
-
-
-# Each takes seven seconds, most of them for workers to start: one is tried always. tests/guard holds the pages of all.
-OFTEN = "fig2_3_grid_extension"
-SLICES = [pytest.param(name, marks=[] if name == OFTEN else pytest.mark.nightly) for name in REPLAYS]
-
-
-@pytest.mark.parametrize("name", SLICES)
+@pytest.mark.nightly  # tests/guard holds the pages of all
+@pytest.mark.parametrize("name", REPLAYS)
 def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
     """From the file in experiments/ to a page that says on top that it is not the whole, and how it differs."""
     bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
 
-    output = said(["replay", name, "--scale", "tiny", "--workers", "1"])
+    output = said("replay", name, "--scale", "tiny", "--workers", "1")
 
     folder = tmp_path / "results" / f"{name}-tiny"
     page = (folder / "replay.html").read_text(encoding="utf-8")
@@ -62,7 +51,6 @@ def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
 @pytest.mark.nightly
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
 def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
-    """The cost is said before anything trains; no page is written."""
     name = "fig2_3_grid_extension"
     slow = "recipes.levenberg.restarts: {count: 100, evaluations: 20}\nrecipes.levenberg.max_evaluations: 5000\n"
     bring(name, tmp_path, more=slow)  # there is time to stop it in
@@ -89,7 +77,6 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
 
 @pytest.mark.nightly
 def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
-    """And so does the list of what is kept, until the other runs have records too."""
     name = "fig2_3_grid_extension"
     bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -100,7 +87,7 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
     for record in made[:-2]:
         publish(record, tmp_path / "results" / "runs")
 
-    said(["replay", name, "--scale", "tiny", "--partial", "--keep"])
+    said("replay", name, "--scale", "tiny", "--partial", "--keep")
 
     top = (kept / "replay.html").read_text(encoding="utf-8").partition("<section")[0]
     last = plan.cells[-1].series
@@ -112,7 +99,7 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
 
     for record in made[-2:]:
         publish(record, tmp_path / "results" / "runs")
-    said(["replay", name, "--scale", "tiny", "--keep"])
+    said("replay", name, "--scale", "tiny", "--keep")
 
     assert "Incomplete." not in (kept / "replay.html").read_text(encoding="utf-8")
     assert len(pd.read_csv(kept / "runs.csv")) == 12
@@ -129,9 +116,7 @@ def test_all_replays_make_a_list_with_a_row_each(tmp_path, monkeypatch):
     for name in REPLAYS:
         bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
-
-    output = said(["replay", "--all", "--scale", "tiny", "--partial"], exit_code=3)
-
+    output = said("replay", "--all", "--scale", "tiny", "--partial", exit_code=3)
     page = (tmp_path / "results" / "replays-tiny.html").read_text(encoding="utf-8")
     assert page.count("Incomplete.") == len(REPLAYS)
     assert all(f"<h2>{one.place}: {one.title}</h2>" in page for one in REPLAYS.values())
@@ -142,18 +127,14 @@ def test_every_choice_is_one_of_a_replay_and_every_replay_has_some():
     """The places of silent.csv are those of replays, so that no page lacks what was meant for it."""
     with files("harness.paper.replay").joinpath("silent.csv").open(encoding="utf-8") as file:
         places = pd.read_csv(file)["places"]
-
     assert {place for one in places for place in one.split("; ")} == {replay.place for replay in REPLAYS.values()}
 
 
 def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
-    """Its folder says what was left out; the widths and seeds that are left are those that were asked for."""
     bring("fig3_1_toy_scaling", tmp_path)
     monkeypatch.chdir(tmp_path)
     narrow = ["--scale", "short", "--max-width", "10", "--seeds", "2"]
-
-    output = said(["replay", "fig3_1", *narrow, "--partial"], exit_code=3)
-
+    output = said("replay", "fig3_1", *narrow, "--partial", exit_code=3)
     assert "runs of fig3_1_toy_scaling-short-width-10-seeds-2 has a record" in output
     plan = read_manifest(tmp_path / "results" / "fig3_1_toy_scaling-short-width-10-seeds-2")
     runs = [planned.run for planned in plan.runs]
@@ -172,16 +153,12 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
     ],
 )
 def test_a_replay_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
-    """A wrong name gives the nearest one."""
     monkeypatch.chdir(tmp_path)
-
-    assert words in said(arguments, exit_code=2)
+    assert words in said(*arguments, exit_code=2)
 
 
 def test_a_scale_that_is_not_there_is_named(tmp_path, monkeypatch):
     """A wrong scale gives those that the file has, in any folder: where there is no experiments/, the shipped one."""
     monkeypatch.chdir(tmp_path)
-
-    output = said(["replay", "fig2_3_grid_extension", "--scale", "sohrt"], exit_code=2)
-
+    output = said("replay", "fig2_3_grid_extension", "--scale", "sohrt", exit_code=2)
     assert "did you mean 'short'? (allowed: full, short)" in output

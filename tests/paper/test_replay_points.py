@@ -34,7 +34,6 @@ def point(seeds: list[float], published: float = 1.0, errata: str = "") -> dict[
 def test_the_outcome_of_a_point_is_that_of_its_median_and_spread(seeds, outcome):
     """Within the tolerance is the same; else what lies between best and worst seed; a diverged seed is the worst."""
     (row,) = with_outcomes(pd.DataFrame([point(seeds)]), 2.0).to_dict("records")
-
     assert row["outcome"] == outcome
     assert row["tolerance"] == 2.0
 
@@ -42,18 +41,14 @@ def test_the_outcome_of_a_point_is_that_of_its_median_and_spread(seeds, outcome)
 def test_what_cannot_be_compared_says_why():
     """An erratum comes before all else; a number of ours that was not published is not worse than nothing."""
     points = pd.DataFrame([point([1.0], errata="E6 E2"), point([1.0], published=math.nan), point([1.0], errata="E6")])
-
     found = with_outcomes(points, 3.0)
-
     assert list(found["outcome"]) == ["not comparable (E2)", "not published", "within 3x"]
     assert summary(found).points == 1
     assert set(MEANINGLESS) <= set(load("errata")["erratum"])
 
 
 def test_the_factor_of_a_curve_is_the_same_for_twice_and_for_half():
-    """Typical is the geometric mean over points, of the ratio or its inverse."""
     found = summary(with_outcomes(pd.DataFrame([point([8.0]), point([0.5]), point([])]), 2.0))
-
     assert (found.points, found.typical_factor, found.largest_factor) == (2, pytest.approx(4), pytest.approx(8))
     assert found.outcomes == {"worse": 1, "within 2x": 1}
 

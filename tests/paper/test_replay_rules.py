@@ -47,7 +47,6 @@ def _peaks() -> ReplayRuns:
 
 
 def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_path):
-    """Each rule has the outcome that its records were made for, wherever it is told."""
     runs = _peaks()
     verdicts = [to_json(one) for one in judge_all(runs.manifest, runs.table)]
     folder = tmp_path / "made"
@@ -70,18 +69,14 @@ def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_p
 
 
 def test_rules_of_a_part_of_the_runs_are_shown_and_not_judged(tmp_path):
-    """The page has a row that says `not run`."""
     runs = _peaks()
     verdicts = [not_run_json(rule) for rule in runs.manifest.experiment.decide]
-
     write_page(runs, REPLAYS["fig3_4_forgetting"], Made("x", "full", {}, {"mlp": 1}), verdicts, tmp_path)
-
     page = (tmp_path / "replay.html").read_text(encoding="utf-8")
     assert "“17: MLPs keep it”: not run." in page
 
 
 def test_a_rule_may_name_a_series_that_is_planned():
-    """A series that no axis makes is an error with the nearest name, and so is an arm that is not there."""
     grid = "grid: {recipes.lbfgs.optimizer.history: [5, 10], recipes.lbfgs.phases: [2, null]}"
     text = PEAKS.replace("grid: {recipes.lbfgs.phases: [2, null]}", grid)
     for wrong, said in (("paper history=6", "did you mean 'paper history="), ("papre history=5", "is not defined")):

@@ -1,15 +1,14 @@
 """Arms made equal on a command line: nothing nearer exists, and what cannot be met says what can."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
+from harness.cli import main
 from harness.count import count
 from harness.families import FAMILIES
 from harness.planning.match import MatchSetting, axis_named, match_arms, parse_arm, ratios, to_json
@@ -55,7 +54,6 @@ def test_no_neighbour_is_nearer(arm, axis, budget):
         assert any(said in str(error) for said in ("below the smallest", "whatever the", "beyond"))  # noqa: PT017
         return
     off = abs(one.counts[axis] / budget - 1)
-
     for value in (one.value - 1, one.value + 1):
         neighbour = _neighbour(one, value)
         assert neighbour is None or abs(count(neighbour)[axis] / budget - 1) >= off
@@ -79,10 +77,8 @@ def _neighbour(one, value):
 
 
 def test_ratios_are_given_under_every_convention():
-    """Matched parameters are not matched FLOPs, and the answer says by how much, for every count both arms have."""
     kan, mlp = match_arms(["kan hidden=[5]", "mlp depth=3"], _setting())
     found = ratios(kan, mlp)
-
     assert set(found) == set(kan.counts) == set(mlp.counts)
     assert found["params.trainable"] == pytest.approx(1, abs=0.05)
     assert found["flops_forward.shared_dense"] < 0.2
@@ -91,20 +87,16 @@ def test_ratios_are_given_under_every_convention():
 
 @pytest.mark.parametrize("optimizer", [Adam(name="adam"), Lbfgs(name="lbfgs")])
 def test_with_all_sizes_given_steps_are_solved_for(optimizer):
-    """A training budget is met by the number of evaluations."""
     kan, mlp = match_arms(
         ["kan hidden=[5] grid=5", "mlp depth=3 width=9"], _setting("flops_train.local_min", 1e9, optimizer=optimizer)
     )
-
     assert (kan.free, mlp.free) == ("steps", "steps")
     for one in (kan, mlp):
         assert one.counts["flops_train.local_min"] == pytest.approx(1e9, rel=0.01)
 
 
 def test_with_evaluations_given_a_size_is_solved_for():
-    """A training budget over a stated number of evaluations is met by a size."""
     (mlp,) = match_arms(["mlp depth=3"], _setting("flops_train.shared_dense", 1e9, evaluations=500))
-
     assert mlp.free == "width"
     assert mlp.counts["flops_train.shared_dense"] == pytest.approx(1e9, rel=0.05)
 
@@ -128,41 +120,26 @@ def test_with_evaluations_given_a_size_is_solved_for():
     ],
 )
 def test_an_arm_that_makes_no_sense_is_answered(arm, said):
-    """The mistake is named as it was typed, with what is allowed."""
     assert said in _refused(arm)
 
 
 @pytest.mark.parametrize(
     ("arm", "setting", "said"),
     [
-        (
-            "mlp depth=3",
-            {"budget": 3},
-            "below the smallest network of --arm 'mlp depth=3': width=1 has params.train",
-        ),
+        ("mlp depth=3", {"budget": 3}, "below the smallest network of --arm 'mlp depth=3': width=1 has params.train"),
         ("kan width=3 grid=3", {"budget": 20}, "depth=2 has params.trainable=63; ask for that or more"),
         ("mlp depth=3", {"budget": 1e30}, "is beyond --arm 'mlp depth=3': width=1,048,576"),
         ("mlp width=8", {"budget": 1e9}, "is beyond --arm 'mlp width=8': depth=1,024"),
-        (
-            "kan hidden=[5]",
-            {"axis": "flops_forward.local_min"},
-            "local_min is 465 whatever the grid; solve for",
-        ),
+        ("kan hidden=[5]", {"axis": "flops_forward.local_min"}, "local_min is 465 whatever the grid; solve for"),
         ("rbf_kan depth=2 grid=4", {"axis": "params.paper"}, "params.paper does not count rbf_kan"),
-        (
-            "kan hidden=[5]",
-            {"axis": "flops_train.local_min"},
-            "say how long --arm 'kan hidden=[5]' trains",
-        ),
+        ("kan hidden=[5]", {"axis": "flops_train.local_min"}, "say how long --arm 'kan hidden=[5]' trains"),
     ],
 )
 def test_a_budget_out_of_reach_names_the_nearest(arm, setting, said):
-    """What can be met is said, in the unit that was asked in."""
     assert said in _refused(arm, **setting)
 
 
 def test_an_axis_without_its_convention_has_the_default():
-    """`params` is trainable, FLOPs are shared-dense, and a misspelling is answered."""
     assert axis_named("flops_forward") == "flops_forward.shared_dense"
     assert axis_named("flops_train.local_min") == "flops_train.local_min"
     with pytest.raises(HarnessError, match="did you mean 'flops_train'"):
@@ -170,34 +147,14 @@ def test_an_axis_without_its_convention_has_the_default():
 
 
 def test_the_command_prints_a_table_and_json():
-    """`harness match` shows the shapes and every ratio; --json gives the same to a script."""
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli",
-        "match",
-        "--arm",
-        "kan hidden=[5]",
-        "--arm",
-        "mlp depth=3",
-        "--at",
-        "1000",
-    ]
-    root = Path(__file__).parents[2]
-
-    table = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-    data = json.loads(subprocess.run([*command, "--json"], cwd=root, capture_output=True, text=True, check=True).stdout)
-
+    arms = ["kan hidden=[5]", "mlp depth=3"]
+    command = ["match", "--arm", arms[0], "--arm", arms[1], "--at", "1000"]
+    table, data = (CliRunner().invoke(main, [*command, *more]).output for more in ((), ("--json",)))
     assert "[2,29,29,1]" in table
     assert "flops_forward.per_edge" in table
-    assert data["arms"][1]["network"]["shape"] == [2, 29, 29, 1]
-    assert data["arms"] == json.loads(
-        json.dumps(to_json(match_arms(["kan hidden=[5]", "mlp depth=3"], _setting()), _setting()))
-    )
+    assert json.loads(data)["arms"] == json.loads(json.dumps(to_json(match_arms(arms, _setting()), _setting())))
 
 
 def test_words_of_an_arm_are_yaml_values():
-    """Lists, numbers and truth values are read as in an experiment file."""
     arm = parse_arm("kan hidden=[5,4] base=false noise=1e-2")
-
     assert (arm.hidden, arm.base, arm.noise) == ((5, 4), False, 0.01)

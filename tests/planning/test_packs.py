@@ -31,12 +31,10 @@ def _run(network=KAN, recipe=LBFGS, seed=0, task=TASK, **changes) -> RunSpec:
 
 
 def test_lanes_take_more_the_more_they_keep():
-    """More points, parameters, history, wider numbers, or a Jacobian: a lane that needs more has more bytes."""
     small = lane_bytes(_run())
     history = Recipe(optimizer=Lbfgs(name="lbfgs", history=100), max_evaluations=100)
     levenberg = Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=100)
     batches = Recipe(optimizer=Adam(name="adam", batch_size=10), max_evaluations=100)
-
     assert lane_bytes(_run(task=TASK.model_copy(update={"train_points": 2000}))) > 1.9 * small
     assert lane_bytes(_run(KanShape(shape=(2, 50, 1), grid=5))) > 5 * small
     assert lane_bytes(_run(recipe=history)) > small
@@ -50,7 +48,6 @@ def test_a_pack_has_as_many_lanes_as_fit(monkeypatch):
     monkeypatch.setitem(packs.PACK_BYTES, "cpu", 10 * lane_bytes(_run()))
     planned = [PlannedRun(run_id=run_id(run), cell=0, trial=0, run=run) for run in map(_seeded, range(25))]
     starts = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=100, restarts=Restarts(count=4, evaluations=10))
-
     assert sorted(map(len, packs_of(planned, "cpu"))) == [5, 10, 10]
     assert sorted(run for pack in packs_of(planned, "cpu") for run in pack) == sorted(one.run_id for one in planned)
     assert len(packs_of(planned, "cuda")) == 1
@@ -81,7 +78,6 @@ search: {runs: 16, replicates: 2, cap: {flops_train.shared_dense: 1.0e+8}}
 def test_trials_that_only_begin_otherwise_share_a_pack():
     """Noise, gain and seed are a lane's own, so that a search of them is one computation."""
     (pack,) = make_plan(parse_experiment(SEARCH), "test").packs
-
     assert len(pack) == 16 * 2
 
 
@@ -103,6 +99,5 @@ def test_a_frozen_plan_stands_whoever_trains_together(tmp_path, monkeypatch):
     frozen = freeze(make_plan(parse_experiment(PLAN), "test"), tmp_path)
     monkeypatch.undo()
     now = make_plan(parse_experiment(PLAN), "test")
-
     assert (len(frozen.packs), len(now.packs)) == (3, 1)
     assert freeze(now, tmp_path) == frozen == read_manifest(tmp_path)

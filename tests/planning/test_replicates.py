@@ -44,7 +44,6 @@ def setting(run: RunSpec):
 
 
 def test_every_replicate_has_all_runs_of_every_arm_at_every_size():
-    """They are numbered from 0, their seed is the replicate, and no two runs of the plan are the same."""
     plan = planned()
     cells = by_cell(plan)
     assert len(cells) == len(plan.cells) == 2 * 2 * 2
@@ -63,7 +62,6 @@ def test_every_replicate_has_all_runs_of_every_arm_at_every_size():
 
 
 def test_settings_are_the_replicates_own_and_the_same_on_all_tasks():
-    """Run 0 has the arm as it is written; the others differ between replicates."""
     cells = by_cell(planned())
     for arm in ("kan", "mlp"):
         for asked in (60, 130):
@@ -75,7 +73,6 @@ def test_settings_are_the_replicates_own_and_the_same_on_all_tasks():
 
 
 def test_a_run_has_the_largest_size_that_does_not_exceed_its_budget_and_all_of_its_cap():
-    """One more step of the grid or width exceeds the budget, one more evaluation the cap."""
     plan = planned()
     for one in plan.runs:
         asked = plan.cells[one.cell].asked
@@ -109,7 +106,6 @@ def test_a_restart_is_a_run_like_another():
 
 
 def test_lanes_of_the_torch_engine_fill_packs():
-    """What decides a shape comes from the same combinations in all replicates; what only draws is each run's own."""
     search = "search: {runs: 32, replicates: 3"
     plan = planned(TEXT.replace("search: {runs: 6, replicates: 3", search) + "engine: torch\n")
     for (_, arm, _), replicates in by_cell(plan).items():
@@ -145,22 +141,16 @@ def test_lanes_of_the_torch_engine_fill_packs():
             "robust_to: {recipes: [fast, fast2], trials: [2]}\nquestion",
             "robust_to: each replicate is another search, so that an answer holds for others; leave it out",
         ),
-        (
-            "runs: 6",
-            "trials: 6",
-            "search.trials: each seed is a whole search now: write runs:, replicates: and cap:",
-        ),
+        ("runs: 6", "trials: 6", "search.trials: each seed is a whole search now: write runs:, replicates: and cap:"),
     ],
 )
 def test_what_a_search_cannot_have_is_said(old, new, sentence):
-    """Each mistake is named as the file has it, with what is allowed."""
     with pytest.raises(HarnessError) as error:
         planned(TEXT.replace(old, new, 1))
     assert sentence in str(error.value)
 
 
 def test_without_search_seeds_are_asked_for():
-    """A file of before that lacks them is told so."""
     text = TEXT.replace("recipes: {fast", "#", 1)
     text = text[: text.index("#")] + "recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 10}}\n"
     with pytest.raises(HarnessError, match="seeds: missing; add it"):
@@ -168,7 +158,6 @@ def test_without_search_seeds_are_asked_for():
 
 
 def test_a_size_that_too_few_settings_have_is_infeasible_and_says_why():
-    """It has no runs, in any replicate; other sizes stay."""
     text = TEXT.replace("at: [60, 130], tol: 0.3", "at: [60, 61], tol: 0.001")
     plan = planned(text)
     infeasible = [cell for cell in plan.cells if cell.infeasible]

@@ -95,7 +95,12 @@ def new(*words: str):
             1,
             marks=pytest.mark.nightly,
         ),
-        (("--module", "starter_code:KAN"), ["sides: [my_kan, kan]", "better, my KAN or the KAN?"], 2, 1),
+        pytest.param(
+            ("--module", "starter_code:KAN"),
+            ["sides: [my_kan, kan]", "better, my KAN or the KAN?"],
+            *(2, 1),
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
@@ -145,7 +150,6 @@ def test_a_column_of_lists_is_left_out(folder):
     rows = pd.DataFrame(chance.normal(size=(60, 2)), columns=["a", "y"])
     rows["lists"] = [[1.0] * 40] * 60
     rows.to_parquet(folder / "lists.parquet")
-
     written = new("lists", "--data", "lists.parquet", "--target", "y")
     assert written.exit_code == 0, written.output
     assert "# left out: lists, which holds object such as" in (folder / "lists.yaml").read_text(encoding="utf-8")
@@ -179,10 +183,7 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
         (("--function", "starter_code:rigde"), "did you mean 'ridge'"),
         (("--function", "exp2d"), "--function exp2d: write package.module:name"),
         (("--function", "starter_code:ridge", "--inputs", "300000"), "300000 is not in the range 1<=x<=1000"),
-        (
-            ("--data", "nope.csv", "--target", "y"),
-            "--data nope.csv: No such file or directory; give a path",
-        ),
+        (("--data", "nope.csv", "--target", "y"), "--data nope.csv: No such file or directory; give a path"),
         (("--data", "empty.csv", "--target", "y"), "--data empty.csv has no rows; add some"),
         (("--module", "starter_code:ridge"), "give a class whose constructor takes inputs, outputs"),
     ):
@@ -200,12 +201,9 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
     ],
 )
 def test_a_column_with_wrong_cells_is_left_out_for_these(folder, wrong, said):
-    """The cell that is no number is shown, and its line, and not the first one of the column."""
     table = pd.DataFrame({"a": [wrong.get(place, place) for place in range(40)], "b": range(40), "y": range(0, 80, 2)})
     table.to_csv("wrong.csv", index=False)
-
     written = new("wrong", "--data", "wrong.csv", "--target", "y")
-
     assert f"left out: a, {said}\n" in written.output
     assert f"# left out: a, {said}\n" in (folder / "wrong.yaml").read_text(encoding="utf-8")
 
@@ -213,9 +211,7 @@ def test_a_column_with_wrong_cells_is_left_out_for_these(folder, wrong, said):
 def test_a_target_that_hardly_varies_is_refused(folder):
     """All rows that a seed trains on may have one value: no file is written that `validate` would refuse."""
     pd.DataFrame({"a": range(8), "y": [1.5] + [0.5] * 7}).to_csv("rare.csv", index=False)
-
     refused = new("rare", "--data", "rare.csv", "--target", "y")
-
     assert refused.exit_code == 2
     assert "target rare.csv: its 6 training targets are all equal under seed" in refused.output
     assert not (folder / "rare.yaml").exists()

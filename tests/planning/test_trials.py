@@ -1,7 +1,4 @@
-"""Trials: the points of a space at which an arm is trained.
-
-pytest tests/planning/test_trials.py
-"""
+"""Trials: the points of a space at which an arm is trained."""
 
 import itertools
 from unittest.mock import Mock
@@ -66,7 +63,6 @@ def test_values_lie_in_their_ranges_and_whole_ends_are_reached():
 
 
 def test_the_first_points_cover_every_axis_evenly():
-    """Of the first 2^m points each choice of two has exactly half, and each 2^m-th part of a range has one."""
     experiment = with_runs(32, (RECIPES, ""))
     for scramble, power in itertools.product(range(4), (2, 4, 5)):
         drawn = values(experiment, "mlp", scramble)[1 : 2**power]  # but for trial 0
@@ -78,10 +74,8 @@ def test_the_first_points_cover_every_axis_evenly():
 
 
 def test_fewer_trials_are_the_first_of_more_and_nothing_else_moves_them():
-    """A search of T trials goes on as one of 2T; arms and scrambles have points of their own."""
     short, long = with_runs(4), with_runs(8)
     few, many = values(short, "kan"), values(long, "kan")
-
     assert len(few) == POINTS_A_RUN * 4
     assert many[: len(few)] == few
     assert values(short, "kan") == few
@@ -128,7 +122,6 @@ def test_an_axis_with_when_varies_only_there():
 
 
 def test_of_a_recipe_that_lacks_a_field_it_is_left_alone():
-    """An axis of one optimiser changes nothing in trials of another, and a recipe changes in its trials alone."""
     space = "space: {recipe.optimizer.history: {low: 20, high: 50}, recipe.gain: [1.0, 3.0]}"
     experiment = with_runs(8, (KAN_SPACE, space))
     for trial in list(trials_of(experiment, "kan", 0))[1:]:
@@ -146,7 +139,6 @@ def test_of_a_recipe_that_lacks_a_field_it_is_left_alone():
 
 
 def test_a_field_that_files_leave_out_at_its_default_can_vary():
-    """A recipe's JSON has no weight decay at 0: a trial at 0 is trained by the recipe as it is written."""
     space = "space: {recipe.optimizer.weight_decay: [0.0, 0.1]}"
     by_adam = ("kan, depth: 2, width: 2}\n    recipe: lbfgs", "kan, depth: 2, width: 2}\n    recipe: cosine")
     experiment = with_runs(4, (RECIPES, ""), (KAN_SPACE, space), by_adam)
@@ -161,7 +153,6 @@ def test_a_field_that_files_leave_out_at_its_default_can_vary():
 
 
 def test_the_standard_space_of_every_family_can_be_planned():
-    """Every trial at a budget of its own is feasible, of the family it was, and trials differ."""
     assert {*FAMILIES, "module"} == families.FAMILIES.keys()
     for family, (fields, solved, budget) in FAMILIES.items():
         plan = planned(
@@ -214,19 +205,15 @@ def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
     of_trial, of_pack = Mock(wraps=count.run_flops), Mock()
     monkeypatch.setattr(count, "run_flops", of_trial)
     monkeypatch.setattr(packs, "run_flops", of_pack)
-
     plan = planned(changed(("1.0e+6, 4.0e+6", "1.0e+9, 4.0e+9")))
-
     assert of_trial.call_count <= 5 * len(plan.runs)
     of_pack.assert_not_called()
 
 
 def test_sides_have_equal_trials_in_all():
-    """Two arms of a side have half of them each, against one arm with all."""
     other = "  other:\n    architecture: {family: mlp, depth: 3}\n    recipe: lbfgs\n    " + MLP_SPACE + "\nmatch:"
     both = ("sides: [kan, mlp]", "sides: [kan, [mlp, other]]"), ("mlp: width}", '"*": width}')
     plan = planned(changed(("\nmatch:", f"\n{other}"), *both))
-
     for asked in (40, 90):
         assert [one.trial for one in runs_of(plan, "kan", asked)] == [0, 1, 2, 3] * 2
         for arm in ("mlp", "other"):

@@ -60,7 +60,6 @@ def test_each_thing_that_a_plan_cannot_answer_is_a_sentence():
 
 
 def test_a_rule_about_series_counts_their_sizes():
-    """A side may be a series of an arm."""
     rule = EXPONENT.replace("[kan, mlp]", "[kan order=3, kan order=2]")
     varied = GOOD + "grid: {arms.kan.architecture.order: [2, 3]}\n" + rule
     assert _said(varied) == []
@@ -69,7 +68,6 @@ def test_a_rule_about_series_counts_their_sizes():
 
 
 def test_a_rule_read_at_a_size_that_its_first_arm_has_not_is_named():
-    """Off the sizes nothing is found, between two of them a curve is read; a budget that was asked for is a size."""
     sizes = "kan has no network of size {} in params.trainable, so {}"
     nothing = "the rule cannot be judged; its sizes are 60 to 402 (exp2d)"
     of_curves, of_one = "sides: [kan, mlp], quantity: test_loss", "sides: [kan], quantity: network_loss"
@@ -98,7 +96,6 @@ def test_an_arm_without_a_cell_is_refused_with_the_nearest_sizes():
 
 
 def test_a_rule_that_no_task_can_answer_is_refused_but_at_a_scale(tmp_path, monkeypatch):
-    """The scale is a rehearsal of a file whose rules can be judged."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HarnessError, match=r"^decide\.0\.quantity=exponent: it is read off a curve"):
         check_rules_can_be_judged(make_plan(parse_experiment(FEW + EXPONENT), "test"))
@@ -109,7 +106,6 @@ def test_a_rule_that_no_task_can_answer_is_refused_but_at_a_scale(tmp_path, monk
 
 
 def test_every_command_says_it(tmp_path, monkeypatch):
-    """`validate` in sentences and in its JSON, `plan` and `run` in short; an arm without a cell ends all of them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "few.yaml").write_text(FEW)
@@ -117,6 +113,7 @@ def test_every_command_says_it(tmp_path, monkeypatch):
     assert validated.exit_code == 0
     assert f"warning: {_said(FEW)[0]}" in validated.output
     assert json.loads(CliRunner().invoke(main, ["validate", "few.yaml", "--json"]).output)["warnings"] == _said(FEW)
+    monkeypatch.setattr("harness.study.training.train_here", lambda *packs, **named: iter(()))  # which takes seconds
     for command in ("plan", "run"):
         told = CliRunner().invoke(main, [command, "few.yaml"]).output
         assert "warning: 3 sizes, no exponent (`harness validate FILE` says more)" in told, command

@@ -1,18 +1,14 @@
-"""`harness keep`, and that `run`, `submit` and `replay` go on from what it kept, on any machine.
-
-pytest tests/record/test_goes_on.py
-"""
+"""`harness keep`, and that `run`, `submit` and `replay` go on from what it kept, on any machine."""
 
 import json
 import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import said
 from judging.made_experiment import write_experiment, write_records
 from made_records import made_record
 
-from harness.cli import main
 from harness.record import publish
 from harness.record.kept import read_lines
 from harness.spec import Manifest, read_manifest
@@ -20,12 +16,6 @@ from tests.paper.tiny_scales import bring
 
 KEPT = Path("results/verdicts/made/records.jsonl.xz")
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
-
-
-def _harness(*arguments: str, exit_code: int = 0) -> str:
-    done = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-    assert done.exit_code == exit_code, done.output
-    return done.output
 
 
 def _bytes(folder: Path) -> dict[Path, bytes]:
@@ -38,28 +28,25 @@ def planned(tmp_path, monkeypatch) -> Manifest:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     write_experiment(tmp_path)
-    _harness("plan", "experiments/made.yaml")
+    said("plan", "experiments/made.yaml")
     return read_manifest(Path("results/made"))
 
 
 def test_a_sweep_is_kept_as_it_grows(planned):
     """By the file or by its folder, as lines or as JSON; before a plan, and before any record, it says what to do."""
     keep = ("keep", "experiments/made.yaml")
-    assert "train some first" in _harness(*keep, exit_code=3)
-    assert "no plan yet" in _harness(*keep, "--scale", "short", exit_code=2)
-    assert "did you mean 'short'?" in _harness(*keep, "--scale", "shrt", exit_code=2)
+    assert "train some first" in said(*keep, exit_code=3)
+    assert "no plan yet" in said(*keep, "--scale", "short", exit_code=2)
+    assert "did you mean 'short'?" in said(*keep, "--scale", "shrt", exit_code=2)
 
     write_records(Path(), leave_out=12)
-    told = _harness(*keep)
-    assert told.splitlines() == [
-        "records: 30 new",
-        f"kept: {KEPT}, without 12 planned runs that have no record yet",
-    ]
+    told = said(*keep)
+    assert told.splitlines() == ["records: 30 new", f"kept: {KEPT}, without 12 planned runs that have no record yet"]
     shutil.rmtree("results/runs")  # another machine, which trains the rest
     write_records(Path())
     for path in sorted(Path("results/runs").glob("*.json"))[:20]:
         path.unlink()
-    grown = json.loads(_harness("keep", "results/made", "--json"))
+    grown = json.loads(said("keep", "results/made", "--json"))
     assert (grown["path"], grown["damaged"], set(grown["new"]) & set(grown["same"])) == (str(KEPT), [], set())
     assert set(read_lines(KEPT).by_run) >= set(grown["new"])
     assert 30 <= len(read_lines(KEPT).by_run) == 42 - grown["absent"]
@@ -68,12 +55,11 @@ def test_a_sweep_is_kept_as_it_grows(planned):
 def test_verdicts_that_are_kept_bring_their_records_along(planned):
     """Once more does not drop them, though all else in the folder is written anew."""
     write_records(Path())
-    assert f"kept: {KEPT}" in _harness("verdicts", "--keep")
+    assert f"kept: {KEPT}" in said("verdicts", "--keep")
     first = KEPT.read_bytes()
     shutil.rmtree("results/runs")
     write_records(Path())
-    _harness("verdicts", "--keep")
-
+    said("verdicts", "--keep")
     assert KEPT.read_bytes() == first
     assert len(read_lines(KEPT).by_run) == 42
 
@@ -84,88 +70,83 @@ def test_what_is_kept_is_not_sent_again(planned):
     So it is on a machine that has the kept file alone.
     """
     write_records(Path())
-    _harness("keep", "experiments/made.yaml")
+    said("keep", "experiments/made.yaml")
     records = _bytes(Path("results/runs"))
     shutil.rmtree("results/runs")
     shutil.rmtree("results/made")
     submit = ("submit", "experiments/made.yaml", "--local", "1")
 
-    told = _harness(*submit, "--dry-run")
+    told = said(*submit, "--dry-run")
     assert f"42 of the missing runs have records in {KEPT}, and will not be sent" in told
     assert not Path("results/runs").exists()
 
-    told = _harness(*submit, "--yes")
+    told = said(*submit, "--yes")
     assert f"42 records came from {KEPT}" in told
     assert "nothing to submit" in told
     assert _bytes(Path("results/runs")) == records
-    assert "came from" not in _harness(*submit, "--yes")
+    assert "came from" not in said(*submit, "--yes")
 
 
 @pytest.mark.slow
 def test_a_replay_goes_on_from_what_is_kept(tmp_path, monkeypatch):
-    """The kept records of a scale are there before its page is written."""
     monkeypatch.chdir(tmp_path)
     name = "fig2_3_grid_extension"
     bring(name, tmp_path)
     replay = ("replay", name, "--scale", "tiny", "--partial")
-    _harness(*replay, exit_code=3)  # which freezes the plan
+    said(*replay, exit_code=3)  # which freezes the plan
     plan = read_manifest(Path(f"results/{name}-tiny"))
     counts = {cell.index: cell.counts for cell in plan.cells}
     for run in plan.runs[:-2]:
         publish(made_record(run).model_copy(update={"counts": counts[run.cell]}), Path("results/runs"))
-    _harness("keep", f"experiments/{name}.yaml", "--scale", "tiny")
+    said("keep", f"experiments/{name}.yaml", "--scale", "tiny")
     shutil.rmtree("results/runs")
-
-    assert "10 records came from results/verdicts/fig2_3_grid_extension-tiny/records.jsonl.xz" in _harness(*replay)
+    assert "10 records came from results/verdicts/fig2_3_grid_extension-tiny/records.jsonl.xz" in said(*replay)
 
 
 def test_a_damaged_kept_file_stops_before_anything_is_trained(planned):
     """It is named with the next move; its whole records are here by then, and without it the rest would be trained."""
     write_records(Path())
-    _harness("keep", "experiments/made.yaml")
+    said("keep", "experiments/made.yaml")
     shutil.rmtree("results/runs")
     whole = KEPT.read_bytes()
     KEPT.write_bytes(whole[:-400])
 
-    told = _harness("run", "experiments/made.yaml", exit_code=3)
+    told = said("run", "experiments/made.yaml", exit_code=3)
 
     assert f"error: {KEPT}: line " in told
     assert f"`git checkout -- {KEPT}`" in told
     there = len(list(Path("results/runs").glob("*.json")))
     assert 0 < there < 42
     KEPT.write_bytes(whole)
-    told = _harness("submit", "experiments/made.yaml", "--local", "1", "--yes")
+    told = said("submit", "experiments/made.yaml", "--local", "1", "--yes")
     assert f"{42 - there} records came from {KEPT}" in told
     assert "nothing to submit" in told
 
 
 def test_a_kept_file_is_merged_like_a_folder(planned):
-    """Into another results folder, and only the runs of a plan where one is given."""
     write_records(Path())
-    _harness("keep", "experiments/made.yaml")
-
-    assert "records: 42 new" in _harness("merge", str(KEPT), "--results", "other")
+    said("keep", "experiments/made.yaml")
+    assert "records: 42 new" in said("merge", str(KEPT), "--results", "other")
     assert _bytes(Path("other/runs")) == _bytes(Path("results/runs"))
-    told = _harness("merge", str(KEPT), "--plan", "experiments/made.yaml")
+    told = said("merge", str(KEPT), "--plan", "experiments/made.yaml")
     assert "records: 42 here already, the same" in told
 
 
 @pytest.mark.nightly
 def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
-    """The quickstart: trained, kept, its records deleted; run again it trains nothing and gives the same answer."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "experiments").mkdir()
     text = QUICKSTART.read_text(encoding="utf-8").replace("replicates: 8", "replicates: 3")
     Path("experiments/quickstart.yaml").write_text(text, encoding="utf-8")
     run = ("run", "experiments/quickstart.yaml", "--scale", "tiny", "--workers", "1")
-    first = _harness(*run)
-    _harness("keep", "experiments/quickstart.yaml", "--scale", "tiny")
+    first = said(*run)
+    said("keep", "experiments/quickstart.yaml", "--scale", "tiny")
     folder, records = Path("results/quickstart-tiny"), _bytes(Path("results/runs"))
     made = {name: (folder / name).read_bytes() for name in ("manifest.json", "answer.json", "runs.csv", "winners.csv")}
     shutil.rmtree("results/runs")
 
     for step in ("records are gone", "all but the kept file is gone"):
-        again = _harness(*run)
+        again = said(*run)
 
         kept = "results/verdicts/quickstart-tiny/records.jsonl.xz"
         came = [int(line.split()[0]) for line in again.splitlines() if line.endswith(f"records came from {kept}")]

@@ -1,7 +1,4 @@
-"""The file of kept records: every bit comes back, the same records make the same file, and nothing is lost of it.
-
-pytest tests/record/test_kept_records.py
-"""
+"""The file of kept records: every bit comes back, the same records make the same file, and nothing is lost of it."""
 
 import json
 import lzma
@@ -53,9 +50,7 @@ def test_a_line_has_every_bit_of_a_record(train, validation, test, median):
     losses = Metrics(train_rmse=train, validation_rmse=validation, test_rmse=test, test_root_median_square=median)
     record = made_record(PLAN.runs[0]).model_copy(update={"metrics": losses})
     data = sealed(record.model_dump(mode="json"))
-
     line = line_of(json.dumps(data, indent=1))
-
     assert "\n" not in line
     assert json.dumps(json.loads(line)) == json.dumps(data)
 
@@ -67,20 +62,16 @@ def test_the_same_records_make_the_same_bytes(here, runs, first, second):
     expected = _kept(here).read_bytes()
     grown = here / "grown" / KEPT_RECORDS
     shutil.rmtree(grown.parent, ignore_errors=True)
-
     for part in (runs[:first], runs[second:], runs):
         keep(part, here / "runs", grown)
-
     assert grown.read_bytes() == expected
 
 
 def test_what_is_kept_comes_back_as_it_was(here, tmp_path):
     """Merged into another folder, each record has the bytes of its file; those of other runs are left alone."""
     path = _kept(here)
-
     part = merge(path, frozenset(RUNS[:3]), tmp_path / "there")
     whole = merge(path, None, tmp_path / "there")
-
     assert (part.new, set(part.others)) == (tuple(sorted(RUNS[:3])), set(RUNS[3:]))
     assert (set(whole.new), set(whole.same)) == (set(RUNS[3:]), set(RUNS[:3]))
     for run in RUNS:
@@ -88,15 +79,12 @@ def test_what_is_kept_comes_back_as_it_was(here, tmp_path):
 
 
 def test_a_kept_file_only_grows(here):
-    """It keeps records that are here no more, takes those that are new, and is not written where there are none."""
     path = _kept(here, RUNS[:5])
     before, written = read_lines(path).by_run, path.stat().st_mtime_ns
     shutil.rmtree(here / "runs")
-
     again = keep(RUNS, here / "runs", path)
     assert not any(again)
     assert path.stat().st_mtime_ns == written
-
     publish(made_record(PLAN.runs[5]), here / "runs")
     assert keep(RUNS, here / "runs", path).new == (RUNS[5],)
     after = read_lines(path).by_run
@@ -105,7 +93,6 @@ def test_a_kept_file_only_grows(here):
 
 
 def test_of_two_records_of_a_run_the_kept_one_stays(here):
-    """The other is judged as `harness merge` judges it: the same, near, far, a defect."""
     path, code = _kept(here, RUNS[4:]), {"commit": "c0de", "dirty": False}
     same, near, far, defect = PLAN.runs[:4]
     for planned in (same, near, far, defect):
@@ -132,7 +119,6 @@ def test_of_two_records_of_a_run_the_kept_one_stays(here):
 
 
 def test_a_damaged_line_is_named_and_all_others_are_read(here):
-    """A changed digit, a changed run, a line that is no record, two of one run: each with its line and what to do."""
     whole = _kept(here).read_bytes()
     bad, after = sorted(RUNS)[2:4]
     line = read_lines(here / KEPT_RECORDS).by_run[bad].text
@@ -188,7 +174,6 @@ def test_a_kept_file_that_ends_early_is_read_to_there(here, tmp_path):
 
 
 def test_a_file_of_another_kind_is_no_damaged_one(here, tmp_path):
-    """A record, an experiment file: what to give instead."""
     with pytest.raises(HarnessError, match=f"this is no file of kept records; give a {KEPT_RECORDS}"):
         merge(record_path(here / "runs", RUNS[0]), None, tmp_path / "there")
 
@@ -198,7 +183,6 @@ def test_only_records_that_are_asked_for_are_checked(here):
     path = _kept(here)
     first, second = sorted(RUNS)[:2]
     _rewrite(path, read_lines(path).by_run[first].text, f'{{"run_id":"{first}","record_schema":1}}')
-
     assert merge(path, frozenset({second}), here / "there").new == (second,)
     with pytest.raises(HarnessError, match="does not match its config"):
         record_in_line(read_lines(path).by_run[second], first, path)

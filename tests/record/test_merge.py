@@ -23,7 +23,6 @@ def _bytes(folder):
 
 
 def test_every_record_is_accounted_for(manifest, tmp_path):
-    """New, the same, near, far, a defect, damaged there, damaged here, of another experiment: each is in one list."""
     there, here = tmp_path / "there/runs", tmp_path / "here/runs"
     new, same, near, far, defect, bad_there, bad_here, other = manifest.runs[:8]
     for planned in (same, near, far, defect, bad_here):
@@ -56,15 +55,12 @@ def test_every_record_is_accounted_for(manifest, tmp_path):
 
 
 def test_merging_again_changes_nothing(manifest, tmp_path):
-    """What was new is the same, and duplicates are kept once; duplicates made there are brought along."""
     there, here = tmp_path / "there", tmp_path / "here"
     for test in (0.2, 0.3):
         publish(made_record(manifest.runs[0], test=test), there)
     merge(there, None, here)
     before = _bytes(here)
-
     merged = merge(there, None, here)
-
     assert (merged.new, merged.same, merged.within_tolerance) == ((), *((manifest.runs[0].run_id,),) * 2)
     assert _bytes(here) == before
     assert len(duplicates(here)) == 1
@@ -75,7 +71,6 @@ def test_a_folder_without_records_is_a_mistake(manifest, tmp_path):
     publish(made_record(manifest.runs[0]), tmp_path / "here/runs")
     (tmp_path / "toys").mkdir()
     shutil.copy(record_path(tmp_path / "here/runs", manifest.runs[0].run_id), tmp_path / "toys/manifest.json")
-
     for name, said in (("none", "has no records"), ("toys", "has no records"), ("here", "the records to merge into")):
         with pytest.raises(HarnessError, match=said):
             merge(tmp_path / name, None, tmp_path / "here/runs")

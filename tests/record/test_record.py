@@ -45,9 +45,7 @@ def tuned():
 
 
 def test_a_record_reads_back_as_it_was_written(manifest, tmp_path):
-    """Publishing and reading is the identity, and leaves no temporary file."""
     record = made_record(manifest.runs[0], validation=1e-9 / 3)
-
     assert publish(record, tmp_path) == "published"
     assert read_record(record_path(tmp_path, record.run_id)) == record
     assert [path.name for path in tmp_path.iterdir()] == [f"{record.run_id}.json"]
@@ -59,11 +57,9 @@ def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
         read_present(manifest, tmp_path)
     for planned in manifest.runs[:-1]:
         publish(made_record(planned), tmp_path)
-
     with pytest.raises(HarnessError, match="1 of 12 runs"):
         load(manifest, tmp_path)
     part = runs_table(manifest, read_present(manifest, tmp_path))
-
     publish(made_record(manifest.runs[-1]), tmp_path)
     whole = load(manifest, tmp_path)
     assert len(whole) == 12
@@ -94,7 +90,6 @@ def test_the_first_publish_wins(manifest, tmp_path):
     """A second writer changes nothing, is told what is to be said of its record, and that is kept if it differs."""
     first, second = (made_record(manifest.runs[0], test=test) for test in (0.2, 0.3))
     publish(first, tmp_path)
-
     assert publish(second, tmp_path) == "within tolerance"
     assert read_record(record_path(tmp_path, first.run_id)) == first
     (kept,) = duplicates(tmp_path)
@@ -106,7 +101,6 @@ def test_the_same_twice_leaves_nothing(manifest, tmp_path):
     """Equal but for where it was made: the same, and not kept; what differs is kept once, however often it comes."""
     first = made_record(manifest.runs[0])
     publish(first, tmp_path)
-
     assert publish(made_at(first, host="other", pack_seconds=9.0), tmp_path) == "same"
     assert duplicates(tmp_path) == []
     for _ in range(2):
@@ -139,7 +133,6 @@ def test_the_same_code_on_the_same_kind_of_machine_makes_the_same_bits(manifest,
     """If both are known to be the same a last bit is a defect; if not, the tolerance says. Order does not matter."""
     first = made_at(made_record(manifest.runs[0], test=0.2), **one)
     second = made_at(made_record(manifest.runs[0], test=np.nextafter(0.2, 1).item()), **other)
-
     assert verdict(first, second) == verdict(second, first) == said
     assert verdict(first, made_at(first, **other)) == "same"
 
@@ -147,7 +140,6 @@ def test_the_same_code_on_the_same_kind_of_machine_makes_the_same_bits(manifest,
 def test_a_fingerprint_has_all_that_decides_bits_and_nothing_else(manifest):
     """Engine, device, instruction set and libraries; not the host, the time, or this package's own version."""
     alike = WHERE.model_copy(update={"host": "x", "started_at": "u", "commit": "c", "versions": {"harness": "9"}})
-
     assert fingerprint("fused", alike) == fingerprint("fused", WHERE)
     assert fingerprint("torch", WHERE) != fingerprint("fused", WHERE)
 
@@ -186,10 +178,8 @@ def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links
     if not links:
         monkeypatch.setattr(store.os, "link", _no_links)
     many = [made_record(manifest.runs[0], test=0.2 + 0.01 * writer) for writer in range(8)]
-
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(lambda record: publish(record, tmp_path), many))
-
     assert told.count("published") == 1
     first = read_record(record_path(tmp_path, many[0].run_id))
     kept = [read_record(found.path) for found in duplicates(tmp_path)]
@@ -204,7 +194,6 @@ def test_a_lock_that_nobody_holds_is_named(manifest, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
     record = made_record(manifest.runs[0])
     (tmp_path / f".{record.run_id}.lock").mkdir()
-
     with pytest.raises(HarnessError, match=r"\.lock: another writer .* remove it if none is left"):
         publish(record, tmp_path)
     assert not record_path(tmp_path, record.run_id).exists()
@@ -220,7 +209,6 @@ def test_what_does_not_fit_on_the_disk_leaves_nothing(manifest, tmp_path):
             publish(record, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
     assert caught.value.exit_code == 3
     assert list(tmp_path.iterdir()) == []
 
@@ -273,34 +261,28 @@ def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, sa
 
 
 def test_a_record_of_before_snapshots_reads_as_well(manifest, tmp_path):
-    """Fields of provenance that came later have defaults."""
     publish(made_record(manifest.runs[0]), tmp_path)
     path = record_path(tmp_path, manifest.runs[0].run_id)
     _reseal(path, lambda data: [data["provenance"].pop(name) for name in ("snapshot", "attempt", "resumed")])
-
     assert read_record(path).provenance == WHERE
 
 
 def test_the_table_counts_what_records_of_before_did_not(manifest, tmp_path):
-    """`params.stored` of a record without it is that of its network; a record's own count stays as it is."""
     kept = {"params.trainable": 30, "params.stored": 77}
     for index, planned in enumerate(manifest.runs):
         record = made_record(planned)
         publish(record.model_copy(update={"counts": kept}) if index == 0 else record, tmp_path)
     table = load(manifest, tmp_path).set_index("run_id")
-
     for index, planned in enumerate(manifest.runs):
         found = table.loc[planned.run_id, "params.stored"]
         assert found == (77 if index == 0 else count(planned.run.network)["params.stored"])
 
 
 def test_statuses_are_those_of_the_plan(manifest, tmp_path):
-    """Of planned runs that have a record, done or diverged; other runs' records do not count."""
     assert recorded(manifest.run_ids(), tmp_path / "runs") == ({}, {})
     for planned, status in zip(manifest.runs[:2], ("done", "diverged"), strict=True):
         publish(made_record(planned, status=status), tmp_path)
     (tmp_path / "0123456789abcdef.json").write_text("of another experiment")
-
     known = recorded(manifest.run_ids(), tmp_path)
     assert known.statuses == {manifest.runs[0].run_id: "done", manifest.runs[1].run_id: "diverged"}
     assert known.damaged == {}
@@ -308,11 +290,9 @@ def test_statuses_are_those_of_the_plan(manifest, tmp_path):
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": 1}', '{"status": "lost"}'])
 def test_a_status_is_never_read_from_a_damaged_record(manifest, tmp_path, damage):
-    """Cut short or of another kind: it is named, and the others are read."""
     bad, good = manifest.runs[:2]
     record_path(tmp_path, bad.run_id).write_text(damage)
     publish(made_record(good), tmp_path)
-
     known = recorded(manifest.run_ids(), tmp_path)
     assert known.statuses == {good.run_id: "done"}
     assert list(known.damaged) == [bad.run_id]
@@ -354,7 +334,6 @@ def test_damaged_records_are_moved_aside_and_nothing_else(manifest, tmp_path):
 
 
 def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
-    """Of one that is damaged that is said, and beside a damaged first one there is nothing to say."""
     one, two = manifest.runs[:2]
     for planned in (one, two):
         for test in (0.2, 0.3):
@@ -362,15 +341,12 @@ def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
     (second,) = (tmp_path / "duplicates").glob(f"{one.run_id}.*")
     second.write_text("{")
     record_path(tmp_path, two.run_id).write_text("{")
-
     assert [(found.run_id, found.verdict) for found in duplicates(tmp_path)] == [(one.run_id, "damaged")]
 
 
 def test_a_table_with_missing_runs_is_refused(manifest, tmp_path):
-    """The plan is the denominator: the missing runs are counted and named."""
     for planned in manifest.runs[1:]:
         publish(made_record(planned), tmp_path)
-
     assert missing(manifest, tmp_path) == [manifest.runs[0].run_id]
     with pytest.raises(HarnessError, match=f"1 of 12 runs of test have no record .*{manifest.runs[0].run_id}"):
         load(manifest, tmp_path)
@@ -380,9 +356,7 @@ def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
     """The trial with the lower mean validation error wins for all seeds, whatever its test error."""
     for planned in tuned.runs:
         publish(made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial), tmp_path)
-
     table = load(tuned, tmp_path)
-
     assert set(table.loc[table["chosen"], "trial"]) == {0}
     assert table["chosen"].sum() == 4
 
@@ -392,9 +366,7 @@ def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tuned, tmp_path):
     for planned in tuned.runs:
         lost = planned.trial == 0 and planned.run.seed == 1
         publish(made_record(planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"), tmp_path)
-
     table = load(tuned, tmp_path)
-
     assert set(table.loc[table["chosen"] & (table["arm"] == "kan"), "trial"]) == {1}
     assert (table["status"] == "diverged").sum() == 2
     assert np.isnan(table.loc[table["status"] == "diverged", "test_rmse"]).all()
@@ -404,9 +376,7 @@ def test_the_loss_of_a_regression_is_its_rmse(manifest, tmp_path):
     """What laws and choices read has the numbers of the columns that regressions had before."""
     for planned in manifest.runs:
         publish(made_record(planned, test=0.2 + planned.run.seed), tmp_path)
-
     table = load(manifest, tmp_path)
-
     assert set(table["metric"]) == {"rmse"}
     assert (table["val_loss"] == table["validation_rmse"]).all()
     assert (table["test_loss"] == table["test_rmse"]).all()
@@ -416,8 +386,6 @@ def test_the_window_marks_rows_of_its_arm_only(manifest, tmp_path):
     """Points outside of an arm's window are kept and marked; other arms are not touched."""
     for planned in manifest.runs:
         publish(made_record(planned), tmp_path)
-
     table = load(manifest, tmp_path)
-
     assert not table.loc[table["arm"] == "kan", "in_window"].any()
     assert table.loc[table["arm"] == "mlp", "in_window"].all()

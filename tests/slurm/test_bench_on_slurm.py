@@ -14,17 +14,14 @@ pytestmark = pytest.mark.slurm
 
 
 def test_a_job_times_the_plan_on_a_node(testbed, tmp_path):
-    """The command returns with the job and its log; the job books one CPU, and `plan` reads what it wrote."""
     swept = sweep(tmp_path, cpus=2, time_minutes=30)
     assert "uncalibrated" in swept.harness("plan").output
-
     done = swept.harness("bench", "--profile", str(swept.profile))
     number = re.search(r"submitted: job (\d+)", done.output)[1]
     log = Path(re.search(r"its output: (.*)", done.output)[1])
     assert testbed.job(number)["NumCPUs"] == "1"
     wait_until(log.exists, 60, "the job writes")
     wait_until(lambda: "calibration: " in log.read_text(), 400, "the bench ends")
-
     calibration = read_calibration(swept.results, "torch", processor(), "float64")
     assert {row.shape.optimizer for row in calibration.solo} == {"adam", "lbfgs", "levenberg_marquardt"}
     assert "(calibrated)" in swept.harness("plan").output
@@ -32,12 +29,10 @@ def test_a_job_times_the_plan_on_a_node(testbed, tmp_path):
 
 
 def test_a_dry_run_and_a_limit_that_is_too_short_send_nothing(testbed, tmp_path):
-    """Both say how long the bench takes."""
     swept = sweep(tmp_path, time_minutes=30)
     shown = swept.harness("bench", "--profile", str(swept.profile), "--dry-run")
     short = sweep(tmp_path, time_minutes=3)
     refused = short.harness("bench", "--profile", str(short.profile))
-
     assert (shown.exit_code, refused.exit_code) == (0, 2)
     assert "one job of one CPU times 1 shape, about 2 min" in shown.output
     assert "raise it to 4" in refused.output

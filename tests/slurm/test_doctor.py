@@ -68,7 +68,6 @@ def partition_with(bed: Bed, setting: str, before: str) -> Iterator[None]:
 def test_all_is_well(testbed, tmp_path):
     """The probe job answers from a node, with the code of a snapshot; nothing is left behind."""
     code, found = diagnose(profile(tmp_path, gpus=1), tmp_path / "results")
-
     assert (code, failures(found)) == (0, [])
     assert "only for experiment files that say device: cuda" in found["device"]["told"]
     assert found["node"]["told"].startswith(("n1: Python ", "n2: Python "))
@@ -82,21 +81,17 @@ def test_all_is_well(testbed, tmp_path):
 def test_sharing_a_gpu_is_not_measured_where_there_is_none(testbed, tmp_path):
     """The testbed's GPUs are not real: --measure says so, and makes no numbers up. It needs the probe job."""
     shared = profile(tmp_path, gpus="fake:1", packs_per_gpu=2, cpus=2)
-
     code, found = diagnose(shared, tmp_path / "results", "--measure")
     assert (code, failures(found)) == (0, [])
     assert found["sharing"]["told"] == "no GPU here: not measured"
-
     command = ["doctor", "--profile", str(shared), "--measure", "--no-job"]
     assert CliRunner().invoke(main, command).exit_code == 2
 
 
 def test_without_gpus_none_is_looked_for(testbed, tmp_path):
-    """A profile of CPUs alone has no line of GPUs, and its job has the CPUs that it asked for; results stay."""
     results = tmp_path / "results"
     (results / "runs").mkdir(parents=True)
     code, found = diagnose(profile(tmp_path), results)
-
     assert (code, "GPU" in found) == (0, False)
     assert "jobs book no GPU" in found["device"]["told"]
     assert "2 asked" in found["CPUs"]["told"]
@@ -106,7 +101,6 @@ def test_without_gpus_none_is_looked_for(testbed, tmp_path):
 def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
     """--no-job says what is seen from here; SLURM has seen no job since."""
     code, found = diagnose(profile(tmp_path), tmp_path / "results", "--no-job")
-
     assert (code, "node" in found) == (0, False)
     assert "takes such a job" in found["sbatch"]["told"]
     assert not testbed.slurm("squeue", "-h", "--states=all", "-n", "harness-doctor")
@@ -139,9 +133,7 @@ def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
     ],
 )
 def test_what_is_wrong_is_told_with_a_next_move(testbed, tmp_path, changed, what, told, next_move):
-    """Exit code 3; the line that failed names the culprit, its next move the field to change; nothing is left."""
     code, found = diagnose(profile(tmp_path, **changed), tmp_path / "results")
-
     assert (code, failures(found)) == (3, [what])
     assert told in found[what]["told"]
     assert next_move in found[what]["next_move"]
@@ -151,9 +143,7 @@ def test_what_is_wrong_is_told_with_a_next_move(testbed, tmp_path, changed, what
 def test_set_up_lines_that_stop_the_job(testbed, tmp_path):
     """The line that failed is named, also where the job ends by it, and what it printed."""
     failing = profile(tmp_path, setup='["set -e", "cat /no/such/file", "true"]')
-
     code, found = diagnose(failing, tmp_path / "results")
-
     assert (code, failures(found)) == (3, ["set-up line", "probe job"])
     assert found["set-up line"]["told"].startswith("cat /no/such/file: failed (cat: /no/such/file: No such file")
 
@@ -162,50 +152,39 @@ def test_a_limit_above_the_partitions(testbed, tmp_path):
     """What the partition allows is said, and no job is sent that would wait for ever."""
     with partition_with(testbed, "MaxTime=5", "MaxTime=UNLIMITED"):
         code, found = diagnose(profile(tmp_path), tmp_path / "results")
-
     assert (code, failures(found)) == (3, ["time"])
     assert found["time"]["next_move"] == "time_minutes: 5 or less"
     assert found["probe job"]["told"].startswith("not sent")
 
 
 def test_a_partition_that_is_down(testbed, tmp_path):
-    """It is said, and what to do."""
     with partition_with(testbed, "State=DOWN", "State=UP"):
         code, found = diagnose(profile(tmp_path), tmp_path / "results", "--no-job")
-
     assert (code, found["partition"]["told"]) == (3, "gpu, 2 nodes, DOWN")
 
 
 @pytest.mark.parametrize("results", ["/proc/results", "/proc/version"])
 def test_a_results_folder_that_takes_no_files(testbed, tmp_path, results):
-    """It is named; no job is sent to find it out once more."""
     code, found = diagnose(profile(tmp_path), Path(results))
-
     assert (code, failures(found)) == (3, ["folder"])
     assert results in found["folder"]["told"]
     assert found["probe job"]["level"] == "warning"
 
 
 def test_without_slurm(tmp_path, monkeypatch):
-    """No sbatch on the PATH: said so, and the file system is tried all the same."""
     monkeypatch.setenv("PATH", str(tmp_path))
-
     code, found = diagnose(profile(tmp_path), tmp_path / "results")
-
     assert (code, failures(found)) == (3, ["SLURM"])
     assert "--local" in found["SLURM"]["next_move"]
     assert found["hard link"]["level"] == "ok"
 
 
 def test_a_controller_that_is_not_there(testbed, tmp_path, monkeypatch):
-    """It is told within seconds, by what scontrol says."""
     conf = tmp_path / "slurm.conf"
     lines = testbed.conf.read_text().splitlines()
     conf.write_text("\n".join("SlurmctldPort=1" if line.startswith("SlurmctldPort") else line for line in lines))
     monkeypatch.setenv("SLURM_CONF", str(conf))
-
     code, found = diagnose(profile(tmp_path), tmp_path / "results")
-
     assert (code, failures(found)) == (3, ["controller"])
     assert "DOWN" in found["controller"]["told"]
     assert "*" not in found["controller"]["told"]
@@ -216,7 +195,6 @@ def test_a_full_cluster_is_no_failure(testbed, tmp_path):
     with busy(testbed):
         code, found = diagnose(profile(tmp_path), tmp_path / "results", "--wait", "0.1")
         waiting = testbed.slurm("squeue", "-h", "--states=pending")
-
     assert (code, failures(found), waiting) == (0, [], "")
     assert found["probe job"]["told"].startswith("did not start within 0.1 min: PENDING")
     assert not (tmp_path / "results").exists()
@@ -249,21 +227,18 @@ def test_lines_for_people(testbed, tmp_path):
     """Without --json each finding is an aligned line under its heading, and the last line counts them."""
     command = ["doctor", "--profile", str(profile(tmp_path)), "--results", str(tmp_path / "results"), "--no-job"]
     lines = CliRunner().invoke(main, command).stdout.splitlines()
-
     assert [line for line in lines if not line.startswith(" ")][:2] == ["cluster", "results"]
     assert any(line.startswith("  ok       partition     gpu, 2 nodes") for line in lines)
     assert lines[-1].endswith(" ok, 1 warning, 0 FAILED")
 
 
 def test_accounting_answers(accounting_testbed, tmp_path):
-    """With accounting it is said what for; the account and the limits are the user's own."""
     me = accounting_testbed.slurm("id", "-un")
     accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=7")
     try:
         code, found = diagnose(profile(tmp_path, account="testbed"), tmp_path / "results")
     finally:
         accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=-1")
-
     assert (code, failures(found)) == (0, [])
     assert found["accounting"]["told"].startswith("sacct knows")
     assert found["account"]["told"].startswith("testbed; accounting knows you in")
@@ -278,9 +253,7 @@ def test_accounting_answers(accounting_testbed, tmp_path):
     ],
 )
 def test_an_account_that_is_not_the_users(accounting_testbed, tmp_path, changed, what, next_move):
-    """Accounting's own names are said."""
     code, found = diagnose(profile(tmp_path, **changed), tmp_path / "results", "--no-job")
-
     assert code == 3
     assert found[what]["level"] == "FAILED"
     assert next_move in found[what]["next_move"]

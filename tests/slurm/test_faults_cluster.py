@@ -104,9 +104,7 @@ def assert_went_on(swept: Sweep) -> None:
 
 # ------------------------------------------------------------------------------------------------------- what is sent
 def test_more_jobs_than_an_array_may_have(narrow_testbed, tmp_path):
-    """Four jobs where an array has three at most: two arrays, and all records."""
     swept = sweep(tmp_path, sizes=(20, 40, 80, 160), seeds=(0,))
-
     assert "4 jobs in 2 arrays" in swept.submit()
     swept.wait_until_over()
     assert [len(submission.jobs) for submission in swept.submissions()] == [2, 2]
@@ -176,7 +174,6 @@ def test_the_time_limit(testbed, tmp_path):
 
 # ------------------------------------------------------------------------------------------------- killed and forgotten
 def test_a_killed_worker(testbed, tmp_path):
-    """Of kill -9 squeue says that the job failed, and the next submission goes on from the checkpoint."""
     swept = sweep(tmp_path, evaluations=LONG, checkpoint_seconds=0.3)
     swept.submit()
     swept.wait_for_event("checkpoint")
@@ -244,7 +241,6 @@ def test_a_worker_remembers_what_slurm_forgets(forgetful_testbed, tmp_path):
 
 
 def test_workers_pass_over_cancelled_runs(testbed, tmp_path):
-    """A pack that trains goes on; those of the job that begin afterwards leave out what was cancelled."""
     swept = sweep(tmp_path, sizes=(20, 40, 80), evaluations=1000, job_minutes=2)
     swept.submit()
     swept.wait_for_event("pack_begun")
@@ -278,7 +274,6 @@ def test_a_job_with_no_other_runs_ends(testbed, tmp_path):
 
 @pytest.mark.nightly
 def test_what_is_cancelled_while_the_controller_is_silent(testbed, tmp_path, monkeypatch):
-    """The order is kept and the exit is 3; once SLURM answers, the same command ends the jobs."""
     swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG)
     testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
     swept.submit()

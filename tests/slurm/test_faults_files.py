@@ -64,9 +64,7 @@ def test_killed_after_sbatch_took_the_jobs(testbed, tmp_path):
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert (swept.results / "runs" / "submit.lock").exists()
-
     assert "nothing to submit" in swept.submit()
-
     swept.wait_until_over()
     assert_complete(swept)
     assert_nothing_trained_twice(swept)
@@ -97,14 +95,11 @@ def test_sbatch_took_the_jobs_and_says_that_it_did_not(testbed, tmp_path, monkey
     testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
     late = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
     monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" > /dev/null', f"echo '{late}' >&2", "exit 1"))
-
     assert "submitted: 1 jobs" in swept.submit()
-
     assert swept.states() == {"queued": 2}
 
 
 def test_two_at_once(testbed, tmp_path):
-    """While one submits, the other is told so; afterwards it finds everything on its way."""
     swept = sweep(tmp_path, sizes=(20, 40))
     asked, go = tmp_path / "asked", tmp_path / "go"
     path = sbatch_that(tmp_path, f"touch {asked}", f"until [ -e {go} ]; do sleep 0.1; done", '$sbatch "$@"')
@@ -126,7 +121,6 @@ def test_two_at_once(testbed, tmp_path):
 
 
 def test_the_answer_to_a_submission_is_lost(testbed, tmp_path, monkeypatch):
-    """SLURM took the jobs and fell silent: that is not known yet, and the next commands find them."""
     swept = sweep(tmp_path)
     controller = (testbed.folder / "slurmctld.pid").read_text().strip()
     monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" >&2', f"kill -STOP {controller}", "exit 1"))
@@ -144,13 +138,11 @@ def test_the_answer_to_a_submission_is_lost(testbed, tmp_path, monkeypatch):
 
 
 def test_inside_of_a_job(testbed, tmp_path):
-    """What that job has asked for does not pin the jobs that it submits, nor do its defaults hide them."""
     swept = sweep(tmp_path, sizes=(20, 40))
     command = " ".join(submit_command(swept))
     asked = ["--nodelist=n1", "--cpus-per-task=2", "--mem-per-cpu=100M", "--gpus-per-node=1", "--ntasks=1"]
     testbed.slurm("sbatch", "--parsable", f"--output={tmp_path / 'out'}", *asked, "--wrap", command)
     swept.wait_for_event("pack_begun", number=2)
-
     jobs = [testbed.job(attempt.begun["slurm_number"]) for attempt in swept.attempts()]
     assert {job["ReqNodeList"] for job in jobs} == {"(null)"}
     assert {job["MinMemoryNode"] for job in jobs} == {"30G"}
@@ -160,7 +152,6 @@ def test_inside_of_a_job(testbed, tmp_path):
 
 
 def test_damaged_files_of_what_was_sent_off(testbed, tmp_path):
-    """An emptied submission and order stop no command: its jobs are found, are not doubled, and can be ended."""
     swept = sweep(tmp_path, sizes=(20, 40))
     testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
     swept.submit()
@@ -185,7 +176,6 @@ def test_a_job_of_which_no_file_says_what_it_trains(testbed, tmp_path):
     swept.submit()
     for path in swept.folder.glob("submissions/*/*.json"):
         path.write_text("")
-
     assert swept.states() == {"queued": 2}
     (move,) = {run["next_move"] for run in swept.status()["runs"].values()}
     command = re.search("`(scancel .*)` ends its jobs", move).group(1)
@@ -194,13 +184,11 @@ def test_a_job_of_which_no_file_says_what_it_trains(testbed, tmp_path):
 
 
 def test_defaults_of_the_user_hide_no_jobs(testbed, tmp_path, monkeypatch):
-    """SQUEUE_PARTITION and its like do not decide what is found of a sweep."""
     swept = sweep(tmp_path)
     testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
     swept.submit()
     monkeypatch.setenv("SQUEUE_PARTITION", "urgent")
     monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)
-
     assert swept.states() == {"queued": 2}
 
 
@@ -255,7 +243,6 @@ def test_torn_logs(testbed, tmp_path):
 
 
 def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
-    """What was submitted is what runs: this package and the user's target as they were, and the record says so."""
     project = tmp_path / "project"
     package = Path(harness.__file__).parent
     shutil.copytree(package, project / "harness", ignore=shutil.ignore_patterns("__pycache__"))
@@ -289,7 +276,6 @@ def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
 # --------------------------------------------------------------------------------------------------------------- disks
 @pytest.mark.parametrize("full", ["runs", "."])
 def test_a_disk_that_is_full_at_the_end(disk, testbed, tmp_path, full):
-    """The job's end is told with its cause; once there is room, the next submission goes on from the checkpoint."""
     swept = sweep(tmp_path, **LONG)
     small = disk(swept.results / full, "100m")
     swept.submit()
@@ -314,11 +300,9 @@ def test_a_disk_that_is_full_at_the_end(disk, testbed, tmp_path, full):
 
 
 def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
-    """Training goes on without, and the job's output says so."""
     swept = sweep(tmp_path, **LONG)
     disk(swept.results / "checkpoints").fill()
     swept.submit()
-
     swept.wait_until_over()
     assert_complete(swept)
     assert not swept.events("checkpoint")
@@ -328,12 +312,9 @@ def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
 
 @pytest.mark.parametrize("where", ["runs", "."])
 def test_a_folder_that_is_read_only(disk, testbed, tmp_path, where):
-    """`harness submit` says so before anything is sent off."""
     swept = sweep(tmp_path)
     disk(swept.results / where).make_read_only()
-
     refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
-
     assert refused.exit_code == 2
     assert f"{swept.results / where}" in refused.output
     assert "Read-only file system" in refused.output
@@ -348,7 +329,5 @@ def test_status_of_a_folder_that_is_read_only(disk, testbed, tmp_path):
     swept.submit()
     results.make_read_only()
     assert swept.states() == {"queued": 2}
-
     testbed.slurm("scancel", "--user", str(os.getuid()))
-
     assert swept.states() == {"cancelled": 2}

@@ -14,7 +14,6 @@ LOOKED = open_experiment(seeds=7, looks=[3, 5, 7]).replace(
 
 
 def test_a_submission_sends_the_next_look_once_the_one_before_has_ended(testbed, tmp_path):
-    """It sends nothing while a look trains, nothing that no rule asks for, and no run twice."""
     swept = sweep(tmp_path)
     swept.file.write_text(LOOKED, encoding="utf-8")
     assert "first look, at 3 of 7 replicates: 18 of 18 runs to go" in swept.submit("--until-decided")

@@ -49,12 +49,10 @@ def test_a_held_array_is_released(testbed, tmp_path):
 
 
 def test_nodes_that_are_not_there(testbed, tmp_path):
-    """A job that waits for drained nodes is not one that waits for its turn."""
     drained(testbed)
     swept = sweep(tmp_path)
     swept.submit()
     wait_until(lambda: any("does not start before its nodes are back" in why for why in whys(swept)), 30, "it is told")
-
     assert swept.states() == {"queued": 2}
     assert all("(`sinfo`)" in move for move in next_moves(swept))
 
@@ -68,13 +66,11 @@ def test_a_job_that_printed_nothing(testbed, tmp_path):
     (swept.folder / "logs").touch()
     testbed.node_up("n1")
     swept.wait_for_states({"crashed": 2})
-
     assert all("before its worker began" in why for why in whys(swept))
     assert all(move.startswith("`harness doctor --profile` shows") for move in next_moves(swept))
 
 
 def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
-    """Its job ends there and its output names it; submit refuses until the user says that it is mended."""
     swept = sweep(tmp_path, sizes=(20, 40), setup=["true", "module load no-such-module", "true"])
     swept.submit()
     swept.wait_for_states({"crashed": 4})
@@ -100,12 +96,10 @@ def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
 
 
 def test_jobs_that_slurm_has_forgotten_are_not_tried_for_ever(forgetful_testbed, tmp_path, monkeypatch):
-    """Their output outlives what SLURM knows of them, and has the cause."""
     swept = sweep(tmp_path, setup=["false"])
     swept.submit()
     wait_until(lambda: not forgetful_testbed.slurm("squeue", "-h", "--states=all"), 90, "SLURM forgets", every=1)
     monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)  # as if they had passed
-
     assert whys(swept) == {"its job has ended, before its worker began"}
     assert swept.harness("submit", "--profile", str(swept.profile), "--yes").exit_code == 3
     (run, *_) = swept.status()["runs"]

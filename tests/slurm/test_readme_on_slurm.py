@@ -11,7 +11,6 @@ FILE = "experiments/real_data.yaml"
 
 
 def test_its_commands_for_a_cluster(testbed, tmp_path, monkeypatch):
-    """With the profile changed to what this cluster has, as the README says, and a short sweep in the file's place."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "experiments").mkdir()
     shutil.copytree(ROOT / "slurm", tmp_path / "slurm", ignore=shutil.ignore_patterns("testbed"))

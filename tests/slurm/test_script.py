@@ -94,7 +94,6 @@ def test_every_field_has_a_case():
 
 
 def test_what_each_field_becomes(testbed, tmp_path):
-    """A script has the lines of a profile's fields and no option twice; bash reads it, and sbatch takes it or not."""
     folder, script = tmp_path / "it's here; $HOME", tmp_path / "script.sh"
     quoted = {"LOG": shlex.quote(f"{folder}/%A_%a_%t_log.out"), "FOLDER": shlex.quote(str(folder))}
     plain = lines_of({"memory_gb": None}, folder)
@@ -121,7 +120,6 @@ def lines_of(fields: dict, folder: Path) -> list[str]:
 
 
 def test_a_sweep_whose_paths_and_fields_need_quotes(testbed, tmp_path):
-    """Spaces, quotes and dollars in the results folder, in python: and in srun: reach a job as they are written."""
     folder = tmp_path / 'it\'s $HOME; a "b"'
     wrapper = folder / "my envs" / "python3"
     wrapper.parent.mkdir(parents=True)
@@ -159,7 +157,6 @@ def test_a_results_folder_that_slurm_would_rename(testbed, tmp_path):
         (tmp_path / name).mkdir()
         made = sweep(tmp_path / name)
         done = made.harness("submit", "--profile", str(made.profile), "--yes")
-
         assert done.exit_code == 2, done.output
         assert "SLURM changes % and \\ in the path of a log; choose another results folder: --results" in done.output
         assert not made.submissions()
@@ -174,6 +171,5 @@ def test_a_job_without_scontrol_says_that_it_timed_out(testbed, tmp_path):
     made.wait_for_event("checkpoint")
     testbed.slurm("scancel", "--signal=USR2", only_job(testbed))
     made.wait_for_event("ended")
-
     assert [(event["why"], event["requeued"]) for event in made.events("ended")] == [("timed out", False)]
     made.wait_for_states({"timed out": 2})

@@ -51,12 +51,10 @@ def test_two_idle_nodes_with_two_gpus_each(testbed):
     ],
 )
 def test_a_job_sees_its_gpus(testbed, options, devices):
-    """CUDA_VISIBLE_DEVICES lists what was asked for, however it was asked."""
     assert testbed.slurm("srun", *options, "sh", "-c", "echo ${CUDA_VISIBLE_DEVICES:-none}") == devices
 
 
 def test_four_jobs_share_the_four_gpus(testbed, tmp_path):
-    """Jobs of one GPU run two a node, each with a device of its own; a fifth waits."""
     jobs = [submit(testbed, tmp_path / "out", "sleep 60", "--gpus-per-node=1") for _ in range(5)]
     for job in jobs[:4]:
         wait_for_state(testbed, job, "RUNNING")
@@ -65,7 +63,6 @@ def test_four_jobs_share_the_four_gpus(testbed, tmp_path):
 
 
 def test_urgent_preempts_gpu(testbed, tmp_path):
-    """A job of the partition gpu gives way to one of urgent, is requeued, and starts again with a restart counted."""
     starts = tmp_path / "starts"
     both_nodes = ["--nodes=2", "--gpus-per-node=2"]
     job = submit(testbed, tmp_path / "out", f"echo ${{SLURM_RESTART_COUNT:-0}} >> {starts}; sleep 60", *both_nodes)
@@ -77,20 +74,17 @@ def test_urgent_preempts_gpu(testbed, tmp_path):
 
 
 def test_too_large_an_array_is_refused(narrow_testbed, tmp_path):
-    """MaxArraySize limits the index: 2 is the last one where it is 3."""
     wait_for_state(narrow_testbed, submit(narrow_testbed, tmp_path / "out", "true", "--array=2"), "COMPLETED")
     with pytest.raises(RuntimeError, match="Invalid job array specification"):
         submit(narrow_testbed, tmp_path / "out", "true", "--array=0-3")
 
 
 def test_sacct_without_accounting_is_refused(testbed):
-    """As on a cluster that has none."""
     with pytest.raises(RuntimeError, match="accounting storage is disabled"):
         testbed.slurm("sacct")
 
 
 def test_sacct_with_accounting(accounting_testbed, tmp_path):
-    """sacct knows how a job ended, and who it was booked to."""
     job = submit(accounting_testbed, tmp_path / "out", "exit 3", "--account=testbed")
     wait_for_state(accounting_testbed, job, "FAILED")
     asked = ["sacct", "-nXPj", job, "-o", "State,ExitCode,Account"]
@@ -98,7 +92,6 @@ def test_sacct_with_accounting(accounting_testbed, tmp_path):
 
 
 def test_accounting_enforces_limits(accounting_testbed, tmp_path):
-    """MaxSubmitJobs of an association is kept."""
     limited = ["sacctmgr", "-i", "modify", "account", "testbed", "set"]
     accounting_testbed.slurm(*limited, "MaxSubmitJobs=2")
     try:
@@ -110,7 +103,6 @@ def test_accounting_enforces_limits(accounting_testbed, tmp_path):
 
 @pytest.mark.nightly
 def test_the_job_of_a_frozen_node_goes_elsewhere(impatient_testbed, tmp_path):
-    """A hung node is set down and its job requeued on the other; once the node speaks again, the old job is ended."""
     starts = tmp_path / "starts"
     write = f"echo $$ $SLURMD_NODENAME ${{SLURM_RESTART_COUNT:-0}} >> {starts}"
     job = submit(impatient_testbed, tmp_path / "out", f"{write}; sleep 60", "--gpus-per-node=1")
@@ -129,7 +121,6 @@ def test_the_job_of_a_frozen_node_goes_elsewhere(impatient_testbed, tmp_path):
 
 
 def test_up_twice_is_harmless(testbed):
-    """The second says that it is up, and starts nothing."""
     before = processes_of(testbed.folder)
     again = script("up", "--folder", str(testbed.folder))
     assert again.returncode == 0
@@ -138,7 +129,6 @@ def test_up_twice_is_harmless(testbed):
 
 
 def test_env_points_a_shell_to_it(testbed, tmp_path):
-    """`env` prints the line that a shell needs, and fails where nothing is up."""
     assert script("env", "--folder", str(testbed.folder)).stdout == f"export SLURM_CONF={testbed.conf}\n"
     nothing = script("env", "--folder", str(tmp_path))
     assert nothing.returncode == 1
@@ -155,7 +145,6 @@ def test_no_outgoing_connection_can_take_a_port(testbed):
 
 @pytest.mark.parametrize("options", [[], ["--accounting"]])
 def test_down_leaves_nothing(tmp_path, options):
-    """Neither a process, not even one that a job hid behind setsid, nor a file outside of the bed's folder."""
     before = files_written_by_default()
     bed = up(tmp_path / "bed", *options)
     hidden = tmp_path / "hidden"
@@ -171,7 +160,6 @@ def test_down_leaves_nothing(tmp_path, options):
 
 
 def test_a_killed_keeper_takes_its_daemons_along(tmp_path):
-    """After kill -9 of the keeper nothing of the bed lives, and `up` starts it afresh."""
     bed = up(tmp_path / "bed")
     os.kill(int((bed.folder / "testbed.keeper").read_text()), signal.SIGKILL)
     wait_until(lambda: not processes_of(bed.folder), 10, "the daemons end")
@@ -182,7 +170,6 @@ def test_a_killed_keeper_takes_its_daemons_along(tmp_path):
 
 @pytest.mark.usefixtures("testbed")  # skipped where that cannot be had
 def test_a_daemon_that_dies_is_shown(tmp_path):
-    """`up` fails with the end of that daemon's log, and ends the others."""
     failed = script("up", "--folder", str(tmp_path / "bed"), "--cpus-per-node", "99999")
     assert failed.returncode == 1
     assert "slurmctld ended with 1" in failed.stderr

@@ -7,6 +7,7 @@ A mutant is made by a `random.Random`, so that hypothesis, or a plain loop over 
 
 import copy
 import json
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -141,7 +142,12 @@ def _small(text: str) -> dict:
 
 
 TEXTS = [*(path.read_text(encoding="utf-8") for path in EXPERIMENTS), SMALL, RICH, PHASES, POISSON, DATA, SEARCHED]
-TREES = [_small(text) for text in TEXTS]
+
+
+@cache
+def trees() -> list[dict]:
+    """What the texts say, as plain data."""
+    return [_small(text) for text in TEXTS]
 
 
 # ------------------------------------------------------------------------------------------------------------- by hand
@@ -177,66 +183,30 @@ TASKS = {
     "boundary_points: %s": "1 0 x 1000000000000",
     "instance: %s": "-1 x .5 .nan",
 }
-TAGGED = (
-    "!!int abc",
-    "!!float x",
-    "!!bool maybe",
-    "!!binary aGk=",
-    "!!set {a}",
-    "!!python/none x",
-    "!!null x",
-    "!!int 0x",
-)
-KEYS = (
-    "5",
-    "~",
-    "2020-01-01",
-    "[1, 2]",
-    "{a: 1}",
-    "1.5",
-    "true",
-    "!!int abc",
-    "? [a]\n",
-    "!!binary aGk=",
-    "0x10",
-    ".nan",
-    "<<",
-)
-PATHS = (
-    "5",
-    ".",
-    "..",
-    "a..b",
-    "seeds.x",
-    "seeds.0.1",
-    "question.x",
-    "tasks.9",
-    "tasks.-1",
-    "arms.none",
-    "arms.kan.x",
-    "scales",
-)
+TAGGED = "!!int abc|!!float x|!!bool maybe|!!binary aGk=|!!set {a}|!!python/none x|!!null x|!!int 0x"
+KEYS = "5|~|2020-01-01|[1, 2]|{a: 1}|1.5|true|!!int abc|? [a]\n|!!binary aGk=|0x10|.nan|<<"
+PATHS = "5 . .. a..b seeds.x seeds.0.1 question.x tasks.9 tasks.-1 arms.none arms.kan.x scales"
 ADAMS = "".join(f"  a{i}: {{optimizer: {{name: adam}}, max_evaluations: 10}}\n" for i in range(8))
 NINE_PATHS = ("recipes.adam.gain", *(f"recipes.a{i}.gain" for i in range(8)))
+MERGED = "".join(
+    f"{n}: &{n} {{<<: [{', '.join([f'*{m}'] * 10)}]}}\n" for m, n in zip("abcdefgh", "bcdefghi", strict=True)
+)
+BY_THOUSANDS = f"{{recipes.adam.gain: {[*range(1, 1001)]}, match.tol: {[n / 1001 for n in range(1, 1001)]}}}"
+MANY_TASKS = "[" + ", ".join(f"{{target: exp2d, high: {n}}}" for n in range(1, 2000)) + "]"
 LARGE = {
     "grid of 9 axes": SMALL + "grid:\n" + "".join(f"  a{i}: {[*range(10)]}\n" for i in range(9)),
     "grid of 9 known axes": SMALL.replace("seeds:", f"{ADAMS}seeds:")
     + "grid:\n"
     + "".join(f"  {path}: {[*range(1, 11)]}\n" for path in NINE_PATHS),
-    "thousand by thousand": SMALL.replace("[0]", str([*range(1000)]))
-    + f"grid: {{recipes.adam.gain: {[*range(1, 1001)]}, match.tol: {[n / 1001 for n in range(1, 1001)]}}}\n",
+    "thousand by thousand": SMALL.replace("[0]", str([*range(1000)])) + f"grid: {BY_THOUSANDS}\n",
     "seeds and budgets": SMALL.replace("[0]", str([*range(9000)])).replace("[100]", str([*range(100, 300)])),
     "runs of a search": SMALL.replace("seeds: [0]", "search: {runs: 10000, replicates: 1000, cap: {evaluations: 10}}"),
-    "tasks": SMALL.replace(
-        "[exp2d]", "[" + ", ".join(f"{{target: exp2d, high: {n}}}" for n in range(1, 2000)) + "]"
-    ).replace("[0]", str([*range(500)])),
+    "tasks": SMALL.replace("[exp2d]", MANY_TASKS).replace("[0]", str([*range(500)])),
     "a hundred thousand seeds": SMALL.replace("[0]", str([*range(100_000)])),
     "a million seeds": SMALL.replace("[0]", str([*range(1_000_000)])),
     "laughs": SMALL + LAUGHS,
-    "laughs in a grid": SMALL + "".join(f"{line}\n" for line in LAUGHS.splitlines()) + "grid: {seeds: *i}\n",
-    "laughs by merging": "a: &a {x: 1}\n"
-    + "".join(f"{n}: &{n} {{<<: [{', '.join([f'*{m}'] * 10)}]}}\n" for m, n in zip("abcdefgh", "bcdefghi", strict=True))
-    + SMALL,
+    "laughs in a grid": SMALL + LAUGHS + "grid: {seeds: *i}\n",
+    "laughs by merging": "a: &a {x: 1}\n" + MERGED + SMALL,
     "deep by aliases": "a: &a " + "[" * 40 + "]" * 40 + "\n" + "b: &b " + "[" * 40 + "*a" + "]" * 40 + "\n" + SMALL,
 }
 TEXTS_BY_HAND = [
@@ -252,17 +222,17 @@ def by_hand() -> list[str]:
     """Texts that are no experiment."""
     found = [*TEXTS_BY_HAND, *LARGE.values()]
     for old, words in NEEDS.items():
-        found += [SMALL.replace(old, word) for word in (*words.split(), *TAGGED)]
+        found += [SMALL.replace(old, word) for word in (*words.split(), *TAGGED.split("|"))]
     for field, words in FIELDS.items():
         found += [SMALL.replace("max_evaluations: 10}", field % word + "}") for word in words.split()]
     for field, words in TASKS.items():
         found += [SMALL.replace("[exp2d]", f"[{{target: exp2d, {field % word}}}]") for word in words.split()]
     for field in ("grid", "zip", "scales", "tune", "arms", "recipes", "window", "decide", "match"):
         found += [SMALL + f"{field}: {word}\n" for word in ("5", "x", "[1]", ".nan", "true", "{a: }", "{a: []}")]
-        found += [SMALL + f"{field}: {{{key}: [1, 2]}}\n" for key in KEYS]
-    found += [SMALL + f"{key}: 1\n" for key in KEYS]
+        found += [SMALL + f"{field}: {{{key}: [1, 2]}}\n" for key in KEYS.split("|")]
+    found += [SMALL + f"{key}: 1\n" for key in KEYS.split("|")]
     for field in ("grid", "zip"):
-        found += [SMALL + f'{field}: {{"{path}": [1, 2]}}\n' for path in PATHS]
+        found += [SMALL + f'{field}: {{"{path}": [1, 2]}}\n' for path in PATHS.split()]
     found += [
         SMALL + f'scales: {{"{name}": {{}}}}\n' for name in ("full", "../x", "a|b", "a b", "", ".x", "-x", "a,b", "a/b")
     ]
@@ -277,7 +247,7 @@ def mutant(random: Random, schema: dict) -> str:
         for _ in range(random.choice((1, 1, 1, 2, 3))):
             text = _changed_text(random, text)
         return text
-    data = copy.deepcopy(random.choice(TREES))
+    data = copy.deepcopy(random.choice(trees()))
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         change = random.choice((_replace, _drop, _add, _say, _say, _say, _say, _axis))
         change(random, data, schema)

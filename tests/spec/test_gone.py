@@ -1,7 +1,4 @@
-"""Fields of files of before: a file that says one is told what to write instead, and a plan that holds one is read.
-
-pytest tests/spec/test_gone.py
-"""
+"""Fields of files of before: a file that says one is told what to write instead, and a plan that holds one is read."""
 
 import json
 import shutil
@@ -48,7 +45,6 @@ def harness(*words: object, code: int = 0) -> str:
 
 
 def test_a_file_of_before_is_told_what_to_write(folder):
-    """One sentence a field, with its line; the schema that editors read has none of them."""
     instead = "is gone; write search: with runs and replicates, and say what varies in each arm's space:"
     assert harness("validate", "tuned.yaml", code=USAGE).splitlines() == [
         f"error: tuned.yaml:5: arms.mlp.tune: {instead}",
@@ -60,7 +56,6 @@ def test_a_file_of_before_is_told_what_to_write(folder):
 
 
 def test_a_plan_of_before_is_read(folder):
-    """From its records everything is made that needs no file: what is there, the report, and records to keep."""
     assert "6 new" in harness("merge", TUNED / "records.jsonl.xz", "--plan", "results/tuned")
     told = json.loads(harness("status", "results/tuned", "--json"))
     assert (told["planned"], told["done"]) == (6, 6)
@@ -84,14 +79,12 @@ def searched(tmp_path, monkeypatch) -> Path:
 
 
 def test_a_file_with_a_search_of_trials_is_told_what_to_write():
-    """In one sentence, with its line."""
     told = harness("validate", SEARCHED / "tiny.yaml", code=USAGE)
     assert told.startswith(f"error: {SEARCHED / 'tiny.yaml'}:11: search.trials: each seed is a whole search now: ")
     assert told.count("\n") == 1
 
 
 def test_plans_of_a_search_of_trials_are_counted_and_kept(searched):
-    """All their runs are known by their ids, and have the records that were made then."""
     for name, runs in (("tiny", 12), ("tiny.search", 10)):
         plan = read_manifest(Path("results", name))
         assert plan.of_before

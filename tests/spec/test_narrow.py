@@ -33,7 +33,6 @@ def shapes(text: str, narrow: Narrow) -> set[tuple[str, tuple[int, ...], int]]:
 def test_what_is_left_is_the_part_of_the_plan_within_the_bounds():
     """No run but those that the whole plan has, and of these all within both bounds; KANs keep their width."""
     whole = shapes(TEXT, Narrow())
-
     assert shapes(TEXT, Narrow(20, 2)) == {
         (task, shape, seed)
         for task, shape, seed in whole
@@ -42,23 +41,15 @@ def test_what_is_left_is_the_part_of_the_plan_within_the_bounds():
 
 
 def test_sizes_in_step_with_tasks_are_filtered_row_by_row():
-    """Every task keeps its own widths."""
     mlps = {(task, shape) for task, shape, _ in shapes(IN_STEP, Narrow(20)) if shape[1:-1] in {(5,), (10,), (20,)}}
-
     assert {one for one in mlps if one[1][1] != 5} == {("xy", (2, 10, 1)), ("xy", (2, 20, 1))}
     assert ("j0", (1, 5, 1)) in mlps
     assert all(max(shape) in (200,) or max(shape) <= 20 for _, shape, _ in shapes(IN_STEP, Narrow(20)))
 
 
 def test_what_changed_is_told_by_path():
-    """As a page shows it."""
     _, changes = narrowed(parse_experiment(TEXT), Narrow(20, 1))
-
-    assert changes == {
-        "arms.mlp.sizes.width": [5, 20],
-        "arms.tapered.sizes.hidden": [[5], [5, 5]],
-        "seeds": [3],
-    }
+    assert changes == {"arms.mlp.sizes.width": [5, 20], "arms.tapered.sizes.hidden": [[5], [5, 5]], "seeds": [3]}
     assert narrow_words(Narrow(20, 1)) == "-width-20-seeds-1"
 
 
@@ -71,14 +62,11 @@ def test_what_changed_is_told_by_path():
     ],
 )
 def test_narrowing_that_leaves_nothing_or_changes_nothing_is_an_error(narrow, said):
-    """It names the option as typed, and what there is."""
     with pytest.raises(HarnessError, match=said):
         narrowed(parse_experiment(TEXT), narrow)
 
 
 def test_without_lists_of_mlp_sizes_there_is_nothing_to_narrow():
-    """Sizes that a budget solves for are not listed."""
     only_kans = TEXT[: TEXT.index("  mlp:")] + TEXT[TEXT.index("recipes:") :]
-
     with pytest.raises(HarnessError, match="no MLP of this experiment lists its widths"):
         narrowed(parse_experiment(only_kans), Narrow(10))

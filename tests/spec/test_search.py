@@ -1,7 +1,4 @@
-"""What a file may say of a search: every mistake is one sentence, and files without one are what they were.
-
-pytest tests/spec/test_search.py
-"""
+"""What a file may say of a search: every mistake is one sentence, and files without one are what they were."""
 
 import pytest
 from made_searched import TEXT, changed, planned
@@ -46,88 +43,14 @@ MISTAKES = [
     ("runs: 4", "runs: 0", ":19: search.runs=0: input should be greater than or equal to 1"),
     ("replicates: 2", "replicates: 1", ":20: search.replicates=1: input should be greater than or equal to 2"),
     (CAP, CAP.replace("]", ", 8.0e+5]"), "give one number, or one for each of the 2 budgets of match.at"),
-    (
-        CAP,
-        "cap: {flops_train.shared_dense: 0}",
-        "cap.flops_train.shared_dense.0=0: input should be greater than 0",
-    ),
-    (
-        CAP,
-        "cap: {flops_train.shared_dense: [1, 2]}",
-        "search.cap: flops_train.shared_dense=1 ends before the last",
-    ),
+    (CAP, "cap: {flops_train.shared_dense: 0}", "cap.flops_train.shared_dense.0=0: input should be greater than 0"),
+    (CAP, "cap: {flops_train.shared_dense: [1, 2]}", "search.cap: flops_train.shared_dense=1 ends before the last"),
     (CAP, "cap: {flops_train.paper: 2e+5}", "search.cap={flops_train.paper}: give one of evaluations, seconds"),
     (CAP, "cap: {evaluations: 9.5}", "search.cap={evaluations: [9.5]}: evaluations are whole numbers"),
     (RECIPES, RECIPES.replace("berg", "burg"), "search.recipes: 'levenburg' is not defined; did you mean 'levenberg'?"),
     (RECIPES, RECIPES.replace("lbfgs", "cosine"), "arms.kan.recipe: 'lbfgs' is not in search.recipes; add it there"),
     (RECIPES, RECIPES.replace("levenberg", "lbfgs"), "recipes=['lbfgs', 'lbfgs']: a recipe is given more than once"),
-    # Spaces.
     (SPACE, "space: standart", ":8: arms.kan.space=\"standart\": did you mean 'standard'?"),
-    (
-        SPACE,
-        "space: {recipe.gian: [1, 2]}",
-        "arms.kan.space.recipe.gian: no recipe of this arm has it; did you mean 'rec",
-    ),
-    (
-        SPACE,
-        "space: {recipe.optimizer.weight_decay: [0.0, 0.1]}",
-        "weight_decay: no recipe of this arm has it; weight_decay is a field of optimizer adam; train the arm by that",
-    ),
-    (
-        SPACE,
-        "space: {architecture.ordre: [2, 3]}",
-        "arms.kan.space.architecture.ordre: no field of this arm; did you mean",
-    ),
-    (SPACE, "space: {architecture.family: [kan, mlp]}", "arms.kan.space.architecture.family: no field of this arm"),
-    (SPACE, "space: {architecture.order: [2]}", ":8: arms.kan.space.architecture.order=[2]: give at least 2"),
-    (SPACE, "space: {architecture.order: [2, 2]}", ":8: arms.kan.space.architecture.order: 2 is given more than once"),
-    (
-        SPACE,
-        "space: {architecture.order: 2}",
-        ":8: arms.kan.space.architecture.order: give a list of choices or a range",
-    ),
-    (SPACE, "space: {architecture.order: [2, tree]}", 'arms.kan.space.architecture.order="tree": input should be'),
-    (
-        SPACE,
-        "space: {recipe.optimizer.learning_rate: [0.1, fast]}",
-        'space.recipe.optimizer.learning_rate="fast": input',
-    ),
-    (
-        SPACE,
-        "space: {recipe.restarts: [{count: 1}, {count: two}]}",
-        'space.recipe.restarts.count="two": input should be a valid integer',
-    ),
-    (
-        SPACE,
-        "space: {architecture.grid: {low: 3, high: 5}}",
-        "arms.kan.space.architecture.grid: match.solve finds this size",
-    ),
-    (
-        SPACE,
-        "space: {architecture.noise: {low: 3, high: 3}}",
-        ":8: arms.kan.space.architecture.noise.low=3 must be below",
-    ),
-    (SPACE, "space: {architecture.noise: {low: 0, high: 3, log: true}}", "low=0: a logarithmic range begins above 0"),
-    (
-        SPACE,
-        "space: {architecture.noise: {low: 1, high: 3, lag: true}}",
-        "noise.lag: unknown field; did you mean 'log'?",
-    ),
-    (
-        SPACE,
-        "space: {architecture.noise: {low: 1, high: 3, when: {x: 1}}}",
-        "noise.when.x: no field of this arm; allowed: a",
-    ),
-    (
-        SPACE,
-        "space: {recipe: [lbfgs, levenberg]}",
-        "arms.kan.space.recipe: search.recipes says among which recipes every",
-    ),
-    (
-        SPACE,
-        "space: {recipe.max_evaluations: [2, 5]}",
-        "max_evaluations: the search says how many evaluations a run gets",
-    ),
     # Axes that would give a side more runs than its share.
     (
         "question",
@@ -135,11 +58,36 @@ MISTAKES = [
         "grid: with search an arm is one series a task, and kan is 2",
     ),
 ]
+SPACES = [  # what an arm's space says, and what is said of it
+    ("recipe.gian: [1, 2]", "recipe.gian: no recipe of this arm has it; did you mean 'rec"),
+    (
+        "recipe.optimizer.weight_decay: [0.0, 0.1]",
+        "weight_decay: no recipe of this arm has it; weight_decay is a field of optimizer adam; train the arm by that",
+    ),
+    ("architecture.ordre: [2, 3]", "architecture.ordre: no field of this arm; did you mean"),
+    ("architecture.family: [kan, mlp]", "architecture.family: no field of this arm"),
+    ("architecture.order: [2]", ":8: arms.kan.space.architecture.order=[2]: give at least 2"),
+    ("architecture.order: [2, 2]", ":8: arms.kan.space.architecture.order: 2 is given more than once"),
+    ("architecture.order: 2", ":8: arms.kan.space.architecture.order: give a list of choices or a range"),
+    ("architecture.order: [2, tree]", 'architecture.order="tree": input should be'),
+    ("recipe.optimizer.learning_rate: [0.1, fast]", 'space.recipe.optimizer.learning_rate="fast": input'),
+    (
+        "recipe.restarts: [{count: 1}, {count: two}]",
+        'space.recipe.restarts.count="two": input should be a valid integer',
+    ),
+    ("architecture.grid: {low: 3, high: 5}", "architecture.grid: match.solve finds this size"),
+    ("architecture.noise: {low: 3, high: 3}", ":8: arms.kan.space.architecture.noise.low=3 must be below"),
+    ("architecture.noise: {low: 0, high: 3, log: true}", "low=0: a logarithmic range begins above 0"),
+    ("architecture.noise: {low: 1, high: 3, lag: true}", "noise.lag: unknown field; did you mean 'log'?"),
+    ("architecture.noise: {low: 1, high: 3, when: {x: 1}}", "noise.when.x: no field of this arm; allowed: a"),
+    ("recipe: [lbfgs, levenberg]", "recipe: search.recipes says among which recipes every"),
+    ("recipe.max_evaluations: [2, 5]", "max_evaluations: the search says how many evaluations a run gets"),
+]
 
 
 def test_every_mistake_is_one_sentence_that_names_it():
     """It names the thing as typed, its value, and what to do; a union's inner names are nowhere in it."""
-    for old, new, words in MISTAKES:
+    for old, new, words in [*MISTAKES, *((SPACE, f"space: {{{axis}}}", words) for axis, words in SPACES)]:
         told = said((old, new))
         assert words in told, (new, told)
         assert "function-" not in told, told
@@ -147,7 +95,6 @@ def test_every_mistake_is_one_sentence_that_names_it():
 
 
 def test_an_axis_that_would_never_vary_is_refused_with_the_values_that_its_condition_may_have():
-    """Of choices, of a range of either kind, of what the file says of the arm, of a size that is solved for."""
     order, gain = "architecture.order: [2, 3]", "recipe.gain: {low: 0.5, high: 10.0}"
     for others, condition, words in (
         (order, "architecture.order: 4", "never 4, so that this axis would never vary; give one of 2, 3"),
@@ -169,7 +116,6 @@ def test_an_axis_that_would_never_vary_is_refused_with_the_values_that_its_condi
 
 
 def test_mistakes_of_several_parts():
-    """Parts that need each other say so."""
     alone, standard = (SEARCH, "seeds: [0]\n"), (SPACE, "space: standard")
     free = [("  recipes: [lbfgs, levenberg]\n", "")]
     for changes, words in (
@@ -189,9 +135,7 @@ def test_mistakes_of_several_parts():
 
 
 def test_runs_are_counted_before_they_are_made():
-    """A search of a million runs and more is refused at once."""
     told = said(("runs: 4", "runs: 16384"), ("replicates: 2", "replicates: 100"))
-
     assert told.startswith(f"{2 * 2 * 16384 * 100:,} runs, at most 1,000,000 can be planned")
 
 
@@ -199,7 +143,6 @@ def test_a_space_without_any_point_that_meets_a_budget_says_why():
     """The plan names the nearest sizes of a point that was tried, once a budget and arm."""
     told = said(("at: [40, 90]", "at: [3, 4]"), ("tol: 0.3", "tol: 0.001"))
     never = "0 of 4 settings of replicate 0 can have it: params.trainable=3"
-
     assert told.startswith("match.at: no cell of tiny is feasible; change match.at to values named here, or")
     assert f"\n  xy kan: {never}" in told
     assert "of the last point that was tried, {'architecture.order'" in told
@@ -212,7 +155,6 @@ def test_experiments_without_a_search_are_what_they_were():
     without = changed((SEARCH, "seeds: [10, 11, 12]\n"), (SPACE, ""), (MLP_SPACE, "")).partition("decide:")[0]
     experiment = parse_experiment(without)
     plan = make_plan(experiment, "tiny")
-
     dumped, frozen = experiment.model_dump(mode="json"), plan.model_dump(mode="json")
     assert "search" not in dumped
     assert not any("space" in arm for arm in dumped["arms"].values())
@@ -223,7 +165,6 @@ def test_experiments_without_a_search_are_what_they_were():
 
 
 def test_a_file_says_the_same_after_it_was_written():
-    """A plan is frozen as JSON: every kind of axis comes back as it was."""
     text = changed((SPACE, "space: {architecture.order: [2, 3], recipe.grid_updates: [null, {every: 20}]}"))
     for experiment in (parse_experiment(TEXT), parse_experiment(text)):
         again = type(experiment).model_validate_json(experiment.model_dump_json(), strict=True)

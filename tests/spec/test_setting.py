@@ -33,7 +33,6 @@ def test_a_set_value_is_the_file_with_that_value(file):
     """The same experiment, hash and all, as if it had been written; over a scale too, and the later one counts."""
     written = parse_experiment(TEXT.replace("at: [30, 60]", "at: [30, 90]").replace("depth: 2", "depth: 3"))
     set_here = settings_of(["match.at=[1]", "arms.mlp.architecture.depth=3", "match.at=[30, 90]"])
-
     assert content_hash(read_experiment(file, settings=set_here)) == content_hash(written)
     assert read_experiment(file, "short", settings_of(["seeds=[7]"])).seeds == (7,)
     assert read_experiment(file, "short", settings_of(["seeds=[7]"])).match.at == (30,)
@@ -43,7 +42,6 @@ def test_a_set_value_is_the_file_with_that_value(file):
 def test_folders_say_what_is_set(file, tmp_path):
     """In any order of the options; the file as it stands keeps its own, and long ones are known by a hash."""
     one, other = settings_of(["seeds=[5]", "match.at=[30, 60]"]), settings_of(["match.at=[30,60]", "seeds=[5]"])
-
     assert folder_of(file, tmp_path, settings=one) == folder_of(file, tmp_path, settings=other)
     assert folder_of(file, tmp_path, "short", settings=one).name == "toy-short+match.at=30_60+seeds=5"
     assert folder_of(file, tmp_path).name == "toy"
@@ -77,7 +75,6 @@ def test_commands_take_it_and_leave_the_plan_of_the_file_alone(file, tmp_path):
         assert planned.exit_code == 0, planned.output
     valid = CliRunner().invoke(main, ["validate", "toy.yaml", "--set", "seeds=[4]", "--json"])
     wrong = CliRunner().invoke(main, ["validate", "toy.yaml", "--set", "seed=4"])
-
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"toy", "toy+seeds=4_5_6"}
     assert '"runs": 8' in valid.output
     assert (wrong.exit_code, "--set seed: seed: unknown field; did you mean 'seeds'" in wrong.output) == (2, True)

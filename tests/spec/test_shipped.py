@@ -7,10 +7,10 @@ import pytest
 from harness.spec import read_experiment, scales_of, variants
 
 FILES = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
-SCALED = [(file, scale) for file in FILES for scale in scales_of(file)]
 
 
-@pytest.mark.parametrize(("file", "scale"), SCALED, ids=[f"{file.stem} {scale}" for file, scale in SCALED])
-def test_every_shipped_file_is_read_at_every_scale(file, scale):
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_shipped_file_is_read_at_every_scale(file):
     """The file is valid, and so is every point of its axes."""
-    assert list(variants(read_experiment(file, scale)))
+    for scale in scales_of(file):
+        assert list(variants(read_experiment(file, scale))), scale

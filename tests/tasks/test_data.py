@@ -43,9 +43,7 @@ def test_data_are_read_without_a_network(name, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
     data = load_data(name)
-
     assert (*data.x.shape, data.classes) == KNOWN[name]
     assert np.isfinite(data.x).all()
     assert np.isfinite(data.y).all()
@@ -56,25 +54,21 @@ def test_data_are_read_without_a_network(name, monkeypatch):
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_page_of_tasks_has_their_numbers(name):
-    """Rows, inputs and the metric of each in docs/tasks.md."""
     data = load_data(name)
     page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
     (row,) = re.findall(rf"^\| `{name}` \|(.*)$", page, re.M)
     cells = [cell.strip() for cell in row.split("|")]
-
     assert cells[:2] == [f"{len(data.x):,}", str(data.inputs)]
     assert cells[3] == ("cross-entropy" if data.classes else "RMSE")
 
 
 def test_randhie_is_the_logarithm_of_visits_of_all_rows():
-    """No row is dropped: back from ln(1 + visits) the mean is that of Deb & Trivedi's table, 2.86 visits."""
     assert np.expm1(load_data("randhie").y).mean() == pytest.approx(2.8604, abs=1e-4)
 
 
 def test_camera_is_the_photograph_at_its_pixels():
     """x to the right and y upwards in [-1, 1], grey values from 0 to 1: the sky in the upper left is light."""
     data = load_data("camera")
-
     assert np.abs(data.x).max() == 1 - 1 / 512
     assert data.x[0].tolist() == [-1 + 1 / 512, 1 - 1 / 512]
     upper_left = (data.x[:, 0] < -0.8) & (data.x[:, 1] > 0.8)
@@ -84,10 +78,8 @@ def test_camera_is_the_photograph_at_its_pixels():
 # -------------------------------------------------------------------------------------------------------------- splits
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 9))
 def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
-    """Of a class with share s, any first m rows have s m, give or take (1 + C s) / 2 by rounding; each comes once."""
     classes = np.array(classes, float)
     order = in_proportion(classes, np.random.default_rng(seed))
-
     assert sorted(order) == list(range(len(classes)))
     kinds = np.unique(classes)
     for each in kinds:
@@ -107,7 +99,6 @@ def test_splits_share_no_row_and_a_seed_makes_them(name):
     task = resolve(Task(target=name))
     one, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
     sizes = [task.train_points, task.validation_points, task.test_points]
-
     assert sum(sizes) == len(load_data(name).x)
     assert sizes[1] == sizes[2] == len(load_data(name).x) // 5
     rows = [_rows(part) for part in (one.train, one.validation, one.test)]
@@ -121,7 +112,6 @@ def test_fewer_points_are_the_first_ones_and_move_no_other_row():
     few, all_ = (
         draw(resolve(Task(target="digits", **fields)), 3) for fields in ({"train_points": 100}, {"test_points": 50})
     )
-
     assert np.array_equal(few.train.y, all_.train.y[:100])
     assert np.array_equal(few.test.y[:50], all_.test.y)
     assert len(few.train.x) == 100
@@ -132,7 +122,6 @@ def test_training_points_span_the_knots_of_a_kan(name):
     """Every feature reaches from -1 to 1 in training, or is 0; in the other splits none lies beyond, and all of it
     is known from the training points alone: a straight line of them, cut off at its ends."""
     splits = draw(resolve(Task(target=name, train_points=250)), 0)
-
     low, high = splits.train.x.min(0), splits.train.x.max(0)
     spans = high > low
     assert np.array_equal(low[spans], -np.ones(spans.sum()))
@@ -143,9 +132,7 @@ def test_training_points_span_the_knots_of_a_kan(name):
 
 
 def test_targets_of_a_regression_are_standardised_by_training_points():
-    """Mean 0 and deviation 1 in training, and so nearly in the others; labels of classes are as they were."""
     splits = draw(resolve(Task(target="diabetes")), 0)
-
     assert splits.train.y.mean() == pytest.approx(0, abs=1e-12)
     assert splits.train.y.std() == pytest.approx(1, abs=1e-12)
     assert splits.test.y.mean() != pytest.approx(0, abs=1e-6)
@@ -171,10 +158,8 @@ def test_other_data_are_another_run(monkeypatch):
 
 
 def test_without_its_package_a_task_says_what_to_install(monkeypatch):
-    """Not a traceback: the package and the command."""
     monkeypatch.setitem(sys.modules, "sklearn", None)
     load_data.cache_clear()
-
     with pytest.raises(HarnessError, match=r"wine: it comes with scikit-learn.* pip install -e '\.\[data\]'"):
         load_target("wine")
 
@@ -192,13 +177,11 @@ def test_without_its_package_a_task_says_what_to_install(monkeypatch):
     ],
 )
 def test_what_data_do_not_have_is_refused(task, said):
-    """The field as it was typed, what there is, and the next move."""
     with pytest.raises(HarnessError, match=said):
         resolve(Task(**task))
 
 
 def test_one_training_target_cannot_be_standardised():
-    """Targets that are all equal have no deviation."""
     with pytest.raises(HarnessError, match="its 1 training targets are all equal under seed 0; ask for more points"):
         draw(resolve(Task(target="diabetes", train_points=1)), 0)
 
@@ -216,7 +199,6 @@ grid: {recipes.fast.gain: [1, 2]}
 def test_a_file_that_is_silent_takes_all_that_there_is():
     """So many points as there are where a file says nothing, also at every point of its axes; else what it says."""
     runs = [planned.run.task for planned in make_plan(parse_experiment(TEXT), "plan").runs]
-
     assert [(one.target, one.train_points, one.test_points) for one in runs] == 2 * [
         ("wine", 108, 35),
         ("digits", 100, 359),
@@ -229,6 +211,5 @@ def test_a_file_that_is_silent_takes_all_that_there_is():
 def test_the_knots_of_data_are_moved_by_training_points_only():
     """There is no box from which fresh points could be drawn."""
     text = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {points: domain}")
-
     with pytest.raises(HarnessError, match=r"recipes.fast.grid_updates.points=domain: wine is data.* points: train"):
         make_plan(parse_experiment(text), "plan")

@@ -49,7 +49,6 @@ def inputs_of(samples) -> set:
     output=st.sampled_from(["y", "kind"]),
 )
 def test_no_inputs_are_in_two_splits_and_every_seed_has_as_many_points(tmp_path_factory, copies, seed, output):
-    """However often rows are repeated. Splits have the points that the task promises: fifths, and what is left."""
     rows = table(len(copies))
     rows["kind"] = np.array(["cold", "warm"])[np.arange(len(rows)) % 2]  # so that each class has enough rows
     whole = rows.loc[np.repeat(np.arange(len(rows)), copies)].sample(frac=1, random_state=0)
@@ -109,7 +108,6 @@ def test_a_column_splits_the_rows_and_the_seed_no_more(folder):
     """Under every seed the rows that say so, in another order; what the column does not give, the seed takes."""
     task = learnt(folder, inputs=["a", "b"], split="part")
     one, other = draw(task, 0), draw(task, 1)
-
     for name in PARTS:
         own = table().query("part == @name")["y"]
         trained = table().query("part == 'train'")["y"]
@@ -120,13 +118,11 @@ def test_a_column_splits_the_rows_and_the_seed_no_more(folder):
 
 
 def test_files_split_the_rows_and_the_seed_takes_validation_from_training(tmp_path):
-    """A file for testing alone leaves validation to the seed; test rows are the file's under every seed."""
     written(tmp_path, "t.csv", table(50))
     written(tmp_path, "test.csv", table(7, seed=1))
     written(tmp_path, "valid.csv", table(9, seed=2))
     two = learnt(tmp_path, inputs=["a", "b"], test="test.csv")
     three = learnt(tmp_path, inputs=["a", "b"], test="test.csv", validation="valid.csv")
-
     assert (two.train_points, two.validation_points, two.test_points) == (40, 10, 7)
     assert (three.train_points, three.validation_points, three.test_points) == (50, 9, 7)
     drawn = [draw(two, seed) for seed in (0, 1)]
@@ -137,7 +133,6 @@ def test_classes_are_said_or_seen(folder):
     """Text is learnt as classes in every split in proportion, numbers as numbers; the file can say otherwise."""
     words = learnt(folder, output="kind", inputs=["a", "b"])
     warm = (table()["kind"] == "warm").mean()
-
     assert (words.classes, words.outputs, words.metric) == (2, 2, "cross_entropy")
     assert draw(words, 0).test.y.mean() == pytest.approx(warm, abs=1.5 / 12)
     assert learnt(folder, inputs=["a", "b"]).classes is None
@@ -154,7 +149,6 @@ def test_the_content_is_the_identity(folder, tmp_path):
     changed = table()
     changed.loc[17, "b"] += 1e-12
     written(tmp_path, "t.csv", changed)
-
     assert learnt(folder, "t.parquet", inputs=["a", "b"]).fingerprint == one.fingerprint
     assert learnt(folder, "t.npz", inputs=["x"]).fingerprint == one.fingerprint
     assert learnt(tmp_path, inputs=["a", "b"]).fingerprint != one.fingerprint
@@ -199,7 +193,6 @@ def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
 
 
 def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
-    """Names are in no run's identity: rows that were kept with others, or before names were kept, get them."""
     kept = tmp_path / "data"
 
     def kept_by(rows: pd.DataFrame):
@@ -227,7 +220,6 @@ def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
 
 @pytest.mark.nightly
 def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, monkeypatch):
-    """From another folder than the file's; equal rows are told of, and a plan of other numbers is not gone on with."""
     (tmp_path / "own").mkdir()
     twice = pd.concat([table(), table().head(5)])
     written(tmp_path / "own", "t.csv", twice)
@@ -260,7 +252,6 @@ def test_tasks_of_one_file_are_told_apart_by_what_they_learn(folder):
         "tasks: [{target: {data: t.csv, inputs: [a, b], output: y}}, {target: {data: t.csv, inputs: [a], output: y}}]",
     )
     plan = make_plan(parse_experiment(text), "t", folder)
-
     assert sorted(plan.formulas) == ["t.csv inputs=('a', 'b')", "t.csv inputs=('a',)"]
 
 
@@ -301,9 +292,7 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
     ],
 )
 def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, said, wrong):
-    """The column, how many rows and the first of them, and the next move."""
     written(tmp_path, "t.csv", pd.DataFrame(columns))
-
     with pytest.raises(HarnessError, match=wrong):
         learnt(tmp_path, **{"name": said.pop("data", "t.csv"), **said})
 
@@ -320,9 +309,7 @@ def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, said, wrong
     ],
 )
 def test_fields_that_disagree_are_refused_where_they_stand(said, wrong):
-    """With the line of the file, before any table is read."""
     text = TEXT.replace("inputs: [a, b], output: OUTPUT", f"{said}, output: y")
-
     with pytest.raises(HarnessError, match=f"<text>:3: .*{wrong}"):
         parse_experiment(text)
 
@@ -347,7 +334,6 @@ def test_errors_name_the_file_of_their_row(tmp_path):
 
 
 def test_errors_name_the_line_that_an_editor_shows(tmp_path):
-    """Of a CSV file: blank lines count, and a cell of two lines moves what is below it."""
     rows = ["a,note,y"] + [f"{number},plain,{number**2}" for number in range(20)]
     plain = [*rows[:11], ",plain,7", *rows[11:]]
     blank = [*rows[:5], "", "  ", *plain[5:]]
@@ -361,11 +347,9 @@ def test_errors_name_the_line_that_an_editor_shows(tmp_path):
 
 
 def test_the_columns_of_arrays_are_told_apart(tmp_path):
-    """`inputs: [x]` is all columns of x but the output; columns that are given twice, or have one name, are refused."""
     chance = np.random.default_rng(0)
     np.savez(tmp_path / "t.npz", x=chance.normal(size=(40, 4)), y=chance.normal(size=40))
     np.savez(tmp_path / "same.npz", x=chance.normal(size=(40, 2)), x0=chance.normal(size=40))
-
     own = learnt(tmp_path, "t.npz", output="x3", inputs=["x"])
     assert own.fingerprint == learnt(tmp_path, "t.npz", output="x3", inputs=["x0", "x1", "x2"]).fingerprint
     with pytest.raises(HarnessError, match=r"target.inputs: x0 is given twice"):
@@ -378,7 +362,6 @@ def test_columns_that_are_called_by_numbers_can_be_named(tmp_path):
     """As Parquet has them: 0, 1 and 2. Rows count from the first, whatever the index was."""
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), index=range(100, 140))
     rows.to_parquet(tmp_path / "t.parquet")
-
     assert learnt(tmp_path, "t.parquet", output="2").inputs == 2
     rows.astype({1: str}).replace({1: {str(rows.loc[104, 1]): "?"}}).to_parquet(tmp_path / "u.parquet")
     with pytest.raises(
@@ -392,7 +375,6 @@ def test_who_splits_the_rows_is_said(tmp_path):
     written(tmp_path, "test.csv", table(7, seed=1))
     own = known_data(learnt(tmp_path, inputs=["a", "b"], test="test.csv"))
     by_seed = known_data(learnt(tmp_path, inputs=["a", "b"]))
-
     assert own.parts_words == (
         "57 rows, split by the file; of those not for testing, the seed takes a fifth for validation"
     )
@@ -400,7 +382,6 @@ def test_who_splits_the_rows_is_said(tmp_path):
 
 
 def test_fields_of_functions_are_refused(folder):
-    """A table has no box, no members and as many inputs as columns are named."""
     for field, wrong in (("low", "leave low and high out"), ("inputs", "leave `inputs` out"), ("instance", "leave it")):
         task = {"target": {"data": "t.csv", "output": "y", "inputs": ["a"]}, field: 3 if field != "low" else 0.0}
         with pytest.raises(HarnessError, match=f"t.csv.*{wrong}"):
@@ -413,7 +394,6 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     table["raw"] = [bytes([255, place]) for place in range(40)]
     table["text"] = [[b"cold", b"warm"][place % 2] for place in range(40)]
     table.to_parquet(tmp_path / "t.parquet")
-
     for fields in ({"output": "raw"}, {"split": "raw"}):
         with pytest.raises(HarnessError, match=r"column 'raw' holds bytes that are no text, such as b'\\xff"):
             learnt(tmp_path, **{"name": "t.parquet", "output": "a", "inputs": ["b"], **fields})

@@ -1,8 +1,9 @@
 """Poisson's equation: the solution and its derivatives, the points, the loss, the errors, and what is refused."""
 
+from functools import cache
+
 import numpy as np
 import pytest
-import sympy
 import torch
 from scipy.integrate import dblquad
 from scipy.special import fresnel
@@ -20,7 +21,7 @@ from harness.train.objective import loss_and_gradient, squared_slope_errors
 from tests.families.test_jets import by_autograd
 
 POINTS = {"train_points": 600, "validation_points": 60, "test_points": 400, "boundary_points": 90}
-TASK = resolve(Task(target="poisson", **POINTS))
+TASK = cache(lambda: resolve(Task(target="poisson", **POINTS)))
 KAN = KanShape(shape=(2, 3, 1), grid=3, scales=True)
 MLP = MlpShape(shape=(2, 6, 6, 1), activation="tanh")
 STAGED = Recipe(
@@ -42,11 +43,13 @@ seeds: [0]
 
 
 def _run(network, recipe, seed=0):
-    return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed)
+    return RunSpec(task=TASK(), network=network, recipe=recipe, seed=seed)
 
 
 def test_the_solution_solves_the_equation():
     """By sympy: gradient, and the right-hand side as the paper prints it, which is the Laplacian; 0 on the boundary."""
+    import sympy  # takes seconds
+
     target, (x, y) = load_target("poisson"), sympy.symbols("x y")
     u = sympy.sin(sympy.pi * x) * sympy.sin(sympy.pi * y**2)
     printed = -(sympy.pi**2) * (1 + 4 * y**2) * u + 2 * sympy.pi * sympy.sin(sympy.pi * x) * sympy.cos(sympy.pi * y**2)
@@ -63,7 +66,6 @@ def test_the_solution_solves_the_equation():
 
 
 def test_points_lie_inside_and_evenly_on_the_four_sides():
-    """The first points ask for the Laplacian, the others, on each side about a quarter of them, for 0."""
     train = draw(resolve(Task(target="poisson", train_points=50, boundary_points=4000)), 3).train
     assert (train.inside.points, train.inside.weight, len(train.x)) == (50, 0.01, 4050)
     np.testing.assert_array_equal(train.y[:50, 0], load_target("poisson").laplacian(train.x[:50]))
@@ -88,12 +90,10 @@ def test_the_quadrature_knows_the_norms_of_the_solution():
 
 @pytest.mark.parametrize("network", [KAN, MLP], ids=["kan", "mlp"])
 def test_the_loss_is_the_papers(network):
-    """alpha times the mean square of lap u - f inside, plus the mean square of u on the boundary, and its gradient."""
     points = torch_engine.prepare([_run(network, PLAIN, seed) for seed in (0, 1)]).train
     flat = initialise(network, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
     knots = initial_knots(network, 2, torch.float64, "cpu")
     loss, gradient = loss_and_gradient(network, flat, knots, points)
-
     flat.requires_grad_()
     inside, boundary = points.x[:, :600], points.x[:, 600:]
     equation = (by_autograd(network, flat, knots, inside)[2] - points.y[:, :600]).square().mean((1, 2))
@@ -104,7 +104,6 @@ def test_the_loss_is_the_papers(network):
 
 
 def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution():
-    """With all weights zero the test error is the root mean square of u, and the H1 error has its gradient too."""
     pack = torch_engine.prepare([_run(MLP, PLAIN)])
     flat = torch.zeros(2, parameter_count(MLP), dtype=torch.float64)
     test = pack.points.split(0, "test")
@@ -144,8 +143,6 @@ def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
     ids=repr,
 )
 def test_a_point_inside_takes_about_as_much_as_four(network):
-    """The count of points that an evaluation amounts to, against what torch executes: within 10 %."""
-
     def executes(samples):
         options = {"dtype": torch.float64, "device": "meta"}
         flat = torch.empty(2, parameter_count(network), requires_grad=True, **options)
@@ -162,7 +159,6 @@ def test_a_point_inside_takes_about_as_much_as_four(network):
 
 
 def test_other_tasks_have_the_identity_that_they_had():
-    """A field of PDEs leaves no trace in a run that is none."""
     run = RunSpec(
         task=resolve(Task(target="xy", validation_points=1000, test_points=1000)), network=MLP, recipe=PLAIN, seed=0
     )
@@ -190,7 +186,6 @@ def test_other_tasks_have_the_identity_that_they_had():
     ],
 )
 def test_what_cannot_learn_a_pde_is_named(old, new, said):
-    """The culprit as it is typed, why, and the next move."""
     with pytest.raises(HarnessError, match=said):
         make_plan(parse_experiment(TEXT.replace(old, new)), "plan")
 

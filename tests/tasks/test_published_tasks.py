@@ -5,9 +5,6 @@ import re
 import mpmath
 import numpy as np
 import pytest
-import sympy
-from sympy.parsing.sympy_parser import implicit_multiplication_application as implicit
-from sympy.parsing.sympy_parser import parse_expr, standard_transformations
 
 from harness.paper.reference import load
 from harness.tasks import feynman, load_target, special
@@ -32,26 +29,23 @@ COMMANDS = {"frac", "sqrt", "exp", "sin", "cos", "arcsin", "ln", "pi"}
 
 @pytest.mark.parametrize("name", special.TASKS)
 def test_special_functions_are_those_of_another_library(name):
-    """On 20 points of [0.1, 1)^2, with the arguments in the order of the paper's column."""
     points = np.random.default_rng(0).uniform(0.1, 1, size=(20, 2))
-
     expected = [float(MPMATH[name](*point)) for point in points]
-
     assert load_target(name).function(points) == pytest.approx(expected, rel=1e-11)
 
 
 @pytest.mark.parametrize("name", feynman.TASKS)
 def test_feynman_formulas_are_those_of_the_table(name):
-    """The LaTeX of the paper's Table 2, read by sympy, at 20 points where all of them are real."""
+    import sympy  # takes seconds
+    from sympy.parsing import sympy_parser as parser
+
+    with_products = (*parser.standard_transformations, parser.implicit_multiplication_application)
     row = load("feynman").set_index("task").loc[name]
     symbols = LETTERS[: row["inputs"]]
     expression = in_python(row["dimensionless"], row["variables"].split(","))
-    printed = sympy.lambdify(
-        list(symbols), parse_expr(expression, transformations=(*standard_transformations, implicit))
-    )
+    printed = sympy.lambdify(list(symbols), parser.parse_expr(expression, transformations=with_products))
     points = np.random.default_rng(1).uniform((0.2, 0.5, 0.3, 0.3, 0.3, 0.3)[: len(symbols)], 0.9, (20, len(symbols)))
     points[:, 0] *= 0.5  # arcsin(a/n) wants a < n
-
     assert load_target(name).inputs == len(symbols)
     assert load_target(name).function(points) == pytest.approx([printed(*point) for point in points], rel=1e-12)
 

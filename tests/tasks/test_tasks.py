@@ -18,10 +18,8 @@ def _values(name, x):
 
 
 def test_j0_is_bessels_integral():
-    """J0(z) = 1/pi int_0^pi cos(z sin t) dt, at z = 20 x."""
     for x in (-0.9, -0.3, 0.0, 0.77):
         expected, _ = quad(lambda t, x=x: np.cos(20 * x * np.sin(t)) / np.pi, 0, np.pi)
-
         assert _values("j0", [[x]])[0] == pytest.approx(expected, abs=1e-12)
 
 
@@ -44,9 +42,7 @@ def test_values_worked_out_by_hand(name, point, expected):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_target_says_where_it_comes_from(name):
-    """A task is its definition with its source: paper, figure, panel."""
     target = load_target(name)
-
     assert "2404.19756" in target.source
     assert target.formula
 
@@ -55,9 +51,7 @@ def test_every_target_says_where_it_comes_from(name):
 def test_samples_lie_in_the_box_and_are_of_the_asked_number(name):
     """Points are uniform on [low, high]^d: moments of the uniform law within five standard errors."""
     task = resolve(Task(target=name, low=0.0, high=0.5, train_points=400, validation_points=30, test_points=50))
-
     splits = draw(task, seed=3)
-
     assert [len(s.x) for s in (splits.train, splits.validation, splits.test)] == [400, 30, 50]
     x = splits.train.x
     assert 0 <= x.min() <= x.max() <= 0.5
@@ -67,9 +61,7 @@ def test_samples_lie_in_the_box_and_are_of_the_asked_number(name):
 def test_variables_may_have_an_interval_each():
     """Points lie in the box that `low` and `high` list, and networks see it as [-1, 1]^d; one bound serves all."""
     task = resolve(Task(target="exp2d", low=(0.0, 2.0), high=3))
-
     x = draw(task, seed=0).train.x
-
     assert task.box == ((0.0, 3.0), (2.0, 3.0))
     assert np.all((x >= [0, 2]) & (x <= 3))
     assert x[:, 0].min() < 0.1
@@ -77,11 +69,9 @@ def test_variables_may_have_an_interval_each():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [((0.0, 1.0, 2.0), 3.0, "low has 3 bounds, but"), (0.0, (1.0,), "high has 1 bounds")],
+    ("low", "high", "said"), [((0.0, 1.0, 2.0), 3.0, "low has 3 bounds, but"), (0.0, (1.0,), "high has 1 bounds")]
 )
 def test_a_box_of_other_variables_is_refused(low, high, said):
-    """As many bounds as variables, or one for all."""
     with pytest.raises(HarnessError, match=said):
         resolve(Task(target="exp2d", low=low, high=high))
 
@@ -97,29 +87,22 @@ def test_an_empty_box_is_refused(low, high, said):
 
 
 def test_splits_and_seeds_are_separate_streams():
-    """Training, validation and test share no point, nor do two seeds; the same seed gives the same bits."""
     task = resolve(Task(target="exp2d"))
     one, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
-
     points = [set(map(tuple, s.x)) for d in (one, other) for s in (d.train, d.validation, d.test)]
     assert len(set.union(*points)) == sum(map(len, points))
     assert np.array_equal(one.test.y, again.test.y)
 
 
 def test_more_training_points_change_no_other_split():
-    """The test set does not depend on how much is trained on."""
     small, large = (draw(resolve(Task(target="xy", train_points=n)), 0) for n in (10, 1000))
-
     assert np.array_equal(small.test.x, large.test.x)
     assert np.array_equal(small.train.x, large.train.x[:10])
 
 
 def test_drawing_leaves_the_global_generator_alone():
-    """Random state is explicit: nothing reads or sets numpy's global seed."""
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-
     draw(resolve(Task(target="xy")), 0)
-
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
     assert len({stream(0, name).integers(2**60) for name in STREAMS}) == len(STREAMS)
 
@@ -147,7 +130,6 @@ def test_edited_code_is_another_task(user_module):
     user_module("mine", "def f(x):\n    return x[:, 0]\n")
     before = resolve(Task(target="mine:f", inputs=2)).fingerprint
     user_module("mine", "def f(x):\n    return x[:, 0] + 1\n")
-
     assert resolve(Task(target="mine:f", inputs=2)).fingerprint != before
 
 
@@ -156,7 +138,6 @@ def test_a_declared_version_replaces_the_source(user_module):
     user_module("mine", "def f(x):\n    return x[:, 0]\nf.version = 2\n")
     before = resolve(Task(target="mine:f", inputs=1)).fingerprint
     user_module("mine", "def f(x):\n    return 1 * x[:, 0]\nf.version = 2\n")
-
     assert resolve(Task(target="mine:f", inputs=1)).fingerprint == before == "version 2"
 
 
@@ -171,9 +152,7 @@ def test_a_declared_version_replaces_the_source(user_module):
     ],
 )
 def test_a_target_that_cannot_be_loaded_is_named(user_module, task, said):
-    """Wrong names give the nearest right one or what there is."""
     user_module("mine", "def f(x): ...\ndef shape(x): ...\ndef unbounded(x): ...\n")
-
     with pytest.raises(HarnessError, match=said.replace("(", r"\(")):
         resolve(Task(**task))
 
@@ -183,9 +162,7 @@ def test_a_target_that_cannot_be_loaded_is_named(user_module, task, said):
     [("x[:, 0] / 0", "value (inf|-inf|nan) at x="), ("x", r"shape \(1000, 2\) returned for x of shape \(1000, 2\)")],
 )
 def test_values_that_cannot_be_learnt_are_refused(user_module, body, said):
-    """A value that is not finite is named with its point; a wrong shape with both shapes."""
     user_module("mine", f"import numpy as np\ndef f(x):\n    with np.errstate(all='ignore'):\n        return {body}\n")
     task = resolve(Task(target="mine:f", inputs=2))
-
     with pytest.raises(HarnessError, match=said):
         draw(task, 0)

@@ -1,0 +1,128 @@
+"""Pages that list what there is have all of it, and nothing else."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import harness
+from harness import comparison, fit, nn
+from harness.cli import main
+from harness.dispatch.profile import Profile
+from harness.dispatch.state import STATES
+from harness.fit.laws import LAWS
+from harness.fit.refusal import SPARE_SIZES
+from harness.show.codes import CODE_KINDS, CODES
+from harness.tasks import TASKS
+
+ROOT = Path(__file__).parents[2]
+CLUSTER, COMMANDS, FITTING, PYTHON, TASKS_PAGE, VERDICTS = (
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("cluster", "commands", "fitting", "python", "tasks", "verdicts")
+)
+
+
+def test_every_field_of_a_profile_is_explained():
+    (table,) = re.findall(r"\| field \| meaning.*?\n\n", CLUSTER, flags=re.DOTALL)
+    named = [name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(named) == sorted(Profile.model_fields)
+
+
+def test_defaults_are_those_of_the_profile():
+    """Where the table gives a number, a profile that says nothing has it."""
+    for name, default in re.findall(r"^\| `(\w+)` \|.*\| (\d+) \|$", CLUSTER, flags=re.MULTILINE):
+        assert getattr(Profile(), name) == int(default)
+
+
+def test_every_state_has_a_row():
+    (table,) = re.findall(r"\| state \| it means.*?\n\n", CLUSTER, flags=re.DOTALL)
+    named = [state for row in table.strip().splitlines()[2:] for state in row.split("|")[1].strip().split(", ")]
+    assert sorted(named) == sorted(STATES)
+
+
+ROOMS = ("fit", "comparison", "judging", "show/figures", "show/pages", "show/tables")
+
+
+def codes_in_the_program() -> set[str]:
+    """Every word in capitals that is a text of what analyses and shows, or begins one (`SEEDS: one seed of both`)."""
+    words = set()
+    for path in (path for room in ROOMS for path in (ROOT / "harness" / room).rglob("*.py")):
+        texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+        found = [re.match(r"([A-Z][A-Z0-9_]{3,})(: |$)", text) for text in texts if isinstance(text, str)]
+        words |= {one[1] for one in found if one}
+    return words
+
+
+def test_every_code_has_its_words_and_no_other_has():
+    assert set(CODES) == codes_in_the_program()
+    assert all(code.kind in CODE_KINDS and all(part.endswith(".") for part in code[1:]) for code in CODES.values())
+
+
+def test_the_interface_from_python_is_listed_with_its_arguments():
+    functions = re.findall(r"^\| `harness\.(\w+)\(\w+(?:, )?([^`]*)\)`", PYTHON, flags=re.MULTILINE)
+    assert len(functions) == PYTHON.count("\n| `harness.")
+    assert len(functions) >= 6
+    for name, arguments in functions:
+        defaults = {
+            one.name: one.default
+            for one in inspect.signature(getattr(harness, name)).parameters.values()
+            if one.default is not one.empty
+        }
+        for written in re.findall(r"(\w+)=(\w+|\"\w+\")", arguments):
+            assert str(defaults[written[0]]) == written[1].strip('"'), (name, written)
+    listed = re.findall(r"`(\w+)\(shape[^`]*\)`", PYTHON)
+    assert set(listed) == {
+        name for name in nn.__all__ if name not in ("NetworkModule", "SplinedModule", "TrainedNetwork")
+    }
+    common = {"self", "shape", "gain", "generator", "dtype", "device"}
+    told_of = set()
+    for row in re.findall(r"^\| (`\w+\(shape.*)\|$", PYTHON, flags=re.MULTILINE):
+        classes, own = row.split(" | ")
+        for name, written in re.findall(r"`(\w+)\(shape(?:, )?([^`]*)\)`", classes):
+            told = {*re.findall(r"(\w+)=", written), *re.findall(r"`(\w+)`", own)}
+            assert told == set(inspect.signature(getattr(nn, name).__init__).parameters) - common, name
+            told_of.add(name)
+    assert told_of == set(listed)
+
+
+def _named() -> set[str]:
+    """The names in backticks, those that a row cuts short written out."""
+    found, last = set(), ""
+    for name in re.findall(r"`([^`\n]+)`", TASKS_PAGE):
+        found.add(name)
+        if name.startswith("_"):
+            stem = last
+            while stem:
+                found.add(stem + name)
+                stem = stem.rpartition("_")[0]
+        else:
+            last = name
+    return found
+
+
+def test_every_built_in_task_is_on_the_page():
+    between = {"lpmv_m_1", *(f"tanh_teacher_{number}" for number in (1, 2, 3))}
+    missing = set(TASKS) - _named() - between
+    assert not missing
+
+
+def test_laws_and_functions_are_all_named():
+    rows = re.findall(r"^\| `(\w+)` \| `[^|]*\| (\d) \|", FITTING, flags=re.MULTILINE)
+    assert {name: int(count) for name, count in rows} == {name: law.parameters for name, law in LAWS.items()}
+    few = {name: law.parameters + SPARE_SIZES for name, law in LAWS.items()}
+    assert few == {"pure": 4, "floor": 5, "shifted": 5, "broken": 8}
+    for name in ("fit_law", "select_law", "fit_surface", "fit_shared", "cross_check", "diagnose", "band"):
+        assert name in fit.__all__
+        assert name in FITTING
+    for name in ("cost_ratio", "twin_ratio", "crossover", "dominance", "loss_ratio", "exponent_difference", "judge"):
+        assert name in comparison.__all__
+        assert name in FITTING
+
+
+def test_every_command_is_in_the_table():
+    assert set(re.findall(r"^\| `harness ([\w-]+)", COMMANDS, flags=re.MULTILINE)) == set(main.commands)
+
+
+def test_the_page_on_verdicts_is_short():
+    """Who writes a rule reads all of it."""
+    assert len(VERDICTS.split()) <= 1700

@@ -1,0 +1,32 @@
+"""Submissions that nobody sent off: files as `harness submit` writes them."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from harness.dispatch.submission import SentJob, Submission, now, write_submission
+from harness.spec import Manifest, read_manifest
+
+
+def job(*packs: tuple[str, ...], seconds: float = 1.0) -> SentJob:
+    """A job of packs that take so long each."""
+    return SentJob(packs=packs, pack_seconds=(seconds,) * len(packs), seconds=seconds * len(packs))
+
+
+def submission(name: str, jobs: tuple[SentJob, ...], **fields: Any) -> Submission:
+    """From this machine, with nothing in it but what is said."""
+    where = {"host": socket.gethostname(), "profile": None, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
+    sent = {"id": "5ub", "at": now(), "snapshot": "c0de", "roots": (), "jobs": jobs, "experiment": name}
+    return Submission(**sent | where | fields)
+
+
+def write(folder: Path, sent: Submission, manifest: Manifest) -> Submission:
+    """Into an experiment's folder, with the runs of its plan."""
+    write_submission(folder, sent, {planned.run_id: planned.run for planned in manifest.runs})
+    return sent
+
+
+def send_off(folder: Path, **fields: Any) -> Submission:
+    """A submission of the plan of a folder, a job a pack, of which no worker has begun yet."""
+    manifest = read_manifest(folder)
+    return write(folder, submission(manifest.name, tuple(map(job, manifest.packs)), **fields), manifest)
