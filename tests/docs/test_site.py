@@ -85,7 +85,6 @@ def test_it_has_every_command_function_and_kept_page(site):
 
 
 @needs_browser
-@pytest.mark.nightly
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_fits_its_screen_and_asks_nothing_of_the_network(browser, site, page):
     for screen, scheme in everywhere():
@@ -98,7 +97,6 @@ def test_a_page_fits_its_screen_and_asks_nothing_of_the_network(browser, site, p
 
 
 @needs_browser
-@pytest.mark.nightly
 def test_the_verdict_on_a_claim_is_on_the_screen_of_a_phone(browser, site):
     with shown(browser, site / "results" / "replay" / "README.html", SCREENS[1]) as page:
         head = page.locator("th", has_text="verdict").first.bounding_box()
@@ -106,7 +104,6 @@ def test_the_verdict_on_a_claim_is_on_the_screen_of_a_phone(browser, site):
 
 
 @needs_browser
-@pytest.mark.nightly
 def test_search_finds_a_page_from_disk(browser, site):
     for screen in SCREENS:
         with shown(browser, site / "index.html", screen) as page:
