@@ -66,12 +66,14 @@ def _rows(headline: dict[str, Any]) -> list[list[str]]:
             rows.append([words, str(most), *(_lead(readings[axis, task]) for task in FORMULAS)])
     exponents = {(one["task"], one["side"]): one["exponent"] for one in headline["exponents"] if one["axis"] == PARAMS}
     sides = (headline["first"]["label"], headline["second"]["label"])
-    of_tasks = (", ".join(f"{side.upper()} {_exponent(exponents[task, side])}" for side in sides) for task in FORMULAS)
+    of_tasks = (_exponents({side: exponents[task, side] for side in sides}) for task in FORMULAS)
     return [*rows, ["exponent by parameters", str(most), *of_tasks]]
 
 
-def _exponent(found: dict[str, Any]) -> str:
-    return "no law" if found["refusals"] else found_exponent(_found(found))
+def _exponents(of_sides: dict[str, dict[str, Any]]) -> str:
+    if any(found["refusals"] for found in of_sides.values()):
+        return "no law"
+    return ", ".join(f"{side.upper()} {found_exponent(_found(found))}" for side, found in of_sides.items())
 
 
 def _lead(ratio: dict[str, Any]) -> str:

@@ -91,7 +91,7 @@ def test_the_interval_of_a_ratio_holds_the_populations(populations, runs, effort
     assert of_four.min() > 0.86
     assert of_eight.min() > 0.895
     assert of_sixteen.min() > 0.905
-    assert np.mean([of_eight, of_sixteen]) == pytest.approx(0.943, abs=0.008)
+    assert 0.935 < np.mean([of_eight, of_sixteen]) < 0.955
 
 
 @pytest.mark.parametrize("failing", FAILING)
