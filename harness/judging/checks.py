@@ -5,13 +5,13 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 
-from harness import fit
-from harness.fit.bootstrap import CrossCheck
-from harness.fit.diagnose import Diagnostics
-from harness.fit.result import Caution
-from harness.fit.select import Selection
+from harness import laws
 from harness.judging.kept import kept, prepare
 from harness.judging.scaling import chosen_runs, with_parts
+from harness.laws.bootstrap import CrossCheck
+from harness.laws.diagnose import Diagnostics
+from harness.laws.result import Caution
+from harness.laws.select import Selection
 
 
 class Check(NamedTuple):
@@ -43,21 +43,21 @@ def check_table(table: pd.DataFrame, axes: Sequence[str], level: float = 0.95) -
         for (task, series), group in runs[runs["part"] == "fitted"].groupby(["task", "series"], sort=False):
             points = group["size"].to_numpy(float), group["test_loss"].to_numpy(float)
             groups.append((str(task), str(series), axis, str(group["metric"].iloc[0]), *points))
-    prepare(fit.select_law, [(x, y, level) for *_, x, y in groups], "choices of laws")
-    selections: list[Selection] = [kept(fit.select_law, x, y, level) for *_, x, y in groups]
+    prepare(laws.select_law, [(x, y, level) for *_, x, y in groups], "choices of laws")
+    selections: list[Selection] = [kept(laws.select_law, x, y, level) for *_, x, y in groups]
     quoted = [selection.fits[selection.chosen] if selection.chosen else None for selection in selections]
     checked = [(x, y, chosen) for (*_, x, y), chosen in zip(groups, quoted, strict=True) if chosen]
-    prepare(fit.cross_check, checked, "bootstraps")
-    prepare(fit.diagnose, [(chosen,) for *_, chosen in checked], "diagnostics")
+    prepare(laws.cross_check, checked, "bootstraps")
+    prepare(laws.diagnose, [(chosen,) for *_, chosen in checked], "diagnostics")
     return [
         Check(
             task=task,
             series=series,
             axis=axis,
             selection=selection,
-            diagnostics=kept(fit.diagnose, chosen) if chosen else None,
-            cross_check=kept(fit.cross_check, x, y, chosen) if chosen else None,
-            data_hash=fit.data_hash(x, y),
+            diagnostics=kept(laws.diagnose, chosen) if chosen else None,
+            cross_check=kept(laws.cross_check, x, y, chosen) if chosen else None,
+            data_hash=laws.data_hash(x, y),
             metric=metric,
         )
         for (task, series, axis, metric, x, y), selection, chosen in zip(groups, selections, quoted, strict=True)

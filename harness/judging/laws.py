@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from harness import fit
+from harness import laws
 from harness.comparison.replicates import exponent
-from harness.fit import Fit, size_means
-from harness.fit.held_out import extrapolate, warn_of_distance
-from harness.fit.precision import warn_of_precision
-from harness.fit.replicates import lines_of
-from harness.fit.window import warn_of_cut
 from harness.judging.kept import kept, prepare
 from harness.judging.scaling import LAWS, SeriesFit, SeriesLaw, chosen_runs, size_axes, with_parts, won_on
 from harness.judging.sides import SideCurve, curve_of
+from harness.laws import Fit, size_means
+from harness.laws.held_out import extrapolate, warn_of_distance
+from harness.laws.precision import warn_of_precision
+from harness.laws.replicates import lines_of
+from harness.laws.window import warn_of_cut
 
 
 def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, level: float = 0.95) -> list[SeriesFit]:
@@ -36,7 +36,7 @@ def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, level: flo
         for (task, series), group in rows[rows["size"] > 0].groupby(["task", "series"], sort=False):
             groups.append((str(task), str(series), axis, group))
     fitted = itertools.chain.from_iterable(_fitted(runs) for _, _, _, runs in groups)
-    prepare(fit.fit_law, [(*_xy(runs), law, level) for runs, law in itertools.product(fitted, LAWS)], "laws")
+    prepare(laws.fit_law, [(*_xy(runs), law, level) for runs, law in itertools.product(fitted, LAWS)], "laws")
     return [_series_fit(*group, law, level) for group, law in itertools.product(groups, LAWS)]
 
 
@@ -63,7 +63,7 @@ def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: Seri
 
 
 def _fit(runs: pd.DataFrame, law: SeriesLaw, level: float) -> Fit:
-    found = kept(fit.fit_law, *_xy(runs), law, level)
+    found = kept(laws.fit_law, *_xy(runs), law, level)
     # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
     has_floor = len(runs) and runs["metric"].iloc[0] == "rmse"
     return warn_of_precision(found, runs["dtype"].iloc[0]) if has_floor else found

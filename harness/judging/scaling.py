@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from harness.base.plain import INLINE
-from harness.fit import Fit
-from harness.fit.held_out import Extrapolation, largest_sizes
-from harness.fit.window import until_minimum
+from harness.laws import Fit
+from harness.laws.held_out import Extrapolation, largest_sizes
+from harness.laws.window import until_minimum
 from harness.spec import Manifest, all_axes, default_count
 
 SeriesLaw = Literal["pure", "floor"]

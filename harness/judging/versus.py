@@ -10,7 +10,6 @@ from typing import Annotated
 import numpy as np
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.fit.points import Numbers, NumbersOrNull
 from harness.judging.found import Found, found_of, not_found
 from harness.judging.runs import ExperimentRuns
 from harness.judging.sides import (
@@ -23,6 +22,7 @@ from harness.judging.sides import (
     side_curve,
     size_on,
 )
+from harness.laws.points import Numbers, NumbersOrNull
 from harness.spec import stable_axes
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from harness.base.formats import estimate, exponent
-from harness.fit import Fit
+from harness.laws import Fit
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
 LAW_WORDS = {"pure": "E = 0", "floor": "E free"}

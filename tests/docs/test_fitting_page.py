@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from click.testing import CliRunner
 
-from harness import comparison, fit
+from harness import comparison, laws
 from harness.cli import main
-from harness.fit.laws import LAWS
-from harness.fit.refusal import SPARE_SIZES
+from harness.laws.law import LAWS
+from harness.laws.refusal import SPARE_SIZES
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "fitting.md").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def test_laws_and_functions_are_all_named():
     few = {name: law.parameters + SPARE_SIZES for name, law in LAWS.items()}
     assert few == {"pure": 4, "floor": 5, "shifted": 5, "broken": 8}
     for name in ("fit_law", "select_law", "fit_surface", "fit_shared", "cross_check", "diagnose", "band"):
-        assert name in fit.__all__
+        assert name in laws.__all__
         assert name in TEXT
     for name in ("cost_ratio", "twin_ratio", "crossover", "dominance", "loss_ratio", "exponent_difference", "judge"):
         assert name in comparison.__all__

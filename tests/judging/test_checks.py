@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import fit
+from harness import laws
 from harness.base.plain import plain
 from harness.judging.checks import check_table
 from harness.judging.laws import fit_table
@@ -48,7 +48,7 @@ def test_checks_are_of_the_runs_that_were_fitted():
 
     assert np.array_equal(check.selection.fits["pure"].points.sizes, pure.fit.points.sizes)
     inside = table[table["cell"].between(1, 5)]
-    assert check.data_hash == fit.data_hash(inside["params.trainable"], inside["test_loss"])
+    assert check.data_hash == laws.data_hash(inside["params.trainable"], inside["test_loss"])
 
 
 def test_a_series_that_every_law_refuses_says_so():

@@ -8,8 +8,8 @@ import pytest
 from judging.made_runs import SIZES, made_plan, made_table, power
 from scipy.stats import linregress, ttest_1samp
 
-from harness.fit import band, predict
 from harness.judging.laws import fit_table
+from harness.laws import band, predict
 
 PARAMS = "params.trainable"
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from harness.base.plain import plain
-from harness.fit import fit_law
 from harness.judging.laws import fit_table
 from harness.judging.scaling import (
     SeriesFit,
@@ -17,6 +16,7 @@ from harness.judging.scaling import (
     sizes_of,
     with_parts,
 )
+from harness.laws import fit_law
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 

@@ -24,10 +24,10 @@ from harness.cli.tables import (
 )
 from harness.comparison.tables.fits import FitsAnswer, Request, answer, checks, fits_answer
 from harness.comparison.tables.forms import Form, FormAnswer, FormRequest, form_answer
-from harness.fit.frontier import Frontier
-from harness.fit.isoflop import Isoflop
-from harness.fit.shared import SharedFit
-from harness.fit.surface import Surface
+from harness.laws.frontier import Frontier
+from harness.laws.isoflop import Isoflop
+from harness.laws.shared import SharedFit
+from harness.laws.surface import Surface
 from harness.show.console import TERMINAL
 from harness.show.figures.fits import draw_fits
 from harness.show.tables.fits import answer_sentences, answer_tables, checklists

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import numpy as np
 
-from harness import __version__, comparison, fit
+from harness import __version__, comparison, laws
 from harness.base.errors import HarnessError
 from harness.base.plain import INLINE
 from harness.comparison.best_of import How
 from harness.comparison.tables.fits import ArmFit, ArmLaws, Request, RequestedFits, answer, arm_laws, drawn_law
-from harness.fit.result import LawName
+from harness.laws.result import LawName
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
 TOLD = 5  # losses, besides those that are asked for
@@ -48,7 +48,7 @@ class Comparison:
     ]
     ratio: Annotated[comparison.Ratio | None, "loss B / A over all common bins; null if they share no bin"]
     failures: Annotated[tuple[comparison.Failures, comparison.Failures], "of A, then of B"]
-    cautions: Annotated[tuple[fit.Caution, ...], "of the comparison"]
+    cautions: Annotated[tuple[laws.Caution, ...], "of the comparison"]
 
     @property
     def arms(self) -> Annotated[list[ArmLaws], "A, then B"]:
@@ -223,7 +223,7 @@ def _verdicts(
     return verdicts
 
 
-def _fits(one: Comparison) -> tuple[fit.Fit, fit.Fit]:
+def _fits(one: Comparison) -> tuple[laws.Fit, laws.Fit]:
     return one.first.fits[one.law], one.second.fits[one.law]
 
 

@@ -9,17 +9,17 @@ from typing import Annotated, Literal, get_args
 
 import numpy as np
 
-from harness import __version__, fit
+from harness import __version__, laws
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.plain import INLINE
 from harness.comparison.tables.read import Columns, by_arm, read_table, runs_of, select, statuses
-from harness.fit.bootstrap import CrossCheck
-from harness.fit.diagnose import Diagnostics
-from harness.fit.held_out import Extrapolation, extrapolate, largest_sizes, warn_of_distance
-from harness.fit.result import LawName
-from harness.fit.runs import MAX_ROWS_NAMED, ArmSize, Runs, arms, cells, check_runs, rows_of, with_config_sizes
-from harness.fit.select import Selection
-from harness.fit.window import until_minimum, warn_of_cut
+from harness.laws.bootstrap import CrossCheck
+from harness.laws.diagnose import Diagnostics
+from harness.laws.held_out import Extrapolation, extrapolate, largest_sizes, warn_of_distance
+from harness.laws.result import LawName
+from harness.laws.runs import MAX_ROWS_NAMED, ArmSize, Runs, arms, cells, check_runs, rows_of, with_config_sizes
+from harness.laws.select import Selection
+from harness.laws.window import until_minimum, warn_of_cut
 
 AUTO = "auto"  # the laws of `select_law`, and which of them to quote
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
@@ -78,19 +78,19 @@ class ArmFit:
     parts: Parts
     failed: int
     failed_x: np.ndarray
-    fits: dict[LawName, fit.Fit]
-    whole: dict[LawName, fit.Fit]
+    fits: dict[LawName, laws.Fit]
+    whole: dict[LawName, laws.Fit]
     selection: Selection | None
     held_out: dict[LawName, Extrapolation]
-    cautions: tuple[fit.Caution, ...]
+    cautions: tuple[laws.Caution, ...]
 
     @property
-    def points(self) -> fit.Points:
+    def points(self) -> laws.Points:
         """What the laws were fitted to."""
         return next(iter(self.fits.values())).points
 
     @property
-    def quoted(self) -> fit.Fit | None:
+    def quoted(self) -> laws.Fit | None:
         """The law to quote: the chosen one, or else the richest of those asked for; None if it was refused."""
         if self.selection:
             return self.fits[self.selection.chosen] if self.selection.chosen else None
@@ -170,7 +170,7 @@ def checks(one: ArmFit) -> Checks | None:
     if one.quoted is None:
         return None
     fitted = one.parts.fitted
-    return Checks(fit.diagnose(one.quoted), fit.cross_check(one.x[fitted], one.y[fitted], one.quoted))
+    return Checks(laws.diagnose(one.quoted), laws.cross_check(one.x[fitted], one.y[fitted], one.quoted))
 
 
 def file_hash(file: Path) -> str:
@@ -187,8 +187,8 @@ class ArmLaws:
     runs: Annotated[int, "runs that ended well"]
     runs_failed: Annotated[int, "runs that failed"]
     runs_outside_window: Annotated[int, "runs that the window leaves out"]
-    cautions: Annotated[tuple[fit.Caution, ...], "what to know before quoting a law"]
-    fits: Annotated[list[fit.Fit], "one a form"]
+    cautions: Annotated[tuple[laws.Caution, ...], "what to know before quoting a law"]
+    fits: Annotated[list[laws.Fit], "one a form"]
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class ArmAnswer:
     laws: Annotated[ArmLaws, INLINE]
     quoted_law: Annotated[LawName | None, "the law to quote; null if it was refused"]
     selection: Annotated[ChosenLaw | None, "how it was chosen; null with `--law`"]
-    without_window: Annotated[list[fit.Fit], "laws of all sizes, if the window left some out"]
+    without_window: Annotated[list[laws.Fit], "laws of all sizes, if the window left some out"]
     held_out: Annotated[dict[LawName, Extrapolation], "by law: what it predicted at the sizes set aside"]
     checks: Annotated[Checks | None, "of the quoted law"]
     data_hash: Annotated[str, "of the sizes and losses that were fitted"]
@@ -261,7 +261,7 @@ def _arm_answer(one: ArmFit, checked: Checks | None) -> ArmAnswer:
         without_window=list(one.whole.values()),
         held_out=one.held_out,
         checks=checked,
-        data_hash=fit.data_hash(one.x[one.parts.fitted], one.y[one.parts.fitted]),
+        data_hash=laws.data_hash(one.x[one.parts.fitted], one.y[one.parts.fitted]),
     )
 
 
@@ -284,17 +284,17 @@ def check_window(window: SizeRange, x: Sequence[str]) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------- fits
-def _fit_arm(runs: Runs, arm: str, cautions: tuple[fit.Caution, ...], request: Request) -> ArmFit:
+def _fit_arm(runs: Runs, arm: str, cautions: tuple[laws.Caution, ...], request: Request) -> ArmFit:
     own, lost = (runs.arm == arm) & ~runs.failed, (runs.arm == arm) & runs.failed
     x, y = runs.x[own], runs.y[own]
     parts = window_parts(x, y, request.window, request.hold_out)
-    laws: Sequence[LawName] = [law for law in ORDER if law in request.laws]
+    asked: Sequence[LawName] = [law for law in ORDER if law in request.laws]
     selection = None
     if AUTO in request.laws:
-        selection = fit.select_law(x[parts.fitted], y[parts.fitted], request.level, request.objective)
+        selection = laws.select_law(x[parts.fitted], y[parts.fitted], request.level, request.objective)
         fits = {law: selection.fits[law] for law in ORDER if law in selection.fits}
     else:
-        fits = _fits(x[parts.fitted], y[parts.fitted], laws, request)
+        fits = _fits(x[parts.fitted], y[parts.fitted], asked, request)
     whole = _fits(x[~parts.held], y[~parts.held], list(fits), request) if parts.outside.any() else {}
     if request.window.until == "minimum" and whole:
         fits = {law: warn_of_cut(one, whole[law]) for law, one in fits.items()}
@@ -317,11 +317,11 @@ def _fit_arm(runs: Runs, arm: str, cautions: tuple[fit.Caution, ...], request: R
     )
 
 
-def _fits(x: np.ndarray, y: np.ndarray, laws: Sequence[LawName], request: Request) -> dict[LawName, fit.Fit]:
-    return {law: fit.fit_law(x, y, law, request.level, request.objective) for law in laws}
+def _fits(x: np.ndarray, y: np.ndarray, asked: Sequence[LawName], request: Request) -> dict[LawName, laws.Fit]:
+    return {law: laws.fit_law(x, y, law, request.level, request.objective) for law in asked}
 
 
-def _with_rows(one: fit.Fit, rows: np.ndarray) -> fit.Fit:
+def _with_rows(one: laws.Fit, rows: np.ndarray) -> laws.Fit:
     """The fit, with outliers named by where they stand in the file."""
     outliers = one.points.outliers
     if not outliers.size:

@@ -7,15 +7,15 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from harness import __version__, fit
+from harness import __version__, laws
 from harness.base.errors import HarnessError
 from harness.comparison.tables.fits import WHOLE, SizeRange, check_window, file_hash, window_parts
 from harness.comparison.tables.read import Columns, by_arm, read_table, runs_of, select
-from harness.fit.frontier import Frontier, frontier
-from harness.fit.isoflop import Isoflop, isoflop
-from harness.fit.runs import Runs, arms, check_runs, with_config_sizes
-from harness.fit.shared import SHARES, SharedFit
-from harness.fit.surface import Surface
+from harness.laws.frontier import Frontier, frontier
+from harness.laws.isoflop import Isoflop, isoflop
+from harness.laws.runs import Runs, arms, check_runs, with_config_sizes
+from harness.laws.shared import SHARES, SharedFit
+from harness.laws.surface import Surface
 
 Form = Literal["and", "isoflop", "frontier", "share"]
 Result = Surface | Isoflop | Frontier | SharedFit
@@ -49,7 +49,7 @@ class FormAnswer(Generic[Found]):
     results: Annotated[
         Mapping[str, Found], "by arm; of shared laws by what is shared, the one that was asked for first"
     ]
-    cautions: Annotated[dict[str, tuple[fit.Caution, ...]], "by arm"]
+    cautions: Annotated[dict[str, tuple[laws.Caution, ...]], "by arm"]
     runs_failed: Annotated[dict[str, int], "by arm"]
     harness: Annotated[str, "its version"] = __version__
 
@@ -87,7 +87,7 @@ def _by_arm(runs: Runs, fitted: Callable[[np.ndarray], Any]) -> dict[str, Any]:
 def _of_two(request: FormRequest, x: np.ndarray, other: np.ndarray, y: np.ndarray) -> Surface | Isoflop:
     if request.form == "isoflop":
         return isoflop(other, x, y, request.level)
-    return fit.fit_surface(x, other, y, request.level, request.objective)
+    return laws.fit_surface(x, other, y, request.level, request.objective)
 
 
 def _frontier(request: FormRequest, x: np.ndarray, y: np.ndarray) -> Frontier:
@@ -107,4 +107,4 @@ def _shared(request: FormRequest, runs: Runs) -> dict[str, SharedFit]:
         kept = window_parts(runs.x[own], runs.y[own], request.window).fitted
         x[arm], y[arm] = runs.x[own][kept], runs.y[own][kept]
     first = [share for share in SHARES if share == request.asked]
-    return {share: fit.fit_shared(x, y, share, request.level) for share in dict.fromkeys((*first, *SHARES))}
+    return {share: laws.fit_shared(x, y, share, request.level) for share in dict.fromkeys((*first, *SHARES))}

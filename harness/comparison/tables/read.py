@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.fit.runs import Runs, make_runs, name_rows
+from harness.laws.runs import Runs, make_runs, name_rows
 
 DELIMITERS = (",", "\t", ";", "|")
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")

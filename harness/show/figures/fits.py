@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.comparison.tables.fits import ArmFit, RequestedFits, drawn_law
-from harness.fit import Fit
+from harness.laws import Fit
 from harness.show.figures.labels import (
     law_key,
     padded,

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness.fit import size_means
 from harness.judging.scaling import chosen_runs
+from harness.laws import size_means
 from harness.show.figures.labels import (
     LETTERS_AN_INCH,
     edge_notes,

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from harness.fit import Fit, predict
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, laws_of, with_parts
+from harness.laws import Fit, predict
 from harness.show.figures.labels import padded, set_ticks, undrawn_note, write_note
 from harness.show.figures.series import MANY_SIZES, Style, experiment_styles
 from harness.show.figures.theme import is_narrow, panel_grid, side_by_side, themed, write_figure

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.base.formats import human
-from harness.fit import size_means
 from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, laws_of, with_parts
+from harness.laws import size_means
 from harness.show.figures.labels import (
     BESIDE_PANEL,
     LINE_HEIGHT,

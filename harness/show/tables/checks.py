@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from harness.base.formats import NONE, exponent, interval, number, p_value
-from harness.fit.checklist import checklist, to_markdown
-from harness.fit.select import Selection
 from harness.judging.checks import Check
+from harness.laws.checklist import checklist, to_markdown
+from harness.laws.select import Selection
 from harness.show.tables.laws import SERIES_COLUMNS, series_cells
 from harness.show.tables.table import Table, TableCell, TableRow, notes_of, number_columns, text_columns
 from harness.spec import axis_words

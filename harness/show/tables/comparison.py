@@ -7,10 +7,10 @@ import numpy as np
 from harness import comparison
 from harness.base.formats import estimate, number
 from harness.comparison.tables.comparison import Compared, Comparison
-from harness.fit import Caution, Refusal
 from harness.judging.found import Found
 from harness.judging.versus import Versus, VersusRequest, better
 from harness.judging.words import found_words
+from harness.laws import Caution, Refusal
 from harness.show.tables.headline import COLUMNS, console_row, lead_cell, short_names, wrapped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 

@@ -8,12 +8,12 @@ import numpy as np
 from harness.base.formats import NONE, estimate, exponent, number, p_value
 from harness.comparison.tables.fits import ORDER, ArmFit, Checks, RequestedFits
 from harness.comparison.tables.read import is_ok
-from harness.fit import Caution, Fit, Refusal
-from harness.fit.checklist import checklist, to_markdown
-from harness.fit.held_out import Extrapolation
-from harness.fit.result import LawName
-from harness.fit.runs import size_words
-from harness.fit.select import CANDIDATES
+from harness.laws import Caution, Fit, Refusal
+from harness.laws.checklist import checklist, to_markdown
+from harness.laws.held_out import Extrapolation
+from harness.laws.result import LawName
+from harness.laws.runs import size_words
+from harness.laws.select import CANDIDATES
 from harness.show.tables.table import Note, Table, TableRow, number_columns, table_of, text_columns
 from harness.show.words import exponent_words
 

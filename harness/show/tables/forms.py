@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from harness.base.formats import NONE, estimate, number, p_value
 from harness.comparison.tables.forms import FormAnswer, FormRequest, Result
-from harness.fit import Caution, Estimate, Interval, Refusal
-from harness.fit.frontier import Frontier
-from harness.fit.isoflop import Isoflop
-from harness.fit.shared import SharedFit
-from harness.fit.surface import Surface
+from harness.laws import Caution, Estimate, Interval, Refusal
+from harness.laws.frontier import Frontier
+from harness.laws.isoflop import Isoflop
+from harness.laws.shared import SharedFit
+from harness.laws.surface import Surface
 from harness.show.tables.table import Table, TableRow, notes_of, number_columns, table_of, text_columns
 
 

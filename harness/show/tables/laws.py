@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from harness.base.formats import NONE, estimate, human, interval, number
-from harness.fit import Fit
 from harness.judging.checks import Check
 from harness.judging.scaling import SeriesFit, common_law
+from harness.laws import Fit
 from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, number_columns, text_columns
 from harness.show.words import LAW_WORDS, exponent_words, loss_words
 from harness.spec import axis_words

@@ -21,7 +21,7 @@ from harness.base.formats import human, number
 from harness.show.codes import CODES, IN_TEXT, linked
 
 if TYPE_CHECKING:
-    from harness.fit import Caution, Refusal
+    from harness.laws import Caution, Refusal
 
 TextStyle = Literal["", "strong", "dim", "code", "link"]  # a link leads to the section of that name on the same page
 

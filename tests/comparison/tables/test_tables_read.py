@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.comparison.tables.read import OK_STATUSES, Columns, by_arm, is_table, read_table, runs_of, select, statuses
-from harness.fit.runs import arms
+from harness.laws.runs import arms
 
 TEXT = "arch,params,rmse,seed,status\nkan,10,0.5,0,ok\nmlp,20,1e-9,0,done\nkan,30,nan,1,diverged\n"
 

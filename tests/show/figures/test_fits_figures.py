@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from harness.comparison.tables.fits import Request, RequestedFits, SizeRange, answer
 from harness.comparison.tables.read import Columns
-from harness.fit import predict
+from harness.laws import predict
 from harness.show.figures.fits import MOST_PANELS, laws_figure, residuals_of
 
 SIZES = np.array([10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0])

@@ -17,8 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from harness.fit import predict
 from harness.judging.scaling import HEADLINE_AXES, common_law, laws_of
+from harness.laws import predict
 from harness.show.figures.labels import set_ticks, tick_values
 from harness.show.figures.ranking import ranking_figure
 from harness.show.figures.residuals import experiment_residuals

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.fit import Caution, fit_law
-from harness.fit.held_out import extrapolate
 from harness.judging.scaling import SeriesFit
+from harness.laws import Caution, fit_law
+from harness.laws.held_out import extrapolate
 from harness.show.tables.laws import fits_table, held_out_table
 from harness.show.tables.table import Note
 from harness.show.words import exponent_words
