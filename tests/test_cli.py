@@ -94,8 +94,8 @@ def test_run_leaves_table_fits_figures_and_report(finished):
     table = pd.read_csv(folder / "runs.csv")
     assert len(table) == 2 * 5 * 2
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "runs.parquet"), table, check_dtype=False)
-    fits = json.loads((folder / "fits.json").read_text())["fits"]
-    assert {(fit["series"], fit["axis"], fit["law"]) for fit in fits} >= {
+    laws = json.loads((folder / "fits.json").read_text())["laws"]
+    assert {(one["series"], one["axis"], law) for one in laws for law in one["fits"]} >= {
         (arm, axis, law)
         for arm in ("kan", "mlp")
         for axis in ("params.trainable", "flops_train.shared_dense")
@@ -141,7 +141,7 @@ def test_analysis_commands_work_from_the_folder_alone(finished):
 
     told = json.loads(status.stdout)
     assert (told["planned"], told["done"], told["missing"]) == (20, 20, 0)
-    assert len(json.loads(fits.stdout)["fits"]) == 2 * len(count_names()) * 2
+    assert len(json.loads(fits.stdout)["laws"]) == 2 * len(count_names())
     assert "scaling.png" in plots.stdout
     assert report.stdout.strip().endswith("report.html")
 

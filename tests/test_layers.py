@@ -123,7 +123,7 @@ for name in names:
     if not name.endswith("__main__"):
         importlib.import_module(name)
 functions = {"fit", *harness.__all__} - {"nn"}
-sys.exit(", ".join(functions & {name.removeprefix("harness.") for name in sys.modules}))
+sys.exit(", ".join(functions & {name.removeprefix("harness.") for name in sys.modules}) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

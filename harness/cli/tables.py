@@ -1,6 +1,6 @@
 """What `harness fit` and `harness compare` share where they are asked about a table of anybody's runs."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,13 @@ from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
 from harness.cli.options import together
-from harness.comparison.tables.fits import SizeRange
-from harness.comparison.tables.read import Columns, is_table, read_table
-from harness.show.console import console, print_table
-from harness.show.tables.table import Table
+from harness.judging.request import Request, SizeRange, check_request
+from harness.record.elsewhere import Columns, is_table, read_table
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
+OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
-# All are left out where an experiment is asked about.
 table_options = together(
     click.option("--x", multiple=True, metavar="COLUMN", help="The column of sizes. Repeat it to fit several."),
     click.option("--y", metavar="COLUMN", help="The column of losses: above 0, smaller is better."),
@@ -59,41 +57,34 @@ def given(asked: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def is_of_table(file: Path, asked: Mapping[str, Any], of_both: Collection[str] = ()) -> bool:
+def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
     """Whether a table is asked about, by its name or as --x or --y are given; else it is an experiment or its folder.
 
-    A HarnessError about an option of tables that is given there; those in `of_both` are of experiments too.
+    A HarnessError about an option that is given there and is of files alone.
     """
     is_experiment = file.suffix in (".yaml", ".yml") or file.is_dir()
     if is_table(file) or ((asked["x"] or asked["y"]) and not is_experiment):
         return True
-    for option in given({name: None for name in asked if name not in of_both}):
+    for option in given(dict.fromkeys(OF_FILES)):
         raise HarnessError(f"{option} is for tables of runs, and {file} is none; with a table give --x and --y too")
     return False
 
 
-def check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:
-    """Raises HarnessError, with the file's columns, where sizes or losses are not named."""
-    if not x or not y:
-        absent = " and ".join(name for name, given in (("--x", x), ("--y", y)) if not given)
+def table_request(file: Path, asked: Mapping[str, Any], command: str, **more: Any) -> Request:
+    """What the values of `table_options` ask of a table; a HarnessError where sizes or losses are not named."""
+    if not asked["x"] or not asked["y"]:
+        absent = " and ".join(name for name, value in (("--x", asked["x"]), ("--y", asked["y"])) if not value)
         columns = ", ".join(map(str, read_table(file).columns))
         example = f"harness {command} --x params --y rmse --by arch"
         raise HarnessError(f"{absent}: name the column of sizes and that of losses ({columns}); for example: {example}")
+    columns_of = Columns(**{name: asked[name] for name in ("y", "by", "config", "seed", "status", "same")})
+    return request_of(file, asked, columns=columns_of, **more)
 
 
-def columns_of(asked: Mapping[str, Any]) -> Columns:
-    """What the columns of the table mean, by the values of `table_options`."""
-    return Columns(**{name: asked[name] for name in ("y", "by", "config", "seed", "status", "same")})
-
-
-def window_of(asked: Mapping[str, Any]) -> SizeRange:
-    """Which sizes are fitted, by the values of `table_options`."""
-    return SizeRange(asked["min_x"], asked["max_x"], asked["until"])
-
-
-def print_answer(tables: Iterable[Table], sentences: Iterable[str]) -> None:
-    """Print the tables, and below them what is to be said of them."""
-    for table in tables:
-        print_table(table)
-    for sentence in sentences:
-        console.print(sentence, soft_wrap=True)
+def request_of(file: Path, asked: Mapping[str, Any], **more: Any) -> Request:
+    """What the values of `table_options` ask of the runs of an experiment or of a table."""
+    window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
+    own = {name: asked[name] for name in ("x", "where", "level", "objective")}
+    request = Request(file, window=window, **own | more)
+    check_request(request)
+    return request

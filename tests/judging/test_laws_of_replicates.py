@@ -28,22 +28,22 @@ def test_the_exponent_is_the_mean_of_the_replicates_own_slopes_with_students_int
     slopes = [-linregress(np.log(own["asked"]), np.log(own["test_loss"])).slope for _, own in table.groupby("seed")]
     interval = ttest_1samp(slopes, 0).confidence_interval(0.95)
 
-    assert law.fit.alpha == pytest.approx(np.mean(slopes))
-    assert (law.fit.alpha_interval.low, law.fit.alpha_interval.high) == pytest.approx((interval.low, interval.high))
+    fit = law.fits["pure"]
+    assert fit.alpha == pytest.approx(np.mean(slopes))
+    assert (fit.alpha_interval.low, fit.alpha_interval.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
     """At any size; without noise curve and band are the law."""
     (law,) = fit_table(winners(power(3, 1.2)), [PARAMS])
-    low, high = band(law.fit, SIZES)
-    middle = predict(law.fit, SIZES)
+    low, high = band(law.fits["pure"], SIZES)
+    middle = predict(law.fits["pure"], SIZES)
     (exact,) = fit_table(winners(power(3, 1.2), noise=0), [PARAMS])
 
     assert np.sqrt(low * high) == pytest.approx(middle)
     assert np.all(low < middle)
-    assert np.array([*band(exact.fit, SIZES), predict(exact.fit, SIZES)]) == pytest.approx(
-        np.tile(3 * SIZES**-1.2, (3, 1))
-    )
+    fit = exact.fits["pure"]
+    assert np.array([*band(fit, SIZES), predict(fit, SIZES)]) == pytest.approx(np.tile(3 * SIZES**-1.2, (3, 1)))
 
 
 @pytest.mark.parametrize(
@@ -53,5 +53,5 @@ def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
     """The refusal stands in the exponent's place."""
     (found,) = fit_table(winners(law, noise=0), [PARAMS])
 
-    assert code in [refusal.code for refusal in found.fit.refusals]
-    assert found.fit.alpha is None
+    assert code in [refusal.code for refusal in found.fits["pure"].refusals]
+    assert found.fits["pure"].alpha is None

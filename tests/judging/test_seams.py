@@ -93,7 +93,7 @@ def test_laws_figures_tables_and_pairs_have_its_words(study):
     """Of both kinds of count, where tables of words stood before."""
     fits = fit_table(study.table)
     assert {"flops_forward.fused_add", "flops_train.fused_add"} <= {one.axis for one in fits}
-    labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, study.table, fits).axes]
+    labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, fits).axes]
     assert labels[0] == axis_words("flops_forward.fused_add") == "forward FLOPs per sample (multiply-adds)"
     verdicts = [to_json(verdict) for verdict in judge_all(study.manifest, study.table)]
     (row, _) = summary_table([{"name": "own", "commits": [], "verdicts": verdicts}]).rows

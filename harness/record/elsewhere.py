@@ -1,4 +1,7 @@
-"""Tables of runs from elsewhere (CSV, TSV, Parquet): read as they stand, every row known by its line in the file."""
+"""Tables of runs from elsewhere (CSV, TSV, Parquet): read as they stand, every row known by its line in the file.
+
+What is read becomes the table of runs that laws are fitted to (`judging.scaling`), once nothing is wrong with it.
+"""
 
 import csv
 import gzip
@@ -6,16 +9,17 @@ import io
 import math
 import zlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.laws.runs import Runs, make_runs, name_rows
+from harness.base.reasons import Caution
 
 DELIMITERS = (",", "\t", ";", "|")
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
@@ -24,6 +28,11 @@ OK_STATUSES = ("ok", "done", "true", "1", "yes", "success", "succeeded", "comple
 MISSING = ("", "na", "n/a", "nan", "null", "none")
 # Columns that, where a table has them and nothing else is asked of them, must hold one value within a fit.
 CONVENTION_COLUMNS = ("metric", "convention", "hardware", "dtype")
+ONE_ARM = "all"  # what the runs of a table without arms are called
+MAX_ROWS_NAMED = 5
+CENSORED_SHARE = 0.2
+EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are none
+NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
 
 
 @dataclass(frozen=True)
@@ -92,26 +101,46 @@ def is_ok(status: str) -> bool:
     return status.strip().lower() in OK_STATUSES
 
 
-def runs_of(table: pd.DataFrame, columns: Columns, x: str, *sizes: str) -> Runs:
-    """The table's runs with `x` as their size; cells that are no numbers are an error that names them.
+def runs_on(
+    table: pd.DataFrame, columns: Columns, x: str, others: Sequence[str] = (), across: bool = False
+) -> tuple[pd.DataFrame, dict[str, tuple[Caution, ...]]]:
+    """The table of runs with `x` as their `size`, and what to know of the runs of each arm; a HarnessError names rows.
 
-    `sizes` are all columns of sizes that are asked for: none of them is taken for a convention. In a run that failed,
-    whatever stands for the size or the loss is not read as one.
+    Every run that did not fail must have a finite size and loss above 0; with a config, no (arm, config, seed) may be
+    there twice; every column of conventions must have one value in an arm, or where arms are compared (`across`) in
+    all. `others` are more columns of sizes, which are no conventions. In a run that failed, whatever stands for the
+    size or the loss is not read as one.
     """
     failed = _failed(table, columns)
-    same = {name: _texts(table, name, "--same") for name in _same(table, columns, {x, *sizes})}
-    return make_runs(
-        _numbers(table, x, "--x", failed),
-        _numbers(table, columns.y, "--y", failed),
-        _arms(table, columns.by),
-        row=table.index.to_numpy(str),
-        failed=failed,
-        config=_joined(table, columns.config, "--config") if columns.config else None,
-        seed=_texts(table, columns.seed, "--seed") if columns.seed else None,
-        same=same,
-        x_name=x,
-        y_name=columns.y,
+    found = pd.DataFrame(
+        {
+            "row": table.index.to_numpy(str),
+            "task": "",
+            "series": _arms(table, columns.by) or ONE_ARM,
+            "config": _joined(table, columns.config, "--config") if columns.config else "",
+            "seed": _texts(table, columns.seed, "--seed") if columns.seed else "",
+            "status": np.where(failed, "failed", "done"),
+            "size": _numbers(table, x, "--x", failed),
+            "test_loss": _numbers(table, columns.y, "--y", failed),
+            "metric": columns.y,
+            "in_window": True,
+            "until_minimum": False,
+            "hold_out": 0,
+        }
     )
+    same = {name: _texts(table, name, "--same") for name in _same(table, columns, {x, *others})}
+    runs = _at_config_sizes(found) if columns.config else found.assign(joined=False)
+    _check(runs, columns, x, same, across)
+    checks = (_repeats, _nearly_equal, _censored)
+    return runs, {
+        str(arm): tuple(one for check in checks if (one := check(own, columns, x)))
+        for arm, own in runs.groupby("series", sort=False)
+    }
+
+
+def with_sizes(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that have a size: a failed one may lack it."""
+    return runs[np.isfinite(runs["size"]) & (runs["size"] > 0)]
 
 
 # ------------------------------------------------------------------------------------------------------------ reading
@@ -251,3 +280,123 @@ def _number(cell: str) -> float | None:
 
 def _is_same_number(cell: str, wanted: str) -> bool:
     return _number(cell) is not None and _number(cell) == _number(wanted)
+
+
+# ------------------------------------------------------------------------------------------------------------- checks
+def _at_config_sizes(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with one size for every config of an arm: the median over its runs that did not fail.
+
+    Seeds that spent a little more or less work are then replicates of one size and not sizes of their own, and a failed
+    run stands where it should have been. A config whose sizes differ by a factor of 2 or more stays as it is. `joined`
+    are the runs that were moved.
+    """
+    done = runs["status"] == "done"
+    of_config = runs["size"].where(done).groupby([runs["series"], runs["config"]])
+    least, most, median = (of_config.transform(how) for how in ("min", "max", "median"))
+    is_near = (most / NEARLY_EQUAL < least) & (runs["size"].notna() | ~done)
+    size = median.where(is_near, runs["size"])
+    return runs.assign(size=size, joined=done & (size != runs["size"]))
+
+
+def _check(runs: pd.DataFrame, columns: Columns, x: str, same: Mapping[str, Sequence[str]], across: bool) -> None:
+    done = runs[runs["status"] == "done"]
+    if done.empty:
+        raise HarnessError(f"none of the {len(runs)} runs ended well, so there is nothing to fit.")
+    _check_positive(done, "size", x, "Correct the sizes, or leave the rows out.")
+    failed = "If these runs failed, mark them as failed (--status COLUMN), and they are counted; else correct them."
+    _check_positive(done, "test_loss", columns.y, failed)
+    for name, values in same.items():
+        told = done.assign(value=np.array(values, object)[done.index])
+        for arm, own in [(ONE_ARM, told)] if across else told.groupby("series", sort=False):
+            _check_same(str(arm), own, name)
+    if columns.config:
+        _check_once(runs, columns)
+
+
+def name_rows(rows: ArrayLike, says: ArrayLike) -> str:
+    """`line 7: rmse = 0, line 9: rmse = nan and 3 more rows`: the first five, and how many more."""
+    pairs = [f"{row}: {text}" for row, text in zip(np.asarray(rows), np.asarray(says), strict=True)]
+    more = len(pairs) - MAX_ROWS_NAMED
+    return ", ".join(pairs[:MAX_ROWS_NAMED]) + (f" and {more} more row{'s' if more > 1 else ''}" if more > 0 else "")
+
+
+def _check_positive(done: pd.DataFrame, column: str, name: str, next_move: str) -> None:
+    is_good = np.isfinite(done[column]) & (done[column] > 0)
+    is_plain = (done[column] >= 1 / EXTREME) & (done[column] <= EXTREME)
+    for bad, told in (
+        (done[~is_good], f"a law in log space needs finite numbers above 0. {next_move}"),
+        (done[~is_plain], f"numbers from {1 / EXTREME:g} to {EXTREME:g} are fitted. Give them in other units."),
+    ):
+        if len(bad):
+            named = name_rows(bad["row"], [f"{name} = {value:g}" for value in bad[column]])
+            raise HarnessError(f"{named}: {told}")
+
+
+def _check_same(arm: str, own: pd.DataFrame, name: str) -> None:
+    counted = own.groupby("value")["row"].agg(["first", "size"])
+    if len(counted) > 1:
+        told = [f"{name} = {value} in {count} rows" for value, count in counted["size"].items()]
+        within = "" if arm == ONE_ARM else f"{arm}: "
+        raise HarnessError(
+            f"{within}{name} has {len(counted)} values ({name_rows(counted['first'], told)}): numbers under different "
+            f"conventions are not one curve. Choose one with --where '{name}={counted.index[0]}', or tell them apart "
+            f"with --by {name}."
+        )
+
+
+def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
+    first = runs.groupby(["series", "config", "seed"]).transform("first")
+    again = runs[runs["row"] != first["row"]]
+    if again.empty:
+        return
+    says = [
+        f"{columns.y} = {run.test_loss:g}, and {before.test_loss:g} in {before.row}: config {run.config}"
+        + (f", seed {run.seed}" if columns.seed else "")
+        for run, before in zip(again.itertuples(), first.loc[again.index].itertuples(), strict=True)
+    ]
+    next_move = "Keep one row of each, or add the column that tells them apart to --config"
+    next_move += "." if columns.seed else ", or name the seeds with --seed."
+    raise HarnessError(f"{name_rows(again['row'], says)}: a run that is read twice would count as two. {next_move}")
+
+
+def _repeats(own: pd.DataFrame, columns: Columns, _: str) -> Caution | None:
+    """Where nobody said what a run is: rows at one size (and seed), which then count as replicates."""
+    repeated = int(own[own["status"] == "done"].duplicated(["size", "seed"]).sum())
+    if columns.config or not repeated:
+        return None
+    return Caution(
+        "REPEATS",
+        f"{repeated} rows repeat a size{' and seed' if columns.seed else ''} and count as replicates. Name the "
+        "columns that say what a run is with --config, and a run that is there twice is found.",
+    )
+
+
+def _nearly_equal(own: pd.DataFrame, _: Columns, x: str) -> Caution | None:
+    """Where runs of one config spent different work and were given their median."""
+    if not own["joined"].any():
+        return None
+    return Caution(
+        "MEDIAN_SIZE",
+        f"{own['joined'].sum()} runs have another {x} than the median of their config, by less than a factor of "
+        f"{NEARLY_EQUAL:g}: they stand at that median, as replicates of one size.",
+    )
+
+
+def _censored(own: pd.DataFrame, _: Columns, __: str) -> Caution | None:
+    """Where more than a fifth of the runs of a size are lost: what is left there may be the lucky ones."""
+    is_lost = (own["status"] != "done").groupby(own["size"].where(own["size"] > 0), dropna=False).agg(["sum", "size"])
+    lost = is_lost[is_lost["sum"] > CENSORED_SHARE * is_lost["size"]]
+    if lost.empty:
+        return None
+    named = [f"{failed} of {runs} at {size_words(size)}" for size, failed, runs in lost.itertuples()]
+    more = f" and {len(lost) - MAX_ROWS_NAMED} more sizes" if len(lost) > MAX_ROWS_NAMED else ""
+    return Caution(
+        "CENSORED",
+        f"runs failed: {', '.join(named[:MAX_ROWS_NAMED])}{more}. Beyond {CENSORED_SHARE:.0%} of a size, what is left "
+        "there is a selection, and a law through it flatters. Repair those runs, or leave the size out.",
+    )
+
+
+def size_words(size: float) -> str:
+    """A size in words; a failed run may have none."""
+    return f"size {size:.4g}" if math.isfinite(size) else "no size"

@@ -1,7 +1,4 @@
-"""`harness compare` on tables of anybody's runs: known ratios come back, crossovers are sets, mistakes are answered.
-
-pytest tests/tables/test_tables_comparison.py
-"""
+"""`harness compare` by laws: known ratios come back, crossovers are sets, mistakes are answered."""
 
 import json
 from pathlib import Path
@@ -12,11 +9,13 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 from harness.comparison import Ahead, Crossover
-from harness.comparison.tables.comparison import Compared, ComparisonRequest, compare_arms
-from harness.comparison.tables.fits import Request, answer, drawn_law
-from harness.comparison.tables.read import Columns
-from harness.show.figures.comparison import compare_figure
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
+from harness.judging.laws import drawn_law
+from harness.judging.request import FitsAnswer, Request
+from harness.record.elsewhere import Columns
+from harness.show.figures.versus import compare_figure
 from harness.show.tables.comparison import crossover_words
+from harness.study.tables import fits_answer, of_file
 
 TOY_LAWS = Path(__file__).with_name("toy_laws.csv")  # runs of J0(20x) that the project published in November 2026
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
@@ -79,8 +78,7 @@ def test_both_arms_have_the_law_that_fit_chooses(tmp_path):
     chosen = {(0.0, 0.0): [], (1e-3, 0.0): [], (1e-3, 1e-3): []}
     for floors, seed in [*(((0.0, 0.0), seed) for seed in range(5)), ((1e-3, 0.0), 0), ((1e-3, 1e-3), 0)]:
         table = _table(tmp_path / "runs.csv", seed, floors)
-        request = Request(table, ("params",), Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
-        chosen[floors].append(drawn_law(answer(request).fits, "params"))
+        chosen[floors].append(drawn_law(_answer(table, "params").laws, "", "params"))
 
     assert chosen[0.0, 0.0].count("pure") >= 4
     assert chosen[1e-3, 0.0] == chosen[1e-3, 1e-3] == ["floor"]
@@ -204,9 +202,13 @@ def test_one_architecture_is_no_comparison(table):
 
 
 # -------------------------------------------------------------------------------------------------------------- figure
-def _compared(table: Path, *x: str) -> Compared:
+def _answer(table: Path, *x: str) -> FitsAnswer:
     request = Request(table, x, Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
-    return compare_arms(request, ComparisonRequest())
+    return fits_answer(request, of_file(request, request.columns))
+
+
+def _compared(table: Path, *x: str) -> ComparedByLaws:
+    return compare_laws(_answer(table, *x), ComparisonRequest(), table.name)
 
 
 def test_the_figure_shows_what_was_computed(table):
@@ -214,11 +216,11 @@ def test_the_figure_shows_what_was_computed(table):
     compared = _compared(table, "params", "flops")
     left, _ = compare_figure(compared).axes
 
-    for one in compared.by_size:
-        (line,) = (line for line in left.lines if line.get_gid() == f"cost:{one.x_name}")
+    for one in compared.sizes:
+        (line,) = (line for line in left.lines if line.get_gid() == f"cost:{one.axis}")
         np.testing.assert_array_equal(line.get_xdata(), one.curve.losses)
         np.testing.assert_array_equal(line.get_ydata(), one.curve.estimate)
-        (marks,) = (line for line in left.lines if line.get_gid() == f"twin:{one.x_name}")
+        (marks,) = (line for line in left.lines if line.get_gid() == f"twin:{one.axis}")
         np.testing.assert_array_equal(marks.get_ydata(), one.twin.estimate)
     assert len({line.get_linestyle() for line in left.lines if str(line.get_gid()).startswith("cost:")}) == 2
     assert left.get_xlim()[0] > left.get_xlim()[1]

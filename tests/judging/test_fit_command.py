@@ -1,7 +1,4 @@
-"""`harness fit` on tables of anybody's runs: true laws come back, refusals carry no number, mistakes name lines.
-
-pytest tests/tables/test_tables_fits.py
-"""
+"""`harness fit` on tables of anybody's runs: true laws come back, refusals carry no number, mistakes name lines."""
 
 import gzip
 import itertools
@@ -15,9 +12,10 @@ from click.testing import CliRunner, Result
 from shared_data import shared
 
 from harness.cli import main
-from harness.comparison.tables.fits import Request, answer
-from harness.comparison.tables.read import Columns
 from harness.judging.laws import fit_table
+from harness.judging.request import Request
+from harness.record.elsewhere import Columns
+from harness.study.tables import fits_answer, of_file
 
 TOY_LAWS = Path(__file__).with_name("toy_laws.csv")  # runs of J0(20x) that the project published in November 2026
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}
@@ -60,8 +58,7 @@ def table(tmp_path) -> Path:
 
 
 def _alphas(found: dict, law: str = "pure", part: str = "fits") -> dict[str, float]:
-    (size,) = found["sizes"]
-    return {arm["arm"]: next(fit for fit in arm[part] if fit["law"] == law)["alpha"] for arm in size["arms"]}
+    return {one["series"]: one[part][law]["alpha"] for one in found["laws"]}
 
 
 # ------------------------------------------------------------------------------------------------------------ numbers
@@ -90,9 +87,10 @@ def test_failed_runs_are_counted_and_a_lossy_size_is_a_caution(tmp_path):
     done, found = _fit(path, *NAMED), _json(path, *NAMED)
 
     assert "status: 39 ok, 3 diverged (failed)" in done.stdout
-    assert "kan 1 of 3 at size 3000, kan 2 of 3 at size 1e+04" in done.stdout
+    told = "FAILED, kan, both laws: runs that failed and are in no law: 1 of 3 at size 3000, 2 of 3 at size 1e+04"
+    assert told in " ".join(done.stdout.split())
     assert "CENSORED, kan" in done.stdout
-    assert [arm["runs_failed"] for arm in found["sizes"][0]["arms"]] == [3, 0]
+    assert [one["runs_failed"] for one in found["laws"]] == [3, 0]
     assert _alphas(found) == pytest.approx(EXPONENTS, abs=0.05)
 
 
@@ -102,10 +100,10 @@ def test_a_window_shows_the_exponent_with_and_without(table):
 
     found, done = _json(table, *NAMED, *window), _fit(table, *NAMED, *window)
 
-    assert [arm["runs_outside_window"] for arm in found["sizes"][0]["arms"]] == [6, 6]
+    assert [one["runs_outside_window"] for one in found["laws"]] == [6, 6]
     assert _alphas(found, part="without_window") == _alphas(_json(table, *NAMED))
     assert _alphas(found) != _alphas(found, part="without_window")
-    assert "pure, all sizes" in " ".join(done.stdout.split())
+    assert "without the window" in " ".join(done.stdout.split())
 
 
 def test_until_minimum_leaves_out_the_sizes_after_it(tmp_path):
@@ -117,33 +115,33 @@ def test_until_minimum_leaves_out_the_sizes_after_it(tmp_path):
     found = _json(path, "--x", "n", "--y", "loss", "--until", "minimum", "--law", "pure")
 
     assert _alphas(found)["all"] == pytest.approx(1, abs=1e-6)
-    (arm,) = found["sizes"][0]["arms"]
-    assert arm["runs_outside_window"] == 2
-    assert "WINDOW" in [caution["code"] for caution in arm["fits"][0]["warnings"]]
+    (one,) = found["laws"]
+    assert one["runs_outside_window"] == 2
+    assert "WINDOW" in [caution["code"] for caution in one["fits"]["pure"]["warnings"]]
 
 
 def test_the_largest_sizes_can_be_held_out(table):
     """They are not fitted, the law predicts them to within their noise, and the last value misses by far."""
     found = _json(table, *NAMED, "--hold-out", 2)
 
-    for arm in found["sizes"][0]["arms"]:
+    for arm in found["laws"]:
         held = arm["held_out"]["pure"]
         assert [one["size"] for one in held["sizes"]] == [3000, 10000]
         assert all(one["within"] is (one["low"] <= one["measured"] <= one["high"]) for one in held["sizes"])
-        assert arm["fits"][0]["points"]["sizes"] == [float(size) for size in SIZES[:-2]]
+        assert arm["fits"]["pure"]["points"]["sizes"] == [float(size) for size in SIZES[:-2]]
         assert held["rmsle"] < 0.1
-        expected = EXPONENTS[arm["arm"]] * np.sqrt(np.mean(np.log([3, 10]) ** 2))
+        expected = EXPONENTS[arm["series"]] * np.sqrt(np.mean(np.log([3, 10]) ** 2))
         assert held["last_value_rmsle"] == pytest.approx(expected, rel=0.1)
-    assert "held-out sizes" in _fit(table, *NAMED, "--hold-out", 2).stdout
+    assert "sizes held out" in _fit(table, *NAMED, "--hold-out", 2).stdout
 
 
 def test_several_sizes_are_fitted_side_by_side(table):
     """Each --x gives its own table; here one is a tenth of the other, so that the exponents agree."""
     found = _json(table, *NAMED, "--x", "width")
 
-    assert [size["x"] for size in found["sizes"]] == ["params", "width"]
-    alphas = [[arm["fits"][0]["alpha"] for arm in size["arms"]] for size in found["sizes"]]
-    np.testing.assert_allclose(*alphas, rtol=1e-8)
+    assert [one["axis"] for one in found["laws"]] == ["params", "params", "width", "width"]
+    alphas = [one["fits"]["pure"]["alpha"] for one in found["laws"]]
+    np.testing.assert_allclose(alphas[:2], alphas[2:], rtol=1e-8)
 
 
 def test_a_refused_law_has_no_number_anywhere(tmp_path):
@@ -154,7 +152,7 @@ def test_a_refused_law_has_no_number_anywhere(tmp_path):
 
     found, done = _json(*asked), _fit(*asked)
 
-    (fit,) = found["sizes"][0]["arms"][0]["fits"]
+    fit = found["laws"][0]["fits"]["floor"]
     assert fit["refusals"][0]["code"] == "TOO_FEW"
     assert all(fit[name] is None for name in ("alpha", "alpha_interval", "floor", "sigma"))
     assert done.exit_code == 0
@@ -165,7 +163,7 @@ def test_a_refused_law_has_no_number_anywhere(tmp_path):
 def test_repeats_without_a_config_are_said_to_be_replicates(table):
     """Without --config the fit goes on, with a caution in table and JSON."""
     assert "REPEATS, kan (likewise mlp)" in _fit(table, *ASKED).stdout
-    for arm in _json(table, *ASKED)["sizes"][0]["arms"]:
+    for arm in _json(table, *ASKED)["laws"]:
         assert "REPEATS" in [caution["code"] for caution in arm["cautions"]]
 
 
@@ -179,10 +177,10 @@ def test_out_writes_fits_and_figures(tmp_path):
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "checklist.md",
         "fits.json",
-        "laws.pdf",
-        "laws.png",
         "residuals.pdf",
         "residuals.png",
+        "scaling.pdf",
+        "scaling.png",
     ]
 
 
@@ -200,20 +198,20 @@ def test_the_law_to_quote_is_chosen_and_why_is_told(tmp_path):
 
     found, done = _json(*asked), _fit(*asked)
 
-    arms = {arm["arm"]: arm for arm in found["sizes"][0]["arms"]}
+    arms = {one["series"]: one for one in found["laws"]}
     assert [arms[name]["quoted_law"] for name in ("pure", "floored")] == ["pure", "floor"]
     assert arms["floored"]["selection"]["floor_p"] < 0.01 < arms["pure"]["selection"]["floor_p"]
     for arm in arms.values():
         assert arm["selection"]["chosen"] == arm["quoted_law"]
         assert sum(arm["selection"]["aicc_weights"].values()) == pytest.approx(1)
         assert arm["selection"]["extrapolation"]["floor"]["rmsle"] < arm["selection"]["last_value"]["rmsle"]
-    assert "which law, by n" in done.stdout
+    assert "which law, and how far to trust it" in done.stdout
     assert "least_squares" in done.stdout
 
 
 def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
     """Leaving one size out moves an exponent of 4 by little, and the bootstrap over sizes holds it."""
-    (kan, _) = _json(table, *NAMED)["sizes"][0]["arms"]
+    (kan, _) = _json(table, *NAMED)["laws"]
     seen, other = kan["checks"]["diagnostics"], kan["checks"]["cross_check"]
 
     assert len(seen["drop_one"]) == len(seen["leverage"]) == len(SIZES)
@@ -221,8 +219,8 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
     assert max(abs(alpha - 4) for alpha in seen["drop_one"]) < 0.05
     assert other["pairs"]["low"] < 4.02
     assert other["pairs"]["high"] > 3.98
-    assert "without one size" in _fit(table, *NAMED, "--diagnostics").stdout
-    assert "without one size" not in _fit(table, *NAMED).stdout
+    assert "leverage" in _fit(table, *NAMED, "--diagnostics").stdout
+    assert "leverage" not in _fit(table, *NAMED).stdout
 
 
 # -------------------------------------------------------------------------------------------------------- other forms
@@ -343,32 +341,29 @@ def test_an_experiment_takes_no_option_of_tables(tmp_path):
     """An option that would do nothing is an error, not ignored; nor is the file or the folder read as a table."""
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment.yaml").write_text("question: which?\n")
-    options = ("--by arch", "--level 0.9", "--hold-out 1", "--law pure", "--x params", "--y rmse --x params")
+    options = ("--by arch", "--config width", "--status end", "--y rmse --x params")
     for name, option in itertools.product(("experiment.yaml", "experiment"), options):
         done = _fit(tmp_path / name, *option.split())
 
         assert done.exit_code == 2
-        first = "--x" if "--x" in option else option.split()[0]
-        assert f"{first} is for tables of runs, and {tmp_path / name} is none" in done.stderr
+        assert f"{option.split()[0]} is for tables of runs, and {tmp_path / name} is none" in done.stderr
 
 
 # -------------------------------------------------------------------------------------------------- other people's data
 def test_a_table_of_the_project_gives_its_own_fits():
     """What the project fitted from its records comes back from its published table, to the last digits."""
     axis, work = "params.trainable", "flops_train.shared_dense"
-    table = pd.read_csv(TOY_LAWS).assign(until="", hold_out=0, metric="rmse")
+    table = pd.read_csv(TOY_LAWS).assign(until_minimum=False, hold_out=0, metric="rmse")
     table["test_loss"] = table["test_rmse"]  # kept before tasks had a metric
     expected = {
-        (one.axis, one.series): one.fit.alpha
-        for one in fit_table(table[table["task"] == "j0"], (axis, work))
-        if one.fit.law == "pure"
+        (one.axis, one.series): one.fits["pure"].alpha for one in fit_table(table[table["task"] == "j0"], (axis, work))
     }
     window = ("--where", "in_window=True", "--where", "task=j0", "--where", "chosen=True")
     runs = ("--y", "test_rmse", "--by", "series", "--config", "cell", "--seed", "seed", "--law", "pure")
 
     found = _json(TOY_LAWS, "--x", axis, "--x", work, *runs, *window)
 
-    alphas = {(size["x"], arm["arm"]): arm["fits"][0]["alpha"] for size in found["sizes"] for arm in size["arms"]}
+    alphas = {(one["axis"], one["series"]): one["fits"]["pure"]["alpha"] for one in found["laws"]}
     assert alphas == pytest.approx(expected, rel=1e-8)
 
 
@@ -387,9 +382,10 @@ def test_language_models_of_several_sizes_go_through_the_same_door():
 def test_six_dozen_curves_are_fitted_at_once():
     """The vision curves: 72 arms, none refused, and the floor predicts the largest sizes better than the pure law."""
     path = shared("scaling_data", "colpret", "revisiting_vision.csv")
-    asked = Request(path, ("Seen Examples",), Columns("Loss", ("Task", "Model")), laws=("pure", "floor"), hold_out=3)
+    columns = Columns("Loss", ("Task", "Model"))
+    request = Request(path, ("Seen Examples",), columns, laws=("pure", "floor"), hold_out=3)
 
-    fits = answer(asked).fits
+    fits = fits_answer(request, of_file(request, columns)).laws
 
     predictions = [[one.held_out[law].prediction for law in ("pure", "floor")] for one in fits]
     errors = np.array([[each.rmsle for each in pair if each] for pair in predictions])

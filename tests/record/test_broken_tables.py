@@ -1,7 +1,4 @@
-"""Broken tables, by hand and by chance: whatever a file holds, the answer is a fit, or lines of errors and exit code 2.
-
-pytest tests/tables/test_broken_tables.py; with -m nightly ten times as many mutants.
-"""
+"""Broken tables, by hand and by chance: whatever a file holds, the answer is a fit, or errors and exit code 2."""
 
 from pathlib import Path
 from random import Random
@@ -14,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.base.errors import USAGE
 from harness.cli import main
-from harness.comparison.tables.read import read_table
+from harness.record.elsewhere import read_table
 
 # The same mutants every time, until this test or hypothesis changes: no build breaks by bad luck.
 SAME = settings(derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
