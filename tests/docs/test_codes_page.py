@@ -7,13 +7,21 @@ from pathlib import Path
 from harness.show.codes import CODE_KINDS, CODES
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("fit", "comparison", "judging", "show/figures", "show/pages", "show/tables")
+PLACES = (
+    "laws/*",
+    "comparison/*",
+    "record/elsewhere",
+    "judging/**/*",
+    "show/figures/*",
+    "show/pages/*",
+    "show/tables/*",
+)
 
 
 def codes_in_the_program() -> set[str]:
     """Every word in capitals that is a text of what analyses and shows, or begins one (`SEEDS: one seed of both`)."""
     words = set()
-    for path in (path for room in ROOMS for path in (ROOT / "harness" / room).rglob("*.py")):
+    for path in (path for place in PLACES for path in (ROOT / "harness").glob(f"{place}.py")):
         texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
         found = [re.match(r"([A-Z][A-Z0-9_]{3,})(: |$)", text) for text in texts if isinstance(text, str)]
         words |= {one[1] for one in found if one}
