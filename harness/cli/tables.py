@@ -1,6 +1,7 @@
 """What `harness fit` and `harness compare` share where they are asked about a table of anybody's runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ from click.core import ParameterSource
 from harness.base.errors import HarnessError
 from harness.cli.options import together
 from harness.judging.request import Request, SizeRange, check_request
+from harness.judging.scaling import headline_axes
 from harness.record.elsewhere import Columns, is_table, read_table
+from harness.show.console import TERMINAL
+from harness.spec import Manifest
+from harness.study.analysis import keeping_fits
+from harness.study.folders import frozen_plan
+from harness.study.tables import Door, of_experiment, of_file
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
@@ -70,21 +77,37 @@ def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
     return False
 
 
-def table_request(file: Path, asked: Mapping[str, Any], command: str, **more: Any) -> Request:
-    """What the values of `table_options` ask of a table; a HarnessError where sizes or losses are not named."""
-    if not asked["x"] or not asked["y"]:
-        absent = " and ".join(name for name, value in (("--x", asked["x"]), ("--y", asked["y"])) if not value)
+@contextmanager
+def opened(
+    file: Path, results: Path, asked: Mapping[str, Any], command: str, second: Sequence[str] = (), **more: Any
+) -> Iterator[tuple[Request, Door, Manifest | None]]:
+    """What is asked, by the values of `table_options` and `more`, and the runs that it is asked of.
+
+    Of an experiment there is its plan, and laws that are fitted in the block are kept in its folder. `second` are more
+    columns of sizes.
+    """
+    window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
+    given_values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
+    if is_of_table(file, asked):
+        check_named(file, asked["x"], asked["y"], command)
+        columns = Columns(**{name: asked[name] for name in OF_FILES})
+        request = Request(file, columns=columns, **given_values)
+        check_request(request)
+        yield request, of_file(request, columns, second), None
+        return
+    manifest, folder = frozen_plan(file, results)
+    request = Request(
+        file, **given_values | {"x": asked["x"] or headline_axes(manifest)[: 1 if more.get("form") else 2]}
+    )
+    check_request(request)
+    with keeping_fits(folder, TERMINAL):
+        yield request, of_experiment(manifest, folder, request, second), manifest
+
+
+def check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:
+    """Raises HarnessError, with the file's columns, where sizes or losses are not named."""
+    if not x or not y:
+        absent = " and ".join(name for name, value in (("--x", x), ("--y", y)) if not value)
         columns = ", ".join(map(str, read_table(file).columns))
         example = f"harness {command} --x params --y rmse --by arch"
         raise HarnessError(f"{absent}: name the column of sizes and that of losses ({columns}); for example: {example}")
-    columns_of = Columns(**{name: asked[name] for name in ("y", "by", "config", "seed", "status", "same")})
-    return request_of(file, asked, columns=columns_of, **more)
-
-
-def request_of(file: Path, asked: Mapping[str, Any], **more: Any) -> Request:
-    """What the values of `table_options` ask of the runs of an experiment or of a table."""
-    window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
-    own = {name: asked[name] for name in ("x", "where", "level", "objective")}
-    request = Request(file, window=window, **own | more)
-    check_request(request)
-    return request

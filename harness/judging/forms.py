@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.judging.laws import runs_in
-from harness.judging.request import Request, Source
+from harness.judging.request import Form, Request, Source
 from harness.judging.scaling import with_parts
 from harness.laws import Caution, fit_shared, fit_surface
 from harness.laws.frontier import Frontier, frontier
@@ -16,7 +16,6 @@ from harness.laws.isoflop import Isoflop, isoflop
 from harness.laws.shared import SHARES, SharedFit
 from harness.laws.surface import Surface
 
-Form = Literal["and", "isoflop", "frontier", "share"]
 Result = Surface | Isoflop | Frontier | SharedFit
 Found = TypeVar("Found")
 OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
@@ -30,8 +29,6 @@ class FormAnswer(Generic[Found]):
     """
 
     request: Annotated[Request, "what was asked"]
-    form: Annotated[Form, "the option"]
-    asked: Annotated[str, "its value: a column of sizes or of budgets, a quantile, or what the series share"]
     source: Annotated[Source, "where the runs are from"]
     results: Annotated[
         Mapping[str, Found], "by series; of shared laws by what is shared, the one that was asked for first"
@@ -42,8 +39,6 @@ class FormAnswer(Generic[Found]):
 
 def form_answer(
     request: Request,
-    form: Form,
-    asked: str,
     source: Source,
     runs: Mapping[str, pd.DataFrame],
     cautions: Mapping[tuple[str, str], tuple[Caution, ...]],
@@ -52,6 +47,7 @@ def form_answer(
     of_x = with_parts(runs[request.x[0]])
     series = {_name(place): own for place, own in of_x.groupby(["task", "series"], sort=False)}
     known = {name: cautions.get((request.x[0], str(own["series"].iloc[0])), ()) for name, own in series.items()}
+    form, asked = request.form, str(request.value)
     match form:
         case "and" | "isoflop":
             other = runs[asked]["size"]
@@ -62,10 +58,10 @@ def form_answer(
             results = {
                 name: frontier(*runs_in(own, "fitted"), float(asked), request.level) for name, own in series.items()
             }
-        case "share":
+        case _:
             results = _shared(request, asked, of_x)
     failed = {name: int((own["status"] != "done").sum()) for name, own in series.items()}
-    return FormAnswer(request, form, asked, source, results, known, failed)
+    return FormAnswer(request, source, results, known, failed)
 
 
 def _name(place: Any) -> str:

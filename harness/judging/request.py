@@ -20,6 +20,7 @@ class SizeRange:
 
 
 WHOLE = SizeRange()
+Form = Literal["and", "isoflop", "frontier", "share"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Request:
     hold_out: Annotated[int, "`--hold-out`: how many of the largest sizes are set aside"] = 0
     objective: Annotated[str, "`--objective`"] = "auto"
     arms: Annotated[tuple[str, ...], "those wanted; all where empty"] = ()
+    form: Annotated[Form | None, "the option of another form than a law of each series, such as `isoflop`"] = None
+    value: Annotated[str | None, "of that option: a column of sizes or budgets, a quantile, or what series share"] = (
+        None
+    )
 
     @property
     def how(self) -> Fitting:

@@ -7,6 +7,7 @@
 | `status` | `done`, or how it failed |
 | `metric`, `dtype` | what the loss is; a table has its column, and no dtype |
 | `in_window`, `until_minimum`, `hold_out` | what was declared of the sizes that laws are fitted to |
+| `cell`, `run_id`; `row` | which run it is: of an experiment; of a table |
 
 `chosen_runs` makes it of the records of an experiment (`harness.record.runs_table`), and `harness.record.elsewhere` of
 a file of anybody's.
@@ -21,6 +22,10 @@ from harness.laws.held_out import largest_sizes
 from harness.laws.window import until_minimum
 from harness.spec import Manifest, all_axes, default_count
 
+COLUMNS = (
+    *("task", "series", "size", "test_loss", "status", "metric", "dtype", "in_window", "until_minimum", "hold_out"),
+    *("cell", "run_id", "row"),
+)
 BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`harness.judging.sides`)
 HEADLINE_AXES = (default_count("params"), default_count("flops_train"))
 
@@ -99,7 +104,7 @@ def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
         if inside["until_minimum"].any():
             rest = inside[~held]
             part[rest.index[~until_minimum(rest["size"], rest["test_loss"])]] = "outside"
-    return runs.assign(part=part)
+    return runs[[name for name in COLUMNS if name in runs]].assign(part=part)
 
 
 def size_axes() -> list[str]:

@@ -14,7 +14,7 @@ from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
 from harness.laws.points import positive
-from harness.laws.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK
+from harness.laws.refusal import local_cautions, range_refusals
 from harness.laws.result import Caution, Interval, Refusal
 
 MIN_SIZES = 4  # as for the pure law: 2 parameters, and 2 sizes to spare
@@ -196,28 +196,13 @@ def _refusals(found: Frontier, sizes: np.ndarray) -> tuple[Refusal, ...]:
                 "at the same sizes do not count).",
             )
         )
-    if sizes.size and found.decades < MIN_DECADES - RANGE_SLACK:
-        refusals.append(
-            Refusal(
-                "RANGE",
-                f"the sizes span {found.decades:.2g} decades, from {sizes[0]:.4g} to {sizes[-1]:.4g}; an exponent "
-                f"needs at least {MIN_DECADES}, and {LOCAL_DECADES:g} to be more than a local slope. Add larger or "
-                "smaller sizes.",
-            )
-        )
+    if sizes.size:
+        refusals += range_refusals("sizes", found.decades, (sizes[0], sizes[-1]), "sizes")
     return tuple(refusals)
 
 
 def _cautions(found: Frontier, alpha: Interval) -> tuple[Caution, ...]:
-    cautions = []
-    if found.decades < LOCAL_DECADES - RANGE_SLACK:
-        cautions.append(
-            Caution(
-                "LOCAL_SLOPE",
-                f"the sizes span {found.decades:.2g} decades, less than {LOCAL_DECADES:g}: the exponent is a local "
-                "slope and must not be extrapolated.",
-            )
-        )
+    cautions = [*local_cautions("sizes", found.decades)]
     if alpha.low <= 0:
         cautions.append(
             Caution(

@@ -13,7 +13,7 @@ from scipy.stats import t as t_distribution
 from harness.base.errors import HarnessError
 from harness.laws.fitting import MOST_DECADES
 from harness.laws.points import positive, size_means
-from harness.laws.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK
+from harness.laws.refusal import LOCAL_DECADES, RANGE_SLACK, local_cautions, range_refusals
 from harness.laws.result import Caution, Interval, Refusal
 
 MIN_SIZES = 4  # a parabola has 3 parameters, and a residual is needed for the error of its minimum
@@ -195,16 +195,8 @@ def _refusals(valleys: tuple[Valley, ...], decades: float) -> tuple[Refusal, ...
                 f"{MIN_BUDGETS}.{_first_reason(valleys)} Add budgets, or sizes at these.",
             )
         )
-    if decades < MIN_DECADES - RANGE_SLACK:
-        span = f", from {used[0].budget:.4g} to {used[-1].budget:.4g}" if used else ""
-        refusals.append(
-            Refusal(
-                "RANGE",
-                f"the budgets with a minimum span {decades:.2g} decades{span}; an exponent needs at least "
-                f"{MIN_DECADES}, and {LOCAL_DECADES:g} to be more than a local slope. Add larger or smaller budgets.",
-            )
-        )
-    return tuple(refusals)
+    ends = (used[0].budget, used[-1].budget) if used else None
+    return (*refusals, *range_refusals("budgets with a minimum", decades, ends, "budgets"))
 
 
 def _first_reason(valleys: tuple[Valley, ...]) -> str:
@@ -250,15 +242,7 @@ def _centre_and_spread(used: tuple[Valley, ...]) -> tuple[float, float]:
 def _cautions(fit: Isoflop) -> tuple[Caution, ...]:
     left_out = [valley for valley in fit.valleys if valley.refusal]
     outer = [valley for valley in fit.used if not OUTER_SHARE <= (valley.place or 0) <= 1 - OUTER_SHARE]
-    cautions = []
-    if fit.decades < LOCAL_DECADES - RANGE_SLACK:
-        cautions.append(
-            Caution(
-                "LOCAL_SLOPE",
-                f"the budgets span {fit.decades:.2g} decades, less than {LOCAL_DECADES:g}: the exponent is a local "
-                "slope and must not be extrapolated.",
-            )
-        )
+    cautions = [*local_cautions("budgets", fit.decades)]
     if left_out:
         cautions.append(
             Caution(

@@ -31,8 +31,8 @@ def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
     if not points.sizes.size:
         return (few,) if few else ()
     rises = None if law is BROKEN else _nonmonotone(points)  # one break may be a rise
-    checks = (few, _range(points), rises)
-    return tuple(refusal for refusal in checks if refusal)
+    short = range_refusals("sizes", points.decades, (points.sizes[0], points.sizes[-1]), "sizes")
+    return (*((few,) if few else ()), *short, *((rises,) if rises else ()))
 
 
 def _too_few(points: Points, law: Law) -> Refusal | None:
@@ -50,14 +50,30 @@ def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _range(points: Points) -> Refusal | None:
-    if points.decades >= MIN_DECADES - RANGE_SLACK:
-        return None
-    return Refusal(
-        "RANGE",
-        f"the sizes span {points.decades:.2g} decades, from {points.sizes[0]:.4g} to {points.sizes[-1]:.4g}; an "
-        f"exponent needs at least {MIN_DECADES}, and {LOCAL_DECADES:g} to be more than a local slope. Add larger or "
-        "smaller sizes.",
+def range_refusals(what: str, decades: float, ends: tuple[float, float] | None, more: str) -> tuple[Refusal, ...]:
+    """Whether `what` spans too few decades between its ends for an exponent, and what there should be `more` of."""
+    if decades >= MIN_DECADES - RANGE_SLACK:
+        return ()
+    span = f", from {ends[0]:.4g} to {ends[1]:.4g}" if ends else ""
+    return (
+        Refusal(
+            "RANGE",
+            f"the {what} span {decades:.2g} decades{span}; an exponent needs at least {MIN_DECADES}, and "
+            f"{LOCAL_DECADES:g} to be more than a local slope. Add larger or smaller {more}.",
+        ),
+    )
+
+
+def local_cautions(what: str, decades: float) -> tuple[Caution, ...]:
+    """Whether `what` spans so few decades that an exponent is a local slope."""
+    if decades >= LOCAL_DECADES - RANGE_SLACK:
+        return ()
+    return (
+        Caution(
+            "LOCAL_SLOPE",
+            f"the {what} span {decades:.2g} decades, less than {LOCAL_DECADES:g}: the exponent is a local slope and "
+            "must not be extrapolated.",
+        ),
     )
 
 
@@ -164,14 +180,8 @@ def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
     cautions = []
     if dof == 1:
         cautions.append(Caution("DOF1", "one degree of freedom is left for the noise: the interval is very wide."))
-    if law is not BROKEN and points.decades < LOCAL_DECADES - RANGE_SLACK:
-        cautions.append(
-            Caution(
-                "LOCAL_SLOPE",
-                f"the sizes span {points.decades:.2g} decades, less than {LOCAL_DECADES:g}: the exponent is a local "
-                "slope and must not be extrapolated.",
-            )
-        )
+    if law is not BROKEN:
+        cautions += local_cautions("sizes", points.decades)
     single = int(np.sum(points.distinct == 1))
     if single:
         cautions.append(

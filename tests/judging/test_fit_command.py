@@ -6,18 +6,15 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from shared_data import shared
 
 from harness.cli import main
-from harness.judging.laws import fit_table
 from harness.judging.request import Request
 from harness.record.elsewhere import Columns
 from harness.study.tables import fits_answer, of_file
 
-TOY_LAWS = Path(__file__).with_name("toy_laws.csv")  # runs of J0(20x) that the project published in November 2026
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 
@@ -106,35 +103,6 @@ def test_a_window_shows_the_exponent_with_and_without(table):
     assert "without the window" in " ".join(done.stdout.split())
 
 
-def test_until_minimum_leaves_out_the_sizes_after_it(tmp_path):
-    """The sizes up to the least mean loss carry the law, those after it are outside."""
-    losses = [*(size**-1.0 for size in SIZES[:5]), 0.002, 0.01]
-    path = tmp_path / "turn.csv"
-    path.write_text("n,loss\n" + "".join(f"{size},{loss}\n" for size, loss in zip(SIZES, losses, strict=True)))
-
-    found = _json(path, "--x", "n", "--y", "loss", "--until", "minimum", "--law", "pure")
-
-    assert _alphas(found)["all"] == pytest.approx(1, abs=1e-6)
-    (one,) = found["laws"]
-    assert one["runs_outside_window"] == 2
-    assert "WINDOW" in [caution["code"] for caution in one["fits"]["pure"]["warnings"]]
-
-
-def test_the_largest_sizes_can_be_held_out(table):
-    """They are not fitted, the law predicts them to within their noise, and the last value misses by far."""
-    found = _json(table, *NAMED, "--hold-out", 2)
-
-    for arm in found["laws"]:
-        held = arm["held_out"]["pure"]
-        assert [one["size"] for one in held["sizes"]] == [3000, 10000]
-        assert all(one["within"] is (one["low"] <= one["measured"] <= one["high"]) for one in held["sizes"])
-        assert arm["fits"]["pure"]["points"]["sizes"] == [float(size) for size in SIZES[:-2]]
-        assert held["rmsle"] < 0.1
-        expected = EXPONENTS[arm["series"]] * np.sqrt(np.mean(np.log([3, 10]) ** 2))
-        assert held["last_value_rmsle"] == pytest.approx(expected, rel=0.1)
-    assert "sizes held out" in _fit(table, *NAMED, "--hold-out", 2).stdout
-
-
 def test_several_sizes_are_fitted_side_by_side(table):
     """Each --x gives its own table; here one is a tenth of the other, so that the exponents agree."""
     found = _json(table, *NAMED, "--x", "width")
@@ -185,30 +153,6 @@ def test_out_writes_fits_and_figures(tmp_path):
 
 
 # ----------------------------------------------------------------------------------------------------------- selection
-def test_the_law_to_quote_is_chosen_and_why_is_told(tmp_path):
-    """A pure law and one on a plain floor are told apart, and the reasons stand in table and JSON."""
-    generator = np.random.default_rng(2)
-    lines = ["arm,n,loss"]
-    for arm, floor in (("pure", 0.0), ("floored", 0.1)):
-        for size in np.repeat(SIZES, 3).tolist():
-            lines.append(f"{arm},{size},{float((floor + 10 / size) * np.exp(0.05 * generator.standard_normal()))!r}")
-    path = tmp_path / "two.csv"
-    path.write_text("\n".join(lines) + "\n")
-    asked = (path, "--x", "n", "--y", "loss", "--by", "arm")
-
-    found, done = _json(*asked), _fit(*asked)
-
-    arms = {one["series"]: one for one in found["laws"]}
-    assert [arms[name]["quoted_law"] for name in ("pure", "floored")] == ["pure", "floor"]
-    assert arms["floored"]["selection"]["floor_p"] < 0.01 < arms["pure"]["selection"]["floor_p"]
-    for arm in arms.values():
-        assert arm["selection"]["chosen"] == arm["quoted_law"]
-        assert sum(arm["selection"]["aicc_weights"].values()) == pytest.approx(1)
-        assert arm["selection"]["extrapolation"]["floor"]["rmsle"] < arm["selection"]["last_value"]["rmsle"]
-    assert "which law, and how far to trust it" in done.stdout
-    assert "least_squares" in done.stdout
-
-
 def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
     """Leaving one size out moves an exponent of 4 by little, and the bootstrap over sizes holds it."""
     (kan, _) = _json(table, *NAMED)["laws"]
@@ -245,30 +189,6 @@ def test_two_sizes_at_once(tmp_path):
     for name, truth in (("alpha", 0.4), ("beta", 0.3), ("floor", 1.7)):
         assert surface[name]["interval"]["low"] < truth < surface[name]["interval"]["high"]
     assert "E + A n^-alpha + B tokens^-beta" in " ".join(_fit(*asked).stdout.split())
-
-
-def test_isoflop_valleys_have_their_law(tmp_path):
-    """Parabolas in ln n whose least is at budget^.5 give that exponent."""
-    lines = ["n,budget,loss"]
-    for budget in (1e6, 1e7, 1e8, 1e9):
-        for step in (-1, -0.5, 0.1, 0.6, 1):
-            lines.append(f"{budget**0.5 * 10**step!r},{budget!r},{np.exp(step**2) * budget**-0.1!r}")
-    path = tmp_path / "isoflop.csv"
-    path.write_text("\n".join(lines).replace("np.float64(", "").replace(")", "") + "\n")
-
-    found = _json(path, "--x", "n", "--isoflop", "budget", "--y", "loss")["results"]["all"]
-    done = _fit(path, "--x", "n", "--isoflop", "budget", "--y", "loss")
-
-    assert found["exponent"] == pytest.approx(0.5, abs=1e-6)
-    assert "4 of 4" in done.stdout
-
-
-def test_the_frontier_is_a_quantile(table):
-    """Noise that does not depend on size leaves the exponents of a quantile those of the mean."""
-    found = _json(table, *ASKED, "--frontier", "0.25")["results"]
-
-    for arm, alpha in EXPONENTS.items():
-        assert found[arm]["alpha"] == pytest.approx(alpha, abs=0.05)
 
 
 def test_arms_that_share_their_law_have_a_multiplier(tmp_path):
@@ -350,21 +270,6 @@ def test_an_experiment_takes_no_option_of_tables(tmp_path):
 
 
 # -------------------------------------------------------------------------------------------------- other people's data
-def test_a_table_of_the_project_gives_its_own_fits():
-    """What the project fitted from its records comes back from its published table, to the last digits."""
-    axis, work = "params.trainable", "flops_train.shared_dense"
-    table = pd.read_csv(TOY_LAWS).assign(until_minimum=False, hold_out=0, metric="rmse")
-    table["test_loss"] = table["test_rmse"]  # kept before tasks had a metric
-    expected = {
-        (one.axis, one.series): one.fits["pure"].alpha for one in fit_table(table[table["task"] == "j0"], (axis, work))
-    }
-    window = ("--where", "in_window=True", "--where", "task=j0", "--where", "chosen=True")
-    runs = ("--y", "test_rmse", "--by", "series", "--config", "cell", "--seed", "seed", "--law", "pure")
-
-    found = _json(TOY_LAWS, "--x", axis, "--x", work, *runs, *window)
-
-    alphas = {(one["axis"], one["series"]): one["fits"]["pure"]["alpha"] for one in found["laws"]}
-    assert alphas == pytest.approx(expected, rel=1e-8)
 
 
 def test_language_models_of_several_sizes_go_through_the_same_door():

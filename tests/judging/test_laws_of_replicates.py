@@ -3,13 +3,18 @@
 pytest tests/judging/test_laws_of_replicates.py
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from judging.made_runs import SIZES, made_plan, made_table, power
 from scipy.stats import linregress, ttest_1samp
 
 from harness.judging.laws import fit_table
+from harness.judging.request import Request, SizeRange, Source
+from harness.judging.scaling import chosen_runs
 from harness.laws import band, predict
+from harness.study.tables import Door, fits_answer
 
 PARAMS = "params.trainable"
 
@@ -55,3 +60,16 @@ def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
 
     assert code in [refusal.code for refusal in found.fits["pure"].refusals]
     assert found.fits["pure"].alpha is None
+
+
+def test_what_is_asked_of_a_search_is_over_its_replicates_unless_a_window_is_asked_for():
+    """Both doors have one seam: likelihood where nothing says what a replicate is, or what the sizes are."""
+    table = winners(power(3, 1.2))
+    door = Door({PARAMS: chosen_runs(table, PARAMS)}, {}, Source("plan", {}), table)
+    (known,) = fit_table(table, [PARAMS])
+
+    (own,) = fits_answer(Request(Path("made"), (PARAMS,)), door).laws
+    (windowed,) = fits_answer(Request(Path("made"), (PARAMS,), laws=("pure",), window=SizeRange(low=60)), door).laws
+
+    assert own.fits["pure"].alpha_interval == known.fits["pure"].alpha_interval
+    assert (windowed.fits["pure"].lines, windowed.runs_outside_window) == (None, 8)

@@ -12,12 +12,10 @@ from harness.base.files import check_writable
 from harness.base.json_text import json_text, write_json
 from harness.cli.answering import print_answer, print_headline
 from harness.cli.options import json_option, results_option, together
-from harness.cli.tables import POSITIVE, given, is_of_table, request_of, table_options, table_request
+from harness.cli.tables import POSITIVE, given, is_of_table, opened, table_options
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
 from harness.judging.laws import AUTO
 from harness.judging.request import Request
-from harness.judging.scaling import headline_axes
-from harness.show.console import TERMINAL
 from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.versus import TITLE_LETTERS, draw_compared, draw_versus
@@ -28,10 +26,9 @@ from harness.show.tables.comparison import (
     versus_sentences,
     versus_table,
 )
-from harness.study.analysis import keeping_fits
 from harness.study.comparing import Compared, compare_sides
 from harness.study.folders import frozen_plan
-from harness.study.tables import Door, fits_answer, of_experiment, of_file
+from harness.study.tables import Door, fits_answer
 
 OF_EXPERIMENTS = ("axis", "results")
 
@@ -74,7 +71,7 @@ compare_options = together(
     multiple=True,
     type=POSITIVE,
     metavar="NUMBER",
-    help="Experiment: a size of A.  [default: three common sizes]  Table: a loss. Repeat it.",
+    help="Experiment: a size of A.  [default: three common sizes]  Table, or with --law: a loss. Repeat it.",
 )
 @results_option
 @click.option("--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …")
@@ -110,20 +107,13 @@ def compare(
     arms = (first, second)
     if len(set(arms)) != 2:
         raise HarnessError(f"{first} and {second}: give two different arms to compare")
-    if is_of_table(file, asked):
-        for option in given(dict.fromkeys(OF_EXPERIMENTS)):
-            raise HarnessError(f"{option} is for experiments; {file} is a table of runs, whose sizes are --x")
-        request = table_request(file, asked, f"compare {file} {first} {second}", **_laws_of(arms, asked))
-        assert request.columns is not None
-        _compare_laws(request, of_file(request, request.columns), file.name, explain, as_json, asked)
-        return
-    if given({name: None for name in asked if name not in ("at", "level", "out")}):
-        manifest, folder = frozen_plan(file, results)
-        x = asked["x"] or headline_axes(manifest)
-        request = request_of(file, asked, **_laws_of(arms, asked) | {"x": x})
-        with keeping_fits(folder, TERMINAL):
-            door = of_experiment(manifest, folder, request)
-        _compare_laws(request, door, manifest.name, explain, as_json, asked)
+    is_table = is_of_table(file, asked)
+    if is_table or given({name: None for name in asked if name not in ("at", "level", "out")}):
+        for option in given(dict.fromkeys(OF_EXPERIMENTS if is_table else ("axis",))):
+            raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
+        more = {"laws": (asked["law"] or AUTO,), "arms": arms}
+        with opened(file, results, asked, f"compare {file} {first} {second}", **more) as (request, door, manifest):
+            _compare_laws(request, door, manifest.name if manifest else file.name, explain, as_json, asked)
         return
     if len(asked["at"]) > 1:
         raise HarnessError(
@@ -165,16 +155,11 @@ def _compare_experiment(
     print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
 
 
-def _laws_of(arms: tuple[str, str], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What is asked of the laws of two arms."""
-    if asked["k"] and asked["aggregate"] != "best":
-        raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
-    return {"laws": (asked["law"] or AUTO,), "arms": arms}
-
-
 def _compare_laws(
     request: Request, door: Door, name: str, explain: bool, as_json: bool, asked: Mapping[str, Any]
 ) -> None:
+    if asked["k"] and asked["aggregate"] != "best":
+        raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
     found = compare_laws(fits_answer(request, door), asked_of, name)
     if as_json:

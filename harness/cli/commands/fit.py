@@ -1,6 +1,6 @@
 """`harness fit`: the laws of an experiment, or of a table of anybody's runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,11 +11,10 @@ from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
 from harness.cli.answering import print_answer, print_fits, print_laws
 from harness.cli.options import json_option, results_option, together
-from harness.cli.tables import SHARE, given, is_of_table, request_of, table_options, table_request
-from harness.judging.forms import OF_TWO, Form, FormAnswer
+from harness.cli.tables import SHARE, given, is_of_table, opened, table_options
+from harness.judging.forms import OF_TWO, FormAnswer
 from harness.judging.laws import AUTO
-from harness.judging.request import FitsAnswer, Request
-from harness.judging.scaling import headline_axes
+from harness.judging.request import FitsAnswer, Form, Request
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
@@ -26,9 +25,9 @@ from harness.show.figures.scaling import draw_scaling
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.laws import IN_THE_REPORT, checklists
 from harness.spec import Manifest, axis_words
-from harness.study.analysis import analyse, fits_of, keep_analysis, keeping_fits
+from harness.study.analysis import analyse, fits_of, keep_analysis
 from harness.study.folders import frozen_plan, planned_records
-from harness.study.tables import Door, fits_answer, of_experiment, of_file, shape_answer
+from harness.study.tables import Door, fits_answer, shape_answer
 
 
 class FormOption(NamedTuple):
@@ -106,41 +105,32 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     must have one value in a fit. If the data do not support a law, a code stands in place of its exponent
     (docs/codes.md).
     """
-    form = next((form for form, option in FORMS.items() if asked[option.name] is not None), None)
-    second = (asked[FORMS[form].name],) if form in OF_TWO else ()
-    more = {"laws": asked["laws"] or (AUTO,), "hold_out": asked["hold_out"]}
-    manifest = None
-    if is_of_table(file, asked):
-        request = table_request(file, asked, f"fit {file}", **more)
-        check_form(form, request)
-        assert request.columns is not None
-        door = of_file(request, request.columns, second, across=form == "share")
-    else:
-        manifest, folder = frozen_plan(file, results)
-        if not given(asked):
-            _fit_experiment(manifest, folder, as_json)
-            return
-        request = request_of(file, asked, **more | {"x": asked["x"] or headline_axes(manifest)[: 1 if form else 2]})
-        check_form(form, request)
-        with keeping_fits(folder, TERMINAL):
-            door = of_experiment(manifest, folder, request, second)
-    if form:
-        _fit_form(request, form, str(asked[FORMS[form].name]), door, as_json, asked["out"])
-    else:
-        _fit_laws(request, manifest, door, as_json, asked)
-
-
-def check_form(form: Form | None, request: Request) -> None:
-    """Raises HarnessError for options that do not go with a form."""
-    if form is None:
+    if not is_of_table(file, asked) and not given(asked):
+        _fit_experiment(*frozen_plan(file, results), as_json)
         return
+    form = next((form for form, option in FORMS.items() if asked[option.name] is not None), None)
+    more = {"laws": asked["laws"] or (AUTO,), "hold_out": asked["hold_out"]}
+    value = None if form is None else str(asked[FORMS[form].name])
+    if form:
+        check_form(form, asked["x"])
+        more |= {"form": form, "value": value}
+    second = (str(value),) if form in OF_TWO else ()
+    with opened(file, results, asked, f"fit {file}", second, **more) as (request, door, manifest):
+        if form:
+            _fit_form(request, door, as_json, asked["out"])
+        else:
+            _fit_laws(request, manifest, door, as_json, asked)
+
+
+def check_form(form: Form, x: Sequence[str]) -> None:
+    """Raises HarnessError for options that do not go with a form."""
     there = given(click.get_current_context().params)
     others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in there]
     others += [option for option in FITTING if option in there and option not in FORMS[form].takes]
     if others:
         raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
-    if len(request.x) > 1:
-        raise HarnessError(f"--{form} takes one --x, and {' and '.join(request.x)} were given; fit one at a time")
+    if len(x) > 1:
+        raise HarnessError(f"--{form} takes one --x, and {' and '.join(x)} were given; fit one at a time")
 
 
 def _fit_experiment(manifest: Manifest, folder: Path, as_json: bool) -> None:
@@ -169,8 +159,8 @@ def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: 
             click.echo(path, err=as_json)
 
 
-def _fit_form(request: Request, form: Form, asked: str, door: Door, as_json: bool, out: Path | None) -> None:
-    found = shape_answer(request, form, asked, door)
+def _fit_form(request: Request, door: Door, as_json: bool, out: Path | None) -> None:
+    found = shape_answer(request, door)
     if as_json:
         click.echo(json_text(found))
     else:

@@ -14,6 +14,8 @@ from harness.judging.words import found_words
 from harness.laws import Caution, Refusal
 from harness.show.tables.headline import COLUMNS, console_row, lead_cell, short_names, wrapped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.words import metric_words
+from harness.spec import axis_short
 
 LOSS_PLACES = {"smallest": 0, "middle": 1, "largest": -1}
 
@@ -21,13 +23,16 @@ LOSS_PLACES = {"smallest": 0, "middle": 1, "largest": -1}
 def compare_lines(compared: ComparedByLaws) -> list[str]:
     """Who is better at equal size, who is cheaper at equal loss, and what to be careful of, in lines for a terminal."""
     names, legend = short_names(*compared.arms)
-    shown = compared.sizes[:COLUMNS]
-    title = f"Whose {compared.metric} is lower, how many times?"
+    title = f"Whose {metric_words([compared.metric])} is lower, how many times?"
     lines = wrapped(f"{title} ({100 * compared.level:.3g} % intervals; ?: undecided)")
-    lines += [*legend, console_row("at equal:", [_on(one) for one in shown])]
-    for place, index in LOSS_PLACES.items():
-        lines.append(console_row(f"{place} size", [lead_cell(_loss_at(one.loss, index), *names) for one in shown]))
-    for one in shown:
+    lines += legend
+    for task in dict.fromkeys(one.task for one in compared.sizes):
+        shown = [one for one in compared.sizes if one.task == task][:COLUMNS]
+        lines += wrapped(f"On {task}:") if task else []
+        lines.append(console_row("at equal:", [axis_short(one.axis) for one in shown]))
+        for place, index in LOSS_PLACES.items():
+            lines.append(console_row(f"{place} size", [lead_cell(_loss_at(one.loss, index), *names) for one in shown]))
+    for one in compared.sizes:
         called = {"first": names[0], "second": names[1]}
         stretches = [f"{called[own.arm]} ahead {_range(own)}" for own in one.crossover.ahead]
         lines += wrapped(f"By {_on(one)}: {', '.join(stretches) or 'nowhere is one ahead beyond doubt'}.")

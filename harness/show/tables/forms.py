@@ -22,15 +22,15 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
         return
     y, x = _loss(request), request.x[0]
     names: tuple[str, ...]
-    match found.form:
+    match request.form:
         case "and":
-            law = f"{y} = E + A {x}^-alpha + B {found.asked}^-beta"
+            law = f"{y} = E + A {x}^-alpha + B {request.value}^-beta"
             names = ("cells", "alpha", "beta", "E", "A", "B", f"best {x} ~ compute^", "objective")
         case "isoflop":
-            law = f"{x} of the least {y} = c {found.asked}^a"
+            law = f"{x} of the least {y} = c {request.value}^a"
             names = ("budgets", "decades", "a", "c", "scatter / errors")
         case _:
-            law = f"{y} = A {x}^-alpha, above {float(found.asked):.0%} of the runs"
+            law = f"{y} = A {x}^-alpha, above {float(request.value or 0):.0%} of the runs"
             names = ("runs", "sizes", "decades", "alpha", "A", "on / below")
     rows = []
     for series, one in found.results.items():
@@ -39,7 +39,7 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals, in log space{filters}"
     yield Table(title, (*text_columns("series"), *number_columns(*names)), tuple(rows))
-    if found.form == "isoflop":
+    if request.form == "isoflop":
         yield _valleys_table(found)
 
 
@@ -93,7 +93,7 @@ def _valleys_table(found: FormAnswer) -> Table:
             refusals = [one.refusal] if one.refusal else []
             rows.append(TableRow((series, number(one.budget, 4), one.runs, tried, *best), notes_of(refusals)))
     x = found.request.x[0]
-    heads = number_columns(found.asked, "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
+    heads = number_columns(str(found.request.value), "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
     return Table("minima", (*text_columns("series"), *heads), tuple(rows))
 
 

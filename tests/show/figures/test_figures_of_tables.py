@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from harness.judging.laws import SeriesLaws
 from harness.judging.request import Request, SizeRange
-from harness.laws import predict
 from harness.record.elsewhere import Columns
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import MOST_SERIES, MOST_TASKS, scaling_figure
@@ -43,18 +42,6 @@ def _artists(figure: Figure, kind: str) -> dict[str, np.ndarray]:
             if name == kind:
                 found.setdefault(arm, line.get_xydata())
     return found
-
-
-def test_every_run_and_every_law_is_drawn(tmp_path):
-    """Runs stand where the table has them, and the law where the fit has it."""
-    laws = _laws(tmp_path)
-    figure = scaling_figure(None, laws)
-    runs, lines = _artists(figure, "runs"), _artists(figure, "law")
-
-    for one in laws:
-        np.testing.assert_array_equal(runs[one.series], one.table[["size", "test_loss"]])
-        np.testing.assert_allclose(lines[one.series][:, 1], predict(one.fits["floor"], lines[one.series][:, 0]))
-    assert figure.axes[0].get_ylabel() == "loss"
 
 
 def test_what_is_not_fitted_is_drawn_and_explained(tmp_path):
