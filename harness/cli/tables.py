@@ -1,4 +1,4 @@
-"""What `harness fit` and `harness compare` share where they are asked about a table of anybody's runs."""
+"""What `harness fit` and `harness compare` share: what is asked of laws, and the runs from either door."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
