@@ -15,12 +15,12 @@ from scipy.optimize import least_squares
 from benchmarks import report
 from benchmarks.arms import Arm, floored, runs_of
 from benchmarks.clock import Contestant, once, race
-from harness.fit import fit_law, fit_surface
-from harness.fit.bootstrap import refit
-from harness.fit.laws import to_logs
-from harness.fit.profile import Region
-from harness.fit.solve import Problem, residuals_of, solve
-from harness.fit.surface import SURFACE
+from harness.laws import fit_law, fit_surface
+from harness.laws.bootstrap import refit
+from harness.laws.law import to_logs
+from harness.laws.profile import Region
+from harness.laws.solve import Problem, residuals_of, solve
+from harness.laws.surface import SURFACE
 from harness.show.console import console
 
 ROUNDS = 5

@@ -30,7 +30,7 @@ from harness.comparison import (
     twin_cautions,
     twin_ratio,
 )
-from harness.fit import (
+from harness.laws import (
     Fit,
     Interval,
     LawName,
@@ -43,7 +43,7 @@ from harness.fit import (
     select_law,
     size_means,
 )
-from harness.fit.frontier import frontier
+from harness.laws.frontier import frontier
 
 REPLICATES, AGAIN, WORKERS, CHUNK = 500, 4, 2, 25
 FEW = 5  # replicates whose mean is kept too: simulated again, they show that kept numbers are this code's

@@ -18,16 +18,16 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 
 from harness.judging.headline import Headline, main_headline
-from harness.judging.laws import fit_table
+from harness.judging.laws import SeriesLaws, fit_table
 from harness.judging.runs import runs_of
-from harness.judging.scaling import SeriesFit, headline_axes
+from harness.judging.scaling import headline_axes
 from harness.judging.versus import VersusRequest, lines, sides
 from harness.judging.winners import reported
 from harness.paper.replay import REPLAYS, Picture, Replay, bests, curves
 from harness.paper.replay.known import fig3_3_poisson as poisson
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
-from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import write_figure
@@ -47,7 +47,7 @@ Draw = Callable[[], Figure | None]
 
 
 # -------------------------------------------------------------------------------------------------------- experiments
-def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesFit]]:
+def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesLaws]]:
     """The plan of a kept experiment, its kept runs with the columns that follow from the plan, and their laws."""
     manifest = read_manifest(folder)
     table = pd.read_csv(folder / "runs.csv")
@@ -69,10 +69,10 @@ def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesFit]]:
 
 def of_experiment(folder: Path) -> Iterator[tuple[str, Draw]]:
     """The figures of a kept experiment, by the stems of their files."""
-    manifest, table, fits = kept_study(folder)
-    yield "scaling", functools.partial(scaling_figure, manifest, table, fits)
+    manifest, table, laws = kept_study(folder)
+    yield "scaling", functools.partial(scaling_figure, manifest, laws)
     if (folder / "residuals.png").exists():
-        yield "residuals", functools.partial(experiment_residuals, manifest, table, fits)
+        yield "residuals", functools.partial(residuals_figure, manifest, laws)
     if (folder / "answer.png").exists():
         answer = main_headline(manifest, table)
         assert isinstance(answer, Headline)

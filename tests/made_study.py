@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from harness.judging.laws import fit_table
-from harness.judging.scaling import HEADLINE_AXES, SeriesFit
+from harness.judging.laws import SeriesLaws, fit_table
+from harness.judging.scaling import HEADLINE_AXES
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
 from harness.spec import Manifest, parse_experiment
@@ -39,7 +39,7 @@ class Study(NamedTuple):
 
     manifest: Manifest
     table: pd.DataFrame
-    fits: list[SeriesFit]
+    laws: list[SeriesLaws]
     folder: Path
 
 

@@ -1,6 +1,5 @@
 """The command line as a user meets it: the main job, its interruption, its help, and every bad input."""
 
-import itertools
 import json
 import os
 import re
@@ -73,9 +72,13 @@ def test_run_leaves_table_fits_figures_and_report(finished):
     table = pd.read_csv(folder / "runs.csv")
     assert len(table) == 2 * 3 * 2
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "runs.parquet"), table, check_dtype=False)
-    fits = json.loads((folder / "fits.json").read_text())["fits"]
-    series = itertools.product(("kan", "mlp"), ("params.trainable", "flops_train.shared_dense"), ("pure", "floor"))
-    assert {(fit["series"], fit["axis"], fit["law"]) for fit in fits} >= {*series}
+    laws = json.loads((folder / "fits.json").read_text())["laws"]
+    assert {(one["series"], one["axis"], law) for one in laws for law in one["fits"]} >= {
+        (arm, axis, law)
+        for arm in ("kan", "mlp")
+        for axis in ("params.trainable", "flops_train.shared_dense")
+        for law in ("pure", "floor")
+    }
     assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "scaling.pdf").read_bytes().startswith(b"%PDF")
     assert "Does a tiny sweep run" in (folder / "report.html").read_text()

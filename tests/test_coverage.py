@@ -79,8 +79,9 @@ def test_acceptance_simulated(name, workers):
 def test_the_hash_covers_what_decides_the_numbers():
     """Laws, intervals and comparisons, the made-up arms and the scores; neither verdicts nor the page."""
     files = files_behind("benchmarks.simulation")
-    assert {"benchmarks.arms", "benchmarks.simulation", "harness.fit.profile", "harness.comparison.cost"} <= set(files)
-    assert {"benchmarks.coverage", "harness.comparison.verdict", "harness.fit.isoflop"}.isdisjoint(files)
+
+    assert {"benchmarks.arms", "benchmarks.simulation", "harness.laws.profile", "harness.comparison.cost"} <= set(files)
+    assert {"benchmarks.coverage", "harness.comparison.verdict", "harness.laws.isoflop"}.isdisjoint(files)
 
 
 def test_only_meaning_counts_in_the_hash():

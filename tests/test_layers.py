@@ -12,7 +12,7 @@ PACKAGE = ROOT / "harness"
 MOST_ROOMS = 20
 # Of these rooms every module is imported without torch; of the others only some are.
 WITHOUT_TORCH = (
-    *("base", "optimisers", "spec", "fit", "comparison", "record", "planning"),
+    *("base", "optimisers", "spec", "laws", "comparison", "record", "planning"),
     *("judging", "show", "paper", "study", "cli", "python"),
 )
 
@@ -107,6 +107,22 @@ for module in {modules}:
     importlib.import_module(module)
     if "torch" in sys.modules:
         sys.exit(module)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_room_has_the_name_of_a_function_of_the_package():
+    """A module that is imported hides what else has its name in the package; `fit` is to be a function, too."""
+    code = """
+import importlib, pkgutil, sys
+import harness
+names = [module.name for module in pkgutil.walk_packages(harness.__path__, "harness.")]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+functions = {"fit", *harness.__all__} - {"nn"}
+sys.exit(", ".join(functions & {name.removeprefix("harness.") for name in sys.modules}) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

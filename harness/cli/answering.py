@@ -1,31 +1,39 @@
-"""What was found of an experiment, on the terminal."""
+"""What was found of an experiment or of a table of runs, on the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from harness.judging.headline import Headline, NoHeadline
 from harness.judging.judge import Verdict, sentence
+from harness.judging.request import FitsAnswer
 from harness.judging.scaling import headline_axes
 from harness.show.console import console, print_table
-from harness.show.tables.checks import IN_THE_REPORT, checks_table
+from harness.show.pages.laws import uncrossed
 from harness.show.tables.headline import console_lines
-from harness.show.tables.laws import fits_table, held_out_table
-from harness.show.tables.table import code_lines
+from harness.show.tables.laws import IN_THE_REPORT, law_sentences, law_tables
+from harness.show.tables.table import Table
 from harness.spec import Manifest, axis_short
-from harness.study.analysis import Analysis
+from harness.study.analysis import Analysis, fits_of
 
 
 def print_fits(manifest: Manifest, analysis: Analysis) -> None:
-    """The laws, held-out sizes and checks as tables, and below them what every code in these means."""
-    axes = headline_axes(manifest)
-    crossed = {cell.series for cell in manifest.cells if cell.frontier}
-    fits = [fit for fit in analysis.fits if fit.series not in crossed]
-    checked = [check for check in analysis.checks if check.series not in crossed]
-    shown = [fits_table(fits, axes, axis_short), held_out_table(fits, axes, axis_short)]
-    shown += [checks_table(checked, axis_short).without(*IN_THE_REPORT)] if checked else []
-    tables = [table.without("axis") for table in shown if table]
+    """The laws, held-out sizes and checks of an experiment, on its headline axes."""
+    found = fits_of(manifest, analysis._replace(laws=uncrossed(manifest, analysis.laws)))
+    print_laws(found, headline_axes(manifest), axis_short, IN_THE_REPORT)
+
+
+def print_laws(
+    found: FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str] = ()
+) -> None:
+    """Laws as tables, without the hidden columns, and below them what to know."""
+    tables = [table.without(*hidden) for table in law_tables(found.laws, axes, called)]
+    print_answer(tables, law_sentences(tables, found.source))
+
+
+def print_answer(tables: Iterable[Table], sentences: Iterable[str]) -> None:
+    """Print the tables, and below them what is to be said of them."""
     for table in tables:
         print_table(table)
-    for line in code_lines(tables):
+    for line in sentences:
         console.print(line, soft_wrap=True)
 
 

@@ -1,6 +1,7 @@
-"""What `harness fit` and `harness compare` share where they are asked about a table of anybody's runs."""
+"""What `harness fit` and `harness compare` share: what is asked of laws, and the runs from either door."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,19 @@ from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
 from harness.cli.options import together
-from harness.comparison.tables.fits import SizeRange
-from harness.comparison.tables.read import Columns, is_table, read_table
-from harness.show.console import console, print_table
-from harness.show.tables.table import Table
+from harness.judging.request import Request, SizeRange, check_request
+from harness.judging.scaling import headline_axes
+from harness.record.elsewhere import Columns, is_table, read_table
+from harness.show.console import TERMINAL
+from harness.spec import Manifest
+from harness.study.analysis import keeping_fits
+from harness.study.folders import frozen_plan
+from harness.study.tables import Door, of_experiment, of_file
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
+OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
-# All are left out where an experiment is asked about.
 table_options = together(
     click.option("--x", multiple=True, metavar="COLUMN", help="The column of sizes. Repeat it to fit several."),
     click.option("--y", metavar="COLUMN", help="The column of losses: above 0, smaller is better."),
@@ -59,41 +64,50 @@ def given(asked: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def is_of_table(file: Path, asked: Mapping[str, Any], of_both: Collection[str] = ()) -> bool:
+def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
     """Whether a table is asked about, by its name or as --x or --y are given; else it is an experiment or its folder.
 
-    A HarnessError about an option of tables that is given there; those in `of_both` are of experiments too.
+    A HarnessError about an option that is given there and is of files alone.
     """
     is_experiment = file.suffix in (".yaml", ".yml") or file.is_dir()
     if is_table(file) or ((asked["x"] or asked["y"]) and not is_experiment):
         return True
-    for option in given({name: None for name in asked if name not in of_both}):
+    for option in given(dict.fromkeys(OF_FILES)):
         raise HarnessError(f"{option} is for tables of runs, and {file} is none; with a table give --x and --y too")
     return False
+
+
+@contextmanager
+def opened(
+    file: Path, results: Path, asked: Mapping[str, Any], command: str, second: Sequence[str] = (), **more: Any
+) -> Iterator[tuple[Request, Door, Manifest | None]]:
+    """What is asked, by the values of `table_options` and `more`, and the runs that it is asked of.
+
+    Of an experiment there is its plan, and laws that are fitted in the block are kept in its folder. `second` are more
+    columns of sizes.
+    """
+    window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
+    given_values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
+    if is_of_table(file, asked):
+        check_named(file, asked["x"], asked["y"], command)
+        columns = Columns(**{name: asked[name] for name in OF_FILES})
+        request = Request(file, columns=columns, **given_values)
+        check_request(request)
+        yield request, of_file(request, columns, second), None
+        return
+    manifest, folder = frozen_plan(file, results)
+    request = Request(
+        file, **given_values | {"x": asked["x"] or headline_axes(manifest)[: 1 if more.get("form") else 2]}
+    )
+    check_request(request)
+    with keeping_fits(folder, TERMINAL):
+        yield request, of_experiment(manifest, folder, request, second), manifest
 
 
 def check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:
     """Raises HarnessError, with the file's columns, where sizes or losses are not named."""
     if not x or not y:
-        absent = " and ".join(name for name, given in (("--x", x), ("--y", y)) if not given)
+        absent = " and ".join(name for name, value in (("--x", x), ("--y", y)) if not value)
         columns = ", ".join(map(str, read_table(file).columns))
         example = f"harness {command} --x params --y rmse --by arch"
         raise HarnessError(f"{absent}: name the column of sizes and that of losses ({columns}); for example: {example}")
-
-
-def columns_of(asked: Mapping[str, Any]) -> Columns:
-    """What the columns of the table mean, by the values of `table_options`."""
-    return Columns(**{name: asked[name] for name in ("y", "by", "config", "seed", "status", "same")})
-
-
-def window_of(asked: Mapping[str, Any]) -> SizeRange:
-    """Which sizes are fitted, by the values of `table_options`."""
-    return SizeRange(asked["min_x"], asked["max_x"], asked["until"])
-
-
-def print_answer(tables: Iterable[Table], sentences: Iterable[str]) -> None:
-    """Print the tables, and below them what is to be said of them."""
-    for table in tables:
-        print_table(table)
-    for sentence in sentences:
-        console.print(sentence, soft_wrap=True)

@@ -1,7 +1,6 @@
 """Two arms compared: costs at equal loss, losses at equal size, exponents, and what may be concluded.
 
-Usable on its own beside harness.fit, with numpy and scipy only; `comparison.tables`, which reads anybody's table of
-runs, needs pandas.
+Usable on its own beside harness.laws, with numpy and scipy only.
 """
 
 from harness.comparison.answer import Refusal

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.base.errors import HarnessError
 from harness.base.reasons import Refusal
-from harness.fit import Fit
+from harness.laws import Fit
 
 
 def common_level(first: Fit, second: Fit) -> float:

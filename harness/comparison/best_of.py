@@ -16,7 +16,7 @@ from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
 from harness.comparison.runs import SizePair
-from harness.fit import Interval
+from harness.laws import Interval
 
 How = Literal["median", "mean_log", "best"]
 

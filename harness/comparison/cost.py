@@ -12,8 +12,8 @@ from scipy.optimize import elementwise
 from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
 from harness.comparison.loss import asked
 from harness.comparison.profiled import Profiled, difference, most_root, profiled
-from harness.fit import Fit, deviance, predict
-from harness.fit.points import Numbers, NumbersOrNull
+from harness.laws import Fit, deviance, predict
+from harness.laws.points import Numbers, NumbersOrNull
 
 REACH_DECADES = 1.0  # beyond the sizes, as far as laws are asked elsewhere: an end further out is open
 SEEN = 257

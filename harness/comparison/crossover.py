@@ -14,7 +14,7 @@ from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
 from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
 from harness.comparison.loss import log_loss_ratio
-from harness.fit import Fit, predict
+from harness.laws import Fit, predict
 
 CrossoverKind = Literal["none", "bounded", "half-open", "everything"]
 ArmName = Literal["first", "second"]

@@ -10,7 +10,7 @@ from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
 from harness.comparison.runs import ArmRuns, SizePair, cells
-from harness.fit.points import Numbers, NumbersOrNull
+from harness.laws.points import Numbers, NumbersOrNull
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from harness.base.errors import HarnessError
 from harness.comparison.answer import Refusal, common_level, refused_fits
 from harness.comparison.profiled import FAR, Profiled, difference, most_root, profiled
-from harness.fit import Fit, Interval, exponent_deviance
+from harness.laws import Fit, Interval, exponent_deviance
 
 LEAST = 1e-30  # no curve tells a smaller exponent from 0
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from harness.base.errors import HarnessError
 from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
 from harness.comparison.profiled import FAR, Profiled, difference, most_root, profiled
-from harness.fit import Fit, deviance, predict
-from harness.fit.points import Numbers, NumbersOrNull
+from harness.laws import Fit, deviance, predict
+from harness.laws.points import Numbers, NumbersOrNull
 
 CURVE = 33
 NODES = 9  # of a profile in ln loss, which is more nearly quadratic than one in size: within .1 % of an interval

@@ -16,9 +16,9 @@ from scipy.stats import chi2
 
 from harness.base.errors import HarnessError
 from harness.comparison.effort import Value
-from harness.fit import Caution, Estimate, Interval, Refusal
-from harness.fit.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponent_cautions
-from harness.fit.replicates import half_width, lines_of
+from harness.laws import Caution, Estimate, Interval, Refusal
+from harness.laws.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponent_cautions
+from harness.laws.replicates import half_width, lines_of
 
 MOST_WITHOUT = 0.2  # of replicates: that have no number, that give only a bound, or whose curve has too few networks
 FEW = 8  # in simulations a 95 % interval of 4 replicates holds the truth in 87 % of some cells, of 8 in 92 % or more

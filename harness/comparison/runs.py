@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from harness.base.errors import HarnessError
 from harness.comparison.answer import Refusal, shared_range
-from harness.fit import size_means
+from harness.laws import size_means
 
 
 @dataclass(frozen=True)

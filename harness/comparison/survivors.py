@@ -11,8 +11,8 @@ from scipy.stats import fisher_exact
 
 from harness.base.errors import HarnessError
 from harness.comparison.runs import bin_of
-from harness.fit import Caution
-from harness.fit.points import Integers, Numbers
+from harness.laws import Caution
+from harness.laws.points import Integers, Numbers
 
 MOST_FAILED = 0.2  # of a size's runs
 SIGNIFICANCE = 0.05

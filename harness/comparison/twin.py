@@ -15,8 +15,8 @@ from scipy.optimize import isotonic_regression
 from harness.base.errors import HarnessError
 from harness.comparison.cost import CostRatio
 from harness.comparison.runs import ArmRuns
-from harness.fit import Caution
-from harness.fit.points import Numbers, NumbersOrNull
+from harness.laws import Caution
+from harness.laws.points import Numbers, NumbersOrNull
 
 LEAST_READ = 0.5  # of the draws
 

@@ -14,7 +14,7 @@ from harness.base.errors import HarnessError
 from harness.comparison.cost import CostRatio
 from harness.comparison.exponents import ExponentDifference
 from harness.comparison.loss import LossRatio
-from harness.fit import Interval
+from harness.laws import Interval
 
 Ruling = Literal["supported", "refuted", "equal", "open"]
 Conclusion = Literal["supported", "refuted", "equal", "convention-dependent", "open"]

@@ -12,13 +12,13 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.base.formats import human
 from harness.base.plain import OrNull
-from harness.fit.replicates import half_width
 from harness.judging.found import Outcome
 from harness.judging.judge import Verdict, interval_level, judge
 from harness.judging.looks import looks_at
 from harness.judging.power import ENOUGH, MOST_REPLICATES, as_said, difference_of, replicates_needed, seen
 from harness.judging.runs import runs_of
 from harness.judging.words import asked_words
+from harness.laws.replicates import half_width
 from harness.spec import Decide, Manifest, units
 
 LEAST_PILOT = 2  # replicates that show a spread

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -29,6 +29,7 @@ from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import (
     SideCurve,
+    budget_ratio,
     check_any_learnt,
     common,
     largest_common,
@@ -62,6 +63,9 @@ class Reading:
     worse_than_constant: Annotated[
         tuple[str, ...], "the sides whose median test loss there is above that of a constant"
     ] = ()
+    multiplier: Annotated[Found, "the budget that the second needs for the loss of the first, over its own"] = field(
+        default_factory=Found
+    )
 
 
 @dataclass(frozen=True)
@@ -258,7 +262,8 @@ def headline(
                 matched = side_curve(runs, task, sides[0].names, known)
                 sizes = _sizes(*curves) if at is None else [size_on(matched, at, axis_name)]
             except HarnessError as error:
-                readings += [Reading(task, axis_name, place, not_found(error)) for place in places]
+                no = not_found(error)
+                readings += [Reading(task, axis_name, place, no, (), no) for place in places]
                 continue
             for place, size in zip(places, sizes, strict=True):
                 readings.append(_reading(task, axis_name, place, curves, size, level, looks))
@@ -392,7 +397,12 @@ def _reading(
 ) -> Reading:
     ratio = _ratio(*curves, size, level, looks)
     worse = worse_than_constant(curves, size) if size is not None and ratio.estimate is not None else ()
-    return Reading(task, axis, place, ratio, worse)
+    if size is None:
+        return Reading(task, axis, place, ratio, worse, ratio)
+    try:
+        return Reading(task, axis, place, ratio, worse, found_of(budget_ratio(*curves, size, level), size))
+    except HarnessError as error:
+        return Reading(task, axis, place, ratio, worse, not_found(error, size))
 
 
 def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float, looks: Sequence[int]) -> Found:

@@ -1,10 +1,10 @@
 """What was computed of laws, kept in an experiment's folder, so that no command computes it a second time.
 
     with keeping(folder, progress):
-        prepare(fit.fit_law, calls, "laws")       # what is not kept yet, on several cores
-        law = kept(fit.fit_law, x, y, "floor")    # as fit.fit_law(x, y, "floor"), bit for bit
+        prepare(laws.fit_law, calls, "laws")       # what is not kept yet, on several cores
+        law = kept(laws.fit_law, x, y, "floor")    # as laws.fit_law(x, y, "floor"), bit for bit
 
-Only functions of `harness.fit` and `harness.comparison` are called so: they hang on their arguments alone. A value is
+Only functions of `harness.laws` and `harness.comparison` are called so: they hang on their arguments alone. A value is
 kept under the hash of its function and arguments, and all values are dropped when the code of those rooms changes.
 Outside of the block everything is computed anew.
 """
@@ -35,10 +35,10 @@ from typing import Any
 import numpy as np
 import scipy
 
-from harness import comparison, fit
+from harness import comparison, laws
 from harness.base.files import whole_file
 from harness.base.user_code import without_main
-from harness.fit.laws import LAWS, Law
+from harness.laws.law import LAWS, Law
 
 KEPT_FILE = "fits.kept"
 MOST_KEPT = 20_000  # values in the file, 3 kB each; those that were computed last stay
@@ -236,7 +236,7 @@ def _parts(value: Any) -> Iterator[bytes]:
 def code_key() -> str:
     """The hash of all that decides what these functions return, beside their arguments."""
     digest = hashlib.sha256(f"{sys.version} numpy {np.__version__} scipy {scipy.__version__}".encode())
-    for room in (fit, comparison):
+    for room in (laws, comparison):
         for file in sorted(Path(str(room.__file__)).parent.glob("*.py")):
             digest.update(file.read_bytes())
     digest.update(Path(__file__).read_bytes())
@@ -322,7 +322,7 @@ def _type_name(of: type) -> str:
 def _type_named(name: str) -> type:
     """The type of a value of these rooms; a TypeError for any other."""
     module, _, own = name.rpartition(".")
-    if module.startswith(("harness.fit.", "harness.comparison.")):
+    if module.startswith(("harness.laws.", "harness.comparison.")):
         found = getattr(importlib.import_module(module), own)
         if isinstance(found, type) and (is_dataclass(found) or issubclass(found, tuple)):
             return found

@@ -1,87 +1,315 @@
-"""The laws of a table of runs: of a search over its replicates, of other runs by likelihood."""
+"""The laws of a table of runs, an experiment's or anybody's: one value for every series on every axis of sizes.
+
+Laws of a search are over its replicates, all others by likelihood (`law_of_replicates`).
+"""
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from harness import fit
 from harness.comparison.replicates import exponent
-from harness.fit import Fit, size_means
-from harness.fit.held_out import extrapolate, warn_of_distance
-from harness.fit.precision import warn_of_precision
-from harness.fit.replicates import lines_of
-from harness.fit.window import warn_of_cut
 from harness.judging.kept import kept, prepare
-from harness.judging.scaling import LAWS, SeriesFit, SeriesLaw, chosen_runs, size_axes, with_parts, won_on
+from harness.judging.scaling import chosen_runs, size_axes, with_parts, won_on
 from harness.judging.sides import SideCurve, curve_of
+from harness.laws import Fit, cross_check, data_hash, diagnose, extrapolate, fit_law, select_law, size_means
+from harness.laws.bootstrap import CrossCheck
+from harness.laws.diagnose import Diagnostics
+from harness.laws.held_out import Extrapolation, warn_of_distance
+from harness.laws.points import Points
+from harness.laws.precision import warn_of_precision
+from harness.laws.replicates import lines_of
+from harness.laws.result import Caution, LawName
+from harness.laws.select import Selection
+from harness.laws.window import warn_of_cut
+from harness.record.elsewhere import MAX_ROWS_NAMED, with_sizes
+
+AUTO = "auto"  # the laws of `select_law`, and which of them to quote
+ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
+BOTH: tuple[LawName, ...] = ("pure", "floor")
 
 
-def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, level: float = 0.95) -> list[SeriesFit]:
-    """Both laws for every task, series and axis of a table of runs (`record.load`), from runs in the fit window.
+class Fitting(NamedTuple):
+    """Which laws are fitted, and how: by their names, or those among which AUTO chooses."""
 
-    Of a search with replicates it is the law without a floor, by each replicate's own curve (`law_of_replicates`). Else
-    laws are of `test_loss`, in the metric of the task, on achieved sizes and counted work. Diverged runs cannot enter a
-    law of their error; they are counted. A law is warned where its exponent hangs on a window that the data cut. Where
-    a convention counts nothing (`matmul` of a KAN without base) or does not define a family, there is no law.
+    laws: tuple[str, ...] = BOTH
+    level: float = 0.95
+    objective: str = "auto"
+
+
+AS_DECLARED = Fitting()
+
+
+class SizeRuns(NamedTuple):
+    """One size of a series, and how its runs ended."""
+
+    size: Annotated[float | None, "null: failed runs without one"]
+    done: Annotated[int, "runs that ended well"]
+    failed: Annotated[int, "runs that failed"]
+
+
+@dataclass(frozen=True)
+class Checks:
+    """How far the law to quote can be trusted."""
+
+    diagnostics: Annotated[Diagnostics, "how it hangs on its points"]
+    cross_check: Annotated[CrossCheck, "other intervals of its exponent"]
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesLaws:
+    """The laws of one series on one axis of sizes.
+
+    `table` has a row a run, with its `part` (`judging.scaling.with_parts`). One of the `drawable` laws is drawn: those
+    that were asked for, or else the one that was chosen.
+    """
+
+    task: Annotated[str, "the task; empty of a table of anybody's runs"]
+    series: Annotated[str, "the curve; of such a table the arm"]
+    axis: Annotated[str, "of its sizes"]
+    table: pd.DataFrame = field(repr=False)
+    fits: Annotated[dict[LawName, Fit], "by form"]
+    drawable: tuple[LawName, ...] = BOTH
+    without_window: Annotated[dict[LawName, Fit], "laws of all sizes, if the window left some out"] = field(
+        default_factory=dict
+    )
+    held_out: Annotated[dict[LawName, Extrapolation], "by form: what it predicted at the sizes set aside"] = field(
+        default_factory=dict
+    )
+    cautions: Annotated[tuple[Caution, ...], "what to know of the runs before quoting a law"] = ()
+    selection: Annotated[Selection | None, "how the law to quote was chosen; null where it was not"] = None
+    checks: Annotated[Checks | None, "of the law to quote; null where it is refused, or nobody asked"] = None
+
+    @property
+    def metric(self) -> Annotated[str, "the loss, such as `test_rmse`; of a table of anybody's runs its column"]:
+        """As columns are called."""
+        name = str(self.table["metric"].iloc[0])
+        return f"test_{name}" if self.task else name
+
+    @property
+    def sizes(self) -> Annotated[list[SizeRuns], "all sizes, and how their runs ended"]:
+        """In order; runs without a size are the last."""
+        known = self.table.assign(
+            size=self.table["size"].where(self.table["size"] > 0), done=self.table["status"] == "done"
+        )
+        counted = known.groupby("size", dropna=False)["done"].agg(["sum", "size"])
+        return [
+            SizeRuns(None if np.isnan(size) else size, int(done), int(runs - done))
+            for size, done, runs in counted.itertuples()
+        ]
+
+    @property
+    def runs(self) -> Annotated[int, "runs that ended well"]:
+        """Wherever they lie."""
+        return int((self.table["status"] == "done").sum())
+
+    @property
+    def runs_failed(self) -> Annotated[int, "runs that failed, and are in no law"]:
+        """Diverged ones too."""
+        return len(self.table) - self.runs
+
+    @property
+    def runs_outside_window(self) -> Annotated[int, "runs that are in no law as the window leaves them out"]:
+        """Those that are held out are within it."""
+        return int((self.table["part"] == "outside").sum())
+
+    @property
+    def quoted_law(self) -> Annotated[LawName | None, "the law to quote; null if it was refused"]:
+        """The chosen one, or else the richest of those asked for."""
+        if self.selection:
+            return self.selection.chosen
+        return next((law for law in reversed(ORDER) if law in self.fits and not self.fits[law].refusals), None)
+
+    @property
+    def data_hash(self) -> Annotated[str, "of the sizes and losses that were fitted"]:
+        """By which a fit is known."""
+        return data_hash(*runs_in(self.table, "fitted"))
+
+    @property
+    def quoted(self) -> Fit | None:
+        """The law to quote."""
+        law = self.quoted_law
+        if law is None:
+            return None
+        return self.fits[law] if law in self.fits or self.selection is None else self.selection.fits[law]
+
+    @property
+    def points(self) -> Points:
+        """What the laws were fitted to."""
+        return next(iter(self.fits.values())).points
+
+    @property
+    def level(self) -> float:
+        """Of the intervals."""
+        return next(iter(self.fits.values())).level
+
+
+def runs_in(runs: pd.DataFrame, *parts: str) -> tuple[np.ndarray, np.ndarray]:
+    """Sizes and losses of the runs in these parts of a law (`with_parts`), or of all that ended well."""
+    own = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
+    return own["size"].to_numpy(float), own["test_loss"].to_numpy(float)
+
+
+# ---------------------------------------------------------------------------------------------------------------- fits
+def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, how: Fitting = AS_DECLARED) -> list[SeriesLaws]:
+    """The laws of an experiment's table (`record.load`): of every task, series and axis, from runs in the fit window.
+
+    They are of `test_loss`, in the metric of the task, on achieved sizes and counted work. Of a search with replicates
+    it is the law without a floor, by each replicate's own curve. Where a convention counts nothing (`matmul` of a KAN
+    without base) or does not define a family, there is no law.
     """
     asked = [axis for axis in (size_axes() if axes is None else axes) if axis in table]
     if "won_on" in table:
-        return list(_of_search(table, asked, level))
-    groups = []
-    for axis in asked:
-        rows = with_parts(chosen_runs(table, axis))
-        for (task, series), group in rows[rows["size"] > 0].groupby(["task", "series"], sort=False):
-            groups.append((str(task), str(series), axis, group))
-    fitted = itertools.chain.from_iterable(_fitted(runs) for _, _, _, runs in groups)
-    prepare(fit.fit_law, [(*_xy(runs), law, level) for runs, law in itertools.product(fitted, LAWS)], "laws")
-    return [_series_fit(*group, law, level) for group, law in itertools.product(groups, LAWS)]
+        return list(_of_search(table, asked, how.level))
+    return fit_runs({axis: with_sizes(chosen_runs(table, axis)) for axis in asked}, how)
 
 
-def _fitted(runs: pd.DataFrame) -> list[pd.DataFrame]:
-    """The runs of a series that its law is fitted to; and, if any lie outside of the window, all of them."""
-    parts = runs["part"]
-    inside = runs[parts == "fitted"]
-    return [inside, runs[parts.isin(("fitted", "outside"))]] if (parts == "outside").any() else [inside]
+def fit_runs(
+    runs: Mapping[str, pd.DataFrame],
+    how: Fitting = AS_DECLARED,
+    cautions: Mapping[tuple[str, str], tuple[Caution, ...]] | None = None,
+) -> list[SeriesLaws]:
+    """The laws of every series of tables of runs (`judging.scaling`), by axis.
+
+    Runs that failed cannot enter a law of their loss; they are counted. A law is warned where its exponent hangs on a
+    window that the data cut. `cautions` are those of the runs, by axis and series.
+    """
+    groups = [
+        (axis, str(task), str(series), own)
+        for axis, of_axis in runs.items()
+        for (task, series), own in with_parts(of_axis).groupby(["task", "series"], sort=False)
+    ]
+    if AUTO in how.laws:
+        calls = [(*runs_in(own, "fitted"), how.level, how.objective) for *_, own in groups]
+        prepare(select_law, calls, "choices of laws")
+    else:
+        fitted = itertools.chain.from_iterable(map(_fitted, (own for *_, own in groups)))
+        calls = [(*one, law, how.level, how.objective) for one, law in itertools.product(fitted, how.laws)]
+        prepare(fit_law, calls, "laws")
+    return [
+        _series_laws(task, series, axis, own, how, (cautions or {}).get((axis, series), ()))
+        for axis, task, series, own in groups
+    ]
 
 
-def _series_fit(task: str, series: str, axis: str, runs: pd.DataFrame, law: SeriesLaw, level: float) -> SeriesFit:
-    parts = runs["part"]
-    result, *rest = (_fit(own, law, level) for own in _fitted(runs))
-    everywhere, held_out = next(iter(rest), None), None
-    if everywhere and runs["until_minimum"].any():
-        result = warn_of_cut(result, everywhere)
-    if (parts == "held_out").any():
-        x, y = _xy(runs[parts == "held_out"])
-        result = warn_of_distance(result, x)
-        held_out = kept(extrapolate, result, x, y)
-    diverged, outside = int((parts == "diverged").sum()), int((parts == "outside").sum())
-    metric = str(runs["metric"].iloc[0])
-    return SeriesFit(task, series, axis, result, diverged, outside, everywhere, held_out, metric)
+def _fitted(runs: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The points that a law is fitted to; and, if any lie outside of the window, those of all sizes."""
+    inside = runs_in(runs, "fitted")
+    return [inside, runs_in(runs, "fitted", "outside")] if (runs["part"] == "outside").any() else [inside]
 
 
-def _fit(runs: pd.DataFrame, law: SeriesLaw, level: float) -> Fit:
-    found = kept(fit.fit_law, *_xy(runs), law, level)
+def _series_laws(
+    task: str, series: str, axis: str, runs: pd.DataFrame, how: Fitting, cautions: tuple[Caution, ...]
+) -> SeriesLaws:
+    inside, *everywhere = _fitted(runs)
+    selection = None
+    names = tuple(law for law in ORDER if law in how.laws)
+    if AUTO in how.laws:
+        selection = kept(select_law, *inside, how.level, how.objective)
+        fits = {law: selection.fits[law] for law in ORDER if law in selection.fits}
+        names = (selection.chosen,) if selection.chosen else ()
+    else:
+        fits = _fits(inside, names, how)
+    whole = _fits(everywhere[0], tuple(fits), how) if everywhere else {}
+    fits, whole = ({law: _warned(one, runs) for law, one in some.items()} for some in (fits, whole))
+    if whole and runs["until_minimum"].any():
+        fits = {law: warn_of_cut(one, whole[law]) for law, one in fits.items()}
+    held_out = {}
+    if (runs["part"] == "held_out").any():
+        x, y = runs_in(runs, "held_out")
+        fits = {law: warn_of_distance(one, x) for law, one in fits.items()}
+        held_out = {law: kept(extrapolate, one, x, y) for law, one in fits.items()}
+    return SeriesLaws(task, series, axis, runs, fits, names, whole, held_out, cautions, selection)
+
+
+def _fits(runs: tuple[np.ndarray, np.ndarray], laws: Sequence[LawName], how: Fitting) -> dict[LawName, Fit]:
+    return {law: kept(fit_law, *runs, law, how.level, how.objective) for law in laws}
+
+
+def _warned(law: Fit, runs: pd.DataFrame) -> Fit:
+    """The law with the warnings that hang on more than sizes and losses."""
     # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
-    has_floor = len(runs) and runs["metric"].iloc[0] == "rmse"
-    return warn_of_precision(found, runs["dtype"].iloc[0]) if has_floor else found
+    if "dtype" in runs and runs["metric"].iloc[0] == "rmse":
+        law = warn_of_precision(law, runs["dtype"].iloc[0])
+    return _with_rows(law, runs) if "row" in runs else law
 
 
-def _xy(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    return runs["size"].to_numpy(), runs["test_loss"].to_numpy()
+def _with_rows(law: Fit, runs: pd.DataFrame) -> Fit:
+    """The law, with outliers named by where they stand in the file."""
+    outliers = law.points.outliers
+    if not outliers.size:
+        return law
+    fitted = runs[runs["part"] == "fitted"]
+    rows = fitted if len(fitted) == law.points.counts.sum() else runs[runs["part"].isin(("fitted", "outside"))]
+    named = ", ".join(rows["row"].iloc[outliers[:MAX_ROWS_NAMED]])
+    more = f" and {outliers.size - MAX_ROWS_NAMED} more" if outliers.size > MAX_ROWS_NAMED else ""
+    reason = (
+        f"{named}{more}: far from the other runs of the same size, so that sizes are Huber's locations instead of "
+        "means. Did these runs fail?"
+    )
+    told = [replace(caution, reason=reason) if caution.code == "OUTLIERS" else caution for caution in law.warnings]
+    return replace(law, warnings=tuple(told))
 
 
-def _of_search(table: pd.DataFrame, axes: Sequence[str], level: float) -> Iterator[SeriesFit]:
+# -------------------------------------------------------------------------------------------------------------- checks
+def check(
+    laws: Sequence[SeriesLaws], axes: Collection[str] | None = None, chooses: bool = True, how: Fitting = AS_DECLARED
+) -> list[SeriesLaws]:
+    """The laws, those on `axes` with how far to trust them: seconds where a series has hundreds of sizes.
+
+    With `chooses` the law to quote is chosen first, where that has not been done.
+    """
+    shown = [one for one in laws if axes is None or one.axis in axes]
+    if chooses:
+        calls = [(*runs_in(one.table, "fitted"), how.level, how.objective) for one in shown]
+        prepare(
+            select_law, [call for one, call in zip(shown, calls, strict=True) if not one.selection], "choices of laws"
+        )
+        shown = [
+            one if one.selection else replace(one, selection=kept(select_law, *call))
+            for one, call in zip(shown, calls, strict=True)
+        ]
+    quoted = [(*runs_in(one.table, "fitted"), one.quoted) for one in shown if one.quoted]
+    prepare(cross_check, quoted, "bootstraps")
+    prepare(diagnose, [(law,) for *_, law in quoted], "diagnostics")
+    checked = iter(replace(one, checks=_checks(one)) for one in shown)
+    return [next(checked) if axes is None or one.axis in axes else one for one in laws]
+
+
+def _checks(one: SeriesLaws) -> Checks | None:
+    if one.quoted is None:
+        return None
+    other = kept(cross_check, *runs_in(one.table, "fitted"), one.quoted)
+    return Checks(kept(diagnose, one.quoted), other)
+
+
+def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
+    """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
+
+    Of the laws that were asked for, or chosen for some series: the one that is refused for the fewest series; of those
+    that stand alike the richest, which contains the others. A criterion such as AICc is not asked where laws were
+    declared: at six or seven sizes it takes the floor from an arm that visibly lies on it.
+    """
+    own = [one for one in laws if (one.task, one.axis) == (task, axis)]
+    shared = [law for law in ORDER if all(law in one.fits for one in own)]
+    wanted = [law for law in shared if any(law in one.drawable for one in own)] or shared
+    refused = {law: sum(bool(one.fits[law].refusals) for one in own) for law in wanted if own}
+    return min(refused, key=lambda law: (refused[law], -ORDER.index(law)), default="pure")
+
+
+# -------------------------------------------------------------------------------------------------------- of a search
+def _of_search(table: pd.DataFrame, axes: Sequence[str], level: float) -> Iterator[SeriesLaws]:
     for axis, (task, series) in itertools.product(
         axes, dict.fromkeys(zip(table["task"], table["series"], strict=True))
     ):
         rows = table[(table["task"] == task) & (table["series"] == series)]
         if (won_on(rows, axis)[axis] > 0).any():
-            diverged = int((chosen_runs(rows, axis)["status"] != "done").sum())
-            found = law_of_replicates(curve_of(rows, axis), level)
-            yield SeriesFit(task, series, axis, found, diverged, 0, loss=str(rows["metric"].iloc[0]))
+            runs = with_parts(with_sizes(chosen_runs(rows, axis)))
+            law = law_of_replicates(curve_of(rows, axis), level)
+            yield SeriesLaws(str(task), str(series), axis, runs, {"pure": law}, ("pure",))
 
 
 def law_of_replicates(curve: SideCurve, level: float = 0.95) -> Fit:
@@ -91,12 +319,12 @@ def law_of_replicates(curve: SideCurve, level: float = 0.95) -> Fit:
     """
     found = exponent(curve.over_budgets, level)
     known = np.isfinite(curve.logs)
-    points = size_means(np.repeat(curve.sizes, known.sum(axis=1)), np.exp(curve.logs[known]), robust=False)
+    of_sizes = size_means(np.repeat(curve.sizes, known.sum(axis=1)), np.exp(curve.logs[known]), robust=False)
     law = Fit(
         law="pure",
-        points=points,
+        points=of_sizes,
         level=level,
-        decades=points.decades,
+        decades=of_sizes.decades,
         dof=len(curve.seeds) - 1,
         refusals=found.refusals,
         warnings=found.cautions,

@@ -1,19 +1,31 @@
-"""From the table of runs to laws: every series of every task, on every axis, under both laws."""
+"""The table of runs on an axis of sizes, which laws, checks and figures read: a row a run that stands for its size.
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, NamedTuple
+| column | of |
+|---|---|
+| `task`, `series` | the curve that it is a run of; a table of anybody's has no tasks, and arms in place of series |
+| `size`, `test_loss` | what the laws relate |
+| `status` | `done`, or how it failed |
+| `metric`, `dtype` | what the loss is; a table has its column, and no dtype |
+| `in_window`, `until_minimum`, `hold_out` | what was declared of the sizes that laws are fitted to |
+| `cell`, `run_id`; `row` | which run it is: of an experiment; of a table |
+
+`chosen_runs` makes it of the records of an experiment (`harness.record.runs_table`), and `harness.record.elsewhere` of
+a file of anybody's.
+"""
+
+import math
 
 import numpy as np
 import pandas as pd
 
-from harness.base.plain import INLINE
-from harness.fit import Fit
-from harness.fit.held_out import Extrapolation, largest_sizes
-from harness.fit.window import until_minimum
+from harness.laws.held_out import largest_sizes
+from harness.laws.window import until_minimum
 from harness.spec import Manifest, all_axes, default_count
 
-SeriesLaw = Literal["pure", "floor"]
-LAWS: tuple[SeriesLaw, ...] = ("pure", "floor")
+COLUMNS = (
+    *("task", "series", "size", "test_loss", "status", "metric", "dtype", "in_window", "until_minimum", "hold_out"),
+    *("cell", "run_id", "row"),
+)
 BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`harness.judging.sides`)
 HEADLINE_AXES = (default_count("params"), default_count("flops_train"))
 
@@ -26,33 +38,6 @@ def headline_axes(manifest: Manifest) -> tuple[str, str]:
     size, cost = HEADLINE_AXES
     matched = manifest.experiment.match.count_name if manifest.experiment.match else size
     return (size, matched) if matched.startswith("flops_train") else (matched, cost)
-
-
-class SeriesFit(NamedTuple):
-    """A law of one series: its curve on an axis, in one form."""
-
-    task: Annotated[str, "the task"]
-    series: Annotated[str, "the curve"]
-    axis: Annotated[str, "of its sizes"]
-    fit: Annotated[Fit, INLINE]
-    runs_diverged: Annotated[int, "chosen runs that are not in it as they diverged"]
-    runs_outside_window: Annotated[int, "chosen runs that are not in it as the window leaves them out"]
-    without_window: Annotated[Fit | None, "the law of all sizes, if the window left some out"] = None
-    held_out: Annotated[Extrapolation | None, "what the law predicted at the sizes set aside"] = None
-    loss: str = "rmse"
-
-    @property
-    def metric(self) -> Annotated[str, "the loss, such as `test_rmse`"]:
-        """As columns of tables are called."""
-        return f"test_{self.loss}"
-
-
-def laws_of(fits: Iterable[SeriesFit]) -> dict[tuple[str, str, str], dict[str, SeriesFit]]:
-    """(task, series, axis) -> law -> its fit."""
-    found: dict[tuple[str, str, str], dict[str, SeriesFit]] = {}
-    for one in fits:
-        found.setdefault((one.task, one.series, one.axis), {})[one.fit.law] = one
-    return found
 
 
 def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
@@ -95,38 +80,33 @@ def chosen_runs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     return table.assign(size=sizes_of(table[table["chosen"]], axis))[table["chosen"]]
 
 
-def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
-    """Chosen runs (`chosen_runs`) with the `part` that each has in its series' law on that axis.
+def windowed(
+    runs: pd.DataFrame, low: float | None, high: float | None, until_minimum: bool, hold_out: int
+) -> pd.DataFrame:
+    """The runs with another window: from a lowest to a highest size, both included, up to the least mean if asked."""
+    ends = (-math.inf if low is None else low), (math.inf if high is None else high)
+    return runs.assign(in_window=runs["size"].between(*ends), until_minimum=until_minimum, hold_out=hold_out)
 
-    diverged; held_out: at the largest sizes within the window's declared ends, set aside before the data say anything;
+
+def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
+    """The table of runs with the `part` that each has in its series' law.
+
+    failed; held_out: at the largest sizes within the window's declared ends, set aside before the data say anything;
     outside: of the declared ends, or, in a window until the minimum, beyond the least mean of what was not set aside;
     fitted: the rest.
     """
     part = pd.Series("outside", index=runs.index)
     part[runs["in_window"]] = "fitted"
-    part[runs["status"] != "done"] = "diverged"
+    part[runs["status"] != "done"] = "failed"
     for _, inside in runs[part == "fitted"].groupby(["task", "series"], sort=False):
         held = largest_sizes(inside["size"], inside["hold_out"].iloc[0])
         part[inside.index[held]] = "held_out"
         if inside["until_minimum"].any():
             rest = inside[~held]
             part[rest.index[~until_minimum(rest["size"], rest["test_loss"])]] = "outside"
-    return runs.assign(part=part)
+    return runs[[name for name in COLUMNS if name in runs]].assign(part=part)
 
 
 def size_axes() -> list[str]:
     """Every axis on which laws are fitted; `seconds` where the machine was measured (`harness.measure.cost`)."""
     return [axis.name for axis in all_axes().values() if axis.is_size]
-
-
-def common_law(fits: Sequence[SeriesFit], task: str, axis: str) -> SeriesLaw:
-    """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
-
-    The law that is refused for fewer series; of two that stand alike, the one with a floor, which contains the other.
-    A criterion such as AICc is not asked: at six or seven sizes it takes the floor from an arm that visibly lies on it.
-    Of a search there is the law without a floor alone.
-    """
-    if not any(one.fit.law == "floor" for one in fits):
-        return "pure"
-    refused = [one.fit.law for one in fits if (one.task, one.axis) == (task, axis) and one.fit.refusals]
-    return "pure" if refused.count("pure") < refused.count("floor") else "floor"

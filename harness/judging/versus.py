@@ -1,8 +1,7 @@
-"""Two sides of an experiment at one budget: who is better and by how much on every axis, and what that costs."""
+"""Two sides of an experiment, as a user names them, and the ratio of their losses at every size."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -10,19 +9,17 @@ from typing import Annotated
 import numpy as np
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.fit.points import Numbers, NumbersOrNull
 from harness.judging.found import Found, found_of, not_found
 from harness.judging.runs import ExperimentRuns
 from harness.judging.sides import (
     SideCurve,
-    budget_ratio,
     check_any_learnt,
     common,
-    largest_common,
     loss_ratio,
     side_curve,
     size_on,
 )
+from harness.laws.points import Numbers, NumbersOrNull
 from harness.spec import stable_axes
 
 
@@ -52,16 +49,6 @@ class VersusRequest:
     def second(self) -> str:
         """What B is called."""
         return self.sides[1].label
-
-
-@dataclass(frozen=True)
-class Versus:
-    """A against B on one task, equal on an axis."""
-
-    task: Annotated[str, "the task"]
-    axis: Annotated[str, "on which they are equal"]
-    ratio: Annotated[Found, "test loss B / A at an equal budget"]
-    multiplier: Annotated[Found, "the budget that B needs for the test loss of A there, over that of A"]
 
 
 @dataclass(frozen=True)
@@ -105,21 +92,6 @@ def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str
     return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
 
 
-def versus(runs: ExperimentRuns, asked: VersusRequest) -> list[Versus]:
-    """Both sides on every task and axis.
-
-    With a budget, A is what that side has there on `asked.axis`, and B on each axis what is equal to A on it. A
-    HarnessError where on no task both have budgets around it.
-    """
-    axes, absent = conventions_of(runs, asked.axis)
-    if asked.axis in absent:
-        raise HarnessError(f"--axis {asked.axis}: not measured; `harness bench FILE` measures it")
-    tasks = tasks_of_both(runs, asked.sides)
-    if asked.at is not None:
-        _check_budget(runs, asked, tasks)
-    return [_one(runs, asked, task, axis) for task, axis in itertools.product(tasks, axes)]
-
-
 def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
     """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
     rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
@@ -130,9 +102,12 @@ def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
     return found
 
 
-def _check_budget(runs: ExperimentRuns, asked: VersusRequest, tasks: Sequence[str]) -> None:
+def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
+    """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
+    if asked.axis in conventions_of(runs, asked.axis)[1]:
+        raise HarnessError(f"--axis {asked.axis}: not measured; `harness bench FILE` measures it")
     ranges = {}
-    for task in tasks:
+    for task in tasks_of_both(runs, asked.sides) if asked.at is not None else ():
         low, high = common([side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
         ranges[task] = (low, high)
         if low <= (asked.at or 0) <= high:
@@ -140,35 +115,17 @@ def _check_budget(runs: ExperimentRuns, asked: VersusRequest, tasks: Sequence[st
     told = "; ".join(
         f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none" for task, (low, high) in ranges.items()
     )
-    raise HarnessError(
-        f"--at {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are {told}; "
-        "ask within"
-    )
-
-
-def _one(runs: ExperimentRuns, asked: VersusRequest, task: str, axis: str) -> Versus:
-    try:
-        first, second = (side_curve(runs, task, side.names, axis) for side in asked.sides)
-        known = side_curve(runs, task, asked.sides[0].names, asked.axis)
-        budget = largest_common([first, second]) if asked.at is None else size_on(known, asked.at, axis)
-    except HarnessError as error:
-        return Versus(task, axis, not_found(error), not_found(error))
-    return Versus(
-        task, axis, _ratio(first, second, budget, asked.level), _multiplier(first, second, budget, asked.level)
-    )
+    if ranges:
+        raise HarnessError(
+            f"--at {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
+            f"{told}; ask within"
+        )
 
 
 def _ratio(first: SideCurve, second: SideCurve, budget: float, level: float) -> Found:
     try:
         check_any_learnt([first, second], budget)
         return replace(found_of(loss_ratio(first, second, budget, level)), at=budget)
-    except HarnessError as error:
-        return not_found(error, budget)
-
-
-def _multiplier(first: SideCurve, second: SideCurve, budget: float, level: float) -> Found:
-    try:
-        return replace(found_of(budget_ratio(first, second, budget, level)), at=budget)
     except HarnessError as error:
         return not_found(error, budget)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from harness.base.errors import HarnessError
-from harness.fit.laws import FLOOR, PURE
-from harness.fit.refusal import MIN_DECADES, SPARE_SIZES
+from harness.laws.law import FLOOR, PURE
+from harness.laws.refusal import MIN_DECADES, SPARE_SIZES
 from harness.spec import END_TOLERANCE, Cell, Decide, Manifest, RunTask, side_label, units
 from harness.tasks import is_reshaped
 

@@ -42,7 +42,7 @@ class Runs(pd.DataFrame):
         """Test loss against size, with the laws that are fitted to it."""
         manifest, folder = self._plan
         with keeping_fits(folder, TERMINAL):
-            return scaling_figure(manifest, self.table, fit_table(self.table))
+            return scaling_figure(manifest, fit_table(self.table))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

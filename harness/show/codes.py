@@ -262,17 +262,18 @@ CODES: dict[str, Code] = {
     ),
     "OUTSIDE_WINDOW": Code(
         "note",
-        "Runs outside of the fit window that the plan declared are in no law. The figure draws them hollow.",
+        "Runs outside of the fit window are in no law. The figure draws them hollow.",
         "Compare the exponent with that of the row “without the window”.",
     ),
     "HELD_OUT": Code(
         "note",
-        "The plan held out the largest sizes, and this law makes no prediction for them.",
+        "The largest sizes were held out, and this law makes no prediction for them.",
         "The sentence beside the code says why.",
     ),
-    "DIVERGED": Code(
+    "FAILED": Code(
         "note",
-        "The loss of some runs became infinite or not a number. They are counted, but they are in no law.",
+        "Some runs diverged: their loss became infinite or not a number. Or a table says that they did not end well. "
+        "They are counted, but they are in no law.",
         "Where they are many, mend the recipe (a smaller learning rate or gain), or compare with care.",
     ),
 }

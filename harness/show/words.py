@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 from harness.base.formats import estimate, exponent
-from harness.fit import Fit
+from harness.laws import Fit
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
-LAW_WORDS = {"pure": "E = 0", "floor": "E free"}
 REFUSAL_WORDS = {  # where there is no room for the reason in full
     "TOO_FEW": "too few sizes",
     "RANGE": "sizes too close together",
@@ -26,6 +25,13 @@ def loss_words(metrics: Iterable[str]) -> str:
     """What the losses of tasks with these metrics are called."""
     different = set(metrics)
     return LOSS_WORDS[different.pop()] if len(different) == 1 else "test loss"
+
+
+def metric_words(columns: Iterable[str]) -> str:
+    """What the losses in these columns are called, such as `test_rmse`; those of anybody's table by their own names."""
+    different = set(columns)
+    (name,) = different if len(different) == 1 else ("test loss",)
+    return {f"test_{metric}": words for metric, words in LOSS_WORDS.items()}.get(name, name)
 
 
 def exponent_words(fit: Fit) -> str:

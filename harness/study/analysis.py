@@ -4,21 +4,21 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
 from harness.dispatch.here import available_cores
-from harness.judging.checks import Check, check_table
 from harness.judging.headline import Headline, NoHeadline, main_headline
 from harness.judging.judge import Verdict, VerdictSaid, judge_all
 from harness.judging.judge import to_json as verdict_to_json
 from harness.judging.kept import keeping, tell
-from harness.judging.laws import fit_table
+from harness.judging.laws import SeriesLaws, check, fit_table
 from harness.judging.pairs import pairs, pairs_axis
-from harness.judging.scaling import SeriesFit, headline_axes
+from harness.judging.request import FitsAnswer, Source
+from harness.judging.scaling import headline_axes
 from harness.judging.winners import reported
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
@@ -28,7 +28,7 @@ from harness.show.figures.residuals import draw_residuals
 from harness.show.figures.scaling import draw_scaling
 from harness.show.figures.series import experiment_styles
 from harness.show.pages.report import write_report
-from harness.show.tables.checks import checklists
+from harness.show.tables.laws import checklists
 from harness.spec import Manifest, read_manifest
 from harness.study.costs import calibrations_of, table_of
 from harness.study.folders import planned_records
@@ -36,11 +36,10 @@ from harness.study.listening import Listener
 
 
 class Analysis(NamedTuple):
-    """The table of a complete plan that is judged, its laws, what was checked of them, and the table of all runs."""
+    """The table of a complete plan that is judged, its laws, checked on headline axes, and the table of all runs."""
 
     table: pd.DataFrame
-    fits: list[SeriesFit]
-    checks: list[Check]
+    laws: list[SeriesLaws]
     every: pd.DataFrame
 
 
@@ -64,29 +63,23 @@ def analyse(manifest: Manifest, records: Mapping[str, Record], folder: Path, lis
     with keeping_fits(folder, listener):
         every = table_of(manifest, records, folder)
         table = reported(manifest, every)
-        checks = [] if manifest.experiment.search else check_table(table, headline_axes(manifest))
-        return Analysis(table, fit_table(table), checks, every)
+        laws = fit_table(table)
+        if not manifest.experiment.search:
+            laws = check(laws, headline_axes(manifest))
+        return Analysis(table, laws, every)
 
 
-class FitsSaid(NamedTuple):
-    """The laws of an experiment, as in `results/NAME/fits.json`. [fitting.md](fitting.md) explains the numbers."""
-
-    experiment_hash: Annotated[str, "of the plan"]
-    seconds_on: Annotated[str | None, "the machine that seconds are from; null if they are not measured"]
-    fits: Annotated[list[SeriesFit], "one a task, series, axis and form; with `search:` of the form `pure` alone"]
-    checks: Annotated[list[Check], "one a task, series and axis; with `search:` none"]
-
-
-def fits_said(manifest: Manifest, analysis: Analysis) -> FitsSaid:
-    """What scripts read of an analysis."""
-    table, fits, checks, _ = analysis
-    measured_on = table["seconds_on"].iloc[0] if "seconds_on" in table else None
-    return FitsSaid(manifest.experiment_hash, measured_on, fits, checks)
+def fits_of(manifest: Manifest, analysis: Analysis) -> FitsAnswer:
+    """What scripts read of the laws of an analysis."""
+    every = analysis.every
+    ended = {str(status): int(count) for status, count in every["status"].value_counts().items()}
+    seconds_on = str(every["seconds_on"].iloc[0]) if "seconds_on" in every else None
+    return FitsAnswer(None, Source(manifest.experiment_hash, ended, seconds_on), analysis.laws)
 
 
 def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     """Write the tables, laws and checks into the folder of the plan."""
-    table, _, checks, every = analysis
+    table, laws, every = analysis
     check_writable(folder)
     write_table(every, folder)
     if manifest.experiment.search:
@@ -94,10 +87,10 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
             table.to_csv(path, index=False)
     with whole_file(folder / "pairs.csv") as path:
         pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
-    if checks:
+    if not manifest.experiment.search:
         with whole_file(folder / "checklist.md") as path:
-            path.write_text(checklists(checks), encoding="utf-8")
-    write_json(fits_said(manifest, analysis), folder / "fits.json")
+            path.write_text(checklists(laws, "runs.csv beside this file"), encoding="utf-8")
+    write_json(fits_of(manifest, analysis), folder / "fits.json")
 
 
 def analyse_and_keep(manifest: Manifest, records: Mapping[str, Record], folder: Path, listener: Listener) -> Analysis:
@@ -112,7 +105,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
     """Write all that there is to a complete plan: tables, laws, figures, the answer, and the page report.html."""
     with keeping_fits(folder, listener):
         analysis = analyse_and_keep(manifest, records, folder, listener)
-        table, fits, checks, every = analysis
+        table, laws, every = analysis
         found, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
         kept = {"headline": found, "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
         write_json(kept, folder / "answer.json")
@@ -121,7 +114,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
         if isinstance(found, Headline):
             draw_headline(found, experiment_styles(manifest, {side.label: side.names for side in found.sides}), folder)
         tell("report", 1, 2)
-        write_report(manifest, records, table, fits, checks, found, verdicts, folder)
+        write_report(manifest, records, table, laws, found, verdicts, folder)
     return Answered(analysis, found, verdicts)
 
 
@@ -139,10 +132,8 @@ def refresh_answer(folder: Path, verdicts: Sequence[VerdictSaid], listener: List
 
 def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:
     """The figures of an experiment, as files; residuals where laws were checked, which those of a search are not."""
-    scaling = draw_scaling(manifest, analysis.table, analysis.fits, folder)
-    if not analysis.checks:
-        return scaling
-    return [*scaling, *draw_residuals(manifest, analysis.table, analysis.fits, folder)]
+    scaling = draw_scaling(manifest, analysis.laws, folder)
+    return scaling if manifest.experiment.search else [*scaling, *draw_residuals(manifest, analysis.laws, folder)]
 
 
 def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> str:

@@ -9,12 +9,11 @@ from harness.judging.looks import level_over
 from harness.judging.runs import runs_of
 from harness.judging.versus import (
     RatioLine,
-    Versus,
     VersusRequest,
+    check_asked,
     conventions_of,
     lines,
     sides,
-    versus,
 )
 from harness.judging.winners import reported
 from harness.planning.match import axis_named
@@ -33,7 +32,6 @@ class Compared:
 
     headline: Annotated[Headline, "who is better at equal size; nothing in it is read off a law"]
     asked: Annotated[VersusRequest, "what was asked"]
-    compared: Annotated[list[Versus], "one a task and axis"]
     lines: Annotated[list[RatioLine], "one a task and axis"]
     not_measured: Annotated[list[str], "axes without numbers, such as `seconds`"]
 
@@ -50,7 +48,9 @@ def compare_sides(
     every = table_of(manifest, planned_records(manifest, folder), folder)
     runs = runs_of(manifest, reported(manifest, every), every)
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    compared = headline(manifest, runs, sides(runs, *arms), at, named, level)
+    both = sides(runs, *arms)
+    check_asked(runs, VersusRequest(both, named, at))
+    compared = headline(manifest, runs, both, at, named, level)
     strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level
     request = VersusRequest((compared.first, compared.second), named, at, strictest)
-    return Compared(compared, request, versus(runs, request), lines(runs, request), conventions_of(runs, named)[1])
+    return Compared(compared, request, lines(runs, request), conventions_of(runs, named)[1])

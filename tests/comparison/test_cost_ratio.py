@@ -9,7 +9,7 @@ from two_arms import fit_of
 from benchmarks.arms import Arm, curve, sizes_of
 from harness.base.errors import HarnessError
 from harness.comparison import cost_ratio
-from harness.fit import deviance, fit_law
+from harness.laws import deviance, fit_law
 
 
 def exact(arm, level=0.95):

@@ -8,7 +8,7 @@ from two_arms import fit_of, line_of
 from benchmarks.arms import Arm, curve, sizes_of
 from harness.base.errors import HarnessError
 from harness.comparison import crossover
-from harness.fit import fit_law
+from harness.laws import fit_law
 
 STEEP = Arm(alpha=1.0, at=10**4.5)
 SHALLOW = Arm(alpha=0.8, at=10**4.5)  # both are 1 in the middle of their sizes

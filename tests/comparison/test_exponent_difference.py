@@ -8,7 +8,7 @@ from two_arms import fit_of, fits, line_of, welch
 from benchmarks.arms import Arm
 from harness.base.errors import HarnessError
 from harness.comparison import exponent_difference
-from harness.fit import fit_law
+from harness.laws import fit_law
 
 
 def test_of_pure_laws_it_is_welchs_interval():

@@ -9,7 +9,7 @@ from two_arms import fit_of, line_of, welch
 from benchmarks.arms import Arm
 from harness.base.errors import HarnessError
 from harness.comparison import loss_ratio
-from harness.fit import deviance, predict
+from harness.laws import deviance, predict
 
 
 def test_of_pure_laws_it_is_welchs_interval():

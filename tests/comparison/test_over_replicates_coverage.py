@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness.comparison.effort import Searched, value
-from harness.fit.replicates import half_width
+from harness.laws.replicates import half_width
 from harness.record.kept import KEPT_RECORDS, read_lines
 
 pytestmark = pytest.mark.slow

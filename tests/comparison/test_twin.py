@@ -5,7 +5,7 @@ import pytest
 
 from harness.base.errors import HarnessError
 from harness.comparison import cost_ratio, to_runs, twin_cautions, twin_ratio
-from harness.fit import fit_law
+from harness.laws import fit_law
 
 SIZES = np.geomspace(1e3, 1e6, 15)
 

@@ -24,7 +24,7 @@ from harness.comparison import (
     to_json,
     to_number,
 )
-from harness.fit import Interval, fit_law
+from harness.laws import Interval, fit_law
 
 INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "open": (0.8, 1.5)}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.arms import runs_of
-from harness.fit import fit_law
+from harness.laws import fit_law
 
 
 def law_of(arm):

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 import harness
-from harness import comparison, fit, nn
+from harness import comparison, laws, nn
 from harness.cli import main
 from harness.dispatch.profile import Profile
 from harness.dispatch.state import STATES
-from harness.fit.laws import LAWS
-from harness.fit.refusal import SPARE_SIZES
+from harness.laws.law import LAWS
+from harness.laws.refusal import SPARE_SIZES
 from harness.show.codes import CODE_KINDS, CODES
 from harness.tasks import TASKS
 
@@ -40,13 +40,16 @@ def test_every_state_has_a_row():
     assert sorted(named) == sorted(STATES)
 
 
-ROOMS = ("fit", "comparison", "judging", "show/figures", "show/pages", "show/tables")
+PLACES = (
+    *("laws/*", "comparison/*", "record/elsewhere", "judging/**/*"),
+    *("show/figures/*", "show/pages/*", "show/tables/*"),
+)
 
 
 def codes_in_the_program() -> set[str]:
     """Every word in capitals that is a text of what analyses and shows, or begins one (`SEEDS: one seed of both`)."""
     words = set()
-    for path in (path for room in ROOMS for path in (ROOT / "harness" / room).rglob("*.py")):
+    for path in (path for place in PLACES for path in (ROOT / "harness").glob(f"{place}.py")):
         texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
         found = [re.match(r"([A-Z][A-Z0-9_]{3,})(: |$)", text) for text in texts if isinstance(text, str)]
         words |= {one[1] for one in found if one}
@@ -112,7 +115,7 @@ def test_laws_and_functions_are_all_named():
     few = {name: law.parameters + SPARE_SIZES for name, law in LAWS.items()}
     assert few == {"pure": 4, "floor": 5, "shifted": 5, "broken": 8}
     for name in ("fit_law", "select_law", "fit_surface", "fit_shared", "cross_check", "diagnose", "band"):
-        assert name in fit.__all__
+        assert name in laws.__all__
         assert name in FITTING
     for name in ("cost_ratio", "twin_ratio", "crossover", "dominance", "loss_ratio", "exponent_difference", "judge"):
         assert name in comparison.__all__

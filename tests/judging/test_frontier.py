@@ -53,7 +53,9 @@ def test_the_best_size_of_each_budget_is_a_series(study):
 def test_budgets_have_no_law_in_the_figure(study):
     """Thin lines join the sizes of a budget; laws and the legend are for the best sizes only."""
     manifest, table = study
-    figure = scaling_figure(manifest, table, fit_table(table))
+
+    figure = scaling_figure(manifest, fit_table(table))
+
     gids = {artist.get_gid() for axes in figure.axes for artist in [*axes.lines, *axes.texts] if artist.get_gid()}
     assert {"means:kan (best size)", "means:mlp (best size)", "means:kan at 1e+08 FLOPs"} <= gids
     assert not {gid for gid in gids if gid.startswith("law:") and "FLOPs" in gid}

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.fit.replicates import half_width
 from harness.judging.winners import reported
+from harness.laws.replicates import half_width
 from harness.spec import read_manifest
 
 RESULTS = Path(__file__).parents[2] / "results"

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import comparison, fit
-from harness.fit import extrapolate
+from harness import comparison, laws
 from harness.judging import kept as module
 from harness.judging.kept import KEPT_FILE, keeping, kept, prepare
+from harness.laws import extrapolate
 
 SIZES = np.repeat([30.0, 60, 120, 250, 500, 1000, 2000, 4000], 3)
 NOISE = np.exp(np.random.default_rng(1).normal(0, 0.05, SIZES.size))
@@ -19,15 +19,15 @@ OTHER = (0.02 + 30 / SIZES) * NOISE[::-1]
 
 def calls(all_of_them: bool) -> list[tuple]:
     """Of every function whose values are kept a call, and of laws each kind, a refused one too; or what takes least."""
-    floor, other = fit.fit_law(SIZES, LOSSES, "floor", 0.95), fit.fit_law(SIZES, OTHER, "floor", 0.95)
-    laws = [(fit.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor", "shifted", "broken")]
-    slow = [*laws[2:], (fit.select_law, SIZES, LOSSES, 0.95), (fit.cross_check, SIZES, LOSSES, floor)]
+    floor, other = laws.fit_law(SIZES, LOSSES, "floor", 0.95), laws.fit_law(SIZES, OTHER, "floor", 0.95)
+    of_laws = [(laws.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor", "shifted", "broken")]
+    slow = [*of_laws[2:], (laws.select_law, SIZES, LOSSES, 0.95), (laws.cross_check, SIZES, LOSSES, floor)]
     return [
-        *laws[:2],
+        *of_laws[:2],
         *(slow if all_of_them else []),
-        (fit.fit_law, SIZES[:3], LOSSES[:3], "pure", 0.95),
-        (fit.diagnose, floor),
-        (fit.band, floor, np.geomspace(30, 4000, 9)),
+        (laws.fit_law, SIZES[:3], LOSSES[:3], "pure", 0.95),
+        (laws.diagnose, floor),
+        (laws.band, floor, np.geomspace(30, 4000, 9)),
         (extrapolate, floor, 2 * SIZES[-3:], LOSSES[-3:]),
         (comparison.cost_ratio, floor, other, 0.1),
         (comparison.loss_ratio, floor, other, 100.0),
@@ -68,40 +68,40 @@ def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path, all_of_them):
 def test_processes_compute_the_same_bits(tmp_path):
     asked = [(SIZES, LOSSES * scale, law, 0.95) for scale in np.linspace(1, 2, 6) for law in ("pure", "floor")]
     with keeping(tmp_path, cores=2):
-        prepare(fit.fit_law, asked, "laws")
-        found = [bits(kept(fit.fit_law, *call)) for call in asked]
-    assert found == [bits(fit.fit_law(*call)) for call in asked]
+        prepare(laws.fit_law, asked, "laws")
+        found = [bits(kept(laws.fit_law, *call)) for call in asked]
+    assert found == [bits(laws.fit_law(*call)) for call in asked]
 
 
 def test_where_a_process_dies_this_one_computes(tmp_path):
     asked = [(SIZES, LOSSES * scale, "pure", 0.95) for scale in np.linspace(1, 2, 8)]
     with keeping(tmp_path, cores=2):
-        prepare(fit.fit_law, asked, "laws")
+        prepare(laws.fit_law, asked, "laws")
         (process,) = module._current.get().pool._processes.values()
         process.kill()
-        prepare(fit.fit_law, [(SIZES, losses, law, 0.9) for _, losses, law, _ in asked], "laws")
-        found = [bits(kept(fit.fit_law, SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
-    assert found == [bits(fit.fit_law(SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
+        prepare(laws.fit_law, [(SIZES, losses, law, 0.9) for _, losses, law, _ in asked], "laws")
+        found = [bits(kept(laws.fit_law, SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
+    assert found == [bits(laws.fit_law(SIZES, losses, law, 0.9)) for _, losses, law, _ in asked]
 
 
 def test_another_point_law_level_or_function_is_not_found(tmp_path):
     """The last bit of one loss makes other points; so does the order of runs, which reaches last bits of sums."""
-    computed(tmp_path, (fit.fit_law, SIZES, LOSSES, "pure", 0.95))
+    computed(tmp_path, (laws.fit_law, SIZES, LOSSES, "pure", 0.95))
     moved = LOSSES.copy()
     moved[4] = np.nextafter(moved[4], 1)
     for other in (
-        (fit.fit_law, SIZES, moved, "pure", 0.95),
-        (fit.fit_law, SIZES, LOSSES, "floor", 0.95),
-        (fit.fit_law, SIZES, LOSSES, "pure", 0.9),
-        (fit.fit_law, SIZES[::-1], LOSSES[::-1], "pure", 0.95),
-        (fit.select_law, SIZES, LOSSES, 0.95),
+        (laws.fit_law, SIZES, moved, "pure", 0.95),
+        (laws.fit_law, SIZES, LOSSES, "floor", 0.95),
+        (laws.fit_law, SIZES, LOSSES, "pure", 0.9),
+        (laws.fit_law, SIZES[::-1], LOSSES[::-1], "pure", 0.95),
+        (laws.select_law, SIZES, LOSSES, 0.95),
     ):
         assert absent(tmp_path, other) == 1
-    assert absent(tmp_path, (fit.fit_law, SIZES, LOSSES, "pure", 0.95)) == 0
+    assert absent(tmp_path, (laws.fit_law, SIZES, LOSSES, "pure", 0.95)) == 0
 
 
 def test_other_code_finds_nothing(tmp_path, monkeypatch):
-    call = (fit.fit_law, SIZES, LOSSES, "pure", 0.95)
+    call = (laws.fit_law, SIZES, LOSSES, "pure", 0.95)
     computed(tmp_path, call)
     monkeypatch.setattr(module, "code_key", lambda: "other")
     assert absent(tmp_path, call) == 1
@@ -109,7 +109,7 @@ def test_other_code_finds_nothing(tmp_path, monkeypatch):
 
 
 def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path):
-    asked = [(fit.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor")]
+    asked = [(laws.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor")]
     whole = computed(tmp_path, *asked)
     file = tmp_path / KEPT_FILE
     data = bytearray(file.read_bytes())
@@ -125,11 +125,11 @@ def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path):
 def test_a_file_from_elsewhere_makes_no_other_values(tmp_path):
     """However well it is sealed: nothing of another room is called, and the right value takes the place of that."""
     made = tmp_path / "made"
-    call = (fit.fit_law, SIZES, LOSSES, "pure", 0.95)
-    names = ("pathlib.Path", "harness.base.files.whole_file", "harness.fit.laws.pure_law", "harness.fit.laws.Law")
-    values = [json.dumps(["type", name, [str(made)]]) for name in (*names, "harness.fit.no_room.Law", "harness.fit.")]
+    call = (laws.fit_law, SIZES, LOSSES, "pure", 0.95)
+    names = ("pathlib.Path", "harness.base.files.whole_file", "harness.laws.law.pure_law", "harness.laws.law.Law")
+    values = [json.dumps(["type", name, [str(made)]]) for name in (*names, "harness.laws.no_room.Law", "harness.laws.")]
     for value in (*values, '["law", "no law"]', '["array", "<f8", [3], "AAA="]', "{"):
         module._write({module._key(call[0], call[1:]): value.encode()}, tmp_path / KEPT_FILE)
-        assert computed(tmp_path, call) == [bits(fit.fit_law(SIZES, LOSSES, "pure", 0.95))], value
+        assert computed(tmp_path, call) == [bits(laws.fit_law(SIZES, LOSSES, "pure", 0.95))], value
         assert absent(tmp_path, call) == 0
     assert not made.exists()

@@ -1,12 +1,17 @@
 """The laws of a search: each replicate has an exponent of its own, and the interval is over these."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from judging.made_runs import SIZES, made_plan, made_table, power
 from scipy.stats import linregress, ttest_1samp
 
-from harness.fit import band, predict
 from harness.judging.laws import fit_table
+from harness.judging.request import Request, SizeRange, Source
+from harness.judging.scaling import chosen_runs
+from harness.laws import band, predict
+from harness.study.tables import Door, fits_answer
 
 PARAMS = "params.trainable"
 
@@ -23,20 +28,21 @@ def test_the_exponent_is_the_mean_of_the_replicates_own_slopes_with_students_int
     (law,) = fit_table(table, [PARAMS])
     slopes = [-linregress(np.log(own["asked"]), np.log(own["test_loss"])).slope for _, own in table.groupby("seed")]
     interval = ttest_1samp(slopes, 0).confidence_interval(0.95)
-    assert law.fit.alpha == pytest.approx(np.mean(slopes))
-    assert (law.fit.alpha_interval.low, law.fit.alpha_interval.high) == pytest.approx((interval.low, interval.high))
+
+    fit = law.fits["pure"]
+    assert fit.alpha == pytest.approx(np.mean(slopes))
+    assert (fit.alpha_interval.low, fit.alpha_interval.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
     (law,) = fit_table(winners(power(3, 1.2)), [PARAMS])
-    low, high = band(law.fit, SIZES)
-    middle = predict(law.fit, SIZES)
+    low, high = band(law.fits["pure"], SIZES)
+    middle = predict(law.fits["pure"], SIZES)
     (exact,) = fit_table(winners(power(3, 1.2), noise=0), [PARAMS])
     assert np.sqrt(low * high) == pytest.approx(middle)
     assert np.all(low < middle)
-    assert np.array([*band(exact.fit, SIZES), predict(exact.fit, SIZES)]) == pytest.approx(
-        np.tile(3 * SIZES**-1.2, (3, 1))
-    )
+    fit = exact.fits["pure"]
+    assert np.array([*band(fit, SIZES), predict(fit, SIZES)]) == pytest.approx(np.tile(3 * SIZES**-1.2, (3, 1)))
 
 
 @pytest.mark.parametrize(
@@ -44,5 +50,19 @@ def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
 )
 def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
     (found,) = fit_table(winners(law, noise=0), [PARAMS])
-    assert code in [refusal.code for refusal in found.fit.refusals]
-    assert found.fit.alpha is None
+
+    assert code in [refusal.code for refusal in found.fits["pure"].refusals]
+    assert found.fits["pure"].alpha is None
+
+
+def test_what_is_asked_of_a_search_is_over_its_replicates_unless_a_window_is_asked_for():
+    """Both doors have one seam: likelihood where nothing says what a replicate is, or what the sizes are."""
+    table = winners(power(3, 1.2))
+    door = Door({PARAMS: chosen_runs(table, PARAMS)}, {}, Source("plan", {}), table)
+    (known,) = fit_table(table, [PARAMS])
+
+    (own,) = fits_answer(Request(Path("made"), (PARAMS,)), door).laws
+    (windowed,) = fits_answer(Request(Path("made"), (PARAMS,), laws=("pure",), window=SizeRange(low=60)), door).laws
+
+    assert own.fits["pure"].alpha_interval == known.fits["pure"].alpha_interval
+    assert (windowed.fits["pure"].lines, windowed.runs_outside_window) == (None, 8)

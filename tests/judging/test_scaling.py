@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from harness.base.plain import plain
-from harness.fit import fit_law
-from harness.judging.laws import fit_table
-from harness.judging.scaling import SeriesFit, chosen_runs, common_law, size_axes, sizes_of, with_parts
+from harness.judging.laws import SeriesLaws, check, drawn_law, fit_table
+from harness.judging.scaling import chosen_runs, size_axes, sizes_of, with_parts
+from harness.laws import data_hash, fit_law
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 
@@ -35,19 +35,22 @@ def _table(**changes) -> pd.DataFrame:
 
 def test_only_the_chosen_trial_enters():
     """The law of the chosen trials is found although the others would hide it."""
-    fits = fit_table(_table(), axes=["params.trainable"])
-    assert [one.fit.law for one in fits] == ["pure", "floor"]
-    assert fits[0].fit.alpha == pytest.approx(1, abs=0.02)
-    assert fits[0].fit.points.counts.tolist() == [3] * 7
+    (found,) = fit_table(_table(), axes=["params.trainable"])
+
+    assert list(found.fits) == ["pure", "floor"]
+    assert found.fits["pure"].alpha == pytest.approx(1, abs=0.02)
+    assert found.points.counts.tolist() == [3] * 7
 
 
 def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
     table = _table()
     table.loc[table["cell"] == 0, "in_window"] = False
     table.loc[(table["cell"] == 3) & (table["seed"] == 0), ["status", "test_loss"]] = ["diverged", np.nan]
-    pure = fit_table(table, axes=["params.trainable"])[0]
-    assert (pure.runs_outside_window, pure.runs_diverged) == (3, 1)
-    assert pure.fit.points.counts.tolist() == [3, 3, 2, 3, 3, 3]
+
+    (found,) = fit_table(table, axes=["params.trainable"])
+
+    assert (found.runs_outside_window, found.runs_failed) == (3, 1)
+    assert found.points.counts.tolist() == [3, 3, 2, 3, 3, 3]
 
 
 @pytest.mark.parametrize(("axis", "size"), [("flops_forward.matmul", 0), ("params.paper", np.nan)])
@@ -75,9 +78,10 @@ def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
     table = _worse_from(_table(until_minimum=True), 5)
     for one in fit_table(table, axes=["params.trainable", "flops_train.shared_dense"]):
         assert one.runs_outside_window == 6
-        assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
-        assert one.without_window.points.sizes.tolist() == SIZES.tolist()
-        assert "WINDOW" in {caution.code for caution in one.fit.warnings}
+        assert one.points.sizes.tolist() == SIZES[:5].tolist()
+        for law, fit in one.fits.items():
+            assert one.without_window[law].points.sizes.tolist() == SIZES.tolist()
+            assert "WINDOW" in {caution.code for caution in fit.warnings}
     assert _parts(table) == ["fitted"] * 5 + ["outside"] * 2
 
 
@@ -85,10 +89,12 @@ def test_a_declared_window_has_the_law_without_it_and_no_warning():
     """A window declared before the run is not cut by the data: both exponents are there, and nothing is warned of."""
     table = _worse_from(_table(), 5)
     table = table.assign(in_window=table["cell"] < 5)
-    pure = fit_table(table, axes=[AXIS])[0]
-    assert pure.without_window.refusals[0].code == "NONMONOTONE"
-    assert "WINDOW" not in {caution.code for caution in pure.fit.warnings}
-    assert fit_table(_table(), axes=[AXIS])[0].without_window is None
+
+    (found,) = fit_table(table, axes=[AXIS])
+
+    assert found.without_window["pure"].refusals[0].code == "NONMONOTONE"
+    assert "WINDOW" not in {caution.code for caution in found.fits["pure"].warnings}
+    assert fit_table(_table(), axes=[AXIS])[0].without_window == {}
 
 
 def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
@@ -97,13 +103,14 @@ def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
         fit_table(table, axes=[AXIS])[0] for table in (_table(hold_out=2), _worse_from(_table(hold_out=2), 6))
     )
     for one in (followed, broken):
-        assert one.fit.points.sizes.tolist() == SIZES[:5].tolist()
-        assert one.held_out.measured.sizes.tolist() == SIZES[5:].tolist()
-        assert (one.runs_outside_window, one.without_window) == (0, None)
-    assert followed.held_out.prediction.curve == pytest.approx(2 / SIZES[5:], rel=0.03)
-    assert followed.held_out.prediction.rmsle < 0.03 < followed.held_out.last_value_rmsle
-    assert not broken.held_out.prediction.within[1]
-    assert broken.fit.alpha == followed.fit.alpha
+        assert one.points.sizes.tolist() == SIZES[:5].tolist()
+        assert one.held_out["pure"].measured.sizes.tolist() == SIZES[5:].tolist()
+        assert (one.runs_outside_window, one.without_window) == (0, {})
+    ahead = followed.held_out["pure"]
+    assert ahead.prediction.curve == pytest.approx(2 / SIZES[5:], rel=0.03)
+    assert ahead.prediction.rmsle < 0.03 < ahead.last_value_rmsle
+    assert not broken.held_out["pure"].prediction.within[1]
+    assert broken.fits["pure"].alpha == followed.fits["pure"].alpha
 
 
 def test_sizes_are_held_out_of_the_declared_window_and_before_the_minimum_is_looked_for():
@@ -117,17 +124,19 @@ def test_sizes_are_held_out_of_the_declared_window_and_before_the_minimum_is_loo
 def test_each_series_has_its_own_window():
     turned, falling = _worse_from(_table(until_minimum=True), 5), _table(until_minimum=True, series="mlp")
     fits = fit_table(pd.concat([turned, falling.assign(cell=falling["cell"] + 7)], ignore_index=True), axes=[AXIS])
-    assert [(one.series, one.runs_outside_window) for one in fits] == [("kan", 6), ("kan", 6), ("mlp", 0), ("mlp", 0)]
+
+    assert [(one.series, one.runs_outside_window) for one in fits] == [("kan", 6), ("mlp", 0)]
 
 
 def test_fits_as_data_have_what_was_held_out_and_the_law_without_the_window():
     """fits.json says both for every law, as strict JSON; null where there is nothing to say."""
-    both = plain(fit_table(_worse_from(_table(until_minimum=True, hold_out=1), 5), axes=[AXIS]))
-    neither = plain(fit_table(_table(), axes=[AXIS]))
+    (both,) = plain(fit_table(_worse_from(_table(until_minimum=True, hold_out=1), 5), axes=[AXIS]))
+    (neither,) = plain(fit_table(_table(), axes=[AXIS]))
+
     assert json.loads(json.dumps(both, allow_nan=False)) == both
-    assert [one["without_window"]["law"] for one in both] == ["pure", "floor"]
-    assert [size["size"] for size in both[0]["held_out"]["sizes"]] == [2000]
-    assert {one["held_out"] or one["without_window"] for one in neither} == {None}
+    assert list(both["without_window"]) == ["pure", "floor"]
+    assert [size["size"] for size in both["held_out"]["floor"]["sizes"]] == [2000]
+    assert (neither["held_out"], neither["without_window"]) == ({}, {})
 
 
 def test_seeds_that_spent_different_work_are_replicates_of_one_size():
@@ -135,7 +144,7 @@ def test_seeds_that_spent_different_work_are_replicates_of_one_size():
     spent = np.tile([0.9, 1.0, 1.3], 7)
     table.loc[table["chosen"], "flops_train.shared_dense"] = SIZES.repeat(3) * spent
     assert set(sizes_of(table[table["chosen"]], "flops_train.shared_dense")) == set(SIZES)
-    assert len(fit_table(table, axes=["flops_train.shared_dense"])[0].fit.points.sizes) == 7
+    assert len(fit_table(table, axes=["flops_train.shared_dense"])[0].points.sizes) == 7
 
 
 def test_a_diverged_run_does_not_move_the_size_of_the_others():
@@ -144,21 +153,29 @@ def test_a_diverged_run_does_not_move_the_size_of_the_others():
     axis = "flops_train.shared_dense"
     lost = (table["cell"] == 2) & (table["seed"] > 0)
     table.loc[lost, ["status", "test_loss", axis]] = ["diverged", np.nan, 3]
-    assert fit_table(table, axes=[axis])[0].fit.points.sizes.tolist() == SIZES.tolist()
+
+    assert fit_table(table, axes=[axis])[0].points.sizes.tolist() == SIZES.tolist()
 
 
 def test_a_series_of_which_all_runs_diverged_is_refused_and_not_lost():
-    fits = fit_table(_table(status="diverged"), axes=["params.trainable"])
-    assert [one.fit.refusals[0].code for one in fits] == ["TOO_FEW", "TOO_FEW"]
-    assert fits[0].runs_diverged == 21
-    assert plain(fits)[0]["runs_diverged"] == 21
+    """Nothing to fit is TOO_FEW, with the number of runs that diverged."""
+    (found,) = fit_table(_table(status="diverged"), axes=["params.trainable"])
+
+    assert [fit.refusals[0].code for fit in found.fits.values()] == ["TOO_FEW", "TOO_FEW"]
+    assert found.runs_failed == plain(found)["runs_failed"] == 21
 
 
-def _fits(*laws_by_series) -> list[SeriesFit]:
+def _laws(*losses: np.ndarray) -> list[SeriesLaws]:
+    """Series under both laws, at the sizes of their losses."""
     return [
-        SeriesFit("xy", f"arm{index}", "params.trainable", fit_law(SIZES, y, law), 0, 0)
-        for index, y in enumerate(laws_by_series)
-        for law in ("pure", "floor")
+        SeriesLaws(
+            "xy",
+            f"arm{index}",
+            AXIS,
+            pd.DataFrame(),
+            {law: fit_law(SIZES[: len(y)], y, law) for law in ("pure", "floor")},
+        )
+        for index, y in enumerate(losses)
     ]
 
 
@@ -168,10 +185,45 @@ POWER, FLOOR = 2 / SIZES * NOISE, (0.05 + 20 / SIZES) * NOISE
 
 @pytest.mark.parametrize("series", [(POWER, POWER * 3), (FLOOR, FLOOR * 2), (POWER, FLOOR)])
 def test_series_side_by_side_show_the_law_with_a_floor(series):
-    assert common_law(_fits(*series), "xy", "params.trainable") == "floor"
+    """It contains the pure law, so it is right for arms with and without a floor."""
+    assert drawn_law(_laws(*series), "xy", AXIS) == "floor"
 
 
-def test_a_law_that_is_refused_for_an_arm_is_not_the_common_one():
-    few = SeriesFit("xy", "few", "params.trainable", fit_law(SIZES[:4], POWER[:4], "floor"), 0, 0)
-    also = SeriesFit("xy", "few", "params.trainable", fit_law(SIZES[:4], POWER[:4], "pure"), 0, 0)
-    assert common_law([*_fits(FLOOR), few, also], "xy", "params.trainable") == "pure"
+def test_a_law_that_is_refused_for_an_arm_is_not_the_drawn_one():
+    """Four sizes are too few for a floor: both arms then show the pure law."""
+    assert drawn_law(_laws(FLOOR, POWER[:4]), "xy", AXIS) == "pure"
+
+
+# -------------------------------------------------------------------------------------------------------------- checks
+@pytest.mark.parametrize(("errors", "law"), [(2 / SIZES, "pure"), (0.05 + 20 / SIZES, "floor")])
+def test_the_law_that_made_the_data_is_the_one_to_quote(errors, law):
+    """A power law is quoted without a floor, a law with a clear floor with it, and it beats the last value."""
+    noise = np.exp(np.random.default_rng(1).normal(0, 0.02, 42))
+    table = _table()
+    (found,) = check(fit_table(table.assign(test_loss=errors[table["cell"]] * noise), [AXIS]))
+    said = plain(found)
+
+    assert found.quoted_law == law
+    assert found.selection.extrapolation[law].rmsle < found.selection.last_value.rmsle
+    assert json.loads(json.dumps(said, allow_nan=False))["selection"]["chosen"] == law
+    assert "fits" not in said["selection"]
+    assert len(said["checks"]["diagnostics"]["leverage"]) == 7
+
+
+def test_checks_are_of_the_runs_that_were_fitted_on_the_axes_that_were_asked_for():
+    """Held-out sizes and those outside the window are in no check: points and hash are those of the fit."""
+    table = _table(hold_out=1)
+    table["in_window"] = table["cell"] > 0
+    checked, other = check(fit_table(table, [AXIS, "params.paper"]), [AXIS])
+
+    assert np.array_equal(checked.selection.fits["pure"].points.sizes, checked.points.sizes)
+    inside = table[table["cell"].between(1, 5) & table["chosen"]]
+    assert checked.data_hash == data_hash(inside[AXIS], inside["test_loss"])
+    assert (other.selection, other.checks) == (None, None)
+
+
+def test_a_series_that_every_law_refuses_is_not_diagnosed():
+    """Nothing is diagnosed where there is no law."""
+    (found,) = check(fit_table(_table().query("cell < 2"), [AXIS]))
+
+    assert (found.quoted_law, found.quoted, found.checks) == (None, None, None)

@@ -88,7 +88,7 @@ def test_the_rules_come_to_their_verdicts(study):
 def test_laws_figures_tables_and_pairs_have_its_words(study):
     fits = fit_table(study.table)
     assert {"flops_forward.fused_add", "flops_train.fused_add"} <= {one.axis for one in fits}
-    labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, study.table, fits).axes]
+    labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, fits).axes]
     assert labels[0] == axis_words("flops_forward.fused_add") == "forward FLOPs per sample (multiply-adds)"
     verdicts = [to_json(verdict) for verdict in judge_all(study.manifest, study.table)]
     (row, _) = summary_table([{"name": "own", "commits": [], "verdicts": verdicts}]).rows

@@ -10,8 +10,9 @@ from judging.made_experiment import write_experiment, write_records
 from judging.made_runs import SIZES, made_runs, power
 
 from harness.cli import main
+from harness.judging.headline import Reading, headline
 from harness.judging.runs import runs_of
-from harness.judging.versus import Side, VersusRequest, better, lines, sides, versus
+from harness.judging.versus import Side, VersusRequest, better, lines, sides
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
 
@@ -31,10 +32,16 @@ def runs():
     return made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
 
 
+def readings(runs, sides=SIDES, at=None, axis="params.trainable") -> list[Reading]:
+    """What is said of two sides at a budget of the first, or at the largest size."""
+    found = headline(runs.manifest, runs, sides, at, axis, 0.99)
+    return [one for one in found.readings if one.place == found.places[-1]]
+
+
 @pytest.fixture(scope="module")
 def at_a_budget(runs):
     """What is said at 200 parameters of the KAN."""
-    return versus(runs, VersusRequest(SIDES, "params.trainable", 200.0, level=0.99))
+    return readings(runs, at=200.0)
 
 
 def test_at_a_budget_every_axis_has_the_true_ratio_and_multiplier(at_a_budget):
@@ -50,11 +57,11 @@ def test_at_a_budget_every_axis_has_the_true_ratio_and_multiplier(at_a_budget):
 
 def test_a_budget_in_seconds_is_that_of_the_network_that_takes_so_long(runs, at_a_budget):
     """200 parameters of the KAN take 8 s here: the same networks are compared, whatever the budget is counted in."""
-    by_seconds = {one.axis: one.ratio for one in versus(runs, VersusRequest(SIDES, "seconds", 8.0, level=0.99))}
+    by_seconds = {one.axis: one.ratio for one in readings(runs, at=8.0, axis="seconds")}
     assert {one.axis: one.ratio.estimate for one in at_a_budget} == pytest.approx(
         {axis: found.estimate for axis, found in by_seconds.items()}
     )
-    largest = {one.axis: one.ratio for one in versus(runs, VersusRequest(SIDES, "params.trainable"))}
+    largest = {one.axis: one.ratio for one in readings(runs)}
     ends = (2000, 2000 * 4 * 300, 2000 * 1200, 8)
     assert {axis: found.at for axis, found in largest.items()} == pytest.approx(dict(zip(RATIOS, ends, strict=True)))
 
@@ -131,7 +138,7 @@ def test_the_command_says_and_draws_who_is_better(folder):
     }
     assert data["asked"]["level"] == 0.9
     assert data["not_measured"] == ["seconds"]
-    (equal,) = [one for one in data["compared"] if one["axis"] == "params.trainable"]
+    (equal,) = [one for one in data["headline"]["readings"] if one["axis"] == "params.trainable"]
     assert equal["ratio"]["at"] == 300
     assert equal["ratio"]["low"] < 300**0.4 < equal["ratio"]["high"]
     assert equal["multiplier"]["bound"] == ["at least", pytest.approx(2000 / 300, rel=0.1)]
@@ -141,16 +148,15 @@ def test_the_command_says_and_draws_who_is_better(folder):
     ("arguments", "said"),
     [
         (("kan", "mpl"), "'mpl' is no arm of this experiment; did you mean 'mlp'?"),
-        (("kan", "kan"), "give different arms"),
+        (("kan", "kan"), "give two different arms to compare"),
         (("kan", "MLP=mlp,kan"), "kan and MLP=mlp,kan: kan on both sides"),
         (("kan", "MLP=mlp,mpl"), "'mpl' is no arm of this experiment"),
         (("kan", "mlp", "--at", "9"), "--at 9: by params.trainable, the sizes that both kan and mlp have are xy 29 to"),
         (("kan", "mlp", "--at", "9", "--at", "10"), "compared at one budget"),
         (("kan", "mlp", "--axis", "parms"), "did you mean 'params'?"),
         (("kan", "mlp", "--axis", "seconds"), "not measured; `harness bench FILE` measures it"),
-        (("kan", "mlp", "--bins", "3"), "--bins is for tables of runs"),
         (("kan", "mlp", "--by", "arm"), "--by is for tables of runs"),
-        (("kan", "mlp", "--x", "params.trainable"), "--x is for tables of runs"),
+        (("kan", "mlp", "--x", "parms"), "'parms' is no size or count of these runs; allowed: "),
     ],
 )
 def test_a_mistake_is_a_sentence_with_the_next_move(folder, arguments, said):
@@ -173,8 +179,8 @@ def test_of_several_arms_the_best_by_validation_stands_for_all():
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0), "deep": power(8, 1.0)}, noise=0)
     asked = VersusRequest(sides(runs, "kan", "MLP=deep, mlp"), "params.trainable", 200.0)
     assert (asked.second, asked.sides[1].names) == ("MLP", ("deep", "mlp"))
-    alone = VersusRequest(SIDES, "params.trainable", 200.0)
-    assert [one.ratio.estimate for one in versus(runs, asked)] == [one.ratio.estimate for one in versus(runs, alone)]
+    best, alone = readings(runs, asked.sides, 200.0), readings(runs, at=200.0)
+    assert [one.ratio.estimate for one in best] == [one.ratio.estimate for one in alone]
     figure = versus_figure(asked, lines(runs, asked), named_styles([asked.first, asked.second]))
     assert "MLP: the best of deep, mlp at each budget" in " ".join(
         " ".join(text.get_text() for text in figure.texts).split()

@@ -435,7 +435,7 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
     table = pd.read_csv("results/tiny/runs.csv")
     assert (table["seconds"] > 0).all()
     assert (table["bytes_moved"].notna() == (table["engine"] == "torch")).all()
-    fits = json.loads(Path("results/tiny/fits.json").read_text(encoding="utf-8"))["fits"]
+    fits = json.loads(Path("results/tiny/fits.json").read_text(encoding="utf-8"))["laws"]
     assert "seconds" in {one["axis"] for one in fits}
     assert len(pd.read_csv("results/tiny/packs.csv")) == 8
 

@@ -180,7 +180,7 @@ def test_laws_figures_and_reports_speak_of_the_metric(trained):
     fits = fit_table(table)
     chosen = table[table["chosen"] & (table["task"] == "wine")]
 
-    labels = [axes.get_ylabel() for axes in scaling_figure(plan, table, fits).axes]
+    labels = [axes.get_ylabel() for axes in scaling_figure(plan, fits).axes]
     assert labels == ["test cross-entropy", "", "test RMSE", ""]
     assert {(one["task"], one["metric"]) for one in plain(fits)} == {
         ("wine", "test_cross_entropy"),

@@ -10,25 +10,15 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import json_text, write_json
-from harness.cli.answering import print_headline
+from harness.cli.answering import print_answer, print_headline
 from harness.cli.options import json_option, results_option, together
-from harness.cli.tables import (
-    POSITIVE,
-    check_named,
-    columns_of,
-    given,
-    is_of_table,
-    print_answer,
-    table_options,
-    window_of,
-)
-from harness.comparison.tables.comparison import ComparedAnswer, ComparisonRequest, compare_arms, compared_answer
-from harness.comparison.tables.fits import AUTO, Request
-from harness.show.console import console, print_table
-from harness.show.figures.comparison import draw_compared
+from harness.cli.tables import POSITIVE, given, is_of_table, opened, table_options
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
+from harness.judging.laws import AUTO
+from harness.judging.request import Request
 from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.versus import TITLE_LETTERS, draw_versus
+from harness.show.figures.versus import TITLE_LETTERS, draw_compared, draw_versus
 from harness.show.tables.comparison import (
     compare_lines,
     compare_sentences,
@@ -38,14 +28,15 @@ from harness.show.tables.comparison import (
 )
 from harness.study.comparing import Compared, compare_sides
 from harness.study.folders import frozen_plan
+from harness.study.tables import Door, fits_answer
 
 OF_EXPERIMENTS = ("axis", "results")
 
-# What only this command asks of a table; all are left out where an experiment is asked about.
+# What only this command asks, of laws.
 compare_options = together(
     click.option(
         "--law",
-        type=click.Choice(["pure", "floor", "shifted", "broken"]),
+        type=click.Choice(["auto", "pure", "floor", "shifted", "broken"]),
         help="The law of both arms.  [default: the richer of the two that `harness fit` chooses]",
     ),
     click.option(
@@ -80,7 +71,7 @@ compare_options = together(
     multiple=True,
     type=POSITIVE,
     metavar="NUMBER",
-    help="Experiment: a size of A.  [default: three common sizes]  Table: a loss. Repeat it.",
+    help="Experiment: a size of A.  [default: three common sizes]  Table, or with --law: a loss. Repeat it.",
 )
 @results_option
 @click.option("--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …")
@@ -88,7 +79,7 @@ compare_options = together(
 @compare_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
 @click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
-@json_option({"compare FILE A B": Compared, "compare TABLE A B": ComparedAnswer})
+@json_option({"compare FILE A B": Compared, "compare FILE A B --law LAW": ComparedByLaws})
 def compare(
     file: Path,
     first: str,
@@ -106,15 +97,23 @@ def compare(
     sides have, at equal trainable parameters, training FLOPs by two counts, and seconds. With --at, A is the network of
     that size, and B the one that is equal to it. The figure is written to the results folder.
 
+    With --law or another option of laws, it compares the laws of two series, as those of a table.
+
     FILE is a table (.csv, .tsv, .parquet; one row a run): A and B are values of --by. Both arms get one law, the richer
     of the two that `harness fit` chooses. Every --x is one way to count size; the verdict says whether A is cheaper
     under all of them. A crossover is the set of sizes at which the arms may be equal; if the set has no end, none can
     be claimed. Each size is judged by itself.
     """
-    if is_of_table(file, asked, of_both=("at", "level", "out")):
-        for option in given(dict.fromkeys(OF_EXPERIMENTS)):
-            raise HarnessError(f"{option} is for experiments; {file} is a table of runs, whose sizes are --x")
-        _compare_table(file, first, second, explain, as_json, asked)
+    arms = (first, second)
+    if len(set(arms)) != 2:
+        raise HarnessError(f"{first} and {second}: give two different arms to compare")
+    is_table = is_of_table(file, asked)
+    if is_table or given({name: None for name in asked if name not in ("at", "level", "out")}):
+        for option in given(dict.fromkeys(OF_EXPERIMENTS if is_table else ("axis",))):
+            raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
+        more = {"laws": (asked["law"] or AUTO,), "arms": arms}
+        with opened(file, results, asked, f"compare {file} {first} {second}", **more) as (request, door, manifest):
+            _compare_laws(request, door, manifest.name if manifest else file.name, explain, as_json, asked)
         return
     if len(asked["at"]) > 1:
         raise HarnessError(
@@ -122,7 +121,7 @@ def compare(
         )
     at = asked["at"][0] if asked["at"] else None
     level = asked["level"] if given({"level": None}) else None
-    _compare_experiment(file, results, (first, second), axis, (at, level), asked["out"], explain, as_json)
+    _compare_experiment(file, results, arms, axis, (at, level), asked["out"], explain, as_json)
 
 
 def _compare_experiment(
@@ -150,30 +149,26 @@ def _compare_experiment(
         click.echo(json_text(compared))
         return
     if explain:
-        print_table(versus_table(request, compared.compared))
-        for line in versus_sentences(request, compared.compared, compared.not_measured):
-            console.print(line, soft_wrap=True)
+        print_answer(
+            [versus_table(compared.headline, request)], versus_sentences(compared.headline, compared.not_measured)
+        )
     print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
 
 
-def _compare_table(file: Path, first: str, second: str, explain: bool, as_json: bool, asked: Mapping[str, Any]) -> None:
-    """Do what is asked of a table; `asked` are the values of `table_options`, `compare_options`, --at and --out."""
-    check_named(file, asked["x"], asked["y"], f"compare {file} {first} {second}")
+def _compare_laws(
+    request: Request, door: Door, name: str, explain: bool, as_json: bool, asked: Mapping[str, Any]
+) -> None:
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
-    own = {name: asked[name] for name in ("x", "where", "level", "objective")}
-    law, arms = asked["law"] or AUTO, (first, second)
-    request = Request(file, columns=columns_of(asked), laws=(law,), window=window_of(asked), arms=arms, **own)
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
-    found = compare_arms(request, asked_of)
-    answer = compared_answer(found)
+    found = compare_laws(fits_answer(request, door), asked_of, name)
     if as_json:
-        click.echo(json_text(answer))
+        click.echo(json_text(found))
     else:
         if explain:
             print_answer(compare_tables(found), compare_sentences(found))
         print_answer([], compare_lines(found))
     if asked["out"]:
         check_writable(asked["out"])
-        for path in write_json(answer, asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
+        for path in write_json(found, asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
             click.echo(path, err=as_json)

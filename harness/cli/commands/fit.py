@@ -1,7 +1,6 @@
 """`harness fit`: the laws of an experiment, or of a table of anybody's runs."""
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,34 +9,29 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
-from harness.cli.answering import print_fits
+from harness.cli.answering import print_answer, print_fits, print_laws
 from harness.cli.options import json_option, results_option, together
-from harness.cli.tables import (
-    SHARE,
-    check_named,
-    columns_of,
-    given,
-    is_of_table,
-    print_answer,
-    table_options,
-    window_of,
-)
-from harness.comparison.tables.fits import FitsAnswer, Request, answer, checks, fits_answer
-from harness.comparison.tables.forms import Form, FormAnswer, FormRequest, form_answer
-from harness.fit.frontier import Frontier
-from harness.fit.isoflop import Isoflop
-from harness.fit.shared import SharedFit
-from harness.fit.surface import Surface
+from harness.cli.tables import SHARE, given, is_of_table, opened, table_options
+from harness.judging.forms import OF_TWO, FormAnswer
+from harness.judging.laws import AUTO
+from harness.judging.request import FitsAnswer, Form, Request
+from harness.laws.frontier import Frontier
+from harness.laws.isoflop import Isoflop
+from harness.laws.shared import SharedFit
+from harness.laws.surface import Surface
 from harness.show.console import TERMINAL
-from harness.show.figures.fits import draw_fits
-from harness.show.tables.fits import answer_sentences, answer_tables, checklists
+from harness.show.figures.residuals import draw_residuals
+from harness.show.figures.scaling import draw_scaling
 from harness.show.tables.forms import form_sentences, form_tables
-from harness.study.analysis import FitsSaid, analyse, fits_said, keep_analysis
+from harness.show.tables.laws import IN_THE_REPORT, checklists
+from harness.spec import Manifest, axis_words
+from harness.study.analysis import analyse, fits_of, keep_analysis
 from harness.study.folders import frozen_plan, planned_records
+from harness.study.tables import Door, fits_answer, shape_answer
 
 
 class FormOption(NamedTuple):
-    """An option that asks for something else than laws of single arms, and what of `FITTING` goes with it."""
+    """An option that asks for something else than laws of single series, and what of `FITTING` goes with it."""
 
     name: str
     takes: tuple[str, ...]
@@ -52,7 +46,8 @@ FORMS: dict[Form, FormOption] = {
 # Of a law, and not of the table that it is fitted to.
 FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics")
 
-# What only this command asks of a table; all are left out where an experiment is fitted.
+
+# What only this command asks.
 fit_options = together(
     click.option(
         "--law",
@@ -91,18 +86,18 @@ fit_options = together(
 @fit_options
 @json_option(
     {
-        "fit FILE": FitsSaid,
-        "fit TABLE": FitsAnswer,
-        "fit TABLE --and COLUMN": FormAnswer[Surface],
-        "fit TABLE --isoflop COLUMN": FormAnswer[Isoflop],
-        "fit TABLE --frontier QUANTILE": FormAnswer[Frontier],
-        "fit TABLE --share WHAT": FormAnswer[SharedFit],
+        "fit FILE": FitsAnswer,
+        "fit FILE --and COLUMN": FormAnswer[Surface],
+        "fit FILE --isoflop COLUMN": FormAnswer[Isoflop],
+        "fit FILE --frontier QUANTILE": FormAnswer[Frontier],
+        "fit FILE --share WHAT": FormAnswer[SharedFit],
     }
 )
 def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """Fit scaling laws to an experiment, or to a table of runs.
 
-    FILE is an experiment: this writes runs.csv, runs.parquet and fits.json. The options for tables do not apply.
+    FILE is an experiment: this writes runs.csv, runs.parquet and fits.json. With options it fits what they ask for, on
+    the headline axes or on those of --x, which are columns of runs.csv, and writes to --out alone.
 
     FILE is a table: .csv, .tsv (or .gz of them) or .parquet, one row a run. Rows that cannot be fitted are named, not
     left out. A run is ok if its --status is ok, done, true, 1, yes, success, succeeded, complete, completed or
@@ -110,63 +105,67 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     must have one value in a fit. If the data do not support a law, a code stands in place of its exponent
     (docs/codes.md).
     """
-    if is_of_table(file, asked):
-        _fit_table(file, as_json, asked)
+    if not is_of_table(file, asked) and not given(asked):
+        _fit_experiment(*frozen_plan(file, results), as_json)
         return
-    manifest, folder = frozen_plan(file, results)
+    form = next((form for form, option in FORMS.items() if asked[option.name] is not None), None)
+    more = {"laws": asked["laws"] or (AUTO,), "hold_out": asked["hold_out"]}
+    value = None if form is None else str(asked[FORMS[form].name])
+    if form:
+        check_form(form, asked["x"])
+        more |= {"form": form, "value": value}
+    second = (str(value),) if form in OF_TWO else ()
+    with opened(file, results, asked, f"fit {file}", second, **more) as (request, door, manifest):
+        if form:
+            _fit_form(request, door, as_json, asked["out"])
+        else:
+            _fit_laws(request, manifest, door, as_json, asked)
+
+
+def check_form(form: Form, x: Sequence[str]) -> None:
+    """Raises HarnessError for options that do not go with a form."""
+    there = given(click.get_current_context().params)
+    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in there]
+    others += [option for option in FITTING if option in there and option not in FORMS[form].takes]
+    if others:
+        raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
+    if len(x) > 1:
+        raise HarnessError(f"--{form} takes one --x, and {' and '.join(x)} were given; fit one at a time")
+
+
+def _fit_experiment(manifest: Manifest, folder: Path, as_json: bool) -> None:
     analysis = analyse(manifest, planned_records(manifest, folder), folder, TERMINAL)
     if as_json:
-        click.echo(json_text(fits_said(manifest, analysis)))
+        click.echo(json_text(fits_of(manifest, analysis)))
     else:
         print_fits(manifest, analysis)
     keep_analysis(manifest, analysis, folder)
 
 
-def _fit_table(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
-    """Do what is asked of a table; `asked` are the values of `table_options` and `fit_options`."""
-    check_named(file, asked["x"], asked["y"], f"fit {file}")
-    form = next((form for form, option in FORMS.items() if asked[option.name] is not None), None)
-    if form:
-        _fit_form(file, as_json, form, asked)
-    else:
-        _fit_laws(file, as_json, asked)
-
-
-def _fit_laws(file: Path, as_json: bool, asked: Mapping[str, Any]) -> None:
-    laws = asked["laws"] or ("auto",)
-    own = {name: asked[name] for name in ("x", "where", "level", "hold_out", "objective")}
-    found = answer(Request(file, columns=columns_of(asked), laws=laws, window=window_of(asked), **own))
-    checked = cache(checks)
-    said = fits_answer(found, checked) if as_json or asked["out"] else None
-    if as_json:
-        click.echo(json_text(said))
-    else:
-        print_answer(answer_tables(found, checked if asked["diagnostics"] else None), answer_sentences(found))
-    if asked["out"]:
-        check_writable(asked["out"])
-        checklist = asked["out"] / "checklist.md"
-        with whole_file(checklist) as new:
-            new.write_text(checklists(found, checked), encoding="utf-8")
-        for path in (write_json(said, asked["out"] / "fits.json"), checklist, *draw_fits(found, asked["out"])):
-            click.echo(path, err=as_json)
-
-
-def _fit_form(file: Path, as_json: bool, form: Form, asked: Mapping[str, Any]) -> None:
-    there = given(asked)
-    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in there]
-    others += [option for option in FITTING if option in there and option not in FORMS[form].takes]
-    if others:
-        raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
-    if len(asked["x"]) > 1:
-        raise HarnessError(f"--{form} takes one --x, and {' and '.join(asked['x'])} were given; fit one at a time")
-    own = {name: asked[name] for name in ("where", "level", "objective")}
-    value = str(asked[FORMS[form].name])
-    request = FormRequest(file, form, value, asked["x"][0], columns_of(asked), window=window_of(asked), **own)
-    found = form_answer(request)
+def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: bool, asked: Mapping[str, Any]) -> None:
+    out = asked["out"]
+    found = fits_answer(request, door, checks=bool(as_json or out or asked["diagnostics"]))
     if as_json:
         click.echo(json_text(found))
     else:
-        print_answer(form_tables(found), form_sentences(found))
-    if asked["out"]:
-        check_writable(asked["out"])
-        click.echo(write_json(found, asked["out"] / "fits.json"), err=as_json)
+        print_laws(found, request.x, axis_words if manifest else str, () if asked["diagnostics"] else IN_THE_REPORT)
+    if out:
+        check_writable(out)
+        checklist = out / "checklist.md"
+        with whole_file(checklist) as new:
+            new.write_text(checklists(found.laws, f"{request.file.name}, {door.source.hash}"), encoding="utf-8")
+        figures = (*draw_scaling(manifest, found.laws, out), *draw_residuals(manifest, found.laws, out))
+        for path in (write_json(found, out / "fits.json"), checklist, *figures):
+            click.echo(path, err=as_json)
+
+
+def _fit_form(request: Request, door: Door, as_json: bool, out: Path | None) -> None:
+    found = shape_answer(request, door)
+    if as_json:
+        click.echo(json_text(found))
+    else:
+        tables = list(form_tables(found))
+        print_answer(tables, form_sentences(tables))
+    if out:
+        check_writable(out)
+        click.echo(write_json(found, out / "fits.json"), err=as_json)

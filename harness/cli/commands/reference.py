@@ -11,8 +11,8 @@ from harness.base.formats import number
 from harness.base.json_text import json_text
 from harness.base.plain import Rows
 from harness.cli.options import json_option
-from harness.comparison.tables.read import select
 from harness.paper.reference import CONFIDENCE, TABLES, load, names
+from harness.record.elsewhere import select
 from harness.show.console import console, print_table
 from harness.show.tables.frames import plain_rows, table_of_frame
 from harness.show.tables.table import Table

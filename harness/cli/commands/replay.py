@@ -168,7 +168,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[VerdictSaid]]:
     else:
         records = planned_records(manifest, folder)
         answered = analyse_and_report(manifest, records, folder, TERMINAL)
-        table, fits = answered.analysis.table, answered.analysis.fits
+        table, fits = answered.analysis.table, answered.analysis.laws
         verdicts = [verdict_to_json(verdict) for verdict in answered.verdicts]
     runs = ReplayRuns(manifest, table, fits, records)
     return write_page(runs, REPLAYS[planned.name], made, verdicts, folder), table, verdicts

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.judging.scaling import SeriesFit
+from harness.judging.laws import SeriesLaws
 from harness.record import Record
 from harness.show.tables.table import Table
 from harness.spec import Manifest
@@ -17,7 +17,7 @@ class ReplayRuns(NamedTuple):
 
     manifest: Manifest
     table: pd.DataFrame
-    fits: Sequence[SeriesFit]
+    fits: Sequence[SeriesLaws]
     records: Mapping[str, Record]
 
 

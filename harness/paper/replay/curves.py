@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.formats import human
-from harness.judging.scaling import SeriesFit
+from harness.judging.laws import SeriesLaws
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.figures.curves import course_figure, curves_figure
@@ -154,9 +154,9 @@ class Exponent(NamedTuple):
     laws: tuple[str, ...]
 
 
-def exponents(points: pd.DataFrame, fits: Sequence[SeriesFit]) -> list[Exponent]:
+def exponents(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> list[Exponent]:
     """An exponent a published KAN curve and series of ours, in the order of the figure; at least three points each."""
-    laws = {(one.task, one.series, one.axis): one.fit for one in fits if one.fit.law == "pure"}
+    laws = {(one.task, one.series, one.axis): one.fits["pure"] for one in fits}
     found = []
     for (panel, curve, ours), rows in groups(_kans(points), "panel", "curve", "ours"):
         falling = rows.iloc[: int(np.argmin(rows["published"])) + 1]

@@ -121,10 +121,10 @@ def key(label: str, style: Style, has_line: bool = True) -> Line2D:
     return Line2D([], [], color=style.colour, label=label, **look)
 
 
-def law_key(series: Series, exponent: str, columns: int, name: str, failed: str = "failed") -> Line2D:
+def law_key(series: Series, exponent: str, columns: int, name: str) -> Line2D:
     """A line of a legend: a name, and what the law of the series says, whose exponent is written already.
 
-    `columns` panels stand side by side; `failed` is what a run did that has no loss. Why there is no law, a note says.
+    `columns` panels stand side by side. Why there is no law, a note says.
     """
     fit, held_out = series.fit, series.held_out
     said = ["no law" if fit.refusals else f"α = {exponent}"]
@@ -136,7 +136,7 @@ def law_key(series: Series, exponent: str, columns: int, name: str, failed: str 
         within = held_out.prediction.within
         said.append(f"{within.sum()} of {within.size} held-out sizes as predicted")
     if count := series.failed.size:
-        said.append(f"{count} {'run' if count == 1 else 'runs'} {failed} (×)")
+        said.append(f"{count} {'run' if count == 1 else 'runs'} failed (×)")
     words = f"{name}: {', '.join(said)}" if name else ", ".join(said)
     letters = int(LETTERS_AN_INCH * figure_width(columns) / columns) - KEY_MARK
     lines = textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False)
@@ -279,13 +279,13 @@ def refusal_notes(refused: Mapping[str, Sequence[str]], laws: int) -> list[str]:
     return notes
 
 
-def edge_notes(beyond: int, of_what: str, failed: int = 0, which: str = "") -> list[str]:
+def edge_notes(beyond: int, of_what: str, failed: int = 0) -> list[str]:
     """What the crosses at the edge of panels are: how many runs (or means) are beyond it, how many runs failed."""
     notes = []
     if beyond:
         notes.append(f"+ at the edge: {of_what} beyond the panel, {beyond} in all.")
     if failed:
-        notes.append(f"× at the edge: runs that {which}, {failed} in all.")
+        notes.append(f"× at the edge: runs that failed, {failed} in all.")
     return notes
 
 

@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness.fit import size_means
-from harness.judging.scaling import chosen_runs
+from harness.laws import size_means
 from harness.show.figures.labels import (
     LETTERS_AN_INCH,
     edge_notes,
@@ -45,12 +44,12 @@ MARK_SIZES = {"smallest size": 2.4, "middle size": 3.8, "largest size": 5.4}  # 
 
 
 @themed
-def ranking_figure(table: pd.DataFrame, axis: str, titles: Mapping[str, str], styles: Mapping[str, Style]) -> Figure:
+def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], styles: Mapping[str, Style]) -> Figure:
     """A panel a task; in each, series by their loss at their largest size on `axis`. Gids are `kind:series`.
 
-    `titles` are of every task. A series that has no run that ended at its largest size is last.
+    `runs` have their `size` there; `titles` are of every task. A series without a run that ended at its largest size is
+    last.
     """
-    runs = chosen_runs(table, axis)
     most = int(runs.groupby("task")["series"].nunique().max())
     names = {name: name.removeprefix(BEST_OF) for name in runs["series"].unique()}
     is_long = max(map(len, names.values())) > LONG_NAME
@@ -69,7 +68,7 @@ def ranking_figure(table: pd.DataFrame, axis: str, titles: Mapping[str, str], st
         axes.set_xlabel(LOSS_WORDS[own["metric"].iloc[0]])
         beyond += _panel(axes, own, styles, names)
         failed += int((own["status"] != "done").sum())
-    loss = loss_words(table["metric"])
+    loss = loss_words(runs["metric"])
     head = f"{loss[0].upper()}{loss[1:]} of {most} series, ranked at their largest size: further left is better"
     keys = [Line2D([], [], ls="", marker="o", ms=size, color=INK, label=name) for name, size in MARK_SIZES.items()]
     write_head(figure, keys, head)
@@ -79,7 +78,7 @@ def ranking_figure(table: pd.DataFrame, axis: str, titles: Mapping[str, str], st
     )
     of_several = any(name != shown for name, shown in names.items())
     several = ["Of several arms in one row, validation picks one in each replicate."] if of_several else []
-    edges = edge_notes(beyond, "means", failed, "diverged")
+    edges = edge_notes(beyond, "means", failed)
     write_note(figure, [sizes, *several, *edges, *undrawn_note(len(titles) - len(tasks), "tasks")])
     return figure
 

@@ -1,23 +1,23 @@
 """The figure of residuals: how the runs lie about their laws, against size and against the law's value."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from harness.fit import Fit, predict
-from harness.judging.scaling import SeriesFit, chosen_runs, common_law, headline_axes, laws_of, with_parts
+from harness.judging.laws import SeriesLaws, drawn_law, runs_in
+from harness.judging.scaling import headline_axes
+from harness.laws import Fit, predict
 from harness.show.figures.labels import padded, set_ticks, undrawn_note, write_note
-from harness.show.figures.series import MANY_SIZES, Style, experiment_styles
+from harness.show.figures.series import MANY_SIZES, Style, experiment_styles, named_styles
 from harness.show.figures.theme import is_narrow, panel_grid, side_by_side, themed, write_figure
 from harness.show.names import shortened
-from harness.show.words import LOSS_WORDS
+from harness.show.words import metric_words
 from harness.spec import Manifest, axis_words
 
 MOST_IN_A_COLUMN = 4  # laws; of more, two stand side by side
@@ -27,54 +27,26 @@ TITLE_LETTERS, TASK_LETTERS = 42, 24
 
 
 class DrawnResiduals(NamedTuple):
-    """A law, the runs [n] it was fitted to, and how they are told and drawn."""
+    """A law, the runs it was fitted to, and how they are told and drawn."""
 
-    name: str
-    title: str
+    laws: SeriesLaws
     fit: Fit
-    x: np.ndarray
-    y: np.ndarray
     style: Style
-    x_label: str
-    y_name: str
-
-
-def draw_residuals(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit], folder: Path) -> list[Path]:
-    """Write `residuals.png` and `residuals.pdf` of an experiment into `folder`; none where all laws were refused."""
-    figure = experiment_residuals(manifest, table, fits)
-    return write_figure(figure, folder / "residuals") if figure else []
-
-
-def experiment_residuals(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]) -> Figure | None:
-    """The residuals on the first headline axis: of every task, of the law that its figure shows."""
-    axis, styles = headline_axes(manifest)[0], experiment_styles(manifest)
-    runs = with_parts(chosen_runs(table[~table["of_budget"]], axis))
-    runs = runs[runs["part"] == "fitted"]
-    laws, names = laws_of(fits), shortened(map(str, runs["task"]), TASK_LETTERS)
-    shown = []
-    for place, group in runs.groupby(["task", "series"], sort=False):
-        task, series = map(str, place)
-        law = laws[task, series, axis][common_law(fits, task, axis)]
-        one = DrawnResiduals(
-            name=f"{task}:{series}",
-            title=f"{names[task]}, {series}, {law.fit.law} law",
-            fit=law.fit,
-            x=group["size"].to_numpy(float),
-            y=group["test_loss"].to_numpy(float),
-            style=styles[series],
-            x_label=axis_words(axis),
-            y_name=LOSS_WORDS[law.loss],
-        )
-        shown.append(one)
-    return residuals_figure(shown)
+    title: str
 
 
 @themed
-def residuals_figure(items: Sequence[DrawnResiduals]) -> Figure | None:
-    """Two panels a law: ln(loss/law) against the size and against the law's value; None if every law was refused.
+def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> Figure | None:
+    """Two panels a drawn law: ln(loss/law) against the size and against the law's value; None if all were refused.
 
-    Runs are faint, means of sizes bold; the grey band is one standard deviation of the means about the law.
+    Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey band is one
+    standard deviation of the means about the law.
     """
+    crossed = {cell.series for cell in manifest.cells if cell.frontier} if manifest else set()
+    own = [one for one in laws if one.series not in crossed]
+    if manifest:
+        own = [one for one in own if one.axis == headline_axes(manifest)[0]] or own
+    items = _drawn(own, experiment_styles(manifest) if manifest else named_styles(one.series for one in own))
     fitted = [one for one in items if not one.fit.refusals]
     if not fitted:
         return None
@@ -90,10 +62,29 @@ def residuals_figure(items: Sequence[DrawnResiduals]) -> Figure | None:
     return figure
 
 
+def draw_residuals(manifest: Manifest | None, laws: Sequence[SeriesLaws], folder: Path) -> list[Path]:
+    """Write `residuals.png` and `residuals.pdf` into `folder`; none where all laws were refused."""
+    figure = residuals_figure(manifest, laws)
+    return write_figure(figure, folder / "residuals") if figure else []
+
+
+def _drawn(laws: Sequence[SeriesLaws], styles: Mapping[str, Style]) -> list[DrawnResiduals]:
+    """The law of every series that its figure shows."""
+    names = shortened((one.task for one in laws), TASK_LETTERS)
+    found = []
+    for one in laws:
+        fit = one.fits[drawn_law(laws, one.task, one.axis)]
+        title = ", ".join(filter(None, (names[one.task], one.series, f"{fit.law} law")))
+        found.append(DrawnResiduals(one, fit, styles[one.series], title))
+    return found
+
+
 def _two_panels(against_size: Axes, against_law: Axes, one: DrawnResiduals) -> None:
-    points = one.fit.points
+    points, (x, y) = one.fit.points, runs_in(one.laws.table, "fitted")
+    name = ":".join(filter(None, (one.laws.task, one.laws.series)))
+    loss = metric_words([one.laws.metric])
     laws = predict(one.fit, points.sizes)
-    runs, means = np.log(one.y / predict(one.fit, one.x)), np.log(points.means / laws)
+    runs, means = np.log(y / predict(one.fit, x)), np.log(points.means / laws)
     assert one.fit.sigma is not None
     half = one.fit.sigma / np.sqrt(points.weights)  # of a size's mean: sizes are weighted by the noise of their seeds
     largest = 1.15 * max(np.abs(runs).max(), np.abs(means).max(), half.max(), np.finfo(float).eps)
@@ -101,23 +92,23 @@ def _two_panels(against_size: Axes, against_law: Axes, one: DrawnResiduals) -> N
     size = 2.0 if points.sizes.size > MANY_SIZES else 4.5
     bold: dict[str, Any] = {"ls": "", "marker": one.style.marker, "ms": size, "zorder": 4}
     sides = (
-        (against_size, one.x, points.sizes, one.x_label),
-        (against_law, predict(one.fit, one.x), laws, f"law of {one.y_name}"),
+        (against_size, x, points.sizes, axis_words(one.laws.axis)),
+        (against_law, predict(one.fit, x), laws, f"law of {loss}"),
     )
     for axes, of_runs, of_means, label in sides:
         order = np.argsort(of_means)
         ends = -half[order], half[order]
-        axes.fill_between(of_means[order], *ends, color="0.9", lw=0, zorder=0, gid=f"sigma:{one.name}")
-        axes.axhline(0, color="0.3", lw=0.8, zorder=1, gid=f"zero:{one.name}")
-        axes.plot(of_runs, runs, color=one.style.colour, gid=f"runs:{one.name}", **dots)
-        axes.plot(of_means, means, color=one.style.colour, gid=f"means:{one.name}", **bold)
+        axes.fill_between(of_means[order], *ends, color="0.9", lw=0, zorder=0, gid=f"sigma:{name}")
+        axes.axhline(0, color="0.3", lw=0.8, zorder=1, gid=f"zero:{name}")
+        axes.plot(of_runs, runs, color=one.style.colour, gid=f"runs:{name}", **dots)
+        axes.plot(of_means, means, color=one.style.colour, gid=f"means:{name}", **bold)
         axes.set(xscale="log", xlim=padded(of_means, 0.08), ylim=(-largest, largest), xlabel=label)
         set_ticks(axes.xaxis)
         _keep_powers(axes)
         axes.locator_params(axis="y", nbins=5)
-    against_size.set_ylabel(f"ln({one.y_name} / law)")
+    against_size.set_ylabel(f"ln({loss} / law)")
     if is_narrow():
-        against_law.set_ylabel(f"ln({one.y_name} / law)")
+        against_law.set_ylabel(f"ln({loss} / law)")
     else:
         against_law.tick_params(labelleft=False)
     against_size.set_title(textwrap.fill(one.title, TITLE_LETTERS))

@@ -16,9 +16,9 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 
 from harness.families import FAMILIES
-from harness.fit import Fit, Points, band, predict, size_means
-from harness.fit.held_out import Extrapolation
 from harness.judging.kept import kept, prepare
+from harness.laws import Fit, Points, band, predict, size_means
+from harness.laws.held_out import Extrapolation
 from harness.spec import Manifest, side_label
 
 INK = "#222222"  # of what belongs to no arm, such as published points, or the ratio of two arms

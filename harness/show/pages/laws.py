@@ -1,26 +1,22 @@
 """The laws of a report: on the headline axes and on all; and how far to trust them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-import pandas as pd
 from markupsafe import Markup
 
-from harness.judging.checks import Check
-from harness.judging.scaling import SeriesFit, headline_axes
-from harness.show.figures.residuals import experiment_residuals
+from harness.judging.laws import SeriesLaws
+from harness.judging.scaling import headline_axes
+from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.pages.page import svg
 from harness.show.pages.runs import run_tasks
-from harness.show.tables.checks import checks_table
-from harness.show.tables.laws import fits_table, held_out_table
+from harness.show.tables.laws import checks_table, held_out_table, laws_table
 from harness.show.tables.table import Table
-from harness.show.words import loss_words
+from harness.show.words import metric_words
 from harness.spec import Manifest
 
 RESIDUALS_SAY = "Residuals of the drawn laws against size and against the law's value, two panels a series"
-OfSeries = TypeVar("OfSeries", SeriesFit, Check)
 
 
 @dataclass(frozen=True)
@@ -48,43 +44,47 @@ class TrustPart:
     held_out: Table | None
 
 
-def laws_part(manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit]) -> LawsPart:
+def laws_part(manifest: Manifest, laws: Sequence[SeriesLaws]) -> LawsPart:
     """Series that were crossed with budgets, whose sizes are those of valleys, are in the table of every axis alone."""
-    ordered = _by_task(manifest, fits)
-    axes = tuple(dict.fromkeys(one.axis for one in fits))
-    loss = loss_words(table["metric"])
+    ordered = by_task(manifest, laws)
+    axes = tuple(dict.fromkeys(one.axis for one in laws))
+    loss = metric_words(one.metric for one in laws)
     return LawsPart(
         loss=loss,
-        level=fits[0].fit.level,
-        figure=svg(lambda: scaling_figure(manifest, table, fits), "laws-figure", f"{loss} against size, a row a task"),
-        headline=fits_table(_uncrossed(manifest, ordered), headline_axes(manifest)).without("axis"),
-        every_axis=fits_table(ordered, axes).without_notes(),
+        level=laws[0].level,
+        figure=svg(lambda: scaling_figure(manifest, laws), "laws-figure", f"{loss} against size, a row a task"),
+        headline=laws_table(uncrossed(manifest, ordered), headline_axes(manifest)).without("axis"),
+        every_axis=laws_table(ordered, axes).without_notes(),
         axes=axes,
         of_budgets=bool(_crossed(manifest)),
     )
 
 
-def trust_part(
-    manifest: Manifest, table: pd.DataFrame, fits: Sequence[SeriesFit], checks: Sequence[Check]
-) -> TrustPart:
-    """Of the same series as the headline table."""
-    held_out = held_out_table(_uncrossed(manifest, _by_task(manifest, fits)), headline_axes(manifest))
+def trust_part(manifest: Manifest, laws: Sequence[SeriesLaws]) -> TrustPart | None:
+    """Of the same series as the headline table; None where nothing was checked."""
+    axes = headline_axes(manifest)
+    own = [one for one in uncrossed(manifest, by_task(manifest, laws)) if one.axis in axes]
+    checks, held_out = checks_table(own), held_out_table(own)
+    if checks is None:
+        return None
     return TrustPart(
-        checks=checks_table(_uncrossed(manifest, _by_task(manifest, checks))).without("axis"),
-        residuals=svg(lambda: experiment_residuals(manifest, table, fits), "residuals-figure", RESIDUALS_SAY),
+        checks=checks.without("axis"),
+        residuals=svg(lambda: residuals_figure(manifest, laws), "residuals-figure", RESIDUALS_SAY),
         held_out=held_out.without("axis") if held_out else None,
     )
 
 
-def _by_task(manifest: Manifest, known: Iterable[OfSeries]) -> list[OfSeries]:
+def by_task(manifest: Manifest, laws: Sequence[SeriesLaws]) -> list[SeriesLaws]:
+    """In the order of the tasks of the plan."""
     tasks = list(run_tasks(manifest))
-    return sorted(known, key=lambda one: tasks.index(one.task))
+    return sorted(laws, key=lambda one: tasks.index(one.task))
+
+
+def uncrossed(manifest: Manifest, laws: Sequence[SeriesLaws]) -> list[SeriesLaws]:
+    """The laws of series that are not of one training budget each."""
+    crossed = _crossed(manifest)
+    return [one for one in laws if one.series not in crossed]
 
 
 def _crossed(manifest: Manifest) -> set[str]:
     return {cell.series for cell in manifest.cells if cell.frontier}
-
-
-def _uncrossed(manifest: Manifest, known: Iterable[OfSeries]) -> list[OfSeries]:
-    crossed = _crossed(manifest)
-    return [one for one in known if one.series not in crossed]

@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.judging.checks import Check
 from harness.judging.headline import Headline, NoHeadline
 from harness.judging.judge import Verdict
-from harness.judging.scaling import SeriesFit
+from harness.judging.laws import SeriesLaws
 from harness.record import Record
 from harness.show.pages.answer import AnswerPart, answer_part
 from harness.show.pages.laws import LawsPart, TrustPart, laws_part, trust_part
@@ -47,8 +46,7 @@ def write_report(
     manifest: Manifest,
     records: Mapping[str, Record],
     table: pd.DataFrame,
-    fits: Sequence[SeriesFit],
-    checks: Sequence[Check],
+    laws: Sequence[SeriesLaws],
     found: Headline | NoHeadline,
     verdicts: Sequence[Verdict],
     folder: Path,
@@ -57,17 +55,17 @@ def write_report(
 
     `records` are by run id, and `found` is who is better at equal size.
     """
-    laws = laws_part(manifest, table, fits)
+    part = laws_part(manifest, laws)
     report = ReportPage(
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
         answer=answer_part(manifest, found, verdicts),
-        pairs=pairs_part(manifest, table, laws.loss),
+        pairs=pairs_part(manifest, table, part.loss),
         accuracies=accuracies_part(table),
-        laws=laws,
+        laws=part,
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
-        trust=trust_part(manifest, table, fits, checks) if checks else None,
-        plan=plan_part(manifest, laws.loss),
+        trust=trust_part(manifest, laws),
+        plan=plan_part(manifest, part.loss),
         runs=runs_part(manifest, table),
         provenance=provenance(record.provenance for record in records.values()),
         recipes_json={name: _json(recipe) for name, recipe in manifest.experiment.recipes.items()},

@@ -6,31 +6,37 @@ import numpy as np
 
 from harness import comparison
 from harness.base.formats import estimate, number
-from harness.comparison.tables.comparison import Compared, Comparison
-from harness.fit import Caution, Refusal
+from harness.judging.by_laws import ComparedByLaws, Comparison
 from harness.judging.found import Found
-from harness.judging.versus import Versus, VersusRequest, better
+from harness.judging.headline import Headline, Reading
+from harness.judging.versus import VersusRequest, better
 from harness.judging.words import found_words
+from harness.laws import Caution, Refusal
 from harness.show.tables.headline import COLUMNS, console_row, lead_cell, short_names, wrapped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.words import metric_words
+from harness.spec import axis_short
 
 LOSS_PLACES = {"smallest": 0, "middle": 1, "largest": -1}
 
 
-def compare_lines(compared: Compared) -> list[str]:
+def compare_lines(compared: ComparedByLaws) -> list[str]:
     """Who is better at equal size, who is cheaper at equal loss, and what to be careful of, in lines for a terminal."""
     names, legend = short_names(*compared.arms)
-    shown = compared.by_size[:COLUMNS]
-    title = f"Whose {compared.found.request.columns.y} is lower, how many times?"
-    lines = wrapped(f"{title} ({100 * compared.found.request.level:.3g} % intervals; ?: undecided)")
-    lines += [*legend, console_row("at equal:", [one.x_name for one in shown])]
-    for place, index in LOSS_PLACES.items():
-        lines.append(console_row(f"{place} size", [lead_cell(_loss_at(one.loss, index), *names) for one in shown]))
-    for one in shown:
+    title = f"Whose {metric_words([compared.metric])} is lower, how many times?"
+    lines = wrapped(f"{title} ({100 * compared.level:.3g} % intervals; ?: undecided)")
+    lines += legend
+    for task in dict.fromkeys(one.task for one in compared.sizes):
+        shown = [one for one in compared.sizes if one.task == task][:COLUMNS]
+        lines += wrapped(f"On {task}:") if task else []
+        lines.append(console_row("at equal:", [axis_short(one.axis) for one in shown]))
+        for place, index in LOSS_PLACES.items():
+            lines.append(console_row(f"{place} size", [lead_cell(_loss_at(one.loss, index), *names) for one in shown]))
+    for one in compared.sizes:
         called = {"first": names[0], "second": names[1]}
         stretches = [f"{called[own.arm]} ahead {_range(own)}" for own in one.crossover.ahead]
-        lines += wrapped(f"By {one.x_name}: {', '.join(stretches) or 'nowhere is one ahead beyond doubt'}.")
-    for verdict in compared.verdicts:
+        lines += wrapped(f"By {_on(one)}: {', '.join(stretches) or 'nowhere is one ahead beyond doubt'}.")
+    for verdict in compared.judged:
         lines += wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.")
     if cautions := list(_said(compared)):
         _, place, reason = cautions[0]
@@ -38,6 +44,11 @@ def compare_lines(compared: Compared) -> list[str]:
         more = f" ({others} more caution{'s' if others > 1 else ''}: --explain)" if others else ""
         lines += wrapped(f"Careful, {place}: {reason.split('. ')[0].removesuffix('.')}.{more}")
     return lines
+
+
+def _on(one: Comparison) -> str:
+    """The axis of a comparison, and its task where there are tasks."""
+    return f"{one.axis} on {one.task}" if one.task else one.axis
 
 
 def _range(stretch: comparison.Ahead) -> str:
@@ -53,23 +64,23 @@ def _loss_at(loss: comparison.LossRatio, index: int) -> Found:
     return Found(estimate, low, high, at=float(loss.sizes[place]))
 
 
-def compare_tables(compared: Compared) -> Iterator[Table]:
+def compare_tables(compared: ComparedByLaws) -> Iterator[Table]:
     """For every column of sizes the cost ratio at the losses that are told; then what else differs between the arms."""
-    for one in compared.by_size:
+    for one in compared.sizes:
         if one.cost.losses is not None:
             yield _cost_table(compared, one)
     yield _rest_table(compared)
 
 
-def compare_sentences(compared: Compared) -> Iterator[str]:
+def compare_sentences(compared: ComparedByLaws) -> Iterator[str]:
     """Crossovers, failures and cautions in words, and the verdict last."""
     first, second = compared.arms
-    for one in compared.by_size:
-        yield f"crossover by {one.x_name}: {crossover_words(one.crossover, first, second)}"
+    for one in compared.sizes:
+        yield f"crossover by {_on(one)}: {crossover_words(one.crossover, first, second)}"
     yield from _failed(compared)
     for code, place, reason in _said(compared):
         yield f"{code}, {place}: {reason}"
-    for verdict in compared.verdicts:
+    for verdict in compared.judged:
         yield f"verdict: {comparison.sentence(verdict)}"
 
 
@@ -107,7 +118,7 @@ def _size(value: float) -> str:
     return number(value, 4)
 
 
-def _cost_table(compared: Compared, one: Comparison) -> Table:
+def _cost_table(compared: ComparedByLaws, one: Comparison) -> Table:
     cost, twin = one.cost, one.twin
     assert cost.losses is not None
     assert cost.estimate is not None
@@ -116,7 +127,6 @@ def _cost_table(compared: Compared, one: Comparison) -> Table:
     assert cost.extrapolated is not None
     assert twin is not None
     first, second = compared.arms
-    request = compared.found.request
     rows = []
     for i, loss in enumerate(cost.losses):
         cheaper = first if cost.low[i] > 1 else second if cost.high[i] < 1 else "not decided"
@@ -124,21 +134,21 @@ def _cost_table(compared: Compared, one: Comparison) -> Table:
         if cost.extrapolated[i]:
             by_law += " (extrapolated)"
         rows.append((number(loss), by_law, estimate(twin.estimate[i], twin.low[i], twin.high[i]), cheaper))
-    law = f"{one.law} law of both, {request.level:.0%} intervals"
-    title = f"{one.x_name} of {second} / {first} at equal {request.columns.y}: {law}"
+    law = f"{one.law} law of both, {compared.level:.0%} intervals"
+    title = f"{_on(one)} of {second} / {first} at equal {compared.metric}: {law}"
     columns = (
-        *number_columns(request.columns.y, f"{second} / {first}", "read without a law"),
+        *number_columns(compared.metric, f"{second} / {first}", "read without a law"),
         *text_columns("cheaper"),
     )
     return table_of(title, columns, rows)
 
 
-def _rest_table(compared: Compared) -> Table:
+def _rest_table(compared: ComparedByLaws) -> Table:
     """A row a comparison, a column a column of sizes."""
     first, second = compared.arms
-    told = [_rest(one, first, second) for one in compared.by_size]
+    told = [_rest(one, first, second) for one in compared.sizes]
     rows = [(name, *(column[name] for column in told)) for name in told[0]]
-    columns = (*text_columns(""), *number_columns(*(f"by {one.x_name}" for one in compared.by_size)))
+    columns = (*text_columns(""), *number_columns(*(f"by {_on(one)}" for one in compared.sizes)))
     return table_of(f"{first} and {second}", columns, rows)
 
 
@@ -174,22 +184,25 @@ def _codes(refusals: tuple[Refusal, ...] | tuple[comparison.Refusal, ...]) -> st
     return ", ".join(refusal.code for refusal in refusals)
 
 
-def _failed(compared: Compared) -> Iterator[str]:
-    one = compared.by_size[0]
-    if any(arm.failed for arm in (one.first, one.second)):
-        told = [f"{arm.failed} of {arm.failed + arm.x.size} runs of {arm.arm}" for arm in (one.first, one.second)]
+def _failed(compared: ComparedByLaws) -> Iterator[str]:
+    one = compared.sizes[0]
+    if any(arm.runs_failed for arm in one.arms):
+        told = [f"{arm.runs_failed} of {len(arm.table)} runs of {arm.series}" for arm in one.arms]
         yield f"failed: {' and '.join(told)}"
 
 
-def _said(compared: Compared) -> Iterator[tuple[str, str, str]]:
+def _said(compared: ComparedByLaws) -> Iterator[tuple[str, str, str]]:
     """(code, what it is about, sentence): each code once for the comparisons, and once for an arm."""
     said = set()
-    for one in compared.by_size:
+    for one in compared.sizes:
         own: tuple[Caution | comparison.Refusal, ...] = (*one.curve.refusals, *one.cautions)
-        told = [(f"by {one.x_name}", caution) for caution in own]
-        for arm in (one.first, one.second):
-            of_arm = (*arm.cautions, *arm.fits[one.law].warnings)
-            told += [(arm.arm, caution) for caution in of_arm if caution.code != "CENSORED"]  # said of both arms above
+        told = [(f"by {_on(one)}", caution) for caution in own]
+        for arm in one.arms:
+            chosen = arm.selection.cautions if arm.selection else ()
+            of_arm = (*arm.cautions, *chosen, *arm.fits[one.law].warnings)
+            told += [
+                (arm.series, caution) for caution in of_arm if caution.code != "CENSORED"
+            ]  # said of both arms above
         for place, caution in told:
             if (caution.code, place) not in said:
                 yield caution.code, place, _named(caution.reason, *compared.arms)
@@ -204,13 +217,14 @@ def _named(reason: str, first: str, second: str) -> str:
 
 
 # -------------------------------------------------------------------------------------------------- of an experiment
-def versus_table(asked: VersusRequest, found: Sequence[Versus]) -> Table:
+def versus_table(found: Headline, asked: VersusRequest) -> Table:
     """A row a task and axis: where it was read, the ratio of losses, who is better, and the budget for equal losses."""
     first, second = asked.first, asked.second
     rows = []
-    for one in found:
+    for one in _largest(found):
         size, ratio = number(one.ratio.at, 4), found_words(one.ratio)
-        rows.append((one.task, one.axis, size, ratio, better(one.ratio, first, second), found_words(one.multiplier)))
+        ahead = better(one.ratio, first, second)
+        rows.append((one.task, one.axis, size, ratio, ahead, found_words(one.multiplier)))
     columns = (
         *text_columns("task", "equal in"),
         *number_columns("budget", f"test loss {second} / {first}"),
@@ -223,19 +237,19 @@ def versus_table(asked: VersusRequest, found: Sequence[Versus]) -> Table:
     return table_of(title, columns, rows)
 
 
-def versus_sentences(asked: VersusRequest, found: Sequence[Versus], absent: Sequence[str]) -> Iterator[str]:
-    """Reasons of refusals, and what is not measured."""
-    yield from _refusals("ratio", found, [one.ratio.refused for one in found])
-    yield from _refusals("multiplier", found, [one.multiplier.refused for one in found])
+def _largest(found: Headline) -> list[Reading]:
+    """The readings at the largest common size, or at the one that was asked for."""
+    return [one for one in found.readings if one.place == found.places[-1]]
+
+
+def versus_sentences(found: Headline, absent: Sequence[str]) -> Iterator[str]:
+    """Reasons of refusals, a line a reason with all tasks and axes that it is of; and what is not measured."""
+    for what in ("ratio", "multiplier"):
+        places: dict[str, list[str]] = {}
+        for one in _largest(found):
+            if reason := getattr(one, what).refused:
+                places.setdefault(reason, []).append(f"{one.task} {one.axis}")
+        for reason, own in places.items():
+            yield f"no {what}, {', '.join(own)}: {reason}"
     if absent:
         yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
-
-
-def _refusals(what: str, found: Sequence[Versus], refused: Sequence[str | None]) -> Iterator[str]:
-    """A line a reason, with all tasks and axes that it is of."""
-    places: dict[str, list[str]] = {}
-    for one, reason in zip(found, refused, strict=True):
-        if reason:
-            places.setdefault(reason, []).append(f"{one.task} {one.axis}")
-    for reason, own in places.items():
-        yield f"no {what}, {', '.join(own)}: {reason}"

@@ -1,68 +1,64 @@
-"""What `harness fit` prints of forms that are not a law of each arm by itself."""
+"""What `harness fit` prints of forms that are not a law of each series by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.base.formats import NONE, estimate, number, p_value
-from harness.comparison.tables.forms import FormAnswer, FormRequest, Result
-from harness.fit import Caution, Estimate, Interval, Refusal
-from harness.fit.frontier import Frontier
-from harness.fit.isoflop import Isoflop
-from harness.fit.shared import SharedFit
-from harness.fit.surface import Surface
-from harness.show.tables.table import Table, TableRow, notes_of, number_columns, table_of, text_columns
+from harness.judging.forms import FormAnswer, Result
+from harness.judging.request import Request
+from harness.laws import Caution, Estimate, Interval
+from harness.laws.frontier import Frontier
+from harness.laws.isoflop import Isoflop
+from harness.laws.shared import SharedFit
+from harness.laws.surface import Surface
+from harness.show.tables.laws import note_sentences
+from harness.show.tables.table import Note, Table, TableRow, notes_of, number_columns, text_columns
 
 
 def form_tables(found: FormAnswer) -> Iterator[Table]:
-    """The numbers of every arm, or the codes of refusals in their place."""
+    """The numbers of every series, or the codes of refusals in their place."""
     request = found.request
-    if shared := [one for one in found.results.values() if isinstance(one, SharedFit)]:
-        yield _shares_table(request, shared)
-        if not shared[0].refusals:
-            yield _shared_table(shared[0])
+    if any(isinstance(one, SharedFit) for one in found.results.values()):
+        yield from _shared_tables(found)
         return
-    y, x = request.columns.y, request.x
+    y, x = _loss(request), request.x[0]
     names: tuple[str, ...]
     match request.form:
         case "and":
-            law = f"{y} = E + A {x}^-alpha + B {request.asked}^-beta"
+            law = f"{y} = E + A {x}^-alpha + B {request.value}^-beta"
             names = ("cells", "alpha", "beta", "E", "A", "B", f"best {x} ~ compute^", "objective")
         case "isoflop":
-            law = f"{x} of the least {y} = c {request.asked}^a"
+            law = f"{x} of the least {y} = c {request.value}^a"
             names = ("budgets", "decades", "a", "c", "scatter / errors")
         case _:
-            law = f"{y} = A {x}^-alpha, above {float(request.asked):.0%} of the runs"
+            law = f"{y} = A {x}^-alpha, above {float(request.value or 0):.0%} of the runs"
             names = ("runs", "sizes", "decades", "alpha", "A", "on / below")
     rows = []
-    for arm, one in found.results.items():
-        known: tuple[Caution | Refusal, ...] = one.refusals or (*found.cautions[arm], *_warnings(one))
+    for series, one in found.results.items():
         cells = [""] * len(names) if one.refusals else _cells(one)
-        rows.append(TableRow((arm, *cells), notes_of(known)))
+        rows.append(TableRow((series, *cells), _notes(found, series, one)))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals, in log space{filters}"
-    yield Table(title, (*text_columns(", ".join(request.columns.by) or "arm"), *number_columns(*names)), tuple(rows))
+    yield Table(title, (*text_columns("series"), *number_columns(*names)), tuple(rows))
     if request.form == "isoflop":
         yield _valleys_table(found)
 
 
-def form_sentences(found: FormAnswer) -> Iterator[str]:
-    """Why there is no number, and what to know: each code once, with the sentence of the first arm that it is about."""
-    said = set()
-    if isinstance(next(iter(found.results.values())), SharedFit):
+def form_sentences(tables: Sequence[Table]) -> Iterator[str]:
+    """Why there is no number, and what to know: each code once, with the sentence of the first series it is about."""
+    if any(column.head == "shared" for table in tables for column in table.columns):
         yield "p: the chance of so much worse a fit than with nothing shared, if what is shared is the same in fact."
-    for arm, cautions in found.cautions.items():
-        for one in cautions:
-            if one.code not in said:
-                yield f"{one.code}, {arm}: {one.reason}"
-            said.add(one.code)
-    for name, result in found.results.items():
-        told_of: tuple[Caution | Refusal, ...] = (*result.refusals, *_warnings(result))
-        for told in told_of:
-            if told.code not in said:
-                yield f"{told.code}, {name}: {told.reason}"
-            said.add(told.code)
-    for arm, failed in found.runs_failed.items():
-        if failed:
-            yield f"failed: {failed} {'run' if failed == 1 else 'runs'} of {arm}"
+    yield from note_sentences(tables)
+
+
+def _notes(found: FormAnswer, series: str, one: Result) -> tuple[Note, ...]:
+    """What to know of a series: why it is refused, what of quoting it, and what of its runs."""
+    return (*notes_of((*one.refusals, *_warnings(one))), *_run_notes(found, series))
+
+
+def _run_notes(found: FormAnswer, series: str) -> tuple[Note, ...]:
+    failed, told = found.runs_failed[series], notes_of(found.cautions[series])
+    lost = f"{failed} run{'' if failed == 1 else 's'} failed"
+    return (*told, Note("FAILED", "", f"{lost}.", lost)) if failed else told
 
 
 def _warnings(one: Result) -> tuple[Caution, ...]:
@@ -89,33 +85,49 @@ def _cells(one: Result) -> list[str]:
 def _valleys_table(found: FormAnswer) -> Table:
     """Every budget's minimum, also of those that are not in the law."""
     rows = []
-    for arm, result in found.results.items():
+    for series, result in found.results.items():
         assert isinstance(result, Isoflop)
         for one in result.valleys:
             tried = f"{number(one.smallest)} to {number(one.largest)}"
             best = (number(one.x_best, 4), number(one.error, 2), number(one.y_best, 4))
             refusals = [one.refusal] if one.refusal else []
-            rows.append(TableRow((arm, number(one.budget, 4), one.runs, tried, *best), notes_of(refusals)))
-    x = found.request.x
-    heads = number_columns(found.request.asked, "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
-    return Table("minima", (*text_columns("arm"), *heads), tuple(rows))
+            rows.append(TableRow((series, number(one.budget, 4), one.runs, tried, *best), notes_of(refusals)))
+    x = found.request.x[0]
+    heads = number_columns(str(found.request.value), "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
+    return Table("minima", (*text_columns("series"), *heads), tuple(rows))
 
 
-def _shares_table(request: FormRequest, fits: list[SharedFit]) -> Table:
-    rows = []
-    for one in sorted(fits, key=lambda one: -one.parameters):
-        cells = (one.share, one.parameters, one.dof, number(one.aicc), p_value(one.p))
-        rows.append(TableRow(cells, notes_of(one.refusals)))
-    title = f"{request.columns.y} = E + A {request.x}^-alpha in {len(fits[0].arms)} arms: what they share"
-    return Table(title, (*text_columns("shared"), *number_columns("parameters", "dof", "AICc", "p")), tuple(rows))
+def _shared_tables(found: FormAnswer) -> Iterator[Table]:
+    """What the series of each task may share, the fewest parameters last; then the laws of what was asked for."""
+    by_task: dict[str, list[tuple[str, SharedFit]]] = {}
+    for name, one in found.results.items():
+        by_task.setdefault(name.removesuffix(one.share), []).append((name, one))
+    for task, fits in by_task.items():
+        rows = []
+        for _, one in sorted(fits, key=lambda fit: -fit[1].parameters):
+            cells = (one.share, one.parameters, one.dof, number(one.aicc), p_value(one.p))
+            rows.append(TableRow(cells, notes_of(one.refusals)))
+        law = f"{task}{_loss(found.request)} = E + A {found.request.x[0]}^-alpha"
+        title = f"{law} in {len(fits[0][1].arms)} series: what they share"
+        heads = number_columns("parameters", "dof", "AICc", "p")
+        yield Table(title, (*text_columns("shared"), *heads), tuple(rows))
+        if not fits[0][1].refusals:
+            yield _shared_table(found, task, fits[0][1])
 
 
-def _shared_table(one: SharedFit) -> Table:
+def _loss(request: Request) -> str:
+    return request.columns.y if request.columns else "test loss"
+
+
+def _shared_table(found: FormAnswer, task: str, one: SharedFit) -> Table:
     numbers = {"α": one.alphas, "E": one.floors, f"needs, for each of {one.arms[0]}": one.multipliers}
-    known = {head: found for head, found in numbers.items() if found}
-    rows = [(arm, *(_estimate(found.get(arm)) for found in known.values())) for arm in one.arms]
-    title = f"shared: {one.share}; {one.level:.0%} intervals"
-    return table_of(title, (*text_columns("arm"), *number_columns(*known)), rows)
+    known = {head: of_arms for head, of_arms in numbers.items() if of_arms}
+    rows = [
+        TableRow((arm, *(_estimate(of_arms.get(arm)) for of_arms in known.values())), _run_notes(found, f"{task}{arm}"))
+        for arm in one.arms
+    ]
+    title = f"{task}shared: {one.share}; {one.level:.0%} intervals"
+    return Table(title, (*text_columns("series"), *number_columns(*known)), tuple(rows))
 
 
 def _estimate(one: Estimate | None) -> str:

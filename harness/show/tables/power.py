@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.base.formats import NONE, number
-from harness.fit.replicates import half_width
 from harness.judging.foreseen import ForeseenNumber, ForeseenRule
 from harness.judging.power import ENOUGH, MOST_REPLICATES, as_said, difference_of, replicates_needed, seen
 from harness.judging.words import limit_words
+from harness.laws.replicates import half_width
 from harness.show.tables.table import Table, TableCell, TableRow, number_columns, text_columns
 
 MOST_LISTED = 3  # tasks in a cell

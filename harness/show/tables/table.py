@@ -18,10 +18,10 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from harness.base.formats import human, number
-from harness.show.codes import CODES, IN_TEXT, linked
+from harness.show.codes import linked
 
 if TYPE_CHECKING:
-    from harness.fit import Caution, Refusal
+    from harness.laws import Caution, Refusal
 
 TextStyle = Literal["", "strong", "dim", "code", "link"]  # a link leads to the section of that name on the same page
 
@@ -152,17 +152,6 @@ def for_terminal(one: Table, width: int) -> rich.table.Table | str:
 
 
 _RICH = {"": "", "strong": "bold", "dim": "dim", "code": "", "link": ""}
-
-
-def code_lines(tables: Iterable[Table]) -> list[str]:
-    """What each code means that a terminal shows in these tables, a line a code."""
-    shown: list[str] = []
-    for row in itertools.chain.from_iterable(table.rows for table in tables):
-        for piece in itertools.chain.from_iterable(map(_pieces, row.cells)):
-            shown.append(_text(piece, number))
-        shown += [note.brief for note in row.notes]
-    codes = dict.fromkeys(IN_TEXT.findall(" ".join(shown)))
-    return [f"{code}: {CODES[code].paragraph}" for code in codes]
 
 
 def _rich_cell(cell: TableCell) -> Text:

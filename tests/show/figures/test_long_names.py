@@ -8,10 +8,11 @@ import pytest
 from made_study import Study, study
 from matplotlib.text import Text
 
+from harness.judging.scaling import chosen_runs
 from harness.judging.versus import RatioLine, Side, VersusRequest
 from harness.show.figures.labels import task_titles
 from harness.show.figures.ranking import ranking_figure
-from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.rules import rules_figure
 from harness.show.figures.samples import samples_figure
 from harness.show.figures.scaling import scaling_figure
@@ -20,6 +21,7 @@ from harness.show.figures.theme import narrow
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.tasks import Samples
 
+AXIS = "params.trainable"
 LONG = [f"a_function_of_{inputs} train_points={points}" for inputs in ("many", "few") for points in (200, 1000)]
 SIDES = ("kan", "mlp")
 
@@ -36,18 +38,21 @@ def alike(tmp_path_factory) -> Study:
 @pytest.mark.nightly
 def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike):
     """On a page and on a phone; also where tasks have one formula."""
-    manifest, table, fits, _ = alike
+    manifest, table, laws, _ = alike
     styles = experiment_styles(manifest)
     titles = task_titles(manifest, table["task"].unique(), TITLE_LETTERS)
     rng = np.random.default_rng(0)
-    asked = VersusRequest(tuple(Side(name, (name,)) for name in SIDES), "params.trainable")
+    asked = VersusRequest(tuple(Side(name, (name,)) for name in SIDES), AXIS)
     x, ratio = np.array([60.0, 500.0]), np.array([2.0, 3.0])
     lines = [RatioLine(task, "params.trainable", x, ratio, ratio / 2, ratio * 2) for task in LONG]
     points = Samples(rng.uniform(size=(9, 1)), rng.uniform(size=(9, 1)))
     figures = {
-        "scaling": (lambda: scaling_figure(manifest, table, fits), 4),
-        "ranking": (lambda: ranking_figure(table, "params.trainable", titles, styles), 4),
-        "residuals": (lambda: experiment_residuals(manifest, table, fits), 8),
+        "scaling": (lambda: scaling_figure(manifest, laws), 4),
+        "ranking": (
+            lambda: ranking_figure(chosen_runs(table, AXIS), AXIS, titles, styles),
+            4,
+        ),
+        "residuals": (lambda: residuals_figure(manifest, laws), 8),
         "versus": (lambda: versus_figure(asked, lines, named_styles(SIDES)), len(LONG)),
         "samples": (lambda: samples_figure(dict.fromkeys(LONG, points)), len(LONG)),
     }

@@ -7,6 +7,8 @@ import itertools
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -17,11 +19,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from harness.fit import predict
-from harness.judging.scaling import HEADLINE_AXES, common_law, laws_of
+from harness.judging.laws import SeriesLaws, drawn_law, fit_table
+from harness.judging.scaling import HEADLINE_AXES, chosen_runs
+from harness.laws import Fit, predict
 from harness.show.figures.labels import set_ticks, tick_values
 from harness.show.figures.ranking import ranking_figure
-from harness.show.figures.residuals import experiment_residuals
+from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import PANEL_HEIGHT, draw_scaling, scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import DPI
@@ -33,6 +36,12 @@ def line(axes: Axes, gid: str):
     """The one line of that gid."""
     (found,) = [line for line in axes.get_lines() if line.get_gid() == gid]
     return found
+
+
+def drawn(laws: Sequence[SeriesLaws], task: str, series: str, axis: str) -> tuple[SeriesLaws, Fit]:
+    """The laws of a series, and the one of them that is drawn."""
+    (one,) = [one for one in laws if (one.task, one.series, one.axis) == (task, series, axis)]
+    return one, one.fits[drawn_law(laws, task, axis)]
 
 
 def gids(axes: Axes) -> set[str]:
@@ -70,7 +79,7 @@ def test_both_files_are_written(held):
     """A PNG and a PDF appear in the folder, and drawing leaves matplotlib's settings as they were."""
     before = dict(matplotlib.rcParams)
 
-    paths = draw_scaling(held.manifest, held.table, held.fits, held.folder)
+    paths = draw_scaling(held.manifest, held.laws, held.folder)
 
     assert [path.name for path in paths] == ["scaling.png", "scaling.pdf"]
     assert all(path.parent == held.folder and path.stat().st_size > 5000 for path in paths)
@@ -86,12 +95,12 @@ def test_every_series_is_drawn_on_every_task_and_axis(made, figure):
             rows = rows[rows["status"] == "done"]
             x, y = line(axes, f"runs:{series}").get_data()
             assert sorted(zip(x, y, strict=True)) == sorted(zip(rows[axis], rows["test_rmse"], strict=True))
-            law = laws_of(made.fits)[(task, series, axis)][common_law(made.fits, task, axis)]
-            np.testing.assert_array_equal(line(axes, f"means:{series}").get_ydata(), law.fit.points.means)
+            law = drawn(made.laws, task, series, axis)[1]
+            np.testing.assert_array_equal(line(axes, f"means:{series}").get_ydata(), law.points.means)
             x = line(axes, f"law:{series}").get_xdata()
-            assert (x[0], x[-1]) == (law.fit.points.sizes[0], law.fit.points.sizes[-1])
+            assert (x[0], x[-1]) == (law.points.sizes[0], law.points.sizes[-1])
             assert f"band:{series}" in gids(axes)
-            assert f"{law.fit.alpha:.2f} [" in label_of(axes, series)
+            assert f"{law.alpha:.2f} [" in label_of(axes, series)
 
 
 def test_sizes_outside_the_window_are_hollow(figure):
@@ -108,17 +117,18 @@ def test_held_out_sizes_are_half_filled_and_the_law_goes_on_to_them(held, held_f
     """They have a mark of their own; a thin line continues the law, with the predicted interval at each of them."""
     for axes, axis in zip(held_figure.axes, HEADLINE_AXES, strict=True):
         for series in ("kan", "mlp"):
-            one = laws_of(held.fits)[("exp2d", series, axis)][common_law(held.fits, "exp2d", axis)]
+            one, law = drawn(held.laws, "exp2d", series, axis)
+            held_out = one.held_out[law.law]
             marks, further = line(axes, f"held_out:{series}"), line(axes, f"extrapolated:{series}").get_xdata()
             assert marks.get_fillstyle() == "bottom"
             assert to_hex(marks.get_markerfacecoloralt()) == "#ffffff"
-            np.testing.assert_array_equal(marks.get_xdata(), one.held_out.measured.sizes)
-            assert (further[0], further[-1]) == pytest.approx((one.fit.points.sizes[-1], marks.get_xdata()[-1]))
-            assert line(axes, f"law:{series}").get_xdata()[-1] == one.fit.points.sizes[-1] < marks.get_xdata()[0]
+            np.testing.assert_array_equal(marks.get_xdata(), held_out.measured.sizes)
+            assert (further[0], further[-1]) == pytest.approx((one.points.sizes[-1], marks.get_xdata()[-1]))
+            assert line(axes, f"law:{series}").get_xdata()[-1] == one.points.sizes[-1] < marks.get_xdata()[0]
             (bars,) = [bar for bar in axes.collections if bar.get_gid() == f"predicted:{series}"]
             ends = np.array([segment[:, 1] for segment in bars.get_segments()])
-            np.testing.assert_array_equal(ends.T, [one.held_out.prediction.low, one.held_out.prediction.high])
-            within = one.held_out.prediction.within.sum()
+            np.testing.assert_array_equal(ends.T, [held_out.prediction.low, held_out.prediction.high])
+            within = held_out.prediction.within.sum()
             assert f"{within} of 2 held-out sizes as predicted" in label_of(axes, series)
 
 
@@ -148,7 +158,7 @@ def test_a_diverged_run_is_in_the_figure(made, figure):
     diverged = made.table[(made.table["status"] == "diverged") & made.table["chosen"]]
     for axes, (task, axis) in zip(figure.axes, itertools.product(TASKS, HEADLINE_AXES), strict=True):
         np.testing.assert_array_equal(line(axes, "failed:mlp").get_xdata(), diverged[diverged["task"] == task][axis])
-        assert "1 run diverged" in label_of(axes, "mlp")
+        assert "1 run failed" in label_of(axes, "mlp")
 
 
 @pytest.mark.parametrize("case", ["figure", "held_figure"])
@@ -167,17 +177,17 @@ def test_many_series_are_readable(tmp_path):
     """Below every panel there is room for what seven laws say."""
     crowd = study(tmp_path, {f"arm{index}": 0.5 + 0.02 * index for index in range(7)})
 
-    assert_readable(scaling_figure(crowd.manifest, crowd.table, crowd.fits))
+    assert_readable(scaling_figure(crowd.manifest, crowd.laws))
 
 
 def test_small_panels_have_one_legend(held, monkeypatch):
     """Where legends with laws would take too much room, the names stand once above all panels."""
     monkeypatch.setattr("harness.show.figures.scaling.ROWS_HEIGHT", 0.1)
 
-    drawn = scaling_figure(held.manifest, held.table, held.fits)
+    shown = scaling_figure(held.manifest, held.laws)
 
-    (legend,) = drawn.legends
-    assert not any(axes.get_legend() for axes in drawn.axes)
+    (legend,) = shown.legends
+    assert not any(axes.get_legend() for axes in shown.axes)
     styles = experiment_styles(held.manifest)
     looks = [(line.get_label(), line.get_color(), line.get_marker()) for line in legend.legend_handles]
     assert looks == [(name, styles[name].colour, styles[name].marker) for name in ("kan", "mlp")]
@@ -187,11 +197,11 @@ def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
     """A row a series, the least loss at its largest size above; marks stand at means, in the colours of families."""
     monkeypatch.setattr("harness.show.figures.scaling.MOST_SERIES", 3)
 
-    drawn = scaling_figure(made.manifest, made.table, made.fits)
+    shown = scaling_figure(made.manifest, made.laws)
 
     styles = experiment_styles(made.manifest)
-    assert len(drawn.axes) == len(TASKS)
-    for axes, task in zip(drawn.axes, TASKS, strict=True):
+    assert len(shown.axes) == len(TASKS)
+    for axes, task in zip(shown.axes, TASKS, strict=True):
         names = [label.get_text() for label in axes.get_yticklabels()]
         runs = made.table[(made.table["task"] == task) & made.table["chosen"] & (made.table["status"] == "done")]
         runs = runs[runs["params.trainable"] == runs.groupby("series")["params.trainable"].transform("max")]
@@ -203,7 +213,7 @@ def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
         marks = {line.get_gid(): line.get_xdata()[-1] for line in axes.lines if str(line.get_gid()).startswith("mean:")}
         for name in names:
             assert marks[f"mean:{name}"] == pytest.approx(means[name])
-    assert "× at the edge: runs that diverged, 2 in all" in drawn.get_supxlabel().replace("\n", " ")
+    assert "× at the edge: runs that failed, 2 in all" in shown.get_supxlabel().replace("\n", " ")
 
 
 def test_names_of_several_arms_leave_panels_their_width(made):
@@ -212,16 +222,17 @@ def test_names_of_several_arms_leave_panels_their_width(made):
     styles = experiment_styles(made.manifest)
     titles = dict.fromkeys(TASKS, "a task")
 
-    short = ranking_figure(table, "params.trainable", titles, styles)
+    short = ranking_figure(chosen_runs(table, "params.trainable"), "params.trainable", titles, styles)
     table["series"] = table["series"].replace("kan", long)
-    drawn = ranking_figure(table, "params.trainable", titles, {**styles, long: styles["kan"]})
+    runs = chosen_runs(table, "params.trainable")
+    shown = ranking_figure(runs, "params.trainable", titles, {**styles, long: styles["kan"]})
 
     assert "several arms" not in short.get_supxlabel()
-    assert "several arms" in drawn.get_supxlabel().replace("\n", " ")
-    names = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
+    assert "several arms" in shown.get_supxlabel().replace("\n", " ")
+    names = [label.get_text() for label in shown.axes[0].get_yticklabels()]
     assert long.removeprefix("the best of ") in names
-    drawn.draw_without_rendering()
-    widths = [axes.get_window_extent().width / drawn.bbox.width for axes in drawn.axes]
+    shown.draw_without_rendering()
+    widths = [axes.get_window_extent().width / shown.bbox.width for axes in shown.axes]
     assert min(widths) > 0.2
 
 
@@ -231,15 +242,15 @@ def test_outliers_are_clipped_marked_and_counted(held):
     (victim,) = table.index[(table["arm"] == "mlp") & table["chosen"]][:1]
     table.loc[victim, ["test_loss", "test_rmse"]] = 1e5
 
-    drawn = scaling_figure(held.manifest, table, held.fits)
+    shown = scaling_figure(held.manifest, fit_table(table, HEADLINE_AXES))
 
     others = table["test_loss"][table["chosen"]].drop(victim)
-    for axes, axis in zip(drawn.axes, HEADLINE_AXES, strict=True):
+    for axes, axis in zip(shown.axes, HEADLINE_AXES, strict=True):
         low, high = axes.get_ylim()
         assert low < others.min() < others.max() < high < 10
         assert line(axes, "beyond:mlp").get_xdata() == pytest.approx([table.loc[victim, axis]], rel=0.05)
         assert "beyond:kan" not in gids(axes)
-    assert "+ at the edge: runs beyond the panel, 1 in all" in drawn.get_supxlabel().replace("\n", " ")
+    assert "+ at the edge: runs beyond the panel, 1 in all" in shown.get_supxlabel().replace("\n", " ")
 
 
 def test_every_run_is_within_panels_that_share_their_losses(held):
@@ -250,13 +261,13 @@ def test_every_run_is_within_panels_that_share_their_losses(held):
     by_cost["test_loss"] *= 5
     table = pd.concat([by_size, by_cost], ignore_index=True)
 
-    drawn = scaling_figure(held.manifest, table, held.fits)
+    shown = scaling_figure(held.manifest, fit_table(table, HEADLINE_AXES))
 
-    for axes in drawn.axes:
+    for axes in shown.axes:
         low, high = axes.get_ylim()
         assert low < by_size["test_loss"][by_size["chosen"]].min()
         assert by_cost["test_loss"][by_cost["chosen"]].max() < high
-    assert "at the edge" not in drawn.get_supxlabel()
+    assert "at the edge" not in shown.get_supxlabel()
 
 
 def test_no_figure_is_too_tall(made, monkeypatch):
@@ -265,13 +276,16 @@ def test_no_figure_is_too_tall(made, monkeypatch):
         tasks = {f"task {index}": index for index in range(count)}
         monkeypatch.setattr("harness.show.figures.scaling.MOST_SERIES", most)
         formulas = dict.fromkeys(tasks, made.manifest.formulas["exp2d"])
-        one = made.table[made.table["task"] == "exp2d"]
-        table = pd.concat([one.assign(task=task) for task in tasks], ignore_index=True)
-        fits = [fit._replace(task=task) for fit in made.fits if fit.task == "exp2d" for task in tasks]
-        drawn = scaling_figure(made.manifest.model_copy(update={"formulas": formulas}), table, fits)
-        drawn.draw_without_rendering()
-        assert drawn.get_figheight() * DPI <= 1600
-        for axes in drawn.axes:
+        laws = [
+            replace(one, task=task, table=one.table.assign(task=task))
+            for one in made.laws
+            if one.task == "exp2d"
+            for task in tasks
+        ]
+        shown = scaling_figure(made.manifest.model_copy(update={"formulas": formulas}), laws)
+        shown.draw_without_rendering()
+        assert shown.get_figheight() * DPI <= 1600
+        for axes in shown.axes:
             if axes.get_visible():
                 assert axes.get_window_extent().height > 0.6 * DPI
 
@@ -282,7 +296,7 @@ def test_a_users_target_is_titled_with_its_docstring(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     mine = study(tmp_path, {"kan": 1.0}, "[{target: 'mine_for_plot:f', inputs: 1}]", budgets=(30, 120, 500, 2000))
 
-    title = scaling_figure(mine.manifest, mine.table, mine.fits).axes[0].get_title(loc="left")
+    title = scaling_figure(mine.manifest, mine.laws).axes[0].get_title(loc="left")
 
     assert title == "mine_for_plot:f:  costs $5 + $x_1$"
 
@@ -330,10 +344,9 @@ def test_fonts_stay_readable_in_print(figure):
 
 def test_residuals_of_an_experiment_lie_about_its_laws(made):
     """Two panels a series that has a law, whose means are ln(size mean / law), against the size and the law's value."""
-    figure = experiment_residuals(made.manifest, made.table, made.fits)
+    figure = residuals_figure(made.manifest, made.laws)
 
-    where = ("exp2d", "mlp", "params.trainable", "floor")
-    (fit,) = [one.fit for one in made.fits if (one.task, one.series, one.axis, one.fit.law) == where]
+    _, fit = drawn(made.laws, "exp2d", "mlp", "params.trainable")
     lines = [line for axes in figure.axes for line in axes.lines if line.get_gid() == "means:exp2d:mlp"]
     assert len(lines) == 2
     for line in lines:

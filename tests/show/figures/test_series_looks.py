@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
-from harness.comparison.tables.fits import Request, answer
-from harness.comparison.tables.read import Columns
 from harness.families import FAMILIES
-from harness.show.figures.fits import laws_figure, residuals_of
-from harness.show.figures.residuals import experiment_residuals
+from harness.judging.request import Request
+from harness.record.elsewhere import Columns
+from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import INK, LINES, MARKS, SPARE, experiment_styles, family_styles, named_styles
+from harness.study.tables import fits_answer, of_file
 
 
 def colours(figure) -> dict[str, set[str]]:
@@ -52,8 +52,8 @@ def test_families_and_spare_colours_all_differ():
 def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
     """Of its family, in scaling and residuals; what a figure leaves out, as a refused law, changes no other series."""
     styles = experiment_styles(made.manifest)
-    scaling = colours(scaling_figure(made.manifest, made.table, made.fits))
-    residuals = colours(experiment_residuals(made.manifest, made.table, made.fits))
+    scaling = colours(scaling_figure(made.manifest, made.laws))
+    residuals = colours(residuals_figure(made.manifest, made.laws))
 
     assert residuals.keys() == {"kan", "mlp", "turned"} < scaling.keys()
     for figure in (scaling, residuals):
@@ -67,9 +67,10 @@ def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after
     rows = [f"{name},{size},{names.index(name) + 1 / size}" for name, size in points]
     table = tmp_path / "runs.csv"
     table.write_text("\n".join(["arm,n,loss", *rows]))
-    found = answer(Request(table, ("n",), Columns("loss", by=("arm",)), laws=("floor",)))
+    request = Request(table, ("n",), Columns("loss", by=("arm",)), laws=("floor",))
+    laws = fits_answer(request, of_file(request, request.columns)).laws
 
-    for figure in (laws_figure(found), residuals_of(found)):
+    for figure in (scaling_figure(None, laws), residuals_figure(None, laws)):
         drawn = colours(figure)
         assert drawn["KAN"] == {FAMILIES["kan"].colour.lower()}
         assert drawn["mlp_3"] == {FAMILIES["mlp"].colour.lower()}

@@ -32,7 +32,7 @@ def _dots(count: int = 300):
 @pytest.fixture(scope="module")
 def drawn(made) -> str:
     """Two figures of one page."""
-    scaling = inline_svg(partial(scaling_figure, made.manifest, made.table, made.fits), "scaling", "Losses & sizes")
+    scaling = inline_svg(partial(scaling_figure, made.manifest, made.laws), "scaling", "Losses & sizes")
     dots = inline_svg(partial(_dots), "dots", "Dots")
     assert scaling is not None
     assert dots is not None

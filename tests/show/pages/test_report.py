@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 from made_study import CLAIM, QUESTION, Study
 
-from harness.judging.checks import Check, check_table
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
+from harness.judging.laws import check
 from harness.judging.scaling import HEADLINE_AXES
 from harness.record import read_planned
 from harness.show.codes import CODES
 from harness.show.pages.report import write_report
-from harness.show.tables.checks import checks_table
-from harness.show.tables.laws import held_out_table
+from harness.show.tables.laws import checks_table, held_out_table
 from harness.show.words import exponent_words
 
 VOID = {"meta", "img", "br"}
@@ -46,23 +45,23 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def _report(made: Study, checks: list[Check]) -> Path:
+def _report(made: Study) -> Path:
     records = read_planned(made.manifest, made.folder.parent / "runs")
     verdicts = judge_all(made.manifest, made.table)
     found = main_headline(made.manifest, made.table)
-    return write_report(made.manifest, records, made.table, made.fits, checks, found, verdicts, made.folder)
+    return write_report(made.manifest, records, made.table, made.laws, found, verdicts, made.folder)
 
 
 @pytest.fixture(scope="module")
-def checks(made) -> list[Check]:
-    return check_table(made.table, HEADLINE_AXES)
+def checked(made) -> Study:
+    return made._replace(laws=check(made.laws, HEADLINE_AXES))
 
 
 @pytest.fixture(scope="module")
-def written(made, checks) -> str:
+def written(made, checked) -> str:
     """The report of `made`, which has replaced an earlier plan."""
     earlier = made.manifest.model_copy(update={"earlier_plans": ("manifest.1.json (replaced; differed in seeds)",)})
-    path = _report(made._replace(manifest=earlier), checks)
+    path = _report(checked._replace(manifest=earlier))
     assert path == made.folder / "report.html"
     return path.read_text(encoding="utf-8")
 
@@ -70,7 +69,7 @@ def written(made, checks) -> str:
 @pytest.fixture(scope="module")
 def held_text(held) -> str:
     """The report of `held`."""
-    return html.unescape(_report(held, check_table(held.table, HEADLINE_AXES)).read_text(encoding="utf-8"))
+    return html.unescape(_report(held._replace(laws=check(held.laws, HEADLINE_AXES))).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +122,10 @@ def test_every_infeasible_reason_is_told(made, text):
 
 def test_exponents_are_those_of_the_fits(made, written, text):
     """Every headline exponent with its interval is there, and every refusal and warning in words, its code linked."""
-    for one in made.fits:
-        assert exponent_words(one.fit) in text
+    for one, fit in [(laws, fit) for laws in made.laws for fit in laws.fits.values()]:
+        assert exponent_words(fit) in text
         if one.axis in HEADLINE_AXES:
-            for said in (*one.fit.refusals, *one.fit.warnings):
+            for said in (*fit.refusals, *fit.warnings):
                 assert f'href="#{said.code}">{said.code}</a>' in written
                 assert said.reason in text
 
@@ -161,18 +160,18 @@ def test_each_code_has_its_words_on_the_page(written):
 
 def test_the_law_without_the_window_stands_below(made, text):
     """A window that leaves runs out has both exponents in the page, and the sizes that are left."""
-    leaves_out = [one for one in made.fits if one.without_window]
+    leaves_out = [one for one in made.laws if one.without_window]
 
     assert leaves_out
-    assert text.count("without the window") >= len(leaves_out) / 2
-    assert all(exponent_words(one.without_window) in text for one in leaves_out)
+    assert text.count("without the window") >= len(leaves_out)
+    assert all(exponent_words(fit) in text for one in leaves_out for fit in one.without_window.values())
     assert "drawn hollow: 6; laws are fitted from" in text
 
 
 def test_a_window_that_the_data_cut_is_warned_of(made, text):
     """The rule is stated with the plan, the exponent that hangs on it is warned of in words."""
-    shown_fits = [one for one in made.fits if one.axis in HEADLINE_AXES]
-    reasons = [said.reason for one in shown_fits for said in one.fit.warnings if said.code == "WINDOW"]
+    shown = [fit for one in made.laws if one.axis in HEADLINE_AXES for fit in one.fits.values()]
+    reasons = [said.reason for fit in shown for said in fit.warnings if said.code == "WINDOW"]
 
     assert reasons
     assert all(reason in text for reason in reasons)
@@ -181,7 +180,7 @@ def test_a_window_that_the_data_cut_is_warned_of(made, text):
 
 def test_held_out_sizes_are_predicted_beside_what_came(held, held_text):
     """Each held-out size has its prediction, interval and outcome; the law's error stands beside the last value's."""
-    rows = held_out_table(held.fits, HEADLINE_AXES).rows
+    rows = held_out_table([one for one in held.laws if one.axis in HEADLINE_AXES]).rows
     assert [row.goes_on for row in rows] == [False, True, True] * 4
     for row in rows:
         assert all(f">{cell}</td>" in held_text for cell in row.cells[4:])
@@ -200,10 +199,13 @@ def test_runs_tasks_and_provenance_are_told(text):
     assert "12 s of the clock and 12 s of the processor in 1 pack" in text
 
 
-def test_every_series_says_which_law_to_quote_and_how_far_to_trust_it(checks, text):
+def test_every_series_says_which_law_to_quote_and_how_far_to_trust_it(checked, text):
     """The chosen law, the misses of larger sizes beside the last value's, and each caution's sentence."""
-    assert len(checks) == 16
-    for check, row in zip(checks, checks_table(checks).rows, strict=True):
+    laws = [one for one in checked.laws if one.checks or one.selection]
+    assert len(laws) == 16
+    for one, row in zip(laws, checks_table(laws).rows, strict=True):
         assert all(cell in text for cell in row.cells[4:])
-        assert [note.sentence for note in row.notes] == [caution.reason for caution in check.cautions]
+        other = one.checks.cross_check.caution if one.checks else None
+        cautions = [*one.selection.cautions, *([other] if other else [])]
+        assert [note.sentence for note in row.notes] == [caution.reason for caution in cautions]
         assert all(note.sentence in text for note in row.notes)

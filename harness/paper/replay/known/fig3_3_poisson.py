@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from harness.base.formats import human
-from harness.judging.scaling import SeriesFit, size_axes
+from harness.judging.laws import SeriesLaws
+from harness.judging.scaling import size_axes
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.curves import COUNTS, beside, chosen_networks, exponents
@@ -196,7 +197,7 @@ def _depth_findings(points: pd.DataFrame) -> Iterator[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------- tables
-def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesFit]) -> Iterator[Table]:
+def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> Iterator[Table]:
     """Of every published KAN curve, beside a series of ours; laws are of the error in L2 alone."""
     columns = (
         *text_columns("norm", "network", "ours"),

@@ -1,1 +1,0 @@
-"""Anybody's table of runs: read, fitted and compared."""

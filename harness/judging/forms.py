@@ -1,0 +1,95 @@
+"""Other forms than a law of each series of a table of runs: two sizes at once, isoFLOP, frontiers, shared laws."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+import pandas as pd
+
+from harness.base.errors import HarnessError
+from harness.judging.laws import runs_in
+from harness.judging.request import Form, Request, Source
+from harness.judging.scaling import with_parts
+from harness.laws import Caution, fit_shared, fit_surface
+from harness.laws.frontier import Frontier, frontier
+from harness.laws.isoflop import Isoflop, isoflop
+from harness.laws.shared import SHARES, SharedFit
+from harness.laws.surface import Surface
+
+Result = Surface | Isoflop | Frontier | SharedFit
+Found = TypeVar("Found")
+OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
+
+
+@dataclass(frozen=True)
+class FormAnswer(Generic[Found]):
+    """Another form than a law of each series, fitted to a table of runs.
+
+    `--out FOLDER` writes the same into `fits.json`. A series of an experiment is called `TASK: SERIES`.
+    """
+
+    request: Annotated[Request, "what was asked"]
+    source: Annotated[Source, "where the runs are from"]
+    results: Annotated[
+        Mapping[str, Found], "by series; of shared laws by what is shared, the one that was asked for first"
+    ]
+    cautions: Annotated[dict[str, tuple[Caution, ...]], "by series"]
+    runs_failed: Annotated[dict[str, int], "by series"]
+
+
+def form_answer(
+    request: Request,
+    source: Source,
+    runs: Mapping[str, pd.DataFrame],
+    cautions: Mapping[tuple[str, str], tuple[Caution, ...]],
+) -> FormAnswer[Any]:
+    """Fit a form to tables of runs by axis: those of `--x`, and of OF_TWO those of the other column, row by row."""
+    of_x = with_parts(runs[request.x[0]])
+    series = {_name(place): own for place, own in of_x.groupby(["task", "series"], sort=False)}
+    known = {name: cautions.get((request.x[0], str(own["series"].iloc[0])), ()) for name, own in series.items()}
+    form, asked = request.form, str(request.value)
+    match form:
+        case "and" | "isoflop":
+            other = runs[asked]["size"]
+            results: Any = {name: _of_two(request, form, own, other[own.index]) for name, own in series.items()}
+            # A size is there again at every other one, by design.
+            known = {name: tuple(one for one in own if one.code != "REPEATS") for name, own in known.items()}
+        case "frontier":
+            results = {
+                name: frontier(*runs_in(own, "fitted"), float(asked), request.level) for name, own in series.items()
+            }
+        case _:
+            results = _shared(request, asked, of_x)
+    failed = {name: int((own["status"] != "done").sum()) for name, own in series.items()}
+    return FormAnswer(request, source, results, known, failed)
+
+
+def _name(place: Any) -> str:
+    """What a series is called: of an experiment with its task."""
+    task, series = map(str, place)
+    return f"{task}: {series}" if task else series
+
+
+def _of_two(request: Request, form: Form, own: pd.DataFrame, other: pd.Series) -> Surface | Isoflop:
+    done = own["status"] == "done"
+    x, y, second = (values[done].to_numpy(float) for values in (own["size"], own["test_loss"], other))
+    if form == "isoflop":
+        return isoflop(second, x, y, request.level)
+    return fit_surface(x, second, y, request.level, request.objective)
+
+
+def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:
+    """By what the series of a task share, of several tasks by `TASK: WHAT`."""
+    found = {}
+    for task in runs["task"].unique():
+        of_task = runs[runs["task"] == task]
+        points = {str(name): runs_in(own, "fitted") for name, own in of_task.groupby("series", sort=False)}
+        if len(points) < 2:
+            raise HarnessError(
+                f"--share {asked}: {f'{task} has one series' if task else 'the table has one arm'}, and nothing to "
+                "share it with; name the column that tells architectures apart with --by"
+            )
+        x, y = ({name: values[place] for name, values in points.items()} for place in (0, 1))
+        for share in dict.fromkeys((*[one for one in SHARES if one == asked], *SHARES)):
+            found[_name((task, share))] = fit_shared(x, y, share, request.level)
+    return found

@@ -1,0 +1,87 @@
+"""What is asked of a table of runs, and where the runs are from: the same of an experiment and of anybody's file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from harness import __version__
+from harness.base.errors import HarnessError, did_you_mean
+from harness.judging.laws import AUTO, ORDER, Fitting, SeriesLaws
+from harness.record.elsewhere import Columns
+
+
+@dataclass(frozen=True)
+class SizeRange:
+    """The sizes that laws are fitted to, both ends included, up to the least mean loss if asked."""
+
+    low: Annotated[float | None, "`--min-x`"] = None
+    high: Annotated[float | None, "`--max-x`"] = None
+    until: Annotated[Literal["minimum"] | None, "`--until`"] = None
+
+
+WHOLE = SizeRange()
+Form = Literal["and", "isoflop", "frontier", "share"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to fit: a table, the columns that hold sizes, what the others mean, and how to fit."""
+
+    file: Annotated[Path, "the table, the experiment file or its results folder"]
+    x: Annotated[tuple[str, ...], "`--x`"]
+    columns: Annotated[Columns | None, "which columns say what; null of an experiment, whose columns are known"] = None
+    where: Annotated[tuple[str, ...], "`--where`"] = ()
+    laws: Annotated[tuple[str, ...], "`--law`: `auto`, or the laws to show side by side"] = (AUTO,)
+    level: Annotated[float, "of intervals"] = 0.95
+    window: Annotated[SizeRange, "the sizes that laws are fitted to"] = WHOLE
+    hold_out: Annotated[int, "`--hold-out`: how many of the largest sizes are set aside"] = 0
+    objective: Annotated[str, "`--objective`"] = "auto"
+    arms: Annotated[tuple[str, ...], "those wanted; all where empty"] = ()
+    form: Annotated[Form | None, "the option of another form than a law of each series, such as `isoflop`"] = None
+    value: Annotated[str | None, "of that option: a column of sizes or budgets, a quantile, or what series share"] = (
+        None
+    )
+
+    @property
+    def how(self) -> Fitting:
+        """As laws are fitted."""
+        return Fitting(self.laws, self.level, self.objective)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where runs are from."""
+
+    hash: Annotated[str, "of an experiment's plan; of a file its SHA-256"]
+    statuses: Annotated[dict[str, int], "runs by how they ended, in the words of the file"]
+    seconds_on: Annotated[str | None, "the machine that seconds are from; null if they are not measured"] = None
+    harness: Annotated[str, "its version"] = __version__
+
+
+@dataclass(frozen=True)
+class FitsAnswer:
+    """The laws of a table of runs. [fitting.md](fitting.md) explains the numbers.
+
+    Of an experiment `results/NAME/fits.json` has the same. `--out FOLDER` writes the same into `fits.json`.
+    """
+
+    request: Annotated[Request | None, "what was asked; null of an experiment's own axes, window and laws"]
+    source: Annotated[Source, "where the runs are from"]
+    laws: Annotated[list[SeriesLaws], "one a task, series and axis"]
+
+
+def check_request(request: Request) -> None:
+    """Raises HarnessError for laws that are not known, and for ends of a window that leave nothing or fit no unit."""
+    asked, window = request.laws, request.window
+    for name in asked:
+        if name not in (*ORDER, AUTO):
+            raise HarnessError(f"--law {name!r} is not known; {did_you_mean(name, (*ORDER, AUTO))}")
+    if AUTO in asked and len(asked) > 1:
+        raise HarnessError(f"--law auto chooses between laws by itself; leave out --law {asked[asked[0] == AUTO]}")
+    low, high = window.low, window.high
+    if len(request.x) > 1 and (low, high) != (None, None):
+        raise HarnessError(
+            f"--min-x and --max-x are in the unit of one size; fit {' and '.join(request.x)} one at a time"
+        )
+    if low is not None and high is not None and low >= high:
+        raise HarnessError(f"--min-x {low:g} is not below --max-x {high:g}; leave sizes between them")

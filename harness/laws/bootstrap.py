@@ -1,0 +1,181 @@
+"""Cross-checks of the profile: many refits at once on resampled data, and the sandwich."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as t_distribution
+
+from harness.base.errors import HarnessError
+from harness.laws.law import Logs
+from harness.laws.points import runs
+from harness.laws.profile import FAR, NO_FLOOR, Region, log_floor
+from harness.laws.result import Caution, Fit, Interval
+from harness.laws.solve import Problem, descend, huber, residuals_of
+
+Resampling = Literal["pairs", "stratified"]
+REPLICATES = 1000
+STARTS = 3  # of the law's own, beside the solution
+REFIT_TOLERANCE, REFIT_STEPS = 1e-10, 100
+SANDWICH_POINTS = 50
+WIDTHS_DIFFER = 1.5
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Refits of resampled data: exponents and floors [replicates]; `dropped` had too few sizes for the law."""
+
+    kind: Resampling
+    alphas: np.ndarray
+    floors: np.ndarray | None
+    alpha_interval: Interval
+    floor_interval: Interval | None
+    dropped: int
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """Other intervals of the exponent beside the profile's; percentile bootstraps cover 86 to 94 % at harness sizes."""
+
+    pairs: Annotated[Interval, "by a bootstrap over sizes"]
+    stratified: Annotated[Interval | None, "by a bootstrap within sizes"]
+    sandwich: Annotated[Interval | None, "by the sandwich estimator"]
+    caution: Annotated[Caution | None, "if they differ from the law's interval"]
+
+
+def cross_check(x: ArrayLike, y: ArrayLike, fit: Fit, replicates: int = REPLICATES, seed: int = 0) -> CrossCheck:
+    """Bootstraps over sizes and within sizes, and from 50 points on the sandwich; x and y are the fitted runs.
+
+    A caution says where the sandwich (with fewer points the bootstrap over sizes) and the profile differ in width by
+    more than half.
+    """
+    pairs = bootstrap(x, y, fit, "pairs", replicates, seed).alpha_interval
+    # Means of resampled runs are not the locations that outliers left.
+    repeated = bool(np.all(fit.points.distinct > 1)) and not fit.points.outliers.size
+    stratified = bootstrap(x, y, fit, "stratified", replicates, seed).alpha_interval if repeated else None
+    robust = sandwich(fit) if fit.points.sizes.size >= SANDWICH_POINTS else None
+    name, other = ("sandwich", robust) if robust else ("bootstrap over sizes", pairs)
+    return CrossCheck(pairs, stratified, robust, _caution(name, other, fit.alpha_interval))
+
+
+def bootstrap(
+    x: ArrayLike, y: ArrayLike, fit: Fit, kind: Resampling, replicates: int = REPLICATES, seed: int = 0
+) -> Bootstrap:
+    """Refits of the fitted law on resampled sizes (`pairs`) or on runs resampled within sizes (`stratified`).
+
+    Percentile intervals at the fit's level. All replicates are refitted at once. Raises HarnessError for a refused fit.
+    """
+    if fit.region is None:
+        raise HarnessError(f"the {fit.law} law was refused, so there is nothing to resample.")
+    rng = np.random.default_rng(seed)
+    known, points = fit.region, fit.points
+    logs = known.problem.logs
+    n = points.sizes.size
+    v = np.broadcast_to(logs.v, (replicates, logs.v.size))
+    scale = np.broadcast_to(logs.scale, v.shape)
+    enough = np.ones(replicates, dtype=bool)
+    if kind == "pairs":
+        drawn = rng.multinomial(n, np.full(n, 1 / n), size=replicates)
+        enough = (drawn > 0).sum(axis=1) >= known.problem.law.parameters
+        scale = (logs.scale * np.sqrt(drawn[:, _clusters(known.problem)]))[enough]
+        v = v[enough]
+    else:
+        means = known.problem.clusters is None
+        v = _resampled(*runs(x, y), points.sizes, means, replicates, rng) - logs.log_y_average
+    p, _ = refit(known, v, scale)
+    law = known.problem.law
+    alphas = law.alpha(p[:, law.exponent])
+    floors = np.exp(log_floor(known.problem)(p)[0] + logs.log_y_average) if law.floor else None
+    return Bootstrap(
+        kind=kind,
+        alphas=alphas,
+        floors=floors,
+        alpha_interval=_percentiles(alphas, fit.level),
+        floor_interval=_percentiles(floors, fit.level) if floors is not None else None,
+        dropped=int(np.sum(~enough)),
+    )
+
+
+def refit(known: Region, v: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best law for each of B data sets v [B, n] at the sizes of the region, with square roots of weights `scale`.
+
+    Returns p [B, P] and objectives [B]. Searched from the region's solution and the law's nearest starts: for
+    bootstraps and simulations, whose data lie near those of the region.
+    """
+    problem = known.problem
+    law, logs = problem.law, problem.logs
+    starts = _nearest_starts(problem, known.solution.p)
+    many = Logs(logs.u, v[:, None], scale[:, None], logs.log_x_first, logs.log_y_average, logs.roundoff)
+    p = np.broadcast_to(starts, (len(v), *starts.shape))
+    longest = np.array(law.longest_step)
+    residuals = residuals_of(law.curve, many)
+    p, objective = descend(residuals, p, longest, logs.roundoff, problem.delta, REFIT_TOLERANCE, REFIT_STEPS)
+    best = objective.argmin(axis=1)
+    each = np.arange(len(v))
+    return p[each, best], objective[each, best]
+
+
+def sandwich(fit: Fit) -> Interval:
+    """The exponent's interval from residuals as they are: HC3 of MacKinnon & White (1985), t with the fit's dof."""
+    if fit.region is None:
+        raise HarnessError(f"the {fit.law} law was refused, so it has no exponent.")
+    known = fit.region
+    problem, p = known.problem, known.solution.p
+    r, jacobian = residuals_of(problem.law.curve, problem.logs)(np.maximum(p, -FAR))
+    kept = huber(r, problem.delta)[1]
+    bread = np.linalg.pinv((jacobian * kept[:, None]).T @ jacobian, hermitian=True)
+    leverage = np.einsum("ni,ij,nj->n", jacobian, bread, jacobian) * kept
+    pull = kept * r / np.maximum(1 - leverage, 1e-3)
+    clusters = _clusters(problem)
+    scores = np.stack([np.bincount(clusters, column * pull) for column in jacobian.T], axis=1)
+    covariance = bread @ scores.T @ scores @ bread
+    index = problem.law.exponent
+    half = t_distribution.isf((1 - fit.level) / 2, problem.dof) * np.sqrt(covariance[index, index])
+    low, high = problem.law.alpha(p[index] + np.array([-half, half]))
+    return Interval(float(low), float(high), fit.level)
+
+
+def _clusters(problem: Problem) -> np.ndarray:
+    """The size that each point belongs to."""
+    return np.arange(problem.logs.v.size) if problem.clusters is None else problem.clusters
+
+
+def _resampled(
+    x: np.ndarray, y: np.ndarray, sizes: np.ndarray, means: bool, replicates: int, rng: np.random.Generator
+) -> np.ndarray:
+    """ln y of as many runs as there are, drawn anew within every size, or their `means` [replicates, runs or sizes]."""
+    columns = []
+    for size in sizes:
+        rows = np.sort(np.log(y[x == size]))
+        drawn = rows[rng.integers(rows.size, size=(replicates, rows.size))]
+        columns.append(drawn.mean(axis=1, keepdims=True) if means else drawn)
+    return np.concatenate(columns, axis=1)
+
+
+def _nearest_starts(problem: Problem, p: np.ndarray) -> np.ndarray:
+    """The solution, and the law's starts with the least objectives."""
+    starts = problem.law.starts(problem.logs)
+    r, _ = residuals_of(problem.law.curve, problem.logs)(starts)
+    order = np.argsort(huber(r, problem.delta)[0].sum(axis=-1))[:STARTS]
+    return np.vstack([np.maximum(p, -NO_FLOOR), starts[order]])
+
+
+def _percentiles(values: np.ndarray, level: float) -> Interval:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), level)
+
+
+def _caution(name: str, other: Interval, profile: Interval | None) -> Caution | None:
+    if profile is None or profile.low_open or profile.high_open:
+        return None
+    ratio = (other.high - other.low) / max(profile.high - profile.low, np.finfo(float).tiny)
+    if 1 / WIDTHS_DIFFER <= ratio <= WIDTHS_DIFFER:
+        return None
+    return Caution(
+        "INTERVALS_DIFFER",
+        f"the {name} gives the exponent {other.low:.3g} to {other.high:.3g}, {ratio:.2g} times as wide as the profile: "
+        "few sizes carry the exponent, or the noise is not what the profile takes it for.",
+    )

@@ -1,0 +1,208 @@
+"""What a paper should say about its scaling law, filled in as far as the fit and its data know it.
+
+The sections and questions follow the checklist of "(Mis)Fitting: A Survey of Scaling Laws" (Li, Kudugunta & Zettlemoyer
+2025, arXiv 2502.18969, appendix), in our words and without those that only a language model raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from harness.base.formats import estimate, interval, number
+from harness.laws.bootstrap import CrossCheck
+from harness.laws.diagnose import Diagnostics
+from harness.laws.law import LAWS
+from harness.laws.result import Fit
+from harness.laws.select import Selection
+
+Section = Literal["Hypothesis", "Training setup", "Data collection", "Fitting algorithm"]
+
+NOT_KNOWN = "not known from the data: say it"
+FORMS = {
+    "pure": "y = A x^-alpha",
+    "floor": "y = E + A x^-alpha",
+    "shifted": "y = A (x + x0)^-alpha",
+    "broken": "y = E + B x^-c0 (1 + (x / d)^(1/f))^(-c1 f), with alpha = c0 + c1 at large x",
+}
+PARAMETERS = {"pure": "A, alpha", "floor": "E, A, alpha", "shifted": "A, alpha, x0", "broken": "E, B, c0, c1, d, f"}
+PRINCIPLES = {
+    "pure": "empirical: a straight line in ln-ln, without a least loss (Kaplan et al. 2020)",
+    "floor": "a least loss and one source of reducible loss (Hestness et al. 2017)",
+    "shifted": "a power of a size that x counts up to a constant",
+    "broken": "empirical: two power laws that pass into each other (Caballero et al. 2022)",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question of the checklist and its answer; not `filled` where only the author can say."""
+
+    section: Section
+    question: str
+    answer: str
+    filled: bool
+
+
+def checklist(
+    fit: Fit,
+    diagnostics: Diagnostics | None = None,
+    selection: Selection | None = None,
+    cross_check: CrossCheck | None = None,
+    x_name: str | None = None,
+    y_name: str | None = None,
+    source: str | None = None,
+) -> tuple[Item, ...]:
+    """The checklist of a fit, also of a refused one; each of the other arguments fills in what it knows.
+
+    `x_name` and `y_name` are the columns of size and loss, `source` says where the runs are from (a file, a hash).
+    """
+    x = f"{x_name} (how it is counted: say it)" if x_name else None
+    relation = f"{y_name or 'loss'} as a function of {x_name or 'size'}" if x_name or y_name else None
+    asked: tuple[tuple[Section, str, str | None], ...] = (
+        ("Hypothesis", "What is the form of the law?", FORMS[fit.law]),
+        ("Hypothesis", "Which variables does it relate?", relation),
+        ("Hypothesis", "Which parameters are fitted?", PARAMETERS[fit.law]),
+        ("Hypothesis", "On what principle does the form rest?", PRINCIPLES[fit.law]),
+        ("Hypothesis", "Which other forms were tried?", _tried(selection)),
+        ("Training setup", "How many models were trained, at which sizes?", _models(fit)),
+        ("Training setup", "On which data, how much of it, and was any of it repeated?", None),
+        ("Training setup", "How are model size, data and compute counted?", x),
+        ("Training setup", "How were hyperparameters chosen, and do they change with scale?", None),
+        ("Training setup", "What else is decided (depth against width), and does it change with scale?", None),
+        ("Training setup", "Is the code of the training open?", None),
+        ("Data collection", "Where are the runs?", source),
+        ("Data collection", "Are they final models or checkpoints of one run, and were these averaged?", None),
+        (
+            "Data collection",
+            "What is measured, on which data, and is it smoothed?",
+            y_name and f"{y_name}; {NOT_KNOWN}",
+        ),
+        ("Fitting algorithm", "Which objective is minimised?", _objective(fit)),
+        ("Fitting algorithm", "By which algorithm, with which settings?", _algorithm(diagnostics)),
+        ("Fitting algorithm", "How is it started?", _starts(fit)),
+        ("Fitting algorithm", "Are all points fitted, or were some dropped or downweighted?", _points(fit)),
+        ("Fitting algorithm", "How certain are the parameters?", _certainty(fit, cross_check)),
+        ("Fitting algorithm", "How well does the law fit?", _goodness(fit)),
+        ("Fitting algorithm", "How does the result hang on single points and on the loss?", _sensitivity(diagnostics)),
+        (
+            "Fitting algorithm",
+            "Does the law extrapolate to sizes that were not fitted?",
+            _extrapolation(fit, selection),
+        ),
+    )
+    return tuple(
+        Item(section, question, answer or NOT_KNOWN, answer is not None and NOT_KNOWN not in answer)
+        for section, question, answer in asked
+    )
+
+
+def to_markdown(items: Sequence[Item]) -> str:
+    """The checklist as Markdown: a heading a section, a task a question, ticked where it is answered."""
+    lines: list[str] = []
+    section = None
+    for item in items:
+        if item.section != section:
+            section = item.section
+            lines += ["", f"### {section}", ""]
+        lines.append(f"- [{'x' if item.filled else ' '}] {item.question} {item.answer}")
+    return "\n".join(lines[1:]) + "\n"
+
+
+# ------------------------------------------------------------------------------------------------------------- answers
+def _tried(selection: Selection | None) -> str | None:
+    if selection is None:
+        return None
+    told = [
+        f"{law} ({'refused, ' + fit.refusals[0].code if fit.refusals else f'alpha {fit.alpha:.4g}'})"
+        for law, fit in selection.fits.items()
+    ]
+    chosen = f"chosen: {selection.chosen}" if selection.chosen else "none stands"
+    return f"{', '.join(told)}; {chosen}, by AICc, the test of a floor, and held-out sizes"
+
+
+def _models(fit: Fit) -> str:
+    points = fit.points
+    if not points.sizes.size:
+        return "none"
+    return (
+        f"{int(points.counts.sum())} runs at {np.unique(points.sizes).size} sizes from {points.sizes[0]:.4g} to "
+        f"{points.sizes[-1]:.4g} ({fit.decades:.2g} decades)"
+    )
+
+
+def _objective(fit: Fit) -> str:
+    if fit.objective is None:
+        return "none: the law was refused"
+    rows = "single runs" if fit.objective.startswith("huber_log") else "the means of ln loss at each size"
+    return f"{fit.objective} of ln loss, over {rows}"
+
+
+def _algorithm(diagnostics: Diagnostics | None) -> str:
+    rest = f"; cosine of the gradient at the end {diagnostics.gradient:.1g}" if diagnostics else ""
+    return f"Levenberg-Marquardt with analytic derivatives, in ln x and ln loss, to rounding{rest}"
+
+
+def _starts(fit: Fit) -> str:
+    grid = f"from a grid of starts made from the data, for {LAWS[fit.law].parameters} parameters"
+    if fit.region is None:
+        return grid
+    solution = fit.region.solution
+    return f"{grid}: {solution.agreeing} of {solution.starts} starts reach the same optimum"
+
+
+def _points(fit: Fit) -> str:
+    far = fit.points.outliers
+    dropped = "all that were given" if not far.size else f"all, {far.size} far runs downweighted (Huber's location)"
+    equal = bool(np.all(fit.points.weights == fit.points.weights[:1]))
+    return f"{dropped}; sizes weigh {'alike' if equal else 'by the noise between their seeds'}"
+
+
+def _certainty(fit: Fit, cross_check: CrossCheck | None) -> str | None:
+    if fit.refusals:
+        return "no exponent: " + " ".join(map(str, fit.refusals))
+    if fit.alpha_interval is None:
+        return None
+    four_digits = partial(number, digits=4)
+    told = [f"alpha {estimate(fit.alpha, fit.alpha_interval.low, fit.alpha_interval.high, four_digits)}"]
+    if fit.floor_interval:
+        told.append(f"floor {estimate(fit.floor, fit.floor_interval.low, fit.floor_interval.high, four_digits)}")
+    found = f"{'; '.join(told)} (profile likelihood, {fit.level:.0%}, {fit.dof} degrees of freedom)"
+    if cross_check:
+        found += f"; bootstrap over sizes {interval(cross_check.pairs.low, cross_check.pairs.high, four_digits)}"
+    return found
+
+
+def _goodness(fit: Fit) -> str | None:
+    if fit.sigma is None or fit.misfit is None:
+        return None
+    lack = fit.misfit.lack_of_fit_p
+    told = "lack of fit cannot be tested without repeated seeds" if lack is None else f"lack of fit p = {lack:.2g}"
+    return f"standard deviation of ln(mean / law) {fit.sigma:.3g}; {told}; runs test p = {fit.misfit.runs_p:.2g}"
+
+
+def _sensitivity(diagnostics: Diagnostics | None) -> str | None:
+    if diagnostics is None:
+        return None
+    told = []
+    known = diagnostics.drop_one[np.isfinite(diagnostics.drop_one)]
+    if known.size:
+        told.append(f"alpha without one size {known.min():.4g} to {known.max():.4g}")
+    told += [
+        f"by Huber's loss at {name} {alpha:.4g}" for name, alpha in diagnostics.deltas.items() if name != "squares"
+    ]
+    return "; ".join(told)
+
+
+def _extrapolation(fit: Fit, selection: Selection | None) -> str | None:
+    score = selection.extrapolation.get(fit.law) if selection else None
+    if selection is None or score is None or selection.last_value is None:
+        return None
+    return (
+        f"root mean square of ln(predicted / measured) {score.rmsle:.3g} over {score.predictions} predictions of "
+        f"larger sizes; the last value {selection.last_value.rmsle:.3g}"
+    )

@@ -1,0 +1,387 @@
+"""Fit a law to runs, and read a fitted law: the numbers, the curve, the band."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammaln, logsumexp
+from scipy.stats import f as f_distribution
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.laws.law import BROKEN, LAWS, Law, to_logs
+from harness.laws.objective import Objective, optimum, read_objective, with_weights
+from harness.laws.points import (
+    NORMAL_MAD,
+    Points,
+    new_noise_variances,
+    noise_variances,
+    noise_weights,
+    positive,
+    runs,
+    seed_variances,
+    size_means,
+)
+from harness.laws.profile import (
+    Region,
+    coordinate,
+    coordinate_interval,
+    exponent_interval,
+    floor_interval,
+    log_floor,
+    new_point_ends,
+    prediction,
+    prediction_ends,
+    profile_deviance,
+    region,
+)
+from harness.laws.refusal import (
+    LOCAL_DECADES,
+    MISFIT_P,
+    RANGE_SLACK,
+    data_cautions,
+    data_refusals,
+    interval_cautions,
+    misfit_cautions,
+    runaway,
+    stuck,
+)
+from harness.laws.replicates import half_width, on_lines
+from harness.laws.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal
+from harness.laws.solve import Problem, Solution
+
+WARN_DECADES, MOST_DECADES = 0.5, 1.0  # that a law may be asked beyond its sizes
+MOST_DECADES_BROKEN = 0.25
+
+
+def fit_law(
+    x: ArrayLike,
+    y: ArrayLike,
+    law: LawName,
+    level: float = 0.95,
+    objective: str = "auto",
+    intervals: bool = True,
+) -> Fit:
+    """Fit a law in log space to the mean of ln y at each size; x and y have one entry per run.
+
+    Sizes are weighted by the noise between their seeds, as a line in ln x, unless size means scatter about the law by
+    more than that noise explains: then all sizes weigh alike. Runs far from the others of their size are told of, and
+    kept from moving its mean. `objective`: `least_squares`; `huber`, with a delta of
+    1.345 robust standard deviations of the residuals; `auto`, least squares and Huber's where residuals are heavy-
+    tailed; or `huber_log(delta=...)`, summed over single runs, which reproduces published fits.
+
+    `intervals=False` leaves the intervals out, which are most of the time: for scores and simulations.
+    A fit that the data do not support is returned with its refusals and without numbers. Raises HarnessError on rows
+    that are not finite and positive, and on an unknown law or objective.
+    """
+    if law not in LAWS:
+        raise HarnessError(f"law={law!r} is not known; {did_you_mean(law, LAWS)}.")
+    if not 0 < level < 1:
+        raise HarnessError(f"level={level} must be between 0 and 1.")
+    wanted = read_objective(objective)
+    points = size_means(x, y, robust=wanted.kind in ("auto", "huber"))
+    refusals = data_refusals(points, LAWS[law])
+    if refusals:
+        return _refused(law, points, level, refusals)
+    if wanted.kind == "huber_log":
+        known, words, misfit = _published(*runs(x, y), points, LAWS[law], level, wanted)
+    else:
+        points, known, words, misfit = _settled(points, LAWS[law], level, wanted)
+    refusal = runaway(known.problem, known.solution) or stuck(known.solution)
+    if refusal:
+        return _refused(law, points, level, (refusal,))
+    return _fit(law, points, level, known, words, misfit, intervals)
+
+
+def predict(fit: Fit, x: ArrayLike, far: bool = False) -> np.ndarray:
+    """The law's y at every x.
+
+    Raises HarnessError for a refused fit, beyond the sizes of a local slope, and more than a decade (broken law: a
+    quarter) beyond the sizes unless `far`.
+    """
+    _check_asked(fit, x, far)
+    return extended(fit, x)
+
+
+def extended(fit: Fit, x: ArrayLike) -> np.ndarray:
+    """The law's y at every x, however far: for scoring extrapolation, not for claiming it."""
+    if fit.lines is not None:
+        return np.exp(on_lines(fit.lines, positive("x", x)).mean(axis=0))
+    known = _known(fit)
+    u = np.log(positive("x", x)) - known.problem.logs.log_x_first
+    return np.exp(known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average)
+
+
+def band(fit: Fit, x: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The profile-likelihood interval of the law's y at every x, pointwise, at the fit's level: (low, high).
+
+    Of a law of replicates it is Student's interval of their lines. It bounds the mean curve, not a new run. Below the
+    smallest size the high end of a floor law may be inf. Raises as `predict`.
+    """
+    if fit.lines is not None:
+        _check_asked(fit, x, far)
+        values = on_lines(fit.lines, positive("x", x))
+        mean, half = values.mean(axis=0), half_width(values.std(axis=0, ddof=1), len(values), fit.level)
+        return np.exp(mean - half), np.exp(mean + half)
+    known, u = _asked(fit, x, far)
+    low, high = prediction_ends(known, u)
+    return _losses(known, low), _losses(known, high)
+
+
+def prediction_interval(
+    fit: Fit, x: ArrayLike, runs: ArrayLike | None = None, far: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """The profile interval, pointwise, for the mean ln y of `runs` new runs at every x: (low, high) of exp of it.
+
+    The law's own uncertainty and the scatter of a new size; `runs` is by default the median number of runs at the
+    fitted sizes, and does not matter where sizes weigh alike. Raises as `predict`.
+    """
+    known, u = _asked(fit, x, far)
+    points = fit.points
+    scale = np.ones(u.size)
+    if not np.all(points.weights == points.weights[0]):
+        at_sizes = noise_variances(points, points.sizes)
+        there = new_noise_variances(points, np.exp(u + known.problem.logs.log_x_first))
+        assert at_sizes is not None
+        assert there is not None
+        unit = np.mean(points.distinct / at_sizes)
+        runs = np.median(points.distinct) if runs is None else np.asarray(runs, float)
+        scale = np.sqrt(runs / there / unit)
+    low, high = new_point_ends(known, u, scale)
+    return _losses(known, low), _losses(known, high)
+
+
+def deviance(fit: Fit, x: ArrayLike, y: ArrayLike, far: bool = False) -> np.ndarray:
+    """What the data say against the curve passing through each point (x, y): 0 on it, F(1, dof) distributed at the
+    truth.
+
+    It is the rise of the least objective over laws through that point, in units of its variance; x and y broadcast
+    against each other. Raises as `predict`.
+    """
+    x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+    known, u = _asked(fit, x.ravel(), far)
+    value = np.log(positive("y", y.ravel())) - known.problem.logs.log_y_average
+    return profile_deviance(known, prediction(known.problem, u), value).reshape(x.shape)
+
+
+def exponent_deviance(fit: Fit, alpha: ArrayLike) -> np.ndarray:
+    """What the data say against each exponent: 0 at the fitted one, F(1, dof) distributed at the truth."""
+    known, alpha = _known(fit), np.asarray(alpha, float)
+    law = known.problem.law
+    if law.log_exponent and not np.all(alpha > 0):
+        raise HarnessError(f"alpha={alpha.min():g}: exponents of the {fit.law} law are above 0.")
+    value = np.log(alpha) if law.log_exponent else alpha
+    return profile_deviance(known, coordinate(law.exponent), value.ravel()).reshape(alpha.shape)
+
+
+def extrapolation_caution(fit: Fit, x: ArrayLike) -> Caution | None:
+    """What to know of predictions more than half a decade beyond the sizes."""
+    away = _decades_away(fit, np.asarray(x, float)).max(initial=0.0)
+    if away <= WARN_DECADES:
+        return None
+    return Caution("EXTRAPOLATED", f"asked {away:.2g} decades beyond the sizes: the law may end before.")
+
+
+def _losses(known: Region, v: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.exp(v + known.problem.logs.log_y_average)
+
+
+def _known(fit: Fit) -> Region:
+    if fit.region is None:
+        reasons = " ".join(map(str, fit.refusals))
+        raise HarnessError(f"the {fit.law} law was refused, so there is no curve. {reasons}")
+    return fit.region
+
+
+def _decades_away(fit: Fit, x: np.ndarray) -> np.ndarray:
+    first, last = np.log10(fit.points.sizes[[0, -1]])
+    return np.maximum(np.maximum(first - np.log10(x), np.log10(x) - last), 0.0)
+
+
+def _asked(fit: Fit, x: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
+    """The region of a fit, and u at every x that it may be asked at."""
+    known = _known(fit)
+    _check_asked(fit, x, far)
+    return known, np.log(positive("x", x)) - known.problem.logs.log_x_first
+
+
+def _check_asked(fit: Fit, x: ArrayLike, far: bool) -> None:
+    """A HarnessError where a law is asked too far from its sizes, or was refused."""
+    if fit.lines is None:
+        _known(fit)
+    x = positive("x", x)
+    is_broken = fit.law == "broken"
+    most = MOST_DECADES_BROKEN if is_broken else MOST_DECADES
+    if not is_broken and fit.decades < LOCAL_DECADES - RANGE_SLACK:
+        most, far = 0.0, False
+    outside = _decades_away(fit, x) > most + RANGE_SLACK
+    if outside.any() and not far:
+        first, last = fit.points.sizes[[0, -1]]
+        why = f"and more than {most:g} decades beyond. Ask nearer, add larger sizes, or insist with far=True"
+        if not most:
+            why = f"whose {fit.decades:.2g} decades show only a local slope. Ask within the sizes, or add range"
+        raise HarnessError(f"x = {x[outside][0]:.6g} is outside the sizes {first:.6g} to {last:.6g}, {why}.")
+
+
+# ---------------------------------------------------------------------------------------------------------- estimation
+def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple[Points, Region, str, Misfit]:
+    """The best law with the weights that the noise gives, or with equal ones where it does not explain the scatter."""
+    weights = noise_weights(points)
+    logs = to_logs(points.sizes, points.means, weights)
+    problem, edges, solution, words = optimum(Problem(law, logs), wanted)
+    misfit = _misfit(points, problem, solution)
+    if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < MISFIT_P and not np.all(weights == 1):
+        weights = np.ones_like(weights)
+        problem, edges, solution, words = optimum(Problem(law, with_weights(logs, weights)), wanted)
+    return replace(points, weights=weights), region(problem, edges, solution, level), words, misfit
+
+
+def _published(
+    x: np.ndarray, y: np.ndarray, points: Points, law: Law, level: float, wanted: Objective
+) -> tuple[Region, str, Misfit]:
+    """The best law under a loss that is summed over single runs, whose sizes remain the units of replication."""
+    order = np.lexsort((y, x))
+    logs = to_logs(x[order], y[order], np.ones(x.size))
+    problem = Problem(law, logs, clusters=np.searchsorted(points.sizes, x[order]))
+    problem, edges, solution, words = optimum(problem, wanted)
+    return region(problem, edges, solution, level), words, _misfit(points, problem, solution)
+
+
+def _misfit(points: Points, problem: Problem, solution: Solution) -> Misfit:
+    """Lack of fit against the noise between seeds, and too few runs of equal sign."""
+    r = size_residuals(points, problem, solution.p)
+    variances, seeds = seed_variances(points)
+    p = None
+    if variances is not None:
+        q = float(np.sum(points.distinct * r**2 / variances))
+        p = float(f_distribution.sf(q / problem.dof, problem.dof, seeds))
+    return Misfit(p, _runs_p(r, problem.logs.roundoff))
+
+
+def size_residuals(points: Points, problem: Problem, p: np.ndarray) -> np.ndarray:
+    """ln(mean / law) of every size."""
+    logs = problem.logs
+    law = problem.law.curve(p, np.log(points.sizes) - logs.log_x_first)[0] + logs.log_y_average
+    return np.log(points.means) - law
+
+
+def _runs_p(r: np.ndarray, roundoff: float) -> float:
+    """The chance of so few runs of equal sign among as many positive and negative residuals in random order."""
+    signs = r[np.abs(r) > np.sqrt(roundoff)] > 0
+    positives, negatives = int(signs.sum()), int((~signs).sum())
+    if min(positives, negatives) < 2:
+        return 1.0
+    runs_seen = np.arange(2, 2 + int(np.sum(signs[1:] != signs[:-1])))
+    half, rest = runs_seen // 2, runs_seen - runs_seen // 2
+    # Wald & Wolfowitz 1940: positives and negatives are each cut into half of the runs. The numbers of ways are beyond
+    # a float at a thousand sizes, so their logarithms are taken.
+    ways = np.logaddexp(
+        _log_ways(positives, half) + _log_ways(negatives, rest), _log_ways(positives, rest) + _log_ways(negatives, half)
+    )
+    return min(1.0, float(np.exp(logsumexp(ways) - _log_choose(positives + negatives, positives))))
+
+
+def _log_ways(number: int, parts: np.ndarray) -> np.ndarray:
+    """ln of the ways to cut `number` residuals in a row into each of `parts`; -inf where there are not so many."""
+    return _log_choose(number - 1, parts - 1)
+
+
+def _log_choose(number: int, chosen: np.ndarray | int) -> np.ndarray:
+    return np.asarray(gammaln(number + 1) - gammaln(chosen + 1) - gammaln(number - chosen + 1))
+
+
+def _refused(law: LawName, points: Points, level: float, refusals: tuple[Refusal, ...]) -> Fit:
+    dof = points.sizes.size - LAWS[law].parameters
+    return Fit(law, points, level, points.decades, dof, refusals)
+
+
+def _fit(law: LawName, points: Points, level: float, known: Region, words: str, misfit: Misfit, intervals: bool) -> Fit:
+    problem, p = known.problem, known.solution.p
+    logs = problem.logs
+    alpha = float(problem.law.alpha(p[problem.law.exponent]))
+    far_level, far_alpha = _asymptote(problem, p)
+    log_amplitude = float(far_level + logs.log_y_average + far_alpha * logs.log_x_first)
+    alpha_interval = Interval(*exponent_interval(known), level) if intervals else None
+    floor_limits = _floor_limits(known, level) if intervals and problem.law.floor else None
+    with np.errstate(over="ignore"):
+        amplitude = float(np.exp(log_amplitude))
+    cautions = data_cautions(points, problem.law, problem.dof) + misfit_cautions(misfit)
+    if alpha_interval:
+        cautions += interval_cautions(points, alpha_interval, floor_limits)
+    return Fit(
+        law=law,
+        points=points,
+        level=level,
+        decades=points.decades,
+        dof=problem.dof,
+        warnings=cautions,
+        alpha=alpha,
+        alpha_interval=alpha_interval,
+        amplitude=amplitude,
+        log_amplitude=log_amplitude,
+        floor=_floor(known) if problem.law.floor else None,
+        floor_interval=floor_limits,
+        more=_more(known, level) if intervals else None,
+        sigma=_sigma(points, known),
+        aicc=_aicc(known, points),
+        objective=words,
+        misfit=misfit,
+        region=known,
+    )
+
+
+def _asymptote(problem: Problem, p: np.ndarray) -> tuple[float, float]:
+    """Level and exponent of the reducible loss at the largest sizes, as a line in ln x through x = x_first."""
+    if problem.law is not BROKEN:
+        return float(p[0]), float(problem.law.alpha(p[problem.law.exponent]))
+    _, alpha, before, place = p[:4]
+    return float(p[0] + (alpha - before) * place), float(alpha)
+
+
+def _floor(known: Region) -> float:
+    return float(np.exp(log_floor(known.problem)(known.solution.p)[0] + known.problem.logs.log_y_average))
+
+
+def _floor_limits(known: Region, level: float) -> Interval:
+    unit = math.exp(known.problem.logs.log_y_average)
+    low, high = floor_interval(known)
+    return Interval(low * unit, high * unit, level)
+
+
+def _more(known: Region, level: float) -> dict[str, Estimate] | None:
+    """The other parameters of the shifted and the broken law, in the units of the data."""
+    problem = known.problem
+    names = {"log_shift": "shift", "first_alpha": "first_alpha", "log_break": "break_at", "log_width": "width"}
+    found = {}
+    for index, name in enumerate(problem.law.names):
+        if name not in names:
+            continue
+        ends = np.array([known.solution.p[index], *coordinate_interval(known, index)])
+        if name in ("log_shift", "log_break"):
+            ends = ends + problem.logs.log_x_first
+        value, low, high = np.exp(ends) if name != "first_alpha" else ends
+        found[names[name]] = Estimate(float(value), Interval(float(low), float(high), level))
+    return found or None
+
+
+def _sigma(points: Points, known: Region) -> float:
+    """The standard deviation of ln(mean / law); of Huber's losses from the median, which outliers do not move."""
+    problem = known.problem
+    if problem.delta is None:
+        return float(np.sqrt(known.variance))
+    r = np.sqrt(points.weights) * size_residuals(points, problem, known.solution.p)
+    return float(NORMAL_MAD * np.median(np.abs(r)) * np.sqrt(r.size / problem.dof))
+
+
+def _aicc(known: Region, points: Points) -> float | None:
+    """Corrected Akaike criterion (Hurvich & Tsai 1989) of ln means, up to a constant; sigma counts as a parameter."""
+    n = points.sizes.size
+    counted = known.problem.law.parameters + 1
+    if n - counted < 2 or known.problem.delta is not None:  # Huber's loss is not minus a normal's log-likelihood
+        return None
+    objective = max(known.solution.objective, known.problem.logs.roundoff)
+    minus_two_ln = n * math.log(objective / n) - float(np.sum(np.log(points.weights)))
+    return minus_two_ln + 2 * counted + 2 * counted * (counted + 1) / (n - counted - 1)

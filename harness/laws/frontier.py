@@ -1,0 +1,235 @@
+"""The lower frontier of runs: a power law through a declared quantile of the loss, and the best run of each bin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import linprog
+from scipy.stats import t as t_distribution
+
+from harness.base.errors import HarnessError
+from harness.laws.points import positive
+from harness.laws.refusal import local_cautions, range_refusals
+from harness.laws.result import Caution, Interval, Refusal
+
+MIN_SIZES = 4  # as for the pure law: 2 parameters, and 2 sizes to spare
+MIN_EXPECTED = 5  # runs that a quantile leaves on its thinner side
+# Where a quantile of the runs is a whole number, many lines are equally good, and rounding would choose among them.
+# This much less of the quantile, far above the programme's tolerance of 1e-7, always chooses the lowest.
+TIE_BREAK = 1e-5
+ON_LINE = 1e-9  # of the range of ln y: the rounding of the linear programme
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """The law y = amplitude · x^-alpha that a share `quantile` of the runs lies on or below, in ln y given ln x.
+
+    If `refusals` has any there is no law, and every number after `decades` is null.
+    """
+
+    quantile: Annotated[float, "the share of runs on or below the law"]
+    runs: Annotated[int, "that were fitted"]
+    sizes: Annotated[int, "that were fitted"]
+    level: Annotated[float, "of the interval"]
+    decades: Annotated[float, "powers of ten that sizes span"]
+    alpha: Annotated[float | None, "the exponent"] = None
+    alpha_interval: Annotated[Interval | None, "of the exponent"] = None
+    amplitude: Annotated[float | None, "y at x = 1; null where it is beyond what a float holds"] = None
+    log_amplitude: Annotated[float | None, "natural logarithm of the amplitude"] = None
+    pinball: Annotated[float | None, "mean pinball loss of ln y, in which the law is the best one"] = None
+    on: Annotated[int | None, "runs on the law"] = None
+    below: Annotated[int | None, "runs below it"] = None
+    refusals: Annotated[tuple[Refusal, ...], "why there is no law"] = ()
+    warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
+
+
+@dataclass(frozen=True)
+class Best:
+    """The lowest loss in each bin of ln x, with the number of runs that it is the lowest of; every array is [bins].
+
+    `edges` [bins + 1] bound the bins, each with its lower edge, the last with both. A bin without runs has a count of 0
+    and nan for its best run's x and y.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    warnings: tuple[Caution, ...] = ()
+
+
+def frontier(
+    x: ArrayLike, y: ArrayLike, quantile: float, level: float = 0.95, seed: int = 0, replicates: int = 500
+) -> Frontier:
+    """Quantile regression of ln y on ln x (Koenker & Bassett 1978), exact by linear programming; one entry per run.
+
+    Unlike the best run of a size, a quantile means the same whatever the number of runs. Every run counts once, so
+    sizes with more runs weigh more. The interval is Student's t with sizes - 2 degrees of freedom times the standard
+    deviation of alpha over a bootstrap, from `seed`, that draws whole sizes: what the runs of a size have in common is
+    not noise between runs. In simulations of 5 to 20 sizes it held the truth in 95 to 99 % of fits at a nominal 95,
+    percentiles of the same bootstrap in 87 to 94 %. A law that the data do not support is returned with its refusals
+    and without numbers. Raises HarnessError on rows that are not finite and positive.
+    """
+    if not 0 < quantile < 1:
+        raise HarnessError(f"quantile={quantile} must be between 0 and 1; .1 is a lower frontier, .5 the median.")
+    if not 0 < level < 1:
+        raise HarnessError(f"level={level} must be between 0 and 1.")
+    if replicates < 100:
+        raise HarnessError(f"replicates={replicates} is too few for the ends of an interval; give at least 100.")
+    x, y = _pairs(x, y)
+    sizes = np.unique(x)
+    decades = math.log10(sizes[-1] / sizes[0]) if sizes.size else 0.0
+    found = Frontier(quantile, x.size, sizes.size, level, decades)
+    refusals = _refusals(found, sizes)
+    if refusals:
+        return replace(found, refusals=refusals)
+    return _law(found, np.log(x), np.log(y), np.random.default_rng(seed), replicates)
+
+
+def best_per_bin(x: ArrayLike, y: ArrayLike, bins: int) -> Best:
+    """The best run in each of `bins` bins equal in ln x, from the smallest to the largest x; one entry per run.
+
+    The best of more runs is lower by chance alone: with k falling from 10 to 1 over 3 decades, a power law through the
+    best runs is too shallow by about .2 standard deviations of ln y. A caution says where k differs. Raises
+    HarnessError on rows that are not finite and positive.
+    """
+    x, y = _pairs(x, y)
+    if not x.size or bins < 1:
+        raise HarnessError(f"bins={bins} of {x.size} runs: give at least one bin, and one run.")
+    edges = np.geomspace(x.min(), x.max(), bins + 1)
+    places = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, bins - 1)
+    counts = np.bincount(places, minlength=bins)
+    best_x, best_y = np.full(bins, np.nan), np.full(bins, np.nan)
+    for place in np.flatnonzero(counts):
+        rows = np.flatnonzero(places == place)
+        best = rows[np.argmin(y[rows])]
+        best_x[place], best_y[place] = x[best], y[best]
+    return Best(edges, counts, best_x, best_y, _uneven(counts[counts > 0]))
+
+
+def _pairs(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    x, y = positive("x", x), positive("y", y)
+    if x.size != y.size:
+        raise HarnessError(f"x has {x.size} rows and y has {y.size}; give one of each per run.")
+    return x, y
+
+
+def _line(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray, quantile: float) -> tuple[float, float]:
+    """Slope and level at 0 of the line of least pinball loss; a run counts `weights` times.
+
+    It is the dual programme, whose variables are one a run and whose two constraints have the line as multipliers.
+    """
+    design = np.column_stack([log_x, np.ones_like(log_x)])
+    solved = linprog(
+        -log_y,
+        A_eq=design.T,
+        b_eq=(1 - quantile * (1 - TIE_BREAK)) * design.T @ weights,
+        bounds=[(0.0, float(weight)) for weight in weights],
+        method="highs-ds",
+    )
+    slope, level = -solved.eqlin.marginals
+    return float(slope), float(level)
+
+
+def _law(found: Frontier, log_x: np.ndarray, log_y: np.ndarray, rng: np.random.Generator, replicates: int) -> Frontier:
+    # Both on about [-1, 1], so that the tolerances of the programme are relative.
+    middle_x, half_x = _middle_and_half(log_x)
+    middle_y, half_y = _middle_and_half(log_y)
+    unit_x, unit_y = (log_x - middle_x) / half_x, (log_y - middle_y) / half_y
+    slope, level = _line(unit_x, unit_y, np.ones(found.runs), found.quantile)
+    residuals = unit_y - slope * unit_x - level
+    on = np.abs(residuals) <= ON_LINE
+    slopes = [
+        _line(unit_x[drawn > 0], unit_y[drawn > 0], drawn[drawn > 0], found.quantile)[0]
+        for drawn in _drawn_sizes(log_x, rng, replicates)
+    ]
+    to_alpha = -half_y / half_x
+    alpha = to_alpha * slope
+    error = abs(to_alpha) * float(np.std(slopes, ddof=1))
+    half = float(t_distribution.isf((1 - found.level) / 2, found.sizes - 2)) * error
+    interval = Interval(alpha - half, alpha + half, found.level)
+    below = int(np.sum(~on & (residuals < 0)))
+    log_amplitude = middle_y + half_y * level + alpha * middle_x
+    with np.errstate(over="ignore"):
+        amplitude = float(np.exp(log_amplitude))
+    return replace(
+        found,
+        alpha=alpha,
+        alpha_interval=interval,
+        amplitude=amplitude,
+        log_amplitude=log_amplitude,
+        pinball=half_y * float(np.mean(np.maximum(found.quantile * residuals, (found.quantile - 1) * residuals))),
+        on=int(np.sum(on)),
+        below=below,
+        warnings=_cautions(found, interval),
+    )
+
+
+def _middle_and_half(values: np.ndarray) -> tuple[float, float]:
+    """The middle of the range of values, and half of its length, or 1 where that is 0."""
+    low, high = float(values.min()), float(values.max())
+    return (low + high) / 2, (high - low) / 2 or 1.0
+
+
+def _drawn_sizes(log_x: np.ndarray, rng: np.random.Generator, replicates: int) -> Iterator[np.ndarray]:
+    """How often each run counts in each resample: sizes drawn with replacement, at least two of them distinct."""
+    sizes, size_of_run = np.unique(log_x, return_inverse=True)
+    for _ in range(replicates):
+        counts = np.bincount(rng.integers(sizes.size, size=sizes.size), minlength=sizes.size)
+        while np.count_nonzero(counts) < 2:
+            counts = np.bincount(rng.integers(sizes.size, size=sizes.size), minlength=sizes.size)
+        yield counts[size_of_run].astype(float)
+
+
+def _refusals(found: Frontier, sizes: np.ndarray) -> tuple[Refusal, ...]:
+    refusals = []
+    if found.sizes < MIN_SIZES:
+        refusals.append(
+            Refusal(
+                "TOO_FEW",
+                f"{found.sizes} distinct sizes for 2 parameters; at least {MIN_SIZES} are needed. Add sizes (more runs "
+                "at the same sizes do not count).",
+            )
+        )
+    if sizes.size:
+        refusals += range_refusals("sizes", found.decades, (sizes[0], sizes[-1]), "sizes")
+    return tuple(refusals)
+
+
+def _cautions(found: Frontier, alpha: Interval) -> tuple[Caution, ...]:
+    cautions = [*local_cautions("sizes", found.decades)]
+    if alpha.low <= 0:
+        cautions.append(
+            Caution(
+                "EXPONENT_OPEN",
+                f"the exponent's interval, {alpha.low:.3g} to {alpha.high:.3g}, reaches 0 or below: the data show no "
+                "power law. Add sizes and range.",
+            )
+        )
+    expected = min(found.quantile, 1 - found.quantile) * found.runs
+    if expected < MIN_EXPECTED:
+        cautions.append(
+            Caution(
+                "THIN_QUANTILE",
+                f"{found.runs} runs leave {expected:.3g} of them beyond the quantile {found.quantile:g}, fewer than "
+                f"{MIN_EXPECTED}: the line hangs on single runs. Add runs, or ask for a quantile nearer to .5.",
+            )
+        )
+    return tuple(cautions)
+
+
+def _uneven(counts: np.ndarray) -> tuple[Caution, ...]:
+    if counts.min() == counts.max():
+        return ()
+    return (
+        Caution(
+            "K_MISMATCH",
+            f"the best run is the best of {counts.min()} in one bin and of {counts.max()} in another: more runs look "
+            "better by chance alone. Take as many runs from every bin, or fit a quantile.",
+        ),
+    )

@@ -1,0 +1,244 @@
+"""When a fit is refused, and what to know about one that is not."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as t_distribution
+
+from harness.base.formats import interval
+from harness.laws.law import BROKEN, Law
+from harness.laws.points import MAX_ROWS_NAMED, Points
+from harness.laws.result import Caution, Interval, Misfit, Refusal
+from harness.laws.solve import Problem, Solution
+
+SPARE_SIZES = 2  # sizes beyond the number of parameters
+LARGEST_LOG = np.log(np.finfo(float).max)  # of a float
+MIN_DECADES = 0.5
+LOCAL_DECADES = 1.0
+RANGE_SLACK = 1e-9  # rounding of a range that is exactly at a limit
+SIGMAS = 3.0
+SINGLE_SEED_RISE = 2.0
+FLOOR_SHARE = 0.9
+GRADIENT = 1e-5  # cosine between the residuals and a column of the Jacobian
+FAR_SHIFT = 1e3  # times the largest size: there the shifted law is an exponential
+MISFIT_P, RUNS_P = 0.05, 0.01
+
+
+def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
+    """What the points alone forbid: too few sizes, too short a range, losses that rise with size."""
+    few = _too_few(points, law)
+    if not points.sizes.size:
+        return (few,) if few else ()
+    rises = None if law is BROKEN else _nonmonotone(points)  # one break may be a rise
+    short = range_refusals("sizes", points.decades, (points.sizes[0], points.sizes[-1]), "sizes")
+    return (*((few,) if few else ()), *short, *((rises,) if rises else ()))
+
+
+def _too_few(points: Points, law: Law) -> Refusal | None:
+    need, have = law.parameters + SPARE_SIZES, points.sizes.size
+    if have >= need:
+        return None
+    return Refusal(
+        "TOO_FEW",
+        f"{_plural(have, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
+        f"{_plural(need - have, 'size')} (more seeds at the same sizes do not count).",
+    )
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def range_refusals(what: str, decades: float, ends: tuple[float, float] | None, more: str) -> tuple[Refusal, ...]:
+    """Whether `what` spans too few decades between its ends for an exponent, and what there should be `more` of."""
+    if decades >= MIN_DECADES - RANGE_SLACK:
+        return ()
+    span = f", from {ends[0]:.4g} to {ends[1]:.4g}" if ends else ""
+    return (
+        Refusal(
+            "RANGE",
+            f"the {what} span {decades:.2g} decades{span}; an exponent needs at least {MIN_DECADES}, and "
+            f"{LOCAL_DECADES:g} to be more than a local slope. Add larger or smaller {more}.",
+        ),
+    )
+
+
+def local_cautions(what: str, decades: float) -> tuple[Caution, ...]:
+    """Whether `what` spans so few decades that an exponent is a local slope."""
+    if decades >= LOCAL_DECADES - RANGE_SLACK:
+        return ()
+    return (
+        Caution(
+            "LOCAL_SLOPE",
+            f"the {what} span {decades:.2g} decades, less than {LOCAL_DECADES:g}: the exponent is a local slope and "
+            "must not be extrapolated.",
+        ),
+    )
+
+
+def _nonmonotone(points: Points) -> Refusal | None:
+    rises = np.diff(np.log(points.means))
+    limits = _rise_limits(points)
+    if not np.any(rises > limits):
+        return None
+    worst = int(np.argmax(rises - limits))
+    return Refusal(
+        "NONMONOTONE",
+        f"the mean loss rises from {points.means[worst]:.4g} at size {points.sizes[worst]:.4g} to "
+        f"{points.means[worst + 1]:.4g} at size {points.sizes[worst + 1]:.4g}, a factor of "
+        f"{_factor(rises[worst])} where noise explains {_factor(limits[worst])}. Fit only the sizes before the rise, "
+        "or give larger models more data or more steps.",
+    )
+
+
+def _factor(logarithm: float) -> str:
+    """The factor with this natural logarithm, in words: it may be beyond what a float holds."""
+    return f"{np.exp(logarithm):.3g}" if logarithm < LARGEST_LOG else f"1e{logarithm / np.log(10):.0f}"
+
+
+def _rise_limits(points: Points) -> np.ndarray:
+    """The largest rise of ln loss from each size to the next that noise explains [n-1].
+
+    3 standard errors of the difference, from the seed noise pooled over sizes; the 3 is that of a normal and becomes
+    the t value of equal probability at the pooled degrees of freedom. Without repeated seeds, a factor of 2.
+    """
+    dof = points.distinct - 1
+    if not dof.sum():
+        return np.full(points.sizes.size - 1, np.log(SINGLE_SEED_RISE))
+    variance = np.sum(dof * np.where(dof > 0, points.spreads, 0) ** 2) / dof.sum()
+    sigmas = t_distribution.isf(norm.sf(SIGMAS), dof.sum())
+    return sigmas * np.sqrt(variance * (1 / points.distinct[:-1] + 1 / points.distinct[1:]))
+
+
+def stuck(solution: Solution) -> Refusal | None:
+    """Whether the search found one law: it must have moved, come to rest, not end where there is no exponent, and two
+    starts must agree.
+    """
+    match solution.edge:
+        case "flat":
+            reason = (
+                "the best law is flat: the losses do not fall with size. Fit the pure law for a slope and its sign."
+            )
+        case "step":
+            reason = (
+                "the exponent runs away: only the smallest size lies above the floor. Add sizes between the two "
+                "smallest, or smaller ones."
+            )
+        case None if solution.agreeing < 2:
+            reason = (
+                f"{solution.agreeing} of {solution.starts} starts reach the best law found, and 2 are needed: the "
+                "minimum is not certain. Add sizes, or fit the pure law."
+            )
+        case _ if solution.unmoved:
+            reason = "the search ended where it started, so it found nothing. Report this data set as a bug."
+        case _ if solution.gradient > GRADIENT:
+            reason = (
+                f"the search ended on a slope (cosine {solution.gradient:.1g}, at most {GRADIENT:g} at rest): the data "
+                "hardly pin the law. Add sizes, or fit a law with fewer parameters."
+            )
+        case _:
+            return None
+    return Refusal("STUCK", reason)
+
+
+def runaway(problem: Problem, solution: Solution) -> Refusal | None:
+    """Whether the shift of the shifted law runs away from all sizes."""
+    if "log_shift" not in problem.law.names:
+        return None
+    if solution.p[problem.law.names.index("log_shift")] < problem.logs.span + np.log(FAR_SHIFT):
+        return None
+    return Refusal(
+        "STUCK",
+        f"the shift runs away, beyond {FAR_SHIFT:g} times the largest size: the losses fall like an exponential, not "
+        "like a power. Fit the pure law, or add range.",
+    )
+
+
+def misfit_cautions(misfit: Misfit) -> tuple[Caution, ...]:
+    """What to know where the law does not go through the points."""
+    found = []
+    if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < MISFIT_P:
+        found.append(
+            f"size means scatter about the law by more than seeds explain (lack of fit, p = {misfit.lack_of_fit_p:.2g})"
+        )
+    if misfit.runs_p < RUNS_P:
+        found.append(f"residuals of one sign follow each other (runs test, p = {misfit.runs_p:.2g})")
+    if not found:
+        return ()
+    return (
+        Caution(
+            "MISFIT",
+            f"{' and '.join(found)}: the law is not the whole truth. Intervals rest on the scatter of sizes about it; "
+            "try a law with a floor or a break.",
+        ),
+    )
+
+
+def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
+    """What to know of the points: a range that only shows a local slope, sizes with one run, runs far from others."""
+    cautions = []
+    if dof == 1:
+        cautions.append(Caution("DOF1", "one degree of freedom is left for the noise: the interval is very wide."))
+    if law is not BROKEN:
+        cautions += local_cautions("sizes", points.decades)
+    single = int(np.sum(points.distinct == 1))
+    if single:
+        cautions.append(
+            Caution(
+                "SINGLE_SEED",
+                f"{single} of {points.sizes.size} sizes have a single run, which shows no seed noise. Run more seeds.",
+            )
+        )
+    if points.outliers.size:
+        named = ", ".join(str(row) for row in points.outliers[:MAX_ROWS_NAMED])
+        more = f" and {points.outliers.size - MAX_ROWS_NAMED} more" if points.outliers.size > MAX_ROWS_NAMED else ""
+        cautions.append(
+            Caution(
+                "OUTLIERS",
+                f"{_plural(points.outliers.size, 'run')} far from the others of the same size (row {named}{more}, the "
+                "first is 0): sizes are Huber's locations instead of means. Did these runs fail?",
+            )
+        )
+    return tuple(cautions)
+
+
+def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -> tuple[Caution, ...]:
+    """What to know of the intervals: an exponent that may be 0 or unbounded, a floor that the data do not pin."""
+    return exponent_cautions("the exponent's", alpha) + (
+        floor_cautions(floor, float(points.means.min())) if floor else ()
+    )
+
+
+def exponent_cautions(whose: str, alpha: Interval) -> tuple[Caution, ...]:
+    """What to know of an exponent that may be 0 or unbounded; `whose` interval it is begins the sentence."""
+    if alpha.low > 0 and not alpha.high_open:
+        return ()
+    return (
+        Caution(
+            "EXPONENT_OPEN",
+            f"{whose} interval, {interval(alpha.low, alpha.high)}, reaches 0 or below, or has no end: the data "
+            "show no power law. Add sizes and range.",
+        ),
+    )
+
+
+def floor_cautions(floor: Interval, lowest: float) -> tuple[Caution, ...]:
+    """What to know of a floor that may be nothing, or that the lowest loss lies on."""
+    if floor.low_open:
+        return (
+            Caution(
+                "FLOOR_OPEN",
+                f"the floor's interval, {interval(floor.low, floor.high)}, reaches 0: the data show no floor. "
+                "Quote the law without one.",
+            ),
+        )
+    if floor.high <= FLOOR_SHARE * lowest:
+        return ()
+    return (
+        Caution(
+            "PLATEAU",
+            f"the floor's interval, {interval(floor.low, floor.high)}, reaches {FLOOR_SHARE:.0%} of the lowest mean "
+            f"loss, {lowest:.3g}: the best sizes lie on the floor. Is it the data, the optimiser or the precision?",
+        ),
+    )

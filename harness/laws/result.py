@@ -1,0 +1,89 @@
+"""What a fit says: frozen values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+
+from harness.base.plain import OrNull
+from harness.base.reasons import Caution, Refusal
+from harness.laws.points import Points
+from harness.laws.profile import Region
+
+LawName = Literal["pure", "floor", "shifted", "broken"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval; an end that the data do not bound is 0, -inf or inf, of which infinite ones are null in JSON."""
+
+    low: Annotated[OrNull, "its lower end"]
+    high: Annotated[OrNull, "its upper end"]
+    level: Annotated[float, "such as 0.95"]
+
+    @property
+    def low_open(self) -> Annotated[bool, "whether the data exclude no lower value"]:
+        """No lower value is excluded by the data."""
+        return self.low == 0 or math.isinf(self.low)
+
+    @property
+    def high_open(self) -> Annotated[bool, "whether the data exclude no higher value"]:
+        """No higher value is excluded by the data."""
+        return math.isinf(self.high)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A parameter and its interval."""
+
+    value: Annotated[OrNull, "its value"]
+    interval: Annotated[Interval, "its interval"]
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Whether the law goes through the points, given the noise between seeds and the signs of the residuals."""
+
+    lack_of_fit_p: Annotated[
+        float | None, "F test of the scatter of size means about the law against that between seeds; null without these"
+    ]
+    runs_p: Annotated[float, "chance of as few runs of residuals of equal sign by accident"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law fitted to size means in log space: y = floor + amplitude · x^-alpha (pure and floor), and its kin.
+
+    If `refusals` has any there is no fit, and every number after `warnings` is null.
+    """
+
+    # `region` is the set of laws that the data do not exclude. A law of replicates (`harness.laws.replicates`) has no
+    # region, but `lines`: [R, 2], ln amplitude and alpha of each.
+
+    law: Annotated[LawName, "its form"]
+    points: Annotated[Points, "its data"]
+    level: Annotated[float, "of intervals"]
+    decades: Annotated[float, "powers of ten that sizes span"]
+    dof: Annotated[int, "sizes − parameters"]
+    refusals: Annotated[tuple[Refusal, ...], "why there is no law"] = ()
+    warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
+    alpha: Annotated[float | None, "the exponent; of the broken law, after the break"] = None
+    alpha_interval: Annotated[Interval | None, "of the exponent"] = None
+    amplitude: Annotated[float | None, "loss at x = 1 without the floor; null beyond what a float holds"] = None
+    log_amplitude: Annotated[float | None, "natural logarithm of the amplitude"] = None
+    floor: Annotated[float | None, "null of laws without one, 0 where the fit drives it to nothing"] = None
+    floor_interval: Annotated[Interval | None, "of the floor"] = None
+    more: Annotated[
+        dict[str, Estimate] | None,
+        "of the shifted law `shift`, in units of x; of the broken one `first_alpha` before the break, `break_at` in "
+        "units of x, `width` of the break in ln x",
+    ] = None
+    sigma: Annotated[float | None, "standard deviation of ln(mean / law) at weight 1"] = None
+    aicc: Annotated[float | None, "AICc, sigma counted as a parameter; null below 3 degrees of freedom"] = None
+    objective: Annotated[str | None, "what was minimised"] = None
+    misfit: Annotated[Misfit | None, "whether the law goes through the points"] = None
+    region: Region | None = field(default=None, repr=False, compare=False)
+    lines: np.ndarray | None = field(default=None, repr=False, compare=False)

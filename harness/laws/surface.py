@@ -1,0 +1,244 @@
+"""Loss over two sizes at once: y = E + A N^-alpha + B D^-beta (Hoffmann et al. 2022, approach 3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import nnls
+from scipy.special import expit
+
+from harness.base.errors import HarnessError
+from harness.laws.fitting import MOST_DECADES
+from harness.laws.law import Law, Logs, to_logs
+from harness.laws.objective import optimum, read_objective
+from harness.laws.points import positive
+from harness.laws.profile import (
+    ProfiledQuantity,
+    Region,
+    coordinate_interval,
+    floor_interval,
+    log_floor,
+    prediction_ends,
+    quantity_interval,
+    region,
+)
+from harness.laws.refusal import LOCAL_DECADES, RANGE_SLACK, exponent_cautions, floor_cautions, stuck
+from harness.laws.result import Caution, Estimate, Interval, Refusal
+from harness.laws.solve import Problem
+
+MIN_LEVELS, MIN_CELLS = 4, 12
+MIN_AXIS_DECADES = 0.2
+FALLS = (0.5, 1.5, 4.0, 10.0)  # of the reducible loss along an axis, in e-foldings
+FLOOR_SHARES = (0.02, 0.5, 0.95)  # of the lowest loss
+
+
+# p = (level, ln alpha, ln beta, s, t): ln y = level + ln(e^(-alpha u_N) + e^(s - beta u_D) + e^t).
+def _curve(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    alpha, beta = np.exp(p[..., 1:2]), np.exp(p[..., 2:3])
+    by_n, by_d = -alpha * u[..., 0], p[..., 3:4] - beta * u[..., 1]
+    t = np.broadcast_to(p[..., 4:5], by_n.shape)
+    h = np.logaddexp(np.logaddexp(by_n, by_d), t)
+    share_n, share_d = np.exp(by_n - h), np.exp(by_d - h)
+    columns = (np.ones_like(h), share_n * by_n, -share_d * beta * u[..., 1], share_d, np.exp(t - h))
+    return p[..., :1] + h, np.stack(columns, axis=-1)
+
+
+def _starts(logs: Logs) -> np.ndarray:
+    """A grid of exponents and floors; A and B for each by non-negative least squares of relative errors."""
+    y = np.exp(logs.v)
+    spans = logs.u.max(axis=0)
+    starts = []
+    for fall_n in FALLS:
+        for fall_d in FALLS:
+            alpha, beta = fall_n / spans[0], fall_d / spans[1]
+            terms = np.exp(-logs.u * [alpha, beta])
+            for share in FLOOR_SHARES:
+                floor = share * y.min()
+                (a, b), _ = nnls(terms / y[:, None], (y - floor) / y)
+                a, b = max(a, 1e-3 * y.min()), max(b, 1e-3 * y.min())
+                starts.append((np.log(a), np.log(alpha), np.log(beta), np.log(b / a), np.log(floor / a)))
+    return np.array(starts)
+
+
+SURFACE = Law(
+    ("level", "log_alpha", "log_beta", "log_ratio", "log_floor"),
+    _curve,
+    _starts,
+    longest_step=(np.inf, 1.0, 1.0, 3.0, 3.0),
+    log_exponent=True,
+    floor=4,
+)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The law y = floor + a · N^-alpha + b · D^-beta, in log space. If `refusals` has any, it has no numbers."""
+
+    level: Annotated[float, "of intervals"]
+    cells: Annotated[int, "different pairs of sizes"]
+    rows: Annotated[int, "runs"]
+    decades: Annotated[tuple[float, float], "powers of ten that N and D span"]
+    refusals: Annotated[tuple[Refusal, ...], "why there is no law"] = ()
+    warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
+    alpha: Annotated[Estimate | None, "exponent of N"] = None
+    beta: Annotated[Estimate | None, "exponent of D"] = None
+    floor: Annotated[Estimate | None, "the floor"] = None
+    allocation: Annotated[
+        Estimate | None, "beta / (alpha + beta), the exponent of the optimal N over a compute of N times D"
+    ] = None
+    a: Annotated[float | None, "in units of y at N = 1; null where it is beyond what a float holds"] = None
+    b: Annotated[float | None, "in units of y at D = 1; null where it is beyond what a float holds"] = None
+    sigma: Annotated[float | None, "standard deviation of ln(mean / law)"] = None
+    objective: Annotated[str | None, "what was minimised"] = None
+    loss: Annotated[float | None, "the objective at the optimum"] = None
+    starts_agreeing: Annotated[float | None, "share of starts that came to the solution"] = None
+    region: Region | None = field(default=None, repr=False, compare=False)
+
+
+def fit_surface(n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto") -> Surface:
+    """Fit the two-variable law to single runs, which all have one entry; cells (N, D) are the units of replication.
+
+    By least squares that is a fit to cell means, weighted by their runs. `objective` as in `fit_law`. `loss` is the
+    objective at the optimum as published fits state it: the sum of Huber's losses, half a square inside of delta.
+    Raises HarnessError on rows that are not finite and positive.
+    """
+    n, d, y = positive("n", n), positive("d", d), positive("y", y)
+    if not n.size == d.size == y.size:
+        raise HarnessError(f"n has {n.size} rows, d has {d.size} and y has {y.size}; give one of each per run.")
+    if not 0 < level < 1:
+        raise HarnessError(f"level={level} must be between 0 and 1.")
+    wanted = read_objective(objective)
+    order = np.lexsort((y, d, n))  # the order of the rows reaches no last bit
+    x, losses = np.column_stack([n, d])[order], y[order]
+    cells, of_cell = np.unique(x, axis=0, return_inverse=True)
+    decades = tuple(float(np.ptp(np.log10(column))) if column.size else 0.0 for column in (n, d))
+    base = Surface(level, len(cells), y.size, (decades[0], decades[1]), _refusals(cells, decades))
+    if base.refusals:
+        return base
+    problem = Problem(SURFACE, to_logs(x, losses, np.ones(y.size)), clusters=of_cell.ravel())
+    problem, edges, solution, words = optimum(problem, wanted)
+    refusal = stuck(solution)
+    if refusal:
+        return replace(base, refusals=(refusal,))
+    return _surface(base, region(problem, edges, solution, level), words, float(losses.min()))
+
+
+def predict_surface(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool = False) -> np.ndarray:
+    """The law's y at every (N, D).
+
+    Raises HarnessError for a refused fit, and more than a decade beyond the N or D of the runs unless `far`.
+    """
+    known, u = _asked(surface, n, d, far)
+    return np.exp(known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average)
+
+
+def surface_band(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The profile interval of the law's y at every (N, D), pointwise, at the fit's level: (low, high).
+
+    Raises as `predict_surface`.
+    """
+    known, u = _asked(surface, n, d, far)
+    low, high = prediction_ends(known, u)
+    return tuple(np.exp(end + known.problem.logs.log_y_average) for end in (low, high))  # type: ignore[return-value]
+
+
+def _asked(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
+    if surface.region is None:
+        reasons = " ".join(map(str, surface.refusals))
+        raise HarnessError(f"the two-variable law was refused, so there is no curve. {reasons}")
+    x = np.column_stack([positive("n", n), positive("d", d)])
+    logs = surface.region.problem.logs
+    u = np.log(x) - logs.log_x_first
+    beyond = np.maximum(-u, u - logs.u.max(axis=0)).max(axis=1) / np.log(10)
+    outside = beyond > MOST_DECADES + RANGE_SLACK
+    if outside.any() and not far:
+        at = ", ".join(f"{name} = {value:.6g}" for name, value in zip("ND", x[outside][0], strict=True))
+        raise HarnessError(
+            f"{at} lies {beyond[outside][0]:.2g} decades beyond the runs, and the most is {MOST_DECADES:g}. Ask "
+            "nearer, add larger runs, or insist with far=True."
+        )
+    return surface.region, u
+
+
+def _refusals(sizes: np.ndarray, decades: tuple[float, ...]) -> tuple[Refusal, ...]:
+    found = []
+    levels = [np.unique(column).size for column in sizes.T]
+    if len(sizes) < MIN_CELLS or min(levels) < MIN_LEVELS:
+        found.append(
+            Refusal(
+                "TOO_FEW",
+                f"{len(sizes)} cells with {levels[0]} values of N and {levels[1]} of D; a law of both needs "
+                f"{MIN_CELLS} cells and {MIN_LEVELS} values an axis. Add sizes (more seeds do not count).",
+            )
+        )
+    for name, span in zip("ND", decades, strict=True):
+        if span < MIN_AXIS_DECADES - RANGE_SLACK:
+            found.append(
+                Refusal(
+                    "RANGE",
+                    f"{name} spans {span:.2g} decades; an exponent over it needs {MIN_AXIS_DECADES} at the very least. "
+                    f"Fit a law over the other variable, or add range.",
+                )
+            )
+    return tuple(found)
+
+
+def _surface(base: Surface, known: Region, words: str, lowest: float) -> Surface:
+    problem, p = known.problem, known.solution.p
+    logs = problem.logs
+    alpha, beta = (_exponent(known, index, base.level) for index in (1, 2))
+    floor_low, floor_high = np.array(floor_interval(known)) * math.exp(logs.log_y_average)
+    floor_value = math.exp(float(log_floor(problem)(p)[0]) + logs.log_y_average)
+    floor = Estimate(floor_value, Interval(float(floor_low), float(floor_high), base.level))
+    low, high = quantity_interval(known, LOG_RATIO)
+    ratio = float(p[2] - p[1])
+    share = expit([low, ratio, high]).tolist()
+    unit = p[0] + logs.log_y_average
+    loss = known.solution.objective / (1 if problem.delta is None else 2)
+    with np.errstate(over="ignore"):
+        a = float(np.exp(unit + alpha.value * logs.log_x_first[0]))
+        b = float(np.exp(unit + p[3] + beta.value * logs.log_x_first[1]))
+    return replace(
+        base,
+        warnings=_cautions(base, (alpha, beta), floor, lowest),
+        alpha=alpha,
+        beta=beta,
+        floor=floor,
+        allocation=Estimate(share[1], Interval(share[0], share[2], base.level)),
+        a=a,
+        b=b,
+        sigma=float(np.sqrt(known.variance)),
+        objective=words,
+        loss=loss,
+        starts_agreeing=known.solution.agreeing / known.solution.starts,
+        region=known,
+    )
+
+
+def _of_log_alpha(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return -p[..., 1], np.broadcast_to(-np.eye(p.shape[-1])[1], p.shape)
+
+
+LOG_RATIO = ProfiledQuantity(2, _of_log_alpha)  # ln(beta / alpha), on which alone the allocation hangs
+
+
+def _exponent(known: Region, index: int, level: float) -> Estimate:
+    low, high = np.exp(coordinate_interval(known, index))
+    return Estimate(float(np.exp(known.solution.p[index])), Interval(float(low), float(high), level))
+
+
+def _cautions(
+    base: Surface, exponents: tuple[Estimate, Estimate], floor: Estimate, lowest: float
+) -> tuple[Caution, ...]:
+    found = [
+        Caution("LOCAL_SLOPE", f"{name} spans {span:.2g} decades, less than {LOCAL_DECADES:g}: its exponent is local.")
+        for name, span in zip("ND", base.decades, strict=True)
+        if span < LOCAL_DECADES - RANGE_SLACK
+    ]
+    for name, exponent in zip("ND", exponents, strict=True):
+        found += exponent_cautions(f"{name}'s exponent's", exponent.interval)
+    return (*found, *floor_cautions(floor.interval, lowest))

@@ -1,0 +1,402 @@
+"""Tables of runs from elsewhere (CSV, TSV, Parquet): read as they stand, every row known by its line in the file.
+
+What is read becomes the table of runs that laws are fitted to (`judging.scaling`), once nothing is wrong with it.
+"""
+
+import csv
+import gzip
+import io
+import math
+import zlib
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.base.reasons import Caution
+
+DELIMITERS = (",", "\t", ";", "|")
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+# A run is ok if its status is one of these, in any case; whatever else it says, it failed.
+OK_STATUSES = ("ok", "done", "true", "1", "yes", "success", "succeeded", "complete", "completed", "finished")
+MISSING = ("", "na", "n/a", "nan", "null", "none")
+# Columns that, where a table has them and nothing else is asked of them, must hold one value within a fit.
+CONVENTION_COLUMNS = ("metric", "convention", "hardware", "dtype")
+ONE_ARM = "all"  # what the runs of a table without arms are called
+MAX_ROWS_NAMED = 5
+CENSORED_SHARE = 0.2
+EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are none
+NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns say what of a run; all but `y` may be left out."""
+
+    y: Annotated[str, "`--y`"]
+    by: Annotated[tuple[str, ...], "`--by`"] = ()
+    config: Annotated[tuple[str, ...], "`--config`"] = ()
+    seed: Annotated[str | None, "`--seed`"] = None
+    status: Annotated[str | None, "`--status`"] = None
+    same: Annotated[tuple[str, ...], "`--same`"] = ()
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name is that of a table of runs and not of an experiment."""
+    return path.name.lower().endswith(TABLES)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The file's cells, as text (Parquet: as stored); the index says where a row stands, `line 7` or `row 7`.
+
+    The delimiter is that of the header: comma, tab, semicolon or bar. Rows without any cell are skipped.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is not there"
+        raise HarnessError(f"{path} {what}; give a table of runs, one row a run ({', '.join(TABLES)})")
+    table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
+    if table.empty:
+        raise HarnessError(f"{path} has no rows below its header; give one row a run")
+    return table
+
+
+def select(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
+    """The rows that meet every `COLUMN=VALUE`; 5 and 5.0 are the same value."""
+    for condition in conditions:
+        name, equals, wanted = condition.partition("=")
+        if not equals:
+            raise HarnessError(f"--where {condition!r} is not COLUMN=VALUE; for example --where 'task=j0'")
+        cells = _texts(table, name, "--where")
+        kept = table[[cell == wanted or _is_same_number(cell, wanted) for cell in cells]]
+        if kept.empty:
+            found = [value for value, _ in Counter(cells).most_common(12)]
+            raise HarnessError(f"--where {condition!r} leaves no row; {did_you_mean(wanted, found)}")
+        table = kept
+    return table
+
+
+def by_arm(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """The rows sorted by arm: numbers in their order, words in that of their first appearance; ties stay."""
+    keys = []
+    for name in columns.by:
+        cells = _texts(table, name, "--by")
+        numbers = [_number(cell) for cell in cells]
+        keys.append(pd.factorize(np.array(cells, object))[0] if None in numbers else np.array(numbers))
+    return table.iloc[np.lexsort(keys[::-1])] if keys else table
+
+
+def statuses(table: pd.DataFrame, columns: Columns) -> dict[str, int]:
+    """How many rows have each status, the commonest first; empty where no column says."""
+    return dict(Counter(_texts(table, columns.status, "--status")).most_common()) if columns.status else {}
+
+
+def is_ok(status: str) -> bool:
+    """Whether a run with this status ended well."""
+    return status.strip().lower() in OK_STATUSES
+
+
+def runs_on(
+    table: pd.DataFrame, columns: Columns, x: str, others: Sequence[str] = (), across: bool = False
+) -> tuple[pd.DataFrame, dict[str, tuple[Caution, ...]]]:
+    """The table of runs with `x` as their `size`, and what to know of the runs of each arm; a HarnessError names rows.
+
+    Every run that did not fail must have a finite size and loss above 0; with a config, no (arm, config, seed) may be
+    there twice; every column of conventions must have one value in an arm, or where arms are compared (`across`) in
+    all. `others` are more columns of sizes, which are no conventions. In a run that failed, whatever stands for the
+    size or the loss is not read as one.
+    """
+    failed = _failed(table, columns)
+    found = pd.DataFrame(
+        {
+            "row": table.index.to_numpy(str),
+            "task": "",
+            "series": _arms(table, columns.by) or ONE_ARM,
+            "config": _joined(table, columns.config, "--config") if columns.config else "",
+            "seed": _texts(table, columns.seed, "--seed") if columns.seed else "",
+            "status": np.where(failed, "failed", "done"),
+            "size": _numbers(table, x, "--x", failed),
+            "test_loss": _numbers(table, columns.y, "--y", failed),
+            "metric": columns.y,
+            "in_window": True,
+            "until_minimum": False,
+            "hold_out": 0,
+        }
+    )
+    same = {name: _texts(table, name, "--same") for name in _same(table, columns, {x, *others})}
+    runs = _at_config_sizes(found) if columns.config else found.assign(joined=False)
+    _check(runs, columns, x, same, across)
+    checks = (_repeats, _nearly_equal, _censored)
+    return runs, {
+        str(arm): tuple(one for check in checks if (one := check(own, columns, x)))
+        for arm, own in runs.groupby("series", sort=False)
+    }
+
+
+def with_sizes(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that have a size: a failed one may lack it."""
+    return runs[np.isfinite(runs["size"]) & (runs["size"] > 0)]
+
+
+# ------------------------------------------------------------------------------------------------------------ reading
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+    except Exception as error:  # damaged bytes make pyarrow and pandas raise whatever they happen to meet
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise HarnessError(f"{path} cannot be read as Parquet ({why}); write it anew") from None
+    _check_names(path, [str(name) for name in table.columns])
+    return table.set_axis([f"row {row}" for row in range(1, len(table) + 1)], axis=0)
+
+
+def _read_text(path: Path) -> pd.DataFrame:
+    text = _decoded(path)
+    if not text.strip():
+        raise HarnessError(f"{path} is empty; give a header and one row a run")
+    lines: list[str] = []
+    rows: list[list[str]] = []
+    reader = _cells(text, ",")
+    try:
+        delimiter = max(DELIMITERS, key=lambda one: len(next(_cells(text, one))))
+        reader = _cells(text, delimiter)
+        names = _header(path, next(reader))
+        before = reader.line_num  # a quoted cell may hold line breaks: a row is named by its first line
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                lines.append(f"line {before + 1}")
+                rows.append([cell.strip() for cell in cells])
+            before = reader.line_num
+    except csv.Error as error:
+        raise HarnessError(f"{path}, line {reader.line_num}: {error}; is it a table of text?") from None
+    ragged = [i for i, row in enumerate(rows) if len(row) != len(names)]
+    if ragged:
+        named = name_rows([lines[i] for i in ragged], [f"{len(rows[i])} cells" for i in ragged])
+        next_move = f"Quote cells that hold a {delimiter!r}."
+        raise HarnessError(f"{path}: the header has {len(names)} cells, but {named}. {next_move}")
+    return pd.DataFrame(rows, index=lines, columns=names, dtype=object)
+
+
+def _cells(text: str, delimiter: str) -> Any:
+    """A reader of the text's rows; a line ends by \\n, \\r\\n, or \\r alone."""
+    return csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
+
+
+def _decoded(path: Path) -> str:
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+        return raw.decode("utf-8-sig")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise HarnessError(f"{path} cannot be unpacked ({error}); pack it anew, or give the plain file") from None
+    except UnicodeDecodeError as error:
+        raise HarnessError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+
+
+def _header(path: Path, cells: list[str]) -> list[str]:
+    """The columns' names; one without a name, as an index that pandas wrote, is called by its place."""
+    names = [cell.strip() or f"column {i}" for i, cell in enumerate(cells, start=1)]
+    _check_names(path, names)
+    return names
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise HarnessError(f"{path}: the column {twice[0]!r} is there twice; give every column a name of its own")
+
+
+# ------------------------------------------------------------------------------------------------------------ columns
+def _column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
+    if name not in table.columns:
+        raise HarnessError(f"{option} {name!r} is no column of the file; {did_you_mean(name, map(str, table.columns))}")
+    return table[name]
+
+
+def _texts(table: pd.DataFrame, name: str, option: str) -> list[str]:
+    return ["" if cell is None else str(cell) for cell in _column(table, name, option).tolist()]
+
+
+def _joined(table: pd.DataFrame, names: Sequence[str], option: str) -> list[str]:
+    columns = [_texts(table, name, option) for name in names]
+    return [" / ".join(cell or "(empty)" for cell in row) for row in zip(*columns, strict=True)]
+
+
+def _arms(table: pd.DataFrame, names: Sequence[str]) -> list[str] | None:
+    """The name of every row's arm; a number alone says nothing, so its column stands before it."""
+    if not names:
+        return None
+    columns = [_texts(table, name, "--by") for name in names]
+    told = [
+        [cell if _number(cell) is None else f"{name}={cell or '(empty)'}" for cell in column]
+        for name, column in zip(names, columns, strict=True)
+    ]
+    return [" / ".join(row) for row in zip(*told, strict=True)]
+
+
+def _failed(table: pd.DataFrame, columns: Columns) -> np.ndarray:
+    if not columns.status:
+        return np.zeros(len(table), bool)
+    found = _texts(table, columns.status, "--status")
+    failed = np.array([not is_ok(status) for status in found])
+    if failed.all():
+        values = ", ".join(repr(value) for value, _ in Counter(found).most_common(6))
+        raise HarnessError(
+            f"--status {columns.status!r} says {values}, so no run is ok; ok is one of {', '.join(OK_STATUSES)}"
+        )
+    return failed
+
+
+def _same(table: pd.DataFrame, columns: Columns, sizes: Collection[str]) -> list[str]:
+    """The columns that must hold one value: conventions that the user has given no other meaning, and `--same`."""
+    taken = {columns.y, columns.seed, columns.status, *columns.config, *sizes}
+    conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in taken]
+    return [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
+
+
+def _numbers(table: pd.DataFrame, name: str, option: str, failed: np.ndarray) -> np.ndarray:
+    cells = _texts(table, name, option)
+    numbers = [_number(cell) for cell in cells]
+    bad = [i for i, number in enumerate(numbers) if number is None and not failed[i]]
+    if bad:
+        named = name_rows(table.index[bad], [f"{name} = {cells[i]!r}" for i in bad])
+        next_move = "Write numbers as 1234.5 or 1.2345e3, or choose rows with --where."
+        raise HarnessError(f"{named}: not a number. {next_move}")
+    return np.array([math.nan if number is None else number for number in numbers])
+
+
+def _number(cell: str) -> float | None:
+    """The cell as a number, nan where it is missing; None if it is something else."""
+    if cell.strip().lower() in MISSING:
+        return math.nan
+    try:
+        return None if "_" in cell else float(cell)  # Python reads 1_000, other programs do not write it
+    except ValueError:
+        return None
+
+
+def _is_same_number(cell: str, wanted: str) -> bool:
+    return _number(cell) is not None and _number(cell) == _number(wanted)
+
+
+# ------------------------------------------------------------------------------------------------------------- checks
+def _at_config_sizes(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with one size for every config of an arm: the median over its runs that did not fail.
+
+    Seeds that spent a little more or less work are then replicates of one size and not sizes of their own, and a failed
+    run stands where it should have been. A config whose sizes differ by a factor of 2 or more stays as it is. `joined`
+    are the runs that were moved.
+    """
+    done = runs["status"] == "done"
+    of_config = runs["size"].where(done).groupby([runs["series"], runs["config"]])
+    least, most, median = (of_config.transform(how) for how in ("min", "max", "median"))
+    is_near = (most / NEARLY_EQUAL < least) & (runs["size"].notna() | ~done)
+    size = median.where(is_near, runs["size"])
+    return runs.assign(size=size, joined=done & (size != runs["size"]))
+
+
+def _check(runs: pd.DataFrame, columns: Columns, x: str, same: Mapping[str, Sequence[str]], across: bool) -> None:
+    done = runs[runs["status"] == "done"]
+    if done.empty:
+        raise HarnessError(f"none of the {len(runs)} runs ended well, so there is nothing to fit.")
+    _check_positive(done, "size", x, "Correct the sizes, or leave the rows out.")
+    failed = "If these runs failed, mark them as failed (--status COLUMN), and they are counted; else correct them."
+    _check_positive(done, "test_loss", columns.y, failed)
+    for name, values in same.items():
+        told = done.assign(value=np.array(values, object)[done.index])
+        for arm, own in [(ONE_ARM, told)] if across else told.groupby("series", sort=False):
+            _check_same(str(arm), own, name)
+    if columns.config:
+        _check_once(runs, columns)
+
+
+def name_rows(rows: ArrayLike, says: ArrayLike) -> str:
+    """`line 7: rmse = 0, line 9: rmse = nan and 3 more rows`: the first five, and how many more."""
+    pairs = [f"{row}: {text}" for row, text in zip(np.asarray(rows), np.asarray(says), strict=True)]
+    more = len(pairs) - MAX_ROWS_NAMED
+    return ", ".join(pairs[:MAX_ROWS_NAMED]) + (f" and {more} more row{'s' if more > 1 else ''}" if more > 0 else "")
+
+
+def _check_positive(done: pd.DataFrame, column: str, name: str, next_move: str) -> None:
+    is_good = np.isfinite(done[column]) & (done[column] > 0)
+    is_plain = (done[column] >= 1 / EXTREME) & (done[column] <= EXTREME)
+    for bad, told in (
+        (done[~is_good], f"a law in log space needs finite numbers above 0. {next_move}"),
+        (done[~is_plain], f"numbers from {1 / EXTREME:g} to {EXTREME:g} are fitted. Give them in other units."),
+    ):
+        if len(bad):
+            named = name_rows(bad["row"], [f"{name} = {value:g}" for value in bad[column]])
+            raise HarnessError(f"{named}: {told}")
+
+
+def _check_same(arm: str, own: pd.DataFrame, name: str) -> None:
+    counted = own.groupby("value")["row"].agg(["first", "size"])
+    if len(counted) > 1:
+        told = [f"{name} = {value} in {count} rows" for value, count in counted["size"].items()]
+        within = "" if arm == ONE_ARM else f"{arm}: "
+        raise HarnessError(
+            f"{within}{name} has {len(counted)} values ({name_rows(counted['first'], told)}): numbers under different "
+            f"conventions are not one curve. Choose one with --where '{name}={counted.index[0]}', or tell them apart "
+            f"with --by {name}."
+        )
+
+
+def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
+    first = runs.groupby(["series", "config", "seed"]).transform("first")
+    again = runs[runs["row"] != first["row"]]
+    if again.empty:
+        return
+    says = [
+        f"{columns.y} = {run.test_loss:g}, and {before.test_loss:g} in {before.row}: config {run.config}"
+        + (f", seed {run.seed}" if columns.seed else "")
+        for run, before in zip(again.itertuples(), first.loc[again.index].itertuples(), strict=True)
+    ]
+    next_move = "Keep one row of each, or add the column that tells them apart to --config"
+    next_move += "." if columns.seed else ", or name the seeds with --seed."
+    raise HarnessError(f"{name_rows(again['row'], says)}: a run that is read twice would count as two. {next_move}")
+
+
+def _repeats(own: pd.DataFrame, columns: Columns, _: str) -> Caution | None:
+    """Where nobody said what a run is: rows at one size (and seed), which then count as replicates."""
+    repeated = int(own[own["status"] == "done"].duplicated(["size", "seed"]).sum())
+    if columns.config or not repeated:
+        return None
+    return Caution(
+        "REPEATS",
+        f"{repeated} rows repeat a size{' and seed' if columns.seed else ''} and count as replicates. Name the "
+        "columns that say what a run is with --config, and a run that is there twice is found.",
+    )
+
+
+def _nearly_equal(own: pd.DataFrame, _: Columns, x: str) -> Caution | None:
+    """Where runs of one config spent different work and were given their median."""
+    if not own["joined"].any():
+        return None
+    return Caution(
+        "MEDIAN_SIZE",
+        f"{own['joined'].sum()} runs have another {x} than the median of their config, by less than a factor of "
+        f"{NEARLY_EQUAL:g}: they stand at that median, as replicates of one size.",
+    )
+
+
+def _censored(own: pd.DataFrame, _: Columns, __: str) -> Caution | None:
+    """Where more than a fifth of the runs of a size are lost: what is left there may be the lucky ones."""
+    is_lost = (own["status"] != "done").groupby(own["size"].where(own["size"] > 0), dropna=False).agg(["sum", "size"])
+    lost = is_lost[is_lost["sum"] > CENSORED_SHARE * is_lost["size"]]
+    if lost.empty:
+        return None
+    named = [f"{failed} of {runs} at {size_words(size)}" for size, failed, runs in lost.itertuples()]
+    more = f" and {len(lost) - MAX_ROWS_NAMED} more sizes" if len(lost) > MAX_ROWS_NAMED else ""
+    return Caution(
+        "CENSORED",
+        f"runs failed: {', '.join(named[:MAX_ROWS_NAMED])}{more}. Beyond {CENSORED_SHARE:.0%} of a size, what is left "
+        "there is a selection, and a law through it flatters. Repair those runs, or leave the size out.",
+    )
+
+
+def size_words(size: float) -> str:
+    """A size in words; a failed run may have none."""
+    return f"size {size:.4g}" if math.isfinite(size) else "no size"

@@ -1,0 +1,113 @@
+"""Both doors to a table of runs, by axis: the records of an experiment, and a file of anybody's."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.judging.forms import OF_TWO, FormAnswer, form_answer
+from harness.judging.laws import AUTO, check, fit_runs, fit_table
+from harness.judging.request import WHOLE, FitsAnswer, Request, Source
+from harness.judging.scaling import chosen_runs, sizes_of, windowed
+from harness.judging.winners import reported
+from harness.laws import Caution
+from harness.record.elsewhere import Columns, by_arm, read_table, runs_on, select, statuses, with_sizes
+from harness.spec import Manifest
+from harness.study.costs import table_of
+from harness.study.folders import planned_records
+
+
+class Door(NamedTuple):
+    """Tables of runs by axis, row by row of the same runs; what to know of them by axis and series; their source."""
+
+    runs: dict[str, pd.DataFrame]
+    cautions: dict[tuple[str, str], tuple[Caution, ...]]
+    source: Source
+    replicated: pd.DataFrame | None = None  # the winners of a search, whose law is over its replicates
+
+
+def of_file(request: Request, columns: Columns, second: Sequence[str] = ()) -> Door:
+    """The runs of a file; a HarnessError names the rows that cannot be fitted. `second` are more columns of sizes."""
+    table = by_arm(select(read_table(request.file), request.where), columns)
+    runs: dict[str, pd.DataFrame] = {}
+    cautions: dict[tuple[str, str], tuple[Caution, ...]] = {}
+    axes = dict.fromkeys((*request.x, *second))
+    for axis in axes:
+        own, known = runs_on(table, columns, axis, tuple(axes), bool(request.arms) or request.form == "share")
+        runs[axis] = _wanted(own, request.arms, columns) if request.arms else own
+        cautions |= {(axis, arm): one for arm, one in known.items()}
+    source = Source(hashlib.sha256(request.file.read_bytes()).hexdigest(), statuses(table, columns))
+    return Door(runs, cautions, source)
+
+
+def _wanted(runs: pd.DataFrame, arms: Sequence[str], columns: Columns) -> pd.DataFrame:
+    """The runs of the wanted arms; a HarnessError says which there are."""
+    if not columns.by:
+        raise HarnessError(
+            f"the table has one arm, and {' and '.join(arms)} were asked for; name the column that tells arms apart "
+            "with --by"
+        )
+    there = list(dict.fromkeys(runs["series"]))
+    for name in arms:
+        if name not in there:
+            told = " ".join(f"--by {column}" for column in columns.by)
+            raise HarnessError(f"{name!r} is no arm of the table ({told}); {did_you_mean(name, there)}")
+    return runs[runs["series"].isin(arms)]
+
+
+def of_experiment(manifest: Manifest, folder: Path, request: Request, second: Sequence[str] = ()) -> Door:
+    """The chosen runs of a complete plan in this folder.
+
+    With a `second` column they are the runs of arms at all of their sizes, each once, and a training cost that sizes
+    were crossed with is the budget that was asked for: budgets are the same only when equal to the last bit.
+    """
+    every = table_of(manifest, planned_records(manifest, folder), folder)
+    table = reported(manifest, every)
+    for axis in (*request.x, *second):
+        if axis not in table or not pd.api.types.is_numeric_dtype(table[axis]):
+            numbers = [str(name) for name in table.select_dtypes("number")]
+            raise HarnessError(f"{axis!r} is no size or count of these runs; {did_you_mean(axis, numbers)}")
+    table = select(table, request.where)
+    crossed = table["cell"].isin(table.loc[table["of_budget"], "cell"])
+    table = (
+        table[~(crossed & ~table["of_budget"])].assign(series=table["arm"]) if second else table[~table["of_budget"]]
+    )
+    matched = manifest.experiment.match.count_name if manifest.experiment.match else ""
+    runs = {axis: with_sizes(chosen_runs(table, axis)) for axis in request.x}
+    first = runs[request.x[0]]
+    for axis in second:
+        runs[axis] = first.assign(size=first["asked"] if axis == matched and crossed.any() else sizes_of(first, axis))
+    ended = {str(status): int(count) for status, count in every["status"].value_counts().items()}
+    seconds_on = str(every["seconds_on"].iloc[0]) if "seconds_on" in every else None
+    source = Source(manifest.experiment_hash, ended, seconds_on)
+    return Door(runs, {}, source, table if manifest.experiment.search else None)
+
+
+def fits_answer(request: Request, door: Door, checks: bool = False) -> FitsAnswer:
+    """The laws that are asked for of the runs, with checks if asked for.
+
+    Of a search the law without a floor is over its replicates, as in its report, unless a window is asked for.
+    """
+    of_replicates = door.replicated is not None and {*request.laws} <= {AUTO, "pure"} and not request.arms
+    if door.replicated is not None and of_replicates and _windowed(request, door) is door.runs:
+        return FitsAnswer(request, door.source, fit_table(door.replicated, request.x, request.how))
+    laws = fit_runs(_windowed(request, door), request.how, door.cautions)
+    return FitsAnswer(request, door.source, check(laws, chooses=False, how=request.how) if checks else laws)
+
+
+def shape_answer(request: Request, door: Door) -> FormAnswer[Any]:
+    """The other form that is asked for of the runs."""
+    runs = door.runs if request.form in OF_TWO else _windowed(request, door)
+    return form_answer(request, door.source, runs, door.cautions)
+
+
+def _windowed(request: Request, door: Door) -> dict[str, pd.DataFrame]:
+    """The runs in the window that was asked for, or else in the one that they have."""
+    window = request.window
+    if (window, request.hold_out) == (WHOLE, 0):
+        return door.runs
+    ends = (window.low, window.high, window.until == "minimum", request.hold_out)
+    return {axis: windowed(runs, *ends) for axis, runs in door.runs.items()}

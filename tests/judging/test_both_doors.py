@@ -1,0 +1,136 @@
+"""One table of runs, two doors: an experiment gives what its runs.csv gives, and both have all forms of laws."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from judging.made_experiment import write_experiment, write_records
+from made_study import record_of
+
+from harness.cli import main
+from harness.record import publish
+from harness.spec import read_manifest
+
+SIZE, COST = "params.trainable", "flops_train.shared_dense"
+BUDGETS = (1e8, 5e8, 2e9, 1e10)
+CROSSED = """
+question: which size is best?
+tasks: [xy]
+arms:
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: fast, sizes: {width: [2, 3, 4, 8, 16, 32]}}
+match: {axis: flops_train, at: [1.0e+8, 5.0e+8, 2.0e+9, 1.0e+10], tol: 0.2, solve: steps}
+recipes: {fast: {optimizer: {name: adam}, max_evaluations: 1}}
+seeds: [0, 1, 2]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Two experiments: losses N^-1 and N^-0.6 of two arms, and budgets whose best size is 20 (C / 1e9)^0.25."""
+    folder = tmp_path_factory.mktemp("doors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_experiment(folder, rules="")
+        (folder / "experiments" / "crossed.yaml").write_text(CROSSED, encoding="utf-8")
+        for name in ("made", "crossed"):
+            CliRunner().invoke(main, ["plan", f"experiments/{name}.yaml"], catch_exceptions=False)
+        write_records(folder)
+        manifest, noise = read_manifest(folder / "results" / "crossed"), np.random.default_rng(1)
+        cells = {cell.index: cell for cell in manifest.cells}
+        for planned in manifest.runs:
+            cell = cells[planned.cell]
+            away = np.log(cell.counts[SIZE] / (20 * (cell.asked / 1e9) ** 0.25))
+            loss = (cell.asked / 1e8) ** -0.2 * np.exp(0.1 * away**2 + noise.normal(0, 0.01))
+            publish(record_of(planned.run_id, planned.run, cell.counts, loss), folder / "results" / "runs")
+        CliRunner().invoke(main, ["fit", "results/made"], catch_exceptions=False)
+    return folder
+
+
+def _call(folder: Path, *arguments: str) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+def _json(folder: Path, *arguments: str) -> dict:
+    done = _call(folder, *arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("asked", [(), ("--law", "shifted"), ("--hold-out", "1", "--law", "pure", "--law", "floor")])
+def test_an_experiment_and_its_table_have_the_same_laws(folder, asked):
+    """To the last digits, with the same law to quote, predictions and checks."""
+    table = ("--y", "test_loss", "--by", "series", "--config", "cell", "--seed", "seed", "--status", "status")
+    experiment = _json(folder, "fit", "results/made", "--x", SIZE, *asked)["laws"]
+    file = _json(folder, "fit", "results/made/runs.csv", "--x", SIZE, *table, *asked)["laws"]
+
+    assert [one["series"] for one in experiment] == [one["series"] for one in file] == ["kan", "mlp"]
+    for one, other in zip(experiment, file, strict=True):
+        for key in ("fits", "held_out", "selection", "checks", "quoted_law", "sizes", "runs", "data_hash"):
+            assert one[key] == other[key], key
+
+
+def test_the_best_size_of_each_budget_has_its_law(folder):
+    """IsoFLOP: at each budget that was asked for, loss over size has its minimum, and these follow a power law."""
+    asked = ("fit", "results/crossed", "--x", SIZE, "--isoflop", COST)
+    found, done = _json(folder, *asked)["results"]["xy: mlp"], _call(folder, *asked)
+
+    assert tuple(valley["budget"] for valley in found["valleys"]) == BUDGETS
+    assert {valley["runs"] for valley in found["valleys"]} == {18}
+    assert found["exponent"] == pytest.approx(0.25, abs=0.02)
+    assert "4 of 4" in done.stdout
+
+
+def test_a_surface_has_every_size_at_every_budget(folder):
+    """Each run once, although the best sizes are a series of their own."""
+    found = _json(folder, "fit", "results/crossed", "--x", SIZE, "--and", COST)["results"]
+
+    assert list(found) == ["xy: mlp"]
+    assert (found["xy: mlp"]["rows"], found["xy: mlp"]["cells"]) == (72, 24)
+
+
+def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(folder):
+    """As those of a table; on the first headline axis if none is named."""
+    shared = _json(folder, "fit", "results/made", "--share", "alpha")["results"]
+    edge = _json(folder, "fit", "results/made", "--frontier", "0.5")["results"]
+
+    assert list(shared) == ["xy: alpha", "xy: nothing", "xy: floor", "xy: both"]
+    assert shared["xy: alpha"]["p"] < 0.01
+    assert {name: one["alpha"] for name, one in edge.items()} == pytest.approx(
+        {"xy: kan": 1.0, "xy: mlp": 0.6}, abs=0.05
+    )
+
+
+def test_what_is_asked_of_an_experiment_is_written_where_it_is_told_to_be(folder, tmp_path):
+    """Its own fits.json stays that of its own axes and window."""
+    own = (folder / "results" / "made" / "fits.json").read_bytes()
+
+    found = _json(folder, "fit", "results/made", "--law", "pure", "--min-x", "60", "--x", SIZE, "--out", str(tmp_path))
+
+    assert json.loads((tmp_path / "fits.json").read_text()) == found
+    assert {path.name for path in tmp_path.iterdir()} >= {"scaling.png", "residuals.png", "checklist.md"}
+    assert {one["runs_outside_window"] for one in found["laws"]} == {3}
+    assert (folder / "results" / "made" / "fits.json").read_bytes() == own
+
+
+def test_arms_of_an_experiment_are_compared_by_their_laws(folder, tmp_path):
+    """As those of a table: the crossover is a set, and the verdict is over both counts of size."""
+    asked = ("compare", "results/made", "kan", "mlp", "--law", "pure", "--out", str(tmp_path))
+    found = _json(folder, *asked)
+
+    assert [(one["task"], one["axis"]) for one in found["sizes"]] == [("xy", SIZE), ("xy", COST)]
+    assert found["sizes"][0]["exponents"]["pure"]["estimate"] == pytest.approx(0.4, abs=0.05)
+    assert found["verdicts"][0]["claim"].startswith("kan is cheaper than mlp on xy")
+    assert (tmp_path / "compare_xy.png").exists()
+    assert "kan ahead from" in _call(folder, *asked).stdout
+
+
+def test_a_column_that_is_no_number_is_named(folder):
+    """With the columns that are."""
+    done = _call(folder, "fit", "results/made", "--x", "shape")
+
+    assert done.exit_code == 2
+    assert "'shape' is no size or count of these runs" in done.output

@@ -1,0 +1,240 @@
+"""`harness compare` by laws: known ratios come back, crossovers are sets, mistakes are answered."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import main
+from harness.comparison import Ahead, Crossover
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
+from harness.judging.laws import drawn_law
+from harness.judging.request import FitsAnswer, Request
+from harness.record.elsewhere import Columns
+from harness.show.figures.versus import compare_figure
+from harness.show.tables.comparison import crossover_words
+from harness.study.tables import fits_answer, of_file
+
+TOY_LAWS = Path(__file__).with_name("toy_laws.csv")  # runs of J0(20x) that the project published in November 2026
+SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
+NEED = 4.0  # what mlp needs of params for each of kan's
+
+
+def _compare(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["compare", *map(str, arguments)], catch_exceptions=False)
+
+
+def _json(*arguments: object) -> dict:
+    done = _compare(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not strict JSON"))
+
+
+def _table(path: Path, seed: int = 4, floors: tuple[float, float] = (0.0, 0.0)) -> Path:
+    """Loss 1 / params of kan, and as much of mlp for 4 times the params; flops count the other way round."""
+    generator = np.random.default_rng(seed)
+    lines = ["arch,params,flops,seed,status,rmse"]
+    for arm, need, work, floor in (("kan", 1.0, 40.0, floors[0]), ("mlp", NEED, 1.0, floors[1])):
+        for size in SIZES:
+            for replicate in range(3):
+                loss = float((floor + need / size) * np.exp(0.02 * generator.standard_normal()))
+                lines.append(f"{arm},{size},{size * work},{replicate},ok,{loss!r}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    """Two arms of pure laws (`_table`)."""
+    return _table(tmp_path / "runs.csv")
+
+
+ASKED = ("--x", "params", "--y", "rmse", "--by", "arch", "--seed", "seed", "--law", "pure")
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+def test_a_known_ratio_comes_back(table):
+    """An arm that needs 4 times the size at any loss: cost and loss ratio are 4, by law, without, and in bins."""
+    (one,) = _json(table, "kan", "mlp", *ASKED)["sizes"]
+
+    for ratio in (one["cost"], one["twin"], one["loss"]):
+        np.testing.assert_allclose(ratio["estimate"], NEED, rtol=0.1)
+    for ratio in (one["cost"], one["loss"]):
+        assert all(low < value < high for low, value, high in zip(*_ends(ratio), strict=True))
+    assert one["ratio"]["estimate"] == pytest.approx(NEED, rel=0.05)
+    assert one["exponents"]["pure"]["estimate"] == pytest.approx(0, abs=0.05)
+    assert one["crossover"]["kind"] == "none"
+    assert one["dominance"]["share"] == 1
+
+
+def _ends(ratio: dict) -> tuple[list[float], list[float], list[float]]:
+    return ratio["low"], ratio["estimate"], ratio["high"]
+
+
+def test_both_arms_have_the_law_that_fit_chooses(tmp_path):
+    """Of pure laws the pure one, but for a test of floors that errs in 7 of 100 arms; a floor in one arm is in both."""
+    chosen = {(0.0, 0.0): [], (1e-3, 0.0): [], (1e-3, 1e-3): []}
+    for floors, seed in [*(((0.0, 0.0), seed) for seed in range(5)), ((1e-3, 0.0), 0), ((1e-3, 1e-3), 0)]:
+        table = _table(tmp_path / "runs.csv", seed, floors)
+        chosen[floors].append(drawn_law(_answer(table, "params").laws, "", "params"))
+
+    assert chosen[0.0, 0.0].count("pure") >= 4
+    assert chosen[1e-3, 0.0] == chosen[1e-3, 1e-3] == ["floor"]
+    (one,) = _json(_table(table), "kan", "mlp", *ASKED[:-2])["sizes"]
+    assert one["law"] == "pure"
+    assert set(one["exponents"]) == {"pure", "floor"}
+
+
+def test_swapped_arms_give_the_inverse(table):
+    """B against A is one over A against B, interval included."""
+    (one,), (other,) = (_json(table, *arms, *ASKED)["sizes"] for arms in (("kan", "mlp"), ("mlp", "kan")))
+
+    np.testing.assert_allclose(1 / np.array(one["cost"]["estimate"]), other["cost"]["estimate"], rtol=1e-6)
+    np.testing.assert_allclose(1 / np.array(one["cost"]["low"]), other["cost"]["high"], rtol=1e-3)
+
+
+def test_conventions_that_disagree_make_the_verdict_dependent(table):
+    """kan needs a quarter of the params and ten times the flops: cheaper under one, dearer under the other."""
+    asked = (table, "kan", "mlp", *ASKED, "--x", "flops", "--at", "0.01")
+
+    found, done = _json(*asked), _compare(*asked)
+
+    (verdict,) = found["verdicts"]
+    assert verdict["conclusion"] == "convention-dependent"
+    assert [count["outcome"] for count in verdict["counts"]] == ["supported", "refuted"]
+    assert not verdict["stable"]
+    assert "“kan is cheaper than mlp at rmse 0.01” is convention-dependent" in done.stdout
+
+
+def test_a_loss_that_only_one_arm_attains_is_marked_as_extrapolated(table):
+    """Outside of the shared losses there is an error, and with --extrapolate a ratio that says so."""
+    asked = (table, "kan", "mlp", *ASKED, "--at", "1.2e-4")
+    refused = _compare(*asked)
+
+    assert refused.exit_code == 2
+    assert "--at 0.00012: the mean losses that both arms attain by params run from" in refused.stderr
+    (one,) = _json(*asked, "--extrapolate")["sizes"]
+    assert one["cost"]["losses"][0] == 1.2e-4
+    assert one["cost"]["extrapolated"] == [True] + [False] * 5
+    assert one["cost"]["estimate"] == pytest.approx([NEED] * 6, rel=0.1)
+
+
+def test_failed_runs_of_one_arm_are_survivor_bias(table):
+    """Runs that failed are counted, and an arm that fails more often is said to be judged by its luckier runs."""
+    lines = table.read_text().splitlines()
+    lost = [
+        line.replace(",ok,", ",diverged,") if i % 2 and line.startswith("kan") else line for i, line in enumerate(lines)
+    ]
+    table.write_text("\n".join(lost) + "\n")
+
+    done = _compare(table, "kan", "mlp", *ASKED, "--status", "status", "--explain")
+
+    assert "failed: 11 of 21 runs of kan and 0 of 21 runs of mlp" in done.stdout
+    assert "SURVIVOR_BIAS, by params: 11 of 21 runs of kan failed and 0 of 21 of mlp" in done.stdout
+    assert "K_MISMATCH" not in done.stdout
+
+
+def test_unequal_numbers_of_runs_are_named(table):
+    """A bin with more runs of one arm is a K_MISMATCH; the best of a common k takes as many of both."""
+    text = table.read_text()
+    table.write_text(text + "".join(f"kan,100,4000,{seed},ok,0.01\n" for seed in range(3, 6)))
+
+    found = _json(table, "kan", "mlp", *ASKED, "--aggregate", "best")["sizes"][0]
+
+    assert "K_MISMATCH" in [caution["code"] for caution in found["cautions"]]
+    assert found["ratio"]["k"] == [3] * 7
+
+
+# --------------------------------------------------------------------------------------------------------------- words
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Crossover(0.95, (1, 100), (), "none", (), (Ahead(1, 100, "first"),)), "none: kan is ahead at all of"),
+        (
+            Crossover(0.95, (1, 100), (), "bounded", ((3, 9),), (Ahead(1, 3, "first"), Ahead(9, 100, "second")), 5.0),
+            "between 3 and 9 (the curves cross at 5); kan is ahead from 1 to 3, mlp is ahead from 9 to 100 "
+            "(95% of each size by itself, not of all together)",
+        ),
+        (
+            Crossover(0.95, (1, 100), (), "half-open", ((9, 100),), (Ahead(1, 9, "second"),)),
+            "no crossover can be claimed: the curves may be equal from 9 on; mlp is ahead from 1 to 9",
+        ),
+        (
+            Crossover(0.95, (1, 100), (), "half-open", ((1, 9),), (Ahead(9, 100, "second"),)),
+            "no crossover can be claimed: the curves may be equal up to 9",
+        ),
+        (Crossover(0.95, (1, 100), (), "everything", ((1, 100),), ()), "no crossover can be claimed: nowhere in"),
+    ],
+)
+def test_crossovers_are_told_as_sets(found, words):
+    """Each kind of set has its sentence, and one without an end claims no crossover."""
+    assert crossover_words(found, "kan", "mlp").startswith(words)
+
+
+# ------------------------------------------------------------------------------------------------------------- mistakes
+@pytest.mark.parametrize(
+    ("arms", "more", "message"),
+    [
+        (("kan", "mpl"), (), "'mpl' is no arm of the table (--by arch); did you mean 'mlp'? (allowed: kan, mlp)"),
+        (("kan", "kan"), (), "give two different arms"),
+        (("kan", "mlp"), ("--where", "arch=kan"), "'mlp' is no arm of the table (--by arch); allowed: kan"),
+        (("kan", "mlp"), ("--k", "2"), "--k 2 is of --aggregate best"),
+        (("kan", "mlp"), ("--aggregate", "best", "--k", "9"), "k=9: the best of 9 needs at least 9 runs"),
+        (("kan", "mlp"), ("--x", "parms"), "--x 'parms' is no column of the file; did you mean 'params'?"),
+    ],
+)
+def test_a_mistake_is_answered_with_what_is_allowed(table, arms, more, message):
+    """Wrong arms and options exit with 2 and a sentence on standard error, nothing on standard output."""
+    done = _compare(table, *arms, *ASKED, *more)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_one_architecture_is_no_comparison(table):
+    """Without --by the table has one arm, and the error says which column would tell arms apart."""
+    done = _compare(table, "kan", "mlp", "--x", "params", "--y", "rmse")
+
+    assert done.exit_code == 2
+    assert "one arm, and kan and mlp were asked for; name the column that tells arms apart with --by" in done.stderr
+
+
+# -------------------------------------------------------------------------------------------------------------- figure
+def _answer(table: Path, *x: str) -> FitsAnswer:
+    request = Request(table, x, Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
+    return fits_answer(request, of_file(request, request.columns))
+
+
+def _compared(table: Path, *x: str) -> ComparedByLaws:
+    return compare_laws(_answer(table, *x), ComparisonRequest(), table.name)
+
+
+def test_the_figure_shows_what_was_computed(table):
+    """Curves, marks and shaded sizes stand where the comparison has them, one line style a convention."""
+    compared = _compared(table, "params", "flops")
+    left, _ = compare_figure(compared).axes
+
+    for one in compared.sizes:
+        (line,) = (line for line in left.lines if line.get_gid() == f"cost:{one.axis}")
+        np.testing.assert_array_equal(line.get_xdata(), one.curve.losses)
+        np.testing.assert_array_equal(line.get_ydata(), one.curve.estimate)
+        (marks,) = (line for line in left.lines if line.get_gid() == f"twin:{one.axis}")
+        np.testing.assert_array_equal(marks.get_ydata(), one.twin.estimate)
+    assert len({line.get_linestyle() for line in left.lines if str(line.get_gid()).startswith("cost:")}) == 2
+    assert left.get_xlim()[0] > left.get_xlim()[1]
+    assert [text.get_text() for text in left.texts] == ["▲ kan cheaper", "▼ mlp cheaper"]
+
+
+@pytest.mark.nightly
+def test_a_table_of_the_project_is_compared(tmp_path):
+    """The published runs go through the same door, and --out has the JSON and the figure."""
+    asked = ("--x", "params.trainable", "--y", "test_rmse", "--by", "series", "--config", "cell", "--seed", "seed")
+    where = ("--where", "task=j0", "--where", "chosen=True", "--until", "minimum")
+
+    found = _json(TOY_LAWS, "kan", "mlp", *asked, *where, "--out", tmp_path)
+
+    assert found == json.loads((tmp_path / "compare.json").read_text())
+    assert {path.name for path in tmp_path.iterdir()} == {"compare.json", "compare.png", "compare.pdf"}
+    assert found["verdicts"][0]["conclusion"] == "supported"

@@ -1,0 +1,86 @@
+"""Held-out sizes: which they are, and what a law is said to have predicted of them."""
+
+import json
+
+import numpy as np
+import pytest
+from made_runs import curve
+
+from harness.base.plain import plain
+from harness.laws import fit_law, prediction_interval
+from harness.laws.held_out import extrapolate, largest_sizes, warn_of_distance
+
+SIZES = 10 ** np.linspace(3, 6, 7)
+AHEAD = np.array([3e6, 1e7])
+
+
+def test_the_largest_sizes_are_distinct_sizes():
+    """All seeds of the two largest sizes, wherever their rows are; none of none, and all where fewer exist."""
+    x = [30, 10, 20, 30, 20, 10]
+
+    assert largest_sizes(x, 2).tolist() == [True, False, True, True, True, False]
+    assert not largest_sizes(x, 0).any()
+    assert largest_sizes(x, 9).all()
+    assert largest_sizes([], 2).tolist() == []
+
+
+@pytest.mark.parametrize(("law", "truth"), [("pure", lambda x: 5 * x**-0.7), ("floor", lambda x: curve(x, 0.7, 3))])
+def test_exact_laws_are_extrapolated_exactly(law, truth):
+    """Without noise the prediction is the truth a decade ahead, and its error is nothing."""
+    found = extrapolate(fit_law(SIZES, truth(SIZES), law), AHEAD, truth(AHEAD) * [1, 1])
+
+    assert found.prediction.curve == pytest.approx(truth(AHEAD), rel=1e-6)
+    assert found.prediction.rmsle == pytest.approx(0, abs=1e-6)
+
+
+def test_errors_are_those_of_the_closed_form():
+    """A size twice as bad as the law says has RMSLE ln 2; the last value errs by alpha ln(x / largest fitted size)."""
+    noise = np.exp([0.02, -0.02, 0.01, 0, -0.01, 0.02, -0.02])
+    fit = fit_law(SIZES, SIZES**-0.5 * noise, "pure")
+    ahead = np.repeat(AHEAD[:1], 2)
+    curve_there = extrapolate(fit, ahead, [1, 1]).prediction.curve
+
+    found = extrapolate(fit, ahead, [curve_there[0], 4 * curve_there[0]])
+
+    assert found.measured.means == pytest.approx(2 * curve_there)
+    assert found.prediction.rmsle == pytest.approx(np.log(2))
+    assert found.prediction.within.tolist() == [False]
+    assert found.last_value_rmsle == pytest.approx(abs(np.log(fit.points.means[-1] / found.measured.means[0])))
+
+
+def test_a_mean_is_within_exactly_between_the_ends():
+    """A mean just inside of the interval is within, one just outside was missed, at either end."""
+    fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(np.arange(7))), "pure")
+    (low,), (high,) = prediction_interval(fit, AHEAD[:1])
+
+    for value, within in ((low * 0.999, False), (low * 1.001, True), (high * 0.999, True), (high * 1.001, False)):
+        assert extrapolate(fit, AHEAD[:1], [value]).prediction.within.tolist() == [within]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"), [(SIZES[:3], "TOO_FEW"), (10 ** np.linspace(3, 3.8, 7), "show only a local slope")]
+)
+def test_a_law_that_may_not_be_extrapolated_predicts_nothing(sizes, said):
+    """A refused law and a local slope have a reason in the place of a prediction; the last value still errs."""
+    found = extrapolate(fit_law(sizes, sizes**-0.5, "pure"), AHEAD, AHEAD**-0.5)
+
+    assert found.prediction is None
+    assert said in found.reason
+    assert found.last_value_rmsle == pytest.approx(np.sqrt(np.mean((0.5 * np.log(AHEAD / sizes[-1])) ** 2)))
+
+
+@pytest.mark.parametrize("sizes", [SIZES, SIZES[:3], SIZES[:0]])
+def test_json_is_strict(sizes):
+    """Predicted or not, the plain form holds no NaN and no infinity, and one object a size."""
+    data = plain(extrapolate(fit_law(sizes, sizes**-0.5, "floor"), AHEAD, AHEAD**-0.5))
+
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert [size["size"] for size in data["sizes"]] == AHEAD.tolist()
+
+
+def test_predictions_far_beyond_the_sizes_are_warned_of():
+    """More than half a decade beyond the fitted sizes a law may end; nearer there is nothing to say."""
+    fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(np.arange(7))), "pure")
+
+    assert [caution.code for caution in warn_of_distance(fit, SIZES[-1:] * 3).warnings] == ["SINGLE_SEED"]
+    assert "EXTRAPOLATED" in [caution.code for caution in warn_of_distance(fit, SIZES[-1:] * 4).warnings]

@@ -1,0 +1,296 @@
+"""Valleys and the law of their minima: truths of parabolas, published sweeps, and when there is no law."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from shared_data import shared
+
+from harness.base.errors import HarnessError
+from harness.laws import fit_law, to_json
+from harness.laws.isoflop import isoflop, optimum, optimum_band
+
+BUDGETS = np.geomspace(1e18, 1e21, 7)
+
+
+def sweep(exponent=0.5, coefficient=0.3, y_scale=1.0, budgets=BUDGETS, sizes=9, off_centre=0.0, bend=0.1):
+    """Runs on exact parabolas of ln y, two decades wide in x, with minima on coefficient * budget^exponent.
+
+    `off_centre` moves the tried x along ln x; the best loss falls as budget^-.1.
+    """
+    best = coefficient * budgets**exponent
+    steps = off_centre + np.linspace(-np.log(10), np.log(10), sizes)
+    x = best[:, None] * np.exp(steps)
+    y = y_scale * budgets[:, None] ** -0.1 * np.exp(bend * np.log(x / best[:, None]) ** 2)
+    return np.repeat(budgets, sizes), x.ravel(), y.ravel()
+
+
+def surface(budgets, shift):
+    """Runs on y = N^-.34 + (C/N)^-.28, whose best N is on C^(.28/.62); the tried N are `shift` of it, by budget."""
+    best = (0.34 / 0.28) ** (1 / 0.62) * budgets ** (0.28 / 0.62)
+    x = best[:, None] * np.exp(np.asarray(shift)[:, None] + np.linspace(-np.log(10), np.log(10), 9))
+    y = x**-0.34 + (budgets[:, None] / x) ** -0.28
+    return np.repeat(budgets, 9), x.ravel(), y.ravel()
+
+
+def codes(reasons):
+    """The codes of refusals or cautions."""
+    return [reason.code for reason in reasons]
+
+
+@pytest.mark.parametrize("y_scale", [1e-12, 1e-6, 1.0, 1e3])
+@pytest.mark.parametrize(("exponent", "coefficient"), [(0.5, 0.3), (0.05, 1e6), (1.3, 1e-9), (-0.4, 1e3)])
+def test_exact_parabolas_are_recovered(exponent, coefficient, y_scale):
+    """Without noise the law, the minima and their losses are the true ones, whatever the magnitudes."""
+    fit = isoflop(*sweep(exponent, coefficient, y_scale))
+    assert not fit.refusals
+    assert not fit.warnings
+    assert fit.exponent == pytest.approx(exponent, rel=1e-6)
+    assert fit.coefficient == pytest.approx(coefficient, rel=1e-6)
+    assert [valley.x_best for valley in fit.valleys] == pytest.approx(coefficient * BUDGETS**exponent, rel=1e-6)
+    assert [valley.y_best for valley in fit.valleys] == pytest.approx(y_scale * BUDGETS**-0.1, rel=1e-6)
+    assert [valley.curvature for valley in fit.valleys] == pytest.approx([0.2] * 7, rel=1e-6)
+    assert [valley.place for valley in fit.valleys] == pytest.approx([0.5] * 7, abs=1e-6)
+    assert optimum(fit, [1e24], far=True) == pytest.approx(coefficient * 1e24**exponent, rel=1e-6)
+
+
+def test_the_best_losses_have_a_law():
+    """The law of the best loss over budgets is an ordinary fit through the minima."""
+    used = isoflop(*sweep()).used
+    best = fit_law([valley.budget for valley in used], [valley.y_best for valley in used], "pure")
+    assert best.alpha == pytest.approx(0.1, rel=1e-8)
+
+
+def test_units_are_of_no_consequence():
+    """Other units of budget, x and y, and another order of rows, change the coefficient's unit and nothing else."""
+    rng = np.random.default_rng(3)
+    budget, x, y = sweep()
+    y = y * np.exp(0.02 * rng.standard_normal(y.size))
+    order = rng.permutation(y.size)
+    fit, other = isoflop(budget, x, y), isoflop(1e-9 * budget[order], 1e6 * x[order], 1e-9 * y[order])
+    for name in ("exponent", "sigma", "excess"):
+        assert getattr(other, name) == pytest.approx(getattr(fit, name), rel=1e-8)
+    assert other.exponent_interval.low == pytest.approx(fit.exponent_interval.low, rel=1e-8)
+    assert optimum(other, [1e10], far=True) == pytest.approx(1e6 * optimum(fit, [1e19], far=True), rel=1e-8)
+    for mine, theirs in zip(fit.valleys, other.valleys, strict=True):
+        assert theirs.error == pytest.approx(mine.error, rel=1e-8)
+        assert theirs.place == pytest.approx(mine.place, rel=1e-8)
+
+
+def test_copies_of_runs_are_no_evidence():
+    """Every run read ten times: the same law, the same errors."""
+    rng = np.random.default_rng(4)
+    budget, x, y = sweep()
+    y = y * np.exp(0.02 * rng.standard_normal(y.size))
+    fit, copied = isoflop(budget, x, y), isoflop(*(np.tile(column, 10) for column in (budget, x, y)))
+    assert copied.exponent_interval.high == pytest.approx(fit.exponent_interval.high, rel=1e-10)
+    assert copied.excess == pytest.approx(fit.excess, rel=1e-8)
+
+
+def test_the_law_is_the_regression_of_the_minima():
+    """Exponent and interval at the mean budget are those of ordinary least squares, by numpy's own covariance."""
+    rng = np.random.default_rng(5)
+    budget, x, y = sweep()
+    fit = isoflop(budget, x, y * np.exp(0.02 * rng.standard_normal(y.size)))
+    log_best = np.log([valley.x_best for valley in fit.used])
+    line, covariance = np.polyfit(np.log(BUDGETS), log_best, 1, cov=True)
+    assert fit.exponent == pytest.approx(line[0], rel=1e-9)
+    half = 2.5705818 * np.sqrt(covariance[0, 0])  # Student's t, 5 degrees of freedom, 95 %
+    assert fit.exponent_interval.high - fit.exponent == pytest.approx(half, rel=1e-6)
+    low, high = optimum_band(fit, [1e22], far=True)
+    gradient = np.array([np.log(1e22), 1])
+    assert np.log(high / low) / 2 == pytest.approx(2.5705818 * np.sqrt(gradient @ covariance @ gradient), rel=1e-4)
+
+
+def coverage(replicates, seed):
+    """Shares of fits that hold the exponent, and the best x a decade ahead; and the mean excess and error ratio.
+
+    The last is the standard deviation of the minima of one budget over the mean standard error they state.
+    """
+    rng = np.random.default_rng(seed)
+    budget, x, y = sweep()
+    held, excess, first, errors = [], [], [], []
+    for _ in range(replicates):
+        fit = isoflop(budget, x, y * np.exp(0.02 * rng.standard_normal(y.size)))
+        low, high = optimum_band(fit, [1e22], far=True)
+        held.append(
+            [fit.exponent_interval.low <= 0.5 <= fit.exponent_interval.high, low[0] <= 0.3 * 1e22**0.5 <= high[0]]
+        )
+        excess.append(fit.excess)
+        first.append(np.log(fit.valleys[0].x_best))
+        errors.append(fit.valleys[0].error ** 2)
+    return np.mean(held, axis=0), np.mean(excess), np.std(first) / np.sqrt(np.mean(errors))
+
+
+@pytest.mark.nightly
+def test_intervals_hold_the_truth():
+    """Exponent and prediction are covered 93 to 98.5 times in 100, and noise alone explains the scatter."""
+    shares, excess, ratio = coverage(500, seed=7)
+    assert np.all((shares >= 0.93) & (shares <= 0.985)), shares
+    assert excess == pytest.approx(1, abs=0.15)  # 1.09: a ratio, whose denominator is uncertain too
+    assert ratio == pytest.approx(1, abs=3 / np.sqrt(2 * 500) + 0.03)
+
+
+def test_minima_that_follow_no_law_exceed_their_errors():
+    """Minima displaced by a fifth, with parabolas known to a hundredth: the errors do not explain it."""
+    rng = np.random.default_rng(8)
+    budget, x, y = sweep()
+    displaced = np.repeat(np.exp(0.2 * rng.standard_normal(7)), 9)
+    assert isoflop(budget, x * displaced, y * np.exp(1e-3 * rng.standard_normal(63))).excess > 50
+
+
+def test_off_centre_grids_that_drift_shift_the_exponent():
+    """On a true sum of two power laws: centred grids are right to .005, drifting ones wrong, and flagged."""
+    centred = isoflop(*surface(BUDGETS, np.zeros(7)))
+    drifting = isoflop(*surface(BUDGETS, np.linspace(-1.5, 1.5, 7)))
+    assert centred.exponent == pytest.approx(0.28 / 0.62, abs=0.005)
+    assert codes(centred.warnings) == []
+    assert abs(drifting.exponent - 0.28 / 0.62) > 0.02
+    assert codes(drifting.warnings) == ["OFF_CENTRE"]
+
+
+@pytest.mark.parametrize(
+    ("off_centre", "bend", "sizes", "code"),
+    [(2.4, 0.1, 9, "OUTSIDE"), (-2.4, 0.1, 9, "OUTSIDE"), (0, -0.1, 9, "NO_MINIMUM"), (0, 0.1, 3, "TOO_FEW")],
+)
+def test_a_budget_without_a_minimum_is_left_out(off_centre, bend, sizes, code):
+    """The law goes through the other budgets, and says which is missing and why."""
+    odd = sweep(budgets=np.array([1e22]), off_centre=off_centre, bend=bend, sizes=sizes)
+    fit = isoflop(*(np.concatenate(pair) for pair in zip(sweep(), odd, strict=True)))
+    refusal = fit.valleys[-1].refusal
+    assert refusal.code == code
+    assert "1e+22" in refusal.reason
+    assert not fit.valleys[-1].inside
+    assert codes(fit.warnings) == ["LEFT_OUT"]
+    assert refusal.reason in fit.warnings[0].reason
+    assert len(fit.used) == 7
+    assert fit.decades == pytest.approx(3)
+    assert fit.exponent == pytest.approx(0.5, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "refusals", "warnings"),
+    [
+        (np.geomspace(1, 1000, 3), ["TOO_FEW"], []),
+        (np.geomspace(1, 3, 5), ["RANGE"], []),
+        (np.geomspace(1, 2, 3), ["TOO_FEW", "RANGE"], []),
+        (np.geomspace(1, 9, 4), [], ["LOCAL_SLOPE"]),
+        (np.geomspace(1, 10, 4), [], []),
+    ],
+)
+def test_budgets_make_the_law(budgets, refusals, warnings):
+    """Four budgets over half a decade are the least, and below a decade the exponent is a local slope."""
+    fit = isoflop(*sweep(budgets=budgets))
+    assert codes(fit.refusals) == refusals
+    assert codes(fit.warnings) == warnings
+
+
+def test_a_refused_law_has_no_number():
+    """No exponent can be read off a refused law, nor a best x; its valleys stay."""
+    fit = isoflop(*sweep(budgets=BUDGETS[:3]))
+    numbers = ("exponent", "exponent_interval", "coefficient", "log_coefficient", "sigma", "excess")
+    assert all(getattr(fit, name) is None and to_json(fit)[name] is None for name in numbers)
+    assert len(fit.used) == 3
+    for ask in (optimum, optimum_band):
+        with pytest.raises(HarnessError, match="TOO_FEW"):
+            ask(fit, [1e20])
+
+
+def test_budgets_that_are_all_different_are_refused_with_the_reason():
+    """Achieved instead of nominal budgets: no parabola, and the message says what makes budgets the same."""
+    budget, x, y = sweep()
+    fit = isoflop(budget * np.linspace(1, 1.01, budget.size), x, y)
+    assert codes(fit.refusals) == ["TOO_FEW", "RANGE"]
+    assert "exactly this budget" in fit.refusals[0].reason
+
+
+def test_a_local_slope_is_not_extrapolated():
+    """Within its budgets it predicts; beyond them it raises."""
+    fit = isoflop(*sweep(budgets=np.geomspace(1, 9, 4)))
+    assert optimum(fit, [1.0, 9.0]) == pytest.approx([0.3, 0.9])
+    with pytest.raises(HarnessError, match="local slope"):
+        optimum(fit, [10.0])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [(0, 0.0, r"budget\[5\]"), (1, np.inf, r"x\[5\]"), (2, np.nan, r"y\[5\]"), (2, -1.0, r"y\[5\]")],
+)
+def test_bad_rows_are_named(column, value, message):
+    """A number that has no logarithm is an error that names its row."""
+    columns = list(sweep())
+    columns[column][5] = value
+    with pytest.raises(HarnessError, match=message):
+        isoflop(*columns)
+
+
+def test_arguments_that_make_no_sense_are_errors():
+    """Columns of different lengths, and a level that is no probability."""
+    budget, x, y = sweep()
+    with pytest.raises(HarnessError, match="63 rows, x 62 and y 63"):
+        isoflop(budget, x[1:], y)
+    with pytest.raises(HarnessError, match="level=95"):
+        isoflop(budget, x, y, level=95)
+
+
+def test_json_is_strict():
+    """Everything survives a strict round trip; a coefficient beyond floats becomes null, its logarithm stays."""
+    fit = isoflop(*sweep())
+    data = json.loads(json.dumps(to_json(fit), allow_nan=False))
+    assert set(data) == set(type(fit).__dataclass_fields__)
+    assert data["exponent_interval"] == {
+        "low": fit.exponent_interval.low,
+        "high": fit.exponent_interval.high,
+        "level": 0.95,
+        "low_open": False,
+        "high_open": False,
+    }
+    assert data["valleys"][0]["x_best"] == fit.valleys[0].x_best
+    assert to_json(replace(fit, coefficient=np.inf))["coefficient"] is None
+
+
+def test_llama_3():
+    """The digitised sweep of Llama 3 (10 budgets): published D* = .29 C^.53, here within its interval."""
+    runs = pd.read_csv(shared("scaling_data", "llama3_isoflop", "isoflops_points.csv"))
+    fit = isoflop(runs["compute_budget"], runs["training_tokens"], runs["validation_loss"])
+    assert len(fit.used) == 10
+    assert fit.exponent == pytest.approx(0.53, abs=0.01)
+    assert fit.coefficient == pytest.approx(0.29, rel=0.05)
+    assert optimum(fit, [3.8e25], far=True)[0] == pytest.approx(16.1e12, rel=0.01)
+    low, high = optimum_band(fit, [3.8e25], far=True)
+    assert low[0] < 16.55e12 < high[0]  # the tokens that Llama 3 quotes
+
+
+@pytest.mark.parametrize("axis", ["tokens", "params"])
+def test_open_athena(axis):
+    """Every published sweep with and without its outliers: an exponent near one half, typed reasons for the rest."""
+    runs = pd.read_csv(shared("scaling_data", "openathena_isoflops", "isoflops.csv"))
+    for _, sweep_runs in runs.groupby("experiment"):
+        for kept in (sweep_runs, sweep_runs[~sweep_runs["outlier"]]):
+            fit = isoflop(kept["budget"], kept[axis], kept["loss"])
+            assert not fit.refusals
+            assert 0.4 < fit.exponent < 0.6
+            assert 0 < fit.exponent_interval.high - fit.exponent_interval.low < 0.13
+            left_out = {valley.refusal.code for valley in fit.valleys if valley.refusal}
+            assert left_out <= {"TOO_FEW", "NO_MINIMUM", "OUTSIDE"}
+            assert ("LEFT_OUT" in codes(fit.warnings)) == bool(left_out)
+
+
+def test_a_sweep_without_common_budgets_is_refused():
+    """The runs of (Mis)fitting have 81 budgets with one size each: no exponent, rather than one of the binning."""
+    runs = pd.read_csv(shared("scaling_data", "misfitting", "scaling_results_last_ckpt_only.csv"))
+    fit = isoflop(runs["C_6ND"].astype(float), runs["N"], runs["loss"])
+    assert codes(fit.refusals) == ["TOO_FEW", "RANGE"]
+    assert {valley.refusal.code for valley in fit.valleys} == {"TOO_FEW"}
+
+
+def test_the_law_is_not_asked_more_than_a_decade_away():
+    """Beyond a decade it answers only those who insist."""
+    fit = isoflop(*sweep())
+    ahead = [fit.used[-1].budget * 11]
+
+    with pytest.raises(HarnessError, match="far=True"):
+        optimum(fit, ahead)
+    assert np.isfinite(optimum(fit, ahead, far=True)).all()

@@ -1,0 +1,226 @@
+"""The lower frontier: quantile regression against its definition, its interval, and what best-of-n does to a slope."""
+
+import json
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+from made_runs import runs
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from harness.base.errors import HarnessError
+from harness.laws import to_json
+from harness.laws.frontier import best_per_bin, frontier
+
+SIZES = np.geomspace(1e2, 1e5, 7)
+
+
+def made(seed, sizes=SIZES, seeds=10, sd=0.3):
+    """Runs about 5 x^-1 with normal noise in ln y."""
+    return runs(np.random.default_rng(seed), sizes, 5 / sizes, seeds, sd)
+
+
+def codes(reasons):
+    """The codes of refusals or cautions."""
+    return [reason.code for reason in reasons]
+
+
+def pinball(log_x, log_y, slope, level, quantile):
+    """The mean pinball loss of a line."""
+    residuals = log_y - slope * log_x - level
+    return np.mean(np.maximum(quantile * residuals, (quantile - 1) * residuals))
+
+
+def least_pinball(x, y, quantile):
+    """The least pinball loss over all lines through two runs, among which Koenker and Bassett's optimum is."""
+    log_x, log_y = np.log(x), np.log(y)
+    losses = []
+    for a, b in combinations(range(x.size), 2):
+        if x[a] != x[b]:
+            slope = (log_y[b] - log_y[a]) / (log_x[b] - log_x[a])
+            losses.append(pinball(log_x, log_y, slope, log_y[a] - slope * log_x[a], quantile))
+    return min(losses)
+
+
+@pytest.mark.parametrize("quantile", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize(("alpha", "amplitude"), [(0.05, 1e3), (1.0, 1e-12), (6.0, 1e-3), (-0.5, 1.0)])
+def test_exact_data_have_one_law(alpha, amplitude, quantile):
+    """Without noise every quantile is the law, and all runs are on it."""
+    x = np.repeat(SIZES, 3)
+    fit = frontier(x, amplitude * x**-alpha, quantile, replicates=100)
+    assert fit.alpha == pytest.approx(alpha, rel=1e-8)
+    assert fit.amplitude == pytest.approx(amplitude, rel=1e-8)
+    assert (fit.on, fit.below) == (21, 0)
+    assert ("EXPONENT_OPEN" in codes(fit.warnings)) == (alpha < 0)
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.25, 0.5, 0.8])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_line_has_less_pinball_loss(seed, quantile):
+    """The linear programme equals a search of all lines through two runs."""
+    x, y = made(seed, seeds=5)
+    fit = frontier(x, y, quantile, replicates=100)
+    assert fit.pinball == pytest.approx(least_pinball(x, y, quantile), rel=1e-9)
+    mine = pinball(np.log(x), np.log(y), -fit.alpha, fit.log_amplitude, quantile)
+    assert mine == pytest.approx(fit.pinball, rel=1e-9)
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.25, 0.5, 0.8])
+def test_the_quantile_is_the_share_of_runs_below(quantile):
+    """At most that share of the runs is below the line, and at least that share is on or below it."""
+    x, y = made(4)
+    fit = frontier(x, y, quantile, replicates=100)
+    assert fit.on >= 2
+    assert fit.below <= quantile * fit.runs <= fit.below + fit.on
+
+
+def test_the_median_resists_outliers():
+    """One run of ten at every second size fails by a factor of 100: least squares moves, the median does not."""
+    x, y = made(5, sd=0.1)
+    failed = np.flatnonzero(np.arange(x.size) % 20 == 0)[2:]
+    spoilt = y.copy()
+    spoilt[failed] *= 100
+    median = frontier(x, spoilt, 0.5, replicates=100)
+    assert median.alpha == pytest.approx(1, abs=0.03)
+    assert abs(np.polyfit(np.log(x), np.log(spoilt), 1)[0] + 1) > 0.06
+
+
+def test_units_and_order_are_of_no_consequence():
+    """Other units of x and y, and another order of rows, change the amplitude's unit and nothing else."""
+    x, y = made(6)
+    order = np.random.default_rng(0).permutation(x.size)
+    fit, other = frontier(x, y, 0.1), frontier(1e6 * x[order], 1e-9 * y[order], 0.1)
+    assert other.alpha == pytest.approx(fit.alpha, rel=1e-8)
+    assert other.alpha_interval.low == pytest.approx(fit.alpha_interval.low, rel=1e-8)
+    assert other.log_amplitude == pytest.approx(fit.log_amplitude + np.log(1e-9) + fit.alpha * np.log(1e6), rel=1e-8)
+    assert (other.on, other.below) == (fit.on, fit.below)
+
+
+def test_copies_of_runs_do_not_narrow_the_interval():
+    """Every run read five times: sizes are drawn, not rows, so the interval stays."""
+    x, y = made(7)
+    fit, copied = frontier(x, y, 0.25), frontier(np.repeat(x, 5), np.repeat(y, 5), 0.25)
+    assert copied.alpha_interval.low == pytest.approx(fit.alpha_interval.low, rel=1e-8)
+    assert copied.alpha_interval.high == pytest.approx(fit.alpha_interval.high, rel=1e-8)
+
+
+def test_the_seed_is_the_only_chance():
+    """The same seed gives the same interval, another seed another one, and the law itself has none."""
+    x, y = made(8)
+    fit, again, other = (frontier(x, y, 0.25, seed=seed, replicates=100) for seed in (1, 1, 2))
+    assert again == fit
+    assert other.alpha_interval != fit.alpha_interval
+    assert other.alpha == fit.alpha
+
+
+@pytest.mark.parametrize(
+    ("sizes", "refusals", "warnings"),
+    [
+        (np.geomspace(1, 1000, 3), ["TOO_FEW"], []),
+        (np.geomspace(1, 3, 6), ["RANGE"], []),
+        ([7.0], ["TOO_FEW", "RANGE"], []),
+        (np.geomspace(1, 9, 4), [], ["LOCAL_SLOPE"]),
+        (np.geomspace(1, 10, 4), [], []),
+    ],
+)
+def test_sizes_make_the_law(sizes, refusals, warnings):
+    """Four sizes over half a decade are the least; a refused law has no number, whatever the number of runs."""
+    x = np.repeat(sizes, 20)
+    fit = frontier(x, 1 / x, 0.1, replicates=100)
+    assert codes(fit.refusals) == refusals
+    assert codes(fit.warnings) == warnings
+    numbers = ("alpha", "alpha_interval", "amplitude", "log_amplitude", "pinball", "on", "below")
+    assert all((getattr(fit, name) is None) == bool(refusals) for name in numbers)
+
+
+def test_a_quantile_of_few_runs_is_flagged():
+    """A tenth of 49 runs is fewer than 5, of 50 it is not; either side counts."""
+    x, y = made(10, seeds=7)
+    assert "THIN_QUANTILE" in codes(frontier(x, y, 0.1, replicates=100).warnings)
+    assert "THIN_QUANTILE" in codes(frontier(x, y, 0.9, replicates=100).warnings)
+    assert codes(frontier(np.append(x, x[0]), np.append(y, y[0]), 0.1, replicates=100).warnings) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"quantile": 1.0}, "quantile=1.0"),
+        ({"level": 95}, "level=95"),
+        ({"replicates": 10}, "replicates=10"),
+        ({"y": [1.0, 2.0]}, "4 rows and y has 2"),
+        ({"y": [1.0, 0.0, 1.0, 1.0]}, r"y\[1\] = 0.0"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_errors(arguments, message):
+    """What was given, and what is allowed."""
+    with pytest.raises(HarnessError, match=message):
+        frontier(**{"x": [1.0, 2.0, 3.0, 4.0], "y": [4.0, 3.0, 2.0, 1.0], "quantile": 0.1} | arguments)
+
+
+def test_json_is_strict():
+    """Everything survives a strict round trip; an amplitude beyond floats becomes null."""
+    fit = frontier(*made(11, seeds=3), 0.1, replicates=100)
+    data = json.loads(json.dumps(to_json(fit), allow_nan=False))
+    assert set(data) == set(type(fit).__dataclass_fields__)
+    assert data["alpha_interval"]["low"] == fit.alpha_interval.low
+    assert [caution["code"] for caution in data["warnings"]] == codes(fit.warnings)
+    assert to_json(replace(fit, amplitude=np.inf))["amplitude"] is None
+
+
+def test_the_best_run_of_each_bin():
+    """Bins are equal in ln x and hold their ends; a bin without runs is empty, not an error."""
+    best = best_per_bin([1, 2, 10, 50, 2000, 10000], [5.0, 4.0, 3.0, 3.5, 0.5, 0.7], 4)
+    assert best.edges == pytest.approx([1, 10, 100, 1000, 10000])
+    assert best.counts.tolist() == [2, 2, 0, 2]
+    assert best.x == pytest.approx([2, 10, np.nan, 2000], nan_ok=True)
+    assert best.y == pytest.approx([4, 3, np.nan, 0.5], nan_ok=True)
+    assert best.warnings == ()
+
+
+@pytest.mark.parametrize("bins", [0, -1])
+def test_bins_are_at_least_one(bins):
+    """Said in the words of the caller."""
+    with pytest.raises(HarnessError, match=f"bins={bins}"):
+        best_per_bin([1.0], [1.0], bins)
+
+
+def expected_best(k):
+    """The mean of the least of k standard normals."""
+    return quad(lambda z: z * k * norm.pdf(z) * norm.sf(z) ** (k - 1), -10, 10)[0]
+
+
+def slope_of_the_best(rng, counts, sd, replicates):
+    """The mean slope of ln best in ln x over bins of 3 decades with `counts` runs, where the runs' own slope is -1."""
+    x = np.repeat(SIZES, counts)
+    slopes = []
+    for _ in range(replicates):
+        best = best_per_bin(x, np.exp(sd * rng.standard_normal(x.size)) / x, SIZES.size)
+        assert best.counts.tolist() == list(counts)
+        slopes.append(np.polyfit(np.log(best.x), np.log(best.y), 1)[0])
+    return np.mean(slopes), np.std(slopes) / np.sqrt(replicates)
+
+
+def test_best_of_fewer_and_fewer_runs_is_too_shallow_a_law():
+    """From 10 runs at the smallest size to 1 at the largest, the slope is off by .21 standard deviations; at equal
+    numbers it is right, and a quantile is right at unequal ones."""
+    rng = np.random.default_rng(12)
+    falling, equal = np.array([10, 8, 7, 6, 4, 2, 1]), np.full(7, 5)
+    bias = np.polyfit(np.log(SIZES), [expected_best(k) for k in falling], 1)[0]
+    assert bias == pytest.approx(0.21, abs=0.01)
+    mean, error = slope_of_the_best(rng, falling, 0.3, 400)
+    assert mean == pytest.approx(-1 + 0.3 * bias, abs=3 * error)
+    mean, error = slope_of_the_best(rng, equal, 0.3, 400)
+    assert mean == pytest.approx(-1, abs=3 * error)
+    x = np.repeat(SIZES, 20 * falling)
+    quantile = frontier(x, np.exp(0.3 * rng.standard_normal(x.size)) / x, 0.1, replicates=100)
+    assert quantile.alpha_interval.low <= 1 <= quantile.alpha_interval.high
+    assert quantile.alpha == pytest.approx(1, abs=0.03)
+
+
+def test_unequal_numbers_of_runs_are_flagged():
+    """The caution says how unequal; empty bins are not runs."""
+    best = best_per_bin([1, 1, 1, 1e4], [1.0, 2.0, 3.0, 0.5], 4)
+    assert codes(best.warnings) == ["K_MISMATCH"]
+    assert "best of 1 in one bin and of 3" in best.warnings[0].reason
