@@ -14,11 +14,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from packs import after, numbers, trained_in_pieces
 
 from harness import train
 from harness.base.errors import HarnessError
 from harness.base.provenance import Code
-from harness.record import Record, publish, read_record, record_path
+from harness.record import publish, read_record, record_path
 from harness.spec import (
     Adam,
     GridExtension,
@@ -67,40 +68,24 @@ def pack(engine: str, network: str, optimizer: str, evaluations: int = 26, runs:
     ]
 
 
-def numbers(record: Record) -> dict:
-    return record.model_dump(exclude={"provenance"})
-
-
-def after(evaluations: int) -> Supervisor:
-    """Stops training when so many more chunks are behind."""
-    answers = iter([False] * evaluations + [True])
-    return Supervisor(stop=lambda: next(answers))
-
-
 @pytest.fixture
 def _one_evaluation_a_chunk(monkeypatch):
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
 
 
 # ----------------------------------------------------------------------------------------------------- bit for bit
-@pytest.mark.usefixtures("_one_evaluation_a_chunk")
 @pytest.mark.parametrize(("engine", "network", "optimizer"), RECIPES, ids=map("-".join, RECIPES))
-def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(engine, network, optimizer, tmp_path):
-    """Nothing but the file is left between two evaluations, and the records are those of training in one go."""
+def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(
+    engine, network, optimizer, tmp_path, monkeypatch
+):
+    """The records are those of training in one go."""
     runs = pack(engine, network, optimizer)
     through = train_pack(runs, tmp_path / "through")
-    attempts = 0
-    while True:
-        attempts += 1
-        try:
-            stopped = train_pack(runs, tmp_path / "stopped", "cpu", after(1), tmp_path / "checkpoints", "some attempt")
-            break
-        except PackStopped:
-            assert list((tmp_path / "checkpoints").iterdir()) == [_file(tmp_path, runs)]
+    stopped, stops = trained_in_pieces(runs, tmp_path, monkeypatch, "some attempt")
 
-    assert attempts > 20
+    assert stops > 20
     assert [numbers(record) for record in stopped] == [numbers(record) for record in through]
-    assert {record.provenance.resumed for record in stopped} == {attempts - 1}
+    assert {record.provenance.resumed for record in stopped} == {stops}
     assert {record.provenance.attempt for record in stopped} == {"some attempt"}
     assert {record.provenance.pack_lanes for record in stopped} == {4}
     assert not list((tmp_path / "checkpoints").iterdir())
@@ -111,7 +96,8 @@ HEAD = f"""
 import sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_checkpoint import RECIPES, after, pack
+from packs import after
+from test_checkpoint import RECIPES, pack
 from harness import train
 """
 TRAIN = (
