@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import carray
 
-from harness.train.fused.compiled import inlined, part
+from harness.train.fused.compiled import inlined, merged, part
 from harness.train.fused.loss import classify, gradient_factor, target_rows
 from harness.train.fused.simd import (
     BLOCK,
@@ -185,7 +185,7 @@ def evaluator(record, forward, backward, collect, differentiate, set_row):
             for s in range(count):
                 set_row(sizes, s, work, view(jacobian, (output * samples + start + s) * size, size))
 
-    @inlined
+    @merged
     def evaluate(task, samples, sizes, flat, x_at, y_at, first_at, second_at, work):
         """`first` and `second` are the arrays to be filled."""
         outputs, size = sizes[sizes[0].depth].outputs, sizes[0].parameters
