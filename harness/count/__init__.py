@@ -9,8 +9,7 @@ conventions but `matmul`, which has its matrix products, and those that do not d
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 
-from harness.count.conventions import CONVENTIONS, Convention
-from harness.count.families import trainable
+from harness.count.conventions import CONVENTIONS, Convention, trainable
 from harness.count.training import (
     Work,
     knots_flops,

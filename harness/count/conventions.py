@@ -3,6 +3,19 @@
 To add one, add it to CONVENTIONS. Then it can be matched, fitted and judged by its name, it stands in plans and
 records, and figures, tables and messages have its words. A count is named by its kind and its convention:
 `params.paper`, and of FLOPs both `flops_forward.local_min`, a sample, and `flops_train.local_min`, a run.
+
+A family counts a layer, and its layers add up. One maps I inputs to O outputs over E = I O edges. A multiply, an add, a
+compare and a divide are 1 each, a fused multiply-add 2; transcendental functions cost what the weight table says. But
+for the MLP, every layer expands each input in n bases (their cost is b) and maps all of them linearly:
+
+    convention     forward FLOPs            meaning
+    per_edge       E (b + 2 n) + ...        bases computed again on every edge: pykan 0.0.x, and what KANbeFair counts
+    shared_dense   I b + 2 E n + ...        bases once an input, all n multiplied: good PyTorch code (the default)
+    local_min      I b' + 2 E (k + 1) + ... splines only: the k + 1 bases that are not zero, by the cheapest recursion
+    matmul         the matrix products      what torch.utils.flop_counter sees of the evaluator that trains here
+
+An MLP has one count. Splines train here with the local evaluator, whose spline part has no matrix product at all:
+`matmul` sees only the base branch of it.
 """
 
 from collections.abc import Callable
@@ -10,7 +23,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from harness.count import executed
-from harness.count.families import trainable
 from harness.families import ModuleShape, Network
 from harness.families.base import evaluation_flops
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
@@ -85,6 +97,11 @@ def by_layers(layers: Layers, products_only: bool = False) -> Flops:
 def _of_families(name: str) -> Layers:
     """The forward FLOPs of layers as their family counts them under the convention of that name."""
     return lambda network, weights: network.flops(name, WEIGHTS[weights])
+
+
+def trainable(network: Network) -> int:
+    """Every trainable scalar of the network."""
+    return network.trainable
 
 
 def _stored(network: Network) -> int | None:

@@ -13,7 +13,6 @@ for the matrix products of hidden layers; what torch executes is within 10 % of 
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from harness.families import KanShape, Network, SplinedShape
@@ -86,7 +85,8 @@ def _part_work(network: Network, recipe: Recipe, task: RunTask, spent: Sequence[
 
 def penalty_flops(work: Work) -> int:
     """What the norms of all edges add to a stage's evaluations, forward and backward; their entropy is left out."""
-    edges = sum(inputs * outputs for inputs, outputs in pairwise(work.network.shape))
+    assert isinstance(work.network, KanShape)
+    edges = sum(layer.edges for layer in work.network.layers)
     return PENALTY_OPERATIONS * edges * work.samples * work.evaluations
 
 

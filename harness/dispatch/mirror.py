@@ -107,9 +107,8 @@ def of_pack(records: Sequence[Record], experiment: str) -> WandbRun:
 
 
 def _network_words(run: RunSpec) -> str:
-    shape = "-".join(map(str, run.network.shape))
     grid = getattr(run.network, "grid", None)
-    return f"{run.task.target} {run.network.family} {shape}" + (f" G={grid}" if grid else "")
+    return f"{run.task.target} {run.network.family} {run.network.dashed}" + (f" G={grid}" if grid else "")
 
 
 def _curve(record: Record) -> Iterator[tuple[int, dict[str, float]]]:

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field, PositiveInt
 
@@ -76,6 +76,8 @@ class ArchitectureBase(Frozen):
 class Layered(ArchitectureBase):
     """The sizes that every family has: give `hidden`, or `depth` and `width`, and leave out what is solved for."""
 
+    network: ClassVar[type[LayeredShape]]
+
     hidden: Hidden | None = None
     depth: Depth | None = Field(None, description="layers of weights, output layer included")
     width: PositiveInt | None = Field(None, description="hidden nodes per layer")
@@ -103,19 +105,18 @@ class ShapeBase(Frozen):
     begins_by: ClassVar[tuple[str, ...]] = ()
     kernels: ClassVar[str] = ""  # the module of `harness.train.fused` that has them, if any does
 
-    if TYPE_CHECKING:  # fields, which stand in files in the order of each family
+    if TYPE_CHECKING:  # a field, which stands in files in the order of each family
         family: str
-        shape: tuple[int, ...]
 
     @property
+    @abstractmethod
     def inputs(self) -> int:
         """Numbers that it is given of a point."""
-        return self.shape[0]
 
     @property
+    @abstractmethod
     def outputs(self) -> int:
         """Numbers that it gives of a point."""
-        return self.shape[-1]
 
     # ------------------------------------------------------------------------------------------------------------ words
     @property
@@ -130,8 +131,8 @@ class ShapeBase(Frozen):
 
     @property
     def dashed(self) -> str:
-        """Its nodes in a report."""
-        return "–".join(map(str, self.shape))
+        """Its nodes in tables, `2-5-1`; those of a network without layers are its inputs and outputs."""
+        return f"{self.inputs}-{self.outputs}"
 
     # ------------------------------------------------------------------------------------------------------- parameters
     @abstractmethod
@@ -158,10 +159,23 @@ class ShapeBase(Frozen):
         """What lanes that begin carry, one a generator."""
         return self.initial_knots(len(generators), dtype, device)
 
+    def knot_places(self, knots: Sequence[Any]) -> list[str]:
+        """The layers that carry these, in their order, as the names of parameters begin."""
+        return [f"layer{number}" for number in range(len(knots))]
+
     @property
     def frozen_names(self) -> frozenset[str]:
         """The last part of the names of parameters that no optimiser moves."""
         return frozenset()
+
+    def moves(self, name: str) -> bool:
+        """Whether an optimiser moves the parameter of that name."""
+        return name.rpartition(".")[2] not in self.frozen_names
+
+    @property
+    def carried(self) -> int:
+        """How many tensors its `knots` are."""
+        return 0
 
     @property
     def carried_scalars(self) -> int:
@@ -258,17 +272,18 @@ def evaluation_flops(per_layer: Iterable[int]) -> int:
 
 
 class Layer(NamedTuple):
-    """The nodes of a layer of weights, and where it stands."""
+    """The nodes of a layer of weights, and where it stands.
+
+    The first layer of a network is initialised as such, `starts_as_first`, and nobody asks for the gradient by what it
+    is given: it `needs_input_gradient` where other parts of the network stand before it.
+    """
 
     number: int
     inputs: int
     outputs: int
     is_last: bool
-
-    @property
-    def is_first(self) -> bool:
-        """Nobody asks for the gradient by what the first layer is given."""
-        return self.number == 0
+    starts_as_first: bool
+    needs_input_gradient: bool
 
     @property
     def edges(self) -> int:
@@ -351,6 +366,18 @@ class LayeredShape(ShapeBase):
 
     # --------------------------------------------------------------------------------------------- what follows from it
     @property
+    def inputs(self) -> int:
+        return self.shape[0]
+
+    @property
+    def outputs(self) -> int:
+        return self.shape[-1]
+
+    @property
+    def dashed(self) -> str:
+        return "-".join(map(str, self.shape))
+
+    @property
     def nodes(self) -> tuple[int, ...]:
         """What the layers of weights map, from the first one's inputs to the outputs."""
         return self.shape
@@ -372,12 +399,17 @@ class LayeredShape(ShapeBase):
     def words(self) -> str:
         told = {letter: getattr(self, name) for name, letter in self.letters.items()}
         basis = "".join(f" {letter}={size}" for letter, size in told.items() if size is not None)
-        return f"[{','.join(map(str, self.shape))}]{basis}"
+        return f"[{self.dashed.replace('-', ',')}]{basis}"
 
     @property
     def long_words(self) -> str:
         sizes = [f"{letter} = {getattr(self, name)}" for name, letter in self.letters.items()]
-        return ", ".join([f"{self.title} {self.dashed}", *sizes])
+        return ", ".join([self.titled, *sizes])
+
+    @property
+    def titled(self) -> str:
+        """Its title and its nodes, in a report."""
+        return f"{self.title} {self.dashed.replace('-', '–')}"
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
@@ -420,7 +452,7 @@ class LayeredShape(ShapeBase):
         return self.flops_before(prices) + sum(self.layer_executed(layer, prices) for layer in self.layers)
 
     def executed_evaluation(self, prices: Prices) -> int:
-        loss = 6 * self.shape[-1]
+        loss = 6 * self.outputs
         return self.executed_forward(prices) + loss + sum(map(self.layer_backward, self.layers))
 
 
@@ -428,7 +460,10 @@ class LayeredShape(ShapeBase):
 @lru_cache(maxsize=2**12)
 def _layers(nodes: tuple[int, ...]) -> tuple[Layer, ...]:
     last = len(nodes) - 2
-    return tuple(Layer(number, *of_layer, number == last) for number, of_layer in enumerate(pairwise(nodes)))
+    return tuple(
+        Layer(number, *of_layer, number == last, starts_as_first=number == 0, needs_input_gradient=number > 0)
+        for number, of_layer in enumerate(pairwise(nodes))
+    )
 
 
 @lru_cache(maxsize=2**12)

@@ -85,7 +85,7 @@ class ExpansionShape(LayeredShape):
 
     def layer_backward(self, layer: Layer) -> int:
         by_weights = self.products(layer) + (layer.outputs if self.has_bias else 0)
-        if layer.is_first:
+        if not layer.needs_input_gradient:
             return by_weights
         return by_weights + self.products(layer) + layer.inputs * self.expansion_backward()
 

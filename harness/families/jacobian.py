@@ -78,7 +78,7 @@ def residual_jacobian(
     if not isinstance(network, LayeredShape):
         raise HarnessError(f"a {network.family} has no Jacobian here; use lbfgs or adam")
     with torch.no_grad():
-        samples, outputs = x_RNI.shape[1], network.shape[-1]
+        samples, outputs = x_RNI.shape[1], network.outputs
         layers = _traced(network, unflatten(network, flat_RP.detach()), knots, samples_last(x_RNI.detach()))
         jacobian_RPON = flat_RP.new_empty(len(flat_RP), parameter_count(network), outputs, samples)
         columns = unflatten(network, jacobian_RPON)

@@ -156,16 +156,6 @@ class KanShape(SplinedShape):
             moved.append(new_RIT)
         return parameters, moved
 
-    def refined(
-        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
-    ) -> tuple[KanShape, Mapping[str, Tensor], list[Tensor]]:
-        finer = []
-        for layer, old_RIT in enumerate(knots):
-            name = f"layer{layer}.coef"
-            parameters[name], new_RIT = spline.refine_spline(parameters[name], old_RIT, self.order, grid, solver)
-            finer.append(new_RIT)
-        return self.model_copy(update={"grid": grid}), parameters, finer
-
     # ----------------------------------------------------------------------------------------------------------- counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
         """Scales are folded into the coefficients, once for all samples."""
@@ -186,7 +176,7 @@ class KanShape(SplinedShape):
     def layer_backward(self, layer: Layer) -> int:
         products = 2 * layer.edges * (self.order + 1)
         work = products + (2 * layer.edges if self.base is True else 0) + (layer.outputs if self.bias else 0)
-        if layer.is_first:
+        if not layer.needs_input_gradient:
             return work
         by_basis = products if layer.outputs > 1 else products // 2  # of one output there is nothing to sum over
         base = 2 * layer.edges + (BACKWARD["silu"] + 1) * layer.inputs if self.base else 0

@@ -34,8 +34,7 @@ def unflatten(network: ShapeBase, flat_RP: Tensor) -> dict[str, Tensor]:
     shapes = parameter_shapes(network)
     parts = flat_RP.split([prod(shape) for shape in shapes.values()], dim=1)
     views = {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
-    frozen = [name for name in views if name.rpartition(".")[2] in network.frozen_names]
-    return views | {name: views[name].detach() for name in frozen}
+    return {name: view if network.moves(name) else view.detach() for name, view in views.items()}
 
 
 def flatten(network: ShapeBase, parameters: Mapping[str, Tensor]) -> Tensor:
@@ -45,5 +44,10 @@ def flatten(network: ShapeBase, parameters: Mapping[str, Tensor]) -> Tensor:
 
 def of_layer(parameters: Mapping[str, Tensor], layer: int) -> dict[str, Tensor]:
     """The parameters of one layer, by their names inside it."""
-    prefix = f"layer{layer}."
+    return of_part(parameters, f"layer{layer}")
+
+
+def of_part(parameters: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """The parameters of a layer or part of that name, by their names inside it."""
+    prefix = f"{part}."
     return {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}

@@ -60,7 +60,7 @@ class MlpShape(LayeredShape):
     def long_words(self) -> str:
         activation = f"sin({self.omega_0:g} z)" if self.activation == "sine" else self.activation
         features = f" of {self.features} Fourier features, sigma {self.features_sigma:g}" if self.features else ""
-        return f"{self.title} {self.dashed}{features}, {activation}"
+        return f"{self.titled}{features}, {activation}"
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -78,7 +78,7 @@ class MlpShape(LayeredShape):
         if name == "slope":
             return np.full(shape, PRELU_SLOPE)
         if name == "weight" and self.activation == "sine":
-            bound = 1 / layer.inputs if layer.is_first else sqrt(6 / layer.inputs) / self.omega_0
+            bound = 1 / layer.inputs if layer.starts_as_first else sqrt(6 / layer.inputs) / self.omega_0
             return generator.uniform(-bound, bound, shape)
         return draw_linear(layer.inputs, shape, generator)
 
@@ -88,14 +88,18 @@ class MlpShape(LayeredShape):
         """What the inputs are multiplied with, [R, I, F]: 2 pi B, and B N(0, sigma^2)."""
         if self.features is None:
             return []
-        size = (self.shape[0], self.features)
+        size = (self.inputs, self.features)
         lanes_RIF = np.stack([2 * pi * self.features_sigma * each.standard_normal(size) for each in generators])
         return [torch.from_numpy(lanes_RIF).to(device=device, dtype=dtype)]
 
     @property
+    def carried(self) -> int:
+        return 1 if self.features else 0
+
+    @property
     def carried_scalars(self) -> int:
         """The frozen numbers of Fourier features: an input is multiplied with F of them."""
-        return self.shape[0] * (self.features or 0)
+        return self.inputs * (self.features or 0)
 
     # ------------------------------------------------------------------------------------------------------- evaluation
     def inputs_of_first(self, knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
@@ -143,8 +147,8 @@ class MlpShape(LayeredShape):
 
     def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
         """With relu the Laplacian is that between its kinks, 0."""
-        h_RIQN = jet_RIQN if layer.is_first else jets.through(jet_RIQN, self._derivatives())
-        return jets.shifted(jets.mapped(own["weight"], h_RIQN), own["bias"])
+        z_ROQN = jets.shifted(jets.mapped(own["weight"], jet_RIQN), own["bias"])
+        return z_ROQN if layer.is_last else jets.through(z_ROQN, self._derivatives())
 
     def _derivatives(self) -> Callable[[Tensor], tuple[Tensor, ...]]:
         if self.activation == "sine":
@@ -168,7 +172,7 @@ class MlpShape(LayeredShape):
 
     def layer_backward(self, layer: Layer) -> int:
         activation = 0 if layer.is_last else BACKWARD[self.activation] * layer.outputs
-        return 2 * layer.edges + (0 if layer.is_first else 2 * layer.edges) + layer.outputs + activation
+        return 2 * layer.edges + (2 * layer.edges if layer.needs_input_gradient else 0) + layer.outputs + activation
 
     @property
     def _is_kanbefairs(self) -> bool:

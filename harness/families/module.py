@@ -58,12 +58,20 @@ class ModuleShape(ShapeBase):
         return self.counts
 
     @property
+    def inputs(self) -> int:
+        return self.shape[0]
+
+    @property
+    def outputs(self) -> int:
+        return self.shape[1]
+
+    @property
     def words(self) -> str:
         return f"{self.module.partition(':')[2]} {self.size}={self.value}"
 
     @property
     def long_words(self) -> str:
-        return f"{self.module} {self.dashed}, {self.size} = {self.value}"
+        return f"{self.module} {self.inputs}–{self.outputs}, {self.size} = {self.value}"
 
     def check(self, dtype: str) -> None:
         check(self, dtype)
@@ -277,7 +285,7 @@ def check(network: ModuleShape, dtype: str = "float64") -> None:
 
 def _tried_points(network: ModuleShape, dtype: torch.dtype) -> Tensor:
     """Points of [-1, 1]^inputs, in no order, which a module could sort them into."""
-    inputs = network.shape[0]
+    inputs = network.inputs
     x_NI = torch.linspace(-1, 1, TRIED_POINTS * inputs, dtype=dtype).reshape(TRIED_POINTS, inputs)
     return x_NI[torch.arange(TRIED_POINTS) * 3 % TRIED_POINTS]
 

@@ -63,7 +63,7 @@ class RationalKanShape(LayeredShape):
 
     @property
     def long_words(self) -> str:
-        return f"{self.title} {self.dashed}, m = {self.numerator}, n = {self.denominator}, {self.groups} groups"
+        return f"{self.titled}, m = {self.numerator}, n = {self.denominator}, {self.groups} groups"
 
     # ------------------------------------------------------------------------------------------- parameters, evaluation
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -76,8 +76,8 @@ class RationalKanShape(LayeredShape):
 
     def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
         """KAT's rational functions, weights N(0, gain / I), a bias of 0."""
-        kind = "identity" if layer.is_first else "swish"
-        numerator, denominator = IDENTITY if layer.is_first else SWISH
+        kind = "identity" if layer.starts_as_first else "swish"
+        numerator, denominator = IDENTITY if layer.starts_as_first else SWISH
         match name:
             case "numerator":
                 return _fitted(numerator, shape)
@@ -113,7 +113,7 @@ class RationalKanShape(LayeredShape):
 
     def layer_backward(self, layer: Layer) -> int:
         degrees = self.numerator + self.denominator
-        an_input = 2 * degrees + 10 if layer.is_first else 4 * degrees + 9
+        an_input = 4 * degrees + 9 if layer.needs_input_gradient else 2 * degrees + 10
         return 4 * layer.edges + layer.outputs + an_input * layer.inputs
 
 

@@ -125,13 +125,13 @@ class RbfKanShape(ExpansionShape):
 
     def layer_backward(self, layer: Layer) -> int:
         work = super().layer_backward(layer)
-        if not layer.is_first:
+        if layer.needs_input_gradient:
             work += (BACKWARD["silu"] + 1) * layer.inputs
         if self.has_norm(layer.inputs):
-            if layer.is_first:  # LayerNorm asks for gradients by its outputs, and nobody by its inputs
-                work += 2 * layer.edges * self.grid + layer.inputs * (self.expansion_backward() + 3)
-            else:
+            if layer.needs_input_gradient:
                 work += 18 * layer.inputs + 2
+            else:  # LayerNorm asks for gradients by its outputs, and nobody by its inputs
+                work += 2 * layer.edges * self.grid + layer.inputs * (self.expansion_backward() + 3)
         return work
 
 

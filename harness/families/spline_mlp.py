@@ -24,7 +24,7 @@ from harness.families.later import Tensor, np, spline, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense
 from harness.families.space import Range
-from harness.families.splined import SplinedShape, SplineOrder
+from harness.families.splined import SplinedShape, SplineOrder, of_splines
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
@@ -57,7 +57,7 @@ class SplineMlpShape(SplinedShape):
     @property
     def long_words(self) -> str:
         rank = f", rank {self.rank}" if self.rank > 1 else ""
-        return f"{self.title} {self.dashed}, splines {self.place} its maps, G = {self.grid}, k = {self.order}{rank}"
+        return f"{self.titled}, splines {self.place} its maps, G = {self.grid}, k = {self.order}{rank}"
 
     def splines_of(self, layer: Layer) -> int:
         """Nodes with splines, of a layer; there are `rank` on each."""
@@ -156,17 +156,6 @@ class SplineMlpShape(SplinedShape):
         self._walk(dict(parameters), through, h_RIN)
         return parameters, moved
 
-    def refined(
-        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
-    ) -> tuple[SplineMlpShape, Mapping[str, Tensor], list[Tensor]]:
-        finer = []
-        for layer, old_RJT in enumerate(knots):
-            name = f"layer{layer}.coef"
-            coef_RJCK = of_splines(parameters[name])
-            parameters[name], new_RJT = spline.refine_spline(coef_RJCK, old_RJT, self.order, grid, solver)
-            finer.append(new_RJT)
-        return self.model_copy(update={"grid": grid}), parameters, finer
-
     # ----------------------------------------------------------------------------------------------------------- counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
         """A spline's sum has one add less than it has terms."""
@@ -185,8 +174,8 @@ class SplineMlpShape(SplinedShape):
         is_before = self.place == "before"
         products = 2 * self.rank * (self.order + 1)
         by_basis = products if self.rank > 1 else products // 2
-        by_node = 0 if is_before and layer.is_first else by_basis + self.executed_slopes
-        by_input = 1 if is_before or not layer.is_first else 0
+        by_node = by_basis + self.executed_slopes if layer.needs_input_gradient or not is_before else 0
+        by_input = 1 if is_before or layer.needs_input_gradient else 0
         maps = 2 * self.rank * layer.edges * (1 + by_input)
         return maps + layer.outputs + self.splines_of(layer) * (products + by_node)
 
@@ -248,8 +237,3 @@ class SplineMlp(Layered):
 def activate(coef: Tensor, active: spline.ActiveBases) -> Tensor:
     """Every node through its splines, [R, K J, N]: the first of all nodes, then the second of all, and so on."""
     return spline.each_spline(of_splines(coef), active).flatten(1, 2)
-
-
-def of_splines(coef: Tensor) -> Tensor:
-    """Coefficients with their axis of splines a node, [R, J, C, K], which is left out where there is one."""
-    return coef if coef.dim() == 4 else coef[..., None]

@@ -54,13 +54,19 @@ class SplinedShape(LayeredShape):
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
         """See `harness.families.update_knots`; only the first `samples` of the last axis are data."""
 
-    @abstractmethod
+    # --------------------------------------------------------------------------------------------- what follows from it
     def refined(
         self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
     ) -> tuple[Self, Mapping[str, Tensor], list[Tensor]]:
         """See `harness.families.extend_grid`."""
+        finer = []
+        for layer, old_RJT in enumerate(knots):
+            name = f"layer{layer}.coef"
+            coef = of_splines(parameters[name])
+            parameters[name], new_RJT = spline.refine_spline(coef, old_RJT, self.order, grid, solver)
+            finer.append(new_RJT)
+        return self.model_copy(update={"grid": grid}), parameters, finer
 
-    # --------------------------------------------------------------------------------------------- what follows from it
     def torch_version(self, knots_move: bool) -> int:
         """2 since splines are moved to other knots by another factorisation."""
         return 2 if knots_move else 1
@@ -69,6 +75,10 @@ class SplinedShape(LayeredShape):
         """One [R, I, T] a layer with splines."""
         knots_T = spline.uniform_knots(self.low, self.high, self.grid, self.order, dtype, device)
         return [knots_T.repeat(lanes, nodes, 1) for nodes, _ in self.spline_systems]
+
+    @property
+    def carried(self) -> int:
+        return len(self.spline_systems)
 
     @property
     def carried_scalars(self) -> int:
@@ -97,6 +107,11 @@ class SplinedShape(LayeredShape):
         """Their derivatives take what their recursion did, and its floors under widths of supports."""
         order = self.order
         return order * (5 * order + 7) // 2 + order * (order + 1) // 2
+
+
+def of_splines(coef: Tensor) -> Tensor:
+    """Coefficients with their axis of splines a node, [R, J, C, K], which is left out where there is one."""
+    return coef if coef.dim() == 4 else coef[..., None]
 
 
 def recursion_terms(grid: int, order: int) -> int:

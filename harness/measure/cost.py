@@ -219,7 +219,7 @@ def _pack_words(index: int, runs: Sequence[RunSpec]) -> dict[str, object]:
         "task": runs[0].task.target,
         "engine": runs[0].engine,
         "family": network.family,
-        "shape": "-".join(map(str, network.shape)),
+        "shape": network.dashed,
         "grid": getattr(network, "grid", None),
         "runs": len(runs),
     }

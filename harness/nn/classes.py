@@ -19,7 +19,7 @@ from torch import Tensor
 
 from harness import families
 from harness.base.errors import HarnessError
-from harness.families import FAMILIES, Activation, KanShape, ShapeBase
+from harness.families import FAMILIES, Activation, KanShape, Layered, ShapeBase
 from harness.families.kan import Base
 from harness.families.mlp import OMEGA_0
 from harness.families.spline_mlp import SplinePlace
@@ -226,6 +226,7 @@ def module_of(network: ShapeBase, flat_1P: Tensor, knots: Sequence[Tensor]) -> N
 def _network(family: str, shape: Sequence[int], settings: dict[str, Any]) -> ShapeBase:
     """The frozen description; a HarnessError names the argument that is wrong, and what is allowed."""
     architecture = FAMILIES[family]
+    assert issubclass(architecture, Layered)
     of_file = {name: value for name, value in settings.items() if name in architecture.model_fields}
     try:
         network = architecture.network(shape=tuple(shape), **settings)

@@ -21,8 +21,9 @@ Generator = np.random.Generator | torch.Generator | int
 class NetworkModule(nn.Module):
     """A network as a module: points [..., inputs] in, outputs [..., outputs] out.
 
-    `network` is its frozen description. Parameters have the names of the family, such as `layer0.coef`; what no
-    optimiser moves (knots, or frequencies of Fourier features) are buffers.
+    `network` is its frozen description. Parameters have the names of the family, such as `layer0.coef`, after that of
+    their part if the network has several; what no optimiser moves (knots, or frequencies of Fourier features) are
+    buffers.
     """
 
     def __init__(self, network: ShapeBase, flat_1P: Tensor, knots: Sequence[Tensor] = ()):
@@ -30,12 +31,19 @@ class NetworkModule(nn.Module):
         self.network = network
         for name, value in families.unflatten(network, flat_1P.detach()).items():
             layer, _, own = name.rpartition(".")
-            if layer not in self._modules:
-                self.add_module(layer, nn.Module())
-            moves = own not in network.frozen_names
-            self.get_submodule(layer).register_parameter(own, nn.Parameter(value[0].clone(), requires_grad=moves))
-        for number, of_layer in enumerate(knots):
-            self.get_submodule(f"layer{number}").register_buffer("knots", of_layer[0].detach().clone())
+            parameter = nn.Parameter(value[0].clone(), requires_grad=network.moves(name))
+            self._place(layer).register_parameter(own, parameter)
+        for place, of_layer in zip(network.knot_places(knots), knots, strict=True):
+            self._place(place).register_buffer("knots", of_layer[0].detach().clone())
+
+    def _place(self, layer: str) -> nn.Module:
+        """The module of a layer, in that of its part: both are made where they are missing."""
+        place: nn.Module = self
+        for name in layer.split("."):
+            if name not in place._modules:
+                place.add_module(name, nn.Module())
+            place = place.get_submodule(name)
+        return place
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [..., outputs] at points [..., inputs], of the parameters' dtype and device, under autocast too."""
@@ -117,9 +125,9 @@ class SplinedModule(NetworkModule):
                 old.data.copy_(value[0])
             else:  # a new one, as torch remembers the shape of the old one in graphs that are still there
                 new = nn.Parameter(value[0].clone(), requires_grad=old.requires_grad)
-                self.get_submodule(layer).register_parameter(own, new)
-        for number, of_layer in enumerate(knots):
-            self.get_submodule(f"layer{number}").register_buffer("knots", of_layer[0].clone())
+                self._place(layer).register_parameter(own, new)
+        for place, of_layer in zip(network.knot_places(knots), knots, strict=True):
+            self._place(place).register_buffer("knots", of_layer[0].clone())
 
 
 def _conversion(dtype: torch.dtype) -> str:

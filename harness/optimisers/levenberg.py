@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, FiniteFloat
@@ -363,7 +364,7 @@ def _linearise(
     residual_RK = (outputs_RNO - y_RNO).transpose(1, 2).flatten(1)
     transposed_RPK = jacobian_RKP.mT
     has_ridge, is_dual = settings.has_ridge(network), settings.is_dual(network, residual_RK.shape[1])
-    products = _dual_products if is_dual else _primal_products
+    products = partial(_products, is_dual)
     if _is_on_host(flat_RP):
         matrix_RSS, gradient_RP = _lane_by_lane(products, range(len(flat_RP)), transposed_RPK, residual_RK)
     else:
@@ -388,14 +389,10 @@ def _linearise(
     )
 
 
-def _primal_products(transposed: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-    """J^T J and J^T r."""
-    return transposed @ transposed.mT, (transposed @ residual[..., None])[..., 0]
-
-
-def _dual_products(transposed: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-    """J J^T and J^T r."""
-    return transposed.mT @ transposed, (transposed @ residual[..., None])[..., 0]
+def _products(is_dual: bool, transposed: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    """J^T J, or J J^T of the dual system, and J^T r."""
+    matrix = transposed.mT @ transposed if is_dual else transposed @ transposed.mT
+    return matrix, (transposed @ residual[..., None])[..., 0]
 
 
 def _bend(network: ShapeBase, flat_RP: Tensor) -> Tensor:

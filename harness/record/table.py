@@ -101,7 +101,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "task": cell.task,
         "arm": cell.arm,
         "series": cell.series,
-        "shape": "-".join(str(nodes) for nodes in network.shape),
+        "shape": network.dashed,
         "grid": getattr(network, "grid", None),
         "order": getattr(network, "order", None),
         "asked": cell.asked,
@@ -161,7 +161,7 @@ def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str,
 
 def _of_pruned(pruned: Pruned) -> dict[str, Any]:
     return {
-        "pruned_shape": "-".join(map(str, pruned.network.shape)),
+        "pruned_shape": pruned.network.dashed,
         "active_edges": pruned.active_edges,
         "test_rmse_unpruned": pruned.test_rmse,
     }

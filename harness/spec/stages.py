@@ -71,7 +71,7 @@ def check_cap(network: Network, recipe: Recipe) -> None:
     if recipe.max_evaluations < least:
         raise CapTooSmall(
             f"max_evaluations={recipe.max_evaluations} is used up before the last stage of {network.family} "
-            f"{list(network.shape)}: restarts, sparsity and coarser grids take {least - 1}; raise it or shorten "
+            f"{network.words}: restarts, sparsity and coarser grids take {least - 1}; raise it or shorten "
             "grid_extension"
         )
 

@@ -1,5 +1,7 @@
 """Counts of every family against live parameters and each other; tests/docs holds their formulas to the page."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,19 @@ def test_counts_add_over_layers(network, left, right):
         assert all(seam[name] > 0 for name in ("flops_forward.shared_dense", "flops_forward.local_min"))
     else:
         assert whole == sums
+
+
+@given(shapes, sizes, st.integers(1, 5))
+def test_bases_on_every_edge_are_those_of_inputs_computed_again(shape, grid, order):
+    """7 operations a Cox-de Boor term; the paper counts G an edge, and of an MLP its weights."""
+    counts, pairs = count(KanShape(shape=shape, grid=grid, order=order)), list(pairwise(shape))
+    terms = sum(grid + 2 * order - degree for degree in range(1, order + 1))
+    again = sum(inputs * (outputs - 1) for inputs, outputs in pairs)
+    edges = sum(inputs * outputs for inputs, outputs in pairs)
+
+    assert counts["flops_forward.per_edge"] - counts["flops_forward.shared_dense"] == 7 * terms * again
+    assert counts["params.paper"] == edges * grid
+    assert count(MlpShape(shape=shape))["params.paper"] == edges
 
 
 @given(shapes, sizes, st.integers(1, 5))

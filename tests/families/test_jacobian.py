@@ -62,19 +62,6 @@ def test_every_row_is_that_of_autograd():
             assert distance(own, peer) < 1e-12, network
 
 
-@pytest.mark.parametrize("network", FEW, ids=repr)
-def test_the_gradient_of_the_loss_is_the_jacobian_times_the_residuals(network):
-    """2 / K J^T r is what backpropagation of the mean squared error gives."""
-    flat, knots, x = start(network, 3, 50)
-    y = torch.sin(3 * x.sum(-1, keepdim=True)).expand(-1, -1, network.shape[-1])
-    outputs, jacobian = residual_jacobian(network, flat, knots, x)
-    residual = (outputs - y).transpose(1, 2).flatten(1)
-    own = 2 / residual.shape[1] * (jacobian.mT @ residual[..., None])[..., 0]
-    flat.requires_grad_()
-    (peer,) = torch.autograd.grad((forward(network, flat, knots, x) - y).square().mean((1, 2)).sum(), flat)
-    assert distance(own, peer) < 1e-12
-
-
 @pytest.mark.parametrize("network", FEW + EVERY[3::16], ids=repr)
 @pytest.mark.parametrize("samples", [7, 1000])
 def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples):
@@ -95,28 +82,6 @@ def test_nothing_is_left_for_autograd():
     assert not outputs.requires_grad
     assert not jacobian.requires_grad
     assert flat.grad is None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("network", FEW, ids=repr)
-def test_the_compiled_kernel_has_the_same_rows(network):
-    """Residuals and Jacobian of every lane are those of the compiled kernel."""
-    from harness.train.fused import kernels
-
-    flat, knots, x = start(network, 2, 50)
-    outputs, jacobian = residual_jacobian(network, flat, knots, x)
-    kind, sizes = kernels.describe(network)
-    work = kernels.workspace(network, 50)
-    for lane in range(2):
-        own_knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in knots)])
-        samples = np.ascontiguousarray(x[lane].numpy().T)
-        residual, peer = np.empty(jacobian.shape[1]), np.empty(jacobian.shape[1:])
-        target = np.zeros((network.shape[-1], 50))
-        kernels.residuals_and_jacobian(
-            kind, sizes, flat[lane].numpy(), own_knots, samples, target, residual, peer, work
-        )
-        assert distance(outputs[lane].T.flatten(), residual) < 1e-12
-        assert distance(jacobian[lane], peer) < 1e-12
 
 
 @pytest.mark.parametrize("order", range(1, 6))

@@ -218,9 +218,17 @@ def test_gains_are_one_a_lane():
         initialise(MlpShape(shape=(1, 1)), lane_generators(3), [1.0, 2.0], torch.float64, "cpu")
 
 
-def test_initial_knots_are_uniform_on_the_stated_domain():
-    """Every layer has G+2k+1 equally spaced knots, of which k lie beyond each end of [low, high]."""
-    network = KanShape(shape=(2, 5, 1), grid=4, order=3, low=-2.0, high=2.0)
-    for knots, inputs in zip(initial_knots(network, 3, torch.float64, "cpu"), (2, 5), strict=True):
-        expected = torch.arange(-5, 6, dtype=torch.float64).expand(3, inputs, -1)
+@pytest.mark.parametrize(
+    ("network", "splines"),
+    [
+        (KanShape(shape=(2, 5, 1), grid=4, low=-2.0, high=2.0), (2, 5)),
+        (SplineMlpShape(shape=(2, 5, 4, 1), grid=4, low=-2.0, high=2.0), (5, 4)),
+        (SplineMlpShape(shape=(2, 5, 4, 1), grid=4, low=-2.0, high=2.0, place="before"), (2, 5, 4)),
+    ],
+    ids=repr,
+)
+def test_initial_knots_are_uniform_on_the_stated_domain(network, splines):
+    """Every spline has G+2k+1 equally spaced knots, of which k lie beyond each end of [low, high]."""
+    for knots, nodes in zip(initial_knots(network, 3, torch.float64, "cpu"), splines, strict=True):
+        expected = torch.arange(-5, 6, dtype=torch.float64).expand(3, nodes, -1)
         assert torch.allclose(knots, expected, rtol=0, atol=1e-14)

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.interpolate import BSpline
+from test_dense import KINDS, some_knots, some_samples
 
 from harness.families.spline import (
     active_bases,
@@ -18,36 +17,14 @@ from harness.families.spline import (
 )
 
 ORDERS = [1, 2, 3, 4, 5]
-KINDS = ["uniform", "random", "repeated"]
-
-
-def some_knots(kind, order, grid=7, lanes=2, inputs=3):
-    """Knots [R, I, T] on about [-1, 1]."""
-    rng = np.random.default_rng(order)
-    match kind:
-        case "uniform":
-            inner = np.broadcast_to(np.linspace(-1, 1, grid + 1), (lanes, inputs, grid + 1))
-        case "random":
-            inner = np.sort(rng.uniform(-1, 1, (lanes, inputs, grid + 1)))
-        case "repeated":
-            inner = np.sort(rng.integers(-2, 3, (lanes, inputs, grid + 1)) / 2)
-    return extend_knots(torch.tensor(inner), order)
-
-
-def some_samples(knots, samples=200):
-    """Samples [R, I, N] on the knots, between them, and beyond both ends."""
-    rng = np.random.default_rng(1)
-    reach = knots.abs().max().item() + 1
-    free = torch.tensor(rng.uniform(-reach, reach, (*knots.shape[:2], samples)))
-    return torch.cat([free, knots], dim=-1)
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_basis_equals_scipys_basis_element(kind, order):
     """Every basis is scipy's on its half-open support and zero elsewhere, also outside of the domain."""
-    knots = some_knots(kind, order)
-    x = some_samples(knots)
+    knots = some_knots(kind, order, 3, np.random.default_rng(order))
+    x = some_samples(knots, np.random.default_rng(1))
     design = design_matrix(knots, x, order).numpy()
     for lane, knots_IT in enumerate(knots.numpy()):
         for node, knots_T in enumerate(knots_IT):
@@ -62,47 +39,9 @@ def test_every_basis_equals_scipys_basis_element(kind, order):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("kind", ["uniform", "random"])
-def test_design_matrix_equals_scipys(kind, order):
-    """Inside the domain the dense matrix is scipy's design matrix."""
-    knots = some_knots(kind, order, lanes=1, inputs=1)
-    low, high = knots[0, 0, order].item(), knots[0, 0, -order - 1].item()
-    x = torch.linspace(low, high, 101, dtype=torch.float64)[:-1]
-    ours = design_matrix(knots, x[None, None], order)[0, 0].numpy()
-    scipys = BSpline.design_matrix(x.numpy(), knots[0, 0].numpy(), order).toarray()
-    np.testing.assert_allclose(ours, scipys, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("kind", ["uniform", "random"])
-def test_bases_sum_to_one_inside_and_to_less_outside_the_domain(kind, order):
-    """Bases are a partition of unity on the domain, at most one beyond it, and zero beyond the extended knots."""
-    knots = some_knots(kind, order)
-    x = some_samples(knots)
-    total = design_matrix(knots, x, order).sum(-1)
-    low, high = knots[..., order, None], knots[..., -order - 1, None]
-    inside = (low <= x) & (x < high)
-    beyond = (x < knots[..., :1]) | (x >= knots[..., -1:])
-    assert (total[inside] - 1).abs().max() < 1e-13
-    assert (total[~inside] < 1 + 1e-13).all()
-    assert (total[beyond] == 0).all()
-
-
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_spline_sum_equals_the_dense_product(kind, order):
-    """Evaluation through active bases equals the dense basis matrix times the coefficients."""
-    knots = some_knots(kind, order)
-    x = some_samples(knots)
-    coef = torch.tensor(np.random.default_rng(2).normal(size=(2, 3, 7 + order, 4)))
-    dense = torch.einsum("rinc,rico->ron", design_matrix(knots, x, order), coef)
-    assert (spline_sum(coef, active_bases(knots, x, order)) - dense).abs().max() < 1e-13
-
-
-@pytest.mark.parametrize("order", ORDERS)
 def test_derivatives_of_every_degree_equal_scipys(order):
     """Differentiating in x again and again gives scipy's derivatives, zero after the order-th."""
-    knots = some_knots("random", order, lanes=1, inputs=1)
+    knots = some_knots("random", order, 1, np.random.default_rng(order), lanes=1)
     coef = torch.tensor(np.random.default_rng(3).normal(size=(1, 1, 7 + order, 1)))
     low, high = knots[0, 0, order].item(), knots[0, 0, -order - 1].item()
     x = torch.linspace(low, high, 52, dtype=torch.float64)[1:-1].reshape(1, 1, -1).requires_grad_()
@@ -118,7 +57,7 @@ def test_derivatives_of_every_degree_equal_scipys(order):
 @pytest.mark.parametrize("order", ORDERS)
 def test_gradients_equal_finite_differences(order):
     """First and second derivatives in coefficients and samples pass torch's numerical checks, also outside."""
-    knots = some_knots("random", order, grid=4, lanes=2, inputs=2)
+    knots = some_knots("random", order, 2, np.random.default_rng(order), grid=4)
     x = torch.tensor(np.random.default_rng(4).uniform(-2, 2, (2, 2, 5))).requires_grad_()
     coef = torch.tensor(np.random.default_rng(5).normal(size=(2, 2, 4 + order, 2))).requires_grad_()
 
@@ -168,23 +107,11 @@ def test_least_squares_confines_what_is_not_finite():
     assert torch.equal(broken[[0, 2]], clean[[0, 2]])
 
 
-@given(st.integers(1, 5), st.floats(0.1, 10), st.floats(-5, 5), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
-def test_stretching_knots_and_samples_together_changes_nothing(order, stretch, shift, seed):
-    """Bases are invariant under one affine map of knots and samples."""
-    rng = np.random.default_rng(seed)
-    inner = torch.tensor(np.cumsum(rng.uniform(0.1, 1, (1, 2, 6)), axis=-1))
-    knots = extend_knots(inner, order)
-    x = torch.tensor(rng.uniform(-1, 7, (1, 2, 30)))
-    there = design_matrix(stretch * knots + shift, stretch * x + shift, order)
-    assert (there - design_matrix(knots, x, order)).abs().max() < 1e-11
-
-
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", ["uniform", "random"])
 def test_interpolation_at_the_greville_points_is_well_posed(kind, order):
     """There is one spline through any values at the Greville points, all of which lie in the domain."""
-    knots = some_knots(kind, order)
+    knots = some_knots(kind, order, 3, np.random.default_rng(order))
     points = greville_points(knots, order)
     design = design_matrix(knots, points, order)
     assert points.shape[-1] == design.shape[-1]

@@ -1,8 +1,7 @@
 """Runs that differ only in seed, learning rate and how lanes begin train together, to the bits that they have alone."""
 
-import pickle
-
 import pytest
+from packs import trained_runs
 
 from harness.planning.packs import computation
 from harness.spec import (
@@ -20,7 +19,6 @@ from harness.spec import (
     Task,
 )
 from harness.tasks import resolve
-from harness.train import ENGINES, one_thread
 
 TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
 BEGINNINGS = {
@@ -29,20 +27,6 @@ BEGINNINGS = {
     "features": [MlpShape(shape=(2, 5, 1), features=4, features_sigma=sigma) for sigma in (0.5, 2.0, 1.0)],
 }
 OPTIMIZERS = {"lbfgs": Lbfgs(name="lbfgs"), "adam": Adam(name="adam", learning_rate=0.02)}
-
-
-def trained(engine, runs, chunk=10**6, stored=False):
-    """Outcomes, and where each run ended."""
-    module = ENGINES[engine]
-    with one_thread():
-        pack = module.prepare(runs, "cpu")
-        state = module.begin(pack)
-        while not module.ended(pack, state):
-            state = module.advance(pack, state, chunk)
-            if stored:
-                state = pickle.loads(pickle.dumps(state))
-                assert module.ended(pack, state) or module.fits(pack, state)
-        return module.finish(pack, state), module.trained(pack, state)
 
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
@@ -62,15 +46,14 @@ def test_lanes_that_begin_otherwise_keep_their_bits(engine, networks, optimizer)
             runs.append(RunSpec(task=TASK, network=network, recipe=recipe, seed=seed, engine=engine))
 
     assert len({computation(run) for run in runs}) == 1
-    packed, ends = trained(engine, runs)
-    turned, _ = trained(engine, runs[::-1], chunk=5, stored=True)
-    alone = [trained(engine, [run]) for run in runs]
+    packed, alone = trained_runs(runs), [trained_runs([run]) for run in runs]
+    turned = trained_runs(runs[::-1], chunk=5, stored=True)
 
-    assert turned[::-1] == packed == [outcome for (outcome,), _ in alone]
-    assert len({outcome.metrics.train_rmse for outcome in packed}) == len(runs)
-    assert [end.network for end in ends] == [run.network for run in runs]
-    for end, (_, (own,)) in zip(ends, alone, strict=True):
-        assert (end.position_P == own.position_P).all()
+    assert turned.outcomes[::-1] == packed.outcomes == [one.outcomes[0] for one in alone]
+    assert len({outcome.metrics.train_rmse for outcome in packed.outcomes}) == len(runs)
+    assert [end.network for end in packed.ends] == [run.network for run in runs]
+    for end, one in zip(packed.ends, alone, strict=True):
+        assert (end.position_P == one.ends[0].position_P).all()
 
 
 def test_what_decides_the_computation_is_not_shared():

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import pickle
 import resource
 import signal
@@ -14,11 +13,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from packs import after, numbers, trained_in_pieces
 
 from harness import train
 from harness.base.errors import HarnessError
 from harness.base.provenance import Code
-from harness.record import Record, publish, read_record, record_path
+from harness.record import publish, read_record, record_path
 from harness.spec import (
     Adam,
     GridExtension,
@@ -67,40 +67,24 @@ def pack(engine: str, network: str, optimizer: str, evaluations: int = 26, runs:
     ]
 
 
-def numbers(record: Record) -> dict:
-    return record.model_dump(exclude={"provenance"})
-
-
-def after(evaluations: int) -> Supervisor:
-    """Stops training when so many more chunks are behind."""
-    answers = iter([False] * evaluations + [True])
-    return Supervisor(stop=lambda: next(answers))
-
-
 @pytest.fixture
 def _one_evaluation_a_chunk(monkeypatch):
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
 
 
 # ----------------------------------------------------------------------------------------------------- bit for bit
-@pytest.mark.usefixtures("_one_evaluation_a_chunk")
 @pytest.mark.parametrize(("engine", "network", "optimizer"), RECIPES, ids=map("-".join, RECIPES))
-def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(engine, network, optimizer, tmp_path):
-    """Nothing but the file is left between two evaluations, and the records are those of training in one go."""
+def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(
+    engine, network, optimizer, tmp_path, monkeypatch
+):
+    """The records are those of training in one go."""
     runs = pack(engine, network, optimizer)
     through = train_pack(runs, tmp_path / "through")
-    attempts = 0
-    while True:
-        attempts += 1
-        try:
-            stopped = train_pack(runs, tmp_path / "stopped", "cpu", after(1), tmp_path / "checkpoints", "some attempt")
-            break
-        except PackStopped:
-            assert list((tmp_path / "checkpoints").iterdir()) == [_file(tmp_path, runs)]
+    stopped, stops = trained_in_pieces(runs, tmp_path, monkeypatch, "some attempt")
 
-    assert attempts > 20
+    assert stops > 20
     assert [numbers(record) for record in stopped] == [numbers(record) for record in through]
-    assert {record.provenance.resumed for record in stopped} == {attempts - 1}
+    assert {record.provenance.resumed for record in stopped} == {stops}
     assert {record.provenance.attempt for record in stopped} == {"some attempt"}
     assert {record.provenance.pack_lanes for record in stopped} == {4}
     assert not list((tmp_path / "checkpoints").iterdir())
@@ -111,7 +95,8 @@ HEAD = f"""
 import sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_checkpoint import RECIPES, after, pack
+from packs import after
+from test_checkpoint import RECIPES, pack
 from harness import train
 """
 TRAIN = (
@@ -296,26 +281,21 @@ def _trains_from_the_beginning(folder: Path, runs: list[RunSpec]) -> str:
     return sentence
 
 
-@pytest.mark.parametrize("where", [0, 70, 200, -1])
-def test_a_changed_byte_is_seen_anywhere_and_the_file_is_moved_aside(where, stopped, tmp_path):
-    """Damaged: said in a sentence, kept for those who want to look, and trained from the beginning."""
+@pytest.mark.parametrize("where", [0, 70, 200, -1, "cut 0", "cut 1", "cut 64", "cut 65", "cut 500"])
+def test_a_changed_byte_or_a_torn_file_is_seen_and_the_file_is_moved_aside(where, stopped, tmp_path):
+    """Damaged anywhere: said in a sentence, kept for those who want to look, and trained from the beginning."""
     file = _file(tmp_path, stopped)
     whole = bytearray(file.read_bytes())
-    whole[where] ^= 1
+    if isinstance(where, str):
+        del whole[int(where.removeprefix("cut ")) :]
+    else:
+        whole[where] ^= 1
     file.write_bytes(whole)
 
     told = _trains_from_the_beginning(tmp_path, stopped)
 
     assert told == f"{file} is damaged and was moved to {file.stem}.damaged; its pack starts from the beginning"
     assert file.with_suffix(".damaged").read_bytes() == whole
-
-
-@pytest.mark.parametrize("left", [0, 1, 64, 65, 500])
-def test_a_torn_file_is_seen(left, stopped, tmp_path):
-    """Cut off anywhere, it is damaged."""
-    os.truncate(_file(tmp_path, stopped), left)
-
-    assert "is damaged" in _trains_from_the_beginning(tmp_path, stopped)
 
 
 def _forge(file: Path, change: Callable[[dict], None] = lambda tree: None) -> None:

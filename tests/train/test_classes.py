@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from packs import trained_runs
 from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
@@ -17,7 +18,6 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.pages.runs import accuracies_part
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
 from harness.tasks import draw, resolve, stream
-from harness.train import torch_engine as engine
 from harness.train import train_pack
 from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses
 
@@ -79,7 +79,7 @@ def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_t
 def test_adam_on_classes_equals_a_loop_of_torch_optim():
     """Twenty full-batch steps are those of a torch network under torch's loss, to 1e-10."""
     recipe = Recipe(optimizer=Adam(name="adam", learning_rate=0.01), max_evaluations=20)
-    outcome = _outcomes([RunSpec(task=TASK, network=MLP, recipe=recipe, seed=3)])[0]
+    outcome = trained_runs([RunSpec(task=TASK, network=MLP, recipe=recipe, seed=3)], engine="torch").outcomes[0]
 
     values = unflatten(MLP, initialise(MLP, [stream(3, "initial", 0)], 1.0, torch.float64, "cpu"))
     first, last = (torch.nn.Linear(a, b, dtype=torch.float64) for a, b in ((13, 6), (6, 3)))
@@ -102,20 +102,12 @@ def test_adam_on_classes_equals_a_loop_of_torch_optim():
     assert outcome.metrics.test_accuracy == told.double().mean().item()
 
 
-def _outcomes(runs):
-    pack = engine.prepare(runs)
-    state = engine.begin(pack)
-    while not engine.ended(pack, state):
-        state = engine.advance(pack, state, 1000)
-    return engine.finish(pack, state)
-
-
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 @pytest.mark.parametrize("recipe", [LBFGS, ADAM], ids=["lbfgs", "adam"])
 def test_a_run_alone_is_the_run_in_a_pack_and_learns(network, recipe):
     """Bit for bit; and after 30 evaluations nine wines in ten of the training points are told right."""
     runs = [RunSpec(task=TASK, network=network, recipe=recipe, seed=seed) for seed in range(2)]
-    together, alone = _outcomes(runs), _outcomes(runs[:1])
+    together, alone = (trained_runs(each, engine="torch").outcomes for each in (runs, runs[:1]))
 
     assert together[0].metrics == alone[0].metrics
     assert together[0].curve == alone[0].curve
@@ -127,7 +119,7 @@ def test_a_run_alone_is_the_run_in_a_pack_and_learns(network, recipe):
 def test_single_precision_learns_the_same_at_first():
     """A float32 lane's first losses are those of float64 to single precision."""
     one, other = (
-        _outcomes([RunSpec(task=TASK, network=MLP, recipe=ADAM, seed=0, dtype=dtype)])[0]
+        trained_runs([RunSpec(task=TASK, network=MLP, recipe=ADAM, seed=0, dtype=dtype)], engine="torch").outcomes[0]
         for dtype in ("float64", "float32")
     )
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from packs import trained_runs
 
 from harness.spec import GridExtension, KanShape, Lbfgs, MlpShape, Recipe, Restarts, RunSpec, Task
 from harness.tasks import resolve
-from harness.train import ENGINES
 
 # Twelve points, which both networks learn by heart.
 TASK = resolve(Task(target="exp2d", train_points=12, validation_points=1000, test_points=2000))
@@ -13,15 +13,9 @@ NETWORKS = {"mlp": MlpShape(shape=(2, 12, 1)), "kan": KanShape(shape=(2, 3, 1), 
 RECIPE = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=300)
 
 
-def finished(engine, network, recipe, seeds=(0, 1), step=37):
+def finished(engine, network, recipe, seeds=(0, 1)):
     runs = [RunSpec(task=TASK, network=network, recipe=recipe, seed=seed, engine=engine) for seed in seeds]
-    trainer = ENGINES[engine]
-    pack = trainer.prepare(runs)
-    state = trainer.begin(pack)
-    while not trainer.ended(pack, state):
-        assert trainer.fits(pack, state)
-        state = trainer.advance(pack, state, step)
-    return trainer.finish(pack, state)
+    return trained_runs(runs, chunk=37, stored=True).outcomes
 
 
 @pytest.mark.parametrize("engine", ["fused", "torch"])

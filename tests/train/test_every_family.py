@@ -1,9 +1,9 @@
 """Networks of every family train in the torch engine: to a lower loss, and to the same bits in any company."""
 
 import math
-import pickle
 
 import pytest
+from packs import trained_runs
 
 from harness.spec import (
     Adam,
@@ -23,7 +23,6 @@ from harness.spec import (
     Task,
 )
 from harness.tasks import resolve
-from harness.train import one_thread, torch_engine
 
 TASK = resolve(Task(target="exp2d", train_points=100, validation_points=50, test_points=50))
 NETWORKS = {
@@ -51,22 +50,12 @@ def run_of(network, optimizer, seed=0, dtype="float64", **recipe):
     return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed, dtype=dtype, engine="torch")
 
 
-def trained(runs, chunk=10**6, stored=False):
-    with one_thread():
-        pack = torch_engine.prepare(runs)
-        state = torch_engine.begin(pack)
-        while not torch_engine.ended(pack, state):
-            state = torch_engine.advance(pack, state, chunk)
-            state = pickle.loads(pickle.dumps(state)) if stored else state
-        return torch_engine.finish(pack, state)
-
-
 @every_network
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "levenberg"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_family_learns(network, optimizer, dtype):
     """Sixty evaluations lower the training error, in both precisions, and the work is counted by its family's forms."""
-    (outcome,) = trained([run_of(network, OPTIMIZERS[optimizer], dtype=dtype)])
+    (outcome,) = trained_runs([run_of(network, OPTIMIZERS[optimizer], dtype=dtype)]).outcomes
 
     first, *_, last = outcome.curve
     assert outcome.status == "done"
@@ -81,7 +70,7 @@ def test_a_run_is_the_same_bits_alone_packed_and_interrupted(network):
     course = {"restarts": Restarts(count=2, evaluations=5), "max_evaluations": 30}
     runs = [run_of(network, OPTIMIZERS["lbfgs"], seed, **course) for seed in range(3)]
 
-    assert trained(runs[1:2], chunk=7, stored=True) == trained(runs)[1:2]
+    assert trained_runs(runs[1:2], 7, stored=True).outcomes == trained_runs(runs).outcomes[1:2]
 
 
 def test_several_splines_of_a_node_go_through_every_stage():
@@ -90,7 +79,7 @@ def test_several_splines_of_a_node_go_through_every_stage():
         "grid_extension": GridExtension(grids=(2,), evaluations=20),
         "grid_updates": GridUpdates(every=10, until=30),
     }
-    (outcome,) = trained([run_of(NETWORKS["rank 2"], OPTIMIZERS["lbfgs"], **course)])
+    (outcome,) = trained_runs([run_of(NETWORKS["rank 2"], OPTIMIZERS["lbfgs"], **course)]).outcomes
 
     assert outcome.by_stage[0][0] == 20
     assert outcome.counts["flops_train.part_knots"] > 0

@@ -4,11 +4,11 @@ Compiles kernels where that has not been done, once a machine.
 """
 
 import math
-import pickle
 from itertools import accumulate, product
 
 import numpy as np
 import pytest
+from packs import trained_runs
 
 from harness.base.errors import HarnessError
 from harness.dispatch.here import train_here
@@ -38,7 +38,7 @@ from harness.spec import (
 )
 from harness.tasks import domain_points, resolve
 from harness.train import fused_engine as fused
-from harness.train import one_thread, torch_engine, train_pack
+from harness.train import train_pack
 from harness.train.fused import kernels
 
 TASK = resolve(Task(target="exp2d", train_points=200, validation_points=100, test_points=100))
@@ -67,14 +67,8 @@ def _run(network, recipe, seed=0, task=TASK):
     return RunSpec(task=task, network=network, recipe=recipe, seed=seed, engine="fused")
 
 
-def _trained(runs, chunk=10**6, engine=fused, stored=False):
-    with one_thread():
-        pack = engine.prepare(runs)
-        state = engine.begin(pack)
-        while not engine.ended(pack, state):
-            state = engine.advance(pack, state, chunk)
-            state = pickle.loads(pickle.dumps(state)) if stored else state
-        return engine.finish(pack, state)
+def _trained(runs, chunk=10**6, engine="fused", stored=False):
+    return trained_runs(runs, chunk, stored, engine).outcomes
 
 
 # ------------------------------------------------------------------------------------------------------------ agreement
@@ -116,7 +110,7 @@ def test_the_first_20_evaluations_are_those_of_the_torch_engine(network, name):
     optimizer, tolerance = (PLAIN[name], 1e-5) if name in PLAIN else (OPTIMIZERS[name], 1e-9)
     run = _run(network, Recipe(optimizer=optimizer, max_evaluations=20))
 
-    (ours,), (theirs,) = _trained([run]), _trained([run], engine=torch_engine)
+    (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
     assert ours.by_stage == theirs.by_stage
     assert ours.counts == theirs.counts
@@ -144,7 +138,7 @@ def test_classes_are_learnt_as_by_the_torch_engine(network):
         recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=20, restarts=Restarts(count=2, evaluations=3))
         run = _run(network, recipe, task=WINE)
 
-        (ours,), (theirs,) = _trained([run]), _trained([run], engine=torch_engine)
+        (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
         assert ours.by_stage == theirs.by_stage
         assert ours.metrics.model_dump() == pytest.approx(theirs.metrics.model_dump(), rel=1e-9), name
@@ -164,7 +158,7 @@ def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(network, 
     }
     run = _run(network, Recipe(optimizer=optimizer, max_evaluations=31, **course))
 
-    (ours,), (theirs,) = _trained([run]), _trained([run], engine=torch_engine)
+    (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
     assert ours.by_stage == theirs.by_stage
     assert [point.evaluations for point in ours.curve] == [point.evaluations for point in theirs.curve]
@@ -180,7 +174,7 @@ def test_final_errors_agree_within_the_spread_of_seeds(network):
 
     logs = [
         np.log([outcome.metrics.test_rmse for outcome in _trained(runs, engine=engine)])
-        for engine in (fused, torch_engine)
+        for engine in ("fused", "torch")
     ]
 
     assert abs(logs[0].mean() - logs[1].mean()) < max(logs[0].std(), logs[1].std())
@@ -239,12 +233,13 @@ def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------------------- outcomes
-def test_a_diverged_run_is_an_outcome_and_touches_no_other():
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+def test_a_diverged_run_is_an_outcome_and_touches_no_other(engine):
     """A step length that blows up one run leaves its record without metrics and its neighbour bit-identical."""
     calm, wild = (Recipe(optimizer=Adam(name="adam", learning_rate=rate), max_evaluations=20) for rate in (0.01, 1e200))
-    (alone,) = _trained([_run(KAN, calm, 1)])
+    (alone,) = _trained([_run(KAN, calm, 1)], engine=engine)
 
-    outcomes = _trained([_run(KAN, wild, 0), _run(KAN, calm, 1)])
+    outcomes = _trained([_run(KAN, wild, 0), _run(KAN, calm, 1)], engine=engine)
 
     assert outcomes[0].status == "diverged"
     assert outcomes[0].metrics is None

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from packs import trained_runs
 
 from harness.spec import Adam, KanShape, MlpShape, Recipe, RunSpec, Task
 from harness.tasks import resolve
@@ -23,16 +24,13 @@ def test_a_pack_begins_where_another_one_ended(engine, network):
         engine=engine,
     )
     module = ENGINES[engine]
-    pack = module.prepare([run, run.model_copy(update={"seed": 4})], "cpu")
-    state = module.begin(pack)
-    while not module.ended(pack, state):
-        state = module.advance(pack, state, 100)
+    pack, _, _, ends = trained_runs([run, run.model_copy(update={"seed": 4})])
 
-    again = module.begin(pack, module.trained(pack, state))
+    again = module.begin(pack, ends)
 
     assert again.done == again.stage == 0
-    for before, after in zip(module.trained(pack, state), module.trained(pack, again), strict=True):
+    for before, after in zip(ends, module.trained(pack, again), strict=True):
         assert torch.equal(before.position_P, after.position_P)
         assert all(map(torch.equal, before.knots, after.knots))
     once_more = module.advance(pack, again, 1)
-    assert not np.array_equal(module.trained(pack, once_more)[0].position_P, module.trained(pack, state)[0].position_P)
+    assert not np.array_equal(module.trained(pack, once_more)[0].position_P, ends[0].position_P)

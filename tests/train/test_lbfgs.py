@@ -1,6 +1,5 @@
-"""L-BFGS over lanes: the path of torch.optim.LBFGS in each, evaluation by evaluation, and no lane aware of another."""
+"""L-BFGS of both engines: the path of torch.optim.LBFGS, evaluation by evaluation, and no lane aware of another."""
 
-import io
 import math
 import sys
 
@@ -9,10 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import settings as with_settings
 from hypothesis import strategies as st
+from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness.optimisers import Lbfgs
 from harness.optimisers.lanes import select
-from harness.optimisers.lbfgs import MAX_PROBES, LbfgsState, Marks
+from harness.optimisers.lbfgs import MAX_PROBES
 
 F64 = torch.float64
 PAPER = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch has no setting for it: 1e-10 is its constant
@@ -108,20 +108,20 @@ def evaluated(objective, x_RP):
     return loss_R.detach(), torch.autograd.grad(loss_R.sum(), x_RP)[0]
 
 
-def advanced(settings, state, evaluations, objective=rosenbrock):
+def advanced(kind, settings, state, evaluations, objective=rosenbrock):
     for _ in range(evaluations):
-        state = settings.tell(state, *evaluated(objective, settings.ask(state)))
+        state = kind.tell(settings, state, *evaluated(objective, kind.ask(settings, state)))
     return state
 
 
-def trained(settings, state, objective, limit=5000):
-    while not (state.finished_R | state.diverged_R).all() and state.evaluations_R.max() < limit:
-        state = advanced(settings, state, 1, objective)
-    return state
-
-
-def same(one, other):
-    return all(torch.equal(x.nan_to_num(7.0), vars(other)[name].nan_to_num(7.0)) for name, x in vars(one).items())
+def trained(kind, settings, x_RP, objective, limit=5000):
+    """The state in which all lanes rest, and what is seen of it."""
+    state = kind.start(settings, x_RP)
+    while True:
+        seen = kind.seen(state)
+        if (seen.finished_R | seen.diverged_R).all() or seen.evaluations_R.max() >= limit:
+            return state, seen
+        state = advanced(kind, settings, state, 1, objective)
 
 
 # --------------------------------------------------------------------------------------------------- torch's own path
@@ -135,18 +135,18 @@ def closure_of(objective, x):
     return closure
 
 
-def torch_path(objective, x_P, settings, iterations):
-    """Accepted positions and evaluations of torch.optim.LBFGS, one iteration a call, up to where it stands still.
+def torch_path(objective, x_P, settings, stops):
+    """Positions and evaluations of torch.optim.LBFGS after each iteration, or each step if iterations are nested.
 
-    A call repeats the evaluation that ended the one before; only the very first is new. `max_eval` leaves 25 to the
-    search.
+    Where they are not, a call repeats the evaluation that ended the one before; only the very first is new. `max_eval`
+    then leaves 25 to the search.
     """
-    x = torch.nn.Parameter(x_P.clone())
+    x, nested = torch.nn.Parameter(x_P.clone()), settings.iterations_per_step
     optimizer = torch.optim.LBFGS(
         [x],
         lr=torch.tensor(settings.learning_rate, dtype=F64),  # divisions by Python numbers round otherwise
-        max_iter=1,
-        max_eval=26,
+        max_iter=nested or 1,
+        max_eval=None if nested else 26,
         history_size=settings.history,
         tolerance_grad=settings.tolerance_gradient,
         tolerance_change=settings.tolerance_change,
@@ -154,29 +154,36 @@ def torch_path(objective, x_P, settings, iterations):
     )
 
     path, counts = [], []
-    for _ in range(iterations):
+    for stop in range(stops):
         optimizer.step(closure_of(objective, x))
         path.append(x.detach().clone())
-        counts.append(optimizer.state[x]["func_evals"] - len(path) + 1)
+        counts.append(optimizer.state[x]["func_evals"] - (0 if nested else stop))
     return path, counts
 
 
-def lane_paths(objective, x_RP, settings, iterations):
-    """The same of every lane up to where it finishes, off an ensemble whose lanes are at different points."""
-    state = settings.start(x_RP)
-    paths = [([], []) for _ in x_RP]
-    while (~state.finished_R & (state.iterations_R < iterations)).any():
-        before, state = state, advanced(settings, state, 1, objective)
-        for lane in (state.iterations_R > before.iterations_R).nonzero().flatten().tolist():
-            paths[lane][0].append(state.position_RP[lane])
-            paths[lane][1].append(state.evaluations_R[lane].item())
-    return [(path[:iterations], counts[:iterations]) for path, counts in paths]
+def lane_paths(kind, objective, x_RP, settings, stops, at_steps=False):
+    """The same of every lane up to where it rests, off an ensemble whose lanes are at different points.
+
+    A step is over when the next evaluation is a repeated one.
+    """
+    state, paths = kind.start(settings, x_RP), [([], []) for _ in x_RP]
+    seen = kind.seen(state)
+    is_resting = [False] * len(paths)
+    while any(not rests and len(path) < stops for rests, (path, _) in zip(is_resting, paths, strict=True)):
+        state = advanced(kind, settings, state, 1, objective)
+        before, seen = seen, kind.seen(state)
+        is_resting = (seen.finished_R | seen.diverged_R).tolist()
+        stopped_R = seen.repeating_R if at_steps else seen.iterations_R > before.iterations_R
+        for lane in stopped_R.nonzero().flatten().tolist():
+            paths[lane][0].append(seen.position_RP[lane])
+            paths[lane][1].append(seen.evaluations_R[lane].item())
+    return [(path[:stops], counts[:stops]) for path, counts in paths]
 
 
-def assert_same_paths(objective, x_RP, settings, tolerance):
+def assert_same_paths(kind, objective, x_RP, settings, tolerance):
     # Beale is at its minimum, where only rounding is left, after ten.
     iterations = 8 if objective is beale else ITERATIONS
-    for x_P, (path, counts) in zip(x_RP, lane_paths(objective, x_RP, settings, iterations), strict=True):
+    for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, iterations), strict=True):
         assert len(path) == iterations
         peer_path, peer_counts = torch_path(objective, x_P, settings, iterations)
         assert counts == peer_counts
@@ -190,43 +197,44 @@ def unfused(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "add_", lambda a, b, alpha=1: a.copy_(a + alpha * b))
 
 
+@every_kind
 @pytest.mark.parametrize(("objective", "x_RP"), MILD, ids=name_of)
-def test_every_lane_walks_the_path_of_torch_lbfgs(objective, x_RP):
+def test_every_lane_walks_the_path_of_torch_lbfgs(kind, objective, x_RP):
     """Accepted positions and evaluation counts after every iteration are those of torch on the lane alone."""
-    assert_same_paths(objective, x_RP, PAPER, 1e-10)
+    assert_same_paths(kind, objective, x_RP, PAPER, 1e-10)
 
 
 @pytest.mark.usefixtures("unfused")
 @pytest.mark.parametrize(("objective", "x_RP"), MILD + TOUCHY, ids=name_of)
 @pytest.mark.parametrize("settings", [PAPER, SHORT], ids=["paper", "short"])
 def test_touchy_paths_of_torch_lbfgs_are_walked_too(objective, x_RP, settings):
-    """Once torch rounds its dot products as we do, also where a path depends on the last bit."""
-    assert_same_paths(objective, x_RP, settings, 1e-7)
+    """Once torch rounds its dot products as lanes in torch do, also where a path depends on the last bit."""
+    assert_same_paths(IN_TORCH, objective, x_RP, settings, 1e-7)
 
 
 @pytest.mark.usefixtures("unfused")
+@every_kind
 @pytest.mark.parametrize("objective", [rugged, stepped])
 @pytest.mark.parametrize("tolerance", [0.0, 1e-2])
 @pytest.mark.parametrize("rate", [0.125, 1.0, 16.0])
-def test_the_rare_turns_of_the_line_search_are_those_of_torch(objective, tolerance, rate):
+def test_the_rare_turns_of_the_line_search_are_those_of_torch(kind, objective, tolerance, rate):
     """Ties, brackets that become too narrow and probes stuck at an end are met and resolved as torch does."""
-    settings = Lbfgs(
-        name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate, tolerance_change=tolerance, tolerance_gradient=0
-    )
+    changes = {"learning_rate": rate, "tolerance_change": tolerance, "tolerance_gradient": 0}
+    settings, within = PAPER.model_copy(update=changes), 1e-5 if kind is COMPILED else 1e-6
     x_RP = torch.round(64 * seeded(48, 3, seed=4)) / 16
     # Of more iterations some magnify rounding until another turn is taken.
-    for x_P, (path, counts) in zip(x_RP, lane_paths(objective, x_RP, settings, 4), strict=True):
+    for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, 4), strict=True):
         peer_path, peer_counts = torch_path(objective, x_P, settings, len(path))
         assert counts == peer_counts
-        torch.testing.assert_close(torch.stack(path), torch.stack(peer_path), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(torch.stack(path), torch.stack(peer_path), rtol=within, atol=within)
 
 
+@every_kind
 @pytest.mark.parametrize(("objective", "rate", "moves"), [(cliff, 1e-3, True), (cliff, 1.0, False), (ledge, 1.0, True)])
-def test_a_search_out_of_probes_ends_as_in_torch(objective, rate, moves):
+def test_a_search_out_of_probes_ends_as_in_torch(kind, objective, rate, moves):
     """After 26 probes the longest step is taken if its loss is below that of the start, and else none."""
-    settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate)
-    x_RP = torch.zeros(2, 1, dtype=F64)
-    for path, counts in lane_paths(objective, x_RP, settings, 1):
+    settings, x_RP = PAPER.model_copy(update={"learning_rate": rate}), torch.zeros(2, 1, dtype=F64)
+    for path, counts in lane_paths(kind, objective, x_RP, settings, 1):
         peer_path, peer_counts = torch_path(objective, x_RP[0], settings, 1)
         assert counts == peer_counts == [2 + MAX_PROBES]
         # Whether the cubic of a straight line has a minimum is up to rounding.
@@ -234,18 +242,20 @@ def test_a_search_out_of_probes_ends_as_in_torch(objective, rate, moves):
 
 
 @pytest.mark.usefixtures("unfused")
+@every_kind
 @pytest.mark.parametrize(("objective", "x_RP"), MILD[:3], ids=name_of)
-def test_lanes_finish_where_torch_stops(objective, x_RP):
+def test_lanes_finish_where_torch_stops(kind, objective, x_RP):
     """With torch's default tolerances each lane finishes at the evaluation and the point at which torch would."""
-    settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, tolerance_gradient=1e-7, tolerance_change=1e-9)
-    state = trained(settings, settings.start(x_RP), objective)
-    assert state.finished_R.all()
+    settings = PAPER.model_copy(update={"tolerance_gradient": 1e-7, "tolerance_change": 1e-9})
+    _, seen = trained(kind, settings, x_RP, objective)
+    assert seen.finished_R.all()
     for lane, x_P in enumerate(x_RP):
         x = torch.nn.Parameter(x_P.clone())
         optimizer = torch.optim.LBFGS([x], max_iter=1000, max_eval=9999, history_size=10, line_search_fn="strong_wolfe")
         optimizer.step(closure_of(objective, x))
-        torch.testing.assert_close(state.position_RP[lane], x.detach(), rtol=0, atol=1e-9)
-        assert state.evaluations_R[lane] == optimizer.state[x]["func_evals"]
+        within = 1e-7 if kind is COMPILED else 1e-9
+        torch.testing.assert_close(seen.position_RP[lane], x.detach(), rtol=0, atol=within)
+        assert seen.evaluations_R[lane] == optimizer.state[x]["func_evals"]
 
 
 # ------------------------------------------------------------------------------------------------------- nested steps
@@ -255,44 +265,6 @@ def whole_searches(monkeypatch):
     module = sys.modules[torch.optim.LBFGS.__module__]
     search = module._strong_wolfe
     monkeypatch.setattr(module, "_strong_wolfe", lambda *arguments, **_: search(*arguments))
-
-
-def torch_steps(objective, x_P, settings, steps):
-    """Position and calls of the closure at the end of every step of torch.optim.LBFGS as the KAN paper calls it."""
-    x, calls = torch.nn.Parameter(x_P.clone()), []
-    optimizer = torch.optim.LBFGS(
-        [x],
-        lr=torch.tensor(settings.learning_rate, dtype=F64),
-        max_iter=settings.iterations_per_step,
-        history_size=settings.history,
-        tolerance_grad=settings.tolerance_gradient,
-        tolerance_change=settings.tolerance_change,
-        line_search_fn="strong_wolfe",
-    )
-
-    def counted(x_RP):
-        calls.append(None)
-        return objective(x_RP)
-
-    path, counts = [], []
-    for _ in range(steps):
-        optimizer.step(closure_of(counted, x))
-        path.append(x.detach().clone())
-        counts.append(len(calls))
-    return path, counts
-
-
-def lane_steps(objective, x_RP, settings, steps):
-    """The same of every lane: a step is over when the next evaluation is a repeated one."""
-    state = settings.start(x_RP)
-    paths = [([], []) for _ in x_RP]
-    while min(len(path) for path, _ in paths) < steps:
-        state = advanced(settings, state, 1, objective)
-        assert not (state.finished_R | state.diverged_R).any()
-        for lane in state.repeating_R.nonzero().flatten().tolist():
-            paths[lane][0].append(state.position_RP[lane])
-            paths[lane][1].append(state.evaluations_R[lane].item())
-    return [(path[:steps], counts[:steps]) for path, counts in paths]
 
 
 def repeats(counts, per_step):
@@ -307,60 +279,69 @@ def repeats(counts, per_step):
     return repeated[:-1]
 
 
+IN_STEPS = [(IN_TORCH, *case) for case in MILD[3:] + TOUCHY[1:]]
+IN_STEPS += [pytest.param(COMPILED, *case, marks=slow) for case in MILD[3:]]
+
+
 @pytest.mark.usefixtures("unfused", "whole_searches")
-@pytest.mark.parametrize(("objective", "x_RP"), MILD[3:] + TOUCHY[1:], ids=name_of)
+@pytest.mark.parametrize(("kind", "objective", "x_RP"), IN_STEPS, ids=name_of)
 @pytest.mark.parametrize(("per_step", "steps"), [(10, 2), (3, 4), (1, 4)])
-def test_steps_end_where_those_of_torch_do(objective, x_RP, per_step, steps):
+def test_steps_end_where_those_of_torch_do(kind, objective, x_RP, per_step, steps):
     """At the end of each step torch is at the same point after as many calls of its closure."""
     settings = PAPER.model_copy(update={"iterations_per_step": per_step})
-    for x_P, (path, counts) in zip(x_RP, lane_steps(objective, x_RP, settings, steps), strict=True):
-        peer_path, peer_counts = torch_steps(objective, x_P, settings, steps)
+    for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, steps, True), strict=True):
+        peer_path, peer_counts = torch_path(objective, x_P, settings, steps)
+        assert len(path) == steps
         assert counts == peer_counts
         torch.testing.assert_close(torch.stack(path), torch.stack(peer_path), rtol=0, atol=1e-7)
 
 
+@every_kind
 @pytest.mark.parametrize(("objective", "x_RP"), MILD[2:] + TOUCHY, ids=name_of)
 @pytest.mark.parametrize("settings", [PAPER, SHORT], ids=["paper", "short"])
 @pytest.mark.parametrize("per_step", [20, 3, 1])
-def test_nested_iterations_walk_the_same_path(objective, x_RP, settings, per_step):
+def test_nested_iterations_walk_the_same_path(kind, objective, x_RP, settings, per_step):
     """Every accepted point is, in every bit, that of the path without steps; each step but the first adds a count."""
     in_steps = settings.model_copy(update={"iterations_per_step": per_step})
-    plain, nested = (lane_paths(objective, x_RP, each, 50) for each in (settings, in_steps))
+    plain, nested = (lane_paths(kind, objective, x_RP, each, 50) for each in (settings, in_steps))
     for (path, counts), (nested_path, nested_counts) in zip(plain, nested, strict=True):
         assert torch.equal(torch.stack(path), torch.stack(nested_path))
         assert nested_counts == [sum(pair) for pair in zip(counts, repeats(counts, per_step), strict=True)]
 
 
-def test_what_is_told_of_a_repeated_point_is_only_counted():
+@every_kind
+def test_what_is_told_of_a_repeated_point_is_only_counted(kind):
     """It is asked for at the accepted point; whatever its loss, NaN included, only the count says that it was there."""
-    x_RP = seeded(4, 5)
-    state = NESTED.start(x_RP)
-    while not state.repeating_R.any():
-        state = advanced(NESTED, state, 1)
-    lanes = state.repeating_R.nonzero().flatten()
-    assert torch.equal(NESTED.ask(state)[lanes], state.position_RP[lanes])
+    state = kind.start(NESTED, seeded(4, 5))
+    while not kind.seen(state).repeating_R.any():
+        state = advanced(kind, NESTED, state, 1)
+    seen = kind.seen(state)
+    lanes = seen.repeating_R.nonzero().flatten()
+    assert torch.equal(kind.ask(NESTED, state)[lanes], seen.position_RP[lanes])
     nan_R, nan_RP = torch.full((4,), torch.nan, dtype=F64), torch.full((4, 5), torch.nan, dtype=F64)
-    told = NESTED.tell(state, nan_R, nan_RP)
-    assert same(select(told, lanes), select(advanced(NESTED, state, 1), lanes))
-    assert torch.equal(told.evaluations_R, state.evaluations_R + 1)
+    told = kind.seen(kind.tell(NESTED, state, nan_R, nan_RP))
+    assert same(told, kind.seen(advanced(kind, NESTED, state, 1)), lanes)
+    assert torch.equal(told.evaluations_R, seen.evaluations_R + 1)
 
 
 # ---------------------------------------------------------------------------------------------------- what is reached
-def test_a_quadratic_takes_about_as_many_iterations_as_parameters():
+@every_kind
+def test_a_quadratic_takes_about_as_many_iterations_as_parameters(kind):
     """With room for all curvature, every quadratic in P dimensions is solved in P and a few iterations."""
     P = 6
     square_RPP = seeded(8, P, P)
     hessian_RPP = square_RPP @ square_RPP.mT + torch.eye(P, dtype=F64)
-    state = PAPER.start(seeded(8, P, seed=1))
 
     def quadratic(x_RP):
         return (x_RP * (hessian_RPP @ x_RP[:, :, None])[..., 0]).sum(-1) / 2
 
-    while state.iterations_R.min() < 2 * P + 4:
-        state = advanced(PAPER, state, 1, quadratic)
-    assert state.loss_R.max() < 1e-9
+    state = kind.start(PAPER, seeded(8, P, seed=1))
+    while kind.seen(state).iterations_R.min() < 2 * P + 4:
+        state = advanced(kind, PAPER, state, 1, quadratic)
+    assert kind.seen(state).loss_R.max() < 1e-9
 
 
+@every_kind
 @with_settings(max_examples=50)
 @given(
     seed=st.integers(0, 2**32),
@@ -369,7 +350,7 @@ def test_a_quadratic_takes_about_as_many_iterations_as_parameters():
     ripple=st.floats(0, 3),
     rate=st.sampled_from([0.05, 1.0, 20.0]),
 )
-def test_every_accepted_point_satisfies_the_strong_wolfe_conditions(seed, params, stiffness, ripple, rate):
+def test_every_accepted_point_satisfies_the_strong_wolfe_conditions(kind, seed, params, stiffness, ripple, rate):
     """Loss and slope fall enough from each accepted point to the next, unless a search ran out of probes."""
     frequency_PP = seeded(params, params, seed=seed)
 
@@ -377,89 +358,92 @@ def test_every_accepted_point_satisfies_the_strong_wolfe_conditions(seed, params
         waves_RP = (x_RP[:, :, None] * frequency_PP).sum(1)
         return stiffness * (x_RP * x_RP).sum(-1) + ripple * torch.sin(3 * waves_RP).sum(-1)
 
-    settings = Lbfgs(
-        name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate, tolerance_gradient=1e-4, tolerance_change=0
-    )
-    state = settings.start(2 * seeded(4, params, seed=seed + 1))
+    settings = PAPER.model_copy(update={"learning_rate": rate, "tolerance_gradient": 1e-4, "tolerance_change": 0})
+    state = kind.start(settings, 2 * seeded(4, params, seed=seed + 1))
+    seen = kind.seen(state)
     for _ in range(40):
-        before, state = state, advanced(settings, state, 1, objective)
-        length_R, probes_R = before.search.length_R1[:, 0], before.search.probes_R1[:, 0]
-        met = (state.iterations_R > before.iterations_R) & (probes_R < MAX_PROBES)
-        slope = (state.gradient_RP * before.search.direction_RP).sum(-1)
-        lower = state.loss_R <= before.loss_R + 1e-4 * length_R * before.slope_R
-        flatter = slope.abs() <= 0.9 * before.slope_R.abs()
+        state = advanced(kind, settings, state, 1, objective)
+        before, seen = seen, kind.seen(state)
+        met = (seen.iterations_R > before.iterations_R) & (before.probes_R < MAX_PROBES)
+        slope_R = (seen.gradient_RP * before.direction_RP).sum(-1)
+        step_R = (seen.position_RP - before.position_RP).norm(dim=-1) / before.direction_RP.norm(dim=-1)
+        lower = seen.loss_R <= before.loss_R + 1e-4 * step_R * before.slope_R * (1 - 1e-9)
+        flatter = slope_R.abs() <= 0.9 * before.slope_R.abs() * (1 + 1e-9)
         assert (lower & flatter)[met].all()
-    assert (state.iterations_R > 0).any() or state.finished_R.all()
+    assert (seen.iterations_R > 0).any() or seen.finished_R.all()
 
 
+@every_kind
 @pytest.mark.parametrize("rate", [1.0, 10.0, 1000.0])
-def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(rate):
+def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(kind, rate):
     """Steps that leave the domain of the loss are shortened until they don't, and the minimum within is found."""
-    settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate, tolerance_gradient=1e-8)
+    settings = PAPER.model_copy(update={"learning_rate": rate, "tolerance_gradient": 1e-8})
     inside = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.0, -0.99, 0.0]], dtype=F64)
-    state = trained(settings, settings.start(inside), dented_ball)
-    assert not state.diverged_R.any()
-    torch.testing.assert_close(state.loss_R, torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
+    _, seen = trained(kind, settings, inside, dented_ball)
+    assert not seen.diverged_R.any()
+    torch.testing.assert_close(seen.loss_R, torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------------ lanes at rest
-def test_a_lane_diverges_at_a_start_that_is_not_finite():
+@every_kind
+def test_a_lane_diverges_at_a_start_that_is_not_finite(kind):
     """A first loss, gradient or slope that isn't finite ends the lane after one evaluation, at its start."""
-    state = PAPER.start(seeded(5, 3))
-    loss, gradient = evaluated(rosenbrock, PAPER.ask(state))
+    state = kind.start(PAPER, seeded(5, 3))
+    loss, gradient = evaluated(rosenbrock, kind.ask(PAPER, state))
     loss[0], loss[1], gradient[2, 1], gradient[3] = torch.nan, -torch.inf, torch.inf, 1e200
-    state = advanced(PAPER, PAPER.tell(state, loss, gradient), 5)
-    assert state.diverged_R.tolist() == [True, True, True, True, False]
-    assert state.evaluations_R.tolist() == [1, 1, 1, 1, 6]
-    assert torch.equal(state.position_RP[:4], seeded(5, 3)[:4])
-    assert state.loss_R[:3].isinf().all()
+    seen = kind.seen(advanced(kind, PAPER, kind.tell(PAPER, state, loss, gradient), 5))
+    assert seen.diverged_R.tolist() == [True, True, True, True, False]
+    assert not seen.finished_R.any()
+    assert seen.evaluations_R.tolist() == [1, 1, 1, 1, 6]
+    assert torch.equal(seen.position_RP[:4], seeded(5, 3)[:4])
+    assert seen.loss_R[:3].isinf().all()
 
 
-def test_a_lane_diverges_when_no_step_is_finite():
+@every_kind
+def test_a_lane_diverges_when_no_step_is_finite(kind):
     """A search that finds nothing finite within its probes leaves the lane diverged at the last accepted point."""
 
     def speck(x_RP):
         return torch.where(x_RP.abs().amax(-1) < 1e-12, x_RP.sum(-1), torch.nan)
 
-    state = trained(PAPER, PAPER.start(torch.zeros(2, 3, dtype=F64)), speck)
-    assert state.diverged_R.all()
-    assert not state.finished_R.any()
-    assert state.evaluations_R.tolist() == [2 + MAX_PROBES] * 2
-    assert torch.equal(state.position_RP, torch.zeros(2, 3, dtype=F64))
+    _, seen = trained(kind, PAPER, torch.zeros(2, 3, dtype=F64), speck)
+    assert seen.diverged_R.all()
+    assert not seen.finished_R.any()
+    assert seen.evaluations_R.tolist() == [2 + MAX_PROBES] * 2
+    assert torch.equal(seen.position_RP, torch.zeros(2, 3, dtype=F64))
 
 
-def test_a_search_without_a_lower_point_finishes_the_lane():
+@every_kind
+def test_a_search_without_a_lower_point_finishes_the_lane(kind):
     """At a minimum that isn't smooth no step helps: the lane is finished, not diverged, and has not moved."""
 
     def lying(x_RP):
         return x_RP.abs().sum(-1) + (x_RP - x_RP.detach()).sum(-1)
 
-    state = trained(PAPER, PAPER.start(torch.zeros(2, 3, dtype=F64)), lying)
-    assert state.finished_R.all()
-    assert not state.diverged_R.any()
-    assert torch.equal(state.position_RP, torch.zeros(2, 3, dtype=F64))
+    _, seen = trained(kind, PAPER, torch.zeros(2, 3, dtype=F64), lying)
+    assert seen.finished_R.all()
+    assert not seen.diverged_R.any()
+    assert torch.equal(seen.position_RP, torch.zeros(2, 3, dtype=F64))
 
 
-def test_a_lane_at_rest_keeps_every_bit():
+@every_kind
+def test_a_lane_at_rest_keeps_every_bit(kind):
     """Whatever finished and diverged lanes are told afterwards, NaN included, nothing in them changes."""
-    settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, tolerance_gradient=1e-6)
-    x_RP = seeded(3, 4)
+    settings, x_RP = PAPER.model_copy(update={"tolerance_gradient": 1e-6}), seeded(3, 4)
     x_RP[1] = torch.nan
-    state = trained(settings, settings.start(x_RP), rosenbrock)
-    assert state.finished_R.tolist() == [True, False, True]
+    state, seen = trained(kind, settings, x_RP, rosenbrock)
+    assert seen.finished_R.tolist() == [True, False, True]
     nan_R, nan_RP = torch.full((3,), torch.nan, dtype=F64), torch.full((3, 4), torch.nan, dtype=F64)
-    assert same(settings.tell(state, nan_R, nan_RP), state)
-    assert torch.equal(settings.ask(state)[::2], state.position_RP[::2])
+    assert same(kind.seen(kind.tell(settings, state, nan_R, nan_RP)), seen)
+    assert torch.equal(kind.ask(settings, state)[::2], seen.position_RP[::2])
 
 
-# ------------------------------------------------------------------------------------------------------- independence
+# ------------------------------------------------------------------------------------------ independence, in torch only
 @pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
 def test_lanes_are_the_same_bits_in_any_pack(settings):
     """A lane's path doesn't depend on how many lanes train beside it."""
-    x_RP = seeded(32, 7)
-    packs = [advanced(settings, settings.start(x_RP[:lanes]), 150) for lanes in (2, 8, 32)]
-    for pack in packs[1:]:
-        assert same(packs[0], select(pack, torch.arange(2)))
+    packs = [advanced(IN_TORCH, settings, settings.start(seeded(32, 7)[:lanes]), 150) for lanes in (2, 8, 32)]
+    assert all(same(packs[0], pack, slice(2)) for pack in packs[1:])
 
 
 @pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
@@ -467,46 +451,23 @@ def test_lanes_are_the_same_bits_in_any_pack(settings):
 def test_lanes_are_blind_to_each_other(start, settings):
     """Another start in one lane, also one at the minimum, NaN or overflowing, changes no bit in the others."""
     x_RP = seeded(4, 5)
-    others = torch.tensor([0, 1, 3])
-    plain = advanced(settings, settings.start(x_RP), 60)
+    plain = advanced(IN_TORCH, settings, settings.start(x_RP), 60)
     x_RP[2] = start
-    assert same(select(advanced(settings, settings.start(x_RP), 60), others), select(plain, others))
+    assert same(advanced(IN_TORCH, settings, settings.start(x_RP), 60), plain, [0, 1, 3])
 
 
 def test_a_learning_rate_can_be_given_by_lane():
     """A lane with its own rate walks as an ensemble of that one rate does."""
     rates = torch.tensor([1.0, 0.1, 3.0], dtype=F64)
-    mixed = advanced(PAPER, PAPER.start(seeded(3, 5), rates), 40)
+    mixed = advanced(IN_TORCH, PAPER, PAPER.start(seeded(3, 5), rates), 40)
     for lane, rate in enumerate(rates.tolist()):
-        settings = Lbfgs(name="lbfgs", tolerance_curvature=1e-10, learning_rate=rate)
-        alone = advanced(settings, settings.start(seeded(3, 5)), 40)
-        assert same(select(mixed, torch.tensor([lane])), select(alone, torch.tensor([lane])))
-
-
-# -------------------------------------------------------------------------------------------------------- checkpoints
-@pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
-def test_a_saved_state_goes_on_as_if_never_interrupted(settings):
-    """At any evaluation, in a search or between steps, saving and loading the fields changes no bit of what follows."""
-    x_RP = torch.logspace(-1, 1, 8, dtype=F64)[:, None] * seeded(8, 5)
-    state, seen, between_steps = settings.start(x_RP), set(), False
-    end = advanced(settings, state, 60)
-    for _ in range(30):
-        state = advanced(settings, state, 1)
-        file = io.BytesIO()
-        torch.save(vars(state), file)
-        file.seek(0)
-        state = LbfgsState(**torch.load(file))
-        zooming_R = Marks(*state.marks_RB.unbind(-1)).zooming
-        has_probed_R = state.search.probes_R1[:, 0] > 0
-        seen |= set(zip(zooming_R.tolist(), has_probed_R.tolist(), strict=True))
-        between_steps |= state.repeating_R.any().item()
-    assert seen == {(False, False), (False, True), (True, True)}
-    assert between_steps == (settings is NESTED)
-    assert same(advanced(settings, state, 30), end)
+        settings = PAPER.model_copy(update={"learning_rate": rate})
+        assert same(mixed, advanced(IN_TORCH, settings, settings.start(seeded(3, 5)), 40), lane)
 
 
 def test_select_keeps_the_named_lanes():
     """The lanes that are kept train on as they would have done among the others, in the order asked for."""
     kept = torch.tensor([3, 0, 3])
-    state = advanced(PAPER, PAPER.start(seeded(5, 4)), 17)
-    assert same(advanced(PAPER, select(state, kept), 30), select(advanced(PAPER, state, 30), kept))
+    state = advanced(IN_TORCH, PAPER, PAPER.start(seeded(5, 4)), 17)
+    among_others = advanced(IN_TORCH, PAPER, state, 30)
+    assert same(advanced(IN_TORCH, PAPER, select(state, kept), 30), among_others, slice(None), kept)

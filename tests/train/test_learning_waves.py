@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from packs import trained_runs
 
 from harness.spec import Adam, Lbfgs, LevenbergMarquardt, MlpShape, Recipe, Restarts, RunSpec, Task
 from harness.tasks import resolve
-from harness.train import fused_engine, one_thread, torch_engine
+from harness.train import ENGINES
 
 OPTIMIZERS = {
     "lbfgs": (Lbfgs(name="lbfgs"), 400),
@@ -19,27 +20,17 @@ def waves(x):
     return np.sin(40 * x[:, 0]) + np.cos(23 * x[:, 0]) / 2
 
 
-def state_of(engine, run):
-    """The pack, and its state after all stages."""
-    with one_thread():
-        pack = engine.prepare([run])
-        state = engine.begin(pack)
-        while not engine.ended(pack, state):
-            state = engine.advance(pack, state, 10**6)
-    return pack, state
-
-
-def run_of(network, name="lbfgs", seed=0, **recipe):
+def run_of(network, name="lbfgs", seed=0, engine="fused", **recipe):
     task = resolve(Task(target=f"{__name__}:waves", inputs=1, train_points=300, validation_points=50, test_points=300))
     optimizer, evaluations = OPTIMIZERS[name]
     course = Recipe(**{"optimizer": optimizer, "max_evaluations": evaluations, **recipe})
-    return RunSpec(task=task, network=network, recipe=course, seed=seed, engine="fused")
+    return RunSpec(task=task, network=network, recipe=course, seed=seed, engine=engine)
 
 
 def median_error(network, name):
     """Of three seeds, on test points."""
-    ended = (state_of(fused_engine, run_of(network, name, seed)) for seed in range(3))
-    return float(np.median([fused_engine.finish(*each)[0].metrics.test_rmse for each in ended]))
+    outcomes = (trained_runs([run_of(network, name, seed)]).outcomes[0] for seed in range(3))
+    return float(np.median([outcome.metrics.test_rmse for outcome in outcomes]))
 
 
 @pytest.mark.parametrize(
@@ -58,17 +49,18 @@ def test_sines_and_features_learn_waves_that_a_silu_mlp_does_not(name):
     assert matched < min(slow, fast, silu) / 10
 
 
-@pytest.mark.parametrize("engine", [fused_engine, torch_engine], ids=["fused", "torch"])
+@pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_frequencies_are_those_of_the_run_and_stay(engine):
     """Every seed and start has its own; training leaves them as they were drawn."""
-    network = MlpShape(shape=(1, 4, 1), features=3)
-    pack, ended = state_of(engine, run_of(network, restarts=Restarts(count=2, evaluations=4), max_evaluations=20))
-    begun = engine.begin(pack)
-    other = engine.begin(engine.prepare([run_of(network, seed=1)]))
+    network, module = MlpShape(shape=(1, 4, 1), features=3), ENGINES[engine]
+    run = run_of(network, engine=engine, restarts=Restarts(count=2, evaluations=4), max_evaluations=20)
+    pack, ended, *_ = trained_runs([run])
+    begun = module.begin(pack)
+    other = module.begin(module.prepare([run_of(network, seed=1)]))
 
     def frequencies(state):
         """One row a lane."""
-        if engine is torch_engine:
+        if engine == "torch":
             return state.knots[0].flatten(1).numpy()
         return np.stack([lane.knots for lane in state.lanes])
 

@@ -1,18 +1,18 @@
-"""Levenberg-Marquardt over lanes: closed forms, scipy, the compiled loop, and no lane aware of another."""
+"""Levenberg-Marquardt of both engines: closed forms, scipy, one path, and no lane aware of another."""
 
 import copy
-import io
 import math
 
 import numpy as np
 import pytest
 import torch
+from packs import trained_runs
 from scipy.optimize import least_squares
+from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness import families
 from harness.optimisers import levenberg
-from harness.optimisers.lanes import select
-from harness.optimisers.levenberg import LevenbergState, System, linearise
+from harness.optimisers.levenberg import System, linearise
 from harness.spec import (
     GridExtension,
     GridUpdates,
@@ -66,24 +66,25 @@ class Case:
         """[R, O * N] at positions [R, P]."""
         return (families.forward(self.network, flat, self.knots, self.x) - self.y).transpose(1, 2).flatten(1)
 
+    def problem(self, lane):
+        """What the compiled loop wants of a lane."""
+        from harness.train.fused import kernels
+        from harness.train.fused.simd import SQUARES
+
+        knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in self.knots)])
+        arrays = (np.ascontiguousarray(array[lane].numpy().T) for array in (self.x, self.y))
+        work = kernels.workspace(self.network, self.x.shape[1])
+        return (SQUARES, *kernels.describe(self.network), knots, *arrays, work)
+
     def residuals_of(self, lane):
         """The residuals of one lane as scipy wants them."""
         alone = self.of([lane, lane])
         return lambda flat_P: alone.residuals(torch.from_numpy(flat_P).expand(2, -1))[0].numpy()
 
 
-def advanced(settings, state, case, evaluations):
-    for _ in range(evaluations):
-        state = settings.tell(state, case.system(settings, settings.ask(state)))
-    return state
-
-
-def trained(settings, case, evaluations):
-    return advanced(settings, settings.start(case.flat), case, evaluations)
-
-
-def same(one, other):
-    return all(torch.equal(x.nan_to_num(7.0), vars(other)[name].nan_to_num(7.0)) for name, x in vars(one).items())
+def trained(settings, case, evaluations, kind=IN_TORCH):
+    """What is seen of the lanes after so many evaluations."""
+    return kind.seen(kind.linearised(settings, kind.start(settings, case.flat), case, evaluations))
 
 
 def second_differences(network):
@@ -188,45 +189,54 @@ def test_the_primal_and_the_dual_system_have_one_solution(network):
     torch.testing.assert_close(dual.step_RP, step[..., 0], rtol=1e-10, atol=1e-10)
 
 
-def test_the_loss_never_rises_and_every_evaluation_is_counted():
+@every_kind
+def test_the_loss_never_rises_and_every_evaluation_is_counted(kind):
     """Steps that would raise the loss cost an evaluation and are not taken; then the damping grows."""
     case = Case(KAN, lanes=4)
     case.flat *= 10
-    state = UNDAMPED.start(case.flat)
+    state = kind.start(UNDAMPED, case.flat)
+    seen = kind.seen(state)
     for evaluation in range(1, 40):
-        before, state = state, advanced(UNDAMPED, state, case, 1)
-        taken = state.iterations_R > before.iterations_R
-        assert (state.evaluations_R == evaluation).all()
+        state = kind.linearised(UNDAMPED, state, case)
+        before, seen = seen, kind.seen(state)
+        taken = seen.iterations_R > before.iterations_R
+        assert (seen.evaluations_R == evaluation).all()
         if evaluation > 1:
-            assert (state.loss_R < before.loss_R)[taken].all()
-            assert torch.equal(state.position_RP[~taken], before.position_RP[~taken])
-            assert (state.damping_R > before.damping_R)[~taken].all()
-        torch.testing.assert_close(state.loss_R, case.residuals(state.position_RP).square().mean(1))
-    assert (state.iterations_R < 38).any()
-    assert (state.iterations_R > 0).all()
+            assert (seen.loss_R < before.loss_R)[taken].all()
+            assert torch.equal(seen.position_RP[~taken], before.position_RP[~taken])
+            assert (seen.damping_R > before.damping_R)[~taken].all()
+        torch.testing.assert_close(seen.loss_R, case.residuals(seen.position_RP).square().mean(1))
+    assert (seen.iterations_R < 38).any()
+    assert (seen.iterations_R > 0).all()
 
 
 # ------------------------------------------------------------------------------------------ systems without a solution
-def test_a_system_without_a_solution_makes_the_damping_grow():
+@every_kind
+def test_a_system_without_a_solution_makes_the_damping_grow(kind):
     """Columns of J that are equal, undamped, have no solution: refused steps are counted, and training goes on."""
     case = Case(MlpShape(shape=(1, 6, 1), activation="relu"), lanes=3)
-    plain = trained(UNDAMPED, case, 20)
+    plain = trained(UNDAMPED, case, 20, kind)
     case.flat[1] = torch.tensor([0.5, 2.0, 0.25, 0.0], dtype=F64).repeat_interleave(torch.tensor([6, 6, 6, 1]))
-    state = trained(UNDAMPED, case, 20)
-    assert state.refused_steps_R[1] > 0
-    assert state.evaluations_R[1] == 20
-    assert state.iterations_R[1] > 0
-    assert not state.diverged_R.any()
-    assert all(field.isfinite().all() for field in vars(state).values())
-    assert same(select(state, torch.tensor([0, 2])), select(plain, torch.tensor([0, 2])))
+    seen = trained(UNDAMPED, case, 20, kind)
+    assert seen.refused_steps_R[1] > 0
+    assert seen.evaluations_R[1] == 20
+    assert seen.iterations_R[1] > 0
+    assert not seen.diverged_R.any()
+    assert all(field.isfinite().all() for field in vars(seen).values())
+    assert same(seen, plain, [0, 2])
+
+
+def indefinite(curvatures):
+    """A system in three parameters for each lane, whose matrix is that curvature times the identity."""
+    ones_R, empty_RPK = torch.ones(len(curvatures), dtype=F64), torch.empty(len(curvatures), 3, 0, dtype=F64)
+    matrix_RSS = torch.tensor(curvatures, dtype=F64)[:, None, None] * torch.eye(3, dtype=F64)
+    gradient_RP = torch.ones(len(curvatures), 3, dtype=F64)
+    return System(ones_R, ones_R, 5 * ones_R, gradient_RP, matrix_RSS, empty_RPK[:, 0], empty_RPK)
 
 
 def test_a_system_that_no_damping_helps_finishes_the_lane():
     """The damping grows to the end of its range; the lane rests at its start, and its neighbour has its step."""
-    state = MARQUARDT.start(torch.ones(2, 3, dtype=F64))
-    one, empty = torch.ones(2, dtype=F64), torch.empty(2, 3, 0, dtype=F64)
-    matrix = torch.stack([-1e308 * torch.eye(3, dtype=F64), torch.eye(3, dtype=F64)])
-    state = MARQUARDT.tell(state, System(one, one, 5 * one, torch.ones(2, 3, dtype=F64), matrix, empty[:, 0], empty))
+    state = MARQUARDT.tell(MARQUARDT.start(torch.ones(2, 3, dtype=F64)), indefinite([-1e308, 1.0]))
     assert state.finished_R.tolist() == [True, False]
     assert not state.diverged_R.any()
     assert state.evaluations_R.tolist() == [1, 1]
@@ -240,14 +250,6 @@ def test_a_system_that_no_damping_helps_finishes_the_lane():
 def as_on_a_device(monkeypatch):
     """All lanes solve together and no more than TRIES times, as where the host would have to wait for an answer."""
     monkeypatch.setattr(levenberg, "_is_on_host", lambda tensor: False)
-
-
-def indefinite(curvatures):
-    """A system in three parameters for each lane, whose matrix is that curvature times the identity."""
-    ones_R, empty_RPK = torch.ones(len(curvatures), dtype=F64), torch.empty(len(curvatures), 3, 0, dtype=F64)
-    matrix_RSS = torch.tensor(curvatures, dtype=F64)[:, None, None] * torch.eye(3, dtype=F64)
-    gradient_RP = torch.ones(len(curvatures), 3, dtype=F64)
-    return System(ones_R, ones_R, 5 * ones_R, gradient_RP, matrix_RSS, empty_RPK[:, 0], empty_RPK)
 
 
 def test_a_lane_that_still_aims_is_told_nothing_and_not_counted(monkeypatch, as_on_a_device):
@@ -286,79 +288,88 @@ def test_lanes_that_solve_together_walk_the_same_path(samples, as_on_a_device, m
 
 
 # -------------------------------------------------------------------------------------------------------- not finite
+@every_kind
 @pytest.mark.parametrize("samples", [60, 5])
 @pytest.mark.parametrize("spoilt", ["target", "start"])
-def test_a_lane_diverges_at_a_start_that_is_not_finite(samples, spoilt):
+def test_a_lane_diverges_at_a_start_that_is_not_finite(kind, samples, spoilt):
     """A first loss that isn't finite ends the lane after one evaluation, at its start, by either system."""
     case = Case(MLP, lanes=3, samples=samples)
-    plain = trained(MARQUARDT, case, 5)
+    plain = trained(MARQUARDT, case, 5, kind)
     if spoilt == "target":
         case.y[1, 3] = math.nan
     else:
         case.flat[1] = 1e200
-    state = trained(MARQUARDT, case, 5)
-    assert state.diverged_R.tolist() == [False, True, False]
-    assert not state.finished_R.any()
-    assert state.evaluations_R.tolist() == [5, 1, 5]
-    assert state.iterations_R[1] == 0
-    assert torch.equal(state.position_RP[1], case.flat[1])
-    assert same(select(state, torch.tensor([0, 2])), select(plain, torch.tensor([0, 2])))
+    seen = trained(MARQUARDT, case, 5, kind)
+    assert seen.diverged_R.tolist() == [False, True, False]
+    assert not seen.finished_R.any()
+    assert seen.evaluations_R.tolist() == [5, 1, 5]
+    assert seen.iterations_R[1] == 0
+    assert torch.equal(seen.position_RP[1], case.flat[1])
+    assert same(seen, plain, [0, 2])
 
 
-def test_a_step_to_a_loss_that_is_not_finite_is_not_taken():
+@every_kind
+def test_a_step_to_a_loss_that_is_not_finite_is_not_taken(kind):
     """It costs its evaluation and damping grows, until a step is short enough."""
     case = Case(MlpShape(shape=(1, 1, 1), activation="relu"))
     case.x, case.y = case.x.abs(), case.y.abs()
     # The undamped step multiplies two weights by 1e160.
     case.flat[:] = torch.tensor([1e-80, 0, 1e-80, 0], dtype=F64)
-    first = trained(UNDAMPED, case, 1)
-    assert not case.residuals(MARQUARDT.ask(first)).square().sum(1).isfinite().any()
-    state = advanced(UNDAMPED, first, case, 1)
-    assert state.evaluations_R.tolist() == [2, 2]
-    assert state.iterations_R.tolist() == [0, 0]
-    assert (state.damping_R > first.damping_R).all()
-    assert torch.equal(state.position_RP, case.flat)
-    state = advanced(UNDAMPED, state, case, 100)
-    assert not state.diverged_R.any()
-    assert (state.loss_R < first.loss_R).all()
+    state = kind.linearised(UNDAMPED, kind.start(UNDAMPED, case.flat), case)
+    first = kind.seen(state)
+    if kind is IN_TORCH:
+        assert not case.residuals(UNDAMPED.ask(state)).square().sum(1).isfinite().any()
+    state = kind.linearised(UNDAMPED, state, case)
+    seen = kind.seen(state)
+    assert seen.evaluations_R.tolist() == [2, 2]
+    assert seen.iterations_R.tolist() == [0, 0]
+    assert (seen.damping_R > first.damping_R).all()
+    assert torch.equal(seen.position_RP, case.flat)
+    seen = kind.seen(kind.linearised(UNDAMPED, state, case, 100))
+    assert not seen.diverged_R.any()
+    assert (seen.loss_R < first.loss_R).all()
 
 
 # ------------------------------------------------------------------------------------------------------ lanes at rest
-def test_lanes_finish_when_there_is_nothing_to_gain():
+@every_kind
+def test_lanes_finish_when_there_is_nothing_to_gain(kind):
     """A lane ends by a tolerance, or without one where steps are lost in rounding, before any cap."""
     case = Case(SPLINE, noise=0.1)
     coarse = MARQUARDT.model_copy(update={"tolerance_gradient": 1e-3})
-    early, late = trained(coarse, case, 200), trained(MARQUARDT, case, 200)
+    early, late = (trained(settings, case, 200, kind) for settings in (coarse, MARQUARDT))
     assert early.finished_R.all()
     assert late.finished_R.all()
     assert (early.evaluations_R < late.evaluations_R).all()
     assert (late.evaluations_R < 200).all()
 
 
-def test_a_lane_at_rest_keeps_every_bit():
+@every_kind
+def test_a_lane_at_rest_keeps_every_bit(kind):
     """Whatever finished and diverged lanes are told afterwards, NaN included, nothing in them changes."""
     case = Case(SPLINE, lanes=3, noise=0.1)
     case.flat[1] = math.nan
-    state = trained(MARQUARDT, case, 200)
-    assert state.finished_R.tolist() == [True, False, True]
-    spoilt = System(*(torch.full_like(field, math.nan) for field in case.system(MARQUARDT, case.flat)))
-    assert same(MARQUARDT.tell(state, spoilt), state)
-    assert torch.equal(MARQUARDT.ask(state)[::2], state.position_RP[::2])
+    state = kind.linearised(MARQUARDT, kind.start(MARQUARDT, case.flat), case, 200)
+    seen = kind.seen(state)
+    assert seen.finished_R.tolist() == [True, False, True]
+    case.y[:] = math.nan
+    assert same(kind.seen(kind.linearised(MARQUARDT, state, case)), seen)
+    if kind is IN_TORCH:
+        assert torch.equal(MARQUARDT.ask(state)[::2], seen.position_RP[::2])
 
 
 def test_lanes_begin_anew_where_they_are_sent():
     """The lanes of the mask are as at a start, the others as they were; before any evaluation too."""
     case = Case(KAN, lanes=3)
     moving = torch.tensor([True, False, True])
-    for state in (MARQUARDT.start(case.flat), trained(MARQUARDT, case, 7)):
+    begun = MARQUARDT.start(case.flat)
+    for state in (begun, IN_TORCH.linearised(MARQUARDT, begun, case, 7)):
         sent = MARQUARDT.moved(state, MARQUARDT.start(2 * case.flat), moving)
-        assert same(select(sent, torch.tensor([1])), select(state, torch.tensor([1])))
+        assert same(sent, state, [1])
         case.flat = torch.where(moving[:, None], 2 * case.flat, state.position_RP)
-        go_on = advanced(MARQUARDT, sent, case, 5)
-        assert same(select(go_on, torch.tensor([0, 2])), select(trained(MARQUARDT, case, 5), torch.tensor([0, 2])))
+        assert same(IN_TORCH.linearised(MARQUARDT, sent, case, 5), trained(MARQUARDT, case, 5), [0, 2])
 
 
-# -------------------------------------------------------------------------------------- independence and checkpoints
+# ------------------------------------------------------------------------------------------------------- independence
 @pytest.mark.parametrize("network", [MLP, KAN, BOTH], ids=repr)
 @pytest.mark.parametrize("samples", [61, 5])
 def test_lanes_are_the_same_bits_in_any_pack(network, samples):
@@ -366,26 +377,11 @@ def test_lanes_are_the_same_bits_in_any_pack(network, samples):
     case = Case(network, lanes=16, samples=samples)
     pack = trained(MARQUARDT, case, 25)
     for lanes in ([3, 3], [15, 0], [7, 3, 11]):
-        assert same(trained(MARQUARDT, case.of(lanes), 25), select(pack, torch.tensor(lanes)))
-
-
-@pytest.mark.parametrize("samples", [60, 10])
-def test_a_saved_state_goes_on_as_if_never_interrupted(samples):
-    """At any evaluation, saving and loading the fields changes no bit of what follows."""
-    case = Case(KAN, lanes=4, samples=samples)
-    case.flat *= 10
-    state, end = MARQUARDT.start(case.flat), trained(MARQUARDT, case, 24)
-    for _ in range(24):
-        file = io.BytesIO()
-        torch.save(vars(state), file)
-        file.seek(0)
-        state = advanced(MARQUARDT, LevenbergState(**torch.load(file)), case, 1)
-    assert same(state, end)
-    assert (end.iterations_R < 23).any()
+        assert same(trained(MARQUARDT, case.of(lanes), 25), pack, slice(None), lanes)
 
 
 # ------------------------------------------------------------------------------------------------- the compiled loop
-@pytest.mark.slow
+@slow
 @pytest.mark.parametrize(
     ("network", "samples", "ridge", "evaluations"),
     [
@@ -394,31 +390,22 @@ def test_a_saved_state_goes_on_as_if_never_interrupted(samples):
         (KAN, 60, 1e-3, 20),
         (BOTH, 60, 0.0, 20),
         (KAN, 10, 0.0, 9),  # the dual system; one evaluation more, and ten points are fitted to rounding
+        (MlpShape(shape=(2, 9, 2), activation="tanh"), 15, 0.0, 4),
     ],
 )
 def test_the_path_is_that_of_the_compiled_loop(network, samples, ridge, evaluations):
     """After each evaluation: the same loss and position, and the same numbers of evaluations and of steps taken."""
-    from harness.train.fused import kernels
-    from harness.train.fused.optimisers import levenberg as compiled
-    from harness.train.fused.simd import SQUARES
-    from harness.train.fused_engine import splines_of
-
-    settings = MARQUARDT.model_copy(update={"ridge": ridge})
-    case, splines = Case(network, samples=samples), splines_of(network)
-    kind, sizes = kernels.describe(network)
-    state = settings.start(case.flat)
-    peers = [compiled.start(settings, flat.numpy()) for flat in case.flat]
+    settings, case = MARQUARDT.model_copy(update={"ridge": ridge}), Case(network, samples=samples)
+    states = [kind.start(settings, case.flat) for kind in (IN_TORCH, COMPILED)]
     for _ in range(evaluations):
-        state = advanced(settings, state, case, 1)
-        for lane, peer in enumerate(peers):
-            knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in case.knots)])
-            arrays = (np.ascontiguousarray(array[lane].numpy().T) for array in (case.x, case.y))
-            problem = (SQUARES, kind, sizes, knots, *arrays, kernels.workspace(network, samples))
-            peers[lane] = peer = compiled.advance(settings, peer, problem, 1, splines)
-            assert state.evaluations_R[lane].item() == peer.evaluations
-            assert state.iterations_R[lane].item() == peer.iterations
-            assert state.loss_R[lane].item() == pytest.approx(peer.loss, rel=1e-9)
-            np.testing.assert_allclose(state.position_RP[lane], peer.position_P, rtol=0, atol=1e-9)
+        states = [
+            kind.linearised(settings, state, case) for kind, state in zip((IN_TORCH, COMPILED), states, strict=True)
+        ]
+        ours, theirs = IN_TORCH.seen(states[0]), COMPILED.seen(states[1])
+        assert torch.equal(ours.evaluations_R, theirs.evaluations_R)
+        assert torch.equal(ours.iterations_R, theirs.iterations_R)
+        torch.testing.assert_close(ours.loss_R, theirs.loss_R, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(ours.position_RP, theirs.position_RP, rtol=0, atol=1e-9)
 
 
 # --------------------------------------------------------------------------------------------------------- the engine
@@ -437,29 +424,18 @@ def run(network, recipe, seed):
     return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed)
 
 
-def outcomes(runs, chunk=1000):
-    pack = torch_engine.prepare(runs)
-    state = torch_engine.begin(pack)
-    while not torch_engine.ended(pack, state):
-        stored = io.BytesIO()
-        torch.save(state, stored)
-        stored.seek(0)
-        state = torch_engine.advance(pack, torch.load(stored, weights_only=False), chunk)
-    return torch_engine.finish(pack, state)
-
-
 @pytest.mark.parametrize("network", [MLP, KAN], ids=repr)
 @pytest.mark.parametrize("recipe", [PLAIN, STAGES], ids=["plain", "stages"])
 def test_a_run_alone_in_any_chunks_is_the_run_in_a_pack(network, recipe):
     """Restarts, moved knots, finer grids and lanes that rest early: alone, packed, stored and resumed agree in bits."""
     runs = [run(network, recipe, seed) for seed in range(3)]
-    packed = outcomes(runs)
+    packed = trained_runs(runs).outcomes
     for spec, expected in zip(runs, packed, strict=True):
         assert expected.status == "done"
         assert expected.evaluations <= recipe.max_evaluations
         assert expected.metrics.train_rmse < 0.2 * expected.curve[0].train_rmse
         for chunk in (3, 1000):
-            assert outcomes([spec], chunk)[0] == expected
+            assert trained_runs([spec], chunk, stored=True).outcomes == [expected]
     if recipe is STAGES:
         assert len({outcome.evaluations for outcome in packed}) > 1
     else:

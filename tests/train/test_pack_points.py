@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from packs import trained_runs
 
 from harness import families
 from harness.record import Metrics
 from harness.spec import KanShape, LevenbergMarquardt, MlpShape, Recipe, RunSpec, Task
 from harness.tasks import curve_points, draw, resolve
-from harness.train import ENGINES, points
+from harness.train import points
 
 NETWORKS = [MlpShape(shape=(2, 5, 1)), KanShape(shape=(2, 2, 1), grid=4)]
 
@@ -16,16 +17,6 @@ NETWORKS = [MlpShape(shape=(2, 5, 1)), KanShape(shape=(2, 2, 1), grid=4)]
 def a_run(network, engine, seed=3, **task):
     recipe = Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=6)
     return RunSpec(task=resolve(Task(target="exp2d", **task)), network=network, recipe=recipe, seed=seed, engine=engine)
-
-
-def finished(runs):
-    """The outcomes of a pack, and where training left its runs."""
-    engine = ENGINES[runs[0].engine]
-    pack = engine.prepare(runs)
-    state = engine.begin(pack)
-    while not engine.ended(pack, state):
-        state = engine.advance(pack, state, 100)
-    return engine.finish(pack, state), engine.trained(pack, state)
 
 
 def errors_at(trained, samples):
@@ -43,13 +34,15 @@ def test_a_function_is_tested_on_50_000_points_and_the_curve_reads_1_000(network
     run = a_run(network, engine)
     assert (run.task.validation_points, run.task.test_points, curve_points(run.task)) == (10_000, 50_000, 1000)
 
-    ((outcome,), (trained,)) = finished([run])
+    *_, (outcome,), (trained,) = trained_runs([run])
     splits = draw(run.task, run.seed)
     validation, test = (errors_at(trained, samples) for samples in (splits.validation, splits.test))
 
     assert isinstance(outcome.metrics, Metrics)
     assert outcome.metrics.validation_rmse == pytest.approx(np.sqrt((validation**2).mean()), rel=1e-12)
     assert outcome.metrics.test_rmse == pytest.approx(np.sqrt((test**2).mean()), rel=1e-12)
+    lower_median = np.sort(test[:, 0] ** 2)[(len(test) - 1) // 2]
+    assert outcome.metrics.test_root_median_square == pytest.approx(np.sqrt(lower_median), rel=1e-12)
     assert outcome.metrics.test_largest_error == pytest.approx(test.max(), rel=1e-12)
     assert outcome.curve[-1].validation_rmse == pytest.approx(np.sqrt((validation[:1000] ** 2).mean()), rel=1e-12)
 
@@ -60,12 +53,11 @@ def test_chunks_and_company_change_no_bit(network, engine, monkeypatch):
     """Errors in chunks of 100 points are those in one, and a run's are the same alone as with others."""
     few = {"validation_points": 500, "test_points": 2003}
     runs = [a_run(network, engine, seed, **few) for seed in (1, 2, 3)]
-    together, _ = finished(runs)
-    assert finished(runs[1:2])[0] == together[1:2]
+    together = trained_runs(runs).outcomes
+    assert trained_runs(runs[1:2]).outcomes == together[1:2]
 
     monkeypatch.setattr(points, "CHUNK", 100)
-    in_parts, _ = finished(runs)
-    for whole, parts in zip(together, in_parts, strict=True):
+    for whole, parts in zip(together, trained_runs(runs).outcomes, strict=True):
         assert parts.metrics.model_dump() == pytest.approx(whole.metrics.model_dump(), rel=1e-13)
 
 

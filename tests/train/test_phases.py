@@ -5,16 +5,17 @@ from statistics import median
 import numpy as np
 import pytest
 import torch
+from packs import numbers, trained_in_pieces, trained_runs
 from scipy.interpolate import BSpline
 
-from harness import families, train
+from harness import families
 from harness.base.errors import HarnessError
 from harness.paper.reference import load as published
 from harness.planning.plan import make_plan
 from harness.record import load, read_record
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Sparsity, Task, parse_experiment
 from harness.tasks import draw, phases_of, resolve, stream
-from harness.train import ENGINES, PackStopped, Supervisor, sparsity, train_pack
+from harness.train import ENGINES, sparsity, train_pack
 from harness.train.objective import LanePoints, loss_and_gradient
 
 PEAKS = resolve(Task(target="five_peaks", train_points=500))
@@ -120,25 +121,10 @@ def test_stopped_after_every_evaluation_it_ends_with_the_same_bits(network, engi
     if isinstance(network, KanShape):  # one begins otherwise
         runs[1] = runs[1].model_copy(update={"network": network.model_copy(update={"noise": 0.3})})
     whole = train_pack(runs, tmp_path / "whole")
-    monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
-    stops = 0
-    while True:
-        answers = iter([False, True])
-        try:
-            pieces = train_pack(
-                runs,
-                tmp_path / "pieces",
-                supervisor=Supervisor(stop=lambda answers=answers: next(answers)),
-                checkpoints=tmp_path,
-            )
-            break
-        except PackStopped:
-            stops += 1
+    pieces, stops = trained_in_pieces(runs, tmp_path, monkeypatch)
 
     assert stops == 14
-    assert [one.model_dump(exclude={"provenance"}) for one in pieces] == [
-        one.model_dump(exclude={"provenance"}) for one in whole
-    ]
+    assert [*map(numbers, pieces)] == [*map(numbers, whole)]
 
 
 # --------------------------------------------------------------------------------------------------------- frozen base
@@ -176,15 +162,10 @@ def test_a_frozen_base_never_moves(optimizer, engine):
         seed=5,
         engine=engine,
     )
-    module = ENGINES[engine]
-    pack = module.prepare([run], "cpu")
-    first = state = module.begin(pack)
-    while not module.ended(pack, state):
-        state = module.advance(pack, state, 10)
+    module, (pack, _, _, ended) = ENGINES[engine], trained_runs([run])
+    begun = module.trained(pack, module.begin(pack))
 
-    before, after = (
-        families.unflatten(network, module.trained(pack, one)[0].position_P[None]) for one in (first, state)
-    )
+    before, after = (families.unflatten(network, one.position_P[None]) for (one,) in (begun, ended))
     for name in before:
         assert torch.equal(before[name], after[name]) == name.endswith("base")
 

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from packs import numbers, trained_in_pieces
 from scipy.interpolate import BSpline
 
-from harness import families, train
+from harness import families
 from harness.base.errors import HarnessError
 from harness.count import count, run_flops
 from harness.families.layout import of_layer, unflatten
@@ -31,7 +32,7 @@ from harness.spec import (
     stages,
 )
 from harness.tasks import resolve, stream
-from harness.train import PackStopped, Supervisor, sparsity, train_pack
+from harness.train import sparsity, train_pack
 from harness.train.objective import LanePoints
 
 TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
@@ -176,10 +177,6 @@ def run(engine: str, seed: int = 0, **changes) -> RunSpec:
     return RunSpec(task=TASK, network=KAN, recipe=recipe, seed=seed, engine=engine)
 
 
-def numbers(record) -> dict:
-    return record.model_dump(exclude={"provenance"})
-
-
 def test_the_parts_of_a_run_spend_its_cap():
     """Restarts and the penalised stage on the coarsest grid, then all grids from there: 2 x 4 + 9 + 5 + 5 + 13."""
     spec = run("torch")
@@ -259,19 +256,9 @@ def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkey
     runs[1] = runs[1].model_copy(update={"network": KAN.model_copy(update={"noise": 0.3})})
     together = train_pack(runs, tmp_path / "together")
     alone = [train_pack([one], tmp_path / "alone")[0] for one in runs]
-    monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
-    attempts = 0
-    while True:
-        attempts += 1
-        answers = iter([False, True])
-        supervisor = Supervisor(stop=lambda answers=answers: next(answers))
-        try:
-            stopped = train_pack(runs, tmp_path / "stopped", "cpu", supervisor, tmp_path / "checkpoints")
-            break
-        except PackStopped:
-            pass
+    stopped, stops = trained_in_pieces(runs, tmp_path, monkeypatch)
 
-    assert attempts > 20
+    assert stops > 20
     assert {one.pruned.network.shape for one in together if one.pruned} != {KAN.shape}
     assert [one.pruned.network.noise for one in together] == [0.1, 0.3]
     assert [*map(numbers, together)] == [*map(numbers, alone)] == [*map(numbers, stopped)]

@@ -1,14 +1,15 @@
 """The torch engine: the same as looping torch.optim over single networks, and lanes that know nothing of each other."""
 
 import dataclasses
-import io
 import math
 
 import numpy as np
 import pytest
 import torch
+from packs import trained_runs
 
 from harness.base.errors import HarnessError
+from harness.count import run_flops
 from harness.families import initialise, unflatten
 from harness.record import read_record, record_path
 from harness.spec import (
@@ -42,11 +43,7 @@ def _run(network=KAN, recipe=LBFGS, seed=0, **changes) -> RunSpec:
 
 
 def _trained(runs, chunk=1000):
-    pack = engine.prepare(runs)
-    state = engine.begin(pack)
-    while not engine.ended(pack, state):
-        state = engine.advance(pack, state, chunk)
-    return engine.finish(pack, state), state
+    return trained_runs(runs, chunk, engine="torch").outcomes
 
 
 def _as_torch_module(network: MlpShape, seed: int, gain: float = 1.0) -> torch.nn.Sequential:
@@ -72,7 +69,7 @@ def test_adam_equals_a_loop_of_torch_optim(schedule):
     """Twenty steps of Adam with weight decay over three lanes are three loops over single torch networks, to 1e-10."""
     settings = Adam(name="adam", learning_rate=0.01, schedule=schedule, weight_decay=1.0)
     runs = [_run(MLP, Recipe(optimizer=settings, max_evaluations=20), seed) for seed in range(3)]
-    outcomes, _ = _trained(runs)
+    outcomes = _trained(runs)
 
     for run, outcome in zip(runs, outcomes, strict=True):
         module = _as_torch_module(MLP, run.seed)
@@ -118,43 +115,11 @@ def test_lbfgs_equals_a_loop_of_torch_optim():
         spent = calls - 20 + 1
         optimizer = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch's constant
         recipe = Recipe(optimizer=optimizer, max_evaluations=spent)
-        outcomes, _ = _trained([_run(MLP, recipe, s) for s in (seed, 7, 8)])
+        outcomes = _trained([_run(MLP, recipe, s) for s in (seed, 7, 8)])
 
         assert outcomes[0].iterations == 20
         assert outcomes[0].evaluations == spent
         assert outcomes[0].metrics.test_rmse == pytest.approx(_rmse(module, splits.test), rel=1e-10)
-
-
-@pytest.mark.parametrize("network", [MLP, KAN])
-@pytest.mark.parametrize("recipe", [ADAM, LBFGS], ids=["adam", "lbfgs"])
-def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
-    """Solo equals packed, bit for bit: a run's outcome does not depend on who trains beside it."""
-    alone, _ = _trained([_run(network, recipe, 3)])
-    packed, _ = _trained([_run(network, recipe, seed) for seed in (5, 3, 0, 1, 9)])
-
-    assert alone[0] == packed[1]
-
-
-def test_a_state_stored_and_resumed_goes_on_bit_for_bit():
-    """The state is all there is: saved in the midst of restarts, stages and line searches, training ends the same."""
-    recipe = Recipe(
-        optimizer=Lbfgs(name="lbfgs"),
-        max_evaluations=60,
-        restarts=Restarts(count=2, evaluations=7),
-        grid_extension=GridExtension(grids=(2,), evaluations=15),
-        grid_updates=GridUpdates(every=6, until=12),
-    )
-    runs = [_run(KAN, recipe, seed) for seed in (0, 1)]
-    expected, _ = _trained(runs)
-    pack = engine.prepare(runs)
-    state = engine.begin(pack)
-    while not engine.ended(pack, state):
-        stored = io.BytesIO()
-        torch.save(state, stored)
-        stored.seek(0)
-        state = engine.advance(pack, torch.load(stored, weights_only=False), 5)
-
-    assert engine.finish(pack, state) == expected
 
 
 def test_stages_spend_the_cap_and_are_counted():
@@ -165,7 +130,7 @@ def test_stages_spend_the_cap_and_are_counted():
         restarts=Restarts(count=3, evaluations=10),
         grid_extension=GridExtension(grids=(2, 3, 10), evaluations=20),
     )
-    (outcome,), state = _trained([_run(KAN, recipe)])
+    _, state, (outcome,), _ = trained_runs([_run(KAN, recipe)], engine="torch")
 
     assert [(stage.network.grid, stage.starts, stage.evaluations) for stage in stages(KAN, recipe)] == [
         (2, 3, 10), (2, 1, 20), (3, 1, 20), (4, 1, 30),
@@ -175,9 +140,7 @@ def test_stages_spend_the_cap_and_are_counted():
     assert state.network == KAN
     assert (
         outcome.counts["flops_train.shared_dense"]
-        < _trained([_run(KAN, Recipe(optimizer=Adam(name="adam"), max_evaluations=100))])[0][0].counts[
-            "flops_train.shared_dense"
-        ]
+        < run_flops(KAN, Recipe(optimizer=Adam(name="adam"), max_evaluations=100), TASK)["flops_train.shared_dense"]
     )
 
 
@@ -213,19 +176,6 @@ def test_more_starts_are_never_worse_at_the_moment_of_choice():
     assert losses[1] <= losses[0]
 
 
-def test_a_diverged_run_is_an_outcome_and_touches_no_other():
-    """A step length that blows up one run leaves its record without metrics and its neighbour bit-identical."""
-    wild = Recipe(optimizer=Adam(name="adam", learning_rate=1e200), max_evaluations=20)
-    (calm,), _ = _trained([_run(KAN, ADAM, 1)])
-
-    outcomes, _ = _trained([_run(KAN, wild, 0), _run(KAN, ADAM, 1)])
-
-    assert outcomes[0].status == "diverged"
-    assert outcomes[0].metrics is None
-    assert 1 <= outcomes[0].diverged_at <= 20
-    assert outcomes[1] == calm
-
-
 def test_batches_cover_the_data_and_differ_between_seeds():
     """An epoch of mini-batches is a permutation of the points, drawn anew each epoch and for each run."""
     recipe = Recipe(optimizer=Adam(name="adam", batch_size=50), max_evaluations=8)
@@ -250,7 +200,7 @@ def test_a_full_batch_is_a_batch_of_everything():
     """batch_size >= the training set is full batch: the same numbers as without."""
     recipe = Recipe(optimizer=Adam(name="adam", learning_rate=0.01, batch_size=500), max_evaluations=20)
 
-    assert _trained([_run(MLP, recipe)])[0][0] == _trained([_run(MLP, ADAM)])[0][0]
+    assert _trained([_run(MLP, recipe)]) == _trained([_run(MLP, ADAM)])
 
 
 def test_grid_extension_starts_from_the_coarse_solution():
@@ -258,7 +208,7 @@ def test_grid_extension_starts_from_the_coarse_solution():
     extension = GridExtension(grids=(2,), evaluations=30)
     recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=31, grid_extension=extension)
     wide = KAN.model_copy(update={"low": -20.0, "high": 20.0})  # no activation leaves the domain
-    (outcome,), _ = _trained([_run(wide, recipe)])
+    (outcome,) = _trained([_run(wide, recipe)])
     curve = {point.evaluations: point.train_rmse for point in outcome.curve}
 
     assert curve[31] == pytest.approx(curve[30], rel=1e-9)
@@ -269,7 +219,7 @@ def test_grid_updates_keep_training_going_down():
     recipe = Recipe(
         optimizer=Lbfgs(name="lbfgs"), max_evaluations=200, grid_updates=GridUpdates(every=20, until=60, grid_eps=0.5)
     )
-    (outcome,), state = _trained([_run(KAN, recipe)])
+    _, state, (outcome,), _ = trained_runs([_run(KAN, recipe)], engine="torch")
 
     assert outcome.evaluations == 200
     assert outcome.metrics.train_rmse < 0.1 * outcome.curve[0].train_rmse
@@ -294,19 +244,6 @@ def test_training_leaves_global_random_state_alone():
 
     assert torch.equal(before[0], torch.random.get_rng_state())
     assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
-
-
-def test_metrics_are_what_their_names_say():
-    """RMSE and root median square of test, from the network that was trained, by numpy."""
-    (outcome,), state = _trained([_run(MLP, ADAM)])
-    test = draw(TASK, 0).test
-    flat = state.optimiser.position_RP[:1]
-    module_out = engine.families.forward(MLP, flat, [], torch.from_numpy(test.x)[None])[0].numpy()
-    squares = (module_out - test.y)[:, 0] ** 2
-
-    assert outcome.metrics.test_rmse == pytest.approx(np.sqrt(squares.mean()), rel=1e-12)
-    lower_median = np.sort(squares)[(len(squares) - 1) // 2]
-    assert outcome.metrics.test_root_median_square == pytest.approx(np.sqrt(lower_median), rel=1e-12)
 
 
 def test_a_pack_publishes_a_record_a_run(tmp_path):
@@ -349,7 +286,7 @@ def test_a_shifted_and_stretched_box_is_the_same_task(tmp_path, monkeypatch):
     )
     for network in (MlpShape(shape=(1, 6, 1)), KanShape(shape=(1, 1), grid=10)):
         errors = [
-            _trained([RunSpec(task=task, network=network, recipe=LBFGS, seed=0)])[0][0].metrics.test_rmse
+            _trained([RunSpec(task=task, network=network, recipe=LBFGS, seed=0)])[0].metrics.test_rmse
             for task in (near, far)
         ]
 
@@ -369,16 +306,16 @@ EARLY = Recipe(
 def test_lanes_that_rest_early_are_the_same_in_any_company_and_chunk():
     """Early finish, grid updates, restarts and extension together: alone, packed and in chunks of any length agree."""
     runs = [_run(KAN, EARLY, seed) for seed in range(4)]
-    packed, _ = _trained(runs)
+    packed = _trained(runs)
 
     assert len({outcome.evaluations for outcome in packed}) > 1
     for run, outcome, chunk in zip(runs, packed, (1, 7, 30, 1000), strict=True):
-        assert _trained([run], chunk)[0][0] == outcome
+        assert _trained([run], chunk) == [outcome]
 
 
 def test_a_curve_ends_with_the_work_that_was_done():
     """The learning curve counts evaluations that were made, ascending, up to the run's own count or just before it."""
-    for outcome in _trained([_run(KAN, EARLY, seed) for seed in range(4)])[0]:
+    for outcome in _trained([_run(KAN, EARLY, seed) for seed in range(4)]):
         at = [point.evaluations for point in outcome.curve]
 
         assert at == sorted(set(at))

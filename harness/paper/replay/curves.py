@@ -207,8 +207,7 @@ def _courses(runs: ReplayRuns, replay: Replay) -> Iterator[Picture]:
     for (task, series), rows in list(kans.groupby(["task", "series"], sort=False))[:COURSES]:
         finest = rows[rows["grid"] == rows["grid"].max()].sort_values("test_rmse")
         record = runs.records[finest.iloc[len(finest) // 2]["run_id"]]
-        shape = list(record.run.network.shape)
-        found.append((f"{task}, {plain_name(str(series), replay.arms)}, {shape}", record))
+        found.append((f"{task}, {plain_name(str(series), replay.arms)}, {record.run.network.words}", record))
     yield Picture(
         "course",
         partial(course_figure, found),

@@ -50,6 +50,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(forceinline=True, **NO_WRAPPERS, **OPTIONS)(function)
 
 
+def merged(function: Callable[..., Any]) -> Any:
+    """Decorator: a part whose code becomes that of its one caller, so that all that it calls is optimised once."""
+    return numba.njit(inline="always", **NO_WRAPPERS, **OPTIONS)(function)
+
+
 @contextmanager
 def keeping(files: Iterable[Path]) -> Iterator[bool]:
     """Tells numba where to keep what is compiled inside, as long as these files stay as they are; False if nowhere."""

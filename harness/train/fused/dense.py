@@ -1,42 +1,59 @@
 """Linear maps in kernels, in a block: from records to records (see `simd`), and back.
 
-A layer takes its inputs from one row of their records, FROM, and writes the values of its outputs. Backwards, values
-are overwritten by the derivatives, by them, of whatever is differentiated. So all matrices have samples as columns.
-`record` is how far apart records are; what else is in them is the family's. Functions are inlined, so that it is a
-constant in them.
+A layer takes its inputs from one row of their records, at `source`, and writes the values of its outputs. Backwards,
+values are overwritten by the derivatives, by them, of whatever is differentiated. So all matrices have samples as
+columns. `record` is how far apart records are; what else is in them is the family's. Functions are inlined, so that it
+is a constant in them.
 
 Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S samples of a block.
 """
 
 from __future__ import annotations
 
-from harness.train.fused.compiled import inlined
-from harness.train.fused.loss import classify
+import numpy as np
+from numba import carray
+
+from harness.train.fused.compiled import inlined, merged, part
+from harness.train.fused.loss import classify, gradient_factor, target_rows
 from harness.train.fused.simd import (
     BLOCK,
     CROSS_ENTROPY,
+    JACOBIAN,
+    NORMAL_EQUATIONS,
     ONE,
+    PREDICT,
     SAMPLES,
     VALUE,
     ZERO,
+    add_gram,
     add_product,
     fill,
+    jacobian_step,
     row_total,
     view,
 )
 
-# The first columns of `sizes`. Row 0 is about the network: what it is, and where in the workspace what is not a layer's
+# Fields of `sizes` that every family has. Of the network: what it is, and where in the workspace what is not a layer's
 # own lies.
-DEPTH, PARAMETERS, ROOM, SUMS, SUMS_END, SCRATCH, ROWS_OF_J, STEP_OF_J = range(8)
-# Row `number` is about that layer, counted from 1: its shape, its place in the flat vector, and in the workspace.
-INPUTS, OUTPUTS, WIDTH, WEIGHT, BIAS, INPUT_RECORDS, FROM, RECORDS, WEIGHT_SUM, BIAS_SUM = range(10)
+NETWORK = "depth inputs parameters knot_count room sums sums_end scratch rows_of_j step_of_j "
+# Of a layer, counted from 1: its shape, its place in the flat vector, and in the workspace.
+LAYER = "inputs outputs width weight bias input_records source records weight_sum bias_sum "
+
+
+def close(sizes, flat, room) -> np.ndarray:
+    """`sizes` with what follows from the places that all layers have taken."""
+    whole, parameters = sizes[0], flat(0)
+    whole.parameters, whole.step_of_j = parameters, jacobian_step(parameters)
+    whole.rows_of_j = room(BLOCK * jacobian_step(parameters))
+    whole.room = room(0)
+    return sizes
 
 
 @inlined
 def take_samples(sizes, record, x, start, count, work):
     """Samples start..start+count-1 as the values of the inputs; those that a block lacks are copies of its last."""
     for i in range(x.shape[0]):
-        values = view(work, sizes[1, INPUT_RECORDS] + i * record + VALUE, SAMPLES)
+        values = view(work, sizes[1].input_records + i * record + VALUE, SAMPLES)
         for s in range(BLOCK):
             values[s] = x[i, start + min(s, count - 1)]
 
@@ -44,37 +61,37 @@ def take_samples(sizes, record, x, start, count, work):
 @inlined
 def set_values(layer, record, flat, work):
     """The values of the outputs, bias + weight^T inputs."""
-    outputs = layer[OUTPUTS]
+    outputs = layer.outputs
     for o in range(outputs):
-        fill(view(work, layer[RECORDS] + o * record, SAMPLES), flat[layer[BIAS] + o])
-    weight, source = view(flat, layer[WEIGHT], ZERO), view(work, layer[FROM], ZERO)
-    values = view(work, layer[RECORDS], ZERO)
-    add_product(weight, ONE, outputs, source, record, values, record, outputs, SAMPLES, layer[INPUTS])
+        fill(view(work, layer.records + o * record, SAMPLES), flat[layer.bias + o])
+    weight, source = view(flat, layer.weight, ZERO), view(work, layer.source, ZERO)
+    values = view(work, layer.records, ZERO)
+    add_product(weight, ONE, outputs, source, record, values, record, outputs, SAMPLES, layer.inputs)
 
 
 @inlined
 def pull_back(layer, record, flat, work, rows, step):
     """From the derivatives by the values of the outputs to those by the inputs, as rows of a block, `step` apart."""
-    inputs, outputs = layer[INPUTS], layer[OUTPUTS]
+    inputs, outputs = layer.inputs, layer.outputs
     for i in range(inputs):
         fill(view(rows, i * step, SAMPLES), 0.0)
-    weight, values = view(flat, layer[WEIGHT], ZERO), view(work, layer[RECORDS], ZERO)
+    weight, values = view(flat, layer.weight, ZERO), view(work, layer.records, ZERO)
     add_product(weight, outputs, ONE, values, record, rows, step, inputs, SAMPLES, outputs)
 
 
 @inlined
 def add_gradients(sizes, layer, record, work):
     """Add the block's sums over samples of the derivatives by weights and biases."""
-    outputs, width = layer[OUTPUTS], layer[WIDTH]
-    turned = view(work, sizes[0, SCRATCH], BLOCK * width)
+    outputs, width = layer.outputs, layer.width
+    turned = view(work, sizes[0].scratch, BLOCK * width)
     fill(turned, 0.0)
     for o in range(outputs):
-        row = view(work, layer[RECORDS] + o * record, SAMPLES)
+        row = view(work, layer.records + o * record, SAMPLES)
         for s in range(BLOCK):
             turned[s * width + o] = row[s]
-        work[layer[BIAS_SUM] + o] += row_total(row)
-    source, sums = view(work, layer[FROM], ZERO), view(work, layer[WEIGHT_SUM], ZERO)
-    add_product(source, record, ONE, turned, width, sums, width, layer[INPUTS], width, SAMPLES)
+        work[layer.bias_sum + o] += row_total(row)
+    source, sums = view(work, layer.source, ZERO), view(work, layer.weight_sum, ZERO)
+    add_product(source, record, ONE, turned, width, sums, width, layer.inputs, width, SAMPLES)
 
 
 @inlined
@@ -83,13 +100,13 @@ def compare(task, sizes, record, y, start, count, work):
 
     Of squares and all that needs residuals these are prediction - target, half of the derivatives.
     """
-    last = sizes[sizes[0, DEPTH]]
+    last = sizes[sizes[0].depth]
     if task == CROSS_ENTROPY:
-        rows, scratch = view(work, last[RECORDS], ZERO), view(work, sizes[0, SCRATCH], ZERO)
-        return classify(rows, record, last[OUTPUTS], y, start, count, scratch)
+        rows, scratch = view(work, last.records, ZERO), view(work, sizes[0].scratch, ZERO)
+        return classify(rows, record, last.outputs, y, start, count, scratch)
     squares = 0.0
-    for o in range(last[OUTPUTS]):
-        row = view(work, last[RECORDS] + o * record, SAMPLES)
+    for o in range(last.outputs):
+        row = view(work, last.records + o * record, SAMPLES)
         for s in range(count):
             residual = row[s] - y[o, start + s]
             row[s] = residual
@@ -101,38 +118,100 @@ def compare(task, sizes, record, y, start, count, work):
 @inlined
 def copy_outputs(sizes, record, start, count, samples, out, work):
     """The last layer's values, whatever they hold, to `out` [O, N] flat."""
-    last = sizes[sizes[0, DEPTH]]
-    for o in range(last[OUTPUTS]):
+    last = sizes[sizes[0].depth]
+    for o in range(last.outputs):
         for s in range(count):
-            out[o * samples + start + s] = work[last[RECORDS] + o * record + s]
+            out[o * samples + start + s] = work[last.records + o * record + s]
 
 
 @inlined
 def choose_output(sizes, record, output, work):
     """The derivatives of one output of the network by all of them, as the last layer's values."""
-    last = sizes[sizes[0, DEPTH]]
-    for o in range(last[OUTPUTS]):
-        fill(view(work, last[RECORDS] + o * record, SAMPLES), 1.0 if o == output else 0.0)
+    last = sizes[sizes[0].depth]
+    for o in range(last.outputs):
+        fill(view(work, last.records + o * record, SAMPLES), 1.0 if o == output else 0.0)
 
 
 @inlined
 def collect(layer, factor, work, gradient):
     """The sums, `factor` times, as the gradient by weights and biases."""
-    for o in range(layer[OUTPUTS]):
-        for i in range(layer[INPUTS]):
-            to = layer[WEIGHT] + i * layer[OUTPUTS] + o
-            gradient[to] = factor * work[layer[WEIGHT_SUM] + i * layer[WIDTH] + o]
-        gradient[layer[BIAS] + o] = factor * work[layer[BIAS_SUM] + o]
+    for o in range(layer.outputs):
+        for i in range(layer.inputs):
+            to = layer.weight + i * layer.outputs + o
+            gradient[to] = factor * work[layer.weight_sum + i * layer.width + o]
+        gradient[layer.bias + o] = factor * work[layer.bias_sum + o]
 
 
 @inlined
 def set_row(layer, record, s, work, row):
     """The derivatives by weights and biases at sample s of the block."""
-    outputs = layer[OUTPUTS]
-    slopes = view(row, layer[BIAS], outputs)
+    outputs = layer.outputs
+    slopes = view(row, layer.bias, outputs)
     for o in range(outputs):
-        slopes[o] = work[layer[RECORDS] + o * record + s]
-    for i in range(layer[INPUTS]):
-        value, weights = work[layer[FROM] + i * record + s], view(row, layer[WEIGHT] + i * outputs, outputs)
+        slopes[o] = work[layer.records + o * record + s]
+    for i in range(layer.inputs):
+        value, weights = work[layer.source + i * record + s], view(row, layer.weight + i * outputs, outputs)
         for o in range(outputs):
             weights[o] = value * slopes[o]
+
+
+# -------------------------------------------------------------------------------------------------------- whole blocks
+def evaluator(record, forward, backward, collect, differentiate, set_row):
+    """What `kernels` offers of a family, as a compiled function made of what the family does with a block.
+
+    `forward` computes outputs, `backward` adds to the sums of gradients, and
+    `collect` makes a gradient of these. `differentiate` has the derivatives of one output by all nodes, of which
+    `set_row` makes a row of the Jacobian.
+    """
+
+    @part
+    def add_normal_equations(sizes, flat, count, matrix, work):
+        """Add the block's part of J^T J."""
+        size, step = sizes[0].parameters, sizes[0].step_of_j
+        rows = view(work, sizes[0].rows_of_j, BLOCK * step)
+        for output in range(sizes[sizes[0].depth].outputs):
+            differentiate(sizes, output, flat, work)
+            for s in range(count):
+                set_row(sizes, s, work, view(rows, s * step, size))
+            fill(view(rows, count * step, (BLOCK - count) * step), 0.0)
+            add_gram(rows, step, size, matrix)
+
+    @part
+    def write_jacobian(sizes, flat, start, count, samples, jacobian, work):
+        """The block's rows of `jacobian` [O * N, P] flat."""
+        size = sizes[0].parameters
+        for output in range(sizes[sizes[0].depth].outputs):
+            differentiate(sizes, output, flat, work)
+            for s in range(count):
+                set_row(sizes, s, work, view(jacobian, (output * samples + start + s) * size, size))
+
+    @merged
+    def evaluate(task, samples, sizes, flat, x_at, y_at, first_at, second_at, work):
+        """`first` and `second` are the arrays to be filled."""
+        outputs, size = sizes[sizes[0].depth].outputs, sizes[0].parameters
+        x, y = carray(x_at, (sizes[0].inputs, samples)), carray(y_at, (target_rows(task, outputs), samples))
+        first = carray(first_at, (size * size if task == NORMAL_EQUATIONS else outputs * samples,))
+        second = carray(second_at, (outputs * samples * size if task == JACOBIAN else size,))
+        fill(view(work, sizes[0].sums, sizes[0].sums_end - sizes[0].sums), 0.0)
+        if task == NORMAL_EQUATIONS:
+            fill(first, 0.0)
+            fill(view(work, sizes[0].rows_of_j, BLOCK * sizes[0].step_of_j), 0.0)
+        losses = 0.0
+        for start in range(0, samples, BLOCK):
+            count = min(SAMPLES, samples - start)
+            forward(sizes, flat, x, start, count, work)
+            if task != PREDICT:
+                losses += compare(task, sizes, record, y, start, count, work)
+            if task in (PREDICT, JACOBIAN):
+                copy_outputs(sizes, record, start, count, samples, first, work)
+            else:
+                backward(sizes, flat, work)
+            if task == NORMAL_EQUATIONS:
+                add_normal_equations(sizes, flat, count, first, work)
+            elif task == JACOBIAN:
+                write_jacobian(sizes, flat, start, count, samples, second, work)
+        if task not in (PREDICT, JACOBIAN):
+            collect(sizes, gradient_factor(task, y.size), work, second)
+        return losses
+
+    return evaluate

@@ -24,50 +24,22 @@ from numba import carray
 
 from harness.families.expansion import NORM_EPSILON, ExpansionShape
 from harness.families.rbf_kan import RBF_RANGE, RbfKanShape
+from harness.train.fused import dense
 from harness.train.fused.compiled import part
-from harness.train.fused.dense import (
-    BIAS,
-    BIAS_SUM,
-    DEPTH,
-    FROM,
-    INPUT_RECORDS,
-    INPUTS,
-    OUTPUTS,
-    PARAMETERS,
-    RECORDS,
-    ROOM,
-    ROWS_OF_J,
-    SCRATCH,
-    STEP_OF_J,
-    SUMS,
-    SUMS_END,
-    WEIGHT,
-    WEIGHT_SUM,
-    WIDTH,
-    choose_output,
-    compare,
-    copy_outputs,
-    take_samples,
-)
-from harness.train.fused.loss import gradient_factor, target_rows
 from harness.train.fused.simd import (
     ACTIVATED,
     ACTIVATED_SLOPE,
     BLOCK,
-    JACOBIAN,
     LANES,
-    NORMAL_EQUATIONS,
     ONE,
-    PREDICT,
     SAMPLES,
     VALUE,
     ZERO,
-    add_gram,
     add_product,
+    described,
     exponentials,
     fill,
     fma,
-    jacobian_step,
     load,
     places,
     plus,
@@ -75,6 +47,7 @@ from harness.train.fused.simd import (
     row_total,
     silu,
     sine,
+    sizes_type,
     spread,
     store,
     tanh,
@@ -90,13 +63,15 @@ RECORD = np.int64(6 * BLOCK)
 RBF, CHEBYSHEV, FOURIER = range(3)
 BASES = {"rbf_kan": RBF, "chebyshev_kan": CHEBYSHEV, "fourier_kan": FOURIER}
 
-# Columns of row 0 of `sizes` beside those of `dense`; the last three are float64, in the bits of an integer: the first
-# Gaussian's centre, how wide Gaussians are and how far apart, and what LayerNorm adds to a variance.
-BASIS, FUNCTIONS, CENTRE, SPACING, EPSILON = range(10, 15)
-# And of layers: INPUTS of `dense` are here all functions of all inputs, which begin at FROM. NORM are the scales of
-# LayerNorm and behind them its shifts. BIAS, BASE and NORM are NOWHERE in a layer that has none.
-NODES, BASE, BASE_SUM, NORM, NORM_SUM, NORM_ROWS = range(10, 16)
-FIELDS = 16
+# Beside what `dense` has, of the network: the first Gaussian's centre, how far apart Gaussians are, which is how wide
+# they are, and what LayerNorm adds to a variance. Of layers: `inputs` of `dense` are here all functions of all inputs,
+# which begin at `source`. `norm` are the scales of LayerNorm and behind them its shifts. `bias`, `base_weight` and
+# `norm` are NOWHERE in a layer that has none.
+SIZES = sizes_type(
+    dense.NETWORK + "basis functions",
+    dense.LAYER + "nodes base_weight base_sum norm norm_sum norm_rows",
+    real="centre spacing epsilon",
+)
 NOWHERE = -1
 
 # Of so many outputs gradients are inner products of rows; of more they are one matrix product.
@@ -104,49 +79,47 @@ NARROW = 4
 
 
 def describe(network: ExpansionShape) -> np.ndarray:
-    """`sizes` [1 + depth, FIELDS], the length ROOM of the workspace among them."""
+    """`sizes` of a network."""
     basis, functions = BASES[network.family], network.functions
-    sizes = np.zeros((len(network.nodes), FIELDS), np.int64)
+    sizes = described(len(network.nodes) - 1, SIZES)
     flat, room = places(), places(LANES)
     records = room(network.nodes[0] * int(RECORD))
     for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.nodes), strict=True):
-        layer[[NODES, INPUTS, OUTPUTS, WIDTH]] = inputs, inputs * functions, outputs, whole_vectors(outputs)
+        layer.nodes, layer.inputs = inputs, inputs * functions
+        layer.outputs, layer.width = outputs, whole_vectors(outputs)
         has_norm = isinstance(network, RbfKanShape) and network.has_norm(inputs)
-        layer[NORM] = flat(2 * inputs) if has_norm else NOWHERE
-        layer[WEIGHT] = flat(inputs * functions * outputs)
-        layer[BASE] = flat(inputs * outputs) if basis == RBF else NOWHERE
-        layer[BIAS] = flat(outputs) if network.has_bias else NOWHERE
-        layer[[INPUT_RECORDS, FROM, NORM_ROWS]] = records, room(inputs * functions * BLOCK), room(2 * BLOCK)
-        records = layer[RECORDS] = room(outputs * int(RECORD))
-    sizes[0, SCRATCH] = room(BLOCK * max(sizes[1:, INPUTS].max(), sizes[1:, WIDTH].max()))
-    sizes[0, SUMS] = room(0)
+        layer.norm = flat(2 * inputs) if has_norm else NOWHERE
+        layer.weight = flat(inputs * functions * outputs)
+        layer.base_weight = flat(inputs * outputs) if basis == RBF else NOWHERE
+        layer.bias = flat(outputs) if network.has_bias else NOWHERE
+        layer.input_records, layer.source = records, room(inputs * functions * BLOCK)
+        layer.norm_rows = room(2 * BLOCK)
+        records = layer.records = room(outputs * int(RECORD))
+    whole = sizes[0]
+    whole.inputs, whole.basis, whole.functions = network.nodes[0], basis, functions
+    whole.scratch = room(BLOCK * max(sizes[1:].inputs.max(), sizes[1:].width.max()))
+    whole.sums = room(0)
     for layer in sizes[1:]:
-        layer[WEIGHT_SUM] = room(layer[INPUTS] * layer[WIDTH])
-        layer[BASE_SUM] = room(layer[NODES] * layer[WIDTH])
-        layer[[BIAS_SUM, NORM_SUM]] = room(layer[OUTPUTS]), room(2 * layer[NODES])
-    sizes[0, SUMS_END] = room(0)
-    sizes[0, [DEPTH, BASIS, FUNCTIONS, PARAMETERS]] = len(network.nodes) - 1, basis, functions, flat(0)
+        layer.weight_sum, layer.base_sum = room(layer.inputs * layer.width), room(layer.nodes * layer.width)
+        layer.bias_sum, layer.norm_sum = room(layer.outputs), room(2 * layer.nodes)
+    whole.sums_end = room(0)
     if basis == RBF:  # a single Gaussian stands in the middle
-        spacing = 2 * RBF_RANGE / max(functions - 1, 1)
-        numbers = np.array([-RBF_RANGE if functions > 1 else 0.0, spacing, NORM_EPSILON])
-        sizes[0, [CENTRE, SPACING, EPSILON]] = numbers.view(np.int64)
-    sizes[0, STEP_OF_J] = jacobian_step(flat(0))
-    sizes[0, ROWS_OF_J] = room(BLOCK * jacobian_step(flat(0)))
-    sizes[0, ROOM] = room(0)
-    return sizes
+        whole.centre, whole.spacing = -RBF_RANGE if functions > 1 else 0.0, 2 * RBF_RANGE / max(functions - 1, 1)
+        whole.epsilon = NORM_EPSILON
+    return dense.close(sizes, flat, room)
 
 
 # ----------------------------------------------------------------------------------------------------------- functions
 @part
 def _expand(sizes, layer, flat, work):
     """All functions of the layer's inputs, from their values."""
-    basis, functions = sizes[0, BASIS], sizes[0, FUNCTIONS]
-    first, spacing = np.int64(sizes[0, CENTRE]).view(np.float64), np.int64(sizes[0, SPACING]).view(np.float64)
+    basis, functions = sizes[0].basis, sizes[0].functions
+    first, spacing = sizes[0].centre, sizes[0].spacing
     if basis == RBF:
-        _set_arguments(layer, np.int64(sizes[0, EPSILON]).view(np.float64), flat, work)
-    for i in range(layer[NODES]):
-        record = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD)
-        rows = view(work, layer[FROM] + i * functions * BLOCK, functions * BLOCK)
+        _set_arguments(layer, sizes[0].epsilon, flat, work)
+    for i in range(layer.nodes):
+        record = view(work, layer.input_records + i * RECORD, RECORD)
+        rows = view(work, layer.source + i * functions * BLOCK, functions * BLOCK)
         if basis == RBF:
             silu(record)
             _set_gaussians(functions, first, spacing, record, rows)
@@ -164,11 +137,11 @@ def _fold(sizes, layer, pulled, work):
 
     `pulled` [I * C, S].
     """
-    basis, functions = sizes[0, BASIS], sizes[0, FUNCTIONS]
-    first, spacing = np.int64(sizes[0, CENTRE]).view(np.float64), np.int64(sizes[0, SPACING]).view(np.float64)
-    for i in range(layer[NODES]):
-        record = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD)
-        rows = view(work, layer[FROM] + i * functions * BLOCK, functions * BLOCK)
+    basis, functions = sizes[0].basis, sizes[0].functions
+    first, spacing = sizes[0].centre, sizes[0].spacing
+    for i in range(layer.nodes):
+        record = view(work, layer.input_records + i * RECORD, RECORD)
+        rows = view(work, layer.source + i * functions * BLOCK, functions * BLOCK)
         by_rows = view(pulled, i * functions * BLOCK, functions * BLOCK)
         if basis == RBF:
             _fold_gaussians(functions, first, spacing, by_rows, rows, record)
@@ -260,14 +233,14 @@ def _fold_gaussians(functions, first, spacing, by_rows, rows, record):
 @part
 def _set_arguments(layer, epsilon, flat, work):
     """ARGUMENT of every input; with LayerNorm STANDARD too, and 1 / deviation, the first of NORM_ROWS."""
-    nodes, records = layer[NODES], layer[INPUT_RECORDS]
-    if layer[NORM] == NOWHERE:
+    nodes, records = layer.nodes, layer.input_records
+    if layer.norm == NOWHERE:
         for i in range(nodes):
             record = view(work, records + i * RECORD, RECORD)
             for s in range(0, BLOCK, LANES):
                 store(record, ARGUMENT + s, load(record, VALUE + s))
         return
-    reciprocals = view(work, layer[NORM_ROWS], SAMPLES)
+    reciprocals = view(work, layer.norm_rows, SAMPLES)
     for s in range(0, BLOCK, LANES):
         sum_, squares = spread(0.0), spread(0.0)
         for i in range(nodes):
@@ -282,7 +255,7 @@ def _set_arguments(layer, epsilon, flat, work):
         reciprocals[s] = 1 / math.sqrt(reciprocals[s] + epsilon)
     for i in range(nodes):
         record = view(work, records + i * RECORD, RECORD)
-        scale, shift = flat[layer[NORM] + i], flat[layer[NORM] + nodes + i]
+        scale, shift = flat[layer.norm + i], flat[layer.norm + nodes + i]
         for s in range(0, BLOCK, LANES):
             standard = times(load(record, STANDARD + s), load(reciprocals, s))
             store(record, STANDARD + s, standard)
@@ -292,23 +265,23 @@ def _set_arguments(layer, epsilon, flat, work):
 @part
 def _fold_arguments(layer, flat, work):
     """From the derivatives by ARGUMENT of every input, DELTA, to those by the values."""
-    nodes, records = layer[NODES], layer[INPUT_RECORDS]
-    if layer[NORM] == NOWHERE:
+    nodes, records = layer.nodes, layer.input_records
+    if layer.norm == NOWHERE:
         for i in range(nodes):
             record = view(work, records + i * RECORD, RECORD)
             for s in range(0, BLOCK, LANES):
                 store(record, VALUE + s, load(record, DELTA + s))
         return
     for s in range(0, BLOCK, LANES):
-        sum_, product, reciprocal = spread(0.0), spread(0.0), load(work, layer[NORM_ROWS] + s)
+        sum_, product, reciprocal = spread(0.0), spread(0.0), load(work, layer.norm_rows + s)
         for i in range(nodes):
-            by_standard = times(spread(flat[layer[NORM] + i]), load(work, records + i * RECORD + DELTA + s))
+            by_standard = times(spread(flat[layer.norm + i]), load(work, records + i * RECORD + DELTA + s))
             sum_ = plus(sum_, by_standard)
             product = fma(product, by_standard, load(work, records + i * RECORD + STANDARD + s))
         less_mean, less_product = times(spread(-1.0 / nodes), sum_), times(spread(-1.0 / nodes), product)
         for i in range(nodes):
             record = view(work, records + i * RECORD, RECORD)
-            by_standard = fma(less_mean, flat[layer[NORM] + i], load(record, DELTA + s))
+            by_standard = fma(less_mean, flat[layer.norm + i], load(record, DELTA + s))
             by_centred = fma(by_standard, less_product, load(record, STANDARD + s))
             store(record, VALUE + s, times(by_centred, reciprocal))
 
@@ -317,41 +290,41 @@ def _fold_arguments(layer, flat, work):
 @part
 def _forward(sizes, flat, x, start, count, work):
     """The outputs at samples start..start+count-1, in the values of the last layer."""
-    take_samples(sizes, RECORD, x, start, count, work)
-    for number in range(1, 1 + sizes[0, DEPTH]):
+    dense.take_samples(sizes, RECORD, x, start, count, work)
+    for number in range(1, 1 + sizes[0].depth):
         layer = sizes[number]
         _expand(sizes, layer, flat, work)
-        outputs, values = layer[OUTPUTS], view(work, layer[RECORDS], ZERO)
+        outputs, values = layer.outputs, view(work, layer.records, ZERO)
         for o in range(outputs):
-            bias = 0.0 if layer[BIAS] == NOWHERE else flat[layer[BIAS] + o]
+            bias = 0.0 if layer.bias == NOWHERE else flat[layer.bias + o]
             fill(view(values, o * RECORD, SAMPLES), bias)
-        coef, rows = view(flat, layer[WEIGHT], ZERO), view(work, layer[FROM], ZERO)
-        add_product(coef, ONE, outputs, rows, SAMPLES, values, RECORD, outputs, SAMPLES, layer[INPUTS])
-        if layer[BASE] != NOWHERE:
-            base, activated = view(flat, layer[BASE], ZERO), view(work, layer[INPUT_RECORDS] + ACTIVATED, ZERO)
-            add_product(base, ONE, outputs, activated, RECORD, values, RECORD, outputs, SAMPLES, layer[NODES])
+        coef, rows = view(flat, layer.weight, ZERO), view(work, layer.source, ZERO)
+        add_product(coef, ONE, outputs, rows, SAMPLES, values, RECORD, outputs, SAMPLES, layer.inputs)
+        if layer.base_weight != NOWHERE:
+            base, activated = view(flat, layer.base_weight, ZERO), view(work, layer.input_records + ACTIVATED, ZERO)
+            add_product(base, ONE, outputs, activated, RECORD, values, RECORD, outputs, SAMPLES, layer.nodes)
 
 
 @part
 def _step_back(sizes, number, flat, work):
     """From the derivatives by the values of layer `number` to those of its inputs, and DELTA of these."""
     layer = sizes[number]
-    if number == 1 and layer[NORM] == NOWHERE:
+    if number == 1 and layer.norm == NOWHERE:
         return
-    nodes, functions, outputs = layer[NODES], layer[INPUTS], layer[OUTPUTS]
-    values, pulled = view(work, layer[RECORDS], ZERO), view(work, sizes[0, SCRATCH], BLOCK * functions)
+    nodes, functions, outputs = layer.nodes, layer.inputs, layer.outputs
+    values, pulled = view(work, layer.records, ZERO), view(work, sizes[0].scratch, BLOCK * functions)
     fill(pulled, 0.0)
-    coef = view(flat, layer[WEIGHT], ZERO)
+    coef = view(flat, layer.weight, ZERO)
     add_product(coef, outputs, ONE, values, RECORD, pulled, SAMPLES, functions, SAMPLES, outputs)
     _fold(sizes, layer, pulled, work)
-    if number == 1 or layer[BASE] == NOWHERE:
+    if number == 1 or layer.base_weight == NOWHERE:
         return
     _fold_arguments(layer, flat, work)
     fill(view(pulled, 0, BLOCK * nodes), 0.0)
-    base = view(flat, layer[BASE], ZERO)
+    base = view(flat, layer.base_weight, ZERO)
     add_product(base, outputs, ONE, values, RECORD, pulled, SAMPLES, nodes, SAMPLES, outputs)
     for i in range(nodes):
-        record = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD)
+        record = view(work, layer.input_records + i * RECORD, RECORD)
         for s in range(0, BLOCK, LANES):
             by_value = fma(load(record, VALUE + s), load(pulled, i * BLOCK + s), load(record, ACTIVATED_SLOPE + s))
             store(record, VALUE + s, by_value)
@@ -360,38 +333,38 @@ def _step_back(sizes, number, flat, work):
 @part
 def _backward(sizes, flat, work):
     """From the values of the last layer, that hold derivatives by the outputs, to the sums of all gradients."""
-    for number in range(sizes[0, DEPTH], 0, -1):
+    for number in range(sizes[0].depth, 0, -1):
         layer = sizes[number]
-        outputs, width = layer[OUTPUTS], layer[WIDTH]
-        turned = view(work, sizes[0, SCRATCH], BLOCK * width)
+        outputs, width = layer.outputs, layer.width
+        turned = view(work, sizes[0].scratch, BLOCK * width)
         if outputs > NARROW:
             fill(turned, 0.0)
         for o in range(outputs):
-            row = view(work, layer[RECORDS] + o * RECORD, SAMPLES)
+            row = view(work, layer.records + o * RECORD, SAMPLES)
             if outputs > NARROW:
                 for s in range(BLOCK):
                     turned[s * width + o] = row[s]
-            work[layer[BIAS_SUM] + o] += row_total(row)
-        _add_gradients(layer, layer[FROM], SAMPLES, layer[INPUTS], layer[WEIGHT_SUM], turned, work)
-        if layer[BASE] != NOWHERE:
-            activated = layer[INPUT_RECORDS] + ACTIVATED
-            _add_gradients(layer, activated, RECORD, layer[NODES], layer[BASE_SUM], turned, work)
+            work[layer.bias_sum + o] += row_total(row)
+        _add_gradients(layer, layer.source, SAMPLES, layer.inputs, layer.weight_sum, turned, work)
+        if layer.base_weight != NOWHERE:
+            activated = layer.input_records + ACTIVATED
+            _add_gradients(layer, activated, RECORD, layer.nodes, layer.base_sum, turned, work)
         _step_back(sizes, number, flat, work)
-        if layer[NORM] != NOWHERE:
-            for i in range(layer[NODES]):
-                record = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD)
+        if layer.norm != NOWHERE:
+            for i in range(layer.nodes):
+                record = view(work, layer.input_records + i * RECORD, RECORD)
                 delta = view(record, DELTA, SAMPLES)
-                work[layer[NORM_SUM] + i] += row_product(delta, view(record, STANDARD, SAMPLES))
-                work[layer[NORM_SUM] + layer[NODES] + i] += row_total(delta)
+                work[layer.norm_sum + i] += row_product(delta, view(record, STANDARD, SAMPLES))
+                work[layer.norm_sum + layer.nodes + i] += row_total(delta)
 
 
 @part
 def _add_gradients(layer, rows_at, step, count, sums_at, turned, work):
     """Add the block's sums over samples of the derivatives by the weights of `count` rows, `step` apart.
 
-    `turned` [S, WIDTH] are the derivatives by the layer's values, if there are more than NARROW.
+    `turned` [S, width] are the derivatives by the layer's values, if there are more than NARROW.
     """
-    outputs, width = layer[OUTPUTS], layer[WIDTH]
+    outputs, width = layer.outputs, layer.width
     if outputs > NARROW:
         rows, sums = view(work, rows_at, ZERO), view(work, sums_at, ZERO)
         add_product(rows, step, ONE, turned, width, sums, width, count, width, SAMPLES)
@@ -399,123 +372,78 @@ def _add_gradients(layer, rows_at, step, count, sums_at, turned, work):
     for i in range(count):
         row = view(work, rows_at + i * step, SAMPLES)
         for o in range(outputs):
-            values = view(work, layer[RECORDS] + o * RECORD, SAMPLES)
+            values = view(work, layer.records + o * RECORD, SAMPLES)
             work[sums_at + i * width + o] += row_product(row, values)
 
 
 @part
-def _collect(layer, factor, work, gradient):
+def _collect(sizes, factor, work, gradient):
     """The sums, `factor` times, as the gradient."""
-    outputs = layer[OUTPUTS]
-    _collect_map(layer, layer[WEIGHT], layer[INPUTS], layer[WEIGHT_SUM], factor, work, gradient)
-    if layer[BASE] != NOWHERE:
-        _collect_map(layer, layer[BASE], layer[NODES], layer[BASE_SUM], factor, work, gradient)
-    if layer[BIAS] != NOWHERE:
-        for o in range(outputs):
-            gradient[layer[BIAS] + o] = factor * work[layer[BIAS_SUM] + o]
-    if layer[NORM] != NOWHERE:
-        for i in range(2 * layer[NODES]):
-            gradient[layer[NORM] + i] = factor * work[layer[NORM_SUM] + i]
+    for number in range(1, 1 + sizes[0].depth):
+        layer = sizes[number]
+        _collect_map(layer, layer.weight, layer.inputs, layer.weight_sum, factor, work, gradient)
+        if layer.base_weight != NOWHERE:
+            _collect_map(layer, layer.base_weight, layer.nodes, layer.base_sum, factor, work, gradient)
+        if layer.bias != NOWHERE:
+            for o in range(layer.outputs):
+                gradient[layer.bias + o] = factor * work[layer.bias_sum + o]
+        if layer.norm != NOWHERE:
+            for i in range(2 * layer.nodes):
+                gradient[layer.norm + i] = factor * work[layer.norm_sum + i]
 
 
 @part
 def _collect_map(layer, weight, rows, sums, factor, work, gradient):
     for i in range(rows):
-        for o in range(layer[OUTPUTS]):
-            gradient[weight + i * layer[OUTPUTS] + o] = factor * work[sums + i * layer[WIDTH] + o]
+        for o in range(layer.outputs):
+            gradient[weight + i * layer.outputs + o] = factor * work[sums + i * layer.width + o]
 
 
 # ------------------------------------------------------------------------------------------------------- least squares
 @part
 def _differentiate(sizes, output, flat, work):
     """The derivatives of one output of the network by the values of every node, in their place."""
-    choose_output(sizes, RECORD, output, work)
-    for number in range(sizes[0, DEPTH], 0, -1):
+    dense.choose_output(sizes, RECORD, output, work)
+    for number in range(sizes[0].depth, 0, -1):
         _step_back(sizes, number, flat, work)
 
 
 @part
 def _set_row(sizes, s, work, row):
     """The derivatives by all parameters at sample s of the block, after `_differentiate`."""
-    for number in range(1, 1 + sizes[0, DEPTH]):
+    for number in range(1, 1 + sizes[0].depth):
         layer = sizes[number]
-        outputs, nodes = layer[OUTPUTS], layer[NODES]
-        _set_row_of_map(layer, layer[FROM] + s, SAMPLES, layer[INPUTS], s, work, view(row, layer[WEIGHT], ZERO))
-        if layer[BASE] != NOWHERE:
-            activated = layer[INPUT_RECORDS] + ACTIVATED + s
-            _set_row_of_map(layer, activated, RECORD, nodes, s, work, view(row, layer[BASE], ZERO))
-        if layer[BIAS] != NOWHERE:
+        outputs, nodes = layer.outputs, layer.nodes
+        _set_row_of_map(layer, layer.source + s, SAMPLES, layer.inputs, s, work, view(row, layer.weight, ZERO))
+        if layer.base_weight != NOWHERE:
+            activated = layer.input_records + ACTIVATED + s
+            _set_row_of_map(layer, activated, RECORD, nodes, s, work, view(row, layer.base_weight, ZERO))
+        if layer.bias != NOWHERE:
             for o in range(outputs):
-                row[layer[BIAS] + o] = work[layer[RECORDS] + o * RECORD + s]
-        if layer[NORM] != NOWHERE:
+                row[layer.bias + o] = work[layer.records + o * RECORD + s]
+        if layer.norm != NOWHERE:
             for i in range(nodes):
-                record = layer[INPUT_RECORDS] + i * RECORD + s
-                row[layer[NORM] + i] = work[record + DELTA] * work[record + STANDARD]
-                row[layer[NORM] + nodes + i] = work[record + DELTA]
+                record = layer.input_records + i * RECORD + s
+                row[layer.norm + i] = work[record + DELTA] * work[record + STANDARD]
+                row[layer.norm + nodes + i] = work[record + DELTA]
 
 
 @part
 def _set_row_of_map(layer, first, step, count, s, work, row):
     """By the weights of `count` numbers, `step` apart."""
-    outputs = layer[OUTPUTS]
+    outputs = layer.outputs
     for o in range(outputs):
-        slope = work[layer[RECORDS] + o * RECORD + s]
+        slope = work[layer.records + o * RECORD + s]
         for i in range(count):
             row[np.uint64(i * outputs + o)] = work[np.uint64(first + i * step)] * slope
 
 
-@part
-def _add_normal_equations(sizes, flat, count, matrix, work):
-    """Add the block's part of J^T J."""
-    size, step = sizes[0, PARAMETERS], sizes[0, STEP_OF_J]
-    rows = view(work, sizes[0, ROWS_OF_J], BLOCK * step)
-    for output in range(sizes[sizes[0, DEPTH], OUTPUTS]):
-        _differentiate(sizes, output, flat, work)
-        for s in range(count):
-            _set_row(sizes, s, work, view(rows, s * step, size))
-        fill(view(rows, count * step, (BLOCK - count) * step), 0.0)
-        add_gram(rows, step, size, matrix)
-
-
-@part
-def _write_jacobian(sizes, flat, start, count, samples, jacobian, work):
-    """The block's rows of `jacobian` [O * N, P] flat."""
-    size = sizes[0, PARAMETERS]
-    for output in range(sizes[sizes[0, DEPTH], OUTPUTS]):
-        _differentiate(sizes, output, flat, work)
-        for s in range(count):
-            _set_row(sizes, s, work, view(jacobian, (output * samples + start + s) * size, size))
-
-
 # --------------------------------------------------------------------------------------------------------- all kernels
+_evaluate = dense.evaluator(RECORD, _forward, _backward, _collect, _differentiate, _set_row)
+
+
 def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, second_at, work_at):
     """What `kernels` offers, as a C function; `first` and `second` are the arrays to be filled."""
-    depth = carray(sizes_at, (1,))[DEPTH]
-    sizes = carray(sizes_at, (1 + depth, FIELDS))
-    inputs, outputs, size = sizes[1, NODES], sizes[depth, OUTPUTS], sizes[0, PARAMETERS]
-    flat, work = carray(flat_at, (size,)), carray(work_at, (sizes[0, ROOM],))
-    x, y = carray(x_at, (inputs, samples)), carray(y_at, (target_rows(task, outputs), samples))
-    first = carray(first_at, (size * size if task == NORMAL_EQUATIONS else outputs * samples,))
-    second = carray(second_at, (outputs * samples * size if task == JACOBIAN else size,))
-    fill(view(work, sizes[0, SUMS], sizes[0, SUMS_END] - sizes[0, SUMS]), 0.0)
-    if task == NORMAL_EQUATIONS:
-        fill(first, 0.0)
-        fill(view(work, sizes[0, ROWS_OF_J], BLOCK * sizes[0, STEP_OF_J]), 0.0)
-    losses = 0.0
-    for start in range(0, samples, BLOCK):
-        count = min(SAMPLES, samples - start)
-        _forward(sizes, flat, x, start, count, work)
-        if task != PREDICT:
-            losses += compare(task, sizes, RECORD, y, start, count, work)
-        if task in (PREDICT, JACOBIAN):
-            copy_outputs(sizes, RECORD, start, count, samples, first, work)
-        else:
-            _backward(sizes, flat, work)
-        if task == NORMAL_EQUATIONS:
-            _add_normal_equations(sizes, flat, count, first, work)
-        elif task == JACOBIAN:
-            _write_jacobian(sizes, flat, start, count, samples, second, work)
-    if task not in (PREDICT, JACOBIAN):
-        for number in range(1, 1 + depth):
-            _collect(sizes[number], gradient_factor(task, y.size), work, second)
-    return losses
+    sizes = carray(sizes_at, (1 + carray(sizes_at, (1,), SIZES)[0].depth,), SIZES)
+    flat, work = carray(flat_at, (sizes[0].parameters,)), carray(work_at, (sizes[0].room,))
+    return _evaluate(task, samples, sizes, flat, x_at, y_at, first_at, second_at, work)

@@ -57,7 +57,8 @@ def describe(network: Network) -> tuple[int, np.ndarray]:
     reason = network.without_kernels()
     if reason:
         raise HarnessError(f"engine 'fused' {reason}, and the network is {network!r}; use engine 'torch'")
-    return _native(network.kernels).address, MODULES[network.kernels].describe(network)
+    sizes = MODULES[network.kernels].describe(network)
+    return _native(network.kernels).address, sizes.view(np.ndarray).view(np.int64).reshape(len(sizes), -1)
 
 
 def workspace(network: Network, samples: int) -> np.ndarray:
@@ -66,7 +67,7 @@ def workspace(network: Network, samples: int) -> np.ndarray:
     It does not depend on the number of samples so far.
     """
     _, sizes = describe(network)
-    length = sizes[0, MODULES[network.kernels].ROOM]
+    length = sizes.view(MODULES[network.kernels].SIZES)[0, 0]["room"]
     room = np.empty(length + 8)
     start = -room.ctypes.data // 8 % 8
     return room[start : start + length]
@@ -74,9 +75,7 @@ def workspace(network: Network, samples: int) -> np.ndarray:
 
 # --------------------------------------------------------------------------------------------------------- compilation
 _ADDRESSES = 8
-_SIGNATURE = types.float64(
-    types.intp, types.intp, types.CPointer(types.int64), *[types.CPointer(types.float64)] * (_ADDRESSES - 1)
-)
+_SIGNATURE = types.float64(types.intp, types.intp, types.voidptr, *[types.CPointer(types.float64)] * (_ADDRESSES - 1))
 
 
 def ready(modules: Collection[str] = tuple(MODULES)) -> float:

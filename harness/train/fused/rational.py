@@ -16,55 +16,22 @@ import numpy as np
 from numba import carray
 
 from harness.families import RationalKanShape
+from harness.train.fused import dense
 from harness.train.fused.compiled import inlined, part
-from harness.train.fused.dense import (
-    BIAS,
-    BIAS_SUM,
-    DEPTH,
-    FROM,
-    INPUT_RECORDS,
-    INPUTS,
-    OUTPUTS,
-    PARAMETERS,
-    RECORDS,
-    ROOM,
-    ROWS_OF_J,
-    SCRATCH,
-    STEP_OF_J,
-    SUMS,
-    SUMS_END,
-    WEIGHT,
-    WEIGHT_SUM,
-    WIDTH,
-    add_gradients,
-    choose_output,
-    collect,
-    compare,
-    copy_outputs,
-    pull_back,
-    set_row,
-    set_values,
-    take_samples,
-)
-from harness.train.fused.loss import gradient_factor, target_rows
 from harness.train.fused.simd import (
     ACTIVATED,
     ACTIVATED_SLOPE,
     BLOCK,
-    JACOBIAN,
     LANES,
-    NORMAL_EQUATIONS,
     ONE,
-    PREDICT,
-    SAMPLES,
     VALUE,
-    add_gram,
+    described,
     fill,
     fma,
-    jacobian_step,
     load,
     places,
     plus,
+    sizes_type,
     spread,
     store,
     times,
@@ -79,47 +46,44 @@ PARTS = ("dense",)
 ARGUMENT, BY_P, BY_Q, DELTA = 3 * BLOCK, 4 * BLOCK, 5 * BLOCK, 6 * BLOCK
 RECORD = np.int64(7 * BLOCK)
 
-# Columns of row 0 of `sizes` beside those of `dense`: how many coefficients P and Q have,
-ABOVE, BELOW = 10, 11
-# and of layers: where these are, those of P before those of Q, group by group; their sums; and how many groups.
-COEF, COEF_SUM, GROUPS = 10, 11, 12
-FIELDS = 13
+# Beside what `dense` has, of the network: how many coefficients P and Q have. Of layers: where these are, those of P
+# before those of Q, group by group; their sums; and how many groups.
+SIZES = sizes_type(dense.NETWORK + "above below", dense.LAYER + "coef coef_sum groups")
 
 
 def describe(network: RationalKanShape) -> np.ndarray:
-    """`sizes` [1 + depth, FIELDS], the length ROOM of the workspace among them."""
+    """`sizes` of a network."""
     above, below = network.numerator + 1, network.denominator
-    sizes = np.zeros((len(network.nodes), FIELDS), np.int64)
+    sizes = described(len(network.nodes) - 1, SIZES)
     flat, room = places(), places(LANES)
     records = room(network.nodes[0] * int(RECORD))
     for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.nodes), strict=True):
-        layer[[INPUTS, OUTPUTS, WIDTH, GROUPS]] = inputs, outputs, whole_vectors(outputs), network.groups_of(inputs)
-        layer[COEF] = flat(above + below * network.groups_of(inputs))
-        layer[[WEIGHT, BIAS]] = flat(inputs * outputs), flat(outputs)
-        layer[[INPUT_RECORDS, FROM]] = records, records + ACTIVATED
-        records = layer[RECORDS] = room(outputs * int(RECORD))
-    sizes[0, SCRATCH] = room(BLOCK * whole_vectors(max(network.nodes)))
-    sizes[0, SUMS] = room(0)
+        layer.inputs, layer.outputs, layer.width = inputs, outputs, whole_vectors(outputs)
+        layer.groups = network.groups_of(inputs)
+        layer.coef = flat(above + below * layer.groups)
+        layer.weight, layer.bias = flat(inputs * outputs), flat(outputs)
+        layer.input_records, layer.source = records, records + ACTIVATED
+        records = layer.records = room(outputs * int(RECORD))
+    whole = sizes[0]
+    whole.inputs, whole.above, whole.below = network.nodes[0], above, below
+    whole.scratch = room(BLOCK * whole_vectors(max(network.nodes)))
+    whole.sums = room(0)
     for layer in sizes[1:]:
-        layer[WEIGHT_SUM], layer[BIAS_SUM] = room(layer[INPUTS] * layer[WIDTH]), room(layer[OUTPUTS])
-        layer[COEF_SUM] = room((above + below * layer[GROUPS]) * LANES)
-    sizes[0, SUMS_END] = room(0)
-    sizes[0, [DEPTH, ABOVE, BELOW, PARAMETERS]] = len(network.nodes) - 1, above, below, flat(0)
-    sizes[0, STEP_OF_J] = jacobian_step(flat(0))
-    sizes[0, ROWS_OF_J] = room(BLOCK * jacobian_step(flat(0)))
-    sizes[0, ROOM] = room(0)
-    return sizes
+        layer.weight_sum, layer.bias_sum = room(layer.inputs * layer.width), room(layer.outputs)
+        layer.coef_sum = room((above + below * layer.groups) * LANES)
+    whole.sums_end = room(0)
+    return dense.close(sizes, flat, room)
 
 
 # ----------------------------------------------------------------------------------------------------------- functions
 @part
 def _apply_functions(sizes, layer, flat, work):
     """F of every input, its slope, and its derivatives by P and Q, from the input's value."""
-    above, below, inputs = sizes[0, ABOVE], sizes[0, BELOW], layer[INPUTS]
-    coef = view(flat, layer[COEF], above)
+    above, below, inputs = sizes[0].above, sizes[0].below, layer.inputs
+    coef = view(flat, layer.coef, above)
     for i in range(inputs):
-        record = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD)
-        lower = view(flat, layer[COEF] + above + _group(layer, i) * below, below)
+        record = view(work, layer.input_records + i * RECORD, RECORD)
+        lower = view(flat, layer.coef + above + _group(layer, i) * below, below)
         _set_polynomials(coef, lower, record)
         for s in range(BLOCK):
             p, p_slope, q, q_slope = (
@@ -141,7 +105,7 @@ def _apply_functions(sizes, layer, flat, work):
 @part
 def _group(layer, i):
     """Of an input: neighbours, and as many in each group as is possible (`groups_of_nodes`)."""
-    return i * layer[GROUPS] // layer[INPUTS]
+    return i * layer.groups // layer.inputs
 
 
 @part
@@ -181,11 +145,11 @@ def _horner(coef, x, other_x):
 @part
 def _add_coef_gradients(sizes, layer, work):
     """Add the block's derivatives by the coefficients, each a vector of sums over every LANES-th sample."""
-    above, below = sizes[0, ABOVE], sizes[0, BELOW]
-    upper = view(work, layer[COEF_SUM], above * LANES)
-    for i in range(layer[INPUTS]):
-        record = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD)
-        lower = view(work, layer[COEF_SUM] + (above + _group(layer, i) * below) * LANES, below * LANES)
+    above, below = sizes[0].above, sizes[0].below
+    upper = view(work, layer.coef_sum, above * LANES)
+    for i in range(layer.inputs):
+        record = view(work, layer.input_records + i * RECORD, RECORD)
+        lower = view(work, layer.coef_sum + (above + _group(layer, i) * below) * LANES, below * LANES)
         _add_powers(record, BY_P, 0, upper)
         _add_powers(record, BY_Q, 1, lower)
 
@@ -214,18 +178,18 @@ def _add_powers(record, by, first, sums):
 @part
 def _forward(sizes, flat, x, start, count, work):
     """The outputs at samples start..start+count-1, in the values of the last layer."""
-    take_samples(sizes, RECORD, x, start, count, work)
-    for number in range(1, 1 + sizes[0, DEPTH]):
+    dense.take_samples(sizes, RECORD, x, start, count, work)
+    for number in range(1, 1 + sizes[0].depth):
         _apply_functions(sizes, sizes[number], flat, work)
-        set_values(sizes[number], RECORD, flat, work)
+        dense.set_values(sizes[number], RECORD, flat, work)
 
 
 @part
 def _step_back(layer, flat, work):
     """From the derivatives by the values of the layer's outputs to DELTA and the values of its inputs."""
-    pull_back(layer, RECORD, flat, work, view(work, layer[INPUT_RECORDS] + DELTA, ONE), RECORD)
-    for i in range(layer[INPUTS]):
-        record = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD)
+    dense.pull_back(layer, RECORD, flat, work, view(work, layer.input_records + DELTA, ONE), RECORD)
+    for i in range(layer.inputs):
+        record = view(work, layer.input_records + i * RECORD, RECORD)
         for s in range(BLOCK):
             record[VALUE + s] = record[DELTA + s] * record[ACTIVATED_SLOPE + s]
 
@@ -233,9 +197,9 @@ def _step_back(layer, flat, work):
 @part
 def _backward(sizes, flat, work):
     """From the values of the last layer, that hold derivatives by the outputs, to the sums of all gradients."""
-    for number in range(sizes[0, DEPTH], 0, -1):
+    for number in range(sizes[0].depth, 0, -1):
         layer = sizes[number]
-        add_gradients(sizes, layer, RECORD, work)
+        dense.add_gradients(sizes, layer, RECORD, work)
         _step_back(layer, flat, work)
         _add_coef_gradients(sizes, layer, work)
 
@@ -243,33 +207,33 @@ def _backward(sizes, flat, work):
 @part
 def _collect(sizes, factor, work, gradient):
     """The sums, `factor` times, as the gradient."""
-    for number in range(1, 1 + sizes[0, DEPTH]):
+    for number in range(1, 1 + sizes[0].depth):
         layer = sizes[number]
-        collect(layer, factor, work, gradient)
-        for c in range(sizes[0, ABOVE] + sizes[0, BELOW] * layer[GROUPS]):
-            gradient[layer[COEF] + c] = factor * total(load(work, layer[COEF_SUM] + c * LANES))
+        dense.collect(layer, factor, work, gradient)
+        for c in range(sizes[0].above + sizes[0].below * layer.groups):
+            gradient[layer.coef + c] = factor * total(load(work, layer.coef_sum + c * LANES))
 
 
 # ------------------------------------------------------------------------------------------------------- least squares
 @part
 def _differentiate(sizes, output, flat, work):
     """The derivatives of one output of the network by the values and functions of every node, in their place."""
-    choose_output(sizes, RECORD, output, work)
-    for number in range(sizes[0, DEPTH], 0, -1):
+    dense.choose_output(sizes, RECORD, output, work)
+    for number in range(sizes[0].depth, 0, -1):
         _step_back(sizes[number], flat, work)
 
 
 @part
 def _set_row(sizes, s, work, row):
     """The derivatives by all parameters at sample s of the block, after `_differentiate`."""
-    above, below = sizes[0, ABOVE], sizes[0, BELOW]
-    for number in range(1, 1 + sizes[0, DEPTH]):
+    above, below = sizes[0].above, sizes[0].below
+    for number in range(1, 1 + sizes[0].depth):
         layer = sizes[number]
-        set_row(layer, RECORD, s, work, row)
-        slopes = view(row, layer[COEF], above + below * layer[GROUPS])
+        dense.set_row(layer, RECORD, s, work, row)
+        slopes = view(row, layer.coef, above + below * layer.groups)
         fill(slopes, 0.0)
-        for i in range(layer[INPUTS]):
-            record = view(work, layer[INPUT_RECORDS] + i * RECORD, RECORD)
+        for i in range(layer.inputs):
+            record = view(work, layer.input_records + i * RECORD, RECORD)
             x, delta = record[ARGUMENT + s], record[DELTA + s]
             by_coef = delta * record[BY_P + s]
             for m in range(above):
@@ -281,57 +245,12 @@ def _set_row(sizes, s, work, row):
                 slopes[first + n] += by_coef
 
 
-@part
-def _add_normal_equations(sizes, flat, count, matrix, work):
-    """Add the block's part of J^T J."""
-    size, step = sizes[0, PARAMETERS], sizes[0, STEP_OF_J]
-    rows = view(work, sizes[0, ROWS_OF_J], BLOCK * step)
-    for output in range(sizes[sizes[0, DEPTH], OUTPUTS]):
-        _differentiate(sizes, output, flat, work)
-        for s in range(count):
-            _set_row(sizes, s, work, view(rows, s * step, size))
-        fill(view(rows, count * step, (BLOCK - count) * step), 0.0)
-        add_gram(rows, step, size, matrix)
-
-
-@part
-def _write_jacobian(sizes, flat, start, count, samples, jacobian, work):
-    """The block's rows of `jacobian` [O * N, P] flat."""
-    size = sizes[0, PARAMETERS]
-    for output in range(sizes[sizes[0, DEPTH], OUTPUTS]):
-        _differentiate(sizes, output, flat, work)
-        for s in range(count):
-            _set_row(sizes, s, work, view(jacobian, (output * samples + start + s) * size, size))
-
-
 # --------------------------------------------------------------------------------------------------------- all kernels
+_evaluate = dense.evaluator(RECORD, _forward, _backward, _collect, _differentiate, _set_row)
+
+
 def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, second_at, work_at):
     """What `kernels` offers, as a C function; `first` and `second` are the arrays to be filled."""
-    depth = carray(sizes_at, (1,))[DEPTH]
-    sizes = carray(sizes_at, (1 + depth, FIELDS))
-    inputs, outputs, size = sizes[1, INPUTS], sizes[depth, OUTPUTS], sizes[0, PARAMETERS]
-    flat, work = carray(flat_at, (size,)), carray(work_at, (sizes[0, ROOM],))
-    x, y = carray(x_at, (inputs, samples)), carray(y_at, (target_rows(task, outputs), samples))
-    first = carray(first_at, (size * size if task == NORMAL_EQUATIONS else outputs * samples,))
-    second = carray(second_at, (outputs * samples * size if task == JACOBIAN else size,))
-    fill(view(work, sizes[0, SUMS], sizes[0, SUMS_END] - sizes[0, SUMS]), 0.0)
-    if task == NORMAL_EQUATIONS:
-        fill(first, 0.0)
-        fill(view(work, sizes[0, ROWS_OF_J], BLOCK * sizes[0, STEP_OF_J]), 0.0)
-    losses = 0.0
-    for start in range(0, samples, BLOCK):
-        count = min(SAMPLES, samples - start)
-        _forward(sizes, flat, x, start, count, work)
-        if task != PREDICT:
-            losses += compare(task, sizes, RECORD, y, start, count, work)
-        if task in (PREDICT, JACOBIAN):
-            copy_outputs(sizes, RECORD, start, count, samples, first, work)
-        else:
-            _backward(sizes, flat, work)
-        if task == NORMAL_EQUATIONS:
-            _add_normal_equations(sizes, flat, count, first, work)
-        elif task == JACOBIAN:
-            _write_jacobian(sizes, flat, start, count, samples, second, work)
-    if task not in (PREDICT, JACOBIAN):
-        _collect(sizes, gradient_factor(task, y.size), work, second)
-    return losses
+    sizes = carray(sizes_at, (1 + carray(sizes_at, (1,), SIZES)[0].depth,), SIZES)
+    flat, work = carray(flat_at, (sizes[0].parameters,)), carray(work_at, (sizes[0].room,))
+    return _evaluate(task, samples, sizes, flat, x_at, y_at, first_at, second_at, work)

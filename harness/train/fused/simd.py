@@ -51,6 +51,23 @@ def places(unit: int = 1) -> Callable[[int], int]:
     return take
 
 
+def sizes_type(of_network: str, of_layers: str, real: str = "") -> np.dtype:
+    """Of the array `sizes` that describes a network: row 0 is about the network, row `number` about that layer.
+
+    The fields of both are integers, but for those that are `real`.
+    """
+    integers_of_both = list(dict.fromkeys(f"{of_network} {of_layers}".split()))
+    fields = [*((name, np.int64) for name in integers_of_both), *((name, np.float64) for name in real.split())]
+    return np.dtype(fields, align=True)
+
+
+def described(depth: int, kind: np.dtype) -> Any:
+    """`sizes` to be filled, whose row 0 and layers are read and set by the names of their fields."""
+    sizes = np.zeros(1 + depth, kind).view(np.recarray)
+    sizes[0].depth = depth
+    return sizes
+
+
 def whole_vectors(length: int) -> int:
     """The least multiple of LANES that is not below `length`."""
     return -(-length // LANES) * LANES

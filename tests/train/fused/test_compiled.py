@@ -125,9 +125,10 @@ def test_the_key_of_the_kernels_covers_their_sources(name):
         path = todo.pop()
         found.add(path)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness.train.fused."):
-                imported = package / f"{node.module.removeprefix('harness.train.fused.').replace('.', '/')}.py"
-                todo += [imported] if imported not in found else []
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness.train.fused"):
+                inside = node.module.removeprefix("harness.train.fused").removeprefix(".")
+                names = [inside.replace(".", "/")] if inside else [alias.name for alias in node.names]
+                todo += {package / f"{name}.py" for name in names} - found
     assert found == set(kernels._sources(name))
     assert len(found) == 4 + len(module.PARTS)
 

@@ -41,13 +41,8 @@ class AdamState:
     diverged: bool
 
 
-def start(
-    settings: Adam, position_P: Array, learning_rate: float | None = None, total_steps: int | None = None
-) -> AdamState:
-    """The state before any evaluation; `learning_rate` replaces that of the settings.
-
-    `total_steps` is required by a cosine schedule, and else of no meaning.
-    """
+def start(settings: Adam, position_P: Array, total_steps: int | None = None) -> AdamState:
+    """The state before any evaluation; `total_steps` is required by a cosine schedule, and else of no meaning."""
     if settings.schedule == "cosine" and total_steps is None:
         raise ValueError('total_steps=None, but schedule="cosine" needs the number of steps over which it decays')
     position_P = np.array(position_P, np.float64)
@@ -57,7 +52,7 @@ def start(
         mean_P=np.zeros_like(position_P),
         square_P=np.zeros_like(position_P),
         loss=inf,
-        learning_rate=settings.learning_rate if learning_rate is None else learning_rate,
+        learning_rate=settings.learning_rate,
         total_steps=total_steps or 0,
         iterations=0,
         evaluations=0,

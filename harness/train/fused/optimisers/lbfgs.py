@@ -85,10 +85,8 @@ class Arrays(NamedTuple):
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
-def start(
-    settings: Lbfgs, position_P: Array, learning_rate: float | None = None, total_steps: int | None = None
-) -> LbfgsState:
-    """The state before any evaluation; `learning_rate` replaces that of the settings."""
+def start(settings: Lbfgs, position_P: Array, total_steps: int | None = None) -> LbfgsState:
+    """The state before any evaluation."""
     position_P = np.array(position_P, np.float64)
     memory = (settings.history, len(position_P))
     return LbfgsState(
@@ -111,7 +109,7 @@ def start(
         zooming=False,
         low_first=True,
         slow=False,
-        learning_rate=settings.learning_rate if learning_rate is None else learning_rate,
+        learning_rate=settings.learning_rate,
         repeating=False,
         iterations_before=0,
         evaluations_before=0,

@@ -77,12 +77,7 @@ class System(NamedTuple):
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
-def start(
-    settings: LevenbergMarquardt,
-    position_P: Array,
-    learning_rate: float | None = None,
-    total_steps: int | None = None,
-) -> LevenbergState:
+def start(settings: LevenbergMarquardt, position_P: Array, total_steps: int | None = None) -> LevenbergState:
     """The state before any evaluation."""
     return LevenbergState(
         position_P=np.array(position_P, np.float64),

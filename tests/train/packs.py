@@ -1,0 +1,59 @@
+"""Packs of runs, trained to their end: by an engine, or to records, in one go or in pieces."""
+
+import itertools
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness import train
+from harness.record import Record
+from harness.spec import RunSpec
+from harness.train import ENGINES, PackStopped, Supervisor, one_thread, train_pack
+from harness.train.lanes import Trained
+from harness.train.outcome import Outcome
+
+
+class TrainedRuns(NamedTuple):
+    """A pack and its last state, and of each run its outcome and where it ended."""
+
+    pack: Any
+    state: Any
+    outcomes: list[Outcome]
+    ends: list[Trained]
+
+
+def trained_runs(runs, chunk=10**6, stored=False, engine=None) -> TrainedRuns:
+    """In chunks of so many evaluations, after each of which the state may be stored and read again."""
+    module = ENGINES[engine or runs[0].engine]
+    with one_thread():
+        pack = module.prepare(runs)
+        state = module.begin(pack)
+        while not module.ended(pack, state):
+            state = module.advance(pack, state, chunk)
+            state = pickle.loads(pickle.dumps(state)) if stored else state
+        return TrainedRuns(pack, state, module.finish(pack, state), module.trained(pack, state))
+
+
+def numbers(record: Record) -> dict:
+    """All that a record says but where and when."""
+    return record.model_dump(exclude={"provenance"})
+
+
+def after(evaluations: int) -> Supervisor:
+    """Stops training when so many more chunks are behind."""
+    answers = iter([False] * evaluations + [True])
+    return Supervisor(stop=lambda: next(answers))
+
+
+def trained_in_pieces(runs: list[RunSpec], folder: Path, monkeypatch, attempt=None) -> tuple[list[Record], int]:
+    """The records of a pack that is stopped after every single evaluation, and how often it was.
+
+    Nothing but the file of its checkpoint is left between two evaluations.
+    """
+    monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
+    for stops in itertools.count():
+        try:
+            return train_pack(runs, folder / "stopped", "cpu", after(1), folder / "checkpoints", attempt), stops
+        except PackStopped:
+            assert len(list((folder / "checkpoints").iterdir())) == 1
+    raise AssertionError
