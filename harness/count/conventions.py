@@ -52,8 +52,7 @@ class Convention:
     `words` stand on axes of figures, of FLOPs in brackets; `short` stands where there is little room. `rule`, `source`
     (whose count it is) and `misleads` are its row in docs/counting.md. One that `has_penalty` counts what a penalty on
     edges takes, and one that `skips_zeros` leaves out what an optimiser multiplies by zeros of a Jacobian. A verdict is
-    stable if it is the same under the kinds of count in `in_stable_verdicts`; those in `beside_pairs` stand beside the
-    losses of two arms.
+    stable if it is the same under the kinds of count in `in_stable_verdicts`.
     """
 
     name: str
@@ -67,7 +66,6 @@ class Convention:
     has_penalty: bool = False
     skips_zeros: bool = False
     in_stable_verdicts: tuple[CountKind, ...] = ()
-    beside_pairs: tuple[CountKind, ...] = ()
 
 
 def by_layers(layers: Layers, products_only: bool = False) -> Flops:
@@ -123,7 +121,6 @@ CONVENTIONS = [
         misleads="the scales w_s count, though they add no function; knots do not, even where they follow the data",
         parameters=trainable,
         in_stable_verdicts=("params",),
-        beside_pairs=("params",),
     ),
     Convention(
         name="stored",
@@ -156,7 +153,6 @@ CONVENTIONS = [
         flops=by_layers(_of_families("shared_dense")),
         has_penalty=True,
         in_stable_verdicts=("flops_train",),
-        beside_pairs=("flops_forward", "flops_train"),
     ),
     Convention(
         name="local_min",
@@ -171,7 +167,6 @@ CONVENTIONS = [
         has_penalty=True,
         skips_zeros=True,
         in_stable_verdicts=("flops_train",),
-        beside_pairs=("flops_forward", "flops_train"),
     ),
     Convention(
         name="per_edge",
@@ -219,7 +214,6 @@ CONVENTIONS = [
         misleads="one program on one engine: speaks of this code, not of KANs",
         flops=Flops(executed.forward, executed.evaluation),
         has_penalty=True,
-        beside_pairs=("flops_train",),
     ),
 ]
 # Where `harness bench` has measured the machine, runs have seconds too, which no convention counts.
@@ -231,7 +225,6 @@ CLOCKS = (
         short="seconds",
         head="per second",
         in_stable_verdicts=True,
-        beside_pairs=True,
     ),
     Axis(
         name="seconds_per_evaluation",
@@ -276,5 +269,4 @@ def _axis(kind: CountKind, convention: Convention) -> Axis:
         short=short,
         head=head,
         in_stable_verdicts=kind in convention.in_stable_verdicts,
-        beside_pairs=kind in convention.beside_pairs,
     )

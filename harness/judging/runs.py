@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from harness.judging.pairs import pairs_axis
 from harness.spec import Manifest
 
 
@@ -31,8 +30,9 @@ class ExperimentRuns:
 
     @property
     def matched(self) -> str:
-        """The axis on which sides are matched."""
-        return pairs_axis(self.manifest)
+        """The axis on which sides are matched; trainable parameters where nothing is."""
+        match = self.manifest.experiment.match
+        return match.count_name if match else "params.trainable"
 
 
 def runs_of(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None) -> ExperimentRuns:

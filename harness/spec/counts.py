@@ -15,8 +15,7 @@ class Axis:
     """What sizes or costs are given in: a count by a convention, such as `flops_train.local_min`, or a clock.
 
     `words` stand on axes of figures, `short` where there is little room, `head` over columns of tables. Laws are fitted
-    on one that `is_size`. A verdict is stable if it is the same on all axes `in_stable_verdicts`; ratios on those
-    `beside_pairs` stand beside the losses of two arms.
+    on one that `is_size`. A verdict is stable if it is the same on all axes `in_stable_verdicts`.
     """
 
     name: str
@@ -26,7 +25,6 @@ class Axis:
     head: str
     is_size: bool = True
     in_stable_verdicts: bool = False
-    beside_pairs: bool = False
 
     @property
     def needs_seconds(self) -> bool:

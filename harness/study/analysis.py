@@ -16,7 +16,6 @@ from harness.judging.judge import Verdict, VerdictSaid, judge_all
 from harness.judging.judge import to_json as verdict_to_json
 from harness.judging.kept import keeping, tell
 from harness.judging.laws import SeriesLaws, check, fit_table
-from harness.judging.pairs import pairs, pairs_axis
 from harness.judging.request import FitsAnswer, Source
 from harness.judging.scaling import headline_axes
 from harness.judging.winners import reported
@@ -85,8 +84,6 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     if manifest.experiment.search:
         with whole_file(folder / "winners.csv") as path:
             table.to_csv(path, index=False)
-    with whole_file(folder / "pairs.csv") as path:
-        pairs(table, pairs_axis(manifest)).to_csv(path, index=False)
     if not manifest.experiment.search:
         with whole_file(folder / "checklist.md") as path:
             path.write_text(checklists(laws, "runs.csv beside this file"), encoding="utf-8")

@@ -26,7 +26,6 @@ FUSED = Convention(
     misleads="functions are halved too",
     flops=by_layers(fused_flops),
     in_stable_verdicts=("flops_train",),
-    beside_pairs=("flops_forward",),
 )
 
 

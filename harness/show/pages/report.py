@@ -18,7 +18,7 @@ from harness.show.pages.laws import LawsPart, TrustPart, laws_part, trust_part
 from harness.show.pages.page import write_html
 from harness.show.pages.plan import PlanPart, plan_part
 from harness.show.pages.provenance import ProvenancePart, provenance
-from harness.show.pages.runs import PairsPart, RunsPart, accuracies_part, pairs_part, runs_part
+from harness.show.pages.runs import RunsPart, accuracies_part, runs_part
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 
@@ -30,7 +30,6 @@ class ReportPage:
     manifest: Manifest
     statuses: Counter[str]
     answer: AnswerPart
-    pairs: PairsPart | None
     accuracies: Table | None
     laws: LawsPart
     seconds_on: str | None
@@ -60,7 +59,6 @@ def write_report(
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
         answer=answer_part(manifest, found, verdicts),
-        pairs=pairs_part(manifest, table, part.loss),
         accuracies=accuracies_part(table),
         laws=part,
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,

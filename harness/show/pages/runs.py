@@ -1,4 +1,4 @@
-"""The runs of a report: how each series was trained, on which tasks, arms at equal size, and accuracies."""
+"""The runs of a report: how each series was trained, on which tasks, and accuracies."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.base.formats import human
-from harness.judging.pairs import pairs, pairs_axis
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.show.words import LOSS_WORDS
-from harness.spec import Manifest, Recipe, RunTask, all_axes
+from harness.spec import Manifest, Recipe, RunTask
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,6 @@ class RunsPart:
     trials: int
 
 
-@dataclass(frozen=True)
-class PairsPart:
-    """Arms side by side at equal size on `axis`."""
-
-    axis: str
-    table: Table
-
-
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
     """Task label -> the task as its runs know it."""
     labels = {cell.index: cell.task for cell in manifest.cells}
@@ -38,27 +29,6 @@ def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
 def runs_part(manifest: Manifest, runs: pd.DataFrame) -> RunsPart:
     """A row a series, and a row a task."""
     return RunsPart(_series_table(manifest, runs), _tasks_table(manifest), int(runs["trials"].max()))
-
-
-def pairs_part(manifest: Manifest, runs: pd.DataFrame, loss: str) -> PairsPart | None:
-    """The arms side by side at equal size; None where no two of them have sizes in common."""
-    axis = pairs_axis(manifest)
-    found = pairs(runs, axis)
-    if found.empty or (found := found[found["loss_ratio"].notna()]).empty:
-        return None
-    axes = all_axes()
-    beside = [name for name, one in axes.items() if one.beside_pairs]  # all of them are in pairs.csv
-    ratios = [name for name in beside if name != axis and f"ratio.{name}" in found]
-    rows = []
-    for row in found.to_dict("records"):
-        names = (row["task"], row["first"], row["second"], human(row["size"]), f"{row['nearest_off']:+.0%}")
-        loss_ratio = Styled(human(row["loss_ratio"]), "strong")
-        rows.append((*names, loss_ratio, *(human(row[f"ratio.{name}"]) for name in ratios)))
-    columns = (
-        *text_columns("task", "first arm", "other arm"),
-        *number_columns("size", "nearest size off by", f"{loss} ratio", *(axes[name].words for name in ratios)),
-    )
-    return PairsPart(axis, table_of("", columns, rows))
 
 
 def accuracies_part(runs: pd.DataFrame) -> Table | None:
