@@ -123,6 +123,6 @@ def test_a_replay_has_the_published_numbers_beside_its_runs(installed):
     assert (absent.returncode, "has a record" in absent.stderr) == (3, True)
     installed.said("-c", TRAIN_ONE, program="python")
     told = installed.said("replay", "fig2_3", "--scale", "short", "--partial")
-    assert "Of 1 points compared" in told
+    assert " of 1 published points" in told
     page = (installed.folder / "results" / "fig2_3_grid_extension-short" / "replay.html").read_text(encoding="utf-8")
     assert "published" in page

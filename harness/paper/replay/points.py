@@ -103,11 +103,12 @@ def summary(points: pd.DataFrame) -> Summary:
 
 
 def in_one_sentence(points: pd.DataFrame) -> str:
-    """What all points of a page come to, as its first finding."""
+    """Whether a page replicates what was published, as its first finding: how many points do."""
     found = summary(points)
     if not found.points:
         return "No published point has a run of ours that it can be compared with."
-    return f"Of {found.points} points compared: {found.words}; {found.apart}."
+    same = sum(count for outcome, count in found.outcomes.items() if outcome.startswith("within"))
+    return f"Replicates {same} of {found.points} published points ({found.words}); {found.apart}."
 
 
 def groups(points: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
