@@ -134,12 +134,11 @@ def test_verdicts_that_cannot_be_written_are_shown(whole):
 def test_what_makes_the_table_is_kept(whole):
     """Page, numbers and runs lie in results/verdicts; keeping again replaces, and a README lists what is there."""
     kept, answer = (whole / "results" / name for name in ("verdicts", "made/answer.json"))
+    answer.write_text('{"verdicts": []}', encoding="utf-8")  # as after new records
     for _ in range(2):
         assert invoke("verdicts", "--keep").exit_code == 0
-        made = json.loads((kept / "made" / "answer.json").read_text(encoding="utf-8"))
-        assert made["verdicts"] == _verdicts()[0]["verdicts"]
-        answer.write_text(json.dumps(made | {"verdicts": []}), encoding="utf-8")  # as after new records
-
+    made = json.loads((kept / "made" / "answer.json").read_text(encoding="utf-8"))
+    assert made["verdicts"] == _verdicts()[0]["verdicts"]
     assert {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()} == {
         *("README.md", "verdicts.html", "verdicts.json"),
         *("made/verdicts.json", "made/runs.csv", "made/records.jsonl.xz"),
