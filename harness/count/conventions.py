@@ -51,8 +51,8 @@ class Convention:
 
     `words` stand on axes of figures, of FLOPs in brackets; `short` stands where there is little room. `rule`, `source`
     (whose count it is) and `misleads` are its row in docs/counting.md. One that `has_penalty` counts what a penalty on
-    edges takes, and one that `skips_zeros` leaves out what an optimiser multiplies by zeros of a Jacobian. A verdict is
-    stable if it is the same under the kinds of count in `in_stable_verdicts`.
+    edges takes, and one that `skips_zeros` leaves out what an optimiser multiplies by zeros of a Jacobian. An
+    answer compares sides under the kinds of count in `in_answers`.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Convention:
     flops: Flops | None = None
     has_penalty: bool = False
     skips_zeros: bool = False
-    in_stable_verdicts: tuple[CountKind, ...] = ()
+    in_answers: tuple[CountKind, ...] = ()
 
 
 def by_layers(layers: Layers, products_only: bool = False) -> Flops:
@@ -120,7 +120,7 @@ CONVENTIONS = [
         source="this project, by default; equal to the size of the live parameter vector",
         misleads="the scales w_s count, though they add no function; knots do not, even where they follow the data",
         parameters=trainable,
-        in_stable_verdicts=("params",),
+        in_answers=("params",),
     ),
     Convention(
         name="stored",
@@ -152,7 +152,7 @@ CONVENTIONS = [
         misleads="multiplies G + k coefficients of which k + 1 count; for fine grids mostly zeros",
         flops=by_layers(_of_families("shared_dense")),
         has_penalty=True,
-        in_stable_verdicts=("flops_train",),
+        in_answers=("flops_train",),
     ),
     Convention(
         name="local_min",
@@ -166,7 +166,7 @@ CONVENTIONS = [
         flops=by_layers(_of_families("local_min")),
         has_penalty=True,
         skips_zeros=True,
-        in_stable_verdicts=("flops_train",),
+        in_answers=("flops_train",),
     ),
     Convention(
         name="per_edge",
@@ -224,7 +224,7 @@ CLOCKS = (
         words="seconds alone on the machine that was measured",
         short="seconds",
         head="per second",
-        in_stable_verdicts=True,
+        in_answers=True,
     ),
     Axis(
         name="seconds_per_evaluation",
@@ -268,5 +268,5 @@ def _axis(kind: CountKind, convention: Convention) -> Axis:
         words=words,
         short=short,
         head=head,
-        in_stable_verdicts=kind in convention.in_stable_verdicts,
+        in_answers=kind in convention.in_answers,
     )

@@ -20,7 +20,7 @@ from harness.judging.sides import (
     size_on,
 )
 from harness.laws.points import Numbers, NumbersOrNull
-from harness.spec import stable_axes
+from harness.spec import answer_axes
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def _side(text: str, known: Sequence[str]) -> Side:
 
 
 def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
-    """The conventions to compare under, those of a stable verdict and `axis`; and those of them not measured."""
-    asked = list(dict.fromkeys([*stable_axes(), axis]))
+    """The conventions to compare under, those of every answer and `axis`; and those of them not measured."""
+    asked = list(dict.fromkeys([*answer_axes(), axis]))
     return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
 
 

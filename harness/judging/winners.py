@@ -94,7 +94,7 @@ def _axes(manifest: Manifest, runs: pd.DataFrame) -> list[str]:
     """The axes of work that are read: those of rules, and those that stand beside every answer."""
     match = manifest.experiment.match
     asked = [rule.axis for rule in manifest.experiment.decide if rule.axis]
-    beside = [name for name, axis in all_axes().items() if axis.in_stable_verdicts]
+    beside = [name for name, axis in all_axes().items() if axis.in_answers]
     names = dict.fromkeys([ALWAYS_COSTED, *asked, *beside])
     works = [name for name in names if name.startswith("flops_train") or name == "seconds"]
     return [name for name in works if name in runs and match and name != match.count_name]

@@ -31,11 +31,11 @@ from harness.spec.counts import (
     CountName,
     JudgedAxis,
     all_axes,
+    answer_axes,
     axis_short,
     axis_words,
     count_names,
     default_count,
-    stable_axes,
 )
 from harness.spec.decide import LARGEST, Decide, Takes, takes_of, units
 from harness.spec.experiment import Experiment, Window
@@ -150,6 +150,7 @@ __all__ = [
     "Task",
     "Window",
     "all_axes",
+    "answer_axes",
     "at_a_time",
     "axis_short",
     "axis_words",
@@ -185,7 +186,6 @@ __all__ = [
     "settings_options",
     "settings_words",
     "side_label",
-    "stable_axes",
     "stages",
     "takes_of",
     "units",

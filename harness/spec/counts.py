@@ -15,7 +15,7 @@ class Axis:
     """What sizes or costs are given in: a count by a convention, such as `flops_train.local_min`, or a clock.
 
     `words` stand on axes of figures, `short` where there is little room, `head` over columns of tables. Laws are fitted
-    on one that `is_size`. A verdict is stable if it is the same on all axes `in_stable_verdicts`.
+    on one that `is_size`. An answer compares sides on all axes `in_answers`.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Axis:
     short: str
     head: str
     is_size: bool = True
-    in_stable_verdicts: bool = False
+    in_answers: bool = False
 
     @property
     def needs_seconds(self) -> bool:
@@ -48,9 +48,9 @@ def default_count(kind: str) -> str:
     return next(name for name, axis in all_axes().items() if axis.kind == kind)
 
 
-def stable_axes() -> tuple[str, ...]:
-    """The axes on which a stable verdict is the same: a count of parameters, two of work, and the clock."""
-    return tuple(name for name, axis in all_axes().items() if axis.in_stable_verdicts)
+def answer_axes() -> tuple[str, ...]:
+    """The axes on which an answer compares sides: a count of parameters, two of work, and the clock."""
+    return tuple(name for name, axis in all_axes().items() if axis.in_answers)
 
 
 def axis_words(name: str) -> str:

@@ -25,7 +25,7 @@ FUSED = Convention(
     source="processors with a fused multiply-add",
     misleads="functions are halved too",
     flops=by_layers(fused_flops),
-    in_stable_verdicts=("flops_train",),
+    in_answers=("flops_train",),
 )
 
 

@@ -20,11 +20,11 @@ from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import Table, to_markdown
 from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
-from harness.spec import axis_words, default_count, stable_axes, takes_of
+from harness.spec import answer_axes, axis_words, default_count, takes_of
 
 FIGURE = "scaling.png"
 KEPT_FILES = (FIGURE, "answer.json", "answer.png")
-# Of the table of runs, what verdicts hang on, beside the axes of `stable_axes`.
+# Of the table of runs, what verdicts hang on, beside the axes of `answer_axes`.
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
     *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.model_fields, *ClassMetrics.model_fields])),
@@ -116,7 +116,7 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
         for earlier in target.iterdir():
             if earlier.name != KEPT_RECORDS:  # which grows
                 earlier.unlink()
-        wanted = dict.fromkeys((*RUN_COLUMNS, *stable_axes(), "seconds_on"))
+        wanted = dict.fromkeys((*RUN_COLUMNS, *answer_axes(), "seconds_on"))
         columns = [name for name in wanted if name in table and table[name].notna().any()]
         table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
         write_json(answer, target / "verdicts.json")
