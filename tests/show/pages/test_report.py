@@ -144,7 +144,7 @@ def test_rules_are_stated_and_judged(text):
 def test_the_answer_comes_first_and_then_what_it_rests_on(written, held_text):
     """Sections in order, each in the bar of contents; without a rule nothing is said of rules."""
     sections = re.findall(r'<section id="(\w+)"', written)
-    assert sections == ["answer", "ratios", "pairs", "laws", "trust", "plan", "runs", "provenance", "codes"]
+    assert sections == ["answer", "ratios", "laws", "trust", "plan", "runs", "provenance", "codes"]
     assert re.findall(r'<a href="#(\w+)">', written[: written.index("</nav>")]) == sections
     assert "By the rules" in written
     assert "By the rules" not in held_text
