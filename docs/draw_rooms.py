@@ -21,7 +21,7 @@ STOPS = (
     ("train", "uses tasks, families", 4, 1, "room"),
     ("results/runs/", "one record a run", 4, 0, "file"),
     ("record", "one table", 3, 0, "room"),
-    ("judging", "uses laws, comparison", 2, 0, "room"),
+    ("judging", "laws, comparison", 2, 0, "room"),
     ("show", "figures, pages", 1, 0, "room"),
     ("report.html", "an answer", 0, 0, "file"),
 )

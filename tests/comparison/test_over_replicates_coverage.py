@@ -52,9 +52,9 @@ def truth(population, effort, failing):
     return -np.diff(worse**effort) @ np.log(population[:, 1]) / (1 - failing**effort)
 
 
-def drawn(rng, population, runs, failing, effort=None):
+def drawn(rng, population, runs, failing, effort=None, replicates=REPLICATES):
     """The value of each of so many replicates of so many runs."""
-    validation, test = population[rng.integers(0, len(population), (REPLICATES, runs))].transpose(2, 0, 1)
+    validation, test = population[rng.integers(0, len(population), (replicates, runs))].transpose(2, 0, 1)
     diverged = rng.random(validation.shape) < failing
     same = np.zeros(validation.shape)
     return value(Searched(same, same, np.where(diverged, np.nan, validation), test), 0, effort).ln_loss
@@ -70,9 +70,10 @@ def share_that_holds(numbers, mean, replicates):
 @pytest.mark.parametrize("failing", FAILING)
 @pytest.mark.parametrize(("runs", "effort"), [(8, None), (32, None), (32, 8)])
 def test_the_interval_of_a_ratio_holds_the_populations(populations, runs, effort, failing):
-    """Intervals of 16 replicates hold it in 92 to 96 % of the cases, of eight in 91 to 95 %, whatever task and rival.
+    """Intervals of 8 and 16 replicates hold it in 92 to 96 % of the cases, whatever task and rival, but for one.
 
-    Losses of the best of 32 are skewed, most of all KANs' on exp2d, so fewer replicates are a little few.
+    Losses of the best of 32 are skewed, so four replicates are a little few: 87 to 96 %. Eight and sixteen are a little
+    few for KAN and MLP on exp2d, where KANs' losses are most skewed: 90.7 and 91.9 % (results/LOG.md).
     """
     rng = np.random.default_rng(1)
     shares = []
@@ -86,20 +87,23 @@ def test_the_interval_of_a_ratio_holds_the_populations(populations, runs, effort
             gaps, mean = numbers[rival] - numbers["kan"], means[rival] - means["kan"]
             shares.append([share_that_holds(gaps, mean, number) for number in NUMBERS])
     of_four, of_eight, of_sixteen = np.transpose(shares)
+    skewed = [*FORMULAS_SHAPE].index("exp2d") * len(SIDES[1:])
+    others = np.delete([of_eight, of_sixteen], skewed, axis=1)
 
     assert np.max(shares) < 0.98
     assert of_four.min() > 0.86
-    assert of_eight.min() > 0.895
-    assert of_sixteen.min() > 0.905
-    assert 0.935 < np.mean([of_eight, of_sixteen]) < 0.955
+    assert others.min() > 0.91
+    assert min(of_eight[skewed], of_sixteen[skewed]) > 0.89
+    assert np.mean(others) == pytest.approx(0.946, abs=0.008)
 
 
 @pytest.mark.parametrize("failing", FAILING)
 @pytest.mark.parametrize("runs", [8, 32])
-def test_equal_arms_are_decided_in_about_five_of_a_hundred_cases(populations, runs, failing):
+def test_equal_arms_are_decided_in_six_of_a_hundred_cases_at_most(populations, runs, failing):
     """Two sides that are one arm, each with runs of its own: over 4, 8 and 16 replicates, whatever the task and arm."""
     rng = np.random.default_rng(2)
     for population in populations.values():
-        gaps = drawn(rng, population, runs, failing) - drawn(rng, population, runs, failing)
+        one, other = (drawn(rng, population, runs, failing, replicates=2 * REPLICATES) for _ in range(2))
+        gaps = other - one
         decided = [1 - share_that_holds(gaps, 0.0, number) for number in NUMBERS]
-        assert np.mean(decided) < 0.065
+        assert np.mean(decided) < 0.06

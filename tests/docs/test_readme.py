@@ -72,6 +72,9 @@ def test_what_was_found_is_what_the_kept_answer_says():
     for runs in (1, 2, 4, 8, 16, 32):
         of_few = "second" if runs <= 2 else ""
         assert [leaders[task, runs] for task in ("j0", "xy", "exp2d", "exp4d")] == [of_few, of_few, "first", "first"]
+    for task in ("j0", "xy", "exp2d", "exp4d"):  # more runs help KANs more
+        ratios = [one["ratio"]["estimate"] for one in headline["efforts"] if one["task"] == task]
+        assert ratios == sorted(ratios)
     oracle = [others["kan_oracle", "mlp", task] for task in ("j0", "exp2d", "xy", "exp4d")]
     assert all(_leader(one) == "first" for one in oracle)
     least, most = (human(end(one["estimate"] for one in oracle), 2) for end in (min, max))
