@@ -51,7 +51,7 @@ class Trace:
 
     def add(self, own: Mapping[str, Tensor], h_RIN: Tensor, z_RJN: Tensor, **how: Any) -> Tensor:
         """The nodes `z_RJN`, which parameters make of `h_RIN`, to go on with; `how` are the last fields of `Traced`."""
-        if "active" in how:  # all bases of the splines, [R, I, C, N]
+        if how.get("active") is not None:  # all bases of the splines, [R, I, C, N]
             how["bases_RICN"] = spline.all_bases(how["active"], own["coef"].shape[2]).transpose(2, 3)
         nodes_RJN = z_RJN if self.layers else z_RJN.detach().requires_grad_()
         self.layers.append(Traced(self.number, own, h_RIN, nodes_RJN, **how))
