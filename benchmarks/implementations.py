@@ -23,7 +23,7 @@ from harness import families
 from harness.families import KanShape, MlpShape
 from harness.families.layout import of_layer
 from harness.train.fused import kernels
-from harness.train.fused.simd import SQUARES
+from harness.train.fused.sizes import SQUARES
 
 Array = np.ndarray
 

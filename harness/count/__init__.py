@@ -10,37 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 
 from harness.count.conventions import CONVENTIONS, Convention, trainable
-from harness.count.training import (
-    Work,
-    knots_flops,
-    least_squares_flops,
-    penalty_flops,
-    run_work,
-)
+from harness.count.training import Work, knots_flops, least_squares_flops, penalty_flops, run_work
 from harness.families import KanShape, Network, kanbefair
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
 from harness.families.splined import recursion_terms
 from harness.optimisers import Optimiser
 from harness.spec import Recipe, Restarts, RunTask, at_a_time, least_evaluations, parts
-
-__all__ = [
-    "CONVENTIONS",
-    "DEFAULT_WEIGHTS",
-    "WEIGHTS",
-    "Work",
-    "count",
-    "count_of",
-    "flops_by_cap",
-    "kanbefair",
-    "layer_flops",
-    "least_squares_flops",
-    "recursion_terms",
-    "run_flops",
-    "run_work",
-    "trainable",
-    "training_flops",
-]
-
 
 NETWORKS_KEPT = 2**12  # whose counts are remembered: the trials of a search ask for the same ones again and again
 

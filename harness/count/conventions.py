@@ -22,7 +22,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from harness.count import executed
 from harness.families import ModuleShape, Network
 from harness.families.base import evaluation_flops
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
@@ -102,10 +101,6 @@ def trainable(network: Network) -> int:
     return network.trainable
 
 
-def _stored(network: Network) -> int | None:
-    return None if isinstance(network, ModuleShape) else network.stored
-
-
 def _kanbefair_layers(network: Network, weights: str) -> list[int] | None:
     return None if network.kanbefair_parameters is None else network.flops("kanbefair", WEIGHTS[weights])
 
@@ -131,7 +126,7 @@ CONVENTIONS = [
         source="whoever writes a trained network to a file",
         misleads="knots that never move are uniform, for which two numbers would do; frequencies could be drawn again "
         "from the seed; not defined for a user's module",
-        parameters=_stored,
+        parameters=lambda network: None if isinstance(network, ModuleShape) else network.stored,
     ),
     Convention(
         name="paper",
@@ -212,7 +207,12 @@ CONVENTIONS = [
         rule="every operation that the torch engine dispatches, compares included, whichever engine trains",
         source="the torch engine's evaluator",
         misleads="one program on one engine: speaks of this code, not of KANs",
-        flops=Flops(executed.forward, executed.evaluation),
+        # A family says it of its layers, of a KAN for the local evaluator. It equals what `harness.count.dispatched`
+        # counts of the torch engine (tests/measure), work that is done once for all samples left out.
+        flops=Flops(
+            forward=lambda network, weights: network.executed_forward(WEIGHTS[weights]),
+            evaluation=lambda network: network.executed_evaluation(WEIGHTS[DEFAULT_WEIGHTS]),
+        ),
         has_penalty=True,
     ),
 ]

@@ -1,6 +1,6 @@
 """What torch executes: every operation it dispatches, counted by what it does.
 
-    with counting() as counter:
+    with Counter() as counter:
         loss.backward()                              # any torch code
     counter.executed                                 # Executed(matmul, elementwise, compares, bytes)
 
@@ -23,8 +23,7 @@ An operation that is in no table is an error that names it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import prod
 from typing import Any, NamedTuple
@@ -131,13 +130,6 @@ class Counter(TorchDispatchMode):
         return _of_operation(func, args, kwargs, out)
 
 
-@contextmanager
-def counting() -> Iterator[Counter]:
-    """Count what torch executes in the block."""
-    with Counter() as counter:
-        yield counter
-
-
 @cache
 def executed_forward(network: Network, evaluate: Evaluator | None = None) -> Executed:
     """A forward pass, per sample and lane; `evaluate` stands in for the evaluator that the engine trains with.
@@ -170,7 +162,7 @@ def _count(network: Network, evaluate: Evaluator | None, samples: int, with_back
     knots = families.initial_carried(network, [np.random.default_rng(0)] * LANES, **options)
     x_RNI = torch.empty(LANES, samples, network.inputs, **options)
     y_RNO = torch.empty(LANES, samples, network.outputs, **options)
-    with counting() as counter:
+    with Counter() as counter:
         out_RNO = _outputs(network, evaluate, flat_RP, knots, x_RNI)
         if with_backward:  # as harness.train.torch_engine has it
             loss_R = (out_RNO - y_RNO).square().mean((1, 2))
@@ -179,11 +171,7 @@ def _count(network: Network, evaluate: Evaluator | None, samples: int, with_back
 
 
 def _outputs(
-    network: Network,
-    evaluate: Evaluator | None,
-    flat_RP: Tensor,
-    knots: Sequence[Tensor],
-    x_RNI: Tensor,
+    network: Network, evaluate: Evaluator | None, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
 ) -> Tensor:
     if evaluate is None:
         return families.forward(network, flat_RP, knots, x_RNI)

@@ -54,7 +54,6 @@ def module_network(architecture: Module, inputs: int, outputs: int, value: int) 
 
 @cache  # each trial of a search asks for the same sizes
 def _counts(bare: ModuleShape) -> ModuleCounts:
-    """What the live module counts."""
     try:
         with torch.device("meta"):  # no numbers, so that a size too large can be counted too
             module = modules.make(bare)

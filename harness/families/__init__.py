@@ -15,31 +15,12 @@ from pydantic import Field
 
 from harness.base.installed import place_of_name
 from harness.base.outside import OrOutside
-from harness.families.base import (
-    LARGEST_DEPTH,
-    ArchitectureBase,
-    Depth,
-    Hidden,
-    Layer,
-    Layered,
-    LayeredShape,
-    ShapeBase,
-)
+from harness.families.base import LARGEST_DEPTH, ArchitectureBase, Depth, Hidden, Layered, LayeredShape, ShapeBase
 from harness.families.chebyshev_kan import ChebyshevKan, ChebyshevKanShape
-from harness.families.expansion import ExpansionShape
 from harness.families.fourier_kan import FourierKan, FourierKanShape
 from harness.families.jacobian import residual_jacobian
 from harness.families.kan import Kan, KanShape, keep_nodes
-from harness.families.lanes import (
-    edges,
-    extend_grid,
-    forward,
-    forward_laplacian,
-    initial_carried,
-    initial_knots,
-    initialise,
-    update_knots,
-)
+from harness.families.lanes import edges, extend_grid, forward, initial_carried, initial_knots, initialise, update_knots
 from harness.families.layout import flatten, of_layer, parameter_count, parameter_shapes, unflatten
 from harness.families.mlp import Activation, Mlp, MlpShape
 from harness.families.module import Module, ModuleCounts, ModuleShape
@@ -48,59 +29,6 @@ from harness.families.rational_kan import RationalKan, RationalKanShape
 from harness.families.rbf_kan import RbfKan, RbfKanShape
 from harness.families.spline_mlp import SplineMlp, SplineMlpShape
 from harness.families.splined import SplinedShape
-
-__all__ = [
-    "FAMILIES",
-    "INSTALLED_FAMILIES",
-    "LARGEST_DEPTH",
-    "SIZES",
-    "Activation",
-    "Architecture",
-    "ArchitectureBase",
-    "ChebyshevKan",
-    "ChebyshevKanShape",
-    "Depth",
-    "ExpansionShape",
-    "FourierKan",
-    "FourierKanShape",
-    "Hidden",
-    "Kan",
-    "KanShape",
-    "Layer",
-    "Layered",
-    "LayeredShape",
-    "Mlp",
-    "MlpShape",
-    "Module",
-    "ModuleCounts",
-    "ModuleShape",
-    "Network",
-    "RationalKan",
-    "RationalKanShape",
-    "RbfKan",
-    "RbfKanShape",
-    "ShapeBase",
-    "SplineMlp",
-    "SplineMlpShape",
-    "SplinedShape",
-    "edges",
-    "extend_grid",
-    "family_named",
-    "family_place",
-    "flatten",
-    "forward",
-    "forward_laplacian",
-    "initial_carried",
-    "initial_knots",
-    "initialise",
-    "keep_nodes",
-    "of_layer",
-    "parameter_count",
-    "parameter_shapes",
-    "residual_jacobian",
-    "unflatten",
-    "update_knots",
-]
 
 INSTALLED_FAMILIES = "harness.families"  # the entry points by which a package adds some
 

@@ -29,7 +29,7 @@ from pydantic import Field, PositiveInt
 from harness.base.errors import HarnessError
 from harness.base.frozen import Frozen
 from harness.base.user_code import version_of
-from harness.families.later import Tensor, np, torch
+from harness.families.later import Device, Knots, Tensor, np, torch
 from harness.families.space import Space
 
 if TYPE_CHECKING:
@@ -149,13 +149,11 @@ class ShapeBase(Frozen):
         values = {name: getattr(other, name) if other else fields[name].default for name in self.begins_by}
         return self.model_copy(update=values)
 
-    def initial_knots(self, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
+    def initial_knots(self, lanes: int, dtype: torch.dtype, device: Device) -> list[Tensor]:
         """What lanes that begin carry, where it is not drawn."""
         return []
 
-    def draw_knots(
-        self, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: torch.device | str
-    ) -> list[Tensor]:
+    def draw_knots(self, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: Device) -> list[Tensor]:
         """What lanes that begin carry, one a generator."""
         return self.initial_knots(len(generators), dtype, device)
 
@@ -184,7 +182,7 @@ class ShapeBase(Frozen):
 
     # ------------------------------------------------------------------------------------------------------- evaluation
     @abstractmethod
-    def forward(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+    def forward(self, parameters: Mapping[str, Tensor], knots: Knots, x_RNI: Tensor) -> Tensor:
         """Outputs [R, N, O] of all lanes, by which a point's output knows nothing of the other points."""
 
     def check(self, dtype: str) -> None:
@@ -317,7 +315,7 @@ class LayeredShape(ShapeBase):
         """Initial values of one parameter at gain 1."""
 
     @abstractmethod
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         """Outputs [R, O, N]."""
 
     @abstractmethod
@@ -337,9 +335,7 @@ class LayeredShape(ShapeBase):
         """Operations per sample that torch executes in the backward pass of a layer, by the default prices."""
 
     # --------------------------------------------------------------------------------- what it may give: more trainings
-    def trace(
-        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
-    ) -> Tensor:
+    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """For the Jacobian: a layer's outputs, after `trace.add` was told of all parameters in it."""
         raise NotImplementedError
 
@@ -348,15 +344,15 @@ class LayeredShape(ShapeBase):
             return f"levenberg_marquardt has no Jacobian of family: {self.family}; use lbfgs or adam"
         return None
 
-    def inputs_of_first(self, knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+    def inputs_of_first(self, knots: Knots, x_RIN: Tensor) -> Tensor:
         """What the first layer is given."""
         return x_RIN
 
-    def jets_of_first(self, knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
+    def jets_of_first(self, knots: Knots, jet_RIQN: Tensor) -> Tensor:
         """The same with derivatives by the inputs; see `harness.families.jets`."""
         return jet_RIQN
 
-    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
+    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
         """A layer's outputs with derivatives by the network's inputs."""
         raise NotImplementedError
 
@@ -427,7 +423,7 @@ class LayeredShape(ShapeBase):
                 parts.append((gain * values if name in self.scaled else values).ravel())
         return np.concatenate(parts)
 
-    def forward(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+    def forward(self, parameters: Mapping[str, Tensor], knots: Knots, x_RNI: Tensor) -> Tensor:
         self.check_source()
         y_RON = self.evaluate(parameters, knots, samples_last(x_RNI))
         return y_RON[..., : x_RNI.shape[1]].transpose(1, 2).contiguous()

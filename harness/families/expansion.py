@@ -9,11 +9,11 @@ Shape suffixes: R lanes, I inputs, C functions of an input, O outputs, N samples
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.families.base import Layer, LayeredShape, Prices
-from harness.families.later import Tensor
+from harness.families.later import Knots, Tensor
 from harness.families.layout import of_layer
 from harness.families.linear import linear
 
@@ -57,7 +57,7 @@ class ExpansionShape(LayeredShape):
         coef: tuple[int, ...] = (layer.inputs, self.functions, layer.outputs)
         return {"coef": coef, "bias": (layer.outputs,)} if self.has_bias else {"coef": coef}
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer in self.layers:
             own = of_layer(parameters, layer.number)
             x_RIN = self.map_basis(own, self.expand(own, x_RIN), x_RIN)
@@ -67,9 +67,7 @@ class ExpansionShape(LayeredShape):
         """Outputs [R, O, N] of a layer from the expansion of its inputs, and these."""
         return linear(own["coef"].flatten(1, 2), basis_RICN.flatten(1, 2), own.get("bias"))
 
-    def trace(
-        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
-    ) -> Tensor:
+    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         basis_RICN = self.expand(own, h_RIN)
         return trace.add(own, h_RIN, self.map_basis(own, basis_RICN, h_RIN), bases_RICN=basis_RICN)
 

@@ -10,12 +10,12 @@ network, K = O * N, P trainable scalars. A 1 stands for an axis to be broadcast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.families.base import LayeredShape, ShapeBase, samples_last
-from harness.families.later import F, Tensor, spline, torch
+from harness.families.later import F, Knots, Tensor, spline, torch
 from harness.families.layout import of_layer, parameter_count, unflatten
 
 # Writes the columns of a layer's parameters: into which, the parameters, their inputs, and the nodes' sensitivities.
@@ -33,10 +33,10 @@ class Traced(NamedTuple):
     own: Mapping[str, Tensor]
     inputs_RIN: Tensor
     nodes_RJN: Tensor
-    bases_RICN: Tensor | None
-    active: spline.ActiveBases | None
-    are_own: bool  # the splines of a node: they act on it alone
-    fill: Fill | None
+    bases_RICN: Tensor | None = None
+    active: spline.ActiveBases | None = None
+    are_own: bool = False  # the splines of a node: they act on it alone
+    fill: Fill | None = None
 
 
 class Trace:
@@ -49,28 +49,16 @@ class Trace:
         self.layers: list[Traced] = []
         self.number = 0  # of the layer of weights that is evaluated
 
-    def add(
-        self,
-        own: Mapping[str, Tensor],
-        h_RIN: Tensor,
-        z_RJN: Tensor,
-        *,
-        bases_RICN: Tensor | None = None,
-        active: spline.ActiveBases | None = None,
-        are_own: bool = False,
-        fill: Fill | None = None,
-    ) -> Tensor:
-        """The nodes `z_RJN`, which parameters make of `h_RIN`, to go on with."""
-        if active is not None:  # all bases of the splines, [R, I, C, N]
-            bases_RICN = spline.all_bases(active, own["coef"].shape[2]).transpose(2, 3)
+    def add(self, own: Mapping[str, Tensor], h_RIN: Tensor, z_RJN: Tensor, **how: Any) -> Tensor:
+        """The nodes `z_RJN`, which parameters make of `h_RIN`, to go on with; `how` are the last fields of `Traced`."""
+        if how.get("active") is not None:  # all bases of the splines, [R, I, C, N]
+            how["bases_RICN"] = spline.all_bases(how["active"], own["coef"].shape[2]).transpose(2, 3)
         nodes_RJN = z_RJN if self.layers else z_RJN.detach().requires_grad_()
-        self.layers.append(Traced(self.number, own, h_RIN, nodes_RJN, bases_RICN, active, are_own, fill))
+        self.layers.append(Traced(self.number, own, h_RIN, nodes_RJN, **how))
         return nodes_RJN
 
 
-def residual_jacobian(
-    network: ShapeBase, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
-) -> tuple[Tensor, Tensor]:
+def residual_jacobian(network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs [R, N, O], and their derivatives [R, K, P], dense; row o * N + n is output o at sample n.
 
     In memory samples lie side by side: it is the transposed view that is contiguous. A HarnessError for modules.
@@ -89,9 +77,7 @@ def residual_jacobian(
         return y_RNO, jacobian_RPON.flatten(2).transpose(1, 2)
 
 
-def _traced(
-    network: LayeredShape, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor
-) -> list[Traced]:
+def _traced(network: LayeredShape, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> list[Traced]:
     trace = Trace()
     h_RIN = network.inputs_of_first(knots, x_RIN)
     with torch.enable_grad():

@@ -15,11 +15,11 @@ from pydantic import Field, FiniteFloat, PositiveInt
 
 from harness.families import kanbefair
 from harness.families.base import Layer, Layered, Prices
-from harness.families.later import F, Tensor, jets, np, spline, torch, wide
+from harness.families.later import F, Knots, Tensor, jets, np, spline, torch, wide
 from harness.families.layout import flatten, of_layer, unflatten
 from harness.families.prices import BACKWARD
 from harness.families.space import Range
-from harness.families.splined import SplinedShape, SplineOrder
+from harness.families.splined import KnotMove, SplinedShape, SplineOrder
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
@@ -96,7 +96,7 @@ class KanShape(SplinedShape):
         return [(layer.inputs, layer.outputs) for layer in self.layers]
 
     # ------------------------------------------------------------------------------------------------------- evaluation
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer, knots_RIT in zip(self.layers, knots, strict=True):
             x_RIN = self.evaluate_layer(layer, of_layer(parameters, layer.number), knots_RIT, x_RIN)
         return x_RIN
@@ -118,37 +118,28 @@ class KanShape(SplinedShape):
         """Whether a layer is evaluated as one product (`harness.families.wide`): by shape alone, for equal bits."""
         return layer.edges >= FEW_EDGES and WIDE * (self.grid + self.order) <= (self.order + 1) * layer.outputs
 
-    def trace(
-        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
-    ) -> Tensor:
+    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         active = spline.active_bases(knots[layer.number], h_RIN, self.order)
         z_RON = self.evaluate_layer(layer, own, knots[layer.number], h_RIN, active)
         return trace.add(own, h_RIN, z_RON, active=active)
 
-    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
+    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
         y_ROQN = jets.through_splines(scaled_coefficients(own), jet_RIQN, knots[layer.number], self.order)
         if "base" in own:
             y_ROQN = y_ROQN + jets.mapped(own["base"], jets.through(jet_RIQN, jets.silu))
         return jets.shifted(y_ROQN, own["bias"]) if "bias" in own else y_ROQN
 
     def update_knots(
-        self,
-        parameters: dict[str, Tensor],
-        knots: Sequence[Tensor],
-        h_RIN: Tensor,
-        samples: int,
-        grid_eps: float,
-        margin: float,
-        solver: spline.Solver = "gelsd",
+        self, parameters: dict[str, Tensor], knots: Knots, h_RIN: Tensor, how: KnotMove
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
         moved = []
         for layer, old_RIT in zip(self.layers, knots, strict=True):
-            x_RIN = h_RIN[..., :samples]
-            new_RIT = spline.knots_from_samples(x_RIN, self.grid, self.order, grid_eps, margin)
+            x_RIN = h_RIN[..., : how.samples]
+            new_RIT = spline.knots_from_samples(x_RIN, self.grid, self.order, how.grid_eps, how.margin)
             name = f"layer{layer.number}.coef"
-            parameters[name] = spline.move_spline(parameters[name], old_RIT, new_RIT, x_RIN, self.order, solver)
+            parameters[name] = spline.move_spline(parameters[name], old_RIT, new_RIT, x_RIN, self.order, how.solver)
             own = of_layer(parameters, layer.number)
-            if solver == "gelsd":  # the compiled engine's, whose runs keep the bits that they have
+            if how.solver == "gelsd":  # the compiled engine's, whose runs keep the bits that they have
                 h_RIN = evaluate_locally(own, spline.active_bases(new_RIT, h_RIN, self.order), h_RIN)
             else:
                 y_RON = wide.evaluate_in_parts(h_RIN, new_RIT, scaled_coefficients(own), own.get("base"))
@@ -262,7 +253,7 @@ def scaled_coefficients(own: Mapping[str, Tensor]) -> Tensor:
 
 
 def evaluate_edges(
-    network: KanShape, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor
+    network: KanShape, parameters: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor
 ) -> tuple[list[Tensor], Tensor]:
     """What every edge gives, [R, O, I, N] a layer, and the outputs [R, O, N], which are sums of the last ones."""
     edges = []
@@ -273,15 +264,13 @@ def evaluate_edges(
             edge_ROIN = edge_ROIN * of_this["scale"].transpose(1, 2)[..., None]
         if "base" in of_this:
             edge_ROIN = edge_ROIN + of_this["base"].transpose(1, 2)[..., None] * F.silu(h_RIN)[:, None]
-        h_RIN = edge_ROIN.sum(2)
-        if "bias" in of_this:
-            h_RIN = h_RIN + of_this["bias"][:, :, None]
+        h_RIN = with_bias(of_this, edge_ROIN.sum(2))
         edges.append(edge_ROIN)
     return edges, h_RIN
 
 
 def keep_nodes(
-    network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], kept: Sequence[Sequence[int]]
+    network: KanShape, flat_RP: Tensor, knots: Knots, kept: Sequence[Sequence[int]]
 ) -> tuple[KanShape, Tensor, list[Tensor]]:
     """The network of these nodes of each layer, inputs first and outputs last, its parameters and its knots."""
     indices = [torch.tensor(nodes, device=flat_RP.device) for nodes in kept]

@@ -15,9 +15,9 @@ from typing import TypeVar
 from harness.base.errors import HarnessError
 from harness.families.base import ShapeBase, samples_last
 from harness.families.kan import KanShape, evaluate_edges
-from harness.families.later import Tensor, jets, np, spline, torch
+from harness.families.later import Device, Knots, Tensor, np, spline, torch
 from harness.families.layout import flatten, unflatten
-from harness.families.splined import SplinedShape
+from harness.families.splined import KnotMove, SplinedShape
 
 Splined = TypeVar("Splined", bound=SplinedShape)
 
@@ -27,7 +27,7 @@ def initialise(
     generators: Sequence[np.random.Generator],
     gain: float | Sequence[float],
     dtype: torch.dtype,
-    device: torch.device | str,
+    device: Device,
 ) -> Tensor:
     """`flat_RP`, one lane a generator; a sequence of gains has one a lane.
 
@@ -42,23 +42,23 @@ def initialise(
 
 
 def initial_carried(
-    network: ShapeBase, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: torch.device | str
+    network: ShapeBase, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: Device
 ) -> list[Tensor]:
     """The `knots` of lanes that begin, one a generator, of which only the frequencies of Fourier features are drawn."""
     return network.draw_knots(generators, dtype, device)
 
 
-def initial_knots(network: ShapeBase, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
+def initial_knots(network: ShapeBase, lanes: int, dtype: torch.dtype, device: Device) -> list[Tensor]:
     """One [R, I, T] a layer with splines, uniform on [low, high] and extended; nothing where there are none."""
     return network.initial_knots(lanes, dtype, device)
 
 
-def forward(network: ShapeBase, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+def forward(network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> Tensor:
     """Outputs [R, N, O], differentiable in `flat_RP` and `x_RNI`: once if a KAN has wide layers, else to any degree."""
     return network.forward(unflatten(network, flat_RP), knots, x_RNI)
 
 
-def edges(network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> tuple[list[Tensor], Tensor]:
+def edges(network: KanShape, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> tuple[list[Tensor], Tensor]:
     """What every edge of a KAN gives, [R, O, I, N] a layer, and outputs [R, N, O]; differentiable as `forward` is."""
     edge, y_RON = evaluate_edges(network, unflatten(network, flat_RP), knots, samples_last(x_RNI))
     samples = x_RNI.shape[1]
@@ -68,7 +68,7 @@ def edges(network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Te
 def update_knots(
     network: ShapeBase,
     flat_RP: Tensor,
-    knots: Sequence[Tensor],
+    knots: Knots,
     x_RNI: Tensor,
     grid_eps: float,
     margin: float,
@@ -85,12 +85,13 @@ def update_knots(
     h_RIN, samples = samples_last(x_RNI), x_RNI.shape[1]
     with torch.no_grad():
         parameters = unflatten(network, flat_RP)
-        moved_parameters, moved = network.update_knots(parameters, knots, h_RIN, samples, grid_eps, margin, solver)
+        how = KnotMove(samples, grid_eps, margin, solver)
+        moved_parameters, moved = network.update_knots(parameters, knots, h_RIN, how)
         return flatten(network, moved_parameters), moved
 
 
 def extend_grid(
-    network: Splined, flat_RP: Tensor, knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
+    network: Splined, flat_RP: Tensor, knots: Knots, grid: int, solver: spline.Solver = "gelsd"
 ) -> tuple[Splined, Tensor, list[Tensor]]:
     """The same function with `grid` intervals a spline: the refined network, its parameters, its knots.
 
@@ -105,10 +106,3 @@ def extend_grid(
     with torch.no_grad():
         finer, parameters, finer_knots = network.refined(unflatten(network, flat_RP), knots, grid, solver)
         return finer, flatten(finer, parameters), finer_knots
-
-
-def forward_laplacian(
-    network: ShapeBase, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See `harness.families.jets`."""
-    return jets.forward_laplacian(network, flat_RP, knots, x_RNI)

@@ -5,12 +5,13 @@ A family is read by all who read an experiment file. `harness status` reads many
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
-__all__ = ["F", "Tensor", "jets", "np", "spline", "torch", "wide"]
+__all__ = ["Device", "F", "Knots", "Tensor", "jets", "np", "spline", "torch", "wide"]
 
 
 class Later:
@@ -42,3 +43,9 @@ else:
         return value
 
     Tensor = Annotated[Any, AfterValidator(_tensor)]  # for annotations, which only pydantic evaluates
+
+if TYPE_CHECKING:
+    Knots = Sequence[Tensor]  # what the layers of all lanes carry beside their parameters, see `ShapeBase`
+    Device = torch.device | str
+else:
+    Knots = Device = Any

@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt, model_validator
 from harness.base.frozen import Positive
 from harness.families import kanbefair
 from harness.families.base import Layer, Layered, LayeredShape, Prices
-from harness.families.later import F, Tensor, jets, np, torch
+from harness.families.later import Device, F, Knots, Tensor, jets, np, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense, linear
 from harness.families.prices import BACKWARD, activation_price
@@ -82,9 +82,7 @@ class MlpShape(LayeredShape):
             return generator.uniform(-bound, bound, shape)
         return draw_linear(layer.inputs, shape, generator)
 
-    def draw_knots(
-        self, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: torch.device | str
-    ) -> list[Tensor]:
+    def draw_knots(self, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: Device) -> list[Tensor]:
         """What the inputs are multiplied with, [R, I, F]: 2 pi B, and B N(0, sigma^2)."""
         if self.features is None:
             return []
@@ -102,14 +100,14 @@ class MlpShape(LayeredShape):
         return self.inputs * (self.features or 0)
 
     # ------------------------------------------------------------------------------------------------------- evaluation
-    def inputs_of_first(self, knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+    def inputs_of_first(self, knots: Knots, x_RIN: Tensor) -> Tensor:
         """The inputs, or sines and then cosines of their products with the frequencies."""
         if self.features is None:
             return x_RIN
         phase_RFN = linear(knots[0], x_RIN, None)
         return torch.cat([torch.sin(phase_RFN), torch.cos(phase_RFN)], 1)
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         h_RIN = self.inputs_of_first(knots, x_RIN)
         for layer in self.layers:
             own = of_layer(parameters, layer.number)
@@ -128,9 +126,7 @@ class MlpShape(LayeredShape):
                 return torch.tanh(z_RON)
         return getattr(F, self.activation)(z_RON)
 
-    def trace(
-        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
-    ) -> Tensor:
+    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """Slopes of prelu are a layer of their own."""
         dense = {name: own[name] for name in ("weight", "bias")}
         z_RON = trace.add(dense, h_RIN, evaluate_dense(dense, h_RIN))
@@ -139,13 +135,13 @@ class MlpShape(LayeredShape):
         h_RON = self.activate(own, z_RON)
         return trace.add({"slope": own["slope"]}, z_RON, h_RON) if "slope" in own else h_RON
 
-    def jets_of_first(self, knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
+    def jets_of_first(self, knots: Knots, jet_RIQN: Tensor) -> Tensor:
         if not self.features:
             return jet_RIQN
         phase_RFQN = jets.mapped(knots[0], jet_RIQN)
         return torch.cat([jets.through(phase_RFQN, wave) for wave in (jets.sine, jets.cosine)], 1)
 
-    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], jet_RIQN: Tensor) -> Tensor:
+    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
         """With relu the Laplacian is that between its kinks, 0."""
         z_ROQN = jets.shifted(jets.mapped(own["weight"], jet_RIQN), own["bias"])
         return z_ROQN if layer.is_last else jets.through(z_ROQN, self._derivatives())

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from harness.families.base import ShapeBase
-from harness.families.later import Tensor, np, torch
+from harness.families.later import Device, Knots, Tensor, np, torch
 from harness.families.layout import of_part
 
 
@@ -38,7 +38,7 @@ class PartedShape(ShapeBase):
     def parts(self) -> dict[str, ShapeBase]:
         """The parts by their names, in the order in which a lane's vector holds them."""
 
-    def of_lanes(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor]) -> dict[str, PartOfLanes]:
+    def of_lanes(self, parameters: Mapping[str, Tensor], knots: Knots) -> dict[str, PartOfLanes]:
         """Each part with its own, to be called on what it is given."""
         own = self._own_knots(knots)
         return {name: PartOfLanes(part, of_part(parameters, name), own[name]) for name, part in self.parts.items()}
@@ -59,9 +59,7 @@ class PartedShape(ShapeBase):
         streams = self._streams(generator)
         return np.concatenate([part.draw_lane(streams[name], gain) for name, part in self.parts.items()])
 
-    def draw_knots(
-        self, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: torch.device | str
-    ) -> list[Tensor]:
+    def draw_knots(self, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: Device) -> list[Tensor]:
         streams = [self._streams(generator) for generator in generators]
         drawn: list[Tensor] = []
         for name, part in self.parts.items():

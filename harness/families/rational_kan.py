@@ -11,14 +11,14 @@ Shape suffixes: R lanes, I inputs, G groups, M coefficients of P, C coefficients
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import sqrt
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt
 
 from harness.families.base import Layer, Layered, LayeredShape, Prices
-from harness.families.later import Tensor, np, torch
+from harness.families.later import Knots, Tensor, np, torch
 from harness.families.layout import of_layer
 from harness.families.linear import evaluate_dense
 from harness.families.space import Range
@@ -87,15 +87,13 @@ class RationalKanShape(LayeredShape):
                 return generator.standard_normal(shape) * sqrt(GAINS[kind] / layer.inputs)
         return np.zeros(shape)
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer in self.layers:
             own = of_layer(parameters, layer.number)
             x_RIN = evaluate_dense(own, rational(own["numerator"], own["denominator"], x_RIN))
         return x_RIN
 
-    def trace(
-        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
-    ) -> Tensor:
+    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """The rational functions are a layer of their own."""
         both = {name: own.pop(name) for name in ("numerator", "denominator")}
         z_RIN = trace.add(both, h_RIN, rational(both["numerator"], both["denominator"], h_RIN), fill=_fill)

@@ -9,14 +9,14 @@ Shape suffixes: R lanes, I inputs, G Gaussians of an input, O outputs, N samples
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
 from harness.families.base import Layer, Layered, Prices
 from harness.families.expansion import ExpansionShape, normalised, standardised
-from harness.families.later import F, Tensor, np, torch
+from harness.families.later import F, Knots, Tensor, np, torch
 from harness.families.linear import draw_linear
 from harness.families.prices import BACKWARD
 from harness.families.space import Range
@@ -88,9 +88,7 @@ class RbfKanShape(ExpansionShape):
     def map_basis(self, own: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
         return torch.baddbmm(super().map_basis(own, basis_RICN, h_RIN), own["base"].transpose(1, 2), F.silu(h_RIN))
 
-    def trace(
-        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
-    ) -> Tensor:
+    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """LayerNorm is a layer of its own."""
         norm = {name: own.pop(name) for name in list(own) if name.startswith("norm")}
         u_RIN = h_RIN

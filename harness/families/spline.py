@@ -273,17 +273,14 @@ def knots_from_samples(x_RIN: Tensor, grid: int, order: int, grid_eps: float, ma
     reaches that far, in units of x, beyond the samples on each side.
     """
     samples = x_RIN.shape[-1]
-    ordered = _sorted(x_RIN)
+    # numpy's sort is 16 times as fast as torch's, on a CPU with AVX-512.
+    on_cpu = x_RIN.device.type == "cpu"
+    ordered = torch.from_numpy(np.sort(x_RIN.numpy())) if on_cpu else x_RIN.sort(dim=-1).values
     ranks = [int(samples / grid * interval) for interval in range(grid)] + [samples - 1]
     percentile = torch.stack([ordered[..., rank] for rank in ranks], -1)  # a list as index would go to the device
     low, high = ordered[..., :1] - margin, ordered[..., -1:] + margin
     uniform = low + (high - low) / grid * torch.arange(grid + 1, dtype=x_RIN.dtype, device=x_RIN.device)
     return extend_knots(grid_eps * uniform + (1 - grid_eps) * percentile, order)
-
-
-def _sorted(x: Tensor) -> Tensor:
-    """Along the last axis; numpy's sort is 16 times as fast as torch's, on a CPU with AVX-512."""
-    return torch.from_numpy(np.sort(x.numpy())) if x.device.type == "cpu" else x.sort(dim=-1).values
 
 
 def refine_knots(knots_RIT: Tensor, order: int, grid: int) -> Tensor:

@@ -12,7 +12,7 @@ C coefficients of a spline, P trainable scalars.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,11 +20,11 @@ from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.families import kanbefair
 from harness.families.base import Layer, Layered, Prices
-from harness.families.later import Tensor, np, spline, torch
+from harness.families.later import Knots, Tensor, np, spline, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense
 from harness.families.space import Range
-from harness.families.splined import SplinedShape, SplineOrder, of_splines
+from harness.families.splined import KnotMove, SplinedShape, SplineOrder, of_splines
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
@@ -106,7 +106,7 @@ class SplineMlpShape(SplinedShape):
         splines = [{"coef": own["coef"]}] if "coef" in own else []
         return [*splines, dense] if self.place == "before" else [dense, *splines]
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RIN: Tensor) -> Tensor:
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         def through(layer: int, coef: Tensor, h_RJN: Tensor) -> Tensor:
             return activate(coef, spline.active_bases(knots[layer], h_RJN, self.order))
 
@@ -122,9 +122,7 @@ class SplineMlpShape(SplinedShape):
                 h_RIN = through(layer.number, part["coef"], h_RIN) if is_splines else evaluate_dense(part, h_RIN)
         return h_RIN
 
-    def trace(
-        self, layer: Layer, own: dict[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor, trace: Trace
-    ) -> Tensor:
+    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """The splines of a layer are a layer of their own, and act on one node each."""
         for part in self.parts(own):
             if "coef" in part:
@@ -135,21 +133,14 @@ class SplineMlpShape(SplinedShape):
         return h_RIN
 
     def update_knots(
-        self,
-        parameters: dict[str, Tensor],
-        knots: Sequence[Tensor],
-        h_RIN: Tensor,
-        samples: int,
-        grid_eps: float,
-        margin: float,
-        solver: spline.Solver = "gelsd",
+        self, parameters: dict[str, Tensor], knots: Knots, h_RIN: Tensor, how: KnotMove
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
         moved = list(knots)
 
         def through(layer: int, coef: Tensor, h_RJN: Tensor) -> Tensor:
-            x_RJN = h_RJN[..., :samples]
-            moved[layer] = spline.knots_from_samples(x_RJN, self.grid, self.order, grid_eps, margin)
-            coef_RJCK = spline.move_spline(of_splines(coef), knots[layer], moved[layer], x_RJN, self.order, solver)
+            x_RJN = h_RJN[..., : how.samples]
+            moved[layer] = spline.knots_from_samples(x_RJN, self.grid, self.order, how.grid_eps, how.margin)
+            coef_RJCK = spline.move_spline(of_splines(coef), knots[layer], moved[layer], x_RJN, self.order, how.solver)
             parameters[f"layer{layer}.coef"] = coef_RJCK
             return activate(coef_RJCK, spline.active_bases(moved[layer], h_RJN, self.order))
 

@@ -6,13 +6,13 @@ Shape suffixes: R lanes, I nodes with splines, N samples, T knots, C coefficient
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 from pydantic import Field
 
 from harness.families.base import LayeredShape
-from harness.families.later import Tensor, spline, torch
+from harness.families.later import Device, Knots, Tensor, spline, torch
 
 SplineOrder = Annotated[int, Field(ge=1, le=5, description="polynomial degree k, 3 = cubic")]
 
@@ -22,6 +22,15 @@ SplineOrder = Annotated[int, Field(ge=1, le=5, description="polynomial degree k,
 RECURSION_OPERATIONS = 7
 # Operations to find a point's interval on a uniform grid: subtract, divide, round down, clamp.
 SPAN_OPERATIONS = 4
+
+
+class KnotMove(NamedTuple):
+    """How knots follow activations, of which the first `samples` are data; see `harness.families.update_knots`."""
+
+    samples: int
+    grid_eps: float
+    margin: float
+    solver: spline.Solver
 
 
 class SplinedShape(LayeredShape):
@@ -43,20 +52,13 @@ class SplinedShape(LayeredShape):
 
     @abstractmethod
     def update_knots(
-        self,
-        parameters: dict[str, Tensor],
-        knots: Sequence[Tensor],
-        h_RIN: Tensor,
-        samples: int,
-        grid_eps: float,
-        margin: float,
-        solver: spline.Solver = "gelsd",
+        self, parameters: dict[str, Tensor], knots: Knots, h_RIN: Tensor, how: KnotMove
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
-        """See `harness.families.update_knots`; only the first `samples` of the last axis are data."""
+        """See `harness.families.update_knots`."""
 
     # --------------------------------------------------------------------------------------------- what follows from it
     def refined(
-        self, parameters: dict[str, Tensor], knots: Sequence[Tensor], grid: int, solver: spline.Solver = "gelsd"
+        self, parameters: dict[str, Tensor], knots: Knots, grid: int, solver: spline.Solver = "gelsd"
     ) -> tuple[Self, Mapping[str, Tensor], list[Tensor]]:
         """See `harness.families.extend_grid`."""
         finer = []
@@ -71,7 +73,7 @@ class SplinedShape(LayeredShape):
         """2 since splines are moved to other knots by another factorisation."""
         return 2 if knots_move else 1
 
-    def initial_knots(self, lanes: int, dtype: torch.dtype, device: torch.device | str) -> list[Tensor]:
+    def initial_knots(self, lanes: int, dtype: torch.dtype, device: Device) -> list[Tensor]:
         """One [R, I, T] a layer with splines."""
         knots_T = spline.uniform_knots(self.low, self.high, self.grid, self.order, dtype, device)
         return [knots_T.repeat(lanes, nodes, 1) for nodes, _ in self.spline_systems]

@@ -18,9 +18,10 @@ from harness.judging.sides import SideCurve, curve_of
 from harness.laws import Fit, cross_check, data_hash, diagnose, extrapolate, fit_law, select_law, size_means
 from harness.laws.bootstrap import CrossCheck
 from harness.laws.diagnose import Diagnostics
-from harness.laws.held_out import Extrapolation, warn_of_distance
+from harness.laws.fitting import warn_of_distance
+from harness.laws.held_out import Extrapolation
 from harness.laws.points import Points
-from harness.laws.precision import warn_of_precision
+from harness.laws.refusal import warn_of_precision
 from harness.laws.replicates import lines_of
 from harness.laws.result import Caution, LawName
 from harness.laws.select import Selection

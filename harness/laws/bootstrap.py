@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
-from harness.laws.law import Logs
 from harness.laws.points import runs
 from harness.laws.profile import FAR, NO_FLOOR, Region, log_floor
 from harness.laws.result import Caution, Fit, Interval
@@ -80,7 +79,7 @@ def bootstrap(
     if kind == "pairs":
         drawn = rng.multinomial(n, np.full(n, 1 / n), size=replicates)
         enough = (drawn > 0).sum(axis=1) >= known.problem.law.parameters
-        scale = (logs.scale * np.sqrt(drawn[:, _clusters(known.problem)]))[enough]
+        scale = (logs.scale * np.sqrt(drawn[:, known.problem.units]))[enough]
         v = v[enough]
     else:
         means = known.problem.clusters is None
@@ -108,7 +107,7 @@ def refit(known: Region, v: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, 
     problem = known.problem
     law, logs = problem.law, problem.logs
     starts = _nearest_starts(problem, known.solution.p)
-    many = Logs(logs.u, v[:, None], scale[:, None], logs.log_x_first, logs.log_y_average, logs.roundoff)
+    many = replace(logs, v=v[:, None], scale=scale[:, None])
     p = np.broadcast_to(starts, (len(v), *starts.shape))
     longest = np.array(law.longest_step)
     residuals = residuals_of(law.curve, many)
@@ -129,18 +128,12 @@ def sandwich(fit: Fit) -> Interval:
     bread = np.linalg.pinv((jacobian * kept[:, None]).T @ jacobian, hermitian=True)
     leverage = np.einsum("ni,ij,nj->n", jacobian, bread, jacobian) * kept
     pull = kept * r / np.maximum(1 - leverage, 1e-3)
-    clusters = _clusters(problem)
-    scores = np.stack([np.bincount(clusters, column * pull) for column in jacobian.T], axis=1)
+    scores = np.stack([np.bincount(problem.units, column * pull) for column in jacobian.T], axis=1)
     covariance = bread @ scores.T @ scores @ bread
     index = problem.law.exponent
     half = t_distribution.isf((1 - fit.level) / 2, problem.dof) * np.sqrt(covariance[index, index])
     low, high = problem.law.alpha(p[index] + np.array([-half, half]))
     return Interval(float(low), float(high), fit.level)
-
-
-def _clusters(problem: Problem) -> np.ndarray:
-    """The size that each point belongs to."""
-    return np.arange(problem.logs.v.size) if problem.clusters is None else problem.clusters
 
 
 def _resampled(

@@ -23,6 +23,7 @@ from harness.laws.select import Selection
 Section = Literal["Hypothesis", "Training setup", "Data collection", "Fitting algorithm"]
 
 NOT_KNOWN = "not known from the data: say it"
+ALGORITHM = "Levenberg-Marquardt with analytic derivatives, in ln x and ln loss, to rounding"
 FORMS = {
     "pure": "y = A x^-alpha",
     "floor": "y = E + A x^-alpha",
@@ -62,42 +63,44 @@ def checklist(
     `x_name` and `y_name` are the columns of size and loss, `source` says where the runs are from (a file, a hash).
     """
     x = f"{x_name} (how it is counted: say it)" if x_name else None
+    rest = f"; cosine of the gradient at the end {diagnostics.gradient:.1g}" if diagnostics else ""
     relation = f"{y_name or 'loss'} as a function of {x_name or 'size'}" if x_name or y_name else None
-    asked: tuple[tuple[Section, str, str | None], ...] = (
-        ("Hypothesis", "What is the form of the law?", FORMS[fit.law]),
-        ("Hypothesis", "Which variables does it relate?", relation),
-        ("Hypothesis", "Which parameters are fitted?", PARAMETERS[fit.law]),
-        ("Hypothesis", "On what principle does the form rest?", PRINCIPLES[fit.law]),
-        ("Hypothesis", "Which other forms were tried?", _tried(selection)),
-        ("Training setup", "How many models were trained, at which sizes?", _models(fit)),
-        ("Training setup", "On which data, how much of it, and was any of it repeated?", None),
-        ("Training setup", "How are model size, data and compute counted?", x),
-        ("Training setup", "How were hyperparameters chosen, and do they change with scale?", None),
-        ("Training setup", "What else is decided (depth against width), and does it change with scale?", None),
-        ("Training setup", "Is the code of the training open?", None),
-        ("Data collection", "Where are the runs?", source),
-        ("Data collection", "Are they final models or checkpoints of one run, and were these averaged?", None),
-        (
-            "Data collection",
-            "What is measured, on which data, and is it smoothed?",
-            y_name and f"{y_name}; {NOT_KNOWN}",
-        ),
-        ("Fitting algorithm", "Which objective is minimised?", _objective(fit)),
-        ("Fitting algorithm", "By which algorithm, with which settings?", _algorithm(diagnostics)),
-        ("Fitting algorithm", "How is it started?", _starts(fit)),
-        ("Fitting algorithm", "Are all points fitted, or were some dropped or downweighted?", _points(fit)),
-        ("Fitting algorithm", "How certain are the parameters?", _certainty(fit, cross_check)),
-        ("Fitting algorithm", "How well does the law fit?", _goodness(fit)),
-        ("Fitting algorithm", "How does the result hang on single points and on the loss?", _sensitivity(diagnostics)),
-        (
-            "Fitting algorithm",
-            "Does the law extrapolate to sizes that were not fitted?",
-            _extrapolation(fit, selection),
-        ),
-    )
+    asked: dict[Section, dict[str, str | None]] = {
+        "Hypothesis": {
+            "What is the form of the law?": FORMS[fit.law],
+            "Which variables does it relate?": relation,
+            "Which parameters are fitted?": PARAMETERS[fit.law],
+            "On what principle does the form rest?": PRINCIPLES[fit.law],
+            "Which other forms were tried?": _tried(selection),
+        },
+        "Training setup": {
+            "How many models were trained, at which sizes?": _models(fit),
+            "On which data, how much of it, and was any of it repeated?": None,
+            "How are model size, data and compute counted?": x,
+            "How were hyperparameters chosen, and do they change with scale?": None,
+            "What else is decided (depth against width), and does it change with scale?": None,
+            "Is the code of the training open?": None,
+        },
+        "Data collection": {
+            "Where are the runs?": source,
+            "Are they final models or checkpoints of one run, and were these averaged?": None,
+            "What is measured, on which data, and is it smoothed?": y_name and f"{y_name}; {NOT_KNOWN}",
+        },
+        "Fitting algorithm": {
+            "Which objective is minimised?": _objective(fit),
+            "By which algorithm, with which settings?": ALGORITHM + rest,
+            "How is it started?": _starts(fit),
+            "Are all points fitted, or were some dropped or downweighted?": _points(fit),
+            "How certain are the parameters?": _certainty(fit, cross_check),
+            "How well does the law fit?": _goodness(fit),
+            "How does the result hang on single points and on the loss?": _sensitivity(diagnostics),
+            "Does the law extrapolate to sizes that were not fitted?": _extrapolation(fit, selection),
+        },
+    }
     return tuple(
         Item(section, question, answer or NOT_KNOWN, answer is not None and NOT_KNOWN not in answer)
-        for section, question, answer in asked
+        for section, answers in asked.items()
+        for question, answer in answers.items()
     )
 
 
@@ -140,11 +143,6 @@ def _objective(fit: Fit) -> str:
         return "none: the law was refused"
     rows = "single runs" if fit.objective.startswith("huber_log") else "the means of ln loss at each size"
     return f"{fit.objective} of ln loss, over {rows}"
-
-
-def _algorithm(diagnostics: Diagnostics | None) -> str:
-    rest = f"; cosine of the gradient at the end {diagnostics.gradient:.1g}" if diagnostics else ""
-    return f"Levenberg-Marquardt with analytic derivatives, in ln x and ln loss, to rounding{rest}"
 
 
 def _starts(fit: Fit) -> str:

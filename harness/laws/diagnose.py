@@ -14,11 +14,11 @@ from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
 from harness.laws.fitting import size_residuals
 from harness.laws.law import to_logs
-from harness.laws.objective import robust_sd
+from harness.laws.objective import robust_sd, solved
 from harness.laws.points import HUBER, Numbers, NumbersOrNull, runs
 from harness.laws.profile import covariance, log_floor
 from harness.laws.result import Fit, Misfit
-from harness.laws.solve import Problem, floor_edges, residuals_of, solve
+from harness.laws.solve import Problem, residuals_of
 
 DROPPED = 30  # sizes that are left out one by one
 
@@ -41,8 +41,7 @@ class Diagnostics:
         "sizes where the leverage is not among the 30 largest",
     ]
     deltas: Annotated[
-        dict[str, OrNull],
-        "the exponent by Huber's loss at 1.345 robust standard deviations, ten times that, squares",
+        dict[str, OrNull], "the exponent by Huber's loss at 1.345 robust standard deviations, ten times that, squares"
     ]
     condition: Annotated[OrNull, "of the Jacobian with columns of length 1"]
     alpha_floor_correlation: Annotated[float | None, "of exponent and floor, linearised"]
@@ -64,12 +63,13 @@ def diagnose(fit: Fit) -> Diagnostics:
     residuals = size_residuals(points, problem, p)
     order = np.argsort(np.argsort(residuals))
     lengths = np.linalg.norm(jacobian, axis=0)
-    clusters = np.arange(points.sizes.size) if problem.clusters is None else problem.clusters
-    leverage = np.bincount(clusters, np.einsum("ni,ij,nj->n", jacobian, bread, jacobian))
+    leverage = np.bincount(problem.units, np.einsum("ni,ij,nj->n", jacobian, bread, jacobian))
     drop_one = np.full(points.sizes.size, np.nan)
     for index in np.argsort(-leverage, kind="stable")[:DROPPED]:
         drop_one[index] = _without(fit, int(index))
     log_y = np.log(points.means)
+    delta = HUBER * robust_sd(r, problem)
+    deltas = {"1.345 sd": delta, "13.45 sd": 10 * delta, "squares": None}
     return Diagnostics(
         sizes=int(np.unique(points.sizes).size),
         runs=int(points.counts.sum()),
@@ -80,7 +80,7 @@ def diagnose(fit: Fit) -> Diagnostics:
         normal_scores=norm.ppf((order + 0.625) / (residuals.size + 0.25)),
         leverage=leverage,
         drop_one=drop_one,
-        deltas=_deltas(problem, r),
+        deltas={name: _alpha(Problem(law, logs, choice)) for name, choice in deltas.items()},
         condition=float(np.linalg.cond(jacobian[:, lengths > 0] / lengths[lengths > 0])),
         alpha_floor_correlation=_correlation(fit, bread),
         reducible_over_floor=_reducible(fit),
@@ -98,28 +98,20 @@ def data_hash(x: ArrayLike, y: ArrayLike) -> str:
 
 
 def _without(fit: Fit, index: int) -> float:
-    """The exponent without one size."""
     assert fit.region is not None
     problem, logs = fit.region.problem, fit.region.problem.logs
-    clusters = np.arange(logs.u.size) if problem.clusters is None else problem.clusters
-    keep = clusters != index
-    if np.unique(clusters[keep]).size < problem.law.parameters:
+    keep = problem.units != index
+    if np.unique(problem.units[keep]).size < problem.law.parameters:
         return float("nan")
     x, y = np.exp(logs.u + logs.log_x_first), np.exp(logs.v + logs.log_y_average)
     return _alpha(Problem(problem.law, to_logs(x[keep], y[keep], logs.scale[keep] ** 2), problem.delta))
 
 
 def _alpha(problem: Problem) -> float:
-    solution = solve(problem, floor_edges(problem) if problem.law.has_edges else None)
+    _, solution = solved(problem)
     if solution.edge in ("flat", "step"):
         return float("nan")
     return float(problem.law.alpha(solution.p[problem.law.exponent]))
-
-
-def _deltas(problem: Problem, r: np.ndarray) -> dict[str, float]:
-    delta = HUBER * robust_sd(r, problem)
-    choices = {"1.345 sd": delta, "13.45 sd": 10 * delta, "squares": None}
-    return {name: _alpha(Problem(problem.law, problem.logs, choice)) for name, choice in choices.items()}
 
 
 def _correlation(fit: Fit, bread: np.ndarray) -> float | None:

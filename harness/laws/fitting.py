@@ -11,8 +11,9 @@ from scipy.special import gammaln, logsumexp
 from scipy.stats import f as f_distribution
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.laws import profile, refusal
 from harness.laws.law import BROKEN, LAWS, Law, to_logs
-from harness.laws.objective import Objective, optimum, read_objective, with_weights
+from harness.laws.objective import Objective, optimum, read_objective
 from harness.laws.points import (
     NORMAL_MAD,
     Points,
@@ -24,30 +25,7 @@ from harness.laws.points import (
     seed_variances,
     size_means,
 )
-from harness.laws.profile import (
-    Region,
-    coordinate,
-    coordinate_interval,
-    exponent_interval,
-    floor_interval,
-    log_floor,
-    new_point_ends,
-    prediction,
-    prediction_ends,
-    profile_deviance,
-    region,
-)
-from harness.laws.refusal import (
-    LOCAL_DECADES,
-    MISFIT_P,
-    RANGE_SLACK,
-    data_cautions,
-    data_refusals,
-    interval_cautions,
-    misfit_cautions,
-    runaway,
-    stuck,
-)
+from harness.laws.profile import Region
 from harness.laws.replicates import half_width, on_lines
 from harness.laws.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal
 from harness.laws.solve import Problem, Solution
@@ -57,12 +35,7 @@ MOST_DECADES_BROKEN = 0.25
 
 
 def fit_law(
-    x: ArrayLike,
-    y: ArrayLike,
-    law: LawName,
-    level: float = 0.95,
-    objective: str = "auto",
-    intervals: bool = True,
+    x: ArrayLike, y: ArrayLike, law: LawName, level: float = 0.95, objective: str = "auto", intervals: bool = True
 ) -> Fit:
     """Fit a law in log space to the mean of ln y at each size; x and y have one entry per run.
 
@@ -82,16 +55,16 @@ def fit_law(
         raise HarnessError(f"level={level} must be between 0 and 1.")
     wanted = read_objective(objective)
     points = size_means(x, y, robust=wanted.kind in ("auto", "huber"))
-    refusals = data_refusals(points, LAWS[law])
+    refusals = refusal.data_refusals(points, LAWS[law])
     if refusals:
         return _refused(law, points, level, refusals)
     if wanted.kind == "huber_log":
         known, words, misfit = _published(*runs(x, y), points, LAWS[law], level, wanted)
     else:
         points, known, words, misfit = _settled(points, LAWS[law], level, wanted)
-    refusal = runaway(known.problem, known.solution) or stuck(known.solution)
-    if refusal:
-        return _refused(law, points, level, (refusal,))
+    stuck = refusal.runaway(known.problem, known.solution) or refusal.stuck(known.solution)
+    if stuck:
+        return _refused(law, points, level, (stuck,))
     return _fit(law, points, level, known, words, misfit, intervals)
 
 
@@ -109,7 +82,7 @@ def extended(fit: Fit, x: ArrayLike) -> np.ndarray:
     """The law's y at every x, however far: for scoring extrapolation, not for claiming it."""
     if fit.lines is not None:
         return np.exp(on_lines(fit.lines, positive("x", x)).mean(axis=0))
-    known = _known(fit)
+    known = _region(fit)
     u = np.log(positive("x", x)) - known.problem.logs.log_x_first
     return np.exp(known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average)
 
@@ -126,7 +99,7 @@ def band(fit: Fit, x: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndar
         mean, half = values.mean(axis=0), half_width(values.std(axis=0, ddof=1), len(values), fit.level)
         return np.exp(mean - half), np.exp(mean + half)
     known, u = _asked(fit, x, far)
-    low, high = prediction_ends(known, u)
+    low, high = profile.prediction_ends(known, u)
     return _losses(known, low), _losses(known, high)
 
 
@@ -149,13 +122,12 @@ def prediction_interval(
         unit = np.mean(points.distinct / at_sizes)
         runs = np.median(points.distinct) if runs is None else np.asarray(runs, float)
         scale = np.sqrt(runs / there / unit)
-    low, high = new_point_ends(known, u, scale)
+    low, high = profile.new_point_ends(known, u, scale)
     return _losses(known, low), _losses(known, high)
 
 
 def deviance(fit: Fit, x: ArrayLike, y: ArrayLike, far: bool = False) -> np.ndarray:
-    """What the data say against the curve passing through each point (x, y): 0 on it, F(1, dof) distributed at the
-    truth.
+    """What the data say against the curve passing through each point (x, y): 0 on it, F(1, dof) at the truth.
 
     It is the rise of the least objective over laws through that point, in units of its variance; x and y broadcast
     against each other. Raises as `predict`.
@@ -163,25 +135,26 @@ def deviance(fit: Fit, x: ArrayLike, y: ArrayLike, far: bool = False) -> np.ndar
     x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
     known, u = _asked(fit, x.ravel(), far)
     value = np.log(positive("y", y.ravel())) - known.problem.logs.log_y_average
-    return profile_deviance(known, prediction(known.problem, u), value).reshape(x.shape)
+    return profile.profile_deviance(known, profile.prediction(known.problem, u), value).reshape(x.shape)
 
 
 def exponent_deviance(fit: Fit, alpha: ArrayLike) -> np.ndarray:
     """What the data say against each exponent: 0 at the fitted one, F(1, dof) distributed at the truth."""
-    known, alpha = _known(fit), np.asarray(alpha, float)
+    known, alpha = _region(fit), np.asarray(alpha, float)
     law = known.problem.law
     if law.log_exponent and not np.all(alpha > 0):
         raise HarnessError(f"alpha={alpha.min():g}: exponents of the {fit.law} law are above 0.")
     value = np.log(alpha) if law.log_exponent else alpha
-    return profile_deviance(known, coordinate(law.exponent), value.ravel()).reshape(alpha.shape)
+    return profile.profile_deviance(known, profile.ProfiledQuantity(law.exponent), value.ravel()).reshape(alpha.shape)
 
 
-def extrapolation_caution(fit: Fit, x: ArrayLike) -> Caution | None:
-    """What to know of predictions more than half a decade beyond the sizes."""
-    away = _decades_away(fit, np.asarray(x, float)).max(initial=0.0)
+def warn_of_distance(fit: Fit, x: ArrayLike) -> Fit:
+    """The fit, with the caution EXTRAPOLATED where some x lies more than half a decade beyond its sizes."""
+    away = 0.0 if fit.refusals else _decades_away(fit, np.asarray(x, float)).max(initial=0.0)
     if away <= WARN_DECADES:
-        return None
-    return Caution("EXTRAPOLATED", f"asked {away:.2g} decades beyond the sizes: the law may end before.")
+        return fit
+    caution = Caution("EXTRAPOLATED", f"asked {away:.2g} decades beyond the sizes: the law may end before.")
+    return replace(fit, warnings=(*fit.warnings, caution))
 
 
 def _losses(known: Region, v: np.ndarray) -> np.ndarray:
@@ -189,7 +162,7 @@ def _losses(known: Region, v: np.ndarray) -> np.ndarray:
         return np.exp(v + known.problem.logs.log_y_average)
 
 
-def _known(fit: Fit) -> Region:
+def _region(fit: Fit) -> Region:
     if fit.region is None:
         reasons = " ".join(map(str, fit.refusals))
         raise HarnessError(f"the {fit.law} law was refused, so there is no curve. {reasons}")
@@ -203,7 +176,7 @@ def _decades_away(fit: Fit, x: np.ndarray) -> np.ndarray:
 
 def _asked(fit: Fit, x: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
     """The region of a fit, and u at every x that it may be asked at."""
-    known = _known(fit)
+    known = _region(fit)
     _check_asked(fit, x, far)
     return known, np.log(positive("x", x)) - known.problem.logs.log_x_first
 
@@ -211,13 +184,13 @@ def _asked(fit: Fit, x: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
 def _check_asked(fit: Fit, x: ArrayLike, far: bool) -> None:
     """A HarnessError where a law is asked too far from its sizes, or was refused."""
     if fit.lines is None:
-        _known(fit)
+        _region(fit)
     x = positive("x", x)
     is_broken = fit.law == "broken"
     most = MOST_DECADES_BROKEN if is_broken else MOST_DECADES
-    if not is_broken and fit.decades < LOCAL_DECADES - RANGE_SLACK:
+    if not is_broken and fit.decades < refusal.LOCAL_DECADES - refusal.RANGE_SLACK:
         most, far = 0.0, False
-    outside = _decades_away(fit, x) > most + RANGE_SLACK
+    outside = _decades_away(fit, x) > most + refusal.RANGE_SLACK
     if outside.any() and not far:
         first, last = fit.points.sizes[[0, -1]]
         why = f"and more than {most:g} decades beyond. Ask nearer, add larger sizes, or insist with far=True"
@@ -233,10 +206,10 @@ def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple
     logs = to_logs(points.sizes, points.means, weights)
     problem, edges, solution, words = optimum(Problem(law, logs), wanted)
     misfit = _misfit(points, problem, solution)
-    if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < MISFIT_P and not np.all(weights == 1):
+    if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < refusal.MISFIT_P and not np.all(weights == 1):
         weights = np.ones_like(weights)
-        problem, edges, solution, words = optimum(Problem(law, with_weights(logs, weights)), wanted)
-    return replace(points, weights=weights), region(problem, edges, solution, level), words, misfit
+        problem, edges, solution, words = optimum(Problem(law, replace(logs, scale=np.sqrt(weights))), wanted)
+    return replace(points, weights=weights), profile.region(problem, edges, solution, level), words, misfit
 
 
 def _published(
@@ -247,7 +220,7 @@ def _published(
     logs = to_logs(x[order], y[order], np.ones(x.size))
     problem = Problem(law, logs, clusters=np.searchsorted(points.sizes, x[order]))
     problem, edges, solution, words = optimum(problem, wanted)
-    return region(problem, edges, solution, level), words, _misfit(points, problem, solution)
+    return profile.region(problem, edges, solution, level), words, _misfit(points, problem, solution)
 
 
 def _misfit(points: Points, problem: Problem, solution: Solution) -> Misfit:
@@ -304,13 +277,18 @@ def _fit(law: LawName, points: Points, level: float, known: Region, words: str, 
     alpha = float(problem.law.alpha(p[problem.law.exponent]))
     far_level, far_alpha = _asymptote(problem, p)
     log_amplitude = float(far_level + logs.log_y_average + far_alpha * logs.log_x_first)
-    alpha_interval = Interval(*exponent_interval(known), level) if intervals else None
-    floor_limits = _floor_limits(known, level) if intervals and problem.law.floor else None
+    alpha_interval = Interval(*profile.exponent_interval(known), level) if intervals else None
+    floor = floor_limits = None
+    if problem.law.floor:
+        floor = float(np.exp(profile.log_floor(problem)(p)[0] + logs.log_y_average))
+        if intervals:
+            low, high = np.array(profile.floor_interval(known)) * math.exp(logs.log_y_average)
+            floor_limits = Interval(float(low), float(high), level)
     with np.errstate(over="ignore"):
         amplitude = float(np.exp(log_amplitude))
-    cautions = data_cautions(points, problem.law, problem.dof) + misfit_cautions(misfit)
+    cautions = refusal.data_cautions(points, problem.law, problem.dof) + refusal.misfit_cautions(misfit)
     if alpha_interval:
-        cautions += interval_cautions(points, alpha_interval, floor_limits)
+        cautions += refusal.interval_cautions(points, alpha_interval, floor_limits)
     return Fit(
         law=law,
         points=points,
@@ -322,11 +300,11 @@ def _fit(law: LawName, points: Points, level: float, known: Region, words: str, 
         alpha_interval=alpha_interval,
         amplitude=amplitude,
         log_amplitude=log_amplitude,
-        floor=_floor(known) if problem.law.floor else None,
+        floor=floor,
         floor_interval=floor_limits,
         more=_more(known, level) if intervals else None,
         sigma=_sigma(points, known),
-        aicc=_aicc(known, points),
+        aicc=aicc(problem, known.solution, points.weights),
         objective=words,
         misfit=misfit,
         region=known,
@@ -341,16 +319,6 @@ def _asymptote(problem: Problem, p: np.ndarray) -> tuple[float, float]:
     return float(p[0] + (alpha - before) * place), float(alpha)
 
 
-def _floor(known: Region) -> float:
-    return float(np.exp(log_floor(known.problem)(known.solution.p)[0] + known.problem.logs.log_y_average))
-
-
-def _floor_limits(known: Region, level: float) -> Interval:
-    unit = math.exp(known.problem.logs.log_y_average)
-    low, high = floor_interval(known)
-    return Interval(low * unit, high * unit, level)
-
-
 def _more(known: Region, level: float) -> dict[str, Estimate] | None:
     """The other parameters of the shifted and the broken law, in the units of the data."""
     problem = known.problem
@@ -359,7 +327,7 @@ def _more(known: Region, level: float) -> dict[str, Estimate] | None:
     for index, name in enumerate(problem.law.names):
         if name not in names:
             continue
-        ends = np.array([known.solution.p[index], *coordinate_interval(known, index)])
+        ends = np.array([known.solution.p[index], *profile.coordinate_interval(known, index)])
         if name in ("log_shift", "log_break"):
             ends = ends + problem.logs.log_x_first
         value, low, high = np.exp(ends) if name != "first_alpha" else ends
@@ -376,12 +344,11 @@ def _sigma(points: Points, known: Region) -> float:
     return float(NORMAL_MAD * np.median(np.abs(r)) * np.sqrt(r.size / problem.dof))
 
 
-def _aicc(known: Region, points: Points) -> float | None:
+def aicc(problem: Problem, solution: Solution, weights: np.ndarray | float = 1.0) -> float | None:
     """Corrected Akaike criterion (Hurvich & Tsai 1989) of ln means, up to a constant; sigma counts as a parameter."""
-    n = points.sizes.size
-    counted = known.problem.law.parameters + 1
-    if n - counted < 2 or known.problem.delta is not None:  # Huber's loss is not minus a normal's log-likelihood
+    n, counted = problem.logs.v.size, problem.law.parameters + 1
+    if n - counted < 2 or problem.delta is not None:  # Huber's loss is not minus a normal's log-likelihood
         return None
-    objective = max(known.solution.objective, known.problem.logs.roundoff)
-    minus_two_ln = n * math.log(objective / n) - float(np.sum(np.log(points.weights)))
+    objective = max(solution.objective, problem.logs.roundoff)
+    minus_two_ln = n * math.log(objective / n) - float(np.sum(np.log(weights)))
     return minus_two_ln + 2 * counted + 2 * counted * (counted + 1) / (n - counted - 1)

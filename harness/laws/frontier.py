@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import starmap
 from typing import Annotated
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.optimize import linprog
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
-from harness.laws.points import positive
+from harness.laws.points import runs
 from harness.laws.refusal import local_cautions, range_refusals
 from harness.laws.result import Caution, Interval, Refusal
 
@@ -81,7 +82,7 @@ def frontier(
         raise HarnessError(f"level={level} must be between 0 and 1.")
     if replicates < 100:
         raise HarnessError(f"replicates={replicates} is too few for the ends of an interval; give at least 100.")
-    x, y = _pairs(x, y)
+    x, y = runs(x, y)
     sizes = np.unique(x)
     decades = math.log10(sizes[-1] / sizes[0]) if sizes.size else 0.0
     found = Frontier(quantile, x.size, sizes.size, level, decades)
@@ -98,7 +99,7 @@ def best_per_bin(x: ArrayLike, y: ArrayLike, bins: int) -> Best:
     best runs is too shallow by about .2 standard deviations of ln y. A caution says where k differs. Raises
     HarnessError on rows that are not finite and positive.
     """
-    x, y = _pairs(x, y)
+    x, y = runs(x, y)
     if not x.size or bins < 1:
         raise HarnessError(f"bins={bins} of {x.size} runs: give at least one bin, and one run.")
     edges = np.geomspace(x.min(), x.max(), bins + 1)
@@ -110,13 +111,6 @@ def best_per_bin(x: ArrayLike, y: ArrayLike, bins: int) -> Best:
         best = rows[np.argmin(y[rows])]
         best_x[place], best_y[place] = x[best], y[best]
     return Best(edges, counts, best_x, best_y, _uneven(counts[counts > 0]))
-
-
-def _pairs(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    x, y = positive("x", x), positive("y", y)
-    if x.size != y.size:
-        raise HarnessError(f"x has {x.size} rows and y has {y.size}; give one of each per run.")
-    return x, y
 
 
 def _line(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray, quantile: float) -> tuple[float, float]:
@@ -189,47 +183,37 @@ def _drawn_sizes(log_x: np.ndarray, rng: np.random.Generator, replicates: int) -
 def _refusals(found: Frontier, sizes: np.ndarray) -> tuple[Refusal, ...]:
     refusals = []
     if found.sizes < MIN_SIZES:
-        refusals.append(
-            Refusal(
-                "TOO_FEW",
-                f"{found.sizes} distinct sizes for 2 parameters; at least {MIN_SIZES} are needed. Add sizes (more runs "
-                "at the same sizes do not count).",
-            )
+        reason = (
+            f"{found.sizes} distinct sizes for 2 parameters; at least {MIN_SIZES} are needed. Add sizes (more runs at "
+            "the same sizes do not count)."
         )
+        refusals.append(Refusal("TOO_FEW", reason))
     if sizes.size:
         refusals += range_refusals("sizes", found.decades, (sizes[0], sizes[-1]), "sizes")
     return tuple(refusals)
 
 
 def _cautions(found: Frontier, alpha: Interval) -> tuple[Caution, ...]:
-    cautions = [*local_cautions("sizes", found.decades)]
+    reasons = {}
     if alpha.low <= 0:
-        cautions.append(
-            Caution(
-                "EXPONENT_OPEN",
-                f"the exponent's interval, {alpha.low:.3g} to {alpha.high:.3g}, reaches 0 or below: the data show no "
-                "power law. Add sizes and range.",
-            )
+        reasons["EXPONENT_OPEN"] = (
+            f"the exponent's interval, {alpha.low:.3g} to {alpha.high:.3g}, reaches 0 or below: the data show no power "
+            "law. Add sizes and range."
         )
     expected = min(found.quantile, 1 - found.quantile) * found.runs
     if expected < MIN_EXPECTED:
-        cautions.append(
-            Caution(
-                "THIN_QUANTILE",
-                f"{found.runs} runs leave {expected:.3g} of them beyond the quantile {found.quantile:g}, fewer than "
-                f"{MIN_EXPECTED}: the line hangs on single runs. Add runs, or ask for a quantile nearer to .5.",
-            )
+        reasons["THIN_QUANTILE"] = (
+            f"{found.runs} runs leave {expected:.3g} of them beyond the quantile {found.quantile:g}, fewer than "
+            f"{MIN_EXPECTED}: the line hangs on single runs. Add runs, or ask for a quantile nearer to .5."
         )
-    return tuple(cautions)
+    return (*local_cautions("sizes", found.decades), *starmap(Caution, reasons.items()))
 
 
 def _uneven(counts: np.ndarray) -> tuple[Caution, ...]:
     if counts.min() == counts.max():
         return ()
-    return (
-        Caution(
-            "K_MISMATCH",
-            f"the best run is the best of {counts.min()} in one bin and of {counts.max()} in another: more runs look "
-            "better by chance alone. Take as many runs from every bin, or fit a quantile.",
-        ),
+    reason = (
+        f"the best run is the best of {counts.min()} in one bin and of {counts.max()} in another: more runs look "
+        "better by chance alone. Take as many runs from every bin, or fit a quantile."
     )
+    return (Caution("K_MISMATCH", reason),)

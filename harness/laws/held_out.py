@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
-from harness.laws.fitting import extrapolation_caution, predict, prediction_interval
+from harness.laws.fitting import predict, prediction_interval
 from harness.laws.points import Points, size_means
 from harness.laws.result import Fit
 
@@ -93,12 +93,6 @@ def extrapolate(fit: Fit, x: ArrayLike, y: ArrayLike) -> Extrapolation:
         return Extrapolation(measured, None, str(error), last_value)
     within = (low <= measured.means) & (measured.means <= high)
     return Extrapolation(measured, Prediction(curve, low, high, within, _rmsle(curve, measured)), None, last_value)
-
-
-def warn_of_distance(fit: Fit, x: ArrayLike) -> Fit:
-    """The fit, with the caution EXTRAPOLATED where some x lies more than half a decade beyond its sizes."""
-    caution = None if fit.refusals else extrapolation_caution(fit, x)
-    return replace(fit, warnings=(*fit.warnings, caution)) if caution else fit
 
 
 def _rmsle(predicted: np.ndarray | float, measured: Points) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import starmap
 from typing import Annotated
 
 import numpy as np
@@ -11,9 +12,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
-from harness.laws.fitting import MOST_DECADES
 from harness.laws.points import positive, size_means
-from harness.laws.refusal import LOCAL_DECADES, RANGE_SLACK, local_cautions, range_refusals
+from harness.laws.refusal import RANGE_SLACK, local_cautions, range_refusals
 from harness.laws.result import Caution, Interval, Refusal
 
 MIN_SIZES = 4  # a parabola has 3 parameters, and a residual is needed for the error of its minimum
@@ -105,31 +105,6 @@ def isoflop(budget: ArrayLike, x: ArrayLike, y: ArrayLike, level: float = 0.95) 
     return found if found.refusals else _law(found)
 
 
-def optimum(fit: Isoflop, budget: ArrayLike, far: bool = False) -> np.ndarray:
-    """The law's x_best at every budget.
-
-    Raises HarnessError where it was refused, beyond a local slope's range, and more than a decade beyond the budgets
-    unless `far`.
-    """
-    log_budget = np.log(_askable(fit, budget, far))
-    assert fit.exponent is not None
-    assert fit.log_coefficient is not None
-    return np.exp(fit.log_coefficient + fit.exponent * log_budget)
-
-
-def optimum_band(fit: Isoflop, budget: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The interval of the law's x_best at every budget, pointwise, at the fit's level: (low, high).
-
-    It bounds the law, not the minimum of a new budget. Raises as `optimum`.
-    """
-    middle = np.log(optimum(fit, budget, far))
-    assert fit.sigma is not None
-    centre, spread = _centre_and_spread(fit.used)
-    leverage = 1 / len(fit.used) + (np.log(np.asarray(budget, float)) - centre) ** 2 / spread
-    half = t_distribution.isf((1 - fit.level) / 2, fit.dof) * fit.sigma * np.sqrt(leverage)
-    return np.exp(middle - half), np.exp(middle + half)
-
-
 def _valley(budget: float, x: np.ndarray, y: np.ndarray) -> Valley:
     points = size_means(x, y)
     tried = Valley(budget, x.size, points.sizes.size, float(points.sizes[0]), float(points.sizes[-1]))
@@ -188,13 +163,11 @@ def _refusals(valleys: tuple[Valley, ...], decades: float) -> tuple[Refusal, ...
     used = _used(valleys)
     refusals = []
     if len(used) < MIN_BUDGETS:
-        refusals.append(
-            Refusal(
-                "TOO_FEW",
-                f"{len(used)} of {len(valleys)} budgets have a minimum within the tried x; a law of the minima needs "
-                f"{MIN_BUDGETS}.{_first_reason(valleys)} Add budgets, or sizes at these.",
-            )
+        reason = (
+            f"{len(used)} of {len(valleys)} budgets have a minimum within the tried x; a law of the minima needs "
+            f"{MIN_BUDGETS}.{_first_reason(valleys)} Add budgets, or sizes at these."
         )
+        refusals.append(Refusal("TOO_FEW", reason))
     ends = (used[0].budget, used[-1].budget) if used else None
     return (*refusals, *range_refusals("budgets with a minimum", decades, ends, "budgets"))
 
@@ -210,8 +183,9 @@ def _law(found: Isoflop) -> Isoflop:
     log_budget = np.log([valley.budget for valley in used])
     log_best = np.log(np.array([valley.x_best for valley in used], float))
     errors = np.array([valley.error for valley in used], float)
-    centre, spread = _centre_and_spread(used)
+    centre = float(log_budget.mean())
     steps = log_budget - centre
+    spread = float(np.sum(steps**2))
     exponent = float(steps @ log_best / spread)
     residuals = log_best - log_best.mean() - exponent * steps
     sigma = math.sqrt(residuals @ residuals / found.dof)
@@ -233,52 +207,17 @@ def _law(found: Isoflop) -> Isoflop:
     )
 
 
-def _centre_and_spread(used: tuple[Valley, ...]) -> tuple[float, float]:
-    """The mean of ln budget, and the sum of squares about it."""
-    log_budget = np.log([valley.budget for valley in used])
-    return float(log_budget.mean()), float(np.sum((log_budget - log_budget.mean()) ** 2))
-
-
 def _cautions(fit: Isoflop) -> tuple[Caution, ...]:
     left_out = [valley for valley in fit.valleys if valley.refusal]
     outer = [valley for valley in fit.used if not OUTER_SHARE <= (valley.place or 0) <= 1 - OUTER_SHARE]
-    cautions = [*local_cautions("budgets", fit.decades)]
+    reasons = {}
     if left_out:
-        cautions.append(
-            Caution(
-                "LEFT_OUT",
-                f"{len(left_out)} of {len(fit.valleys)} budgets are not in the law.{_first_reason(fit.valleys)}",
-            )
-        )
+        first = _first_reason(fit.valleys)
+        reasons["LEFT_OUT"] = f"{len(left_out)} of {len(fit.valleys)} budgets are not in the law.{first}"
     if outer:
-        cautions.append(
-            Caution(
-                "OFF_CENTRE",
-                f"{len(outer)} of {len(fit.used)} minima lie in the outer quarters of the tried range of ln x, the "
-                f"first at budget {outer[0].budget:.6g}: where grids are off-centre, parabolas shift the exponent. Try "
-                "x on both sides of the minimum.",
-            )
+        reasons["OFF_CENTRE"] = (
+            f"{len(outer)} of {len(fit.used)} minima lie in the outer quarters of the tried range of ln x, the first "
+            f"at budget {outer[0].budget:.6g}: where grids are off-centre, parabolas shift the exponent. Try x on both "
+            "sides of the minimum."
         )
-    return tuple(cautions)
-
-
-def _askable(fit: Isoflop, budget: ArrayLike, far: bool) -> np.ndarray:
-    if fit.refusals:
-        reasons = " ".join(map(str, fit.refusals))
-        raise HarnessError(f"the isoFLOP law was refused, so it has no best x. {reasons}")
-    budget = positive("budget", budget)
-    smallest, largest = fit.used[0].budget, fit.used[-1].budget
-    outside = (budget < smallest * (1 - RANGE_SLACK)) | (budget > largest * (1 + RANGE_SLACK))
-    if fit.decades < LOCAL_DECADES - RANGE_SLACK and outside.any():
-        raise HarnessError(
-            f"budget = {budget[outside][0]:.6g} is outside the budgets {smallest:.6g} to {largest:.6g}, whose "
-            f"{fit.decades:.2g} decades show only a local slope. Ask within the budgets, or add range."
-        )
-    beyond = np.maximum(np.log10(smallest / budget), np.log10(budget / largest))
-    if np.any(beyond > MOST_DECADES + RANGE_SLACK) and not far:
-        raise HarnessError(
-            f"budget = {budget[beyond.argmax()]:.6g} lies {beyond.max():.2g} decades beyond the budgets "
-            f"{smallest:.6g} to {largest:.6g}, and the most is {MOST_DECADES:g}. Ask nearer, add budgets, or insist "
-            "with far=True."
-        )
-    return budget
+    return (*local_cautions("budgets", fit.decades), *starmap(Caution, reasons.items()))

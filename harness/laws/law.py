@@ -99,11 +99,12 @@ def _pure(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mu, np.stack([np.ones_like(mu), np.broadcast_to(-u, mu.shape)], axis=-1)
 
 
-def _pure_starts(logs: Logs) -> np.ndarray:
-    return with_level(_pure, np.array([[0.5], [2.0]]) * seen(logs) / logs.span, logs)
-
-
-PURE = Law(("level", "alpha"), _pure, _pure_starts, longest_step=(np.inf, np.inf))
+PURE = Law(
+    ("level", "alpha"),
+    _pure,
+    starts=lambda logs: with_level(_pure, np.array([[0.5], [2.0]]) * seen(logs) / logs.span, logs),
+    longest_step=(np.inf, np.inf),
+)
 
 
 # ------------------------------------------------------------------------------------------ floor: y = E + A x^-alpha

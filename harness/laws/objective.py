@@ -10,7 +10,6 @@ import numpy as np
 from scipy.stats import kurtosistest
 
 from harness.base.errors import HarnessError
-from harness.laws.law import Logs
 from harness.laws.points import HUBER, NORMAL_MAD
 from harness.laws.solve import Edges, Problem, Solution, floor_edges, residuals_of, solve
 
@@ -45,14 +44,12 @@ def read_objective(text: str) -> Objective:
 
 
 def optimum(problem: Problem, objective: Objective) -> tuple[Problem, Edges | None, Solution, str]:
-    """The best law under the objective: the problem with the loss that was used, its edges and solution, and in
-    words.
-    """
+    """The best law under the objective: the problem with the loss that was used, its edges and solution; in words."""
     if objective.kind == "huber_log":
         problem = replace(problem, delta=objective.delta)
         return problem, *solved(problem), f"huber_log(delta={objective.delta:g})"
     edges, solution = solved(problem)
-    r = _residuals(problem, solution.p)
+    r = residuals_of(problem.law.curve, problem.logs)(solution.p)[0]
     if objective.kind == "least_squares" or (objective.kind == "auto" and not heavy_tailed(r, problem)):
         return problem, edges, solution, "least_squares"
     problem = replace(problem, delta=HUBER * robust_sd(r, problem))
@@ -63,10 +60,6 @@ def solved(problem: Problem) -> tuple[Edges | None, Solution]:
     """The edges, of a law that has them, and the best law."""
     edges = floor_edges(problem) if problem.law.has_edges else None
     return edges, solve(problem, edges)
-
-
-def _residuals(problem: Problem, p: np.ndarray) -> np.ndarray:
-    return residuals_of(problem.law.curve, problem.logs)(p)[0]
 
 
 def heavy_tailed(r: np.ndarray, problem: Problem) -> bool:
@@ -85,8 +78,3 @@ def robust_sd(r: np.ndarray, problem: Problem) -> float:
     """1.4826 median absolute deviations of the residuals that least squares leaves; at least rounding."""
     spread = NORMAL_MAD * float(np.median(np.abs(r - np.median(r))))
     return max(spread, float(np.sqrt(problem.logs.roundoff / r.size)))
-
-
-def with_weights(logs: Logs, weights: np.ndarray) -> Logs:
-    """The same points with other weights."""
-    return Logs(logs.u, logs.v, np.sqrt(weights), logs.log_x_first, logs.log_y_average, logs.roundoff)

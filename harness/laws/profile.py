@@ -80,8 +80,7 @@ def residual_variance(problem: Problem, solution: Solution) -> float:
     r = residuals_of(problem.law.curve, logs)(solution.p)[0]
     pull = huber(r, delta)[1] * r
     inside = 1.0 if delta is None else _curved_share(r, delta, problem.law.parameters)
-    clusters = np.arange(r.size) if problem.clusters is None else problem.clusters
-    squares = float(np.sum(np.bincount(clusters, pull) ** 2 / np.bincount(clusters)))
+    squares = float(np.sum(np.bincount(problem.units, pull) ** 2 / np.bincount(problem.units)))
     return max(squares / inside, logs.roundoff) / problem.dof
 
 
@@ -99,29 +98,27 @@ def _curved_share(r: np.ndarray, delta: float, parameters: int) -> float:
 
 
 # --------------------------------------------------------------------------------------------------------- quantities
-def coordinate(index: int) -> ProfiledQuantity:
-    """One of the parameters."""
-    return ProfiledQuantity(index)
+def of_two(index: int, other: int, factor: float) -> ProfiledQuantity:
+    """p[index] + factor p[other]."""
+
+    def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return factor * p[..., other], np.broadcast_to(factor * np.eye(p.shape[-1])[other], p.shape)
+
+    return ProfiledQuantity(index, rest)
 
 
 def log_floor(problem: Problem) -> ProfiledQuantity:
     """ln E less the average ln y, of a law with a floor."""
-    floor = problem.law.floor
-    assert floor is not None
-
-    def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return p[..., 0], np.broadcast_to(np.eye(p.shape[-1])[0], p.shape)
-
+    assert problem.law.floor is not None
     # The floor's own parameter gives way, so that a floor of nothing leaves the other terms where they are.
-    return ProfiledQuantity(floor, rest)
+    return of_two(problem.law.floor, 0, 1.0)
 
 
 def prediction(problem: Problem, u: np.ndarray) -> ProfiledQuantity:
-    """ln y at u [m] or [m, variables], less the average ln y: of p [m, k, P], or at u [1] of p [P]."""
-    at = np.asarray(u)
+    """ln y at u [m], less the average ln y: of p [m, k, P], or at u [1] of p [P]."""
 
     def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        there = at if p.ndim == 1 else at[:, None, None]
+        there = u if p.ndim == 1 else u[:, None, None]
         mu, jacobian = problem.law.curve(p, there)
         return mu[..., 0], jacobian[..., 0, :]
 
@@ -150,11 +147,11 @@ def pinned(residuals: Residuals, quantity: ProfiledQuantity, value: np.ndarray) 
 
 
 def profile_deviance(known: Region, quantity: ProfiledQuantity, value: np.ndarray) -> np.ndarray:
-    """How far the objective rises where the quantity is `value` [m], in units of the variance: F(1, dof) at the
-    truth.
-    """
-    least = _least_pinned(known, quantity, np.asarray(value, float))
-    return np.maximum(least - known.solution.objective, 0) / known.variance
+    """How far the objective rises where the quantity is `value` [m], in units of variance: F(1, dof) at the truth."""
+    problem = known.problem
+    residuals = pinned(residuals_of(problem.law.curve, problem.logs), quantity, value)
+    longest = np.delete(np.array(problem.law.longest_step), quantity.index)
+    return _rise(known, residuals, longest, quantity.index, value.size)
 
 
 def new_point_deviance(known: Region, u: np.ndarray, v: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -167,35 +164,28 @@ def new_point_deviance(known: Region, u: np.ndarray, v: np.ndarray, scale: np.nd
         extra = scale[:, None, None] * (mu - v[:, None, None])
         return np.concatenate([r, extra], axis=-1), np.concatenate([jacobian, scale[:, None, None, None] * there], -2)
 
-    least = _least(known, with_point, np.array(law.longest_step), None, v.size)
-    return np.maximum(least - known.solution.objective, 0) / known.variance
+    return _rise(known, with_point, np.array(law.longest_step), None, v.size)
 
 
-def _least_pinned(known: Region, quantity: ProfiledQuantity, value: np.ndarray) -> np.ndarray:
-    problem = known.problem
-    residuals = pinned(residuals_of(problem.law.curve, problem.logs), quantity, value)
-    longest = np.delete(np.array(problem.law.longest_step), quantity.index)
-    return _least(known, residuals, longest, quantity.index, value.size)
-
-
-def _least(
+def _rise(
     known: Region, residuals: Residuals, longest_step: np.ndarray, left_out: int | None, problems: int
 ) -> np.ndarray:
-    """The least objective of every problem [m], searched from the best few of the law's starts and the solution."""
+    """How far every problem's least objective [m] lies above the best law's, in units of the variance.
+
+    It is searched from the best few of the law's starts and the solution.
+    """
     problem = known.problem
     solution = np.maximum(known.solution.p, -FAR)  # no floor at all is far, but not at infinity
     candidates = np.vstack([solution, problem.law.starts(problem.logs)])
     if left_out is not None:
         candidates = np.delete(candidates, left_out, axis=1)
-    if not candidates.shape[1]:
-        return huber(residuals(np.zeros((problems, 1, 0)))[0], problem.delta)[0].sum(axis=-1)[:, 0]
     starts = np.broadcast_to(candidates, (problems, *candidates.shape))
     rest = (longest_step, problem.logs.roundoff, problem.delta)
     for kept, steps in STAGES:
         moved, objective = descend(residuals, starts, *rest, tolerance=1e-8, steps=steps)
         order = np.argsort(objective, axis=-1)[:, :kept]
         starts = np.take_along_axis(moved, order[..., None], axis=1)
-    return objective.min(axis=-1)
+    return np.maximum(objective.min(axis=-1) - known.solution.objective, 0) / known.variance
 
 
 # ---------------------------------------------------------------------------------------------------------- intervals
@@ -210,7 +200,7 @@ def exponent_interval(known: Region) -> tuple[float, float]:
 
 def coordinate_interval(known: Region, index: int, open_ends: np.ndarray | None = None) -> tuple[float, float]:
     """The values of a parameter within the region; `open_ends` are known to have none."""
-    return quantity_interval(known, coordinate(index), open_ends, known.problem.law.longest_step[index])
+    return quantity_interval(known, ProfiledQuantity(index), open_ends, known.problem.law.longest_step[index])
 
 
 def quantity_interval(
@@ -247,40 +237,40 @@ def prediction_ends(known: Region, u: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
     Above the smallest size they are finite; below it the floor law may be open upward.
     """
-    problem, p = known.problem, known.solution.p
-    reach = np.minimum([_reach(known, prediction(problem, one[None])) for one in u], 1.0)
+    reach = np.array([_reach(known, prediction(known.problem, u_1)) for u_1 in u[:, None]])
 
-    def deviance(value: np.ndarray, index: np.ndarray) -> np.ndarray:
-        return profile_deviance(known, prediction(problem, u[index.astype(int)]), value)
+    def deviance(value: np.ndarray, place: np.ndarray) -> np.ndarray:
+        return profile_deviance(known, prediction(known.problem, u[place]), value)
 
-    above = np.repeat([False, True], len(u))
-    steep = known.edges is not None and known.edges.step <= known.bound
-    below_first = np.tile(u < 0 if u.ndim == 1 else np.zeros(len(u), bool), 2)
-    centre = np.tile(problem.law.curve(p, u)[0], 2)
-    step = np.tile(reach, 2) * np.where(above, 1.0, -1.0)
-    index = np.tile(np.arange(len(u)), 2)
-    ends = _ends(deviance, known, centre, step, above & below_first & steep, index)
-    return ends[: len(u)], ends[len(u) :]
+    return _ends_about_curve(known, u, reach, deviance)
 
 
 def new_point_ends(known: Region, u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The least and the largest ln y that a new point at u [m], of weight `scale`^2, may have, less the average."""
-    problem, p = known.problem, known.solution.p
-    reach = np.array([_reach(known, prediction(problem, one[None])) for one in u])
+    reach = np.array([_reach(known, prediction(known.problem, u_1)) for u_1 in u[:, None]])
     noise = np.sqrt(known.bound - known.solution.objective) / scale
-    reach = np.minimum(np.hypot(reach, noise), 1.0)
 
-    def deviance(value: np.ndarray, index: np.ndarray) -> np.ndarray:
-        row = index.astype(int)  # the root finder makes its arguments floats
-        return new_point_deviance(known, u[row], value, scale[row])
+    def deviance(value: np.ndarray, place: np.ndarray) -> np.ndarray:
+        return new_point_deviance(known, u[place], value, scale[place])
 
+    return _ends_about_curve(known, u, np.hypot(reach, noise), deviance)
+
+
+def _ends_about_curve(
+    known: Region, u: np.ndarray, reach: np.ndarray, deviance: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where `deviance`(ln y, places in u) reaches the bound below and above the law at every u [m]."""
+    above = np.repeat([False, True], u.size)
     steep = known.edges is not None and known.edges.step <= known.bound
-    above = np.repeat([False, True], len(u))
-    centre = np.tile(problem.law.curve(p, u)[0], 2)
-    step = np.tile(reach, 2) * np.where(above, 1.0, -1.0)
-    index = np.tile(np.arange(len(u)), 2)
-    ends = _ends(deviance, known, centre, step, above & np.tile(u < 0, 2) & steep, index)
-    return ends[: len(u)], ends[len(u) :]
+    centre = np.tile(known.problem.law.curve(known.solution.p, u)[0], 2)
+    step = np.tile(np.minimum(reach, 1.0), 2) * np.where(above, 1.0, -1.0)
+    place = np.tile(np.arange(u.size), 2)
+
+    def at_place(value: np.ndarray, place: np.ndarray) -> np.ndarray:
+        return deviance(value, place.astype(int))  # the root finder makes its arguments floats
+
+    ends = _ends(at_place, known, centre, step, above & np.tile(u < 0, 2) & steep, place)
+    return ends[: u.size], ends[u.size :]
 
 
 # --------------------------------------------------------------------------------------------- where a profile leaves
@@ -308,8 +298,7 @@ def _ends(
     open_ends: np.ndarray,
     *args: np.ndarray,
 ) -> np.ndarray:
-    """Where `deviance`(value, *args) reaches the region's bound, going from `inner` in the direction of `step`; all
-    [m].
+    """Where `deviance`(value, *args) reaches the region's bound, from `inner` in the direction of `step`; all [m].
 
     `open_ends` are known not to: they are answered by +-inf without a search.
     """

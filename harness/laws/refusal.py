@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as t_distribution
@@ -9,7 +12,7 @@ from scipy.stats import t as t_distribution
 from harness.base.formats import interval
 from harness.laws.law import BROKEN, Law
 from harness.laws.points import MAX_ROWS_NAMED, Points
-from harness.laws.result import Caution, Interval, Misfit, Refusal
+from harness.laws.result import Caution, Fit, Interval, Misfit, Refusal
 from harness.laws.solve import Problem, Solution
 
 SPARE_SIZES = 2  # sizes beyond the number of parameters
@@ -23,6 +26,7 @@ FLOOR_SHARE = 0.9
 GRADIENT = 1e-5  # cosine between the residuals and a column of the Jacobian
 FAR_SHIFT = 1e3  # times the largest size: there the shifted law is an exponential
 MISFIT_P, RUNS_P = 0.05, 0.01
+NEAR = 10.0  # times the resolution of the arithmetic
 
 
 def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
@@ -55,26 +59,22 @@ def range_refusals(what: str, decades: float, ends: tuple[float, float] | None, 
     if decades >= MIN_DECADES - RANGE_SLACK:
         return ()
     span = f", from {ends[0]:.4g} to {ends[1]:.4g}" if ends else ""
-    return (
-        Refusal(
-            "RANGE",
-            f"the {what} span {decades:.2g} decades{span}; an exponent needs at least {MIN_DECADES}, and "
-            f"{LOCAL_DECADES:g} to be more than a local slope. Add larger or smaller {more}.",
-        ),
+    reason = (
+        f"the {what} span {decades:.2g} decades{span}; an exponent needs at least {MIN_DECADES}, and "
+        f"{LOCAL_DECADES:g} to be more than a local slope. Add larger or smaller {more}."
     )
+    return (Refusal("RANGE", reason),)
 
 
 def local_cautions(what: str, decades: float) -> tuple[Caution, ...]:
     """Whether `what` spans so few decades that an exponent is a local slope."""
     if decades >= LOCAL_DECADES - RANGE_SLACK:
         return ()
-    return (
-        Caution(
-            "LOCAL_SLOPE",
-            f"the {what} span {decades:.2g} decades, less than {LOCAL_DECADES:g}: the exponent is a local slope and "
-            "must not be extrapolated.",
-        ),
+    reason = (
+        f"the {what} span {decades:.2g} decades, less than {LOCAL_DECADES:g}: the exponent is a local slope and "
+        "must not be extrapolated."
     )
+    return (Caution("LOCAL_SLOPE", reason),)
 
 
 def _nonmonotone(points: Points) -> Refusal | None:
@@ -166,13 +166,11 @@ def misfit_cautions(misfit: Misfit) -> tuple[Caution, ...]:
         found.append(f"residuals of one sign follow each other (runs test, p = {misfit.runs_p:.2g})")
     if not found:
         return ()
-    return (
-        Caution(
-            "MISFIT",
-            f"{' and '.join(found)}: the law is not the whole truth. Intervals rest on the scatter of sizes about it; "
-            "try a law with a floor or a break.",
-        ),
+    reason = (
+        f"{' and '.join(found)}: the law is not the whole truth. Intervals rest on the scatter of sizes about it; "
+        "try a law with a floor or a break."
     )
+    return (Caution("MISFIT", reason),)
 
 
 def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
@@ -184,22 +182,18 @@ def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
         cautions += local_cautions("sizes", points.decades)
     single = int(np.sum(points.distinct == 1))
     if single:
+        sizes = f"{single} of {points.sizes.size} sizes"
         cautions.append(
-            Caution(
-                "SINGLE_SEED",
-                f"{single} of {points.sizes.size} sizes have a single run, which shows no seed noise. Run more seeds.",
-            )
+            Caution("SINGLE_SEED", f"{sizes} have a single run, which shows no seed noise. Run more seeds.")
         )
     if points.outliers.size:
         named = ", ".join(str(row) for row in points.outliers[:MAX_ROWS_NAMED])
         more = f" and {points.outliers.size - MAX_ROWS_NAMED} more" if points.outliers.size > MAX_ROWS_NAMED else ""
-        cautions.append(
-            Caution(
-                "OUTLIERS",
-                f"{_plural(points.outliers.size, 'run')} far from the others of the same size (row {named}{more}, the "
-                "first is 0): sizes are Huber's locations instead of means. Did these runs fail?",
-            )
+        reason = (
+            f"{_plural(points.outliers.size, 'run')} far from the others of the same size (row {named}{more}, the "
+            "first is 0): sizes are Huber's locations instead of means. Did these runs fail?"
         )
+        cautions.append(Caution("OUTLIERS", reason))
     return tuple(cautions)
 
 
@@ -214,31 +208,43 @@ def exponent_cautions(whose: str, alpha: Interval) -> tuple[Caution, ...]:
     """What to know of an exponent that may be 0 or unbounded; `whose` interval it is begins the sentence."""
     if alpha.low > 0 and not alpha.high_open:
         return ()
-    return (
-        Caution(
-            "EXPONENT_OPEN",
-            f"{whose} interval, {interval(alpha.low, alpha.high)}, reaches 0 or below, or has no end: the data "
-            "show no power law. Add sizes and range.",
-        ),
+    reason = (
+        f"{whose} interval, {interval(alpha.low, alpha.high)}, reaches 0 or below, or has no end: the data "
+        "show no power law. Add sizes and range."
     )
+    return (Caution("EXPONENT_OPEN", reason),)
 
 
 def floor_cautions(floor: Interval, lowest: float) -> tuple[Caution, ...]:
     """What to know of a floor that may be nothing, or that the lowest loss lies on."""
     if floor.low_open:
-        return (
-            Caution(
-                "FLOOR_OPEN",
-                f"the floor's interval, {interval(floor.low, floor.high)}, reaches 0: the data show no floor. "
-                "Quote the law without one.",
-            ),
+        reason = (
+            f"the floor's interval, {interval(floor.low, floor.high)}, reaches 0: the data show no floor. "
+            "Quote the law without one."
         )
+        return (Caution("FLOOR_OPEN", reason),)
     if floor.high <= FLOOR_SHARE * lowest:
         return ()
-    return (
-        Caution(
-            "PLATEAU",
-            f"the floor's interval, {interval(floor.low, floor.high)}, reaches {FLOOR_SHARE:.0%} of the lowest mean "
-            f"loss, {lowest:.3g}: the best sizes lie on the floor. Is it the data, the optimiser or the precision?",
-        ),
+    reason = (
+        f"the floor's interval, {interval(floor.low, floor.high)}, reaches {FLOOR_SHARE:.0%} of the lowest mean "
+        f"loss, {lowest:.3g}: the best sizes lie on the floor. Is it the data, the optimiser or the precision?"
     )
+    return (Caution("PLATEAU", reason),)
+
+
+def warn_of_precision(fit: Fit, dtype: Literal["float32", "float64"], scale: float = 1.0) -> Fit:
+    """The fit, with the caution NUMERICAL_FLOOR where its floor lies within ten roundings of targets of size `scale`.
+
+    Rounding errors of sums grow with their length, so that a floor higher up may be one too: this finds the plain ones.
+    """
+    resolution = float(np.finfo(dtype).eps) * scale
+    lowest = float(fit.points.means.min(initial=np.inf))
+    floor = fit.floor if fit.floor else None
+    if fit.refusals or (floor or lowest) > NEAR * resolution:
+        return fit
+    what = f"the floor, {floor:.2g}," if floor else f"the lowest mean loss, {lowest:.2g},"
+    reason = (
+        f"{what} lies within {NEAR:g} times the rounding of {dtype}, {resolution:.1g} for targets of size {scale:g}: "
+        "it is the arithmetic's. Train in a longer format, or fit the sizes before."
+    )
+    return replace(fit, warnings=(*fit.warnings, Caution("NUMERICAL_FLOOR", reason)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Annotated
 
 import numpy as np
@@ -50,10 +51,7 @@ class Selection:
 
     fits: dict[str, Fit]
     aicc_weights: Annotated[dict[str, float], "by law that is not refused"]
-    floor_p: Annotated[
-        float | None,
-        "chance of such an improvement by a floor if there is none, half of that of F",
-    ]
+    floor_p: Annotated[float | None, "chance of such an improvement by a floor if there is none, half of that of F"]
     extrapolation: Annotated[dict[str, Score], "by law: how well it predicted larger sizes"]
     last_value: Annotated[Score | None, "the same of the forecast that losses stay as at the largest size fitted"]
     chosen: Annotated[LawName | None, "the law to quote; null where all are refused"]
@@ -79,7 +77,9 @@ def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str =
     chosen = _chosen(standing, weights, floor_p, scores)
     if chosen == "broken" or weights.get("broken", 0.0) > SUPPORTED:
         standing["broken"] = fits["broken"] = fit_law(x, y, "broken", level, objective)
-        if _open(standing["broken"]):  # a break that the data do not pin says nothing better than the laws without
+        interval = standing["broken"].alpha_interval
+        # A break that the data do not pin says nothing better than the laws without.
+        if interval is None or np.isinf(interval.low) or interval.high_open:
             rest: dict[LawName, Fit] = {law: standing[law] for law in CANDIDATES if law in standing and law != "broken"}
             weights = _aicc_weights(rest)
             chosen = _chosen(rest, weights, floor_p, scores) or chosen
@@ -88,12 +88,6 @@ def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str =
 
 def _candidates(x: np.ndarray, y: np.ndarray, level: float, objective: str) -> dict[str, Fit]:
     return {law: fit_law(x, y, law, level, objective, law != "broken") for law in CANDIDATES}
-
-
-def _open(fit: Fit) -> bool:
-    """Whether the exponent has an end that the data do not bound."""
-    interval = fit.alpha_interval
-    return interval is None or np.isinf(interval.low) or interval.high_open
 
 
 def _aicc_weights(fits: Mapping[LawName, Fit]) -> dict[str, float]:
@@ -148,10 +142,7 @@ def _scored(errors: list[np.ndarray]) -> Score:
 
 
 def _chosen(
-    fits: Mapping[LawName, Fit],
-    weights: dict[str, float],
-    floor_p: float | None,
-    scores: dict[str, Score],
+    fits: Mapping[LawName, Fit], weights: dict[str, float], floor_p: float | None, scores: dict[str, Score]
 ) -> LawName | None:
     """The simplest law that neither the fitted nor the held-out sizes speak against."""
     order = [law for law in CANDIDATES if law in fits]
@@ -173,9 +164,9 @@ def _cautions(
     scores: dict[str, Score],
     last: Score | None,
 ) -> tuple[Caution, ...]:
-    found = []
     if chosen is None:
         return ()
+    reasons = {}
     interval, alpha = fits[chosen].alpha_interval, fits[chosen].alpha
     assert interval is not None
     others = {
@@ -187,18 +178,11 @@ def _cautions(
     }
     if others:
         told = ", ".join(f"{other:.3g} by the {law} law" for law, other in others.items())
-        found.append(
-            Caution(
-                "MODEL_DEPENDENT",
-                f"the exponent is {alpha:.3g} by the {chosen} law and {told}: it depends on the law. Quote both.",
-            )
-        )
+        by_law = f"the exponent is {alpha:.3g} by the {chosen} law and {told}"
+        reasons["MODEL_DEPENDENT"] = f"{by_law}: it depends on the law. Quote both."
     if last and chosen in scores and scores[chosen].rmsle > last.rmsle:
-        found.append(
-            Caution(
-                "LAST_VALUE_WINS",
-                f"the {chosen} law predicts held-out sizes to {scores[chosen].rmsle:.3g} (root mean square of ln), "
-                f"repeating the last loss to {last.rmsle:.3g}: do not extrapolate.",
-            )
+        reasons["LAST_VALUE_WINS"] = (
+            f"the {chosen} law predicts held-out sizes to {scores[chosen].rmsle:.3g} (root mean square of ln), "
+            f"repeating the last loss to {last.rmsle:.3g}: do not extrapolate."
         )
-    return tuple(found)
+    return tuple(starmap(Caution, reasons.items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,16 +12,17 @@ from numpy.typing import ArrayLike
 from scipy.stats import f as f_distribution
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.laws.fitting import fit_law
+from harness.laws.fitting import aicc, fit_law
 from harness.laws.law import CurveFunction, Law, Logs, to_logs
 from harness.laws.points import noise_variances
-from harness.laws.profile import NO_FLOOR, ProfiledQuantity, Region, coordinate, quantity_interval, region
+from harness.laws.profile import NO_FLOOR, ProfiledQuantity, Region, of_two, quantity_interval, region
 from harness.laws.refusal import MISFIT_P, stuck
 from harness.laws.result import Estimate, Fit, Interval, Refusal
 from harness.laws.solve import Problem, Solution, solve
 
 Share = Literal["nothing", "floor", "alpha", "both"]
 SHARES: tuple[Share, ...] = ("nothing", "floor", "alpha", "both")
+Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # where in p each arm finds its ln floor, its ln X and its ln alpha
 
 
 @dataclass(frozen=True)
@@ -65,36 +66,29 @@ def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Sh
         refusals += tuple(Refusal(one.code, f"{arm}: {one.reason}") for one in fits[arm].refusals)
     if refusals:
         parameters = int(_places(len(arms), share)[2].max()) + 1
-        return SharedFit(
-            share, arms, level, parameters, sum(f.points.sizes.size for f in fits.values()) - parameters, refusals
-        )
+        dof = sum(fit.points.sizes.size for fit in fits.values()) - parameters
+        return SharedFit(share, arms, level, parameters, dof, refusals)
     problem = _problem(fits, share)
     solution = solve(problem, None)
-    refusal = stuck(solution)
-    if refusal:
-        return SharedFit(share, arms, level, problem.law.parameters, problem.dof, (refusal,))
+    base = SharedFit(share, arms, level, problem.law.parameters, problem.dof)
+    if refusal := stuck(solution):
+        return replace(base, refusals=(refusal,))
     free = _problem(fits, "nothing")
     least = solve(free, None)
     known = region(problem, None, solution, level)
     places = _places(len(arms), share)
-    unit = problem.logs.log_y_average
-    return SharedFit(
-        share=share,
-        arms=arms,
-        level=level,
-        parameters=problem.law.parameters,
-        dof=problem.dof,
+    return replace(
+        base,
         alphas=_estimates(known, arms, places[2], 0.0, level),
-        floors=_estimates(known, arms, places[0], unit, level),
+        floors=_estimates(known, arms, places[0], problem.logs.log_y_average, level),
         multipliers=_multipliers(known, arms, places[1], level) if share == "both" else None,
-        aicc=_aicc(problem, solution),
+        aicc=aicc(problem, solution),
         p=_p(problem, solution, free, least),
         sigma=float(np.sqrt(known.variance)),
     )
 
 
-def _places(arms: int, share: Share) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where in p each arm finds its ln floor, its ln X and its ln alpha."""
+def _places(arms: int, share: Share) -> Places:
     own = np.arange(arms)
     floor = own * 0 if share in ("floor", "both") else own
     scale = floor.max() + 1 + own
@@ -102,7 +96,7 @@ def _places(arms: int, share: Share) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return floor, scale, alpha
 
 
-def _curve(places: tuple[np.ndarray, np.ndarray, np.ndarray]) -> CurveFunction:
+def _curve(places: Places) -> CurveFunction:
     """ln y = ln(e^floor + e^(-alpha (u - scale))) with the parameters of each point's arm; u is [n, (ln x, arm)]."""
 
     def curve(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +124,7 @@ def _problem(fits: Mapping[str, Fit], share: Share) -> Problem:
     arm = np.repeat(np.arange(len(arms)), [fit.points.sizes.size for fit in fits.values()])
     weights = _weights(list(fits.values()))
     logs = to_logs(np.exp(log_x), means, weights)
-    logs = Logs(np.column_stack([logs.u, arm]), logs.v, logs.scale, logs.log_x_first, logs.log_y_average, logs.roundoff)
+    logs = replace(logs, u=np.column_stack([logs.u, arm]))
     parameters = int(places[2].max()) + 1
     starts = _starts(fits, places, parameters, logs)
     names = tuple(f"p{index}" for index in range(parameters))
@@ -152,9 +146,7 @@ def _weights(fits: list[Fit]) -> np.ndarray:
     return weights / weights.mean()
 
 
-def _starts(
-    fits: Mapping[str, Fit], places: tuple[np.ndarray, np.ndarray, np.ndarray], parameters: int, logs: Logs
-) -> np.ndarray:
+def _starts(fits: Mapping[str, Fit], places: Places, parameters: int, logs: Logs) -> np.ndarray:
     """Around each arm's own law; what is shared starts at the mean, and at each arm's value.
 
     Around, for own laws may be the solution already, and a search that does not move is taken for a failure.
@@ -185,7 +177,7 @@ def _estimates(
     """exp of a parameter of each arm, and its interval; what is shared is profiled once."""
     found = {}
     for index in np.unique(place):
-        low, high = quantity_interval(known, coordinate(int(index)))
+        low, high = quantity_interval(known, ProfiledQuantity(int(index)))
         value = float(known.solution.p[index])
         nothing = low < float(known.problem.logs.v.min()) - NO_FLOOR
         ends = Interval(0.0 if nothing else math.exp(low + unit), float(np.exp(high + unit)), level)
@@ -195,26 +187,13 @@ def _estimates(
 
 def _multipliers(known: Region, arms: tuple[str, ...], place: np.ndarray, level: float) -> dict[str, Estimate]:
     """X of each arm over X of the first, in units of x a unit."""
-    first = int(place[0])
-
-    def less_first(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return -p[..., first], np.broadcast_to(-np.eye(p.shape[-1])[first], p.shape)
-
     found = {}
     for arm, index in zip(arms[1:], place[1:], strict=True):
-        quantity = ProfiledQuantity(int(index), less_first)
+        quantity = of_two(int(index), int(place[0]), -1.0)
         low, high = np.exp(quantity_interval(known, quantity))
         value = math.exp(float(quantity(known.solution.p)[0]))
         found[arm] = Estimate(value, Interval(float(low), float(high), level))
     return found
-
-
-def _aicc(problem: Problem, solution: Solution) -> float | None:
-    n, counted = problem.logs.v.size, problem.law.parameters + 1
-    if n - counted < 2:
-        return None
-    objective = max(solution.objective, problem.logs.roundoff)
-    return n * math.log(objective / n) + 2 * counted + 2 * counted * (counted + 1) / (n - counted - 1)
 
 
 def _p(problem: Problem, solution: Solution, free: Problem, least: Solution) -> float | None:

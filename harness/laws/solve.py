@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -40,8 +40,12 @@ class Problem:
     @property
     def dof(self) -> int:
         """Units of replication less parameters."""
-        units = self.logs.v.shape[-1] if self.clusters is None else int(self.clusters.max()) + 1
-        return units - self.law.parameters
+        return int(self.units.max()) + 1 - self.law.parameters
+
+    @property
+    def units(self) -> np.ndarray:
+        """The unit of replication that each point belongs to [n]."""
+        return np.arange(self.logs.v.size) if self.clusters is None else self.clusters
 
 
 @dataclass(frozen=True)
@@ -188,19 +192,16 @@ def floor_edges(problem: Problem) -> Edges:
     flat_p, flat = _best(_constant, logs, np.zeros((1, 1)), problem.delta)
     if pure_p[1] < 0:
         pure_p, pure = np.array([flat_p[0], 0.0]), flat
-    masked = Logs(logs.u, logs.v, np.where(first, 0.0, logs.scale), logs.log_x_first, logs.log_y_average, logs.roundoff)
+    masked = replace(logs, scale=np.where(first, 0.0, logs.scale))
     step_p, step = _best(_constant, masked, np.zeros((1, 1)), problem.delta)
-    top, top_step = _best(_constant, _only(logs, first), np.zeros((1, 1)), problem.delta)
+    smallest = replace(logs, u=logs.u[first], v=logs.v[first], scale=logs.scale[first])
+    top, top_step = _best(_constant, smallest, np.zeros((1, 1)), problem.delta)
     return Edges(flat=flat, step=step + top_step if top[0] >= step_p[0] else flat, pure=pure, pure_p=pure_p)
 
 
 def as_good(best: float, relative: float, roundoff: float) -> float:
     """The objectives that count as `best`: within `relative` of it, or within rounding of its residuals."""
     return best * (1 + relative) + 2 * np.sqrt(best * roundoff) + roundoff
-
-
-def _only(logs: Logs, where: np.ndarray) -> Logs:
-    return Logs(logs.u[where], logs.v[where], logs.scale[where], logs.log_x_first, logs.log_y_average, logs.roundoff)
 
 
 def _constant(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,20 +12,10 @@ from scipy.optimize import nnls
 from scipy.special import expit
 
 from harness.base.errors import HarnessError
-from harness.laws.fitting import MOST_DECADES
-from harness.laws.law import Law, Logs, to_logs
+from harness.laws import profile
+from harness.laws.law import FLOOR_SHARES, Law, Logs, to_logs
 from harness.laws.objective import optimum, read_objective
 from harness.laws.points import positive
-from harness.laws.profile import (
-    ProfiledQuantity,
-    Region,
-    coordinate_interval,
-    floor_interval,
-    log_floor,
-    prediction_ends,
-    quantity_interval,
-    region,
-)
 from harness.laws.refusal import LOCAL_DECADES, RANGE_SLACK, exponent_cautions, floor_cautions, stuck
 from harness.laws.result import Caution, Estimate, Interval, Refusal
 from harness.laws.solve import Problem
@@ -33,7 +23,6 @@ from harness.laws.solve import Problem
 MIN_LEVELS, MIN_CELLS = 4, 12
 MIN_AXIS_DECADES = 0.2
 FALLS = (0.5, 1.5, 4.0, 10.0)  # of the reducible loss along an axis, in e-foldings
-FLOOR_SHARES = (0.02, 0.5, 0.95)  # of the lowest loss
 
 
 # p = (level, ln alpha, ln beta, s, t): ln y = level + ln(e^(-alpha u_N) + e^(s - beta u_D) + e^t).
@@ -96,7 +85,7 @@ class Surface:
     objective: Annotated[str | None, "what was minimised"] = None
     loss: Annotated[float | None, "the objective at the optimum"] = None
     starts_agreeing: Annotated[float | None, "share of starts that came to the solution"] = None
-    region: Region | None = field(default=None, repr=False, compare=False)
+    region: profile.Region | None = field(default=None, repr=False, compare=False)
 
 
 def fit_surface(n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto") -> Surface:
@@ -124,77 +113,36 @@ def fit_surface(n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, o
     refusal = stuck(solution)
     if refusal:
         return replace(base, refusals=(refusal,))
-    return _surface(base, region(problem, edges, solution, level), words, float(losses.min()))
-
-
-def predict_surface(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool = False) -> np.ndarray:
-    """The law's y at every (N, D).
-
-    Raises HarnessError for a refused fit, and more than a decade beyond the N or D of the runs unless `far`.
-    """
-    known, u = _asked(surface, n, d, far)
-    return np.exp(known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average)
-
-
-def surface_band(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The profile interval of the law's y at every (N, D), pointwise, at the fit's level: (low, high).
-
-    Raises as `predict_surface`.
-    """
-    known, u = _asked(surface, n, d, far)
-    low, high = prediction_ends(known, u)
-    return tuple(np.exp(end + known.problem.logs.log_y_average) for end in (low, high))  # type: ignore[return-value]
-
-
-def _asked(surface: Surface, n: ArrayLike, d: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
-    if surface.region is None:
-        reasons = " ".join(map(str, surface.refusals))
-        raise HarnessError(f"the two-variable law was refused, so there is no curve. {reasons}")
-    x = np.column_stack([positive("n", n), positive("d", d)])
-    logs = surface.region.problem.logs
-    u = np.log(x) - logs.log_x_first
-    beyond = np.maximum(-u, u - logs.u.max(axis=0)).max(axis=1) / np.log(10)
-    outside = beyond > MOST_DECADES + RANGE_SLACK
-    if outside.any() and not far:
-        at = ", ".join(f"{name} = {value:.6g}" for name, value in zip("ND", x[outside][0], strict=True))
-        raise HarnessError(
-            f"{at} lies {beyond[outside][0]:.2g} decades beyond the runs, and the most is {MOST_DECADES:g}. Ask "
-            "nearer, add larger runs, or insist with far=True."
-        )
-    return surface.region, u
+    return _surface(base, profile.region(problem, edges, solution, level), words, float(losses.min()))
 
 
 def _refusals(sizes: np.ndarray, decades: tuple[float, ...]) -> tuple[Refusal, ...]:
     found = []
     levels = [np.unique(column).size for column in sizes.T]
     if len(sizes) < MIN_CELLS or min(levels) < MIN_LEVELS:
-        found.append(
-            Refusal(
-                "TOO_FEW",
-                f"{len(sizes)} cells with {levels[0]} values of N and {levels[1]} of D; a law of both needs "
-                f"{MIN_CELLS} cells and {MIN_LEVELS} values an axis. Add sizes (more seeds do not count).",
-            )
+        reason = (
+            f"{len(sizes)} cells with {levels[0]} values of N and {levels[1]} of D; a law of both needs {MIN_CELLS} "
+            f"cells and {MIN_LEVELS} values an axis. Add sizes (more seeds do not count)."
         )
+        found.append(Refusal("TOO_FEW", reason))
     for name, span in zip("ND", decades, strict=True):
         if span < MIN_AXIS_DECADES - RANGE_SLACK:
-            found.append(
-                Refusal(
-                    "RANGE",
-                    f"{name} spans {span:.2g} decades; an exponent over it needs {MIN_AXIS_DECADES} at the very least. "
-                    f"Fit a law over the other variable, or add range.",
-                )
+            reason = (
+                f"{name} spans {span:.2g} decades; an exponent over it needs {MIN_AXIS_DECADES} at the very least. Fit "
+                "a law over the other variable, or add range."
             )
+            found.append(Refusal("RANGE", reason))
     return tuple(found)
 
 
-def _surface(base: Surface, known: Region, words: str, lowest: float) -> Surface:
+def _surface(base: Surface, known: profile.Region, words: str, lowest: float) -> Surface:
     problem, p = known.problem, known.solution.p
     logs = problem.logs
     alpha, beta = (_exponent(known, index, base.level) for index in (1, 2))
-    floor_low, floor_high = np.array(floor_interval(known)) * math.exp(logs.log_y_average)
-    floor_value = math.exp(float(log_floor(problem)(p)[0]) + logs.log_y_average)
+    floor_low, floor_high = np.array(profile.floor_interval(known)) * math.exp(logs.log_y_average)
+    floor_value = math.exp(float(profile.log_floor(problem)(p)[0]) + logs.log_y_average)
     floor = Estimate(floor_value, Interval(float(floor_low), float(floor_high), base.level))
-    low, high = quantity_interval(known, LOG_RATIO)
+    low, high = profile.quantity_interval(known, profile.of_two(2, 1, -1.0))  # of ln(beta / alpha), which decides it
     ratio = float(p[2] - p[1])
     share = expit([low, ratio, high]).tolist()
     unit = p[0] + logs.log_y_average
@@ -219,15 +167,8 @@ def _surface(base: Surface, known: Region, words: str, lowest: float) -> Surface
     )
 
 
-def _of_log_alpha(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return -p[..., 1], np.broadcast_to(-np.eye(p.shape[-1])[1], p.shape)
-
-
-LOG_RATIO = ProfiledQuantity(2, _of_log_alpha)  # ln(beta / alpha), on which alone the allocation hangs
-
-
-def _exponent(known: Region, index: int, level: float) -> Estimate:
-    low, high = np.exp(coordinate_interval(known, index))
+def _exponent(known: profile.Region, index: int, level: float) -> Estimate:
+    low, high = np.exp(profile.coordinate_interval(known, index))
     return Estimate(float(np.exp(known.solution.p[index])), Interval(float(low), float(high), level))
 
 

@@ -1,1 +1,1 @@
-"""What was measured rather than derived. `executed` needs torch, so nothing here imports it."""
+"""What was measured rather than derived. `bench` needs torch, so nothing here imports it."""

@@ -25,43 +25,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness import families
+from harness import families, spec
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.count import run_work, trainable
 from harness.count.dispatched import executed_evaluation
-from harness.measure.calibration import (
-    THREADS,
-    KnotMove,
-    KnotRow,
-    Shape,
-    SoloRow,
-    knot_moves,
-    move_flops,
-    shape_of,
-)
+from harness.measure.calibration import THREADS, KnotMove, KnotRow, Shape, SoloRow, knot_moves, move_flops, shape_of
 from harness.measure.cost import flops_per_evaluation
 from harness.optimisers.lanes import select
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    ModuleShape,
-    Network,
-    Optimiser,
-    Recipe,
-    RunSpec,
-    SplinedShape,
-    Task,
-    at_a_time,
-)
+from harness.spec import GridExtension, KanShape, MlpShape, Network, Optimiser, Recipe, RunSpec
 from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
-from harness.train.fused.optimisers.lane import Loop
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
 TimingJob = tuple[Any, ...]  # a function of this module, and its arguments
@@ -87,9 +61,9 @@ STANDARD_NETWORKS = (
     MlpShape(shape=(2, 80, 80, 1)),
 )
 STANDARD_OPTIMIZERS: tuple[Optimiser, ...] = (
-    Lbfgs(name="lbfgs"),
-    Adam(name="adam"),
-    LevenbergMarquardt(name="levenberg_marquardt"),
+    spec.Lbfgs(name="lbfgs"),
+    spec.Adam(name="adam"),
+    spec.LevenbergMarquardt(name="levenberg_marquardt"),
 )
 STANDARD_POINTS = (100, 3000)
 LARGEST_STANDARD_SYSTEM = 500  # parameters: a larger one by Levenberg-Marquardt takes the time of many others
@@ -163,14 +137,13 @@ def _begin_worker() -> None:
 
 # ------------------------------------------------------------------------------------------------------- measurements
 def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> SoloRow:
-    """One lane of `run` in the stage of that shape."""
     recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=ENDLESS, gain=run.recipe.gain)
-    alone = {"network": shape.network, "recipe": recipe, "task": at_a_time(run.recipe, run.task)}
+    alone = {"network": shape.network, "recipe": recipe, "task": spec.at_a_time(run.recipe, run.task)}
     run = run.model_copy(update=alone)
     times = _fused_times(run, shape.has_equal_knots) if run.engine == "fused" else _torch_times(run)
     low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
     is_counted = run.engine == "torch" and not run.recipe.optimizer.needs_squares and not shape.is_pde
-    is_counted &= not isinstance(shape.network, ModuleShape)  # whose operations may have no price in bytes
+    is_counted &= not isinstance(shape.network, families.ModuleShape)  # whose operations may have no price in bytes
     return SoloRow(
         shape=shape,
         seconds_per_evaluation=float(middle),
@@ -202,9 +175,11 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     """So many evaluations at a time that the clock is fine enough for them, and what goes before them is little."""
     pack = fused_engine.prepare([run])
     state = fused_engine.begin(pack)
-    loop = fused_engine.LOOPS[run.recipe.optimizer.name]
-    lanes = tuple(_as_in_the_middle(loop, lane, has_equal_knots) for lane in state.lanes)
-    state = replace(state, done=TIMED_FROM, lanes=lanes)
+    lanes = []
+    for lane in state.lanes:  # with a full memory, and with unequal knots where a run would have them
+        knots = lane.knots if has_equal_knots else lane.knots + 1e-3 * lane.knots**2
+        lanes.append(replace(lane, optimiser=lane.optimiser.filled(), knots=knots))
+    state = replace(state, done=TIMED_FROM, lanes=tuple(lanes))
     fused_engine.advance(pack, state, 1)  # loads what is compiled
     evaluations, taken = FUSED_EVALUATIONS // 2, 0.0
     while taken < FUSED_SECONDS and evaluations < MOST_EVALUATIONS:
@@ -216,17 +191,9 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     return [each / made for each in _times(lambda: fused_engine.advance(pack, state, evaluations))]
 
 
-def _as_in_the_middle(loop: Loop, lane: fused_engine.Lane, has_equal_knots: bool) -> fused_engine.Lane:
-    """With a full memory, and with unequal knots where a run would have them."""
-    lane = replace(lane, optimiser=loop.filled(lane.optimiser))
-    if not has_equal_knots:
-        lane = replace(lane, knots=lane.knots + 1e-3 * lane.knots**2)
-    return lane
-
-
 def _measure_knots(move: KnotMove, dtype: Dtype) -> KnotRow:
     network, precision = move.network, getattr(torch, dtype)
-    assert isinstance(network, SplinedShape)
+    assert isinstance(network, families.SplinedShape)
     before = network.model_copy(update={"grid": max(1, network.grid // 2)}) if move.refined else network
     flat_RP = families.initialise(before, [stream(0, "initial")], 1.0, precision, "cpu")
     knots = families.initial_knots(before, 1, precision, "cpu")
@@ -265,9 +232,9 @@ def _run(
 ) -> RunSpec:
     course = {}
     if isinstance(network, KanShape):
-        course = {"grid_updates": GridUpdates(), "grid_extension": GridExtension(grids=(3,), evaluations=10)}
+        course = {"grid_updates": spec.GridUpdates(), "grid_extension": GridExtension(grids=(3,), evaluations=10)}
     return RunSpec(
-        task=resolve(Task(target="exp2d", train_points=points)),
+        task=resolve(spec.Task(target="exp2d", train_points=points)),
         network=network,
         recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **course),
         seed=0,

@@ -18,22 +18,14 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, Field, ValidationError
 
+from harness import spec
 from harness.base import provenance
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import Frozen
 from harness.count import Work
 from harness.count.training import knots_flops
-from harness.spec import (
-    Network,
-    RunSpec,
-    SplinedShape,
-    at_a_time,
-    canonical_json,
-    samples_per_evaluation,
-    sealed,
-    unsealed,
-)
+from harness.spec import Network, RunSpec, SplinedShape, canonical_json, sealed, unsealed
 from harness.spec.run import Dtype, Engine
 
 # 5: shapes and moves of knots that were timed alone, and rates, in place of factors of features.
@@ -70,10 +62,10 @@ class Shape(Frozen):
 def shape_of(run: RunSpec, network: Network) -> Shape:
     """The shape of a stage of `run` that trains `network`."""
     optimizer, updates = run.recipe.optimizer, run.recipe.grid_updates
-    train_points = at_a_time(run.recipe, run.task).points_evaluated
+    train_points = spec.at_a_time(run.recipe, run.task).points_evaluated
     return Shape(
         network=network,
-        samples=samples_per_evaluation(run.recipe, train_points),
+        samples=spec.samples_per_evaluation(run.recipe, train_points),
         train_points=train_points,
         optimizer=optimizer.name,
         timing=canonical_json(optimizer.timed_by(network)),
@@ -252,7 +244,6 @@ def latest_calibration(results: Path, kind: EngineKind) -> Calibration | None:
 
 
 def _read(path: Path, kind: EngineKind) -> Calibration | None:
-    """The calibration of this kind in a file, or None."""
     command = bench_command(kind)
     try:
         data = unsealed(path.read_text(encoding="utf-8"))

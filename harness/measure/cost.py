@@ -266,18 +266,6 @@ class PredictionErrors(NamedTuple):
     worst: float
 
 
-def prediction_errors(predicted: Sequence[float], measured: Sequence[float]) -> PredictionErrors:
-    """How well `predicted` seconds met the `measured` ones."""
-    ratios = np.array(predicted, dtype=float) / np.array(measured, dtype=float)
-    distance = np.abs(np.log(np.maximum(ratios, np.finfo(float).tiny)))
-    return PredictionErrors(
-        number=len(ratios),
-        median=float(np.median(ratios)),
-        within_two=float((distance <= math.log(2)).mean()),
-        worst=float(ratios[distance.argmax()]),
-    )
-
-
 def pack_errors(costs: pd.DataFrame) -> PredictionErrors | None:
     """How well the packs' CPU seconds were predicted; None if there are none.
 
@@ -285,7 +273,14 @@ def pack_errors(costs: pd.DataFrame) -> PredictionErrors | None:
     """
     if costs.empty:
         return None
-    return prediction_errors(costs["predicted_seconds"].tolist(), costs["cpu_seconds"].tolist())
+    ratios = (costs["predicted_seconds"] / costs["cpu_seconds"]).to_numpy(float)
+    distance = np.abs(np.log(np.maximum(ratios, np.finfo(float).tiny)))
+    return PredictionErrors(
+        number=len(ratios),
+        median=float(np.median(ratios)),
+        within_two=float((distance <= math.log(2)).mean()),
+        worst=float(ratios[distance.argmax()]),
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- the axis seconds

@@ -6,16 +6,3 @@ They are evaluated by the same code as in an experiment (`harness.families`), an
 from harness.nn.classes import KAN, MLP, RBFKAN, ChebyshevKAN, FourierKAN, RationalKAN, SplineMLP
 from harness.nn.network import NetworkModule, SplinedModule
 from harness.nn.trained import TrainedNetwork
-
-__all__ = [
-    "KAN",
-    "MLP",
-    "RBFKAN",
-    "ChebyshevKAN",
-    "FourierKAN",
-    "NetworkModule",
-    "RationalKAN",
-    "SplineMLP",
-    "SplinedModule",
-    "TrainedNetwork",
-]

@@ -3,14 +3,14 @@
 Arguments that all of them have:
 
 - `shape`: nodes from inputs to outputs, `[2, 5, 1]`
-- `gain`: multiplies initial values, as a recipe's `gain` does
+- `gain` (1.0): multiplies initial values, as a recipe's `gain` does
 - `generator`: a seed, or a generator of numpy or torch, that initial values are drawn from; left out, they differ from
   call to call. Global seeds have no effect
 - `dtype`, `device`: as in torch
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from matplotlib.figure import Figure
@@ -23,9 +23,9 @@ from harness.families import FAMILIES, Activation, KanShape, Layered, ShapeBase
 from harness.families.kan import Base
 from harness.families.mlp import OMEGA_0
 from harness.families.spline_mlp import SplinePlace
-from harness.nn.network import Generator, NetworkModule, SplinedModule, drawn
+from harness.nn.network import Drawing, NetworkModule, SplinedModule, drawn
 
-Device = torch.device | str
+CURVE_POINTS = 201  # of the functions on edges
 
 
 class KAN(SplinedModule):
@@ -51,14 +51,11 @@ class KAN(SplinedModule):
         noise: float = 0.1,
         low: float = -1.0,
         high: float = 1.0,
-        gain: float = 1.0,
-        generator: Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: Device | None = None,
+        **drawing: Unpack[Drawing],
     ):
         settings = {"grid": grid, "order": order, "base": base, "scales": scales, "bias": bias, "noise": noise}
         network = _network("kan", shape, {**settings, "low": low, "high": high})
-        super().__init__(*drawn(network, gain, generator, dtype, device))
+        super().__init__(*drawn(network, **drawing))
 
     def edges(self, x: Tensor) -> list[Tensor]:
         """What every edge gives at points x [N, inputs]: [N, outputs, inputs] for each layer."""
@@ -66,12 +63,23 @@ class KAN(SplinedModule):
         found, _ = families.edges(self.network, self.flat_lane(), self.knots_of_lane(), x[None])
         return [edge_ROIN[0].permute(2, 0, 1) for edge_ROIN in found]
 
+    @torch.no_grad()
     def plot_edges(self) -> Figure:
         """A new figure of the functions on all edges, over the interval of their knots: a panel for each input node."""
-        from harness.nn.edges import edge_curves
-        from harness.show.figures.edges import edges_figure
+        from harness.show.figures.edges import EdgeCurves, edges_figure
 
-        return edges_figure(edge_curves(self), f"KAN {self.network.words}")
+        network, curves = self.network, []
+        parameters = families.unflatten(network, self.flat_lane())
+        for layer, knots_1IT in zip(network.layers, self.knots_of_lane(), strict=True):
+            alone = network.model_copy(update={"shape": (layer.inputs, layer.outputs)})
+            own = {f"layer0.{name}": value for name, value in families.of_layer(parameters, layer.number).items()}
+            low_I, high_I = knots_1IT[0, :, network.order], knots_1IT[0, :, -network.order - 1]
+            x_NI = low_I + torch.linspace(0, 1, CURVE_POINTS).to(knots_1IT)[:, None] * (high_I - low_I)
+            (edge_1OIN,), _ = families.edges(alone, families.flatten(alone, own), [knots_1IT], x_NI[None])
+            for node in range(layer.inputs):
+                x, y = x_NI[:, node].numpy(force=True), edge_1OIN[0, :, node].numpy(force=True)
+                curves.append(EdgeCurves(f"layer {layer.number + 1}, input {node + 1}", x, y))
+        return edges_figure(curves, f"KAN {network.words}")
 
 
 class SplineMLP(SplinedModule):
@@ -92,14 +100,11 @@ class SplineMLP(SplinedModule):
         noise: float = 0.1,
         low: float = -1.0,
         high: float = 1.0,
-        gain: float = 1.0,
-        generator: Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: Device | None = None,
+        **drawing: Unpack[Drawing],
     ):
         settings = {"grid": grid, "order": order, "place": place, "rank": rank, "noise": noise}
         network = _network("spline_mlp", shape, {**settings, "low": low, "high": high})
-        super().__init__(*drawn(network, gain, generator, dtype, device))
+        super().__init__(*drawn(network, **drawing))
 
 
 class MLP(NetworkModule):
@@ -117,68 +122,37 @@ class MLP(NetworkModule):
         omega_0: float = OMEGA_0,
         features: int | None = None,
         features_sigma: float = 1.0,
-        gain: float = 1.0,
-        generator: Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: Device | None = None,
+        **drawing: Unpack[Drawing],
     ):
         settings: dict[str, Any] = {"activation": activation}
         if omega_0 != OMEGA_0:
             settings["omega_0"] = omega_0
         if features is not None:
             settings |= {"features": features, "features_sigma": features_sigma}
-        super().__init__(*drawn(_network("mlp", shape, settings), gain, generator, dtype, device))
+        super().__init__(*drawn(_network("mlp", shape, settings), **drawing))
 
 
 class RBFKAN(NetworkModule):
     """FastKAN: `grid` Gaussians of each input, then a linear map; beside it silu(x). `norm` adds LayerNorm before."""
 
-    def __init__(
-        self,
-        shape: Sequence[int],
-        grid: int = 8,
-        *,
-        norm: bool = True,
-        gain: float = 1.0,
-        generator: Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: Device | None = None,
-    ):
+    def __init__(self, shape: Sequence[int], grid: int = 8, *, norm: bool = True, **drawing: Unpack[Drawing]):
         network = _network("rbf_kan", shape, {"grid": grid, "norm": norm})
-        super().__init__(*drawn(network, gain, generator, dtype, device))
+        super().__init__(*drawn(network, **drawing))
 
 
 class ChebyshevKAN(NetworkModule):
     """ChebyKAN: Chebyshev polynomials up to `degree` of tanh(x), then a linear map."""
 
-    def __init__(
-        self,
-        shape: Sequence[int],
-        degree: int = 4,
-        *,
-        gain: float = 1.0,
-        generator: Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: Device | None = None,
-    ):
-        super().__init__(*drawn(_network("chebyshev_kan", shape, {"degree": degree}), gain, generator, dtype, device))
+    def __init__(self, shape: Sequence[int], degree: int = 4, **drawing: Unpack[Drawing]):
+        super().__init__(*drawn(_network("chebyshev_kan", shape, {"degree": degree}), **drawing))
 
 
 class FourierKAN(NetworkModule):
     """FourierKAN: cosines and sines of 1 to `harmonics` times each input, then a linear map with a bias."""
 
-    def __init__(
-        self,
-        shape: Sequence[int],
-        harmonics: int = 4,
-        *,
-        gain: float = 1.0,
-        generator: Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: Device | None = None,
-    ):
+    def __init__(self, shape: Sequence[int], harmonics: int = 4, **drawing: Unpack[Drawing]):
         network = _network("fourier_kan", shape, {"harmonics": harmonics})
-        super().__init__(*drawn(network, gain, generator, dtype, device))
+        super().__init__(*drawn(network, **drawing))
 
 
 class RationalKAN(NetworkModule):
@@ -194,14 +168,11 @@ class RationalKAN(NetworkModule):
         numerator: int = 5,
         denominator: int = 4,
         groups: int = 8,
-        gain: float = 1.0,
-        generator: Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: Device | None = None,
+        **drawing: Unpack[Drawing],
     ):
         settings = {"numerator": numerator, "denominator": denominator, "groups": groups}
         network = _network("rational_kan", shape, settings)
-        super().__init__(*drawn(network, gain, generator, dtype, device))
+        super().__init__(*drawn(network, **drawing))
 
 
 CLASSES: dict[str, type[NetworkModule]] = {

@@ -5,6 +5,7 @@ Shape suffixes: 1 the only lane, P parameters of the network, N points, I inputs
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -135,12 +136,17 @@ def _conversion(dtype: torch.dtype) -> str:
     return {torch.float32: ".float()", torch.float64: ".double()"}.get(dtype, f".to({dtype})")
 
 
+class Drawing(TypedDict, total=False):
+    """How initial values are drawn; `harness.nn.classes` says what each of them is."""
+
+    gain: float
+    generator: Generator | None
+    dtype: torch.dtype | None
+    device: torch.device | str | None
+
+
 def drawn(
-    network: ShapeBase,
-    gain: float,
-    generator: Generator | None,
-    dtype: torch.dtype | None,
-    device: torch.device | str | None,
+    network: ShapeBase, gain: float = 1.0, generator: Any = None, dtype: Any = None, device: Any = None
 ) -> tuple[ShapeBase, Tensor, list[Tensor]]:
     """A network, initial parameters [1, P] and knots, as an experiment draws them, from a generator or a seed."""
     dtype, device = dtype or torch.get_default_dtype(), device or torch.get_default_device()

@@ -19,20 +19,6 @@ from harness.optimisers.lbfgs import Lbfgs
 from harness.optimisers.levenberg import LevenbergMarquardt
 from harness.optimisers.outside import OutsideOptimiser, load_optimiser
 
-__all__ = [
-    "OPTIMISERS",
-    "Adam",
-    "LaneObjective",
-    "LaneState",
-    "Lbfgs",
-    "LevenbergMarquardt",
-    "Optimiser",
-    "OptimiserField",
-    "OutsideOptimiser",
-    "PenaltyOptimiserField",
-    "load_optimiser",
-]
-
 KINDS: tuple[type[Optimiser], ...] = (Adam, Lbfgs, LevenbergMarquardt)
 OPTIMISERS = {get_args(kind.model_fields["name"].annotation)[0]: kind for kind in KINDS}
 

@@ -16,7 +16,7 @@ the dual one. What the primal system does not need has K = 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
@@ -153,9 +153,8 @@ class LevenbergMarquardt(Optimiser):
         return choose(_judged(state), state.position_RP + state.step_RP, state.position_RP)
 
     def evaluate(self, state: LevenbergState, objective: LaneObjective) -> LevenbergState:
-        _, network, knots, x_RNI, y_RNO = objective
         with torch.no_grad():
-            return self.tell(state, linearise(self, network, self.ask(state), knots, x_RNI, y_RNO))
+            return self.tell(state, linearise(self, self.ask(state), objective))
 
     def tell(self, state: LevenbergState, system: System) -> LevenbergState:
         """The step of every lane is taken if the loss falls; lanes at rest stay as they are, uncounted.
@@ -335,42 +334,31 @@ def _lane_by_lane(
 
 
 # --------------------------------------------------------------------------------------------------------- the system
-def linearise(
-    settings: LevenbergMarquardt,
-    network: ShapeBase,
-    asked_RP: Tensor,
-    knots: Sequence[Tensor],
-    x_RNI: Tensor,
-    y_RNO: Tensor,
-) -> System:
+def linearise(settings: LevenbergMarquardt, asked_RP: Tensor, objective: LaneObjective) -> System:
     """The normal equations of every lane at the positions asked for; as many lanes at once as memory is meant for."""
+    _, network, knots, x_RNI, y_RNO = objective
     lanes, parameters = asked_RP.shape
     at_once = max(2, JACOBIAN_BYTES // (y_RNO[0].numel() * parameters * asked_RP.element_size()))
     groups = max(1, lanes // at_once)  # none of which is a lone lane, which would round otherwise
     of_groups = zip(*(tensor.tensor_split(groups) for tensor in (asked_RP, x_RNI, y_RNO, *knots)), strict=True)
-    systems = [_linearise(settings, network, flat, own, x, y) for flat, x, y, *own in of_groups]
+    systems = [_linearise(settings, network, *group) for group in of_groups]
     return System(*(torch.cat(parts) for parts in zip(*systems, strict=True)))
 
 
 def _linearise(
-    settings: LevenbergMarquardt,
-    network: ShapeBase,
-    flat_RP: Tensor,
-    knots: Sequence[Tensor],
-    x_RNI: Tensor,
-    y_RNO: Tensor,
+    settings: LevenbergMarquardt, network: ShapeBase, flat_RP: Tensor, x_RNI: Tensor, y_RNO: Tensor, *knots: Tensor
 ) -> System:
     outputs_RNO, jacobian_RKP = residual_jacobian(network, flat_RP, knots, x_RNI)
     residual_RK = (outputs_RNO - y_RNO).transpose(1, 2).flatten(1)
     transposed_RPK = jacobian_RKP.mT
-    has_ridge, is_dual = settings.has_ridge(network), settings.is_dual(network, residual_RK.shape[1])
+    is_dual = settings.is_dual(network, residual_RK.shape[1])
     products = partial(_products, is_dual)
     if _is_on_host(flat_RP):
         matrix_RSS, gradient_RP = _lane_by_lane(products, range(len(flat_RP)), transposed_RPK, residual_RK)
     else:
         matrix_RSS, gradient_RP = products(transposed_RPK, residual_RK)
     squares_R = dot(residual_RK, residual_RK)
-    if has_ridge:
+    if settings.has_ridge(network):
         squares_R = squares_R + settings.ridge * _bend(network, flat_RP)
         gradient_RP = gradient_RP + settings.ridge * _bend_gradient(network, flat_RP)
         unit_PP = torch.eye(flat_RP.shape[1], dtype=flat_RP.dtype, device=flat_RP.device)

@@ -72,8 +72,8 @@ def select(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
         name, equals, wanted = condition.partition("=")
         if not equals:
             raise HarnessError(f"--where {condition!r} is not COLUMN=VALUE; for example --where 'task=j0'")
-        cells = _texts(table, name, "--where")
-        kept = table[[cell == wanted or _is_same_number(cell, wanted) for cell in cells]]
+        cells, number = _texts(table, name, "--where"), _number(wanted)
+        kept = table[[cell == wanted or (number is not None and _number(cell) == number) for cell in cells]]
         if kept.empty:
             found = [value for value, _ in Counter(cells).most_common(12)]
             raise HarnessError(f"--where {condition!r} leaves no row; {did_you_mean(wanted, found)}")
@@ -116,8 +116,8 @@ def runs_on(
         {
             "row": table.index.to_numpy(str),
             "task": "",
-            "series": _arms(table, columns.by) or ONE_ARM,
-            "config": _joined(table, columns.config, "--config") if columns.config else "",
+            "series": _joined(table, columns.by, "--by", are_arms=True) or ONE_ARM,
+            "config": _joined(table, columns.config, "--config"),
             "seed": _texts(table, columns.seed, "--seed") if columns.seed else "",
             "status": np.where(failed, "failed", "done"),
             "size": _numbers(table, x, "--x", failed),
@@ -164,7 +164,9 @@ def _read_text(path: Path) -> pd.DataFrame:
     try:
         delimiter = max(DELIMITERS, key=lambda one: len(next(_cells(text, one))))
         reader = _cells(text, delimiter)
-        names = _header(path, next(reader))
+        # A column without a name, as an index that pandas wrote, is called by its place.
+        names = [cell.strip() or f"column {i}" for i, cell in enumerate(next(reader), start=1)]
+        _check_names(path, names)
         before = reader.line_num  # a quoted cell may hold line breaks: a row is named by its first line
         for cells in reader:
             if any(cell.strip() for cell in cells):
@@ -196,13 +198,6 @@ def _decoded(path: Path) -> str:
         raise HarnessError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
-def _header(path: Path, cells: list[str]) -> list[str]:
-    """The columns' names; one without a name, as an index that pandas wrote, is called by its place."""
-    names = [cell.strip() or f"column {i}" for i, cell in enumerate(cells, start=1)]
-    _check_names(path, names)
-    return names
-
-
 def _check_names(path: Path, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -210,31 +205,21 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ columns
-def _column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
+def _texts(table: pd.DataFrame, name: str, option: str) -> list[str]:
     if name not in table.columns:
         raise HarnessError(f"{option} {name!r} is no column of the file; {did_you_mean(name, map(str, table.columns))}")
-    return table[name]
+    return ["" if cell is None else str(cell) for cell in table[name].tolist()]
 
 
-def _texts(table: pd.DataFrame, name: str, option: str) -> list[str]:
-    return ["" if cell is None else str(cell) for cell in _column(table, name, option).tolist()]
-
-
-def _joined(table: pd.DataFrame, names: Sequence[str], option: str) -> list[str]:
-    columns = [_texts(table, name, option) for name in names]
-    return [" / ".join(cell or "(empty)" for cell in row) for row in zip(*columns, strict=True)]
-
-
-def _arms(table: pd.DataFrame, names: Sequence[str]) -> list[str] | None:
-    """The name of every row's arm; a number alone says nothing, so its column stands before it."""
-    if not names:
-        return None
-    columns = [_texts(table, name, "--by") for name in names]
-    told = [
-        [cell if _number(cell) is None else f"{name}={cell or '(empty)'}" for cell in column]
-        for name, column in zip(names, columns, strict=True)
-    ]
-    return [" / ".join(row) for row in zip(*told, strict=True)]
+def _joined(table: pd.DataFrame, names: Sequence[str], option: str, are_arms: bool = False) -> list[str] | str:
+    """The cells of a row as one text. Of arms a number alone says nothing, so its column stands before it."""
+    columns = []
+    for name in names:
+        cells = _texts(table, name, option)
+        is_bare = [are_arms and _number(cell) is not None for cell in cells]
+        shown = [cell or "(empty)" for cell in cells]
+        columns.append([f"{name}={cell}" if bare else cell for cell, bare in zip(shown, is_bare, strict=True)])
+    return [" / ".join(row) for row in zip(*columns, strict=True)] if columns else ""
 
 
 def _failed(table: pd.DataFrame, columns: Columns) -> np.ndarray:
@@ -276,10 +261,6 @@ def _number(cell: str) -> float | None:
         return None if "_" in cell else float(cell)  # Python reads 1_000, other programs do not write it
     except ValueError:
         return None
-
-
-def _is_same_number(cell: str, wanted: str) -> bool:
-    return _number(cell) is not None and _number(cell) == _number(wanted)
 
 
 # ------------------------------------------------------------------------------------------------------------- checks

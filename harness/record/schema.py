@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from harness.base.frozen import Frozen
-from harness.spec import (
-    KanShape,
-    RunSpec,
-)
+from harness.spec import KanShape, RunSpec
 from harness.spec.task import Metric
 
 # 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
@@ -29,7 +26,28 @@ class Losses(NamedTuple):
     test: float
 
 
-class Metrics(Frozen):
+class Measured(Frozen):
+    """Errors of a run: by those in the `metric` of its task trials are chosen, and laws fitted."""
+
+    metric: ClassVar[Metric]
+
+    @property
+    def train_loss(self) -> Any:
+        """In the metric of the task."""
+        return getattr(self, f"train_{self.metric}")
+
+    @property
+    def validation_loss(self) -> Any:
+        """In the metric of the task."""
+        return getattr(self, f"validation_{self.metric}")
+
+    @property
+    def losses(self) -> Losses:
+        """All three, which a point of a learning curve has not."""
+        return Losses(self.train_loss, self.validation_loss, getattr(self, f"test_{self.metric}"))
+
+
+class Metrics(Measured):
     """Errors at the end of a run, in units of the target. Validation chooses between trials; test is reported.
 
     `test_root_median_square` is the square root of the median squared error, which some published curves show instead.
@@ -38,6 +56,8 @@ class Metrics(Frozen):
     those are roots of the loss.
     """
 
+    metric = "rmse"
+
     train_rmse: float
     validation_rmse: float
     test_rmse: float
@@ -45,14 +65,11 @@ class Metrics(Frozen):
     test_largest_error: float | None = Field(None, exclude_if=lambda value: value is None)
     test_h1_error: float | None = Field(None, exclude_if=lambda value: value is None)
 
-    @property
-    def losses(self) -> Losses:
-        """What trials are chosen by, and laws fitted to."""
-        return Losses(self.train_rmse, self.validation_rmse, self.test_rmse)
 
-
-class ClassMetrics(Frozen):
+class ClassMetrics(Measured):
     """Mean cross-entropies in nats at the end of a run that learns classes, and shares of points told right."""
+
+    metric = "cross_entropy"
 
     train_cross_entropy: float
     validation_cross_entropy: float
@@ -61,49 +78,28 @@ class ClassMetrics(Frozen):
     validation_accuracy: float
     test_accuracy: float
 
-    @property
-    def losses(self) -> Losses:
-        """What trials are chosen by, and laws fitted to."""
-        return Losses(self.train_cross_entropy, self.validation_cross_entropy, self.test_cross_entropy)
-
 
 METRICS: dict[Metric, type[Metrics] | type[ClassMetrics]] = {"rmse": Metrics, "cross_entropy": ClassMetrics}
 
 
-class CurvePoint(Frozen):
+class CurvePoint(Measured):
     """Errors after `evaluations` forward+backward passes of the run, restarts included."""
+
+    metric = "rmse"
 
     evaluations: int
     train_rmse: float | None
     validation_rmse: float | None
 
-    @property
-    def train_loss(self) -> float | None:
-        """In the metric of the task."""
-        return self.train_rmse
 
-    @property
-    def validation_loss(self) -> float | None:
-        """In the metric of the task."""
-        return self.validation_rmse
-
-
-class ClassCurvePoint(Frozen):
+class ClassCurvePoint(Measured):
     """The same of a run that learns classes: mean cross-entropies in nats."""
+
+    metric = "cross_entropy"
 
     evaluations: int
     train_cross_entropy: float | None
     validation_cross_entropy: float | None
-
-    @property
-    def train_loss(self) -> float | None:
-        """In the metric of the task."""
-        return self.train_cross_entropy
-
-    @property
-    def validation_loss(self) -> float | None:
-        """In the metric of the task."""
-        return self.validation_cross_entropy
 
 
 LearningCurve = tuple[Annotated[CurvePoint | ClassCurvePoint, Field(union_mode="left_to_right")], ...]

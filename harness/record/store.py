@@ -12,7 +12,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -22,20 +22,8 @@ from pydantic import ValidationError
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import NO_LINKS, unfinished
 from harness.base.frozen import Frozen
-from harness.record.schema import (
-    RECORD_SCHEMA,
-    Provenance,
-    Record,
-    Status,
-)
-from harness.spec import (
-    Manifest,
-    canonical_json,
-    content_hash,
-    run_id,
-    sealed,
-    unsealed,
-)
+from harness.record.schema import RECORD_SCHEMA, Provenance, Record, Status
+from harness.spec import Manifest, canonical_json, run_id, sealed, unsealed
 from harness.spec.run import Engine
 
 Read = TypeVar("Read")
@@ -175,17 +163,15 @@ def fingerprint(engine: Engine, provenance: Provenance) -> str:
 
 def verdict(one: Record, other: Record) -> Agreement:
     """What is to be said of two records of one run; which came first does not matter."""
-    if _results(one) == _results(other):
+    one_text, other_text = (
+        canonical_json(record.model_dump(mode="json", exclude={"provenance"})) for record in (one, other)
+    )
+    if one_text == other_text:  # bit for bit
         return "same"
     alike = fingerprint(one.run.engine, one.provenance) == fingerprint(other.run.engine, other.provenance)
     if alike and _same_code(one.provenance, other.provenance):
         return "defect"
     return "within tolerance" if _agree(one, other) else "beyond tolerance"
-
-
-def _results(record: Record) -> str:
-    """All but the provenance, bit for bit."""
-    return canonical_json(record.model_dump(mode="json", exclude={"provenance"}))
 
 
 def _same_code(one: Provenance, other: Provenance) -> bool:
@@ -330,12 +316,6 @@ def _status(path: Path) -> Status:
         return _Ended.model_validate_json(path.read_bytes()).status
     except ValidationError:
         return _checked(path).status  # which says what is wrong with it
-
-
-def records_hash(records: Mapping[str, Record]) -> str:
-    """64 hex digits of the contents of records, by run id."""
-    contents = {identity: content_hash(record) for identity, record in records.items()}
-    return hashlib.sha256(canonical_json(contents).encode()).hexdigest()
 
 
 def missing(manifest: Manifest, folder: Path) -> list[str]:

@@ -12,27 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.base.files import whole_file
-from harness.record.schema import (
-    METRICS,
-    ClassMetrics,
-    Losses,
-    Metrics,
-    PhaseEnd,
-    Pruned,
-    Record,
-)
-from harness.record.store import (
-    read_planned,
-)
-from harness.spec import (
-    Cell,
-    Manifest,
-    ModuleShape,
-    Network,
-    PlannedRun,
-    Recipe,
-    canonical_json,
-)
+from harness.record.schema import METRICS, ClassMetrics, Losses, Metrics, PhaseEnd, Record
+from harness.record.store import read_planned
+from harness.spec import Cell, Manifest, ModuleShape, PlannedRun, Recipe, canonical_json
 from harness.spec.task import Metric
 
 if TYPE_CHECKING:
@@ -58,27 +40,9 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
     import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
 
     cells = {cell.index: cell for cell in manifest.cells}
-    rows = [_row(cells[run.cell], run, records[run.run_id]) for run in manifest.runs if run.run_id in records]
-    return _with_choices(manifest, pd.DataFrame(rows))
-
-
-def chosen_anew(manifest: Manifest, table: pd.DataFrame, kept: pd.Series) -> pd.DataFrame:
-    """The table (`runs_table`, perhaps with more columns) as if only the runs that are `kept` were recorded.
-
-    Of winners of replicates (`judging.winners`) these are rows, as no replicate's winner hangs on another.
-    """
-    if manifest.experiment.search and "won_on" in table:
-        return table[kept]
-    crossed = table["cell"].isin(table.loc[table["of_budget"], "cell"])
-    best_again = crossed & ~table["of_budget"]  # the best sizes of budgets, whose runs have rows of their own
-    return _with_choices(manifest, table[kept & ~best_again])
-
-
-def _with_choices(manifest: Manifest, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of runs with what validation chooses among them: the trial of each cell, the best size of each budget."""
-    import pandas as pd
-
-    cells = {cell.index: cell for cell in manifest.cells}
+    rows = pd.DataFrame(
+        _row(cells[run.cell], run, records[run.run_id]) for run in manifest.runs if run.run_id in records
+    )
     trials = rows.groupby("cell")["trial"].transform("nunique")
     chosen = _chosen_of_replicates(rows) if manifest.experiment.search else _chosen(rows)
     of_budget = rows["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
@@ -95,7 +59,13 @@ def write_table(table: pd.DataFrame, folder: Path) -> None:
 
 
 def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
-    network = planned.run.network
+    network, pruned = planned.run.network, record.pruned
+    kept = pruned.network if pruned else network
+    of_pruned = pruned and {
+        "pruned_shape": pruned.network.dashed,
+        "active_edges": pruned.active_edges,
+        "test_rmse_unpruned": pruned.test_rmse,
+    }
     return {
         "run_id": planned.run_id,
         "task": cell.task,
@@ -119,8 +89,9 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "iterations": record.iterations,
         "refused_steps": record.refused_steps,
         "late_fall": _late_fall(planned.run.recipe, record),
-        **_counts(network, record),
-        **(_of_pruned(record.pruned) if record.pruned else {}),
+        **({} if isinstance(kept, ModuleShape) else {"params.stored": kept.stored}),  # which older records lack
+        **record.counts,
+        **(of_pruned or {}),
         "weights": record.weights,
         "pack_seconds": record.provenance.pack_seconds,
         "pack_lanes": record.provenance.pack_lanes,
@@ -142,12 +113,6 @@ def _late_fall(recipe: Recipe, record: Record) -> float:
     return late[0] / late[-1] if late and late[0] and late[-1] else math.nan
 
 
-def _counts(network: Network, record: Record) -> dict[str, int]:
-    """What the record counts, and `params.stored`, which records of before do not have."""
-    kept = record.pruned.network if record.pruned else network
-    return record.counts if isinstance(kept, ModuleShape) else {"params.stored": kept.stored} | record.counts
-
-
 def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str, Any]:
     """The columns of a run's errors; those of one that diverged are NaN."""
     losses = metrics.losses if metrics else Losses(math.nan, math.nan, math.nan)
@@ -157,14 +122,6 @@ def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str,
     if metric == "rmse":
         return found | of_task
     return of_task | {f"{split}_accuracy": found[f"{name}_accuracy"] for split, name in SPLITS.items()}
-
-
-def _of_pruned(pruned: Pruned) -> dict[str, Any]:
-    return {
-        "pruned_shape": pruned.network.dashed,
-        "active_edges": pruned.active_edges,
-        "test_rmse_unpruned": pruned.test_rmse,
-    }
 
 
 def _forgetting(phases: tuple[PhaseEnd, ...] | None) -> dict[str, float]:

@@ -12,49 +12,13 @@ from harness.tasks.samples import Inside, Quadrature, Samples, Scaling, Splits, 
 from harness.tasks.target import Named, Target, TargetError
 from harness.tasks.user import load_user_target
 
-__all__ = [
-    "TASKS",
-    "Function",
-    "Inside",
-    "Named",
-    "Quadrature",
-    "Samples",
-    "Scaling",
-    "Splits",
-    "Target",
-    "TargetError",
-    "check_drawn",
-    "curve_points",
-    "domain_points",
-    "draw",
-    "fetch_data",
-    "is_data",
-    "is_reshaped",
-    "keep_data",
-    "known_data",
-    "load_target",
-    "phases_of",
-    "resolve",
-    "scaled",
-    "stream",
-    "target_of",
-    "values",
-]
-
-
 CURVE_POINTS = 1000  # of a learning curve, whose errors only show how training went
 NEAREST = 3  # names that are offered for one that is not there
 
 
-def _by_name() -> dict[str, Named]:
-    """The tasks of all files here."""
-    found: dict[str, Named] = {}
-    for file in pkgutil.iter_modules(__path__):
-        found |= getattr(import_module(f"{__name__}.{file.name}"), "TASKS", {})
-    return found
-
-
-TASKS = _by_name()
+TASKS: dict[str, Named] = {}  # of all files here
+for _file in pkgutil.iter_modules(__path__):
+    TASKS |= getattr(import_module(f"{__name__}.{_file.name}"), "TASKS", {})
 
 
 def is_data(reference: str) -> bool:

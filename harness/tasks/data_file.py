@@ -254,20 +254,13 @@ def _inputs(said: DataFile, table: Any) -> list[str]:
     """The columns that are learnt from: those named, or else all; never the output or what splits the rows."""
     inputs: list[str] = []
     for name in said.inputs or table.columns:
-        for column in _of_array(name, table):
+        of_array = [column for column in table if column.startswith(name) and column.removeprefix(name).isdecimal()]
+        for column in [name] if name in table else of_array or [name]:  # an array's columns are x0, x1 and so on
             if column in inputs:
                 raise TargetError(f"target.inputs: {column} is given twice, once by {name}; keep one")
             if column not in (said.output, said.split):
                 inputs.append(column)
     return inputs
-
-
-def _of_array(name: str, table: Any) -> list[str]:
-    """The columns that a name of `inputs` stands for: itself, or those of a two-dimensional array."""
-    if name in table:
-        return [name]
-    columns = [column for column in table if column.removeprefix(name).isdecimal() and column.startswith(name)]
-    return columns or [name]
 
 
 def _parts_by_column(column: str, table: Table) -> Rows:

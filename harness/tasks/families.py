@@ -73,7 +73,6 @@ class Family(Named):
 
 
 def _standardised(name: str, inputs: int, instance: int, x: Array) -> Array:
-    """The member's values at x [n, inputs], as [n]."""
     function, mean, deviation = _member(name, inputs, instance)
     return (function(x) - mean) / deviation
 
@@ -100,15 +99,10 @@ def _generator(instance: int, purpose: str, *keys: int) -> np.random.Generator:
 
 
 # --------------------------------------------------------------------------------------------------------------- waves
-def _amplitudes(instance: int, number: int) -> Array:
-    """Of the cosines and the sines of g_number, [2, modes]."""
-    amplitudes = _generator(instance, "waves", number).standard_normal((2, len(MODES))) / MODES**3
-    return amplitudes / np.sqrt(np.square(amplitudes).sum() / 2)
-
-
 def wave(instance: int, number: int, t: Array) -> Array:
     """g_number at points t [n], which has mean 0 and variance 1 over [-1, 1]."""
-    cosines, sines = _amplitudes(instance, number)
+    amplitudes = _generator(instance, "waves", number).standard_normal((2, len(MODES))) / MODES**3
+    cosines, sines = amplitudes / np.sqrt(np.square(amplitudes).sum() / 2)
     angles = np.pi * t[:, None] * MODES
     return np.cos(angles) @ cosines + np.sin(angles) @ sines
 
@@ -267,9 +261,7 @@ TASKS: dict[str, Family] = {
         f"{OURS}; after Schmidt-Hieber 2020, arXiv 1708.06633",
     ),
     "additive_irrelevant": Family(
-        lambda inputs, instance: partial(_additive, RELEVANT, instance),
-        "g₁(x₁) + g₂(x₂), gᵢ of 8 Fourier modes",
-        OURS,
+        lambda inputs, instance: partial(_additive, RELEVANT, instance), "g₁(x₁) + g₂(x₂), gᵢ of 8 Fourier modes", OURS
     ),
     "rotated_additive": Family(_rotated, "Σ gᵢ((Qx)ᵢ), Q orthogonal, gᵢ of 8 Fourier modes", OURS),
     "single_index": Family(_single_index, "g₁(w·x), |w| = 1, g₁ of 8 Fourier modes", OURS),

@@ -17,11 +17,6 @@ def _gauss(distance: Array, sigma: Array) -> Array:
     return exp(-((distance / sigma) ** 2) / 2) / sqrt(2 * pi * sigma**2)
 
 
-def _slit(half_angle: Array) -> Array:
-    """sin^2 z / z^2, which is 1 at z = 0."""
-    return np.sinc(half_angle / pi) ** 2
-
-
 # Number of inputs, function, formula.
 _FORMULAS: dict[str, tuple[int, Callable[..., Array], str]] = {
     "I.6.2": (2, _gauss, "exp(-θ²/(2σ²)) / √(2πσ²) of θ, σ"),
@@ -52,7 +47,7 @@ _FORMULAS: dict[str, tuple[int, Callable[..., Array], str]] = {
     "II.35.18": (2, lambda n0, a: n0 / (exp(a) + exp(-a)), "n₀ / (exp(a) + exp(-a)) of n₀, a"),
     "II.36.38": (3, lambda a, al, b: a + al * b, "a + αb of a, α, b"),
     "II.38.3": (2, lambda a, b: a / b, "a/b of a, b"),
-    "III.9.52": (3, lambda a, b, c: a * _slit((b - c) / 2), "a sin²((b-c)/2) / ((b-c)/2)² of a, b, c"),
+    "III.9.52": (3, lambda a, b, c: a * np.sinc((b - c) / 2 / pi) ** 2, "a sin²((b-c)/2) / ((b-c)/2)² of a, b, c"),
     "III.10.19": (2, lambda a, b: sqrt(1 + a**2 + b**2), "√(1 + a² + b²) of a, b"),
     "III.17.37": (3, lambda al, be, t: be * (1 + al * cos(t)), "β (1 + α cos θ) of α, β, θ"),
 }

@@ -25,24 +25,13 @@ from harness.spec import RunSpec, run_id
 from harness.spec.run import Device, Engine
 from harness.tasks import draw, fetch_data
 from harness.tasks.baselines import kept_baselines
-from harness.train import phases, pruning
-from harness.train.checkpoint import (
-    Checkpoint,
-    checkpoint_path,
-    read_checkpoint,
-    set_aside,
-    source_hash,
-    write_checkpoint,
-)
+from harness.train import checkpoint, phases, pruning
+from harness.train.checkpoint import Checkpoint
 from harness.train.fused.compiled import processor_name
-from harness.train.lanes import Trained
+from harness.train.lanes import Trained, ended
 from harness.train.outcome import Outcome
-from harness.train.phases import PhasesPack, PhasesState
-from harness.train.pruning import PruningPack, PruningState
-from harness.train.trainer import ENGINES, PackType, StateType, Trainer
+from harness.train.trainer import ENGINES, Trainer
 
-PHASES: Trainer[PhasesPack, PhasesState] = phases
-PRUNING: Trainer[PruningPack, PruningState] = pruning
 # Seconds between two words of progress, at which Ctrl-C is heard too.
 CHUNK_SECONDS = 0.2
 
@@ -87,21 +76,29 @@ def train_pack(
     fetch_data((run.task for run in runs), records.parent / "data")
     since = _clock()
     specs = {run_id(run): run for run in runs}
-    file = checkpoint_path(checkpoints, list(specs)) if checkpoints else None
+    file = checkpoint.checkpoint_path(checkpoints, list(specs)) if checkpoints else None
     left = tuple(identity for identity in specs if not record_path(records, identity).exists())
     found = []
     if left:
-        trainer = _trainer(runs[0])
+        trainer: Trainer = ENGINES[runs[0].engine]
+        if runs[0].recipe.phases:
+            trainer = phases
+        elif runs[0].recipe.sparsity:
+            trainer = pruning
         with one_thread():
             numerics = _numerics(runs[0].engine, device)
             pack, begun = _begun_or_resumed(trainer, specs, left, numerics, device, file, supervisor)
-            ended = _train(trainer, pack, begun, since, file, supervisor)
-            outcomes = trainer.finish(pack, ended.state)
+            end = _train(trainer, pack, begun, since, file, supervisor)
+            outcomes = trainer.finish(pack, end.state)
             for task, seed in {(run.task, run.seed) for run in runs}:
                 kept_baselines(task, seed, records.parent, draw)
             if networks:
-                _keep_networks(pack.runs, outcomes, trainer.trained(pack, ended.state), networks)
-        where = _provenance(_timed(ended, since), runs[0].engine, device, attempt)
+                ends = zip(pack.runs, outcomes, trainer.trained(pack, end.state), strict=True)
+                for run, outcome, left_behind in ends:
+                    if left_behind and outcome.status == "done":
+                        scaling = draw(run.task, run.seed).scaling
+                        keep_network(left_behind.to_keep(scaling), networks, run_id(run))
+        where = _provenance(_timed(end, since), runs[0].engine, device, attempt)
         found = [
             Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
             for run, outcome in zip(pack.runs, outcomes, strict=True)
@@ -130,12 +127,6 @@ def instruction_set(engine: Engine) -> str:
     return of_torch if engine == "torch" else f"{processor_name()}, {of_torch}"
 
 
-def _trainer(run: RunSpec) -> Trainer[Any, Any]:
-    if run.recipe.phases:
-        return PHASES
-    return PRUNING if run.recipe.sparsity else ENGINES[run.engine]
-
-
 def _numerics(engine: Engine, device: Device) -> dict[str, Any]:
     """All that decides the last bits of a run."""
     return {
@@ -143,7 +134,7 @@ def _numerics(engine: Engine, device: Device) -> dict[str, Any]:
         "device": _device_name(device),
         "instruction_set": instruction_set(engine),
         "versions": provenance.versions(),
-        "source": source_hash(),
+        "source": checkpoint.source_hash(),
     }
 
 
@@ -152,26 +143,26 @@ def _device_name(device: Device) -> str:
 
 
 def _begun_or_resumed(
-    trainer: Trainer[PackType, StateType],
+    trainer: Trainer,
     specs: Mapping[str, RunSpec],
     left: tuple[str, ...],
     numerics: dict[str, Any],
     device: Device,
     file: Path | None,
     supervisor: Supervisor,
-) -> tuple[PackType, Checkpoint]:
+) -> tuple[Any, Checkpoint]:
     """The pack of the runs in the checkpoint file, where it was saved; or of those that are left, at their beginning.
 
     A checkpoint has more runs than are left if some of its records were published before it ended.
     """
     recipe = specs[left[0]].recipe
-    saved = read_checkpoint(file, left, recipe, numerics, device, supervisor.announce) if file else None
+    saved = checkpoint.read_checkpoint(file, left, recipe, numerics, device, supervisor.announce) if file else None
     if file and saved:
         pack = trainer.prepare([specs[identity] for identity in saved.runs], device)
         if trainer.fits(pack, saved.state):
             return pack, saved
         why = "is not of the networks of its runs and"
-        supervisor.announce(f"{file} {why} {set_aside(file)}; its pack starts from the beginning")
+        supervisor.announce(f"{file} {why} {checkpoint.set_aside(file)}; its pack starts from the beginning")
     pack = trainer.prepare([specs[identity] for identity in left], device)
     state = trainer.begin(pack)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -179,8 +170,8 @@ def _begun_or_resumed(
 
 
 def _train(
-    trainer: Trainer[PackType, StateType],
-    pack: PackType,
+    trainer: Trainer,
+    pack: Any,
     begun: Checkpoint,
     since: tuple[float, float],
     file: Path | None,
@@ -190,11 +181,11 @@ def _train(
     announce_once = cache(supervisor.announce)
     at, chunk, saved = begun, 1, since[0]
     supervisor.progress(at.evaluations)
-    while not trainer.ended(pack, at.state):
+    while not ended(pack, at.state):
         stop, now = supervisor.stop(), time.perf_counter()
         if file and at is not begun and (stop or now - saved >= supervisor.checkpoint_seconds):
             try:
-                write_checkpoint(_timed(at, since), file)
+                checkpoint.write_checkpoint(_timed(at, since), file)
                 supervisor.saved(at.evaluations)
             except OSError as error:  # what can be lost grows, which is better than to lose all now
                 announce_once(f"{file}: {error.strerror}; training goes on without new checkpoints")
@@ -212,15 +203,6 @@ def _train(
     return at
 
 
-def _keep_networks(
-    runs: Sequence[RunSpec], outcomes: Sequence[Outcome], trained: Sequence[Trained | None], networks: Path
-) -> None:
-    """Keep what was trained of every run that is done."""
-    for run, outcome, network in zip(runs, outcomes, trained, strict=True):
-        if network and outcome.status == "done":
-            keep_network(network.to_keep(draw(run.task, run.seed).scaling), networks, run_id(run))
-
-
 def _clock() -> tuple[float, float]:
     """Seconds of the wall and of this process's computing."""
     return time.perf_counter(), time.process_time()
@@ -232,7 +214,7 @@ def _timed(at: Checkpoint, since: tuple[float, float]) -> Checkpoint:
     return replace(at, seconds=at.seconds + wall, cpu_seconds=at.cpu_seconds + computing)
 
 
-def _provenance(ended: Checkpoint, engine: Engine, device: Device, attempt: str | None) -> Provenance:
+def _provenance(end: Checkpoint, engine: Engine, device: Device, attempt: str | None) -> Provenance:
     code = provenance.code()
     return Provenance(
         commit=code.commit,
@@ -243,12 +225,12 @@ def _provenance(ended: Checkpoint, engine: Engine, device: Device, attempt: str 
         device=_device_name(device),
         instruction_set=instruction_set(engine),
         threads=1,
-        started_at=ended.started_at,
-        pack_seconds=ended.seconds,
-        pack_cpu_seconds=ended.cpu_seconds,
-        pack_lanes=ended.lanes,
+        started_at=end.started_at,
+        pack_seconds=end.seconds,
+        pack_cpu_seconds=end.cpu_seconds,
+        pack_lanes=end.lanes,
         attempt=attempt,
-        resumed=ended.resumed,
+        resumed=end.resumed,
     )
 
 

@@ -21,33 +21,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness import families
+from harness import families, spec
 from harness.base.errors import HarnessError
 from harness.families.base import samples_last
 from harness.families.layout import parameter_shapes
-from harness.spec import (
-    ChebyshevKanShape,
-    KanShape,
-    MlpShape,
-    Network,
-    RationalKanShape,
-    Recipe,
-    RunSpec,
-    SplinedShape,
-    SplineMlpShape,
-    Stage,
-    knot_update_points,
-    samples_per_evaluation,
-    schedule_evaluations,
-    stages,
-)
+from harness.spec import MlpShape, Network, Recipe, RunSpec, SplinedShape, Stage
 from harness.tasks import Samples, Splits, stream
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Loop, Problem
-from harness.train.fused.simd import CROSS_ENTROPY, SQUARES
-from harness.train.lanes import Trained, alike, begun_lane
+from harness.train.fused.sizes import CROSS_ENTROPY, SQUARES
+from harness.train.lanes import Trained, alike, begun_lane, ended
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 from harness.train.points import SPLITS, PackPoints, chunks
 
@@ -57,10 +42,10 @@ NONE: Counters = (0, 0, 0)
 # A network of every module of kernels.
 TINY: dict[str, Network] = {
     "mlp": MlpShape(shape=(1, 1)),
-    "kan": KanShape(shape=(1, 1), grid=3),
-    "spline_mlp": SplineMlpShape(shape=(1, 1, 1), grid=3),
-    "expansion": ChebyshevKanShape(shape=(1, 1), degree=1),
-    "rational": RationalKanShape(shape=(1, 1)),
+    "kan": families.KanShape(shape=(1, 1), grid=3),
+    "spline_mlp": families.SplineMlpShape(shape=(1, 1, 1), grid=3),
+    "expansion": families.ChebyshevKanShape(shape=(1, 1), degree=1),
+    "rational": families.RationalKanShape(shape=(1, 1)),
 }
 # The module of each optimiser that has a compiled loop.
 LOOPS: dict[str, Loop] = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
@@ -155,11 +140,7 @@ class FusedState:
 
 # -------------------------------------------------------------------------------------------------------- the trainer
 def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> FusedPack:
-    """The pack of `runs`, which must be of one `computation`; draws what `samples` has not.
-
-    Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin. A HarnessError if there are no
-    kernels for them.
-    """
+    """The pack of `runs`, which must be of one `computation`; a HarnessError if there are no kernels for them."""
     first = runs[0]
     if first.dtype != "float64" or device != "cpu":
         raise HarnessError(
@@ -183,7 +164,7 @@ def _pack(points: PackPoints) -> FusedPack:
     return FusedPack(
         runs=points.runs,
         recipe=first.recipe,
-        stages=stages(first.network, first.recipe),
+        stages=spec.stages(first.network, first.recipe),
         all_points=points,
         points=tuple(of_runs),
     )
@@ -194,10 +175,7 @@ def _split_points(samples: Samples) -> SplitPoints:
 
 
 def begin(pack: FusedPack, trained: Sequence[Trained] | None = None) -> FusedState:
-    """The state before the first evaluation: networks initialised from each run's seed and start.
-
-    Or where another training left each run, whose network must be that of the first stage, with one start.
-    """
+    """The state before the first evaluation; see `TrainingEngine`."""
     network, starts, _ = pack.stages[0]
     if trained:
         assert starts == 1
@@ -207,14 +185,12 @@ def begin(pack: FusedPack, trained: Sequence[Trained] | None = None) -> FusedSta
             for run, one in enumerate(trained)
         ]
     else:
-        places = itertools.product(range(len(pack.runs)), range(starts))
-        lanes = [_new_lane(pack, network, run, start) for run, start in places]
+        lanes = []
+        for run, start in itertools.product(range(len(pack.runs)), range(starts)):
+            flat_RP, knots = begun_lane(pack.runs[run], network, start, torch.float64, "cpu")
+            optimiser = _start(pack, 0, run, flat_RP[0].numpy())
+            lanes.append(Lane(run=run, start=start, knots=_joined(knots), optimiser=optimiser))
     return FusedState(stage=0, done=0, network=network, lanes=tuple(lanes), spent=())
-
-
-def ended(pack: FusedPack, state: FusedState) -> bool:
-    """Whether all stages are behind."""
-    return state.stage == len(pack.stages)
 
 
 def fits(pack: FusedPack, state: Any) -> bool:
@@ -229,7 +205,10 @@ def fits(pack: FusedPack, state: Any) -> bool:
         and [lane.run for lane in state.lanes] == [lane.run for lane in fresh.lanes]
         and [len(of_runs) for of_runs in state.spent] == [len(pack.runs)] * state.stage
         and alike(fresh, state)
-        and all(map(_kept_fits, fresh.lanes, state.lanes))
+        and all(
+            lane.kept is None or alike(_keeping(new, math.inf).kept, lane.kept)
+            for new, lane in zip(fresh.lanes, state.lanes, strict=True)
+        )
     )
 
 
@@ -263,7 +242,8 @@ def finish(pack: FusedPack, state: FusedState) -> list[Outcome]:
         splits = [_split_points(pack.all_points.split(index, name)) for name in SPLITS]
         errors = [_error(pack, state.network, lane, split) for split in splits]
         if pack.are_classes:
-            errors += [_accuracy(state.network, lane, split) for split in splits]
+            chosen = [_outputs(state.network, lane, split).argmax(0) for split in splits]
+            errors += [float((own == split.y[0]).mean()) for own, split in zip(chosen, splits, strict=True)]
         else:
             of_test = np.sort(_squared_errors(state.network, lane, splits[2]))
             median = of_test[(of_test.size - 1) // 2]  # the lower one, as torch has it
@@ -294,20 +274,17 @@ def compile_for(module: str, runs: Iterable[RunSpec]) -> None:
     for run in runs:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
         tiny = run.model_copy(update={"network": TINY[module], "recipe": recipe})
-        pack = FusedPack((tiny,), recipe, stages(tiny.network, recipe), PackPoints((tiny,)), (points,))
+        pack = FusedPack((tiny,), recipe, spec.stages(tiny.network, recipe), PackPoints((tiny,)), (points,))
         advance(pack, begin(pack), 1)
 
 
 # -------------------------------------------------------------------------------------------------------------- lanes
-def _new_lane(pack: FusedPack, network: Network, run: int, start: int) -> Lane:
-    flat_RP, knots = begun_lane(pack.runs[run], network, start, torch.float64, "cpu")
-    return Lane(run=run, start=start, knots=_joined(knots), optimiser=_start(pack, 0, run, flat_RP[0].numpy()))
-
-
 def _advance_lane(pack: FusedPack, state: FusedState, lane: Lane, goal: int, work: Array) -> Lane:
     """The lane at evaluation `goal` of its stage, by way of the moments when knots move or its curve is sampled."""
     end = pack.stages[state.stage].evaluations
-    updates = knot_update_points(pack.recipe, state.stage, end) if isinstance(state.network, SplinedShape) else range(0)
+    updates = (
+        spec.knot_update_points(pack.recipe, state.stage, end) if isinstance(state.network, SplinedShape) else range(0)
+    )
     seen = [moment for moment in sorted({*LOG_SPACED, end}) if state.done < moment <= goal]
     at = state.done
     for stop in sorted({*seen, *(moment for moment in updates if at < moment < goal), goal}):
@@ -329,7 +306,7 @@ def _train(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int, w
     x, y = (given.x, given.y) if batches is None else given.by_point
     loss = CROSS_ENTROPY if pack.are_classes else SQUARES
     problem: Problem = (loss, *kernels.describe(state.network), lane.knots, x, y, work)
-    optimiser = _loop(pack).advance(settings, optimiser, problem, more, batches_SB=batches, splines_E3=splines)
+    optimiser = LOOPS[settings.name].advance(settings, optimiser, problem, more, batches_SB=batches, splines_E3=splines)
     return replace(lane, optimiser=optimiser)
 
 
@@ -339,7 +316,7 @@ def _batches(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int)
     Each lane puts its points in a new order every epoch; what does not fill a last batch is left out.
     """
     total = pack.points[lane.run].train.x.shape[1]
-    size = samples_per_evaluation(pack.recipe, total)
+    size = spec.samples_per_evaluation(pack.recipe, total)
     if size == total:
         return None
     before, batches = sum(stage.evaluations for stage in pack.stages[: state.stage]), total // size
@@ -368,10 +345,6 @@ def _seen(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
     lane = replace(lane, moments=(*lane.moments, (at, train, validation)))
     is_least = lane.kept is None or not validation >= lane.kept.validation
     return _keeping(lane, validation) if pack.recipe.early_stopping and is_least and math.isfinite(validation) else lane
-
-
-def _kept_fits(fresh: Lane, lane: Lane) -> bool:
-    return lane.kept is None or alike(_keeping(fresh, math.inf).kept, lane.kept)
 
 
 def _keeping(lane: Lane, validation: float) -> Lane:
@@ -405,11 +378,6 @@ def _squared_errors(network: Network, lane: Lane, points: SplitPoints) -> Array:
         return np.square(_outputs(network, lane, points) - points.y).ravel()
 
 
-def _accuracy(network: Network, lane: Lane, points: SplitPoints) -> float:
-    """The share of points whose largest output is that of their class."""
-    return float((_outputs(network, lane, points).argmax(0) == points.y[0]).mean())
-
-
 def _outputs(network: Network, lane: Lane, points: SplitPoints) -> Array:
     """[O, N]."""
     position_P, (kind, sizes), outputs = lane.optimiser.position_P, kernels.describe(network), []
@@ -430,8 +398,8 @@ def _counters(lane: Lane) -> Counters:
     return _sum([lane.behind, _own(lane.optimiser)])
 
 
-def _own(optimiser: OptimiserState) -> Counters:
-    return optimiser.evaluations, optimiser.iterations, getattr(optimiser, "refused_steps", 0)
+def _own(optimiser: OptimiserState, sign: int = 1) -> Counters:
+    return sign * optimiser.evaluations, sign * optimiser.iterations, sign * optimiser.refused_steps
 
 
 def _sum(counters: Sequence[Counters]) -> Counters:
@@ -453,7 +421,7 @@ def _next_stage(pack: FusedPack, state: FusedState) -> FusedState:
         return state
     network = pack.stages[state.stage].network
     if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
-        lanes = [replace(lane, behind=_negative(_own(lane.optimiser))) for lane in state.lanes]
+        lanes = [replace(lane, behind=_own(lane.optimiser, -1)) for lane in state.lanes]
     else:
         lanes = [_refined(pack, state, lane) for lane in state.lanes]
     return replace(state, network=network, lanes=tuple(lanes))
@@ -463,11 +431,6 @@ def _final_loss(pack: FusedPack, network: Network, lane: Lane) -> float:
     """On all training points, which is not counted as an evaluation; infinite if it diverged."""
     loss = _error(pack, network, lane, pack.points[lane.run].train)
     return math.inf if lane.optimiser.diverged or math.isnan(loss) else loss
-
-
-def _negative(counters: Counters) -> Counters:
-    evaluations, iterations, refused = counters
-    return -evaluations, -iterations, -refused
 
 
 def _refined(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
@@ -492,8 +455,8 @@ def _update_knots(pack: FusedPack, stage: int, network: Network, lane: Lane) -> 
     moved_RP, knots = families.update_knots(
         network, *_as_tensors(network, lane), x_RNI, updates.grid_eps, updates.margin
     )
-    optimiser = _loop(pack).moved(lane.optimiser, _start(pack, stage, lane.run, moved_RP[0].numpy()))
-    behind = _sum([_counters(lane), _negative(_own(optimiser))])  # of one that begins anew, all that it has made
+    optimiser = lane.optimiser.moved(_start(pack, stage, lane.run, moved_RP[0].numpy()))
+    behind = _sum([_counters(lane), _own(optimiser, -1)])  # of one that begins anew, all that it has made
     return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=behind)
 
 
@@ -528,12 +491,9 @@ def _joined(knots: Sequence[torch.Tensor]) -> Array:
 # ---------------------------------------------------------------------------------------------------------- optimiser
 def _start(pack: FusedPack, stage: int, run: int, flat_P: Array) -> OptimiserState:
     """A fresh optimiser at `flat_P`; a cosine schedule ends with the last stage of the same network."""
-    total_steps = schedule_evaluations(pack.stages, stage, pack.recipe)
-    return _loop(pack).start(pack.runs[run].recipe.optimizer, flat_P, total_steps=total_steps)
-
-
-def _loop(pack: FusedPack) -> Loop:
-    return LOOPS[pack.recipe.optimizer.name]
+    total_steps = spec.schedule_evaluations(pack.stages, stage, pack.recipe)
+    settings = pack.runs[run].recipe.optimizer
+    return LOOPS[settings.name].start(settings, flat_P, total_steps=total_steps)
 
 
 @lru_cache(maxsize=64)

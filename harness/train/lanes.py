@@ -69,18 +69,20 @@ def begun_lane(
     return flat_1P, families.initial_carried(own, generators[1], dtype, device)
 
 
+def ended(pack: Any, state: Any) -> bool:
+    """Whether all stages of a pack are behind."""
+    return state.stage == len(pack.stages)
+
+
 def alike(template: Any, state: Any) -> bool:
     """Whether all arrays of a state have dtype and shape of the template's; what is empty there can have any length."""
     if isinstance(template, tuple):
         return not template or (len(template) == len(state) and all(map(alike, template, state)))
     if isinstance(template, Tensor | np.ndarray):
         same_rank = len(template.shape) == len(state.shape)
-        return same_rank and template.dtype == state.dtype and all(map(_fits, template.shape, state.shape))
+        lengths_fit = all(wanted in (0, length) for wanted, length in zip(template.shape, state.shape, strict=False))
+        return same_rank and template.dtype == state.dtype and lengths_fit
     if is_dataclass(template):
         same_type = type(template) is type(state)
         return same_type and all(alike(value, getattr(state, name)) for name, value in vars(template).items())
     return True
-
-
-def _fits(template: int, length: int) -> bool:
-    return template in (0, length)

@@ -5,7 +5,7 @@ The loss at a point is the squared residual, or where classes are learnt the cro
 Legend: R lanes, N points, I inputs, O outputs, P parameters.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
 
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from harness import families
+from harness.families.jets import forward_laplacian
+from harness.families.later import Knots
 from harness.spec import PDE_BLOCK, Network
 from harness.tasks import Inside, Quadrature
 
@@ -40,7 +42,7 @@ class _Block:
     weight: float
 
 
-def residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints) -> Tensor:
+def residuals(network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> Tensor:
     """What is there less what is wanted, [R, N, O]; differentiable in `flat_RP`.
 
     Those of a PDE are scaled so that their mean square is the weight of the inside times the mean square there, plus
@@ -51,18 +53,16 @@ def residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points
     return torch.cat([_residuals(network, flat_RP, knots, block) for block in _blocks(points, points.inside)], 1)
 
 
-def loss_and_gradient(
-    network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints
-) -> tuple[Tensor, Tensor]:
+def loss_and_gradient(network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> tuple[Tensor, Tensor]:
     """The loss of every lane, [R], and its gradient, [R, P]."""
     flat_RP = flat_RP.detach().requires_grad_()
     if points.are_classes:
-        return _backward(_cross_entropies(network, flat_RP, knots, points).mean(1), flat_RP)
+        return backward(_cross_entropies(network, flat_RP, knots, points).mean(1), flat_RP)
     if points.inside is None:
-        return _backward(residuals(network, flat_RP, knots, points).square().mean((1, 2)), flat_RP)
+        return backward(residuals(network, flat_RP, knots, points).square().mean((1, 2)), flat_RP)
     total = points.y[0].numel()
     parts = [
-        _backward(_residuals(network, flat_RP, knots, block).square().sum((1, 2)) / total, flat_RP)
+        backward(_residuals(network, flat_RP, knots, block).square().sum((1, 2)) / total, flat_RP)
         for block in _blocks(points, points.inside)
     ]
     losses, gradients = zip(*parts, strict=True)
@@ -70,7 +70,7 @@ def loss_and_gradient(
 
 
 @torch.no_grad()
-def losses(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints) -> Tensor:
+def losses(network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> Tensor:
     """Squared residuals, [R, N * O], or cross-entropies, [R, N], whose mean is the loss."""
     if points.are_classes:
         return _cross_entropies(network, flat_RP, knots, points)
@@ -86,7 +86,7 @@ def in_metric(loss: Tensor, points: LanePoints) -> Tensor:
 
 
 @torch.no_grad()
-def accuracies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints) -> Tensor:
+def accuracies(network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> Tensor:
     """Of points of classes, the share whose largest output is that of their class, [R]."""
     told_RN = families.forward(network, flat_RP, knots, points.x).argmax(2)
     return (told_RN == points.y[:, :, 0]).to(points.y).mean(1)
@@ -94,18 +94,18 @@ def accuracies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], point
 
 @torch.no_grad()
 def squared_slope_errors(
-    network: Network, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor, quadrature: Quadrature
+    network: Network, flat_RP: Tensor, knots: Knots, x_RNI: Tensor, quadrature: Quadrature
 ) -> Tensor:
     """|grad y - grad u|^2 at the nodes of a quadrature, [R, N]; gradients of a network with one output."""
     wanted_NI = torch.from_numpy(quadrature.gradient).to(x_RNI)
     errors = [
-        (families.forward_laplacian(network, flat_RP, knots, x)[1][:, :, 0] - wanted).square().sum(2)
+        (forward_laplacian(network, flat_RP, knots, x)[1][:, :, 0] - wanted).square().sum(2)
         for x, wanted in zip(x_RNI.split(PDE_BLOCK, 1), wanted_NI.split(PDE_BLOCK), strict=True)
     ]
     return torch.cat(errors, 1)
 
 
-def _cross_entropies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints) -> Tensor:
+def _cross_entropies(network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> Tensor:
     """-ln softmax at the class of each point, [R, N]: ln(1 + sum over the others of e^(other - own)).
 
     So written, a loss that is nearly 0 has all its digits.
@@ -116,15 +116,16 @@ def _cross_entropies(network: Network, flat_RP: Tensor, knots: Sequence[Tensor],
     return torch.logaddexp(others_RN - own_RN, torch.zeros_like(own_RN))
 
 
-def _backward(loss_R: Tensor, flat_RP: Tensor) -> tuple[Tensor, Tensor]:
+def backward(loss_R: Tensor, flat_RP: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss of every lane, and its gradient."""
     (gradient_RP,) = torch.autograd.grad(loss_R.sum(), flat_RP)
     return loss_R.detach(), gradient_RP
 
 
-def _residuals(network: Network, flat_RP: Tensor, knots: Sequence[Tensor], block: _Block) -> Tensor:
+def _residuals(network: Network, flat_RP: Tensor, knots: Knots, block: _Block) -> Tensor:
     if not block.is_inside:
         return block.weight * (families.forward(network, flat_RP, knots, block.x) - block.y)
-    *_, laplacian_RNO = families.forward_laplacian(network, flat_RP, knots, block.x)
+    *_, laplacian_RNO = forward_laplacian(network, flat_RP, knots, block.x)
     return block.weight * (laplacian_RNO - block.y)
 
 

@@ -5,17 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.count import count, run_flops
-from harness.record import (
-    CURVE_POINT,
-    METRICS,
-    ClassCurvePoint,
-    ClassMetrics,
-    CurvePoint,
-    LearningCurve,
-    Metrics,
-    PhaseEnd,
-    Pruned,
-)
+from harness.record import schema
 from harness.spec import RunSpec
 from harness.spec.task import Metric
 
@@ -31,16 +21,16 @@ class Outcome:
     """
 
     status: str
-    metrics: Metrics | ClassMetrics | None
+    metrics: schema.Metrics | schema.ClassMetrics | None
     evaluations: int
     iterations: int
     by_stage: tuple[tuple[int, int], ...]
     diverged_at: int | None
     refused_steps: int
     counts: dict[str, int]
-    curve: LearningCurve
-    pruned: Pruned | None = None
-    phases: tuple[PhaseEnd, ...] | None = None
+    curve: schema.LearningCurve
+    pruned: schema.Pruned | None = None
+    phases: tuple[schema.PhaseEnd, ...] | None = None
 
 
 def outcome(
@@ -49,13 +39,13 @@ def outcome(
     by_stage: tuple[tuple[int, int], ...],
     diverged: bool,
     refused_steps: int,
-    curve: LearningCurve,
+    curve: schema.LearningCurve,
 ) -> Outcome:
     """`errors` are the fields of the metrics of its task in their order; the last of `Metrics` is of PDEs only.
 
     A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if they are not finite.
     """
-    metrics = METRICS[run.task.metric]
+    metrics = schema.METRICS[run.task.metric]
     diverged = diverged or not all(math.isfinite(error) for error in errors)
     evaluations = sum(made for made, _ in by_stage)
     return Outcome(
@@ -71,13 +61,13 @@ def outcome(
     )
 
 
-def learning_curve(metric: Metric, moments: Iterable[tuple[int, float, float]]) -> LearningCurve:
+def learning_curve(metric: Metric, moments: Iterable[tuple[int, float, float]]) -> schema.LearningCurve:
     """Points from (evaluations, training error, validation error) of each moment, in the metric of the task.
 
     Only those at which the lane had moved since the one before: a lane at rest has nothing new to show.
     """
-    points: list[CurvePoint | ClassCurvePoint] = []
-    point = CURVE_POINT[metric]
+    points: list[schema.CurvePoint | schema.ClassCurvePoint] = []
+    point = schema.CURVE_POINT[metric]
     for at, *errors in moments:
         train, validation = (error if math.isfinite(error) else None for error in errors)
         if not points or at > points[-1].evaluations:

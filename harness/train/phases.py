@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from harness import families
-from harness.record import CURVE_POINTS, ClassCurvePoint, ClassMetrics, CurvePoint, PhaseEnd
+from harness.record.schema import CURVE_POINTS, ClassCurvePoint, ClassMetrics, CurvePoint, PhaseEnd
 from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
 from harness.tasks import Samples, Splits, draw, phases_of, scaled
-from harness.train.lanes import Trained
+from harness.train.lanes import Trained, ended
 from harness.train.outcome import Outcome, outcome
 from harness.train.trainer import ENGINES, EngineState, TrainingEngine
 
@@ -30,7 +30,7 @@ class PhasesPack:
     """What does not change while a pack trains: the engine's pack of each phase, and its points, of every run."""
 
     runs: tuple[RunSpec, ...]
-    engine: TrainingEngine[Any, Any]
+    engine: TrainingEngine
     stages: tuple[Stage, ...]
     packs: tuple[Any, ...]
     points: tuple[tuple[Samples, ...], ...]
@@ -89,11 +89,6 @@ def begin(pack: PhasesPack) -> PhasesState:
     return PhasesState(pack.engine.begin(pack.packs[0]))
 
 
-def ended(pack: PhasesPack, state: PhasesState) -> bool:
-    """Whether all phases are behind."""
-    return state.stage == len(pack.stages)
-
-
 def fits(pack: PhasesPack, state: Any) -> bool:
     """Whether a state that comes from a file can be one of this pack."""
     return (
@@ -108,7 +103,7 @@ def advance(pack: PhasesPack, state: PhasesState, evaluations: int) -> PhasesSta
     """At most `evaluations` more in every lane; less at the end of a phase or when no lane moves any more."""
     phase = pack.packs[state.stage]
     now = pack.engine.advance(phase, state.now, evaluations)
-    if not pack.engine.ended(phase, now):
+    if not ended(phase, now):
         return replace(state, now=now)
     trained = pack.engine.trained(phase, now)
     behind = (*state.behind, Behind(tuple(pack.engine.finish(phase, now)), _ends(pack, trained)))

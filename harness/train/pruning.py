@@ -16,15 +16,16 @@ import torch
 
 from harness import families
 from harness.count import count, run_flops
-from harness.record import Pruned, Snapped
+from harness.record.schema import Pruned, Snapped
 from harness.spec import KanShape, RunSpec, Stage, parts, stages
 from harness.tasks import draw, scaled
-from harness.train.lanes import Trained
+from harness.train import torch_engine
+from harness.train.lanes import Trained, ended
 from harness.train.outcome import Outcome
 from harness.train.sparsity import edge_scores, kept_nodes
 from harness.train.symbolic import EdgeSamples, read_formula
 from harness.train.torch_engine import LaneOfRun, TorchPack, TorchState
-from harness.train.trainer import ENGINES, TORCH, EngineState, TrainingEngine
+from harness.train.trainer import ENGINES, EngineState, TrainingEngine
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class PruningState:
 def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PruningPack:
     """The pack of `runs`, KANs of one `computation`; draws their samples."""
     first = runs[0]
-    together = TORCH.prepare([_part(run, 0) for run in runs], device)
+    together = torch_engine.prepare([_part(run, 0) for run in runs], device)
     return PruningPack(
         runs=tuple(runs),
         stages=stages(first.network, first.recipe),
@@ -72,17 +73,12 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PruningPack:
 
 def begin(pack: PruningPack) -> PruningState:
     """The state before the first evaluation: networks initialised from each run's seed and start."""
-    return PruningState(stage=0, done=0, sparse=TORCH.begin(pack.sparse))
-
-
-def ended(pack: PruningPack, state: PruningState) -> bool:
-    """Whether all stages of all runs are behind."""
-    return state.stage == len(pack.stages)
+    return PruningState(stage=0, done=0, sparse=torch_engine.begin(pack.sparse))
 
 
 def fits(pack: PruningPack, state: Any) -> bool:
     """Whether a state that comes from a file can be one of this pack: pruning left nothing larger than there was."""
-    if not (isinstance(state, PruningState) and TORCH.fits(pack.sparse, state.sparse)):
+    if not (isinstance(state, PruningState) and torch_engine.fits(pack.sparse, state.sparse)):
         return False
     if not state.pruned:
         return not state.rest
@@ -97,14 +93,14 @@ def fits(pack: PruningPack, state: Any) -> bool:
 def advance(pack: PruningPack, state: PruningState, evaluations: int) -> PruningState:
     """At most `evaluations` more of every run."""
     if not state.pruned:
-        sparse = TORCH.advance(pack.sparse, state.sparse, evaluations)
+        sparse = torch_engine.advance(pack.sparse, state.sparse, evaluations)
         state = replace(state, stage=sparse.stage, done=sparse.done, sparse=sparse)
-        return _prune(pack, state) if TORCH.ended(pack.sparse, sparse) else state
+        return _prune(pack, state) if ended(pack.sparse, sparse) else state
     rest = []
     for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
         if pruned:
             engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
-            one = one if engine.ended(alone, one) else engine.advance(alone, one, evaluations)
+            one = one if ended(alone, one) else engine.advance(alone, one, evaluations)
         rest.append(one)
     return _at(pack, replace(state, rest=tuple(rest)))
 
@@ -112,7 +108,7 @@ def advance(pack: PruningPack, state: PruningState, evaluations: int) -> Pruning
 def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     outcomes = []
-    sparse = TORCH.finish(pack.sparse, state.sparse)
+    sparse = torch_engine.finish(pack.sparse, state.sparse)
     for run, first, pruned, one in zip(pack.runs, sparse, state.pruned, state.rest, strict=True):
         if pruned:
             engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
@@ -142,7 +138,7 @@ def _prune(pack: PruningPack, state: PruningState) -> PruningState:
     """What pruning leaves of every run, at the start of its own training; runs that diverged have ended."""
     pruned: list[Pruned | None] = []
     rest: list[Any] = []
-    ends, outcomes = TORCH.trained(pack.sparse, state.sparse), TORCH.finish(pack.sparse, state.sparse)
+    ends, outcomes = torch_engine.trained(pack.sparse, state.sparse), torch_engine.finish(pack.sparse, state.sparse)
     for index, (run, trained, first) in enumerate(zip(pack.runs, ends, outcomes, strict=True)):
         if first.metrics is None:
             pruned.append(None)

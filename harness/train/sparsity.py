@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness import families
+from harness.families.later import Knots
 from harness.spec import KanShape, Sparsity
-from harness.train.objective import LanePoints
+from harness.train.objective import LanePoints, backward
 
 NodeScores = NDArray[np.float64]
 
 
 def loss_and_gradient(
-    sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], points: LanePoints
+    sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Knots, points: LanePoints
 ) -> tuple[Tensor, Tensor]:
     """Mean squared residual and penalty of every lane, [R], and their gradient, [R, P]."""
     flat_RP = flat_RP.detach().requires_grad_()
@@ -30,11 +31,10 @@ def loss_and_gradient(
     loss_R = (y_RNO - points.y).square().mean((1, 2))
     for norm_ROI in norms(sparsity, network, edges, knots):
         loss_R = loss_R + sparsity.strength * penalty(sparsity, norm_ROI)
-    (gradient_RP,) = torch.autograd.grad(loss_R.sum(), flat_RP)
-    return loss_R.detach(), gradient_RP
+    return backward(loss_R, flat_RP)
 
 
-def norms(sparsity: Sparsity, network: KanShape, edges: Sequence[Tensor], knots: Sequence[Tensor]) -> Iterator[Tensor]:
+def norms(sparsity: Sparsity, network: KanShape, edges: Sequence[Tensor], knots: Knots) -> Iterator[Tensor]:
     """|phi|_1 of every edge, [R, O, I] a layer; with `per_range` over the range of the knots that it looks along."""
     for edge_ROIN, knots_RIT in zip(edges, knots, strict=True):
         norm_ROI = edge_ROIN.abs().mean(-1)
@@ -56,7 +56,7 @@ def penalty(sparsity: Sparsity, norm_ROI: Tensor) -> Tensor:
 
 @torch.no_grad()
 def edge_scores(
-    sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
+    sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Knots, x_RNI: Tensor
 ) -> list[NodeScores]:
     """The norm of every edge of the first lane, [O, I] a layer."""
     edges, _ = families.edges(network, flat_RP, knots, x_RNI)

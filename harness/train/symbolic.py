@@ -144,7 +144,8 @@ def read_formula(
         rows = []
         for edge_IN, bias in zip(edge_OIN, bias_O, strict=True):
             first, *rest = map(snap_edge, h_IN, edge_IN)
-            rows.append([_raised(first, bias), *rest])
+            *others, d = first.constants
+            rows.append([first._replace(constants=(*others, d + bias)), *rest])
         layers.append(rows)
         h_IN = edge_OIN.sum(1) + bias_O[:, None]
     r2s = [edge.r2 for edge in _edges(layers) if not np.isnan(edge.r2)]
@@ -161,12 +162,6 @@ def _edges(layers: FittedLayers) -> Iterator[Edge]:
     for layer in layers:
         for row in layer:
             yield from row
-
-
-def _raised(edge: Edge, bias: float) -> Edge:
-    """With a constant more."""
-    *others, d = edge.constants
-    return edge._replace(constants=(*others, d + bias))
 
 
 def _fitted(layers: FittedLayers, train: EdgeSamples) -> FittedLayers:

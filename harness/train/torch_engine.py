@@ -16,27 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import families
+from harness import families, spec
 from harness.optimisers import LaneObjective, LaneState
 from harness.optimisers.lanes import choose, select
-from harness.record import LearningCurve
-from harness.spec import (
-    KanShape,
-    Network,
-    Recipe,
-    RunSpec,
-    SplinedShape,
-    Stage,
-    knot_update_points,
-    samples_per_evaluation,
-    schedule_evaluations,
-    stages,
-)
-from harness.spec.recipe import Sparsity
+from harness.spec import KanShape, Network, Recipe, RunSpec, Sparsity, SplinedShape, Stage
 from harness.tasks import Quadrature, Samples, Splits, stream
 from harness.train import sparsity
 from harness.train.captured import Replay
-from harness.train.lanes import OptimiserState, Trained, alike, begun_lane
+from harness.train.lanes import OptimiserState, Trained, alike, begun_lane, ended
 from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 from harness.train.points import SPLITS, PackPoints, chunks
@@ -63,7 +50,7 @@ class TorchPack:
     @property
     def samples(self) -> int:
         """Points in one evaluation."""
-        return samples_per_evaluation(self.recipe, self.train.x.shape[1])
+        return spec.samples_per_evaluation(self.recipe, self.train.x.shape[1])
 
 
 @dataclass(frozen=True)
@@ -107,10 +94,7 @@ class TorchState:
 
 # -------------------------------------------------------------------------------------------------------- the trainer
 def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> TorchPack:
-    """The pack of `runs`, which must be of one `computation`; draws what `samples` has not.
-
-    Networks of every family see the task's box scaled to [-1, 1]^d, where knots begin.
-    """
+    """The pack of `runs`, which must be of one `computation`; draws what `samples` has not."""
     first = runs[0]
     first.recipe.optimizer.check()
     return _pack(PackPoints(tuple(runs), samples), device)
@@ -128,7 +112,7 @@ def _pack(points: PackPoints, device: str) -> TorchPack:
     return TorchPack(
         runs=runs,
         recipe=first.recipe,
-        stages=stages(first.network, first.recipe),
+        stages=spec.stages(first.network, first.recipe),
         points=points,
         train=_lane_points(first, train, device),
         curve=_lane_points(first, curve, device),
@@ -145,10 +129,7 @@ def _lane_points(run: RunSpec, samples: Sequence[Samples], device: torch.device 
 
 
 def begin(pack: TorchPack, trained: Sequence[Trained] | None = None) -> TorchState:
-    """The state before the first evaluation: networks initialised from each run's seed and start.
-
-    Or where another training left each run, whose network must be that of the first stage, with one start.
-    """
+    """The state before the first evaluation; see `TrainingEngine`."""
     network, starts, _ = pack.stages[0]
     lanes = list(itertools.product(range(len(pack.runs)), range(starts)))
     lanes += lanes[:1] * (SMALLEST_ENSEMBLE - len(lanes))
@@ -163,8 +144,9 @@ def begin(pack: TorchPack, trained: Sequence[Trained] | None = None) -> TorchSta
         begun = [begun_lane(pack.runs[run], network, start, dtype, device) for run, start in lanes]
         flat_RP = torch.cat([flat_1P for flat_1P, _ in begun])
         knots = [torch.cat(layer) for layer in zip(*(own for _, own in begun), strict=True)]
-    counted = network.trainable + network.frozen
-    assert flat_RP.shape[1] == counted, "parameter count mismatch between closed form and network"
+    assert flat_RP.shape[1] == network.trainable + network.frozen, (
+        "parameter count mismatch between closed form and network"
+    )
     return TorchState(
         stage=0,
         done=0,
@@ -177,11 +159,6 @@ def begin(pack: TorchPack, trained: Sequence[Trained] | None = None) -> TorchSta
         curve_at=torch.zeros(len(lanes), 0, dtype=torch.int64, device=device),
         curve_errors=flat_RP.new_zeros(len(lanes), 0, 2),
     )
-
-
-def ended(pack: TorchPack, state: TorchState) -> bool:
-    """Whether all stages are behind."""
-    return state.stage == len(pack.stages)
 
 
 def fits(pack: TorchPack, state: Any) -> bool:
@@ -207,7 +184,7 @@ def advance(pack: TorchPack, state: TorchState, evaluations: int) -> TorchState:
     stage = pack.stages[state.stage]
     train = _of_lanes(pack.train, state.lanes)
     goal = min(state.done + evaluations, stage.evaluations)
-    updates = knot_update_points(pack.recipe, state.stage, stage.evaluations)
+    updates = spec.knot_update_points(pack.recipe, state.stage, stage.evaluations)
     moments = sorted({*LOG_SPACED, stage.evaluations, *updates, goal})
     while state.done < goal:
         if isinstance(stage.network, SplinedShape) and state.done in updates:
@@ -241,7 +218,8 @@ def finish(pack: TorchPack, state: TorchState) -> list[Outcome]:
     for index, run in enumerate(pack.runs):
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
         refused = sum(counters[2][index] for counters in spent)
-        curve = _curve(run, state, index)
+        moments = zip(state.curve_at[index].tolist(), state.curve_errors[index].tolist(), strict=True)
+        curve = learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
         outcomes.append(outcome(run, _errors(pack, state, index), by_stage, diverged_R[index], refused, curve))
     return outcomes
 
@@ -370,7 +348,7 @@ def _order_of_epoch(keys: tuple[tuple[int, ...], ...], points: int, device: torc
 def _next_stage(pack: TorchPack, state: TorchState) -> TorchState:
     """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
     starts = pack.stages[state.stage].starts
-    counters = (state.behind + _counters(pack, state))[:, : len(pack.runs) * starts]
+    counters = (state.behind + pack.recipe.optimizer.counters(state.optimiser))[:, : len(pack.runs) * starts]
     spent = counters.reshape(-1, len(pack.runs), starts).sum(2)
     state = replace(state, stage=state.stage + 1, done=0, spent=(*state.spent, spent))
     if starts > 1:
@@ -379,7 +357,7 @@ def _next_stage(pack: TorchPack, state: TorchState) -> TorchState:
         return state
     network = pack.stages[state.stage].network
     if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
-        return replace(state, behind=-_counters(pack, state))
+        return replace(state, behind=-pack.recipe.optimizer.counters(state.optimiser))
     assert isinstance(network, SplinedShape)
     if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
         state = _update_knots(pack, state)
@@ -454,7 +432,7 @@ def _seen(pack: TorchPack, state: TorchState, train: LanePoints) -> TorchState:
     ]
     runs_R = _runs_of(state.lanes, position_RP.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
-    in_stage_R = (state.behind + _counters(pack, state))[0]
+    in_stage_R = (state.behind + pack.recipe.optimizer.counters(state.optimiser))[0]
     at_R = before_S[runs_R] + pack.stages[state.stage].starts * in_stage_R
     state = replace(
         state,
@@ -482,15 +460,10 @@ def _in_the_end(state: TorchState) -> tuple[Tensor, tuple[Tensor, ...]]:
     return (state.kept.position_RP, state.kept.knots) if state.kept else (state.optimiser.position_RP, state.knots)
 
 
-def _curve(run: RunSpec, state: TorchState, lane: int) -> LearningCurve:
-    moments = zip(state.curve_at[lane].tolist(), state.curve_errors[lane].tolist(), strict=True)
-    return learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
-
-
 # ---------------------------------------------------------------------------------------------------------- optimiser
 def _start(pack: TorchPack, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor) -> LaneState:
     """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
-    total_steps = schedule_evaluations(pack.stages, stage, pack.recipe)
+    total_steps = spec.schedule_evaluations(pack.stages, stage, pack.recipe)
     rates = [pack.runs[run].recipe.optimizer.rate for run, _ in lanes]
     rates_R = None if None in rates else flat_RP.new_tensor(rates)
     return pack.recipe.optimizer.start(flat_RP, rates_R, total_steps)
@@ -498,7 +471,3 @@ def _start(pack: TorchPack, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Ten
 
 def _resting(state: LaneState) -> Tensor:
     return state.finished_R | state.diverged_R
-
-
-def _counters(pack: TorchPack, state: TorchState) -> Tensor:
-    return pack.recipe.optimizer.counters(state.optimiser)

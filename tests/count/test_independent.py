@@ -20,7 +20,7 @@ from scipy.interpolate import BSpline
 from torch import nn
 
 from harness.count import count
-from harness.count.dispatched import counting
+from harness.count.dispatched import Counter
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
@@ -311,7 +311,7 @@ def executed(network, local=False):
     """(matrix products, all but compares) of a forward pass of one sample more."""
     module, passes = build(network, local), []
     for number in (32, 64):
-        with counting() as counter:
+        with Counter() as counter:
             module(samples(number, network.shape[0]))
         passes.append((counter.executed.matmul, counter.executed.matmul + counter.executed.elementwise))
     shares = [divmod(after - before, 32) for before, after in zip(*passes, strict=True)]

@@ -15,7 +15,7 @@ from pages import forget_own_modules, write_files
 from harness import train
 from harness.base.errors import HarnessError
 from harness.cli import main
-from harness.count import executed
+from harness.count import WEIGHTS
 from harness.count.dispatched import executed_evaluation, executed_forward
 from harness.dispatch.submission import named_code
 from harness.families import family_named, forward, initialise, residual_jacobian
@@ -277,8 +277,8 @@ def test_the_family_counts_what_torch_executes(folder):
     for shape in ((1, 1), (2, 5, 1), (2, 3, 4, 2)):
         for grid in (1, 2, 5):
             network = family.network(shape=shape, grid=grid)
-            assert executed.forward(network, "kanbefair") == executed_forward(network).flops
-            assert executed.evaluation(network) == executed_evaluation(network).flops
+            assert network.executed_forward(WEIGHTS["kanbefair"]) == executed_forward(network).flops
+            assert network.executed_evaluation(WEIGHTS["kanbefair"]) == executed_evaluation(network).flops
     flat = initialise(network, [np.random.default_rng(0)], 1.0, torch.float64, "cpu")
     x = torch.linspace(-1, 1, 14, dtype=torch.float64).reshape(1, 7, 2)
     by_hand = residual_jacobian(network, flat, [], x)[1][0]

@@ -20,7 +20,6 @@ from harness.count import (
     WEIGHTS,
     Work,
     count,
-    executed,
     kanbefair,
     layer_flops,
     least_squares_flops,
@@ -220,7 +219,7 @@ def test_formulas_of_flops(row):
                     expected.append(value(formula, **{**letters, "S": sites}))
                 if convention == "executed":
                     features = network.flops_before(WEIGHTS["kanbefair"])
-                    assert features + sum(expected) == executed.forward(network, "kanbefair")
+                    assert features + sum(expected) == network.executed_forward(WEIGHTS["kanbefair"])
                 else:
                     assert expected == layer_flops(network, convention)
 
@@ -321,7 +320,7 @@ def test_what_local_execution_adds_forward():
     rows = table("executed less `local_min`, a layer")
     for network in networks_of("kan"):
         more = sum(value(codes(row[1])[0], **letters) for row in rows for _, letters in layers_of(network))
-        assert more == executed.forward(network, "kanbefair") - sum(layer_flops(network, "local_min"))
+        assert more == network.executed_forward(WEIGHTS["kanbefair"]) - sum(layer_flops(network, "local_min"))
 
 
 def test_what_dense_execution_adds_forward():
@@ -358,8 +357,8 @@ def test_what_a_backward_pass_executes(family):
                 formulas = rows[name][min(index, 1)]
                 alone = name == "products of splines" and index and letters["O"] == 1
                 total += value(formulas[1 if alone else 0], **letters)
-        evaluation, forward = executed.evaluation(network), executed.forward(network, "kanbefair")
-        assert total == evaluation - forward
+        prices = WEIGHTS["kanbefair"]
+        assert total == network.executed_evaluation(prices) - network.executed_forward(prices)
     if family == "mlp":
         relu, tanh, silu, gelu, prelu, sine = (BACKWARD[name] for name in EVERY_ACTIVATION)
         stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu, {sine} sine")
@@ -369,9 +368,9 @@ def test_how_far_the_rule_of_training_is():
     for cell, *shares in table("shape (G = 5)"):
         kan, mlp = KanShape(shape=shape_of(cell), grid=5), MlpShape(shape=shape_of(cell))
         found = [
-            executed.evaluation(kan) / per_sample(kan, "local_min"),
+            kan.executed_evaluation(WEIGHTS["kanbefair"]) / per_sample(kan, "local_min"),
             executed_evaluation(kan, dense.evaluate).flops / per_sample(kan, "shared_dense"),
-            executed.evaluation(mlp) / per_sample(mlp, "shared_dense"),
+            mlp.executed_evaluation(WEIGHTS["kanbefair"]) / per_sample(mlp, "shared_dense"),
         ]
         assert shares == [f"{share:.2f}" for share in found]
         if kan == EXAMPLE:

@@ -5,7 +5,8 @@ from itertools import product
 import pytest
 import torch
 
-from harness.families import KanShape, MlpShape, forward, forward_laplacian, initial_knots
+from harness.families import KanShape, MlpShape, forward, initial_knots
+from harness.families.jets import forward_laplacian
 from tests.families.test_jacobian import distance, start
 
 SHAPES = [(2, 5, 1), (1, 3, 1), (3, 4, 4, 2)]

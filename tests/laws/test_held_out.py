@@ -8,7 +8,8 @@ from made_runs import curve
 
 from harness.base.plain import plain
 from harness.laws import fit_law, prediction_interval
-from harness.laws.held_out import extrapolate, largest_sizes, warn_of_distance
+from harness.laws.fitting import warn_of_distance
+from harness.laws.held_out import extrapolate, largest_sizes
 
 SIZES = 10 ** np.linspace(3, 6, 7)
 AHEAD = np.array([3e6, 1e7])

@@ -5,7 +5,7 @@ import pytest
 from made_runs import curve, runs
 
 from harness.laws import fit_law
-from harness.laws.precision import warn_of_precision
+from harness.laws.refusal import warn_of_precision
 
 SIZES = np.geomspace(1e2, 1e5, 7)
 

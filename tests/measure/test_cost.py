@@ -32,7 +32,6 @@ from harness.measure.cost import (
     pack_errors,
     pack_predictions,
     pack_seconds,
-    prediction_errors,
     run_bytes,
     run_seconds,
     sweep_seconds,
@@ -349,7 +348,7 @@ def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
 
 
 def test_prediction_errors_count_both_directions():
-    errors = prediction_errors([1.0, 2.0, 0.5, 0.2], [1.0, 1.0, 1.0, 1.0])
+    errors = pack_errors(pd.DataFrame({"predicted_seconds": [1.0, 2.0, 0.5, 0.2], "cpu_seconds": [1.0, 1.0, 1.0, 1.0]}))
     assert (errors.number, errors.within_two, errors.median, errors.worst) == (4, 0.75, 0.75, 0.2)
     assert "3 of 4 packs within a factor of 2 (75%)" in errors_sentence(errors)
 

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness import families
 from harness.count import Work, count, layer_flops, training_flops
-from harness.count.dispatched import Executed, UnknownOperation, counting, executed_evaluation, executed_forward
+from harness.count.dispatched import Counter, Executed, UnknownOperation, executed_evaluation, executed_forward
 from harness.families.prices import KANBEFAIR
 from harness.spec import Adam, KanShape, MlpShape
 
@@ -63,7 +63,7 @@ def count_evaluation(network, lanes, samples):
     """The engine's evaluation, forward and backward, on real data."""
     flat, knots, x, y = real(network, lanes, samples)
     flat.requires_grad_()
-    with counting() as counter:
+    with Counter() as counter:
         loss = (families.forward(network, flat, knots, x) - y).square().mean((1, 2))
         torch.autograd.grad(loss.sum(), flat)
     return counter.executed
@@ -178,7 +178,7 @@ def test_a_plain_torch_mlp_counts_as_notes_have_it():
     A silu weighs 5 here; where every kernel's output is 1, the element-wise work is 32.
     """
     x, first, second = torch.zeros(64, 16), torch.zeros(32, 16), torch.zeros(8, 32)
-    with FlopCounterMode(display=False) as theirs, counting() as ours:
+    with FlopCounterMode(display=False) as theirs, Counter() as ours:
         F.linear(F.silu(F.linear(x, first, torch.zeros(32))), second, torch.zeros(8))
     assert theirs.get_total_flops() == 64 * 1536
     assert ours.executed[:3] == (64 * 1536, 64 * 32 * 5, 0)
@@ -189,7 +189,7 @@ def test_counting_draws_nothing_and_keeps_results():
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     executed_evaluation.__wrapped__(network)
     data = real(network, 2, 32)[:3]
-    with counting():
+    with Counter():
         counted = families.forward(network, *data)
     after = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     assert torch.equal(before[0], after[0])
@@ -238,7 +238,7 @@ SIZE = A.numel() * 8
     }.values(),
 )
 def test_each_operation_counts_what_it_does(operation, expected):
-    with counting() as counter:
+    with Counter() as counter:
         operation()
     assert counter.executed == expected
 
@@ -261,12 +261,12 @@ def test_flops_are_all_operations():
 )
 def test_an_unknown_operation_is_an_error_that_names_it(operation, name):
     """What is in no table is never counted as nothing."""
-    with pytest.raises(UnknownOperation, match=name), counting():
+    with pytest.raises(UnknownOperation, match=name), Counter():
         operation()
 
 
 def test_an_unknown_operation_of_a_backward_pass_is_an_error_too():
     x = A.clone().requires_grad_()
     y = F.softplus(x).sum()
-    with pytest.raises(UnknownOperation, match=r"aten\.softplus_backward"), counting():
+    with pytest.raises(UnknownOperation, match=r"aten\.softplus_backward"), Counter():
         y.backward()

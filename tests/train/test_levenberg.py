@@ -11,7 +11,7 @@ from scipy.optimize import least_squares
 from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness import families
-from harness.optimisers import levenberg
+from harness.optimisers import LaneObjective, levenberg
 from harness.optimisers.levenberg import System, linearise
 from harness.spec import (
     GridExtension,
@@ -60,7 +60,7 @@ class Case:
         return part
 
     def system(self, settings, flat):
-        return linearise(settings, self.network, flat, self.knots, self.x, self.y)
+        return linearise(settings, flat, LaneObjective(None, self.network, self.knots, self.x, self.y))
 
     def residuals(self, flat):
         """[R, O * N] at positions [R, P]."""
@@ -69,7 +69,7 @@ class Case:
     def problem(self, lane):
         """What the compiled loop wants of a lane."""
         from harness.train.fused import kernels
-        from harness.train.fused.simd import SQUARES
+        from harness.train.fused.sizes import SQUARES
 
         knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in self.knots)])
         arrays = (np.ascontiguousarray(array[lane].numpy().T) for array in (self.x, self.y))

@@ -1,4 +1,4 @@
-"""Linear maps in kernels, in a block: from records to records (see `simd`), and back.
+"""Linear maps in kernels, in a block: from records to records (see `sizes`), and back.
 
 A layer takes its inputs from one row of their records, at `source`, and writes the values of its outputs. Backwards,
 values are overwritten by the derivatives, by them, of whatever is differentiated. So all matrices have samples as
@@ -10,27 +10,32 @@ Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from numba import carray
 
 from harness.train.fused.compiled import inlined, merged, part
 from harness.train.fused.loss import classify, gradient_factor, target_rows
-from harness.train.fused.simd import (
+from harness.train.fused.simd import add_gram, add_product, fill, row_total, view
+from harness.train.fused.sizes import (
     BLOCK,
     CROSS_ENTROPY,
     JACOBIAN,
+    LANES,
     NORMAL_EQUATIONS,
     ONE,
     PREDICT,
     SAMPLES,
     VALUE,
     ZERO,
-    add_gram,
-    add_product,
-    fill,
+    Places,
+    described,
     jacobian_step,
-    row_total,
-    view,
+    places,
+    whole_vectors,
 )
 
 # Fields of `sizes` that every family has. Of the network: what it is, and where in the workspace what is not a layer's
@@ -40,9 +45,29 @@ NETWORK = "depth inputs parameters knot_count room sums sums_end scratch rows_of
 LAYER = "inputs outputs width weight bias input_records source records weight_sum bias_sum "
 
 
-def close(sizes, flat, room) -> np.ndarray:
-    """`sizes` with what follows from the places that all layers have taken."""
-    whole, parameters = sizes[0], flat(0)
+def begin(nodes: Sequence[int], kind: np.dtype, record: np.int64, copies: int = 1) -> tuple[Any, Places, Places]:
+    """`sizes` of layers of linear maps between records, and what hands out places in the flat vector and the workspace.
+
+    Every node has so many `copies` of a `record`.
+    """
+    sizes, room = described(len(nodes) - 1, kind), places(LANES)
+    sizes[0].inputs, records = nodes[0], room(copies * nodes[0] * int(record))
+    for layer, (inputs, outputs) in zip(sizes[1:], pairwise(nodes), strict=True):
+        layer.inputs, layer.outputs, layer.width = copies * inputs, outputs, whole_vectors(outputs)
+        layer.input_records = records
+        records = layer.records = room(copies * outputs * int(record))
+    return sizes, places(), room
+
+
+def close(sizes: Any, flat: Places, room: Places, take_sums: Callable[[Any], None]) -> np.ndarray:
+    """`sizes` with what follows from its layers; `take_sums` gives a layer the places of the family's own sums."""
+    whole, layers, parameters = sizes[0], sizes[1:], flat(0)
+    whole.scratch = room(BLOCK * max(layers.inputs.max(), layers.width.max()))
+    whole.sums = room(0)
+    for layer in layers:
+        layer.weight_sum, layer.bias_sum = room(layer.inputs * layer.width), room(layer.outputs)
+        take_sums(layer)
+    whole.sums_end = room(0)
     whole.parameters, whole.step_of_j = parameters, jacobian_step(parameters)
     whole.rows_of_j = room(BLOCK * jacobian_step(parameters))
     whole.room = room(0)
@@ -59,7 +84,7 @@ def take_samples(sizes, record, x, start, count, work):
 
 
 @inlined
-def set_values(layer, record, flat, work):
+def set_values(sizes, layer, record, flat, work):
     """The values of the outputs, bias + weight^T inputs."""
     outputs = layer.outputs
     for o in range(outputs):
@@ -80,7 +105,7 @@ def pull_back(layer, record, flat, work, rows, step):
 
 
 @inlined
-def add_gradients(sizes, layer, record, work):
+def add_map_gradients(sizes, layer, record, work):
     """Add the block's sums over samples of the derivatives by weights and biases."""
     outputs, width = layer.outputs, layer.width
     turned = view(work, sizes[0].scratch, BLOCK * width)
@@ -156,34 +181,85 @@ def set_row(layer, record, s, work, row):
 
 
 # -------------------------------------------------------------------------------------------------------- whole blocks
-def evaluator(record, forward, backward, collect, differentiate, set_row):
-    """What `kernels` offers of a family, as a compiled function made of what the family does with a block.
+def full_rows(set_row):
+    """Of `evaluator` what makes normal equations and Jacobians from full rows; `set_row` sets those of a layer."""
 
-    `forward` computes outputs, `backward` adds to the sums of gradients, and
-    `collect` makes a gradient of these. `differentiate` has the derivatives of one output by all nodes, of which
-    `set_row` makes a row of the Jacobian.
+    @part
+    def set_rows(sizes, s, work, row):
+        """The derivatives by all parameters at sample s of the block; zeros behind them."""
+        fill(view(row, sizes[0].parameters, row.size - sizes[0].parameters), 0.0)
+        for number in range(1, 1 + sizes[0].depth):
+            set_row(sizes, number, s, work, row)
+
+    def least_squares(differentiate):
+        @part
+        def add_normal_equations(sizes, flat, count, matrix, work):
+            """Add the block's part of J^T J."""
+            size, step = sizes[0].parameters, sizes[0].step_of_j
+            rows = view(work, sizes[0].rows_of_j, BLOCK * step)
+            for output in range(sizes[sizes[0].depth].outputs):
+                differentiate(sizes, output, flat, work)
+                for s in range(count):
+                    set_rows(sizes, s, work, view(rows, s * step, step))
+                fill(view(rows, count * step, (BLOCK - count) * step), 0.0)
+                add_gram(rows, step, size, matrix)
+
+        @part
+        def write_jacobian(sizes, flat, start, count, samples, jacobian, work):
+            """The block's rows of `jacobian` [O * N, P] flat."""
+            size = sizes[0].parameters
+            for output in range(sizes[sizes[0].depth].outputs):
+                differentiate(sizes, output, flat, work)
+                for s in range(count):
+                    set_rows(sizes, s, work, view(jacobian, (output * samples + start + s) * size, size))
+
+        return add_normal_equations, write_jacobian
+
+    return least_squares
+
+
+def evaluator(
+    record,
+    enter,
+    step_back,
+    add_gradients,
+    collect,
+    least_squares,
+    set_values=set_values,
+    add_map_gradients=add_map_gradients,
+):
+    """What `kernels` offers of a family, as a compiled function made of what the family does with a layer in a block.
+
+    `enter` computes the functions of the inputs, which `set_values` maps to the values of the outputs. From derivatives
+    by these, in their place, `add_map_gradients` adds to the map's sums, `step_back` makes those by the values of the
+    inputs, if there is a use for them, and `add_gradients` adds to the family's own sums. `collect` makes a gradient of
+    the sums. `least_squares` gives two functions, of what differentiates one output: see `full_rows`.
     """
 
     @part
-    def add_normal_equations(sizes, flat, count, matrix, work):
-        """Add the block's part of J^T J."""
-        size, step = sizes[0].parameters, sizes[0].step_of_j
-        rows = view(work, sizes[0].rows_of_j, BLOCK * step)
-        for output in range(sizes[sizes[0].depth].outputs):
-            differentiate(sizes, output, flat, work)
-            for s in range(count):
-                set_row(sizes, s, work, view(rows, s * step, size))
-            fill(view(rows, count * step, (BLOCK - count) * step), 0.0)
-            add_gram(rows, step, size, matrix)
+    def forward(sizes, flat, x, start, count, work):
+        """The outputs at samples start..start+count-1, in the values of the last layer."""
+        take_samples(sizes, record, x, start, count, work)
+        for number in range(1, 1 + sizes[0].depth):
+            enter(sizes, number, flat, work)
+            set_values(sizes, sizes[number], record, flat, work)
 
     @part
-    def write_jacobian(sizes, flat, start, count, samples, jacobian, work):
-        """The block's rows of `jacobian` [O * N, P] flat."""
-        size = sizes[0].parameters
-        for output in range(sizes[sizes[0].depth].outputs):
-            differentiate(sizes, output, flat, work)
-            for s in range(count):
-                set_row(sizes, s, work, view(jacobian, (output * samples + start + s) * size, size))
+    def backward(sizes, flat, work):
+        """From the values of the last layer, that hold derivatives by the outputs, to the sums of all gradients."""
+        for number in range(sizes[0].depth, 0, -1):
+            add_map_gradients(sizes, sizes[number], record, work)
+            step_back(sizes, number, flat, work)
+            add_gradients(sizes, number, work)
+
+    @part
+    def differentiate(sizes, output, flat, work):
+        """The derivatives of one output of the network by the values of every node, in their place."""
+        choose_output(sizes, record, output, work)
+        for number in range(sizes[0].depth, 0, -1):
+            step_back(sizes, number, flat, work)
+
+    add_normal_equations, write_jacobian = least_squares(differentiate)
 
     @merged
     def evaluate(task, samples, sizes, flat, x_at, y_at, first_at, second_at, work):
@@ -195,7 +271,6 @@ def evaluator(record, forward, backward, collect, differentiate, set_row):
         fill(view(work, sizes[0].sums, sizes[0].sums_end - sizes[0].sums), 0.0)
         if task == NORMAL_EQUATIONS:
             fill(first, 0.0)
-            fill(view(work, sizes[0].rows_of_j, BLOCK * sizes[0].step_of_j), 0.0)
         losses = 0.0
         for start in range(0, samples, BLOCK):
             count = min(SAMPLES, samples - start)
@@ -211,7 +286,8 @@ def evaluator(record, forward, backward, collect, differentiate, set_row):
             elif task == JACOBIAN:
                 write_jacobian(sizes, flat, start, count, samples, second, work)
         if task not in (PREDICT, JACOBIAN):
-            collect(sizes, gradient_factor(task, y.size), work, second)
+            for number in range(1, 1 + sizes[0].depth):
+                collect(sizes, number, gradient_factor(task, y.size), flat, work, second)
         return losses
 
     return evaluate

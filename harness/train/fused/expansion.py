@@ -1,7 +1,7 @@
 """Kernels of KANs with a fixed basis (RBF, Chebyshev, Fourier), block by block.
 
 A layer computes all functions of its inputs, and one matrix maps these to its outputs. In a block every node has its
-record (see `simd`): its value, an activation of it, and the slope of that. Functions have rows of a block to
+record (see `sizes`): its value, an activation of it, and the slope of that. Functions have rows of a block to
 themselves, those of a layer one behind the other, so that the map is one matrix product.
 
 - Chebyshev: the activation is tanh x, and the functions are polynomials of it.
@@ -17,7 +17,7 @@ block.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numba import carray
@@ -25,36 +25,22 @@ from numba import carray
 from harness.families.expansion import NORM_EPSILON, ExpansionShape
 from harness.families.rbf_kan import RBF_RANGE, RbfKanShape
 from harness.train.fused import dense
+from harness.train.fused.activations import exponentials, silu, sine, tanh
 from harness.train.fused.compiled import part
 from harness.train.fused.simd import (
-    ACTIVATED,
-    ACTIVATED_SLOPE,
-    BLOCK,
-    LANES,
-    ONE,
-    SAMPLES,
-    VALUE,
-    ZERO,
     add_product,
-    described,
-    exponentials,
     fill,
     fma,
     load,
-    places,
     plus,
     row_product,
     row_total,
-    silu,
-    sine,
-    sizes_type,
     spread,
     store,
-    tanh,
     times,
     view,
-    whole_vectors,
 )
+from harness.train.fused.sizes import ACTIVATED, ACTIVATED_SLOPE, BLOCK, LANES, ONE, SAMPLES, VALUE, ZERO, sizes_type
 
 PARTS = ("dense",)
 ARGUMENT, STANDARD, DELTA = 3 * BLOCK, 4 * BLOCK, 5 * BLOCK
@@ -81,39 +67,33 @@ NARROW = 4
 def describe(network: ExpansionShape) -> np.ndarray:
     """`sizes` of a network."""
     basis, functions = BASES[network.family], network.functions
-    sizes = described(len(network.nodes) - 1, SIZES)
-    flat, room = places(), places(LANES)
-    records = room(network.nodes[0] * int(RECORD))
-    for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.nodes), strict=True):
+    sizes, flat, room = dense.begin(network.nodes, SIZES, RECORD)
+    whole = sizes[0]
+    whole.basis, whole.functions = basis, functions
+    for layer in sizes[1:]:
+        inputs, outputs = layer.inputs, layer.outputs
         layer.nodes, layer.inputs = inputs, inputs * functions
-        layer.outputs, layer.width = outputs, whole_vectors(outputs)
         has_norm = isinstance(network, RbfKanShape) and network.has_norm(inputs)
         layer.norm = flat(2 * inputs) if has_norm else NOWHERE
         layer.weight = flat(inputs * functions * outputs)
         layer.base_weight = flat(inputs * outputs) if basis == RBF else NOWHERE
         layer.bias = flat(outputs) if network.has_bias else NOWHERE
-        layer.input_records, layer.source = records, room(inputs * functions * BLOCK)
-        layer.norm_rows = room(2 * BLOCK)
-        records = layer.records = room(outputs * int(RECORD))
-    whole = sizes[0]
-    whole.inputs, whole.basis, whole.functions = network.nodes[0], basis, functions
-    whole.scratch = room(BLOCK * max(sizes[1:].inputs.max(), sizes[1:].width.max()))
-    whole.sums = room(0)
-    for layer in sizes[1:]:
-        layer.weight_sum, layer.base_sum = room(layer.inputs * layer.width), room(layer.nodes * layer.width)
-        layer.bias_sum, layer.norm_sum = room(layer.outputs), room(2 * layer.nodes)
-    whole.sums_end = room(0)
+        layer.source, layer.norm_rows = room(inputs * functions * BLOCK), room(2 * BLOCK)
     if basis == RBF:  # a single Gaussian stands in the middle
         whole.centre, whole.spacing = -RBF_RANGE if functions > 1 else 0.0, 2 * RBF_RANGE / max(functions - 1, 1)
         whole.epsilon = NORM_EPSILON
-    return dense.close(sizes, flat, room)
+
+    def take_sums(layer: Any) -> None:
+        layer.base_sum, layer.norm_sum = room(layer.nodes * layer.width), room(2 * layer.nodes)
+
+    return dense.close(sizes, flat, room, take_sums)
 
 
 # ----------------------------------------------------------------------------------------------------------- functions
 @part
-def _expand(sizes, layer, flat, work):
+def _enter(sizes, number, flat, work):
     """All functions of the layer's inputs, from their values."""
-    basis, functions = sizes[0].basis, sizes[0].functions
+    layer, basis, functions = sizes[number], sizes[0].basis, sizes[0].functions
     first, spacing = sizes[0].centre, sizes[0].spacing
     if basis == RBF:
         _set_arguments(layer, sizes[0].epsilon, flat, work)
@@ -286,28 +266,23 @@ def _fold_arguments(layer, flat, work):
             store(record, VALUE + s, times(by_centred, reciprocal))
 
 
-# -------------------------------------------------------------------------------------------------------- whole blocks
+# ------------------------------------------------------------------------------------ a layer, see `dense.evaluator`
 @part
-def _forward(sizes, flat, x, start, count, work):
-    """The outputs at samples start..start+count-1, in the values of the last layer."""
-    dense.take_samples(sizes, RECORD, x, start, count, work)
-    for number in range(1, 1 + sizes[0].depth):
-        layer = sizes[number]
-        _expand(sizes, layer, flat, work)
-        outputs, values = layer.outputs, view(work, layer.records, ZERO)
-        for o in range(outputs):
-            bias = 0.0 if layer.bias == NOWHERE else flat[layer.bias + o]
-            fill(view(values, o * RECORD, SAMPLES), bias)
-        coef, rows = view(flat, layer.weight, ZERO), view(work, layer.source, ZERO)
-        add_product(coef, ONE, outputs, rows, SAMPLES, values, RECORD, outputs, SAMPLES, layer.inputs)
-        if layer.base_weight != NOWHERE:
-            base, activated = view(flat, layer.base_weight, ZERO), view(work, layer.input_records + ACTIVATED, ZERO)
-            add_product(base, ONE, outputs, activated, RECORD, values, RECORD, outputs, SAMPLES, layer.nodes)
+def _set_values(sizes, layer, record, flat, work):
+    outputs, values = layer.outputs, view(work, layer.records, ZERO)
+    for o in range(outputs):
+        bias = 0.0 if layer.bias == NOWHERE else flat[layer.bias + o]
+        fill(view(values, o * record, SAMPLES), bias)
+    coef, rows = view(flat, layer.weight, ZERO), view(work, layer.source, ZERO)
+    add_product(coef, ONE, outputs, rows, SAMPLES, values, record, outputs, SAMPLES, layer.inputs)
+    if layer.base_weight != NOWHERE:
+        base, activated = view(flat, layer.base_weight, ZERO), view(work, layer.input_records + ACTIVATED, ZERO)
+        add_product(base, ONE, outputs, activated, record, values, record, outputs, SAMPLES, layer.nodes)
 
 
 @part
 def _step_back(sizes, number, flat, work):
-    """From the derivatives by the values of layer `number` to those of its inputs, and DELTA of these."""
+    """To the values of the inputs, and DELTA of these."""
     layer = sizes[number]
     if number == 1 and layer.norm == NOWHERE:
         return
@@ -331,35 +306,25 @@ def _step_back(sizes, number, flat, work):
 
 
 @part
-def _backward(sizes, flat, work):
-    """From the values of the last layer, that hold derivatives by the outputs, to the sums of all gradients."""
-    for number in range(sizes[0].depth, 0, -1):
-        layer = sizes[number]
-        outputs, width = layer.outputs, layer.width
-        turned = view(work, sizes[0].scratch, BLOCK * width)
+def _add_map_gradients(sizes, layer, record, work):
+    outputs, width = layer.outputs, layer.width
+    turned = view(work, sizes[0].scratch, BLOCK * width)
+    if outputs > NARROW:
+        fill(turned, 0.0)
+    for o in range(outputs):
+        row = view(work, layer.records + o * record, SAMPLES)
         if outputs > NARROW:
-            fill(turned, 0.0)
-        for o in range(outputs):
-            row = view(work, layer.records + o * RECORD, SAMPLES)
-            if outputs > NARROW:
-                for s in range(BLOCK):
-                    turned[s * width + o] = row[s]
-            work[layer.bias_sum + o] += row_total(row)
-        _add_gradients(layer, layer.source, SAMPLES, layer.inputs, layer.weight_sum, turned, work)
-        if layer.base_weight != NOWHERE:
-            activated = layer.input_records + ACTIVATED
-            _add_gradients(layer, activated, RECORD, layer.nodes, layer.base_sum, turned, work)
-        _step_back(sizes, number, flat, work)
-        if layer.norm != NOWHERE:
-            for i in range(layer.nodes):
-                record = view(work, layer.input_records + i * RECORD, RECORD)
-                delta = view(record, DELTA, SAMPLES)
-                work[layer.norm_sum + i] += row_product(delta, view(record, STANDARD, SAMPLES))
-                work[layer.norm_sum + layer.nodes + i] += row_total(delta)
+            for s in range(BLOCK):
+                turned[s * width + o] = row[s]
+        work[layer.bias_sum + o] += row_total(row)
+    _add_products(layer, layer.source, SAMPLES, layer.inputs, layer.weight_sum, turned, work)
+    if layer.base_weight != NOWHERE:
+        activated = layer.input_records + ACTIVATED
+        _add_products(layer, activated, record, layer.nodes, layer.base_sum, turned, work)
 
 
 @part
-def _add_gradients(layer, rows_at, step, count, sums_at, turned, work):
+def _add_products(layer, rows_at, step, count, sums_at, turned, work):
     """Add the block's sums over samples of the derivatives by the weights of `count` rows, `step` apart.
 
     `turned` [S, width] are the derivatives by the layer's values, if there are more than NARROW.
@@ -377,19 +342,28 @@ def _add_gradients(layer, rows_at, step, count, sums_at, turned, work):
 
 
 @part
-def _collect(sizes, factor, work, gradient):
-    """The sums, `factor` times, as the gradient."""
-    for number in range(1, 1 + sizes[0].depth):
-        layer = sizes[number]
-        _collect_map(layer, layer.weight, layer.inputs, layer.weight_sum, factor, work, gradient)
-        if layer.base_weight != NOWHERE:
-            _collect_map(layer, layer.base_weight, layer.nodes, layer.base_sum, factor, work, gradient)
-        if layer.bias != NOWHERE:
-            for o in range(layer.outputs):
-                gradient[layer.bias + o] = factor * work[layer.bias_sum + o]
-        if layer.norm != NOWHERE:
-            for i in range(2 * layer.nodes):
-                gradient[layer.norm + i] = factor * work[layer.norm_sum + i]
+def _add_gradients(sizes, number, work):
+    layer = sizes[number]
+    if layer.norm != NOWHERE:
+        for i in range(layer.nodes):
+            record = view(work, layer.input_records + i * RECORD, RECORD)
+            delta = view(record, DELTA, SAMPLES)
+            work[layer.norm_sum + i] += row_product(delta, view(record, STANDARD, SAMPLES))
+            work[layer.norm_sum + layer.nodes + i] += row_total(delta)
+
+
+@part
+def _collect(sizes, number, factor, flat, work, gradient):
+    layer = sizes[number]
+    _collect_map(layer, layer.weight, layer.inputs, layer.weight_sum, factor, work, gradient)
+    if layer.base_weight != NOWHERE:
+        _collect_map(layer, layer.base_weight, layer.nodes, layer.base_sum, factor, work, gradient)
+    if layer.bias != NOWHERE:
+        for o in range(layer.outputs):
+            gradient[layer.bias + o] = factor * work[layer.bias_sum + o]
+    if layer.norm != NOWHERE:
+        for i in range(2 * layer.nodes):
+            gradient[layer.norm + i] = factor * work[layer.norm_sum + i]
 
 
 @part
@@ -399,33 +373,21 @@ def _collect_map(layer, weight, rows, sums, factor, work, gradient):
             gradient[weight + i * layer.outputs + o] = factor * work[sums + i * layer.width + o]
 
 
-# ------------------------------------------------------------------------------------------------------- least squares
 @part
-def _differentiate(sizes, output, flat, work):
-    """The derivatives of one output of the network by the values of every node, in their place."""
-    dense.choose_output(sizes, RECORD, output, work)
-    for number in range(sizes[0].depth, 0, -1):
-        _step_back(sizes, number, flat, work)
-
-
-@part
-def _set_row(sizes, s, work, row):
-    """The derivatives by all parameters at sample s of the block, after `_differentiate`."""
-    for number in range(1, 1 + sizes[0].depth):
-        layer = sizes[number]
-        outputs, nodes = layer.outputs, layer.nodes
-        _set_row_of_map(layer, layer.source + s, SAMPLES, layer.inputs, s, work, view(row, layer.weight, ZERO))
-        if layer.base_weight != NOWHERE:
-            activated = layer.input_records + ACTIVATED + s
-            _set_row_of_map(layer, activated, RECORD, nodes, s, work, view(row, layer.base_weight, ZERO))
-        if layer.bias != NOWHERE:
-            for o in range(outputs):
-                row[layer.bias + o] = work[layer.records + o * RECORD + s]
-        if layer.norm != NOWHERE:
-            for i in range(nodes):
-                record = layer.input_records + i * RECORD + s
-                row[layer.norm + i] = work[record + DELTA] * work[record + STANDARD]
-                row[layer.norm + nodes + i] = work[record + DELTA]
+def _set_row(sizes, number, s, work, row):
+    layer = sizes[number]
+    _set_row_of_map(layer, layer.source + s, SAMPLES, layer.inputs, s, work, view(row, layer.weight, ZERO))
+    if layer.base_weight != NOWHERE:
+        activated = layer.input_records + ACTIVATED + s
+        _set_row_of_map(layer, activated, RECORD, layer.nodes, s, work, view(row, layer.base_weight, ZERO))
+    if layer.bias != NOWHERE:
+        for o in range(layer.outputs):
+            row[layer.bias + o] = work[layer.records + o * RECORD + s]
+    if layer.norm != NOWHERE:
+        for i in range(layer.nodes):
+            record = layer.input_records + i * RECORD + s
+            row[layer.norm + i] = work[record + DELTA] * work[record + STANDARD]
+            row[layer.norm + layer.nodes + i] = work[record + DELTA]
 
 
 @part
@@ -439,7 +401,9 @@ def _set_row_of_map(layer, first, step, count, s, work, row):
 
 
 # --------------------------------------------------------------------------------------------------------- all kernels
-_evaluate = dense.evaluator(RECORD, _forward, _backward, _collect, _differentiate, _set_row)
+_evaluate = dense.evaluator(
+    RECORD, _enter, _step_back, _add_gradients, _collect, dense.full_rows(_set_row), _set_values, _add_map_gradients
+)
 
 
 def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, second_at, work_at):

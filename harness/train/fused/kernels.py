@@ -35,15 +35,12 @@ from harness.base.errors import HarnessError
 from harness.families import Network
 from harness.train.fused import expansion, kan, mlp, rational, spline_mlp
 from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part
-from harness.train.fused.simd import JACOBIAN, NORMAL_EQUATIONS, PREDICT, intrinsic
+from harness.train.fused.simd import intrinsic
+from harness.train.fused.sizes import JACOBIAN, NORMAL_EQUATIONS, PREDICT
 
 # The modules with kernels, by the name that networks have of theirs.
 MODULES: dict[str, ModuleType] = {
-    "mlp": mlp,
-    "kan": kan,
-    "spline_mlp": spline_mlp,
-    "expansion": expansion,
-    "rational": rational,
+    module.__name__.rpartition(".")[2]: module for module in (mlp, kan, spline_mlp, expansion, rational)
 }
 
 
@@ -88,24 +85,18 @@ def ready(modules: Collection[str] = tuple(MODULES)) -> float:
 
 def is_cold(modules: Collection[str] = tuple(MODULES)) -> bool:
     """Whether `ready` will have to compile, which takes six to twelve seconds a module."""
-    return not all(_is_kept(module) for module in modules)
-
-
-def _is_kept(module: str) -> bool:
-    place = folder(key(_sources(module)))
-    return place is not None and any(place.rglob("*.nbc"))
+    places = [folder(key(_sources(module))) for module in modules]
+    return not all(place is not None and any(place.rglob("*.nbc")) for place in places)
 
 
 @cache
 def _native(module: str) -> Any:
-    """The C function of a module."""
     with keeping(_sources(module)) as kept:
         return numba.cfunc(_SIGNATURE, cache=kept, **OPTIONS)(MODULES[module].evaluate)
 
 
 def _sources(module: str) -> list[Path]:
-    """What its kernels are made of."""
-    names = ("compiled", "simd", "loss", *MODULES[module].PARTS, module)
+    names = ("compiled", "sizes", "simd", "activations", "loss", *MODULES[module].PARTS, module)
     return [Path(__file__).with_name(f"{name}.py") for name in names]
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 
+from harness.train.fused.activations import exp
 from harness.train.fused.compiled import inlined, part
-from harness.train.fused.simd import BLOCK, CROSS_ENTROPY, SAMPLES, SQUARES, exp, fill, view
+from harness.train.fused.simd import fill, view
+from harness.train.fused.sizes import BLOCK, CROSS_ENTROPY, SAMPLES, SQUARES
 
 # Rows of BLOCK doubles that `classify` works in.
 CLASS, LARGEST, OWN, OTHERS = 0, BLOCK, 2 * BLOCK, 3 * BLOCK

@@ -2,7 +2,7 @@
 
     F(x) = P(x) / (1 + |Q(x)|),    P = a_0 + ... + a_m x^m,    Q = b_1 x + ... + b_n x^n
 
-P is that of a layer, Q that of a group of its inputs. In a block every node has its record (see `simd`): its value x,
+P is that of a layer, Q that of a group of its inputs. In a block every node has its record (see `sizes`): its value x,
 F there and its slope, and what gradients need. The last layer's nodes are given no function.
 
 Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S samples of a block.
@@ -10,7 +10,7 @@ Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S
 
 from __future__ import annotations
 
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numba import carray
@@ -18,27 +18,8 @@ from numba import carray
 from harness.families import RationalKanShape
 from harness.train.fused import dense
 from harness.train.fused.compiled import inlined, part
-from harness.train.fused.simd import (
-    ACTIVATED,
-    ACTIVATED_SLOPE,
-    BLOCK,
-    LANES,
-    ONE,
-    VALUE,
-    described,
-    fill,
-    fma,
-    load,
-    places,
-    plus,
-    sizes_type,
-    spread,
-    store,
-    times,
-    total,
-    view,
-    whole_vectors,
-)
+from harness.train.fused.simd import fill, fma, load, plus, spread, store, times, total, view
+from harness.train.fused.sizes import ACTIVATED, ACTIVATED_SLOPE, BLOCK, LANES, ONE, VALUE, sizes_type
 
 PARTS = ("dense",)
 # More rows of a record: x again, as derivatives overwrite the value; the derivatives of F by P and by Q, of which the
@@ -54,44 +35,33 @@ SIZES = sizes_type(dense.NETWORK + "above below", dense.LAYER + "coef coef_sum g
 def describe(network: RationalKanShape) -> np.ndarray:
     """`sizes` of a network."""
     above, below = network.numerator + 1, network.denominator
-    sizes = described(len(network.nodes) - 1, SIZES)
-    flat, room = places(), places(LANES)
-    records = room(network.nodes[0] * int(RECORD))
-    for layer, (inputs, outputs) in zip(sizes[1:], pairwise(network.nodes), strict=True):
-        layer.inputs, layer.outputs, layer.width = inputs, outputs, whole_vectors(outputs)
-        layer.groups = network.groups_of(inputs)
-        layer.coef = flat(above + below * layer.groups)
-        layer.weight, layer.bias = flat(inputs * outputs), flat(outputs)
-        layer.input_records, layer.source = records, records + ACTIVATED
-        records = layer.records = room(outputs * int(RECORD))
-    whole = sizes[0]
-    whole.inputs, whole.above, whole.below = network.nodes[0], above, below
-    whole.scratch = room(BLOCK * whole_vectors(max(network.nodes)))
-    whole.sums = room(0)
+    sizes, flat, room = dense.begin(network.nodes, SIZES, RECORD)
+    sizes[0].above, sizes[0].below = above, below
     for layer in sizes[1:]:
-        layer.weight_sum, layer.bias_sum = room(layer.inputs * layer.width), room(layer.outputs)
+        layer.groups = network.groups_of(layer.inputs)
+        layer.coef = flat(above + below * layer.groups)
+        layer.weight, layer.bias = flat(layer.inputs * layer.outputs), flat(layer.outputs)
+        layer.source = layer.input_records + ACTIVATED
+
+    def take_sums(layer: Any) -> None:
         layer.coef_sum = room((above + below * layer.groups) * LANES)
-    whole.sums_end = room(0)
-    return dense.close(sizes, flat, room)
+
+    return dense.close(sizes, flat, room, take_sums)
 
 
 # ----------------------------------------------------------------------------------------------------------- functions
 @part
-def _apply_functions(sizes, layer, flat, work):
+def _enter(sizes, number, flat, work):
     """F of every input, its slope, and its derivatives by P and Q, from the input's value."""
-    above, below, inputs = sizes[0].above, sizes[0].below, layer.inputs
+    layer, above, below = sizes[number], sizes[0].above, sizes[0].below
     coef = view(flat, layer.coef, above)
-    for i in range(inputs):
+    for i in range(layer.inputs):
         record = view(work, layer.input_records + i * RECORD, RECORD)
         lower = view(flat, layer.coef + above + _group(layer, i) * below, below)
         _set_polynomials(coef, lower, record)
         for s in range(BLOCK):
-            p, p_slope, q, q_slope = (
-                record[ACTIVATED + s],
-                record[ACTIVATED_SLOPE + s],
-                record[BY_P + s],
-                record[BY_Q + s],
-            )
+            p, p_slope = record[ACTIVATED + s], record[ACTIVATED_SLOPE + s]
+            q, q_slope = record[BY_P + s], record[BY_Q + s]
             sign = -1.0 if q < 0.0 else 1.0
             share = 1 / (1 + sign * q)
             value = p * share
@@ -143,9 +113,9 @@ def _horner(coef, x, other_x):
 
 
 @part
-def _add_coef_gradients(sizes, layer, work):
+def _add_gradients(sizes, number, work):
     """Add the block's derivatives by the coefficients, each a vector of sums over every LANES-th sample."""
-    above, below = sizes[0].above, sizes[0].below
+    layer, above, below = sizes[number], sizes[0].above, sizes[0].below
     upper = view(work, layer.coef_sum, above * LANES)
     for i in range(layer.inputs):
         record = view(work, layer.input_records + i * RECORD, RECORD)
@@ -174,19 +144,11 @@ def _add_powers(record, by, first, sums):
             a, b, c, d = times(a, x0), times(b, x1), times(c, x2), times(d, x3)
 
 
-# -------------------------------------------------------------------------------------------------------- whole blocks
+# ------------------------------------------------------------------------------------ a layer, see `dense.evaluator`
 @part
-def _forward(sizes, flat, x, start, count, work):
-    """The outputs at samples start..start+count-1, in the values of the last layer."""
-    dense.take_samples(sizes, RECORD, x, start, count, work)
-    for number in range(1, 1 + sizes[0].depth):
-        _apply_functions(sizes, sizes[number], flat, work)
-        dense.set_values(sizes[number], RECORD, flat, work)
-
-
-@part
-def _step_back(layer, flat, work):
-    """From the derivatives by the values of the layer's outputs to DELTA and the values of its inputs."""
+def _step_back(sizes, number, flat, work):
+    """To DELTA and the values of the inputs."""
+    layer = sizes[number]
     dense.pull_back(layer, RECORD, flat, work, view(work, layer.input_records + DELTA, ONE), RECORD)
     for i in range(layer.inputs):
         record = view(work, layer.input_records + i * RECORD, RECORD)
@@ -195,58 +157,34 @@ def _step_back(layer, flat, work):
 
 
 @part
-def _backward(sizes, flat, work):
-    """From the values of the last layer, that hold derivatives by the outputs, to the sums of all gradients."""
-    for number in range(sizes[0].depth, 0, -1):
-        layer = sizes[number]
-        dense.add_gradients(sizes, layer, RECORD, work)
-        _step_back(layer, flat, work)
-        _add_coef_gradients(sizes, layer, work)
+def _collect(sizes, number, factor, flat, work, gradient):
+    layer = sizes[number]
+    dense.collect(layer, factor, work, gradient)
+    for c in range(sizes[0].above + sizes[0].below * layer.groups):
+        gradient[layer.coef + c] = factor * total(load(work, layer.coef_sum + c * LANES))
 
 
 @part
-def _collect(sizes, factor, work, gradient):
-    """The sums, `factor` times, as the gradient."""
-    for number in range(1, 1 + sizes[0].depth):
-        layer = sizes[number]
-        dense.collect(layer, factor, work, gradient)
-        for c in range(sizes[0].above + sizes[0].below * layer.groups):
-            gradient[layer.coef + c] = factor * total(load(work, layer.coef_sum + c * LANES))
-
-
-# ------------------------------------------------------------------------------------------------------- least squares
-@part
-def _differentiate(sizes, output, flat, work):
-    """The derivatives of one output of the network by the values and functions of every node, in their place."""
-    dense.choose_output(sizes, RECORD, output, work)
-    for number in range(sizes[0].depth, 0, -1):
-        _step_back(sizes[number], flat, work)
-
-
-@part
-def _set_row(sizes, s, work, row):
-    """The derivatives by all parameters at sample s of the block, after `_differentiate`."""
-    above, below = sizes[0].above, sizes[0].below
-    for number in range(1, 1 + sizes[0].depth):
-        layer = sizes[number]
-        dense.set_row(layer, RECORD, s, work, row)
-        slopes = view(row, layer.coef, above + below * layer.groups)
-        fill(slopes, 0.0)
-        for i in range(layer.inputs):
-            record = view(work, layer.input_records + i * RECORD, RECORD)
-            x, delta = record[ARGUMENT + s], record[DELTA + s]
-            by_coef = delta * record[BY_P + s]
-            for m in range(above):
-                slopes[m] += by_coef
-                by_coef *= x
-            by_coef, first = delta * record[BY_Q + s], above + _group(layer, i) * below
-            for n in range(below):
-                by_coef *= x
-                slopes[first + n] += by_coef
+def _set_row(sizes, number, s, work, row):
+    layer, above, below = sizes[number], sizes[0].above, sizes[0].below
+    dense.set_row(layer, RECORD, s, work, row)
+    slopes = view(row, layer.coef, above + below * layer.groups)
+    fill(slopes, 0.0)
+    for i in range(layer.inputs):
+        record = view(work, layer.input_records + i * RECORD, RECORD)
+        x, delta = record[ARGUMENT + s], record[DELTA + s]
+        by_coef = delta * record[BY_P + s]
+        for m in range(above):
+            slopes[m] += by_coef
+            by_coef *= x
+        by_coef, first = delta * record[BY_Q + s], above + _group(layer, i) * below
+        for n in range(below):
+            by_coef *= x
+            slopes[first + n] += by_coef
 
 
 # --------------------------------------------------------------------------------------------------------- all kernels
-_evaluate = dense.evaluator(RECORD, _forward, _backward, _collect, _differentiate, _set_row)
+_evaluate = dense.evaluator(RECORD, _enter, _step_back, _add_gradients, _collect, dense.full_rows(_set_row))
 
 
 def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, second_at, work_at):

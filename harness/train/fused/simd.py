@@ -1,91 +1,32 @@
-"""Eight doubles at a time: a vector type for kernels, one matrix product, and activations that the compiler vectorises.
+"""Eight doubles at a time: a vector type for kernels, views, and one matrix product.
 
 numba has no vectors and does not turn its loops over short rows into any: it must assume that arrays overlap. So a
-kernel says `load`, `store` and `fma` where it wants a vector. Rows that are read by vectors are padded to whole ones.
-
-Samples come in blocks of BLOCK. A *record* holds all about one node's values in a block, in rows of BLOCK doubles.
+kernel says `load`, `store` and `fma` where it wants a vector.
 """
 
 # ruff: noqa: D103 - what one line of arithmetic does needs no sentence
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding  # type: ignore[import-untyped]
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic as untyped_intrinsic
 from numba.extending import models, register_model
 from numba.np.arrayobj import populate_array
 
 from harness.train.fused.compiled import inlined, part
+from harness.train.fused.sizes import BLOCK, LANES, ONE, SAMPLES
 
-# The compiler splits vectors that the processor does not have, but then runs out of registers in `add_product`.
-LANES = 8 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 4
-BLOCK = 64
-# The same for arguments of `add_product`: as Python integers, each would compile a version of its own.
-ZERO, ONE, SAMPLES = np.int64(0), np.int64(1), np.int64(BLOCK)
-
-# What the C function of a family is asked for, see `kernels`.
-SQUARES, PREDICT, JACOBIAN, NORMAL_EQUATIONS, CROSS_ENTROPY = range(5)
-
-# The first rows of a record: the values, an activation of them, and its slope.
-VALUE, ACTIVATED, ACTIVATED_SLOPE = 0, BLOCK, 2 * BLOCK
-
-
-# ------------------------------------------------------------------------------------------------------------- lengths
-def places(unit: int = 1) -> Callable[[int], int]:
-    """A function that hands out places in an array, one behind the other, in whole `unit`s; length 0 finds the end."""
-    end = 0
-
-    def take(length: int) -> int:
-        nonlocal end
-        start = end
-        end += -(-length // unit) * unit
-        return start
-
-    return take
-
-
-def sizes_type(of_network: str, of_layers: str, real: str = "") -> np.dtype:
-    """Of the array `sizes` that describes a network: row 0 is about the network, row `number` about that layer.
-
-    The fields of both are integers, but for those that are `real`.
-    """
-    integers_of_both = list(dict.fromkeys(f"{of_network} {of_layers}".split()))
-    fields = [*((name, np.int64) for name in integers_of_both), *((name, np.float64) for name in real.split())]
-    return np.dtype(fields, align=True)
-
-
-def described(depth: int, kind: np.dtype) -> Any:
-    """`sizes` to be filled, whose row 0 and layers are read and set by the names of their fields."""
-    sizes = np.zeros(1 + depth, kind).view(np.recarray)
-    sizes[0].depth = depth
-    return sizes
-
-
-def whole_vectors(length: int) -> int:
-    """The least multiple of LANES that is not below `length`."""
-    return -(-length // LANES) * LANES
-
-
-def jacobian_step(parameters: int) -> int:
-    """How far apart rows of the Jacobian are for `add_gram`: an odd number of cache lines, to meet all of the cache."""
-    return 8 * (-(-(parameters + 2 * LANES) // 8) | 1)
-
-
-# --------------------------------------------------------------------------------------------------------- vector type
 # To a type checker an intrinsic would have the arguments of the function that generates its code.
 intrinsic: Any = untyped_intrinsic
 
-_DOUBLE, _INT = ir.DoubleType(), ir.IntType(32)
-_VECTOR = ir.VectorType(_DOUBLE, LANES)
+DOUBLE, _INT = ir.DoubleType(), ir.IntType(32)
+_VECTOR = ir.VectorType(DOUBLE, LANES)
 # See `compiled`: a product and a sum may become one instruction.
-_FLAGS = ("contract", "nsz")
+FLAGS = ("contract", "nsz")
 
 
 class _VectorType(types.Type):
@@ -146,7 +87,7 @@ def fma(typing, total, factor, other):
 
     def generate(context, builder, signature, args):
         factor = args[1] if isinstance(signature.args[1], _VectorType) else _spread(builder, args[1])
-        return builder.fadd(args[0], builder.fmul(factor, args[2], flags=_FLAGS), flags=_FLAGS)
+        return builder.fadd(args[0], builder.fmul(factor, args[2], flags=FLAGS), flags=FLAGS)
 
     return _vector(_vector, factor if isinstance(factor, _VectorType) else types.float64, _vector), generate
 
@@ -154,13 +95,13 @@ def fma(typing, total, factor, other):
 @intrinsic
 def times(typing, a, b):
     """a * b, vectors both."""
-    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fmul(*args, flags=_FLAGS)
+    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fmul(*args, flags=FLAGS)
 
 
 @intrinsic
 def plus(typing, a, b):
     """a + b, vectors both."""
-    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fadd(*args, flags=_FLAGS)
+    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fadd(*args, flags=FLAGS)
 
 
 @intrinsic
@@ -171,14 +112,14 @@ def total(typing, vector):
         (vector,), width = args, LANES
         while width > 1:
             width //= 2
-            nothing = ir.Constant(ir.VectorType(_DOUBLE, 2 * width), ir.Undefined)
+            nothing = ir.Constant(ir.VectorType(DOUBLE, 2 * width), ir.Undefined)
             low, high = (
                 builder.shuffle_vector(
                     vector, nothing, ir.Constant(ir.VectorType(_INT, width), list(range(start, start + width)))
                 )
                 for start in (0, width)
             )
-            vector = builder.fadd(low, high, flags=_FLAGS)
+            vector = builder.fadd(low, high, flags=FLAGS)
         return builder.extract_element(vector, ir.Constant(_INT, 0))
 
     return types.float64(_vector), generate
@@ -354,211 +295,3 @@ def _add_tile(left, at, row_step, step, right, n, right_step, out, to, out_step,
     store(out, to + 2 * out_step + LANES, c1)
     store(out, to + 3 * out_step, d0)
     store(out, to + 3 * out_step + LANES, d1)
-
-
-# ----------------------------------------------------------------------------------------------------------------- exp
-# Added to a double of less than 2^51 in size it rounds it to an integer, which then stands in the low bits of the sum.
-_ROUNDER = 1.5 * 2.0**52
-_ROUNDER_BITS = np.float64(_ROUNDER).view(np.int64)
-_LOG2_E = 1 / math.log(2)
-# Cody and Waite: the first part of ln 2 has so few bits that its product with any exponent of a double is exact.
-_LN2_HIGH = float.fromhex("0x1.62e42feep-1")
-_LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
-
-
-def _polynomial(coefficients):
-    """The polynomial with these coefficients, highest power first, by Horner's rule in one line of code.
-
-    numba's loop over an array of coefficients stays a loop, and what is around it is then not vectorised.
-    """
-
-    @intrinsic
-    def evaluate(typing, x):
-        def generate(context, builder, signature, args):
-            total, *rest = (ir.Constant(_DOUBLE, float(coefficient)) for coefficient in coefficients)
-            for coefficient in rest:
-                total = builder.fadd(builder.fmul(total, args[0], flags=_FLAGS), coefficient, flags=_FLAGS)
-            return total
-
-        return types.float64(types.float64), generate
-
-    return evaluate
-
-
-# (e^r - 1 - r) / r^2 by Taylor; what is left out is 1e-17 where |r| is largest, ln(2) / 2.
-_exp_series = _polynomial([1 / math.factorial(power) for power in range(13, 1, -1)])
-
-
-@inlined
-def _exp_parts(x):
-    """(s, q) with e^x = 2 (s + s q), s a power of two and |q| < .42, for -708 <= x <= 710; NaN stays NaN."""
-    shifted = x * _LOG2_E + _ROUNDER
-    power = shifted - _ROUNDER
-    r = (x - power * _LN2_HIGH) - power * _LN2_LOW
-    bits = (np.float64(shifted).view(np.int64) - _ROUNDER_BITS + 1022) << 52
-    return np.int64(bits).view(np.float64), _exp_series(r) * (r * r) + r
-
-
-@inlined
-def _clamp(x, low, high):
-    """NaN stays NaN: it fails comparisons."""
-    x = low if x < low else x
-    return high if x > high else x
-
-
-@inlined
-def exp(x):
-    """e^x to 1 ulp; 0 where it would be below 3e-308."""
-    s, q = _exp_parts(_clamp(x, -708.0, 710.0))
-    return 0.0 if x < -708.0 else 2 * (s * q + s)
-
-
-@part
-def exponentials(numbers):
-    """e^x of every number, in its place."""
-    for at in range(numbers.size):
-        numbers[at] = exp(numbers[at])
-
-
-# --------------------------------------------------------------------------------------------------------------- waves
-# Cody and Waite again: the first two parts of pi/2 have 33 bits each, so that quarters of a turn below 2^20 multiply
-# them exactly (the parts are those of fdlibm).
-_LARGEST_PHASE = 1e6
-_HALF_PI_HIGH = float.fromhex("0x1.921fb544p+0")
-_HALF_PI_MIDDLE = float.fromhex("0x1.0b4611a6p-34")
-_HALF_PI_LOW = float.fromhex("0x1.3198a2e037073p-69")
-
-# (sin r - r) / r^3 and (cos r - 1 + r^2 / 2) / r^4 as series of r^2 by Taylor; what is left out is 1e-18 where |r| is
-# largest, pi / 4.
-_sine_series = _polynomial([(-1) ** power / math.factorial(2 * power + 1) for power in range(8, 0, -1)])
-_cosine_series = _polynomial([(-1) ** power / math.factorial(2 * power) for power in range(9, 1, -1)])
-
-
-@inlined
-def _sine_and_cosine(x):
-    """sin x and cos x to 2 ulp, for |x| <= _LARGEST_PHASE: those of what is left beyond whole quarters of a turn."""
-    shifted = x * (2 / math.pi) + _ROUNDER
-    quarters = shifted - _ROUNDER
-    r = ((x - quarters * _HALF_PI_HIGH) - quarters * _HALF_PI_MIDDLE) - quarters * _HALF_PI_LOW
-    square = r * r
-    sine = _sine_series(square) * (square * r) + r
-    cosine = _cosine_series(square) * (square * square) + (1 - 0.5 * square)
-    turned = np.float64(shifted).view(np.int64)
-    is_odd = (turned & 1) == 1
-    first, second = cosine if is_odd else sine, sine if is_odd else cosine
-    return -first if (turned & 2) == 2 else first, -second if ((turned + 1) & 2) == 2 else second
-
-
-# --------------------------------------------------------------------------------------------------------- activations
-SILU, RELU, TANH, GELU, SINE, PRELU = range(6)
-ACTIVATIONS = {"silu": SILU, "relu": RELU, "tanh": TANH, "gelu": GELU, "sine": SINE, "prelu": PRELU}
-
-# erfc(z) = e^(-z^2) p(y) / (1 + 2z) with y = (z - 2.5) / (z + 2.5), in the form of Shepherd and Laframboise (1981): the
-# Chebyshev series of p, from mpmath with 60 digits, ends with terms of 4e-18; rewritten in powers, highest first, it
-# stays well conditioned (the absolute values add up to 1.8).
-_ERFC_CENTRE = 2.5
-_erfc_series = _polynomial(
-    [
-        -1.4759816086462547e-09,
-        3.3505549185349607e-09,
-        1.928916211860086e-08,
-        -1.9529757279629242e-08,
-        -1.250612981958526e-07,
-        -2.595789779732572e-09,
-        5.323857055177547e-07,
-        5.650897898007257e-07,
-        -1.5844422539027936e-06,
-        -4.244612526599291e-06,
-        2.6086713496937893e-06,
-        2.2712248592600015e-05,
-        6.266010784972976e-06,
-        -0.00011352632492718974,
-        -8.847920687669829e-05,
-        0.0006321251464155949,
-        0.0004918658041021489,
-        -0.004382078440847587,
-        0.0009318928184352962,
-        0.03276089327566133,
-        -0.10296705603863399,
-        0.1576299190229927,
-        -0.09902453957360054,
-        -0.12235676308240215,
-        1.2648381843668615,
-    ]
-)
-
-
-@part
-def activate(kind, omega_0, record):
-    """The rows ACTIVATED and ACTIVATED_SLOPE of a record from its row VALUE; `omega_0` is the frequency of sines.
-
-    Not of PRELU, which has parameters.
-    """
-    if kind == SILU:
-        silu(record)
-    elif kind == RELU:
-        _relu(record)
-    elif kind == TANH:
-        tanh(record)
-    elif kind == GELU:
-        _gelu(record)
-    else:
-        sine(omega_0, record)
-
-
-@part
-def silu(record):
-    for s in range(BLOCK):
-        x = record[VALUE + s]
-        sigmoid = 1 / (1 + exp(-x))
-        value = x * sigmoid
-        record[ACTIVATED + s] = value
-        record[ACTIVATED_SLOPE + s] = sigmoid + value * (1 - sigmoid)
-
-
-@part
-def _relu(record):
-    for s in range(BLOCK):
-        x = record[VALUE + s]
-        record[ACTIVATED + s] = 0.0 if x <= 0.0 else x
-        record[ACTIVATED_SLOPE + s] = 0.0 if x <= 0.0 else 1.0
-
-
-@part
-def tanh(record):
-    for s in range(BLOCK):
-        # e^2x - 1 without cancellation near 0; from 20 on tanh is 1 in doubles.
-        half, q = _exp_parts(2 * _clamp(record[VALUE + s], -20.0, 20.0))
-        less_one = 2 * (half * q + (half - 0.5))
-        value = less_one / (less_one + 2)
-        record[ACTIVATED + s] = value
-        record[ACTIVATED_SLOPE + s] = 1 - value * value
-
-
-@part
-def _gelu(record):
-    for s in range(BLOCK):
-        x = record[VALUE + s]
-        z = abs(x) * math.sqrt(0.5)
-        bell = exp(-0.5 * (x * x))
-        tail = 0.5 * bell * _erfc_series((z - _ERFC_CENTRE) / (z + _ERFC_CENTRE)) / (1 + 2 * z)
-        below = tail if x < 0.0 else 1 - tail
-        record[ACTIVATED + s] = x * below
-        record[ACTIVATED_SLOPE + s] = below + x * (bell / math.sqrt(2 * math.pi))
-
-
-@part
-def sine(omega_0, record):
-    beyond = 0
-    for s in range(BLOCK):
-        beyond += not abs(omega_0 * record[VALUE + s]) <= _LARGEST_PHASE
-    if beyond == 0:
-        for s in range(BLOCK):
-            sine, cosine = _sine_and_cosine(omega_0 * record[VALUE + s])
-            record[ACTIVATED + s] = sine
-            record[ACTIVATED_SLOPE + s] = omega_0 * cosine
-    else:  # some of them are too large or not finite
-        for s in range(BLOCK):
-            x = omega_0 * record[VALUE + s]
-            record[ACTIVATED + s] = math.sin(x)
-            record[ACTIVATED_SLOPE + s] = omega_0 * math.cos(x)

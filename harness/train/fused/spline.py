@@ -1,29 +1,61 @@
 """B-splines in kernels: the k+1 bases that are active at the samples of a block, and their slopes.
 
-They are written into the rows BASES and SLOPES of a record (see `simd`), with `first`: where in a row of coefficients
+They are written into the rows BASES and SLOPES of a record (see `sizes`), with `first`: where in a row of coefficients
 the first one's is. Such a row has k zeros on each side, since bases near the ends of the knots have no coefficient.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from harness.families import SplinedShape
 from harness.train.fused.compiled import inlined, part
-from harness.train.fused.simd import BLOCK, VALUE, view
+from harness.train.fused.simd import integers, view
+from harness.train.fused.sizes import BLOCK, SAMPLES, VALUE, Places
 
 MAX_ORDER = 5
 BASES = 3 * BLOCK
 SLOPES = BASES + (MAX_ORDER + 1) * BLOCK
 RECORD = np.int64(SLOPES + (MAX_ORDER + 1) * BLOCK)
+# Fields of a layer in `sizes`: see `place_knots`.
+LAYER = "knots lines first padded_knots reciprocals "
+
+
+def unrolled(function: Callable[..., None]) -> Any:
+    """Decorator: a part whose first argument, the order, is a constant where it is 3: loops up to it are unrolled."""
+    body = inlined(function)
+
+    @part
+    def call(order, *arguments):
+        if order == 3:
+            body(3, *arguments)
+        else:
+            body(order, *arguments)
+
+    return call
 
 
 # --------------------------------------------------------------------------------------------------------------- knots
-@inlined
-def prepare_knots(order, knots, line, padded, reciprocals):
-    """What `set_bases` wants of the knots of one spline: their origin and 1 / width, or 0 and the other two arrays."""
-    line[0], line[1] = knots[0], _per_width(knots) if order == 3 else 0.0
-    if line[1] == 0.0:
-        _pad_knots(order, knots, padded, reciprocals)
+def place_knots(layer: Any, nodes: int, network: SplinedShape, knots: Places, room: Places) -> None:
+    """Give a layer, with splines on so many nodes, its places among the knots and in the workspace."""
+    order, count = network.order, network.grid + 2 * network.order + 1
+    layer.knots, layer.lines, layer.first = knots(nodes * count), room(nodes * 2), room(nodes * BLOCK)
+    layer.padded_knots, layer.reciprocals = room(nodes * (count + 2 * order)), room(nodes * (count + 2 * order) * order)
+
+
+@part
+def prepare_knots(order, spans, layer, nodes, knots, work):
+    """What `set_bases` wants of the knots of each node: their origin and 1 / width, or 0 and the other two arrays."""
+    padded = spans + 1 + 2 * order
+    for j in range(nodes):
+        own, line = view(knots, layer.knots + j * (spans + 1), spans + 1), layer.lines + 2 * j
+        work[line], work[line + 1] = own[0], _per_width(own) if order == 3 else 0.0
+        if work[line + 1] == 0.0:
+            reciprocals = view(work, layer.reciprocals + j * padded * order, padded * order)
+            _pad_knots(order, own, view(work, layer.padded_knots + j * padded, padded), reciprocals)
 
 
 @part
@@ -51,17 +83,19 @@ def _pad_knots(order, knots, padded, reciprocals):
 
 # --------------------------------------------------------------------------------------------------------------- bases
 @inlined
-def set_bases(order, spans, record, first, width, work, line, knots, reciprocals):
-    """Fill the rows of bases and slopes from that of the values, and `first`, times `width`, for rows of outputs.
-
-    `line`, `knots` and `reciprocals` are the places in the workspace of what `prepare_knots` left there.
-    """
-    origin, per_width = work[line], work[line + 1]
+def set_bases(order, spans, layer, node, width, work):
+    """Fill a node's rows of bases and slopes from that of its values; `first`, times `width`, for rows of outputs."""
+    record = view(work, layer.input_records + node * RECORD, RECORD)
+    first = integers(work, layer.first + node * BLOCK, SAMPLES)
+    origin, per_width = work[layer.lines + 2 * node], work[layer.lines + 2 * node + 1]
     if per_width > 0.0:
         _cubic_bases(record, first, width, origin, per_width, np.float64(spans))
     else:
         padded = spans + 1 + 2 * order
-        _general_bases(order, record, first, width, view(work, knots, padded), view(work, reciprocals, padded * order))
+        knots = view(work, layer.padded_knots + node * padded, padded)
+        reciprocals = view(work, layer.reciprocals + node * padded * order, padded * order)
+        _general_bases(order, record, first, width, knots, reciprocals)
+    return first
 
 
 @part
@@ -95,10 +129,7 @@ def _cubic_bases(record, first, width, origin, per_width, spans):
 def _general_bases(order, record, first, width, knots, reciprocals):
     """The same for any order on any knots, which come from `_pad_knots`."""
     _find_spans(order, record, first, knots)
-    if order == 3:
-        _recursion(3, record, first, knots, reciprocals)
-    else:
-        _recursion(order, record, first, knots, reciprocals)
+    _recursion(order, record, first, knots, reciprocals)
     for s in range(BLOCK):
         first[s] *= width
 
@@ -117,7 +148,7 @@ def _find_spans(order, record, first, knots):
         size -= half
 
 
-@inlined
+@unrolled
 def _recursion(order, record, first, knots, reciprocals):
     """The triangular recursion (Piegl & Tiller, The NURBS Book, A2.2), and the slopes from its last step (eq. 2.7)."""
     size = knots.size

@@ -130,7 +130,7 @@ def test_the_key_of_the_kernels_covers_their_sources(name):
                 names = [inside.replace(".", "/")] if inside else [alias.name for alias in node.names]
                 todo += {package / f"{name}.py" for name in names} - found
     assert found == set(kernels._sources(name))
-    assert len(found) == 4 + len(module.PARTS)
+    assert len(found) == 6 + len(module.PARTS)
 
 
 @pytest.mark.nightly

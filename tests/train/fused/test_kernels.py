@@ -29,7 +29,7 @@ from harness.families.spline import extend_knots
 from harness.families.splined import SplinedShape
 from harness.train.fused import kan, kernels
 from harness.train.fused.compiled import compiled
-from harness.train.fused.simd import CROSS_ENTROPY, SQUARES
+from harness.train.fused.sizes import CROSS_ENTROPY, SQUARES
 from harness.train.objective import LanePoints, loss_and_gradient
 
 pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room

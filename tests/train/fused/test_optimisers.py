@@ -17,7 +17,7 @@ from harness.optimisers.lbfgs import Marks
 from harness.spec import KanShape, MlpShape
 from harness.train.fused import kernels
 from harness.train.fused.optimisers import adam, lbfgs, linear
-from harness.train.fused.simd import SQUARES
+from harness.train.fused.sizes import SQUARES
 from harness.train.fused_engine import LOOPS
 
 pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import cos, inf, pi, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +18,26 @@ from numpy.typing import NDArray
 from harness.optimisers import Adam
 from harness.train.fused.compiled import compiled, inlined, part
 from harness.train.fused.kernels import loss_and_gradient
-from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw
+from harness.train.fused.optimisers.lane import Array, LoopState, Problem, freeze, thaw
 from harness.train.fused.optimisers.linear import assign, is_finite
 
 ALL_POINTS = np.empty((0, 0), np.int64)  # in place of batches
 AT_ONCE = 8  # numbers of a cache line
 
 
-@dataclass(frozen=True)
-class AdamState:
-    """All that the next step depends on. Training would stop at `position_P`: after the last step, as in torch."""
+@dataclass(frozen=True, kw_only=True)
+class AdamState(LoopState):
+    """The position is that after the last step, as in torch, the loss that at the previous one. It never finishes."""
 
-    position_P: Array
     previous_P: Array  # the last position whose loss and gradient were seen and finite
     mean_P: Array
     square_P: Array
-    loss: float  # at the previous position
     learning_rate: float
     total_steps: int  # where a cosine schedule reaches zero
-    iterations: int
-    evaluations: int
-    finished: bool  # never true: Adam has no test of convergence
-    diverged: bool
+
+    def moved(self, fresh: Any) -> AdamState:
+        """The moments stay."""
+        return replace(self, position_P=fresh.position_P, previous_P=fresh.previous_P)
 
 
 def start(settings: Adam, position_P: Array, total_steps: int | None = None) -> AdamState:
@@ -51,13 +50,8 @@ def start(settings: Adam, position_P: Array, total_steps: int | None = None) -> 
         previous_P=position_P,
         mean_P=np.zeros_like(position_P),
         square_P=np.zeros_like(position_P),
-        loss=inf,
         learning_rate=settings.learning_rate,
         total_steps=total_steps or 0,
-        iterations=0,
-        evaluations=0,
-        finished=False,
-        diverged=False,
     )
 
 
@@ -86,16 +80,6 @@ def advance(
     batches_SB = ALL_POINTS if batches_SB is None else np.array(batches_SB, np.int64)
     _train(*arrays, record, constants, batches_SB, problem, evaluations)
     return freeze(state, arrays, record)
-
-
-def moved(state: AdamState, fresh: AdamState) -> AdamState:
-    """The state after knots moved: the moments stay, at the position of a fresh one."""
-    return replace(state, position_P=fresh.position_P, previous_P=fresh.previous_P)
-
-
-def filled(state: AdamState) -> AdamState:
-    """A state whose next evaluation takes as long as one amid a run: any does."""
-    return state
 
 
 @compiled

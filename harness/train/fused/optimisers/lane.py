@@ -7,15 +7,42 @@ scalar whose fields it reads and sets by name. There is nothing else in a state,
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, fields
+from math import inf
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Problem = tuple[int, int, NDArray[np.int64], Array, Array, Array, Array]
-State = TypeVar("State")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopState:
+    """What any state has; it is all that the next evaluation depends on."""
+
+    position_P: Array  # where training would stop now
+    loss: float = inf  # there, if not said otherwise
+    iterations: int = 0
+    evaluations: int = 0
+    refused_steps: int = 0
+    finished: bool = False
+    diverged: bool = False
+
+    def moved(self, fresh: Any) -> Any:
+        """The state after knots moved, by which the lane stands where `fresh` does.
+
+        It begins anew, as what an optimiser knows is of other coefficients.
+        """
+        return fresh
+
+    def filled(self) -> Self:
+        """A state whose next evaluation takes as long as one amid a run."""
+        return self
+
+
+State = TypeVar("State", bound=LoopState)
 
 
 class Loop(Protocol):
@@ -38,12 +65,6 @@ class Loop(Protocol):
     ) -> Any:
         """At most so many evaluations more; less when the lane has come to rest."""
 
-    def moved(self, state: Any, fresh: Any) -> Any:
-        """The state after knots moved, by which the lane stands where the `fresh` one does."""
-
-    def filled(self, state: Any) -> Any:
-        """A state whose next evaluation takes as long as one amid a run."""
-
 
 DTYPES = {"float": np.float64, "int": np.int64, "bool": np.bool_}
 
@@ -61,4 +82,5 @@ def freeze(state: State, arrays: list[Array], record: NDArray[np.void]) -> State
     """The inverse of `thaw`: a state of the same type with these values."""
     numbers = {name: record[name][0].item() for name in record.dtype.names or ()}
     names = [name for name in vars(state) if name not in numbers]
-    return type(state)(**dict(zip(names, arrays, strict=True)), **numbers)
+    of_arrays: dict[str, Any] = dict(zip(names, arrays, strict=True))
+    return type(state)(**of_arrays, **numbers)

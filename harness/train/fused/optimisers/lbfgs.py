@@ -13,17 +13,17 @@ Legend: P parameters, M history, L = 3 numbers of a point on the search line: (l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import namedtuple
+from dataclasses import dataclass, fields, replace
 from math import inf, isnan, nan, sqrt
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.optimisers import Lbfgs
 from harness.train.fused.compiled import compiled, part
 from harness.train.fused.kernels import loss_and_gradient
-from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw
+from harness.train.fused.optimisers.lane import Array, LoopState, Problem, freeze, thaw
 from harness.train.fused.optimisers.linear import assign, dot, is_finite, largest, size_of
 
 SUFFICIENT_DECREASE = 1e-4
@@ -33,12 +33,11 @@ NARROWEST = 1e-9
 LENGTH, LOSS, SLOPE = range(3)
 
 
-@dataclass(frozen=True)
-class LbfgsState:
-    """All that the next evaluation depends on."""
+@dataclass(frozen=True, kw_only=True)
+class LbfgsState(LoopState):
+    """The position is the accepted point."""
 
-    # The accepted point; the search line from there.
-    position_P: Array
+    # There; the search line from there.
     gradient_P: Array
     direction_P: Array
     # The line search. While bracketing, low is the probe before the last; while zooming, the better end.
@@ -49,39 +48,30 @@ class LbfgsState:
     steps_MP: Array
     changes_MP: Array
     rho_M: Array
-    newest: int
-    remembered: int
-    scale: float  # y.s / y.y of the newest
-    loss: float
-    slope: float
-    length: float  # of the next probe
-    probes: int
-    zooming: bool
-    low_first: bool  # low is torch's bracket[0], which wins ties
-    slow: bool  # the last probe was close to an end
+    newest: int = 0
+    remembered: int = 0
+    scale: float = 1.0  # y.s / y.y of the newest
+    slope: float = 0.0
+    length: float = 0.0  # of the next probe
+    probes: int = 0
+    zooming: bool = False
+    low_first: bool = True  # low is torch's bracket[0], which wins ties
+    slow: bool = False  # the last probe was close to an end
     learning_rate: float
     # Nested steps: whether the next evaluation is the repeated one, and the counts before this step.
-    repeating: bool
-    iterations_before: int
-    evaluations_before: int
-    iterations: int
-    evaluations: int
-    finished: bool
-    diverged: bool
+    repeating: bool = False
+    iterations_before: int = 0
+    evaluations_before: int = 0
+
+    def filled(self) -> LbfgsState:
+        """Its memory is full, if of zeros."""
+        return replace(self, remembered=len(self.rho_M))
 
 
-class Arrays(NamedTuple):
-    """The arrays of a state, in the same order, as compiled code sees them."""
-
-    position_P: Array
-    gradient_P: Array
-    direction_P: Array
-    low_L: Array
-    low_gradient_P: Array
-    high_L: Array
-    steps_MP: Array
-    changes_MP: Array
-    rho_M: Array
+# The arrays of a state, in the same order, as compiled code sees them.
+Arrays = namedtuple(  # type: ignore[misc]
+    "Arrays", [field.name for field in fields(LbfgsState) if field.type == "Array"]
+)
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
@@ -99,49 +89,15 @@ def start(settings: Lbfgs, position_P: Array, total_steps: int | None = None) ->
         steps_MP=np.zeros(memory),
         changes_MP=np.zeros(memory),
         rho_M=np.zeros(settings.history),
-        newest=0,
-        remembered=0,
-        scale=1.0,
-        loss=inf,
-        slope=0.0,
-        length=0.0,
-        probes=0,
-        zooming=False,
-        low_first=True,
-        slow=False,
         learning_rate=settings.learning_rate,
-        repeating=False,
-        iterations_before=0,
-        evaluations_before=0,
-        iterations=0,
-        evaluations=0,
-        finished=False,
-        diverged=False,
     )
 
 
-def advance(
-    settings: Lbfgs,
-    state: LbfgsState,
-    problem: Problem,
-    evaluations: int,
-    batches_SB: NDArray[np.int64] | None = None,
-    splines_E3: NDArray[np.int64] | None = None,
-) -> LbfgsState:
+def advance(settings: Lbfgs, state: LbfgsState, problem: Problem, evaluations: int, **unused: Any) -> LbfgsState:
     """At most `evaluations` more; less when the lane has finished or diverged."""
     arrays, record = thaw(state)
     _train(Arrays(*arrays), record, _rules(settings), problem, evaluations)
     return freeze(state, arrays, record)
-
-
-def moved(state: LbfgsState, fresh: LbfgsState) -> LbfgsState:
-    """The state after knots moved: it begins anew, as what it knows is of other coefficients."""
-    return fresh
-
-
-def filled(state: LbfgsState) -> LbfgsState:
-    """A state whose next evaluation takes as long as one amid a run: its memory is full, if of zeros."""
-    return replace(state, remembered=len(state.rho_M))
 
 
 def ask(state: LbfgsState) -> Array:

@@ -31,43 +31,26 @@ from numpy.typing import NDArray
 from harness.optimisers import LevenbergMarquardt
 from harness.train.fused.compiled import compiled, part
 from harness.train.fused.kernels import normal_equations, residuals_and_jacobian
-from harness.train.fused.optimisers.lane import Array, Problem, freeze, thaw
-from harness.train.fused.optimisers.linear import (
-    PANEL,
-    RANK,
-    add_products,
-    assign,
-    dot,
-    factorise,
-    is_finite,
-    largest,
-    solve,
-)
+from harness.train.fused.optimisers import linear
+from harness.train.fused.optimisers.lane import Array, LoopState, Problem, freeze, thaw
 
 NO_SPLINES = np.empty((0, 3), np.int64)
 LEAST_DAMPING = np.finfo(np.float64).eps  # of the largest diagonal element; less is lost in rounding, and 0 cannot grow
 
 
-@dataclass(frozen=True)
-class LevenbergState:
-    """All that the next step depends on."""
+@dataclass(frozen=True, kw_only=True)
+class LevenbergState(LoopState):
+    """The loss is the mean squared error, and the ridge over as many residuals; iterations are steps taken."""
 
-    position_P: Array
-    loss: float  # mean squared error, and the ridge over as many residuals
-    damping: float
+    damping: float = 0.0
     growth: float  # of the damping, should the next step be refused or not be taken
-    iterations: int  # steps taken
-    evaluations: int
-    refused_steps: int  # systems without a solution
-    finished: bool
-    diverged: bool
 
 
 class System(NamedTuple):
     """What is known at one position, for the normal equations in the parameters or in the residuals.
 
     The matrix is J^T J or J J^T, lower triangle; the latter also needs r and J^T, its rows filled up to a multiple of
-    RANK. What is not needed is empty.
+    `linear.RANK`. What is not needed is empty.
     """
 
     matrix: Array
@@ -79,17 +62,7 @@ class System(NamedTuple):
 # ----------------------------------------------------------------------------------------------------------- the seam
 def start(settings: LevenbergMarquardt, position_P: Array, total_steps: int | None = None) -> LevenbergState:
     """The state before any evaluation."""
-    return LevenbergState(
-        position_P=np.array(position_P, np.float64),
-        loss=inf,
-        damping=0.0,
-        growth=settings.growth,
-        iterations=0,
-        evaluations=0,
-        refused_steps=0,
-        finished=False,
-        diverged=False,
-    )
+    return LevenbergState(position_P=np.array(position_P, np.float64), growth=settings.growth)
 
 
 def advance(
@@ -111,16 +84,6 @@ def advance(
         damping = (settings.damping, settings.shrink, settings.growth)
         _train(*arrays, record, damping, tolerances, ridge, np.array(splines_E3, np.int64), problem, evaluations)
     return freeze(state, arrays, record)
-
-
-def moved(state: LevenbergState, fresh: LevenbergState) -> LevenbergState:
-    """The state after knots moved: it begins anew, as what it knows is of other coefficients."""
-    return fresh
-
-
-def filled(state: LevenbergState) -> LevenbergState:
-    """A state whose next evaluation takes as long as one amid a run: any does."""
-    return state
 
 
 # ----------------------------------------------------------------------------------------------------------- the loop
@@ -149,11 +112,11 @@ def _train(position_P, record, dampings, tolerances, ridge, splines_E3, problem,
         loss, trial_peak = _linearise(trial_P, there, ridge, splines_E3, problem)
         lane.evaluations += 1
         fall = lane.loss - loss
-        lane.finished = largest(step_P) <= tolerances[1]
+        lane.finished = linear.largest(step_P) <= tolerances[1]
         if fall > 0:
             gain = fall * residuals / _promised_fall(step_P, here.gradient_P, lane.damping)
             here, there, peak = there, here, trial_peak
-            assign(position_P, trial_P)
+            linear.assign(position_P, trial_P)
             lane.loss, lane.iterations, lane.growth = loss, lane.iterations + 1, growth
             lane.damping = max(lane.damping * max(1 / shrink, 1 - (2 * gain - 1) ** 3), LEAST_DAMPING * peak)
             lane.finished = lane.finished or fall < tolerances[1] or _slope(here, residuals) <= tolerances[0]
@@ -184,13 +147,13 @@ def _add(position_P, step_P, trial_P):
 @part
 def _promised_fall(step_P, gradient_P, damping):
     """By how much the linear model says that the sum of squares falls."""
-    return damping * dot(step_P, step_P) - dot(step_P, gradient_P)
+    return damping * linear.dot(step_P, step_P) - linear.dot(step_P, gradient_P)
 
 
 @part
 def _slope(system, residuals):
     """The largest element of the loss's gradient."""
-    return largest(system.gradient_P) * 2 / residuals
+    return linear.largest(system.gradient_P) * 2 / residuals
 
 
 # ---------------------------------------------------------------------------------------------------------- one system
@@ -202,9 +165,8 @@ def _is_dual(parameters, residuals, ridge):
 
 @part
 def _room(parameters, residuals, ridge):
-    """Space for a system."""
     if _is_dual(parameters, residuals, ridge):
-        size, rows, columns = residuals, parameters + -parameters % RANK, residuals
+        size, rows, columns = residuals, parameters + -parameters % linear.RANK, residuals
     else:
         size, rows, columns = parameters, 0, 0
     return System(np.empty((size, size)), np.empty(parameters), np.empty(columns), np.zeros((rows, columns)))
@@ -217,7 +179,7 @@ def _linearise(position_P, system, ridge, splines_E3, problem):
     if _is_dual(position_P.size, y_ON.size, ridge):
         jacobian_RP = np.empty((y_ON.size, position_P.size))
         residuals_and_jacobian(kind, sizes, position_P, knots, x_IN, y_ON, system.residual_R, jacobian_RP, work)
-        objective = dot(system.residual_R, system.residual_R)
+        objective = linear.dot(system.residual_R, system.residual_R)
         peak = _multiply(jacobian_RP, system)
     else:
         objective = normal_equations(kind, sizes, position_P, knots, x_IN, y_ON, system.matrix, system.gradient_P, work)
@@ -226,7 +188,7 @@ def _linearise(position_P, system, ridge, splines_E3, problem):
         peak = 0.0
         for p in range(position_P.shape[0]):
             peak = max(peak, system.matrix[p, p])
-    is_usable = abs(objective) < inf and peak < inf and is_finite(system.gradient_P)
+    is_usable = abs(objective) < inf and peak < inf and linear.is_finite(system.gradient_P)
     return (objective / y_ON.size if is_usable else inf), peak
 
 
@@ -239,13 +201,13 @@ def _multiply(jacobian_RP, system):
             system.transposed_PR[p, r] = jacobian_RP[r, p]
     for p in range(parameters):
         column = system.transposed_PR[p]
-        system.gradient_P[p] = dot(column, system.residual_R)
-        peak = max(peak, dot(column, column))
+        system.gradient_P[p] = linear.dot(column, system.residual_R)
+        peak = max(peak, linear.dot(column, column))
     for r in range(system.matrix.shape[0]):
         for q in range(r + 1):
             system.matrix[r, q] = 0.0
-    for first in range(0, system.transposed_PR.shape[0], PANEL):
-        add_products(system.matrix, system.transposed_PR[first : first + PANEL], 0, 1.0)
+    for first in range(0, system.transposed_PR.shape[0], linear.PANEL):
+        linear.add_products(system.matrix, system.transposed_PR[first : first + linear.PANEL], 0, 1.0)
     return peak
 
 
@@ -276,17 +238,17 @@ def _add_ridge(position_P, system, ridge, splines_E3):
 def _solve(system, damping, factor, step_P):
     """The damped step, whose system is factorised in `factor`; False if that is not positive definite in rounding."""
     for i in range(factor.shape[0]):
-        assign(factor[i, : i + 1], system.matrix[i])
+        linear.assign(factor[i, : i + 1], system.matrix[i])
         factor[i, i] += damping
-    if not factorise(factor):
+    if not linear.factorise(factor):
         return False
     if system.residual_R.size == 0:
         for p in range(step_P.shape[0]):
             step_P[p] = -system.gradient_P[p]
-        solve(factor, step_P)
+        linear.solve(factor, step_P)
     else:
         weight_R = system.residual_R.copy()
-        solve(factor, weight_R)
+        linear.solve(factor, weight_R)
         for p in range(step_P.shape[0]):
-            step_P[p] = -dot(system.transposed_PR[p], weight_R)
+            step_P[p] = -linear.dot(system.transposed_PR[p], weight_R)
     return True
