@@ -27,7 +27,7 @@ from harness.base.errors import HarnessError
 from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
 from harness.dispatch.here import Begun, Failed, train_here
-from harness.dispatch.mirror import Export, exporting
+from harness.dispatch.mirror import Export
 from harness.dispatch.slots import Done, Evaluated, Saved, in_words
 from harness.dispatch.snapshot import check_code, check_snapshot
 from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
@@ -60,8 +60,7 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
     job, attempt = read_job(home, submission, place), new_id()
     log = EventLog(home / "attempts", attempt)
     log.write("begun", **_self_description(job))
-    # Outermost: wandb is waited for when all else is done, also what it takes to start again.
-    with exporting(_export(home, job)), _listening(submitter) as told, _beating(log):
+    with _listening(submitter) as told, _beating(log):
         try:
             _check_code(home, job)
             came_further = _train(home, job, attempt, log, told)
@@ -72,11 +71,8 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
             log.write("ended", why="finished", requeued=False)
         else:
             _end_early(log, told.signal, came_further)
-
-
-def _export(home: Path, job: JobFile) -> Export | None:
-    """What copies the job's runs to wandb, if it was asked to."""
-    return Export(job.mirror, job.experiment, job.ids, home.parent / "runs", home / "wandb") if job.mirror else None
+    if job.mirror:
+        Export(job.mirror, job.experiment, job.ids, home.parent / "runs", home / "wandb").go_on(print)
 
 
 def _check_code(home: Path, job: JobFile) -> None:
