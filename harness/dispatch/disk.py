@@ -31,9 +31,7 @@ def disk_bytes(results: Path) -> dict[str, int]:
     """Bytes of all files in a results folder, by what they are: records, checkpoints and so on, and "other"."""
     found = dict.fromkeys([*HOLDS.values(), "other"], 0)
     for top in entries(results):
-        with suppress(OSError):
-            size = bytes_below(top.path) if top.is_dir() else _on_disk(top).bytes
-            found[HOLDS.get(top.name, "other")] += size
+        found[HOLDS.get(top.name, "other")] += bytes_below(top.path) if top.is_dir() else _bytes(top)
     return found
 
 
@@ -44,30 +42,26 @@ def entries(folder: Path | str) -> list[os.DirEntry[str]]:
     return []
 
 
-def files_below(folder: Path | str) -> Iterator[FileOnDisk]:
-    """All files below a folder; what vanishes meanwhile, or cannot be read, is left out."""
-    for entry in entries(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from files_below(entry.path)
-            continue
-        with suppress(OSError):
-            yield _on_disk(entry)
-
-
 def bytes_below(folder: Path | str) -> int:
-    """Bytes of all files below a folder."""
-    return sum(file.bytes for file in files_below(folder))
+    """Bytes of all files below a folder; what vanishes meanwhile, or cannot be read, is left out."""
+    return sum(
+        bytes_below(entry.path) if entry.is_dir(follow_symlinks=False) else _bytes(entry) for entry in entries(folder)
+    )
 
 
-def files_by_id(folder: Path, ending: str, progress: Progress = silent) -> Iterator[FileOnDisk]:
+def files_in(folder: Path) -> Iterator[FileOnDisk]:
+    """The files of a folder."""
+    for entry in entries(folder):
+        if not entry.is_dir(follow_symlinks=False):
+            yield FileOnDisk(Path(entry.path), _bytes(entry))
+
+
+def files_by_id(folder: Path, ending: str) -> Iterator[FileOnDisk]:
     """The files of a folder whose names begin with an id or a hash and have this ending."""
-    named = [entry for entry in entries(folder) if NAMED.match(entry.name) and entry.name.endswith(ending)]
-    for number, entry in enumerate(named, start=1):
-        if number % 1000 == 0:
-            progress(folder.name, number, len(named))
-        with suppress(OSError):
-            yield _on_disk(entry)
+    return (file for file in files_in(folder) if NAMED.match(file.path.name) and file.path.name.endswith(ending))
 
 
-def _on_disk(entry: os.DirEntry[str]) -> FileOnDisk:
-    return FileOnDisk(Path(entry.path), entry.stat(follow_symlinks=False).st_size)
+def _bytes(entry: os.DirEntry[str]) -> int:
+    with suppress(OSError):
+        return entry.stat(follow_symlinks=False).st_size
+    return 0

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 from harness.base.errors import HarnessError
 from harness.base.files import os_words
 from harness.dispatch.disk import NETWORKS, Progress, bytes_below, files_by_id, silent
-from harness.dispatch.needed import plain_plan
+from harness.dispatch.leftovers import plain_plan
 from harness.dispatch.reconcile import gather
 from harness.dispatch.state import FREE, UNDERWAY, WENT_WRONG, RunState, states
 from harness.spec import manifest_path

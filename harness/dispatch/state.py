@@ -196,18 +196,6 @@ def unexplained(submissions: Iterable[Submission], attempts: Sequence[Attempt], 
     ]
 
 
-def may_run(evidence: Evidence) -> dict[str, str]:
-    """By their ids, submissions with a job that is queued or running, or may be; and why that is thought."""
-    found: dict[str, str] = {}
-    for key, runs, job in _jobs(evidence):
-        underway = [one for run in runs if (one := _in_job(run, job, evidence)).state in UNDERWAY]
-        if underway:
-            found[key.submission] = underway[0].why
-        elif job.listed and job.listed.state not in ENDED:
-            found[key.submission] = f"SLURM: {job.listed.state}"
-    return found
-
-
 # --------------------------------------------------------------------------------------------------------------- jobs
 def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
     """By run, the job that it was last sent off in."""
