@@ -29,6 +29,11 @@ class Listed(NamedTuple):
     state: str
     reason: str = ""
 
+    @property
+    def words(self) -> str:
+        """Its state, and why it is in it, if SLURM says so."""
+        return self.state if self.reason in ("", "None") else f"{self.state} ({self.reason})"
+
 
 class Queue(NamedTuple):
     """What squeue or sacct said: jobs by (array name, task), or why nothing; then no job may be taken for dead.

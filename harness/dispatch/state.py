@@ -302,7 +302,7 @@ def _may_start_again(ended: Event) -> bool:
 
 def _ended(listed: Listed, job: _Job, begun: bool) -> RunState:
     """The state of a run in a job that SLURM says has ended, and of which no worker said so."""
-    state, why = ENDED[listed.state], f"SLURM: {listed.state}{_reason(listed)}"
+    state, why = ENDED[listed.state], f"SLURM: {listed.words}"
     if state == "lost":
         why += ": it ended well, and its record is not here"
     if job.last and not begun and state in ("crashed", "out of memory"):
@@ -313,16 +313,12 @@ def _ended(listed: Listed, job: _Job, begun: bool) -> RunState:
     return RunState(state, why, job.attempt, listed.number)
 
 
-def _reason(listed: Listed) -> str:
-    return f" ({listed.reason})" if listed.reason not in ("", "None") else ""
-
-
 def _alive(listed: Listed, told: Event | None) -> tuple[StateName, str] | None:
     """The state of a run in a job that SLURM lists as waiting, running or something that is not known here."""
     if listed.state in ENDED:
         return None
     if listed.state in WAITING:
-        return "queued", f"SLURM: {listed.state}{_reason(listed)}"
+        return "queued", f"SLURM: {listed.words}"
     begun = told is not None and told["event"] in BEGUN
     why = "" if listed.state in RUNNING else f"SLURM says {listed.state}, which is taken for alive"
     return ("running", why) if begun else ("queued", why or "its job runs; others of it come first")
