@@ -4,7 +4,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from harness.dispatch.submission import SentJob, Submission, now, write_submission
+from harness.dispatch.jobs import SentJob
+from harness.dispatch.submission import Submission, now, write_submission
 from harness.spec import Manifest, read_manifest
 
 

@@ -1,4 +1,4 @@
-"""What a results folder holds beside plans, records and data that plans name: what needs it, and how it is removed.
+"""What a results folder takes on disk, and what of it nothing needs: how that is found, and how it is removed.
 
 A checkpoint is needed while a plan names a run of it that has no record. A snapshot is needed while a run that was sent
 off with it has no record, and its experiment gave a sign of life in the last OLD_DAYS. Only files are found, and
@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -20,13 +20,19 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import STALE_SECONDS, UNFINISHED, os_words, unfinished
 from harness.base.provenance import read_marker
-from harness.dispatch.disk import HOLDS, NAMED, NETWORKS, Progress, bytes_below, entries, files_by_id, files_in, silent
 from harness.dispatch.snapshot import KEPT_RESULTS
 from harness.dispatch.submission import Submission, local_log, logs_folder, read_number, read_submissions
 from harness.record import DAMAGED, duplicates, read_record, record_path, recorded
+from harness.record.networks import FOLDER as NETWORKS
 from harness.spec import manifest_path, unsealed
 from harness.spec.manifest import MANIFEST_SCHEMA
 from harness.spec.task import DATA_FILE
+
+Progress = Callable[[str, int, int], None]  # what is looked at or removed, how many of them so far, and of how many
+
+# What a folder of the results holds; all others are "other".
+HOLDS = {"runs": "records", **{name: name for name in ("checkpoints", NETWORKS, "snapshots", "data")}}
+NAMED = re.compile(r"[0-9a-f]{16}\b")  # by an id or a hash
 
 Kind = Literal["checkpoints", "snapshots", "logs", "damaged", "data", "unplanned", "networks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -56,6 +62,10 @@ class OnDisk(NamedTuple):
     bytes: int
     runs: tuple[str, ...] = ()
     needed_by: str = ""
+
+
+def silent(what: str, done: int, of: int) -> None:
+    """The `Progress` of work that tells nobody how far it is."""
 
 
 def on_disk(results: Path, progress: Progress = silent) -> Iterator[OnDisk]:
@@ -247,6 +257,54 @@ def _logs(sent: Iterable[tuple[Path, Submission]], present: set[str]) -> Iterato
         for file in files_in(logs_folder(folder)):
             if file.path.name == local or (number and file.path.name.startswith(f"{number}_")):
                 yield OnDisk("logs", *file, tuple(submission.runs))
+
+
+# -------------------------------------------------------------------------------------------------------- files on disk
+class FileOnDisk(NamedTuple):
+    """A file and its size in bytes."""
+
+    path: Path
+    bytes: int
+
+
+def disk_bytes(results: Path) -> dict[str, int]:
+    """Bytes of all files in a results folder, by what they are: records, checkpoints and so on, and "other"."""
+    found = dict.fromkeys([*HOLDS.values(), "other"], 0)
+    for top in entries(results):
+        found[HOLDS.get(top.name, "other")] += bytes_below(top.path) if top.is_dir() else _bytes(top)
+    return found
+
+
+def entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing if it cannot be read."""
+    with suppress(OSError), os.scandir(folder) as found:
+        return list(found)
+    return []
+
+
+def bytes_below(folder: Path | str) -> int:
+    """Bytes of all files below a folder; what vanishes meanwhile, or cannot be read, is left out."""
+    return sum(
+        bytes_below(entry.path) if entry.is_dir(follow_symlinks=False) else _bytes(entry) for entry in entries(folder)
+    )
+
+
+def files_in(folder: Path) -> Iterator[FileOnDisk]:
+    """The files of a folder."""
+    for entry in entries(folder):
+        if not entry.is_dir(follow_symlinks=False):
+            yield FileOnDisk(Path(entry.path), _bytes(entry))
+
+
+def files_by_id(folder: Path, ending: str) -> Iterator[FileOnDisk]:
+    """The files of a folder whose names begin with an id or a hash and have this ending."""
+    return (file for file in files_in(folder) if NAMED.match(file.path.name) and file.path.name.endswith(ending))
+
+
+def _bytes(entry: os.DirEntry[str]) -> int:
+    with suppress(OSError):
+        return entry.stat(follow_symlinks=False).st_size
+    return 0
 
 
 # ----------------------------------------------------------------------------------------------------------- the files

@@ -15,7 +15,6 @@ import shutil
 import socket
 import sys
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import harness
 from harness.base.files import NO_LINKS, whole_file
 from harness.dispatch import cluster
+from harness.dispatch.here import available_cores
 from harness.dispatch.profile import Profile
 
 LITTLE_BYTES = 10**9
@@ -57,23 +57,11 @@ def should(what: str, holds: bool, told: str, advice: str) -> Finding:
 
 # -------------------------------------------------------------------------------------------------------------- files
 def try_files(folder: Path) -> list[Finding]:
-    """Whether files in `folder` do what a sweep asks of them; nothing stays behind in it."""
-    own = folder / f".{uuid.uuid4().hex}"
-    try:
-        own.mkdir()
-        free = shutil.disk_usage(own).free
-        tried = [_tried(what, trial, own, so) for what, trial, so in TRIALS]
-    except OSError as error:
-        return [unwritable(folder, error)]
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
+    """Whether files in `folder` do what a sweep asks of them; they stay there."""
+    tried = [_tried(what, trial, folder, so) for what, trial, so in TRIALS]
+    free = shutil.disk_usage(folder).free
     told = f"{free / 1e9:,.1f} GB free; a quota of yours is not seen here"
     return [*tried, should("space", free >= LITTLE_BYTES, told, "make room, or choose another folder: --results")]
-
-
-def unwritable(folder: Path, error: OSError) -> Finding:
-    """What is said of a folder in which nothing can be made."""
-    return must("folder", False, f"{folder}: {error.strerror}", "choose one that you may write to: --results")
 
 
 def _tried(what: str, trial: Callable[[Path], bool], folder: Path, so: str) -> Finding:
@@ -139,8 +127,7 @@ def look_around(place: Path) -> None:
     """What the job does: write down what its node means for a sweep."""
     asked = read(place / "asked.json")
     profile, host = Profile.model_validate(asked["profile"]), os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch, gpus = torch_row(asked["torch"])
+    cores, (torch, gpus) = available_cores(), torch_row(asked["torch"])
     rows = [fact("node", f"{host}: Python {platform.python_version()}, {sys.executable}"), torch]
     if profile.gpus:
         has_driver = any(Path(path).exists() for path in ("/proc/driver/nvidia", "/dev/kfd"))

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.dispatch.cluster import Listed, scancel, squeue
-from harness.dispatch.node import Finding, must, read, should, try_files, unwritable, write
+from harness.dispatch.node import Finding, must, read, should, try_files, write
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import executor, launch
 from harness.dispatch.snapshot import Snapshot, take_snapshot
-from harness.dispatch.state import ENDED
+from harness.dispatch.state import ENDED, WAITING, stuck
 from harness.dispatch.submission import logs_folder, new_id
-from harness.dispatch.waiting import WAITING, stuck
 
 PROBE_MINUTES = 5
 PROBE_SAVE_SECONDS = 60
@@ -64,7 +63,8 @@ def try_results(results: Path) -> list[Finding]:
         with _own_folder(results) as folder:
             return try_files(folder)
     except OSError as error:
-        return [unwritable(results, error)]
+        told, move = f"{results}: {error.strerror}", "choose one that you may write to: --results"
+        return [must("folder", False, told, move)]
 
 
 @contextmanager
@@ -140,7 +140,8 @@ def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], No
                 tell(f"SLURM: {listed.words}")
                 end = max(end, time.monotonic() + RUN_SECONDS) if listed.state == "RUNNING" else end
                 end = min(end, time.monotonic() + LATE_SECONDS) if listed.state in (GONE, "COMPLETED") else end
-            if listed and (_has_failed(listed) or ((held_up := stuck(listed)) and held_up.for_ever)):
+            has_failed = listed and ENDED.get(listed.state) in ("crashed", "timed out", "out of memory", "cancelled")
+            if has_failed or (listed and (held_up := stuck(listed)) and held_up.for_ever):
                 break
         time.sleep(LOOK_SECONDS)
     ended_at, report = time.time(), folder / "report.json"
@@ -153,11 +154,6 @@ def _listed(name: str, before: Listed | None) -> Listed | None:
     if queue.of(name, 0) or queue.silent or before is None:
         return queue.of(name, 0) or before
     return before._replace(state=GONE, reason="")
-
-
-def _has_failed(listed: Listed) -> bool:
-    """Whether it has ended, and will neither start again nor have reported."""
-    return ENDED.get(listed.state) in ("crashed", "timed out", "out of memory", "cancelled")
 
 
 def _left_behind(folder: Path) -> tuple[tuple[str, ...], str | None]:

@@ -28,7 +28,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, listed, private_folder, whole_file
 from harness.base.frozen import Frozen
 from harness.dispatch.cluster import user_name
-from harness.dispatch.jobs import Job, RunIds
+from harness.dispatch.jobs import RunIds, SentJob
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.spec import RunSpec, sealed, unsealed
@@ -36,19 +36,6 @@ from harness.spec.run import Device
 
 SUBMISSION_SCHEMA = 1
 Stored = TypeVar("Stored", bound=Frozen)
-
-
-class SentJob(Frozen):
-    """The packs of a job by their runs' ids, what each is predicted to take, and the job on all its slots."""
-
-    packs: tuple[RunIds, ...]
-    pack_seconds: tuple[float, ...]
-    seconds: float
-
-    @property
-    def runs(self) -> list[str]:
-        """The ids of all its runs."""
-        return list(itertools.chain.from_iterable(self.packs))
 
 
 class Submission(Frozen):
@@ -142,18 +129,6 @@ def _moment(seconds: float) -> str:
 def new_id() -> str:
     """12 hex digits that nothing else has."""
     return uuid.uuid4().hex[:12]
-
-
-def sent_jobs(jobs: Sequence[Job]) -> tuple[SentJob, ...]:
-    """Jobs as a submission keeps them."""
-    return tuple(
-        SentJob(
-            packs=tuple(pack.runs for pack in job.packs),
-            pack_seconds=tuple(pack.seconds for pack in job.packs),
-            seconds=job.seconds,
-        )
-        for job in jobs
-    )
 
 
 def named_code(runs: Iterable[RunSpec]) -> list[str]:

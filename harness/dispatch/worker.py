@@ -62,7 +62,10 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
     log.write("begun", **_self_description(job))
     with _listening(submitter) as told, _beating(log):
         try:
-            _check_code(home, job)
+            if job.snapshot:
+                named = named_code(itertools.chain.from_iterable(job.packs))
+                check_code(home.parent / "snapshots" / job.snapshot, named)
+            check_snapshot(Path(provenance.__file__))  # the code that runs is that which was submitted
             came_further = _train(home, job, attempt, log, told)
         except Exception as error:
             log.write("ended", why="crashed", requeued=False, error=in_words(error))
@@ -73,14 +76,6 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
             _end_early(log, told.signal, came_further)
     if job.mirror:
         Export(job.mirror, job.experiment, job.ids, home.parent / "runs", home / "wandb").go_on(print)
-
-
-def _check_code(home: Path, job: JobFile) -> None:
-    """A HarnessError unless the code that runs is the code that was submitted, unchanged."""
-    if job.snapshot:
-        named = named_code(itertools.chain.from_iterable(job.packs))
-        check_code(home.parent / "snapshots" / job.snapshot, named)
-    check_snapshot(Path(provenance.__file__))
 
 
 def slurm_number() -> str | None:

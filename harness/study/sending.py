@@ -28,7 +28,6 @@ from harness.dispatch.submission import (
     now,
     one_submitter,
     retrying,
-    sent_jobs,
     write_submission,
 )
 from harness.measure.calibration import missing
@@ -242,7 +241,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             roots=tuple(str(root) for root in snapshot.roots),
             results=str(folder.resolve().parent),
             keeps_networks=manifest.experiment.keeps_networks,
-            jobs=sent_jobs(jobs),
+            jobs=tuple(jobs),
         )
         for jobs in offer.arrays
     ]

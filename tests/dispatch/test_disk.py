@@ -27,9 +27,8 @@ from harness.base.errors import HarnessError
 from harness.base.files import STALE_SECONDS, UNFINISHED
 from harness.cli import main
 from harness.dispatch import leftovers as module
-from harness.dispatch.disk import disk_bytes
 from harness.dispatch.events import EventLog, read_attempts
-from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, on_disk, removable, remove
+from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, disk_bytes, on_disk, removable, remove
 from harness.dispatch.profile import Profile
 from harness.record import record_path
 from harness.show.disk import disk_words, size_words

@@ -251,7 +251,6 @@ def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
     assert list(found) == ["harness", "node", "torch", "CPUs", "files", "visibility", "clock"]
     assert {one.level for one in found.values()} == {"ok"}
     assert "commit 0123456789ab" in found["harness"].told
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["asked.json", "report.json"]
 
 
 def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
@@ -375,15 +374,15 @@ def test_a_probe_job_that_would_wait_for_ever_fails():
 
 # -------------------------------------------------------------------------------------------------------------- files
 def test_files_of_this_machine_do_what_is_asked(tmp_path):
-    """A file system that a test can write to has links, renames and locks; nothing stays behind."""
-    found = try_files(tmp_path)
+    """A file system that a test can write to has links, renames and locks; nothing stays behind, no folder either."""
+    found = probe.try_results(tmp_path / "results")
     assert [finding.what for finding in found] == ["hard link", "rename", "exclusive", "fsync", "space"]
     assert {finding.level for finding in found[:-1]} == {"ok"}
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_nothing_can_be_written_to_is_one_line():
-    (finding,) = try_files(Path("/proc"))
+    (finding,) = probe.try_results(Path("/proc"))
     assert (finding.level, finding.what) == ("FAILED", "folder")
 
 
@@ -394,5 +393,6 @@ def test_a_file_system_without_hard_links_is_told(tmp_path, monkeypatch):
         (errno.EIO, "FAILED", "without it not: the first to publish a record wins"),
     ):
         monkeypatch.setattr(node.os, "link", Mock(side_effect=OSError(number, os.strerror(number))))
-        finding = try_files(tmp_path)[0]
+        (tmp_path / level).mkdir()
+        finding = try_files(tmp_path / level)[0]
         assert (finding.level, told in finding.told, bool(finding.next_move)) == (level, True, True)

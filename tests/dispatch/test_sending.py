@@ -15,7 +15,7 @@ from made_submission import send_off
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.cli.options import confirm
-from harness.dispatch.jobs import Job, PredictedPack
+from harness.dispatch.jobs import SentJob
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import one_submitter, write_order
 from harness.show.sweeps import Offer, offer_lines, status_table
@@ -159,7 +159,7 @@ def test_held_jobs_are_not_hidden_by_those_that_wait():
 
 
 def test_what_jobs_take_to_start_is_part_of_the_prediction():
-    job = Job((PredictedPack(("a",), 3600.0),), 3600.0)
+    job = SentJob(packs=(("a",),), pack_seconds=(3600.0,), seconds=3600.0)
 
     def told(start_hours):
         offer = OFFER._replace(jobs=[job], arrays=[[job]], hours=1.0 + (start_hours or 0.0), start_hours=start_hours)

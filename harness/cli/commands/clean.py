@@ -8,12 +8,12 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
 from harness.cli.options import confirm, json_option, results_option, together, yes_option
-from harness.dispatch.disk import disk_bytes
 from harness.dispatch.leftovers import (
     KINDS,
     Kind,
     OnDisk,
     Removed,
+    disk_bytes,
     is_only_copy,
     of_experiments,
     on_disk,

@@ -14,8 +14,7 @@ from harness.cli.mirroring import copy_finished, export_of, mirror_of, wandb_opt
 from harness.cli.options import EXAMPLE, json_option, results_option
 from harness.cli.output import output_is_read
 from harness.cli.sweeps import show_status
-from harness.dispatch.disk import disk_bytes
-from harness.dispatch.leftovers import notable_bytes
+from harness.dispatch.leftovers import disk_bytes, notable_bytes
 from harness.dispatch.mirror import Export
 from harness.dispatch.overview import overview
 from harness.dispatch.state import UNDERWAY
