@@ -82,7 +82,12 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
     try:
         yield controller_row(ask("scontrol", "ping"))
         known = limits()
-        yield from cluster_rows(profile, known, _silence("sacct", "--noheader", "--allocations"))
+        silence = None
+        try:
+            ask("sacct", "--noheader", "--allocations")
+        except HarnessError as error:
+            silence = str(error)
+        yield from cluster_rows(profile, known, silence)
         yield from _ask_partitions(profile, known)
     except HarnessError as error:
         told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
@@ -111,7 +116,6 @@ def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
 
 
 def _would_start(profile: Profile) -> Finding:
-    """What `sbatch --test-only` says."""
     try:
         answer = would_start(profile, "harness-doctor")
     except HarnessError as error:
@@ -119,15 +123,6 @@ def _would_start(profile: Profile) -> Finding:
         return must("sbatch", False, told, "change the profile: `scontrol show partition` says what is taken")
     when = re.search(r"to start (at .*)", answer)
     return fact("sbatch", f"takes such a job; alone it would start {when.group(1)}" if when else "takes such a job")
-
-
-def _silence(*command: str) -> str | None:
-    """Why a command says nothing, if it does."""
-    try:
-        ask(*command)
-    except HarnessError as error:
-        return str(error)
-    return None
 
 
 def _groups() -> set[str]:
@@ -349,8 +344,8 @@ def association_rows(profile: Profile, lines: str, enforced: str) -> list[Findin
         "qos": list(dict.fromkeys(filter(None, itertools.chain.from_iterable(lists)))),
     }
     rows = []
-    for what, asked in (("account", profile.account), ("qos", profile.qos)):
+    for what, asked, so in (("account", profile.account, "knows you in"), ("qos", profile.qos, "lets you use")):
         if asked and (what == "account" or profile.account in (None, *mine["account"])):
-            told = f"{asked}; accounting knows you in {', '.join(mine[what]) or 'none'}"
+            told = f"{asked}; accounting {so} {', '.join(mine[what]) or 'none'}"
             rows.append(check(what, asked in mine[what], told, f"{what}: {did_you_mean(asked, mine[what])}"))
     return rows

@@ -327,17 +327,19 @@ def terminated_like_ctrl_c() -> Iterator[None]:
         if len(heard) == 1:
             raise KeyboardInterrupt
 
-    with _handling(signal.SIGTERM, end), _handling(signal.SIGINT, end):
+    with handling((signal.SIGTERM, signal.SIGINT), end):
         yield
 
 
 @contextmanager
-def _handling(number: int, handler: Any) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # only the main thread has a say in signals
+def handling(numbers: Collection[signal.Signals], handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Have these signals handled so while the block lasts; only the main thread has a say in that."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(number, handler)
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(number, before)
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -159,7 +159,9 @@ class Export:
 
         `progress` hears how many of how many are through. No failure is raised: the first is said.
         """
-        ended, failures = self._ended(), []
+        recorded, failures = {path.stem for path in self.records.glob("*.json")}, []
+        packs = self.packs if self.mirror.per == "pack" else [(run,) for pack in self.packs for run in pack]
+        ended = [runs for runs in packs if recorded.issuperset(runs)]
         waiting = [runs for runs in ended if runs not in self.copied]
         try:
             for start in range(0, len(waiting), BATCH):
@@ -176,11 +178,6 @@ class Export:
         move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if left else ""
         say(f"wandb: {len(ended) - left} of {len(ended)} finished {self.mirror.per}s are {where}{move}")
         return left
-
-    def _ended(self) -> list[RunIds]:
-        recorded = {path.stem for path in self.records.glob("*.json")}
-        packs = self.packs if self.mirror.per == "pack" else [(run,) for pack in self.packs for run in pack]
-        return [runs for runs in packs if recorded.issuperset(runs)]
 
     def _copy(self, batch: Sequence[RunIds]) -> list[str]:
         """Make each a run of wandb's; why some records could not be read. Whatever wandb raises ends it."""

@@ -1,7 +1,6 @@
 """What is known of an experiment, gathered from its files and from SLURM, and what that leaves to be sent off."""
 
 import itertools
-import os
 import re
 import socket
 import statistics
@@ -30,7 +29,7 @@ from harness.dispatch.state import (
     states,
     unexplained,
 )
-from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
+from harness.dispatch.submission import Submission, cancelled, lives, read_orders, read_submissions, write_order
 from harness.record import Recorded, recorded
 from harness.spec import Manifest, manifest_path
 
@@ -68,7 +67,8 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
     if not evidence.queue.silent and (forgotten := unexplained(evidence)):
         evidence = _with_accounting(evidence, [one for one in sent if one.name in forgotten], sent)
     jobs = [job for job in evidence.jobs() if job.submission.profile]
-    started = {job.key for job in jobs if not job.attempts and not _may_run(job) and _has_output(folder, job)}
+    over = [job for job in jobs if not job.attempts and not _may_run(job)]
+    started = {job.key for job in over if sent_log(folder, job.submission, job.place)}
     return evidence._replace(started=started, hidden=hidden or _hidden_job(jobs, evidence.queue))
 
 
@@ -90,11 +90,6 @@ def _with_accounting(evidence: Evidence, forgotten: Sequence[Submission], sent: 
 
 def _may_run(job: JobSeen) -> bool:
     return job.listed is not None and job.listed.state not in ENDED
-
-
-def _has_output(folder: Path, job: JobSeen) -> bool:
-    log = sent_log(folder, job.submission, job.place)
-    return log is not None and log.exists()
 
 
 def _hidden_job(jobs: Iterable[JobSeen], queue: Queue) -> RunState | None:
@@ -200,29 +195,28 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
     """What the sweep has cost and will; None if nothing was ever sent off."""
     if not evidence.submissions:
         return None
-    by_id = {submission.id: submission for submission in evidence.submissions}
-    attempts = [attempt for attempt in evidence.attempts if attempt.begun["submission"] in by_id]
-    spent = 0.0
-    for attempt in attempts:  # until its last event, all by the clock of its host
-        seconds = seconds_of(attempt.events[-1]["at"]) - seconds_of(attempt.begun["at"])
-        spent += max(0.0, seconds) * by_id[attempt.begun["submission"]].devices
-    share = {one.id: one.devices / one.slots for one in evidence.submissions}  # of a device, that a pack has
+    start = start_seconds(evidence) or 0.0
+    spent = trained = running = started = starting = 0.0  # device seconds, and devices
     of_run: dict[str, float] = {}
-    for submission in evidence.submissions:
-        for job in submission.jobs:
-            for pack, seconds in zip(job.packs, job.pack_seconds, strict=True):
-                of_run |= dict.fromkeys(pack, seconds * share[submission.id] / len(pack))
+    for job in evidence.jobs():
+        devices = job.submission.devices
+        share = devices / job.submission.slots  # of a device, that a pack has
+        for pack, seconds in zip(job.sent.packs, job.sent.pack_seconds, strict=True):
+            of_run |= dict.fromkeys(pack, seconds * share / len(pack))
+        for attempt in job.attempts:  # until its last event, all by the clock of its host
+            spent += max(0.0, seconds_of(attempt.events[-1]["at"]) - seconds_of(attempt.begun["at"])) * devices
+            trained += share * sum(event["seconds"] for event in attempt.events if event["event"] == "pack_done")
+            running += devices if _lives_on(attempt, evidence) else 0
+        to_start = start * devices if job.submission.profile else 0.0
+        if any(map(_first_steps, job.attempts)):
+            started += to_start
+        elif any(run in found and found[run].state in UNDERWAY for run in job.sent.runs):
+            starting += to_start
     over = sum(seconds for run, seconds in of_run.items() if found[run].state in OVER)
     left = sum(seconds for run, seconds in of_run.items() if found[run].state in UNDERWAY)
-    running = sum(by_id[attempt.begun["submission"]].devices for attempt in attempts if _lives_on(attempt, evidence))
-    trained = 0.0
-    for one in attempts:
-        seconds = sum(event["seconds"] for event in one.events if event["event"] == "pack_done")
-        trained += seconds * share[one.begun["submission"]]
     pace = trained / over if over and trained else 1.0
-    started, starting = _starts(found, evidence)
-    last = by_id[evidence.submissions[-1].id]
-    clocks = {attempt.begun["host"]: _ahead_seconds(attempt) for attempt in attempts}  # as the last one shows
+    last = evidence.submissions[-1]
+    clocks = {attempt.begun["host"]: _ahead_seconds(attempt) for attempt in evidence.attempts}  # as the last one shows
     return Spending(
         device_unit=last.profile.device_unit if last.profile else "core",
         spent_hours=spent / 3600,
@@ -247,21 +241,7 @@ def start_seconds(evidence: Evidence) -> float | None:
     return statistics.median(found) if found else None
 
 
-def _starts(found: Mapping[str, RunState], evidence: Evidence) -> tuple[float, float]:
-    """Device seconds that it takes jobs to start, as the median does: of those that train or did, and of the others."""
-    each = start_seconds(evidence) or 0.0
-    started = starting = 0.0
-    for job in evidence.jobs():
-        seconds = each * job.submission.devices if job.submission.profile else 0.0
-        if any(_first_steps(attempt) for attempt in job.attempts):
-            started += seconds
-        elif any(run in found and found[run].state in UNDERWAY for run in job.sent.runs):
-            starting += seconds
-    return started, starting
-
-
 def _first_steps(attempt: Attempt) -> list[float]:
-    """When an attempt first trained."""
     return [seconds_of(event["at"]) for event in attempt.events if event["event"] == "first_step"]
 
 
@@ -320,7 +300,7 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
         for attempt in attempts
         if attempt.begun["submission"] in local
         and attempt.begun["host"] == socket.gethostname()
-        and not _lives(attempt.begun["pid"])
+        and not lives(attempt.begun["pid"])
     }
 
 
@@ -332,13 +312,3 @@ def _moved(submissions: Iterable[Submission], results: Path) -> dict[str, str]:
         for identity, path in wrote_into.items()
         if path != results and not (path.exists() and path.samefile(results))
     }
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

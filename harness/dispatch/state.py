@@ -190,7 +190,7 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
     jobs = {run: job for job in evidence.jobs() for run in job.sent.runs}  # the last that a run was sent off in
     told: dict[JobKey, dict[str, Event]] = {job.key: _last_words(job.last) for job in jobs.values() if job.last}
     unwanted, released = cancelled(evidence.orders), _released(evidence.orders)
-    crashes = _crashes(evidence, released)
+    crashes = _repeated_crashes(evidence, released)
     found = {}
     for run in run_ids:
         if run in evidence.records:
@@ -199,9 +199,9 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
             found[run] = RunState("damaged", f"its record: {evidence.damaged[run]}")
         elif run in unwanted:
             found[run] = RunState("cancelled", unwanted[run].by_words)
-        elif (again := _repeated(crashes.get(run, ()))) is not None:
-            how = "the same traceback twice" if again["traceback_hash"] else "twice without a traceback"
-            found[run] = RunState("quarantined", f"{how}: {again['error']}")
+        elif run in crashes:
+            how = "the same traceback twice" if crashes[run]["traceback_hash"] else "twice without a traceback"
+            found[run] = RunState("quarantined", f"{how}: {crashes[run]['error']}")
         elif run not in jobs or released.get(run, 0.0) > seconds_of(jobs[run].submission.at):
             found[run] = RunState("planned")
         else:
@@ -328,29 +328,24 @@ def _released(orders: Iterable[Instruction]) -> dict[str, float]:
     return last
 
 
-def _crashes(evidence: Evidence, released: Mapping[str, float]) -> dict[str, list[Event]]:
-    """By run, its crashes since the user last asked for it to be tried again."""
-    found: dict[str, list[Event]] = defaultdict(list)
+def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict[str, Event]:
+    """By run, a crash that had been there before, of the same traceback or of none.
+
+    Only those count that came since the user last asked for the run to be tried again.
+    """
+    found: dict[str, Event] = {}
+    seen: set[tuple[str, str | None]] = set()
     sent_at = {submission.id: seconds_of(submission.at) for submission in evidence.submissions}
     for attempt in evidence.attempts:
         for event in attempt.events:
             if event["event"] == "pack_failed" and event["cause"] == "crashed":
-                for run in event["runs"]:
-                    # A node's clock is not that of the order: what counts is when the job was sent off.
-                    at = sent_at.get(attempt.begun["submission"]) or seconds_of(event["at"])
-                    if at > released.get(run, 0.0):
-                        found[run].append(event)
+                # A node's clock is not that of the order: what counts is when the job was sent off.
+                at = sent_at.get(attempt.begun["submission"]) or seconds_of(event["at"])
+                for run in [run for run in event["runs"] if at > released.get(run, 0.0)]:
+                    if (run, event["traceback_hash"]) in seen:
+                        found.setdefault(run, event)
+                    seen.add((run, event["traceback_hash"]))
     return found
-
-
-def _repeated(crashes: Collection[Event]) -> Event | None:
-    """The crash that had been there before: of the same traceback, or of none."""
-    seen = set()
-    for crash in crashes:
-        if crash["traceback_hash"] in seen:
-            return crash
-        seen.add(crash["traceback_hash"])
-    return None
 
 
 # ----------------------------------------------------------------------------------------------------- jobs that wait

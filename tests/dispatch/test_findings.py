@@ -49,48 +49,25 @@ def told_well(found) -> dict[str, Finding]:
 
 
 # ------------------------------------------------------------------------------------------------------------- parsed
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("5 sec", 5),
-        ("300", 300),
-        ("00:10:00", 600),
-        ("2-12:00:00", 216_000),
-        ("UNLIMITED", math.inf),
-        ("INFINITE", math.inf),
-    ],
-)
-def test_durations_as_slurm_prints_them(text, seconds):
-    assert doctor.time_seconds(text) == seconds
-
-
-@pytest.mark.parametrize(
-    ("gres", "gpus"),
-    [
-        ("gpu:2", {"": 2}),
-        ("gpu:a100:4(S:0-1)", {"a100": 4}),
-        ("gpu:a100:2(S:0,1),gpu:v100:1,gpu:a100:1,shard:8", {"a100": 3, "v100": 1}),
-        ("shard:gpu:8", {}),
-        ("(null)", {}),
-    ],
-)
-def test_gpus_among_generic_resources(gres, gpus):
-    """GPUs of all types are counted, and nothing else."""
-    assert doctor.gpu_types_of(gres) == gpus
+def test_durations_as_slurm_prints_them():
+    seconds = {"5 sec": 5, "300": 300, "00:10:00": 600, "2-12:00:00": 216_000, "UNLIMITED": math.inf}
+    assert {text: doctor.time_seconds(text) for text in seconds} == seconds
+    assert doctor.time_seconds("INFINITE") == math.inf
 
 
 def test_nodes_as_sinfo_prints_them():
-    assert doctor.parse_nodes("n1|32|128000+|gpu:a100:4(S:0-1)|mixed\n\n") == [
-        Node("n1", 32, 128_000, "mixed", {"a100": 4})
-    ]
-
-
-@pytest.mark.parametrize(
-    ("state", "usable"),
-    [("idle", True), ("allocated", True), ("mixed", True), ("idle*", False), ("drained", False), ("down", False)],
-)
-def test_nodes_that_take_jobs(state, usable):
-    assert Node("n1", 1, 1, state).is_usable == usable
+    """GPUs of all types are counted, and nothing else; nodes take jobs unless their state says otherwise."""
+    gpus = {
+        "gpu:2": {"": 2},
+        "gpu:a100:2(S:0,1),gpu:v100:1,gpu:a100:1,shard:8": {"a100": 3, "v100": 1},
+        "shard:gpu:8": {},
+        "(null)": {},
+    }
+    assert {gres: doctor.gpu_types_of(gres) for gres in gpus} == gpus
+    node = Node("n1", 32, 128_000, "mixed", {"a100": 4})
+    assert doctor.parse_nodes("n1|32|128000+|gpu:a100:4(S:0-1)|mixed\n\n") == [node]
+    states = {"idle": True, "allocated": True, "mixed": True, "idle*": False, "drained": False, "down": False}
+    assert {state: node._replace(state=state).is_usable for state in states} == states
 
 
 # ------------------------------------------------------------------------------------------------------------ cluster
@@ -303,22 +280,21 @@ def test_how_soon_files_are_seen_and_clocks(written_at, seen_at, levels, side):
     assert probe.clock_rows({"harness": "0.0.1"}, 100.0, seen_at) == []
 
 
-@pytest.mark.parametrize(
-    ("printed", "why"),
-    [
-        (
-            "sbatch: unrecognized option '--nicee=1'\nTry \"sbatch --help\" for more information\n",
-            "unrecognized option '--nicee=1'",
-        ),
-        ("sbatch: fatal: --mem and --mem-per-cpu exclude each other.", "--mem and --mem-per-cpu exclude each other."),
-        ("sbatch: error: no GPU asked\nsbatch: error: Invalid gres\n", "no GPU asked; Invalid gres"),
-        ("allocation failure: Invalid feature specification\n", "allocation failure: Invalid feature specification"),
-        ("", "it did not say why"),
-    ],
-)
-def test_why_sbatch_refuses_is_the_line_that_says_so(printed, why):
+def test_why_sbatch_refuses_is_the_line_that_says_so():
     """Neither the hint at its help nor the last of several lines hides what was wrong."""
-    assert slurm.why_refused(printed) == why
+    hint, failed = 'Try "sbatch --help" for more information', "allocation failure: Invalid feature specification"
+    reasons = {
+        f"sbatch: unrecognized option '--nicee=1'\n{hint}\n": "unrecognized option '--nicee=1'",
+        "sbatch: fatal: --mem and --mem-per-cpu exclude each other.": "--mem and --mem-per-cpu exclude each other.",
+        "sbatch: error: no GPU asked\nsbatch: error: Invalid gres\n": "no GPU asked; Invalid gres",
+        f"{failed}\n": failed,
+        "": "it did not say why",
+    }
+    assert {printed: slurm.why_refused(printed) for printed in reasons} == reasons
+
+
+ENDED = Listed("4", "x", "FAILED", "")
+NO_PYDANTIC = "ModuleNotFoundError: No module named 'pydantic'"
 
 
 @pytest.mark.parametrize(
@@ -326,17 +302,12 @@ def test_why_sbatch_refuses_is_the_line_that_says_so(printed, why):
     [
         (Listed("4", "x", "PENDING", "Priority"), None, "warning", "probe job", "did not start within 2 min"),
         (Listed("4", "x", "PENDING", "PartitionTimeLimit"), None, "FAILED", "probe job", "would wait for ever"),
-        (Listed("4", "x", "FAILED", "RaisedSignal"), None, "FAILED", "probe job", "cannot write into this results"),
-        (Listed("4", "x", "FAILED", ""), "", "FAILED", "probe job", "it printed nothing"),
-        (Listed("4", "x", "FAILED", ""), "a\nSegmentation fault\n", "FAILED", "probe job", "last: Segmentation fault"),
-        (Listed("4", "x", "FAILED", ""), "No module named harness", "FAILED", "Python", "harness is not installed"),
-        (
-            Listed("4", "x", "FAILED", ""),
-            "ModuleNotFoundError: No module named 'pydantic'",
-            "FAILED",
-            "Python",
-            "pydantic is not installed",
-        ),
+        (ENDED, None, "FAILED", "probe job", "cannot write into this results"),
+        (ENDED, "", "FAILED", "probe job", "it printed nothing"),
+        (ENDED, "a\nSegmentation fault\n", "FAILED", "probe job", "last: Segmentation fault"),
+        (ENDED, "No module named harness", "FAILED", "Python", "harness is not installed"),
+        (ENDED, NO_PYDANTIC, "FAILED", "Python", "pydantic is not installed"),
+        (ENDED, "slurmstepd: execve(): /no/python: No such file", "FAILED", "Python", "/no/python: No such file"),
         (None, None, "FAILED", "probe job", "unknown to squeue"),
     ],
 )

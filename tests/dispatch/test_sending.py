@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from made_submission import send_off
+from made_submission import send_off, small
 
 from harness.base.errors import HarnessError
 from harness.cli import main
@@ -21,20 +21,12 @@ from harness.dispatch.submission import one_submitter, write_order
 from harness.show.sweeps import Offer, offer_lines, status_table
 from harness.spec import read_manifest
 
-EXPERIMENT = """
-question: Who trains what?
-tasks: [{{target: xy, inputs: 2, train_points: 20, validation_points: 10, test_points: 10}}]
-arms: {{mlp: {{architecture: {{family: mlp, hidden: [3]}}, recipe: quick}}}}
-recipes: {{quick: {{optimizer: {{name: adam}}, max_evaluations: 3}}}}
-seeds: {seeds}
-engine: torch
-"""
 OFFER = Offer([], [], 0.0, 0.0, "core", calibrated=True, left_for_later=0)
 
 
 def _experiment(folder: Path, name: str = "sweep", seeds: tuple[int, ...] = (0, 1)) -> Path:
     file = folder / f"{name}.yaml"
-    file.write_text(EXPERIMENT.format(seeds=list(seeds)), encoding="utf-8")
+    file.write_text(small(seeds, evaluations=3), encoding="utf-8")
     return file
 
 

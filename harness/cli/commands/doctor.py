@@ -63,8 +63,8 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_j
     """Check what a cluster can do for the jobs of a profile.
 
     This asks SLURM about itself, the partition and such a job, and tries the file system of --results. It sends a probe
-    job of at most five minutes, which says what a node has and how soon each side sees the other's files. It leaves
-    nothing behind. Exit 3 if something failed.
+    job of at most five minutes, which says what a node has and how soon its files are seen here. It leaves nothing
+    behind. Exit 3 if something failed.
     """
 
     def tell(sentence: str) -> None:

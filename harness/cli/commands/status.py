@@ -64,7 +64,6 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
 
 
 def _export(file: Path | None, results: Path, options: Mapping[str, Any]) -> Export | None:
-    """What copies finished runs to wandb as `wandb_options` ask for."""
     mirror = mirror_of(options)
     if mirror and file is None:
         raise HarnessError(
@@ -81,7 +80,6 @@ class _Looked(NamedTuple):
 
 
 def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> _Looked:
-    """Show the runs of one experiment."""
     manifest, folder = frozen_plan(file, results)
     listed = wanted_states(why) if why else ()
     seen, wanted = look_and_wanted(manifest, folder)
@@ -92,7 +90,6 @@ def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_j
 
 
 def _of_all(results: Path, watch: bool, as_json: bool) -> _Looked:
-    """Show how far every experiment of a results folder is."""
     if not results.is_dir():
         raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
     with steps_progress("status") as told:
