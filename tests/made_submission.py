@@ -1,11 +1,28 @@
-"""Submissions that nobody sent off: files as `harness submit` writes them."""
+"""Small experiments, and submissions that nobody sent off: files as `harness submit` writes them."""
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.dispatch.submission import SentJob, Submission, now, write_submission
+from harness.dispatch.jobs import SentJob
+from harness.dispatch.submission import Submission, now, write_submission
 from harness.spec import Manifest, read_manifest
+
+EXPERIMENT = """
+question: Where are its runs?
+tasks: [{{target: xy, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}}]
+arms: {{mlp: {{architecture: {{family: mlp, depth: 2}}, recipe: some}}}}
+match: {{axis: params, at: {sizes}, tol: 0.3, solve: {{mlp: width}}}}
+recipes: {{some: {{optimizer: {{name: adam, learning_rate: 0.01}}, max_evaluations: {evaluations}}}}}
+seeds: {seeds}
+engine: torch
+"""
+
+
+def small(seeds: Sequence[int] = (0, 1), sizes: Sequence[int] = (20,), evaluations: int = 20) -> str:
+    """The text of an experiment of small MLPs, of which the seeds of a size are a pack."""
+    return EXPERIMENT.format(seeds=list(seeds), sizes=list(sizes), evaluations=evaluations)
 
 
 def job(*packs: tuple[str, ...], seconds: float = 1.0) -> SentJob:

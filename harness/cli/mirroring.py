@@ -1,12 +1,17 @@
 """--wandb and what goes with it, of commands that copy finished runs to it."""
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.cli.options import together
-from harness.dispatch.mirror import Mirror, check_wandb
+from harness.dispatch.mirror import Export, Mirror, check_wandb
+from harness.show.console import steps_progress
+from harness.spec import Manifest
+from harness.study.folders import records_of
 
 wandb_options = together(
     click.option("--wandb", type=click.Choice(["online", "offline"]), help="Copy finished runs to wandb."),
@@ -33,3 +38,14 @@ def mirror_of(options: Mapping[str, Any]) -> Mirror | None:
         project=options["wandb_project"],
         entity=options["wandb_entity"],
     )
+
+
+def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
+    """What copies the finished runs of a plan to wandb."""
+    return Export(mirror, manifest.name, manifest.packs, records_of(folder), folder / "wandb")
+
+
+def copy_finished(export: Export) -> int:
+    """Copy what has ended since, and say on standard error how that goes; how many are left."""
+    with steps_progress("wandb") as told:
+        return export.go_on(partial(click.echo, err=True), partial(told, "copied"))

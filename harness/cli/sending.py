@@ -15,8 +15,7 @@ from harness.cli.sweeps import show_status
 from harness.dispatch.mirror import check_wandb
 from harness.dispatch.profile import read_profile
 from harness.show.console import TERMINAL
-from harness.spec import Manifest
-from harness.study.sending import Destination, send_off
+from harness.study.sending import Destination, Request, send_off
 from harness.study.sweeps import is_complete, look_and_wanted
 
 # Where jobs run and what may be spent.
@@ -63,21 +62,12 @@ def where_to_send(
     return Destination(read, read.slots, mirror_of(wandb) or read.wandb, profile, idle_gpus)
 
 
-def ask_and_send(
-    manifest: Manifest,
-    folder: Path,
-    where: Destination,
-    dry_run: bool,
-    yes: bool,
-    most_hours: float | None,
-    only: frozenset[str] | None = None,
-    wanted: frozenset[str] | None = None,
-) -> None:
+def ask_and_send(request: Request, yes: bool) -> None:
     """Show what there is to send off, ask, and send it, as `send_off` does; what this machine trains is then shown."""
     agree = partial(confirm, yes=yes, refused="nothing was submitted")
-    if not send_off(manifest, folder, where, dry_run, most_hours, TERMINAL, agree, only, wanted):
+    if not send_off(request, TERMINAL, agree):
         return
-    seen, wanted_since = look_and_wanted(manifest, folder)
-    show_status(manifest, folder, seen, (), as_json=False, wanted=wanted_since)
-    if not is_complete(seen, wanted):
+    seen, wanted_since = look_and_wanted(request.manifest, request.folder)
+    show_status(request.manifest, request.folder, seen, (), as_json=False, wanted=wanted_since)
+    if not is_complete(seen, request.wanted):
         sys.exit(INCOMPLETE)

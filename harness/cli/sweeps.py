@@ -6,8 +6,7 @@ from pathlib import Path
 import click
 
 from harness.base.json_text import json_text
-from harness.dispatch.disk import disk_bytes
-from harness.dispatch.leftovers import notable_bytes
+from harness.dispatch.leftovers import disk_bytes, notable_bytes
 from harness.dispatch.reconcile import spending, unneeded
 from harness.dispatch.state import OVER, StateName
 from harness.record import duplicates

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +28,11 @@ class Listed(NamedTuple):
     name: str
     state: str
     reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """Its state, and why it is in it, if SLURM says so."""
+        return self.state if self.reason in ("", "None") else f"{self.state} ({self.reason})"
 
 
 class Queue(NamedTuple):
@@ -252,13 +257,7 @@ def state_of(number: str) -> str:
         state = json.loads(ask("scontrol", "show", "job", "--json", number))["jobs"][0]["job_state"]
         return state if isinstance(state, str) else state[0]
     except (HarnessError, ValueError, LookupError):
-        return _state_in_text(number)
-
-
-def _state_in_text(number: str) -> str:
-    try:
-        answer = ask("scontrol", "show", "job", "--oneliner", number)
-    except HarnessError:
+        with suppress(HarnessError):
+            if found := re.search(r"JobState=(\S+)", ask("scontrol", "show", "job", "--oneliner", number)):
+                return found.group(1)
         return ""
-    found = re.search(r"JobState=(\S+)", answer)
-    return found.group(1) if found else ""

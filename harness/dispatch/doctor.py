@@ -5,8 +5,7 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,36 +49,26 @@ class Node(NamedTuple):
         return not self.state.endswith("*") and not self.state.startswith(UNUSABLE)
 
 
-class Association(NamedTuple):
-    """What accounting lets this user use together."""
-
-    account: str
-    qos: tuple[str, ...]
-
-
 def examine(
-    profile: Profile, results: Path, wait_minutes: float | None, tell: Callable[[str], None], measure: bool = False
+    profile: Profile, results: Path, wait_minutes: float | None, tell: Callable[[str], None]
 ) -> Iterator[tuple[str, Finding]]:
     """Findings, and what each is about, as they come; `wait_minutes` None sends no probe job.
 
-    With `measure` that job compares one pack a GPU with `packs_per_gpu`.
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
-    groups: dict[str, Callable[[], Iterable[Finding]]] = {
-        "cluster": partial(ask_cluster, profile),
-        "results": partial(try_results, results),
-    }
-    for about, found in groups.items():
-        for finding in found():
-            failed = failed or finding.level == "FAILED"
-            yield about, finding
+    for finding in ask_cluster(profile):
+        failed |= finding.level == "FAILED"
+        yield "cluster", finding
+    for finding in try_results(results):
+        failed |= finding.level == "FAILED"
+        yield "results", finding
     if wait_minutes is None:
         return
     if failed:
         yield "node", should("probe job", False, "not sent, as something failed", "mend that and ask again")
         return
-    for finding in try_node(profile, results.resolve(), wait_minutes, tell, measure):
+    for finding in try_node(profile, results.resolve(), wait_minutes, tell):
         yield "node", finding
 
 
@@ -93,7 +82,12 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
     try:
         yield controller_row(ask("scontrol", "ping"))
         known = limits()
-        yield from cluster_rows(profile, known, _silence("sacct", "--noheader", "--allocations"))
+        silence = None
+        try:
+            ask("sacct", "--noheader", "--allocations")
+        except HarnessError as error:
+            silence = str(error)
+        yield from cluster_rows(profile, known, silence)
         yield from _ask_partitions(profile, known)
     except HarnessError as error:
         told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
@@ -112,19 +106,16 @@ def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
     found: list[Finding] = []
     for name in names:
         nodes = parse_nodes(ask("sinfo", "--noheader", "--Node", f"--partition={name}", "--format=%N|%c|%m|%G|%T"))
-        rows = list(partition_rows(name, profile, partitions, nodes, _groups(), known.configuration))
-        found += rows
-        yield from rows
+        found += partition_rows(name, profile, partitions, nodes, _groups(), known.configuration)
+    yield from found
     if known.has_accounting and (profile.account or profile.qos):
         own = ask("sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={user()}", "format=Account,QOS")
-        enforced = known.configuration.get("AccountingStorageEnforce", "none")
-        yield from association_rows(profile, parse_associations(own), enforced)
+        yield from association_rows(profile, own, known.configuration.get("AccountingStorageEnforce", "none"))
     if all(finding.level != "FAILED" for finding in found):
         yield _would_start(profile)
 
 
 def _would_start(profile: Profile) -> Finding:
-    """What `sbatch --test-only` says."""
     try:
         answer = would_start(profile, "harness-doctor")
     except HarnessError as error:
@@ -132,15 +123,6 @@ def _would_start(profile: Profile) -> Finding:
         return must("sbatch", False, told, "change the profile: `scontrol show partition` says what is taken")
     when = re.search(r"to start (at .*)", answer)
     return fact("sbatch", f"takes such a job; alone it would start {when.group(1)}" if when else "takes such a job")
-
-
-def _silence(*command: str) -> str | None:
-    """Why a command says nothing, if it does."""
-    try:
-        ask(*command)
-    except HarnessError as error:
-        return str(error)
-    return None
 
 
 def _groups() -> set[str]:
@@ -166,12 +148,6 @@ def parse_nodes(lines: str) -> list[Node]:
         Node(name, _count(cpus), _count(memory), state, gpu_types_of(gres))
         for name, cpus, memory, gres, state in fields
     ]
-
-
-def parse_associations(lines: str) -> list[Association]:
-    """What sacctmgr prints of Account and QOS."""
-    fields = [line.strip().split("|") for line in lines.splitlines() if line.count("|") == 1]
-    return [Association(account, tuple(filter(None, qos.split(",")))) for account, qos in fields]
 
 
 def gpu_types_of(gres: str) -> dict[str, int]:
@@ -209,47 +185,64 @@ def controller_row(ping: str) -> Finding:
     return must("controller", is_up, "; ".join(lines) or "says nothing", "wait until it is up: `scontrol ping`")
 
 
-def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> Iterator[Finding]:
+def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> list[Finding]:
     """What the configuration of a cluster means for a sweep; `sacct_silence` is why sacct says nothing, if so."""
     configuration = known.configuration
-    told = "jobs book no GPU: only for experiment files that do not say device: cuda"
-    if profile.gpus:
-        told = "jobs book GPUs: only for experiment files that say device: cuda; `harness submit` refuses others"
-    yield fact("device", told)
-
-    number = configuration.get("SLURM_VERSION", "")
+    number, name = configuration.get("SLURM_VERSION", ""), configuration.get("ClusterName", "without a name")
     is_new = tuple(int(part) for part in re.findall(r"\d+", number)[:2]) >= OLDEST_SLURM
-    told = f"{number or 'of unknown version'}, cluster {configuration.get('ClusterName', 'without a name')}"
-    yield must("SLURM", is_new, told, "20.02 or newer is needed (squeue --me): submit from another cluster")
-
-    told = f"of up to {known.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays"
-    move = "switched off, so each job is submitted by itself: raise job_minutes, so that there are few"
-    yield should("arrays", known.largest_array > 1, told, move)
-
-    most = f"MaxJobCount{', MaxSubmitJobs' if known.has_accounting else ''}"
-    move = "submit again as jobs end: `harness submit` sends what is missing"
-    yield should("room", known.room > 0, f"for {known.room:,} more jobs of yours now ({most})", move)
-
-    is_tracked = configuration.get("TrackWCKey", "no").lower() in ("yes", "1")
-    told = f"{profile.wckey or 'none'}; this cluster {'books jobs by key' if is_tracked else 'needs none'} (TrackWCKey)"
-    move = f"wckey: one of `sacctmgr show wckey user={user()}`, or leave it so"
-    yield should("wckey", bool(profile.wckey) or not is_tracked, told, move)
-
-    asked = "" if configuration.get("JobRequeue", "1") == "1" else ", as they ask for it (JobRequeue is off)"
-    most = f"{configuration.get('MaxBatchRequeue', '5')} times (MaxBatchRequeue)"
-    yield fact("requeue", f"a job that loses its node goes back to the queue{asked}; SLURM may hold it after {most}")
-
+    booked = "no GPU: only for experiment files that do not say device: cuda"
+    if profile.gpus:
+        booked = "GPUs: only for experiment files that say device: cuda; `harness submit` refuses others"
+    keyed = configuration.get("TrackWCKey", "no").lower() in ("yes", "1")
+    requeued = "" if configuration.get("JobRequeue", "1") == "1" else ", as they ask for it (JobRequeue is off)"
     memory = time_seconds(configuration.get("MinJobAge", "300"))
-    told = f"squeue knows for {duration(memory)} how a job ended (MinJobAge)"
-    move = (
-        "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of life"
-    )
-    yield should("ended jobs", known.has_accounting or memory >= SHORTEST_MEMORY_SECONDS, told, move)
-
     enough = "states come from workers and squeue alone, which is enough"
-    told = f"sacct does not answer ({sacct_silence})" if sacct_silence else "sacct knows how earlier jobs ended"
-    told, is_well = (told, not sacct_silence) if known.has_accounting else (f"none: {enough}", True)
-    yield should("accounting", is_well, told, f"{enough}; tell the administrators")
+    answers = f"sacct does not answer ({sacct_silence})" if sacct_silence else "sacct knows how earlier jobs ended"
+    return [
+        fact("device", f"jobs book {booked}"),
+        must(
+            "SLURM",
+            is_new,
+            f"{number or 'of unknown version'}, cluster {name}",
+            "20.02 or newer is needed (squeue --me): submit from another cluster",
+        ),
+        should(
+            "arrays",
+            known.largest_array > 1,
+            f"of up to {known.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays",
+            "switched off, so each job is submitted by itself: raise job_minutes, so that there are few",
+        ),
+        should(
+            "room",
+            known.room > 0,
+            f"for {known.room:,} more jobs of yours now (MaxJobCount{', MaxSubmitJobs' * known.has_accounting})",
+            "submit again as jobs end: `harness submit` sends what is missing",
+        ),
+        should(
+            "wckey",
+            bool(profile.wckey) or not keyed,
+            f"{profile.wckey or 'none'}; this cluster {'books jobs by key' if keyed else 'needs none'} (TrackWCKey)",
+            f"wckey: one of `sacctmgr show wckey user={user()}`, or leave it so",
+        ),
+        fact(
+            "requeue",
+            f"a job that loses its node goes back to the queue{requeued}; SLURM may hold it after "
+            f"{configuration.get('MaxBatchRequeue', '5')} times (MaxBatchRequeue)",
+        ),
+        should(
+            "ended jobs",
+            known.has_accounting or memory >= SHORTEST_MEMORY_SECONDS,
+            f"squeue knows for {duration(memory)} how a job ended (MinJobAge)",
+            "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of "
+            "life",
+        ),
+        should(
+            "accounting",
+            not (known.has_accounting and sacct_silence),
+            answers if known.has_accounting else f"none: {enough}",
+            f"{enough}; tell the administrators",
+        ),
+    ]
 
 
 def partition_rows(
@@ -259,39 +252,46 @@ def partition_rows(
     nodes: Sequence[Node],
     groups: set[str],
     configuration: Fields,
-) -> Iterator[Finding]:
+) -> list[Finding]:
     """Whether a partition is there, takes jobs of this user for so long, has nodes that fit, and leaves jobs alone."""
     if name not in partitions:
         known = f"partition: {did_you_mean(name, partitions)}"
-        yield must("partition", False, f"{name}: SLURM has none of that name", known)
-        return
+        return [must("partition", False, f"{name}: SLURM has none of that name", known)]
     fields = partitions[name]
     state = fields.get("State", "UP")
     told = f"{name}{'' if profile.partition else ', the default'}, {len(nodes)} nodes, {state}"
-    yield must("partition", state == "UP", told, "wait until `sinfo` says up, or choose another")
-
+    rows = [must("partition", state == "UP", told, "wait until `sinfo` says up, or choose another")]
     for what, asked, lists in (("account", profile.account, "Accounts"), ("qos", profile.qos, "Qos")):
         allowed, denied = fields.get(f"Allow{lists}", "ALL").split(","), fields.get(f"Deny{lists}", "").split(",")
         if asked and (asked in denied or not {asked, "ALL"} & set(allowed)):
             others = "another, or another partition" if asked in denied else did_you_mean(asked, allowed)
-            yield must(what, False, f"{asked}: the partition does not take it", f"{what}: {others}")
+            rows.append(must(what, False, f"{asked}: the partition does not take it", f"{what}: {others}"))
     allowed = fields.get("AllowGroups", "ALL").split(",")
     if not groups.union(["ALL"]) & set(allowed):
         told = f"only for {', '.join(allowed)}, and you are in none of them"
-        yield must("groups", False, told, "choose another partition, or ask to be let in")
-
+        rows.append(must("groups", False, told, "choose another partition, or ask to be let in"))
     most = time_seconds(fields.get("MaxTime", "UNLIMITED"))
-    told = f"{profile.time_minutes} min asked, the partition allows {duration(most)}"
     shorter = f"{most // 60:g} or less"
     jobs_too = f" and job_minutes: {shorter}" if profile.job_minutes * 60 > most else ""
-    yield must("time", profile.time_minutes * 60 <= most, told, f"time_minutes: {shorter}{jobs_too}")
-    yield fit_row(profile, nodes)
-    yield preemption_row(configuration, fields)
-
     grace, kill = time_seconds(fields.get("GraceTime", "0")), time_seconds(configuration.get("KillWait", "30"))
-    told = f"a job that is told to go has {duration(grace + kill)} (GraceTime {grace:g} s + KillWait {kill:g} s)"
-    again = f"up to {profile.checkpoint_seconds:g} s are trained again if that is too short to save; no record is lost"
-    yield should("time to save", grace + kill >= SHORTEST_SAVE_SECONDS, told, f"lower checkpoint_seconds: {again}")
+    return [
+        *rows,
+        must(
+            "time",
+            profile.time_minutes * 60 <= most,
+            f"{profile.time_minutes} min asked, the partition allows {duration(most)}",
+            f"time_minutes: {shorter}{jobs_too}",
+        ),
+        fit_row(profile, nodes),
+        preemption_row(configuration, fields),
+        should(
+            "time to save",
+            grace + kill >= SHORTEST_SAVE_SECONDS,
+            f"a job that is told to go has {duration(grace + kill)} (GraceTime {grace:g} s + KillWait {kill:g} s)",
+            f"lower checkpoint_seconds: up to {profile.checkpoint_seconds:g} s are trained again if that is too short "
+            "to save; no record is lost",
+        ),
+    ]
 
 
 def preemption_row(configuration: Fields, partition: Fields) -> Finding:
@@ -310,22 +310,18 @@ def preemption_row(configuration: Fields, partition: Fields) -> Finding:
 def fit_row(profile: Profile, nodes: Sequence[Node]) -> Finding:
     """Whether a job fits a node, and how many nodes it fits."""
     memory, per_cpu = ("memory_per_cpu_gb", profile.cpus) if profile.memory_per_cpu_gb else ("memory_gb", 1)
-    wanted = {
-        "gpus": profile.gpu_count,
-        "cpus": profile.cpus,
-        memory: profile.memory_per_cpu_gb or profile.memory_gb or 0,
-    }
-
-    def has(node: Node) -> dict[str, float]:
-        typed = node.gpu_types.get(profile.gpu_type or "", 0)
-        gpus = typed if profile.gpu_type else sum(node.gpu_types.values())
-        return {"gpus": gpus, "cpus": node.cpus, memory: node.memory_mb / 1024 / per_cpu}
-
-    asked = f"gpus {profile.gpus}, cpus {profile.cpus}" + (f", {memory} {wanted[memory]:g}" if wanted[memory] else "")
+    gigabytes = profile.memory_per_cpu_gb or profile.memory_gb or 0
+    wanted = {"gpus": profile.gpu_count, "cpus": profile.cpus, memory: gigabytes}
+    asked = f"gpus {profile.gpus}, cpus {profile.cpus}" + (f", {memory} {gigabytes:g}" if gigabytes else "")
     types = set(itertools.chain.from_iterable(node.gpu_types for node in nodes)) - {""}
-    most = {field: max((has(node)[field] for node in nodes), default=0) for field in wanted}
+    fitting, most = [], dict.fromkeys(wanted, 0.0)
+    for node in nodes:
+        gpus = node.gpu_types.get(profile.gpu_type, 0) if profile.gpu_type else sum(node.gpu_types.values())
+        has = {"gpus": gpus, "cpus": node.cpus, memory: node.memory_mb / 1024 / per_cpu}
+        most = {field: max(number, has[field]) for field, number in most.items()}
+        if all(has[field] >= number for field, number in wanted.items()):
+            fitting.append(node)
     excess = [f"{field}: {math.floor(most[field])} or less" for field in wanted if wanted[field] > most[field]]
-    fitting = [node for node in nodes if all(has(node)[field] >= number for field, number in wanted.items())]
     if profile.gpu_type and profile.gpu_type not in types:
         untyped = f"{profile.gpu_count}, as its GPUs have no type"
         others = did_you_mean(profile.gpu_type, sorted(types)) if types else untyped
@@ -338,15 +334,18 @@ def fit_row(profile: Profile, nodes: Sequence[Node]) -> Finding:
     return should("fit", usable > 0, told, f"{len(fitting)} more would, but are down: see `sinfo -R`")
 
 
-def association_rows(profile: Profile, associations: Sequence[Association], enforced: str) -> Iterator[Finding]:
-    """Whether accounting knows this user with the account and qos of the profile."""
+def association_rows(profile: Profile, lines: str, enforced: str) -> list[Finding]:
+    """Whether accounting knows this user with the account and qos of the profile, by what sacctmgr prints of both."""
     check = must if re.search(r"associations|limits|qos|safe", enforced) else should
-    accounts = list(dict.fromkeys(one.account for one in associations))
-    usable = [one.qos for one in associations if profile.account in (None, one.account)]
-    kinds = list(dict.fromkeys(itertools.chain.from_iterable(usable)))
-    if profile.account:
-        told = f"{profile.account}; accounting knows you in {', '.join(accounts) or 'none'}"
-        yield check("account", profile.account in accounts, told, f"account: {did_you_mean(profile.account, accounts)}")
-    if profile.qos and profile.account in (None, *accounts):
-        told = f"{profile.qos}; accounting lets you use {', '.join(kinds) or 'none'}"
-        yield check("qos", profile.qos in kinds, told, f"qos: {did_you_mean(profile.qos, kinds)}")
+    pairs = [line.strip().split("|") for line in lines.splitlines() if line.count("|") == 1]
+    lists = [qos.split(",") for account, qos in pairs if profile.account in (None, account)]
+    mine = {
+        "account": list(dict.fromkeys(account for account, _ in pairs)),
+        "qos": list(dict.fromkeys(filter(None, itertools.chain.from_iterable(lists)))),
+    }
+    rows = []
+    for what, asked, so in (("account", profile.account, "knows you in"), ("qos", profile.qos, "lets you use")):
+        if asked and (what == "account" or profile.account in (None, *mine["account"])):
+            told = f"{asked}; accounting {so} {', '.join(mine[what]) or 'none'}"
+            rows.append(check(what, asked in mine[what], told, f"{what}: {did_you_mean(asked, mine[what])}"))
+    return rows

@@ -175,7 +175,9 @@ def _hand_out(
 ) -> Iterator[tuple[PackedRuns, TrainingEvent]]:
     """Give the worker of this number a pack if it has none, and a process before if that has died."""
     while waiting and not (number in working and working[number].task):
-        task = _without(waiting.popleft(), unwanted())
+        task, left_out = waiting.popleft(), unwanted()
+        if left_out:  # a task of which all runs are wanted stays the same, so that its checkpoint is found
+            task = task._replace(pack=tuple(run for run in task.pack if run_id(run) not in left_out))
         if all(record_path(order.records, run_id(run)).exists() for run in task.pack):
             yield task.pack, Skipped()
             continue
@@ -183,11 +185,6 @@ def _hand_out(
         working[number] = Worker(slot, task)
         slots.send(slot, task.pack)
         yield task.pack, Begun(slot.process.pid)
-
-
-def _without(task: PackTask, unwanted: Collection[str]) -> PackTask:
-    """The task with the runs that are wanted: the same if all are, so that its checkpoint is found."""
-    return task._replace(pack=tuple(run for run in task.pack if run_id(run) not in unwanted)) if unwanted else task
 
 
 def _listen(
@@ -250,7 +247,8 @@ def _ready(
     waiting = _compilations(one_each)
     of = len(waiting)
     compiling: list[Slot] = []
-    yield f"fused engine: compiling kernels for this processor, once: {', '.join(_words(one) for one in waiting)}"
+    what = [" with ".join([unit.module, *(run.recipe.optimizer.name for run in unit.runs)]) for unit in waiting]
+    yield f"fused engine: compiling kernels for this processor, once: {', '.join(what)}"
     try:
         while (waiting or compiling) and not stop():
             while waiting and len(compiling) < at_once:
@@ -275,10 +273,6 @@ def _compilations(runs: Sequence[RunSpec]) -> deque[Compilation]:
     *modules, last = sorted({run.network.kernels for run in runs})
     loops = {run.recipe.optimizer.name: run for run in runs}
     return deque([*(Compilation(module, ()) for module in modules), Compilation(last, tuple(loops.values()))])
-
-
-def _words(unit: Compilation) -> str:
-    return " with ".join([unit.module, *(run.recipe.optimizer.name for run in unit.runs)])
 
 
 def _has_compiled(slot: Slot) -> bool:
@@ -333,17 +327,19 @@ def terminated_like_ctrl_c() -> Iterator[None]:
         if len(heard) == 1:
             raise KeyboardInterrupt
 
-    with _handling(signal.SIGTERM, end), _handling(signal.SIGINT, end):
+    with handling((signal.SIGTERM, signal.SIGINT), end):
         yield
 
 
 @contextmanager
-def _handling(number: int, handler: Any) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # only the main thread has a say in signals
+def handling(numbers: Collection[signal.Signals], handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Have these signals handled so while the block lasts; only the main thread has a say in that."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(number, handler)
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(number, before)
+        for number, old in before.items():
+            signal.signal(number, old)

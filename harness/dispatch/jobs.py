@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from harness.base.frozen import Frozen
+
 RunIds = tuple[str, ...]  # run ids that train together
 
 
@@ -16,14 +18,20 @@ class PredictedPack(NamedTuple):
     seconds: float
 
 
-class Job(NamedTuple):
-    """Packs that one job trains, `slots` at a time, the costliest first; `seconds` are those of its wall clock."""
+class SentJob(Frozen):
+    """Packs that one job trains, the costliest first: what each is predicted to take, and the job on all its slots."""
 
-    packs: tuple[PredictedPack, ...]
+    packs: tuple[RunIds, ...]
+    pack_seconds: tuple[float, ...]
     seconds: float
 
+    @property
+    def runs(self) -> list[str]:
+        """The ids of all its runs."""
+        return list(itertools.chain.from_iterable(self.packs))
 
-def bin_packs(packs: Sequence[PredictedPack], job_seconds: float, slots: int) -> list[Job]:
+
+def bin_packs(packs: Sequence[PredictedPack], job_seconds: float, slots: int) -> list[SentJob]:
     """As few jobs as packs fill to about `job_seconds` on `slots`, all about equally long; the longest job first.
 
     Longest packs first, each to the job with the least work so far. A pack that takes longer than `job_seconds` is a
@@ -38,7 +46,10 @@ def bin_packs(packs: Sequence[PredictedPack], job_seconds: float, slots: int) ->
         filled, index = lightest[0]
         bins[index].append(pack)
         heapq.heapreplace(lightest, (filled + pack.seconds, index))
-    jobs = [Job(tuple(filled), makespan([pack.seconds for pack in filled], slots)) for filled in bins]
+    jobs = []
+    for filled in bins:
+        runs, seconds = zip(*filled, strict=True)
+        jobs.append(SentJob(packs=runs, pack_seconds=seconds, seconds=makespan(seconds, slots)))
     return sorted(jobs, key=lambda job: -job.seconds)
 
 

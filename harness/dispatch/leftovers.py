@@ -1,42 +1,57 @@
-"""What a results folder holds beside plans, records and data that plans name: what needs it, and how it is removed.
+"""What a results folder takes on disk, and what of it nothing needs: how that is found, and how it is removed.
 
-Only files are found, and removed, that this package gave their names: an id of 16 hex digits, the output of a job, or
-the name of what is not whole yet.
+A checkpoint is needed while a plan names a run of it that has no record. A snapshot is needed while a run that was sent
+off with it has no record, and its experiment gave a sign of life in the last OLD_DAYS. Only files are found, and
+removed, that this package gave their names: an id of 16 hex digits, the output of a job, or the name of what is not
+whole yet.
 """
 
 import itertools
 import json
+import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from harness.base.errors import HarnessError
+from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import STALE_SECONDS, UNFINISHED, os_words, unfinished
 from harness.base.provenance import read_marker
-from harness.dispatch.disk import (
-    HOLDS,
-    NAMED,
-    NETWORKS,
-    Progress,
-    bytes_below,
-    entries,
-    files_below,
-    files_by_id,
-    silent,
-)
-from harness.dispatch.needed import Jobs, jobs_in, link_words, plan_folders, plans_in
-from harness.dispatch.submission import local_log, logs_folder, read_number, read_submissions
+from harness.dispatch.snapshot import KEPT_RESULTS
+from harness.dispatch.submission import Submission, local_log, logs_folder, read_number, read_submissions
 from harness.record import DAMAGED, duplicates, read_record, record_path, recorded
+from harness.record.networks import FOLDER as NETWORKS
+from harness.spec import manifest_path, unsealed
+from harness.spec.manifest import MANIFEST_SCHEMA
+from harness.spec.task import DATA_FILE
+
+Progress = Callable[[str, int, int], None]  # what is looked at or removed, how many of them so far, and of how many
+
+# What a folder of the results holds; all others are "other".
+HOLDS = {"runs": "records", **{name: name for name in ("checkpoints", NETWORKS, "snapshots", "data")}}
+NAMED = re.compile(r"[0-9a-f]{16}\b")  # by an id or a hash
 
 Kind = Literal["checkpoints", "snapshots", "logs", "damaged", "data", "unplanned", "networks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 CHECKPOINT = re.compile(rb"harness checkpoint \d+ [0-9a-f]{64}\n")  # of every version
+MANIFEST = re.compile(r"manifest(\.\d+)?\.json")
+OLD_DAYS = 30  # a job waits and trains for less, or gives a sign of life
 NOTABLE_BYTES, NOTABLE_SHARE = 10 * 10**6, 0.1  # of what removing is worth a word
+# Where files are that a run, a pack or the hash of data names. Records come before networks, so that of half that is
+# removed the other half is found.
+FILES: tuple[tuple[Kind, str, str], ...] = (
+    ("checkpoints", "checkpoints", ".checkpoint"),
+    ("data", "data", ".npz"),
+    ("unplanned", "runs", ".json"),
+    ("networks", NETWORKS, ".npz"),
+    ("unplanned", "runs/duplicates", ".json"),
+    ("damaged", f"runs/{DAMAGED}", ".json"),
+    ("damaged", "checkpoints", f".{DAMAGED}"),
+)
 
 
 class OnDisk(NamedTuple):
@@ -49,12 +64,19 @@ class OnDisk(NamedTuple):
     needed_by: str = ""
 
 
+def silent(what: str, done: int, of: int) -> None:
+    """The `Progress` of work that tells nobody how far it is."""
+
+
 def on_disk(results: Path, progress: Progress = silent) -> Iterator[OnDisk]:
     """All that may be removed from a results folder, and what needs it; nothing that is a plan or that a plan names."""
-    # Files before plans and jobs: whoever makes one names it first, so that what is new here is found there.
-    files, present, linked = list(_files(results, progress)), with_record(results), link_words(results)
-    plans = plans_in(plan_folders(results), progress, linked)
-    jobs = jobs_in(results, present, progress, linked)
+    # Files before plans and submissions: whoever makes one names it first, so that what is new here is found there.
+    files, present = list(_files(results)), with_record(results)
+    linked = [str(results / name) for name in HOLDS if (results / name).is_symlink()]
+    unknown = f"{linked[0]} is a link, so another results folder may need them" if linked else ""
+    plans = plans_in(plan_folders(results), progress, unknown)
+    sent, unknown_sent = _sent(results, unknown)
+    needed = _needed_snapshots(sent, present)
     awaited = plans.unfinished(results, present)
     stopped = runs_of(one for one in files if one.kind in ("checkpoints", "damaged"))
     whole = recorded(stopped & present, results / "runs").statuses
@@ -62,9 +84,7 @@ def on_disk(results: Path, progress: Progress = silent) -> Iterator[OnDisk]:
         is_named = one.path.name[:16] in plans.naming
         match one.kind:
             case "snapshots":
-                yield one._replace(needed_by=jobs.need(one.path.name))
-            case "checkpoints" if not one.runs:
-                yield one._replace(needed_by=jobs.need())
+                yield one._replace(needed_by=needed.get(one.path.name, unknown_sent))
             case "checkpoints" | "damaged":
                 yield one._replace(needed_by=plans.need([run for run in one.runs if run not in whole]))
             case "networks" if is_named:
@@ -73,25 +93,16 @@ def on_disk(results: Path, progress: Progress = silent) -> Iterator[OnDisk]:
                 yield one._replace(needed_by=plans.unknown)
             case "networks" | "unplanned" if not is_named:
                 yield one._replace(kind="unplanned", needed_by=plans.unknown)
-    yield from _logs(jobs, present)
+    yield from _logs(sent, present)
 
 
 def notable_bytes(results: Path, sizes: dict[str, int]) -> int:
-    """About how much `harness clean` would free of these sizes in checkpoints and snapshots; 0 if that is little.
-
-    Neither plans nor a cluster are asked: what is of a run that has no record counts as needed.
-    """
+    """How much `harness clean` would free of these sizes in checkpoints and snapshots; 0 if that is little."""
     least = max(NOTABLE_BYTES, NOTABLE_SHARE * sum(sizes.values()))
     if sizes["checkpoints"] + sizes["snapshots"] < least:
         return 0
-    present = with_record(results)
-    try:
-        sent = itertools.chain.from_iterable(read_submissions(path.parent) for path in results.glob("*/submissions"))
-        needed = {one.snapshot for one in sent if not present.issuperset(one.runs)}
-    except OSError:
-        return 0
-    over = [one for one in _checkpoints(results) if one.runs and present.issuperset(one.runs)]
-    free = sum(one.bytes for one in [*over, *_snapshots(results)] if one.path.name not in needed)
+    kinds = ("checkpoints", "snapshots")
+    free = sum(one.bytes for one in on_disk(results) if one.kind in kinds and not one.needed_by)
     return free if free >= least else 0
 
 
@@ -137,44 +148,196 @@ def run_words(results: Path, runs: Iterable[str]) -> dict[str, str]:
     return found
 
 
+# --------------------------------------------------------------------------------------------------------------- plans
+class Plans(NamedTuple):
+    """The plans of some folders, the earlier ones that --replan keeps too.
+
+    `naming` has the folder whose plan names a run, or a file of `data/` without its ending. `standing` has by folder
+    the runs of its plan that was not replaced. `unknown` says why plans that are not seen may name any run, if so.
+    """
+
+    naming: Mapping[str, Path]
+    standing: Mapping[Path, frozenset[str]]
+    unknown: str
+
+    def need(self, runs: Sequence[str]) -> str:
+        """Which plan awaits one of these runs, none of which has a record, or why one may."""
+        for run in runs:
+            if run in self.naming:
+                return f"{self.naming[run]} names runs of theirs that have no record"
+        return self.unknown if runs else ""
+
+    def unfinished(self, results: Path, present: set[str]) -> dict[str, str]:
+        """The runs of experiments of which a planned run has no record, and what says so of each.
+
+        All seeds of a plan with looks are planned runs. Plans that the project keeps elsewhere are not trained there.
+        """
+        found: dict[str, str] = {}
+        for folder, runs in self.standing.items():
+            if folder.parent == results and not runs <= present:
+                found |= dict.fromkeys(runs, f"{folder} is not finished, as `harness status {folder}` says")
+        return found
+
+
+def plans_in(folders: Sequence[Path], progress: Progress, unknown: str = "") -> Plans:
+    """The plans of these folders, each of an experiment."""
+    naming: dict[str, Path] = {}
+    standing: dict[Path, frozenset[str]] = {}
+    for number, folder in enumerate(folders, start=1):
+        progress("plans", number, len(folders))
+        try:
+            paths = [folder / name for name in os.listdir(folder) if MANIFEST.fullmatch(name)]
+        except OSError as error:
+            unknown = f"{os_words(error, folder)}, so a plan that is not seen may name them"
+            continue
+        for path in paths:
+            try:
+                planned = plain_plan(path)["runs"]
+            except HarnessError as error:
+                unknown = f"{error}, so a plan that is not seen may name them"
+                continue
+            runs = frozenset(each["run_id"] for each in planned)
+            prints = {each["run"]["task"]["fingerprint"] for each in planned}
+            data = {each.removeprefix(DATA_FILE)[:16] for each in prints if each.startswith(DATA_FILE)}
+            naming |= dict.fromkeys(runs | data, folder)
+            if path == manifest_path(folder):
+                standing[folder] = runs
+    return Plans(naming, standing, unknown)
+
+
+def plan_folders(results: Path) -> list[Path]:
+    """Where there can be plans: the folders of experiments, and of what the project keeps of them."""
+    tops = [path for path in results.iterdir() if path.name not in HOLDS]
+    for kept in KEPT_RESULTS:
+        tops += (results / kept).iterdir() if (results / kept).is_dir() else []
+    return [path for path in tops if not path.is_file()]  # a link to a disk that is not there is no file
+
+
+def plain_plan(path: Path) -> dict[str, Any]:
+    """A plan as plain data, which takes a tenth of the time of a Manifest; a HarnessError if it cannot be read."""
+    try:
+        plan = unsealed(path.read_text(encoding="utf-8"))
+        if plan.get("manifest_schema") != MANIFEST_SCHEMA:
+            raise ValueError(f"schema {plan.get('manifest_schema')}, this version reads {MANIFEST_SCHEMA}")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise HarnessError(f"{path} cannot be read ({why})", INCOMPLETE) from None
+    return plan
+
+
+# --------------------------------------------------------------------------------------------------------- submissions
+def _sent(results: Path, unknown: str) -> tuple[list[tuple[Path, Submission]], str]:
+    """All submissions and the folders of their experiments, and why there may be others, if so."""
+    sent: list[tuple[Path, Submission]] = []
+    for folder in sorted(path.parent for path in results.glob("*/submissions")):
+        try:
+            sent += [(folder, submission) for submission in read_submissions(folder)]
+        except OSError as error:
+            unknown = os_words(error, folder)
+    return sent, next((submission.damage for _, submission in sent if submission.damage), unknown)
+
+
+def _needed_snapshots(sent: Iterable[tuple[Path, Submission]], present: set[str]) -> dict[str, str]:
+    """The snapshots of jobs that may still start or train, and which experiment's."""
+    needed = {}
+    for folder, submission in sent:
+        signs_of_life = [folder / "submissions" / submission.id, *(folder / "attempts").glob("*")]
+        is_old = all(_is_older(path, OLD_DAYS * 86400) for path in signs_of_life)
+        if not is_old and not present.issuperset(submission.runs):
+            needed[submission.snapshot] = f"a job of {folder} may need them"
+    return needed
+
+
+def _logs(sent: Iterable[tuple[Path, Submission]], present: set[str]) -> Iterator[OnDisk]:
+    """The output of submissions whose runs all have records; SLURM's number begins its name."""
+    for folder, submission in sent:
+        if not present.issuperset(submission.runs):
+            continue
+        number, local = read_number(folder, submission.id), local_log(folder, submission.id).name
+        for file in files_in(logs_folder(folder)):
+            if file.path.name == local or (number and file.path.name.startswith(f"{number}_")):
+                yield OnDisk("logs", *file, tuple(submission.runs))
+
+
+# -------------------------------------------------------------------------------------------------------- files on disk
+class FileOnDisk(NamedTuple):
+    """A file and its size in bytes."""
+
+    path: Path
+    bytes: int
+
+
+def disk_bytes(results: Path) -> dict[str, int]:
+    """Bytes of all files in a results folder, by what they are: records, checkpoints and so on, and "other"."""
+    found = dict.fromkeys([*HOLDS.values(), "other"], 0)
+    for top in entries(results):
+        found[HOLDS.get(top.name, "other")] += bytes_below(top.path) if top.is_dir() else _bytes(top)
+    return found
+
+
+def entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing if it cannot be read."""
+    with suppress(OSError), os.scandir(folder) as found:
+        return list(found)
+    return []
+
+
+def bytes_below(folder: Path | str) -> int:
+    """Bytes of all files below a folder; what vanishes meanwhile, or cannot be read, is left out."""
+    return sum(
+        bytes_below(entry.path) if entry.is_dir(follow_symlinks=False) else _bytes(entry) for entry in entries(folder)
+    )
+
+
+def files_in(folder: Path) -> Iterator[FileOnDisk]:
+    """The files of a folder."""
+    for entry in entries(folder):
+        if not entry.is_dir(follow_symlinks=False):
+            yield FileOnDisk(Path(entry.path), _bytes(entry))
+
+
+def files_by_id(folder: Path, ending: str) -> Iterator[FileOnDisk]:
+    """The files of a folder whose names begin with an id or a hash and have this ending."""
+    return (file for file in files_in(folder) if NAMED.match(file.path.name) and file.path.name.endswith(ending))
+
+
+def _bytes(entry: os.DirEntry[str]) -> int:
+    with suppress(OSError):
+        return entry.stat(follow_symlinks=False).st_size
+    return 0
+
+
 # ----------------------------------------------------------------------------------------------------------- the files
 def with_record(results: Path) -> set[str]:
     """The runs of which there is a record."""
     return {entry.name.removesuffix(".json") for entry in entries(results / "runs") if NAMED.match(entry.name)}
 
 
-def _files(results: Path, progress: Progress) -> Iterator[OnDisk]:
-    """All of them but logs. Records come before networks, so that of half that is removed the other half is found."""
-    yield from _checkpoints(results)
-    yield from _snapshots(results)
-    runs = results / "runs"
-    yield from _by_id("data", results / "data", ".npz", progress)
-    yield from _by_id("unplanned", runs, ".json", progress)
-    yield from _by_id("networks", results / NETWORKS, ".npz", progress)
-    bad = {second.path for second in duplicates(runs) if second.verdict == "damaged"}
-    for second in _by_id("unplanned", runs / "duplicates", ".json", progress):
-        yield second._replace(kind="damaged") if second.path in bad else second
-    yield from _by_id("damaged", runs / DAMAGED, ".json", progress)
-    for file in files_by_id(results / "checkpoints", f".{DAMAGED}"):
-        yield OnDisk("damaged", *file)
-    yield from _half_written(results)
-
-
-def _by_id(kind: Kind, folder: Path, ending: str, progress: Progress) -> Iterator[OnDisk]:
-    """The files of a folder that a run, or a hash of data, names."""
-    for file in files_by_id(folder, ending, progress):
-        yield OnDisk(kind, *file, () if kind == "data" else (file.path.name[:16],))
-
-
-def _checkpoints(results: Path) -> Iterator[OnDisk]:
-    """All of them, with the runs that they are of: none of one that cannot be read, and that nobody writes any more."""
-    for file in files_by_id(results / "checkpoints", ".checkpoint"):
-        runs = _runs_of_checkpoint(file.path)
-        if runs or _is_stale(file.path):
-            yield OnDisk("checkpoints", *file, runs)
+def _files(results: Path) -> Iterator[OnDisk]:
+    """All of them but logs."""
+    bad = {second.path for second in duplicates(results / "runs") if second.verdict == "damaged"}
+    for entry in entries(results / "snapshots"):
+        if entry.is_dir(follow_symlinks=False) and NAMED.fullmatch(entry.name):
+            yield OnDisk("snapshots", Path(entry.path), bytes_below(entry.path))
+    for kind, folder, ending in FILES:
+        for file in files_by_id(results / folder, ending):
+            if kind == "checkpoints":
+                runs = _runs_of_checkpoint(file.path)
+                if runs or _is_older(file.path, STALE_SECONDS):  # else it may be being written
+                    yield OnDisk(kind, *file, runs)
+            elif kind == "data" or folder == "checkpoints":
+                yield OnDisk(kind, *file)
+            else:
+                yield OnDisk("damaged" if file.path in bad else kind, *file, (file.path.name[:16],))
+    for entry in itertools.chain.from_iterable(entries(results / name) for name in HOLDS):
+        path = Path(entry.path)
+        if UNFINISHED.fullmatch(entry.name) and _is_older(path, STALE_SECONDS):
+            with suppress(OSError):  # its writer removes it meanwhile
+                yield OnDisk("damaged", path, bytes_below(path) if path.is_dir() else path.lstat().st_size)
 
 
 def _runs_of_checkpoint(path: Path) -> tuple[str, ...]:
+    """None of one that cannot be read."""
     try:
         with open(path, "rb") as file:
             if not CHECKPOINT.fullmatch(file.readline()):
@@ -184,36 +347,10 @@ def _runs_of_checkpoint(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def _snapshots(results: Path) -> Iterator[OnDisk]:
-    for entry in entries(results / "snapshots"):
-        if entry.is_dir(follow_symlinks=False) and NAMED.fullmatch(entry.name):
-            yield OnDisk("snapshots", Path(entry.path), bytes_below(entry.path))
-
-
-def _logs(jobs: Jobs, present: set[str]) -> Iterator[OnDisk]:
-    """The output of submissions that are over and whose runs all have records; SLURM's number begins its name."""
-    for folder, submission, on_its_way in jobs.sent:
-        if on_its_way is not None or not present.issuperset(submission.runs):
-            continue
-        number, local = read_number(folder, submission.id), local_log(folder, submission.id).name
-        for file in files_below(logs_folder(folder)):
-            if file.path.name == local or (number and file.path.name.startswith(f"{number}_")):
-                yield OnDisk("logs", *file, tuple(submission.runs))
-
-
-def _half_written(results: Path) -> Iterator[OnDisk]:
-    """Files and folders that nobody writes any more and that never became whole."""
-    for entry in itertools.chain.from_iterable(entries(results / name) for name in HOLDS):
-        path = Path(entry.path)
-        if UNFINISHED.fullmatch(entry.name) and _is_stale(path):
-            with suppress(OSError):  # its writer removes it meanwhile
-                yield OnDisk("damaged", path, bytes_below(path) if path.is_dir() else path.lstat().st_size)
-
-
-def _is_stale(path: Path) -> bool:
-    """Whether nobody can still be writing it."""
+def _is_older(path: Path, seconds: float) -> bool:
+    """Whether nobody has written it for so long."""
     with suppress(OSError):
-        return time.time() - path.lstat().st_mtime > STALE_SECONDS
+        return time.time() - path.lstat().st_mtime > seconds
     return False
 
 

@@ -2,24 +2,20 @@
 
 The job and the machine that sent it talk by files, as a sweep does, in a folder that is removed at the end:
 
-    asked.json    the machine that sends the job: its profile, the torch there, and whether to measure
-    hello.json    the job, as soon as it runs
-    answer.json   the machine that sent it, as soon as it sees that: when it did, by its clock
-    report.json   the job, as soon as it sees the answer: its code, and rows of the doctor
+    asked.json    the machine that sends the job: its profile, and the torch there
+    report.json   the job: its code, its host, when it wrote that by its clock, and rows of the doctor
     setup-failed  the set-up lines that failed, one a line
 """
 
 import importlib
 import json
-import math
 import os
 import platform
 import shutil
 import socket
 import sys
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -27,15 +23,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 import harness
 from harness.base.files import NO_LINKS, whole_file
 from harness.dispatch import cluster
+from harness.dispatch.here import available_cores
 from harness.dispatch.profile import Profile
 
-LOOK_SECONDS = 0.1  # between two looks for a file
-LOOKED_SECONDS = 120.0  # after which a file of another machine isn't looked for any more
 LITTLE_BYTES = 10**9
-MEASURE_SECONDS = 20.0  # of training, of each number of packs a GPU
-MOST_CLOCK_SECONDS = 30.0
-MOST_SEEN_SECONDS = 60.0
-LEAST_GAIN = 1.1  # for packs that share a GPU to be worth it
 
 Level = Literal["ok", "warning", "FAILED"]
 
@@ -66,23 +57,11 @@ def should(what: str, holds: bool, told: str, advice: str) -> Finding:
 
 # -------------------------------------------------------------------------------------------------------------- files
 def try_files(folder: Path) -> list[Finding]:
-    """Whether files in `folder` do what a sweep asks of them; nothing stays behind in it."""
-    own = folder / f".{uuid.uuid4().hex}"
-    try:
-        own.mkdir()
-        free = shutil.disk_usage(own).free
-        tried = [_tried(what, trial, own, so) for what, trial, so in TRIALS]
-    except OSError as error:
-        return [unwritable(folder, error)]
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
+    """Whether files in `folder` do what a sweep asks of them; they stay there."""
+    tried = [_tried(what, trial, folder, so) for what, trial, so in TRIALS]
+    free = shutil.disk_usage(folder).free
     told = f"{free / 1e9:,.1f} GB free; a quota of yours is not seen here"
     return [*tried, should("space", free >= LITTLE_BYTES, told, "make room, or choose another folder: --results")]
-
-
-def unwritable(folder: Path, error: OSError) -> Finding:
-    """What is said of a folder in which nothing can be made."""
-    return must("folder", False, f"{folder}: {error.strerror}", "choose one that you may write to: --results")
 
 
 def _tried(what: str, trial: Callable[[Path], bool], folder: Path, so: str) -> Finding:
@@ -145,30 +124,25 @@ TRIALS = (
 
 # ---------------------------------------------------------------------------------------------------------------- job
 def look_around(place: Path) -> None:
-    """What the job does: say hello, wait for the answer, and write down what its node means for a sweep."""
-    asked, hello_at = read(place / "asked.json"), time.time()
-    write(place / "hello.json", {})
-    seen_at = time.time() if _appears(place / "answer.json") else None
-    answered_at = read(place / "answer.json")["at"] if seen_at else math.nan
+    """What the job does: write down what its node means for a sweep."""
+    asked = read(place / "asked.json")
     profile, host = Profile.model_validate(asked["profile"]), os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch, gpus = torch_row(asked["torch"])
+    cores, (torch, gpus) = available_cores(), torch_row(asked["torch"])
     rows = [fact("node", f"{host}: Python {platform.python_version()}, {sys.executable}"), torch]
     if profile.gpus:
         has_driver = any(Path(path).exists() for path in ("/proc/driver/nvidia", "/dev/kfd"))
         rows.append(gpu_row(profile, gpus, os.environ.get("CUDA_VISIBLE_DEVICES"), has_driver))
     told, fewer = f"{cores} may be used, {profile.cpus} asked", f"cpus: {cores}, as jobs train no faster with more"
-    rows += [should("CPUs", cores >= profile.cpus, told, fewer), *talk_rows(host, hello_at, answered_at, seen_at)]
+    rows.append(should("CPUs", cores >= profile.cpus, told, fewer))
     if not cluster.can_requeue():
         told = "the job has no scontrol, as in a container: at its time limit it does not start again by itself"
         rows.append(should("requeue", False, told, "`harness submit` again then: it goes on from its checkpoint"))
     files = try_files(place)
     wrong = [finding._replace(told=f"on {host}: {finding.told}") for finding in files if finding.level != "ok"]
     rows += wrong or [fact("files", f"the same on {host}: {', '.join(finding.what for finding in files)}")]
-    if asked["measure"]:
-        rows.append(sharing_row(profile, gpus, _rate))
     code = str(Path(harness.__file__).parents[1])
-    write(place / "report.json", {"harness": harness.__version__, "code": code, "rows": rows})
+    report = {"harness": harness.__version__, "code": code, "host": host, "rows": rows}
+    write(place / "report.json", report | {"at": time.time()})
 
 
 def torch_row(torch_here: str) -> tuple[Finding, list[str]]:
@@ -195,58 +169,6 @@ def gpu_row(profile: Profile, gpus: Sequence[str], visible: str | None, has_driv
         return should("GPU", False, f"{told}, and the node has no driver of one", move)
     move = "a torch built for the node's GPUs, or another `gpus:` or `constraint:`"
     return must("GPU", len(gpus) >= profile.gpu_count, told, move)
-
-
-def talk_rows(host: str, hello_at: float, answered_at: float, seen_at: float | None) -> Iterator[Finding]:
-    """How soon one machine sees the files of the other, and what their clocks differ by.
-
-    The answer was written, `answered_at` by the other clock, between the two moments at which `host` looked at its own.
-    """
-    if seen_at is None:
-        told = f"{host} did not see a file that was written here while it looked for it"
-        yield must("visibility", False, told, "choose a results folder that all nodes share: --results")
-        return
-    seconds, ahead = seen_at - hello_at, (hello_at + seen_at) / 2 - answered_at
-    told = f"a file from {host} and the answer to it were both seen within {seconds:.1f} s"
-    move = "be patient with status and cancel, or choose another file system: --results"
-    yield should("visibility", seconds <= MOST_SEEN_SECONDS, told, move)
-    side = "ahead" if ahead > 0 else "behind"
-    told = f"the clock of {host} is {abs(ahead):.1f} s {side} (±{seconds / 2:.1f} s)"
-    move = "tell the administrators (NTP); signs of life of jobs look that much newer or older than they are"
-    yield should("clock", abs(ahead) - seconds / 2 <= MOST_CLOCK_SECONDS, told, move)
-
-
-def sharing_row(profile: Profile, gpus: Sequence[str], rate: Callable[[int], float]) -> Finding:
-    """Whether packs that share a GPU train more in a second, as `rate` says of packs at a time, than one alone."""
-    packs = profile.packs_per_gpu
-    if not gpus:
-        move = "ask for a node with a GPU (gpus:, partition:), or leave out --measure"
-        return should("sharing", False, "no GPU here: not measured", move)
-    if packs == 1:
-        move = "packs_per_gpu: 4, for one, and as many cpus: a GPU, to compare with 1"
-        return should("sharing", False, "packs_per_gpu: 1 leaves nothing to compare: not measured", move)
-    try:
-        alone, shared = rate(len(gpus)), rate(len(gpus) * packs)
-    except Exception as problem:  # which must not end the job
-        told = f"{type(problem).__name__}: {problem}"[:300]
-        return must("sharing", False, told, "fewer packs_per_gpu, or mend what it says")
-    gain = shared / alone if alone else math.inf
-    told = f"{alone:,.0f} evaluations/s with 1 pack a GPU, {shared:,.0f} with {packs} ({gain:.2f} times)"
-    move = "packs_per_gpu: 1, or start MPS in setup: (docs/cluster.md)"
-    return should("sharing", gain >= LEAST_GAIN, f"{gpus[0]}: {told}", move)
-
-
-def _rate(packs: int) -> float:
-    from harness.dispatch.sharing import throughput  # which loads what trains
-
-    return throughput("cuda", packs, MEASURE_SECONDS)
-
-
-def _appears(path: Path) -> bool:
-    end = time.monotonic() + LOOKED_SECONDS
-    while not (there := path.exists()) and time.monotonic() < end:
-        time.sleep(LOOK_SECONDS)
-    return there
 
 
 def write(path: Path, data: dict[str, Any]) -> None:

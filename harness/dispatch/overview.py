@@ -7,8 +7,7 @@ from typing import Annotated, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.base.files import os_words
-from harness.dispatch.disk import NETWORKS, Progress, bytes_below, files_by_id, silent
-from harness.dispatch.needed import plain_plan
+from harness.dispatch.leftovers import NETWORKS, Progress, bytes_below, files_by_id, plain_plan, silent
 from harness.dispatch.reconcile import gather
 from harness.dispatch.state import FREE, UNDERWAY, WENT_WRONG, RunState, states
 from harness.spec import manifest_path
@@ -51,8 +50,8 @@ class _Plan(NamedTuple):
 
 def overview(results: Path, progress: Progress = silent) -> Overview:
     """Every experiment of a results folder that has a plan. SLURM is asked for those that sent off what is missing."""
-    record_bytes = _bytes_by_run(results / "runs", ".json")
-    network_bytes = _bytes_by_run(results / NETWORKS, ".npz")
+    record_bytes = {file.path.stem: file.bytes for file in files_by_id(results / "runs", ".json")}
+    network_bytes = {file.path.stem: file.bytes for file in files_by_id(results / NETWORKS, ".npz")}
     folders = sorted(folder for folder in results.iterdir() if manifest_path(folder).exists())
     plans: list[_Plan] = []
     sent: dict[Path, dict[str, RunState]] = {}
@@ -75,14 +74,10 @@ def overview(results: Path, progress: Progress = silent) -> Overview:
     for plan in plans:
         shared_bytes = sum(record_bytes.get(run, 0) + network_bytes.get(run, 0) for run in plan.runs)
         absent = plan.runs.difference(record_bytes)
-        where = {run: _with_others(sent.get(plan.folder, {}).get(run), underway.get(run)) for run in absent}
+        where = {run: sent.get(plan.folder, {}).get(run, RunState("planned")) for run in absent}
+        where |= {run: underway[run] for run, one in where.items() if one.state in FREE and run in underway}
         counts.append(_counted(plan, where, bytes_below(plan.folder) + shared_bytes))
     return Overview(tuple(counts), tuple(unreadable))
-
-
-def _bytes_by_run(folder: Path, ending: str) -> dict[str, int]:
-    """Bytes of the files of a folder that are named by their runs."""
-    return {file.path.name.removesuffix(ending): file.bytes for file in files_by_id(folder, ending)}
 
 
 def _read(folder: Path) -> _Plan:
@@ -103,12 +98,6 @@ def _sent_states(folder: Path, absent: frozenset[str]) -> tuple[dict[str, RunSta
         return {}, []
     evidence = gather(folder, (), records=None)
     return states(absent, evidence), evidence.damage
-
-
-def _with_others(own: RunState | None, underway: RunState | None) -> RunState:
-    """Where a run is, which its own experiment or another one may have on its way."""
-    own = own or RunState("planned")
-    return underway if underway and own.state in FREE else own
 
 
 def _counted(plan: _Plan, absent: Mapping[str, RunState], disk_bytes: int) -> ExperimentCounts:

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.dispatch.cluster import Listed, scancel, squeue
-from harness.dispatch.node import Finding, must, read, should, try_files, unwritable, write
+from harness.dispatch.node import Finding, must, read, should, try_files, write
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import executor, launch
 from harness.dispatch.snapshot import Snapshot, take_snapshot
-from harness.dispatch.state import ENDED
+from harness.dispatch.state import ENDED, WAITING, stuck
 from harness.dispatch.submission import logs_folder, new_id
-from harness.dispatch.waiting import WAITING, stuck
 
 PROBE_MINUTES = 5
 PROBE_SAVE_SECONDS = 60
@@ -29,7 +28,22 @@ RUN_SECONDS = (PROBE_MINUTES + 2) * 60.0  # from its start to the end of its tim
 LATE_SECONDS = 120.0  # after a job's end, until what it wrote must be seen
 BY_ITSELF_SECONDS = 15.0  # for a job that has reported to end
 END_SECONDS = 90.0  # until a job that was told to end has
+MOST_CLOCK_SECONDS = 30.0
+MOST_SEEN_SECONDS = 60.0
 GONE = "gone"  # what squeue does not list any more
+# Of what a job prints, what is wrong with its Python, in words, and what to do.
+PYTHON_FAILS = (
+    (
+        r"No module named '?([\w.]+)",
+        "{} is not installed in the Python of the node",
+        "install the harness there, or say where it is: setup:, python:",
+    ),
+    (
+        r"execve\(\): (.+?): (.+)",
+        "{}: {} on the node",
+        "python: a path that the nodes have, or `python3` after setup: lines",
+    ),
+)
 
 
 class Talk(NamedTuple):
@@ -37,6 +51,7 @@ class Talk(NamedTuple):
 
     listed: Listed | None
     report: Mapping[str, Any] | None = None
+    ended_at: float = 0.0  # by the clock here
     failed_setup: tuple[str, ...] = ()
     log: str | None = None
 
@@ -48,7 +63,8 @@ def try_results(results: Path) -> list[Finding]:
         with _own_folder(results) as folder:
             return try_files(folder)
     except OSError as error:
-        return [unwritable(results, error)]
+        told, move = f"{results}: {error.strerror}", "choose one that you may write to: --results"
+        return [must("folder", False, told, move)]
 
 
 @contextmanager
@@ -66,13 +82,8 @@ def _own_folder(results: Path) -> Iterator[Path]:
 
 
 # ---------------------------------------------------------------------------------------------------------------- job
-def try_node(
-    profile: Profile, results: Path, wait_minutes: float, tell: Callable[[str], None], measure: bool = False
-) -> list[Finding]:
-    """What a job sees that is sent as those of a sweep are, with the code in a snapshot, and asks for the same.
-
-    With `measure` it also compares what its GPUs train with one pack each at a time and with those of the profile.
-    """
+def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callable[[str], None]) -> list[Finding]:
+    """What a job sees that is sent as those of a sweep are, with the code in a snapshot, and asks for the same."""
     with _own_folder(results) as folder:
         try:
             snapshot = take_snapshot(folder, [])
@@ -82,8 +93,8 @@ def try_node(
         name, talk = f"harness-{folder.name.removeprefix('.')}", None
         roots = [str(root) for root in snapshot.roots]
         try:
-            asked = {"profile": profile.model_dump(mode="json"), "torch": version("torch"), "measure": measure}
-            write(folder / "asked.json", asked)
+            write(folder / "asked.json", {"profile": profile.model_dump(mode="json"), "torch": version("torch")})
+            ahead = time.time() - (folder / "asked.json").stat().st_mtime
             with executor(logs_folder(folder), probing(profile, folder), name, roots) as sender:
                 number = launch(sender, 1, "harness.dispatch.node", str(folder))
             tell(f"probe job {number}: waiting for it, at most {wait_minutes:g} min (--wait); Ctrl-C cancels it")
@@ -92,8 +103,14 @@ def try_node(
             return [must("probe job", False, str(error), "change the profile so that SLURM takes its jobs")]
         finally:
             _end(name, tell, by_itself=talk is not None and talk.report is not None)
-        seen = reported_rows(talk.report, snapshot) if talk.report else [missing_row(talk, wait_minutes)]
-        return [*setup_rows(talk), *seen]
+        if talk.report is None:
+            return [*setup_rows(talk), missing_row(talk, wait_minutes)]
+        dated_at = (folder / "report.json").stat().st_mtime
+        return [
+            *setup_rows(talk),
+            *reported_rows(talk.report, snapshot),
+            *clock_rows(talk.report, dated_at, talk.ended_at - ahead),
+        ]
 
 
 def probing(profile: Profile, folder: Path) -> Profile:
@@ -113,27 +130,22 @@ def probing(profile: Profile, folder: Path) -> Profile:
 
 
 def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], None]) -> Talk:
-    """Answer the job when it says hello, until it has reported, has ended without, or was waited for long enough."""
+    """Wait until the job has reported, has ended without, or was waited for long enough."""
     listed: Listed | None = None
-    has_answered, asked_at, end = False, -math.inf, time.monotonic() + wait_seconds
-    while time.monotonic() < end:
-        if not has_answered and (folder / "hello.json").exists():
-            write(folder / "answer.json", {"at": time.time()})
-            has_answered = True
-            tell("the job runs, and was heard")
-            end = time.monotonic() + RUN_SECONDS
-        if (folder / "report.json").exists():
-            return Talk(listed, read(folder / "report.json"), *_left_behind(folder))
+    asked_at, end = -math.inf, time.monotonic() + wait_seconds
+    while time.monotonic() < end and not (folder / "report.json").exists():
         if time.monotonic() - asked_at > QUEUE_SECONDS:
             before, listed, asked_at = listed, _listed(name, listed), time.monotonic()
             if listed and listed != before:
-                tell(f"SLURM: {listed.state}{'' if listed.reason in ('', 'None') else f' ({listed.reason})'}")
+                tell(f"SLURM: {listed.words}")
                 end = max(end, time.monotonic() + RUN_SECONDS) if listed.state == "RUNNING" else end
                 end = min(end, time.monotonic() + LATE_SECONDS) if listed.state in (GONE, "COMPLETED") else end
-            if listed and (_has_failed(listed) or ((held_up := stuck(listed)) and held_up.for_ever)):
+            has_failed = listed and ENDED.get(listed.state) in ("crashed", "timed out", "out of memory", "cancelled")
+            if has_failed or (listed and (held_up := stuck(listed)) and held_up.for_ever):
                 break
         time.sleep(LOOK_SECONDS)
-    return Talk(listed, None, *_left_behind(folder))
+    ended_at, report = time.time(), folder / "report.json"
+    return Talk(listed, read(report) if report.exists() else None, ended_at, *_left_behind(folder))
 
 
 def _listed(name: str, before: Listed | None) -> Listed | None:
@@ -142,11 +154,6 @@ def _listed(name: str, before: Listed | None) -> Listed | None:
     if queue.of(name, 0) or queue.silent or before is None:
         return queue.of(name, 0) or before
     return before._replace(state=GONE, reason="")
-
-
-def _has_failed(listed: Listed) -> bool:
-    """Whether it has ended, and will neither start again nor have reported."""
-    return ENDED.get(listed.state) in ("crashed", "timed out", "out of memory", "cancelled")
 
 
 def _left_behind(folder: Path) -> tuple[tuple[str, ...], str | None]:
@@ -191,8 +198,7 @@ def _printed(talk: Talk) -> list[str]:
 
 def missing_row(talk: Talk, wait_minutes: float) -> Finding:
     """Why the job has not reported."""
-    state, reason = (talk.listed.state, talk.listed.reason) if talk.listed else ("unknown to squeue", "")
-    state += f" ({reason})" if reason not in ("", "None") else ""
+    state = talk.listed.words if talk.listed else "unknown to squeue"
     late = f"did not start within {wait_minutes:g} min"
     if talk.listed and (held_up := stuck(talk.listed)):
         check, when = (must, "would wait for ever") if held_up.for_ever else (should, late)
@@ -203,12 +209,9 @@ def missing_row(talk: Talk, wait_minutes: float) -> Finding:
     if talk.log is None:
         told = f"{state} without a log: its node cannot write into this results folder"
         return must("probe job", False, told, "choose a results folder that all nodes share: --results")
-    if module := re.search(r"No module named '?([\w.]+)", talk.log):
-        told = f"{module.group(1)} is not installed in the Python of the node"
-        return must("Python", False, told, "install the harness there, or say where it is: setup:, python:")
-    if python := re.search(r"execve\(\): (.+?): (.+)", talk.log):
-        told = f"{python.group(1)}: {python.group(2)} on the node"
-        return must("Python", False, told, "python: a path that the nodes have, or `python3` after setup: lines")
+    for pattern, told, move in PYTHON_FAILS:
+        if found := re.search(pattern, talk.log):
+            return must("Python", False, told.format(*found.groups()), move)
     printed = _printed(talk)
     last = f"it printed last: {printed[-1][:300]}" if printed else "it printed nothing, not even an error of Python"
     next_move = "try setup: and python: in a shell on a node: `srun --pty bash`"
@@ -224,3 +227,25 @@ def reported_rows(report: Mapping[str, Any], snapshot: Snapshot) -> list[Finding
     move = "leave PYTHONPATH alone in setup: and in the node's site settings"
     row = must("harness", is_ours, f"{report['harness']} from {ours if is_ours else other}", move)
     return [row, *(Finding(*each) for each in report.get("rows", ()))]  # other code may report otherwise
+
+
+def clock_rows(report: Mapping[str, Any], dated_at: float, seen_at: float) -> list[Finding]:
+    """How soon the report was seen here, and by what the clock of its host differs, all by the file server's clock.
+
+    That dated the report `dated_at`; here it was seen `seen_at`.
+    """
+    if "at" not in report:  # of other code
+        return []
+    host, late, ahead = report["host"], max(0.0, seen_at - dated_at), report["at"] - dated_at
+    patience = "be patient with status and cancel, or choose another file system: --results"
+    side = "ahead of" if ahead > 0 else "behind"
+    administrators = "tell the administrators (NTP); signs of life of jobs look that much newer or older than they are"
+    return [
+        should("visibility", late <= MOST_SEEN_SECONDS, f"a file from {host} was seen within {late:.1f} s", patience),
+        should(
+            "clock",
+            abs(ahead) <= MOST_CLOCK_SECONDS,
+            f"the clock of {host} is {abs(ahead):.1f} s {side} the file server's",
+            administrators,
+        ),
+    ]

@@ -1,13 +1,12 @@
 """What is known of an experiment, gathered from its files and from SLURM, and what that leaves to be sent off."""
 
 import itertools
-import os
 import re
 import socket
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -24,13 +23,13 @@ from harness.dispatch.state import (
     OVER,
     UNDERWAY,
     Evidence,
-    JobKey,
+    JobSeen,
     RunState,
     seconds_of,
     states,
     unexplained,
 )
-from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
+from harness.dispatch.submission import Submission, cancelled, lives, read_orders, read_submissions, write_order
 from harness.record import Recorded, recorded
 from harness.spec import Manifest, manifest_path
 
@@ -52,42 +51,54 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         unread = Path(error.filename).relative_to(folder.parent)
         hidden = RunState("queued", f"not verified ({unread} may not be read)", next_move="ask its owner")
     sent = [submission for submission in submissions if submission.profile]
-    queue, elsewhere, accounting = squeue([submission.name for submission in sent]), {}, Queue({})
-    if not queue.silent and (forgotten := unexplained(sent, attempts, queue)):
-        try:
-            elsewhere = _elsewhere(sent)
-        except HarnessError as error:  # it did answer squeue
-            queue = queue._replace(silent=cause(error))
-        here = [one for one in sent if one.name in forgotten and one.id not in elsewhere]
-        if here and not queue.silent:
-            accounting = sacct([one.name for one in here], min(one.at for one in here))
     known = recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
-    return Evidence(
+    evidence = Evidence(
         records=known.statuses,
         damaged=known.damaged,
         submissions=submissions,
         attempts=attempts,
         orders=orders,
-        queue=queue,
-        elsewhere=elsewhere,
-        accounting=accounting,
+        queue=squeue([submission.name for submission in sent]),
+        accounting=Queue({}),
         dead=_dead(submissions, attempts),
         now=time.time(),
         moved=_moved(submissions, folder.resolve().parent),
-        started=_started(folder, sent, attempts, queue),
-        hidden=hidden or _hidden_job(sent, queue),
     )
+    if not evidence.queue.silent and (forgotten := unexplained(evidence)):
+        evidence = _with_accounting(evidence, [one for one in sent if one.name in forgotten], sent)
+    jobs = [job for job in evidence.jobs() if job.submission.profile]
+    over = [job for job in jobs if not job.attempts and not _may_run(job)]
+    started = {job.key for job in over if sent_log(folder, job.submission, job.place)}
+    return evidence._replace(started=started, hidden=hidden or _hidden_job(jobs, evidence.queue))
 
 
-def _hidden_job(sent: Iterable[Submission], queue: Queue) -> RunState | None:
+def _with_accounting(evidence: Evidence, forgotten: Sequence[Submission], sent: Sequence[Submission]) -> Evidence:
+    """The evidence, and what sacct says of the submissions that squeue has forgotten and that this user can ask for."""
+    try:
+        here = (cluster_name(), user())
+    except HarnessError as error:  # it did answer squeue
+        return evidence._replace(queue=evidence.queue._replace(silent=cause(error)))
+    elsewhere = {
+        submission.id: f"sent off by {submission.user} on cluster {submission.cluster or 'unknown'}"
+        for submission in sent
+        if submission.user and (submission.cluster or here[0], submission.user) != here
+    }
+    asked = [one for one in forgotten if one.id not in elsewhere]
+    found = sacct([one.name for one in asked], min(one.at for one in asked)) if asked else Queue({})
+    return evidence._replace(elsewhere=elsewhere, accounting=found)
+
+
+def _may_run(job: JobSeen) -> bool:
+    return job.listed is not None and job.listed.state not in ENDED
+
+
+def _hidden_job(jobs: Iterable[JobSeen], queue: Queue) -> RunState | None:
     """What is known of every run that may be in a job of which no file says what it trains, if one can be alive."""
-    for submission in sent:
-        for place, job in enumerate(submission.jobs):
-            found = queue.of(submission.name, place)
-            if not job.packs and (queue.silent or (found and found.state not in ENDED)):
-                where = f"SLURM: {found.state}" if found else queue.silent
-                why = f"not verified (job-{place}.json of {submission.id} is damaged; {where})"
-                return RunState("queued", why, next_move=f"`scancel --name={submission.name}` ends its jobs")
+    for job in jobs:
+        if not job.sent.packs and (queue.silent or _may_run(job)):
+            where = f"SLURM: {job.listed.state}" if job.listed else queue.silent
+            why = f"not verified (job-{job.place}.json of {job.submission.id} is damaged; {where})"
+            return RunState("queued", why, next_move=f"`scancel --name={job.submission.name}` ends its jobs")
     return None
 
 
@@ -115,16 +126,6 @@ def _with_sent(runs: Iterable[str], submissions: Iterable[Submission]) -> list[s
         for job in submission.jobs:
             found |= dict.fromkeys(job.runs)
     return list(found)
-
-
-def _elsewhere(submissions: Iterable[Submission]) -> dict[str, str]:
-    """By whom and where those submissions were sent off of which this user hears nothing from the cluster at hand."""
-    here = (cluster_name(), user())
-    return {
-        submission.id: f"sent off by {submission.user} on cluster {submission.cluster or 'unknown'}"
-        for submission in submissions
-        if submission.user and (submission.cluster or here[0], submission.user) != here
-    }
 
 
 def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str, RunState]]:
@@ -194,58 +195,54 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
     """What the sweep has cost and will; None if nothing was ever sent off."""
     if not evidence.submissions:
         return None
-    by_id = {submission.id: submission for submission in evidence.submissions}
-    attempts = [attempt for attempt in evidence.attempts if attempt.begun["submission"] in by_id]
-    spent = sum(_seconds(attempt) * by_id[attempt.begun["submission"]].devices for attempt in attempts)
-    share = {one.id: one.devices / one.slots for one in evidence.submissions}  # of a device, that a pack has
+    start = start_seconds(evidence) or 0.0
+    spent = trained = running = started = starting = 0.0  # device seconds, and devices
     of_run: dict[str, float] = {}
-    for submission in evidence.submissions:
-        for job in submission.jobs:
-            for pack, seconds in zip(job.packs, job.pack_seconds, strict=True):
-                of_run |= dict.fromkeys(pack, seconds * share[submission.id] / len(pack))
+    for job in evidence.jobs():
+        devices = job.submission.devices
+        share = devices / job.submission.slots  # of a device, that a pack has
+        for pack, seconds in zip(job.sent.packs, job.sent.pack_seconds, strict=True):
+            of_run |= dict.fromkeys(pack, seconds * share / len(pack))
+        for attempt in job.attempts:  # until its last event, all by the clock of its host
+            spent += max(0.0, seconds_of(attempt.events[-1]["at"]) - seconds_of(attempt.begun["at"])) * devices
+            trained += share * sum(event["seconds"] for event in attempt.events if event["event"] == "pack_done")
+            running += devices if _lives_on(attempt, evidence) else 0
+        to_start = start * devices if job.submission.profile else 0.0
+        if any(map(_first_steps, job.attempts)):
+            started += to_start
+        elif any(run in found and found[run].state in UNDERWAY for run in job.sent.runs):
+            starting += to_start
     over = sum(seconds for run, seconds in of_run.items() if found[run].state in OVER)
     left = sum(seconds for run, seconds in of_run.items() if found[run].state in UNDERWAY)
-    running = sum(by_id[attempt.begun["submission"]].devices for attempt in attempts if _lives_on(attempt, evidence))
-    trained = 0.0
-    for one in attempts:
-        seconds = sum(event["seconds"] for event in one.events if event["event"] == "pack_done")
-        trained += seconds * share[one.begun["submission"]]
     pace = trained / over if over and trained else 1.0
-    started, starting = _starts(found, evidence)
-    last = by_id[evidence.submissions[-1].id]
+    last = evidence.submissions[-1]
+    clocks = {attempt.begun["host"]: _ahead_seconds(attempt) for attempt in evidence.attempts}  # as the last one shows
     return Spending(
         device_unit=last.profile.device_unit if last.profile else "core",
         spent_hours=spent / 3600,
         predicted_hours_over=(over + started) / 3600,
         predicted_hours_left=(left + starting) / 3600,
         seconds_left=(left * pace + starting) / running if running else None,
-        overhead_seconds=_overhead(attempts),
-        clocks_ahead_seconds=_clocks_ahead(attempts),
+        overhead_seconds=start_seconds(evidence),
+        clocks_ahead_seconds={host: seconds for host, seconds in clocks.items() if seconds},
     )
 
 
 def start_seconds(evidence: Evidence) -> float | None:
-    """From the start of a job in SLURM to the first step of its training: the median so far, None before the first."""
-    return _overhead(evidence.attempts)
+    """From the start of a job in SLURM to the first step of its training, where their clocks agree.
+
+    It is the median over attempts so far, None before the first.
+    """
+    found = []
+    for attempt in evidence.attempts:
+        started_at = attempt.begun["slurm_started_at"]
+        if started_at and not _ahead_seconds(attempt):
+            found += [max(0.0, at - float(started_at)) for at in _first_steps(attempt)]
+    return statistics.median(found) if found else None
 
 
-def _starts(found: Mapping[str, RunState], evidence: Evidence) -> tuple[float, float]:
-    """Device seconds that it takes jobs to start, as the median does: of those that train or did, and of the others."""
-    each = start_seconds(evidence) or 0.0
-    trained = {
-        JobKey(attempt.begun["submission"], attempt.begun["place"])
-        for attempt in evidence.attempts
-        if any(event["event"] == "first_step" for event in attempt.events)
-    }
-    started = starting = 0.0
-    for submission in evidence.submissions:
-        for place, job in enumerate(submission.jobs):
-            seconds = each * submission.devices if submission.profile else 0.0
-            if JobKey(submission.id, place) in trained:
-                started += seconds
-            elif any(run in found and found[run].state in UNDERWAY for run in job.runs):
-                starting += seconds
-    return started, starting
+def _first_steps(attempt: Attempt) -> list[float]:
+    return [seconds_of(event["at"]) for event in attempt.events if event["event"] == "first_step"]
 
 
 class Unneeded(NamedTuple):
@@ -261,55 +258,26 @@ def unneeded(evidence: Evidence, found: Mapping[str, RunState]) -> Unneeded:
     numbers: list[str] = []
     processes: list[int] = []
     not_verified: Counter[str] = Counter()
-    for submission in evidence.submissions:
-        for place, job in enumerate(submission.jobs):
-            there = {found[run].state for run in job.runs}
-            if "cancelled" not in there or there & set(UNDERWAY):
-                continue
-            attempts = [one for one in evidence.attempts if _is_of(one, submission, place)]
-            alive = [one for one in attempts if _lives_on(one, evidence)]
-            listed, silence = evidence.queue.of(submission.name, place), evidence.silence(submission)
-            if listed:
-                numbers += [listed.number] if listed.state not in (*ENDED, "COMPLETING") else []
-            elif silence:
-                not_verified[silence] += not any(one.ended and not one.ended.get("requeued") for one in attempts)
-            elif submission.profile is None:
-                here = [one.begun["pid"] for one in alive if one.begun["host"] == socket.gethostname()]
-                processes += here
-                not_verified[f"sent off on {submission.host}"] += len(alive) - len(here)
+    for job in evidence.jobs():
+        there = {found[run].state for run in job.sent.runs}
+        if "cancelled" not in there or there & set(UNDERWAY):
+            continue
+        if job.listed:
+            numbers += [job.listed.number] if job.listed.state not in (*ENDED, "COMPLETING") else []
+        elif job.silence:
+            not_verified[job.silence] += not any(one.ended and not one.ended.get("requeued") for one in job.attempts)
+        elif job.submission.profile is None:
+            alive = [one.begun for one in job.attempts if _lives_on(one, evidence)]
+            here = [begun["pid"] for begun in alive if begun["host"] == socket.gethostname()]
+            processes += here
+            not_verified[f"sent off on {job.submission.host}"] += len(alive) - len(here)
     return Unneeded(tuple(dict.fromkeys(numbers)), tuple(processes), dict(+not_verified))
-
-
-def _is_of(attempt: Attempt, submission: Submission, place: int) -> bool:
-    return (attempt.begun["submission"], attempt.begun["place"]) == (submission.id, place)
 
 
 def _lives_on(attempt: Attempt, evidence: Evidence) -> bool:
     """Whether an attempt goes on, as far as it has been heard of."""
     silence = evidence.now - attempt.beat_at
     return not attempt.ended and silence < LEASE_SECONDS and attempt.id not in evidence.dead
-
-
-def _seconds(attempt: Attempt) -> float:
-    """How long an attempt has taken until its last event, all by the clock of its host."""
-    return max(0.0, seconds_of(attempt.events[-1]["at"]) - seconds_of(attempt.begun["at"]))
-
-
-def _overhead(attempts: Iterable[Attempt]) -> float | None:
-    """The median over attempts in SLURM: from the start of the job to the first step, where their clocks agree."""
-    found = []
-    for attempt in attempts:
-        started_at = attempt.begun["slurm_started_at"]
-        if started_at and not _ahead_seconds(attempt):
-            first_steps = [seconds_of(event["at"]) for event in attempt.events if event["event"] == "first_step"]
-            found += [max(0.0, at - float(started_at)) for at in first_steps]
-    return statistics.median(found) if found else None
-
-
-def _clocks_ahead(attempts: Iterable[Attempt]) -> dict[str, float]:
-    """Of hosts whose clock differs, by how many seconds it is ahead; by what their last attempt shows."""
-    found = {attempt.begun["host"]: _ahead_seconds(attempt) for attempt in attempts}
-    return {host: seconds for host, seconds in found.items() if seconds}
 
 
 def _ahead_seconds(attempt: Attempt) -> float:
@@ -332,24 +300,8 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
         for attempt in attempts
         if attempt.begun["submission"] in local
         and attempt.begun["host"] == socket.gethostname()
-        and not _lives(attempt.begun["pid"])
+        and not lives(attempt.begun["pid"])
     }
-
-
-def _started(folder: Path, sent: Iterable[Submission], attempts: Iterable[Attempt], queue: Queue) -> set[JobKey]:
-    """Jobs that have ended or that squeue has forgotten, and that left an output, though no worker of theirs began."""
-    begun = {JobKey(attempt.begun["submission"], attempt.begun["place"]) for attempt in attempts}
-    found = set()
-    for submission in sent:
-        for place in range(len(submission.jobs)):
-            key = JobKey(submission.id, place)
-            known = queue.of(submission.name, place)
-            if key in begun or (known and known.state not in ENDED):
-                continue
-            log = sent_log(folder, submission, place)
-            if log and log.exists():
-                found.add(key)
-    return found
 
 
 def _moved(submissions: Iterable[Submission], results: Path) -> dict[str, str]:
@@ -360,13 +312,3 @@ def _moved(submissions: Iterable[Submission], results: Path) -> dict[str, str]:
         for identity, path in wrote_into.items()
         if path != results and not (path.exists() and path.samefile(results))
     }
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -83,10 +83,11 @@ def executor(logs: Path, profile: Profile, name: str, roots: Sequence[str]) -> I
 
 
 def sent_log(folder: Path, submission: Submission, place: int) -> Path | None:
-    """The output of a job, by the number that SLURM gave its submission; None if its answer was lost."""
+    """The output of a job, by the number that SLURM gave its submission; None if there is none, or none is known."""
     number = read_number(folder, submission.id)
     task = f"_{place}" if len(submission.jobs) > 1 else ""
-    return log_path(folder, f"{number}{task}") if number else None
+    path = log_path(folder, f"{number}{task}")
+    return path if number and path.exists() else None
 
 
 def log_path(folder: Path, number: str) -> Path:
@@ -140,7 +141,6 @@ def _megabytes(gigabytes: float | None) -> str | None:
 
 
 def _gpus(profile: Profile) -> dict[str, str]:
-    """The option that asks for GPUs, and its value."""
     if not profile.gpus:
         return {}
     return {profile.gpus_option: f"gpu:{profile.gpus}" if profile.gpus_option == "gres" else str(profile.gpus)}

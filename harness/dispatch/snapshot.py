@@ -75,7 +75,12 @@ def take_snapshot(folder: Path, targets: Sequence[str], package: Path | None = N
     """
     package = package or Path(harness.__file__).parent
     modules = [_module(package.name, package / "__init__.py")]
-    modules += [_target_module(target) for target in targets if ":" in target]
+    for target in targets:
+        if ":" in target:
+            module = user_module(target, "target")
+            if not module.__file__:
+                raise HarnessError(f"target {target}: {module.__name__} has no source file, so it cannot be sent off")
+            modules.append(_module(module.__name__, Path(module.__file__)))
     try:
         sources, roots = _sources(modules, folder.resolve())
         _check_size(sources)
@@ -115,21 +120,15 @@ def check_code(snapshot: Path, targets: Sequence[str]) -> None:
         raise HarnessError(f"snapshot {snapshot} is not there; submit again", INCOMPLETE)
     names = [harness.__name__, *(target.partition(".")[0].partition(":")[0] for target in targets if ":" in target)]
     for name in dict.fromkeys(names):
-        places = _places(name)
+        spec = importlib.util.find_spec(name)
+        found = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
+        places = [Path(place).resolve() for place in found]
         if places and not any(place.is_relative_to(snapshot.resolve()) for place in places):
             raise HarnessError(
                 f"{name} would come from {places[0]}, not from the snapshot {snapshot}; leave PYTHONPATH alone in "
                 "setup: and python:, and submit again",
                 INCOMPLETE,
             )
-
-
-def _places(name: str) -> list[Path]:
-    """Where Python takes a top-level package or module from, without importing it."""
-    spec = importlib.util.find_spec(name)
-    if spec is None:
-        return []
-    return [Path(place).resolve() for place in spec.submodule_search_locations or [spec.origin or ""]]
 
 
 # ------------------------------------------------------------------------------------------------------------- sources
@@ -157,8 +156,12 @@ def _source_of_git(module: ModuleFile, snapshots: Path) -> Source | None:
     listed = git(checkout, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     there = [name for name in dict.fromkeys(listed) if name and os.path.lexists(checkout / name)]
     code = [name for name in there if not _is_result(checkout / name, snapshots) and not _is_left_out(name)]
-    nested = [name for name in code if _is_folder(checkout / name)]
-    commits = tuple((name.rstrip("/"), _commit_of(checkout / name)) for name in nested)
+    folders = {name: checkout / name for name in code}
+    nested = {name: path for name, path in folders.items() if path.is_dir() and not path.is_symlink()}  # checkouts too
+    commits = tuple(
+        (name.rstrip("/"), commit_and_dirty(path)[0] if (path / ".git").exists() else None)
+        for name, path in nested.items()
+    )
     files = tuple(name for name in code if name not in nested)
     source = Source(checkout, files, *commit_and_dirty(checkout), submodules=commits)
     return source if _has(source, module) else None
@@ -181,13 +184,6 @@ def _source_outside_git(module: ModuleFile) -> Source:
     return Source(module.top, tuple(files))
 
 
-def _target_module(target: str) -> ModuleFile:
-    module = user_module(target, "target")
-    if not module.__file__:
-        raise HarnessError(f"target {target}: {module.__name__} has no source file, so it cannot be sent off")
-    return _module(module.__name__, Path(module.__file__))
-
-
 def _module(name: str, file: Path) -> ModuleFile:
     file = file.parent.resolve() / file.name  # as git gives paths; a file that is a link stays one
     depth = name.count(".") + (file.name == "__init__.py")
@@ -208,15 +204,6 @@ def _is_left_out(name: str) -> bool:
     parts = Path(name).parts
     is_kept = parts[0] == "results" and len(parts) > 1 and parts[1] in KEPT_RESULTS
     return is_kept or any(part in NOT_CODE for part in parts)
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether git listed a folder: a checkout of its own, submodule or not."""
-    return path.is_dir() and not path.is_symlink()
-
-
-def _commit_of(checkout: Path) -> str | None:
-    return commit_and_dirty(checkout)[0] if (checkout / ".git").exists() else None
 
 
 def _check_size(sources: Sequence[Source]) -> None:

@@ -6,17 +6,18 @@ knows, the time since it was last heard of. A job that SLURM lists in a state th
 of which nothing can be told from here, as squeue is silent, or another cluster or user has it.
 """
 
+import re
 import shlex
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple, get_args
 
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event
+from harness.dispatch.jobs import SentJob
 from harness.dispatch.submission import Instruction, Submission, cancelled
-from harness.dispatch.waiting import WAITING, stuck
 
 StateName = Literal[
     "planned",
@@ -44,6 +45,8 @@ WENT_WRONG: tuple[StateName, ...] = tuple(state for state in STATES if state not
 # show them to other machines a minute later, or two.
 LEASE_SECONDS = 600.0
 
+HELD_STATES = ("REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
+WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", *HELD_STATES}
 RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 ENDED: dict[str, StateName] = {
     "COMPLETED": "lost",  # by all it says it is well, and yet there is no record
@@ -95,6 +98,45 @@ class JobKey(NamedTuple):
     place: int
 
 
+class JobSeen(NamedTuple):
+    """A job that was sent off, and what is known of it."""
+
+    submission: Submission
+    place: int
+    sent: SentJob
+    attempts: Sequence[Attempt]  # as SLURM started them
+    listed: Listed | None
+    accounted: Listed | None
+    silence: str | None  # why SLURM says nothing here of it if it does not list it, if so
+    wrote_into: str | None  # the results folder, where that was renamed since
+    started: bool  # as its output shows
+
+    @property
+    def key(self) -> JobKey:
+        """Which job of which submission it is."""
+        return JobKey(self.submission.id, self.place)
+
+    @property
+    def last(self) -> Attempt | None:
+        """Its last attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def attempt(self) -> str | None:
+        """The id of its last attempt."""
+        return self.last.id if self.last else None
+
+    @property
+    def told_by_slurm(self) -> Listed | None:
+        """What squeue or else sacct says of it."""
+        return self.listed or self.accounted
+
+    @property
+    def number(self) -> str | None:
+        """Its number at SLURM."""
+        return self.told_by_slurm.number if self.told_by_slurm else None
+
+
 class Evidence(NamedTuple):
     """All that is known of an experiment's runs.
 
@@ -126,38 +168,29 @@ class Evidence(NamedTuple):
         found = [one.damage for one in self.submissions] + [one.damage for one in self.orders]
         return list(filter(None, found))
 
-    def silence(self, submission: Submission) -> str | None:
-        """Why SLURM says nothing here of the jobs of a submission that it does not list, if so."""
-        return self.elsewhere.get(submission.id) or (self.queue.silent if submission.profile else None)
-
-
-class _Job(NamedTuple):
-    """What is known of the last job that a run was in."""
-
-    sent_at: float
-    silence: str | None
-    listed: Listed | None
-    accounted: Listed | None
-    last: Attempt | None
-    told: Mapping[str, Event]  # by run, the last that this attempt wrote of it
-    wrote_into: str | None  # the results folder, where that was renamed since
-    started: bool  # as its output shows
-
-    @property
-    def number(self) -> str | None:
-        told = self.listed or self.accounted
-        return told.number if told else None
-
-    @property
-    def attempt(self) -> str | None:
-        return self.last.id if self.last else None
+    def jobs(self) -> list[JobSeen]:
+        """Every job that was sent off, in that order."""
+        attempts: dict[JobKey, list[Attempt]] = defaultdict(list)
+        for attempt in sorted(self.attempts, key=lambda attempt: attempt.begun.get("restarts", 0)):  # clocks can differ
+            attempts[JobKey(attempt.begun["submission"], attempt.begun["place"])].append(attempt)
+        found = []
+        for submission in self.submissions:
+            silence = self.elsewhere.get(submission.id) or (self.queue.silent if submission.profile else None)
+            for place, sent in enumerate(submission.jobs):
+                key = JobKey(submission.id, place)
+                listed = self.queue.of(submission.name, place)
+                accounted = self.accounting.of(submission.name, place)
+                known = attempts[key], listed, accounted, silence, self.moved.get(submission.id), key in self.started
+                found.append(JobSeen(submission, place, sent, *known))
+        return found
 
 
 def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
     """The state of each of these runs."""
-    jobs = _last_jobs(evidence)
+    jobs = {run: job for job in evidence.jobs() for run in job.sent.runs}  # the last that a run was sent off in
+    told: dict[JobKey, dict[str, Event]] = {job.key: _last_words(job.last) for job in jobs.values() if job.last}
     unwanted, released = cancelled(evidence.orders), _released(evidence.orders)
-    crashes = _crashes(evidence, released)
+    crashes = _repeated_crashes(evidence, released)
     found = {}
     for run in run_ids:
         if run in evidence.records:
@@ -166,130 +199,59 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
             found[run] = RunState("damaged", f"its record: {evidence.damaged[run]}")
         elif run in unwanted:
             found[run] = RunState("cancelled", unwanted[run].by_words)
-        elif (again := _repeated(crashes.get(run, ()))) is not None:
-            how = "the same traceback twice" if again["traceback_hash"] else "twice without a traceback"
-            found[run] = RunState("quarantined", f"{how}: {again['error']}")
-        elif run not in jobs or released.get(run, 0.0) > jobs[run].sent_at:
+        elif run in crashes:
+            how = "the same traceback twice" if crashes[run]["traceback_hash"] else "twice without a traceback"
+            found[run] = RunState("quarantined", f"{how}: {crashes[run]['error']}")
+        elif run not in jobs or released.get(run, 0.0) > seconds_of(jobs[run].submission.at):
             found[run] = RunState("planned")
         else:
-            found[run] = _with_old_folder(_in_job(run, jobs[run], evidence), jobs[run].wrote_into)
+            in_job = _in_job(jobs[run], told.get(jobs[run].key, {}).get(run), evidence)
+            found[run] = _with_old_folder(in_job, jobs[run].wrote_into)
         if evidence.hidden and found[run].state in FREE:
             found[run] = evidence.hidden
     return found
 
 
-def unexplained(submissions: Iterable[Submission], attempts: Sequence[Attempt], queue: Queue) -> list[str]:
+def unexplained(evidence: Evidence) -> list[str]:
     """Names of submissions with jobs that squeue has forgotten and of whose end no worker knows why: sacct may."""
-    ended = {
-        JobKey(attempt.begun["submission"], attempt.begun["place"])
-        for attempt in attempts
-        if attempt.ended and not attempt.ended.get("requeued") and _knows_why(attempt.ended)
-    }
-    return [
-        submission.name
-        for submission in submissions
-        if submission.profile
-        and any(
-            queue.of(submission.name, place) is None and JobKey(submission.id, place) not in ended
-            for place in range(len(submission.jobs))
-        )
-    ]
-
-
-def may_run(evidence: Evidence) -> dict[str, str]:
-    """By their ids, submissions with a job that is queued or running, or may be; and why that is thought."""
-    found: dict[str, str] = {}
-    for key, runs, job in _jobs(evidence):
-        underway = [one for run in runs if (one := _in_job(run, job, evidence)).state in UNDERWAY]
-        if underway:
-            found[key.submission] = underway[0].why
-        elif job.listed and job.listed.state not in ENDED:
-            found[key.submission] = f"SLURM: {job.listed.state}"
-    return found
+    names: dict[str, None] = {}
+    for job in evidence.jobs():
+        ended = [attempt.ended for attempt in job.attempts if attempt.ended and not attempt.ended.get("requeued")]
+        if job.submission.profile and job.listed is None and not any(map(_knows_why, ended)):
+            names[job.submission.name] = None
+    return list(names)
 
 
 # --------------------------------------------------------------------------------------------------------------- jobs
-def _last_jobs(evidence: Evidence) -> dict[str, _Job]:
-    """By run, the job that it was last sent off in."""
-    found: dict[str, _Job] = {}
-    for _, runs, job in _jobs(evidence):
-        found |= dict.fromkeys(runs, job)
-    return found
-
-
-def _jobs(evidence: Evidence) -> Iterator[tuple[JobKey, list[str], _Job]]:
-    """Every job that was sent off, in that order, and the runs in it."""
-    by_job: dict[JobKey, list[Attempt]] = defaultdict(list)
-    for attempt in evidence.attempts:
-        by_job[JobKey(attempt.begun["submission"], attempt.begun["place"])].append(attempt)
-    for submission in evidence.submissions:
-        for place, sent in enumerate(submission.jobs):
-            key = JobKey(submission.id, place)
-            attempts = by_job[key]
-            attempts.sort(key=lambda attempt: attempt.begun.get("restarts", 0))  # nodes' clocks can differ
-            job = _Job(
-                sent_at=seconds_of(submission.at),
-                silence=evidence.silence(submission),
-                listed=evidence.queue.of(submission.name, place),
-                accounted=evidence.accounting.of(submission.name, place),
-                last=attempts[-1] if attempts else None,
-                told=_last_words(attempts[-1]) if attempts else {},
-                wrote_into=evidence.moved.get(submission.id),
-                started=key in evidence.started,
-            )
-            yield key, sent.runs, job
-
-
 def seconds_of(moment: str) -> float:
     """A moment of a file as seconds since the epoch."""
     return datetime.fromisoformat(moment).timestamp()
 
 
-def _in_job(run: str, job: _Job, evidence: Evidence) -> RunState:
-    """The state of a run without a record, by the last job that it was in: the first that decides, in this order."""
-    told, told_by_slurm = job.told.get(run), job.listed or job.accounted
+def _in_job(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:
+    """The state of a run without a record, by the last job that it was in and what that `told` of it last.
+
+    The first that decides, in this order.
+    """
     if told and told["event"] == "pack_failed" and told["move"] == "give up":
         return RunState(FAILED[told["cause"]], told.get("error", ""), job.attempt, job.number)
+    begun = told is not None
     if job.listed and (alive := _alive(job.listed, told)):
-        return _in_queue(job, job.listed, alive, begun=told is not None)
-    if job.last and job.last.ended and _has_ended_for_good(job, job.last.ended):
-        if told_by_slurm and _slurm_knows_better(told_by_slurm, job.last.ended):
-            return _ended(told_by_slurm, job, begun=told is not None)
-        return _left_by_worker(job, job.last.ended)
+        held_up = stuck(job.listed)
+        parts = [alive[1], *([f", {held_up.why}"] if held_up else [])]
+        if begun and alive[0] == "queued":
+            parts.append("; it has begun before, and goes on from where it was saved")
+        return RunState(alive[0], "".join(parts), job.attempt, job.number, held_up.next_move if held_up else None)
+    ended = job.last.ended if job.last else None
+    # A worker's end is that of its job if that is not requeued, and SLURM cannot start it again unseen.
+    if ended and not ended.get("requeued") and not (job.silence and ended["why"] in ("stopped", "preempted")):
+        if job.told_by_slurm and not _knows_why(ended) and job.told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
+            return _ended(job.told_by_slurm, job, begun)
+        why = ["its worker ended", ended["why"], *filter(None, [ended.get("error")])]
+        return RunState(STOPPED.get(ended["why"], "lost"), ": ".join(why), job.attempt, job.number)
     if job.accounted and (alive := _alive(job.accounted, told)):
         return RunState(*alive, job.attempt, job.number)
-    if told_by_slurm:
-        return _ended(told_by_slurm, job, begun=told is not None)
-    return _by_time(job, told, evidence)
-
-
-def _in_queue(job: _Job, listed: Listed, alive: tuple[StateName, str], begun: bool) -> RunState:
-    """The state of a run whose job squeue lists as alive: what holds the job up, and whether the run had begun."""
-    state, why = alive
-    held_up = stuck(listed)
-    if held_up:
-        why += f", {held_up.why}"
-    if begun and state == "queued":
-        why += "; it has begun before, and goes on from where it was saved"
-    return RunState(state, why, job.attempt, job.number, held_up.next_move if held_up else None)
-
-
-def _has_ended_for_good(job: _Job, ended: Event) -> bool:
-    """Whether a worker's end is that of its job: it is not requeued, and SLURM cannot start it again unseen."""
-    return not ended.get("requeued") and not (job.silence and _may_start_again(ended))
-
-
-def _slurm_knows_better(told_by_slurm: Listed, ended: Event) -> bool:
-    """Whether a worker that could not tell what it ended from was ended by what SLURM names."""
-    return not _knows_why(ended) and told_by_slurm.state in ENDED.keys() - {"COMPLETED"}
-
-
-def _left_by_worker(job: _Job, ended: Event) -> RunState:
-    """The state of a run that its worker left behind."""
-    why = ["its worker ended", ended["why"]]
-    if ended.get("error"):
-        why.append(ended["error"])
-    return RunState(STOPPED.get(ended["why"], "lost"), ": ".join(why), job.attempt, job.number)
+    return _ended(job.told_by_slurm, job, begun) if job.told_by_slurm else _by_time(job, told, evidence)
 
 
 def _with_old_folder(one: RunState, wrote_into: str | None) -> RunState:
@@ -307,14 +269,9 @@ def _knows_why(ended: Event) -> bool:
     return ended["why"] != "stopped"
 
 
-def _may_start_again(ended: Event) -> bool:
-    """Whether SLURM may have put a job back into the queue whose worker ended so, which only SLURM can tell."""
-    return ended["why"] in ("stopped", "preempted")
-
-
-def _ended(listed: Listed, job: _Job, begun: bool) -> RunState:
+def _ended(listed: Listed, job: JobSeen, begun: bool) -> RunState:
     """The state of a run in a job that SLURM says has ended, and of which no worker said so."""
-    state, why = ENDED[listed.state], f"SLURM: {listed.state}{_reason(listed)}"
+    state, why = ENDED[listed.state], f"SLURM: {listed.words}"
     if state == "lost":
         why += ": it ended well, and its record is not here"
     if job.last and not begun and state in ("crashed", "out of memory"):
@@ -325,26 +282,21 @@ def _ended(listed: Listed, job: _Job, begun: bool) -> RunState:
     return RunState(state, why, job.attempt, listed.number)
 
 
-def _reason(listed: Listed) -> str:
-    return f" ({listed.reason})" if listed.reason not in ("", "None") else ""
-
-
 def _alive(listed: Listed, told: Event | None) -> tuple[StateName, str] | None:
     """The state of a run in a job that SLURM lists as waiting, running or something that is not known here."""
     if listed.state in ENDED:
         return None
     if listed.state in WAITING:
-        return "queued", f"SLURM: {listed.state}{_reason(listed)}"
+        return "queued", f"SLURM: {listed.words}"
     begun = told is not None and told["event"] in BEGUN
     why = "" if listed.state in RUNNING else f"SLURM says {listed.state}, which is taken for alive"
     return ("running", why) if begun else ("queued", why or "its job runs; others of it come first")
 
 
-def _by_time(job: _Job, told: Event | None, evidence: Evidence) -> RunState:
+def _by_time(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:
     """Nobody knows of the job: it is alive until it has not been heard of for too long."""
     last = job.last
-    heard_at = max([job.sent_at, *([last.beat_at] if last else [])])
-    silence = evidence.now - heard_at
+    silence = evidence.now - max(seconds_of(job.submission.at), last.beat_at if last else 0.0)
     begun = told is not None and told["event"] in BEGUN
     state: StateName = "running" if begun else "queued"
     if job.silence:
@@ -376,26 +328,87 @@ def _released(orders: Iterable[Instruction]) -> dict[str, float]:
     return last
 
 
-def _crashes(evidence: Evidence, released: Mapping[str, float]) -> dict[str, list[Event]]:
-    """By run, its crashes since the user last asked for it to be tried again."""
-    found: dict[str, list[Event]] = defaultdict(list)
+def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict[str, Event]:
+    """By run, a crash that had been there before, of the same traceback or of none.
+
+    Only those count that came since the user last asked for the run to be tried again.
+    """
+    found: dict[str, Event] = {}
+    seen: set[tuple[str, str | None]] = set()
     sent_at = {submission.id: seconds_of(submission.at) for submission in evidence.submissions}
     for attempt in evidence.attempts:
         for event in attempt.events:
             if event["event"] == "pack_failed" and event["cause"] == "crashed":
-                for run in event["runs"]:
-                    # A node's clock is not that of the order: what counts is when the job was sent off.
-                    at = sent_at.get(attempt.begun["submission"]) or seconds_of(event["at"])
-                    if at > released.get(run, 0.0):
-                        found[run].append(event)
+                # A node's clock is not that of the order: what counts is when the job was sent off.
+                at = sent_at.get(attempt.begun["submission"]) or seconds_of(event["at"])
+                for run in [run for run in event["runs"] if at > released.get(run, 0.0)]:
+                    if (run, event["traceback_hash"]) in seen:
+                        found.setdefault(run, event)
+                    seen.add((run, event["traceback_hash"]))
     return found
 
 
-def _repeated(crashes: Collection[Event]) -> Event | None:
-    """The crash that had been there before: of the same traceback, or of none."""
-    seen = set()
-    for crash in crashes:
-        if crash["traceback_hash"] in seen:
-            return crash
-        seen.add(crash["traceback_hash"])
+# ----------------------------------------------------------------------------------------------------- jobs that wait
+class Stuck(NamedTuple):
+    """What holds a job up, in words, and the next move.
+
+    `change` is what lets jobs start that are sent off anew. Where the job waits `for_ever`, there is no other way.
+    """
+
+    why: str
+    next_move: str
+    change: str
+    for_ever: bool = False
+
+
+AGAIN = "`harness cancel FILE`, {change}, then `harness retry FILE --cause cancelled`"
+WAIT = "it starts once enough of the others end, and never if it alone exceeds the limit (`sacctmgr show qos`)"
+# The first that fits. Reasons with blanks are those that SLURM writes for people.
+REASONS = {
+    "JobHeldAdmin": Stuck(
+        "an administrator holds it",
+        "ask the administrators to `scontrol release {job}`",
+        change="ask the administrators why they hold it",
+        for_ever=True,
+    ),
+    "[Hh]eld|JobHold": Stuck(
+        "SLURM holds it",
+        "`scontrol release {job}`; if SLURM refuses, ask the administrators",
+        change="take `hold` out of sbatch: if it is there, or ask the administrators",
+        for_ever=True,
+    ),
+    "DependencyNeverSatisfied": Stuck(
+        "it never starts",
+        AGAIN,
+        change="take the dependency out of sbatch:",
+        for_ever=True,
+    ),
+    "BadConstraints|Partition(Time|Node)Limit|Invalid|NotAllowed|Per(Job|Node)|MaxWallDuration|QOSMin": Stuck(
+        "it never starts as it was asked for",
+        f"{AGAIN}; `harness doctor --profile` says what does not fit",
+        change="mend the profile",
+        for_ever=True,
+    ),
+    "Minutes|UsageThreshold|GrpWall": Stuck(
+        "the budget of its account or QOS is spent",
+        f"ask for more (`sacctmgr show assoc`), or {AGAIN}",
+        change="name another account: or qos:",
+    ),
+    "Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail|DOWN, DRAINED|FrontEndDown|ReservationDeleted": Stuck(
+        "it does not start before its nodes are back",
+        f"wait for the administrators (`sinfo`), or {AGAIN}",
+        change="choose another partition",
+    ),
+    "^(Assoc|QOS)": Stuck("a limit of its account or QOS is reached", WAIT, change=WAIT),
+}
+
+
+def stuck(listed: Listed) -> Stuck | None:
+    """What keeps a waiting job from starting by itself; None if it only waits for its turn, or waits no more."""
+    if listed.state not in WAITING:
+        return None
+    for pattern, reason in REASONS.items():
+        if re.search(pattern, "held" if listed.state in HELD_STATES else listed.reason):
+            array = listed.number.partition("_")[0]  # to release it releases those of its tasks that are held
+            return reason._replace(next_move=reason.next_move.format(job=array, change=reason.change))
     return None

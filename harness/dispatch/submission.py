@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -28,7 +28,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, listed, private_folder, whole_file
 from harness.base.frozen import Frozen
 from harness.dispatch.cluster import user_name
-from harness.dispatch.jobs import Job, RunIds
+from harness.dispatch.jobs import RunIds, SentJob
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.spec import RunSpec, sealed, unsealed
@@ -36,19 +36,6 @@ from harness.spec.run import Device
 
 SUBMISSION_SCHEMA = 1
 Stored = TypeVar("Stored", bound=Frozen)
-
-
-class SentJob(Frozen):
-    """The packs of a job by their runs' ids, what each is predicted to take, and the job on all its slots."""
-
-    packs: tuple[RunIds, ...]
-    pack_seconds: tuple[float, ...]
-    seconds: float
-
-    @property
-    def runs(self) -> list[str]:
-        """The ids of all its runs."""
-        return list(itertools.chain.from_iterable(self.packs))
 
 
 class Submission(Frozen):
@@ -144,18 +131,6 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def sent_jobs(jobs: Sequence[Job]) -> tuple[SentJob, ...]:
-    """Jobs as a submission keeps them."""
-    return tuple(
-        SentJob(
-            packs=tuple(pack.runs for pack in job.packs),
-            pack_seconds=tuple(pack.seconds for pack in job.packs),
-            seconds=job.seconds,
-        )
-        for job in jobs
-    )
-
-
 def named_code(runs: Iterable[RunSpec]) -> list[str]:
     """The targets that runs name, and the user's own networks, families and optimisers, `package.module:name`."""
     found: set[str] = set()
@@ -213,31 +188,26 @@ def read_submissions(folder: Path) -> list[Submission]:
 def _put_together(own: Path, damage: str) -> Submission:
     """A submission whose own file is damaged, as far as the files of its jobs have it; SLURM knows them by its name."""
     places = [int(path.stem.removeprefix("job-")) for path in listed(own) if path.match("job-*.json")]
-    files: list[JobFile | None] = [None] * (max(places, default=-1) + 1)
-    for place in places:
-        with suppress(HarnessError):
-            files[place] = _read(own / f"job-{place}.json", JobFile)
-    whole = next(filter(None, files), None)
-    folder, about = own.parents[1], own.stat()
+    folder, about, jobs = own.parents[1], own.stat(), []
+    known: dict[str, Any] = {"experiment": folder.name, "slots": 1, "checkpoint_seconds": 0.0, "device": "cpu"}
+    snapshot = ""
+    for place in range(max(places, default=-1) + 1):
+        packs: tuple[RunIds, ...] = ()
+        with suppress(HarnessError, FileNotFoundError):
+            file = _read(own / f"job-{place}.json", JobFile)
+            packs, snapshot, known = file.ids, file.snapshot or "", {name: getattr(file, name) for name in known}
+        jobs.append(SentJob(packs=packs, pack_seconds=(0.0,) * len(packs), seconds=0.0))
     return Submission(
         id=own.name,
-        experiment=whole.experiment if whole else folder.name,
         at=_moment(about.st_mtime),
         host="another machine",
         profile=None if local_log(folder, own.name).exists() else Profile(),
-        slots=whole.slots if whole else 1,
-        checkpoint_seconds=whole.checkpoint_seconds if whole else 0.0,
-        device=whole.device if whole else "cpu",
-        snapshot=(whole.snapshot if whole else None) or "",
+        snapshot=snapshot,
         roots=(),
         user=user_name(about.st_uid),
-        jobs=tuple(
-            SentJob(packs=file.ids, pack_seconds=(0.0,) * len(file.ids), seconds=0.0)
-            if file
-            else SentJob(packs=(), pack_seconds=(), seconds=0.0)
-            for file in files
-        ),
+        jobs=tuple(jobs),
         damage=f"{damage}; the files of its jobs say what it sent off: keep them until none of its runs is on its way",
+        **known,
     )
 
 
@@ -370,14 +340,20 @@ def _is_stale(lock: str) -> bool:
     """Whether the lock is of this machine and its process is gone."""
     try:
         owner = json.loads(lock)
-        if owner["host"] != socket.gethostname():
-            return False
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except (ValueError, KeyError, PermissionError):  # being written, being removed, or somebody else's process
+        return owner["host"] == socket.gethostname() and not lives(owner["pid"])
+    except (ValueError, KeyError):  # it is being written or removed
         return False
-    return False
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process of this id on this machine, be it somebody else's."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _locked_sentence(path: Path) -> str:

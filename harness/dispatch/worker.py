@@ -26,8 +26,8 @@ from harness.base import provenance
 from harness.base.errors import HarnessError
 from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
-from harness.dispatch.here import Begun, Failed, train_here
-from harness.dispatch.mirror import Export, exporting
+from harness.dispatch.here import Begun, Failed, handling, train_here
+from harness.dispatch.mirror import Export
 from harness.dispatch.slots import Done, Evaluated, Saved, in_words
 from harness.dispatch.snapshot import check_code, check_snapshot
 from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
@@ -39,17 +39,6 @@ HEARTBEAT_SECONDS = 30.0
 WHY = {"CANCELLED": "cancelled", "PREEMPTED": "preempted", "TIMEOUT": "timed out", "PENDING": "requeued"}
 
 
-class Told:
-    """Which signal told this worker to stop, if any: signals that ask for an end are heard, and do no more."""
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-
-    def hear(self, number: int, _frame: object) -> None:
-        """The handler of a signal; the first one counts."""
-        self.signal = self.signal or signal.Signals(number)
-
-
 def run_job(folder: str, submission: str, place: int, submitter: int | None = None) -> None:
     """Train the packs of a job, and write down how that goes.
 
@@ -59,32 +48,33 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
     home = Path(folder)
     job, attempt = read_job(home, submission, place), new_id()
     log = EventLog(home / "attempts", attempt)
-    log.write("begun", **_self_description(job))
-    # Outermost: wandb is waited for when all else is done, also what it takes to start again.
-    with exporting(_export(home, job)), _listening(submitter) as told, _beating(log):
+    log.write(
+        "begun",
+        submission=job.submission,
+        place=job.place,
+        host=provenance.host(),
+        pid=os.getpid(),
+        slurm_number=slurm_number(),
+        slurm_started_at=os.environ.get("SLURM_JOB_START_TIME"),
+        restarts=int(os.environ.get("SLURM_RESTART_COUNT", "0")),
+        **provenance.code()._asdict(),
+    )
+    with _listening(submitter) as told, _beating(log):
         try:
-            _check_code(home, job)
+            if job.snapshot:
+                named = named_code(itertools.chain.from_iterable(job.packs))
+                check_code(home.parent / "snapshots" / job.snapshot, named)
+            check_snapshot(Path(provenance.__file__))  # the code that runs is that which was submitted
             came_further = _train(home, job, attempt, log, told)
         except Exception as error:
             log.write("ended", why="crashed", requeued=False, error=in_words(error))
             raise
-        if told.signal is None:
-            log.write("ended", why="finished", requeued=False)
+        if told:
+            _end_early(log, told[0], came_further)
         else:
-            _end_early(log, told.signal, came_further)
-
-
-def _export(home: Path, job: JobFile) -> Export | None:
-    """What copies the job's runs to wandb, if it was asked to."""
-    return Export(job.mirror, job.experiment, job.ids, home.parent / "runs", home / "wandb") if job.mirror else None
-
-
-def _check_code(home: Path, job: JobFile) -> None:
-    """A HarnessError unless the code that runs is the code that was submitted, unchanged."""
-    if job.snapshot:
-        named = named_code(itertools.chain.from_iterable(job.packs))
-        check_code(home.parent / "snapshots" / job.snapshot, named)
-    check_snapshot(Path(provenance.__file__))
+            log.write("ended", why="finished", requeued=False)
+    if job.mirror and not told:
+        Export(job.mirror, job.experiment, job.ids, home.parent / "runs", home / "wandb").go_on(print)
 
 
 def slurm_number() -> str | None:
@@ -94,21 +84,7 @@ def slurm_number() -> str | None:
     return os.environ.get("SLURM_JOB_ID")
 
 
-def _self_description(job: JobFile) -> dict[str, object]:
-    code = provenance.code()
-    return {
-        "submission": job.submission,
-        "place": job.place,
-        "host": provenance.host(),
-        "pid": os.getpid(),
-        "slurm_number": slurm_number(),
-        "slurm_started_at": os.environ.get("SLURM_JOB_START_TIME"),
-        "restarts": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
-        **code._asdict(),
-    }
-
-
-def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) -> bool:
+def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: list[signal.Signals]) -> bool:
     """Whether any training was done; what happens is written to the log."""
     came_further = False
     first: dict[tuple[RunSpec, ...], int] = {}
@@ -120,7 +96,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: Told) ->
         device=job.device,
         checkpoints=home.parent / "checkpoints",
         attempt=attempt,
-        stop=lambda: told.signal is not None,
+        stop=lambda: bool(told),
         unwanted=lambda: cancelled(read_orders(home)),
         checkpoint_seconds=job.checkpoint_seconds,
         networks=home.parent / NETWORKS if job.keeps_networks else None,
@@ -162,21 +138,21 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
 
 
 @contextmanager
-def _listening(submitter: int | None) -> Iterator[Told]:
-    told = Told()
-    before = {number: signal.signal(number, told.hear) for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)}
-    if submitter is not None:
-        threading.Thread(target=_end_with, args=(submitter,), daemon=True).start()
-    try:
+def _listening(submitter: int | None) -> Iterator[list[signal.Signals]]:
+    """The signals that told this worker to stop while the block lasts: they are heard, and do no more."""
+    told: list[signal.Signals] = []
+
+    def hear(number: int, _frame: object) -> None:
+        told.append(signal.Signals(number))
+
+    def end_with(submitter: int) -> None:
+        os.read(submitter, 1)  # nothing is ever written: it returns once the other end is closed, by a death too
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with handling((signal.SIGTERM, signal.SIGUSR2, signal.SIGINT), hear):
+        if submitter is not None:
+            threading.Thread(target=end_with, args=(submitter,), daemon=True).start()
         yield told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end_with(submitter: int) -> None:
-    os.read(submitter, 1)  # nothing is ever written: it returns once the other end is closed, by a death too
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager

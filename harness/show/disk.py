@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict, cast
 
-from harness.dispatch.leftovers import KINDS, Kind, OnDisk, Removed, runs_of
+from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, runs_of
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 Removable = Mapping[Kind, Sequence[OnDisk]]
 UNITS = ("B", "kB", "MB", "GB", "TB")
 WHAT: dict[Kind, str] = {
     "checkpoints": "saved states that cannot be read, or whose runs have records or no plan",
-    "snapshots": "copies of the code that no queued or running job needs",
+    "snapshots": f"copies of the code whose runs all have records, or that no job used for {OLD_DAYS} days",
     "logs": "output of jobs that have ended and whose runs all have records",
     "damaged": "what was set aside as damaged, and files that never became whole",
     "data": "rows of data files that no plan names",

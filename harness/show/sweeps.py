@@ -11,7 +11,7 @@ from harness.base.formats import duration
 from harness.base.plain import INLINE
 from harness.dispatch.cluster import DEFAULT_LIMITS
 from harness.dispatch.events import Event
-from harness.dispatch.jobs import Job
+from harness.dispatch.jobs import SentJob
 from harness.dispatch.reconcile import Spending, Unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, Evidence, RunState, StateName
 from harness.record import Agreement, Duplicate
@@ -49,8 +49,8 @@ class Offer(NamedTuple):
     `assumed_limits` says why SLURM's defaults are taken for what the cluster takes, if so.
     """
 
-    jobs: Sequence[Job]
-    arrays: Sequence[Sequence[Job]]
+    jobs: Sequence[SentJob]
+    arrays: Sequence[Sequence[SentJob]]
     hours: float
     start_hours: float | None
     device_unit: str
@@ -79,14 +79,16 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer, until_de
     told = ", ".join(f"{number} {state}" for state, number in counts.items())
     lines = [f"{name}: {len(found)} runs: {told}"]
     if not offer.jobs and not offer.left_for_later:
-        return [*lines, *_nothing_left(found, until_decided)]
-    packs = list(itertools.chain.from_iterable(job.packs for job in offer.jobs))
-    runs = sum(len(pack.runs) for pack in packs)
+        moves = [f"{state}: {move}" for state, move in _by_next_move(found) if move]
+        over = {one.state for one in found.values()} <= set(OVER)
+        command = f"`harness run FILE{UNTIL_DECIDED if until_decided else ''}`"
+        return [*lines, "nothing to submit" + (f"; {command} fits, draws and reports" if over else ""), *moves]
+    packs, runs = sum(len(job.packs) for job in offer.jobs), sum(len(job.runs) for job in offer.jobs)
     longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
     lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
     in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
     how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
-    lines.append(f"to submit: {runs} runs in {len(packs)} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
+    lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
     if offer.start_hours is None:
         how += "; without the start-up of jobs, which was not measured yet"
     elif offer.start_hours:
@@ -102,14 +104,6 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer, until_de
             f"in all ({offer.assumed_limits})"
         )
     return lines
-
-
-def _nothing_left(found: Mapping[str, RunState], until_decided: bool) -> list[str]:
-    """What to do where nothing is to be submitted."""
-    moves = [f"{state}: {move}" for state, move in _by_next_move(found) if move]
-    over = {one.state for one in found.values()} <= set(OVER)
-    command = f"`harness run FILE{UNTIL_DECIDED if until_decided else ''}`"
-    return ["nothing to submit" + (f"; {command} fits, draws and reports" if over else ""), *moves]
 
 
 def _by_next_move(found: Mapping[str, RunState]) -> dict[tuple[StateName, str], list[RunState]]:

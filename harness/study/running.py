@@ -6,7 +6,6 @@ from typing import NamedTuple
 from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
 from harness.dispatch.here import Worker, idle_workers
-from harness.dispatch.mirror import Mirror
 from harness.record import Record, missing
 from harness.spec import Manifest, Setting, manifest_path, read_experiment
 from harness.study.costs import cost_sentence
@@ -34,7 +33,6 @@ def run_file(
     replan: bool = False,
     workers: int | None = None,
     until_decided: bool = False,
-    mirror: Mirror | None = None,
     settings: tuple[Setting, ...] = (),
 ) -> TrainedPlan:
     """Freeze what a file says and train what is missing; with `until_decided`, look by look.
@@ -53,9 +51,9 @@ def run_file(
         listener.say(f"{cost_sentence(manifest, results, workers)}{most}")
     with idle_workers() as idle:
         if until_decided:
-            _train_looks(manifest, folder, workers, mirror, idle, listener)
+            _train_looks(manifest, folder, workers, idle, listener)
         else:
-            train_missing(manifest, folder, workers, mirror, listener, idle)
+            train_missing(manifest, folder, workers, listener, idle)
     return TrainedPlan(manifest, folder, planned_records(manifest, folder))
 
 
@@ -72,7 +70,6 @@ def _train_looks(
     manifest: Manifest,
     folder: Path,
     workers: int | None,
-    mirror: Mirror | None,
     idle: dict[int, Worker],
     listener: Listener,
 ) -> None:
@@ -83,4 +80,4 @@ def _train_looks(
             listener.say(line)
         if not wanted.absent:
             return
-        train_missing(manifest, folder, workers, mirror, listener, idle, frozenset(wanted.run_ids))
+        train_missing(manifest, folder, workers, listener, idle, frozenset(wanted.run_ids))

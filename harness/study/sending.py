@@ -28,7 +28,6 @@ from harness.dispatch.submission import (
     now,
     one_submitter,
     retrying,
-    sent_jobs,
     write_submission,
 )
 from harness.measure.calibration import missing
@@ -70,27 +69,31 @@ def share(folder: Path, where: Destination) -> None:
         private_folder(shared, shared=True)
 
 
-def send_off(
-    manifest: Manifest,
-    folder: Path,
-    where: Destination,
-    dry_run: bool,
-    most_hours: float | None,
-    listener: Listener,
-    agree: Callable[[str], None],
-    only: frozenset[str] | None = None,
-    wanted: frozenset[str] | None = None,
-) -> bool:
+class Request(NamedTuple):
+    """What is to be sent off of a plan, and where: all of its runs or those that are `wanted`; or else the runs `only`,
+    in whatever state. Nothing is sent if more than `most_hours` are predicted.
+    """
+
+    manifest: Manifest
+    folder: Path
+    where: Destination
+    dry_run: bool
+    most_hours: float | None
+    only: frozenset[str] | None = None
+    wanted: frozenset[str] | None = None
+
+
+def send_off(request: Request, listener: Listener, agree: Callable[[str], None]) -> bool:
     """Say what there is to send off, have the user `agree`, and send it; whether this machine has trained it.
 
-    It is of all runs or of those that are `wanted`; or else the runs `only`, in whatever state. `agree` is asked a
-    question, and raises a HarnessError where the answer is no.
+    `agree` is asked a question, and raises a HarnessError where the answer is no.
     """
-    if dry_run:
-        _make_offer(manifest, folder, where, most_hours, listener, only, wanted, dry_run)
+    manifest, folder, where, only = request.manifest, request.folder, request.where, request.only
+    if request.dry_run:
+        _make_offer(request, listener)
         return False
     with one_submitter(records_of(folder)):  # what is known stays so until it is acted on
-        offer = _make_offer(manifest, folder, where, most_hours, listener, only, wanted, dry_run)
+        offer = _make_offer(request, listener)
         if not offer.jobs:
             return False
         agree("submit?" if where.profile else "train?")
@@ -106,22 +109,14 @@ def send_off(
     return True
 
 
-def _make_offer(
-    manifest: Manifest,
-    folder: Path,
-    where: Destination,
-    most_hours: float | None,
-    listener: Listener,
-    only: frozenset[str] | None,
-    wanted: frozenset[str] | None,
-    dry_run: bool,
-) -> Offer:
+def _make_offer(request: Request, listener: Listener) -> Offer:
     """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a waste."""
+    manifest, folder, where, wanted = request.manifest, request.folder, request.where, request.wanted
     seen = look(manifest, folder)
     found = {run: one for run, one in seen.found.items() if wanted is None or run in wanted}
-    if where.profile and only is None:
+    if where.profile and request.only is None:
         _check_not_in_vain(folder, stillborn(found, seen.evidence))
-    offer = _offer(manifest, folder, where, to_send(manifest, found, only), seen.evidence, dry_run)
+    offer = _offer(request, to_send(manifest, found, request.only), seen.evidence)
     lines = offer_lines(manifest.name, found, offer, until_decided=wanted is not None)
     lines += [*seen.evidence.damage, *earlier_lines(seen.earlier)]
     lines += [
@@ -132,9 +127,9 @@ def _make_offer(
         listener.say(line)
     if offer.jobs:
         _check_device(manifest, where)
-    if most_hours is not None and offer.hours > most_hours:
+    if request.most_hours is not None and offer.hours > request.most_hours:
         raise HarnessError(
-            f"--max-gpu-hours {most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
+            f"--max-gpu-hours {request.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
             "allow more, or submit a smaller experiment"
         )
     return offer
@@ -155,22 +150,16 @@ def _check_device(manifest: Manifest, where: Destination) -> None:
         )
 
 
-def _offer(
-    manifest: Manifest,
-    folder: Path,
-    where: Destination,
-    packs: Sequence[tuple[str, ...]],
-    evidence: Evidence,
-    dry_run: bool,
-) -> Offer:
+def _offer(request: Request, packs: Sequence[tuple[str, ...]], evidence: Evidence) -> Offer:
     """These packs as jobs, as many as there is room for, and the hours of a device that they are predicted to take."""
-    specs, device = planned_runs(manifest), manifest.experiment.device
+    manifest, where = request.manifest, request.where
+    specs = planned_runs(manifest)
     runs = [[specs[run] for run in pack] for pack in packs]
-    calibrations = calibrations_of(manifest, folder.parent)
-    seconds = likely_seconds(runs, calibrations, device)
+    calibrations = calibrations_of(manifest, request.folder.parent)
+    seconds = likely_seconds(runs, calibrations, manifest.experiment.device)
     length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
     jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
-    taken, assumed = _limits(where, len(jobs), dry_run)
+    taken, assumed = _limits(where, len(jobs), request.dry_run)
     fitting = jobs[: taken.room]
     parts = arrays(len(fitting), taken.largest_array) if fitting else []
     start = start_seconds(evidence) if where.profile else 0.0
@@ -242,7 +231,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             roots=tuple(str(root) for root in snapshot.roots),
             results=str(folder.resolve().parent),
             keeps_networks=manifest.experiment.keeps_networks,
-            jobs=sent_jobs(jobs),
+            jobs=tuple(jobs),
         )
         for jobs in offer.arrays
     ]

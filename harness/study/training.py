@@ -9,7 +9,6 @@ from pathlib import Path
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
 from harness.dispatch.here import Failed, Skipped, Worker, available_cores, terminated_like_ctrl_c, train_here
-from harness.dispatch.mirror import Export, Mirror, exporting
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
 from harness.measure.cost import likely_seconds
 from harness.planning.warnings import warnings_line
@@ -31,7 +30,6 @@ def train_missing(
     manifest: Manifest,
     folder: Path,
     workers: int | None,
-    mirror: Mirror | None,
     listener: Listener,
     idle: dict[int, Worker] | None = None,
     only: Collection[str] | None = None,
@@ -61,7 +59,7 @@ def train_missing(
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         check_drawn(task, seed)  # a target that is not finite is named before anything trains
     try:
-        crashed = _train(packs, manifest, folder, workers or available_cores(), mirror, listener, idle)
+        crashed = _train(packs, manifest, folder, workers or available_cores(), listener, idle)
     except KeyboardInterrupt:
         left = len(set(missing(manifest, records)).intersection(wanted))
         text = f"stopped: {len(wanted) - left} of {len(wanted)} runs have records; run the same command again to go on"
@@ -100,23 +98,19 @@ def _train(
     manifest: Manifest,
     folder: Path,
     workers: int,
-    mirror: Mirror | None,
     listener: Listener,
     idle: dict[int, Worker] | None,
 ) -> list[Failure]:
-    """Train the packs, copy them to wandb if asked to, and return why packs were given up."""
+    """Train the packs, and return why some were given up."""
     records = records_of(folder)
     likely = likely_seconds(packs, calibrations_of(manifest, folder.parent), manifest.experiment.device)
     work = dict(zip(packs, likely, strict=True))
     cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
-    ids = [tuple(run_id(run) for run in pack) for pack in packs]
-    export = Export(mirror, manifest.name, ids, records, folder / "wandb", listener.say) if mirror else None
     best: BestLosses = defaultdict(dict)
     crashed: list[Failure] = []
     with (
         terminated_like_ctrl_c(),
         listener.packs(work, sum(map(len, packs))) as progress,
-        exporting(export),
         closing(
             train_here(
                 packs,

@@ -6,19 +6,10 @@ import pytest
 from click.testing import Result
 from commands import invoke
 from made_records import made_record
+from made_submission import small
 
 from harness.record import publish, read_record, record_path
 from harness.spec import read_manifest
-
-EXPERIMENT = """
-question: What is left?
-tasks: [{target: xy, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}]
-arms: {mlp: {architecture: {family: mlp, depth: 2}, recipe: some}}
-match: {axis: params, at: [20], tol: 0.3, solve: {mlp: width}}
-recipes: {some: {optimizer: {name: adam, learning_rate: 0.01}, max_evaluations: 20}}
-seeds: [0, 1, 2, 3]
-engine: torch
-"""
 
 
 def _harness(folder, command: str, *options: str) -> Result:
@@ -28,7 +19,7 @@ def _harness(folder, command: str, *options: str) -> Result:
 @pytest.fixture
 def paths(tmp_path):
     """The records of four runs, of which one was emptied and one has another digit."""
-    (tmp_path / "sweep.yaml").write_text(EXPERIMENT)
+    (tmp_path / "sweep.yaml").write_text(small(seeds=range(4)))
     assert _harness(tmp_path, "plan").exit_code == 0
     records = tmp_path / "results" / "runs"
     found = []

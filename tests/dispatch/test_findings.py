@@ -3,8 +3,8 @@
 import errno
 import math
 import os
-import re
 import time
+from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -12,11 +12,10 @@ import pytest
 
 from harness.dispatch import doctor, node, probe, slurm
 from harness.dispatch.cluster import Limits, Listed
-from harness.dispatch.doctor import Association, Node
+from harness.dispatch.doctor import Node
 from harness.dispatch.node import Finding, look_around, try_files
 from harness.dispatch.probe import Talk
 from harness.dispatch.profile import Profile
-from harness.dispatch.sharing import _rate, throughput
 from harness.dispatch.snapshot import Snapshot
 
 GPU = Profile(partition="gpu", gpus=1, cpus=4, memory_gb=16)
@@ -50,48 +49,25 @@ def told_well(found) -> dict[str, Finding]:
 
 
 # ------------------------------------------------------------------------------------------------------------- parsed
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("5 sec", 5),
-        ("300", 300),
-        ("00:10:00", 600),
-        ("2-12:00:00", 216_000),
-        ("UNLIMITED", math.inf),
-        ("INFINITE", math.inf),
-    ],
-)
-def test_durations_as_slurm_prints_them(text, seconds):
-    assert doctor.time_seconds(text) == seconds
-
-
-@pytest.mark.parametrize(
-    ("gres", "gpus"),
-    [
-        ("gpu:2", {"": 2}),
-        ("gpu:a100:4(S:0-1)", {"a100": 4}),
-        ("gpu:a100:2(S:0,1),gpu:v100:1,gpu:a100:1,shard:8", {"a100": 3, "v100": 1}),
-        ("shard:gpu:8", {}),
-        ("(null)", {}),
-    ],
-)
-def test_gpus_among_generic_resources(gres, gpus):
-    """GPUs of all types are counted, and nothing else."""
-    assert doctor.gpu_types_of(gres) == gpus
+def test_durations_as_slurm_prints_them():
+    seconds = {"5 sec": 5, "300": 300, "00:10:00": 600, "2-12:00:00": 216_000, "UNLIMITED": math.inf}
+    assert {text: doctor.time_seconds(text) for text in seconds} == seconds
+    assert doctor.time_seconds("INFINITE") == math.inf
 
 
 def test_nodes_as_sinfo_prints_them():
-    assert doctor.parse_nodes("n1|32|128000+|gpu:a100:4(S:0-1)|mixed\n\n") == [
-        Node("n1", 32, 128_000, "mixed", {"a100": 4})
-    ]
-
-
-@pytest.mark.parametrize(
-    ("state", "usable"),
-    [("idle", True), ("allocated", True), ("mixed", True), ("idle*", False), ("drained", False), ("down", False)],
-)
-def test_nodes_that_take_jobs(state, usable):
-    assert Node("n1", 1, 1, state).is_usable == usable
+    """GPUs of all types are counted, and nothing else; nodes take jobs unless their state says otherwise."""
+    gpus = {
+        "gpu:2": {"": 2},
+        "gpu:a100:2(S:0,1),gpu:v100:1,gpu:a100:1,shard:8": {"a100": 3, "v100": 1},
+        "shard:gpu:8": {},
+        "(null)": {},
+    }
+    assert {gres: doctor.gpu_types_of(gres) for gres in gpus} == gpus
+    node = Node("n1", 32, 128_000, "mixed", {"a100": 4})
+    assert doctor.parse_nodes("n1|32|128000+|gpu:a100:4(S:0-1)|mixed\n\n") == [node]
+    states = {"idle": True, "allocated": True, "mixed": True, "idle*": False, "drained": False, "down": False}
+    assert {state: node._replace(state=state).is_usable for state in states} == states
 
 
 # ------------------------------------------------------------------------------------------------------------ cluster
@@ -223,56 +199,46 @@ def test_nodes_that_fit_but_are_down_are_a_warning():
     ("enforced", "level"), [("associations,limits,qos", "FAILED"), ("safe", "FAILED"), ("none", "warning")]
 )
 def test_an_account_that_is_not_the_users(enforced, level):
-    own = [Association("physics", ("normal", "long"))]
-    (finding,) = doctor.association_rows(with_(account="physic", qos="normal"), own, enforced)
+    (finding,) = doctor.association_rows(with_(account="physic", qos="normal"), "physics|normal,long\n", enforced)
     assert (finding.level, "did you mean 'physics'?" in finding.next_move) == (level, True)
 
 
-def test_a_qos_counts_with_its_account():
-    own = doctor.parse_associations("physics|normal\nchemistry|normal,long\n")
-    for account, level in (("physics", "FAILED"), ("chemistry", "ok")):
-        found = told_well(doctor.association_rows(with_(account=account, qos="long"), own, "qos"))
-        assert {what: one.level for what, one in found.items()} == {"account": "ok", "qos": level}
+@pytest.mark.parametrize(("account", "level"), [("physics", "FAILED"), ("chemistry", "ok")])
+def test_a_qos_counts_with_its_account(account, level):
+    mine = "physics|normal\nchemistry|normal,long\n"
+    found = told_well(doctor.association_rows(with_(account=account, qos="long"), mine, "qos"))
+    assert {what: one.level for what, one in found.items()} == {"account": "ok", "qos": level}
 
 
 # --------------------------------------------------------------------------------------------------------------- node
-def rows_here(folder: Path, profile: Profile, torch: str | None = None, at: float | None = None) -> dict[str, Finding]:
-    """What the job's function says of this machine, where its answer is there already, from a clock that says `at`."""
-    asked = {"profile": profile.model_dump(mode="json"), "torch": torch or probe.version("torch"), "measure": True}
-    node.write(folder / "asked.json", asked)
-    node.write(folder / "answer.json", {"at": time.time() if at is None else at})
+def rows_here(folder: Path, profile: Profile, torch: str | None = None) -> dict[str, Finding]:
+    """What the job's function says of this machine."""
+    node.write(folder / "asked.json", {"profile": profile.model_dump(mode="json"), "torch": torch or version("torch")})
     look_around(folder)
     report = node.read(folder / "report.json")
     code = SNAPSHOT._replace(roots=(Path(report["code"]),))
-    return told_well(probe.reported_rows(report, code))
+    dated_at = (folder / "report.json").stat().st_mtime
+    return told_well([*probe.reported_rows(report, code), *probe.clock_rows(report, dated_at, time.time())])
 
 
 def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
-    """Of this machine, which has all that is asked, but no GPU to measure."""
+    """Of this machine, which has all that is asked."""
     monkeypatch.setattr(node.cluster, "can_requeue", lambda: True)
     found = rows_here(tmp_path, Profile(cpus=1))
-    assert list(found) == ["harness", "node", "torch", "CPUs", "visibility", "clock", "files", "sharing"]
-    assert {what for what, one in found.items() if one.level != "ok"} <= {"sharing"}
+    assert list(found) == ["harness", "node", "torch", "CPUs", "files", "visibility", "clock"]
+    assert {one.level for one in found.values()} == {"ok"}
     assert "commit 0123456789ab" in found["harness"].told
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "answer.json",
-        "asked.json",
-        "hello.json",
-        "report.json",
-    ]
 
 
 def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(node.importlib, "import_module", Mock(side_effect=OSError("libcudart")))
     monkeypatch.setattr(node.os, "link", Mock(side_effect=OSError(errno.EIO, "gone")))
-    found = rows_here(tmp_path, with_(cpus=4096), at=time.time() + 100)
+    found = rows_here(tmp_path, with_(cpus=4096))
     lacks = {what: one.level for what, one in found.items() if one.level != "ok"}
     assert lacks.pop("GPU") in ("warning", "FAILED")
-    warned = dict.fromkeys(["CPUs", "clock", "requeue", "sharing"], "warning")
-    assert lacks == {"torch": "FAILED", "hard link": "FAILED", **warned}
+    assert lacks == {"torch": "FAILED", "hard link": "FAILED", "CPUs": "warning", "requeue": "warning"}
     assert "OSError: libcudart" in found["torch"].told
-    assert re.search("100.0 s behind", found["clock"].told)
     assert "on " in found["hard link"].told
 
 
@@ -298,64 +264,37 @@ def test_gpus_that_torch_sees(gpus, visible, has_driver, level, told):
 
 
 @pytest.mark.parametrize(
-    ("answered_at", "seen_at", "levels"),
+    ("written_at", "seen_at", "levels", "side"),
     [
-        (100.5, 101.0, ["ok", "ok"]),
-        (100.5, None, ["FAILED"]),
-        (135.0, 170.0, ["warning", "ok"]),
-        (0.5, 101.0, ["ok", "warning"]),
-        (104.0, 158.0, ["ok", "ok"]),  # an answer that took a minute: half of it may pass for a difference of clocks
+        (100.0, 101.0, ["ok", "ok"], "behind"),
+        (100.0, 170.0, ["warning", "ok"], "behind"),
+        (140.0, 101.0, ["ok", "warning"], "40.0 s ahead of"),
+        (20.0, 101.0, ["ok", "warning"], "80.0 s behind"),
     ],
 )
-def test_how_soon_files_are_seen_and_clocks(answered_at, seen_at, levels):
-    """The answer was written between the two moments at which the job looked at its clock."""
-    assert [one.level for one in node.talk_rows("n1", 100.0, answered_at, seen_at)] == levels
+def test_how_soon_files_are_seen_and_clocks(written_at, seen_at, levels, side):
+    """The file server dated the report at 100; nothing is told of a report of other code."""
+    rows = probe.clock_rows({"host": "n1", "at": written_at}, 100.0, seen_at)
+    assert [one.level for one in rows] == levels
+    assert f"{side} the file server's" in rows[1].told
+    assert probe.clock_rows({"harness": "0.0.1"}, 100.0, seen_at) == []
 
 
-@pytest.mark.parametrize(
-    ("gpus", "packs", "rates", "level", "told"),
-    [
-        ([], 4, {}, "warning", "no GPU here: not measured"),
-        (["A100"], 1, {}, "warning", "nothing to compare"),
-        (["A100"], 4, {}, "FAILED", "KeyError"),
-        (["A100"], 4, {1: 1000.0, 4: 2500.0}, "ok", "A100: 1,000 evaluations/s with 1 pack a GPU, 2,500"),
-        (["A100"] * 2, 4, {2: 1000.0, 8: 900.0}, "warning", "with 4 (0.90 times)"),
-    ],
-)
-def test_what_sharing_a_gpu_brings(gpus, packs, rates, level, told):
-    """A gain is told in numbers, and none is made up where there is no GPU, or where measuring fails."""
-    finding = node.sharing_row(with_(packs_per_gpu=packs), gpus, rates.__getitem__)
-    assert (finding.level, told in finding.told) == (level, True), finding
-    assert bool(finding.next_move) == (level != "ok")
-
-
-@pytest.mark.nightly
-def test_what_packs_train_in_a_second_is_measured():
-    assert throughput("cpu", packs=2, seconds=2.0) > 0
-
-
-def test_the_rate_of_a_pack_needs_two_moments():
-    """Evaluations between the first and the last word since all began; a pack that was silent since has none."""
-    still, moving = [(1.0, 5), (1.0, 6)], [(0.0, 1), (1.0, 5), (2.0, 8), (3.0, 11)]
-    assert [_rate(said, 1.0) for said in ([(0.0, 5)], [(1.0, 5)], still, moving)] == [0.0, 0.0, 0.0, 3.0]
-
-
-@pytest.mark.parametrize(
-    ("printed", "why"),
-    [
-        (
-            "sbatch: unrecognized option '--nicee=1'\nTry \"sbatch --help\" for more information\n",
-            "unrecognized option '--nicee=1'",
-        ),
-        ("sbatch: fatal: --mem and --mem-per-cpu exclude each other.", "--mem and --mem-per-cpu exclude each other."),
-        ("sbatch: error: no GPU asked\nsbatch: error: Invalid gres\n", "no GPU asked; Invalid gres"),
-        ("allocation failure: Invalid feature specification\n", "allocation failure: Invalid feature specification"),
-        ("", "it did not say why"),
-    ],
-)
-def test_why_sbatch_refuses_is_the_line_that_says_so(printed, why):
+def test_why_sbatch_refuses_is_the_line_that_says_so():
     """Neither the hint at its help nor the last of several lines hides what was wrong."""
-    assert slurm.why_refused(printed) == why
+    hint, failed = 'Try "sbatch --help" for more information', "allocation failure: Invalid feature specification"
+    reasons = {
+        f"sbatch: unrecognized option '--nicee=1'\n{hint}\n": "unrecognized option '--nicee=1'",
+        "sbatch: fatal: --mem and --mem-per-cpu exclude each other.": "--mem and --mem-per-cpu exclude each other.",
+        "sbatch: error: no GPU asked\nsbatch: error: Invalid gres\n": "no GPU asked; Invalid gres",
+        f"{failed}\n": failed,
+        "": "it did not say why",
+    }
+    assert {printed: slurm.why_refused(printed) for printed in reasons} == reasons
+
+
+ENDED = Listed("4", "x", "FAILED", "")
+NO_PYDANTIC = "ModuleNotFoundError: No module named 'pydantic'"
 
 
 @pytest.mark.parametrize(
@@ -363,17 +302,12 @@ def test_why_sbatch_refuses_is_the_line_that_says_so(printed, why):
     [
         (Listed("4", "x", "PENDING", "Priority"), None, "warning", "probe job", "did not start within 2 min"),
         (Listed("4", "x", "PENDING", "PartitionTimeLimit"), None, "FAILED", "probe job", "would wait for ever"),
-        (Listed("4", "x", "FAILED", "RaisedSignal"), None, "FAILED", "probe job", "cannot write into this results"),
-        (Listed("4", "x", "FAILED", ""), "", "FAILED", "probe job", "it printed nothing"),
-        (Listed("4", "x", "FAILED", ""), "a\nSegmentation fault\n", "FAILED", "probe job", "last: Segmentation fault"),
-        (Listed("4", "x", "FAILED", ""), "No module named harness", "FAILED", "Python", "harness is not installed"),
-        (
-            Listed("4", "x", "FAILED", ""),
-            "ModuleNotFoundError: No module named 'pydantic'",
-            "FAILED",
-            "Python",
-            "pydantic is not installed",
-        ),
+        (ENDED, None, "FAILED", "probe job", "cannot write into this results"),
+        (ENDED, "", "FAILED", "probe job", "it printed nothing"),
+        (ENDED, "a\nSegmentation fault\n", "FAILED", "probe job", "last: Segmentation fault"),
+        (ENDED, "No module named harness", "FAILED", "Python", "harness is not installed"),
+        (ENDED, NO_PYDANTIC, "FAILED", "Python", "pydantic is not installed"),
+        (ENDED, "slurmstepd: execve(): /no/python: No such file", "FAILED", "Python", "/no/python: No such file"),
         (None, None, "FAILED", "probe job", "unknown to squeue"),
     ],
 )
@@ -411,15 +345,15 @@ def test_a_probe_job_that_would_wait_for_ever_fails():
 
 # -------------------------------------------------------------------------------------------------------------- files
 def test_files_of_this_machine_do_what_is_asked(tmp_path):
-    """A file system that a test can write to has links, renames and locks; nothing stays behind."""
-    found = try_files(tmp_path)
+    """A file system that a test can write to has links, renames and locks; nothing stays behind, no folder either."""
+    found = probe.try_results(tmp_path / "results")
     assert [finding.what for finding in found] == ["hard link", "rename", "exclusive", "fsync", "space"]
     assert {finding.level for finding in found[:-1]} == {"ok"}
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_nothing_can_be_written_to_is_one_line():
-    (finding,) = try_files(Path("/proc"))
+    (finding,) = probe.try_results(Path("/proc"))
     assert (finding.level, finding.what) == ("FAILED", "folder")
 
 
@@ -430,5 +364,6 @@ def test_a_file_system_without_hard_links_is_told(tmp_path, monkeypatch):
         (errno.EIO, "FAILED", "without it not: the first to publish a record wins"),
     ):
         monkeypatch.setattr(node.os, "link", Mock(side_effect=OSError(number, os.strerror(number))))
-        finding = try_files(tmp_path)[0]
+        (tmp_path / level).mkdir()
+        finding = try_files(tmp_path / level)[0]
         assert (finding.level, told in finding.told, bool(finding.next_move)) == (level, True, True)

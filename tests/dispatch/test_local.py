@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
+from made_submission import small
 
 from harness.cli import main
 from harness.dispatch import local
@@ -21,16 +22,6 @@ from harness.dispatch.events import Event, read_attempts
 from harness.record import read_record
 from harness.study.plans import plan_of
 from harness.train import train_pack
-
-EXPERIMENT = """
-question: Does a laptop suffice?
-tasks: [{target: xy, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}]
-arms: {mlp: {architecture: {family: mlp, depth: 2}, recipe: some}}
-match: {axis: params, at: [20], tol: 0.3, solve: {mlp: width}}
-recipes: {some: {optimizer: {name: adam, learning_rate: 0.01}, max_evaluations: 8000}}
-seeds: [0, 1]
-engine: torch
-"""
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
@@ -95,7 +86,7 @@ def _training(sweep: Sweep, number: int) -> Iterator[subprocess.Popen]:
 @pytest.fixture
 def sweep(tmp_path) -> Iterator[Sweep]:
     made = Sweep(tmp_path / "sweep.yaml", tmp_path / "results", uuid.uuid4().hex)
-    made.file.write_text(EXPERIMENT)
+    made.file.write_text(small(evaluations=8000))
     yield made
     for process in made.processes():
         os.kill(process, signal.SIGKILL)

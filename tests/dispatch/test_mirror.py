@@ -2,10 +2,8 @@
 
 import gzip
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +15,7 @@ from click.testing import CliRunner
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.dispatch import mirror
-from harness.dispatch.mirror import Export, Mirror, check_wandb, exporting, of_pack, of_run
+from harness.dispatch.mirror import Export, Mirror, check_wandb, of_pack, of_run
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import parse_experiment
@@ -61,22 +59,19 @@ def records(manifest, folder):
 
 @pytest.fixture
 def export(manifest, folder, tmp_path):
-    """Makes an export of the pack to a folder `wandb`, and has what it says in `said`."""
+    """Makes an export of the pack to a folder `wandb`."""
 
     def make(mode="offline", records=folder, **fields):
-        said = []
-        made = Export(
-            Mirror(mode=mode, project="theirs", **fields),
-            "toys",
-            manifest.packs,
-            records,
-            tmp_path / "wandb",
-            said.append,
-        )
-        made.said = said
-        return made
+        mirror = Mirror(mode=mode, project="theirs", **fields)
+        return Export(mirror, "toys", manifest.packs, records, tmp_path / "wandb")
 
     return make
+
+
+@pytest.fixture
+def said():
+    """What exports say, in order."""
+    return []
 
 
 def _first(records, status):
@@ -138,6 +133,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Answers)
         self.runs: dict[str, dict] = {}
+        self.stuck_at = ""  # the part of a request that is never answered, nor what comes after it
         self.is_stuck = False
 
     def bucket(self, name: str) -> dict:
@@ -167,9 +163,10 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        text = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
+        self.server.is_stuck |= bool(self.server.stuck_at) and self.server.stuck_at in f"{self.path} {text!r}"
         if self.server.is_stuck:
             threading.Event().wait()
-        text = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
         answer = json.dumps(self._answer(json.loads(text or "{}"))).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -229,107 +226,68 @@ def _without_wandbs(values: dict) -> dict:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("per", ["run", pytest.param("pack", marks=pytest.mark.nightly)])
-def test_offline_files_have_the_very_numbers(per, export, records, server, tmp_path, monkeypatch, capfd):
+def test_offline_files_have_the_very_numbers(per, export, said, records, server, tmp_path, monkeypatch, capfd):
     """`wandb sync` uploads them, diverged runs too, bit for bit; exporting again writes nothing.
 
     Neither the user's own settings of wandb nor its chatter come between.
     """
     expected = [of_pack(records, "toys")] if per == "pack" else [of_run(record, "toys") for record in records]
-    offline = export(per=per)
     with monkeypatch.context() as own:
         for name, value in {"MODE": "disabled", "PROJECT": "mine", "RUN_GROUP": "mine", "SERVICE": "gone"}.items():
             own.setenv(f"WANDB_{name}", value)
-        offline.go_on()
-    offline.sum_up()
+        assert export(per=per).go_on(said.append) == 0
 
-    assert offline.said == [f"wandb: {len(expected)} of {len(expected)} finished {per}s are in {tmp_path / 'wandb'}"]
+    assert said == [f"wandb: {len(expected)} of {len(expected)} finished {per}s are in {tmp_path / 'wandb'}"]
     assert capfd.readouterr() == ("", "")
     files = {tmp_path / "wandb" / wandb_run.offline_file for wandb_run in expected}
     assert set(tmp_path.rglob("*.wandb")) == files
     subprocess.run([sys.executable, "-m", "wandb", "sync", *(file.parent for file in files)], cwd=tmp_path, check=True)
     _check_sent(server, expected)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("wandb/**")}
-    export(per=per).go_on()
+    export(per=per).go_on(said.append)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("wandb/**")} == written
 
 
 @pytest.mark.slow
-def test_mirrored_online_twice_a_run_has_its_curve_once(export, records, server, tmp_path):
+def test_mirrored_online_twice_a_run_has_its_curve_once(export, said, records, server, tmp_path):
     for _ in range(2):
-        online = export("online")
-        with exporting(online):
-            pass
-        assert online.said == ["wandb: 4 of 4 finished runs are uploaded"]
+        assert export("online").go_on(said.append) == 0
+        assert said.pop() == "wandb: 4 of 4 finished runs are uploaded"
         _check_sent(server, [of_run(record, "toys") for record in records])
     assert not (tmp_path / "wandb").exists()
 
 
 # --------------------------------------------------------------------------------------------------- never in the way
-def test_failures_are_said_once_and_counted(export, tmp_path):
-    """Where nothing can be written one reason is heard, and at the end how many runs are not copied, and what to do."""
+def test_a_failure_is_said_with_how_many_are_left_and_what_to_do(export, said, tmp_path):
     (tmp_path / "wandb").touch()
-    offline = export()
-    with exporting(offline):
-        pass
-    first, last = offline.said
-    assert first.startswith("wandb: NotADirectoryError")
-    why = first.removeprefix("wandb: ").removesuffix("; more are counted")
-    where, move = tmp_path / "wandb", "`harness status FILE --wandb offline --wandb-project theirs` goes on"
-    assert last == f"wandb: 0 of 4 finished runs are in {where} ({why}); {move}"
+    assert export().go_on(said.append) == 4
+    (line,) = said
+    assert line.startswith(f"wandb: 0 of 4 finished runs are in {tmp_path / 'wandb'} (NotADirectoryError: ")
+    assert line.endswith("); `harness status FILE --wandb offline --wandb-project theirs` goes on")
 
 
-def test_a_damaged_record_does_not_keep_the_others_from_wandb(export, folder, records, tmp_path):
+def test_a_damaged_record_does_not_keep_the_others_from_wandb(export, said, folder, records, tmp_path):
     mine = tmp_path / "runs"
     mine.mkdir()
     damaged, *others, _ = [record_path(mine, record.run_id) for record in records]
     damaged.write_text("{}")
     for path in others:
         os.link(folder / path.name, path)
-    offline, of_packs = export(records=mine), export(records=mine, per="pack")
-
-    offline.go_on()
-    of_packs.go_on()
-    of_packs.sum_up()
-
-    assert f"record {damaged} is damaged" in offline.said[0]
-    assert offline.left == 1
+    assert export(records=mine).go_on(said.append) == 1
+    assert export(records=mine, per="pack").go_on(said.append) == 0
+    assert f"(record {damaged} is damaged" in said[0]
     assert {path.stem for path in tmp_path.rglob("*.wandb")} == {f"run-{path.stem}" for path in others}
-    assert of_packs.said == [f"wandb: 0 of 0 finished packs are in {tmp_path / 'wandb'}"]
+    assert said[1] == f"wandb: 0 of 0 finished packs are in {tmp_path / 'wandb'}"
 
 
-def test_a_server_that_never_answers_is_not_waited_for(export, server, monkeypatch):
-    """When its time is up training is over, and what is not copied is said. wandb is given up, and no process stays."""
-    server.is_stuck = True
-    monkeypatch.setattr(mirror, "END_SECONDS", 0.1)
-    monkeypatch.setattr(mirror, "SILENT_SECONDS", 5)
-    online = export("online")
-
-    with exporting(online):
-        pass
-    counted = list(online.said)
-    for thread in threading.enumerate():
-        if thread.name == "wandb":
-            thread.join()
-
-    move = "`harness status FILE --wandb online --wandb-project theirs` goes on"
-    assert counted == [f"wandb: 0 of 4 finished runs are uploaded; {move}"]
-    assert online.said[1:] == ["wandb: TimeoutError: no answer; more are counted"]
-    assert online.left == 4
-    assert multiprocessing.active_children() == []
-
-
-STUCK = """
-import sys, time
-from pathlib import Path
-from harness.dispatch import mirror
-mirror.SILENT_SECONDS, mirror._log = 1, lambda *what: time.sleep(600)
-mirror._copy(mirror.Mirror(mode="online"), "toys", Path(sys.argv[1]), Path(sys.argv[2]), [(sys.argv[3],)])
-"""
-
-
-def test_where_wandb_is_stuck_its_process_ends_by_itself(folder, records, tmp_path):
-    command = [sys.executable, "-c", STUCK, str(folder), str(tmp_path), records[0].run_id]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGALRM
+@pytest.mark.parametrize("request_", ["graphql", "file_stream"])
+def test_a_server_that_never_answers_is_given_up(request_, export, said, server, monkeypatch):
+    """At once, or where a run ends: the first that it does not take ends the export, which says what is left."""
+    server.stuck_at = request_
+    monkeypatch.setattr(mirror, "ANSWER_SECONDS", 2)
+    assert export("online").go_on(said.append) == 4
+    assert said[0].startswith("wandb: 0 of 4 finished runs are uploaded (")
+    assert "goes on" in said[0]
 
 
 @pytest.fixture
@@ -341,11 +299,9 @@ def unreachable(tmp_path, monkeypatch):
 
 
 @pytest.mark.nightly
-def test_a_server_out_of_reach_is_a_failure_as_any_other(export, unreachable):
-    online = export("online")
-    online.go_on()
-    assert "127.0.0.1:9" in online.said[0]
-    assert online.left == 4
+def test_a_server_out_of_reach_is_a_failure_as_any_other(export, said, unreachable):
+    assert export("online").go_on(said.append) == 4
+    assert "127.0.0.1:9" in said[0]
 
 
 def test_no_key_is_said_before_anything_is_sent_off(tmp_path, monkeypatch):

@@ -10,31 +10,23 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from made_submission import send_off
+from made_submission import send_off, small
 
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.cli.options import confirm
-from harness.dispatch.jobs import Job, PredictedPack
+from harness.dispatch.jobs import SentJob
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import one_submitter, write_order
 from harness.show.sweeps import Offer, offer_lines, status_table
 from harness.spec import read_manifest
 
-EXPERIMENT = """
-question: Who trains what?
-tasks: [{{target: xy, inputs: 2, train_points: 20, validation_points: 10, test_points: 10}}]
-arms: {{mlp: {{architecture: {{family: mlp, hidden: [3]}}, recipe: quick}}}}
-recipes: {{quick: {{optimizer: {{name: adam}}, max_evaluations: 3}}}}
-seeds: {seeds}
-engine: torch
-"""
 OFFER = Offer([], [], 0.0, 0.0, "core", calibrated=True, left_for_later=0)
 
 
 def _experiment(folder: Path, name: str = "sweep", seeds: tuple[int, ...] = (0, 1)) -> Path:
     file = folder / f"{name}.yaml"
-    file.write_text(EXPERIMENT.format(seeds=list(seeds)), encoding="utf-8")
+    file.write_text(small(seeds, evaluations=3), encoding="utf-8")
     return file
 
 
@@ -159,7 +151,7 @@ def test_held_jobs_are_not_hidden_by_those_that_wait():
 
 
 def test_what_jobs_take_to_start_is_part_of_the_prediction():
-    job = Job((PredictedPack(("a",), 3600.0),), 3600.0)
+    job = SentJob(packs=(("a",),), pack_seconds=(3600.0,), seconds=3600.0)
 
     def told(start_hours):
         offer = OFFER._replace(jobs=[job], arrays=[[job]], hours=1.0 + (start_hours or 0.0), start_hours=start_hours)

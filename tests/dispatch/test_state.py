@@ -17,6 +17,7 @@ from harness.dispatch.state import (
     RUNNING,
     STATES,
     UNSEEN_SECONDS,
+    WAITING,
     Evidence,
     JobKey,
     RunState,
@@ -24,7 +25,6 @@ from harness.dispatch.state import (
     unexplained,
 )
 from harness.dispatch.submission import Instruction
-from harness.dispatch.waiting import WAITING
 from harness.show.sweeps import spending_words
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -218,7 +218,8 @@ def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
     for source in ("listed", "accounted"):
         assert _state(attempts=attempts, **{source: "CANCELLED"}).state == "cancelled"
         assert _state(attempts=attempts, **{source: "COMPLETED"}).state == "preempted"
-    assert unexplained([_submission()], attempts, Queue({})) == ["harness-e-s"]
+    told = Evidence({}, [_submission()], attempts, [], Queue({}), Queue({}), (), T0.timestamp())
+    assert unexplained(told) == ["harness-e-s"]
 
 
 def test_records_that_went_into_a_renamed_folder_are_told():

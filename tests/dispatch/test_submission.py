@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from made_submission import job, submission, write
+from made_submission import job, small, submission, write
 
 from harness.base.errors import HarnessError
 from harness.dispatch.submission import (
@@ -25,18 +25,10 @@ from harness.dispatch.submission import (
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 
-EXPERIMENT = """
-question: Which is better?
-tasks: [xy]
-arms: {mlp: {architecture: {family: mlp, hidden: [3]}, recipe: quick}}
-recipes: {quick: {optimizer: {name: adam}, max_evaluations: 3}}
-seeds: [0, 1, 2]
-"""
-
 
 @pytest.fixture
 def plan():
-    return make_plan(parse_experiment(EXPERIMENT), "example")
+    return make_plan(parse_experiment(small(sizes=(20, 40, 80))), "example")
 
 
 def _submission(plan):

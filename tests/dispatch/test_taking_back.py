@@ -11,28 +11,14 @@ from typing import Any, NamedTuple
 import pytest
 from click.testing import Result
 from commands import invoke
-from made_submission import send_off
+from made_submission import send_off, small
 
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
-from harness.dispatch.submission import (
-    Instruction,
-    now,
-    read_orders,
-    write_order,
-)
+from harness.dispatch.submission import Instruction, now, read_orders, write_order
 from harness.spec import read_manifest
 
-EXPERIMENT = """
-question: Where are they?
-tasks: [{{target: xy, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}}]
-arms: {{mlp: {{architecture: {{family: mlp, depth: 2}}, recipe: some}}}}
-match: {{axis: params, at: {sizes}, tol: 0.3, solve: {{mlp: width}}}}
-recipes: {{some: {{optimizer: {{name: adam, learning_rate: 0.01}}, max_evaluations: 20}}}}
-seeds: {seeds}
-engine: torch
-"""
 LONG_AGO = "2026-01-01T00:00:00.000000+00:00"
 SILENT = "squeue: slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
 # SLURM's commands, of a cluster whose state is files.
@@ -57,7 +43,7 @@ class Sweep(NamedTuple):
         return self.results / self.file.stem
 
     def plan(self, sizes=(20, 80), seeds=(0, 1)) -> None:
-        self.file.write_text(EXPERIMENT.format(sizes=list(sizes), seeds=list(seeds)))
+        self.file.write_text(small(seeds, sizes))
         assert self.harness("plan", "--replan").exit_code == 0
 
     def harness(self, command: str, *options: str) -> Result:

@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from made_submission import job, submission, write
+from made_submission import job, small, submission, write
 
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
@@ -14,19 +14,10 @@ from harness.dispatch.submission import keep_number, write_order
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 
-EXPERIMENT = """
-question: Which code?
-tasks: [xy]
-arms: {mlp: {architecture: {family: mlp, hidden: [3]}, recipe: quick}}
-recipes: {quick: {optimizer: {name: adam}, max_evaluations: 3}}
-seeds: [0, 1]
-engine: fused
-"""
-
 
 @pytest.fixture
 def plan():
-    return make_plan(parse_experiment(EXPERIMENT), "example")
+    return make_plan(parse_experiment(small(seeds=[0], sizes=(20, 80))), "example")
 
 
 def _known(folder):

@@ -8,12 +8,12 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
 from harness.cli.options import confirm, json_option, results_option, together, yes_option
-from harness.dispatch.disk import disk_bytes
 from harness.dispatch.leftovers import (
     KINDS,
     Kind,
     OnDisk,
     Removed,
+    disk_bytes,
     is_only_copy,
     of_experiments,
     on_disk,
@@ -56,8 +56,8 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
     With FILE it looks only at what belongs to these experiments.
 
     It never removes a plan, a record of a run that a plan names (earlier plans count too), a verdict or a kept page. It
-    removes nothing that a job on its way needs, or a pack that has yet to end. `unplanned` are results of yours:
-    experiments whose folder was removed, or records that were merged and never planned.
+    removes no saved state of a pack that has yet to end. `unplanned` are results of yours: experiments whose folder was
+    removed, or records that were merged and never planned.
     """
     chosen = [kind for kind in KINDS if kinds[kind]]
     if yes and not chosen:
@@ -94,7 +94,6 @@ def _results_of(folders: Sequence[Path], results: Path) -> Path:
 
 
 def _look(results: Path, folders: Sequence[Path]) -> list[OnDisk]:
-    """What may be removed, of these experiments alone if there are some."""
     with steps_progress("clean") as told:
         rows = list(on_disk(results, told))
     return of_experiments(rows, folders) if folders else rows

@@ -9,7 +9,7 @@ from typing import Annotated
 import click
 from rich.text import Text
 
-from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.errors import INCOMPLETE
 from harness.base.json_text import json_text
 from harness.base.plain import INLINE
 from harness.cli.options import json_option, results_option
@@ -58,24 +58,21 @@ class Examined:
     help="How long to wait for the probe job to start.",
 )
 @click.option("--no-job", is_flag=True, help="Send no probe job; check only from here.")
-@click.option("--measure", is_flag=True, help="Let the probe job compare 1 pack a GPU with packs_per_gpu packs.")
 @json_option({"doctor": Examined})
-def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, measure: bool, as_json: bool) -> None:
+def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_json: bool) -> None:
     """Check what a cluster can do for the jobs of a profile.
 
     This asks SLURM about itself, the partition and such a job, and tries the file system of --results. It sends a probe
-    job of at most five minutes, which says what a node has and how soon each side sees the other's files. It leaves
-    nothing behind. Exit 3 if something failed.
+    job of at most five minutes, which says what a node has and how soon its files are seen here. It leaves nothing
+    behind. Exit 3 if something failed.
     """
-    if measure and no_job:
-        raise HarnessError("--measure, --no-job: it is the probe job that measures; give one of them, not both")
 
     def tell(sentence: str) -> None:
         click.echo(f"  … {sentence}", err=True)
 
     found, heading = [], ""
     wait = None if no_job else wait_minutes
-    for room, finding in examine(read_profile(profile), results, wait, tell, measure):
+    for room, finding in examine(read_profile(profile), results, wait, tell):
         found.append(FindingAbout(room, finding))
         if as_json:
             continue

@@ -40,15 +40,11 @@ def logs(file: Path, run: str, results: Path) -> None:
 def _show_output(folder: Path, run: str, evidence: Evidence) -> None:
     """The end of what the last job of a run printed."""
     path = None
-    for submission in evidence.submissions:
-        for place, job in enumerate(submission.jobs):
-            if any(run in pack for pack in job.packs):
-                listed = evidence.queue.of(submission.name, place)
-                begun = [one.begun for one in evidence.attempts if one.begun["submission"] == submission.id]
-                numbers = [one["slurm_number"] for one in begun if one["place"] == place]
-                number = numbers[-1] if numbers else listed.number if listed else None
-                sent = log_path(folder, number) if number else sent_log(folder, submission, place)
-                path = sent or local_log(folder, submission.id)
+    for job in evidence.jobs():
+        if run in job.sent.runs:
+            number = job.last.begun["slurm_number"] if job.last else job.listed.number if job.listed else None
+            sent = log_path(folder, number) if number else sent_log(folder, job.submission, job.place)
+            path = sent or local_log(folder, job.submission.id)
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path and path.exists() else []
     if lines:
         click.echo(f"the end of {path}:")

@@ -140,7 +140,7 @@ def _train(planned: Planned, workers: int | None) -> None:
     """Train what is missing; a HarnessError that names how much is left, and both ways to go on, if something is."""
     check_none_underway(planned.manifest, planned.folder)
     try:
-        train_missing(planned.manifest, planned.folder, workers, None, TERMINAL)
+        train_missing(planned.manifest, planned.folder, workers, TERMINAL)
     except HarnessError as error:
         if not (left := missing(planned.manifest, records_of(planned.folder))):
             raise

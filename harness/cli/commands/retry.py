@@ -11,7 +11,7 @@ from harness.cli.options import EXAMPLE, file_argument, results_option
 from harness.cli.sending import ask_and_send, where_options, where_to_send
 from harness.show.sweeps import retried_states
 from harness.study.folders import frozen_plan
-from harness.study.sending import share
+from harness.study.sending import Request, share
 from harness.study.sweeps import look
 
 
@@ -49,4 +49,4 @@ def retry(
     runs = [run for run, one in seen.found.items() if one.state in states]
     if not runs:
         raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
-    ask_and_send(manifest, folder, where, dry_run, yes, max_gpu_hours, frozenset(runs))
+    ask_and_send(Request(manifest, folder, where, dry_run, max_gpu_hours, only=frozenset(runs)), yes)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from harness.cli.answering import print_fits, print_headline, print_verdicts
-from harness.cli.mirroring import mirror_of, wandb_options
+from harness.cli.mirroring import copy_finished, export_of, mirror_of, wandb_options
 from harness.cli.options import (
     EXAMPLE,
     file_argument,
@@ -56,8 +56,9 @@ def run(
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
     mirror = mirror_of(wandb)
-    trained = run_file(file, results, scale, TERMINAL, replan, workers, until_decided, mirror, settings)
-    manifest, folder, records = trained
+    manifest, folder, records = run_file(file, results, scale, TERMINAL, replan, workers, until_decided, settings)
+    if mirror:
+        copy_finished(export_of(mirror, manifest, folder))
     analysis, found, verdicts = analyse_and_report(manifest, records, folder, TERMINAL)
     if told := write_pack_costs(manifest, records, folder):
         TERMINAL.say(told)

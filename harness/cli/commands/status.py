@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,12 +10,11 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
-from harness.cli.mirroring import mirror_of, wandb_options
+from harness.cli.mirroring import copy_finished, export_of, mirror_of, wandb_options
 from harness.cli.options import EXAMPLE, json_option, results_option
 from harness.cli.output import output_is_read
 from harness.cli.sweeps import show_status
-from harness.dispatch.disk import disk_bytes
-from harness.dispatch.leftovers import notable_bytes
+from harness.dispatch.leftovers import disk_bytes, notable_bytes
 from harness.dispatch.mirror import Export
 from harness.dispatch.overview import overview
 from harness.dispatch.state import UNDERWAY
@@ -24,7 +22,7 @@ from harness.show.console import console, print_table, steps_progress
 from harness.show.disk import disk_json, disk_words
 from harness.show.overview import OverviewSaid, overview_lines, overview_table
 from harness.show.sweeps import SweepSaid, wanted_states
-from harness.study.folders import frozen_plan, records_of
+from harness.study.folders import frozen_plan
 from harness.study.sweeps import is_complete, look_and_wanted
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
@@ -57,29 +55,21 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
     export = _export(file, results, wandb)
     while True:
         looked = _of_experiment(file, results, why, watch, as_json) if file else _of_all(results, watch, as_json)
-        if export:
-            with steps_progress("wandb") as told:
-                export.go_on(partial(told, "tried"))
-            export.sum_up()
+        left = copy_finished(export) if export else 0
         if not watch or not output_is_read() or not looked.is_underway:
             break
         time.sleep(WATCH_SECONDS)
-    if not looked.is_complete or (export and export.left):
+    if not looked.is_complete or left:
         sys.exit(INCOMPLETE)
 
 
 def _export(file: Path | None, results: Path, options: Mapping[str, Any]) -> Export | None:
-    """What copies finished runs to wandb as `wandb_options` ask for, and says on standard error how that goes."""
     mirror = mirror_of(options)
-    if mirror is None:
-        return None
-    if file is None:
+    if mirror and file is None:
         raise HarnessError(
             f"--wandb {mirror.mode}: say of which experiment, as in `harness status {EXAMPLE} --wandb {mirror.mode}`"
         )
-    manifest, folder = frozen_plan(file, results)
-    say = partial(click.echo, err=True)
-    return Export(mirror, manifest.name, manifest.packs, records_of(folder), folder / "wandb", say)
+    return export_of(mirror, *frozen_plan(file, results)) if mirror and file else None
 
 
 class _Looked(NamedTuple):
@@ -90,7 +80,6 @@ class _Looked(NamedTuple):
 
 
 def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> _Looked:
-    """Show the runs of one experiment."""
     manifest, folder = frozen_plan(file, results)
     listed = wanted_states(why) if why else ()
     seen, wanted = look_and_wanted(manifest, folder)
@@ -101,7 +90,6 @@ def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_j
 
 
 def _of_all(results: Path, watch: bool, as_json: bool) -> _Looked:
-    """Show how far every experiment of a results folder is."""
     if not results.is_dir():
         raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
     with steps_progress("status") as told:

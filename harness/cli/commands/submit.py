@@ -21,7 +21,7 @@ from harness.spec import Setting, manifest_path
 from harness.study.kept import say_kept
 from harness.study.looks import check_looks, look_lines, wanted_now
 from harness.study.plans import freeze_file, plan_of
-from harness.study.sending import share
+from harness.study.sending import Request, share
 
 
 @click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/cpu.yaml --max-gpu-hours 10")
@@ -76,4 +76,4 @@ def submit(
         wanted = frozenset(now.run_ids)
         for line in look_lines(manifest, now):
             TERMINAL.say(line)
-    ask_and_send(manifest, folder, where, dry_run, yes, max_gpu_hours, wanted=wanted)
+    ask_and_send(Request(manifest, folder, where, dry_run, max_gpu_hours, wanted=wanted), yes)
