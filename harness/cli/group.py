@@ -22,6 +22,12 @@ class Warnings(logging.Handler):
         click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
 
 
+def as_typed(error: HarnessError) -> str:
+    """The sentence of an error, with the field that it is of as the option that gives it."""
+    option = f"--{error.field.rstrip('_').replace('_', '-')} "
+    return option + str(error).removeprefix(f"{error.field}=") if error.field else str(error)
+
+
 class Group(click.Group):
     """Prints a HarnessError as its sentence and exits with its code; a command outlives whoever reads its output.
 
@@ -81,6 +87,6 @@ class Group(click.Group):
             sys.exit(INTERRUPTED)
         except (HarnessError, OSError) as problem:
             error = unwritable(problem) if isinstance(problem, OSError) else problem
-            for line in map(visible, str(error).splitlines()):
+            for line in map(visible, as_typed(error).splitlines()):
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)

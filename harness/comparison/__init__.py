@@ -15,7 +15,6 @@ from harness.comparison.survivors import Failures, budget_cautions, failure_caut
 from harness.comparison.twin import Twin, twin_cautions, twin_ratio
 from harness.comparison.verdict import (
     ClaimNumber,
-    ClaimSaid,
     Count,
     JudgedClaim,
     conclusion,
@@ -25,7 +24,6 @@ from harness.comparison.verdict import (
     outcome,
     sentence,
     task_level,
-    to_json,
     to_number,
 )
 
@@ -33,7 +31,6 @@ __all__ = [
     "Ahead",
     "ArmRuns",
     "ClaimNumber",
-    "ClaimSaid",
     "CostRatio",
     "Count",
     "Crossover",
@@ -66,7 +63,6 @@ __all__ = [
     "ratio",
     "sentence",
     "task_level",
-    "to_json",
     "to_number",
     "to_runs",
     "twin_cautions",

@@ -1,6 +1,6 @@
-"""Two series of a table of runs compared by their laws, on every axis of sizes, and a verdict over the axes."""
+"""A against B by the laws of two series of a table of runs, on every axis of sizes, and a verdict over the axes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,9 +10,11 @@ from harness import comparison
 from harness.base.errors import HarnessError
 from harness.base.plain import INLINE
 from harness.comparison.best_of import How
+from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
-from harness.laws import Caution, Fit
+from harness.judging.versus import PLACES, Headline, Lead, Reading, Side
+from harness.laws import Caution, Fit, Refusal, predict
 from harness.laws.result import LawName
 from harness.record.elsewhere import with_sizes
 
@@ -53,6 +55,12 @@ class Comparison:
     failures: Annotated[tuple[comparison.Failures, comparison.Failures], "of A, then of B"]
     cautions: Annotated[tuple[Caution, ...], "of the comparison"]
 
+    @property
+    def fits(self) -> tuple[Fit, Fit]:
+        """The law of A, and that of B."""
+        first, second = (arm.fits[self.law] for arm in self.arms)
+        return first, second
+
 
 @dataclass(frozen=True)
 class AskedOfLaws:
@@ -69,61 +77,59 @@ class ComparedByLaws:
     request: Annotated[AskedOfLaws, "what was asked"]
     source: Annotated[Source, "where the runs are from"]
     arms: Annotated[tuple[str, str], "A and B"]
-    verdicts: Annotated[list[comparison.ClaimSaid], "one a task and loss that was asked about"]
+    headline: Annotated[Headline, "who is better at equal size, by the laws"]
+    verdicts: Annotated[tuple[comparison.JudgedClaim, ...], "one a task and loss that was asked about"]
     sizes: Annotated[tuple[Comparison, ...], "one a task and axis of sizes"]
-    judged: tuple[comparison.JudgedClaim, ...] = ()
-
-    @property
-    def level(self) -> float:
-        """Of the intervals."""
-        return self.request.table.level
-
-    @property
-    def metric(self) -> str:
-        """The loss."""
-        return self.sizes[0].arms[0].metric
 
 
-def compare_laws(found: FitsAnswer, asked: ComparisonRequest, file: str) -> ComparedByLaws:
+def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> ComparedByLaws:
     """Compare the two arms of a request by the laws that were fitted for it; a HarnessError where that cannot be done.
 
     `file` is what verdicts call the table.
     """
-    request = found.request
+    request = fits.request
     assert request is not None
     first, second = request.arms
-    places = dict.fromkeys((one.task, one.axis) for one in found.laws)
     by_size = []
-    for task, axis in places:
-        own = [one for one in found.laws if (one.task, one.axis) == (task, axis)]
-        both = [one for arm in request.arms for one in own if one.series == arm]
-        if len(both) == 2:
-            by_size.append(_compared(both[0], both[1], asked))
+    for task, axis in dict.fromkeys((laws.task, laws.axis) for laws in fits.laws):
+        there = {laws.series: laws for laws in fits.laws if (laws.task, laws.axis) == (task, axis)}
+        if first in there and second in there:
+            by_size.append(_compared(there[first], there[second], asked))
     if not by_size:
         raise HarnessError(f"{first} and {second} have laws on no task in common; compare others")
-    judged = []
+    judged: list[comparison.JudgedClaim] = []
     for task in dict.fromkeys(one.task for one in by_size):
-        own_sizes = [one for one in by_size if one.task == task]
-        judged += _verdicts(own_sizes, request.arms, file, asked)
-    said = [comparison.to_json(one) for one in judged]
-    request_said = AskedOfLaws(request, asked)
-    return ComparedByLaws(request_said, found.source, (first, second), said, tuple(by_size), tuple(judged))
+        judged += _verdicts([one for one in by_size if one.task == task], request.arms, file, asked)
+    return ComparedByLaws(
+        request=AskedOfLaws(request, asked),
+        source=fits.source,
+        arms=(first, second),
+        headline=_headline(by_size, (first, second)),
+        verdicts=tuple(judged),
+        sizes=tuple(by_size),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ compared
 def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> Comparison:
     law = drawn_law((first, second), first.task, first.axis)
-    one, other = first.fits[law], second.fits[law]
-    curve = comparison.cost_ratio(one, other)
-    losses = _told(curve, first.axis, asked)
-    cost = comparison.cost_ratio(one, other, losses, extrapolate=True)
+    fits = first.fits[law], second.fits[law]
+    curve = comparison.cost_ratio(*fits)
+    losses = _losses_told(curve, first.axis, asked)
+    cost = comparison.cost_ratio(*fits, losses, extrapolate=True)
+    runs, others = (comparison.to_runs(*runs_in(arm.table, "fitted")) for arm in (first, second))
     twin = None
     if losses is not None:
-        rng = np.random.default_rng(asked.seed)
-        twin = comparison.twin_ratio(_runs(first), _runs(second), losses, rng, first.level)
+        twin = comparison.twin_ratio(runs, others, losses, np.random.default_rng(asked.seed), first.level)
     edges = _edges(first, second, asked)
-    both_bins = _both(first, second, edges)
-    lost = (_failures(first), _failures(second))
+    cells = comparison.cells(runs, others, edges) if edges is not None else []
+    shared = [cell for cell in cells if cell.first.size and cell.second.size]
+    failed = [runs_in(with_sizes(arm.table), "failed")[0] for arm in (first, second)]
+    started = [np.concatenate([runs_in(arm.table)[0], lost]) for arm, lost in zip((first, second), failed, strict=True)]
+    failures, other_failures = (
+        comparison.failures(sizes, np.repeat([False, True], [sizes.size - lost.size, lost.size]))
+        for sizes, lost in zip(started, failed, strict=True)
+    )
     return Comparison(
         task=first.task,
         axis=first.axis,
@@ -132,27 +138,25 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         curve=curve,
         cost=cost,
         twin=twin,
-        loss=comparison.loss_ratio(one, other),
-        crossover=comparison.crossover(one, other),
+        loss=comparison.loss_ratio(*fits),
+        crossover=comparison.crossover(*fits),
         exponents={
             name: comparison.exponent_difference(first.fits[name], second.fits[name])
             for name in first.fits
             if name in second.fits and (name == law or name in EXPONENTS)
         },
-        dominance=comparison.dominance(_runs(first), _runs(second), edges, first.level)
-        if edges is not None and both_bins
-        else None,
-        ratio=comparison.ratio(both_bins, asked.how, asked.k, first.level) if both_bins else None,
-        failures=lost,
+        dominance=comparison.dominance(runs, others, edges, first.level) if edges is not None and shared else None,
+        ratio=comparison.ratio(shared, asked.how, asked.k, first.level) if shared else None,
+        failures=(failures, other_failures),
         cautions=(
             *(comparison.twin_cautions(cost, twin) if twin else ()),
-            *comparison.failure_cautions(*lost),
-            *(comparison.budget_cautions(_started(first), _started(second), edges) if edges is not None else ()),
+            *comparison.failure_cautions(failures, other_failures),
+            *(comparison.budget_cautions(started[0], started[1], edges) if edges is not None else ()),
         ),
     )
 
 
-def _told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.ndarray | None:
+def _losses_told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.ndarray | None:
     """The losses to tell the ratio at, those asked for and some that both attain; None where there are none."""
     if curve.losses is None or curve.attained is None:
         return None
@@ -160,27 +164,11 @@ def _told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.n
     beyond = [loss for loss in asked.at if not low * (1 - 1e-9) <= loss <= high * (1 + 1e-9)]
     if beyond and not asked.extrapolate:
         raise HarnessError(
-            f"--at {beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
-            "within, or add --extrapolate for a ratio that is marked as such"
+            f"{beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
+            "within, or allow to extrapolate, for a ratio that is marked as such",
+            field="at",
         )
     return np.union1d(asked.at, curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)])
-
-
-def _runs(one: SeriesLaws) -> comparison.ArmRuns:
-    return comparison.to_runs(*runs_in(one.table, "fitted"))
-
-
-def _started(one: SeriesLaws) -> np.ndarray:
-    """The sizes of all runs, failed ones too, that have one; those that ended well are the first."""
-    return np.concatenate([runs_in(one.table)[0], _failed(one)])
-
-
-def _failed(one: SeriesLaws) -> np.ndarray:
-    return runs_in(with_sizes(one.table), "failed")[0]
-
-
-def _failures(one: SeriesLaws) -> comparison.Failures:
-    return comparison.failures(_started(one), np.repeat([False, True], [one.runs, _failed(one).size]))
 
 
 def _edges(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> np.ndarray | None:
@@ -195,10 +183,84 @@ def _edges(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> n
     return comparison.matched_edges(one, other, asked.bins or max(1, shared))
 
 
-def _both(first: SeriesLaws, second: SeriesLaws, edges: np.ndarray | None) -> list[comparison.SizePair]:
-    """The bins that hold runs of both arms."""
-    found = comparison.cells(_runs(first), _runs(second), edges) if edges is not None else []
-    return [cell for cell in found if cell.first.size and cell.second.size]
+# ------------------------------------------------------------------------------------------------------------ headline
+def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
+    """Who is better at equal size by the laws of both: at the ends of the sizes that they share, and between."""
+    first, second = (Side(name, (name,)) for name in arms)
+    return Headline(
+        first,
+        second,
+        metric=str(by_size[0].arms[0].table["metric"].iloc[0]),
+        level=by_size[0].loss.level,
+        replicates=0,
+        formulas={},
+        columns=tuple(dict.fromkeys(one.axis for one in by_size)),
+        clock=None,
+        limits=(),
+        places=PLACES,
+        readings=tuple(reading for one in by_size for reading in _readings(one)),
+        largest=(),
+        leads=tuple(lead for one in by_size for lead in _leads(one, arms)),
+        cautions=tuple(_cautions(by_size, arms)),
+        by="laws",
+    )
+
+
+def _readings(one: Comparison) -> Iterator[Reading]:
+    """The ratio of losses at three sizes, and what B needs there for the loss that A's law has."""
+    ratio, (first, second) = one.loss, one.fits
+    if ratio.sizes is None:
+        no = Found(refusals=ratio.refusals)
+        yield from (Reading(one.task, one.axis, place, no, (), no) for place in PLACES)
+        return
+    indices = (0, ratio.sizes.size // 2, -1)
+    sizes = ratio.sizes[list(indices)]
+    cost = comparison.cost_ratio(first, second, predict(first, sizes), extrapolate=True)
+    for number, (place, index) in enumerate(zip(PLACES, indices, strict=True)):
+        found = _found(ratio.refusals, ratio, index, sizes[number])
+        yield Reading(one.task, one.axis, place, found, (), _found(cost.refusals, cost, number, sizes[number]))
+
+
+def _found(
+    refusals: tuple[Refusal, ...], ratio: comparison.CostRatio | comparison.LossRatio, index: int, at: float
+) -> Found:
+    if ratio.estimate is None or ratio.low is None or ratio.high is None:
+        return Found(refusals=refusals)
+    estimate, low, high = (float(values[index]) for values in (ratio.estimate, ratio.low, ratio.high))
+    return Found(estimate, low, high, at=float(at))
+
+
+def _leads(one: Comparison, arms: tuple[str, str]) -> list[Lead]:
+    """The stretches of sizes at which one is ahead, and those at which they may be equal, in order."""
+    called = dict(zip(("first", "second"), arms, strict=True))
+    leads = [Lead(one.task, one.axis, ahead.low, ahead.high, called[ahead.arm]) for ahead in one.crossover.ahead]
+    leads += [Lead(one.task, one.axis, low, high, None) for low, high in one.crossover.equal]
+    return sorted(leads, key=lambda lead: lead.low)
+
+
+def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
+    """`kan: FLOOR_OPEN: …`: each code once for the comparisons, and once for an arm."""
+    said = set()
+    for one in by_size:
+        where = f"by {one.axis} on {one.task}" if one.task else f"by {one.axis}"
+        own: tuple[Caution | Refusal, ...] = (*one.curve.refusals, *one.cautions)
+        told = [(where, reason) for reason in own]
+        for arm in one.arms:
+            chosen = arm.selection.cautions if arm.selection else ()
+            of_arm = (*arm.cautions, *chosen, *arm.fits[one.law].warnings)
+            # What failed is said of both arms above.
+            told += [(arm.series, caution) for caution in of_arm if caution.code != "CENSORED"]
+        for place, caution in told:
+            if (caution.code, place) not in said:
+                said.add((caution.code, place))
+                yield f"{place}: {_named(str(Refusal(caution.code, caution.reason)), arms)}"
+
+
+def _named(reason: str, arms: tuple[str, str]) -> str:
+    """A sentence of harness.comparison, which knows the arms by their order alone."""
+    for arm, name in zip(("first", "second"), arms, strict=True):
+        reason = reason.replace(f"the {arm} arm", name).replace(f"of the {arm}", f"of {name}")
+    return reason
 
 
 # ------------------------------------------------------------------------------------------------------------ verdicts
@@ -216,15 +278,10 @@ def _verdicts(
         return [comparison.judge(claim, quantity, 1.0, 1, numbers)]
     verdicts = []
     for loss in at:
-        costs = [comparison.cost_ratio(*_fits(one), loss, extrapolate=True) for one in by_size]
+        costs = [comparison.cost_ratio(*one.fits, loss, extrapolate=True) for one in by_size]
         numbers = [comparison.to_number(one.axis, file, cost) for one, cost in zip(by_size, costs, strict=True)]
         verdicts.append(comparison.judge(f"{claim} at {metric} {loss:.3g}", quantity, 1.0, 1, numbers))
     return verdicts
-
-
-def _fits(one: Comparison) -> tuple[Fit, Fit]:
-    first, second = (own.fits[one.law] for own in one.arms)
-    return first, second
 
 
 def _middle(by_size: Sequence[Comparison]) -> tuple[float, ...]:

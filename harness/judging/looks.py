@@ -8,11 +8,20 @@ added up by Bonferroni, so that it serves every quantity, however its looks hang
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Annotated
 
-from harness.judging.found import Look
 from harness.judging.runs import ExperimentRuns
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at a rule once its first replicates have run."""
+
+    replicates: Annotated[int, "that have run"]
+    of: Annotated[int, "how many there will be"]
+    level: Annotated[float, "of its intervals"]
 
 
 def looks_at(level: float, replicates: Sequence[int]) -> tuple[Look, ...]:

@@ -1,9 +1,4 @@
-"""What a quantity is: something that a rule can be about. Each one is a file in `harness/judging/quantities`.
-
-To add one, add its file, which has its name and ends in QUANTITY, and its row to docs/verdicts.md. Rules may then be
-about it, and messages, the JSON Schema and verdicts have its words. Every command that reads a plan with rules reads
-these files too. So they import what computes, and the packages that it needs, within `find`.
-"""
+"""What a quantity is: something that a rule can be about (`judging.quantities` has all); and parts of its words."""
 
 from __future__ import annotations
 
@@ -16,7 +11,7 @@ from harness.base.formats import human
 from harness.spec import Decide, Takes, side_label
 
 if TYPE_CHECKING:
-    from harness.comparison.replicates import OverReplicates
+    from harness.comparison.replicates import Found
     from harness.judging.runs import ExperimentRuns
 
 
@@ -51,7 +46,7 @@ class Quantity:
     read_at: str
     takes: Takes
     words: Callable[[Decide], str]
-    find: Callable[[Case], OverReplicates]
+    find: Callable[[Case], Found]
 
 
 def of_a_column(
@@ -65,7 +60,7 @@ def of_a_column(
     def words(rule: Decide) -> str:
         return f"{what} {value_words(rule)}"
 
-    def find(case: Case) -> OverReplicates:
+    def find(case: Case) -> Found:
         from harness.judging.networks import value_or_ratio
 
         return value_or_ratio(case, column, trained_with)

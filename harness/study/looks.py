@@ -16,7 +16,7 @@ from harness.spec import Manifest, Setting, read_experiment
 from harness.study.folders import records_of
 
 if TYPE_CHECKING:
-    from harness.judging.judge import Verdict
+    from harness.judging.verdict import Verdict
 
 
 class Wanted(NamedTuple):
@@ -84,13 +84,13 @@ def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
         ]
     waiting = [verdict for verdict in wanted.verdicts if verdict.waits_for]
     if not waiting:
-        undecided = sum(verdict.outcome == "open" for verdict in wanted.verdicts)
+        undecided = sum(verdict.verdict == "open" for verdict in wanted.verdicts)
         left = f"; {undecided} of {len(wanted.verdicts)} stay open" if undecided else ""
         return [f"no rule asks for more replicates{left}. {run_words(manifest, len(wanted.run_ids))}"]
     of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
     lines = [f"open rules that ask for {len(wanted.absent):,} more runs, {of_all}:"]
     for verdict in waiting:
-        lines.append(f"  “{verdict.rule.claim}” is open; the next look is at {verdict.waits_for} of {of} replicates")
+        lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {of} replicates")
     return lines
 
 

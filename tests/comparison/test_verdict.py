@@ -12,6 +12,7 @@ from two_arms import fit_of
 
 from benchmarks.arms import Arm
 from harness.base.errors import HarnessError
+from harness.base.plain import plain
 from harness.comparison import (
     ClaimNumber,
     cost_ratio,
@@ -21,7 +22,6 @@ from harness.comparison import (
     outcome,
     sentence,
     task_level,
-    to_json,
     to_number,
 )
 from harness.laws import Interval, fit_law
@@ -78,7 +78,7 @@ def test_a_refused_estimate_is_open_with_its_reason():
     verdict = judge("c", "cost", 1, 1, [refused()])
 
     assert verdict.conclusion == "open"
-    assert to_json(verdict)["numbers"][0]["refused"] == "TOO_FEW: 3 distinct sizes"
+    assert verdict.numbers[0].refused == "TOO_FEW: 3 distinct sizes"
 
 
 @given(st.lists(st.sampled_from(sorted(INTERVALS)), min_size=1, max_size=6), st.data())
@@ -113,7 +113,7 @@ def test_the_sentence_names_all_that_was_found():
 def test_json_is_strict():
     """Open ends are null and said to be open; nothing needs more than strict JSON."""
     verdict = judge("c", "cost", 1, 1, [ClaimNumber("a", "t", 3, Interval(1.5, float("inf"), 0.95))])
-    written = json.loads(json.dumps(to_json(verdict), allow_nan=False))
+    written = json.loads(json.dumps(plain(verdict), allow_nan=False))
 
     assert written["numbers"][0]["high"] is None
     assert written["numbers"][0]["high_open"]

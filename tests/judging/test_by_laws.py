@@ -8,10 +8,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
-from harness.comparison import Ahead, Crossover
+from harness.comparison import Crossover
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
 from harness.judging.laws import drawn_law
 from harness.judging.request import FitsAnswer, Request
+from harness.judging.versus import Lead
 from harness.record.elsewhere import Columns
 from harness.show.figures.versus import compare_figure
 from harness.show.tables.comparison import crossover_words
@@ -132,7 +133,7 @@ def test_failed_runs_of_one_arm_are_survivor_bias(table):
     done = _compare(table, "kan", "mlp", *ASKED, "--status", "status", "--explain")
 
     assert "failed: 11 of 21 runs of kan and 0 of 21 runs of mlp" in done.stdout
-    assert "SURVIVOR_BIAS, by params: 11 of 21 runs of kan failed and 0 of 21 of mlp" in done.stdout
+    assert "by params: SURVIVOR_BIAS: 11 of 21 runs of kan failed and 0 of 21 of mlp" in done.stdout
     assert "K_MISMATCH" not in done.stdout
 
 
@@ -148,29 +149,37 @@ def test_unequal_numbers_of_runs_are_named(table):
 
 
 # --------------------------------------------------------------------------------------------------------------- words
+KAN_FIRST = (Lead("", "params", 1, 3, "kan"), Lead("", "params", 3, 9, None), Lead("", "params", 9, 100, "mlp"))
+
+
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("kind", "estimate", "words"),
     [
-        (Crossover(0.95, (1, 100), (), "none", (), (Ahead(1, 100, "first"),)), "none: kan is ahead at all of"),
+        ("none", None, "none; kan ahead at 1 to 3, "),
         (
-            Crossover(0.95, (1, 100), (), "bounded", ((3, 9),), (Ahead(1, 3, "first"), Ahead(9, 100, "second")), 5.0),
-            "between 3 and 9 (the curves cross at 5); kan is ahead from 1 to 3, mlp is ahead from 9 to 100 "
-            "(95% of each size by itself, not of all together)",
+            "bounded",
+            5.0,
+            "where neither is ahead (the curves cross at 5); kan ahead at 1 to 3, undecided at 3 to 9, mlp ahead at "
+            "9 to 100 (95% of each size by itself, not of all together)",
         ),
-        (
-            Crossover(0.95, (1, 100), (), "half-open", ((9, 100),), (Ahead(1, 9, "second"),)),
-            "no crossover can be claimed: the curves may be equal from 9 on; mlp is ahead from 1 to 9",
-        ),
-        (
-            Crossover(0.95, (1, 100), (), "half-open", ((1, 9),), (Ahead(9, 100, "second"),)),
-            "no crossover can be claimed: the curves may be equal up to 9",
-        ),
-        (Crossover(0.95, (1, 100), (), "everything", ((1, 100),), ()), "no crossover can be claimed: nowhere in"),
+        ("half-open", None, "none can be claimed, as it is undecided to the end of the sizes that both have; kan"),
+        ("everything", None, "none can be claimed; kan"),
     ],
 )
-def test_crossovers_are_told_as_sets(found, words):
+def test_crossovers_are_told_as_sets(kind, estimate, words):
     """Each kind of set has its sentence, and one without an end claims no crossover."""
-    assert crossover_words(found, "kan", "mlp").startswith(words)
+    found = Crossover(0.95, (1, 100), (), kind, (), (), estimate)
+    assert crossover_words(found, KAN_FIRST, ("kan", "mlp")).startswith(words)
+
+
+def test_the_headline_is_that_of_both_laws(table):
+    """At the ends and between, with what the second arm needs for the first one's loss; where both are equal, open."""
+    found = _compared(table, "params").headline
+    assert [one.place for one in found.readings] == ["smallest", "middle", "largest"]
+    for one in found.readings:
+        assert one.ratio.low < NEED < one.ratio.high
+        assert one.multiplier.estimate == pytest.approx(NEED, rel=0.1)
+    assert [(lead.low, lead.high, lead.leader) for lead in found.leads] == [(10, 10000, "kan")]
 
 
 # ------------------------------------------------------------------------------------------------------------- mistakes

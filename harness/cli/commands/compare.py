@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,8 @@ from harness.judging.request import Request
 from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.versus import TITLE_LETTERS, draw_compared, draw_versus
-from harness.show.tables.comparison import (
-    compare_lines,
-    compare_sentences,
-    compare_tables,
-    versus_sentences,
-    versus_table,
-)
+from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
+from harness.show.tables.headline import wrapped
 from harness.study.comparing import Compared, compare_sides
 from harness.study.folders import frozen_plan
 from harness.study.tables import Door, fits_answer
@@ -149,9 +145,7 @@ def _compare_experiment(
         click.echo(json_text(compared))
         return
     if explain:
-        print_answer(
-            [versus_table(compared.headline, request)], versus_sentences(compared.headline, compared.not_measured)
-        )
+        print_answer([ratios_table(compared.headline)], ratios_sentences(compared.headline, compared.not_measured))
     print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
 
 
@@ -166,8 +160,10 @@ def _compare_laws(
         click.echo(json_text(found))
     else:
         if explain:
+            print_answer([ratios_table(found.headline)], ratios_sentences(found.headline, ()))
             print_answer(compare_tables(found), compare_sentences(found))
-        print_answer([], compare_lines(found))
+        claims = (wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in found.verdicts)
+        print_headline(found.headline, [], list(chain.from_iterable(claims)))
     if asked["out"]:
         check_writable(asked["out"])
         for path in write_json(found, asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
 from harness.judging.by_laws import ComparedByLaws, Comparison
-from harness.judging.versus import RatioLine, VersusRequest
+from harness.judging.versus import Lead, RatioLine, VersusRequest
 from harness.show.figures.labels import (
     key,
     limits_around,
@@ -28,7 +28,7 @@ from harness.show.figures.labels import (
 from harness.show.figures.series import Style, draw_band, named_styles, plain_styles
 from harness.show.figures.theme import LABEL_SIZE, panel_grid, side_by_side, themed, write_figure
 from harness.show.names import shortened
-from harness.spec import all_axes, axis_words
+from harness.spec import axis_words
 
 PANEL_HEIGHT = 2.4  # inches
 COLUMNS = 3
@@ -39,6 +39,25 @@ MOST_MARKS = 24  # a line of more points is a law's, whose points are no network
 MOST_VERDICTS = 3
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
 BESIDE = 6.0  # points between the marks of two axes of sizes
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Ratios B / A in one panel, a line an axis: of losses at equal size, or of sizes at equal loss (`kind` cost).
+
+    `twins` are read without a law, and at sizes of `equal` neither is ahead.
+    """
+
+    lines: Sequence[RatioLine]
+    word: str
+    title: str = ""
+    x: str = ""
+    y: str = ""
+    kind: str = "ratio"
+    twins: Sequence[RatioLine] = ()
+    equal: Sequence[Lead] = ()
+    refused: Sequence[str] = ()
+    at: float | None = None
 
 
 def draw_versus(
@@ -69,39 +88,78 @@ def versus_figure(
     if not tasks:
         return None
     shown = tasks[:MOST_PANELS]
-    axes_styles, names = plain_styles(line.axis for line in curves), shortened(shown, TITLE_LETTERS)
-    columns = side_by_side(min(COLUMNS, len(shown)))
-    figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
-    for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
-        _panel(axes, asked, [line for line in curves if line.task == task], axes_styles)
-        name_sides(axes, (asked.first, asked.second), ("better", "better"), styles)
-        if len(tasks) > 1:
-            axes.set_title(titles.get(task, names[task]))
-        if index % columns == 0:
-            axes.set_ylabel(y_words(f"test loss of {asked.second} / {asked.first}"))
-        if index + columns >= len(shown):
-            axes.set_xlabel(textwrap.fill(f"{asked.first}: {axis_words(asked.axis)}", LABEL_LETTERS))
-    known = all_axes()
-    keys = [key(known[name].words, style) for name, style in axes_styles.items()]
+    names, columns = shortened(shown, TITLE_LETTERS), side_by_side(min(COLUMNS, len(shown)))
+    panels = [
+        Panel(
+            [line for line in curves if line.task == task],
+            "better",
+            title=titles.get(task, names[task]) if len(tasks) > 1 else "",
+            x=f"{asked.first}: {axis_words(asked.axis)}" if index + columns >= len(shown) else "",
+            y=f"test loss of {asked.second} / {asked.first}" if index % columns == 0 else "",
+            at=asked.at,
+        )
+        for index, task in enumerate(shown)
+    ]
     title = f"{asked.first} or {asked.second}: which is better where both are equal in …"
-    write_head(figure, keys, title)
-    write_note(figure, _notes(asked, len(tasks) - len(shown)))
+    axes = list(dict.fromkeys(line.axis for line in curves))
+    return _figure(panels, axes, (asked.first, asked.second), styles, title, _notes(asked, len(tasks) - len(shown)))
+
+
+def _figure(
+    panels: Sequence[Panel],
+    axis_names: Sequence[str],
+    sides: tuple[str, str],
+    styles: Mapping[str, Style],
+    title: str,
+    notes: Sequence[str],
+) -> Figure:
+    """The panels; the key has the axes where there are several, or the title leads to them."""
+    axes_styles = plain_styles(axis_names)
+    figure, places = panel_grid(len(panels), side_by_side(min(COLUMNS, len(panels))), PANEL_HEIGHT)
+    for axes, panel in zip(places, panels, strict=True):
+        _draw_panel(axes, panel, axes_styles)
+        name_sides(axes, sides, (panel.word, panel.word), styles)
+        axes.set_title(panel.title)
+        axes.set_xlabel(textwrap.fill(panel.x, LABEL_LETTERS))
+        axes.set_ylabel(y_words(panel.y) if panel.y else "")
+    keys = [key(axis_words(name), style) for name, style in axes_styles.items()]
+    write_head(figure, keys if len(keys) > 1 or title.endswith("…") else [], title)
+    write_note(figure, notes)
     return figure
 
 
-def _panel(axes: Axes, asked: VersusRequest, own: Sequence[RatioLine], axes_styles: Mapping[str, Style]) -> None:
-    _draw_lines(axes, own, axes_styles)
-    if asked.at is not None:
-        axes.axvline(asked.at, color="0.4", lw=0.8, ls=(0, (2, 2)), zorder=1, gid="budget")
-
-
-def _draw_lines(axes: Axes, own: Sequence[RatioLine], axes_styles: Mapping[str, Style]) -> None:
+def _draw_panel(axes: Axes, panel: Panel, styles: Mapping[str, Style]) -> None:
     axes.set(xscale="log", yscale="log")
-    for line in own:
-        _draw(axes, line, axes_styles[line.axis])
-    if own:
-        axes.set_xlim(padded(np.concatenate([line.x for line in own]), 0.06))
-    _set_ratios(axes, [line.ratio for line in own], [end for line in own for end in (line.low, line.high)])
+    for line in panel.lines:
+        _draw(axes, line, styles[line.axis], panel.kind)
+    for index, twin in enumerate(panel.twins):
+        _draw_twin(axes, twin, styles[twin.axis], BESIDE * (index - (len(panel.twins) - 1) / 2))
+    for lead in panel.equal:
+        look: dict[str, Any] = {"color": styles[lead.axis].colour, "alpha": 0.12, "lw": 0, "zorder": 0}
+        axes.axvspan(lead.low, lead.high, gid=f"equal:{lead.axis}", **look)
+    if panel.refused:
+        axes.text(0.03, 0.5, "\n".join(panel.refused), transform=axes.transAxes, fontsize=LABEL_SIZE)
+    drawn = [*panel.lines, *panel.twins]
+    if drawn:
+        axes.set_xlim(padded(np.concatenate([line.x for line in drawn]), 0.06))
+    _set_ratios(axes, [line.ratio for line in drawn], [end for line in drawn for end in (line.low, line.high)])
+    if panel.kind == "cost" and drawn:
+        axes.invert_xaxis()
+    if panel.at is not None:
+        axes.axvline(panel.at, color="0.4", lw=0.8, ls=(0, (2, 2)), zorder=1, gid="budget")
+
+
+def _draw_twin(axes: Axes, twin: RatioLine, style: Style, beside: float) -> None:
+    """Marks that stand `beside` (points) their losses, clear of those of other axes."""
+    read = np.isfinite(twin.ratio) & (twin.ratio > 0)
+    low, high = (np.clip(ends, *BEYOND)[read] for ends in (twin.low, twin.high))
+    thin: dict[str, Any] = {"color": style.text_colour, "lw": 0.7, "zorder": 3}
+    some = (twin.low[read] > 0) | (twin.high[read] < np.inf)  # bounded on a side
+    place = offset_copy(axes.transData, axes.get_figure(root=True), x=beside, units="points")
+    bars = axes.vlines(twin.x[read][some], low[some], high[some], gid=f"twin_interval:{twin.axis}", **thin)
+    bars.set_transform(place)
+    mark: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.5, "mfc": "white", "mec": style.text_colour}
+    axes.plot(twin.x[read], twin.ratio[read], transform=place, zorder=4, gid=f"twin:{twin.axis}", **mark)
 
 
 def _set_ratios(axes: Axes, ratios: Sequence[np.ndarray], ends: Sequence[np.ndarray]) -> None:
@@ -144,98 +202,65 @@ def draw_compared(compared: ComparedByLaws, folder: Path) -> list[Path]:
     """Write `compare.png` and `compare.pdf` into `folder`, of tasks `compare_TASK`; return their paths."""
     written: list[Path] = []
     for task in dict.fromkeys(one.task for one in compared.sizes):
-        own = replace(compared, sizes=tuple(one for one in compared.sizes if one.task == task))
-        written += write_figure(compare_figure(own), folder / f"compare{f'_{task}' if task else ''}")
+        written += write_figure(compare_figure(compared, task), folder / f"compare{f'_{task}' if task else ''}")
     return written
 
 
 @themed
-def compare_figure(compared: ComparedByLaws) -> Figure:
+def compare_figure(compared: ComparedByLaws, task: str = "") -> Figure:
     """Left what equal losses cost, right what equal sizes lose: a line an axis of sizes; gids are `kind:axis`.
 
-    Sizes at which the laws may be equal are shaded.
+    Sizes at which the laws may be equal are shaded. Of several axes, sizes are over the smallest that both arms have.
     """
-    styles, (first, second), y = plain_styles(one.axis for one in compared.sizes), compared.arms, compared.metric
-    several, only = len(styles) > 1, axis_words(compared.sizes[0].axis)
-    figure, (left, right) = panel_grid(2, side_by_side(2), PANEL_HEIGHT)
-    left.set(xscale="log", yscale="log")
-    lines = []
-    for index, one in enumerate(compared.sizes):
-        _draw_cost(left, one, styles[one.axis], BESIDE * (index - (len(compared.sizes) - 1) / 2))
-        unit = one.loss.shared[0] if several and one.loss.shared else 1.0
-        for low, high in one.crossover.equal:
-            look: dict[str, Any] = {"color": styles[one.axis].colour, "alpha": 0.12, "lw": 0, "zorder": 0}
-            right.axvspan(low / unit, high / unit, gid=f"equal:{one.axis}", **look)
-        lines += _line(right, one, one.loss.sizes, one.loss, unit)
-    _draw_lines(right, lines, styles)
-    costs: list[Any] = [ratio for one in compared.sizes for ratio in (one.curve, one.cost, one.twin)]
-    known = [one for one in costs if one is not None and one.estimate is not None]
-    _set_ratios(left, [one.estimate for one in known], [end for one in known for end in (one.low, one.high)])
-    if known:
-        left.invert_xaxis()
-    left.set(xlabel=f"{y}: the lower, the further to the right", title=f"what an equal {y} costs")
-    left.set_ylabel(y_words(f"{'size' if several else only} of {second} / {first}"))
-    right.set(xlabel="size / smallest shared size" if several else only, title=f"{y} at equal size")
-    right.set_ylabel(y_words(f"{y} of {second} / {first}"))
-    for axes, word in ((left, "cheaper"), (right, "better")):
-        name_sides(axes, (first, second), (word, word), named_styles(compared.arms))
-    told = [f"{verdict.claim}: {verdict.conclusion}" for verdict in compared.judged[:MOST_VERDICTS]]
-    told += [f"and {more} more"] if (more := len(compared.judged) - MOST_VERDICTS) > 0 else []
-    keys = [key(axis_words(name), style) for name, style in styles.items()]
-    write_head(figure, keys if several else [], "\n".join(told), columns=3)
-    write_note(figure, _notes_of_laws(compared))
-    return figure
+    shown, (first, second) = [one for one in compared.sizes if one.task == task], compared.arms
+    axes, y = [one.axis for one in shown], shown[0].arms[0].metric
+    several, only = len(axes) > 1, axis_words(axes[0])
+    units = {one.axis: one.loss.shared[0] if several and one.loss.shared else 1.0 for one in shown}
+    leads = [lead for lead in compared.headline.leads if lead.task == task and lead.leader is None]
+    cost = Panel(
+        [line for one in shown for line in _lines(one, one.curve, one.curve.losses)],
+        "cheaper",
+        title=f"what an equal {y} costs",
+        x=f"{y}: the lower, the further to the right",
+        y=f"{'size' if several else only} of {second} / {first}",
+        kind="cost",
+        twins=[line for one in shown if one.twin for line in _lines(one, one.twin, one.twin.losses)],
+        refused=[reason for one in shown for reason in _refused(one.axis, one.curve)],
+    )
+    loss = Panel(
+        [replace(line, x=line.x / units[one.axis]) for one in shown for line in _lines(one, one.loss, one.loss.sizes)],
+        "better",
+        title=f"{y} at equal size",
+        x="size / smallest shared size" if several else only,
+        y=f"{y} of {second} / {first}",
+        equal=[replace(lead, low=lead.low / units[lead.axis], high=lead.high / units[lead.axis]) for lead in leads],
+        refused=[reason for one in shown for reason in _refused(one.axis, one.loss)],
+    )
+    claims = [f"{verdict.claim}: {verdict.conclusion}" for verdict in compared.verdicts]
+    told = claims[:MOST_VERDICTS] + ([f"and {len(claims) - MOST_VERDICTS} more"] if claims[MOST_VERDICTS:] else [])
+    notes = _notes_of_laws(shown, [cost, loss])
+    return _figure([cost, loss], axes, compared.arms, named_styles(compared.arms), "\n".join(told), notes)
 
 
-def _line(axes: Axes, one: Comparison, places: np.ndarray | None, ratio: Any, unit: float = 1.0) -> list[RatioLine]:
-    """The curve of a ratio by laws (of costs or of losses); or its refusals, written into the panel."""
-    if places is None:
-        reason = f"{axis_words(one.axis)}: {', '.join(refusal.code for refusal in ratio.refusals)}"
-        axes.text(0.03, 0.5, reason, transform=axes.transAxes, fontsize=LABEL_SIZE)
-        return []
-    return [RatioLine(one.task, one.axis, places / unit, ratio.estimate, ratio.low, ratio.high)]
+def _lines(one: Comparison, ratio: Any, places: np.ndarray | None) -> list[RatioLine]:
+    """The curve of a ratio (of costs or of losses), if it is not refused."""
+    return [] if places is None else [RatioLine(one.task, one.axis, places, ratio.estimate, ratio.low, ratio.high)]
 
 
-def _draw_cost(axes: Axes, one: Comparison, style: Style, beside: float) -> None:
-    """The curve, and the ratio without a law as marks that stand `beside` (points) their losses, clear of others."""
-    curve, cost, twin = one.curve, one.cost, one.twin
-    for line in _line(axes, one, curve.losses, curve):
-        _draw(axes, line, style, "cost")
-    if twin is None or cost.losses is None or cost.estimate is None:
-        return
-    read = np.isfinite(twin.estimate) & (twin.estimate > 0)
-    low, high = (np.clip(ends, *BEYOND)[read] for ends in (twin.low, twin.high))
-    thin: dict[str, Any] = {"color": style.text_colour, "lw": 0.7, "zorder": 3}
-    some = (twin.low[read] > 0) | (twin.high[read] < np.inf)  # bounded on a side
-    place = offset_copy(axes.transData, axes.get_figure(root=True), x=beside, units="points")
-    bars = axes.vlines(twin.losses[read][some], low[some], high[some], gid=f"twin_interval:{one.axis}", **thin)
-    bars.set_transform(place)
-    mark: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.5, "mfc": "white", "mec": style.text_colour}
-    axes.plot(twin.losses[read], twin.estimate[read], transform=place, zorder=4, gid=f"twin:{one.axis}", **mark)
-    beyond = _extrapolated(one)
-    cross: dict[str, Any] = {"ls": "", "marker": "x", "ms": 4.5, "color": style.colour, "zorder": 4}
-    axes.plot(cost.losses[beyond], cost.estimate[beyond], gid=f"extrapolated:{one.axis}", **cross)
+def _refused(axis: str, ratio: Any) -> list[str]:
+    codes = ", ".join(refusal.code for refusal in ratio.refusals)
+    return [f"{axis_words(axis)}: {codes}"] if codes else []
 
 
-def _extrapolated(one: Comparison) -> np.ndarray:
-    """Which of the losses that are told lie outside of those attained, and have a ratio."""
-    if one.cost.extrapolated is None or one.cost.estimate is None:
-        return np.array([], bool)
-    return one.cost.extrapolated & np.isfinite(one.cost.estimate) & (one.cost.estimate > 0)
-
-
-def _notes_of_laws(compared: ComparedByLaws) -> list[str]:
-    laws = " and ".join(dict.fromkeys(one.law for one in compared.sizes))
-    level = f"{compared.level:.0%}"
+def _notes_of_laws(shown: Sequence[Comparison], panels: Sequence[Panel]) -> list[str]:
+    laws = " and ".join(dict.fromkeys(one.law for one in shown))
+    level = f"{shown[0].loss.level:.0%}"
     notes = [
         f"Lines: {laws} law of both arms; bands: {level} intervals; left only over losses that both attain.",
         "Marks: the same read from the runs without a law; one without an interval is not bounded by them.",
     ]
-    if any(one.crossover.equal for one in compared.sizes):
+    if panels[1].equal:
         notes.append("Shaded sizes: the curves may be equal.")
-    ratios = [ratio for one in compared.sizes for ratio in (one.curve, one.loss)]
-    if any(np.any(one.low == 0) or np.isinf(one.high).any() for one in ratios if one.high is not None):
+    if any(np.any(line.low == 0) or np.isinf(line.high).any() for panel in panels for line in panel.lines):
         notes.append("A band that leaves its panel has no end.")
-    if any(_extrapolated(one).any() for one in compared.sizes):
-        notes.append("Crosses: extrapolated.")
     return notes

@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.base.formats import estimate, exponent, human
-from harness.judging.failing import FAR
-from harness.judging.found import Found
-from harness.judging.headline import Effort, Headline, Lead, NoHeadline, Reading, is_lost_to_constant, leader
-from harness.judging.judge import Verdict
+from harness.comparison.replicates import Found
+from harness.judging.verdict import Verdict
+from harness.judging.versus import FAR, Effort, Headline, Lead, NoHeadline, Reading, leader
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, text_columns
 from harness.show.words import LOSS_WORDS
-from harness.spec import Takes, all_axes
+from harness.spec import Takes, axis_short, axis_words
 
 WIDTH = 76
 COLUMNS = 3
@@ -47,6 +46,11 @@ NO_EXPONENT = {
     "ONE_REPLICATE": "one replicate",
 }
 BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
+
+
+def loss_of(found: Headline) -> str:
+    """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
+    return LOSS_WORDS[found.metric] if any(found.tasks) else found.metric
 
 
 def factor(value: float) -> str:
@@ -112,10 +116,10 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     if isinstance(found, NoHeadline):
         return [*wrapped(found.why), *_verdict_lines(verdicts), *last]
     names, legend = short_names(found.first.label, found.second.label)
-    asked = f"Whose {LOSS_WORDS[found.metric]} is lower, how many times?"
+    asked = f"Whose {loss_of(found)} is lower, how many times?"
     lines = wrapped(f"{asked} ({interval_words(found)}; ?: undecided)")
     heading = "at equal:" if len(found.tasks) <= ALL_PLACES_UP_TO else f"{found.places[-1]} equal:"
-    lines += [*legend, console_row(heading, [_short(axis) for axis in found.columns[:COLUMNS]])]
+    lines += [*legend, console_row(heading, [axis_short(axis) for axis in found.columns[:COLUMNS]])]
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
     beside = [*wrapped(baselines_words(found)), *wrapped(seconds_words(found, names))]
     beside += list(itertools.chain.from_iterable(map(wrapped, (*other_pairs(found), *exponent_lines(found, names)))))
@@ -138,13 +142,13 @@ def answer_table(found: Headline) -> Table:
             label = f"{task}: {found.formulas[task]}" if is_first else ""
             cells = [_answer_cell(found.reading(task, axis, place), names) for axis in axes]
             rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
-    heads = [f"equal {all_axes()[axis].words}" for axis in axes]
+    heads = [f"equal {axis_words(axis)}" for axis in axes]
     return Table("", text_columns("task", "size", *heads), tuple(rows))
 
 
 def answer_sentences(found: Headline) -> list[str]:
     """The answer at the largest size, a sentence a task, and which networks were compared there."""
-    place, loss = found.places[-1], LOSS_WORDS[found.metric]
+    place, loss = found.places[-1], loss_of(found)
     where = f"at the {place} equal size" if len(found.places) > 1 else f"at {place}"
     told = []
     for task in found.tasks:
@@ -153,7 +157,7 @@ def answer_sentences(found: Headline) -> list[str]:
             outcome, times = _outcome(
                 found.reading(task, axis, place).ratio, found.first.label, found.second.label, loss
             )
-            counts.setdefault(outcome, []).append(f"{times}at equal {all_axes()[axis].words}")
+            counts.setdefault(outcome, []).append(f"{times}at equal {axis_words(axis)}")
         parts = [f"{outcome} {', '.join(listed)}" for outcome, listed in counts.items()]
         largest = [
             f"{one.side} {one.network} ({human(one.loss, 2)})"
@@ -176,11 +180,11 @@ def baselines_words(found: Headline) -> str:
     """
     if len(found.tasks) > TASKS_UP_TO:
         largest = [found.reading(task, found.columns[0], found.places[-1]) for task in found.tasks]
-        lost = sum(is_lost_to_constant(one.ratio) for one in largest)
+        lost = sum(one.ratio.is_refused_by("WORSE_THAN_CONSTANT") for one in largest)
         return f"A constant is better than both sides on {lost} of {len(found.tasks)} tasks." if lost else ""
     losses = {(one.name, one.task): human(one.loss, 2) for one in found.baselines}
     known = {name: words for name, words in BASELINE_WORDS.items() if any(name == one for one, _ in losses)}
-    loss = LOSS_WORDS[found.metric]
+    loss = loss_of(found)
     for begin in ({task: f"{task} " for task in found.tasks}, dict.fromkeys(found.tasks, "")):
         told = [
             f"of {words}: {', '.join(begin[task] + losses.get((name, task), '–') for task in found.tasks)}"
@@ -194,7 +198,7 @@ def baselines_words(found: Headline) -> str:
 
 def answer_key(found: Headline) -> str:
     """How to read a cell of the answer's table."""
-    first, second, loss = found.first.label, found.second.label, LOSS_WORDS[found.metric]
+    first, second, loss = found.first.label, found.second.label, loss_of(found)
     limits = " Training FLOPs are a limit: the best setting within it may spend less." if found.limits else ""
     over_looks = " (over all looks together)" if found.looks else ""
     return (
@@ -225,7 +229,7 @@ def _in_full(times: float) -> str:
 
 def _outcome(found: Found, first: str, second: str, loss: str) -> tuple[str, str]:
     """`the test RMSE of kan is`, and how many times lower; or that it is undecided, or why it is not known."""
-    if is_lost_to_constant(found):
+    if found.is_refused_by("WORSE_THAN_CONSTANT"):
         return "both sides are worse than a constant", ""
     if found.estimate is None:
         return f"it is not known ({lead_words(found, first, second)})", ""
@@ -239,7 +243,9 @@ def _outcome(found: Found, first: str, second: str, loss: str) -> tuple[str, str
 
 
 def seconds_words(found: Headline, names: tuple[str, str]) -> str:
-    """Who is ahead at equal seconds at the largest size, or how to have that."""
+    """Who is ahead at equal seconds at the largest size, or how to have that; of laws nothing."""
+    if found.by == "laws":
+        return ""
     if found.clock is None:
         return "Equal seconds: not timed; `harness bench FILE` adds them."
     where = f"Equal seconds, {found.places[-1]} size:"
@@ -351,7 +357,7 @@ def exponent_lines(found: Headline, names: tuple[str, str]) -> list[str]:
             if one.axis == axis:
                 told.setdefault(one.task, []).append(f"{called[one.side]} {found_exponent(one.exponent)}")
         tasks = "; ".join(f"{task} {', '.join(own)}" for task, own in told.items())
-        lines.append(f"Exponent by {_short(axis)}: {tasks}.")
+        lines.append(f"Exponent by {axis_short(axis)}: {tasks}.")
     return lines
 
 
@@ -416,21 +422,18 @@ def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
             leads = [one for one in found.leads if (one.task, one.axis) == (task, axis)]
             turns = len({one.leader for one in leads} - {None}) > 1
             if leads and len(leads) <= MOST_STRETCHES and (axis == found.columns[0] or turns):
-                told.append(wrapped(f"{task}, by {_short(axis)}: {turn_words(leads, names, labels)}."))
+                where = f"{task}, by" if task else "By"
+                told.append(wrapped(f"{where} {axis_short(axis)}: {turn_words(leads, names, labels)}."))
     return told
 
 
 def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     if len(verdicts) == 1:
         power = f": {verdicts[0].power}" if verdicts[0].power else ""
-        return wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].outcome}{power}.")
-    counted = Counter(verdict.outcome for verdict in verdicts)
+        return wrapped(f"Verdict: “{verdicts[0].claim}” is {verdicts[0].verdict}{power}.")
+    counted = Counter(verdict.verdict for verdict in verdicts)
     told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
     return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
-
-
-def _short(axis: str) -> str:
-    return all_axes()[axis].short
 
 
 def _percent(level: float) -> str:
