@@ -23,9 +23,11 @@ class Warnings(logging.Handler):
 
 
 def as_typed(error: HarnessError) -> str:
-    """The sentence of an error, with the field that it is of as the option that gives it."""
-    option = f"--{error.field.rstrip('_').replace('_', '-')} "
-    return option + str(error).removeprefix(f"{error.field}=") if error.field else str(error)
+    """The sentence of an error with the option of its field: `at=9: …` as `--at 9: …`, or in brackets at the end."""
+    text, option = str(error), f"--{error.field.replace('_', '-')}"
+    if text.startswith(f"{error.field}="):
+        return f"{option} {text.removeprefix(f'{error.field}=')}"
+    return f"{text} ({option})" if error.field else text
 
 
 class Group(click.Group):

@@ -12,8 +12,6 @@ from typing import Annotated, Literal, NamedTuple
 from harness.base.errors import HarnessError
 from harness.base.plain import INLINE, OrNull
 from harness.comparison.cost import CostRatio
-from harness.comparison.exponents import ExponentDifference
-from harness.comparison.loss import LossRatio
 from harness.laws import Interval
 
 Ruling = Literal["supported", "refuted", "equal", "open"]
@@ -82,24 +80,15 @@ class JudgedClaim:
     numbers: Annotated[tuple[ClaimNumber, ...], "one a column of sizes"]
 
 
-def to_number(convention: str, task: str, found: CostRatio | LossRatio | ExponentDifference) -> ClaimNumber:
-    """What a comparison says, as one number; ratios are asked at a single place, and refusals become the reason."""
-    if found.refusals:
-        reasons = " ".join(map(str, found.refusals))
-        return ClaimNumber(convention, task, refused=reasons)
-    if isinstance(found, ExponentDifference):
-        return ClaimNumber(convention, task, found.estimate, found.interval)
-    assert found.estimate is not None
-    assert found.low is not None
-    assert found.high is not None
-    if found.estimate.size != 1:
-        raise HarnessError(
-            f"{task} under {convention}: the ratio is given at {found.estimate.size} places; ask for it at the one "
-            "that the claim is about."
-        )
-    return ClaimNumber(
-        convention, task, float(found.estimate[0]), Interval(float(found.low[0]), float(found.high[0]), found.level)
-    )
+def to_number(convention: str, task: str, ratio: CostRatio) -> ClaimNumber:
+    """A cost ratio at the single loss of a claim as its number; refusals become the reason."""
+    if ratio.refusals:
+        return ClaimNumber(convention, task, refused=" ".join(map(str, ratio.refusals)))
+    assert ratio.estimate is not None
+    assert ratio.low is not None
+    assert ratio.high is not None
+    estimate, low, high = (float(values.item()) for values in (ratio.estimate, ratio.low, ratio.high))
+    return ClaimNumber(convention, task, estimate, Interval(low, high, ratio.level))
 
 
 def outcome(number: ClaimNumber, threshold: float) -> Ruling:
@@ -109,11 +98,6 @@ def outcome(number: ClaimNumber, threshold: float) -> Ruling:
     if number.interval.low > threshold:
         return "supported"
     return "refuted" if number.interval.high < threshold else "open"
-
-
-def count_tasks(numbers: Sequence[ClaimNumber], threshold: float, at_least: int) -> Count:
-    """The outcome of "on at least so many tasks", from the numbers of one convention, one a task."""
-    return count_outcomes(numbers[0].convention, [outcome(number, threshold) for number in numbers], at_least)
 
 
 def count_outcomes(convention: str, outcomes: Sequence[Ruling], at_least: int) -> Count:
@@ -162,33 +146,27 @@ def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: S
             )
     if not 1 <= at_least <= len(tasks):
         raise HarnessError(f"claim {claim!r}: at_least={at_least} of {len(tasks)} tasks; choose 1 to {len(tasks)}.")
-    counts = tuple(count_tasks(own, threshold, at_least) for own in by_convention.values())
+    numbers = [replace(number, outcome=outcome(number, threshold)) for number in numbers]
+    counts = tuple(
+        count_outcomes(name, [number.outcome for number in numbers if number.convention == name], at_least)
+        for name in by_convention
+    )
+    outcomes = {count.outcome for count in counts}
+    conclusion: Conclusion = "convention-dependent" if {"supported", "refuted"} <= outcomes else "open"
+    if len(outcomes) == 1:
+        (conclusion,) = outcomes
+    signs = {(number.task, number.estimate > threshold) for number in numbers if number.estimate is not None}
     counted = f"{len(tasks)} task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     return JudgedClaim(
         claim=claim,
         rule=f"{quantity} is above {threshold:g}, its interval wholly so, on at least {at_least} of {counted}",
         threshold=threshold,
         at_least=at_least,
-        conclusion=conclusion(counts),
-        stable=_stable(numbers, threshold),
+        conclusion=conclusion,
+        stable=not any(number.refused for number in numbers) and len(signs) == len(tasks),
         counts=counts,
-        numbers=tuple(replace(number, outcome=outcome(number, threshold)) for number in numbers),
+        numbers=tuple(numbers),
     )
-
-
-def conclusion(counts: Sequence[Count]) -> Conclusion:
-    """What all conventions say together, as `judge` has it."""
-    outcomes = {count.outcome for count in counts}
-    if len(outcomes) == 1:
-        return outcomes.pop()
-    return "convention-dependent" if {"supported", "refuted"} <= outcomes else "open"
-
-
-def _stable(numbers: Sequence[ClaimNumber], threshold: float) -> bool:
-    if any(number.estimate is None for number in numbers):
-        return False
-    sides = {(number.task, number.estimate > threshold) for number in numbers if number.estimate is not None}
-    return len(sides) == len({number.task for number in numbers})
 
 
 def sentence(verdict: JudgedClaim) -> str:

@@ -13,10 +13,11 @@ from harness.comparison.best_of import How
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
-from harness.judging.versus import PLACES, Headline, Lead, Reading, Side
+from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest
 from harness.laws import Caution, Fit, Refusal, predict
 from harness.laws.result import LawName
 from harness.record.elsewhere import with_sizes
+from harness.spec import axis_short
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
 TOLD = 5  # losses, besides those that are asked for
@@ -28,9 +29,9 @@ class ComparisonRequest:
 
     at: Annotated[tuple[float, ...], "losses at which costs are compared"] = ()
     extrapolate: Annotated[bool, "whether losses that one arm alone attains count"] = False
-    how: Annotated[How, "`--aggregate`"] = "median"
-    k: Annotated[int | None, "`--k`"] = None
-    bins: Annotated[int | None, "`--bins`; null: as many as the sizes that the arms share"] = None
+    how: Annotated[How, "the number that stands for the runs of a bin"] = "median"
+    k: Annotated[int | None, "of `best`: of how many runs"] = None
+    bins: Annotated[int | None, "how many; null: as many as the sizes that the arms share"] = None
     seed: Annotated[int, "of the bootstrap"] = 0
 
 
@@ -72,7 +73,7 @@ class AskedOfLaws:
 
 @dataclass(frozen=True)
 class ComparedByLaws:
-    """Two series of a table of runs, compared by their laws. `--out FOLDER` writes the same into `compare.json`."""
+    """Two series of a table of runs, compared by their laws. `compare.json` in a folder that is named has the same."""
 
     request: Annotated[AskedOfLaws, "what was asked"]
     source: Annotated[Source, "where the runs are from"]
@@ -108,6 +109,24 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> Compa
         verdicts=tuple(judged),
         sizes=tuple(by_size),
     )
+
+
+def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioLine]]:
+    """Ratios of losses, and of sizes for equal losses, at all sizes that both have: each a panel of the figure."""
+    curves = []
+    for one in compared.sizes:
+        name = ", ".join(filter(None, [one.task, axis_short(one.axis)]))
+        for what, ratio in (
+            (one.arms[0].metric, one.loss),
+            (f"size for equal {one.arms[0].metric}", _cost_of_sizes(one)),
+        ):
+            if one.loss.sizes is not None and ratio.estimate is not None:
+                ends = np.asarray(ratio.low), np.asarray(ratio.high)
+                curves.append(RatioLine(f"{name}: {what}", one.axis, one.loss.sizes, ratio.estimate, *ends))
+    laws = " and ".join(dict.fromkeys(one.law for one in compared.sizes))
+    headline = compared.headline
+    axis = headline.columns[0] if len(headline.columns) == 1 else "size"
+    return VersusRequest(headline.sides, axis, None, headline.level, laws), curves
 
 
 # ------------------------------------------------------------------------------------------------------------ compared
@@ -164,8 +183,8 @@ def _losses_told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) 
     beyond = [loss for loss in asked.at if not low * (1 - 1e-9) <= loss <= high * (1 + 1e-9)]
     if beyond and not asked.extrapolate:
         raise HarnessError(
-            f"{beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
-            "within, or allow to extrapolate, for a ratio that is marked as such",
+            f"at={beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
+            "within, or extrapolate, for a ratio that is marked as such",
             field="at",
         )
     return np.union1d(asked.at, curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)])
@@ -208,26 +227,25 @@ def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
 
 def _readings(one: Comparison) -> Iterator[Reading]:
     """The ratio of losses at three sizes, and what B needs there for the loss that A's law has."""
-    ratio, (first, second) = one.loss, one.fits
-    if ratio.sizes is None:
-        no = Found(refusals=ratio.refusals)
-        yield from (Reading(one.task, one.axis, place, no, (), no) for place in PLACES)
-        return
-    indices = (0, ratio.sizes.size // 2, -1)
-    sizes = ratio.sizes[list(indices)]
-    cost = comparison.cost_ratio(first, second, predict(first, sizes), extrapolate=True)
-    for number, (place, index) in enumerate(zip(PLACES, indices, strict=True)):
-        found = _found(ratio.refusals, ratio, index, sizes[number])
-        yield Reading(one.task, one.axis, place, found, (), _found(cost.refusals, cost, number, sizes[number]))
+    middle = 0 if one.loss.sizes is None else one.loss.sizes.size // 2
+    cost = _cost_of_sizes(one)
+    for place, index in zip(PLACES, (0, middle, -1), strict=True):
+        yield Reading(one.task, one.axis, place, _found(one, one.loss, index), (), _found(one, cost, index))
 
 
-def _found(
-    refusals: tuple[Refusal, ...], ratio: comparison.CostRatio | comparison.LossRatio, index: int, at: float
-) -> Found:
-    if ratio.estimate is None or ratio.low is None or ratio.high is None:
-        return Found(refusals=refusals)
+def _cost_of_sizes(one: Comparison) -> comparison.CostRatio | comparison.LossRatio:
+    """How many times A's size B needs for the loss that A's law has there, at each size that both have."""
+    first, second = one.fits
+    if one.loss.sizes is None:
+        return one.loss
+    return comparison.cost_ratio(first, second, predict(first, one.loss.sizes), extrapolate=True)
+
+
+def _found(one: Comparison, ratio: comparison.CostRatio | comparison.LossRatio, index: int) -> Found:
+    if one.loss.sizes is None or ratio.estimate is None or ratio.low is None or ratio.high is None:
+        return Found(refusals=ratio.refusals)
     estimate, low, high = (float(values[index]) for values in (ratio.estimate, ratio.low, ratio.high))
-    return Found(estimate, low, high, at=float(at))
+    return Found(estimate, low, high, at=float(one.loss.sizes[index]))
 
 
 def _leads(one: Comparison, arms: tuple[str, str]) -> list[Lead]:
@@ -239,7 +257,7 @@ def _leads(one: Comparison, arms: tuple[str, str]) -> list[Lead]:
 
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
-    """`kan: FLOOR_OPEN: …`: each code once for the comparisons, and once for an arm."""
+    """`FLOOR_OPEN, kan: …`: each code once for the comparisons, and once for an arm."""
     said = set()
     for one in by_size:
         where = f"by {one.axis} on {one.task}" if one.task else f"by {one.axis}"
@@ -253,7 +271,7 @@ def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[
         for place, caution in told:
             if (caution.code, place) not in said:
                 said.add((caution.code, place))
-                yield f"{place}: {_named(str(Refusal(caution.code, caution.reason)), arms)}"
+                yield f"{caution.code}, {place}: {_named(caution.reason, arms)}"
 
 
 def _named(reason: str, arms: tuple[str, str]) -> str:
@@ -274,7 +292,8 @@ def _verdicts(
     at = asked.at or _middle(by_size)
     claim, quantity = f"{first} is cheaper than {second}{on}", f"the cost of {second} / {first} at equal loss"
     if not at:
-        numbers = [comparison.to_number(one.axis, file, one.curve) for one in by_size]
+        reasons = {one.axis: " ".join(map(str, one.curve.refusals)) or "no loss on every axis" for one in by_size}
+        numbers = [comparison.ClaimNumber(axis, file, refused=reason) for axis, reason in reasons.items()]
         return [comparison.judge(claim, quantity, 1.0, 1, numbers)]
     verdicts = []
     for loss in at:

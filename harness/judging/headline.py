@@ -214,10 +214,6 @@ def headline(
     )
 
 
-def _baselines(runs: ExperimentRuns, task: str) -> list[Baseline]:
-    return [Baseline(task, name, loss) for name, loss in baseline_losses(runs.table, task).items()]
-
-
 def _efforts(pair: Pair) -> Iterator[Effort]:
     """Every effort of a search on every task, at the largest matched budget."""
     search = pair.runs.manifest.experiment.search
@@ -313,15 +309,12 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
     """
     smallest, largest = common(curves)
     between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
-    leads: list[Lead] = []
-    for size in dict.fromkeys([smallest, *between, largest]):
-        ratio = pair.ratio(curves, float(size))
-        if ratio.refusals:
-            continue
-        ahead, low = leader(ratio, *pair.labels), float(size)
-        if leads and leads[-1].leader == ahead:
-            low = leads.pop().low
-        leads.append(Lead(task, axis, low, float(size), ahead))
+    ratios = {float(size): pair.ratio(curves, float(size)) for size in dict.fromkeys([smallest, *between, largest])}
+    read = [(size, leader(ratio, *pair.labels)) for size, ratio in ratios.items() if not ratio.refusals]
+    leads = []
+    for ahead, stretch in itertools.groupby(read, key=lambda place: place[1]):
+        sizes = [size for size, _ in stretch]
+        leads.append(Lead(task, axis, sizes[0], sizes[-1], ahead))
     return leads
 
 
@@ -434,7 +427,7 @@ def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
 def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
     """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
     if asked.axis in conventions_of(runs, asked.axis)[1]:
-        raise HarnessError(f"{asked.axis} is not measured; `harness bench FILE` measures it", field="axis")
+        raise HarnessError(f"axis={asked.axis}: not measured; `harness bench FILE` measures it", field="axis")
     if asked.at is None:
         return
     told = []
@@ -444,7 +437,7 @@ def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
             return
         told.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
     raise HarnessError(
-        f"{asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
+        f"at={asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
         f"{'; '.join(told)}; ask within",
         field="at",
     )

@@ -95,7 +95,7 @@ class Answer:
 class Answers(NamedTuple):
     """The rules of experiments, judged.
 
-    `results/verdicts.json` has the same. `results/verdicts/NAME/verdicts.json`, which `--keep` writes, has the keys of
+    `results/verdicts.json` has the same. The kept `results/verdicts/NAME/verdicts.json` has the keys of
     one experiment beside `format`. The page there has no files of an earlier format.
     """
 

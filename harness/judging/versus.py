@@ -29,8 +29,9 @@ class VersusRequest:
 
     sides: Annotated[tuple[Side, Side], "A and B"]
     axis: Annotated[str, "what `at` counts"]
-    at: Annotated[float | None, "`--at`; null is the largest common budget"] = None
+    at: Annotated[float | None, "a size of A; null is the largest common budget"] = None
     level: Annotated[float, "of intervals"] = 0.95
+    law: str = ""  # by which both are compared
 
     @property
     def first(self) -> str:

@@ -31,12 +31,13 @@ class Wanted(NamedTuple):
 
 
 def check_looks(file: Path, scale: str, settings: Sequence[Setting] = ()) -> None:
-    """A HarnessError if the file has no looks, at which `--until-decided` would judge."""
+    """A HarnessError if the file has no looks, at which rules would be judged."""
     experiment = read_experiment(file, scale, settings)
     if not experiment.looks:
         raise HarnessError(
-            f"--until-decided: {file} does not say when its rules are judged; add after how many replicates, as in "
-            f"`looks: [8, 12, 16]` of 16 replicates (it has {len(experiment.seeds)}), then run this with --replan"
+            f"{file} does not say when its rules are judged; add after how many replicates, as in "
+            f"`looks: [8, 12, 16]` of 16 replicates (it has {len(experiment.seeds)}), and freeze the plan anew",
+            field="replan",
         )
 
 

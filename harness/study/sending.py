@@ -134,8 +134,9 @@ def _make_offer(
         _check_device(manifest, where)
     if most_hours is not None and offer.hours > most_hours:
         raise HarnessError(
-            f"--max-gpu-hours {most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
-            "allow more, or submit a smaller experiment"
+            f"max_gpu_hours={most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
+            "allow more, or submit a smaller experiment",
+            field="max_gpu_hours",
         )
     return offer
 
@@ -151,7 +152,8 @@ def _check_device(manifest: Manifest, where: Destination) -> None:
         raise HarnessError(
             f"{where.profile_file}: gpus: {gpus}, but {manifest.name} trains on CPUs (device: cpu), and its jobs would "
             "leave the GPUs idle; use a profile without gpus:, such as slurm/cpu.yaml, or say device: cuda in the "
-            "experiment file; --idle-gpus books the GPUs all the same"
+            "experiment file; or book the GPUs all the same",
+            field="idle_gpus",
         )
 
 

@@ -9,12 +9,13 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 from harness.comparison import Crossover
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
 from harness.judging.laws import drawn_law
 from harness.judging.request import FitsAnswer, Request
 from harness.judging.versus import Lead
 from harness.record.elsewhere import Columns
-from harness.show.figures.versus import compare_figure
+from harness.show.figures.series import named_styles
+from harness.show.figures.versus import versus_figure
 from harness.show.tables.comparison import crossover_words
 from harness.study.tables import fits_answer, of_file
 
@@ -133,7 +134,7 @@ def test_failed_runs_of_one_arm_are_survivor_bias(table):
     done = _compare(table, "kan", "mlp", *ASKED, "--status", "status", "--explain")
 
     assert "failed: 11 of 21 runs of kan and 0 of 21 runs of mlp" in done.stdout
-    assert "by params: SURVIVOR_BIAS: 11 of 21 runs of kan failed and 0 of 21 of mlp" in done.stdout
+    assert "SURVIVOR_BIAS, by params: 11 of 21 runs of kan failed and 0 of 21 of mlp" in done.stdout
     assert "K_MISMATCH" not in done.stdout
 
 
@@ -186,9 +187,9 @@ def test_the_headline_is_that_of_both_laws(table):
 @pytest.mark.parametrize(
     ("arms", "more", "message"),
     [
-        (("kan", "mpl"), (), "'mpl' is no arm of the table (--by arch); did you mean 'mlp'? (allowed: kan, mlp)"),
+        (("kan", "mpl"), (), "'mpl' is no arm of the table by arch; did you mean 'mlp'? (allowed: kan, mlp)"),
         (("kan", "kan"), (), "give two different arms"),
-        (("kan", "mlp"), ("--where", "arch=kan"), "'mlp' is no arm of the table (--by arch); allowed: kan"),
+        (("kan", "mlp"), ("--where", "arch=kan"), "'mlp' is no arm of the table by arch; allowed: kan"),
         (("kan", "mlp"), ("--k", "2"), "--k 2 is of --aggregate best"),
         (("kan", "mlp"), ("--aggregate", "best", "--k", "9"), "k=9: the best of 9 needs at least 9 runs"),
         (("kan", "mlp"), ("--x", "parms"), "--x 'parms' is no column of the file; did you mean 'params'?"),
@@ -207,7 +208,7 @@ def test_one_architecture_is_no_comparison(table):
     done = _compare(table, "kan", "mlp", "--x", "params", "--y", "rmse")
 
     assert done.exit_code == 2
-    assert "one arm, and kan and mlp were asked for; name the column that tells arms apart with --by" in done.stderr
+    assert "one arm, and kan and mlp were asked for; name the column that tells arms apart (--by)" in done.stderr
 
 
 # -------------------------------------------------------------------------------------------------------------- figure
@@ -221,19 +222,18 @@ def _compared(table: Path, *x: str) -> ComparedByLaws:
 
 
 def test_the_figure_shows_what_was_computed(table):
-    """Curves, marks and shaded sizes stand where the comparison has them, one line style a convention."""
+    """The ratio at all sizes that both have, with its band; of several columns of sizes a panel each."""
     compared = _compared(table, "params", "flops")
-    left, _ = compare_figure(compared).axes
+    figure = versus_figure(*curves_of_laws(compared), named_styles(compared.arms))
 
-    for one in compared.sizes:
-        (line,) = (line for line in left.lines if line.get_gid() == f"cost:{one.axis}")
-        np.testing.assert_array_equal(line.get_xdata(), one.curve.losses)
-        np.testing.assert_array_equal(line.get_ydata(), one.curve.estimate)
-        (marks,) = (line for line in left.lines if line.get_gid() == f"twin:{one.axis}")
-        np.testing.assert_array_equal(marks.get_ydata(), one.twin.estimate)
-    assert len({line.get_linestyle() for line in left.lines if str(line.get_gid()).startswith("cost:")}) == 2
-    assert left.get_xlim()[0] > left.get_xlim()[1]
-    assert [text.get_text() for text in left.texts] == ["▲ kan cheaper", "▼ mlp cheaper"]
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
+    assert titles == ["params: rmse", "params: size for equal rmse", "flops: rmse", "flops: size for equal rmse"]
+    for one, axes in zip(compared.sizes, figure.axes[::2], strict=False):
+        (line,) = (line for line in axes.lines if line.get_gid() == f"ratio:{one.axis}")
+        np.testing.assert_array_equal(line.get_xdata(), one.loss.sizes)
+        np.testing.assert_array_equal(line.get_ydata(), one.loss.estimate)
+        assert [text.get_text() for text in axes.texts] == ["▲ kan better", "▼ mlp better"]
+    assert "Lines: pure law of both" in " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
 
 
 @pytest.mark.nightly

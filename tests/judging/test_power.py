@@ -167,7 +167,7 @@ def test_a_rule_that_its_records_decide_needs_no_more():
 def test_without_two_replicates_and_without_a_noise_there_are_two_next_moves():
     manifest = made_plan(12, more=RULES)
     table = made_table(manifest, EQUAL)
-    with pytest.raises(HarnessError, match=r"train a pilot .* or give --noise 0\.3"):
+    with pytest.raises(HarnessError, match=r"train a pilot .* or declare `noise: 0\.3`"):
         foresee(manifest, table[table["seed"] == 0])
     with pytest.raises(HarnessError, match=r"seeds: \[0\] is one seed, which has no interval"):
         foresee(made_plan(1, more=RULES), table, noise=0.3)

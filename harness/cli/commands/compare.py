@@ -14,12 +14,12 @@ from harness.base.json_text import json_text, write_json
 from harness.cli.answering import print_answer, print_headline
 from harness.cli.options import json_option, results_option, together
 from harness.cli.tables import POSITIVE, given, is_of_table, opened, table_options
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
 from harness.judging.laws import AUTO
 from harness.judging.request import Request
 from harness.show.figures.labels import task_titles
-from harness.show.figures.series import experiment_styles
-from harness.show.figures.versus import TITLE_LETTERS, draw_compared, draw_versus
+from harness.show.figures.series import experiment_styles, named_styles
+from harness.show.figures.versus import TITLE_LETTERS, draw_versus
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
 from harness.show.tables.headline import wrapped
 from harness.study.comparing import Compared, compare_sides
@@ -166,5 +166,8 @@ def _compare_laws(
         print_headline(found.headline, [], list(chain.from_iterable(claims)))
     if asked["out"]:
         check_writable(asked["out"])
-        for path in write_json(found, asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
+        for path in (
+            write_json(found, asked["out"] / "compare.json"),
+            *draw_versus(*curves_of_laws(found), named_styles(found.arms), asked["out"] / "compare"),
+        ):
             click.echo(path, err=as_json)

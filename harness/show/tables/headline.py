@@ -6,7 +6,7 @@ import itertools
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from harness.base.formats import estimate, exponent, human
 from harness.comparison.replicates import Found
@@ -37,13 +37,9 @@ REFUSED = {
     "NO_SIZE": "(no size)",
     "ZERO": "a loss of 0",
     "WORSE_THAN_CONSTANT": "worse than constant",
-}
-NO_EXPONENT = {
     "NOT_FALLING": "does not fall",
     "ONE_NETWORK": "too few networks",
     "RANGE": "too short a range",
-    "FAILED_REPLICATES": "too many failed",
-    "ONE_REPLICATE": "one replicate",
 }
 BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
@@ -80,7 +76,7 @@ def lead_cell(found: Found, first: str, second: str) -> str:
 def _lead_forms(found: Found, first: str, second: str, write: Callable[[float], str]) -> tuple[str, ...]:
     """Ways to say who is ahead, from the longest to the shortest."""
     if found.estimate is None or found.low is None or found.high is None:
-        return (_refused_words(found, REFUSED),)
+        return (_refused_words(found),)
     match leader(found, first, second):
         case None:
             most = max(found.high, _over(found.low))
@@ -96,9 +92,9 @@ def _lead_forms(found: Found, first: str, second: str, write: Callable[[float], 
     return f"{lead} [{', '.join(ends)}]", f"{name} {' to '.join(ends)}x", lead
 
 
-def _refused_words(found: Found, words: Mapping[str, str]) -> str:
+def _refused_words(found: Found) -> str:
     """The words of the first code that refuses a number and has words here."""
-    return next((words[one.code] for one in found.refusals if one.code in words), "not known")
+    return next((REFUSED[one.code] for one in found.refusals if one.code in REFUSED), "not known")
 
 
 def _over(ratio: float) -> float:
@@ -256,13 +252,15 @@ def seconds_words(found: Headline, names: tuple[str, str]) -> str:
     return f"{where} {'; '.join(told)}."
 
 
-def turn_words(leads: Sequence[Lead], names: tuple[str, str], labels: tuple[str, str]) -> str:
+def turn_words(
+    leads: Sequence[Lead], names: tuple[str, str], labels: tuple[str, str], at: Callable[[float], str] = human
+) -> str:
     """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes of one task on one axis."""
     called = {labels[0]: f"{names[0]} ahead", labels[1]: f"{names[1]} ahead", None: "undecided"}
     stretches = []
     for lead in leads:
-        ends = list(dict.fromkeys([human(lead.low), human(lead.high)]))
-        stretches.append(f"{called[lead.leader]} at {' to '.join(ends)}")
+        ends = list(dict.fromkeys([at(lead.low), at(lead.high)]))
+        stretches.append(f"{called[lead.leader]} {'with' if lead.axis == 'runs' else 'at'} {' to '.join(ends)}")
     return ", ".join(stretches)
 
 
@@ -290,7 +288,8 @@ def _rows(found: Headline, names: tuple[str, str], room: int) -> list[str]:
             lines.append(above[task])
         for place in found.places:
             own = labels[task] if place == found.places[0] and not is_above else ""
-            lines.append(_row(found, names, f"{own:<{beside + 1}}{place}", task, place))
+            label = f"{own:<{beside + 1}}{place}" if task else f"{place} size"
+            lines.append(_row(found, names, label, task, place))
     return lines
 
 
@@ -324,16 +323,11 @@ def _effort_lines(found: Headline, names: tuple[str, str]) -> list[list[str]]:
 
 def effort_words(efforts: Sequence[Effort], names: tuple[str, str], labels: tuple[str, str]) -> str:
     """`mlp ahead with 1, undecided with 2 to 8, kan ahead with 16 to 32`."""
-    called = {labels[0]: f"{names[0]} ahead", labels[1]: f"{names[1]} ahead", None: "undecided"}
-    stretches: list[tuple[str, int, int]] = []
-    for one in efforts:
-        ahead, first = called[leader(one.ratio, *labels)], one.runs
-        if stretches and stretches[-1][0] == ahead:
-            _, first, _ = stretches.pop()
-        stretches.append((ahead, first, one.runs))
-    return ", ".join(
-        f"{ahead} with {first}" + (f" to {last}" if last > first else "") for ahead, first, last in stretches
-    )
+    stretches = []
+    for ahead, group in itertools.groupby(efforts, key=lambda effort: leader(effort.ratio, *labels)):
+        runs = [effort.runs for effort in group]
+        stretches.append(Lead(efforts[0].task, "runs", runs[0], runs[-1], ahead))
+    return turn_words(stretches, names, labels, str)
 
 
 def other_pairs(found: Headline) -> list[str]:
@@ -364,7 +358,7 @@ def exponent_lines(found: Headline, names: tuple[str, str]) -> list[str]:
 def found_exponent(found: Found) -> str:
     """`2.1 [1.5, 2.7]`, or why there is none."""
     if found.estimate is None or found.low is None or found.high is None:
-        return _refused_words(found, NO_EXPONENT)
+        return _refused_words(found)
     return estimate(found.estimate, found.low, found.high, exponent)
 
 
