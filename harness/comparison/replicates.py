@@ -86,7 +86,6 @@ def best_ratio(first: Value, second: Value, level: float = 0.95) -> Found:
     than all runs, each counts by the chance that the search of a side finds nothing.
     """
     mine, other = np.atleast_1d(first.ln_loss), np.atleast_1d(second.ln_loss)
-    _check_same(mine, other)
     without = 1 - (1 - np.atleast_1d(first.none)) * (1 - np.atleast_1d(second.none))
     with np.errstate(invalid="ignore"):  # both losses are 0
         gaps = other - mine
@@ -155,7 +154,6 @@ def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> F
     loss. A first side without a value at `at` gives no number. At the largest budget every replicate in which the first
     side is better gives a bound.
     """
-    _check_same(first.ln_losses, second.ln_losses)
     if not first.budgets[0] <= at <= first.budgets[-1]:
         ends = f"{first.budgets[0]:g} to {first.budgets[-1]:g}"
         raise HarnessError(f"at={at:g} is outside of the first side's budgets, {ends}; ask within them.")
@@ -226,9 +224,6 @@ def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Found:
 
     It is refused where either exponent is.
     """
-    _check_same(first.ln_losses, second.ln_losses)
-    if not np.array_equal(first.budgets, second.budgets):
-        raise HarnessError("the two sides have different budgets; give both curves at the same budgets.")
     lacking = np.where(np.isnan(first.ln_losses + second.ln_losses), np.nan, 0.0)
     mine, other = (lines_of(side.budgets, side.ln_losses + lacking)[:, 1] for side in (first, second))
     sides = {"first": exponent(first, level), "second": exponent(second, level)}
@@ -294,13 +289,6 @@ def _checked(
     if any(np.isneginf(losses).any() for losses in ln_losses):
         refusals.append(Refusal("ZERO", "a network that a search finds has a test loss of 0. Test on more points."))
     return tuple(refusals), tuple(cautions)
-
-
-def _check_same(first: np.ndarray, second: np.ndarray) -> None:
-    if len(first) != len(second):
-        raise HarnessError(
-            f"the first side has {len(first)} replicates and the second {len(second)}; give both of the same ones."
-        )
 
 
 def _falling(side: Curve) -> np.ndarray:

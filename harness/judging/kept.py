@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -169,34 +169,12 @@ def _begin() -> None:
 
 # ---------------------------------------------------------------------------------------------------------------- keys
 def _key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
-    digest = hashlib.sha256(f"{function.__module__}.{function.__qualname__}".encode())
-    for part in _parts(tuple(arguments)):
-        digest.update(part)
-    return digest.hexdigest()[:32]
-
-
-def _parts(value: Any) -> Iterator[bytes]:
-    """The bytes of everything in a value, with what it is and how long, so that no two values have the same ones."""
-    match value:
-        case np.ndarray():
-            yield f"{value.dtype.str}{value.shape}".encode()
-            yield np.ascontiguousarray(value).tobytes()
-        case Law():
-            yield _law_name(value).encode()
-        case _ if is_dataclass(value):
-            yield type(value).__qualname__.encode()
-            for one in fields(value):
-                yield from _parts(getattr(value, one.name))
-        case tuple() | list():
-            yield f"({len(value)}".encode()
-            for one in value:
-                yield from _parts(one)
-        case dict():
-            yield from _parts(tuple(value.items()))
-        case None | bool() | int() | float() | str() | np.generic():
-            yield f"{type(value).__name__}{value!r};".encode()
-        case _:
-            raise TypeError(f"no key is made of {type(value).__name__}")
+    """The hash of everything in the arguments, by value: what is there twice is written twice."""
+    content = io.BytesIO()
+    pickler = pickle.Pickler(content, protocol=4)
+    pickler.fast = True
+    pickler.dump((function.__module__, function.__qualname__, tuple(arguments)))
+    return hashlib.sha256(content.getvalue()).hexdigest()[:32]
 
 
 @cache
