@@ -17,7 +17,7 @@ from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, S
 from harness.laws import Caution, Fit, Refusal, predict
 from harness.laws.result import LawName
 from harness.record.elsewhere import with_sizes
-from harness.spec import axis_short
+from harness.spec import axis_short, axis_words
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
 TOLD = 5  # losses, besides those that are asked for
@@ -111,22 +111,21 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> Compa
     )
 
 
-def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioLine]]:
-    """Ratios of losses, and of sizes for equal losses, at all sizes that both have: each a panel of the figure."""
-    curves = []
+def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioLine], dict[str, str]]:
+    """Losses at equal size, and sizes at equal loss, as lines of a panel each; and what these are drawn against."""
+    curves, against = [], {}
     for one in compared.sizes:
-        name = ", ".join(filter(None, [one.task, axis_short(one.axis)]))
-        for what, ratio in (
-            (one.arms[0].metric, one.loss),
-            (f"size for equal {one.arms[0].metric}", _cost_of_sizes(one)),
-        ):
-            if one.loss.sizes is not None and ratio.estimate is not None:
+        metric, by = one.arms[0].metric, f"by {axis_short(one.axis)}{f' on {one.task}' if one.task else ''}"
+        of_loss, of_cost = f"{metric} {by}", f"size {by} at equal {metric}"
+        against |= {of_loss: axis_words(one.axis), of_cost: metric}
+        ratios = ((of_loss, one.loss.sizes, one.loss), (of_cost, one.curve.losses, one.curve))
+        for panel, places, ratio in ratios:
+            if places is not None and ratio.estimate is not None:
                 ends = np.asarray(ratio.low), np.asarray(ratio.high)
-                curves.append(RatioLine(f"{name}: {what}", one.axis, one.loss.sizes, ratio.estimate, *ends))
+                curves.append(RatioLine(panel, one.axis, places, ratio.estimate, *ends))
     laws = " and ".join(dict.fromkeys(one.law for one in compared.sizes))
     headline = compared.headline
-    axis = headline.columns[0] if len(headline.columns) == 1 else "size"
-    return VersusRequest(headline.sides, axis, None, headline.level, laws), curves
+    return VersusRequest(headline.sides, headline.columns[0], None, headline.level, laws), curves, against
 
 
 # ------------------------------------------------------------------------------------------------------------ compared

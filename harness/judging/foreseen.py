@@ -12,9 +12,8 @@ from harness.base.errors import HarnessError
 from harness.base.formats import human
 from harness.base.plain import OrNull
 from harness.judging.judge import interval_level, judge
-from harness.judging.looks import looks_at
 from harness.judging.power import ENOUGH, MOST_REPLICATES, as_said, difference_of, replicates_needed, seen
-from harness.judging.runs import runs_of
+from harness.judging.runs import looks_at, runs_of
 from harness.judging.verdict import Outcome
 from harness.judging.words import asked_words
 from harness.laws.replicates import half_width

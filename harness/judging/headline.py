@@ -20,8 +20,7 @@ from harness.comparison.replicates import FEW as FEW_REPLICATES
 from harness.comparison.replicates import Found, exponent, not_found
 from harness.judging.baselines import baseline_losses
 from harness.judging.judge import interval_level
-from harness.judging.looks import level_over
-from harness.judging.runs import ExperimentRuns, runs_of
+from harness.judging.runs import ExperimentRuns, level_over, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import (
     SideCurve,

@@ -11,11 +11,10 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.comparison.replicates import Found, not_found
 from harness.comparison.verdict import Count, count_outcomes, task_level
-from harness.judging.looks import Look, has_replicates, looks_at, until
 from harness.judging.power import power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
-from harness.judging.runs import ExperimentRuns, runs_of
+from harness.judging.runs import ExperimentRuns, Look, has_replicates, looks_at, runs_of, until
 from harness.judging.sides import budget_of, curves_of
 from harness.judging.verdict import Number, Outcome, Verdict
 from harness.judging.words import matters_words, number_words, rule_words

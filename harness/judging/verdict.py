@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
 from harness.comparison.verdict import Count
-from harness.judging.looks import Look
+from harness.judging.runs import Look
 from harness.judging.words import matters_words, rule_words
 from harness.spec import Decide
 

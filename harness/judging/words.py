@@ -2,8 +2,8 @@
 
 from harness.base.formats import human, interval, number
 from harness.comparison.replicates import Found
-from harness.judging.looks import Look
 from harness.judging.quantities import QUANTITIES
+from harness.judging.runs import Look
 from harness.spec import Decide
 
 LARGEST_IN_PERCENT = 1.3  # of a factor: from 1 / 1.5 to 1.5 is not 50 % either way

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from harness.judging.headline import check_asked, conventions_of, headline, lines, sides
-from harness.judging.looks import level_over
-from harness.judging.runs import runs_of
+from harness.judging.runs import level_over, runs_of
 from harness.judging.versus import Headline, RatioLine, VersusRequest
 from harness.judging.winners import reported
 from harness.planning.match import axis_named

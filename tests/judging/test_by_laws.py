@@ -222,17 +222,22 @@ def _compared(table: Path, *x: str) -> ComparedByLaws:
 
 
 def test_the_figure_shows_what_was_computed(table):
-    """The ratio at all sizes that both have, with its band; of several columns of sizes a panel each."""
+    """Losses at equal size and sizes at equal loss, with bands; of several columns of sizes a panel each."""
     compared = _compared(table, "params", "flops")
-    figure = versus_figure(*curves_of_laws(compared), named_styles(compared.arms))
+    asked, curves, against = curves_of_laws(compared)
+    figure = versus_figure(asked, curves, named_styles(compared.arms), against=against)
 
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
-    assert titles == ["params: rmse", "params: size for equal rmse", "flops: rmse", "flops: size for equal rmse"]
-    for one, axes in zip(compared.sizes, figure.axes[::2], strict=False):
+    assert titles == ["rmse by params", "size by params at equal rmse", "rmse by flops", "size by flops at equal rmse"]
+    for one, axes in zip(compared.sizes, figure.axes[::2], strict=True):
         (line,) = (line for line in axes.lines if line.get_gid() == f"ratio:{one.axis}")
         np.testing.assert_array_equal(line.get_xdata(), one.loss.sizes)
         np.testing.assert_array_equal(line.get_ydata(), one.loss.estimate)
         assert [text.get_text() for text in axes.texts] == ["▲ kan better", "▼ mlp better"]
+    for one, axes in zip(compared.sizes, figure.axes[1::2], strict=True):
+        (line,) = (line for line in axes.lines if line.get_gid() == f"ratio:{one.axis}")
+        np.testing.assert_array_equal(line.get_xdata(), one.curve.losses)
+        np.testing.assert_array_equal(line.get_ydata(), one.curve.estimate)
     assert "Lines: pure law of both" in " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
 
 

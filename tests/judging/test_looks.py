@@ -11,8 +11,7 @@ from scipy.stats import t
 from harness.comparison.replicates import ratio_over
 from harness.judging.headline import headline
 from harness.judging.judge import judge, judge_all, outcome
-from harness.judging.looks import level_over, looks_at
-from harness.judging.runs import runs_of
+from harness.judging.runs import level_over, looks_at, runs_of
 from harness.judging.versus import Side
 from harness.show.tables.headline import console_lines
 

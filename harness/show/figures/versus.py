@@ -42,9 +42,10 @@ def draw_versus(
     styles: Mapping[str, Style],
     stem: Path,
     titles: Mapping[str, str] = NO_TITLES,
+    against: Mapping[str, str] = NO_TITLES,
 ) -> list[Path]:
     """Write the figure as `<stem>.png` and `.pdf`; nothing where no size can be compared."""
-    figure = versus_figure(asked, curves, styles, titles)
+    figure = versus_figure(asked, curves, styles, titles, against)
     return write_figure(figure, stem) if figure else []
 
 
@@ -54,28 +55,31 @@ def versus_figure(
     curves: Sequence[RatioLine],
     styles: Mapping[str, Style],
     titles: Mapping[str, str] = NO_TITLES,
+    against: Mapping[str, str] = NO_TITLES,
 ) -> Figure | None:
     """A panel a task, a line an axis; artists carry a gid `kind:axis`. None where there is no line.
 
     Marks are A's sizes, filled where the interval leaves out equality. `styles` are those of the two sides; `titles`
-    are of tasks (`task_titles`), which else have their short names.
+    are of tasks (`task_titles`), which else have their short names. Where the x of a panel is not the size of A on the
+    axis asked for, it is what `against` says.
     """
     tasks = list(dict.fromkeys(line.task for line in curves))
     if not tasks:
         return None
     shown = tasks[:MOST_PANELS]
     axes_styles, names = plain_styles(line.axis for line in curves), shortened(shown, TITLE_LETTERS)
-    columns = side_by_side(min(COLUMNS, len(shown)))
+    columns = side_by_side(min(2 if against else COLUMNS, len(shown)))
     figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, asked, [line for line in curves if line.task == task], axes_styles)
         name_sides(axes, (asked.first, asked.second), ("better", "better"), styles)
         if len(tasks) > 1:
-            axes.set_title(titles.get(task, names[task]))
+            axes.set_title(task if against else titles.get(task, names[task]))
         if index % columns == 0:
             axes.set_ylabel(y_words(f"{'' if asked.law else 'test loss of '}{asked.second} / {asked.first}"))
-        if index + columns >= len(shown):
-            axes.set_xlabel(textwrap.fill(f"{asked.first}: {axis_words(asked.axis)}", LABEL_LETTERS))
+        if index + columns >= len(shown) or against:
+            of_sizes = f"{asked.first}: {axis_words(asked.axis)}"
+            axes.set_xlabel(textwrap.fill(against.get(task, of_sizes), LABEL_LETTERS))
     keys = [key(axis_words(name), style) for name, style in axes_styles.items()]
     title = f"{asked.first} or {asked.second}: which is better where both are equal in …"
     write_head(figure, keys, title)

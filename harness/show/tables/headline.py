@@ -14,7 +14,7 @@ from harness.judging.verdict import Verdict
 from harness.judging.versus import FAR, Effort, Headline, Lead, NoHeadline, Reading, leader
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, text_columns
-from harness.show.words import LOSS_WORDS
+from harness.show.words import LOSS_WORDS, metric_words
 from harness.spec import Takes, axis_short, axis_words
 
 WIDTH = 76
@@ -46,7 +46,7 @@ BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
 def loss_of(found: Headline) -> str:
     """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
-    return LOSS_WORDS[found.metric] if any(found.tasks) else found.metric
+    return LOSS_WORDS[found.metric] if any(found.tasks) else metric_words([found.metric])
 
 
 def factor(value: float) -> str:
