@@ -125,7 +125,7 @@ def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioL
                 curves.append(RatioLine(panel, one.axis, places, ratio.estimate, *ends))
     laws = " and ".join(dict.fromkeys(one.law for one in compared.sizes))
     headline = compared.headline
-    return VersusRequest(headline.sides, headline.columns[0], None, headline.level, laws), curves, against
+    return VersusRequest(headline.sides, compared.sizes[0].axis, None, headline.level, laws), curves, against
 
 
 # ------------------------------------------------------------------------------------------------------------ compared
@@ -205,6 +205,8 @@ def _edges(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> n
 def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
     """Who is better at equal size by the laws of both: at the ends of the sizes that they share, and between."""
     first, second = (Side(name, (name,)) for name in arms)
+    tasks, compared = {one.task for one in by_size}, {(one.task, one.axis) for one in by_size}
+    axes = dict.fromkeys(one.axis for one in by_size)
     return Headline(
         first,
         second,
@@ -212,7 +214,7 @@ def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
         level=by_size[0].loss.level,
         replicates=0,
         formulas={},
-        columns=tuple(dict.fromkeys(one.axis for one in by_size)),
+        columns=tuple(axis for axis in axes if all((task, axis) in compared for task in tasks)),
         clock=None,
         limits=(),
         places=PLACES,
