@@ -113,7 +113,8 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> Compa
 
 def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioLine], dict[str, str]]:
     """Losses at equal size, and sizes at equal loss, as lines of a panel each; and what these are drawn against."""
-    curves, against = [], {}
+    curves: list[RatioLine] = []
+    against: dict[str, str] = {}
     for one in compared.sizes:
         metric, by = one.arms[0].metric, f"by {axis_short(one.axis)}{f' on {one.task}' if one.task else ''}"
         of_loss, of_cost = f"{metric} {by}", f"size {by} at equal {metric}"

@@ -161,7 +161,7 @@ def _compare_laws(
         print_headline(compared.headline, [], list(chain.from_iterable(claims)))
     if out := asked["out"]:
         check_writable(out)
-        request, curves, against = curves_of_laws(compared)
-        drawn = draw_versus(request, curves, named_styles(arms), out / "compare", against=against)
+        asked_of_figure, curves, against = curves_of_laws(compared)
+        drawn = draw_versus(asked_of_figure, curves, named_styles(arms), out / "compare", against=against)
         for path in (write_json(compared, out / "compare.json"), *drawn):
             click.echo(path, err=as_json)
