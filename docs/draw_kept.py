@@ -17,11 +17,11 @@ import pandas as pd
 from markupsafe import escape
 from matplotlib.figure import Figure
 
-from harness.judging.headline import Headline, main_headline
+from harness.judging.headline import lines, main_headline, sides
 from harness.judging.laws import SeriesLaws, fit_table
 from harness.judging.runs import runs_of
 from harness.judging.scaling import headline_axes
-from harness.judging.versus import VersusRequest, lines, sides
+from harness.judging.versus import Headline, VersusRequest
 from harness.judging.winners import reported
 from harness.paper.replay import REPLAYS, Picture, Replay, bests, curves
 from harness.paper.replay.known import fig3_3_poisson as poisson

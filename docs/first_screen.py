@@ -12,7 +12,7 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.base.reasons import Refusal
-from harness.judging.found import Found
+from harness.comparison.replicates import Found
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.winners import reported

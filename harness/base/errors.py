@@ -12,12 +12,14 @@ class HarnessError(Exception):
     """A mistake the user can mend, or a state that must not be read over.
 
     `exit_code` is what the command line returns: USAGE (2) for wrong input, INCOMPLETE (3) when results are
-    missing or damaged.
+    missing or damaged. `field` is what the user asked wrongly, or could ask instead: the command line says the option
+    that gives it.
     """
 
-    def __init__(self, message: str, exit_code: int = USAGE):
+    def __init__(self, message: str, exit_code: int = USAGE, field: str = ""):
         super().__init__(message)
         self.exit_code = exit_code
+        self.field = field
 
 
 class UserCodeError(HarnessError):

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.judging.headline import Headline, NoHeadline
-from harness.judging.judge import Verdict, sentence
+from harness.judging.judge import sentence
 from harness.judging.request import FitsAnswer
 from harness.judging.scaling import headline_axes
+from harness.judging.verdict import Verdict
+from harness.judging.versus import Headline, NoHeadline
 from harness.show.console import console, print_table
 from harness.show.pages.laws import uncrossed
 from harness.show.tables.headline import console_lines
@@ -37,13 +38,13 @@ def print_answer(tables: Iterable[Table], sentences: Iterable[str]) -> None:
         console.print(line, soft_wrap=True)
 
 
-def print_verdicts(verdicts: list[Verdict]) -> None:
+def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     """Each verdict in a sentence."""
     for verdict in verdicts:
         console.print(sentence(verdict), soft_wrap=True)
 
 
-def print_headline(found: Headline | NoHeadline, verdicts: list[Verdict], last: Sequence[str]) -> None:
+def print_headline(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> None:
     """Who is better at equal size, in at most 16 lines, of which `last` are the closing ones."""
     for line in console_lines(found, verdicts, last):
         console.print(line, soft_wrap=True)

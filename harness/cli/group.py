@@ -22,6 +22,14 @@ class Warnings(logging.Handler):
         click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
 
 
+def as_typed(error: HarnessError) -> str:
+    """The sentence of an error with the option of its field: `at=9: …` as `--at 9: …`, or in brackets at the end."""
+    text, option = str(error), f"--{error.field.replace('_', '-')}"
+    if text.startswith(f"{error.field}="):
+        return f"{option} {text.removeprefix(f'{error.field}=')}"
+    return f"{text} ({option})" if error.field else text
+
+
 class Group(click.Group):
     """Prints a HarnessError as its sentence and exits with its code; a command outlives whoever reads its output.
 
@@ -81,6 +89,6 @@ class Group(click.Group):
             sys.exit(INTERRUPTED)
         except (HarnessError, OSError) as problem:
             error = unwritable(problem) if isinstance(problem, OSError) else problem
-            for line in map(visible, str(error).splitlines()):
+            for line in map(visible, as_typed(error).splitlines()):
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)

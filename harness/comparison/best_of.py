@@ -27,7 +27,7 @@ class Ratio:
 
     estimate: Annotated[float, "geometric mean over the bins"]
     interval: Annotated[Interval, "its interval"]
-    how: Annotated[How, "`--aggregate`: the number that stands for the runs of a bin"]
+    how: Annotated[How, "the number that stands for the runs of a bin"]
     cells: Annotated[int, "how many bins"]
     k: Annotated[tuple[int, ...], "with `best`, of how many runs of each bin"] = ()
 

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.base.errors import HarnessError
-
 
 @dataclass(frozen=True)
 class Searched:
@@ -31,20 +29,6 @@ class Searched:
     cost: np.ndarray
     validation: np.ndarray
     test: np.ndarray
-
-    def __post_init__(self) -> None:
-        for name in ("size", "cost", "validation", "test"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name), float))
-            if getattr(self, name).shape != self.size.shape or not self.size.ndim:
-                raise HarnessError(
-                    f"size has shape {self.size.shape} and {name} {getattr(self, name).shape}; give one of each a run."
-                )
-        for name in ("validation", "test"):
-            if np.any(getattr(self, name) < 0):
-                raise HarnessError(
-                    f"{name} has {np.nanmin(getattr(self, name)):g}; losses are compared by their logarithm, so give "
-                    "none below 0."
-                )
 
 
 class Value(NamedTuple):
@@ -72,8 +56,6 @@ def value(side: Searched, budget: float, effort: int | None = None) -> Value:
     Of a size that has fewer runs than `effort` all are taken. Of runs that tie in validation the one of the smaller
     size is picked; of one size each is picked equally often, so their order does not matter.
     """
-    if effort is not None and effort < 1:
-        raise HarnessError(f"effort={effort}: a search has 1 run at least; choose 1 or more.")
     candidate = np.isfinite(side.validation) & (side.cost <= budget)
     order = np.lexsort((side.size, np.where(candidate, side.validation, np.inf)), axis=-1)
     size, validation, test, candidate = (

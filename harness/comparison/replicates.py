@@ -7,16 +7,19 @@ other initialisations and other data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
 from harness.base.errors import HarnessError
+from harness.base.plain import OrNull
+from harness.base.reasons import refusal_of
 from harness.comparison.effort import Value
-from harness.laws import Caution, Estimate, Interval, Refusal
+from harness.laws import Caution, Interval, Refusal
 from harness.laws.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponent_cautions
 from harness.laws.replicates import half_width, lines_of
 
@@ -26,52 +29,40 @@ LAW_NETWORKS = 3
 
 
 @dataclass(frozen=True)
-class OverReplicates:
-    """What replicates say of one quantity: `found`, with Student's interval, or refusals.
+class Found:
+    """A number over replicates with its interval, or why there is none.
 
     `by_replicate` [R] has the number of each replicate, the ln of ratios; nan where it has none.
     """
 
-    level: float
-    by_replicate: np.ndarray
-    refusals: tuple[Refusal, ...] = ()
-    cautions: tuple[Caution, ...] = ()
-    found: Estimate | None = None
+    estimate: Annotated[float | None, "the mean over replicates"] = None
+    low: Annotated[OrNull | None, "lower end of its interval"] = None
+    high: Annotated[OrNull | None, "upper end of its interval"] = None
+    refusals: Annotated[tuple[Refusal, ...], "why there is none"] = ()
+    at: Annotated[float | None, "the budget where it was read, if it is of one"] = None
+    bound: Annotated[
+        tuple[Literal["at least", "at most"], float] | None,
+        'a word and a number, such as `["at least", 8.0]`, where too many replicates give a bound only',
+    ] = None
+    replicates: Annotated[int, "that give a number; without `search:` each seed is one"] = 0
+    won: Annotated[int | None, "where two sides are compared: replicates in which the first one is better"] = None
+    lost: Annotated[int | None, "where two sides are compared: replicates in which the second one is better"] = None
+    cautions: Annotated[tuple[Caution, ...], "what to know of the number, such as FEW_REPLICATES"] = ()
+    by_replicate: np.ndarray = field(default_factory=lambda: np.array([]), compare=False, repr=False)
+
+    @property
+    def refused(self) -> str:
+        """The reasons in words, with their codes; empty where there is a number."""
+        return " ".join(map(str, self.refusals))
+
+    def is_refused_by(self, code: str) -> bool:
+        """Whether this code is among the reasons."""
+        return any(refusal.code == code for refusal in self.refusals)
 
 
-@dataclass(frozen=True)
-class BestRatio(OverReplicates):
-    """second / first in the test loss of what a search finds; above 1 the first side is better.
-
-    The first side wins `won` of the replicates and the second `lost`. A side without a value loses to one that has a
-    value. Nobody wins where neither has one, or both have the same. `failed` counts the replicates in which the first
-    and the second side have no value.
-    """
-
-    won: int = 0
-    lost: int = 0
-    failed: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True)
-class Multiplier(OverReplicates):
-    """The budget that the second side needs for the first's test loss, over the first's; above 1 the first is better.
-
-    In `at_least` replicates the second side never comes to that loss, and in `at_most` it is below it at its smallest
-    budget. `bound` stands in place of `found` where these are too many: ("at least", 8.0). It has no interval, so it
-    decides nothing.
-    """
-
-    at_least: int = 0
-    at_most: int = 0
-    bound: tuple[Literal["at least", "at most"], float] | None = None
-
-
-@dataclass(frozen=True)
-class Exponent(OverReplicates):
-    """alpha of loss = c * budget^-alpha, or a difference of two; in `flat` replicates few networks make the curve."""
-
-    flat: int = 0
+def not_found(error: HarnessError, at: float | None = None) -> Found:
+    """No number, for the reason that the error gives."""
+    return Found(refusals=(refusal_of(error),), at=at)
 
 
 @dataclass(frozen=True)
@@ -87,51 +78,44 @@ class Curve:
     winners: np.ndarray
 
 
-def best_ratio(first: Value, second: Value, level: float = 0.95) -> BestRatio:
-    """second / first over the replicates [R] of both sides, at one budget and effort.
+def best_ratio(first: Value, second: Value, level: float = 0.95) -> Found:
+    """second / first in the test loss of what a search finds, at one budget and effort; above 1 the first is better.
 
-    A replicate is left out of the ratio where a side has no value. More than a fifth of them refuse it. At a lower
-    effort than all runs, each counts by the chance that the search of a side finds nothing.
+    A side without a value loses to one that has a value. Nobody wins where neither has one, or both have the same. A
+    replicate is left out of the ratio where a side has no value. More than a fifth of them refuse it. At a lower effort
+    than all runs, each counts by the chance that the search of a side finds nothing.
     """
     mine, other = np.atleast_1d(first.ln_loss), np.atleast_1d(second.ln_loss)
-    _check_same(mine, other)
     without = 1 - (1 - np.atleast_1d(first.none)) * (1 - np.atleast_1d(second.none))
     with np.errstate(invalid="ignore"):  # both losses are 0
         gaps = other - mine
-    refusals, cautions = _checked(gaps, without, mine, other)
     rank, other_rank = (np.where(np.isnan(side), np.inf, side) for side in (mine, other))
     won, lost = int(np.sum(rank < other_rank)), int(np.sum(rank > other_rank))
-    failed = (int(np.isnan(mine).sum()), int(np.isnan(other).sum()))
-    found = None if refusals else _as_ratio(_student(gaps, level))
-    return BestRatio(level, gaps, refusals, cautions, found, won, lost, failed)
+    return replace(_as_ratio(_over(gaps, level, without, mine, other)), won=won, lost=lost)
 
 
-def ratio_over(gaps: ArrayLike, level: float = 0.95) -> OverReplicates:
+def ratio_over(gaps: ArrayLike, level: float = 0.95) -> Found:
     """A ratio of which each replicate has the ln [R], nan where it has none."""
-    return _over(np.asarray(gaps, float), level, is_ratio=True)
+    return _as_ratio(difference_over(gaps, level))
 
 
-def difference_over(values: ArrayLike, level: float = 0.95) -> OverReplicates:
+def difference_over(values: ArrayLike, level: float = 0.95) -> Found:
     """A number of which each replicate has one [R], nan where it has none."""
-    return _over(np.asarray(values, float), level, is_ratio=False)
+    return _over(np.asarray(values, float), level)
 
 
-def shifted(found: OverReplicates, by: float) -> OverReplicates:
+def shifted(found: Found, by: float) -> Found:
     """The number of every replicate, and their mean, plus another one."""
-    if found.found is None:
-        return found
-    low, high = found.found.interval.low + by, found.found.interval.high + by
-    estimate = Estimate(found.found.value + by, Interval(low, high, found.level))
-    return replace(found, by_replicate=found.by_replicate + by, found=estimate)
+    return _moved(found, lambda number: number + by, found.by_replicate + by)
 
 
-def quotient(first: Exponent, second: Exponent, level: float = 0.95) -> OverReplicates:
+def quotient(first: Found, second: Found, level: float = 0.95) -> Found:
     """The first exponent over the second one, as a ratio over replicates; refused where either is.
 
     A replicate whose errors do not fall has no ratio.
     """
     if refusals := (*first.refusals, *second.refusals):
-        return OverReplicates(level, np.full(first.by_replicate.shape, np.nan), refusals)
+        return Found(refusals=refusals)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = np.where(
             (first.by_replicate > 0) & (second.by_replicate > 0), first.by_replicate / second.by_replicate, np.nan
@@ -146,38 +130,30 @@ def needed(side: Curve, ln_loss: float) -> np.ndarray:
     return np.where((falling[:, 0] > ln_loss) & (falling[:, -1] <= ln_loss), found, np.nan)
 
 
-def deviation_over(logs: ArrayLike, level: float = 0.95) -> OverReplicates:
+def deviation_over(logs: ArrayLike, level: float = 0.95) -> Found:
     """The standard deviation between replicates, with the interval of chi-squared, for normal values."""
     values = np.asarray(logs, float)
     values = values[~np.isnan(values)]
-    refusals, cautions = _checked(values, np.isnan(values))
-    if refusals:
-        return OverReplicates(level, values, refusals, cautions)
+    found = _over(values, level)
+    if found.refusals:
+        return found
     freedom, deviation = values.size - 1, float(values.std(ddof=1))
     low, high = (
         deviation * float(np.sqrt(freedom / chi2.isf(tail, freedom))) for tail in ((1 - level) / 2, (1 + level) / 2)
     )
-    return OverReplicates(level, values, (), cautions, Estimate(deviation, Interval(low, high, level)))
+    return replace(found, estimate=deviation, low=low, high=high)
 
 
-def _over(values: np.ndarray, level: float, is_ratio: bool) -> OverReplicates:
-    refusals, cautions = _checked(values, np.isnan(values))
-    if refusals:
-        return OverReplicates(level, values, refusals, cautions)
-    mean = _student(values, level)
-    return OverReplicates(level, values, refusals, cautions, _as_ratio(mean) if is_ratio else mean)
-
-
-def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> Multiplier:
+def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> Found:
     """How many times the budget `at` the second side needs for the test loss that the first side has there.
 
     Curves are interpolated linearly in ln loss and ln budget. Budgets are "at most", so a curve only rises where
     validation picks the worse of two networks; the running minimum stands for it, of both sides. A bound counts as the
     number that it is, unless more than a fifth of the replicates give one: then the answer is the bound by their
-    median. A second side that never finishes never comes to the first's loss. A first side without a value at `at`
-    gives no number. At the largest budget every replicate in which the first side is better gives a bound.
+    median, which has no interval and decides nothing. A second side that never finishes never comes to the first's
+    loss. A first side without a value at `at` gives no number. At the largest budget every replicate in which the first
+    side is better gives a bound.
     """
-    _check_same(first.ln_losses, second.ln_losses)
     if not first.budgets[0] <= at <= first.budgets[-1]:
         ends = f"{first.budgets[0]:g} to {first.budgets[-1]:g}"
         raise HarnessError(f"at={at:g} is outside of the first side's budgets, {ends}; ask within them.")
@@ -187,29 +163,27 @@ def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> M
     gaps = np.array([_needed(second.budgets, *each) for each in zip(falling, losses, strict=True)]) - np.log(at)
     never = losses < falling[:, -1]
     at_once = ~never & (losses > np.max(falling, axis=1, where=np.isfinite(falling), initial=-np.inf))
-    refusals, cautions = _checked(gaps, np.isnan(gaps), first.ln_losses, second.ln_losses)
-    answer = Multiplier(level, gaps, refusals, cautions, None, int(never.sum()), int(at_once.sum()))
-    if refusals:
-        return answer
-    if answer.at_least + answer.at_most <= MOST_WITHOUT * np.sum(~np.isnan(gaps)):
-        return replace(answer, found=_as_ratio(_student(gaps, level)))
+    found = _over(gaps, level, np.isnan(gaps), first.ln_losses, second.ln_losses)
+    if found.refusals or never.sum() + at_once.sum() <= MOST_WITHOUT * found.replicates:
+        return _as_ratio(found)
+    found = replace(found, estimate=None, low=None, high=None)
     # In the other direction a bound says nothing, so it stands at the far end.
     least, most = (
         float(np.exp(np.nanmedian(np.where(other, end, gaps)))) for other, end in ((at_once, -np.inf), (never, np.inf))
     )
-    if answer.at_least >= answer.at_most and least > 0:
-        return replace(answer, bound=("at least", least))
-    if answer.at_least < answer.at_most and most < np.inf:
-        return replace(answer, bound=("at most", most))
+    if never.sum() >= at_once.sum() and least > 0:
+        return replace(found, bound=("at least", least))
+    if never.sum() < at_once.sum() and most < np.inf:
+        return replace(found, bound=("at most", most))
     reason = (
-        f"of {gaps.size} replicates, the second side never comes to the first's test loss in {answer.at_least}, and is "
-        f"below it at its smallest budget in {answer.at_most}. Add budgets at both ends."
+        f"of {gaps.size} replicates, the second side never comes to the first's test loss in {never.sum()}, and is "
+        f"below it at its smallest budget in {at_once.sum()}. Add budgets at both ends."
     )
-    return replace(answer, refusals=(Refusal("NO_OVERLAP", reason),))
+    return replace(found, refusals=(Refusal("NO_OVERLAP", reason),))
 
 
-def exponent(side: Curve, level: float = 0.95) -> Exponent:
-    """The exponent of one side: of each replicate the least-squares slope over the budgets at which it has a value.
+def exponent(side: Curve, level: float = 0.95) -> Found:
+    """alpha of loss = c * budget^-alpha: of each replicate the least-squares slope over budgets where it has a value.
 
     Copies of one network carry no law. A replicate is flat if fewer than three networks win along its curve. Flat ones
     stay in the mean, because without them the law would look steeper. More than a fifth of them refuse the exponent,
@@ -217,7 +191,8 @@ def exponent(side: Curve, level: float = 0.95) -> Exponent:
     """
     slopes = lines_of(side.budgets, side.ln_losses)[:, 1]
     flat = sum(np.unique(row[~np.isnan(row)]).size < LAW_NETWORKS for row in side.winners)
-    refusals, cautions = _checked(slopes, np.isnan(slopes), side.ln_losses)
+    found = _over(slopes, level, np.isnan(slopes), side.ln_losses)
+    refusals, cautions = found.refusals, found.cautions
     known = side.budgets[~np.isnan(side.ln_losses).all(axis=0)]
     decades = float(np.log10(known[-1] / known[0])) if known.size else 0.0
     span = f"the budgets that have values span {decades:.2g} decades"
@@ -231,50 +206,63 @@ def exponent(side: Curve, level: float = 0.95) -> Exponent:
             "points are copies. Add budgets, or compare test losses at equal budgets."
         )
         refusals += (Refusal("ONE_NETWORK", reason),)
-    found = None if refusals else _student(slopes, level)
-    if found and found.value <= 0:
+    if not refusals and found.estimate is not None and found.estimate <= 0:
         reason = (
-            f"the exponent is {found.value:.3g} in the mean of {slopes.size} replicates: test losses do not fall as "
+            f"the exponent is {found.estimate:.3g} in the mean of {slopes.size} replicates: test losses do not fall as "
             "the budget grows. Compare them at equal budgets."
         )
-        found, refusals = None, (Refusal("NOT_FALLING", reason),)
-    elif found:
-        cautions += exponent_cautions("the exponent's", found.interval)
-    return Exponent(level, slopes, refusals, cautions, found, flat)
+        refusals = (Refusal("NOT_FALLING", reason),)
+    if refusals or found.low is None or found.high is None:
+        return replace(found, estimate=None, low=None, high=None, refusals=refusals, cautions=cautions)
+    return replace(
+        found, cautions=cautions + exponent_cautions("the exponent's", Interval(found.low, found.high, level))
+    )
 
 
-def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Exponent:
+def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Found:
     """The first side's exponent less the second's, in each replicate over the budgets at which both have a value.
 
-    It is refused where either exponent is. `flat` is the greater number of the two sides.
+    It is refused where either exponent is.
     """
-    _check_same(first.ln_losses, second.ln_losses)
-    if not np.array_equal(first.budgets, second.budgets):
-        raise HarnessError("the two sides have different budgets; give both curves at the same budgets.")
     lacking = np.where(np.isnan(first.ln_losses + second.ln_losses), np.nan, 0.0)
     mine, other = (lines_of(side.budgets, side.ln_losses + lacking)[:, 1] for side in (first, second))
     sides = {"first": exponent(first, level), "second": exponent(second, level)}
-    refusals, cautions = _checked(mine - other, np.isnan(mine - other))
+    found = _over(mine - other, level)
+    local = tuple(caution for caution in sides["first"].cautions if caution.code == "LOCAL_SLOPE")
+    found = replace(found, cautions=found.cautions + local)
     told = [(name, refusal) for name, side in sides.items() for refusal in side.refusals]
-    refusals = (
-        tuple(replace(refusal, reason=f"of the {name} side, {refusal.reason}") for name, refusal in told) or refusals
-    )
-    cautions += tuple(caution for caution in sides["first"].cautions if caution.code == "LOCAL_SLOPE")
-    found = None if refusals else _student(mine - other, level)
-    return Exponent(level, mine - other, refusals, cautions, found, max(side.flat for side in sides.values()))
+    if not told:
+        return found
+    refusals = tuple(replace(refusal, reason=f"of the {name} side, {refusal.reason}") for name, refusal in told)
+    return replace(found, estimate=None, low=None, high=None, refusals=refusals)
 
 
-def _student(values: np.ndarray, level: float) -> Estimate:
-    """The mean of the values that are there, and Student's interval."""
+def _over(values: np.ndarray, level: float, without: np.ndarray | None = None, *ln_losses: np.ndarray) -> Found:
+    """The mean of the values that are there with Student's interval, or why nothing is to be said of it.
+
+    `without` is each one's chance to have no value.
+    """
+    without = np.isnan(values) if without is None else without
+    refusals, cautions = _checked(values, without, *ln_losses)
     known = values[~np.isnan(values)]
+    found = Found(refusals=refusals, cautions=cautions, replicates=known.size, by_replicate=values)
+    if refusals:
+        return found
     mean, half = float(known.mean()), float(half_width(known.std(ddof=1), known.size, level))
-    return Estimate(mean, Interval(mean - half, mean + half, level))
+    return replace(found, estimate=mean, low=mean - half, high=mean + half)
 
 
-def _as_ratio(found: Estimate) -> Estimate:
+def _as_ratio(found: Found) -> Found:
+    """Of a number whose replicates are ln ratios."""
     with np.errstate(over="ignore"):
-        mean, low, high = (float(np.exp(end)) for end in (found.value, found.interval.low, found.interval.high))
-    return Estimate(mean, Interval(low, high, found.interval.level))
+        return _moved(found, lambda number: float(np.exp(number)), found.by_replicate)
+
+
+def _moved(found: Found, move: Callable[[float], float], by_replicate: np.ndarray) -> Found:
+    if found.estimate is None or found.low is None or found.high is None:
+        return found
+    estimate, low, high = map(move, (found.estimate, found.low, found.high))
+    return replace(found, estimate=estimate, low=low, high=high, by_replicate=by_replicate)
 
 
 def _checked(
@@ -301,13 +289,6 @@ def _checked(
     if any(np.isneginf(losses).any() for losses in ln_losses):
         refusals.append(Refusal("ZERO", "a network that a search finds has a test loss of 0. Test on more points."))
     return tuple(refusals), tuple(cautions)
-
-
-def _check_same(first: np.ndarray, second: np.ndarray) -> None:
-    if len(first) != len(second):
-        raise HarnessError(
-            f"the first side has {len(first)} replicates and the second {len(second)}; give both of the same ones."
-        )
 
 
 def _falling(side: Curve) -> np.ndarray:

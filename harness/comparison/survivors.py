@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import fisher_exact
 
-from harness.base.errors import HarnessError
 from harness.comparison.runs import bin_of
 from harness.laws import Caution
 from harness.laws.points import Integers, Numbers
@@ -30,8 +29,6 @@ class Failures:
 def failures(x: ArrayLike, failed: ArrayLike) -> Failures:
     """Counts by size from every run that was started: its size, and whether it failed."""
     x, failed = np.asarray(x, float), np.asarray(failed, bool)
-    if x.shape != failed.shape or x.ndim != 1:
-        raise HarnessError(f"x has shape {x.shape} and failed {failed.shape}; give one of each per run (1-D arrays).")
     sizes, index, runs = np.unique(x, return_inverse=True, return_counts=True)
     return Failures(sizes, runs, np.bincount(index, weights=failed, minlength=sizes.size).astype(int))
 

@@ -5,36 +5,53 @@ A convention is the rule by which size is counted, and every claim is judged onc
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, NamedTuple
 
 from harness.base.errors import HarnessError
+from harness.base.plain import INLINE, OrNull
 from harness.comparison.cost import CostRatio
-from harness.comparison.exponents import ExponentDifference
-from harness.comparison.loss import LossRatio
 from harness.laws import Interval
 
 Ruling = Literal["supported", "refuted", "equal", "open"]
 Conclusion = Literal["supported", "refuted", "equal", "convention-dependent", "open"]
 
 
+class Ends(NamedTuple):
+    """The ends of an interval; null where there is none."""
+
+    low: Annotated[OrNull | None, "lower end"] = None
+    high: Annotated[OrNull | None, "upper end"] = None
+    level: Annotated[float | None, "of the interval"] = None
+    low_open: Annotated[bool | None, "whether the data do not bound the lower end"] = None
+    high_open: Annotated[bool | None, "whether the data do not bound the upper end"] = None
+
+
 @dataclass(frozen=True)
 class ClaimNumber:
     """One estimate of the claim's quantity, on one task under one convention; or why there is none."""
 
-    convention: str
-    task: str
-    estimate: float | None = None
+    convention: Annotated[str, "the column of sizes"]
+    task: Annotated[str, "`all`"]
+    estimate: Annotated[float | None, "null if refused"] = None
     interval: Interval | None = None
-    refused: str | None = None
+    refused: Annotated[str | None, "why there is no number"] = None
+    outcome: Annotated[Ruling, "what follows"] = "open"
 
     def __post_init__(self) -> None:
         if (self.refused is None) == (self.interval is None or self.estimate is None):
             raise HarnessError(
                 f"{self.task} under {self.convention}: give an estimate with its interval, or why it was refused."
             )
+
+    @property
+    def ends(self) -> Annotated[Ends, INLINE]:
+        """Of the interval, as JSON has them."""
+        if self.interval is None:
+            return Ends()
+        ends = self.interval
+        return Ends(ends.low, ends.high, ends.level, ends.low_open, ends.high_open)
 
 
 @dataclass(frozen=True)
@@ -51,34 +68,6 @@ class Count:
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A judged claim. `stable`: no number is refused, and a task's all lie on one side of the threshold."""
-
-    claim: str
-    rule: str
-    threshold: float
-    at_least: int
-    numbers: tuple[ClaimNumber, ...]
-    counts: tuple[Count, ...]
-    conclusion: Conclusion
-    stable: bool
-
-
-class ClaimNumberSaid(TypedDict):
-    """An estimate of a claim's quantity under one convention, with its interval."""
-
-    convention: Annotated[str, "the column of sizes"]
-    task: Annotated[str, "`all`"]
-    estimate: Annotated[float | None, "null if refused"]
-    low: Annotated[float | None, "lower end"]
-    high: Annotated[float | None, "upper end"]
-    level: Annotated[float | None, "of the interval"]
-    low_open: Annotated[bool | None, "whether the data do not bound the lower end"]
-    high_open: Annotated[bool | None, "whether the data do not bound the upper end"]
-    outcome: Annotated[Ruling, "what follows"]
-    refused: Annotated[str | None, "why there is no number"]
-
-
-class ClaimSaid(TypedDict):
     """A judged claim about two arms."""
 
     claim: Annotated[str, "the claim"]
@@ -87,28 +76,19 @@ class ClaimSaid(TypedDict):
     at_least: Annotated[int, "tasks that it takes"]
     conclusion: Annotated[Conclusion, "what became of it"]
     stable: Annotated[bool, "whether all sizes say the same"]
-    counts: Annotated[list[dict[str, Any]], list[Count], "one a column of sizes"]
-    numbers: Annotated[list[ClaimNumberSaid], "one a column of sizes"]
+    counts: Annotated[tuple[Count, ...], "one a column of sizes"]
+    numbers: Annotated[tuple[ClaimNumber, ...], "one a column of sizes"]
 
 
-def to_number(convention: str, task: str, found: CostRatio | LossRatio | ExponentDifference) -> ClaimNumber:
-    """What a comparison says, as one number; ratios are asked at a single place, and refusals become the reason."""
-    if found.refusals:
-        reasons = " ".join(map(str, found.refusals))
-        return ClaimNumber(convention, task, refused=reasons)
-    if isinstance(found, ExponentDifference):
-        return ClaimNumber(convention, task, found.estimate, found.interval)
-    assert found.estimate is not None
-    assert found.low is not None
-    assert found.high is not None
-    if found.estimate.size != 1:
-        raise HarnessError(
-            f"{task} under {convention}: the ratio is given at {found.estimate.size} places; ask for it at the one "
-            "that the claim is about."
-        )
-    return ClaimNumber(
-        convention, task, float(found.estimate[0]), Interval(float(found.low[0]), float(found.high[0]), found.level)
-    )
+def to_number(convention: str, task: str, ratio: CostRatio) -> ClaimNumber:
+    """A cost ratio at the single loss of a claim as its number; refusals become the reason."""
+    if ratio.refusals:
+        return ClaimNumber(convention, task, refused=" ".join(map(str, ratio.refusals)))
+    assert ratio.estimate is not None
+    assert ratio.low is not None
+    assert ratio.high is not None
+    estimate, low, high = (float(values.item()) for values in (ratio.estimate, ratio.low, ratio.high))
+    return ClaimNumber(convention, task, estimate, Interval(low, high, ratio.level))
 
 
 def outcome(number: ClaimNumber, threshold: float) -> Ruling:
@@ -118,11 +98,6 @@ def outcome(number: ClaimNumber, threshold: float) -> Ruling:
     if number.interval.low > threshold:
         return "supported"
     return "refuted" if number.interval.high < threshold else "open"
-
-
-def count_tasks(numbers: Sequence[ClaimNumber], threshold: float, at_least: int) -> Count:
-    """The outcome of "on at least so many tasks", from the numbers of one convention, one a task."""
-    return count_outcomes(numbers[0].convention, [outcome(number, threshold) for number in numbers], at_least)
 
 
 def count_outcomes(convention: str, outcomes: Sequence[Ruling], at_least: int) -> Count:
@@ -171,30 +146,27 @@ def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: S
             )
     if not 1 <= at_least <= len(tasks):
         raise HarnessError(f"claim {claim!r}: at_least={at_least} of {len(tasks)} tasks; choose 1 to {len(tasks)}.")
-    counts = tuple(count_tasks(own, threshold, at_least) for own in by_convention.values())
-    rule = f"{quantity} is above {threshold:g}, its interval wholly so, on at least {at_least} of {_plural(tasks)}"
-    return JudgedClaim(
-        claim, rule, threshold, at_least, tuple(numbers), counts, conclusion(counts), _stable(numbers, threshold)
+    numbers = [replace(number, outcome=outcome(number, threshold)) for number in numbers]
+    counts = tuple(
+        count_outcomes(name, [number.outcome for number in numbers if number.convention == name], at_least)
+        for name in by_convention
     )
-
-
-def _plural(tasks: Sequence[str]) -> str:
-    return f"{len(tasks)} task" if len(tasks) == 1 else f"{len(tasks)} tasks"
-
-
-def conclusion(counts: Sequence[Count]) -> Conclusion:
-    """What all conventions say together, as `judge` has it."""
     outcomes = {count.outcome for count in counts}
+    conclusion: Conclusion = "convention-dependent" if {"supported", "refuted"} <= outcomes else "open"
     if len(outcomes) == 1:
-        return outcomes.pop()
-    return "convention-dependent" if {"supported", "refuted"} <= outcomes else "open"
-
-
-def _stable(numbers: Sequence[ClaimNumber], threshold: float) -> bool:
-    if any(number.estimate is None for number in numbers):
-        return False
-    sides = {(number.task, number.estimate > threshold) for number in numbers if number.estimate is not None}
-    return len(sides) == len({number.task for number in numbers})
+        (conclusion,) = outcomes
+    signs = {(number.task, number.estimate > threshold) for number in numbers if number.estimate is not None}
+    counted = f"{len(tasks)} task" if len(tasks) == 1 else f"{len(tasks)} tasks"
+    return JudgedClaim(
+        claim=claim,
+        rule=f"{quantity} is above {threshold:g}, its interval wholly so, on at least {at_least} of {counted}",
+        threshold=threshold,
+        at_least=at_least,
+        conclusion=conclusion,
+        stable=not any(number.refused for number in numbers) and len(signs) == len(tasks),
+        counts=counts,
+        numbers=tuple(numbers),
+    )
 
 
 def sentence(verdict: JudgedClaim) -> str:
@@ -205,37 +177,3 @@ def sentence(verdict: JudgedClaim) -> str:
     )
     signs = "the estimates agree under all conventions" if verdict.stable else "the estimates do not all agree"
     return f"“{verdict.claim}” is {verdict.conclusion}: {counts}; {signs}."
-
-
-def to_json(verdict: JudgedClaim) -> ClaimSaid:
-    """The verdict in plain types that strict JSON can hold: an end that is not finite is null, and said to be open."""
-    return {
-        "claim": verdict.claim,
-        "rule": verdict.rule,
-        "threshold": verdict.threshold,
-        "at_least": verdict.at_least,
-        "conclusion": verdict.conclusion,
-        "stable": verdict.stable,
-        "counts": [dict(vars(count)) for count in verdict.counts],
-        "numbers": [_number(number, verdict.threshold) for number in verdict.numbers],
-    }
-
-
-def _number(number: ClaimNumber, threshold: float) -> ClaimNumberSaid:
-    interval = number.interval
-    return {
-        "convention": number.convention,
-        "task": number.task,
-        "estimate": _finite(number.estimate),
-        "low": _finite(interval.low) if interval else None,
-        "high": _finite(interval.high) if interval else None,
-        "level": interval.level if interval else None,
-        "low_open": interval.low_open if interval else None,
-        "high_open": interval.high_open if interval else None,
-        "outcome": outcome(number, threshold),
-        "refused": number.refused,
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None

@@ -1,6 +1,6 @@
-"""Two series of a table of runs compared by their laws, on every axis of sizes, and a verdict over the axes."""
+"""A against B by the laws of two series of a table of runs, on every axis of sizes, and a verdict over the axes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,11 +10,14 @@ from harness import comparison
 from harness.base.errors import HarnessError
 from harness.base.plain import INLINE
 from harness.comparison.best_of import How
+from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
-from harness.laws import Caution, Fit
+from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest
+from harness.laws import Caution, Fit, Refusal, predict
 from harness.laws.result import LawName
 from harness.record.elsewhere import with_sizes
+from harness.spec import axis_short, axis_words
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
 TOLD = 5  # losses, besides those that are asked for
@@ -26,9 +29,9 @@ class ComparisonRequest:
 
     at: Annotated[tuple[float, ...], "losses at which costs are compared"] = ()
     extrapolate: Annotated[bool, "whether losses that one arm alone attains count"] = False
-    how: Annotated[How, "`--aggregate`"] = "median"
-    k: Annotated[int | None, "`--k`"] = None
-    bins: Annotated[int | None, "`--bins`; null: as many as the sizes that the arms share"] = None
+    how: Annotated[How, "the number that stands for the runs of a bin"] = "median"
+    k: Annotated[int | None, "of `best`: of how many runs"] = None
+    bins: Annotated[int | None, "how many; null: as many as the sizes that the arms share"] = None
     seed: Annotated[int, "of the bootstrap"] = 0
 
 
@@ -53,6 +56,12 @@ class Comparison:
     failures: Annotated[tuple[comparison.Failures, comparison.Failures], "of A, then of B"]
     cautions: Annotated[tuple[Caution, ...], "of the comparison"]
 
+    @property
+    def fits(self) -> tuple[Fit, Fit]:
+        """The law of A, and that of B."""
+        first, second = (arm.fits[self.law] for arm in self.arms)
+        return first, second
+
 
 @dataclass(frozen=True)
 class AskedOfLaws:
@@ -64,66 +73,82 @@ class AskedOfLaws:
 
 @dataclass(frozen=True)
 class ComparedByLaws:
-    """Two series of a table of runs, compared by their laws. `--out FOLDER` writes the same into `compare.json`."""
+    """Two series of a table of runs, compared by their laws. `compare.json` in a folder that is named has the same."""
 
     request: Annotated[AskedOfLaws, "what was asked"]
     source: Annotated[Source, "where the runs are from"]
     arms: Annotated[tuple[str, str], "A and B"]
-    verdicts: Annotated[list[comparison.ClaimSaid], "one a task and loss that was asked about"]
+    headline: Annotated[Headline, "who is better at equal size, by the laws"]
+    verdicts: Annotated[tuple[comparison.JudgedClaim, ...], "one a task and loss that was asked about"]
     sizes: Annotated[tuple[Comparison, ...], "one a task and axis of sizes"]
-    judged: tuple[comparison.JudgedClaim, ...] = ()
-
-    @property
-    def level(self) -> float:
-        """Of the intervals."""
-        return self.request.table.level
-
-    @property
-    def metric(self) -> str:
-        """The loss."""
-        return self.sizes[0].arms[0].metric
 
 
-def compare_laws(found: FitsAnswer, asked: ComparisonRequest, file: str) -> ComparedByLaws:
+def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> ComparedByLaws:
     """Compare the two arms of a request by the laws that were fitted for it; a HarnessError where that cannot be done.
 
     `file` is what verdicts call the table.
     """
-    request = found.request
+    request = fits.request
     assert request is not None
     first, second = request.arms
-    places = dict.fromkeys((one.task, one.axis) for one in found.laws)
     by_size = []
-    for task, axis in places:
-        own = [one for one in found.laws if (one.task, one.axis) == (task, axis)]
-        both = [one for arm in request.arms for one in own if one.series == arm]
-        if len(both) == 2:
-            by_size.append(_compared(both[0], both[1], asked))
+    for task, axis in dict.fromkeys((laws.task, laws.axis) for laws in fits.laws):
+        there = {laws.series: laws for laws in fits.laws if (laws.task, laws.axis) == (task, axis)}
+        if first in there and second in there:
+            by_size.append(_compared(there[first], there[second], asked))
     if not by_size:
         raise HarnessError(f"{first} and {second} have laws on no task in common; compare others")
-    judged = []
+    judged: list[comparison.JudgedClaim] = []
     for task in dict.fromkeys(one.task for one in by_size):
-        own_sizes = [one for one in by_size if one.task == task]
-        judged += _verdicts(own_sizes, request.arms, file, asked)
-    said = [comparison.to_json(one) for one in judged]
-    request_said = AskedOfLaws(request, asked)
-    return ComparedByLaws(request_said, found.source, (first, second), said, tuple(by_size), tuple(judged))
+        judged += _verdicts([one for one in by_size if one.task == task], request.arms, file, asked)
+    return ComparedByLaws(
+        request=AskedOfLaws(request, asked),
+        source=fits.source,
+        arms=(first, second),
+        headline=_headline(by_size, (first, second)),
+        verdicts=tuple(judged),
+        sizes=tuple(by_size),
+    )
+
+
+def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioLine], dict[str, str]]:
+    """Losses at equal size, and sizes at equal loss, as lines of a panel each; and what these are drawn against."""
+    curves: list[RatioLine] = []
+    against: dict[str, str] = {}
+    for one in compared.sizes:
+        metric, by = one.arms[0].metric, f"by {axis_short(one.axis)}{f' on {one.task}' if one.task else ''}"
+        of_loss, of_cost = f"{metric} {by}", f"size {by} at equal {metric}"
+        against |= {of_loss: axis_words(one.axis), of_cost: metric}
+        ratios = ((of_loss, one.loss.sizes, one.loss), (of_cost, one.curve.losses, one.curve))
+        for panel, places, ratio in ratios:
+            if places is not None and ratio.estimate is not None:
+                ends = np.asarray(ratio.low), np.asarray(ratio.high)
+                curves.append(RatioLine(panel, one.axis, places, ratio.estimate, *ends))
+    laws = " and ".join(dict.fromkeys(one.law for one in compared.sizes))
+    headline = compared.headline
+    return VersusRequest(headline.sides, compared.sizes[0].axis, None, headline.level, laws), curves, against
 
 
 # ------------------------------------------------------------------------------------------------------------ compared
 def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> Comparison:
     law = drawn_law((first, second), first.task, first.axis)
-    one, other = first.fits[law], second.fits[law]
-    curve = comparison.cost_ratio(one, other)
-    losses = _told(curve, first.axis, asked)
-    cost = comparison.cost_ratio(one, other, losses, extrapolate=True)
+    fits = first.fits[law], second.fits[law]
+    curve = comparison.cost_ratio(*fits)
+    losses = _losses_told(curve, first.axis, asked)
+    cost = comparison.cost_ratio(*fits, losses, extrapolate=True)
+    runs, others = (comparison.to_runs(*runs_in(arm.table, "fitted")) for arm in (first, second))
     twin = None
     if losses is not None:
-        rng = np.random.default_rng(asked.seed)
-        twin = comparison.twin_ratio(_runs(first), _runs(second), losses, rng, first.level)
+        twin = comparison.twin_ratio(runs, others, losses, np.random.default_rng(asked.seed), first.level)
     edges = _edges(first, second, asked)
-    both_bins = _both(first, second, edges)
-    lost = (_failures(first), _failures(second))
+    cells = comparison.cells(runs, others, edges) if edges is not None else []
+    shared = [cell for cell in cells if cell.first.size and cell.second.size]
+    failed = [runs_in(with_sizes(arm.table), "failed")[0] for arm in (first, second)]
+    started = [np.concatenate([runs_in(arm.table)[0], lost]) for arm, lost in zip((first, second), failed, strict=True)]
+    failures, other_failures = (
+        comparison.failures(sizes, np.repeat([False, True], [sizes.size - lost.size, lost.size]))
+        for sizes, lost in zip(started, failed, strict=True)
+    )
     return Comparison(
         task=first.task,
         axis=first.axis,
@@ -132,27 +157,25 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         curve=curve,
         cost=cost,
         twin=twin,
-        loss=comparison.loss_ratio(one, other),
-        crossover=comparison.crossover(one, other),
+        loss=comparison.loss_ratio(*fits),
+        crossover=comparison.crossover(*fits),
         exponents={
             name: comparison.exponent_difference(first.fits[name], second.fits[name])
             for name in first.fits
             if name in second.fits and (name == law or name in EXPONENTS)
         },
-        dominance=comparison.dominance(_runs(first), _runs(second), edges, first.level)
-        if edges is not None and both_bins
-        else None,
-        ratio=comparison.ratio(both_bins, asked.how, asked.k, first.level) if both_bins else None,
-        failures=lost,
+        dominance=comparison.dominance(runs, others, edges, first.level) if edges is not None and shared else None,
+        ratio=comparison.ratio(shared, asked.how, asked.k, first.level) if shared else None,
+        failures=(failures, other_failures),
         cautions=(
             *(comparison.twin_cautions(cost, twin) if twin else ()),
-            *comparison.failure_cautions(*lost),
-            *(comparison.budget_cautions(_started(first), _started(second), edges) if edges is not None else ()),
+            *comparison.failure_cautions(failures, other_failures),
+            *(comparison.budget_cautions(started[0], started[1], edges) if edges is not None else ()),
         ),
     )
 
 
-def _told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.ndarray | None:
+def _losses_told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.ndarray | None:
     """The losses to tell the ratio at, those asked for and some that both attain; None where there are none."""
     if curve.losses is None or curve.attained is None:
         return None
@@ -160,27 +183,11 @@ def _told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.n
     beyond = [loss for loss in asked.at if not low * (1 - 1e-9) <= loss <= high * (1 + 1e-9)]
     if beyond and not asked.extrapolate:
         raise HarnessError(
-            f"--at {beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
-            "within, or add --extrapolate for a ratio that is marked as such"
+            f"at={beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
+            "within, or extrapolate, for a ratio that is marked as such",
+            field="at",
         )
     return np.union1d(asked.at, curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)])
-
-
-def _runs(one: SeriesLaws) -> comparison.ArmRuns:
-    return comparison.to_runs(*runs_in(one.table, "fitted"))
-
-
-def _started(one: SeriesLaws) -> np.ndarray:
-    """The sizes of all runs, failed ones too, that have one; those that ended well are the first."""
-    return np.concatenate([runs_in(one.table)[0], _failed(one)])
-
-
-def _failed(one: SeriesLaws) -> np.ndarray:
-    return runs_in(with_sizes(one.table), "failed")[0]
-
-
-def _failures(one: SeriesLaws) -> comparison.Failures:
-    return comparison.failures(_started(one), np.repeat([False, True], [one.runs, _failed(one).size]))
 
 
 def _edges(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> np.ndarray | None:
@@ -195,10 +202,85 @@ def _edges(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> n
     return comparison.matched_edges(one, other, asked.bins or max(1, shared))
 
 
-def _both(first: SeriesLaws, second: SeriesLaws, edges: np.ndarray | None) -> list[comparison.SizePair]:
-    """The bins that hold runs of both arms."""
-    found = comparison.cells(_runs(first), _runs(second), edges) if edges is not None else []
-    return [cell for cell in found if cell.first.size and cell.second.size]
+# ------------------------------------------------------------------------------------------------------------ headline
+def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
+    """Who is better at equal size by the laws of both: at the ends of the sizes that they share, and between."""
+    first, second = (Side(name, (name,)) for name in arms)
+    tasks, compared = {one.task for one in by_size}, {(one.task, one.axis) for one in by_size}
+    axes = dict.fromkeys(one.axis for one in by_size)
+    return Headline(
+        first,
+        second,
+        metric=str(by_size[0].arms[0].table["metric"].iloc[0]),
+        level=by_size[0].loss.level,
+        replicates=0,
+        formulas={},
+        columns=tuple(axis for axis in axes if all((task, axis) in compared for task in tasks)),
+        clock=None,
+        limits=(),
+        places=PLACES,
+        readings=tuple(reading for one in by_size for reading in _readings(one)),
+        largest=(),
+        leads=tuple(lead for one in by_size for lead in _leads(one, arms)),
+        cautions=tuple(_cautions(by_size, arms)),
+        by="laws",
+    )
+
+
+def _readings(one: Comparison) -> Iterator[Reading]:
+    """The ratio of losses at three sizes, and what B needs there for the loss that A's law has."""
+    middle = 0 if one.loss.sizes is None else one.loss.sizes.size // 2
+    cost = _cost_of_sizes(one)
+    for place, index in zip(PLACES, (0, middle, -1), strict=True):
+        yield Reading(one.task, one.axis, place, _found(one, one.loss, index), (), _found(one, cost, index))
+
+
+def _cost_of_sizes(one: Comparison) -> comparison.CostRatio | comparison.LossRatio:
+    """How many times A's size B needs for the loss that A's law has there, at each size that both have."""
+    first, second = one.fits
+    if one.loss.sizes is None:
+        return one.loss
+    return comparison.cost_ratio(first, second, predict(first, one.loss.sizes), extrapolate=True)
+
+
+def _found(one: Comparison, ratio: comparison.CostRatio | comparison.LossRatio, index: int) -> Found:
+    if one.loss.sizes is None or ratio.estimate is None or ratio.low is None or ratio.high is None:
+        return Found(refusals=ratio.refusals)
+    estimate, low, high = (float(values[index]) for values in (ratio.estimate, ratio.low, ratio.high))
+    return Found(estimate, low, high, at=float(one.loss.sizes[index]))
+
+
+def _leads(one: Comparison, arms: tuple[str, str]) -> list[Lead]:
+    """The stretches of sizes at which one is ahead, and those at which they may be equal, in order."""
+    called = dict(zip(("first", "second"), arms, strict=True))
+    leads = [Lead(one.task, one.axis, ahead.low, ahead.high, called[ahead.arm]) for ahead in one.crossover.ahead]
+    leads += [Lead(one.task, one.axis, low, high, None) for low, high in one.crossover.equal]
+    return sorted(leads, key=lambda lead: lead.low)
+
+
+def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
+    """`FLOOR_OPEN, kan: …`: each code once for the comparisons, and once for an arm."""
+    said = set()
+    for one in by_size:
+        where = f"by {one.axis} on {one.task}" if one.task else f"by {one.axis}"
+        own: tuple[Caution | Refusal, ...] = (*one.curve.refusals, *one.cautions)
+        told = [(where, reason) for reason in own]
+        for arm in one.arms:
+            chosen = arm.selection.cautions if arm.selection else ()
+            of_arm = (*arm.cautions, *chosen, *arm.fits[one.law].warnings)
+            # What failed is said of both arms above.
+            told += [(arm.series, caution) for caution in of_arm if caution.code != "CENSORED"]
+        for place, caution in told:
+            if (caution.code, place) not in said:
+                said.add((caution.code, place))
+                yield f"{caution.code}, {place}: {_named(caution.reason, arms)}"
+
+
+def _named(reason: str, arms: tuple[str, str]) -> str:
+    """A sentence of harness.comparison, which knows the arms by their order alone."""
+    for arm, name in zip(("first", "second"), arms, strict=True):
+        reason = reason.replace(f"the {arm} arm", name).replace(f"of the {arm}", f"of {name}")
+    return reason
 
 
 # ------------------------------------------------------------------------------------------------------------ verdicts
@@ -212,19 +294,15 @@ def _verdicts(
     at = asked.at or _middle(by_size)
     claim, quantity = f"{first} is cheaper than {second}{on}", f"the cost of {second} / {first} at equal loss"
     if not at:
-        numbers = [comparison.to_number(one.axis, file, one.curve) for one in by_size]
+        reasons = {one.axis: " ".join(map(str, one.curve.refusals)) or "no loss on every axis" for one in by_size}
+        numbers = [comparison.ClaimNumber(axis, file, refused=reason) for axis, reason in reasons.items()]
         return [comparison.judge(claim, quantity, 1.0, 1, numbers)]
     verdicts = []
     for loss in at:
-        costs = [comparison.cost_ratio(*_fits(one), loss, extrapolate=True) for one in by_size]
+        costs = [comparison.cost_ratio(*one.fits, loss, extrapolate=True) for one in by_size]
         numbers = [comparison.to_number(one.axis, file, cost) for one, cost in zip(by_size, costs, strict=True)]
         verdicts.append(comparison.judge(f"{claim} at {metric} {loss:.3g}", quantity, 1.0, 1, numbers))
     return verdicts
-
-
-def _fits(one: Comparison) -> tuple[Fit, Fit]:
-    first, second = (own.fits[one.law] for own in one.arms)
-    return first, second
 
 
 def _middle(by_size: Sequence[Comparison]) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of si
 class FormAnswer(Generic[Found]):
     """Another form than a law of each series, fitted to a table of runs.
 
-    `--out FOLDER` writes the same into `fits.json`. A series of an experiment is called `TASK: SERIES`.
+    `fits.json` in a folder that is named has the same. A series of an experiment is called `TASK: SERIES`.
     """
 
     request: Annotated[Request, "what was asked"]
@@ -43,7 +43,7 @@ def form_answer(
     runs: Mapping[str, pd.DataFrame],
     cautions: Mapping[tuple[str, str], tuple[Caution, ...]],
 ) -> FormAnswer[Any]:
-    """Fit a form to tables of runs by axis: those of `--x`, and of OF_TWO those of the other column, row by row."""
+    """Fit a form to tables of runs by axis: those of sizes, and of OF_TWO those of the other column, row by row."""
     of_x = with_parts(runs[request.x[0]])
     series = {_name(place): own for place, own in of_x.groupby(["task", "series"], sort=False)}
     known = {name: cautions.get((request.x[0], str(own["series"].iloc[0])), ()) for name, own in series.items()}
@@ -85,9 +85,10 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
         of_task = runs[runs["task"] == task]
         points = {str(name): runs_in(own, "fitted") for name, own in of_task.groupby("series", sort=False)}
         if len(points) < 2:
+            alone = f"{task} has one series" if task else "the table has one arm"
             raise HarnessError(
-                f"--share {asked}: {f'{task} has one series' if task else 'the table has one arm'}, and nothing to "
-                "share it with; name the column that tells architectures apart with --by"
+                f"share={asked}: {alone}, and nothing to share it with; name the column that tells architectures apart",
+                field="share",
             )
         x, y = ({name: values[place] for name, values in points.items()} for place in (0, 1))
         for share in dict.fromkeys((*[one for one in SHARES if one == asked], *SHARES)):

@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from harness.base.errors import HarnessError
-from harness.base.plain import OrNull
-from harness.base.reasons import Refusal
+from harness.base.errors import HarnessError, did_you_mean
+from harness.base.reasons import NoNumber
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
-from harness.comparison.replicates import exponent
+from harness.comparison.replicates import Found, exponent, not_found
 from harness.judging.baselines import baseline_losses
-from harness.judging.failing import FAR, far_runs, far_runs_words
-from harness.judging.found import Found, found_of, not_found
 from harness.judging.judge import interval_level
-from harness.judging.looks import level_over
-from harness.judging.runs import ExperimentRuns, runs_of
+from harness.judging.runs import ExperimentRuns, level_over, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import (
     SideCurve,
@@ -40,154 +35,78 @@ from harness.judging.sides import (
     size_on,
     worse_than_constant,
 )
-from harness.judging.versus import Side, conventions_of, tasks_of_both
+from harness.judging.versus import (
+    FAR,
+    PLACES,
+    Baseline,
+    Effort,
+    Headline,
+    Largest,
+    Lead,
+    NearTheBest,
+    NoHeadline,
+    Other,
+    RatioLine,
+    Reading,
+    Side,
+    SideExponent,
+    VersusRequest,
+    leader,
+)
 from harness.judging.winners import LOSS, of_side
-from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, side_label, units
+from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, answer_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
 DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
-PLACES = ("smallest", "middle", "largest")
 
 
 @dataclass(frozen=True)
-class Reading:
-    """The ratio of test losses on a task, at one size that is equal on an axis."""
+class Pair:
+    """Two sides, the runs that they are compared by, the tasks on which both have runs, and the level of intervals."""
 
-    task: Annotated[str, "the task"]
-    axis: Annotated[str, "on which the sizes are equal"]
-    place: Annotated[str, "`smallest`, `middle` or `largest` of the sizes that both have, or the budget asked for"]
-    ratio: Annotated[Found, "test loss second / first"]
-    worse_than_constant: Annotated[
-        tuple[str, ...], "the sides whose median test loss there is above that of a constant"
-    ] = ()
-    multiplier: Annotated[Found, "the budget that the second needs for the loss of the first, over its own"] = field(
-        default_factory=Found
-    )
-
-
-@dataclass(frozen=True)
-class Lead:
-    """Who is ahead on a task over a stretch of sizes."""
-
-    task: Annotated[str, "the task"]
-    axis: Annotated[str, "of the sizes"]
-    low: Annotated[float, "from this size"]
-    high: Annotated[float, "to that one"]
-    leader: Annotated[str | None, "who is ahead; null if undecided"]
-
-
-@dataclass(frozen=True)
-class Largest:
-    """The largest network of a side on a task, on the matched axis."""
-
-    task: Annotated[str, "the task"]
-    side: Annotated[str, "the side"]
-    network: Annotated[str, "in words"]
-    loss: Annotated[OrNull, "geometric mean of its test losses"]
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What a model without training reaches on a task."""
-
-    task: Annotated[str, "the task"]
-    name: Annotated[str, "`constant`, or of data `linear`: least squares or logistic regression"]
-    loss: Annotated[float, "its test loss, the median over replicates"]
-
-
-@dataclass(frozen=True)
-class Effort:
-    """The answer of a search at the largest matched size, had each side made fewer runs."""
-
-    task: Annotated[str, "the task"]
-    runs: Annotated[int, "how many runs each side would have made at each size"]
-    ratio: Annotated[Found, "test loss second / first"]
-
-
-@dataclass(frozen=True)
-class NearTheBest:
-    """With `search:`, how many of a side's runs at the largest size end near the best one."""
-
-    task: Annotated[str, "the task"]
-    side: Annotated[str, "the side"]
-    share: Annotated[
-        OrNull,
-        "of its runs that end within 10 times of the replicate's pick, the mean over replicates",
-    ]
-
-
-@dataclass(frozen=True)
-class SideExponent:
-    """How the losses of a side fall with size on a task."""
-
-    task: Annotated[str, "the task"]
-    side: Annotated[str, "the side"]
-    axis: Annotated[str, "a size or a training cost"]
-    exponent: Annotated[Found, "the mean of the replicates' own exponents"]
-
-
-@dataclass(frozen=True)
-class Other:
-    """Another pair of `compare:` on a task, at the largest size that both have."""
-
-    first: Annotated[str, "a side"]
-    second: Annotated[str, "the other side"]
-    task: Annotated[str, "the task"]
-    ratio: Annotated[Found, "test loss second / first"]
-
-
-@dataclass(frozen=True)
-class Headline:
-    """Two sides of an experiment at equal size. Ratios are second / first: above 1, the first side is better.
-
-    Where the experiment has `looks:`, intervals are so wide that all looks together err no more than one interval at
-    `level`.
-    """
-
-    first: Annotated[Side, "the first side"]
-    second: Annotated[Side, "the second side"]
-    metric: Annotated[str, "the loss"]
-    level: Annotated[float, "of intervals"]
-    replicates: Annotated[int, "of the numbers"]
-    formulas: Annotated[dict[str, str], "by task"]
-    columns: Annotated[tuple[str, ...], "axes on which sizes are equal, the matched one first"]
-    clock: Annotated[str | None, "the axis of seconds, if they were measured"]
-    limits: Annotated[tuple[str, ...], "axes on which a size is what a run may spend, and it may spend less"]
-    places: Annotated[tuple[str, ...], "`smallest`, `middle`, `largest`, or the budget that was asked for"]
-    readings: Annotated[tuple[Reading, ...], "one a task, axis and place"]
-    largest: Annotated[tuple[Largest, ...], "one a task and side"]
-    leads: Annotated[tuple[Lead, ...], "by task and axis, over all sizes that both have"]
-    cautions: Annotated[tuple[str, ...], "sentences, the most important one first"]
-    looks: Annotated[tuple[int, ...], "with `looks:`, numbers of replicates"] = ()
-    baselines: Annotated[tuple[Baseline, ...], "one a task and model"] = ()
-    efforts: Annotated[tuple[Effort, ...], "of a search, one a task and effort"] = ()
-    others: Annotated[tuple[Other, ...], "one a pair and task"] = ()
-    exponents: Annotated[tuple[SideExponent, ...], "one a task, side and axis"] = ()
-    near_the_best: Annotated[tuple[NearTheBest, ...], "of a search, one a task and side"] = ()
+    runs: ExperimentRuns
+    sides: tuple[Side, Side]
+    tasks: Sequence[str]
+    level: float
 
     @property
-    def sides(self) -> tuple[Side, Side]:
-        """Both sides."""
-        return self.first, self.second
+    def labels(self) -> tuple[str, str]:
+        """What the sides are called."""
+        return self.sides[0].label, self.sides[1].label
 
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """The tasks on which both sides have runs."""
-        return tuple(dict.fromkeys(one.task for one in self.readings))
+    def curves(self, task: str, axis: str, effort: int | None = None) -> tuple[SideCurve, SideCurve]:
+        """The curve of each side; a HarnessError where one has none."""
+        first, second = (side_curve(self.runs, task, side.names, axis, effort) for side in self.sides)
+        return first, second
 
-    def reading(self, task: str, axis: str, place: str) -> Reading:
-        """The reading of a task on an axis at a place."""
-        return next(one for one in self.readings if (one.task, one.axis, one.place) == (task, axis, place))
+    def level_of(self, replicates: int) -> float:
+        """The level of an interval over so many replicates, which looks make higher."""
+        looks = self.runs.manifest.looks
+        return level_over(self.level, looks, replicates) if looks else self.level
 
+    def ratio(self, curves: tuple[SideCurve, SideCurve], size: float | None) -> Found:
+        """second / first in test loss at a size, or why there is none; None stands for a size that there is not."""
+        try:
+            if size is None:
+                first, second = curves
+                reason = f"{first.name} and {second.name} have too few sizes of {first.axis} in common"
+                raise NoNumber("NO_SIZE", reason)
+            check_any_learnt(curves, size)
+            replicates = loss_ratio(*curves, size, self.level).replicates
+            return replace(loss_ratio(*curves, size, self.level_of(replicates)), at=size)
+        except HarnessError as error:
+            return not_found(error, size)
 
-@dataclass(frozen=True)
-class NoHeadline:
-    """Why an experiment has no headline."""
-
-    why: Annotated[str, "the reason, and what to do about it"]
+    def largest_ratio(self, task: str, effort: int | None = None) -> Found:
+        """The same at the largest matched size that both have."""
+        try:
+            curves = self.curves(task, self.runs.matched, effort)
+            return self.ratio(curves, largest_common(curves))
+        except HarnessError as error:
+            return not_found(error)
 
 
 def main_rule(manifest: Manifest) -> Decide | None:
@@ -226,13 +145,12 @@ def main_headline(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame |
         arms = ", ".join(manifest.experiment.arms)
         return NoHeadline(f"No two sides are named to compare: `harness compare FILE A B` compares two of {arms}.")
     try:
-        return headline(manifest, runs_of(manifest, table, every), sides)
+        return headline(runs_of(manifest, table, every), sides)
     except HarnessError as error:
         return NoHeadline(f"Nothing can be compared: {error}.")
 
 
 def headline(
-    manifest: Manifest,
     runs: ExperimentRuns,
     sides: tuple[Side, Side],
     at: float | None = None,
@@ -245,36 +163,33 @@ def headline(
     first side, and the one of the second that is equal to it on each axis. Where `level` is None, intervals are at the
     level of the first rule that compares these sides, so that answer and verdict agree.
     """
-    known = axis or runs.matched
-    tasks = tasks_of_both(runs, sides)
-    level = _level(manifest, runs, sides) if level is None else level
-    looks = manifest.looks
-    measured, _ = conventions_of(runs, known)
-    axes = [known, *(one for one in measured if one != known)]
+    manifest, asked_axis = runs.manifest, axis or runs.matched
+    pair = Pair(runs, sides, tasks_of_both(runs, sides), _level(runs, sides) if level is None else level)
+    measured, _ = conventions_of(runs, asked_axis)
+    axes = [asked_axis, *(name for name in measured if name != asked_axis)]
     places = PLACES if at is None else (f"{at:,.6g}",)
     readings: list[Reading] = []
     leads: list[Lead] = []
-    for task in tasks:
-        for axis_name in axes:
-            try:
-                first, second = (side_curve(runs, task, side.names, axis_name) for side in sides)
-                curves = first, second
-                matched = side_curve(runs, task, sides[0].names, known)
-                sizes = _sizes(*curves) if at is None else [size_on(matched, at, axis_name)]
-            except HarnessError as error:
-                no = not_found(error)
-                readings += [Reading(task, axis_name, place, no, (), no) for place in places]
-                continue
-            for place, size in zip(places, sizes, strict=True):
-                readings.append(_reading(task, axis_name, place, curves, size, level, looks))
-            leads += _leads(task, axis_name, curves, (sides[0].label, sides[1].label), level, looks)
+    for task, axis_name in itertools.product(pair.tasks, axes):
+        try:
+            curves = pair.curves(task, axis_name)
+            matched = side_curve(runs, task, sides[0].names, asked_axis)
+            sizes = _sizes(*curves) if at is None else [size_on(matched, at, axis_name)]
+        except HarnessError as error:
+            no = not_found(error)
+            readings += [Reading(task, axis_name, place, no, (), no) for place in places]
+            continue
+        for place, size in zip(places, sizes, strict=True):
+            readings.append(_reading(pair, task, axis_name, place, curves, size))
+        leads += _leads(pair, task, axis_name, curves)
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
+    is_searched = runs.every is not None and manifest.experiment.search is not None
     return Headline(
         *sides,
         metric=str(runs.table["metric"].iloc[0]),
-        level=level,
-        replicates=max((one.ratio.replicates for one in readings), default=0),
-        formulas={task: manifest.formulas[task].formula for task in tasks},
+        level=pair.level,
+        replicates=max((reading.ratio.replicates for reading in readings), default=0),
+        formulas={task: manifest.formulas[task].formula for task in pair.tasks},
         columns=tuple(name for name in axes if name not in clocks),
         clock=clocks[0] if clocks else None,
         limits=tuple(
@@ -282,91 +197,63 @@ def headline(
         ),
         places=places,
         readings=tuple(readings),
-        largest=tuple(_largest(manifest, runs, task, side) for task, side in itertools.product(tasks, sides)),
+        largest=tuple(_largest(runs, task, side) for task, side in itertools.product(pair.tasks, sides)),
         leads=tuple(leads),
-        cautions=tuple(_cautions(manifest, runs, sides, readings)),
-        looks=looks,
-        efforts=tuple(_efforts(runs, sides, tasks, level)),
-        others=tuple(_others(manifest, runs, sides, tasks, level)),
-        exponents=tuple(_exponents(manifest, runs, sides, tasks, level)),
-        near_the_best=tuple(_near_the_best(runs, sides, tasks)),
+        cautions=tuple(_cautions(pair, readings)),
+        looks=manifest.looks,
+        efforts=tuple(_efforts(pair)) if is_searched else (),
+        others=tuple(_others(pair)),
+        exponents=tuple(_exponents(pair)),
+        near_the_best=tuple(_near_the_best(pair)) if is_searched else (),
         baselines=tuple(
-            Baseline(task, name, loss) for task in tasks for name, loss in baseline_losses(runs.table, task).items()
+            Baseline(task, name, loss)
+            for task in pair.tasks
+            for name, loss in baseline_losses(runs.table, task).items()
         ),
     )
 
 
-def _efforts(runs: ExperimentRuns, sides: tuple[Side, Side], tasks: Sequence[str], level: float) -> Iterator[Effort]:
-    """Every effort on every task, at the largest matched budget; nothing where nothing is searched."""
-    search = runs.manifest.experiment.search
-    if runs.every is None or search is None:
-        return
-    for task, effort in itertools.product(tasks, efforts(search.runs)):
-        first, second = (side_curve(runs, task, side.names, runs.matched, effort) for side in sides)
-        try:
-            ratio = _ratio(first, second, largest_common([first, second]), level, runs.manifest.looks)
-        except HarnessError as error:
-            ratio = not_found(error)
-        yield Effort(task, effort, ratio)
+def _efforts(pair: Pair) -> Iterator[Effort]:
+    """Every effort of a search on every task, at the largest matched budget."""
+    search = pair.runs.manifest.experiment.search
+    assert search
+    for task, effort in itertools.product(pair.tasks, efforts(search.runs)):
+        yield Effort(task, effort, pair.largest_ratio(task, effort))
 
 
-def _near_the_best(runs: ExperimentRuns, sides: tuple[Side, Side], tasks: Sequence[str]) -> Iterator[NearTheBest]:
-    """Of every side on every task; nothing where nothing is searched."""
-    if runs.every is None or runs.manifest.experiment.search is None:
-        return
-    for task, side in itertools.product(tasks, sides):
-        own = of_side(runs.manifest, runs.every, task, side.names)
-        own = own[own["asked"] == own["asked"].max()]
-        best = picked(own, ["seed"]).set_index("seed")[LOSS]
-        near = (own["status"] == "done") & (own[LOSS] <= FAR * own["seed"].map(best))
-        yield NearTheBest(task, side.label, float(near.groupby(own["seed"]).mean().mean()))
+def _near_the_best(pair: Pair) -> Iterator[NearTheBest]:
+    """Of every side of a search on every task."""
+    assert pair.runs.every is not None
+    for task, side in itertools.product(pair.tasks, pair.sides):
+        runs = of_side(pair.runs.manifest, pair.runs.every, task, side.names)
+        runs = runs[runs["asked"] == runs["asked"].max()]
+        best = picked(runs, ["seed"]).set_index("seed")[LOSS]
+        near = (runs["status"] == "done") & (runs[LOSS] <= FAR * runs["seed"].map(best))
+        yield NearTheBest(task, side.label, float(near.groupby(runs["seed"]).mean().mean()))
 
 
-def _exponents(
-    manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side], tasks: Sequence[str], level: float
-) -> Iterator[SideExponent]:
+def _exponents(pair: Pair) -> Iterator[SideExponent]:
     """Of both sides, by a size and by a training cost."""
-    for axis, task, side in itertools.product(headline_axes(manifest), tasks, sides):
+    for axis, task, side in itertools.product(headline_axes(pair.runs.manifest), pair.tasks, pair.sides):
         try:
-            curve = side_curve(runs, task, side.names, axis)
-            seen = level_over(level, manifest.looks, len(curve.seeds)) if manifest.looks else level
-            found = found_of(exponent(curve.over_budgets, seen))
+            curve = side_curve(pair.runs, task, side.names, axis)
+            found = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
         except HarnessError as error:
             found = not_found(error)
         yield SideExponent(task, side.label, axis, found)
 
 
-def _others(
-    manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side], tasks: Sequence[str], level: float
-) -> Iterator[Other]:
+def _others(pair: Pair) -> Iterator[Other]:
     """The other pairs that the file names, on every task."""
-    for pair in map(_sides_of, manifest.experiment.pairs):
-        if pair == sides:
-            continue
-        for task in tasks:
-            try:
-                first, second = (side_curve(runs, task, side.names, runs.matched) for side in pair)
-                ratio = _ratio(first, second, largest_common([first, second]), level, manifest.looks)
-            except HarnessError as error:
-                ratio = not_found(error)
-            yield Other(pair[0].label, pair[1].label, task, ratio)
+    for sides in map(_sides_of, pair.runs.manifest.experiment.pairs):
+        if sides != pair.sides:
+            other = replace(pair, sides=sides)
+            yield from (Other(*other.labels, task, other.largest_ratio(task)) for task in pair.tasks)
 
 
-def leader(found: Found, first: str, second: str) -> str | None:
-    """Which of two sides is better beyond doubt: the interval of second / first lies on one side of 1."""
-    if found.low is None or found.high is None:
-        return None
-    return first if found.low > 1 else second if found.high < 1 else None
-
-
-def is_lost_to_constant(ratio: Found) -> bool:
-    """Whether there is no ratio because both sides are worse than a constant."""
-    return ratio.is_refused_by("WORSE_THAN_CONSTANT")
-
-
-def _level(manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side]) -> float:
+def _level(runs: ExperimentRuns, sides: tuple[Side, Side]) -> float:
     asked = tuple(side.names for side in sides)
-    rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == asked), None)
+    rule = next((rule for rule in runs.manifest.experiment.decide if rule.arms_of_sides == asked), None)
     return LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
 
 
@@ -387,36 +274,17 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
 
 
 def _reading(
-    task: str,
-    axis: str,
-    place: str,
-    curves: tuple[SideCurve, SideCurve],
-    size: float | None,
-    level: float,
-    looks: Sequence[int],
+    pair: Pair, task: str, axis: str, place: str, curves: tuple[SideCurve, SideCurve], size: float | None
 ) -> Reading:
-    ratio = _ratio(*curves, size, level, looks)
-    worse = worse_than_constant(curves, size) if size is not None and ratio.estimate is not None else ()
+    ratio = pair.ratio(curves, size)
     if size is None:
-        return Reading(task, axis, place, ratio, worse, ratio)
+        return Reading(task, axis, place, ratio, (), ratio)
+    worse = worse_than_constant(curves, size) if ratio.estimate is not None else ()
     try:
-        return Reading(task, axis, place, ratio, worse, found_of(budget_ratio(*curves, size, level), size))
+        multiplier = replace(budget_ratio(*curves, size, pair.level), at=size)
     except HarnessError as error:
-        return Reading(task, axis, place, ratio, worse, not_found(error, size))
-
-
-def _ratio(first: SideCurve, second: SideCurve, size: float | None, level: float, looks: Sequence[int]) -> Found:
-    if size is None:
-        too_few = Refusal("NO_SIZE", f"{first.name} and {second.name} have too few sizes of {first.axis} in common")
-        return Found(refusals=(too_few,))
-    try:
-        check_any_learnt([first, second], size)
-        found = found_of(loss_ratio(first, second, size, level), size)
-        if looks:
-            found = found_of(loss_ratio(first, second, size, level_over(level, looks, found.replicates)), size)
-        return found
-    except HarnessError as error:
-        return not_found(error, size)
+        multiplier = not_found(error, size)
+    return Reading(task, axis, place, ratio, worse, multiplier)
 
 
 def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
@@ -425,48 +293,35 @@ def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
     return rows[(rows["size"] == rows["size"].max()) & (rows["status"] == "done")]
 
 
-def _largest(manifest: Manifest, runs: ExperimentRuns, task: str, side: Side) -> Largest:
+def _largest(runs: ExperimentRuns, task: str, side: Side) -> Largest:
     of_size = _of_largest(runs, task, side)
-    networks = {cell.index: cell.network.words for cell in manifest.cells if cell.network}
+    networks = {cell.index: cell.network.words for cell in runs.manifest.cells if cell.network}
     words = [networks.get(cell, "") for cell in of_size["cell"]]
     loss = float(np.exp(np.log(of_size["test_loss"]).mean()))
     return Largest(task, side.label, ", ".join(filter(None, dict.fromkeys(words))), loss)
 
 
-def _leads(
-    task: str,
-    axis: str,
-    curves: tuple[SideCurve, SideCurve],
-    names: tuple[str, str],
-    level: float,
-    looks: Sequence[int],
-) -> list[Lead]:
+def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]) -> list[Lead]:
     """Stretches of neighbouring sizes with one leader: the first side's own, and the ends of those that both have.
 
     Sizes that cannot be read are left out.
     """
     smallest, largest = common(curves)
     between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
-    found: list[Lead] = []
-    for size in dict.fromkeys([smallest, *between, largest]):
-        ratio = _ratio(*curves, float(size), level, looks)
-        if ratio.refusals:
-            continue
-        ahead = leader(ratio, *names)
-        low = float(size)
-        if found and found[-1].leader == ahead:
-            low = found.pop().low
-        found.append(Lead(task, axis, low, float(size), ahead))
-    return found
+    ratios = {float(size): pair.ratio(curves, float(size)) for size in dict.fromkeys([smallest, *between, largest])}
+    read = [(size, leader(ratio, *pair.labels)) for size, ratio in ratios.items() if not ratio.refusals]
+    leads = []
+    for ahead, stretch in itertools.groupby(read, key=lambda place: place[1]):
+        sizes = [size for size, _ in stretch]
+        leads.append(Lead(task, axis, sizes[0], sizes[-1], ahead))
+    return leads
 
 
-def _cautions(
-    manifest: Manifest, runs: ExperimentRuns, sides: tuple[Side, Side], readings: Sequence[Reading]
-) -> Iterator[str]:
-    table = runs.table[runs.table["chosen"]]
-    chosen = {side: table[table["arm"].isin(side.names) | table["series"].isin(side.names)] for side in sides}
+def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
+    table = pair.runs.table[pair.runs.table["chosen"]]
+    chosen = {side: table[table["arm"].isin(side.names) | table["series"].isin(side.names)] for side in pair.sides}
     failed: dict[tuple[str, ...], list[str]] = {}
-    for side in sides:
+    for side in pair.sides:
         failed.setdefault(_worse_than_constant(side, readings), []).append(side.label)
     for tasks, labels in failed.items():
         if tasks:
@@ -476,50 +331,142 @@ def _cautions(
         is_lost = rows["status"] != "done"
         if is_lost.mean() > MOST_DIVERGED:
             yield f"{is_lost.mean():.0%} of the runs of {side.label} diverged."
-    fell = list(filter(None, (_still_fell(runs, side, sides, readings) for side in sides)))
+    fell = list(filter(None, (_still_fell(pair, side, readings) for side in pair.sides)))
     if fell:
         learnt = ", that ".join(fell)
         yield f"Training was cut short: in its last half the error {learnt}. Longer training may turn this."
     for side, rows in chosen.items():
-        far = far_runs(rows, side.label)
-        if far.above:
-            yield f"{far_runs_words(far.above, far)} ended over {FAR:g} times above the median of their size."
-    seeds = table["seed"].nunique()
-    if seeds < FEW_SEEDS and not manifest.experiment.search:
-        yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
-    if search := manifest.experiment.search:
+        losses = rows["test_loss"].where(rows["status"] == "done")
+        far = rows.loc[losses > FAR * losses.groupby(rows["cell"]).transform("median"), "run_id"].nunique()
+        if far:  # a run that won several budgets counts once
+            told = f"{far:,} of {rows['run_id'].nunique():,} runs of {side.label}"
+            yield f"{told} ended over {FAR:g} times above the median of their size."
+    search, seeds = pair.runs.manifest.experiment.search, table["seed"].nunique()
+    if search:
         if seeds < FEW_REPLICATES:
             yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
         yield f"Each side made {search.runs} runs a size in each replicate. More runs may turn this."
-    else:
-        yield "Each side has one recipe. Another recipe may turn this: search both sides."
+        return
+    if seeds < FEW_SEEDS:
+        yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
+    yield "Each side has one recipe. Another recipe may turn this: search both sides."
 
 
 def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> tuple[str, ...]:
     """The tasks on which the median loss of a side is above that of a constant, at the largest size of any axis."""
-    failed = [
-        one.task
-        for one in readings
-        if one.place not in PLACES[:-1] and (side.label in one.worse_than_constant or is_lost_to_constant(one.ratio))
-    ]
-    return tuple(dict.fromkeys(failed))
+    failed = {}
+    for one in readings:
+        is_worse = side.label in one.worse_than_constant or one.ratio.is_refused_by("WORSE_THAN_CONSTANT")
+        if is_worse and one.place not in PLACES[:-1]:
+            failed[one.task] = True
+    return tuple(failed)
 
 
-def _still_fell(runs: ExperimentRuns, side: Side, sides: tuple[Side, Side], readings: Sequence[Reading]) -> str:
+def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> str:
     """`of mlp on xy still fell 1.8x`: where a side that is not ahead fell most at the largest size; else empty.
 
     A task counts if DOUBLINGS more such falls would take the side to the near end of the interval.
     """
     falls = {}
-    for one in readings:
-        ratio, is_largest = one.ratio, one.axis == runs.matched and one.place == PLACES[-1]
-        if not is_largest or not ratio.low or not ratio.high or leader(ratio, *(s.label for s in sides)) == side.label:
+    for reading in readings:
+        ratio = reading.ratio
+        is_largest = reading.axis == pair.runs.matched and reading.place == PLACES[-1]
+        if not is_largest or not ratio.low or not ratio.high or leader(ratio, *pair.labels) == side.label:
             continue
-        rows = _of_largest(runs, one.task, side)
+        rows = _of_largest(pair.runs, reading.task, side)
         if "late_fall" not in rows:
             continue
         fall = float(np.exp(np.log(rows["late_fall"]).mean()))
         if fall > STILL_FELL and fall**DOUBLINGS > max(ratio.low, 1 / ratio.high):
-            falls[one.task] = fall
+            falls[reading.task] = fall
     most = max(falls, key=lambda task: falls[task], default=None)
     return f"of {side.label} on {most} still fell {falls[most]:.2g}x" if most else ""
+
+
+# ---------------------------------------------------------------------------------------------------- as a user asks
+def sides(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
+    """A and B as typed: an arm, a series, or `label=arm,arm`.
+
+    A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
+    """
+    there = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
+    both = _side(first, there), _side(second, there)
+    for name in (*both[0].names, *both[1].names):
+        if name not in there:
+            raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, there)}")
+    if shared := [name for name in both[0].names if name in both[1].names]:
+        raise HarnessError(f"{first} and {second}: {', '.join(shared)} on both sides; give different arms to compare")
+    return both
+
+
+def _side(text: str, there: Sequence[str]) -> Side:
+    if text in there:  # the name of a series may have = and , in it
+        return Side(text, (text,))
+    label, _, listed = text.rpartition("=")
+    names = tuple(name.strip() for name in listed.split(","))
+    return Side(label or listed, names)
+
+
+def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
+    """The conventions to compare under, those of every answer and `axis`; and those of them not measured."""
+    asked = list(dict.fromkeys([*answer_axes(), axis]))
+    return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
+
+
+def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
+    """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
+    rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
+    both = [set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in sides]
+    tasks = [task for task in dict.fromkeys(rows["task"]) if task in both[0] & both[1]]
+    if not tasks:
+        raise HarnessError(f"{sides[0].label} and {sides[1].label} have runs on no task in common; compare others")
+    return tasks
+
+
+def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
+    """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
+    if asked.axis in conventions_of(runs, asked.axis)[1]:
+        raise HarnessError(f"axis={asked.axis}: not measured; `harness bench FILE` measures it", field="axis")
+    if asked.at is None:
+        return
+    told = []
+    for task in tasks_of_both(runs, asked.sides):
+        low, high = common([side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
+        if low <= asked.at <= high:
+            return
+        told.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
+    raise HarnessError(
+        f"at={asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
+        f"{'; '.join(told)}; ask within",
+        field="at",
+    )
+
+
+def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
+    """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
+    axes, _ = conventions_of(runs, asked.axis)
+    curves = []
+    for task, axis in itertools.product(tasks_of_both(runs, asked.sides), axes):
+        if points := _points(runs, task, axis, asked):
+            curves.append(RatioLine(task, axis, *np.array(points).T))
+    return curves
+
+
+def _points(runs: ExperimentRuns, task: str, axis: str, asked: VersusRequest) -> list[tuple[float, ...]]:
+    """(A's budget, ratio, low, high), where there is one."""
+    points: list[tuple[float, ...]] = []
+    try:
+        curves = Pair(runs, asked.sides, (task,), asked.level).curves(task, axis)
+        of_sizes = side_curve(runs, task, asked.sides[0].names, asked.axis)
+    except HarnessError:
+        return []
+    for size in of_sizes.sizes:
+        try:
+            at = size_on(of_sizes, float(size), axis)
+            check_any_learnt(curves, at)
+            ratio = loss_ratio(*curves, at, asked.level)
+        except HarnessError:
+            continue
+        if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
+            points.append((float(size), ratio.estimate, ratio.low, ratio.high))
+    return points

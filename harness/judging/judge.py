@@ -3,51 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.base.plain import plain
-from harness.comparison.replicates import OverReplicates
+from harness.comparison.replicates import Found, not_found
 from harness.comparison.verdict import Count, count_outcomes, task_level
-from harness.judging.found import Found, Look, Number, Outcome, found_of, not_found
-from harness.judging.looks import has_replicates, looks_at, until
 from harness.judging.power import power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
-from harness.judging.runs import ExperimentRuns, runs_of
+from harness.judging.runs import ExperimentRuns, Look, has_replicates, looks_at, runs_of, until
 from harness.judging.sides import budget_of, curves_of
+from harness.judging.verdict import Number, Outcome, Verdict
 from harness.judging.words import matters_words, number_words, rule_words
 from harness.spec import Decide, Manifest, all_axes, units
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A judged rule on `axis`. `level` is that of each interval, once for the many tasks and looks that share an error.
-
-    `waits_for` is the number of replicates of the next look, where an open rule waits for their runs. `power` says what
-    an open rule would need. Of a search `effort` is the number of runs of a side at each size, and `cap` what one of
-    the largest size may spend.
-    """
-
-    rule: Decide
-    words: str
-    axis: str
-    level: float
-    numbers: tuple[Number, ...]
-    count: Count
-    power: str | None = None
-    waits_for: int | None = None
-    effort: int | None = None
-    cap: Mapping[str, float] | None = None
-
-    @property
-    def outcome(self) -> Outcome:
-        """What became of the claim."""
-        return self.count.outcome
 
 
 def judge_all(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None) -> list[Verdict]:
@@ -85,16 +56,20 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     count = _count(rule, axis, numbers)
     search = runs.manifest.experiment.search
     return Verdict(
-        rule=rule,
-        words=rule_words(rule, axis, len(counted)),
+        claim=rule.claim,
+        rule=rule_words(rule, axis, len(counted)),
+        decide=rule,
         axis=axis,
-        level=level,
-        numbers=tuple(numbers.values()),
-        count=count,
-        power=power_line(rule, list(numbers.values()), looks[-1]) if count.outcome == "open" else None,
-        waits_for=waits_for,
+        level=rule.level,
+        interval_level=level,
         effort=(rule.effort or search.runs) if search else None,
         cap={search.cap_name: max(search.caps)} if search else None,
+        verdict=count.outcome,
+        count=count,
+        matters=matters_words(rule),
+        power=power_line(rule, list(numbers.values()), looks[-1]) if count.outcome == "open" else None,
+        waits_for=waits_for,
+        numbers=tuple(numbers.values()),
     )
 
 
@@ -105,21 +80,16 @@ def interval_level(rule: Decide, tasks: int) -> float:
 
 def _number(rule: Decide, unit: str, case: Case, look: Look, runs: ExperimentRuns) -> Number:
     try:
-        said = _find(case)
+        if all_axes()[case.axis].needs_seconds and "seconds" not in case.runs.table:
+            raise HarnessError("seconds are not measured: `harness bench FILE`")
+        found = QUANTITIES[rule.quantity].find(case)
+        found = replace(found, at=_budget(case))
     except HarnessError as error:  # what the data do not carry has a reason, and is no error
-        found, by_replicate = not_found(error), np.array([])
-    else:
-        found = found_of(said, _budget(case))
-        by_replicate = np.array([]) if found.refusals else said.by_replicate
-    known = by_replicate[~np.isnan(by_replicate)]
-    spread = float(known.std(ddof=1)) if known.size > 1 else None
-    return Number(unit, found, outcome(rule, found), spread, look if runs.manifest.looks else None)
-
-
-def _find(case: Case) -> OverReplicates:
-    if all_axes()[case.axis].needs_seconds and "seconds" not in case.runs.table:
-        raise HarnessError("seconds are not measured: `harness bench FILE`")
-    return QUANTITIES[case.rule.quantity].find(case)
+        found = not_found(error)
+    known = found.by_replicate[~np.isnan(found.by_replicate)]
+    spread = float(known.std(ddof=1)) if known.size > 1 and not found.refusals else None
+    seen = look if runs.manifest.looks else None
+    return Number(unit, found, outcome(rule, found), seen, number_words(found, seen), spread)
 
 
 def _budget(case: Case) -> float | None:
@@ -160,71 +130,9 @@ def _near(rule: Decide, smallest: float) -> tuple[float, float]:
     return rule.limit / smallest, rule.limit * smallest
 
 
-# ------------------------------------------------------------------------------------------------------- words and data
 def sentence(verdict: Verdict) -> str:
     """The claim, what became of it, on how many tasks, and what an open one would need."""
     count = verdict.count
-    tasks = f"{count.supported} of {count.tasks} for it, {count.refuted} against"
+    tasks = f"{count.supported} of {count.tasks} for it, {count.refuted} against" if count else ""
     power = f"; {verdict.power}" if verdict.power else ""
-    return f"verdict: “{verdict.rule.claim}” is {verdict.outcome} ({tasks}){power}"
-
-
-class NumberSaid(TypedDict):
-    """What a rule found on one task or family of tasks."""
-
-    unit: Annotated[str, "the task or family of tasks"]
-    found: Annotated[dict[str, Any], Found, "what was found"]
-    outcome: Annotated[Outcome, "what follows"]
-    look: Annotated[dict[str, Any] | None, Look | None, "with `looks:`, the look at which it was found"]
-    words: Annotated[str, "`found` in short"]
-
-
-class VerdictSaid(TypedDict):
-    """What became of a rule. [verdicts.md](verdicts.md) explains rules and verdicts."""
-
-    claim: Annotated[str, "the claim"]
-    rule: Annotated[str, "the rule in words"]
-    decide: Annotated[dict[str, Any], "the rule as the file has it"]
-    axis: Annotated[
-        str | None, "the count of size by which sides are equal; null if not judged and the rule names none"
-    ]
-    level: Annotated[float, "of intervals, as the rule says"]
-    interval_level: Annotated[float | None, "of each interval, for so many tasks and looks; null if not judged"]
-    effort: Annotated[int | None, "with `search:`, how many runs a side has at each size"]
-    cap: Annotated[Mapping[str, float] | None, "with `search:`, what a run of the largest size may spend, by its axis"]
-    verdict: Annotated[Outcome | Literal["not run"], str, "`supported`, `refuted`, `equal`, `open` or `not run`"]
-    count: Annotated[dict[str, Any] | None, Count | None, "of tasks; null if not judged"]
-    matters: Annotated[str, "how near to the limit is equal"]
-    power: Annotated[str | None, "what an open rule would need"]
-    waits_for: Annotated[int | None, "with `looks:`, replicates of the next look, while that waits for runs"]
-    numbers: Annotated[list[NumberSaid], "one a task or family of tasks"]
-
-
-def to_json(verdict: Verdict) -> VerdictSaid:
-    """What pages, tables and scripts read of a verdict, in plain types."""
-    return {
-        "claim": verdict.rule.claim,
-        "rule": verdict.words,
-        "decide": verdict.rule.model_dump(mode="json"),
-        "axis": verdict.axis,
-        "level": verdict.rule.level,
-        "interval_level": verdict.level,
-        "effort": verdict.effort,
-        "cap": verdict.cap,
-        "verdict": verdict.outcome,
-        "count": plain(verdict.count),
-        "matters": matters_words(verdict.rule),
-        "power": verdict.power,
-        "waits_for": verdict.waits_for,
-        "numbers": [_number_said(one) for one in verdict.numbers],
-    }
-
-
-def _number_said(one: Number) -> NumberSaid:
-    return {
-        "unit": one.unit,
-        "found": plain(one.found),
-        "outcome": one.outcome,
-        "look": plain(one.look),
-        "words": number_words(one),
-    }
+    return f"verdict: “{verdict.claim}” is {verdict.verdict} ({tasks}){power}"

@@ -11,22 +11,19 @@ Outside of the block everything is computed anew.
 
 from __future__ import annotations
 
-import base64
 import copyreg
 import hashlib
-import importlib
-import itertools
-import json
+import io
 import os
+import pickle
 import signal
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -114,9 +111,9 @@ def prepare(function: Callable[..., Any], calls: Iterable[Call], what: str) -> N
     if not absent:
         return
     known.is_new = True
-    ended = itertools.count(1)
-    for key, value in _computed(known, function, absent, lambda: known.progress(what, next(ended), len(absent))):
+    for done, (key, value) in enumerate(_computed(known, function, absent), start=1):
         _remember(known, key, value)
+        known.progress(what, done, len(absent))
 
 
 def tell(what: str, done: int, of: int) -> None:
@@ -128,63 +125,33 @@ def tell(what: str, done: int, of: int) -> None:
 def _load(known: _Kept, key: str) -> None:
     """Read a value of the file; forget it if it is none of these rooms, as in a file of somebody else's."""
     try:
-        known.read[key] = _value(json.loads(known.values[key]))
-    except (TypeError, ValueError, LookupError, AttributeError, ImportError):
+        known.read[key] = _Reader(io.BytesIO(known.values[key])).load()
+    except Exception:  # damaged bytes make pickle raise whatever they happen to meet
         del known.values[key]
 
 
 def _remember(known: _Kept, key: str, value: Any) -> None:
     known.read[key] = value
-    known.values[key] = _dumped(value)
+    known.values[key] = pickle.dumps(value, protocol=4)
 
 
-def _computed(
-    known: _Kept, function: Callable[..., Any], calls: dict[str, Call], ended: Callable[[], None]
-) -> Iterator[tuple[str, Any]]:
-    """The key and value of each call: this process begins at one end of the list, others at the other.
-
-    `ended` hears of each when it is done, by whomever. Where a process dies, this one does the rest.
-    """
-    waiting = deque(calls.items())
-    elsewhere: dict[Future[Any], str] = {}
-    while waiting or elsewhere:
-        if len(calls) > FEW and known.cores > 1:
-            _hand_out(known, function, waiting, elsewhere)
-        if waiting:
-            key, call = waiting.pop()
-            yield key, function(*call)
-            ended()
-        finished, _ = wait(elsewhere, timeout=0 if waiting else None, return_when=FIRST_COMPLETED)
-        for future in finished:
-            key = elsewhere.pop(future)
-            if isinstance(future.exception(), BrokenExecutor):
-                known.cores = 1
-                waiting.append((key, calls[key]))
-            else:
-                yield key, future.result()
-                ended()
-
-
-def _hand_out(
-    known: _Kept,
-    function: Callable[..., Any],
-    waiting: deque[tuple[str, Call]],
-    elsewhere: dict[Future[Any], str],
-) -> None:
-    """Give the other processes, which are started if there are none, what they compute next."""
-    workers = min(known.cores, MOST_PROCESSES) - 1
-    if known.pool is None:
-        known.pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
-        known.at_exit.callback(known.pool.shutdown, cancel_futures=True)
-    while waiting and len(elsewhere) < 2 * workers:
-        key, call = waiting[0]
+def _computed(known: _Kept, function: Callable[..., Any], calls: dict[str, Call]) -> Iterator[tuple[str, Any]]:
+    """The key and value of each call: each process has its share, this one the last. Where one dies, this does its."""
+    elsewhere: dict[str, Future[Any]] = {}
+    cores = min(known.cores, MOST_PROCESSES)
+    if len(calls) > FEW and cores > 1:
+        if known.pool is None:
+            known.pool = ProcessPoolExecutor(cores - 1, mp_context=get_context("spawn"), initializer=_begin)
+            known.at_exit.callback(known.pool.shutdown, cancel_futures=True)
+        with suppress(BrokenExecutor), without_main():  # this may start a process
+            for key, call in list(calls.items())[: -len(calls) // cores]:
+                elsewhere[key] = known.pool.submit(function, *call)
+    for key in sorted(calls, key=elsewhere.__contains__):
         try:
-            with without_main():  # this may start a process
-                elsewhere[known.pool.submit(function, *call)] = key
+            yield key, elsewhere[key].result() if key in elsewhere else function(*calls[key])
         except BrokenExecutor:
             known.cores = 1
-            return
-        waiting.popleft()
+            yield key, function(*calls[key])
 
 
 def _begin() -> None:
@@ -202,34 +169,12 @@ def _begin() -> None:
 
 # ---------------------------------------------------------------------------------------------------------------- keys
 def _key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
-    digest = hashlib.sha256(f"{function.__module__}.{function.__qualname__}".encode())
-    for part in _parts(tuple(arguments)):
-        digest.update(part)
-    return digest.hexdigest()[:32]
-
-
-def _parts(value: Any) -> Iterator[bytes]:
-    """The bytes of everything in a value, with what it is and how long, so that no two values have the same ones."""
-    match value:
-        case np.ndarray():
-            yield f"{value.dtype.str}{value.shape}".encode()
-            yield np.ascontiguousarray(value).tobytes()
-        case Law():
-            yield _law_name(value).encode()
-        case _ if is_dataclass(value):
-            yield type(value).__qualname__.encode()
-            for one in fields(value):
-                yield from _parts(getattr(value, one.name))
-        case tuple() | list():
-            yield f"({len(value)}".encode()
-            for one in value:
-                yield from _parts(one)
-        case dict():
-            yield from _parts(tuple(value.items()))
-        case None | bool() | int() | float() | str() | np.generic():
-            yield f"{type(value).__name__}{value!r};".encode()
-        case _:
-            raise TypeError(f"no key is made of {type(value).__name__}")
+    """The hash of everything in the arguments, by value: what is there twice is written twice."""
+    content = io.BytesIO()
+    pickler = pickle.Pickler(content, protocol=4)
+    pickler.fast = True
+    pickler.dump((function.__module__, function.__qualname__, tuple(arguments)))
+    return hashlib.sha256(content.getvalue()).hexdigest()[:32]
 
 
 @cache
@@ -244,89 +189,25 @@ def code_key() -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------- the file
-# A line with the hash of the rest, a line with that of the code, and then a line a value: its key, its parts as JSON.
-# What is not whole, or of other code, is computed again. So is a value of a type of another room, of which nothing is
-# called, whoever has sealed the file.
+# A line with the hash of the rest, a line with that of the code, and then pickled values by their keys. What is not
+# whole, or of other code, is computed again.
 def _read(file: Path) -> dict[str, bytes]:
     try:
-        seal, code, *lines = file.read_bytes().split(b"\n")
-    except (OSError, ValueError):
+        seal, code, values = file.read_bytes().split(b"\n", 2)
+        is_whole = seal == _seal(code + values) and code == code_key().encode()
+        return dict(_Reader(io.BytesIO(values)).load()) if is_whole else {}
+    except Exception:  # as in `_load`
         return {}
-    if seal != _seal(lines) or code != code_key().encode():
-        return {}
-    pairs = [line.split(b" ", 1) for line in lines]
-    return {key.decode(): value for key, value in pairs}
 
 
 def _write(values: dict[str, bytes], file: Path) -> None:
-    lines = [key.encode() + b" " + value for key, value in list(values.items())[-MOST_KEPT:]]
+    code, last = code_key().encode(), pickle.dumps(dict(list(values.items())[-MOST_KEPT:]), protocol=4)
     with whole_file(file) as path:
-        path.write_bytes(b"\n".join([_seal(lines), code_key().encode(), *lines]))
+        path.write_bytes(b"\n".join([_seal(code + last), code, last]))
 
 
-def _seal(lines: Sequence[bytes]) -> bytes:
-    return hashlib.sha256(b"\n".join(lines)).hexdigest().encode()
-
-
-def _dumped(value: Any) -> bytes:
-    return json.dumps(_plain(value)).encode()
-
-
-def _plain(value: Any) -> Any:
-    """A value in types that JSON has, every bit of it. What is no plain value is a list that begins with its kind."""
-    match value:
-        case np.ndarray() | np.generic():
-            kind = "array" if isinstance(value, np.ndarray) else "scalar"
-            content = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")
-            return [kind, value.dtype.str, list(value.shape), content]
-        case Law():
-            return ["law", _law_name(value)]
-        case _ if is_dataclass(value):
-            return ["type", _type_name(type(value)), [_plain(getattr(value, one.name)) for one in fields(value)]]
-        case tuple() if hasattr(value, "_fields"):
-            return ["type", _type_name(type(value)), [_plain(one) for one in value]]
-        case tuple() | list():
-            return [type(value).__name__, [_plain(one) for one in value]]
-        case dict():
-            return ["dict", [[_plain(key), _plain(one)] for key, one in value.items()]]
-        case None | bool() | int() | float() | str():
-            return value
-    raise TypeError(f"{type(value).__name__} is no value that is kept")
-
-
-def _value(plain: Any) -> Any:
-    """The value that `_plain` was made of."""
-    match plain:
-        case ["array", dtype, shape, content]:
-            return np.frombuffer(base64.b64decode(content), dtype).reshape(shape).copy()
-        case ["scalar", dtype, _, content]:
-            return np.frombuffer(base64.b64decode(content), dtype)[0]
-        case ["law", name]:
-            return LAWS[name]
-        case ["type", name, content]:
-            return _type_named(name)(*map(_value, content))
-        case ["tuple", content]:
-            return tuple(map(_value, content))
-        case ["list", content]:
-            return list(map(_value, content))
-        case ["dict", pairs]:
-            return {_value(key): _value(one) for key, one in pairs}
-    return plain
-
-
-def _type_name(of: type) -> str:
-    return f"{of.__module__}.{of.__qualname__}"
-
-
-@cache
-def _type_named(name: str) -> type:
-    """The type of a value of these rooms; a TypeError for any other."""
-    module, _, own = name.rpartition(".")
-    if module.startswith(("harness.laws.", "harness.comparison.")):
-        found = getattr(importlib.import_module(module), own)
-        if isinstance(found, type) and (is_dataclass(found) or issubclass(found, tuple)):
-            return found
-    raise TypeError(f"{name} is no type of a value that is kept")
+def _seal(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
 
 
 def _law_named(name: str) -> Law:
@@ -337,5 +218,29 @@ def _law_name(law: Law) -> str:
     return next(name for name, one in LAWS.items() if one is law)
 
 
-# Between processes; its curves are functions.
-copyreg.pickle(Law, lambda law: (_law_named, (_law_name(law),)))
+copyreg.pickle(Law, lambda law: (_law_named, (_law_name(law),)))  # its curves are functions
+
+# Besides values of these rooms, pickle makes arrays and numbers of numpy by these.
+MAKERS: tuple[Any, ...] = (
+    np.ndarray,
+    np.dtype,
+    np.array(0.0).__reduce__()[0],
+    np.float64(0).__reduce__()[0],
+    _law_named,
+)
+MADE_BY = {(maker.__module__, maker.__qualname__) for maker in MAKERS}
+
+
+class _Reader(pickle.Unpickler):
+    """Reads values of the rooms of laws and comparisons; of any other type, whoever has sealed the file, nothing is
+    imported or called.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in MADE_BY:
+            return super().find_class(module, name)
+        if module.startswith(("harness.laws.", "harness.comparison.", "harness.base.reasons")) and name.isidentifier():
+            found = super().find_class(module, name)
+            if isinstance(found, type) and (is_dataclass(found) or issubclass(found, tuple)):
+                return found
+        raise pickle.UnpicklingError(f"{module}.{name} is no type of a value that is kept")

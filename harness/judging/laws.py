@@ -15,7 +15,7 @@ from harness.comparison.replicates import exponent
 from harness.judging.kept import kept, prepare
 from harness.judging.scaling import chosen_runs, size_axes, with_parts, won_on
 from harness.judging.sides import SideCurve, curve_of
-from harness.laws import Fit, cross_check, data_hash, diagnose, extrapolate, fit_law, select_law, size_means
+from harness.laws import Fit, Interval, cross_check, data_hash, diagnose, extrapolate, fit_law, select_law, size_means
 from harness.laws.bootstrap import CrossCheck
 from harness.laws.diagnose import Diagnostics
 from harness.laws.fitting import warn_of_distance
@@ -330,7 +330,7 @@ def law_of_replicates(curve: SideCurve, level: float = 0.95) -> Fit:
         refusals=found.refusals,
         warnings=found.cautions,
     )
-    if found.found is None:
+    if found.estimate is None or found.low is None or found.high is None:
         return law
     lines = lines_of(curve.sizes, curve.logs.T)
     lines = lines[np.isfinite(lines).all(axis=1)]
@@ -338,8 +338,8 @@ def law_of_replicates(curve: SideCurve, level: float = 0.95) -> Fit:
     return replace(
         law,
         lines=lines,
-        alpha=found.found.value,
-        alpha_interval=found.found.interval,
+        alpha=found.estimate,
+        alpha_interval=Interval(found.low, found.high, level),
         amplitude=float(np.exp(log_amplitude)),
         log_amplitude=log_amplitude,
         objective="least squares of each replicate",

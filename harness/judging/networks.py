@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.comparison.effort import Value
-from harness.comparison.replicates import BestRatio, OverReplicates, best_ratio, ratio_over
+from harness.comparison.replicates import Found, best_ratio, ratio_over
 from harness.judging.quantity import Case
 from harness.judging.scaling import sizes_of
 from harness.judging.sides import picked
@@ -54,7 +54,7 @@ def logs_of(rows: pd.DataFrame, column: str) -> np.ndarray:
     return logs_by_seed(rows, column).to_numpy(float)
 
 
-def value_or_ratio(case: Case, column: str, trained_with: str) -> OverReplicates:
+def value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
     """Of one side the value, over `published` if that is given; of two sides the ratio second / first, by seed."""
     logs = [
         logs_by_seed(rows_trained_with(case, names, trained_with, column), column) for names in case.rule.arms_of_sides
@@ -65,7 +65,7 @@ def value_or_ratio(case: Case, column: str, trained_with: str) -> OverReplicates
     return ratio_over((second - first).dropna().to_numpy(float), case.level)
 
 
-def loss_ratio_up_to(case: Case, budget: float) -> BestRatio:
+def loss_ratio_up_to(case: Case, budget: float) -> Found:
     """second / first in test loss, each side by the network of at most so large a size that validation picks."""
     logs = []
     for names in case.rule.arms_of_sides:
@@ -81,7 +81,7 @@ def loss_ratio_up_to(case: Case, budget: float) -> BestRatio:
     return best_ratio(first, second, case.level)
 
 
-def loss_of_size(case: Case) -> OverReplicates:
+def loss_of_size(case: Case) -> Found:
     """The test loss of a side's network of the size of the rule, over `published` if that is given."""
     (names,), place = case.rule.arms_of_sides, case.rule.place
     assert isinstance(place, float)

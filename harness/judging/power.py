@@ -19,7 +19,8 @@ from scipy.stats import chi2
 from scipy.stats import t as t_distribution
 
 from harness.base.formats import human
-from harness.judging.found import Look, Number
+from harness.judging.runs import Look
+from harness.judging.verdict import Number
 from harness.judging.words import asked_words
 from harness.spec import Decide
 

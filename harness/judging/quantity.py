@@ -1,13 +1,7 @@
-"""What a quantity is: something that a rule can be about. Each one is a file in `harness/judging/quantities`.
-
-To add one, add its file, which has its name and ends in QUANTITY, and its row to docs/verdicts.md. Rules may then be
-about it, and messages, the JSON Schema and verdicts have its words. Every command that reads a plan with rules reads
-these files too. So they import what computes, and the packages that it needs, within `find`.
-"""
+"""What a quantity is: something that a rule can be about (`judging.quantities` has all); and parts of its words."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +10,7 @@ from harness.base.formats import human
 from harness.spec import Decide, Takes, side_label
 
 if TYPE_CHECKING:
-    from harness.comparison.replicates import OverReplicates
+    from harness.comparison.replicates import Found
     from harness.judging.runs import ExperimentRuns
 
 
@@ -51,7 +45,7 @@ class Quantity:
     read_at: str
     takes: Takes
     words: Callable[[Decide], str]
-    find: Callable[[Case], OverReplicates]
+    find: Callable[[Case], Found]
 
 
 def of_a_column(
@@ -63,9 +57,10 @@ def of_a_column(
     """
 
     def words(rule: Decide) -> str:
-        return f"{what} {value_words(rule)}"
+        of = ratio_words(rule) if len(rule.sides) == 2 else f"of {sides_words(rule)[0]}{over_published(rule)}"
+        return f"{what} {of}"
 
-    def find(case: Case) -> OverReplicates:
+    def find(case: Case) -> Found:
         from harness.judging.networks import value_or_ratio
 
         return value_or_ratio(case, column, trained_with)
@@ -92,33 +87,14 @@ def ratio_words(rule: Decide) -> str:
     return f"of {second} / {first}"
 
 
-def setting_words(rule: Decide) -> str:
-    """`of kan grid=2 / kan grid=5, both with order=3`: a ratio of two series, with what they share said once."""
-    first, second = sides_words(rule)
-    settings = re.findall(r"\w+=(?:\[[^\]]*\]|\S+)", first)
-    shared = [setting for setting in settings if f"{second} ".count(f" {setting} ")]
-    if not shared or any(len(side) > 1 for side in rule.arms_of_sides):
-        return ratio_words(rule)
-    for setting in shared:
-        first, second = (f"{name} ".replace(f" {setting} ", " ").strip() for name in (first, second))
-    return f"of {second} / {first}, both with {' '.join(shared)},"
-
-
-def value_words(rule: Decide) -> str:
-    """`of second / first`; of one side `of it`, and what it is held against."""
-    if len(rule.sides) == 2:
-        return setting_words(rule)
-    return f"of {sides_words(rule)[0]}{over_published(rule)}"
-
-
 def over_published(rule: Decide) -> str:
     """What the value of one side is divided by, if it is."""
     return "" if rule.published is None else f", over the published {rule.published:.4g},"
 
 
-def budget_words(rule: Decide, axis: str = "") -> str:
+def budget_words(rule: Decide) -> str:
     """`at the largest params.trainable`, or `at 66 params.trainable`; the axis that is matched is `size`."""
-    on = rule.axis or axis or "size"
+    on = rule.axis or "size"
     return f"at the largest {on}" if isinstance(rule.place, str) else f"at {human(rule.place)} {on}"
 
 

@@ -14,9 +14,9 @@ from harness.record.elsewhere import Columns
 class SizeRange:
     """The sizes that laws are fitted to, both ends included, up to the least mean loss if asked."""
 
-    low: Annotated[float | None, "`--min-x`"] = None
-    high: Annotated[float | None, "`--max-x`"] = None
-    until: Annotated[Literal["minimum"] | None, "`--until`"] = None
+    low: Annotated[float | None, "the smallest one"] = None
+    high: Annotated[float | None, "the largest one"] = None
+    until: Annotated[Literal["minimum"] | None, "where they end"] = None
 
 
 WHOLE = SizeRange()
@@ -28,14 +28,14 @@ class Request:
     """What to fit: a table, the columns that hold sizes, what the others mean, and how to fit."""
 
     file: Annotated[Path, "the table, the experiment file or its results folder"]
-    x: Annotated[tuple[str, ...], "`--x`"]
+    x: Annotated[tuple[str, ...], "the columns of sizes"]
     columns: Annotated[Columns | None, "which columns say what; null of an experiment, whose columns are known"] = None
-    where: Annotated[tuple[str, ...], "`--where`"] = ()
-    laws: Annotated[tuple[str, ...], "`--law`: `auto`, or the laws to show side by side"] = (AUTO,)
+    where: Annotated[tuple[str, ...], "only rows with these values"] = ()
+    laws: Annotated[tuple[str, ...], "`auto`, or the laws to show side by side"] = (AUTO,)
     level: Annotated[float, "of intervals"] = 0.95
     window: Annotated[SizeRange, "the sizes that laws are fitted to"] = WHOLE
-    hold_out: Annotated[int, "`--hold-out`: how many of the largest sizes are set aside"] = 0
-    objective: Annotated[str, "`--objective`"] = "auto"
+    hold_out: Annotated[int, "how many of the largest sizes are set aside"] = 0
+    objective: Annotated[str, "what is minimised"] = "auto"
     arms: Annotated[tuple[str, ...], "those wanted; all where empty"] = ()
     form: Annotated[Form | None, "the option of another form than a law of each series, such as `isoflop`"] = None
     value: Annotated[str | None, "of that option: a column of sizes or budgets, a quantile, or what series share"] = (
@@ -62,7 +62,7 @@ class Source:
 class FitsAnswer:
     """The laws of a table of runs. [fitting.md](fitting.md) explains the numbers.
 
-    Of an experiment `results/NAME/fits.json` has the same. `--out FOLDER` writes the same into `fits.json`.
+    Of an experiment `results/NAME/fits.json` has the same. So has one in a folder that is named.
     """
 
     request: Annotated[Request | None, "what was asked; null of an experiment's own axes, window and laws"]
@@ -75,13 +75,13 @@ def check_request(request: Request) -> None:
     asked, window = request.laws, request.window
     for name in asked:
         if name not in (*ORDER, AUTO):
-            raise HarnessError(f"--law {name!r} is not known; {did_you_mean(name, (*ORDER, AUTO))}")
+            raise HarnessError(f"law={name!r} is not known; {did_you_mean(name, (*ORDER, AUTO))}", field="law")
     if AUTO in asked and len(asked) > 1:
-        raise HarnessError(f"--law auto chooses between laws by itself; leave out --law {asked[asked[0] == AUTO]}")
+        raise HarnessError(f"law=auto chooses between laws by itself; leave out {asked[asked[0] == AUTO]}", field="law")
     low, high = window.low, window.high
     if len(request.x) > 1 and (low, high) != (None, None):
-        raise HarnessError(
-            f"--min-x and --max-x are in the unit of one size; fit {' and '.join(request.x)} one at a time"
-        )
+        raise HarnessError(f"a window is in the unit of one size; fit {' and '.join(request.x)} one at a time")
     if low is not None and high is not None and low >= high:
-        raise HarnessError(f"--min-x {low:g} is not below --max-x {high:g}; leave sizes between them")
+        raise HarnessError(
+            f"min_x={low:g} is not below the largest size, {high:g}; leave sizes between them", field="min_x"
+        )

@@ -19,15 +19,7 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.base.reasons import NoNumber
 from harness.comparison.effort import Searched, Value, value
-from harness.comparison.replicates import (
-    BestRatio,
-    Curve,
-    Multiplier,
-    OverReplicates,
-    best_ratio,
-    multiplier,
-    ratio_over,
-)
+from harness.comparison.replicates import Curve, Found, best_ratio, multiplier, ratio_over
 from harness.comparison.survivors import MOST_FAILED
 from harness.judging.baselines import CONSTANT
 from harness.judging.quantity import Case
@@ -215,20 +207,20 @@ def size_on(known: SideCurve, at: float, axis: str) -> float:
     return math.exp(float(logs.mean()))
 
 
-def loss_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> BestRatio:
+def loss_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
     """second / first in test loss at a budget, over the replicates that both have."""
     seeds = _seeds_of_both(first, second)
     return best_ratio(_value(_of_seeds(first, seeds), at), _value(_of_seeds(second, seeds), at), level)
 
 
-def column_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> OverReplicates:
+def column_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
     """second / first in another column at a budget; a count that is the same in all replicates has no spread."""
     seeds = _seeds_of_both(first, second)
     one, other = (read(_of_seeds(side, seeds), at) for side in (first, second))
     return ratio_over(other - one, level)
 
 
-def budget_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Multiplier:
+def budget_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
     """The budget that the second side needs for the first's test loss at a budget, over it."""
     seeds = _seeds_of_both(first, second)
     one, other = (_of_seeds(side, seeds).over_budgets for side in (first, second))

@@ -1,26 +1,18 @@
-"""Two sides of an experiment, as a user names them, and the ratio of their losses at every size."""
+"""A against B at equal size: one value, whether its numbers come from replicates (`judging.headline`) or from laws
+(`judging.by_laws`), of which the terminal, tables, figures and JSON are made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-import numpy as np
-
-from harness.base.errors import HarnessError, did_you_mean
-from harness.judging.found import Found, found_of, not_found
-from harness.judging.runs import ExperimentRuns
-from harness.judging.sides import (
-    SideCurve,
-    check_any_learnt,
-    common,
-    loss_ratio,
-    side_curve,
-    size_on,
-)
+from harness.base.plain import OrNull
+from harness.comparison.replicates import Found
 from harness.laws.points import Numbers, NumbersOrNull
-from harness.spec import answer_axes
+
+PLACES = ("smallest", "middle", "largest")
+FAR = 10.0  # times a loss: a run that ended so far above others has failed
 
 
 @dataclass(frozen=True)
@@ -37,8 +29,9 @@ class VersusRequest:
 
     sides: Annotated[tuple[Side, Side], "A and B"]
     axis: Annotated[str, "what `at` counts"]
-    at: Annotated[float | None, "`--at`; null is the largest common budget"] = None
+    at: Annotated[float | None, "a size of A; null is the largest common budget"] = None
     level: Annotated[float, "of intervals"] = 0.95
+    law: str = ""  # by which both are compared
 
     @property
     def first(self) -> str:
@@ -63,107 +56,147 @@ class RatioLine:
     high: Annotated[NumbersOrNull, "upper ends"]
 
 
-def sides(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
-    """A and B as typed: an arm, a series, or `label=arm,arm`.
+@dataclass(frozen=True)
+class Reading:
+    """The ratio of test losses on a task, at one size that is equal on an axis."""
 
-    A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
-    """
-    known = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
-    found = _side(first, known), _side(second, known)
-    for name in (*found[0].names, *found[1].names):
-        if name not in known:
-            raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, known)}")
-    if shared := [name for name in found[0].names if name in found[1].names]:
-        raise HarnessError(f"{first} and {second}: {', '.join(shared)} on both sides; give different arms to compare")
-    return found
-
-
-def _side(text: str, known: Sequence[str]) -> Side:
-    if text in known:  # the name of a series may have = and , in it
-        return Side(text, (text,))
-    label, _, listed = text.rpartition("=")
-    names = tuple(name.strip() for name in listed.split(","))
-    return Side(label or listed, names)
-
-
-def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
-    """The conventions to compare under, those of every answer and `axis`; and those of them not measured."""
-    asked = list(dict.fromkeys([*answer_axes(), axis]))
-    return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
-
-
-def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
-    """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
-    rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
-    both = [set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in sides]
-    found = [task for task in dict.fromkeys(rows["task"]) if task in both[0] & both[1]]
-    if not found:
-        raise HarnessError(f"{sides[0].label} and {sides[1].label} have runs on no task in common; compare others")
-    return found
-
-
-def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
-    """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
-    if asked.axis in conventions_of(runs, asked.axis)[1]:
-        raise HarnessError(f"--axis {asked.axis}: not measured; `harness bench FILE` measures it")
-    ranges = {}
-    for task in tasks_of_both(runs, asked.sides) if asked.at is not None else ():
-        low, high = common([side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
-        ranges[task] = (low, high)
-        if low <= (asked.at or 0) <= high:
-            return
-    told = "; ".join(
-        f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none" for task, (low, high) in ranges.items()
+    task: Annotated[str, "the task"]
+    axis: Annotated[str, "on which the sizes are equal"]
+    place: Annotated[str, "`smallest`, `middle` or `largest` of the sizes that both have, or the budget asked for"]
+    ratio: Annotated[Found, "test loss second / first"]
+    worse_than_constant: Annotated[
+        tuple[str, ...], "the sides whose median test loss there is above that of a constant"
+    ] = ()
+    multiplier: Annotated[Found, "the budget that the second needs for the loss of the first, over its own"] = field(
+        default_factory=Found
     )
-    if ranges:
-        raise HarnessError(
-            f"--at {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
-            f"{told}; ask within"
-        )
 
 
-def _ratio(first: SideCurve, second: SideCurve, budget: float, level: float) -> Found:
-    try:
-        check_any_learnt([first, second], budget)
-        return replace(found_of(loss_ratio(first, second, budget, level)), at=budget)
-    except HarnessError as error:
-        return not_found(error, budget)
+@dataclass(frozen=True)
+class Lead:
+    """Who is ahead on a task over a stretch of sizes."""
+
+    task: Annotated[str, "the task"]
+    axis: Annotated[str, "of the sizes"]
+    low: Annotated[float, "from this size"]
+    high: Annotated[float, "to that one"]
+    leader: Annotated[str | None, "who is ahead; null if undecided"]
 
 
-def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
-    """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
-    axes, _ = conventions_of(runs, asked.axis)
-    found = []
-    for task in tasks_of_both(runs, asked.sides):
-        for axis in axes:
-            read = _points(runs, task, axis, asked)
-            if read:
-                found.append(RatioLine(task, axis, *np.array(read).T))
-    return found
+@dataclass(frozen=True)
+class Largest:
+    """The largest network of a side on a task, on the matched axis."""
+
+    task: Annotated[str, "the task"]
+    side: Annotated[str, "the side"]
+    network: Annotated[str, "in words"]
+    loss: Annotated[OrNull, "geometric mean of its test losses"]
 
 
-def _points(runs: ExperimentRuns, task: str, axis: str, asked: VersusRequest) -> list[tuple[float, ...]]:
-    """(A's budget, ratio, low, high), where there is one."""
-    try:
-        first, second = (side_curve(runs, task, side.names, axis) for side in asked.sides)
-        known = side_curve(runs, task, asked.sides[0].names, asked.axis)
-    except HarnessError:
-        return []
-    found: list[tuple[float, ...]] = []
-    for size in known.sizes:
-        try:
-            ratio = _ratio(first, second, size_on(known, float(size), axis), asked.level)
-        except HarnessError:
-            continue
-        if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
-            found.append((float(size), ratio.estimate, ratio.low, ratio.high))
-    return found
+@dataclass(frozen=True)
+class Baseline:
+    """What a model without training reaches on a task."""
+
+    task: Annotated[str, "the task"]
+    name: Annotated[str, "`constant`, or of data `linear`: least squares or logistic regression"]
+    loss: Annotated[float, "its test loss, the median over replicates"]
 
 
-def better(found: Found, first: str, second: str) -> str:
-    """`A, 3.2 times`, `B, 1.4 times`, or that it is not decided."""
-    if found.low is None or found.high is None or found.estimate is None:
-        return "not decided"
-    if found.low > 1:
-        return f"{first}, {found.estimate:.3g} times"
-    return f"{second}, {1 / found.estimate:.3g} times" if found.high < 1 else "not decided"
+@dataclass(frozen=True)
+class Effort:
+    """The answer of a search at the largest matched size, had each side made fewer runs."""
+
+    task: Annotated[str, "the task"]
+    runs: Annotated[int, "how many runs each side would have made at each size"]
+    ratio: Annotated[Found, "test loss second / first"]
+
+
+@dataclass(frozen=True)
+class NearTheBest:
+    """With `search:`, how many of a side's runs at the largest size end near the best one."""
+
+    task: Annotated[str, "the task"]
+    side: Annotated[str, "the side"]
+    share: Annotated[
+        OrNull,
+        "of its runs that end within 10 times of the replicate's pick, the mean over replicates",
+    ]
+
+
+@dataclass(frozen=True)
+class SideExponent:
+    """How the losses of a side fall with size on a task."""
+
+    task: Annotated[str, "the task"]
+    side: Annotated[str, "the side"]
+    axis: Annotated[str, "a size or a training cost"]
+    exponent: Annotated[Found, "the mean of the replicates' own exponents"]
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another pair of `compare:` on a task, at the largest size that both have."""
+
+    first: Annotated[str, "a side"]
+    second: Annotated[str, "the other side"]
+    task: Annotated[str, "the task"]
+    ratio: Annotated[Found, "test loss second / first"]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Two sides at equal size. Ratios are second / first: above 1, the first side is better.
+
+    Where the experiment has `looks:`, intervals are so wide that all looks together err no more than one interval at
+    `level`.
+    """
+
+    first: Annotated[Side, "the first side"]
+    second: Annotated[Side, "the second side"]
+    metric: Annotated[str, "the loss"]
+    level: Annotated[float, "of intervals"]
+    replicates: Annotated[int, "of the numbers"]
+    formulas: Annotated[dict[str, str], "by task"]
+    columns: Annotated[tuple[str, ...], "axes on which sizes are equal, the matched one first"]
+    clock: Annotated[str | None, "the axis of seconds, if they were measured"]
+    limits: Annotated[tuple[str, ...], "axes on which a size is what a run may spend, and it may spend less"]
+    places: Annotated[tuple[str, ...], "`smallest`, `middle`, `largest`, or the budget that was asked for"]
+    readings: Annotated[tuple[Reading, ...], "one a task, axis and place"]
+    largest: Annotated[tuple[Largest, ...], "one a task and side"]
+    leads: Annotated[tuple[Lead, ...], "by task and axis, over all sizes that both have"]
+    cautions: Annotated[tuple[str, ...], "sentences, the most important one first"]
+    looks: Annotated[tuple[int, ...], "with `looks:`, numbers of replicates"] = ()
+    baselines: Annotated[tuple[Baseline, ...], "one a task and model"] = ()
+    efforts: Annotated[tuple[Effort, ...], "of a search, one a task and effort"] = ()
+    others: Annotated[tuple[Other, ...], "one a pair and task"] = ()
+    exponents: Annotated[tuple[SideExponent, ...], "one a task, side and axis"] = ()
+    near_the_best: Annotated[tuple[NearTheBest, ...], "of a search, one a task and side"] = ()
+    by: Annotated[Literal["replicates", "laws"], "where numbers are from"] = "replicates"
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both sides."""
+        return self.first, self.second
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks on which both sides have runs."""
+        return tuple(dict.fromkeys(reading.task for reading in self.readings))
+
+    def reading(self, task: str, axis: str, place: str) -> Reading:
+        """The reading of a task on an axis at a place."""
+        return next(one for one in self.readings if (one.task, one.axis, one.place) == (task, axis, place))
+
+
+@dataclass(frozen=True)
+class NoHeadline:
+    """Why an experiment has no headline."""
+
+    why: Annotated[str, "the reason, and what to do about it"]
+
+
+def leader(found: Found, first: str, second: str) -> str | None:
+    """Which of two sides is better beyond doubt: the interval of second / first lies on one side of 1."""
+    if found.low is None or found.high is None:
+        return None
+    return first if found.low > 1 else second if found.high < 1 else None

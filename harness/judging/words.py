@@ -1,8 +1,9 @@
 """Rules and numbers in words."""
 
 from harness.base.formats import human, interval, number
-from harness.judging.found import Found, Number
+from harness.comparison.replicates import Found
 from harness.judging.quantities import QUANTITIES
+from harness.judging.runs import Look
 from harness.spec import Decide
 
 LARGEST_IN_PERCENT = 1.3  # of a factor: from 1 / 1.5 to 1.5 is not 50 % either way
@@ -44,10 +45,9 @@ def limit_words(rule: Decide) -> str:
     return f"below {rule.most:g}" if rule.most is not None else f"above {rule.threshold:g}"
 
 
-def number_words(one: Number) -> str:
+def number_words(found: Found, look: Look | None) -> str:
     """What was found; with looks also after how many replicates: `1.3 [1.1, 1.6] at 8 of 16 replicates`."""
-    said = found_words(one.found)
-    return said if one.look is None else f"{said} at {one.look.replicates} of {one.look.of} replicates"
+    return found_words(found) + (f" at {look.replicates} of {look.of} replicates" if look else "")
 
 
 def found_words(found: Found) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.judging.headline import Headline, NoHeadline, leader
+from harness.judging.versus import Headline, NoHeadline, leader
 from harness.python.shown import Shown
 from harness.python.study import Study, complete_plan
 from harness.show.figures.labels import task_titles

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
-from harness.judging.answer import AnswerSaid, VerdictSaid, answer_json, refused_words
+from harness.base.plain import plain
+from harness.judging.verdict import refused_words
 from harness.python.shown import Shown
 from harness.python.study import Study
 from harness.show.figures.rules import rules_figure
@@ -22,7 +24,7 @@ FOUND = ("estimate", "low", "high", "replicates", "won", "lost")
 class Verdicts(Shown):
     """The verdicts on the rules of experiments; `answers` are those of `harness verdicts --json`."""
 
-    answers: list[AnswerSaid]
+    answers: list[dict[str, Any]]
 
     @property
     def sentences(self) -> list[str]:
@@ -52,7 +54,7 @@ class Verdicts(Shown):
         """The numbers with their intervals and limits; None while no rule is judged."""
         return rules_figure([rule for _, rule in self._rules()])
 
-    def _rules(self) -> list[tuple[AnswerSaid, VerdictSaid]]:
+    def _rules(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         return [(answer, rule) for answer in self.answers for rule in answer["verdicts"]]
 
 
@@ -69,4 +71,4 @@ def verdicts(*of: Study | str | Path) -> Verdicts:
         else answer_of(Path(one), Path("results"))
         for one in of
     ]
-    return Verdicts([answer_json(answer) for answer, _ in answers])
+    return Verdicts([plain(answer) for answer, _ in answers])

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
-from harness.judging.headline import Headline, NoHeadline
-from harness.judging.judge import Verdict, sentence
+from harness.judging.judge import sentence
 from harness.judging.laws import fit_table
+from harness.judging.verdict import Verdict
+from harness.judging.versus import Headline, NoHeadline
 from harness.python.compared import readings, side_styles, told
 from harness.python.shown import Shown
 from harness.python.study import Study, as_study, complete_plan

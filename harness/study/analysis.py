@@ -4,20 +4,21 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
 from harness.dispatch.here import available_cores
-from harness.judging.headline import Headline, NoHeadline, main_headline
-from harness.judging.judge import Verdict, VerdictSaid, judge_all
-from harness.judging.judge import to_json as verdict_to_json
+from harness.judging.headline import main_headline
+from harness.judging.judge import judge_all
 from harness.judging.kept import keeping, tell
 from harness.judging.laws import SeriesLaws, check, fit_table
 from harness.judging.request import FitsAnswer, Source
 from harness.judging.scaling import headline_axes
+from harness.judging.verdict import Verdict
+from harness.judging.versus import Headline, NoHeadline
 from harness.judging.winners import reported
 from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, write_table
@@ -104,7 +105,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
         analysis = analyse_and_keep(manifest, records, folder, listener)
         table, laws, every = analysis
         found, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
-        kept = {"headline": found, "verdicts": [verdict_to_json(verdict) for verdict in verdicts]}
+        kept = {"headline": found, "verdicts": verdicts}
         write_json(kept, folder / "answer.json")
         tell("figures", 0, 2)
         draw_figures(manifest, analysis, folder)
@@ -115,7 +116,7 @@ def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder
     return Answered(analysis, found, verdicts)
 
 
-def refresh_answer(folder: Path, verdicts: Sequence[VerdictSaid], listener: Listener) -> None:
+def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], listener: Listener) -> None:
     """Write answer and report anew where the answer that is there says other `verdicts`.
 
     So it is after new records, and once `harness bench` has measured seconds.

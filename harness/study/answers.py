@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.judging.answer import Answer
 from harness.judging.judge import judge_all
+from harness.judging.verdict import Answer, not_run
 from harness.judging.winners import reported
 from harness.record import read_present
 from harness.show.sweeps import UNTIL_DECIDED
@@ -41,11 +42,9 @@ def answer_of(
     command = f"{file}{'' if scale == FULL else f' --scale {scale}'}{settings_options(settings)}"
     if not manifest_path(folder).exists():
         _check_rules(experiment.decide, file)
-        why = "no plan, no runs"
-        name = folder.name
-        return Answer(
-            str(file), name, experiment.question, experiment.decide, None, why, f"harness run {command}"
-        ), None
+        why, rules = "no plan, no runs", tuple(map(not_run, experiment.decide))
+        command = f"harness run {command}"
+        return Answer(str(file), folder.name, experiment.question, why, command, verdicts=rules), None
     manifest = read_manifest(folder)
     if experiment.decide and not manifest.experiment.decide:
         raise HarnessError(
@@ -91,38 +90,38 @@ def _judged(
     if manifest.earlier_plans:
         notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")
 
-    def answer(verdicts: tuple[Any, ...] | None, **said: Any) -> Answer:
-        file = str(folder) if command == "FILE" else command.split()[0]
-        return Answer(file, manifest.name, experiment.question, experiment.decide, verdicts, **said)
-
     command_to_train = f"harness run {command}{UNTIL_DECIDED if manifest.looks else ''}"
+    file = str(folder) if command == "FILE" else command.split()[0]
+    answer = partial(Answer, file, manifest.name, experiment.question)
+    not_judged = partial(answer, verdicts=tuple(map(not_run, experiment.decide)), command=command_to_train)
     try:
         wanted = wanted_now(manifest, folder)
         if wanted.absent and wanted.verdicts is None:
             why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
-            return answer(None, why=why, command=command_to_train, notes=notes), None
+            return not_judged(why=why, notes=notes), None
         if wanted.absent:  # between two looks: some rules are decided, and open ones wait for the next
             more = f"open rules ask for {len(wanted.absent):,} more runs: `{command_to_train}`"
             runs = len(wanted.run_ids) - len(wanted.absent)
-            return answer(wanted.verdicts, notes=(*notes, more), runs=runs), None
+            return answer(verdicts=wanted.verdicts or (), notes=(*notes, more), runs=runs), None
         records = read_present(manifest, records_of(folder))
     except HarnessError as error:
         if error.exit_code != INCOMPLETE:
             raise
-        return answer(None, why=str(error), command=command_to_train, damaged=True, notes=notes), None
+        return not_judged(why=str(error), damaged=True, notes=notes), None
     if len(records) < len(manifest.run_ids()):
         notes = (*notes, run_words(manifest, len(records)))
     every = table_of(manifest, records, folder)
     table = reported(manifest, every)
-    found = judge_all(manifest, table, every)
     if "seconds" not in table and any(rule.axis == "seconds" for rule in experiment.decide):
         notes = (*notes, f"seconds are not measured: `harness bench {command}`")
     made = [one.provenance for one in records.values()]
     commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' if one.dirty else ''}" for one in made)
-    sizes = {
-        "runs": len(records),
-        "diverged": sum(one.status == "diverged" for one in records.values()),
-        "flops_train": sum(one.counts[default_count("flops_train")] for one in records.values()),
-    }
-    own = tuple(commit for commit, _ in commits.most_common())
-    return answer(tuple(found), notes=notes, commits=own, **sizes), table
+    judged = answer(
+        verdicts=tuple(judge_all(manifest, table, every)),
+        notes=notes,
+        commits=tuple(commit for commit, _ in commits.most_common()),
+        runs=len(records),
+        diverged=sum(one.status == "diverged" for one in records.values()),
+        flops_train=sum(one.counts[default_count("flops_train")] for one in records.values()),
+    )
+    return judged, table

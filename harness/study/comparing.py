@@ -4,17 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from harness.judging.headline import Headline, headline
-from harness.judging.looks import level_over
-from harness.judging.runs import runs_of
-from harness.judging.versus import (
-    RatioLine,
-    VersusRequest,
-    check_asked,
-    conventions_of,
-    lines,
-    sides,
-)
+from harness.judging.headline import check_asked, conventions_of, headline, lines, sides
+from harness.judging.runs import level_over, runs_of
+from harness.judging.versus import Headline, RatioLine, VersusRequest
 from harness.judging.winners import reported
 from harness.planning.match import axis_named
 from harness.spec import Manifest
@@ -50,7 +42,7 @@ def compare_sides(
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
     both = sides(runs, *arms)
     check_asked(runs, VersusRequest(both, named, at))
-    compared = headline(manifest, runs, both, at, named, level)
+    compared = headline(runs, both, at, named, level)
     strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level
     request = VersusRequest((compared.first, compared.second), named, at, strictest)
     return Compared(compared, request, lines(runs, request), conventions_of(runs, named)[1])

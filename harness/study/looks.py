@@ -16,7 +16,7 @@ from harness.spec import Manifest, Setting, read_experiment
 from harness.study.folders import records_of
 
 if TYPE_CHECKING:
-    from harness.judging.judge import Verdict
+    from harness.judging.verdict import Verdict
 
 
 class Wanted(NamedTuple):
@@ -31,12 +31,13 @@ class Wanted(NamedTuple):
 
 
 def check_looks(file: Path, scale: str, settings: Sequence[Setting] = ()) -> None:
-    """A HarnessError if the file has no looks, at which `--until-decided` would judge."""
+    """A HarnessError if the file has no looks, at which rules would be judged."""
     experiment = read_experiment(file, scale, settings)
     if not experiment.looks:
         raise HarnessError(
-            f"--until-decided: {file} does not say when its rules are judged; add after how many replicates, as in "
-            f"`looks: [8, 12, 16]` of 16 replicates (it has {len(experiment.seeds)}), then run this with --replan"
+            f"{file} does not say when its rules are judged; add after how many replicates, as in "
+            f"`looks: [8, 12, 16]` of 16 replicates (it has {len(experiment.seeds)}), and freeze the plan anew",
+            field="replan",
         )
 
 
@@ -84,13 +85,13 @@ def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
         ]
     waiting = [verdict for verdict in wanted.verdicts if verdict.waits_for]
     if not waiting:
-        undecided = sum(verdict.outcome == "open" for verdict in wanted.verdicts)
+        undecided = sum(verdict.verdict == "open" for verdict in wanted.verdicts)
         left = f"; {undecided} of {len(wanted.verdicts)} stay open" if undecided else ""
         return [f"no rule asks for more replicates{left}. {run_words(manifest, len(wanted.run_ids))}"]
     of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
     lines = [f"open rules that ask for {len(wanted.absent):,} more runs, {of_all}:"]
     for verdict in waiting:
-        lines.append(f"  “{verdict.rule.claim}” is open; the next look is at {verdict.waits_for} of {of} replicates")
+        lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {of} replicates")
     return lines
 
 

@@ -129,7 +129,7 @@ def _make_offer(request: Request, listener: Listener) -> Offer:
         _check_device(manifest, where)
     if request.most_hours is not None and offer.hours > request.most_hours:
         raise HarnessError(
-            f"--max-gpu-hours {request.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
+            f"`max_gpu_hours` {request.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
             "allow more, or submit a smaller experiment"
         )
     return offer
@@ -146,7 +146,8 @@ def _check_device(manifest: Manifest, where: Destination) -> None:
         raise HarnessError(
             f"{where.profile_file}: gpus: {gpus}, but {manifest.name} trains on CPUs (device: cpu), and its jobs would "
             "leave the GPUs idle; use a profile without gpus:, such as slurm/cpu.yaml, or say device: cuda in the "
-            "experiment file; --idle-gpus books the GPUs all the same"
+            "experiment file; or book the GPUs all the same",
+            field="idle_gpus",
         )
 
 

@@ -47,14 +47,14 @@ def _wanted(runs: pd.DataFrame, arms: Sequence[str], columns: Columns) -> pd.Dat
     """The runs of the wanted arms; a HarnessError says which there are."""
     if not columns.by:
         raise HarnessError(
-            f"the table has one arm, and {' and '.join(arms)} were asked for; name the column that tells arms apart "
-            "with --by"
+            f"the table has one arm, and {' and '.join(arms)} were asked for; name the column that tells arms apart",
+            field="by",
         )
     there = list(dict.fromkeys(runs["series"]))
     for name in arms:
         if name not in there:
-            told = " ".join(f"--by {column}" for column in columns.by)
-            raise HarnessError(f"{name!r} is no arm of the table ({told}); {did_you_mean(name, there)}")
+            by = " and ".join(columns.by)
+            raise HarnessError(f"{name!r} is no arm of the table by {by}; {did_you_mean(name, there)}")
     return runs[runs["series"].isin(arms)]
 
 

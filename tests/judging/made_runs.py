@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from harness.judging.found import Number
 from harness.judging.judge import Verdict, judge
 from harness.judging.runs import ExperimentRuns, runs_of
+from harness.judging.verdict import Number
 from harness.planning.plan import make_plan
 from harness.spec import Decide, Manifest, parse_experiment
 

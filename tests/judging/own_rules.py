@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.comparison.replicates import OverReplicates, ratio_over
+from harness.comparison.replicates import Found, ratio_over
 from harness.count import layer_flops
 from harness.count.conventions import Convention, by_layers
 from harness.judging.quantity import Case, Quantity, budget_words, ratio_words
@@ -34,7 +34,7 @@ def ahead_words(rule: Decide) -> str:
     return f"the least ratio of test losses over replicates {ratio_words(rule)} {budget_words(rule)}"
 
 
-def find_ahead(case: Case) -> OverReplicates:
+def find_ahead(case: Case) -> Found:
     """Every replicate has the least ratio of all, so that it has no spread."""
     curves = curves_of(case)
     found = loss_ratio(*curves, budget_of(case, curves), case.level)

@@ -124,8 +124,8 @@ def test_arms_of_an_experiment_are_compared_by_their_laws(folder, tmp_path):
     assert [(one["task"], one["axis"]) for one in found["sizes"]] == [("xy", SIZE), ("xy", COST)]
     assert found["sizes"][0]["exponents"]["pure"]["estimate"] == pytest.approx(0.4, abs=0.05)
     assert found["verdicts"][0]["claim"].startswith("kan is cheaper than mlp on xy")
-    assert (tmp_path / "compare_xy.png").exists()
-    assert "kan ahead from" in _call(folder, *asked).stdout
+    assert (tmp_path / "compare.png").exists()
+    assert "kan ahead at" in _call(folder, *asked).stdout
 
 
 def test_a_column_that_is_no_number_is_named(folder):

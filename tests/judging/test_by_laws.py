@@ -8,12 +8,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
-from harness.comparison import Ahead, Crossover
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
+from harness.comparison import Crossover
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
 from harness.judging.laws import drawn_law
 from harness.judging.request import FitsAnswer, Request
+from harness.judging.versus import Lead
 from harness.record.elsewhere import Columns
-from harness.show.figures.versus import compare_figure
+from harness.show.figures.series import named_styles
+from harness.show.figures.versus import versus_figure
 from harness.show.tables.comparison import crossover_words
 from harness.study.tables import fits_answer, of_file
 
@@ -148,38 +150,46 @@ def test_unequal_numbers_of_runs_are_named(table):
 
 
 # --------------------------------------------------------------------------------------------------------------- words
+KAN_FIRST = (Lead("", "params", 1, 3, "kan"), Lead("", "params", 3, 9, None), Lead("", "params", 9, 100, "mlp"))
+
+
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("kind", "estimate", "words"),
     [
-        (Crossover(0.95, (1, 100), (), "none", (), (Ahead(1, 100, "first"),)), "none: kan is ahead at all of"),
+        ("none", None, "none; kan ahead at 1 to 3, "),
         (
-            Crossover(0.95, (1, 100), (), "bounded", ((3, 9),), (Ahead(1, 3, "first"), Ahead(9, 100, "second")), 5.0),
-            "between 3 and 9 (the curves cross at 5); kan is ahead from 1 to 3, mlp is ahead from 9 to 100 "
-            "(95% of each size by itself, not of all together)",
+            "bounded",
+            5.0,
+            "where neither is ahead (the curves cross at 5); kan ahead at 1 to 3, undecided at 3 to 9, mlp ahead at "
+            "9 to 100 (95% of each size by itself, not of all together)",
         ),
-        (
-            Crossover(0.95, (1, 100), (), "half-open", ((9, 100),), (Ahead(1, 9, "second"),)),
-            "no crossover can be claimed: the curves may be equal from 9 on; mlp is ahead from 1 to 9",
-        ),
-        (
-            Crossover(0.95, (1, 100), (), "half-open", ((1, 9),), (Ahead(9, 100, "second"),)),
-            "no crossover can be claimed: the curves may be equal up to 9",
-        ),
-        (Crossover(0.95, (1, 100), (), "everything", ((1, 100),), ()), "no crossover can be claimed: nowhere in"),
+        ("half-open", None, "none can be claimed, as it is undecided to the end of the sizes that both have; kan"),
+        ("everything", None, "none can be claimed; kan"),
     ],
 )
-def test_crossovers_are_told_as_sets(found, words):
+def test_crossovers_are_told_as_sets(kind, estimate, words):
     """Each kind of set has its sentence, and one without an end claims no crossover."""
-    assert crossover_words(found, "kan", "mlp").startswith(words)
+    found = Crossover(0.95, (1, 100), (), kind, (), (), estimate)
+    assert crossover_words(found, KAN_FIRST, ("kan", "mlp")).startswith(words)
+
+
+def test_the_headline_is_that_of_both_laws(table):
+    """At the ends and between, with what the second arm needs for the first one's loss; where both are equal, open."""
+    found = _compared(table, "params").headline
+    assert [one.place for one in found.readings] == ["smallest", "middle", "largest"]
+    for one in found.readings:
+        assert one.ratio.low < NEED < one.ratio.high
+        assert one.multiplier.estimate == pytest.approx(NEED, rel=0.1)
+    assert [(lead.low, lead.high, lead.leader) for lead in found.leads] == [(10, 10000, "kan")]
 
 
 # ------------------------------------------------------------------------------------------------------------- mistakes
 @pytest.mark.parametrize(
     ("arms", "more", "message"),
     [
-        (("kan", "mpl"), (), "'mpl' is no arm of the table (--by arch); did you mean 'mlp'? (allowed: kan, mlp)"),
+        (("kan", "mpl"), (), "'mpl' is no arm of the table by arch; did you mean 'mlp'? (allowed: kan, mlp)"),
         (("kan", "kan"), (), "give two different arms"),
-        (("kan", "mlp"), ("--where", "arch=kan"), "'mlp' is no arm of the table (--by arch); allowed: kan"),
+        (("kan", "mlp"), ("--where", "arch=kan"), "'mlp' is no arm of the table by arch; allowed: kan"),
         (("kan", "mlp"), ("--k", "2"), "--k 2 is of --aggregate best"),
         (("kan", "mlp"), ("--aggregate", "best", "--k", "9"), "k=9: the best of 9 needs at least 9 runs"),
         (("kan", "mlp"), ("--x", "parms"), "--x 'parms' is no column of the file; did you mean 'params'?"),
@@ -198,7 +208,7 @@ def test_one_architecture_is_no_comparison(table):
     done = _compare(table, "kan", "mlp", "--x", "params", "--y", "rmse")
 
     assert done.exit_code == 2
-    assert "one arm, and kan and mlp were asked for; name the column that tells arms apart with --by" in done.stderr
+    assert "one arm, and kan and mlp were asked for; name the column that tells arms apart (--by)" in done.stderr
 
 
 # -------------------------------------------------------------------------------------------------------------- figure
@@ -212,19 +222,23 @@ def _compared(table: Path, *x: str) -> ComparedByLaws:
 
 
 def test_the_figure_shows_what_was_computed(table):
-    """Curves, marks and shaded sizes stand where the comparison has them, one line style a convention."""
+    """Losses at equal size and sizes at equal loss, with bands; of several columns of sizes a panel each."""
     compared = _compared(table, "params", "flops")
-    left, _ = compare_figure(compared).axes
+    asked, curves, against = curves_of_laws(compared)
+    figure = versus_figure(asked, curves, named_styles(compared.arms), against=against)
 
-    for one in compared.sizes:
-        (line,) = (line for line in left.lines if line.get_gid() == f"cost:{one.axis}")
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
+    assert titles == ["rmse by params", "size by params at equal rmse", "rmse by flops", "size by flops at equal rmse"]
+    for one, axes in zip(compared.sizes, figure.axes[::2], strict=True):
+        (line,) = (line for line in axes.lines if line.get_gid() == f"ratio:{one.axis}")
+        np.testing.assert_array_equal(line.get_xdata(), one.loss.sizes)
+        np.testing.assert_array_equal(line.get_ydata(), one.loss.estimate)
+        assert [text.get_text() for text in axes.texts] == ["▲ kan better", "▼ mlp better"]
+    for one, axes in zip(compared.sizes, figure.axes[1::2], strict=True):
+        (line,) = (line for line in axes.lines if line.get_gid() == f"ratio:{one.axis}")
         np.testing.assert_array_equal(line.get_xdata(), one.curve.losses)
         np.testing.assert_array_equal(line.get_ydata(), one.curve.estimate)
-        (marks,) = (line for line in left.lines if line.get_gid() == f"twin:{one.axis}")
-        np.testing.assert_array_equal(marks.get_ydata(), one.twin.estimate)
-    assert len({line.get_linestyle() for line in left.lines if str(line.get_gid()).startswith("cost:")}) == 2
-    assert left.get_xlim()[0] > left.get_xlim()[1]
-    assert [text.get_text() for text in left.texts] == ["▲ kan cheaper", "▼ mlp cheaper"]
+    assert "Lines: pure law of both" in " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
 
 
 @pytest.mark.nightly

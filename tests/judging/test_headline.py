@@ -7,10 +7,10 @@ from judging.made_experiment import ALPHAS, RULES, write_experiment, write_recor
 from judging.made_runs import made_runs, power
 
 from harness.cli import main
-from harness.judging.headline import Headline, NoHeadline, headline, main_headline, main_sides
+from harness.judging.headline import headline, main_headline, main_sides
 from harness.judging.judge import interval_level
 from harness.judging.runs import runs_of
-from harness.judging.versus import Side
+from harness.judging.versus import Headline, NoHeadline, Side
 from harness.record import load
 from harness.spec import read_manifest
 
@@ -57,13 +57,13 @@ def test_intervals_agree_with_the_rule_that_compares_the_same_sides(planned, fou
     rule = planned[0].experiment.decide[0]
     assert found.level == interval_level(rule, 1)
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
-    assert headline(planned[0], runs, (SIDES[1], SIDES[0])).level == 0.95  # no rule compares them in this order
+    assert headline(runs, (SIDES[1], SIDES[0])).level == 0.95  # no rule compares them in this order
 
 
 def _beside_a_constant(planned, kan: float, mlp: float, constant: float) -> Headline:
     """The answer where both sides have flat curves."""
     runs = made_runs({"kan": power(kan, 0.0), "mlp": power(mlp, 0.0)}, **{"baseline.constant": constant})
-    return headline(planned[0], runs, SIDES)
+    return headline(runs, SIDES)
 
 
 def test_nobody_wins_among_failures(planned):
@@ -90,7 +90,7 @@ def test_a_side_that_is_worse_than_a_constant_is_named_beside_the_ratio(planned)
 
 def test_where_the_curves_cross_the_leader_turns(planned):
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(1 / 15, 0.5)})
-    found = headline(planned[0], runs, SIDES)
+    found = headline(runs, SIDES)
     leads = [one for one in found.leads if one.axis == "params.trainable"]
     assert [one.leader for one in leads if one.leader] == ["mlp", "kan"]
     assert leads[0].low == 30
@@ -100,7 +100,7 @@ def test_where_the_curves_cross_the_leader_turns(planned):
 
 def test_a_budget_is_read_there_alone(planned):
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
-    found = headline(planned[0], runs, SIDES, at=200.0)
+    found = headline(runs, SIDES, at=200.0)
     assert found.places == ("200",)
     sizes = [found.reading("xy", axis, "200").ratio.at for axis in found.columns]
     assert sizes == pytest.approx([200, 200 * 40 * 300, 200 * 1200])
@@ -113,7 +113,7 @@ def test_one_common_size_is_told_once(planned):
     has_it = (runs.table["arm"] == "kan") & (runs.table["asked"] < 61) | (runs.table["arm"] == "mlp") & (
         runs.table["asked"].between(60, 120)
     )
-    found = headline(planned[0], runs_of(runs.manifest, runs.table[has_it]), SIDES)
+    found = headline(runs_of(runs.manifest, runs.table[has_it]), SIDES)
     read = {place: found.reading("xy", "params.trainable", place).ratio for place in found.places}
     assert read["largest"].at == 60
     assert all("NO_SIZE" in read[place].refused for place in ("smallest", "middle"))
@@ -146,7 +146,7 @@ def test_cautions_begin_with_the_worst(planned):
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, seeds=3)
     lost = (runs.table["arm"] == "mlp") & (runs.table["seed"] == 0)
     table = runs.table.assign(status=np.where(lost, "diverged", "done"))
-    found = headline(planned[0], runs_of(runs.manifest, table), SIDES)
+    found = headline(runs_of(runs.manifest, table), SIDES)
     assert [caution.split()[0] for caution in found.cautions] == ["33%", "3", "Each"]
 
 
@@ -158,7 +158,7 @@ def test_cautions_are_also_of_a_side_that_is_a_series(planned):
         status=runs.table["status"].mask(is_mlp & (runs.table["seed"] < 2), "diverged"),
     )
     first, second = Side("kan", ("kan",)), Side("mlp deep", ("mlp deep",))
-    found = headline(planned[0], runs_of(runs.manifest, table), (first, second))
+    found = headline(runs_of(runs.manifest, table), (first, second))
     assert found.cautions[0] == "40% of the runs of mlp deep diverged."
 
 
@@ -170,7 +170,7 @@ def test_a_side_that_is_not_ahead_and_still_learnt_is_named(planned):
 
     def first_caution(**falls: float) -> str:
         late_fall = table["arm"].map(falls).fillna(1.0).where(is_largest, 9.0)
-        return headline(planned[0], runs_of(runs.manifest, table.assign(late_fall=late_fall)), SIDES).cautions[0]
+        return headline(runs_of(runs.manifest, table.assign(late_fall=late_fall)), SIDES).cautions[0]
 
     assert first_caution(mlp=1.8, kan=5.0) == (
         "Training was cut short: in its last half the error of mlp on xy still fell 1.8x. "

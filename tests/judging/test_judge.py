@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judging.made_runs import made_plan, made_rule, made_runs, made_table, power, verdict_on
 
+from harness.base.plain import plain
 from harness.comparison import count_outcomes, task_level
-from harness.comparison.replicates import ratio_over
-from harness.judging.answer import number_lines, verdict_words
-from harness.judging.found import Found, found_of
-from harness.judging.judge import interval_level, judge, outcome, sentence, to_json
+from harness.comparison.replicates import Found, ratio_over
+from harness.judging.judge import interval_level, judge, outcome, sentence
 from harness.judging.runs import runs_of
+from harness.judging.verdict import number_lines, verdict_words
 
 OUTCOMES = ("supported", "refuted", "equal", "open")
 LOSS, EXPONENT = {"quantity": "test_loss"}, {"quantity": "exponent"}
@@ -77,25 +77,25 @@ def test_tasks_are_counted_and_others_left_out():
         return judge(made_rule(**LOSS, threshold=1, at_least=at_least, tasks=tasks), runs)
 
     found = [said(3), said(4), said(1, ("exp4d",)), said(2, ("xy", "exp4d"))]
-    assert [one.outcome for one in found] == ["supported", "refuted", "refuted", "refuted"]
+    assert [one.verdict for one in found] == ["supported", "refuted", "refuted", "refuted"]
     assert (found[0].count.supported, found[0].count.refuted, found[0].count.tasks) == (3, 1, 4)
-    assert found[0].level == task_level(0.95, 4, 3)
+    assert found[0].interval_level == task_level(0.95, 4, 3)
     assert sentence(found[0]) == "verdict: “c” is supported (3 of 4 for it, 1 against)"
-    assert found[0].words == (
+    assert found[0].rule == (
         "the test loss of mlp / kan at the largest size is above 1, on at least 3 of 4 tasks, by params.trainable; "
         "intervals at 95 %"
     )
-    as_data = to_json(found[0])
+    as_data = plain(found[0])
     assert verdict_words(as_data) == "supported (3 for, 1 against)"
     assert number_lines(as_data)[3].startswith("exp4d: 0.202 [0.18")
-    assert verdict_words(to_json(said(1, ("exp4d",)))) == "refuted"
+    assert verdict_words(plain(said(1, ("exp4d",)))) == "refuted"
 
 
 def test_sides_that_are_equal_by_what_matters_are_told_so():
     alike = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}
     equal, noisy = (verdict_on(made_runs(alike, noise=noise), **LOSS, threshold=1) for noise in (0.03, 0.5))
-    assert (equal.outcome, noisy.outcome) == ("equal", "open")
-    assert verdict_words(to_json(equal)) == "equal within 10 %"
+    assert (equal.verdict, noisy.verdict) == ("equal", "open")
+    assert verdict_words(plain(equal)) == "equal within 10 %"
     assert equal.power is None
     assert noisy.power.startswith("a factor of 2 would need")
 
@@ -107,7 +107,7 @@ def test_the_axis_of_a_rule_decides_who_is_ahead():
         axis: verdict_on(runs, **LOSS, threshold=1, at=axis)
         for axis in ("params.trainable", "flops_train.shared_dense", "seconds")
     }
-    assert {axis: one.outcome for axis, one in found.items()} == {
+    assert {axis: one.verdict for axis, one in found.items()} == {
         "params.trainable": "supported",
         "flops_train.shared_dense": "refuted",
         "seconds": "refuted",
@@ -120,7 +120,7 @@ def test_a_verdict_as_data_is_strict_json_with_the_reason_of_every_refusal():
     for seeds in (1, 5):
         runs = made_runs({"kan": power(1, 1.0), "mlp": power(5, 1.0)}, seeds=seeds)
         for quantity in ("test_loss", "exponent", "multiplier"):
-            data = to_json(verdict_on(runs, quantity=quantity, threshold=1))
+            data = plain(verdict_on(runs, quantity=quantity, threshold=1))
             assert json.loads(json.dumps(data, allow_nan=False)) == data
             assert data["decide"]["quantity"] == quantity
             for number in data["numbers"]:
@@ -135,7 +135,7 @@ def test_a_true_null_is_seldom_decided(limit, truth, at_least):
     rng, draws, false = np.random.default_rng(8), 1000, 0
     rule = made_rule(**LOSS, **limit, at_least=at_least)
     for gaps in rng.normal(np.log(truth), 0.3, (draws, 5, 3)):
-        found = [found_of(ratio_over(task, interval_level(rule, 5))) for task in gaps]
+        found = [ratio_over(task, interval_level(rule, 5)) for task in gaps]
         count = count_outcomes("axis", [outcome(rule, one) for one in found], at_least)
         false += count.outcome in ("supported", "refuted")
     assert false / draws <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)

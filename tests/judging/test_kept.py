@@ -1,6 +1,5 @@
 """What is kept of laws: the same bits as made anew, found by points, law and code, and rebuilt where it is damaged."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -126,9 +125,10 @@ def test_a_file_from_elsewhere_makes_no_other_values(tmp_path):
     """However well it is sealed: nothing of another room is called, and the right value takes the place of that."""
     made = tmp_path / "made"
     call = (laws.fit_law, SIZES, LOSSES, "pure", 0.95)
-    names = ("pathlib.Path", "harness.base.files.whole_file", "harness.laws.law.pure_law", "harness.laws.law.Law")
-    values = [json.dumps(["type", name, [str(made)]]) for name in (*names, "harness.laws.no_room.Law", "harness.laws.")]
-    for value in (*values, '["law", "no law"]', '["array", "<f8", [3], "AAA="]', "{"):
+    names = (("pathlib", "Path"), ("os", "mkdir"), ("harness.base.files", "whole_file"), ("harness.laws.fitting", "np"))
+    names = (*names, ("harness.laws.no_room", "Law"), ("harness.laws.fitting", "fit_law.__globals__"))
+    values = [f"c{where}\n{name}\n(V{made}\ntR." for where, name in names]
+    for value in (*values, "charness.judging.kept\n_law_named\n(Vno law\ntR.", "{", ""):
         module._write({module._key(call[0], call[1:]): value.encode()}, tmp_path / KEPT_FILE)
         assert computed(tmp_path, call) == [bits(laws.fit_law(SIZES, LOSSES, "pure", 0.95))], value
         assert absent(tmp_path, call) == 0

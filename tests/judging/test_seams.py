@@ -9,9 +9,10 @@ from click.testing import CliRunner
 from judging.own_rules import AHEAD, FUSED
 
 from harness.base.errors import HarnessError
+from harness.base.plain import plain
 from harness.cli import main
 from harness.count import CONVENTIONS
-from harness.judging.judge import judge_all, to_json
+from harness.judging.judge import judge_all
 from harness.judging.laws import fit_table
 from harness.judging.quantities import QUANTITIES
 from harness.planning.plan import make_plan
@@ -76,9 +77,9 @@ def test_arms_are_matched_on_the_convention_and_records_count_by_it(study):
 
 def test_the_rules_come_to_their_verdicts(study):
     supported, refuted = judge_all(study.manifest, study.table)
-    assert [supported.outcome, refuted.outcome] == ["supported", "refuted"]
+    assert [supported.verdict, refuted.verdict] == ["supported", "refuted"]
     assert {supported.axis, refuted.axis} == {"flops_forward.fused_add"}
-    assert supported.words == (
+    assert supported.rule == (
         "the least ratio of test losses over replicates of idle / mlp at the largest size is above 1, on the task, by "
         "flops_forward.fused_add; intervals at 95 %"
     )
@@ -89,7 +90,7 @@ def test_laws_figures_and_tables_have_its_words(study):
     assert {"flops_forward.fused_add", "flops_train.fused_add"} <= {one.axis for one in fits}
     labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, fits).axes]
     assert labels[0] == axis_words("flops_forward.fused_add") == "forward FLOPs per sample (multiply-adds)"
-    verdicts = [to_json(verdict) for verdict in judge_all(study.manifest, study.table)]
+    verdicts = [plain(verdict) for verdict in judge_all(study.manifest, study.table)]
     (row, _) = summary_table([{"name": "own", "commits": [], "verdicts": verdicts}]).rows
     assert row.cells[2] == "per forward FLOP (multiply-adds)"
 

@@ -10,8 +10,7 @@ import pytest
 from commands import invoke
 from judging.made_experiment import RULES, write_experiment, write_records
 
-from harness.judging.answer import NOT_RUN
-from harness.judging.found import Outcome
+from harness.judging.verdict import NOT_RUN, Outcome
 from harness.record import store
 
 

@@ -10,9 +10,10 @@ from scipy.stats import ttest_1samp
 
 from harness.base.errors import HarnessError
 from harness.judging.baselines import CONSTANT
-from harness.judging.headline import Headline, main_headline
+from harness.judging.headline import main_headline
 from harness.judging.judge import judge, judge_all
 from harness.judging.runs import runs_of
+from harness.judging.versus import Headline
 from harness.judging.winners import reported
 from harness.planning.plan import make_plan
 from harness.show.tables.headline import other_pairs
@@ -97,7 +98,7 @@ def test_a_look_reads_the_winners_of_its_replicates(recorded, reached, waits_for
     runs = made_runs(np.random.default_rng(1), diverged=0.0)
     runs = runs[(runs["seed"] < recorded) | ((runs["seed"] == recorded) & (runs["trial"] > 0))]
     (verdict,) = judge_all(plan, reported(plan, runs))
-    assert verdict.outcome == "open"
+    assert verdict.verdict == "open"
     assert verdict.effort == 6
     assert verdict.numbers[0].look.replicates == reached
     assert verdict.waits_for == waits_for

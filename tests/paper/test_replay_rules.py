@@ -6,8 +6,9 @@ import pytest
 from made_records import made_record
 
 from harness.base.errors import HarnessError
-from harness.judging.answer import not_run_json
-from harness.judging.judge import judge_all, to_json
+from harness.base.plain import plain
+from harness.judging.judge import judge_all
+from harness.judging.verdict import not_run
 from harness.paper.replay import REPLAYS, Made, ReplayRuns, write_page
 from harness.paper.replay.keep import keep
 from harness.planning.plan import make_plan
@@ -48,7 +49,7 @@ def _peaks() -> ReplayRuns:
 
 def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_path):
     runs = _peaks()
-    verdicts = [to_json(one) for one in judge_all(runs.manifest, runs.table)]
+    verdicts = [plain(one) for one in judge_all(runs.manifest, runs.table)]
     folder = tmp_path / "made"
     folder.mkdir()
 
@@ -70,7 +71,7 @@ def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_p
 
 def test_rules_of_a_part_of_the_runs_are_shown_and_not_judged(tmp_path):
     runs = _peaks()
-    verdicts = [not_run_json(rule) for rule in runs.manifest.experiment.decide]
+    verdicts = plain([not_run(rule) for rule in runs.manifest.experiment.decide])
     write_page(runs, REPLAYS["fig3_4_forgetting"], Made("x", "full", {}, {"mlp": 1}), verdicts, tmp_path)
     page = (tmp_path / "replay.html").read_text(encoding="utf-8")
     assert "“17: MLPs keep it”: not run." in page

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,16 @@ from harness.base.json_text import json_text, write_json
 from harness.cli.answering import print_answer, print_headline
 from harness.cli.options import json_option, results_option, together
 from harness.cli.tables import POSITIVE, given, is_of_table, opened, table_options
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
 from harness.judging.laws import AUTO
-from harness.judging.request import Request
 from harness.show.figures.labels import task_titles
-from harness.show.figures.series import experiment_styles
-from harness.show.figures.versus import TITLE_LETTERS, draw_compared, draw_versus
-from harness.show.tables.comparison import (
-    compare_lines,
-    compare_sentences,
-    compare_tables,
-    versus_sentences,
-    versus_table,
-)
+from harness.show.figures.series import experiment_styles, named_styles
+from harness.show.figures.versus import TITLE_LETTERS, draw_versus
+from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
+from harness.show.tables.headline import wrapped
 from harness.study.comparing import Compared, compare_sides
 from harness.study.folders import frozen_plan
-from harness.study.tables import Door, fits_answer
+from harness.study.tables import fits_answer
 
 OF_EXPERIMENTS = ("axis", "results")
 
@@ -111,17 +106,9 @@ def compare(
     if is_table or given({name: None for name in asked if name not in ("at", "level", "out")}):
         for option in given(dict.fromkeys(OF_EXPERIMENTS if is_table else ("axis",))):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
-        more = {"laws": (asked["law"] or AUTO,), "arms": arms}
-        with opened(file, results, asked, f"compare {file} {first} {second}", **more) as (request, door, manifest):
-            _compare_laws(request, door, manifest.name if manifest else file.name, explain, as_json, asked)
-        return
-    if len(asked["at"]) > 1:
-        raise HarnessError(
-            f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
-        )
-    at = asked["at"][0] if asked["at"] else None
-    level = asked["level"] if given({"level": None}) else None
-    _compare_experiment(file, results, arms, axis, (at, level), asked["out"], explain, as_json)
+        _compare_laws(file, results, arms, explain, as_json, asked)
+    else:
+        _compare_experiment(file, results, arms, axis, explain, as_json, asked)
 
 
 def _compare_experiment(
@@ -129,46 +116,52 @@ def _compare_experiment(
     results: Path,
     arms: tuple[str, str],
     axis: str | None,
-    asked: tuple[float | None, float | None],
-    out: Path | None,
     explain: bool,
     as_json: bool,
+    asked: Mapping[str, Any],
 ) -> None:
-    at, level = asked
+    if len(asked["at"]) > 1:
+        raise HarnessError(
+            f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
+        )
+    level = asked["level"] if given({"level": None}) else None
     manifest, folder = frozen_plan(file, results)
-    compared = compare_sides(manifest, folder, arms, axis, at, level)
-    target = out or folder
+    compared = compare_sides(manifest, folder, arms, axis, next(iter(asked["at"]), None), level)
+    target, request, curves = asked["out"] or folder, compared.asked, compared.lines
     check_writable(target)
-    request = compared.asked
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
     write_json(compared, target / f"{stem}.json")
     styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
-    titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
-    drawn = draw_versus(request, compared.lines, styles, target / stem, titles)
+    titles = task_titles(manifest, dict.fromkeys(line.task for line in curves), TITLE_LETTERS)
+    drawn = draw_versus(request, curves, styles, target / stem, titles)
     if as_json:
         click.echo(json_text(compared))
         return
     if explain:
-        print_answer(
-            [versus_table(compared.headline, request)], versus_sentences(compared.headline, compared.not_measured)
-        )
-    print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
+        print_answer([ratios_table(compared.headline)], ratios_sentences(compared.headline, compared.not_measured))
+    print_headline(compared.headline, [], [f"Figure: {path}" for path in drawn[:1]])
 
 
 def _compare_laws(
-    request: Request, door: Door, name: str, explain: bool, as_json: bool, asked: Mapping[str, Any]
+    file: Path, results: Path, arms: tuple[str, str], explain: bool, as_json: bool, asked: Mapping[str, Any]
 ) -> None:
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
-    found = compare_laws(fits_answer(request, door), asked_of, name)
+    more = {"laws": (asked["law"] or AUTO,), "arms": arms}
+    with opened(file, results, asked, f"compare {file} {' '.join(arms)}", **more) as (request, door, manifest):
+        compared = compare_laws(fits_answer(request, door), asked_of, manifest.name if manifest else file.name)
     if as_json:
-        click.echo(json_text(found))
+        click.echo(json_text(compared))
     else:
         if explain:
-            print_answer(compare_tables(found), compare_sentences(found))
-        print_answer([], compare_lines(found))
-    if asked["out"]:
-        check_writable(asked["out"])
-        for path in write_json(found, asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
+            print_answer([ratios_table(compared.headline)], ratios_sentences(compared.headline, ()))
+            print_answer(compare_tables(compared), compare_sentences(compared))
+        claims = (wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
+        print_headline(compared.headline, [], list(chain.from_iterable(claims)))
+    if out := asked["out"]:
+        check_writable(out)
+        asked_of_figure, curves, against = curves_of_laws(compared)
+        drawn = draw_versus(asked_of_figure, curves, named_styles(arms), out / "compare", against=against)
+        for path in (write_json(compared, out / "compare.json"), *drawn):
             click.echo(path, err=as_json)

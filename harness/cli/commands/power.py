@@ -10,7 +10,7 @@ from harness.base.errors import HarnessError
 from harness.base.json_text import json_text
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
 from harness.cli.tables import POSITIVE
-from harness.judging.foreseen import RuleForeseen, foresee, to_json
+from harness.judging.foreseen import ForeseenRule, foresee
 from harness.show.console import TERMINAL, console, print_table
 from harness.show.tables.power import power_sentences, power_table
 from harness.spec import Manifest, manifest_path, read_manifest
@@ -23,7 +23,7 @@ from harness.study.plans import plan_of
 class Power(NamedTuple):
     """How many replicates the rules of an experiment need."""
 
-    rules: Annotated[list[RuleForeseen], "in the order of the file"]
+    rules: Annotated[list[ForeseenRule], "in the order of the file"]
 
 
 @click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --replicates 12")
@@ -60,7 +60,7 @@ def power(file: Path, results: Path, scale: str, replicates: int | None, noise: 
         )
         foreseen = foresee(manifest, table, replicates, noise, every)
     if as_json:
-        click.echo(json_text(Power(to_json(foreseen))))
+        click.echo(json_text(Power(foreseen)))
         return
     print_table(power_table(foreseen))
     for line in power_sentences(foreseen):

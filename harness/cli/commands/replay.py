@@ -2,17 +2,16 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
+from harness.base.plain import plain
 from harness.cli.options import replan_option, results_option, scale_option, workers_option
-from harness.judging.answer import not_run_json
-from harness.judging.judge import VerdictSaid
-from harness.judging.judge import to_json as verdict_to_json
 from harness.judging.laws import fit_table
+from harness.judging.verdict import not_run
 from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
 from harness.paper.replay.index import row_of, row_without_page, write_index
 from harness.paper.replay.keep import keep
@@ -151,7 +150,7 @@ def _train(planned: Planned, workers: int | None) -> None:
         raise type(error)(text, error.exit_code) from None
 
 
-def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[VerdictSaid]]:
+def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
     """The page, from all runs, or else from those that have records, their table, and the verdicts on its rules.
 
     Rules are not judged on a part of the runs.
@@ -161,7 +160,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[VerdictSaid]]:
         records = read_present(manifest, records_of(folder))
         table = runs_table(manifest, records)
         fits = fit_table(table)
-        verdicts = [not_run_json(rule) for rule in manifest.experiment.decide]
+        verdicts = plain([not_run(rule) for rule in manifest.experiment.decide])
         cells = {cell.index: cell.series for cell in manifest.cells}
         series = {one.run_id: cells[one.cell] for one in manifest.runs if one.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
@@ -169,7 +168,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[VerdictSaid]]:
         records = planned_records(manifest, folder)
         answered = analyse_and_report(manifest, records, folder, TERMINAL)
         table, fits = answered.analysis.table, answered.analysis.laws
-        verdicts = [verdict_to_json(verdict) for verdict in answered.verdicts]
+        verdicts = plain(answered.verdicts)
     runs = ReplayRuns(manifest, table, fits, records)
     return write_page(runs, REPLAYS[planned.name], made, verdicts, folder), table, verdicts
 

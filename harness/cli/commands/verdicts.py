@@ -8,8 +8,9 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import json_text
+from harness.base.plain import plain
 from harness.cli.options import json_option, results_option, scale_option
-from harness.judging.answer import Answers, answer_json
+from harness.judging.verdict import Answers
 from harness.show.console import TERMINAL, console, print_table
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
@@ -38,7 +39,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     verdicts.json into results/. Exit 3 if a record is damaged.
     """
     made = [answer_of(file, results, scale) for file in files or _with_rules(scale)]
-    answers = [answer_json(answer) for answer, _ in made]
+    answers = [plain(answer) for answer, _ in made]
     if as_json:
         click.echo(json_text(Answers(answers)))
     else:

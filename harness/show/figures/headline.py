@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from harness.base.formats import human, scientific
-from harness.judging.found import Found
-from harness.judging.headline import Headline, leader
+from harness.comparison.replicates import Found
+from harness.judging.versus import Headline, leader
 from harness.show.figures.labels import (
     LETTERS_AN_INCH,
     TITLE_LINE_HEIGHT,

@@ -31,7 +31,7 @@ IN_JSON = "`harness verdicts --json` has all numbers"
 
 @themed
 def rules_figure(verdicts: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """A panel for each rule (`judge.to_json`) that has a number; artists carry a gid `number:outcome`."""
+    """A panel for each rule that has a number; artists carry a gid `number:outcome`."""
     with_numbers = [(one, rows) for one in verdicts if (rows := _rows(one))]
     if not with_numbers:
         return None

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.judging.headline import Headline, NoHeadline
-from harness.judging.judge import Verdict, to_json
+from harness.base.plain import plain
+from harness.judging.verdict import Verdict
+from harness.judging.versus import Headline, NoHeadline
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.pages.page import svg
@@ -44,7 +45,7 @@ class AnswerPart:
 
 def answer_part(manifest: Manifest, found: Headline | NoHeadline, verdicts: Sequence[Verdict]) -> AnswerPart:
     """Of an experiment whose headline and verdicts are known."""
-    judged = tuple(verdict_part(to_json(verdict)) for verdict in verdicts)
+    judged = tuple(verdict_part(plain(verdict)) for verdict in verdicts)
     if isinstance(found, NoHeadline):
         return AnswerPart(None, (found.why,), None, "", None, None, "", (), None, judged)
     sides = (found.first.label, found.second.label)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.judging.headline import Headline, NoHeadline
-from harness.judging.judge import Verdict
 from harness.judging.laws import SeriesLaws
+from harness.judging.verdict import Verdict
+from harness.judging.versus import Headline, NoHeadline
 from harness.record import Record
 from harness.show.pages.answer import AnswerPart, answer_part
 from harness.show.pages.laws import LawsPart, TrustPart, laws_part, trust_part

@@ -14,7 +14,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.base.formats import human
 from harness.base.json_text import FORMAT, write_json
-from harness.judging.answer import power_words, verdict_words
+from harness.judging.verdict import power_words, verdict_words
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
@@ -56,7 +56,7 @@ class VerdictWords:
 
 
 def verdict_part(verdict: Mapping[str, Any]) -> VerdictWords:
-    """Of a verdict in plain types (`judge.to_json`)."""
+    """Of a verdict in plain types."""
     rule, level = f"{verdict['rule']}.", verdict["interval_level"]
     if level and level != verdict["level"]:
         rule += f" For so many tasks each interval is at {100 * level:.4g} %."

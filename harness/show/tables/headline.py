@@ -6,17 +6,16 @@ import itertools
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from harness.base.formats import estimate, exponent, human
-from harness.judging.failing import FAR
-from harness.judging.found import Found
-from harness.judging.headline import Effort, Headline, Lead, NoHeadline, Reading, is_lost_to_constant, leader
-from harness.judging.judge import Verdict
+from harness.comparison.replicates import Found
+from harness.judging.verdict import Verdict
+from harness.judging.versus import FAR, Effort, Headline, Lead, NoHeadline, Reading, leader
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, text_columns
-from harness.show.words import LOSS_WORDS
-from harness.spec import Takes, all_axes
+from harness.show.words import LOSS_WORDS, metric_words
+from harness.spec import Takes, axis_short, axis_words
 
 WIDTH = 76
 COLUMNS = 3
@@ -38,15 +37,16 @@ REFUSED = {
     "NO_SIZE": "(no size)",
     "ZERO": "a loss of 0",
     "WORSE_THAN_CONSTANT": "worse than constant",
-}
-NO_EXPONENT = {
     "NOT_FALLING": "does not fall",
     "ONE_NETWORK": "too few networks",
     "RANGE": "too short a range",
-    "FAILED_REPLICATES": "too many failed",
-    "ONE_REPLICATE": "one replicate",
 }
 BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
+
+
+def loss_of(found: Headline) -> str:
+    """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
+    return LOSS_WORDS[found.metric] if any(found.tasks) else metric_words([found.metric])
 
 
 def factor(value: float) -> str:
@@ -76,7 +76,7 @@ def lead_cell(found: Found, first: str, second: str) -> str:
 def _lead_forms(found: Found, first: str, second: str, write: Callable[[float], str]) -> tuple[str, ...]:
     """Ways to say who is ahead, from the longest to the shortest."""
     if found.estimate is None or found.low is None or found.high is None:
-        return (_refused_words(found, REFUSED),)
+        return (_refused_words(found),)
     match leader(found, first, second):
         case None:
             most = max(found.high, _over(found.low))
@@ -92,9 +92,9 @@ def _lead_forms(found: Found, first: str, second: str, write: Callable[[float], 
     return f"{lead} [{', '.join(ends)}]", f"{name} {' to '.join(ends)}x", lead
 
 
-def _refused_words(found: Found, words: Mapping[str, str]) -> str:
+def _refused_words(found: Found) -> str:
     """The words of the first code that refuses a number and has words here."""
-    return next((words[one.code] for one in found.refusals if one.code in words), "not known")
+    return next((REFUSED[one.code] for one in found.refusals if one.code in REFUSED), "not known")
 
 
 def _over(ratio: float) -> float:
@@ -112,10 +112,10 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     if isinstance(found, NoHeadline):
         return [*wrapped(found.why), *_verdict_lines(verdicts), *last]
     names, legend = short_names(found.first.label, found.second.label)
-    asked = f"Whose {LOSS_WORDS[found.metric]} is lower, how many times?"
+    asked = f"Whose {loss_of(found)} is lower, how many times?"
     lines = wrapped(f"{asked} ({interval_words(found)}; ?: undecided)")
     heading = "at equal:" if len(found.tasks) <= ALL_PLACES_UP_TO else f"{found.places[-1]} equal:"
-    lines += [*legend, console_row(heading, [_short(axis) for axis in found.columns[:COLUMNS]])]
+    lines += [*legend, console_row(heading, [axis_short(axis) for axis in found.columns[:COLUMNS]])]
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
     beside = [*wrapped(baselines_words(found)), *wrapped(seconds_words(found, names))]
     beside += list(itertools.chain.from_iterable(map(wrapped, (*other_pairs(found), *exponent_lines(found, names)))))
@@ -138,13 +138,13 @@ def answer_table(found: Headline) -> Table:
             label = f"{task}: {found.formulas[task]}" if is_first else ""
             cells = [_answer_cell(found.reading(task, axis, place), names) for axis in axes]
             rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
-    heads = [f"equal {all_axes()[axis].words}" for axis in axes]
+    heads = [f"equal {axis_words(axis)}" for axis in axes]
     return Table("", text_columns("task", "size", *heads), tuple(rows))
 
 
 def answer_sentences(found: Headline) -> list[str]:
     """The answer at the largest size, a sentence a task, and which networks were compared there."""
-    place, loss = found.places[-1], LOSS_WORDS[found.metric]
+    place, loss = found.places[-1], loss_of(found)
     where = f"at the {place} equal size" if len(found.places) > 1 else f"at {place}"
     told = []
     for task in found.tasks:
@@ -153,7 +153,7 @@ def answer_sentences(found: Headline) -> list[str]:
             outcome, times = _outcome(
                 found.reading(task, axis, place).ratio, found.first.label, found.second.label, loss
             )
-            counts.setdefault(outcome, []).append(f"{times}at equal {all_axes()[axis].words}")
+            counts.setdefault(outcome, []).append(f"{times}at equal {axis_words(axis)}")
         parts = [f"{outcome} {', '.join(listed)}" for outcome, listed in counts.items()]
         largest = [
             f"{one.side} {one.network} ({human(one.loss, 2)})"
@@ -176,11 +176,11 @@ def baselines_words(found: Headline) -> str:
     """
     if len(found.tasks) > TASKS_UP_TO:
         largest = [found.reading(task, found.columns[0], found.places[-1]) for task in found.tasks]
-        lost = sum(is_lost_to_constant(one.ratio) for one in largest)
+        lost = sum(one.ratio.is_refused_by("WORSE_THAN_CONSTANT") for one in largest)
         return f"A constant is better than both sides on {lost} of {len(found.tasks)} tasks." if lost else ""
     losses = {(one.name, one.task): human(one.loss, 2) for one in found.baselines}
     known = {name: words for name, words in BASELINE_WORDS.items() if any(name == one for one, _ in losses)}
-    loss = LOSS_WORDS[found.metric]
+    loss = loss_of(found)
     for begin in ({task: f"{task} " for task in found.tasks}, dict.fromkeys(found.tasks, "")):
         told = [
             f"of {words}: {', '.join(begin[task] + losses.get((name, task), '–') for task in found.tasks)}"
@@ -194,7 +194,7 @@ def baselines_words(found: Headline) -> str:
 
 def answer_key(found: Headline) -> str:
     """How to read a cell of the answer's table."""
-    first, second, loss = found.first.label, found.second.label, LOSS_WORDS[found.metric]
+    first, second, loss = found.first.label, found.second.label, loss_of(found)
     limits = " Training FLOPs are a limit: the best setting within it may spend less." if found.limits else ""
     over_looks = " (over all looks together)" if found.looks else ""
     return (
@@ -225,7 +225,7 @@ def _in_full(times: float) -> str:
 
 def _outcome(found: Found, first: str, second: str, loss: str) -> tuple[str, str]:
     """`the test RMSE of kan is`, and how many times lower; or that it is undecided, or why it is not known."""
-    if is_lost_to_constant(found):
+    if found.is_refused_by("WORSE_THAN_CONSTANT"):
         return "both sides are worse than a constant", ""
     if found.estimate is None:
         return f"it is not known ({lead_words(found, first, second)})", ""
@@ -239,7 +239,9 @@ def _outcome(found: Found, first: str, second: str, loss: str) -> tuple[str, str
 
 
 def seconds_words(found: Headline, names: tuple[str, str]) -> str:
-    """Who is ahead at equal seconds at the largest size, or how to have that."""
+    """Who is ahead at equal seconds at the largest size, or how to have that; of laws nothing."""
+    if found.by == "laws":
+        return ""
     if found.clock is None:
         return "Equal seconds: not timed; `harness bench FILE` adds them."
     where = f"Equal seconds, {found.places[-1]} size:"
@@ -250,13 +252,15 @@ def seconds_words(found: Headline, names: tuple[str, str]) -> str:
     return f"{where} {'; '.join(told)}."
 
 
-def turn_words(leads: Sequence[Lead], names: tuple[str, str], labels: tuple[str, str]) -> str:
+def turn_words(
+    leads: Sequence[Lead], names: tuple[str, str], labels: tuple[str, str], at: Callable[[float], str] = human
+) -> str:
     """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes of one task on one axis."""
     called = {labels[0]: f"{names[0]} ahead", labels[1]: f"{names[1]} ahead", None: "undecided"}
     stretches = []
     for lead in leads:
-        ends = list(dict.fromkeys([human(lead.low), human(lead.high)]))
-        stretches.append(f"{called[lead.leader]} at {' to '.join(ends)}")
+        ends = list(dict.fromkeys([at(lead.low), at(lead.high)]))
+        stretches.append(f"{called[lead.leader]} {'with' if lead.axis == 'runs' else 'at'} {' to '.join(ends)}")
     return ", ".join(stretches)
 
 
@@ -284,7 +288,8 @@ def _rows(found: Headline, names: tuple[str, str], room: int) -> list[str]:
             lines.append(above[task])
         for place in found.places:
             own = labels[task] if place == found.places[0] and not is_above else ""
-            lines.append(_row(found, names, f"{own:<{beside + 1}}{place}", task, place))
+            label = f"{own:<{beside + 1}}{place}" if task else f"{place} size"
+            lines.append(_row(found, names, label, task, place))
     return lines
 
 
@@ -318,16 +323,11 @@ def _effort_lines(found: Headline, names: tuple[str, str]) -> list[list[str]]:
 
 def effort_words(efforts: Sequence[Effort], names: tuple[str, str], labels: tuple[str, str]) -> str:
     """`mlp ahead with 1, undecided with 2 to 8, kan ahead with 16 to 32`."""
-    called = {labels[0]: f"{names[0]} ahead", labels[1]: f"{names[1]} ahead", None: "undecided"}
-    stretches: list[tuple[str, int, int]] = []
-    for one in efforts:
-        ahead, first = called[leader(one.ratio, *labels)], one.runs
-        if stretches and stretches[-1][0] == ahead:
-            _, first, _ = stretches.pop()
-        stretches.append((ahead, first, one.runs))
-    return ", ".join(
-        f"{ahead} with {first}" + (f" to {last}" if last > first else "") for ahead, first, last in stretches
-    )
+    stretches = []
+    for ahead, group in itertools.groupby(efforts, key=lambda effort: leader(effort.ratio, *labels)):
+        runs = [effort.runs for effort in group]
+        stretches.append(Lead(efforts[0].task, "runs", runs[0], runs[-1], ahead))
+    return turn_words(stretches, names, labels, str)
 
 
 def other_pairs(found: Headline) -> list[str]:
@@ -351,14 +351,14 @@ def exponent_lines(found: Headline, names: tuple[str, str]) -> list[str]:
             if one.axis == axis:
                 told.setdefault(one.task, []).append(f"{called[one.side]} {found_exponent(one.exponent)}")
         tasks = "; ".join(f"{task} {', '.join(own)}" for task, own in told.items())
-        lines.append(f"Exponent by {_short(axis)}: {tasks}.")
+        lines.append(f"Exponent by {axis_short(axis)}: {tasks}.")
     return lines
 
 
 def found_exponent(found: Found) -> str:
     """`2.1 [1.5, 2.7]`, or why there is none."""
     if found.estimate is None or found.low is None or found.high is None:
-        return _refused_words(found, NO_EXPONENT)
+        return _refused_words(found)
     return estimate(found.estimate, found.low, found.high, exponent)
 
 
@@ -416,21 +416,18 @@ def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
             leads = [one for one in found.leads if (one.task, one.axis) == (task, axis)]
             turns = len({one.leader for one in leads} - {None}) > 1
             if leads and len(leads) <= MOST_STRETCHES and (axis == found.columns[0] or turns):
-                told.append(wrapped(f"{task}, by {_short(axis)}: {turn_words(leads, names, labels)}."))
+                where = f"{task}, by" if task else "By"
+                told.append(wrapped(f"{where} {axis_short(axis)}: {turn_words(leads, names, labels)}."))
     return told
 
 
 def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     if len(verdicts) == 1:
         power = f": {verdicts[0].power}" if verdicts[0].power else ""
-        return wrapped(f"Verdict: “{verdicts[0].rule.claim}” is {verdicts[0].outcome}{power}.")
-    counted = Counter(verdict.outcome for verdict in verdicts)
+        return wrapped(f"Verdict: “{verdicts[0].claim}” is {verdicts[0].verdict}{power}.")
+    counted = Counter(verdict.verdict for verdict in verdicts)
     told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
     return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
-
-
-def _short(axis: str) -> str:
-    return all_axes()[axis].short
 
 
 def _percent(level: float) -> str:

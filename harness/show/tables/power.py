@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from harness.base.formats import NONE, number
 from harness.judging.foreseen import ForeseenNumber, ForeseenRule
-from harness.judging.power import ENOUGH, MOST_REPLICATES, as_said, difference_of, replicates_needed, seen
+from harness.judging.power import ENOUGH, MOST_REPLICATES
 from harness.judging.words import limit_words
-from harness.laws.replicates import half_width
 from harness.show.tables.table import Table, TableCell, TableRow, number_columns, text_columns
 
 MOST_LISTED = 3  # tasks in a cell
@@ -25,8 +24,8 @@ def power_table(foreseen: Sequence[ForeseenRule]) -> Table:
     for index, rule in enumerate(foreseen, start=1):
         alike: dict[tuple[TableCell, ...], list[str]] = defaultdict(list)
         for one in rule.numbers:
-            alike[_cells(one, rule)].append(one.unit)
-        told, asked = str(index), f"{rule.rule.quantity} {limit_words(rule.rule)}"
+            alike[_cells(one, rule)].append(one.task)
+        told, asked = str(index), f"{rule.decide.quantity} {limit_words(rule.decide)}"
         for cells, names in alike.items():
             tasks = ", ".join(names) if len(names) <= MOST_LISTED else f"{len(names)} tasks"
             rows.append(TableRow((told, asked, tasks, *cells), begins_section=told != ""))
@@ -40,12 +39,9 @@ def power_table(foreseen: Sequence[ForeseenRule]) -> Table:
 def _cells(one: ForeseenNumber, of: ForeseenRule) -> tuple[TableCell, ...]:
     if one.spread is None:
         return (NONE,) * 4
-    rule, of_equality = of.rule, of.rule.within is not None
-    half = number(as_said(rule, float(half_width(one.spread, of.replicates, of.level))))
-    least = as_said(rule, seen(one.spread, of.replicates, of.level, of_equality))
-    needed = replicates_needed(one.spread, difference_of(rule), of.level, of_equality)
-    told = f"{'±' if rule.takes.is_difference else '×/÷ '}{half}"
-    return (number(one.spread), told, number(least), f"over {MOST_REPLICATES:,}" if needed is None else f"{needed:,}")
+    width = f"{'±' if of.decide.takes.is_difference else '×/÷ '}{number(one.half_width)}"
+    needed = f"over {MOST_REPLICATES:,}" if one.replicates_needed is None else f"{one.replicates_needed:,}"
+    return number(one.spread), width, number(one.seen), needed
 
 
 def power_sentences(foreseen: Sequence[ForeseenRule]) -> list[str]:
@@ -61,7 +57,7 @@ def rule_sentences(foreseen: Sequence[ForeseenRule]) -> list[str]:
     """What each rule will see, or would need more, and why nobody can tell it of some numbers."""
     lines = []
     for index, one in enumerate(foreseen, start=1):
-        lines.append(f"{index}. “{one.rule.claim}” (from {one.source}): {one.sentence}.")
+        lines.append(f"{index}. “{one.claim}” (from {one.source}): {one.sentence}.")
         whys = dict.fromkeys(number.why for number in one.numbers if number.why and not one.decided)
         lines += [f"   Of some numbers: {why}." for why in whys if why not in one.sentence]
     return lines

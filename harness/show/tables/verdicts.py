@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.judging.answer import NOT_RUN, number_lines, power_words, refused_words, verdict_words
+from harness.judging.verdict import NOT_RUN, number_lines, power_words, refused_words, verdict_words
 from harness.judging.words import limit_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, number_columns, text_columns
 from harness.spec import Decide, all_axes, side_label
@@ -16,7 +16,7 @@ RULE_COLUMNS = ("claim", "verdict", "found, with interval", "asked to be")
 
 
 def verdicts_table(answers: Sequence[Mapping[str, Any]]) -> Table:
-    """A row a rule (of `answer_json`): the claim and its rule, the numbers, the verdict, where it is from."""
+    """A row a rule: the claim and its rule, the numbers, the verdict, where it is from."""
     rows = []
     for answer in answers:
         for verdict in answer["verdicts"]:
@@ -63,7 +63,7 @@ def _claim_number(claim: str) -> float:
 
 
 def rules_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
-    """A row a rule of one experiment (`judge.to_json`): the verdict, its numbers or the reason, their limit."""
+    """A row a rule of one experiment: the verdict, its numbers or the reason, their limit."""
     rows = []
     for verdict in verdicts:
         power = power_words(verdict)
@@ -79,7 +79,7 @@ def rules_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def numbers_table(verdict: Mapping[str, Any]) -> Table:
-    """Every number that a verdict (`judge.to_json`) hangs on, and why there is none."""
+    """Every number that a verdict hangs on, and why there is none."""
     rows = []
     for one in verdict["numbers"]:
         found = one["found"]

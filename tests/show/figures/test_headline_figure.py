@@ -10,9 +10,8 @@ import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from harness.judging.found import Found
-from harness.judging.headline import Headline, Reading
-from harness.judging.versus import Side
+from harness.comparison.replicates import Found
+from harness.judging.versus import Headline, Reading, Side
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.theme import narrow

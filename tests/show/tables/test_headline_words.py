@@ -9,9 +9,8 @@ from dataclasses import replace
 import pytest
 
 from harness.base.reasons import Refusal
-from harness.judging.found import Found
-from harness.judging.headline import Baseline, Effort, Headline, Largest, Lead, NoHeadline, Other, Reading
-from harness.judging.versus import Side
+from harness.comparison.replicates import Found
+from harness.judging.versus import Baseline, Effort, Headline, Largest, Lead, NoHeadline, Other, Reading, Side
 from harness.show.tables.headline import (
     answer_sentences,
     answer_table,

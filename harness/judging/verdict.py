@@ -1,0 +1,135 @@
+"""What became of the rules of an experiment: numbers, verdicts, and the answer that has them all; and their words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple
+
+from harness.base.reasons import Refusal
+from harness.comparison.replicates import Found
+from harness.comparison.verdict import Count
+from harness.judging.runs import Look
+from harness.judging.words import matters_words, rule_words
+from harness.spec import Decide
+
+Outcome = Literal["supported", "refuted", "equal", "open"]
+NOT_RUN: Literal["not run"] = "not run"
+
+
+@dataclass(frozen=True)
+class Number:
+    """What a rule found on one task or family of tasks.
+
+    `spread` is the standard deviation between replicates, of ln for ratios; None where there is no number.
+    """
+
+    unit: Annotated[str, "the task or family of tasks"]
+    found: Annotated[Found, "what was found"]
+    outcome: Annotated[Outcome, "what follows"]
+    look: Annotated[Look | None, "with `looks:`, the look at which it was found"]
+    words: Annotated[str, "`found` in short"]
+    spread: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a rule. [verdicts.md](verdicts.md) explains rules and verdicts."""
+
+    claim: Annotated[str, "the claim"]
+    rule: Annotated[str, "the rule in words"]
+    decide: Annotated[Decide, dict[str, Any], "the rule as the file has it"]
+    axis: Annotated[
+        str | None, "the count of size by which sides are equal; null if not judged and the rule names none"
+    ]
+    level: Annotated[float, "of intervals, as the rule says"]
+    interval_level: Annotated[float | None, "of each interval, for so many tasks and looks; null if not judged"]
+    effort: Annotated[int | None, "with `search:`, how many runs a side has at each size"]
+    cap: Annotated[Mapping[str, float] | None, "with `search:`, what a run of the largest size may spend, by its axis"]
+    verdict: Annotated[Outcome | Literal["not run"], str, "`supported`, `refuted`, `equal`, `open` or `not run`"]
+    count: Annotated[Count | None, "of tasks; null if not judged"]
+    matters: Annotated[str, "how near to the limit is equal"]
+    power: Annotated[str | None, "what an open rule would need"]
+    waits_for: Annotated[int | None, "with `looks:`, replicates of the next look, while that waits for runs"]
+    numbers: Annotated[tuple[Number, ...], "one a task or family of tasks"]
+
+
+def not_run(rule: Decide) -> Verdict:
+    """A rule that was not judged."""
+    return Verdict(
+        claim=rule.claim,
+        rule=rule_words(rule, rule.axis or "the matched size"),
+        decide=rule,
+        axis=rule.axis,
+        level=rule.level,
+        interval_level=None,
+        effort=rule.effort,
+        cap=None,
+        verdict=NOT_RUN,
+        count=None,
+        matters=matters_words(rule),
+        power=None,
+        waits_for=None,
+        numbers=(),
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rules of one experiment, judged; or why they are not, and what to do about it."""
+
+    file: Annotated[str, "the experiment file"]
+    name: Annotated[str, "the results folder"]
+    question: Annotated[str, "what it asks"]
+    why: Annotated[str, "why nothing was judged; else empty"] = ""
+    command: Annotated[str, "the command that mends it; else empty"] = ""
+    damaged: Annotated[bool, "whether a record is damaged"] = False
+    runs: Annotated[int, "runs that were judged"] = 0
+    diverged: Annotated[int, "those of them that diverged"] = 0
+    flops_train: Annotated[int, "training FLOPs of these runs together, shared-dense"] = 0
+    notes: Annotated[tuple[str, ...], "what to know besides"] = ()
+    commits: Annotated[tuple[str, ...], "of the code that trained"] = ()
+    verdicts: Annotated[tuple[Verdict, ...], "one a rule, in the order of the file"] = ()
+
+
+class Answers(NamedTuple):
+    """The rules of experiments, judged.
+
+    `results/verdicts.json` has the same. The kept `results/verdicts/NAME/verdicts.json` has the keys of
+    one experiment beside `format`. The page there has no files of an earlier format.
+    """
+
+    experiments: Annotated[Sequence[Mapping[str, Any]], list[Answer], "one a file, in order"]
+
+
+# Words of verdicts as JSON has them (`base.plain.plain`): pages also show kept ones.
+def verdict_words(verdict: Mapping[str, Any]) -> str:
+    """`supported (3 of 4 tasks, 1 against)`, or `equal within 10 %`."""
+    if verdict["verdict"] == "equal":
+        return f"equal {verdict['matters']}"
+    count = verdict["count"]
+    if count is None or count["tasks"] == 1 or not any(count[one] for one in ("supported", "refuted", "equal")):
+        return str(verdict["verdict"])
+    told = {"for": count["supported"], "against": count["refuted"], "equal": count["equal"]}
+    told["open"] = count["tasks"] - sum(told.values())
+    listed = ", ".join(f"{number} {side}" for side, number in told.items() if number)
+    return f"{verdict['verdict']} ({listed})"
+
+
+def number_lines(verdict: Mapping[str, Any]) -> list[str]:
+    """The numbers of a verdict, a line a task."""
+    numbers = verdict["numbers"]
+    if len(numbers) == 1:
+        return [numbers[0]["words"]]
+    return [f"{one['unit']}: {one['words']}, {one['outcome']}" for one in numbers]
+
+
+def power_words(verdict: Mapping[str, Any]) -> str:
+    """What an open rule would need, as a sentence; empty of others."""
+    power = verdict["power"] or ""
+    return f"{power[:1].upper()}{power[1:]}." if power else ""
+
+
+def refused_words(number: Mapping[str, Any]) -> str:
+    """Why a number of a verdict is not there, with the codes; empty where it is."""
+    return " ".join(str(Refusal(**reason)) for reason in number["found"]["refusals"])
