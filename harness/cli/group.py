@@ -12,6 +12,7 @@ import click
 from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError
 from harness.base.files import unwritable
 from harness.cli.output import lasting_output, visible
+from harness.cli.typed import typed
 
 
 class Warnings(logging.Handler):
@@ -81,6 +82,7 @@ class Group(click.Group):
             sys.exit(INTERRUPTED)
         except (HarnessError, OSError) as problem:
             error = unwritable(problem) if isinstance(problem, OSError) else problem
-            for line in map(visible, str(error).splitlines()):
+            options = self.imported(context.invoked_subcommand).params if context.invoked_subcommand else []
+            for line in map(visible, typed(str(error), options).splitlines()):
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)

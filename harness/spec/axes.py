@@ -25,12 +25,12 @@ def alone_or_many(value: object) -> object:
 def repeated(values: Iterable) -> list:
     """The values that equal an earlier one, in their order."""
     seen: set = set()
-    found = []
+    again = []
     for value in values:
         if (key := _hashable(value)) in seen:
-            found.append(value)
+            again.append(value)
         seen.add(key)
-    return found
+    return again
 
 
 def _values_differ(values: tuple) -> tuple:

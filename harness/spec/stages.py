@@ -82,11 +82,11 @@ def schedule_evaluations(run_file: Sequence[Stage], index: int, recipe: Recipe) 
     A run that is the beginning of a longer one (`Optimiser.spans`) lacks evaluations of the last stage only.
     """
     network = run_file[index].network
-    own = sum(stage.evaluations for stage in run_file[index:] if stage.network == network)
+    of_network = sum(stage.evaluations for stage in run_file[index:] if stage.network == network)
     whole = recipe.optimizer.spans
     if whole and network == run_file[-1].network:
-        return own + whole - recipe.max_evaluations
-    return own
+        return of_network + whole - recipe.max_evaluations
+    return of_network
 
 
 def least_evaluations(network: Network, recipe: Recipe) -> int:

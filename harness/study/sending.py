@@ -34,11 +34,11 @@ from harness.dispatch.submission import (
 from harness.measure.calibration import missing
 from harness.measure.cost import likely_seconds
 from harness.record import set_aside
+from harness.show.console import Terminal
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
 from harness.study.costs import calibrations_of
 from harness.study.folders import planned_runs, records_of
-from harness.study.listening import Listener
 from harness.study.sweeps import look
 from harness.tasks import check_drawn, fetch_data
 
@@ -76,7 +76,7 @@ def send_off(
     where: Destination,
     dry_run: bool,
     most_hours: float | None,
-    listener: Listener,
+    listener: Terminal,
     agree: Callable[[str], None],
     only: frozenset[str] | None = None,
     wanted: frozenset[str] | None = None,
@@ -111,7 +111,7 @@ def _make_offer(
     folder: Path,
     where: Destination,
     most_hours: float | None,
-    listener: Listener,
+    listener: Terminal,
     only: frozenset[str] | None,
     wanted: frozenset[str] | None,
     dry_run: bool,
@@ -248,7 +248,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
     ]
 
 
-def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], listener: Listener) -> None:
+def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], listener: Terminal) -> None:
     for submission in submissions:
         write_submission(folder, submission, planned_runs(manifest))
         try:
@@ -268,7 +268,7 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], lis
     listener.say(f"`harness status {folder}` says how they do")
 
 
-def _train_local(manifest: Manifest, folder: Path, submission: Submission, listener: Listener) -> None:
+def _train_local(manifest: Manifest, folder: Path, submission: Submission, listener: Terminal) -> None:
     specs, words = planned_runs(manifest), run_words(manifest)
     (job,) = submission.jobs
     packs = {pack: [specs[identity] for identity in pack] for pack in job.packs}

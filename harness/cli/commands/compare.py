@@ -10,9 +10,10 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import json_text, write_json
-from harness.cli.answering import print_answer, print_headline
-from harness.cli.options import json_option, results_option, together
-from harness.cli.tables import POSITIVE, given, is_of_table, opened, table_options
+from harness.cli.answering import print_headline
+from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option, together
+from harness.cli.showing import answer, show
+from harness.cli.tables import given, is_of_table, opened, table_options
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
 from harness.judging.laws import AUTO
 from harness.judging.request import Request
@@ -26,6 +27,7 @@ from harness.show.tables.comparison import (
     versus_sentences,
     versus_table,
 )
+from harness.show.tables.table import Table
 from harness.study.comparing import Compared, compare_sides
 from harness.study.folders import frozen_plan
 from harness.study.tables import Door, fits_answer
@@ -50,20 +52,14 @@ compare_options = together(
         help="The number that stands for the runs of a bin; best is the expected best of k.",
     ),
     click.option(
-        "--k",
-        type=click.IntRange(min=1),
-        help="For --aggregate best, of both arms.  [default: the lesser count of each bin]",
+        "--k", type=COUNT, help="For --aggregate best, of both arms.  [default: the lesser count of each bin]"
     ),
-    click.option(
-        "--bins",
-        type=click.IntRange(min=1),
-        help="How many bins of equal width in ln size.  [default: as many as sizes]",
-    ),
+    click.option("--bins", type=COUNT, help="How many bins of equal width in ln size.  [default: as many as sizes]"),
 )
 
 
 @click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
+@click.argument("file", type=PATH, metavar="FILE|FOLDER|TABLE")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option(
@@ -77,18 +73,11 @@ compare_options = together(
 @click.option("--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …")
 @table_options
 @compare_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
+@click.option("--out", type=PATH, help="Folder for the numbers (JSON) and the figure.")
 @click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
 @json_option({"compare FILE A B": Compared, "compare FILE A B --law LAW": ComparedByLaws})
 def compare(
-    file: Path,
-    first: str,
-    second: str,
-    results: Path,
-    axis: str | None,
-    explain: bool,
-    as_json: bool,
-    **asked: Any,
+    file: Path, first: str, second: str, results: Path, axis: str | None, explain: bool, as_json: bool, **asked: Any
 ) -> None:
     """Say which of two arms is better at equal size.
 
@@ -119,39 +108,21 @@ def compare(
         raise HarnessError(
             f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
         )
-    at = asked["at"][0] if asked["at"] else None
-    level = asked["level"] if given({"level": None}) else None
-    _compare_experiment(file, results, arms, axis, (at, level), asked["out"], explain, as_json)
-
-
-def _compare_experiment(
-    file: Path,
-    results: Path,
-    arms: tuple[str, str],
-    axis: str | None,
-    asked: tuple[float | None, float | None],
-    out: Path | None,
-    explain: bool,
-    as_json: bool,
-) -> None:
-    at, level = asked
     manifest, folder = frozen_plan(file, results)
-    compared = compare_sides(manifest, folder, arms, axis, at, level)
-    target = out or folder
+    at = asked["at"][0] if asked["at"] else None
+    compared = compare_sides(manifest, folder, arms, axis, at, asked["level"] if given({"level": None}) else None)
+    versus, target = compared.asked, asked["out"] or folder
     check_writable(target)
-    request = compared.asked
-    stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
+    stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (versus.first, versus.second))
     write_json(compared, target / f"{stem}.json")
-    styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
+    styles = experiment_styles(manifest, {side.label: side.names for side in versus.sides})
     titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
-    drawn = draw_versus(request, compared.lines, styles, target / stem, titles)
+    drawn = draw_versus(versus, compared.lines, styles, target / stem, titles)
     if as_json:
         click.echo(json_text(compared))
         return
     if explain:
-        print_answer(
-            [versus_table(compared.headline, request)], versus_sentences(compared.headline, compared.not_measured)
-        )
+        show([versus_table(compared.headline, versus), *versus_sentences(compared.headline, compared.not_measured)])
     print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
 
 
@@ -161,14 +132,10 @@ def _compare_laws(
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
-    found = compare_laws(fits_answer(request, door), asked_of, name)
-    if as_json:
-        click.echo(json_text(found))
-    else:
-        if explain:
-            print_answer(compare_tables(found), compare_sentences(found))
-        print_answer([], compare_lines(found))
+    compared = compare_laws(fits_answer(request, door), asked_of, name)
+    parts: list[Table | str] = [*compare_tables(compared), *compare_sentences(compared)] if explain else []
+    answer(compared, as_json, [*parts, *compare_lines(compared)])
     if asked["out"]:
         check_writable(asked["out"])
-        for path in write_json(found, asked["out"] / "compare.json"), *draw_compared(found, asked["out"]):
+        for path in write_json(compared, asked["out"] / "compare.json"), *draw_compared(compared, asked["out"]):
             click.echo(path, err=as_json)
