@@ -85,6 +85,9 @@ def study_options(*options: Decorator) -> Decorator:
     return decorated
 
 
+takes_study = study_options(file_argument, results_option, scale_option, settings_option)
+
+
 def plan_options(command: Callable) -> Callable:
     """FILE|FOLDER and --results, of a command that gets the frozen plan as `manifest`, and its `folder`."""
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, at
 from harness.count import count, count_of, flops_by_cap, run_flops
-from harness.planning.feasible import ArmOnTask, check_phases, engine_of, engine_version, why_infeasible
+from harness.planning.feasible import ArmOnTask, engine_of, engine_version
 from harness.planning.points import points_of, runs_of_arm
 from harness.planning.solve import LARGEST_SIZE, build_network, most_evaluations, solve
 from harness.spec import (
@@ -259,12 +259,17 @@ def _solver(
 def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Candidate | str:
     """The candidate of these sizes, or why it cannot be trained."""
     network, written = _network_and_recipe(sought, sizes)
-    recipe = that_matters(written, network, sought.task)
-    with at(f"recipes.{sought.arm.recipe}.phases={recipe.phases}"):
-        check_phases(recipe, sought.task)
+    task = sought.task
+    recipe = that_matters(written, network, task)
+    if recipe.phases and task.train_points % recipe.phases:
+        raise HarnessError(
+            f"recipes.{sought.arm.recipe}.phases={recipe.phases}: they are of equal size, but {task.target} has "
+            f"train_points={task.train_points}; give it a multiple"
+        )
     check_cap(network, recipe)
     with at(f"arms.{sought.name}.architecture"):
-        why = why_infeasible(network, recipe, sought.task, sought.experiment.dtype)
+        network.check(sought.experiment.dtype)  # a module of the user's may not train at all
+        why = recipe.optimizer.why_infeasible(network, points_at_a_time(recipe, task.train_points))
     return why or Candidate(network, recipe, count(network))
 
 

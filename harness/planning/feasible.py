@@ -6,8 +6,8 @@ from functools import cached_property
 
 from harness.base.errors import HarnessError, at
 from harness.optimisers import Optimiser
-from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Network, Recipe, RunTask, count_names, points_at_a_time
-from harness.spec.run import Dtype, Engine
+from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Network, Recipe, RunTask, count_names
+from harness.spec.run import Engine
 from harness.tasks import is_data
 
 
@@ -76,23 +76,6 @@ class ArmOnTask:
                     f"{place}: {name} does not count {network.family} (arm {self.name!r}); use one of "
                     f"{', '.join(allowed)}"
                 )
-
-
-def check_phases(recipe: Recipe, task: RunTask) -> None:
-    """A HarnessError if the data cannot be shared out equally to the recipe's phases."""
-    if recipe.phases and task.train_points % recipe.phases:
-        raise HarnessError(
-            f"they are of equal size, but {task.target} has train_points={task.train_points}; give it a multiple"
-        )
-
-
-def why_infeasible(network: Network, recipe: Recipe, task: RunTask, dtype: Dtype) -> str | None:
-    """Why a network of this size cannot be trained, or None.
-
-    A HarnessError if it is a module of the user's that cannot train at all.
-    """
-    network.check(dtype)
-    return recipe.optimizer.why_infeasible(network, points_at_a_time(recipe, task.train_points))
 
 
 def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, task: RunTask) -> Engine:

@@ -113,7 +113,8 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
             label, target = label_of(task), target_of(task, folder)
             plan.formulas[label] = Formula(formula=target.formula, source=target.source)
             plan.targets[label] = task.name, target.inputs
-            series = _series_label(arm, axes, telling_of(arm, task))
+            telling = [f"{path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling_of(arm, task)]
+            series = " ".join([arm, *telling])
             if (label, arm, series) in planned_before:
                 continue  # no axis that has moved since concerns this arm
             planned_here.add((label, arm, series))
@@ -137,7 +138,8 @@ def _add_cells(
     """Add the cells and runs of an arm on a task; `cells_here` tells those that solve to the same network."""
     seeds = sought.experiment.seeds
     for asked, candidate in solved:
-        budget = _budget_label(sought.experiment, sought.name, asked)
+        # Sizes crossed with training budgets are one series a budget: longer training is not a larger size.
+        budget = f" at {asked:.6g} FLOPs" if asked is not None and sought.arm.sizes else ""
         cell = _cell(
             plan, sought, label, series + budget, asked, candidate, f"{series} (best size)" if budget else None
         )
@@ -231,11 +233,6 @@ def _fields_of(task: Task) -> dict[str, Any]:
     return fields | (dict(task.target) if isinstance(task.target, DataFile) else {})
 
 
-def _series_label(arm: str, axes: dict[str, Any], telling: Iterable[str]) -> str:
-    """The arm's name, with the axis values that tell it from its siblings on the same task."""
-    return arm + "".join(f" {path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling)
-
-
 def _telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
     """The axes that concern an arm and have more than one value on the task."""
     siblings = [other for other, variant in points if task in variant.tasks]
@@ -260,8 +257,3 @@ def _concerns(path: str, arm: str, recipes: Collection[str]) -> bool:
         case ["match", "solve", name]:
             return name in (arm, "*")
     return True
-
-
-def _budget_label(variant: Experiment, arm_name: str, asked: float | None) -> str:
-    """Sizes crossed with training budgets are one series a budget: longer training is not a larger size."""
-    return f" at {asked:.6g} FLOPs" if asked is not None and variant.arms[arm_name].sizes else ""

@@ -28,20 +28,15 @@ from harness.tasks.data_file import usable_columns
 
 BUDGETS = 5
 DECADE = 10.0
-TOLERANCE = 0.2
 LARGEST_FIRST_SIZE = 64  # of the smallest network; from there on a size in steps of one meets any budget
 MOST_INPUTS = 10  # that a function is tried with
 FUNCTION_POINTS = 500  # of a function, to train on
 MOST_POINTS = 2000  # rows to train on: more take longer than a first look should
-RUNS, REPLICATES = 8, 8
 FLOPS_OF_ALL = 1.0e12  # of all runs together, where they need no more: about a minute on two cores
 LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
 SIGNIFICANT = 2  # digits of a cap
 
 Rival = Literal["kan", "mlp"]  # of a module of the user's own
-
-AXIS = "params.trainable"
-WORK = "flops_train.shared_dense"
 
 
 class StarterTask(NamedTuple):
@@ -132,39 +127,25 @@ def starter_text(name: str, task: StarterTask, folder: Path, module: str | None 
     It compares a module of the user's own with its rival, or else a KAN, an MLP and an MLP with splines.
     """
     is_smooth = module is None and not task.run_task.is_data_file  # where Levenberg-Marquardt reaches small errors
-    recipe, optimiser = ("levenberg", "levenberg_marquardt") if is_smooth else ("lbfgs", "lbfgs")
     arms = (module_arm(module, rival), *(arm for arm in FAMILIES if arm.name == rival)) if module else FAMILIES
+    folder_here = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+        loader=folder_here, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters["quoted"] = _quoted
-    fields = {
-        "name": name,
-        "question": f"Which learns {task.words} better, {arms[0].words} or {arms[1].words}?",
-        "task": task.task,
-        "rows": task.rows,
-        "inputs": task.inputs,
-        "left_out": task.left_out,
-        "arms": arms,
-        "pairs": list(itertools.combinations(arms, 2)),
-        "tolerance": TOLERANCE,
-        "recipe": recipe,
-        "optimiser": optimiser,
-        "runs": RUNS,
-        "replicates": REPLICATES,
-    }
+    pairs = list(itertools.combinations(arms, 2))
+    fields = {"name": name, "learnt": task, "arms": arms, "pairs": pairs, "is_smooth": is_smooth}
     template = environment.get_template("starter.yaml.jinja")
     draft = parse_experiment(template.render(fields, budgets=[1], caps=["1"]), f"{name}.yaml")
     budgets, networks = _budgets(draft, arms, task.run_task)
-    one = draft.recipes[recipe].model_copy(update={"max_evaluations": 1})
-    of_one = [run_flops(network, one, task.run_task)[WORK] for network in networks]
-    affordable = FLOPS_OF_ALL / (len(arms) * RUNS * REPLICATES * sum(of_one))
+    assert draft.search
+    (recipe,) = draft.recipes.values()
+    once = recipe.model_copy(update={"max_evaluations": 1})
+    work_of_one = [run_flops(network, once, task.run_task)[draft.search.cap_name] for network in networks]
+    runs = len(arms) * draft.search.runs * draft.search.replicates
+    affordable = FLOPS_OF_ALL / (runs * sum(work_of_one))
     evaluations = min(max(affordable, LEAST_EVALUATIONS), MOST_EVALUATIONS)  # the same at all sizes
-    caps = [f"{evaluations * work:.{SIGNIFICANT - 1}e}" for work in of_one]
+    caps = [f"{evaluations * work:.{SIGNIFICANT - 1}e}" for work in work_of_one]
     text = template.render(fields, budgets=budgets, caps=caps)
     experiment = parse_experiment(text, f"{name}.yaml")
     for seed in experiment.seeds:
@@ -179,18 +160,22 @@ def _budgets(draft: Experiment, arms: Sequence[StarterArm], task: RunTask) -> tu
     They begin at a size of the first arm, the smallest that will do.
     """
 
+    match = draft.match
+    assert match
+    axis = match.count_name
+
     def network(arm: StarterArm, value: int) -> Network:
         return build_network(draft.arms[arm.name].architecture, task.inputs, "arms", {arm.size: value}, task.outputs)
 
     def sizes(arm: StarterArm, budgets: Sequence[int]) -> list[int]:
         solved = [
-            solve(lambda value: count(network(arm, value))[AXIS], AXIS, budget, TOLERANCE, "width", at_most=True)
+            solve(lambda value: count(network(arm, value))[axis], axis, budget, match.tol, "width", at_most=True)
             for budget in budgets
         ]
         return [size for size in solved if isinstance(size, int)]
 
     for smallest in range(2, LARGEST_FIRST_SIZE):
-        least = count(network(arms[0], smallest))[AXIS]
+        least = count(network(arms[0], smallest))[axis]
         budgets = [round(least * DECADE ** (place / (BUDGETS - 1))) for place in range(BUDGETS)]
         if all(len(sizes(arm, budgets)) == BUDGETS for arm in arms):
             return budgets, [network(arms[0], size) for size in sizes(arms[0], budgets)]

@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.base.frozen import Frozen, Positive, is_empty, is_none
-from harness.spec.axes import alone_or_many
+from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
 from harness.spec.counts import JudgedAxis, all_axes, default_count
 from harness.spec.names import OneOf, defined
 

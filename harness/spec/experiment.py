@@ -10,9 +10,8 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
-from harness.base.frozen import Frozen, Positive, is_empty, is_none
+from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
 from harness.spec.arm import Arm, Match
-from harness.spec.axes import AxisValues, DifferentValues, alone_or_many, repeated
 from harness.spec.counts import CountName
 from harness.spec.decide import Decide, SideChoice
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
@@ -47,6 +46,9 @@ OF_A_RUN = ("search.cap",)
 OF_A_PLAN = ("question", "compare", "decide", "looks", "noise", "search", "device", "keep")
 
 
+AxisValues = Annotated[tuple, Field(min_length=1)]
+
+
 class Experiment(Frozen):
     """One question, the runs that answer it, and the rule by which they do."""
 
@@ -59,7 +61,7 @@ class Experiment(Frozen):
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
     recipes: dict[str, Recipe] = Field({})
     match: Match | None = None
-    grid: dict[str, DifferentValues] = Field({}, description="dotted path -> values; every combination is run")
+    grid: dict[str, AxisValues] = Field({}, description="dotted path -> values; every combination is run")
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
         (), min_length=1, description="left out with search:"
@@ -218,6 +220,9 @@ class Experiment(Frozen):
             raise ValueError(f"seeds: {seeds} given more than once; a repeated seed is the same run")
         if tasks := sorted({task.name for task in repeated(self.tasks)}):
             raise ValueError(f"tasks: {', '.join(tasks)} given more than once; a repeated task is the same runs")
+        for path, values in self.grid.items():
+            if again := repeated(values):
+                raise ValueError(f"grid.{path}: {again[0]!r} is given more than once")
         for name, axes in (("grid", self.grid), ("zip", self.zip)):
             for path in axes:
                 if path not in OF_A_RUN and (field := path.split(".")[0]) in OF_A_PLAN:
@@ -237,3 +242,23 @@ def _side(arms: str | tuple[str, ...]) -> tuple[str, ...]:
 def _must_exist(path: str, name: str, defined: Iterable[str]) -> None:
     if name not in defined:
         raise ValueError(f"{path}: {name!r} is not defined; {did_you_mean(name, defined)}")
+
+
+def repeated(values: Iterable) -> list:
+    """The values that equal an earlier one, in their order."""
+    seen: set = set()
+    again = []
+    for value in values:
+        if (key := _hashable(value)) in seen:
+            again.append(value)
+        seen.add(key)
+    return again
+
+
+def _hashable(value: Any) -> Any:
+    match value:
+        case dict():
+            return frozenset((name, _hashable(item)) for name, item in value.items())
+        case list():
+            return tuple(map(_hashable, value))
+    return value

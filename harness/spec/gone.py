@@ -25,6 +25,11 @@ def fields_gone(experiment: Mapping[str, Any]) -> dict[str, str]:
     return {path: instead for name, instead in INSTEAD.items() for path in _paths(experiment, name.split("."))}
 
 
+def unreadable(experiment: Mapping[str, Any]) -> set[str]:
+    """The rules and the search of a frozen experiment that this version cannot read, by their names in IN_PLANS."""
+    return {name for name in IN_PLANS if any(_paths(experiment, name.split(".")))}
+
+
 def _paths(data: Any, names: Sequence[str]) -> Iterator[str]:
     """The paths in the data that these names lead to, where `*` is every name or place in a list."""
     first, *rest = names
@@ -37,7 +42,7 @@ def _paths(data: Any, names: Sequence[str]) -> Iterator[str]:
 def without_what_is_gone(plan: dict[str, Any]) -> dict[str, Any]:
     """The frozen plan, without rules and a search that this version cannot read; it keeps all of its runs."""
     said = plan.get("experiment", {})
-    is_gone = {name for name in IN_PLANS if any(_paths(said, name.split(".")))}
+    is_gone = unreadable(said)
     if not is_gone:
         return plan
     left_out, arms = {"decide", "looks"}, said["arms"]

@@ -293,11 +293,9 @@ def _schema(model: type[Frozen]) -> dict[str, Any]:
 
 def mistake_in(error: ValidationError, model: type[Frozen]) -> tuple[str, str]:
     """Of the first mistake in a part of a file, its dotted path in the part, and what follows this in a sentence."""
-    detail = error.errors()[0]
-    path, allowed = _walk(detail["loc"], _schema(model))
-    if detail["type"] == "value_error":
-        return ".".join(map(str, path)), f": {detail['ctx']['error']}"
-    return ".".join(map(str, path)), _problem(detail, path, allowed)
+    path, sentence = _mistakes(error, None, model)[0]
+    dotted = ".".join(map(str, path))
+    return dotted, sentence.removeprefix(dotted) if dotted else f": {sentence}"
 
 
 def _mistake(detail: ErrorDetails, data: Any, schema: dict[str, Any]) -> tuple[Keys, str]:

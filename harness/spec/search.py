@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from harness.base.frozen import Frozen, Positive, is_empty
+from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty
 from harness.families.space import Space
-from harness.spec.axes import alone_or_many
 from harness.spec.counts import count_names
 
 MOST_RUNS = 2**14

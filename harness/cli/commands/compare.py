@@ -11,7 +11,7 @@ from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import json_text, write_json
 from harness.cli.answering import print_headline
-from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option, together
+from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option
 from harness.cli.showing import answer, show
 from harness.cli.tables import given, is_of_table, opened, table_options
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
@@ -34,29 +34,6 @@ from harness.study.tables import Door, fits_answer
 
 OF_EXPERIMENTS = ("axis", "results")
 
-# What only this command asks, of laws.
-compare_options = together(
-    click.option(
-        "--law",
-        type=click.Choice(["auto", "pure", "floor", "shifted", "broken"]),
-        help="The law of both arms.  [default: the richer of the two that `harness fit` chooses]",
-    ),
-    click.option(
-        "--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them."
-    ),
-    click.option(
-        "--aggregate",
-        type=click.Choice(["median", "mean_log", "best"]),
-        default="median",
-        show_default=True,
-        help="The number that stands for the runs of a bin; best is the expected best of k.",
-    ),
-    click.option(
-        "--k", type=COUNT, help="For --aggregate best, of both arms.  [default: the lesser count of each bin]"
-    ),
-    click.option("--bins", type=COUNT, help="How many bins of equal width in ln size.  [default: as many as sizes]"),
-)
-
 
 @click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")
 @click.argument("file", type=PATH, metavar="FILE|FOLDER|TABLE")
@@ -72,7 +49,21 @@ compare_options = together(
 @results_option
 @click.option("--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …")
 @table_options
-@compare_options
+@click.option(
+    "--law",
+    type=click.Choice(["auto", "pure", "floor", "shifted", "broken"]),
+    help="The law of both arms.  [default: the richer of the two that `harness fit` chooses]",
+)
+@click.option("--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them.")
+@click.option(
+    "--aggregate",
+    type=click.Choice(["median", "mean_log", "best"]),
+    default="median",
+    show_default=True,
+    help="The number that stands for the runs of a bin; best is the expected best of k.",
+)
+@click.option("--k", type=COUNT, help="For --aggregate best, of both arms.  [default: the lesser count of each bin]")
+@click.option("--bins", type=COUNT, help="How many bins of equal width in ln size.  [default: as many as sizes]")
 @click.option("--out", type=PATH, help="Folder for the numbers (JSON) and the figure.")
 @click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
 @json_option({"compare FILE A B": Compared, "compare FILE A B --law LAW": ComparedByLaws})

@@ -10,7 +10,7 @@ from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
 from harness.cli.answering import print_fits, print_laws
-from harness.cli.options import PATH, json_option, results_option, together
+from harness.cli.options import PATH, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import SHARE, given, is_of_table, opened, table_options
 from harness.judging.forms import OF_TWO, FormAnswer
@@ -41,43 +41,28 @@ FORMS: dict[Form, tuple[str, ...]] = {
 FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics")
 
 
-# What only this command asks.
-fit_options = together(
-    click.option(
-        "--law",
-        "laws",
-        multiple=True,
-        metavar="LAW",
-        help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
-    ),
-    click.option(
-        "--hold-out",
-        type=click.IntRange(min=0),
-        default=0,
-        help="How many of the largest sizes to predict, not to fit.",
-    ),
-    click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps."),
-    click.option("--and", "and", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta."),
-    click.option(
-        "--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law."
-    ),
-    click.option(
-        "--frontier", type=SHARE, metavar="QUANTILE", help="Fit the law that this share of the runs lies below."
-    ),
-    click.option(
-        "--share",
-        type=click.Choice(["floor", "alpha", "both"]),
-        help="All arms share one floor, one exponent, or both.",
-    ),
-    click.option("--out", type=PATH, help="Folder for fits.json and figures of the laws."),
-)
-
-
 @click.command(epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
 @click.argument("file", type=PATH, metavar="FILE|FOLDER|TABLE")
 @results_option
 @table_options
-@fit_options
+@click.option(
+    "--law",
+    "laws",
+    multiple=True,
+    metavar="LAW",
+    help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
+)
+@click.option(
+    "--hold-out", type=click.IntRange(min=0), default=0, help="How many of the largest sizes to predict, not to fit."
+)
+@click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
+@click.option("--and", "and", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta.")
+@click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law.")
+@click.option("--frontier", type=SHARE, metavar="QUANTILE", help="Fit the law that this share of the runs lies below.")
+@click.option(
+    "--share", type=click.Choice(["floor", "alpha", "both"]), help="All arms share one floor, one exponent, or both."
+)
+@click.option("--out", type=PATH, help="Folder for fits.json and figures of the laws.")
 @json_option(
     {
         "fit FILE": FitsAnswer,

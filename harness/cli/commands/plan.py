@@ -9,16 +9,7 @@ from typing import Annotated, Any, TypedDict
 import click
 
 from harness.base.plain import INLINE
-from harness.cli.options import (
-    EXAMPLE,
-    file_argument,
-    json_option,
-    replan_option,
-    results_option,
-    scale_option,
-    settings_option,
-    study_options,
-)
+from harness.cli.options import EXAMPLE, json_option, replan_option, takes_study
 from harness.cli.showing import answer
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
@@ -59,7 +50,7 @@ class Planned:
 
 
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
-@study_options(file_argument, results_option, scale_option, settings_option)
+@takes_study
 @replan_option
 @click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of the sizes.")
 @json_option({"plan FILE": Planned})

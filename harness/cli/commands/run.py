@@ -6,17 +6,7 @@ import click
 
 from harness.cli.answering import print_fits, print_headline, print_verdicts
 from harness.cli.mirroring import mirror_of, wandb_options
-from harness.cli.options import (
-    EXAMPLE,
-    file_argument,
-    replan_option,
-    results_option,
-    scale_option,
-    settings_option,
-    study_options,
-    until_decided_option,
-    workers_option,
-)
+from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option, workers_option
 from harness.show.console import TERMINAL
 from harness.study.analysis import analyse_and_report, write_pack_costs
 from harness.study.folders import StudyFile
@@ -25,7 +15,7 @@ from harness.study.training import run_file
 
 
 @click.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
-@study_options(file_argument, results_option, scale_option, settings_option)
+@takes_study
 @replan_option
 @workers_option
 @until_decided_option

@@ -4,7 +4,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -63,38 +63,34 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
         say = partial(click.echo, err=True)
         export = Export(mirror, manifest.name, manifest.packs, records_of(folder), folder / "wandb", say)
     while True:
-        looked = _of_experiment(file, results, why, watch, as_json) if file else _of_all(results, watch, as_json)
+        if file:
+            is_underway, is_complete = _of_experiment(file, results, why, watch, as_json)
+        else:
+            is_underway, is_complete = _of_all(results, watch, as_json)
         if export:
             with steps_progress("wandb") as progress:
                 export.go_on(partial(progress, "tried"))
             export.sum_up()
-        if not watch or not output_is_read() or not looked.is_underway:
+        if not watch or not output_is_read() or not is_underway:
             break
         time.sleep(WATCH_SECONDS)
-    if not looked.is_complete or (export and export.left):
+    if not is_complete or (export and export.left):
         sys.exit(INCOMPLETE)
 
 
-class _Looked(NamedTuple):
-    """Whether some runs are on their way, and whether none is missing."""
-
-    is_underway: bool
-    is_complete: bool
-
-
-def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> _Looked:
-    """Show the runs of one experiment."""
+def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> tuple[bool, bool]:
+    """Show the runs of one experiment; whether some are on their way, and whether none is missing."""
     manifest, folder = frozen_plan(file, results)
     listed = wanted_states(why) if why else ()
     seen, wanted = look_and_wanted(manifest, folder)
     _clear(watch)
     show_status(manifest, folder, seen, listed, as_json, wanted)
     is_underway = any(one.state in UNDERWAY for one in seen.found.values())
-    return _Looked(is_underway, is_complete(seen, wanted.run_ids if wanted else None))
+    return is_underway, is_complete(seen, wanted.run_ids if wanted else None)
 
 
-def _of_all(results: Path, watch: bool, as_json: bool) -> _Looked:
-    """Show how far every experiment of a results folder is."""
+def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
+    """Show how far every experiment of a results folder is; the same of their runs."""
     if not results.is_dir():
         raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
     with steps_progress("status") as progress:
@@ -106,7 +102,7 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> _Looked:
     lines = [*overview_lines(seen, results), disk_words(results, sizes, notable)]
     answer(OverviewSaid(results, *seen, disk_json(sizes, notable)), as_json, [*table, *lines])
     is_underway = any(one.running or one.queued for one in seen.experiments)
-    return _Looked(is_underway, not seen.unreadable and not any(one.missing for one in seen.experiments))
+    return is_underway, not seen.unreadable and not any(one.missing for one in seen.experiments)
 
 
 def _clear(watch: bool) -> None:

@@ -5,16 +5,7 @@ from typing import Any
 import click
 
 from harness.cli.mirroring import wandb_options
-from harness.cli.options import (
-    EXAMPLE,
-    file_argument,
-    replan_option,
-    results_option,
-    scale_option,
-    settings_option,
-    study_options,
-    until_decided_option,
-)
+from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option
 from harness.cli.sending import ask_and_send, where_options, where_to_send
 from harness.show.console import TERMINAL
 from harness.spec import manifest_path
@@ -26,7 +17,7 @@ from harness.study.sending import share
 
 
 @click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/cpu.yaml --max-gpu-hours 10")
-@study_options(file_argument, results_option, scale_option, settings_option)
+@takes_study
 @replan_option
 @until_decided_option
 @where_options
