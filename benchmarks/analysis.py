@@ -21,6 +21,7 @@ from benchmarks import report
 from harness.record import CurvePoint, Provenance, Record, record_path
 from harness.show.console import console
 from harness.spec import Manifest, PlannedRun, freeze, sealed
+from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train.outcome import outcome
 
@@ -97,7 +98,7 @@ def write_sweep(folder: Path) -> tuple[Path, Manifest]:
     listed = ", ".join(f"{{target: additive, inputs: 2, instance: {instance}}}" for instance in range(TASKS))
     file = folder / "sweep.yaml"
     file.write_text(EXPERIMENT.format(tasks=TASKS, listed=listed, seeds=list(range(SEEDS))), encoding="utf-8")
-    manifest = plan_of(file)
+    manifest = plan_of(StudyFile(file))
     results = folder / "results"
     freeze(manifest, results / manifest.name)
     (results / "runs").mkdir()

@@ -25,10 +25,11 @@ WORKERS = 2
 START = """
 import sys, tempfile
 from pathlib import Path
+from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.dispatch.here import train_here
 if __name__ == "__main__":
-    packs = [(planned.run,) for planned in plan_of(Path(sys.argv[1]), sys.argv[2]).runs]
+    packs = [(planned.run,) for planned in plan_of(StudyFile(Path(sys.argv[1]), scale=sys.argv[2])).runs]
     with tempfile.TemporaryDirectory() as records:
         events = train_here(packs, Path(records), int(sys.argv[3]))
         next(events)

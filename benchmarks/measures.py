@@ -33,6 +33,7 @@ from harness.families.module import fingerprint
 from harness.optimisers import LaneObjective
 from harness.planning.feasible import engine_of
 from harness.spec import Manifest, Recipe, RunSpec, Task
+from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.tasks import Samples, Splits, draw, resolve, scaled
 from harness.train import ENGINES
@@ -99,7 +100,7 @@ def training(experiment: str, evaluations: int, classes: int | None = None) -> W
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "measured.yaml"
         file.write_text(experiment, encoding="utf-8")
-        manifest = plan_of(file)
+        manifest = plan_of(StudyFile(file))
     runs, samples = [planned.run for planned in manifest.runs], None
     if classes:
         runs = [_of_classes(manifest, run, classes) for run in runs]

@@ -28,6 +28,7 @@ from harness.dispatch.submission import new_id, now, read_submissions
 from harness.record import publish, record_path
 from harness.show.console import console
 from harness.spec import Manifest
+from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import ENGINES, train_pack
 from harness.train.checkpoint import Checkpoint, write_checkpoint
@@ -100,7 +101,7 @@ def compare() -> report.Report:
     with bed() as up:
         longer = (CAP, CAP.replace("1000", "10000"))  # for jobs of the usual length
         text = toy_laws(longer, (OF_FILE, f"replicates: {REPLICATES}"))
-        sweep = plan_of(write_sweep(up.folder, "sweep", text, {"sbatch": {"hold": True}}))
+        sweep = plan_of(StudyFile(write_sweep(up.folder, "sweep", text, {"sbatch": {"hold": True}})))
         rows = [*submitting(up, sweep), *looking(up, sweep), *starting(up), *saving(up.folder)]
     return report.Report(
         name="sweeps",
@@ -295,7 +296,7 @@ def saving(folder: Path) -> list[Row]:
     rows, path = [], folder / "pack.checkpoint"
     for name, engine in ENGINES.items():
         file = write_sweep(folder, "saved", toy_laws((DTYPE, f"{DTYPE}\nengine: {name}")))
-        manifest = plan_of(file)
+        manifest = plan_of(StudyFile(file))
         specs = {planned.run_id: planned.run for planned in manifest.runs}
         pack = engine.prepare([specs[run] for run in manifest.packs[0]], "cpu")
         state = engine.advance(pack, engine.begin(pack), 200)
@@ -313,7 +314,7 @@ def saving(folder: Path) -> list[Row]:
 
 def publishing(sweep: Manifest, folder: Path) -> Row:
     """A record for every run, the numbers of each being those of one that is trained here; and files as large."""
-    quick = plan_of(TOY_LAWS)
+    quick = plan_of(StudyFile(TOY_LAWS))
     cheapest = {planned.run_id: planned.run for planned in quick.runs}[quick.packs[-1][0]]
     (trained,) = train_pack([cheapest], folder / "trained")
     copies = [trained.model_copy(update={"run_id": one.run_id, "run": one.run}) for one in sweep.runs]

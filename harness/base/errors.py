@@ -1,7 +1,8 @@
 """The one error users see: a sentence that names the culprit and the next move, never a traceback."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 USAGE = 2
 INCOMPLETE = 3
@@ -12,14 +13,12 @@ class HarnessError(Exception):
     """A mistake the user can mend, or a state that must not be read over.
 
     `exit_code` is what the command line returns: USAGE (2) for wrong input, INCOMPLETE (3) when results are
-    missing or damaged. `field` is what the user asked wrongly, or could ask instead: the command line says the option
-    that gives it.
+    missing or damaged.
     """
 
-    def __init__(self, message: str, exit_code: int = USAGE, field: str = ""):
+    def __init__(self, message: str, exit_code: int = USAGE):
         super().__init__(message)
         self.exit_code = exit_code
-        self.field = field
 
 
 class UserCodeError(HarnessError):
@@ -37,3 +36,12 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     near = near or difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
     listed = f"allowed: {', '.join(allowed)}" if allowed else "nothing is allowed here"
     return f"did you mean {near[0]!r}? ({listed})" if near else listed
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """A mistake in the block is one of this place of a file, with whose dotted path its message then begins."""
+    try:
+        yield
+    except HarnessError as error:
+        raise type(error)(f"{place}: {error}", error.exit_code) from error.__cause__

@@ -48,7 +48,7 @@ def unwritable(error: OSError, folder: Path | None = None) -> HarnessError:
     if error.errno in FULL:
         return HarnessError(f"{os_words(error, folder)}; make room there, and run the same command again", INCOMPLETE)
     move = "ask its owner" if isinstance(error, PermissionError) else "move it away"
-    return HarnessError(f"{os_words(error, folder)}; {move} or choose another --results folder")
+    return HarnessError(f"{os_words(error, folder)}; {move} or choose another `results` folder")
 
 
 def os_words(error: OSError, folder: Path | None = None) -> str:

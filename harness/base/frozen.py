@@ -13,6 +13,21 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def alone_or_many(value: object) -> object:
+    """A tuple of them, of one where it stands alone."""
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def is_none(value: object) -> bool:
+    """Of fields that data leave out where they are None."""
+    return value is None
+
+
+def is_empty(value: object) -> bool:
+    """Of fields that data leave out where they are false, or hold nothing."""
+    return not value
+
+
 def all_fields(model: BaseModel) -> dict[str, Any]:
     """The JSON data of a model with every field, those too that its JSON leaves out at their defaults."""
     data = model.model_dump(mode="json")

@@ -12,14 +12,14 @@ from harness.base.errors import HarnessError
 @cache
 def installed(group: str) -> dict[str, str]:
     """The places of all entry points of a group by their names; a HarnessError if two packages give one name."""
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     for entry in sorted(entry_points(group=group)):
-        if found.setdefault(entry.name, entry.value) != entry.value:
+        if places.setdefault(entry.name, entry.value) != entry.value:
             raise HarnessError(
-                f"entry points {group}: {entry.name!r} is both {found[entry.name]} and {entry.value}; uninstall one of "
-                "the two packages"
+                f"entry points {group}: {entry.name!r} is both {places[entry.name]} and {entry.value}; uninstall one "
+                "of the two packages"
             )
-    return found
+    return places
 
 
 def place_of_name(name: str, group: str, taken: bool) -> str:

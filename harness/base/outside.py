@@ -30,14 +30,14 @@ def outside_class(reference: str, what: str, tag: str, base: type[Kind]) -> type
     module = user_module(reference, what)
     with calling_user_code(where):
         kinds = {name: kind for name, kind in vars(module).items() if isinstance(kind, type)}
-    known = {name: kind for name, kind in kinds.items() if issubclass(kind, base) and tag in kind.model_fields}
-    if class_name in kinds and class_name not in known:
+    kinds_of_base = {name: kind for name, kind in kinds.items() if issubclass(kind, base) and tag in kind.model_fields}
+    if class_name in kinds and class_name not in kinds_of_base:
         derived = f'derive it from {base.__name__}, and write `{tag}: Literal["{reference}"]` in it'
         raise HarnessError(f"{where}: {class_name} is no {what}; {derived}")
-    if class_name not in known:
-        hint = did_you_mean(class_name, known)
+    if class_name not in kinds_of_base:
+        hint = did_you_mean(class_name, kinds_of_base)
         raise HarnessError(f"{where}: {module.__name__} has no {what} of the name {class_name!r}; {hint}")
-    return known[class_name]
+    return kinds_of_base[class_name]
 
 
 def check_outside(kind: type[Frozen], reference: str, what: str, tag: str, needs: Sequence[str], page: str) -> None:

@@ -64,8 +64,8 @@ def _key(hint: Any) -> Key | None:
 
 def json_type(hint: Any) -> Any:
     """What JSON has of an annotated type: the last type beside it, or else itself."""
-    own, *said = get_args(hint)
-    return next((one for one in reversed(said) if isinstance(one, type) or get_origin(one)), own)
+    field, *said = get_args(hint)
+    return next((one for one in reversed(said) if isinstance(one, type) or get_origin(one)), field)
 
 
 def plain(value: Any) -> Any:
@@ -89,10 +89,10 @@ def plain(value: Any) -> Any:
 
 
 def _plain_fields(value: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if not (keys := keys_of(value.__class__)):
         raise TypeError(f"{value.__class__}: none of its fields says what it means in JSON")
     for name, key in keys.items():
         said = plain(getattr(value, name))
-        found |= said if key.is_inline else {name: said}
-    return found
+        fields |= said if key.is_inline else {name: said}
+    return fields

@@ -133,10 +133,10 @@ def _in_one_line(problem: BaseException) -> str:
 def _file_of(module: str) -> str:
     """Where the module, or the package that it is in, would be imported from, if that can be seen without doing so."""
     try:
-        found = importlib.util.find_spec(module.partition(".")[0])
+        spec = importlib.util.find_spec(module.partition(".")[0])
     except (ImportError, ValueError):  # the import says what is wrong
         return ""
-    return f" from {found.origin}" if found and found.origin else ""
+    return f" from {spec.origin}" if spec and spec.origin else ""
 
 
 class _Prints(io.TextIOWrapper):

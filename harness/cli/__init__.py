@@ -42,9 +42,7 @@ COMMANDS = {
 
 
 @click.group(
-    cls=Group,
-    short_helps=COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    cls=Group, short_helps=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="harness")
 def main() -> None:

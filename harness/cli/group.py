@@ -12,6 +12,7 @@ import click
 from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError
 from harness.base.files import unwritable
 from harness.cli.output import lasting_output, visible
+from harness.cli.typed import typed
 
 
 class Warnings(logging.Handler):
@@ -20,14 +21,6 @@ class Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """As `warning: …`."""
         click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
-
-
-def as_typed(error: HarnessError) -> str:
-    """The sentence of an error with the option of its field: `at=9: …` as `--at 9: …`, or in brackets at the end."""
-    text, option = str(error), f"--{error.field.replace('_', '-')}"
-    if text.startswith(f"{error.field}="):
-        return f"{option} {text.removeprefix(f'{error.field}=')}"
-    return f"{text} ({option})" if error.field else text
 
 
 class Group(click.Group):
@@ -89,6 +82,7 @@ class Group(click.Group):
             sys.exit(INTERRUPTED)
         except (HarnessError, OSError) as problem:
             error = unwritable(problem) if isinstance(problem, OSError) else problem
-            for line in map(visible, as_typed(error).splitlines()):
+            options = self.imported(context.invoked_subcommand).params if context.invoked_subcommand else []
+            for line in map(visible, typed(str(error), options).splitlines()):
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)

@@ -1,5 +1,6 @@
 """Arguments and options that several commands have, and the question that --yes answers."""
 
+import functools
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,11 +9,15 @@ from typing import Any
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.spec import settings_of
 from harness.spec.read import FULL
+from harness.study.folders import StudyFile
 
 EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands
-RESULTS = Path("results")  # unless --results says otherwise
 
+PATH = click.Path(path_type=Path)
+COUNT = click.IntRange(min=1)
+POSITIVE = click.FloatRange(min=0, min_open=True)
 Decorator = Callable[[Callable], Callable]
 
 
@@ -28,8 +33,8 @@ def together(*options: Decorator) -> Decorator:
 
 
 # The experiment file that a command is about, or a results folder that holds its plan.
-file_argument = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-planned_argument = click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
+file_argument = click.argument("file", type=PATH, metavar="FILE")
+planned_argument = click.argument("file", type=PATH, metavar="FILE|FOLDER")
 
 scale_option = click.option(
     "--scale",
@@ -40,25 +45,58 @@ scale_option = click.option(
 )
 results_option = click.option(
     "--results",
-    type=click.Path(path_type=Path),
-    default=RESULTS,
+    type=PATH,
+    default="results",
     show_default=True,
     help="Folder of results: runs/ and a folder for each experiment.",
 )
 replan_option = click.option(
-    "--replan",
-    is_flag=True,
-    help="Freeze the file as it is now. The earlier plan and all records are kept.",
+    "--replan", is_flag=True, help="Freeze the file as it is now. The earlier plan and all records are kept."
 )
-workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), help="How many processes train.  [default: one a core]"
-)
+workers_option = click.option("--workers", type=COUNT, help="How many processes train.  [default: one a core]")
 until_decided_option = click.option(
     "--until-decided",
     is_flag=True,
     help="Add replicates only while a rule is open, judging after as many as the file's `looks:` say.",
 )
+settings_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PATH=VALUE",
+    callback=lambda context, option, texts: settings_of(texts),
+    help="Set a field of the file, such as 'match.at=[60, 120]'. Repeat it for several. Results have a folder of their "
+    "own, results/<name>+match.at=60_120, a FOLDER for other commands.",
+)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask. Scripts need it.")
+
+
+def study_options(*options: Decorator) -> Decorator:
+    """FILE and options that say at what scale and where: the command gets them as one `study`."""
+
+    def decorated(command: Callable) -> Callable:
+        @functools.wraps(command)
+        def called(**given: Any) -> Any:
+            names = [name for name in ("file", "results", "scale", "settings") if name in given]
+            return command(study=StudyFile(**{name: given.pop(name) for name in names}), **given)
+
+        return together(*options)(called)
+
+    return decorated
+
+
+takes_study = study_options(file_argument, results_option, scale_option, settings_option)
+
+
+def plan_options(command: Callable) -> Callable:
+    """FILE|FOLDER and --results, of a command that gets the frozen plan as `manifest`, and its `folder`."""
+
+    @functools.wraps(command)
+    def called(file: Path, results: Path, **given: Any) -> Any:
+        manifest, folder = StudyFile(file, results).frozen()
+        return command(manifest=manifest, folder=folder, **given)
+
+    return together(planned_argument, results_option)(called)
 
 
 class JsonOption(click.Option):
@@ -71,8 +109,8 @@ class JsonOption(click.Option):
 
 def json_option(answers: Mapping[str, Any]) -> Decorator:
     """--json of a command; docs/write.py says what the keys of its answers mean."""
-    told = "Print JSON on standard output, nothing else."
-    return click.option("--json", "as_json", cls=JsonOption, answers=answers, is_flag=True, help=told)
+    words = "Print JSON on standard output, nothing else."
+    return click.option("--json", "as_json", cls=JsonOption, answers=answers, is_flag=True, help=words)
 
 
 def confirm(question: str, yes: bool, refused: str) -> None:

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
-from harness.cli.options import together
+from harness.cli.options import POSITIVE, together
 from harness.judging.request import Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.record.elsewhere import Columns, is_table, read_table
@@ -19,7 +19,6 @@ from harness.study.analysis import keeping_fits
 from harness.study.folders import frozen_plan
 from harness.study.tables import Door, of_experiment, of_file
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
 OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 

@@ -11,7 +11,7 @@ from harness.dispatch.leftovers import NETWORKS, Progress, bytes_below, files_by
 from harness.dispatch.reconcile import gather
 from harness.dispatch.state import FREE, UNDERWAY, WENT_WRONG, RunState, states
 from harness.spec import manifest_path
-from harness.spec.gone import fields_gone
+from harness.spec.gone import unreadable
 
 
 class ExperimentCounts(NamedTuple):
@@ -84,7 +84,7 @@ def _read(folder: Path) -> _Plan:
     plan = plain_plan(manifest_path(folder))
     experiment = plan["experiment"]
     runs = frozenset(each["run_id"] for each in plan["runs"])
-    if fields_gone(experiment) or not experiment.get("looks"):
+    if unreadable(experiment) or not experiment.get("looks"):
         return _Plan(folder, runs, first_look=runs)
     seeds = experiment["seeds"][: experiment["looks"][0]]
     return _Plan(folder, runs, frozenset(each["run_id"] for each in plan["runs"] if each["run"]["seed"] in seeds))

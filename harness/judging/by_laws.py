@@ -183,9 +183,8 @@ def _losses_told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) 
     beyond = [loss for loss in asked.at if not low * (1 - 1e-9) <= loss <= high * (1 + 1e-9)]
     if beyond and not asked.extrapolate:
         raise HarnessError(
-            f"at={beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
-            "within, or extrapolate, for a ratio that is marked as such",
-            field="at",
+            f"`at` {beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
+            "within, or `extrapolate`, for a ratio that is marked as such"
         )
     return np.union1d(asked.at, curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)])
 

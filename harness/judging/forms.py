@@ -87,8 +87,7 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
         if len(points) < 2:
             alone = f"{task} has one series" if task else "the table has one arm"
             raise HarnessError(
-                f"share={asked}: {alone}, and nothing to share it with; name the column that tells architectures apart",
-                field="share",
+                f"`share` {asked}: {alone}, and nothing to share it with; name the column that tells arms apart (`by`)"
             )
         x, y = ({name: values[place] for name, values in points.items()} for place in (0, 1))
         for share in dict.fromkeys((*[one for one in SHARES if one == asked], *SHARES)):

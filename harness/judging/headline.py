@@ -426,7 +426,7 @@ def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
 def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
     """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
     if asked.axis in conventions_of(runs, asked.axis)[1]:
-        raise HarnessError(f"axis={asked.axis}: not measured; `harness bench FILE` measures it", field="axis")
+        raise HarnessError(f"`axis` {asked.axis}: not measured; `harness bench FILE` measures it")
     if asked.at is None:
         return
     told = []
@@ -436,9 +436,8 @@ def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
             return
         told.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
     raise HarnessError(
-        f"at={asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
-        f"{'; '.join(told)}; ask within",
-        field="at",
+        f"`at` {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
+        f"{'; '.join(told)}; ask within"
     )
 
 

@@ -75,13 +75,11 @@ def check_request(request: Request) -> None:
     asked, window = request.laws, request.window
     for name in asked:
         if name not in (*ORDER, AUTO):
-            raise HarnessError(f"law={name!r} is not known; {did_you_mean(name, (*ORDER, AUTO))}", field="law")
+            raise HarnessError(f"`law` {name!r} is not known; {did_you_mean(name, (*ORDER, AUTO))}")
     if AUTO in asked and len(asked) > 1:
-        raise HarnessError(f"law=auto chooses between laws by itself; leave out {asked[asked[0] == AUTO]}", field="law")
+        raise HarnessError(f"`law` auto chooses between laws by itself; leave out {asked[asked[0] == AUTO]}")
     low, high = window.low, window.high
     if len(request.x) > 1 and (low, high) != (None, None):
         raise HarnessError(f"a window is in the unit of one size; fit {' and '.join(request.x)} one at a time")
     if low is not None and high is not None and low >= high:
-        raise HarnessError(
-            f"min_x={low:g} is not below the largest size, {high:g}; leave sizes between them", field="min_x"
-        )
+        raise HarnessError(f"`min_x` {low:g} is not below the largest size, {high:g}; leave sizes between them")

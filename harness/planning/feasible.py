@@ -1,116 +1,81 @@
 """What an arm can learn, by which engine, and why not: said when a file is planned, before anything trains."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
-from harness.base.errors import HarnessError
+from harness.base.errors import HarnessError, at
 from harness.optimisers import Optimiser
-from harness.planning.place import at
-from harness.spec import (
-    BUILT_IN_RECIPES,
-    Arm,
-    Experiment,
-    Network,
-    Recipe,
-    RunTask,
-    count_names,
-    points_at_a_time,
-)
-from harness.spec.run import Dtype, Engine
+from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Network, Recipe, RunTask, count_names
+from harness.spec.run import Engine
 from harness.tasks import is_data
 
 
-def recipe_of(variant: Experiment, arm: Arm) -> Recipe:
-    """The recipe that an arm names, of the file or built in."""
-    return variant.recipes.get(arm.recipe) or BUILT_IN_RECIPES[arm.recipe]
+@dataclass(frozen=True)
+class ArmOnTask:
+    """An arm on a task, at one point of the axes of its experiment."""
 
+    experiment: Experiment
+    name: str
+    task: RunTask
 
-def check_learnable(variant: Experiment, arm_name: str, task: RunTask) -> None:
-    """A HarnessError if an arm's architecture or recipe cannot learn this kind of task, whatever the size."""
-    arm = variant.arms[arm_name]
-    for place, optimiser in recipe_of(variant, arm).optimisers.items():
-        with at(f"recipes.{arm.recipe}.{place}"):
-            optimiser.check()
-    if task.is_pde:
-        _check_pde(variant, arm_name)
-    if task.classes:
-        _check_classes(variant, arm_name)
-    if task.is_data_file or is_data(task.target):
-        _check_data(variant, arm_name, task.target)
+    @property
+    def arm(self) -> Arm:
+        """What the file says of the arm."""
+        return self.experiment.arms[self.name]
 
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the arm names, of the file or built in."""
+        return self.experiment.recipes.get(self.arm.recipe) or BUILT_IN_RECIPES[self.arm.recipe]
 
-def _check_pde(variant: Experiment, arm_name: str) -> None:
-    """A HarnessError if a PDE, which is learnt by second derivatives on all points, cannot be learnt by an arm."""
-    arm = variant.arms[arm_name]
-    recipe = recipe_of(variant, arm)
-    if why := arm.architecture.why_no_pde():
-        raise HarnessError(f"arms.{arm_name}.architecture.{why}")
-    if why := recipe.optimizer.why_no_pde():
-        raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
-    for name in ("sparsity", "phases"):
-        if getattr(recipe, name):
-            raise HarnessError(f"recipes.{arm.recipe}.{name}: a PDE is learnt without; leave it out")
-
-
-def _check_classes(variant: Experiment, arm_name: str) -> None:
-    """A HarnessError if classes, whose loss is a cross-entropy, cannot be learnt by an arm's recipe."""
-    arm = variant.arms[arm_name]
-    recipe = recipe_of(variant, arm)
-    if why := recipe.optimizer.why_no_classes():
-        raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
-    for name in ("sparsity", "phases"):
-        if getattr(recipe, name):
-            raise HarnessError(f"recipes.{arm.recipe}.{name}: classes are learnt without; leave it out")
-
-
-def _check_data(variant: Experiment, arm_name: str, target: str) -> None:
-    arm = variant.arms[arm_name]
-    updates = recipe_of(variant, arm).grid_updates
-    if updates and updates.points == "domain":
-        raise HarnessError(
-            f"recipes.{arm.recipe}.grid_updates.points=domain: {target} is data, which has no box to draw points from; "
-            "use points: train"
-        )
-
-
-def check_phases(recipe: Recipe, task: RunTask) -> None:
-    """A HarnessError if the data cannot be shared out equally to the recipe's phases."""
-    if recipe.phases and task.train_points % recipe.phases:
-        raise HarnessError(
-            f"they are of equal size, but {task.target} has train_points={task.train_points}; give it a multiple"
-        )
-
-
-def counts_asked(variant: Experiment, arm_name: str) -> list[tuple[str, str]]:
-    """The counts by which the file speaks of an arm, each after its place in the file."""
-    asked = [("match.convention", variant.match.count_name)] if variant.match else []
-    if window := variant.window.get(arm_name):
-        asked.append((f"window.{arm_name}.axis", window.axis))
-    for index, rule in enumerate(variant.decide):
-        if any(name == arm_name or name.startswith(f"{arm_name} ") for name in rule.names):  # or one of its series
-            asked += [(f"decide.{index}.at", rule.axis)] if rule.axis else []
-            asked += [(f"decide.{index}.count", name) for name in rule.count]
-    known = count_names()
-    return [(place, name) for place, name in asked if name in known]
-
-
-def check_counted(asked: Iterable[tuple[str, str]], arm_name: str, network: Network, counts: Mapping[str, int]) -> None:
-    """A HarnessError if one of the counts that are `asked` of an arm does not define its family."""
-    for place, name in asked:
-        if name not in counts:
-            kind = name.split(".")[0]
-            known = [each for each in counts if each.startswith(f"{kind}.") and each in count_names()]
+    def check_learnable(self) -> None:
+        """A HarnessError if architecture or recipe cannot learn this kind of task, whatever the size."""
+        arm, recipe, task = self.arm, self.recipe, self.task
+        for place, optimiser in recipe.optimisers.items():
+            with at(f"recipes.{arm.recipe}.{place}"):
+                optimiser.check()
+        # A PDE is learnt by second derivatives on all points, classes by a cross-entropy.
+        if task.is_pde and (why := arm.architecture.why_no_pde()):
+            raise HarnessError(f"arms.{self.name}.architecture.{why}")
+        for is_kind, kind, why in (
+            (task.is_pde, "a PDE is", recipe.optimizer.why_no_pde()),
+            (task.classes, "classes are", recipe.optimizer.why_no_classes()),
+        ):
+            if is_kind and why:
+                raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
+            if given := [name for name in ("sparsity", "phases") if is_kind and getattr(recipe, name)]:
+                raise HarnessError(f"recipes.{arm.recipe}.{given[0]}: {kind} learnt without; leave it out")
+        updates = recipe.grid_updates
+        if updates and updates.points == "domain" and (task.is_data_file or is_data(task.target)):
             raise HarnessError(
-                f"{place}: {name} does not count {network.family} (arm {arm_name!r}); use one of {', '.join(known)}"
+                f"recipes.{arm.recipe}.grid_updates.points=domain: {task.target} is data, which has no box to draw "
+                "points from; use points: train"
             )
 
+    @cached_property
+    def counts_asked(self) -> list[tuple[str, str]]:
+        """The counts by which the file speaks of the arm, each after its place in the file."""
+        said = self.experiment
+        asked = [("match.convention", said.match.count_name)] if said.match else []
+        if window := said.window.get(self.name):
+            asked.append((f"window.{self.name}.axis", window.axis))
+        for index, rule in enumerate(said.decide):
+            if any(name == self.name or name.startswith(f"{self.name} ") for name in rule.names):  # or of its series
+                asked += [(f"decide.{index}.at", rule.axis)] if rule.axis else []
+                asked += [(f"decide.{index}.count", name) for name in rule.count]
+        return [(place, name) for place, name in asked if name in count_names()]
 
-def why_infeasible(network: Network, recipe: Recipe, task: RunTask, dtype: Dtype) -> str | None:
-    """Why a network of this size cannot be trained, or None.
-
-    A HarnessError if it is a module of the user's that cannot train at all.
-    """
-    network.check(dtype)
-    return recipe.optimizer.why_infeasible(network, points_at_a_time(recipe, task.train_points))
+    def check_counted(self, network: Network, counts: Mapping[str, int]) -> None:
+        """A HarnessError if one of the counts that are asked of the arm does not define its family."""
+        for place, name in self.counts_asked:
+            if name not in counts:
+                kind = name.split(".")[0]
+                allowed = [each for each in counts if each.startswith(f"{kind}.") and each in count_names()]
+                raise HarnessError(
+                    f"{place}: {name} does not count {network.family} (arm {self.name!r}); use one of "
+                    f"{', '.join(allowed)}"
+                )
 
 
 def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, task: RunTask) -> Engine:

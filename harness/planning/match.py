@@ -1,22 +1,21 @@
 """Arms made equal on one axis, from a command line, and how unequal they then are on all others."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, TypedDict
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from harness.base.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError, at, did_you_mean
 from harness.count import DEFAULT_WEIGHTS, Work, count, training_flops
 from harness.families import FAMILIES, Architecture, Layered, Network, family_named
 from harness.optimisers import Optimiser
 from harness.planning.solve import bracket, build_network
 from harness.spec import count_names, default_count
 from harness.spec.counts import COUNT_KINDS
-
-ANY_ARCHITECTURE: TypeAdapter[Architecture] = TypeAdapter(Architecture)
+from harness.spec.read import mistake_in
 
 
 class MatchSetting(NamedTuple):
@@ -47,15 +46,19 @@ class Matched(NamedTuple):
 def match_arms(arms: Sequence[str], setting: MatchSetting) -> list[Matched]:
     """Every arm at the size nearest to the budget; a HarnessError says what could be met if it is out of reach."""
     if not math.isfinite(setting.budget):
-        raise HarnessError(f"--at {setting.budget}: a budget is a finite number; e.g. --at 1000")
-    return [_match_arm(arm, setting) for arm in arms]
+        raise HarnessError(f"`budget` {setting.budget}: it must be a finite number, such as 1000")
+    matched = []
+    for arm in arms:
+        with at(f"`arms` {arm!r}"):
+            matched.append(_match_arm(arm, setting))
+    return matched
 
 
 def axis_named(text: str) -> str:
     """`axis.convention` from an axis with or without its convention."""
     name = default_count(text) if text in COUNT_KINDS else text
     if name not in count_names():
-        raise HarnessError(f"--axis {text!r}: {did_you_mean(text, [*COUNT_KINDS, *count_names()])}")
+        raise HarnessError(f"`axis` {text!r}: {did_you_mean(text, [*COUNT_KINDS, *count_names()])}")
     return name
 
 
@@ -103,97 +106,72 @@ def parse_arm(text: str) -> Architecture:
     """An architecture from words such as `kan hidden=[5] order=2`: the family, then its fields with YAML values."""
     family, *words = text.split() or [""]
     if family not in FAMILIES and ":" not in family:
-        raise HarnessError(f"--arm {text!r}: family {family!r}: {did_you_mean(family, FAMILIES)}")
-    fields: dict[str, Any] = {}
-    for name, value in (_field(text, word) for word in words):
-        if name == "family" or name in fields:
-            raise HarnessError(f"--arm {text!r}: {name} is given twice; keep one")
-        fields[name] = value
+        raise HarnessError(f"family {family!r}: {did_you_mean(family, FAMILIES)}")
+    fields: dict[str, Any] = {"family": family}
+    for word in words:
+        name, equals, written = word.partition("=")
+        try:
+            value = YAML(typ="safe", pure=True).load(written) if equals else None
+        except YAMLError:
+            value = None
+        if value is None:
+            raise HarnessError(f"{word!r} is not field=value, without spaces; e.g. 'kan hidden=[5,5]'")
+        if name in fields:
+            raise HarnessError(f"{name} is given twice; keep one")
+        fields[name] = tuple(value) if isinstance(value, list) else value
+    kind = family_named(family)
     try:
-        return ANY_ARCHITECTURE.validate_python({"family": family, **fields}, strict=True)
+        return kind.model_validate(fields, strict=True)
     except ValidationError as error:
-        raise HarnessError(_sentences(text, family, error)) from None
+        raise HarnessError("".join(mistake_in(error, kind)).removeprefix(": ")) from None
 
 
-def _field(text: str, word: str) -> tuple[str, Any]:
-    name, equals, value = word.partition("=")
-    try:
-        parsed = YAML(typ="safe", pure=True).load(value) if equals else None
-    except YAMLError:
-        parsed = None
-    if parsed is None:
-        raise HarnessError(f"--arm {text!r}: {word!r} is not field=value, without spaces; e.g. 'kan hidden=[5,5]'")
-    return name, tuple(parsed) if isinstance(parsed, list) else parsed
-
-
-def _sentences(text: str, family: str, error: ValidationError) -> str:
-    allowed = [name for name in family_named(family).model_fields if name != "family"]
-    lines = []
-    for detail in error.errors():
-        name = ".".join(str(part) for part in detail["loc"] if str(part)[0] != "<" and part != family)
-        if detail["type"] == "extra_forbidden":
-            lines.append(f"--arm {text!r}: {name}: unknown field; {did_you_mean(name, allowed)}")
-        elif not name:  # of several fields together, which the sentence names
-            lines.append(f"--arm {text!r}: {detail['ctx']['error']}")
-        else:
-            message = detail["msg"].replace("valid tuple", "list such as [5,5]")
-            lines.append(f"--arm {text!r}: {name}={detail['input']}: {message[0].lower()}{message[1:]}")
-    return "\n".join(lines)
-
-
-def _open_size(arm: str, architecture: Architecture, setting: MatchSetting) -> str:
+def _open_size(architecture: Architecture, setting: MatchSetting) -> str:
     """The one size that an arm leaves open; `steps` if it leaves none and the evaluations are not given either."""
     missing = architecture.open_sizes()
-    is_training = setting.count_name.startswith("flops_train")
-    if not missing and is_training and setting.evaluations is None:
+    needs_evaluations = setting.count_name.startswith("flops_train") and setting.evaluations is None
+    if not missing and needs_evaluations:
         return "steps"
     if not missing and isinstance(architecture, Layered) and architecture.depth == 1:
-        raise HarnessError(f"--arm {arm!r}: depth=1 has no hidden layer, and so no size to solve for; give more depth")
+        raise HarnessError("depth=1 has no hidden layer, and so no size to solve for; give more depth")
     if not missing:
-        raise HarnessError(f"--arm {arm!r} leaves no size open to be solved for; leave one out")
+        raise HarnessError("it leaves no size open to be solved for; leave one out")
     if len(missing) > 1:
-        raise HarnessError(f"--arm {arm!r} leaves {' and '.join(missing)} open; give all of them but one")
-    if is_training and setting.evaluations is None:
-        raise HarnessError(f"--axis {setting.count_name}: say how long --arm {arm!r} trains; give --evaluations")
+        raise HarnessError(f"it leaves {' and '.join(missing)} open; give all of them but one")
+    if needs_evaluations:
+        raise HarnessError(f"{setting.count_name} needs to know how long it trains; give `evaluations`")
     return missing[0]
 
 
 def _match_arm(arm: str, setting: MatchSetting) -> Matched:
     architecture = parse_arm(arm)
-    free, axis, budget = _open_size(arm, architecture, setting), setting.count_name, setting.budget
+    free, axis, budget = _open_size(architecture, setting), setting.count_name, setting.budget
 
     def network_at(value: int) -> Network:
         sizes = {} if free == "steps" else {free: value}
-        return build_network(architecture, setting.inputs, f"--arm {arm!r}", sizes, setting.outputs)
+        return build_network(architecture, setting.inputs, "architecture", sizes, setting.outputs)
 
-    def counts_at(value: int) -> Mapping[str, int]:
-        return _counts(network_at(value), setting, value if free == "steps" else setting.evaluations)
+    def counts_at(value: int) -> dict[str, int]:
+        """Of the network, and of a run of it if the evaluations are known; each is taken for an iteration."""
+        network, evaluations = network_at(value), value if free == "steps" else setting.evaluations
+        if evaluations is None:
+            return count(network)
+        work = Work(network, evaluations, setting.samples, iterations=evaluations)
+        return {**count(network), **training_flops([work], setting.optimiser)}
 
     smallest = 2 if free == "depth" else 1
-    least = counts_at(smallest)
-    if axis not in least:
-        raise HarnessError(f"--arm {arm!r}: {axis} does not count {architecture.family}; choose another convention")
-    try:
-        found = bracket(lambda value: counts_at(value)[axis], axis, budget, free, smallest)
-    except HarnessError as error:
-        raise HarnessError(f"--arm {arm!r}: {error}") from None
-    low, high = min(found), max(found)
-    if found[low] > budget and low == smallest:
+    if axis not in counts_at(smallest):
+        raise HarnessError(f"{axis} does not count {architecture.family}; choose another convention")
+    nearest = bracket(lambda value: counts_at(value)[axis], axis, budget, free, smallest)
+    low, high = min(nearest), max(nearest)
+    if nearest[low] > budget and low == smallest:
         raise HarnessError(
-            f"--at {budget:,.10g} is below the smallest network of --arm {arm!r}: {free}={low} has {axis}="
-            f"{found[low]:,}; ask for that or more"
+            f"{budget:,.10g} is below its smallest network: {free}={low} has {axis}={nearest[low]:,}; ask for that or "
+            "more"
         )
-    if found[high] < budget:
+    if nearest[high] < budget:
         raise HarnessError(
-            f"--at {budget:,.10g} is beyond --arm {arm!r}: {free}={high:,} has {axis}={found[high]:,}; ask for less"
+            f"{budget:,.10g} is beyond {free}={high:,}, which has {axis}={nearest[high]:,}; ask for less"
         )
-    value = next(iter(found))
-    return Matched(arm, network_at(value), free, value, dict(counts_at(value)))
-
-
-def _counts(network: Network, setting: MatchSetting, evaluations: int | None) -> dict[str, int]:
-    """Of the network, and of a run of it if the evaluations are known; each is taken for an iteration."""
-    if evaluations is None:
-        return count(network)
-    work = Work(network, evaluations, setting.samples, iterations=evaluations)
-    return {**count(network), **training_flops([work], setting.optimiser)}
+    value = next(iter(nearest))
+    return Matched(arm, network_at(value), free, value, counts_at(value))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
 from harness.spec import PDE_BLOCK, PlannedRun, RunSpec, canonical_json, points_at_a_time, samples_per_evaluation
-from harness.spec.run import Device, Dtype, Engine
+from harness.spec.run import Device, Dtype
 
 # What the lanes of a pack may take in memory. On a CPU more lanes share the cost of calling torch but leave the cache;
 # on a GPU they fill the device, whose smallest kinds have 16 GiB, with room for a second pack. Assumed, not tuned.
@@ -19,12 +19,12 @@ NUMBER_BYTES: dict[Dtype, int] = {"float64": 8, "float32": 4}
 
 
 def packs_of(
-    runs: Iterable[PlannedRun], device: Device, known: Mapping[str, Mapping[str, int]] = {}
+    runs: Iterable[PlannedRun], device: Device, counts_of: Mapping[str, Mapping[str, int]] = {}
 ) -> tuple[tuple[str, ...], ...]:
     """Run ids that share one `computation`, the costliest pack first.
 
-    The fused engine trains one lane after the other, so that company is of no use to a run. The counts of some runs are
-    `known`, by their ids.
+    The fused engine trains one lane after the other, so that company is of no use to a run. `counts_of` has the
+    counts of some runs by their ids.
     """
     groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
     for _, alike in itertools.groupby(runs, key=lambda one: (one.cell, one.run.network, one.run.recipe)):
@@ -33,9 +33,10 @@ def packs_of(
     packs = []
     for group in groups.values():
         first = next(iter(group.values()))
-        size = 1 if trained_by(first) == "fused" else runs_at_a_time(first, device)
+        is_fused = first.engine == "fused" and not first.recipe.sparsity  # a penalty on edges is torch's at first
+        size = 1 if is_fused else runs_at_a_time(first, device)
         ids = list(group)
-        counts = known.get(ids[0]) or run_flops(first.network, first.recipe, first.task)
+        counts = counts_of.get(ids[0]) or run_flops(first.network, first.recipe, first.task)
         for chunk in (ids[begin : begin + size] for begin in range(0, len(ids), size)):
             packs.append((len(chunk) * counts["flops_train.local_min"], tuple(chunk)))
     return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
@@ -49,11 +50,6 @@ def computation(run: RunSpec) -> str:
     if run.recipe.optimizer.rate is not None:
         del data["recipe"]["optimizer"]["learning_rate"]
     return canonical_json(data)
-
-
-def trained_by(run: RunSpec) -> Engine:
-    """The engine that trains the lanes of a run first: a penalty on edges is torch's, whatever trains afterwards."""
-    return "torch" if run.recipe.sparsity else run.engine
 
 
 def runs_at_a_time(run: RunSpec, device: Device) -> int:

@@ -4,40 +4,34 @@ A cell that cannot be matched within the tolerance stays in the plan as infeasib
 """
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from statistics import median_low
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from harness.base.errors import HarnessError
+from harness.base.errors import HarnessError, at
 from harness.count import run_flops
-from harness.planning.candidates import (
-    Candidate,
-    Drawn,
-    SecondsOf,
-    Sizing,
-    Solved,
-    candidates_of,
-    drawn_of,
-    sizing_of,
-    spec_of,
-)
-from harness.planning.checks import check_feasible, check_hold_out, check_one_series, check_rules
-from harness.planning.feasible import check_learnable
-from harness.planning.labels import Variants, budget_label, concerns, series_label, task_label, telling_axes
+from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of, sizing_of, spec_of
+from harness.planning.feasible import ArmOnTask
 from harness.planning.packs import packs_of
-from harness.planning.place import at
-from harness.planning.trials import space_of
-from harness.planning.warnings import check_arms_have_cells
+from harness.planning.points import space_of
+from harness.planning.warnings import (
+    check_arms_have_cells,
+    check_feasible,
+    check_hold_out,
+    check_one_series,
+    check_rules,
+)
 from harness.spec import (
     Cell,
+    DataFile,
     Experiment,
     Formula,
     Manifest,
     PlannedRun,
     RunSpec,
-    RunTask,
+    Task,
     canonical_json,
     content_hash,
     run_id,
@@ -45,6 +39,8 @@ from harness.spec import (
     variants,
 )
 from harness.tasks import resolve, target_of
+
+Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
 
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
@@ -101,115 +97,111 @@ def planned_flops(run: RunSpec) -> dict[str, int]:
 # ---------------------------------------------------------------------------------------------------------- expanding
 def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Expanded:
     """Every task and arm of every point, but for series that were planned at an earlier one."""
-    found = Expanded([], [], {}, {}, {})
-    label_of = cache(partial(task_label, points=points))  # each looks at all points, of which there can be thousands
-    telling_of = cache(partial(telling_axes, points=points))
-    solved: dict[tuple[str, Sizing, str], list[Solved]] = {}
-    drawn: dict[tuple[str, Sizing, str], dict[float, list[Drawn] | str]] = {}
+    plan = Expanded([], [], {}, {}, {})
+    label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
+    telling_of = cache(partial(_telling_axes, points=points))
+    solved: dict[tuple, list[Solved]] = {}  # by arm, what of a task decides it, and the axes that concern it
+    drawn: dict[tuple, dict[float, list[Drawn] | str]] = {}
     planned_before: set[tuple[str, str, str]] = set()
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
         cells_here: set[tuple] = set()
-        for (index, task), arm_name in itertools.product(enumerate(variant.tasks), variant.arms):
+        for (index, task), arm in itertools.product(enumerate(variant.tasks), variant.arms):
             with at(f"tasks.{index}"):
-                run_task = resolve(task, folder)
-            check_learnable(variant, arm_name, run_task)
+                sought = ArmOnTask(variant, arm, resolve(task, folder))
+            sought.check_learnable()
             label, target = label_of(task), target_of(task, folder)
-            found.formulas[label] = Formula(formula=target.formula, source=target.source)
-            found.targets[label] = task.name, target.inputs
-            names = (label, arm_name, series_label(arm_name, axes, telling_of(arm_name, task)))
-            if names not in planned_before:  # else no axis that has moved since concerns this arm
-                planned_here.add(names)
-                own = {path: value for path, value in axes.items() if concerns(path, arm_name, variant.recipes)}
-                size = (arm_name, sizing_of(run_task), canonical_json(own))
-                if variant.search:
-                    if size not in drawn:
-                        drawn[size] = drawn_of(variant, arm_name, run_task, seconds_of)
-                    _add_replicates(found, variant, names, run_task, drawn[size])
-                    continue
+            plan.formulas[label] = Formula(formula=target.formula, source=target.source)
+            plan.targets[label] = task.name, target.inputs
+            telling = [f"{path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling_of(arm, task)]
+            series = " ".join([arm, *telling])
+            if (label, arm, series) in planned_before:
+                continue  # no axis that has moved since concerns this arm
+            planned_here.add((label, arm, series))
+            own_axes = {path: value for path, value in axes.items() if _concerns(path, arm, variant.recipes)}
+            size = (arm, sizing_of(sought.task), canonical_json(own_axes))
+            if variant.search:
+                if size not in drawn:
+                    drawn[size] = drawn_of(sought, seconds_of)
+                _add_replicates(plan, sought, label, series, drawn[size])
+            else:
                 if size not in solved:
-                    solved[size] = list(candidates_of(variant, arm_name, run_task))
-                _add_cells(found, cells_here, variant, names, run_task, solved[size])
+                    solved[size] = list(candidates_of(sought))
+                _add_cells(plan, cells_here, sought, label, series, solved[size])
         planned_before |= planned_here
-    return found
+    return plan
 
 
 def _add_cells(
-    found: Expanded,
-    cells_here: set[tuple],
-    variant: Experiment,
-    names: tuple[str, str, str],
-    task: RunTask,
-    solved: Iterable[Solved],
+    plan: Expanded, cells_here: set[tuple], sought: ArmOnTask, label: str, series: str, solved: Iterable[Solved]
 ) -> None:
     """Add the cells and runs of an arm on a task; `cells_here` tells those that solve to the same network."""
-    label, arm_name, arm_series = names
+    seeds = sought.experiment.seeds
     for asked, candidate in solved:
-        budget = budget_label(variant, arm_name, asked)
-        names_at_budget = (label, arm_name, arm_series + budget)
-        frontier = f"{arm_series} (best size)" if budget else None
-        cell = _cell(len(found.cells), variant, names_at_budget, frontier, asked, candidate)
-        runs = _runs_of(cell, variant, task, candidate)
-        identities = sorted(planned.run_id for planned in runs)
-        key = (*names_at_budget, *(identities or [str(cell.infeasible)]))
-        if key in cells_here and runs:
-            cell, runs = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
-        cells_here.add(key)
-        found.cells.append(cell)
-        found.runs.extend(runs)
+        # Sizes crossed with training budgets are one series a budget: longer training is not a larger size.
+        budget = f" at {asked:.6g} FLOPs" if asked is not None and sought.arm.sizes else ""
+        cell = _cell(
+            plan, sought, label, series + budget, asked, candidate, f"{series} (best size)" if budget else None
+        )
+        identities: list[str] = []
         if isinstance(candidate, Candidate):
-            found.counts.update((one.run_id, cell.counts) for one in runs if one.run.recipe is candidate.recipe)
+            run = spec_of(sought, candidate.network, candidate.recipe, seeds[0])
+            identities = run_ids(run, seeds)
+        key = (label, sought.name, series + budget, *sorted(identities or [str(cell.infeasible)]))
+        if key in cells_here and identities:
+            cell, identities = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
+        cells_here.add(key)
+        plan.cells.append(cell)
+        for seed, identity in zip(seeds, identities, strict=False):
+            seeded = run.model_copy(update={"seed": seed})
+            plan.runs.append(PlannedRun(run_id=identity, cell=cell.index, trial=0, run=seeded))
+            plan.counts[identity] = cell.counts
 
 
 def _add_replicates(
-    found: Expanded,
-    variant: Experiment,
-    names: tuple[str, str, str],
-    task: RunTask,
-    drawn: Mapping[float, list[Drawn] | str],
+    plan: Expanded, sought: ArmOnTask, label: str, series: str, drawn: Mapping[float, list[Drawn] | str]
 ) -> None:
     """Add a cell for each budget of an arm on a task, with the runs of all replicates.
 
     Its counts are the medians of its runs, but for the one that is matched, which is the budget.
     """
-    search, match = variant.search, variant.match
-    assert search
+    match = sought.experiment.match
     assert match
     for asked, runs in drawn.items():
-        why = runs if isinstance(runs, str) else None
-        cell = _cell(len(found.cells), variant, names, None, asked, str(why))
-        counts = {} if isinstance(runs, str) else _medians([one.candidate.counts for one in runs])
-        matched = {match.count_name: int(asked)} if counts else {}
-        cell = cell.model_copy(update={"infeasible": why, "counts": counts | matched})
-        found.cells.append(cell)
-        for replicate, number, candidate in () if isinstance(runs, str) else runs:
-            run = spec_of(variant, candidate.network, candidate.recipe, task, replicate, number)
-            found.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
-            found.counts[found.runs[-1].run_id] = candidate.counts
+        if isinstance(runs, str):
+            plan.cells.append(_cell(plan, sought, label, series, asked, runs))
+            continue
+        cell = _cell(plan, sought, label, series, asked, "")
+        every = [run.candidate.counts for run in runs]
+        medians = {}
+        for name in every[0]:
+            if all(name in counts for counts in every):
+                medians[name] = median_low(counts[name] for counts in every)
+        matched = {match.count_name: int(asked)}
+        plan.cells.append(cell.model_copy(update={"infeasible": None, "counts": medians | matched}))
+        for replicate, number, candidate in runs:
+            run = spec_of(sought, candidate.network, candidate.recipe, replicate, number)
+            plan.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
+            plan.counts[plan.runs[-1].run_id] = candidate.counts
 
 
-def _medians(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    """Of the counts that all have."""
-    shared = [name for name in counts[0] if all(name in one for one in counts)]
-    return {name: median_low(one[name] for one in counts) for name in shared}
-
-
-# -------------------------------------------------------------------------------------------------------------- cells
 def _cell(
-    index: int,
-    variant: Experiment,
-    names: tuple[str, str, str],
-    frontier: str | None,
+    plan: Expanded,
+    sought: ArmOnTask,
+    label: str,
+    series: str,
     asked: float | None,
     candidate: Candidate | str,
+    frontier: str | None = None,
 ) -> Cell:
-    task, arm, series = names
+    """The next cell of the plan."""
+    said = sought.experiment
     solved = candidate if isinstance(candidate, Candidate) else None
-    achieved = solved.counts[variant.match.count_name] if solved and variant.match else None
+    achieved = solved.counts[said.match.count_name] if solved and said.match else None
     return Cell(
-        index=index,
-        task=task,
-        arm=arm,
+        index=len(plan.cells),
+        task=label,
+        arm=sought.name,
         series=series,
         asked=asked,
         achieved=achieved,
@@ -217,17 +209,51 @@ def _cell(
         network=solved.network if solved else None,
         counts=solved.counts if solved else {},
         infeasible=candidate if isinstance(candidate, str) else None,
-        window=variant.window.get(arm),
+        window=said.window.get(sought.name),
         frontier=frontier,
-        hold_out=variant.hold_out,
+        hold_out=said.hold_out,
     )
 
 
-def _runs_of(cell: Cell, variant: Experiment, task: RunTask, candidate: Candidate | str) -> list[PlannedRun]:
-    if isinstance(candidate, str):
-        return []
-    run = spec_of(variant, candidate.network, candidate.recipe, task, variant.seeds[0])
-    return [
-        PlannedRun(run_id=identity, cell=cell.index, trial=0, run=run.model_copy(update={"seed": seed}))
-        for seed, identity in zip(variant.seeds, run_ids(run, variant.seeds), strict=True)
-    ]
+# ------------------------------------------------------------------------------------------------------------- labels
+def _task_label(task: Task, points: Variants) -> str:
+    """The target's name, with the fields that tell it from other tasks of the same target."""
+    tasks = itertools.chain.from_iterable(variant.tasks for _, variant in points)
+    namesakes = [_fields_of(other) for other in tasks if other.name == task.name]
+    label = task.name
+    for name, value in _fields_of(task).items():
+        if any(other[name] != value for other in namesakes):
+            label += f" {name}={value}"
+    return label
+
+
+def _fields_of(task: Task) -> dict[str, Any]:
+    """All that a task says beside its name; of a data file its columns too."""
+    fields = {name: getattr(task, name) for name in Task.model_fields if name != "target"}
+    return fields | (dict(task.target) if isinstance(task.target, DataFile) else {})
+
+
+def _telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
+    """The axes that concern an arm and have more than one value on the task."""
+    siblings = [other for other, variant in points if task in variant.tasks]
+    recipes = {variant.arms[arm].recipe for _, variant in points}
+    telling = []
+    for path in siblings[0]:
+        differs = len({canonical_json(other[path]) for other in siblings}) > 1
+        if differs and _concerns(path, arm, recipes):
+            telling.append(path)
+    return telling
+
+
+def _concerns(path: str, arm: str, recipes: Collection[str]) -> bool:
+    """Whether a field of the file says how an arm that is trained by one of these recipes is built or trained."""
+    match path.split("."):
+        case ["tasks", *_]:
+            return False
+        case ["arms" | "window", name, *_]:
+            return name == arm
+        case ["recipes", name, *_]:
+            return name in recipes
+        case ["match", "solve", name]:
+            return name in (arm, "*")
+    return True

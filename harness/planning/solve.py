@@ -6,14 +6,12 @@ search interpolates by a parabola, which most counts are, because a plan asks fo
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, get_args
 
-from harness.base.errors import HarnessError
+from harness.base.errors import HarnessError, at
 from harness.count.outside import check_family
 from harness.families import LARGEST_DEPTH, Architecture, Layered, Module, Network
 from harness.families.module import SizeName
-from harness.planning.place import at
 from harness.spec import CapTooSmall
 
 # Largest free integers that the search will try.
@@ -45,12 +43,13 @@ def build_network(
     if isinstance(architecture, Module):
         return _live_network(architecture, inputs, outputs, where)
     assert isinstance(architecture, Layered)
-    is_required = _fields_of_network(type(architecture))
-    fields = {name: getattr(architecture, name) for name in is_required}
+    own_fields = architecture.network.model_fields
+    said = type(architecture).model_fields.keys() - {"family", "source"}
+    fields = {name: getattr(architecture, name) for name in own_fields if name in said}
     if fields.get("scales", False) is None:
         fields["scales"] = scales
     for name, value in fields.items():
-        if value is None and is_required[name]:
+        if value is None and own_fields[name].is_required():
             raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
     if architecture.source is not None:
         fields["source"] = architecture.source
@@ -59,14 +58,6 @@ def build_network(
         with at(where):
             check_family(network)
     return network
-
-
-@cache
-def _fields_of_network(architecture: type[Layered]) -> dict[str, bool]:
-    """The fields that a network has of its architecture, and whether it needs them."""
-    given, own = architecture.model_fields, architecture.network.model_fields
-    shared = [name for name in own if name in given and name not in ("family", "source")]
-    return {name: own[name].is_required() for name in shared}
 
 
 def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -> Network:
@@ -87,14 +78,12 @@ def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -
 
 def _hidden(architecture: Layered, where: str) -> tuple[int, ...]:
     hidden, depth, width = architecture.hidden, architecture.depth, architecture.width
-    if hidden is not None:
-        if depth or width:
-            raise HarnessError(f"{where}: hidden={list(hidden)} fixes depth and width; give either it or those two")
-        return hidden
-    if depth == 1:
-        if width is not None:
-            raise HarnessError(f"{where}: depth=1 has no hidden layer, so width={width} says nothing; leave it out")
-        return ()
+    if hidden is not None and (depth or width):
+        raise HarnessError(f"{where}: hidden={list(hidden)} fixes depth and width; give either it or those two")
+    if hidden is None and depth == 1 and width is not None:
+        raise HarnessError(f"{where}: depth=1 has no hidden layer, so width={width} says nothing; leave it out")
+    if hidden is not None or depth == 1:
+        return hidden or ()
     if not (depth and width):
         missing = "depth" if not depth else "width"
         raise HarnessError(f"{where}.{missing} is missing: give hidden, or depth and width, or let match.solve find it")
@@ -143,8 +132,8 @@ def most_evaluations(spent: Callable[[int], int], allowed: float, least: int, la
     most = max(late + math.floor((allowed - spent(late)) / each), least)
     if most <= LARGEST_SIZE and spent(most) <= allowed < spent(most + 1):
         return most
-    found = nearest_sizes(lambda cap: spent(max(cap, least)), allowed)
-    return max((cap for cap in found if cap >= least and spent(cap) <= allowed), default=0)
+    nearest = nearest_sizes(lambda cap: spent(max(cap, least)), allowed)
+    return max((cap for cap in nearest if cap >= least and spent(cap) <= allowed), default=0)
 
 
 def largest_size(free: str) -> int:
@@ -167,11 +156,10 @@ def bracket(count_at: Callable[[int], int], axis: str, budget: float, free: str,
 
     largest = largest_size(free)
     nearest = {max(value, smallest) for value in nearest_sizes(counted, budget, largest)}
-    found = {value: counted(value) for value in nearest}
     if nearest & {smallest, largest} and counted(smallest) == counted(largest) < math.inf:
         raise NoInfluence(f"{axis} is {counted(smallest):,} whatever the {free}; solve for another size")
-    feasible = {value: int(counts) for value, counts in found.items() if counts < math.inf}
-    return dict(sorted(feasible.items(), key=lambda pair: (abs(pair[1] / budget - 1), pair[0])))
+    counts = {value: int(counted(value)) for value in nearest if counted(value) < math.inf}
+    return dict(sorted(counts.items(), key=lambda pair: (abs(pair[1] / budget - 1), pair[0])))
 
 
 def solve(
@@ -185,19 +173,19 @@ def solve(
 ) -> int | str:
     """The size nearest to `budget`, or the largest `at_most` as large; or why there is none within `tolerance`."""
     try:
-        found = bracket(count_at, axis, budget, free, smallest)
+        nearest = bracket(count_at, axis, budget, free, smallest)
     except NoInfluence as error:
         return str(error)
-    if not found:
+    if not nearest:
         return f"{axis}={budget:,.10g}: the evaluation cap is used up before the last grid, whatever the {free}"
-    allowed = [value for value, counts in found.items() if counts <= budget] if at_most else list(found)
+    allowed = [value for value, counts in nearest.items() if counts <= budget] if at_most else list(nearest)
     best = max(allowed, default=None) if at_most else allowed[0]
-    if best is not None and abs(found[best] / budget - 1) <= tolerance:
+    if best is not None and abs(nearest[best] / budget - 1) <= tolerance:
         return best
-    if found.get(largest := largest_size(free), budget) < budget:
+    if nearest.get(largest := largest_size(free), budget) < budget:
         return f"{axis}={budget:,.10g} is beyond {free}={largest:,}, the largest that is tried; ask for less"
     offers = [
-        f"{free}={value} gives {counts:,} ({counts / budget - 1:+.0%})" for value, counts in sorted(found.items())
+        f"{free}={value} gives {counts:,} ({counts / budget - 1:+.0%})" for value, counts in sorted(nearest.items())
     ]
     within = f"from {1 - tolerance:.0%} of it" if at_most else f"within {tolerance:.0%}"
     return f"{axis}={budget:,.10g} cannot be met {within}; nearest: {', '.join(offers)}"

@@ -25,15 +25,15 @@ def varied_words(path: str, axis: SearchAxis) -> str:
     return f"{path} from {axis.low:g} to {axis.high:g}{scale}{f', where {condition}' if condition else ''}"
 
 
-def differences(own: Space, standard: Space) -> str:
+def differences(space: Space, standard: Space) -> str:
     """What a space adds to the standard one or leaves out, and how much wider the axes are that both have."""
     words = []
-    if added := [path for path in own if path not in standard]:
+    if added := [path for path in space if path not in standard]:
         words.append(f"adds {', '.join(added)}")
-    if missing := [path for path in standard if path not in own]:
+    if missing := [path for path in standard if path not in space]:
         words.append(f"leaves out {', '.join(missing)}")
-    shared = [path for path in own if path in standard]
-    volume = math.prod(extent(own[path]) / extent(standard[path]) for path in shared)
-    if any(own[path] != standard[path] for path in shared):
+    shared = [path for path in space if path in standard]
+    volume = math.prod(extent(space[path]) / extent(standard[path]) for path in shared)
+    if any(space[path] != standard[path] for path in shared):
         words.append(f"on the axes that both have its volume is {volume:.3g} times the standard one's")
     return "; ".join(words) or "the standard space"

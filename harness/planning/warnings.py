@@ -1,14 +1,18 @@
-"""What a plan cannot answer, or does in vain: said before anything trains, refused where nothing could come of it."""
+"""What a plan cannot answer, or does in vain: said before anything trains, refused where nothing could come of it.
 
+Each check raises a HarnessError that names what to change.
+"""
+
+import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from harness.base.errors import HarnessError
+from harness.base.errors import HarnessError, did_you_mean
 from harness.laws.law import FLOOR, PURE
 from harness.laws.refusal import MIN_DECADES, SPARE_SIZES
-from harness.spec import END_TOLERANCE, Cell, Decide, Manifest, RunTask, side_label, units
+from harness.spec import END_TOLERANCE, Cell, Decide, Experiment, Manifest, RunTask, side_label, units
 from harness.tasks import is_reshaped
 
 LEAST_SIZES = PURE.parameters + SPARE_SIZES  # of any law
@@ -25,18 +29,7 @@ class PlanWarning(NamedTuple):
 
 def warnings_of(plan: Manifest) -> list[PlanWarning]:
     """What to know of a plan before it trains, the gravest first."""
-    return [
-        *_no_conclusion(plan),
-        *_arms_without_cells(plan),
-        *_half_infeasible(plan),
-        *_too_few_sizes(plan),
-        *_short_range(plan),
-        *_rules_without_laws(plan),
-        *_sizes_that_no_arm_has(plan),
-        *_one_seed(plan),
-        *_same_arms(plan),
-        *_reshaped(plan),
-    ]
+    return list(itertools.chain(_of_arms(plan), _of_sizes(plan), _of_rules(plan), _of_runs(plan)))
 
 
 def warnings_line(plan: Manifest) -> str:
@@ -51,7 +44,6 @@ def check_rules_can_be_judged(plan: Manifest) -> None:
         raise HarnessError(f"{place}: {sentence}")
 
 
-# -------------------------------------------------------------------------------------------------------------- arms
 def check_arms_have_cells(cells: Sequence[Cell]) -> None:
     """A HarnessError if an arm has no feasible cell on any task, so that nothing can be said of it."""
     feasible = {cell.arm for cell in cells if not cell.infeasible}
@@ -66,95 +58,126 @@ def check_arms_have_cells(cells: Sequence[Cell]) -> None:
             )
 
 
-def _arms_without_cells(plan: Manifest) -> Iterator[PlanWarning]:
-    feasible = {(cell.task, cell.arm) for cell in plan.cells if not cell.infeasible}
-    said = set()
-    for cell in plan.cells:
-        name = (cell.task, cell.arm)
-        if name not in feasible and name not in said:
-            said.add(name)
-            yield PlanWarning(
-                f"{cell.arm} has no feasible cell on {cell.task}",
-                f"{cell.arm} has no feasible cell on {cell.task}, so nothing is compared with it there: "
-                f"{cell.infeasible}",
+def check_feasible(experiment: Experiment, name: str, cells: Sequence[Cell]) -> None:
+    """A HarnessError with the first reasons if no cell has a network."""
+    if not all(cell.infeasible for cell in cells):
+        return
+    reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
+    place = "match.at" if experiment.match else "arms"
+    effort = ", or search.cap where it ends too soon" if experiment.search else ""
+    remedy = f"change match.at to values named here, or raise match.tol{effort}"
+    raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
+
+
+def check_one_series(cells: Iterable[Cell]) -> None:
+    """A side has its runs on a task from one series of each arm: with more it would have more than its share."""
+    series: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for cell in cells:
+        series[cell.task, cell.arm].add(cell.series)
+    for (task, arm), names in series.items():
+        if len(names) > 1:
+            raise HarnessError(
+                f"grid: with search an arm is one series a task, and {arm} is {len(names)} on {task} "
+                f"({', '.join(sorted(names))}); let its space vary this, or make a file of each"
             )
 
 
-def _half_infeasible(plan: Manifest) -> Iterator[PlanWarning]:
+def check_hold_out(cells: Iterable[Cell]) -> None:
+    """Held out sizes must leave every series some to fit."""
+    series: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        if not cell.infeasible and cell.in_window:
+            series[cell.task, cell.series].append(cell)
+    for (task, name), of_series in series.items():
+        if len(of_series) <= (count := of_series[0].hold_out):
+            raise HarnessError(
+                f"hold_out={count}: {name} on {task} has {len(of_series)} sizes in its window, which leaves none to "
+                "fit; hold out fewer, or add sizes"
+            )
+
+
+def check_rules(experiment: Experiment, tasks: Mapping[str, tuple[str, int]], series: Collection[str]) -> None:
+    """A HarnessError if a rule names what the plan lacks; `tasks` has the target and inputs of each task by label."""
+    for index, rule in enumerate(experiment.decide):
+        for name in rule.names:
+            if name not in experiment.arms and name not in series:
+                hint = did_you_mean(name, [*experiment.arms, *series])
+                raise HarnessError(f"decide.{index}.sides: {name!r} is no series of this plan; {hint}")
+        try:
+            counted = units(rule, tasks)
+        except HarnessError as error:
+            raise HarnessError(f"decide.{index}.{error}") from None
+        if rule.at_least > len(counted):
+            what = "families" if rule.takes.of_family else "tasks"
+            raise HarnessError(
+                f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {what}; ask for no more"
+            )
+
+
+# -------------------------------------------------------------------------------------------------------------- arms
+def _of_arms(plan: Manifest) -> Iterator[PlanWarning]:
+    arms = list(plan.experiment.arms)
+    if not plan.experiment.decide and len(arms) == 1:
+        yield PlanWarning("one arm", f"{arms[0]} is the only arm, so nothing is compared; add another under arms:")
+    elif not plan.experiment.decide and len(arms) > 2:
+        brief = f"{len(arms)} arms and no decide:"
+        yield PlanWarning(
+            brief,
+            f"{brief}, so nothing will be concluded; say which are compared, such as\ndecide:\n"
+            f"  - {{sides: [{arms[0]}, {arms[1]}], quantity: test_loss, threshold: 1, at_least: 1, claim: "
+            f"{arms[0]} is better}}",
+        )
     infeasible = [cell for cell in plan.cells if cell.infeasible]
+    feasible = {(cell.task, cell.arm) for cell in plan.cells if not cell.infeasible}
+    first_cells: dict[tuple[str, str], Cell] = {}
+    for cell in infeasible:
+        if (cell.task, cell.arm) not in feasible:
+            first_cells.setdefault((cell.task, cell.arm), cell)
+    for cell in first_cells.values():
+        brief = f"{cell.arm} has no feasible cell on {cell.task}"
+        yield PlanWarning(brief, f"{brief}, so nothing is compared with it there: {cell.infeasible}")
     if 2 * len(infeasible) >= len(plan.cells):
         first = infeasible[0]
         brief = f"{len(infeasible):,} of {len(plan.cells):,} cells are infeasible"
-        yield PlanWarning(
-            brief,
-            f"{brief}, such as {first.series} on {first.task}: {first.infeasible}. Change match.at, or raise match.tol",
-        )
-
-
-def _no_conclusion(plan: Manifest) -> Iterator[PlanWarning]:
-    arms = list(plan.experiment.arms)
-    if plan.experiment.decide or len(arms) == 2:
-        return
-    if len(arms) == 1:
-        yield PlanWarning("one arm", f"{arms[0]} is the only arm, so nothing is compared; add another under arms:")
-        return
-    rule = (
-        f"- {{sides: [{arms[0]}, {arms[1]}], quantity: test_loss, threshold: 1, at_least: 1, claim: "
-        f"{arms[0]} is better}}"
-    )
-    yield PlanWarning(
-        f"{len(arms)} arms and no decide:",
-        f"{len(arms)} arms and no decide:, so nothing will be concluded; say which are compared, such as\ndecide:\n"
-        f"  {rule}",
-    )
+        such_as = f"such as {first.series} on {first.task}: {first.infeasible}"
+        yield PlanWarning(brief, f"{brief}, {such_as}. Change match.at, or raise match.tol")
 
 
 # ------------------------------------------------------------------------------------------------------------- sizes
-def _fitted_sizes(plan: Manifest) -> dict[tuple[str, str, str], list[Cell]]:
-    """Of each arm, task and series the cells that laws are fitted to, a cell a size."""
-    sizes: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
-    for cell in plan.cells:
-        found = sizes[cell.arm, cell.task, cell.series]
-        if not cell.infeasible and cell.in_window:
-            found.append(cell)
-    return {name: _not_held_out(plan, of_series) for name, of_series in sizes.items()}
-
-
-def _not_held_out(plan: Manifest, cells: list[Cell]) -> list[Cell]:
-    ascending = sorted(cells, key=lambda cell: cell.counts[_axis(plan)])
-    return ascending[: len(ascending) - plan.experiment.hold_out]
-
-
 def _axis(plan: Manifest) -> str:
     return plan.experiment.match.count_name if plan.experiment.match else "params.trainable"
 
 
-def _too_few_sizes(plan: Manifest) -> Iterator[PlanWarning]:
+def _fitted_sizes(plan: Manifest) -> dict[tuple[str, str, str], list[int]]:
+    """Of each arm, task and series the sizes that laws are fitted to, ascending."""
+    sizes: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for cell in plan.cells:
+        of_series = sizes[cell.arm, cell.task, cell.series]
+        if not cell.infeasible and cell.in_window:
+            of_series.append(cell.counts[_axis(plan)])
+    held_out = plan.experiment.hold_out
+    return {name: sorted(of_series)[: len(of_series) - held_out] for name, of_series in sizes.items()}
+
+
+def _of_sizes(plan: Manifest) -> Iterator[PlanWarning]:
     series_by_number: dict[int, list[str]] = defaultdict(list)
-    for (_, task, series), cells in _fitted_sizes(plan).items():
-        if 0 < len(cells) < ENOUGH_SIZES:
-            series_by_number[len(cells)].append(f"{series} on {task}")
+    short = []
+    for (_, task, series), sizes in _fitted_sizes(plan).items():
+        if 0 < len(sizes) < ENOUGH_SIZES:
+            series_by_number[len(sizes)].append(f"{series} on {task}")
+        if len(sizes) >= LEAST_SIZES and math.log10(sizes[-1] / sizes[0]) < MIN_DECADES:
+            short.append(f"{series} on {task}: {sizes[0]:,} to {sizes[-1]:,}")
     for number, names in sorted(series_by_number.items()):
-        sizes = f"{number} size" if number == 1 else f"{number} sizes"
+        sizes_words = f"{number} size" if number == 1 else f"{number} sizes"
+        brief, outcome = f"{sizes_words}, no exponent", "no exponent will be fitted"
         if number >= LEAST_SIZES:
-            outcome = "only a law without a floor can be fitted"
+            brief, outcome = f"{sizes_words}, a law without a floor", "only a law without a floor can be fitted"
         elif len(plan.experiment.arms) > 1:
             outcome = "no exponent will be fitted, the comparison at equal size will"
-        else:
-            outcome = "no exponent will be fitted"
         yield PlanWarning(
-            f"{sizes}, no exponent" if number < LEAST_SIZES else f"{sizes}, a law without a floor",
-            f"{sizes}: {outcome} ({_named(names)}); add sizes, up to {ENOUGH_SIZES} or more that are fitted",
+            brief,
+            f"{sizes_words}: {outcome} ({_named(names)}); add sizes, up to {ENOUGH_SIZES} or more that are fitted",
         )
-
-
-def _short_range(plan: Manifest) -> Iterator[PlanWarning]:
-    short = []
-    for (_, task, series), cells in _fitted_sizes(plan).items():
-        if len(cells) >= LEAST_SIZES:
-            smallest, largest = cells[0].counts[_axis(plan)], cells[-1].counts[_axis(plan)]
-            if math.log10(largest / smallest) < MIN_DECADES:
-                short.append(f"{series} on {task}: {smallest:,} to {largest:,}")
     if short:
         yield PlanWarning(
             "a short range of sizes, no exponent",
@@ -163,12 +186,13 @@ def _short_range(plan: Manifest) -> Iterator[PlanWarning]:
         )
 
 
+# ------------------------------------------------------------------------------------------------------------- rules
 def _rules_in_vain(plan: Manifest) -> Iterator[tuple[str, str]]:
     """The place of each rule that needs laws where none can be fitted, and why."""
     most_sizes: dict[str, int] = defaultdict(int)
-    for (arm, _, series), cells in _fitted_sizes(plan).items():
+    for (arm, _, series), sizes in _fitted_sizes(plan).items():
         for name in (arm, series):
-            most_sizes[name] = max(most_sizes[name], len(cells))
+            most_sizes[name] = max(most_sizes[name], len(sizes))
     for index, rule in enumerate(plan.experiment.decide):
         for side in rule.arms_of_sides if rule.takes.of_laws else ():
             most = max(most_sizes[name] for name in side)
@@ -180,30 +204,26 @@ def _rules_in_vain(plan: Manifest) -> Iterator[tuple[str, str]]:
                 )
 
 
-def _rules_without_laws(plan: Manifest) -> Iterator[PlanWarning]:
+def _of_rules(plan: Manifest) -> Iterator[PlanWarning]:
+    """Rules that need laws, and those that are read at a size which their first arm has not."""
     for place, sentence in _rules_in_vain(plan):
         yield PlanWarning(f"{place} cannot be judged", f"{place}: {sentence}")
-
-
-def _sizes_that_no_arm_has(plan: Manifest) -> Iterator[PlanWarning]:
-    """Rules that are read at a size which their first arm has not."""
-    tasks = plan.tasks
     for index, rule in enumerate(plan.experiment.decide):
+        if rule.takes.at != "budget" or rule.axis not in (None, _axis(plan)) or not isinstance(rule.place, float):
+            continue
         tasks_by_problem: dict[str, list[str]] = defaultdict(list)
-        is_size = rule.takes.at == "budget" and rule.axis in (None, _axis(plan))
-        for task in units(rule, tasks) if is_size and isinstance(rule.place, float) else ():
-            if problem := _not_a_size(plan, rule, float(rule.place), task):
+        for task in units(rule, plan.tasks):
+            if problem := _not_a_size(plan, rule, rule.place, task):
                 tasks_by_problem[problem].append(task)
-        for problem, of_tasks in tasks_by_problem.items():
+        for problem, tasks in tasks_by_problem.items():
             place = f"decide.{index}.at"
-            yield PlanWarning(f"{place} is no size", f"{place}: {problem} ({_named(list(dict.fromkeys(of_tasks)))})")
+            yield PlanWarning(f"{place} is no size", f"{place}: {problem} ({_named(list(dict.fromkeys(tasks)))})")
 
 
 def _not_a_size(plan: Manifest, rule: Decide, at: float, task: str) -> str:
     """Why a rule cannot be read at this size, or that it is read between two; empty if its first arm has it."""
     names = rule.arms_of_sides[0]
-    own = [cell for cell in plan.cells if cell.task == task and cell.is_of(names)]
-    cells = [cell for cell in own if not cell.infeasible]
+    cells = [cell for cell in plan.cells if cell.task == task and cell.is_of(names) and not cell.infeasible]
     sizes = sorted(cell.counts[_axis(plan)] for cell in cells)
     if not sizes or any(abs(size / at - 1) <= END_TOLERANCE for size in sizes):
         return ""
@@ -219,15 +239,12 @@ def _not_a_size(plan: Manifest, rule: Decide, at: float, task: str) -> str:
 
 
 # -------------------------------------------------------------------------------------------------------------- runs
-def _one_seed(plan: Manifest) -> Iterator[PlanWarning]:
-    if len(plan.experiment.seeds) == 1 and not {"seeds"} & {*plan.experiment.grid, *plan.experiment.zip}:
+def _of_runs(plan: Manifest) -> Iterator[PlanWarning]:
+    if len(plan.experiment.seeds) == 1 and "seeds" not in plan.experiment.grid | plan.experiment.zip:
         yield PlanWarning(
             "one seed, no interval",
             "one seed: no interval will tell a difference from chance; add seeds, such as seeds: [0, 1, 2]",
         )
-
-
-def _same_arms(plan: Manifest) -> Iterator[PlanWarning]:
     runs_of: dict[str, set[str]] = defaultdict(set)
     for planned in plan.runs:
         runs_of[plan.cells[planned.cell].arm].add(planned.run_id)
@@ -236,13 +253,8 @@ def _same_arms(plan: Manifest) -> Iterator[PlanWarning]:
         arms_of[frozenset(runs)].append(arm)
     for same in arms_of.values():
         if len(same) > 1:
-            yield PlanWarning(
-                f"{_named(same)} are the same",
-                f"{_named(same)} are the same arm: all their networks and trainings are equal; change or drop one",
-            )
-
-
-def _reshaped(plan: Manifest) -> Iterator[PlanWarning]:
+            brief = f"{_named(same)} are the same"
+            yield PlanWarning(brief, f"{brief} arm: all their networks and trainings are equal; change or drop one")
     tasks: dict[str, RunTask] = {planned.run.task.target: planned.run.task for planned in plan.runs}
     for target, task in tasks.items():
         if is_reshaped(task):

@@ -6,24 +6,6 @@
 from harness.python.compared import Comparison, compare
 from harness.python.judged import Verdicts, verdicts
 from harness.python.networks import load_network
-from harness.python.planned import Plan, plan
 from harness.python.shown import Shown
-from harness.python.study import Study, read
+from harness.python.study import Plan, Study, plan, read
 from harness.python.trained import Answer, Runs, run, runs
-
-__all__ = [
-    "Answer",
-    "Comparison",
-    "Plan",
-    "Runs",
-    "Shown",
-    "Study",
-    "Verdicts",
-    "compare",
-    "load_network",
-    "plan",
-    "read",
-    "run",
-    "runs",
-    "verdicts",
-]

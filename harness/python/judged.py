@@ -15,6 +15,7 @@ from harness.python.study import Study
 from harness.show.figures.rules import rules_figure
 from harness.show.tables.verdicts import answer_sentences
 from harness.study.answers import answer_of
+from harness.study.folders import StudyFile
 
 RULE = ("claim", "rule", "verdict", "axis", "effort", "power")
 FOUND = ("estimate", "low", "high", "replicates", "won", "lost")
@@ -29,25 +30,27 @@ class Verdicts(Shown):
     @property
     def sentences(self) -> list[str]:
         """A sentence for each rule, then what to know besides, and the next move where runs are missing."""
-        said = [f"{one['name']}: “{rule['claim']}” is {rule['verdict']}." for one, rule in self._rules()]
+        said = [f"{answer['name']}: “{rule['claim']}” is {rule['verdict']}." for answer, rule in self._rules()]
         return said + [sentence for answer in self.answers for sentence in answer_sentences(answer)]
 
     @property
     def table(self) -> pd.DataFrame:
         """A row for each rule: its claim, in words what it asks, and the verdict."""
-        rows = [{"experiment": one["name"], **{name: rule.get(name) for name in RULE}} for one, rule in self._rules()]
+        rows = []
+        for answer, rule in self._rules():
+            rows.append({"experiment": answer["name"], **{name: rule.get(name) for name in RULE}})
         return pd.DataFrame(rows)
 
     @property
     def numbers(self) -> pd.DataFrame:
         """A row for each number that a verdict hangs on, one a task."""
         rows = []
-        for one, rule in self._rules():
+        for answer, rule in self._rules():
             for number in rule["numbers"]:
-                where = {"experiment": one["name"], "claim": rule["claim"]}
+                where = {"experiment": answer["name"], "claim": rule["claim"]}
                 named = {name: number[name] for name in ("unit", "outcome")}
-                found = {name: number["found"][name] for name in FOUND}
-                rows.append({**where, **named, **found, "refused": refused_words(number) or None})
+                estimate = {name: number["found"][name] for name in FOUND}
+                rows.append({**where, **named, **estimate, "refused": refused_words(number) or None})
         return pd.DataFrame(rows)
 
     def figure(self) -> Figure | None:
@@ -65,10 +68,6 @@ def verdicts(*of: Study | str | Path) -> Verdicts:
     """
     if not of:
         raise HarnessError("verdicts(): name at least one experiment file, results folder or study")
-    answers = [
-        answer_of(one.file, one.results, one.scale, one.settings)
-        if isinstance(one, Study)
-        else answer_of(Path(one), Path("results"))
-        for one in of
-    ]
+    studies = [one if isinstance(one, Study) else StudyFile(Path(one)) for one in of]
+    answers = [answer_of(study.file, study.results, study.scale, study.settings) for study in studies]
     return Verdicts([plain(answer) for answer, _ in answers])

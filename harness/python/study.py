@@ -1,31 +1,30 @@
-"""`harness.read`: an experiment file."""
+"""`harness.read`, an experiment file; and `harness.plan`, every size of it solved and the plan frozen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from harness.planning.warnings import warnings_of
 from harness.python.shown import Shown
 from harness.show.figures.samples import samples_figure
-from harness.spec import BUILT_IN_RECIPES, Experiment, Manifest, RunSpec, Setting, read_experiment, settings_from
+from harness.show.figures.sizes import sizes_figure
+from harness.spec import BUILT_IN_RECIPES, Experiment, Manifest, settings_from
 from harness.spec.read import FULL
-from harness.study.folders import frozen_plan
-from harness.study.plans import plan_of
+from harness.study.costs import cost_sentence
+from harness.study.folders import StudyFile
+from harness.study.plans import data_lines, freeze_plan, plan_of
 from harness.tasks import draw
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Study(Shown):
+class Study(Shown, StudyFile):
     """An experiment file at one of its scales, with fields set if asked for; and the folder that its results go to."""
 
-    file: Path
-    scale: str
-    results: Path
-    experiment: Experiment
-    settings: tuple[Setting, ...] = ()
+    experiment: Experiment = field(kw_only=True)
 
     @property
     def sentences(self) -> list[str]:
@@ -57,27 +56,21 @@ class Study(Shown):
 
     def figure(self) -> Figure:
         """The training points of every task, as the first run draws them."""
-        manifest = plan_of(self.file, self.scale, settings=self.settings, results=self.results)
-        runs: dict[str, RunSpec] = {}
-        for planned in manifest.runs:
-            runs.setdefault(manifest.cells[planned.cell].task, planned.run)
+        manifest = plan_of(self)
+        runs = {manifest.cells[planned.cell].task: planned.run for planned in reversed(manifest.runs)}  # the first ones
         return samples_figure({task: draw(run.task, run.seed).train for task, run in runs.items()})
 
 
 def read(
-    file: str | Path,
-    settings: Mapping[str, Any] | None = None,
-    *,
-    scale: str = FULL,
-    results: str | Path = "results",
+    file: str | Path, settings: Mapping[str, Any] | None = None, *, scale: str = FULL, results: str | Path = "results"
 ) -> Study:
     """Read an experiment file at one of its scales. A HarnessError has a line for each mistake in it.
 
     `settings` sets fields by their dotted paths, `{"match.at": [60, 120]}`, as `harness run --set` does. `results` is
     the folder for records and reports, as in `harness run --results`.
     """
-    path, set_here = Path(file), settings_from({} if settings is None else settings)
-    return Study(path, scale, Path(results), read_experiment(path, scale, set_here), set_here)
+    study = StudyFile(Path(file), Path(results), scale, settings_from({} if settings is None else settings))
+    return Study(study.file, study.results, scale, study.settings, experiment=study.said())
 
 
 def as_study(of: Study | str | Path) -> Study:
@@ -87,6 +80,49 @@ def as_study(of: Study | str | Path) -> Study:
 
 def complete_plan(of: Study | str | Path) -> tuple[Manifest, Path]:
     """The plan whose runs are reported, of a study, an experiment file or a results folder; and its folder."""
-    if isinstance(of, Study):
-        return frozen_plan(of.file, of.results, of.scale, of.settings)
-    return frozen_plan(Path(of), Path("results"))
+    return (of if isinstance(of, Study) else StudyFile(Path(of))).frozen()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Plan(Shown):
+    """What will be trained, frozen in `folder`."""
+
+    manifest: Manifest
+    folder: Path
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the runs will cost, what is to be known of data files, and what the plan cannot answer."""
+        cost, warnings = cost_sentence(self.manifest, self.folder.parent), warnings_of(self.manifest)
+        return [cost, *data_lines(self.manifest), *(one.sentence for one in warnings)]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each size of each arm: what was asked, the network, all its counts, or why there is none."""
+        rows = [
+            {
+                "task": cell.task,
+                "arm": cell.arm,
+                "series": cell.series,
+                "asked": cell.asked,
+                "achieved": cell.achieved,
+                "network": cell.network.words if cell.network else None,
+                "infeasible": cell.infeasible,
+                **cell.counts,
+            }
+            for cell in self.manifest.cells
+        ]
+        return pd.DataFrame(rows)
+
+    def figure(self) -> Figure:
+        """Training FLOPs of every network against its parameters."""
+        return sizes_figure(self.manifest)
+
+
+def plan(of: Study | str | Path, replan: bool = False) -> Plan:
+    """Solve every size of an experiment and freeze the plan, as `harness plan` does.
+
+    A HarnessError if another plan is frozen there already, unless `replan` replaces it; all records are kept.
+    """
+    study = as_study(of)
+    return Plan(freeze_plan(plan_of(study), study.folder, replan), study.folder)

@@ -22,7 +22,7 @@ from harness.spec import Manifest
 from harness.study.analysis import analyse_and_report, keeping_fits
 from harness.study.costs import table_of
 from harness.study.folders import planned_records
-from harness.study.running import run_file
+from harness.study.training import run_file
 
 
 class Runs(pd.DataFrame):
@@ -84,11 +84,9 @@ def run(
     if workers is not None and workers < 1:
         raise HarnessError(f"run(workers={workers}): give 1 or more, or leave it out for one a core")
     study = as_study(of)
-    manifest, folder, records = run_file(
-        study.file, study.results, study.scale, TERMINAL, replan, workers, until_decided, settings=study.settings
-    )
-    analysis, found, verdicts = analyse_and_report(manifest, records, folder, TERMINAL)
-    return Answer(manifest, found, verdicts, _runs(manifest, folder, analysis.table), folder / "report.html")
+    manifest, folder = run_file(study, TERMINAL, replan, workers, until_decided), study.folder
+    analysis, headline, verdicts = analyse_and_report(manifest, folder, TERMINAL)
+    return Answer(manifest, headline, verdicts, _runs(manifest, folder, analysis.table), folder / "report.html")
 
 
 def runs(of: Study | str | Path) -> Runs:
@@ -98,6 +96,6 @@ def runs(of: Study | str | Path) -> Runs:
 
 
 def _runs(manifest: Manifest, folder: Path, table: pd.DataFrame) -> Runs:
-    found = Runs(table)
-    found._plan = manifest, folder
-    return found
+    runs_table = Runs(table)
+    runs_table._plan = manifest, folder
+    return runs_table

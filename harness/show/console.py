@@ -198,7 +198,7 @@ def pack_progress(work: Mapping[Pack, float], runs: int) -> Iterator[PackProgres
 
 
 class Terminal:
-    """Prints what it hears of long work (`study.listening.Listener`)."""
+    """Prints what the room `study` says of long work."""
 
     def say(self, line: str) -> None:
         """Print a sentence, on one line of a log."""

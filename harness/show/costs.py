@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from harness.base.formats import duration
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
 from harness.measure.cost import PredictionErrors
-from harness.planning.trials import WHOLE_RECIPE
+from harness.planning.points import WHOLE_RECIPE
 from harness.spec import Manifest
 
 

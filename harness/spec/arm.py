@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from harness.base.frozen import Frozen, Positive
+from harness.base.frozen import Frozen, Positive, is_none
 from harness.families import SIZES, Architecture, Depth, Hidden, Module
 from harness.spec.counts import ConventionName, CountKind, count_names, default_count
-from harness.spec.gone import Tune
 from harness.spec.search import SpaceOrStandard
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ class Sizes(Frozen):
     width: tuple[PositiveInt, ...] | None = None
     depth: tuple[Depth, ...] | None = None
     hidden: tuple[Hidden, ...] | None = None
-    degree: tuple[PositiveInt, ...] | None = Field(None, exclude_if=lambda value: value is None)
-    harmonics: tuple[PositiveInt, ...] | None = Field(None, exclude_if=lambda value: value is None)
+    degree: tuple[PositiveInt, ...] | None = Field(None, exclude_if=is_none)
+    harmonics: tuple[PositiveInt, ...] | None = Field(None, exclude_if=is_none)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Sizes:
@@ -41,8 +41,8 @@ class Sizes(Frozen):
 
 
 def _module_in_schema(schema: dict[str, Any]) -> None:
-    own = Module.model_json_schema()["properties"]
-    schema["properties"] |= {name: own[name] for name in ("module", "size")}
+    of_module = Module.model_json_schema()["properties"]
+    schema["properties"] |= {name: of_module[name] for name in ("module", "size")}
     schema["required"].remove("architecture")
 
 
@@ -57,11 +57,11 @@ class Arm(Frozen):
     architecture: Architecture
     recipe: str
     sizes: Sizes | None = None
-    tune: Tune | None = None
+    tune: SkipJsonSchema[dict[str, Any] | None] = None  # of old plans, whose hash it is in
     space: SpaceOrStandard | None = Field(
         None,
         description="with search: what may vary, by dotted path within the arm; left out, the family's standard space",
-        exclude_if=lambda value: value is None,
+        exclude_if=is_none,
     )
 
 

@@ -34,8 +34,8 @@ class Axis:
 
 def all_axes() -> dict[str, Axis]:
     """Every axis by its name: counts of parameters, of forward and of training FLOPs, then clocks."""
-    found: dict[str, Axis] = defined("harness.count.conventions", "all_axes")()
-    return found
+    axes: dict[str, Axis] = defined("harness.count.conventions", "all_axes")()
+    return axes
 
 
 def count_names() -> tuple[str, ...]:
@@ -65,10 +65,8 @@ def axis_short(name: str) -> str:
     return axis.short if axis else name
 
 
-def _convention_names() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.name for one in defined("harness.count.conventions", "CONVENTIONS")))
-
-
-ConventionName = Annotated[str, OneOf(_convention_names)]
+ConventionName = Annotated[
+    str, OneOf(lambda: tuple(dict.fromkeys(one.name for one in defined("harness.count.conventions", "CONVENTIONS"))))
+]
 CountName = Annotated[str, OneOf(count_names)]
 JudgedAxis = Annotated[str, OneOf(lambda: tuple(all_axes()))]

@@ -8,13 +8,13 @@ from __future__ import annotations
 import itertools
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.base.frozen import Frozen, Positive
+from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
 from harness.spec.counts import JudgedAxis, all_axes, default_count
 from harness.spec.names import OneOf, defined
 
@@ -48,22 +48,14 @@ def takes_of(quantity: str) -> Takes:
 
 def _quantities() -> Mapping[str, Any]:
     """Every quantity by its name (`harness.judging.quantity.Quantity`)."""
-    found: Mapping[str, Any] = defined("harness.judging.quantities", "QUANTITIES")
-    return found
+    quantities: Mapping[str, Any] = defined("harness.judging.quantities", "QUANTITIES")
+    return quantities
 
 
 def _described(schema: dict[str, Any]) -> None:
     """Say in the schema of a rule what each quantity is."""
     summaries = " ".join(f"{name}: {quantity.summary}." for name, quantity in _quantities().items())
     schema["description"] = schema["description"].replace(QUANTITIES_HERE, textwrap.fill(summaries, DESCRIPTION_WIDTH))
-
-
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-def _is_empty(value: object) -> bool:
-    return not value
 
 
 def _side(value: object) -> object:
@@ -90,10 +82,6 @@ def _at(value: object) -> object:
     return said
 
 
-def _alone_or_two(value: object) -> object:
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-
 SideChoice = Annotated[str | tuple[str, ...], BeforeValidator(_side, json_schema_input_type=str | list[str])]
 At = Annotated[
     dict[JudgedAxis, Positive | Literal["largest"]],
@@ -103,9 +91,9 @@ At = Annotated[
 Counts = Annotated[
     tuple[JudgedAxis, ...],
     Field(max_length=2),
-    BeforeValidator(_alone_or_two, json_schema_input_type=JudgedAxis | list[JudgedAxis]),
+    BeforeValidator(alone_or_many, json_schema_input_type=JudgedAxis | list[JudgedAxis]),
 ]
-Words = Annotated[tuple[str, ...], BeforeValidator(_alone_or_two, json_schema_input_type=str | list[str])]
+Words = Annotated[tuple[str, ...], BeforeValidator(alone_or_many, json_schema_input_type=str | list[str])]
 QuantityName = Annotated[str, OneOf(lambda: tuple(_quantities()))]
 QUANTITIES_HERE = "What each quantity is stands with it, in `harness.judging.quantities`."
 DESCRIPTION_WIDTH = 115
@@ -128,29 +116,29 @@ class Decide(Frozen):
     claim: str
     quantity: QuantityName
     sides: Annotated[tuple[SideChoice, ...], Field(min_length=1, max_length=2)]
-    threshold: FiniteFloat | None = Field(None, exclude_if=_is_none)
-    most: FiniteFloat | None = Field(None, exclude_if=_is_none)
-    within: Positive | None = Field(None, exclude_if=_is_none, description="a factor: 1.5 is from 1 / 1.5 to 1.5")
+    threshold: FiniteFloat | None = Field(None, exclude_if=is_none)
+    most: FiniteFloat | None = Field(None, exclude_if=is_none)
+    within: Positive | None = Field(None, exclude_if=is_none, description="a factor: 1.5 is from 1 / 1.5 to 1.5")
     matters: Positive | None = Field(
         None,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="the smallest difference from the limit that matters: a factor (1.1 if left out), of exponents a "
         "difference (0.2)",
     )
     at: At | None = Field(
         None,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="the axis and the budget on it, such as {params.trainable: 66}; an axis alone is its largest "
         "budget; left out, that of the axis that is matched",
     )
     effort: PositiveInt | None = Field(
-        None, exclude_if=_is_none, description="with search:, as if each side had made so many runs at each size"
+        None, exclude_if=is_none, description="with search:, as if each side had made so many runs at each size"
     )
-    count: Counts = Field((), exclude_if=_is_empty, description="of quantity: count, what is counted; two of one side")
+    count: Counts = Field((), exclude_if=is_empty, description="of quantity: count, what is counted; two of one side")
     published: Positive | None = Field(
-        None, exclude_if=_is_none, description="the value of somebody else that the number of one side is held against"
+        None, exclude_if=is_none, description="the value of somebody else that the number of one side is held against"
     )
-    tasks: Words = Field((), exclude_if=_is_empty)
+    tasks: Words = Field((), exclude_if=is_empty)
     at_least: PositiveInt
     level: float = Field(0.95, gt=0.5, lt=1)
 
@@ -193,60 +181,48 @@ class Decide(Frozen):
     @model_validator(mode="after")
     def _quantity_takes_it(self) -> Decide:
         takes, name = self.takes, self.quantity
+        sides = ", ".join(side if isinstance(side, str) else f"[{', '.join(side)}]" for side in self.sides)
         if len(self.sides) not in takes.sides:
             number = " or ".join(map(str, takes.sides))
-            raise ValueError(f"sides={_listed(self.sides)}: {name} is of {number} side{'' if number == '1' else 's'}")
+            raise ValueError(f"sides=[{sides}]: {name} is of {number} side{'' if number == '1' else 's'}")
         if len(self.sides) == 2 and set(self.arms_of_sides[0]) & set(self.arms_of_sides[1]):
-            raise ValueError(f"sides={_listed(self.sides)}: an arm cannot be compared with itself")
+            raise ValueError(f"sides=[{sides}]: an arm cannot be compared with itself")
         if sum(getattr(self, limit) is not None for limit in LIMITS) != 1:
             raise ValueError(f"{name} is judged against one limit; give exactly one of {', '.join(LIMITS)}")
-        self._check_factors(takes)
+        if not takes.is_difference:
+            if self.within is None and self.limit <= 0:
+                field = "threshold" if self.most is None else "most"
+                raise ValueError(f"{field}={self.limit:g}: {name} is a ratio, always above 0; 1 is equality")
+            for field in ("within", "matters"):
+                value = getattr(self, field)
+                if value is not None and value <= 1:
+                    raise ValueError(f"{field}={value:g}: of {name} it is a factor above 1, such as 1.1")
         self._check_at(takes)
         if self.effort is not None and not takes.of_efforts:
             raise ValueError(f"effort={self.effort}: {name} is not read at fewer runs; leave it out")
         if self.published is not None and not (takes.over_published and len(self.sides) == 1):
-            with_it = ", ".join(name for name, one in _quantities().items() if one.takes.over_published)
+            with_it = ", ".join(other for other, quantity in _quantities().items() if quantity.takes.over_published)
             raise ValueError(f"published={self.published:g}: it goes with one side of {with_it}; leave it out")
-        self._check_count(takes)
+        counts = f"count={list(self.count)}"
+        if takes.of_counts and not self.count:
+            raise ValueError(f"count: say what is counted, such as {default_count('flops_forward')}")
+        if self.count and not takes.of_counts:
+            raise ValueError(f"{counts}: it goes with quantity: count; leave it out")
+        if takes.of_counts and len(self.count) + len(self.sides) != 3:
+            raise ValueError(f"{counts}: give one count of two sides, or two counts of one side")
         return self
 
-    def _check_factors(self, takes: Takes) -> None:
-        if takes.is_difference:
-            return
-        if self.within is None and self.limit <= 0:
-            told = "threshold" if self.most is None else "most"
-            raise ValueError(f"{told}={self.limit:g}: {self.quantity} is a ratio, always above 0; 1 is equality")
-        for told in ("within", "matters"):
-            value = getattr(self, told)
-            if value is not None and value <= 1:
-                raise ValueError(f"{told}={value:g}: of {self.quantity} it is a factor above 1, such as 1.1")
-
     def _check_at(self, takes: Takes) -> None:
-        told = f"at={{{self.axis}: {self.place}}}"
+        at = f"at={{{self.axis}: {self.place}}}"
         if takes.at == "nowhere" and self.at:
-            raise ValueError(f"{told}: {self.quantity} is read at no budget; leave it out")
+            raise ValueError(f"{at}: {self.quantity} is read at no budget; leave it out")
         if takes.at == "axis" and self.place != LARGEST:
-            raise ValueError(f"{told}: {self.quantity} is of all budgets; give the axis alone")
+            raise ValueError(f"{at}: {self.quantity} is of all budgets; give the axis alone")
         if takes.needs_place and self.place == LARGEST:
             what = "test loss" if takes.at == "loss" else "size"
             raise ValueError(f"at: {self.quantity} is read at a {what}; give one, as in {{params.trainable: 100}}")
         if self.axis and not all_axes()[self.axis].is_size:
-            raise ValueError(f"{told}: it goes with quantity: count; take seconds")
-
-    def _check_count(self, takes: Takes) -> None:
-        if bool(self.count) != takes.of_counts:
-            such_as = default_count("flops_forward")
-            raise ValueError(
-                f"count: say what is counted, such as {such_as}"
-                if takes.of_counts
-                else f"count={list(self.count)}: it goes with quantity: count; leave it out"
-            )
-        if takes.of_counts and len(self.count) + len(self.sides) != 3:
-            raise ValueError(f"count={list(self.count)}: give one count of two sides, or two counts of one side")
-
-
-def _listed(sides: Iterable[str | tuple[str, ...]]) -> str:
-    return "[" + ", ".join(side if isinstance(side, str) else f"[{', '.join(side)}]" for side in sides) + "]"
+            raise ValueError(f"{at}: it goes with quantity: count; take seconds")
 
 
 def units(rule: Decide, tasks: Mapping[str, tuple[str, int]]) -> dict[str, tuple[str, ...]]:
@@ -255,10 +231,10 @@ def units(rule: Decide, tasks: Mapping[str, tuple[str, int]]) -> dict[str, tuple
     `tasks` maps every label of an experiment to its target and number of inputs; a family's tasks are by ascending
     inputs. A HarnessError on names that no task has, and where no target has tasks of different inputs.
     """
-    known = {*tasks, *(target for target, _ in tasks.values())}
+    names = {*tasks, *(target for target, _ in tasks.values())}
     for name in rule.tasks:
-        if name not in known:
-            raise HarnessError(f"tasks: {name!r} is no task of this experiment; {did_you_mean(name, sorted(known))}")
+        if name not in names:
+            raise HarnessError(f"tasks: {name!r} is no task of this experiment; {did_you_mean(name, sorted(names))}")
     asked = {
         label: task for label, task in tasks.items() if not rule.tasks or {label, task[0]}.intersection(rule.tasks)
     }
@@ -267,9 +243,12 @@ def units(rule: Decide, tasks: Mapping[str, tuple[str, int]]) -> dict[str, tuple
     families: dict[str, list[str]] = {}
     for label, (target, _) in sorted(asked.items(), key=lambda item: item[1][1]):
         families.setdefault(target, []).append(label)
-    found = {name: tuple(own) for name, own in families.items() if len({tasks[label][1] for label in own}) > 1}
-    if not found:
+    counted = {}
+    for target, labels in families.items():
+        if len({tasks[label][1] for label in labels}) > 1:
+            counted[target] = tuple(labels)
+    if not counted:
         raise HarnessError(
             f"quantity={rule.quantity}: it needs tasks of one target with different `inputs`, and there are none"
         )
-    return found
+    return counted

@@ -25,7 +25,7 @@ LARGEST_INTEGER = 2**63 - 1  # so that counts, which are products of a few integ
 
 Keys = tuple[int | str, ...]  # the fields and the places in lists that lead to a value
 
-SET = "--set"  # in place of keys in the text: the option that a value is of
+SET = "`settings`"  # in place of keys in the text: where a value was set
 
 STANDARD = "tag:yaml.org,2002:"
 WORDS = ("str", "timestamp", "value")  # what stays text
@@ -57,14 +57,14 @@ class Document(NamedTuple):
         for part in place:
             match node:
                 case MappingNode():
-                    found = next(((key, value) for key, value in node.value if key.value == part), None)
+                    item = next(((key, value) for key, value in node.value if key.value == part), None)
                 case SequenceNode() if isinstance(part, int) and part < len(node.value):
-                    found = (node.value[part],) * 2
+                    item = (node.value[part],) * 2
                 case _:
-                    found = None
-            if found is None:
+                    item = None
+            if item is None:
                 break
-            line, node = found[0].start_mark.line + 1, found[1]
+            line, node = item[0].start_mark.line + 1, item[1]
         return line
 
     def located(self, message: str) -> str:
@@ -183,27 +183,27 @@ class _Values:
         return number
 
     def _fields(self, node: MappingNode, path: Keys) -> dict[str, Any]:
-        own: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         for key, value in node.value:
             if key.tag == f"{STANDARD}merge":
                 merged = self._merged(value, path) | merged
                 continue
             name = self._key(key, path)
-            if name in own:
+            if name in fields:
                 raise self._error(key, (), f"{name} is given twice; keep one")
-            own[name] = self.value(value, (*path, name))
-        return own | {name: value for name, value in merged.items() if name not in own}
+            fields[name] = self.value(value, (*path, name))
+        return fields | {name: value for name, value in merged.items() if name not in fields}
 
     def _merged(self, node: Node, path: Keys) -> dict[str, Any]:
         """The fields of a mapping, or of several, of which the first to have a field counts, as `<<:` says."""
         fields: dict[str, Any] = {}
-        for one in node.value if isinstance(node, SequenceNode) else [node]:
+        for source in node.value if isinstance(node, SequenceNode) else [node]:
             # A path of its own, as a mapping can hold itself.
-            found = self.value(one, (*path, "<<"))
-            if not isinstance(found, dict):
-                raise self._error(one, (*path, "<<"), "expected a mapping, whose fields are taken over")
-            fields = found | fields
+            taken_over = self.value(source, (*path, "<<"))
+            if not isinstance(taken_over, dict):
+                raise self._error(source, (*path, "<<"), "expected a mapping, whose fields are taken over")
+            fields = taken_over | fields
         return fields
 
     def _key(self, node: Node, path: Keys) -> str:

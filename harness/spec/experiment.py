@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
-from harness.base.frozen import Frozen, Positive
+from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
 from harness.spec.arm import Arm, Match
-from harness.spec.axes import AxisValues, DifferentValues, alone_or_many, repeated
 from harness.spec.counts import CountName
 from harness.spec.decide import Decide, SideChoice
-from harness.spec.gone import AllowUnequalTuning, Tune
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 from harness.spec.run import Device, Dtype, Engine
 from harness.spec.search import Search
@@ -31,9 +30,7 @@ class Window(Frozen):
     axis: Annotated[CountName, str, "of its ends"] = "params.trainable"
     min: Annotated[Positive | None, "its lower end"] = None
     max: Annotated[Positive | None, "its upper end"] = None
-    until: Annotated[Literal["minimum"] | None, NotRequired, "what else ends it"] = Field(
-        None, exclude_if=lambda value: value is None
-    )
+    until: Annotated[Literal["minimum"] | None, NotRequired, "what else ends it"] = Field(None, exclude_if=is_none)
 
     @model_validator(mode="after")
     def _holds_something(self) -> Window:
@@ -44,18 +41,12 @@ class Window(Frozen):
         return self
 
 
-# Fields that a plan has once, however many points its axes have; what a trial of a search may spend is a run's own.
+# Fields that a plan has once, however many points its axes have; what a run of a search may spend is a run's own.
 OF_A_RUN = ("search.cap",)
-OF_A_PLAN = (
-    "question",
-    "compare",
-    "decide",
-    "looks",
-    "noise",
-    "search",
-    "device",
-    "keep",
-)
+OF_A_PLAN = ("question", "compare", "decide", "looks", "noise", "search", "device", "keep")
+
+
+AxisValues = Annotated[tuple, Field(min_length=1)]
 
 
 class Experiment(Frozen):
@@ -70,7 +61,7 @@ class Experiment(Frozen):
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
     recipes: dict[str, Recipe] = Field({})
     match: Match | None = None
-    grid: dict[str, DifferentValues] = Field({}, description="dotted path -> values; every combination is run")
+    grid: dict[str, AxisValues] = Field({}, description="dotted path -> values; every combination is run")
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
         (), min_length=1, description="left out with search:"
@@ -78,56 +69,79 @@ class Experiment(Frozen):
     looks: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         (),
         description="after how many seeds rules are judged, ascending to all of them; a decided rule asks for no more",
-        exclude_if=lambda value: not value,
+        exclude_if=is_empty,
     )
     noise: Positive | None = Field(
         None,
         description="the standard deviation of ln test loss between seeds that is expected, for `harness power`",
-        exclude_if=lambda value: value is None,
+        exclude_if=is_none,
     )
-    tune: Tune = Field({})
+    tune: SkipJsonSchema[dict[str, Any]] = Field({})  # of old plans, as allow_unequal_tuning: both are in their hash
     search: Search | None = Field(
-        None, description="every arm is an architecture with a space of choices", exclude_if=lambda value: value is None
+        None, description="every arm is an architecture with a space of choices", exclude_if=is_none
     )
-    allow_unequal_tuning: AllowUnequalTuning = False
+    allow_unequal_tuning: SkipJsonSchema[bool] = False
     dtype: Dtype = "float64"
     engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
     device: Device = Field("cpu", description="cuda: a GPU, which is the torch engine's")
     keep: Literal["networks"] | None = Field(
         None,
         description="networks: the trained parameters of every run, for `harness.load_network`",
-        exclude_if=lambda value: value is None,
+        exclude_if=is_none,
     )
     window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
     hold_out: NonNegativeInt = Field(
         0,
         description="so many of each series' largest sizes are never fitted, and the law's predictions tested on them",
-        exclude_if=lambda value: value == 0,
+        exclude_if=is_empty,
     )
     compare: tuple[Annotated[tuple[SideChoice, ...], Field(min_length=2, max_length=2)], ...] = Field(
         (),
         description="pairs of sides that the answer compares, the first one in full; left out, the first two arms",
-        exclude_if=lambda value: not value,
+        exclude_if=is_empty,
     )
     decide: tuple[Decide, ...] = ()
 
-    @model_validator(mode="after")
-    def _replicates_are_seeds(self) -> Experiment:
-        """Of a search with replicates, so that whoever counts seeds counts replicates."""
-        if self.search is None:
-            if not self.seeds:
-                raise ValueError("seeds: missing; add it")
-            return self
-        seeds = tuple(range(self.search.replicates))
-        if self.seeds not in ((), seeds):
-            raise ValueError(
-                f"seeds={list(self.seeds)}: with search: the replicates are the seeds, from 0 to {seeds[-1]}; leave "
-                "seeds out"
-            )
-        return self.model_copy(update={"seeds": seeds})
+    @property
+    def keeps_networks(self) -> bool:
+        """Whether the trained network of every run is kept."""
+        return self.keep == "networks"
+
+    @property
+    def pairs(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+        """The pairs of `compare`, each side as its arms."""
+        return tuple((_side(first), _side(second)) for first, second in self.compare)
+
+    @property
+    def sides(self) -> tuple[tuple[str, ...], ...]:
+        """The sides that pairs and rules compare, of one arm or several, and every arm that neither speaks of."""
+        asked = list(itertools.chain(*self.pairs))
+        for rule in self.decide:
+            asked += rule.arms_of_sides
+        named = set(itertools.chain(*asked))
+        return tuple(dict.fromkeys([*asked, *((name,) for name in self.arms if name not in named)]))
 
     @model_validator(mode="after")
-    def _names_exist(self) -> Experiment:
+    def _parts_agree(self) -> Experiment:
+        """Check them, and give a search its replicates as seeds, so that whoever counts seeds counts replicates."""
+        if self.search is None and not self.seeds:
+            raise ValueError("seeds: missing; add it")
+        experiment = self
+        if self.search:
+            replicates = tuple(range(self.search.replicates))
+            if self.seeds not in ((), replicates):
+                raise ValueError(
+                    f"seeds={list(self.seeds)}: with search: the replicates are the seeds, from 0 to {replicates[-1]}; "
+                    "leave seeds out"
+                )
+            experiment = self.model_copy(update={"seeds": replicates})
+        experiment._check_names()
+        experiment._check_search()
+        experiment._check_looks()
+        experiment._check_repetitions()
+        return experiment
+
+    def _check_names(self) -> None:
         for name in BUILT_IN_RECIPES:
             if name in self.recipes:
                 raise ValueError(f"recipes.{name}: this name is built in; give the recipe another")
@@ -145,7 +159,8 @@ class Experiment(Frozen):
                 raise ValueError(f"compare.{index}: {min(shared)} is on both sides; give different arms to compare")
         for index, rule in enumerate(self.decide):
             for name in rule.names:
-                if self.search or not _begins_with_arm(name, self.arms):  # of other series, planning knows
+                is_series = any(name.startswith(f"{arm} ") for arm in self.arms)  # as `kan grid=5`; planning knows it
+                if self.search or not is_series:
                     _must_exist(f"decide.{index}.sides", name, self.arms)
             if rule.takes.of_networks and self.search:
                 raise ValueError(
@@ -155,16 +170,14 @@ class Experiment(Frozen):
             if rule.effort is not None and (self.search is None or rule.effort > self.search.runs):
                 most = f"at most {self.search.runs}" if self.search else "nothing is searched; leave it out"
                 raise ValueError(f"decide.{index}.effort={rule.effort}: {most}")
-        return self
 
-    @model_validator(mode="after")
-    def _search_fits(self) -> Experiment:
-        if self.search is None:
-            for name, arm in self.arms.items():
-                if arm.space is not None:
-                    raise ValueError(f"arms.{name}.space: nothing is searched; add search:, or leave the space out")
-            return self
+    def _check_search(self) -> None:
         search, match = self.search, self.match
+        for name, arm in self.arms.items():
+            if arm.space is not None and search is None:
+                raise ValueError(f"arms.{name}.space: nothing is searched; add search:, or leave the space out")
+        if search is None:
+            return
         if match is None:
             raise ValueError("search: its runs are solved to the same size, so it needs match:; add it")
         if match.axis == "flops_train":
@@ -189,82 +202,63 @@ class Experiment(Frozen):
         for side in self.sides:
             if len(side) > search.runs:
                 raise ValueError(f"search.runs={search.runs}: too few for the {len(side)} arms of one side")
-        return self
 
-    @property
-    def keeps_networks(self) -> bool:
-        """Whether the trained network of every run is kept."""
-        return self.keep == "networks"
-
-    @property
-    def pairs(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-        """The pairs of `compare`, each side as its arms."""
-        return tuple((_side(first), _side(second)) for first, second in self.compare)
-
-    @property
-    def sides(self) -> tuple[tuple[str, ...], ...]:
-        """The sides that pairs and rules compare, of one arm or several, and every arm that neither speaks of."""
-        asked = list(itertools.chain(*self.pairs))
-        for rule in self.decide:
-            asked += rule.arms_of_sides
-        named = set(itertools.chain(*asked))
-        return tuple(dict.fromkeys([*asked, *((name,) for name in self.arms if name not in named)]))
-
-    @model_validator(mode="after")
-    def _seeds_differ(self) -> Experiment:
-        if twice := sorted(set(repeated(self.seeds))):
-            raise ValueError(f"seeds: {twice} given more than once; a repeated seed is the same run")
-        return self
-
-    @model_validator(mode="after")
-    def _looks_end_with_the_seeds(self) -> Experiment:
-        if not self.looks:
-            return self
-        told = f"looks={list(self.looks)}"
+    def _check_looks(self) -> None:
+        words = f"looks={list(self.looks)}"
         if list(self.looks) != sorted(set(self.looks)):
-            raise ValueError(f"{told}: each look is after more seeds than the one before; put them in ascending order")
-        if self.looks[-1] != len(self.seeds):
+            raise ValueError(f"{words}: each look is after more seeds than the one before; put them in ascending order")
+        if self.looks and self.looks[-1] != len(self.seeds):
             raise ValueError(
-                f"{told}: the last look is after all seeds, of which there are {len(self.seeds)}; make them agree"
+                f"{words}: the last look is after all seeds, of which there are {len(self.seeds)}; make them agree"
             )
-        if not self.decide:
-            raise ValueError(f"{told}: looks are at rules, and there are none; add decide:, or leave looks out")
-        return self
+        if self.looks and not self.decide:
+            raise ValueError(f"{words}: looks are at rules, and there are none; add decide:, or leave looks out")
 
-    @model_validator(mode="after")
-    def _tasks_differ(self) -> Experiment:
-        if twice := sorted({task.name for task in repeated(self.tasks)}):
-            raise ValueError(f"tasks: {', '.join(twice)} given more than once; a repeated task is the same runs")
-        return self
-
-    @model_validator(mode="after")
-    def _axes_vary_runs(self) -> Experiment:
+    def _check_repetitions(self) -> None:
+        """Seeds and tasks differ, and axes vary what a run has, in lockstep if they are zipped."""
+        if seeds := sorted(set(repeated(self.seeds))):
+            raise ValueError(f"seeds: {seeds} given more than once; a repeated seed is the same run")
+        if tasks := sorted({task.name for task in repeated(self.tasks)}):
+            raise ValueError(f"tasks: {', '.join(tasks)} given more than once; a repeated task is the same runs")
+        for path, values in self.grid.items():
+            if again := repeated(values):
+                raise ValueError(f"grid.{path}: {again[0]!r} is given more than once")
         for name, axes in (("grid", self.grid), ("zip", self.zip)):
             for path in axes:
                 if path not in OF_A_RUN and (field := path.split(".")[0]) in OF_A_PLAN:
                     raise ValueError(
                         f"{name}.{path}: {field} is said once for all runs of a plan, so no axis can vary it; make "
-                        "a file of each, or use --set"
+                        "a file of each, or use `settings`"
                     )
-        return self
-
-    @model_validator(mode="after")
-    def _zip_in_lockstep(self) -> Experiment:
         lengths = {path: len(values) for path, values in self.zip.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"zip: the lists must be equally long, got {lengths}; use grid: for combinations")
-        return self
 
 
 def _side(arms: str | tuple[str, ...]) -> tuple[str, ...]:
     return (arms,) if isinstance(arms, str) else arms
 
 
-def _begins_with_arm(name: str, arms: Iterable[str]) -> bool:
-    """Whether it can be a series of an arm, as `kan grid=5` is."""
-    return any(name.startswith(f"{arm} ") for arm in arms)
+def _must_exist(path: str, name: str, defined: Iterable[str]) -> None:
+    if name not in defined:
+        raise ValueError(f"{path}: {name!r} is not defined; {did_you_mean(name, defined)}")
 
 
-def _must_exist(path: str, name: str, known: Iterable[str]) -> None:
-    if name not in known:
-        raise ValueError(f"{path}: {name!r} is not defined; {did_you_mean(name, known)}")
+def repeated(values: Iterable) -> list:
+    """The values that equal an earlier one, in their order."""
+    seen: set = set()
+    again = []
+    for value in values:
+        if (key := _hashable(value)) in seen:
+            again.append(value)
+        seen.add(key)
+    return again
+
+
+def _hashable(value: Any) -> Any:
+    match value:
+        case dict():
+            return frozenset((name, _hashable(item)) for name, item in value.items())
+        case list():
+            return tuple(map(_hashable, value))
+    return value

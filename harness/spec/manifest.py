@@ -1,5 +1,6 @@
 """The plan, frozen: every cell that was asked for, every run that answers it, and which runs train together."""
 
+import itertools
 import json
 import math
 from collections.abc import Collection, Sequence
@@ -10,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import unwritable, whole_file
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, is_empty
 from harness.families import Network
 from harness.families.space import Space
 from harness.spec.experiment import Experiment, Window
@@ -92,16 +93,16 @@ class Manifest(Frozen):
     formulas: Annotated[dict[str, Formula], "by task"]
     earlier_plans: Annotated[tuple[str, ...], "files of plans that this one replaced"] = ()
     spaces: Annotated[dict[str, Space], dict[str, dict[str, Any]], NotRequired, "of a search, by arm: what varies"] = (
-        Field({}, exclude_if=lambda value: not value)
+        Field({}, exclude_if=is_empty)
     )
     timed_on: Annotated[
         tuple[str, ...],
         NotRequired,
         "with a cap in seconds, the machines by which evaluations were chosen, once and for all",
-    ] = Field((), exclude_if=lambda value: not value)
+    ] = Field((), exclude_if=is_empty)
     of_before: Annotated[
         bool, NotRequired, "true if it was frozen with rules that this version no longer reads: nothing is judged"
-    ] = Field(False, exclude_if=lambda value: not value)
+    ] = Field(False, exclude_if=is_empty)
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -117,15 +118,10 @@ class Manifest(Frozen):
         """The target and the inputs of each task that has runs, by its label."""
         return {self.cells[each.cell].task: (each.run.task.target, each.run.task.inputs) for each in self.runs}
 
-    def with_seeds(self, number: int, cells: Collection[int] | None = None) -> frozenset[str]:
-        """Ids of the runs that have one of its first seeds, of all cells or of some; of replicates always of all."""
+    def with_seeds(self, number: int) -> frozenset[str]:
+        """Ids of the runs that have one of its first seeds."""
         seeds = set(self.experiment.seeds[:number])
-        cells = None if self.experiment.search else cells
-        return frozenset(
-            planned.run_id
-            for planned in self.runs
-            if planned.run.seed in seeds and (cells is None or planned.cell in cells)
-        )
+        return frozenset(planned.run_id for planned in self.runs if planned.run.seed in seeds)
 
 
 def manifest_path(folder: Path) -> Path:
@@ -160,15 +156,18 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
         if not path.exists():
             _write(path, manifest)
             return manifest
-        if replan and not _is_readable(folder):
+        try:
+            frozen = read_manifest(folder)
+        except HarnessError:
+            if not replan:
+                raise
             return _replace(path, manifest, (), "damaged")
-        frozen = read_manifest(folder)
         changed = _differences(frozen, manifest)
         if not changed:
             return frozen
         if not replan:
             raise HarnessError(
-                f"{path} holds another plan (it differs in: {', '.join(changed)}); --replan freezes the new one and "
+                f"{path} holds another plan (it differs in: {', '.join(changed)}); `replan` freezes the new one and "
                 "keeps the old one beside it; records are kept in any case"
             )
         return _replace(path, manifest, frozen.earlier_plans, f"differed in {', '.join(changed)}")
@@ -186,36 +185,36 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
         )
 
 
+def _changed_fields(before: Experiment, after: Experiment) -> list[str]:
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    return [name for name in old | new if old.get(name) != new.get(name)]  # some are left out at their default
+
+
 def _differences(old: Manifest, new: Manifest) -> list[str]:
+    """What differs between two plans: fields of the file, or of one file the data and the code that are others now."""
     changed = _changed_fields(old.experiment, new.experiment)
-    if not changed and not old.timed_on and old.model_copy(update={"earlier_plans": ()}) != _counted_as(old, new):
-        unknown = ["how this version expands it, or code of your own, or the name of a column"]
-        changed = _changed_targets(old, new) or unknown
-    return changed
-
-
-def _changed_targets(old: Manifest, new: Manifest) -> list[str]:
-    """Of two plans of one experiment, the files and the code that are others now."""
+    if changed or old.timed_on or old.model_copy(update={"earlier_plans": ()}) == _counted_as(old, new):
+        return changed
     said = {task.name: task.target for task in new.experiment.tasks}
-    before, told = _fingerprints(old), []
+    before = _fingerprints(old)
     for target, after in _fingerprints(new).items():
         file = said.get(target)
         if before.get(target) == after:
             continue
         if isinstance(file, DataFile):
-            told.append(f"the data in {' or '.join(path for path in (file.data, file.validation, file.test) if path)}")
+            files = filter(None, (file.data, file.validation, file.test))
+            changed.append(f"the data in {' or '.join(files)}")
         else:
-            told.append(f"the code of {target}" if ":" in target else f"the data or code of {target}")
-    return told
+            changed.append(f"the code of {target}" if ":" in target else f"the data or code of {target}")
+    return changed or ["how this version expands it, or code of your own, or the name of a column"]
 
 
 def _fingerprints(plan: Manifest) -> dict[str, set[str]]:
     """Those of each target that is learnt."""
-    found: dict[str, set[str]] = {}
-    for planned in plan.runs:
-        task = planned.run.task
-        found.setdefault(task.target, set()).add(task.fingerprint)
-    return found
+    fingerprints: dict[str, set[str]] = {}
+    for task in (planned.run.task for planned in plan.runs):
+        fingerprints.setdefault(task.target, set()).add(task.fingerprint)
+    return fingerprints
 
 
 def _counted_as(old: Manifest, new: Manifest) -> Manifest:
@@ -223,42 +222,20 @@ def _counted_as(old: Manifest, new: Manifest) -> Manifest:
 
     It is without the counts that the old one was made before, and its runs train in the old one's company.
     """
-    known: set[str] = set()
-    for cell in old.cells:
-        known |= cell.counts.keys()
-    cells = [
-        cell.model_copy(update={"counts": {name: cell.counts[name] for name in cell.counts if name in known}})
-        for cell in new.cells
-    ]
-    same_runs = sorted(run for pack in new.packs for run in pack) == sorted(run for pack in old.packs for run in pack)
+    old_counts = {name for cell in old.cells for name in cell.counts}
+    cells = []
+    for cell in new.cells:
+        counts = {name: value for name, value in cell.counts.items() if name in old_counts}
+        cells.append(cell.model_copy(update={"counts": counts}))
+    same_runs = sorted(itertools.chain(*new.packs)) == sorted(itertools.chain(*old.packs))
     return new.model_copy(update={"cells": tuple(cells), "packs": old.packs if same_runs else new.packs})
-
-
-def _changed_fields(before: Experiment, after: Experiment) -> list[str]:
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
-    return [name for name in old | new if old.get(name) != new.get(name)]  # some are left out at their default
-
-
-def _is_readable(folder: Path) -> bool:
-    try:
-        read_manifest(folder)
-    except HarnessError:
-        return False
-    return True
-
-
-def _name_aside(path: Path) -> Path:
-    """The first name for a plan that another takes the place of which nothing has."""
-    number = 1
-    while (kept := path.with_name(f"manifest.{number}.json")).exists():
-        number += 1
-    return kept
 
 
 def _replace(path: Path, manifest: Manifest, earlier: tuple[str, ...], why: str) -> Manifest:
     """Keep the plan at `path` under a second name, then put the new one in its place: there is one at every moment."""
     old = path.read_bytes()  # read first: who replaces it meanwhile keeps the same under the same name
-    kept = _name_aside(path)
+    names = (path.with_name(f"manifest.{number}.json") for number in itertools.count(1))
+    kept = next(name for name in names if not name.exists())
     with whole_file(kept) as temporary:
         temporary.write_bytes(old)
     manifest = manifest.model_copy(update={"earlier_plans": (*earlier, f"{kept.name} (replaced; {why})")})

@@ -36,7 +36,7 @@ def narrowed(experiment: Experiment, narrow: Narrow) -> tuple[Experiment, dict[s
         changes |= _filtered(data, narrow.max_width)
     if narrow.seeds is not None:
         if narrow.seeds >= len(data["seeds"]):
-            raise HarnessError(f"--seeds {narrow.seeds}: there are {len(data['seeds'])}; give fewer, or leave it out")
+            raise HarnessError(f"`seeds` {narrow.seeds}: there are {len(data['seeds'])}; give fewer, or leave it out")
         data["seeds"] = changes["seeds"] = data["seeds"][: narrow.seeds]
     return Experiment.model_validate_json(json.dumps(data), strict=True), changes
 
@@ -51,7 +51,7 @@ def _filtered(data: dict[str, Any], most: int) -> dict[str, Any]:
         if not (left := [size for size in sizes if _width(size) <= most]):
             least = min(map(_width, sizes))
             raise HarnessError(
-                f"--max-width {most}: nothing is left of {path}: {json.dumps(sizes)}; give at least {least}"
+                f"`max_width` {most}: nothing is left of {path}: {json.dumps(sizes)}; give at least {least}"
             )
         return left
 
@@ -59,15 +59,15 @@ def _filtered(data: dict[str, Any], most: int) -> dict[str, Any]:
         if arm["architecture"]["family"] != "mlp":
             continue
         for path in (f"arms.{name}.sizes.{ladder}" for ladder in LADDERS):
-            own, ladder = arm.get("sizes") or {}, path.rpartition(".")[2]
-            if own.get(ladder):
-                own[ladder] = changes[path] = filtered(path, own[ladder])
+            sizes_said, ladder = arm.get("sizes") or {}, path.rpartition(".")[2]
+            if sizes_said.get(ladder):
+                sizes_said[ladder] = changes[path] = filtered(path, sizes_said[ladder])
             for axes in (data.get("grid", {}), data.get("zip", {})):
                 if path in axes:
                     axes[path] = changes[path] = [filtered(path, sizes) for sizes in axes[path]]
     if max(seen, default=0) <= most:
         why = f"no MLP is wider than {max(seen)}" if seen else "no MLP of this experiment lists its widths"
-        raise HarnessError(f"--max-width {most}: {why}; leave it out")
+        raise HarnessError(f"`max_width` {most}: {why}; leave it out")
     return changes
 
 

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
 from harness.spec.document import SET, Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
-from harness.spec.gone import INSTEAD, INSTEAD_OF_RULE, fields_gone, rules_gone
+from harness.spec.gone import fields_gone
 from harness.spec.setting import Setting
 
 Settings = TypeVar("Settings", bound=Frozen)
@@ -26,7 +27,7 @@ Settings = TypeVar("Settings", bound=Frozen)
 
 # The scale of an experiment as its file stands; `scales:` maps others to what they change, by dotted path.
 FULL = "full"
-SUCH_AS = "question:, tasks:, arms:"  # fields of an experiment file, for those who give another
+EXPERIMENT_FILE = "an experiment file; `harness list experiments` says where those of the project are"
 MOST_RUNS = 1_000_000  # of a plan, which takes some 20 KB of memory a run
 
 
@@ -40,7 +41,7 @@ def read_experiment(path: Path, scale: str = FULL, settings: Sequence[Setting] =
 
 def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
     """The experiment written in `text` (YAML), at one of its scales; `source` names it in errors."""
-    return _validated(Experiment, _at_first_point(_parse_fields(text, source, SUCH_AS), scale))
+    return _validated(Experiment, _at_first_point(_parse_fields(text, source), scale))
 
 
 def located(message: str, path: Path, scale: str = FULL, settings: Sequence[Setting] = ()) -> str:
@@ -50,35 +51,34 @@ def located(message: str, path: Path, scale: str = FULL, settings: Sequence[Sett
 
 def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] = ()) -> Document:
     """What the file says at a scale, with what is set, and at the first point of its axes."""
-    changes = _scales(document).get(scale, {})
-    data = _with_settings(_at_scale(document, scale), settings)
-    for path in fields_gone(data):
-        raise HarnessError(f"{document.where(tuple(path.split('.')))}: {path}: {INSTEAD[path]}")
-    for path in rules_gone(data):
-        place = int(path.removeprefix("decide."))
-        raise HarnessError(f"{document.where(('decide', place))}: {path}: {INSTEAD_OF_RULE}")
-    of_grid, of_zip = _axes(document, data)
-    moved: dict[str, Keys] = {path: ("scales", scale, path) for path in changes}
+    moved: dict[str, Keys] = {path: ("scales", scale, path) for path in _scales(document).get(scale, {})}
     moved |= {path: (SET, path) for path, _ in settings}
-    for path in {*of_grid, *of_zip}.intersection(path for path, _ in settings):
-        axes = "grid" if path in of_grid else "zip"
-        raise HarnessError(
-            f"{SET} {path}: {axes}: varies it, so that no value of it counts; change {axes}: in the file"
-        )
-    for axes, paths in (("grid", of_grid), ("zip", of_zip)):
+    data = _with_settings(_at_scale(document, scale), settings)
+    axes = _axes(document, data)
+    for name, values in axes.items():
+        if varied := [path for path, _ in settings if path in values]:
+            raise HarnessError(
+                f"{SET} {varied[0]}: {name}: varies it, so that no value of it counts; change {name}: in the file"
+            )
         # Which of the values is wrong is not known later. No value is called "", so lines are those of the whole axis.
-        moved |= {path: (*moved.get(f"{axes}.{path}", (axes, path)), "") for path in paths}
+        moved |= {path: (*moved.get(f"{name}.{path}", (name, path)), "") for path in values}
 
-    def named(path: str) -> str:
-        axes = "grid" if path in of_grid else "zip"
-        return f"{document.where((axes, path))}: {axes}.{path}"
+    def called(path: str) -> str:
+        name = "grid" if path in axes["grid"] else "zip"
+        return f"{document.where((name, path))}: {name}.{path}"
 
-    data = _with_values(data, next(axis_points(of_grid, of_zip)), named)
+    data = with_values(data, next(axis_points(axes["grid"], axes["zip"])), called)
     arms = data.get("arms")
     for name, arm in arms.items() if isinstance(arms, dict) else ():
-        if _says_module(arm):
+        if isinstance(arm, dict) and "module" in arm and "architecture" not in arm:
+            module = {field: arm.pop(field) for field in ("module", "size") if field in arm}
+            arm["architecture"] = {"family": "module", **module}
             moved[f"arms.{name}.architecture"] = ("arms", name)
-    return document._replace(data=_with_modules(data), moved=moved)
+    changed = document._replace(data=data, moved=moved)
+    if gone := fields_gone(data):
+        lines = (f"{changed.where(_keys(path.split('.')))}: {path}: {instead}" for path, instead in gone.items())
+        raise HarnessError("\n".join(lines))
+    return changed
 
 
 def _with_settings(data: dict[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _with_settings(data: dict[str, Any], settings: Iterable[Setting]) -> dict[st
                 raise HarnessError(f"{SET} {path}: {where} has no {name!r}; {did_you_mean(name, place)}")
             if not isinstance(place, dict | list | None):
                 raise HarnessError(f"{SET} {path}: {where} is {_shown(place)}, which has no fields; set {where} itself")
-        data = _with_values(data, {path: value}, f"{SET} {{}}".format)
+        data = with_values(data, {path: value}, f"{SET} {{}}".format)
     return data
 
 
@@ -99,40 +99,18 @@ def _keys(names: Iterable[str]) -> Keys:
     return tuple(int(name) if name.isdecimal() else name for name in names)
 
 
-def _with_modules(data: dict[str, Any]) -> dict[str, Any]:
-    """Arms that say `module` and `size` in place of an architecture have one, of the family `module`."""
-    arms = data.get("arms")
-    if not isinstance(arms, dict):
-        return data
-    return {**data, "arms": {name: _with_module(arm) for name, arm in arms.items()}}
-
-
-def _says_module(arm: Any) -> bool:
-    return isinstance(arm, dict) and "module" in arm and "architecture" not in arm
-
-
-def _with_module(arm: Any) -> Any:
-    if not _says_module(arm):
-        return arm
-    own = {name: value for name, value in arm.items() if name in ("module", "size")}
-    rest = {name: value for name, value in arm.items() if name not in own}
-    return {**rest, "architecture": {"family": "module", **own}}
-
-
 def _at_scale(document: Document, scale: str) -> dict[str, Any]:
     """What the file says at a scale, without its scales."""
     scales = _scales(document)
     data = {name: value for name, value in document.data.items() if name != "scales"}
-    if scale == FULL:
-        return data
-    if scale not in scales:
-        known = did_you_mean(scale, [FULL, *scales])
-        raise HarnessError(f"--scale {scale}: {document.source} has no such scale; {known}")
+    if scale != FULL and scale not in scales:
+        hint = did_you_mean(scale, [FULL, *scales])
+        raise HarnessError(f"`scale` {scale}: {document.source} has no such scale; {hint}")
 
-    def named(path: str) -> str:
+    def called(path: str) -> str:
         return f"{document.where(('scales', scale, path))}: scales.{scale}.{path}"
 
-    return _with_values(data, scales[scale], named)
+    return with_values(data, scales.get(scale, {}), called)
 
 
 def _scales(document: Document) -> dict[str, dict[str, Any]]:
@@ -140,67 +118,54 @@ def _scales(document: Document) -> dict[str, dict[str, Any]]:
     scales = document.data.get("scales")
     if scales is None:
         return {}
-    where = document.where(("scales",))
     if not isinstance(scales, dict) or not all(isinstance(changes, dict) for changes in scales.values()):
+        where = document.where(("scales",))
         raise HarnessError(f"{where}: scales: maps a name to what changes: {{short: {{seeds: [0]}}}}")
     for name in scales:
-        check_name(name, f"{document.where(('scales', name))}: scales.{name}")
-    if FULL in scales:
-        where = document.where(("scales", FULL))
-        raise HarnessError(f"{where}: scales.{FULL} is the file as it stands; give the scale another name")
+        place = f"{document.where(('scales', name))}: scales.{name}"
+        check_name(name, place)
+        if name == FULL:
+            raise HarnessError(f"{place} is the file as it stands; give the scale another name")
     return scales
 
 
-def _axes(document: Document, data: Mapping[str, Any]) -> tuple[dict[str, list], dict[str, list]]:
+def _axes(document: Document, data: Mapping[str, Any]) -> dict[str, dict[str, list]]:
     """`grid` and `zip` of the data: dotted paths, each with a list of values."""
-    found = []
-    for name in ("grid", "zip"):
-        axes = {} if data.get(name) is None else data[name]
+    axes_said = {name: {} if data.get(name) is None else data[name] for name in ("grid", "zip")}
+    for name, axes in axes_said.items():
         if not isinstance(axes, dict):
             raise HarnessError(f"{document.where((name,))}: {name}: maps a dotted path to a list of values")
         for path, values in axes.items():
             if not isinstance(values, list) or not values:
                 where = document.where((name, path))
                 raise HarnessError(f"{where}: {name}.{path}: expected a list of values, got {_shown(values)}")
-        found.append(axes)
-    return found[0], found[1]
+    return axes_said
 
 
-def scales_of(path: Path) -> tuple[str, ...]:
-    """The names of the scales of the file at `path`, `full` first."""
-    return (FULL, *_scales(_read_fields(path)))
-
-
-def scale_changes(path: Path, scale: str) -> dict[str, Any]:
-    """What a scale of the file at `path` changes, by dotted path."""
-    return _scales(_read_fields(path))[scale]
-
-
-def _read_fields(path: Path) -> Document:
-    if path.suffix == ".py" and path.exists():
-        raise HarnessError(f"{path}: this is Python, not an experiment file; give a YAML file that names it")
-    what = "an experiment file; `harness list experiments` says where those of the project are"
-    return _parse_fields(_read_text(path, what), str(path), SUCH_AS)
+def scales_of(path: Path) -> dict[str, dict[str, Any]]:
+    """The scales of the file at `path`, `full` first, and what each changes, by dotted path."""
+    return {FULL: {}, **_scales(_read_fields(path))}
 
 
 def read_settings(path: Path, model: type[Settings], what: str) -> Settings:
     """The `model` written in the YAML file at `path`, which is `what` to a user, as experiments are read."""
-    text = _read_text(path, what)
-    document = _parse_fields(text, str(path), ", ".join(f"{name}:" for name in [*model.model_fields][:3]))
-    return _validated(model, document)
+    return _validated(model, _read_fields(path, model, what))
 
 
-def _read_text(path: Path, what: str) -> str:
+def _read_fields(path: Path, model: type[Frozen] = Experiment, what: str = EXPERIMENT_FILE) -> Document:
+    if model is Experiment and path.suffix == ".py" and path.exists():
+        raise HarnessError(f"{path}: this is Python, not an experiment file; give a YAML file that names it")
     try:
-        return path.read_text(encoding="utf-8")
+        return _parse_fields(path.read_text(encoding="utf-8"), str(path), model)
     except OSError as error:
         raise HarnessError(f"{path}: {error.strerror}; give the path of {what}") from None
     except UnicodeDecodeError as error:
         raise HarnessError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
 
 
-def _parse_fields(text: str, source: str, such_as: str) -> Document:
+def _parse_fields(text: str, source: str, model: type[Frozen] = Experiment) -> Document:
     document = parse(text, source)
+    such_as = ", ".join(f"{name}:" for name in [*model.model_fields][:3])
     if document.data is None:
         raise HarnessError(f"{source}: nothing is written in it; it has fields such as {such_as}")
     if not isinstance(document.data, dict):
@@ -224,19 +189,24 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
     """
     data = experiment.model_dump(mode="json", exclude_unset=True)
     points = math.prod(map(len, experiment.grid.values())) * len(next(iter(experiment.zip.values()), [()]))
-    found: list[tuple[dict[str, Any], Experiment]] = []
+    variants_made: list[tuple[dict[str, Any], Experiment]] = []
     runs = 0
     for point in axis_points(experiment.grid, experiment.zip):
         try:
-            values = _with_values(data, point)
+            values = with_values(data, point)
             variant = Experiment.model_validate_json(json.dumps(values), strict=True, context=IN_A_FILE)
         except ValidationError as error:
             _, sentence = _mistakes(error, values)[0]
             raise HarnessError(f"{sentence} (at {_shown(point)})") from None
         runs += _most_runs(variant)
-        _check_runs(runs if found else runs * points, points)
-        found.append((point, variant))
-    return found
+        if (most := runs if variants_made else runs * points) > MOST_RUNS:
+            of_axes = f" at {points:,} points of grid: and zip:" if points > 1 else ""
+            raise HarnessError(
+                f"{most:,} runs{of_axes}, at most {MOST_RUNS:,} can be planned; take fewer values, or several "
+                "experiments"
+            )
+        variants_made.append((point, variant))
+    return variants_made
 
 
 def _most_runs(variant: Experiment) -> int:
@@ -246,14 +216,6 @@ def _most_runs(variant: Experiment) -> int:
         return len(variant.tasks) * budgets * len(variant.arms) * search.runs * search.replicates
     sizes = sum(len(arm.sizes.ladder()[1]) if arm.sizes else 1 for arm in variant.arms.values())
     return len(variant.tasks) * len(variant.seeds) * budgets * sizes
-
-
-def _check_runs(runs: int, points: int) -> None:
-    if runs > MOST_RUNS:
-        of_axes = f" at {points:,} points of grid: and zip:" if points > 1 else ""
-        raise HarnessError(
-            f"{runs:,} runs{of_axes}, at most {MOST_RUNS:,} can be planned; take fewer values, or several experiments"
-        )
 
 
 def axis_points(grid: Mapping[str, Sequence], zipped: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
@@ -267,7 +229,7 @@ def axis_points(grid: Mapping[str, Sequence], zipped: Mapping[str, Sequence]) ->
 def experiment_schema() -> dict[str, Any]:
     """The JSON Schema of an experiment file, for editors."""
     schema = Experiment.model_json_schema()
-    words = "name -> what changes at this scale, by dotted path; `--scale NAME` chooses it"
+    words = "name -> what changes at this scale, by dotted path"
     schema["properties"]["scales"] = {
         "type": "object",
         "description": words,
@@ -277,29 +239,25 @@ def experiment_schema() -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------------ dotted paths
-def _with_values(
-    data: dict[str, Any], point: Mapping[str, Any], named: Callable[[str], str] = "axis {}".format
+def with_values(
+    data: dict[str, Any], point: Mapping[str, Any], called: Callable[[str], str] = "axis {}".format
 ) -> dict[str, Any]:
-    """A copy of `data` with the value at each dotted path of `point` replaced; errors call a path as `named` does."""
-    changed = _copied(data)
+    """A copy of `data` with the value at each dotted path of `point` replaced; errors name a path as `called` does."""
+    changed = deepcopy(data)
     for path, value in point.items():
-        *parents, last = path.split(".")
-        place = changed
-        for depth, name in enumerate(parents):
-            where = ".".join(parents[:depth])
+        names = path.split(".")
+        place: Any = changed
+        for depth, name in enumerate(names):
+            where = ".".join(names[:depth])
+            key: Any = name
             if isinstance(place, list):
-                place = place[_index(place, name, where, named(path))]
-            elif isinstance(place, dict):
-                place = place.setdefault(name, {})
+                key = _index(place, name, where, called(path))
+            elif not isinstance(place, dict):
+                raise HarnessError(f"{called(path)}: {where} has no fields")
+            if depth == len(names) - 1:
+                place[key] = deepcopy(value)
             else:
-                raise HarnessError(f"{named(path)}: {where} has no fields")
-        where = ".".join(parents)
-        if isinstance(place, list):
-            place[_index(place, last, where, named(path))] = _copied(value)
-        elif isinstance(place, dict):
-            place[last] = _copied(value)
-        else:
-            raise HarnessError(f"{named(path)}: {where} has no fields")
+                place = place[key] if isinstance(place, list) else place.setdefault(key, {})
     return changed
 
 
@@ -311,16 +269,6 @@ def _index(items: list, text: str, where: str, what: str) -> int:
         allowed = "0" if len(items) == 1 else f"a number from 0 to {len(items) - 1}"
         raise HarnessError(f"{what}: {where} is a list; give {allowed} in place of {text!r}")
     return int(text)
-
-
-def _copied(data: Any) -> Any:
-    """A copy of plain data, of which any place can be changed."""
-    match data:
-        case dict():
-            return {name: _copied(value) for name, value in data.items()}
-        case list() | tuple():
-            return [_copied(value) for value in data]
-    return data
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
@@ -345,11 +293,9 @@ def _schema(model: type[Frozen]) -> dict[str, Any]:
 
 def mistake_in(error: ValidationError, model: type[Frozen]) -> tuple[str, str]:
     """Of the first mistake in a part of a file, its dotted path in the part, and what follows this in a sentence."""
-    detail = error.errors()[0]
-    path, allowed = _walk(detail["loc"], _schema(model))
-    if detail["type"] == "value_error":
-        return ".".join(map(str, path)), f": {detail['ctx']['error']}"
-    return ".".join(map(str, path)), _problem(detail, path, allowed)
+    path, sentence = _mistakes(error, None, model)[0]
+    dotted = ".".join(map(str, path))
+    return dotted, sentence.removeprefix(dotted) if dotted else f": {sentence}"
 
 
 def _mistake(detail: ErrorDetails, data: Any, schema: dict[str, Any]) -> tuple[Keys, str]:
@@ -433,10 +379,10 @@ def _alternatives(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str
     others = list(node.get("anyOf", []))
     if "discriminator" not in node:
         others += node.get("oneOf", [])
-    found = [node]
+    alternatives = [node]
     for other in others:
-        found += _alternatives(_resolved(other, schema), schema)
-    return found
+        alternatives += _alternatives(_resolved(other, schema), schema)
+    return alternatives
 
 
 def _child(node: dict[str, Any], part: int | str) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
-from harness.base.frozen import Frozen, Positive
+from harness.base.frozen import Frozen, Positive, is_empty, is_none
 from harness.optimisers import Lbfgs, Optimiser, OptimiserField, PenaltyOptimiserField
 
 
@@ -46,7 +46,7 @@ class GridExtension(Frozen):
 
     grids: tuple[PositiveInt, ...] = Field(min_length=1)
     evaluations: PositiveInt
-    equal: bool = Field(False, exclude_if=lambda value: not value)
+    equal: bool = Field(False, exclude_if=is_empty)
 
     @model_validator(mode="after")
     def _ascending(self) -> GridExtension:
@@ -75,8 +75,8 @@ class Sparsity(Frozen):
     entropy: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     threshold: Positive = 1e-2
     optimizer: PenaltyOptimiserField | None = None
-    per_range: bool = Field(False, exclude_if=lambda value: not value)
-    snap: bool = Field(False, exclude_if=lambda value: not value)
+    per_range: bool = Field(False, exclude_if=is_empty)
+    snap: bool = Field(False, exclude_if=is_empty)
 
 
 class Recipe(Frozen):
@@ -95,47 +95,9 @@ class Recipe(Frozen):
     gain: Positive = 1.0
     grid_updates: GridUpdates | None = None
     grid_extension: GridExtension | None = None
-    sparsity: Sparsity | None = Field(None, exclude_if=lambda value: value is None)
-    phases: Annotated[int, Field(ge=2, le=1000)] | None = Field(None, exclude_if=lambda value: value is None)
-    early_stopping: bool = Field(False, exclude_if=lambda value: not value)
-
-    @model_validator(mode="after")
-    def _penalty_can_be_trained(self) -> Recipe:
-        penalised = self.sparsity and (self.sparsity.optimizer or self.optimizer)
-        if penalised and penalised.needs_squares:
-            raise ValueError(
-                f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; "
-                "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _phases_begin_where_the_last_one_ended(self) -> Recipe:
-        if self.phases is None:
-            return self
-        others = {
-            "restarts": self.restarts.count > 1,
-            "grid_extension": self.grid_extension,
-            "sparsity": self.sparsity,
-            "early_stopping": self.early_stopping,
-        }
-        if given := [name for name, value in others.items() if value]:
-            raise ValueError(f"phases={self.phases} does not go with {given[0]}; leave one of the two out")
-        if self.max_evaluations < self.phases:
-            raise ValueError(f"phases={self.phases}: max_evaluations={self.max_evaluations} leaves some of them none")
-        return self
-
-    @model_validator(mode="after")
-    def _schedule_spans_the_run(self) -> Recipe:
-        whole = self.optimizer.spans
-        if whole and whole < self.max_evaluations:
-            raise ValueError(
-                f"decays_over={whole} is less than max_evaluations={self.max_evaluations}; say at least that"
-            )
-        if whole and (self.phases or self.sparsity):
-            part = "phases" if self.phases else "sparsity"
-            raise ValueError(f"{part} does not go with decays_over={whole}; leave one of the two out")
-        return self
+    sparsity: Sparsity | None = Field(None, exclude_if=is_none)
+    phases: Annotated[int, Field(ge=2, le=1000)] | None = Field(None, exclude_if=is_none)
+    early_stopping: bool = Field(False, exclude_if=is_empty)
 
     @property
     def optimisers(self) -> dict[str, Optimiser]:
@@ -149,11 +111,34 @@ class Recipe(Frozen):
         return not (self.optimizer.is_scheduled or self.phases or self.sparsity)
 
     @model_validator(mode="after")
-    def _restarts_leave_work(self) -> Recipe:
-        if self.restarts.spent >= self.max_evaluations:
+    def _parts_agree(self) -> Recipe:
+        most = self.max_evaluations
+        penalised = self.sparsity and (self.sparsity.optimizer or self.optimizer)
+        if penalised and penalised.needs_squares:
             raise ValueError(
-                f"restarts use {self.restarts.spent} evaluations, which leaves none of "
-                f"max_evaluations={self.max_evaluations}"
+                f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; "
+                "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
+            )
+        others = {  # phases begin where the last one ended
+            "restarts": self.restarts.count > 1,
+            "grid_extension": self.grid_extension,
+            "sparsity": self.sparsity,
+            "early_stopping": self.early_stopping,
+        }
+        given = [name for name, value in others.items() if value]
+        if self.phases and given:
+            raise ValueError(f"phases={self.phases} does not go with {given[0]}; leave one of the two out")
+        if self.phases and most < self.phases:
+            raise ValueError(f"phases={self.phases}: max_evaluations={most} leaves some of them none")
+        whole = self.optimizer.spans
+        if whole and whole < most:
+            raise ValueError(f"decays_over={whole} is less than max_evaluations={most}; say at least that")
+        if whole and (self.phases or self.sparsity):
+            part = "phases" if self.phases else "sparsity"
+            raise ValueError(f"{part} does not go with decays_over={whole}; leave one of the two out")
+        if self.restarts.spent >= most:
+            raise ValueError(
+                f"restarts use {self.restarts.spent} evaluations, which leaves none of max_evaluations={most}"
             )
         return self
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt
 
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, is_empty
 from harness.families import Network
 from harness.spec.recipe import Recipe
 from harness.spec.task import RunTask
@@ -36,7 +36,7 @@ class RunSpec(Frozen):
     network: Network
     recipe: Recipe
     seed: int
-    initialisation: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
+    initialisation: NonNegativeInt = Field(0, exclude_if=is_empty)
     dtype: Dtype = "float64"
     engine: Engine = "torch"
     engine_version: int = Field(1, exclude_if=lambda value: value == 1)

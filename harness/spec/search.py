@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from harness.base.frozen import Frozen, Positive
+from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty
 from harness.families.space import Space
-from harness.spec.axes import alone_or_many
 from harness.spec.counts import count_names
 
 MOST_RUNS = 2**14
@@ -46,7 +45,7 @@ class Search(Frozen):
     replicates: Annotated[int, Field(ge=2, le=MOST_REPLICATES)]
     cap: Cap
     recipes: tuple[str, ...] = Field((), description="names of recipes among which every arm may choose")
-    early_stopping: bool = Field(False, exclude_if=lambda value: not value)
+    early_stopping: bool = Field(False, exclude_if=is_empty)
 
     @property
     def cap_name(self) -> str:
@@ -63,16 +62,12 @@ class Search(Frozen):
         return self.caps[index] if len(self.caps) > 1 else self.caps[0]
 
     @model_validator(mode="after")
-    def _cap_is_known(self) -> Search:
+    def _parts_agree(self) -> Search:
         allowed = [*CAP_WORDS, *(name for name in count_names() if name.startswith("flops_train."))]
         if len(self.cap) != 1 or self.cap_name not in allowed:
             raise ValueError(f"cap={{{', '.join(self.cap)}}}: give one of {', '.join(allowed)}")
         if self.cap_name == "evaluations" and any(not cap.is_integer() for cap in self.caps):
             raise ValueError(f"cap={{evaluations: {list(self.caps)}}}: evaluations are whole numbers")
-        return self
-
-    @model_validator(mode="after")
-    def _recipes_differ(self) -> Search:
         if len(set(self.recipes)) < len(self.recipes):
             raise ValueError(f"recipes={list(self.recipes)}: a recipe is given more than once")
         return self

@@ -1,4 +1,4 @@
-"""Fields that a user sets in place of what a file says: `--set match.at=[60, 120]`, or a mapping from Python."""
+"""Fields that a user sets in place of what a file says: `match.at=[60, 120]`, or a mapping from Python."""
 
 import hashlib
 import json
@@ -22,19 +22,19 @@ class Setting(NamedTuple):
 
 def settings_of(texts: Iterable[str]) -> tuple[Setting, ...]:
     """What texts like `match.at=[60, 120]` set, their values read as YAML; of two at one path the later one counts."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for text in texts:
         path, equals, value = text.partition("=")
         path = path.strip()
         if not (path and equals and value.strip()):
-            raise HarnessError(f"--set {text}: write PATH=VALUE, such as --set 'match.at=[60, 120]'")
-        found.pop(path, None)  # it is set at this later place, should another path lead into it
-        found[path] = parse(value, f"--set {path}").data
-    return tuple(Setting(path, value) for path, value in found.items())
+            raise HarnessError(f"`settings` {text}: write PATH=VALUE, such as 'match.at=[60, 120]'")
+        values.pop(path, None)  # it is set at this later place, should another path lead into it
+        values[path] = parse(value, f"`settings` {path}").data
+    return tuple(Setting(path, value) for path, value in values.items())
 
 
 def settings_from(values: Mapping[str, Any]) -> tuple[Setting, ...]:
-    """What `{"match.at": [60, 120]}` sets: the same as `--set 'match.at=[60, 120]'`."""
+    """What `{"match.at": [60, 120]}` sets: the same as `match.at=[60, 120]`."""
     if not isinstance(values, Mapping):
         raise HarnessError(f'settings: {values!r} is no mapping; write {{"match.at": [60, 120]}}')
     return settings_of(f"{path}={_json(path, value)}" for path, value in values.items())
@@ -49,7 +49,7 @@ def _json(path: str, value: Any) -> str:
         if hasattr(other, "tolist"):
             return other.tolist()
         kind = type(other).__name__
-        raise HarnessError(f"--set {path}: a {kind} cannot stand in a file; give numbers, text, lists or mappings")
+        raise HarnessError(f"`settings` {path}: a {kind} cannot stand in a file; give numbers, text, lists or mappings")
 
     return json.dumps(value, default=plain, ensure_ascii=False)
 

@@ -76,17 +76,17 @@ def check_cap(network: Network, recipe: Recipe) -> None:
         )
 
 
-def schedule_evaluations(run_file: Sequence[Stage], index: int, recipe: Recipe) -> int:
+def schedule_evaluations(run_stages: Sequence[Stage], index: int, recipe: Recipe) -> int:
     """The evaluations over which a schedule that begins with stage `index` decays: until the last of the same network.
 
     A run that is the beginning of a longer one (`Optimiser.spans`) lacks evaluations of the last stage only.
     """
-    network = run_file[index].network
-    own = sum(stage.evaluations for stage in run_file[index:] if stage.network == network)
+    network = run_stages[index].network
+    of_network = sum(stage.evaluations for stage in run_stages[index:] if stage.network == network)
     whole = recipe.optimizer.spans
-    if whole and network == run_file[-1].network:
-        return own + whole - recipe.max_evaluations
-    return own
+    if whole and network == run_stages[-1].network:
+        return of_network + whole - recipe.max_evaluations
+    return of_network
 
 
 def least_evaluations(network: Network, recipe: Recipe) -> int:

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.base.frozen import Frozen, Positive
+from harness.base.frozen import Frozen, Positive, is_empty, is_none
 from harness.base.installed import installed, place_of_name
 from harness.spec.names import defined
 
@@ -73,7 +73,7 @@ class DataFile(Frozen):
         return PurePath(self.data).name
 
     @model_validator(mode="after")
-    def _columns_have_one_part_each(self) -> DataFile:
+    def _parts_agree(self) -> DataFile:
         inputs = self.inputs or ()
         if twice := {name for name in inputs if inputs.count(name) > 1}:
             raise ValueError(f"inputs: {', '.join(sorted(twice))} is given twice; keep one")
@@ -82,10 +82,6 @@ class DataFile(Frozen):
                 raise ValueError(f"inputs: {column} is the column of {field} too; take it out of inputs")
         if self.split == self.output:
             raise ValueError(f"split: {self.split} is the column of output too; name the column of train and test")
-        return self
-
-    @model_validator(mode="after")
-    def _rows_are_split_one_way(self) -> DataFile:
         if self.split and (self.validation or self.test):
             raise ValueError(f"split: {self.split} splits the rows, and so do the files; keep one of them")
         if self.validation and not self.test:
@@ -98,10 +94,6 @@ def _target_in_full(value: Any) -> Any:
     if not isinstance(value, str) or value not in installed(INSTALLED_TASKS):
         return value
     return place_of_name(value, INSTALLED_TASKS, taken=value in defined("harness.tasks", "TASKS"))
-
-
-def _kind_of_target(value: Any) -> str:
-    return "<file>" if isinstance(value, dict | DataFile) else "<name>"
 
 
 class Task(Frozen):
@@ -121,7 +113,7 @@ class Task(Frozen):
 
     target: Annotated[
         Annotated[str, Tag("<name>")] | Annotated[DataFile, Tag("<file>")],
-        Discriminator(_kind_of_target),
+        Discriminator(lambda value: "<file>" if isinstance(value, dict | DataFile) else "<name>"),
         BeforeValidator(_target_in_full),
     ]
     inputs: PositiveInt | None = None
@@ -130,9 +122,9 @@ class Task(Frozen):
     train_points: SplitSize | None = 1000
     validation_points: SplitSize | None = 10_000
     test_points: SplitSize | None = 50_000
-    boundary_points: SplitSize | None = Field(None, exclude_if=lambda value: value is None)
-    interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
-    instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
+    boundary_points: SplitSize | None = Field(None, exclude_if=is_none)
+    interior_weight: Positive | None = Field(None, exclude_if=is_none)
+    instance: NonNegativeInt = Field(0, exclude_if=is_empty)
 
     @property
     def name(self) -> str:
@@ -153,17 +145,13 @@ class Task(Frozen):
         return dict.fromkeys(SPLIT_POINTS) | said if is_data else said
 
     @model_validator(mode="after")
-    def _points_fit_in_memory(self) -> Task:
+    def _points_fit_and_the_box_is_not_empty(self) -> Task:
         for name in SPLIT_POINTS:
             points = getattr(self, name) or 0
             if points * (self.inputs or 1) > MOST_COORDINATES:
                 raise ValueError(
                     f"{name}={points}, inputs={self.inputs}: at most {MOST_COORDINATES:,} coordinates; take fewer"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _box_is_not_empty(self) -> Task:
         lengths = {len(bound) for bound in (self.low, self.high) if isinstance(bound, tuple)}
         if len(lengths) > 1:
             raise ValueError(f"low and high have {min(lengths)} and {max(lengths)} bounds; give one a variable")
@@ -187,10 +175,10 @@ class RunTask(Frozen):
     train_points: PositiveInt
     validation_points: PositiveInt
     test_points: PositiveInt
-    boundary_points: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
-    interior_weight: Positive | None = Field(None, exclude_if=lambda value: value is None)
-    instance: NonNegativeInt = Field(0, exclude_if=lambda value: value == 0)
-    classes: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=lambda value: value is None)
+    boundary_points: PositiveInt | None = Field(None, exclude_if=is_none)
+    interior_weight: Positive | None = Field(None, exclude_if=is_none)
+    instance: NonNegativeInt = Field(0, exclude_if=is_empty)
+    classes: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=is_none)
 
     @property
     def metric(self) -> Metric:
@@ -234,8 +222,9 @@ def _bounds(bound: Bound, number: int) -> tuple[float, ...]:
     return bound if isinstance(bound, tuple) else (bound,) * number
 
 
-def _task_from_name(value: object) -> object:
-    return {"target": value} if isinstance(value, str) else value
-
-
-TaskEntry = Annotated[Task, BeforeValidator(_task_from_name, json_schema_input_type=str | Task)]
+TaskEntry = Annotated[
+    Task,
+    BeforeValidator(
+        lambda value: {"target": value} if isinstance(value, str) else value, json_schema_input_type=str | Task
+    ),
+]

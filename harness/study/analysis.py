@@ -1,7 +1,7 @@
 """The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +19,9 @@ from harness.judging.request import FitsAnswer, Source
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
 from harness.judging.versus import Headline, NoHeadline
-from harness.judging.winners import reported
 from harness.measure.cost import pack_costs, pack_errors
-from harness.record import Record, write_table
+from harness.record import Record, missing, read_present, write_table
+from harness.show.console import Terminal
 from harness.show.costs import errors_sentence
 from harness.show.figures.headline import draw_headline
 from harness.show.figures.residuals import draw_residuals
@@ -30,43 +30,62 @@ from harness.show.figures.series import experiment_styles
 from harness.show.pages.report import write_report
 from harness.show.tables.laws import checklists
 from harness.spec import Manifest, read_manifest
-from harness.study.costs import calibrations_of, table_of
-from harness.study.folders import planned_records
-from harness.study.listening import Listener
+from harness.study.costs import calibrations_of, judged_tables
+from harness.study.folders import planned_records, records_of
+from harness.study.kept import take_kept
+
+NO_RUNS = pd.DataFrame({"run_id": [], "seed": []})
 
 
 class Analysis(NamedTuple):
-    """The table of a complete plan that is judged, its laws, checked on headline axes, and the table of all runs."""
+    """A complete plan's records, the table of all runs, the one that is judged, and its laws.
 
+    Laws are checked on headline axes, but for those of a search.
+    """
+
+    records: dict[str, Record]
+    every: pd.DataFrame
     table: pd.DataFrame
     laws: list[SeriesLaws]
-    every: pd.DataFrame
 
 
 class Answered(NamedTuple):
     """A complete plan analysed, who is better at equal size, and the verdicts of its rules."""
 
     analysis: Analysis
-    found: Headline | NoHeadline
+    headline: Headline | NoHeadline
     verdicts: list[Verdict]
 
 
 @contextmanager
-def keeping_fits(folder: Path, listener: Listener) -> Iterator[None]:
+def keeping_fits(folder: Path, terminal: Terminal) -> Iterator[None]:
     """Laws that are fitted in the block are kept in the folder of the plan."""
-    with listener.steps("analysis") as progress, keeping(folder, progress, available_cores()):
+    with terminal.steps("analysis") as progress, keeping(folder, progress, available_cores()):
         yield
 
 
-def analyse(manifest: Manifest, records: Mapping[str, Record], folder: Path, listener: Listener) -> Analysis:
-    """Fit and check the runs of a complete plan."""
-    with keeping_fits(folder, listener):
-        every = table_of(manifest, records, folder)
-        table = reported(manifest, every)
+def analyse(manifest: Manifest, folder: Path, terminal: Terminal) -> Analysis:
+    """Fit and check the runs of a complete plan; `keep_analysis` writes what was found into its folder."""
+    records = planned_records(manifest, folder)
+    check_writable(folder)  # said now, not after minutes of fitting
+    with keeping_fits(folder, terminal):
+        table, every = judged_tables(manifest, records, folder)
         laws = fit_table(table)
         if not manifest.experiment.search:
             laws = check(laws, headline_axes(manifest))
-        return Analysis(table, laws, every)
+    return Analysis(records, every, table, laws)
+
+
+def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
+    """Write the tables, laws and checks into the folder of the plan."""
+    write_table(analysis.every, folder)
+    is_search = bool(manifest.experiment.search)
+    with whole_file(folder / ("winners.csv" if is_search else "checklist.md")) as path:
+        if is_search:
+            analysis.table.to_csv(path, index=False)
+        else:
+            path.write_text(checklists(analysis.laws, "runs.csv beside this file"), encoding="utf-8")
+    write_json(fits_of(manifest, analysis), folder / "fits.json")
 
 
 def fits_of(manifest: Manifest, analysis: Analysis) -> FitsAnswer:
@@ -77,46 +96,25 @@ def fits_of(manifest: Manifest, analysis: Analysis) -> FitsAnswer:
     return FitsAnswer(None, Source(manifest.experiment_hash, ended, seconds_on), analysis.laws)
 
 
-def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
-    """Write the tables, laws and checks into the folder of the plan."""
-    table, laws, every = analysis
-    check_writable(folder)
-    write_table(every, folder)
-    if manifest.experiment.search:
-        with whole_file(folder / "winners.csv") as path:
-            table.to_csv(path, index=False)
-    if not manifest.experiment.search:
-        with whole_file(folder / "checklist.md") as path:
-            path.write_text(checklists(laws, "runs.csv beside this file"), encoding="utf-8")
-    write_json(fits_of(manifest, analysis), folder / "fits.json")
-
-
-def analyse_and_keep(manifest: Manifest, records: Mapping[str, Record], folder: Path, listener: Listener) -> Analysis:
-    """Fit and check the runs of a complete plan, and write that into its folder."""
-    check_writable(folder)  # said now, not after minutes of fitting
-    analysis = analyse(manifest, records, folder, listener)
-    keep_analysis(manifest, analysis, folder)
-    return analysis
-
-
-def analyse_and_report(manifest: Manifest, records: Mapping[str, Record], folder: Path, listener: Listener) -> Answered:
+def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> Answered:
     """Write all that there is to a complete plan: tables, laws, figures, the answer, and the page report.html."""
-    with keeping_fits(folder, listener):
-        analysis = analyse_and_keep(manifest, records, folder, listener)
-        table, laws, every = analysis
-        found, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
-        kept = {"headline": found, "verdicts": verdicts}
-        write_json(kept, folder / "answer.json")
+    with keeping_fits(folder, terminal):
+        analysis = analyse(manifest, folder, terminal)
+        keep_analysis(manifest, analysis, folder)
+        records, every, table, laws = analysis
+        headline, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
+        write_json({"headline": headline, "verdicts": verdicts}, folder / "answer.json")
         tell("figures", 0, 2)
         draw_figures(manifest, analysis, folder)
-        if isinstance(found, Headline):
-            draw_headline(found, experiment_styles(manifest, {side.label: side.names for side in found.sides}), folder)
+        if isinstance(headline, Headline):
+            styles = experiment_styles(manifest, {side.label: side.names for side in headline.sides})
+            draw_headline(headline, styles, folder)
         tell("report", 1, 2)
-        write_report(manifest, records, table, laws, found, verdicts, folder)
-    return Answered(analysis, found, verdicts)
+        write_report(manifest, records, table, laws, headline, verdicts, folder)
+    return Answered(analysis, headline, verdicts)
 
 
-def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], listener: Listener) -> None:
+def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], terminal: Terminal) -> None:
     """Write answer and report anew where the answer that is there says other `verdicts`.
 
     So it is after new records, and once `harness bench` has measured seconds.
@@ -124,8 +122,7 @@ def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], listener
     path = folder / "answer.json"
     there = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
     if there != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
-        manifest = read_manifest(folder)
-        analyse_and_report(manifest, planned_records(manifest, folder), folder, listener)
+        analyse_and_report(read_manifest(folder), folder, terminal)
 
 
 def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:
@@ -144,3 +141,14 @@ def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: 
         costs.to_csv(path, index=False)
     errors = pack_errors(costs)
     return errors_sentence(errors) if errors else ""
+
+
+def recorded_tables(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table that is judged of the runs of a plan that have records, kept ones too, and that of all of these.
+
+    They have no rows where no run has a record.
+    """
+    take_kept(manifest, folder, say)
+    if len(missing(manifest, records_of(folder))) == len(manifest.run_ids()):
+        return NO_RUNS, NO_RUNS
+    return judged_tables(manifest, read_present(manifest, records_of(folder)), folder)

@@ -20,13 +20,11 @@ from harness.spec import (
     check_unchanged,
     default_count,
     manifest_path,
-    read_experiment,
     read_manifest,
-    settings_options,
 )
 from harness.spec.read import FULL
 from harness.study.costs import table_of
-from harness.study.folders import folder_of, records_of
+from harness.study.folders import StudyFile, records_of
 from harness.study.looks import run_words, wanted_now
 from harness.study.shipped import EXPERIMENTS
 
@@ -37,9 +35,8 @@ def answer_of(
     """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
     if manifest_path(file).exists():
         return _judged(read_manifest(file), file, _file_of(file.name), ())
-    experiment = read_experiment(file, scale, settings)
-    folder = folder_of(file, results, scale, settings=settings)
-    command = f"{file}{'' if scale == FULL else f' --scale {scale}'}{settings_options(settings)}"
+    study = StudyFile(file, results, scale, tuple(settings))
+    experiment, folder, command = study.said(), study.folder, study.words
     if not manifest_path(folder).exists():
         _check_rules(experiment.decide, file)
         why, rules = "no plan, no runs", tuple(map(not_run, experiment.decide))

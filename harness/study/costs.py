@@ -12,6 +12,7 @@ from harness.base.errors import HarnessError
 from harness.base.provenance import host, processor
 from harness.dispatch.here import available_cores
 from harness.judging.baselines import with_baselines
+from harness.judging.winners import reported
 from harness.measure.calibration import (
     Calibration,
     EngineKind,
@@ -22,15 +23,7 @@ from harness.measure.calibration import (
     missing,
     read_calibration,
 )
-from harness.measure.cost import (
-    Timed,
-    never_timed,
-    pack_seconds,
-    planned_seconds,
-    sweep_seconds,
-    timed,
-    with_seconds,
-)
+from harness.measure.cost import Timed, never_timed, pack_seconds, planned_seconds, sweep_seconds, timed, with_seconds
 from harness.planning.plan import planned_flops
 from harness.record import Record, runs_table
 from harness.show.costs import cost_words, uncalibrated_words
@@ -85,7 +78,7 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
         if calibration is None:
             raise HarnessError(
                 f"search.cap: a cap in seconds needs a machine whose {kind[0]} engine was timed; "
-                f"`{bench_command(kind)}` times this one, and with --profile YAML a node of a cluster"
+                f"`{bench_command(kind)}` times this one, and with `profile` a node of a cluster"
             )
         timed_on.add(f"{calibration.host}, {calibration.device}, {calibration.measured_at[:10]}")
         return timed(calibration)
@@ -117,3 +110,9 @@ def table_of(manifest: Manifest, records: Mapping[str, Record], folder: Path) ->
     calibrations = calibrations_of(manifest, folder.parent)
     table = with_baselines(runs_table(manifest, records), manifest, folder.parent)
     return with_seconds(table, planned_runs(manifest), calibrations)
+
+
+def judged_tables(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table that is judged of these records, of a search that of its winners; and the table of all of them."""
+    every = table_of(manifest, records, folder)
+    return reported(manifest, every), every

@@ -1,9 +1,9 @@
-"""The frozen plan of an experiment: in which folder it is, and its records.
+"""An experiment file as a user names it, its results folder, the plan that is frozen there, and its records.
 
 `study.plans` makes plans. This needs none of the numerical libraries, so that `harness status` answers at once.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError
@@ -11,6 +11,7 @@ from harness.base.files import check_name
 from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record import Record, missing, read_planned, read_present
 from harness.spec import (
+    Experiment,
     Manifest,
     Narrow,
     RunSpec,
@@ -20,6 +21,7 @@ from harness.spec import (
     narrow_words,
     read_experiment,
     read_manifest,
+    settings_options,
     settings_words,
 )
 from harness.spec.read import FULL
@@ -28,16 +30,53 @@ from harness.spec.read import FULL
 RESERVED = (*RESULTS, *KEPT_RESULTS)
 
 
-def folder_of(
-    file: Path, results: Path, scale: str = FULL, narrow: Narrow | None = None, settings: Sequence[Setting] = ()
-) -> Path:
-    """The results folder of an experiment file at one of its scales, narrowed or with fields set if asked for."""
+@dataclass(frozen=True, eq=False)
+class StudyFile:
+    """An experiment file at one of its scales, narrowed or with fields set if asked for; and the folder of results."""
+
+    file: Path
+    results: Path = Path("results")
+    scale: str = FULL
+    settings: tuple[Setting, ...] = ()
+    narrow: Narrow | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Its own results folder; a HarnessError if the name of the file cannot be that of one."""
+        check_folder_name(self.file)
+        at_scale = "" if self.scale == FULL else f"-{self.scale}"
+        narrowed = narrow_words(self.narrow) if self.narrow else ""
+        return self.results / f"{self.file.stem}{at_scale}{narrowed}{settings_words(self.settings)}"
+
+    @property
+    def words(self) -> str:
+        """The file, its scale and what is set, as a command takes them."""
+        return f"{self.file}{'' if self.scale == FULL else f' --scale {self.scale}'}{settings_options(self.settings)}"
+
+    def said(self) -> Experiment:
+        """What the file says now, not narrowed."""
+        return read_experiment(self.file, self.scale, self.settings)
+
+    def frozen(self) -> tuple[Manifest, Path]:
+        """Its frozen plan, which must still say the same, and the folder; `file` may be the results folder itself."""
+        if manifest_path(self.file).exists():
+            return read_manifest(self.file), self.file
+        experiment, folder = self.said(), self.folder
+        manifest = read_manifest(folder)
+        check_unchanged(manifest, experiment, self.file)
+        return manifest, folder
+
+
+def check_folder_name(file: Path) -> None:
+    """A HarnessError if no results folder may be called as this file is."""
     check_name(file.stem, f"{file}")
     if file.stem in RESERVED:
         raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
-    at_scale = "" if scale == FULL else f"-{scale}"
-    words = f"{narrow_words(narrow) if narrow else ''}{settings_words(settings)}"
-    return results / f"{file.stem}{at_scale}{words}"
+
+
+def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
+    """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder."""
+    return StudyFile(file, results).frozen()
 
 
 def records_of(folder: Path) -> Path:
@@ -68,16 +107,3 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
             INCOMPLETE,
         )
     return read_present(manifest, records_of(folder))
-
-
-def frozen_plan(
-    file: Path, results: Path, scale: str = FULL, settings: Sequence[Setting] = ()
-) -> tuple[Manifest, Path]:
-    """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder."""
-    if manifest_path(file).exists():
-        return read_manifest(file), file
-    experiment = read_experiment(file, scale, settings)
-    folder = folder_of(file, results, scale, settings=settings)
-    manifest = read_manifest(folder)
-    check_unchanged(manifest, experiment, file)
-    return manifest, folder

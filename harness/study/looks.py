@@ -6,14 +6,14 @@ still open asks for them. A plan without looks wants all its runs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.record import missing, read_records
-from harness.spec import Manifest, Setting, read_experiment
-from harness.study.folders import records_of
+from harness.spec import Manifest
+from harness.study.folders import StudyFile, records_of
 
 if TYPE_CHECKING:
     from harness.judging.verdict import Verdict
@@ -30,14 +30,13 @@ class Wanted(NamedTuple):
     verdicts: tuple[Verdict, ...] | None = None
 
 
-def check_looks(file: Path, scale: str, settings: Sequence[Setting] = ()) -> None:
-    """A HarnessError if the file has no looks, at which rules would be judged."""
-    experiment = read_experiment(file, scale, settings)
+def check_looks(study: StudyFile) -> None:
+    """A HarnessError if the file has no looks, at which its rules would be judged."""
+    experiment = study.said()
     if not experiment.looks:
         raise HarnessError(
-            f"{file} does not say when its rules are judged; add after how many replicates, as in "
-            f"`looks: [8, 12, 16]` of 16 replicates (it has {len(experiment.seeds)}), and freeze the plan anew",
-            field="replan",
+            f"`until_decided`: {study.file} does not say when its rules are judged; add after how many replicates, as "
+            f"in `looks: [8, 12, 16]` of 16 replicates (it has {len(experiment.seeds)}), then run this with `replan`"
         )
 
 
@@ -51,12 +50,10 @@ def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) 
     if not first.isdisjoint(absent):
         return _wanted(manifest, first, absent)
     from harness.judging.judge import judge_all  # with the numerical libraries, which other plans do without
-    from harness.judging.winners import reported
-    from harness.study.costs import table_of
+    from harness.study.costs import judged_tables
 
     present = [run_id for run_id in manifest.run_ids() if run_id not in lacking]
-    every = table_of(manifest, read_records(present, records_of(folder), folder), folder)
-    table = reported(manifest, every)
+    table, every = judged_tables(manifest, read_records(present, records_of(folder), folder), folder)
     verdicts = judge_all(manifest, table, every)
     waits_for = max((verdict.waits_for or 0 for verdict in verdicts), default=0)
     reached = max(waits_for, manifest.looks[0], table["seed"].nunique())
@@ -71,9 +68,12 @@ def _wanted(manifest: Manifest, run_ids: frozenset[str], absent: list[str]) -> W
 def of_first_look(manifest: Manifest) -> Manifest:
     """The part of a plan that its first look needs."""
     wanted = manifest.with_seeds(manifest.looks[0])
-    packs = [tuple(run_id for run_id in pack if run_id in wanted) for pack in manifest.packs]
+    packs = []
+    for pack in manifest.packs:
+        if part := tuple(run_id for run_id in pack if run_id in wanted):
+            packs.append(part)
     runs = tuple(planned for planned in manifest.runs if planned.run_id in wanted)
-    return manifest.model_copy(update={"runs": runs, "packs": tuple(pack for pack in packs if pack)})
+    return manifest.model_copy(update={"runs": runs, "packs": tuple(packs)})
 
 
 def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:

@@ -1,50 +1,51 @@
 """A file becomes a plan, which is frozen in its results folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from harness.base.device import why_no_device
-from harness.base.errors import HarnessError
-from harness.planning.place import at, place_of
+from harness.base.errors import HarnessError, at
 from harness.planning.plan import make_plan
 from harness.planning.warnings import check_rules_can_be_judged
-from harness.spec import Manifest, Narrow, Setting, freeze, located, narrowed, read_experiment
+from harness.spec import Experiment, Manifest, RunTask, freeze, located, narrowed, variants
 from harness.spec.read import FULL
 from harness.study.costs import seconds_by
-from harness.study.folders import folder_of
+from harness.study.folders import StudyFile
 from harness.study.kept import take_kept
-from harness.tasks import check_drawn, keep_data, known_data
+from harness.tasks import check_drawn, keep_data, known_data, resolve
 
 
-def plan_of(
-    file: Path,
-    scale: str = FULL,
-    narrow: Narrow | None = None,
-    settings: Sequence[Setting] = (),
-    results: Path = Path("results"),
-) -> Manifest:
-    """The plan that an experiment file makes at one of its scales, narrowed or with fields set if asked for.
+def plan_of(study: StudyFile) -> Manifest:
+    """The plan that an experiment file makes now; errors name the file.
 
-    A cap in seconds is turned into evaluations by what was timed in `results`. Its errors name the file.
+    A cap in seconds is turned into evaluations by what was timed in the results folder.
     """
-    experiment = read_experiment(file, scale, settings)
-    name = folder_of(file, Path(), scale, narrow, settings).name
-    if narrow:
-        experiment, _ = narrowed(experiment, narrow)
+    experiment, name, place = study.said(), replace(study, results=Path()).folder.name, study.file.parent
+    if study.narrow:
+        experiment, _ = narrowed(experiment, study.narrow)
     try:
         timed_on: set[str] = set()
-        manifest = make_plan(experiment, name, file.parent, seconds_by(results, timed_on))
+        manifest = make_plan(experiment, name, place, seconds_by(study.results, timed_on))
         manifest = manifest.model_copy(update={"timed_on": tuple(sorted(timed_on))})
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
-            with at(place_of(run.task, experiment, file.parent)):
-                check_drawn(
-                    run.task, run.seed
-                )  # a target that cannot be learnt is named before anybody relies on the plan
-        if scale == FULL:  # a scale is a smaller rehearsal, of which the warnings say what it cannot answer
+            with at(_place_of(run.task, experiment, place)):
+                check_drawn(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on it
+        if study.scale == FULL:  # a scale is a smaller rehearsal, of which the warnings say what it cannot answer
             check_rules_can_be_judged(manifest)
         return manifest
     except HarnessError as error:
-        raise HarnessError(located(str(error), file, scale, settings), error.exit_code) from None
+        message = located(str(error), study.file, study.scale, study.settings)
+        raise HarnessError(message, error.exit_code) from None
+
+
+def _place_of(task: RunTask, experiment: Experiment, folder: Path) -> str:
+    """The dotted path of the first task in the file that is this one at some point of the axes."""
+    for _, variant in variants(experiment):
+        for index, written in enumerate(variant.tasks):
+            if resolve(written, folder) == task:
+                return f"tasks.{index}"
+    return "tasks"
 
 
 def device_lines(manifest: Manifest) -> list[str]:
@@ -52,13 +53,6 @@ def device_lines(manifest: Manifest) -> list[str]:
     why = why_no_device(manifest.experiment.device)
     move = "`harness run` refuses; submit it to a cluster with GPUs, or say device: cpu"
     return [f"{why}: {move}"] if why else []
-
-
-def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:
-    """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none."""
-    manifest = freeze(planned, folder, replan)
-    keep_data((each.run.task for each in manifest.runs), folder.parent / "data")
-    return manifest
 
 
 def data_lines(manifest: Manifest) -> list[str]:
@@ -70,21 +64,19 @@ def data_lines(manifest: Manifest) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def freeze_file(
-    file: Path,
-    results: Path,
-    scale: str,
-    replan: bool,
-    say: Callable[[str], None],
-    dry_run: bool = False,
-    settings: Sequence[Setting] = (),
-) -> tuple[Manifest, Path]:
-    """Freeze what a file says, and return the plan with its folder.
+def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:
+    """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none."""
+    manifest = freeze(planned, folder, replan)
+    keep_data((each.run.task for each in manifest.runs), folder.parent / "data")
+    return manifest
+
+
+def freeze_file(study: StudyFile, replan: bool, say: Callable[[str], None], dry_run: bool = False) -> Manifest:
+    """Freeze what a file says, and return the plan.
 
     Unless `dry_run`, records that are kept of its runs (`take_kept`) are published first.
     """
-    folder = folder_of(file, results, scale, settings=settings)
-    manifest = freeze_plan(plan_of(file, scale, settings=settings, results=results), folder, replan)
+    manifest = freeze_plan(plan_of(study), study.folder, replan)
     if not dry_run:
-        take_kept(manifest, folder, say)
-    return manifest, folder
+        take_kept(manifest, study.folder, say)
+    return manifest

@@ -33,11 +33,11 @@ from harness.dispatch.submission import (
 from harness.measure.calibration import missing
 from harness.measure.cost import likely_seconds
 from harness.record import set_aside
+from harness.show.console import Terminal
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
 from harness.study.costs import calibrations_of
 from harness.study.folders import planned_runs, records_of
-from harness.study.listening import Listener
 from harness.study.sweeps import look
 from harness.tasks import check_drawn, fetch_data
 
@@ -83,7 +83,7 @@ class Request(NamedTuple):
     wanted: frozenset[str] | None = None
 
 
-def send_off(request: Request, listener: Listener, agree: Callable[[str], None]) -> bool:
+def send_off(request: Request, listener: Terminal, agree: Callable[[str], None]) -> bool:
     """Say what there is to send off, have the user `agree`, and send it; whether this machine has trained it.
 
     `agree` is asked a question, and raises a HarnessError where the answer is no.
@@ -109,7 +109,7 @@ def send_off(request: Request, listener: Listener, agree: Callable[[str], None])
     return True
 
 
-def _make_offer(request: Request, listener: Listener) -> Offer:
+def _make_offer(request: Request, listener: Terminal) -> Offer:
     """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a waste."""
     manifest, folder, where, wanted = request.manifest, request.folder, request.where, request.wanted
     seen = look(manifest, folder)
@@ -146,8 +146,7 @@ def _check_device(manifest: Manifest, where: Destination) -> None:
         raise HarnessError(
             f"{where.profile_file}: gpus: {gpus}, but {manifest.name} trains on CPUs (device: cpu), and its jobs would "
             "leave the GPUs idle; use a profile without gpus:, such as slurm/cpu.yaml, or say device: cuda in the "
-            "experiment file; or book the GPUs all the same",
-            field="idle_gpus",
+            "experiment file; or book the GPUs all the same (`idle_gpus`)"
         )
 
 
@@ -238,7 +237,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
     ]
 
 
-def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], listener: Listener) -> None:
+def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], listener: Terminal) -> None:
     for submission in submissions:
         write_submission(folder, submission, planned_runs(manifest))
         try:
@@ -258,7 +257,7 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], lis
     listener.say(f"`harness status {folder}` says how they do")
 
 
-def _train_local(manifest: Manifest, folder: Path, submission: Submission, listener: Listener) -> None:
+def _train_local(manifest: Manifest, folder: Path, submission: Submission, listener: Terminal) -> None:
     specs, words = planned_runs(manifest), run_words(manifest)
     (job,) = submission.jobs
     packs = {pack: [specs[identity] for identity in pack] for pack in job.packs}

@@ -28,13 +28,13 @@ class SweepView(NamedTuple):
 def look(manifest: Manifest, folder: Path, check_all: bool = False) -> SweepView:
     """All that is known of the runs of a plan, now; `check_all` looks for damage in all of every record."""
     evidence = gather(folder, manifest.run_ids(), records_of(folder), check_all)
-    known = reconcile(manifest, folder, evidence)
-    found = {run: known.pop(run) for run in manifest.run_ids()}
+    states = reconcile(manifest, folder, evidence)
+    found = {run: states.pop(run) for run in manifest.run_ids()}
     free = {run for run, one in found.items() if one.state in FREE}
     beside = underway_beside(folder, free) if free else {}
     for underway in beside.values():
         found |= underway
-    return SweepView(evidence, found, known, beside)
+    return SweepView(evidence, found, states, beside)
 
 
 def look_and_wanted(manifest: Manifest, folder: Path) -> tuple[SweepView, Wanted | None]:
@@ -62,11 +62,11 @@ def check_none_underway(manifest: Manifest, folder: Path) -> None:
     places = dict.fromkeys((run for run, one in seen.found.items() if one.state in UNDERWAY), folder)
     for other, underway in seen.beside.items():
         places |= dict.fromkeys(underway, other)
-    told = [
+    lines = [
         f"{number} runs of {manifest.name} are on their way; wait for them (`harness status {place} --watch`), "
         f"or take them back (`harness cancel {place}`)"
         for place, number in Counter(places.values()).items()
     ]
     unsure = dict.fromkeys(f"  {one.why}" for one in seen.found.values() if "not verified" in one.why)
-    if told:
-        raise HarnessError("\n".join([*told, *unsure]), INCOMPLETE)
+    if lines:
+        raise HarnessError("\n".join([*lines, *unsure]), INCOMPLETE)

@@ -1,36 +1,83 @@
-"""Training on this machine, with progress, until every run of a plan has its record."""
+"""Training on this machine, with progress, until every run of a plan has its record: what `harness run` does."""
 
 import itertools
+import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from harness.base.device import why_no_device
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
-from harness.dispatch.here import Failed, Skipped, Worker, available_cores, terminated_like_ctrl_c, train_here
+from harness.dispatch.here import (
+    Failed,
+    Skipped,
+    Worker,
+    available_cores,
+    idle_workers,
+    terminated_like_ctrl_c,
+    train_here,
+)
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
 from harness.measure.cost import likely_seconds
 from harness.planning.warnings import warnings_line
-from harness.record import Record, missing, read_records
+from harness.record import missing, read_records
 from harness.record.networks import FOLDER as NETWORKS
 from harness.record.networks import network_path
+from harness.show.console import Terminal
 from harness.show.words import loss_words
-from harness.spec import Cell, Manifest, RunSpec, run_id, stages
-from harness.study.costs import calibrations_of
-from harness.study.folders import planned_runs, records_of
-from harness.study.listening import Listener
+from harness.spec import Manifest, manifest_path, run_id, stages
+from harness.study.costs import calibrations_of, cost_sentence
+from harness.study.folders import StudyFile, planned_runs, records_of
+from harness.study.looks import check_looks, look_lines, wanted_now
+from harness.study.plans import data_lines, freeze_file
+from harness.study.sweeps import check_none_underway
 from harness.tasks import check_drawn, fetch_data
 
-# The least test loss so far of each arm, by task.
-BestLosses = defaultdict[str, dict[str, float]]
+
+def run_file(
+    study: StudyFile,
+    terminal: Terminal,
+    replan: bool = False,
+    workers: int | None = None,
+    until_decided: bool = False,
+) -> Manifest:
+    """Freeze what a file says and train what is missing, with `until_decided` look by look; the plan.
+
+    A HarnessError if a run is left without a record.
+    """
+    if until_decided:
+        check_looks(study)
+    folder = study.folder
+    is_new = replan or not manifest_path(folder).exists()  # a frozen plan may have all its records already
+    if is_new and (why := why_no_device(study.said().device)):
+        raise HarnessError(f"{study.file}: {why}; say device: cpu, or run where there is one")
+    manifest = freeze_file(study, replan, terminal.say)
+    if missing(manifest, records_of(folder)):
+        check_none_underway(manifest, folder)
+        for line in data_lines(manifest):
+            terminal.say(line)
+        most = ", if all replicates are asked for" if until_decided and manifest.looks else ""
+        terminal.say(f"{cost_sentence(manifest, study.results, workers)}{most}")
+    with idle_workers() as idle:
+        if not until_decided:
+            train_missing(manifest, folder, workers, terminal, idle)
+        while until_decided:
+            wanted = wanted_now(manifest, folder)
+            for line in look_lines(manifest, wanted):
+                terminal.say(line)
+            if not wanted.absent:
+                break
+            train_missing(manifest, folder, workers, terminal, idle, frozenset(wanted.run_ids))
+    return manifest
 
 
 def train_missing(
     manifest: Manifest,
     folder: Path,
     workers: int | None,
-    listener: Listener,
+    terminal: Terminal,
     idle: dict[int, Worker] | None = None,
     only: Collection[str] | None = None,
 ) -> None:
@@ -43,23 +90,29 @@ def train_missing(
     specs = planned_runs(manifest)
     wanted = [identity for identity in specs if only is None or identity in only]
     absent = set(missing(manifest, records)).intersection(wanted)
-    parts = [tuple(i for i in pack if only is None or i in only) for pack in manifest.packs]
-    packs = [tuple(specs[i] for i in part) for part in parts if absent.intersection(part)]
+    packs = []
+    for pack in manifest.packs:
+        if absent.intersection(pack):
+            packs.append(tuple(specs[run] for run in pack if only is None or run in only))
     present = [identity for identity in wanted if identity not in absent]
-    if manifest.experiment.keeps_networks and (unkept := _without_network(present, folder)):
-        listener.say(f"{unkept} runs have records already, so no network of theirs is kept")
+    if manifest.experiment.keeps_networks:
+        networks = folder.parent / NETWORKS
+        unkept = [identity for identity in present if not network_path(networks, identity).exists()]
+        ended = [record.status for record in read_records(unkept, records, folder).values()]
+        if without := len(ended) - ended.count("diverged"):
+            terminal.say(f"{without} runs have records already, so no network of theirs is kept")
     if not packs:
-        listener.say(f"all {len(wanted)} runs have records")
+        terminal.say(f"all {len(wanted)} runs have records")
         return
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     check_writable(records)
     if line := warnings_line(manifest):
-        listener.say(line)
+        terminal.say(line)
     fetch_data((run.task for run in itertools.chain.from_iterable(packs)), folder.parent / "data")
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         check_drawn(task, seed)  # a target that is not finite is named before anything trains
     try:
-        crashed = _train(packs, manifest, folder, workers or available_cores(), listener, idle)
+        crashed = _train(packs, manifest, folder, workers or available_cores(), terminal, idle)
     except KeyboardInterrupt:
         left = len(set(missing(manifest, records)).intersection(wanted))
         text = f"stopped: {len(wanted) - left} of {len(wanted)} runs have records; run the same command again to go on"
@@ -71,34 +124,12 @@ def train_missing(
         raise HarnessError(f"{len(crashed)} packs crashed (first: {first}); tracebacks in {log}", INCOMPLETE)
 
 
-def _without_network(present: Sequence[str], folder: Path) -> int:
-    """How many of these runs, all with records, have ended with a network that is not kept."""
-    networks = folder.parent / NETWORKS
-    unkept = [identity for identity in present if not network_path(networks, identity).exists()]
-    records = read_records(unkept, records_of(folder), folder).values()
-    return sum(record.status != "diverged" for record in records)
-
-
-def _note_losses(best: BestLosses, cells: Mapping[str, Cell], records: Mapping[str, Record]) -> None:
-    """Keep the least test loss of each arm on each task."""
-    for identity, record in records.items():
-        if record.metrics:
-            of_task, arm, loss = best[cells[identity].task], cells[identity].arm, record.metrics.losses.test
-            of_task[arm] = min(loss, of_task.get(arm, loss))
-
-
-def _best_words(task: str, run: RunSpec, losses: Mapping[str, float]) -> str:
-    """The least test loss of each arm on a task, one of whose runs is this, as far as runs of it have ended."""
-    arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in losses.items())
-    return f"best {loss_words([run.task.metric])} on {task} so far: {arms}" if arms else ""
-
-
 def _train(
     packs: Sequence[PackedRuns],
     manifest: Manifest,
     folder: Path,
     workers: int,
-    listener: Listener,
+    terminal: Terminal,
     idle: dict[int, Worker] | None,
 ) -> list[Failure]:
     """Train the packs, and return why some were given up."""
@@ -106,17 +137,17 @@ def _train(
     likely = likely_seconds(packs, calibrations_of(manifest, folder.parent), manifest.experiment.device)
     work = dict(zip(packs, likely, strict=True))
     cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
-    best: BestLosses = defaultdict(dict)
+    best: dict[str, dict[str, float]] = defaultdict(dict)  # the least test loss so far of each arm, by task
     crashed: list[Failure] = []
     with (
         terminated_like_ctrl_c(),
-        listener.packs(work, sum(map(len, packs))) as progress,
+        terminal.packs(work, sum(map(len, packs))) as progress,
         closing(
             train_here(
                 packs,
                 records,
                 workers,
-                listener.say,
+                terminal.say,
                 manifest.experiment.device,
                 checkpoints=folder.parent / "checkpoints",
                 compiled=progress.compiled,
@@ -130,10 +161,17 @@ def _train(
             what = f"{cell.task} {cell.arm} {pack[0].network.words}"
             match event:
                 case Evaluated(evaluations):
-                    progress.reached(pack, evaluations / _planned_evaluations(pack[0]))
+                    whole = sum(stage.evaluations for stage in stages(pack[0].network, pack[0].recipe))
+                    progress.reached(pack, evaluations / whole)
                 case Done(statuses, seconds):
-                    _note_losses(best, cells, read_records([run_id(run) for run in pack], records, folder))
-                    progress.pack_done(pack, what, statuses, seconds, _best_words(cell.task, pack[0], best[cell.task]))
+                    ended = read_records([run_id(run) for run in pack], records, folder)
+                    for identity, record in ended.items():
+                        if record.metrics:
+                            losses, arm = best[cells[identity].task], cells[identity].arm
+                            losses[arm] = min(record.metrics.losses.test, losses.get(arm, math.inf))
+                    arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best[cell.task].items())
+                    words = f"best {loss_words([pack[0].task.metric])} on {cell.task} so far: {arms}" if arms else ""
+                    progress.pack_done(pack, what, statuses, seconds, words)
                 case Skipped():
                     progress.reached(pack, 1.0)
                     progress.pack_done(pack, what, ["recorded"] * len(pack), 0.0)
@@ -143,7 +181,3 @@ def _train(
                     crashed.append(failure)
                     progress.pack_done(pack, what, ["crashed"] * len(pack), 0.0)
     return crashed
-
-
-def _planned_evaluations(run: RunSpec) -> int:
-    return sum(stage.evaluations for stage in stages(run.network, run.recipe))

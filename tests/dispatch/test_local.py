@@ -20,6 +20,7 @@ from harness.cli import main
 from harness.dispatch import local
 from harness.dispatch.events import Event, read_attempts
 from harness.record import read_record
+from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import train_pack
 
@@ -123,7 +124,7 @@ def test_however_it_is_ended_nothing_goes_on_and_the_next_goes_on_from_there(swe
     assert submitter.returncode == 0
     assert "2 planned, 2 done" in told
     assert sweep.processes() == []
-    manifest = plan_of(sweep.file)
+    manifest = plan_of(StudyFile(sweep.file))
     train_pack([planned.run for planned in manifest.runs], tmp_path / "undisturbed")
     assert _numbers(sweep.results / "runs") == _numbers(tmp_path / "undisturbed")
     resumed = [read_record(path).provenance.resumed for path in (sweep.results / "runs").glob("*.json")]

@@ -14,6 +14,7 @@ from harness.cli import main
 from harness.record import CURVE_POINTS, CurvePoint, Metrics, PhaseEnd, Provenance, Pruned, Record, publish
 from harness.show.console import console
 from harness.spec import KanShape, Manifest, PlannedRun, RunSpec, read_manifest
+from harness.study.folders import StudyFile
 from harness.study.plans import freeze_file
 
 GUARD = Path(__file__).parent
@@ -72,7 +73,7 @@ def make_records(name: str) -> None:
 
 def make_searched(name: str) -> None:
     """Freeze an experiment with a search and publish its records."""
-    manifest, _ = freeze_file(Path("experiments") / f"{name}.yaml", RESULTS, "full", replan=False, say=print)
+    manifest = freeze_file(StudyFile(Path("experiments") / f"{name}.yaml", RESULTS), replan=False, say=print)
     _make_records(manifest)
 
 

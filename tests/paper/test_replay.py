@@ -17,6 +17,7 @@ from made_records import made_record
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
 from harness.record import publish
 from harness.spec import read_manifest
+from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from tests.paper.tiny_scales import bring
 
@@ -81,7 +82,7 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
     bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
     folder, kept = (tmp_path / "results" / each / f"{name}-tiny" for each in (".", "replay"))
-    plan = plan_of(Path("experiments") / f"{name}.yaml", "tiny")
+    plan = plan_of(StudyFile(Path("experiments") / f"{name}.yaml", scale="tiny"))
     counts = {cell.index: cell.counts for cell in plan.cells}
     made = [made_record(run).model_copy(update={"counts": counts[run.cell]}) for run in plan.runs]
     for record in made[:-2]:
@@ -140,7 +141,7 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
     runs = [planned.run for planned in plan.runs]
     assert {max(run.network.shape) for run in runs if run.network.family == "mlp"} == {5, 10}
     assert {run.seed for run in runs} == {0, 1}
-    whole = plan_of(Path("experiments/fig3_1_toy_scaling.yaml"), "short")
+    whole = plan_of(StudyFile(Path("experiments/fig3_1_toy_scaling.yaml"), scale="short"))
     assert set(plan.run_ids()) < set(whole.run_ids())  # what one trains, the other has
 
 

@@ -51,7 +51,7 @@ def test_no_neighbour_is_nearer(arm, axis, budget):
     try:
         (one,) = match_arms([arm], _setting(axis, budget))
     except HarnessError as error:
-        assert any(said in str(error) for said in ("below the smallest", "whatever the", "beyond"))  # noqa: PT017
+        assert any(said in str(error) for said in ("below its smallest", "whatever the", "beyond"))  # noqa: PT017
         return
     off = abs(one.counts[axis] / budget - 1)
     for value in (one.value - 1, one.value + 1):
@@ -111,7 +111,7 @@ def test_with_evaluations_given_a_size_is_solved_for():
         ("kan hidden=[0]", "hidden.0=0: input should be greater than 0"),
         ("kan hidden=[5] grid=-3", "grid=-3: input should be greater than 0"),
         ("kan hidden=[5] order=6", "order=6: input should be less than or equal to 5"),
-        ("kan hidden=5,5", "input should be a list such as [5,5]"),
+        ("kan hidden=5,5", "a list is expected; write [5,5]"),
         ("kan hidden", "'hidden' is not field=value"),
         ("mlp hidden=[4] width=3", "leaves no size open"),
         ("mlp depth=3 omega_0=9", "'mlp depth=3 omega_0=9': omega_0=9: it is the frequency of activation: sine, and"),
@@ -126,13 +126,13 @@ def test_an_arm_that_makes_no_sense_is_answered(arm, said):
 @pytest.mark.parametrize(
     ("arm", "setting", "said"),
     [
-        ("mlp depth=3", {"budget": 3}, "below the smallest network of --arm 'mlp depth=3': width=1 has params.train"),
+        ("mlp depth=3", {"budget": 3}, "`arms` 'mlp depth=3': 3 is below its smallest network: width=1 has params"),
         ("kan width=3 grid=3", {"budget": 20}, "depth=2 has params.trainable=63; ask for that or more"),
-        ("mlp depth=3", {"budget": 1e30}, "is beyond --arm 'mlp depth=3': width=1,048,576"),
-        ("mlp width=8", {"budget": 1e9}, "is beyond --arm 'mlp width=8': depth=1,024"),
+        ("mlp depth=3", {"budget": 1e30}, "'mlp depth=3': 1e+30 is beyond width=1,048,576"),
+        ("mlp width=8", {"budget": 1e9}, "'mlp width=8': 1,000,000,000 is beyond depth=1,024"),
         ("kan hidden=[5]", {"axis": "flops_forward.local_min"}, "local_min is 465 whatever the grid; solve for"),
         ("rbf_kan depth=2 grid=4", {"axis": "params.paper"}, "params.paper does not count rbf_kan"),
-        ("kan hidden=[5]", {"axis": "flops_train.local_min"}, "say how long --arm 'kan hidden=[5]' trains"),
+        ("kan hidden=[5]", {"axis": "flops_train.local_min"}, "how long it trains; give `evaluations`"),
     ],
 )
 def test_a_budget_out_of_reach_names_the_nearest(arm, setting, said):

@@ -9,7 +9,7 @@ from harness.base.errors import HarnessError
 from harness.count import count_of
 from harness.planning.packs import packs_of
 from harness.planning.plan import make_plan, planned_flops
-from harness.planning.trials import COMBINATIONS
+from harness.planning.points import COMBINATIONS
 from harness.show.costs import lanes_note
 from harness.spec import RunSpec, freeze, parse_experiment, read_manifest, run_id
 

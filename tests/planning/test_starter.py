@@ -13,6 +13,7 @@ from harness.planning.plan import planned_flops
 from harness.planning.starter import FLOPS_OF_ALL
 from harness.planning.warnings import warnings_of
 from harness.spec import read_experiment
+from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +109,7 @@ def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
     written = new("first", *options)
     assert written.exit_code == 0, written.output
     text = (folder / "first.yaml").read_text(encoding="utf-8")
-    plan = plan_of(folder / "first.yaml")
+    plan = plan_of(StudyFile(folder / "first.yaml"))
     experiment = plan.experiment
 
     assert [words for words in said if words not in text] == []
@@ -181,7 +182,7 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
         (("--data", "t.csv", "--target", "y", "--function", "starter_code:ridge"), "one of them is learnt"),
         (("--function", "starter_code:ridge", "--target", "y"), "--target goes with --data"),
         (("--function", "starter_code:rigde"), "did you mean 'ridge'"),
-        (("--function", "exp2d"), "--function exp2d: write package.module:name"),
+        (("--function", "exp2d"), "error: function exp2d: write package.module:name"),
         (("--function", "starter_code:ridge", "--inputs", "300000"), "300000 is not in the range 1<=x<=1000"),
         (("--data", "nope.csv", "--target", "y"), "--data nope.csv: No such file or directory; give a path"),
         (("--data", "empty.csv", "--target", "y"), "--data empty.csv has no rows; add some"),

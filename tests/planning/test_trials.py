@@ -10,7 +10,7 @@ from made_searched import TEXT, changed, planned
 from harness import count, families
 from harness.families.space import Range
 from harness.planning import packs
-from harness.planning.trials import POINTS_A_RUN, trials_of, value_at
+from harness.planning.points import POINTS_A_RUN, points_of, value_at
 from harness.spec import Experiment, Manifest, PlannedRun, Recipe, parse_experiment
 
 KAN_SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
@@ -29,7 +29,7 @@ FAMILIES = {
 
 
 def values(experiment: Experiment, arm: str, scramble: int = 0) -> list[dict]:
-    return [trial.values for trial in trials_of(experiment, arm, scramble)]
+    return [trial.values for trial in points_of(experiment, arm, scramble)]
 
 
 def with_runs(number: int, *changes: tuple[str, str]) -> Experiment:
@@ -40,7 +40,7 @@ def test_trial_0_is_the_arm_as_written():
     """Whatever the scramble: the file's own settings have a chance."""
     experiment = parse_experiment(TEXT)
     for arm, scramble in itertools.product(("kan", "mlp"), (0, 1, 7)):
-        first = next(trials_of(experiment, arm, scramble))
+        first = next(points_of(experiment, arm, scramble))
         assert first.values == {}
         assert first.experiment == experiment
 
@@ -89,7 +89,7 @@ def test_an_axis_with_when_varies_only_there():
     """Elsewhere the arm stays as it is written; what is written counts as well as what varies."""
     sines = "space: {architecture.activation: [silu, sine], architecture.omega_0: {low: 3.0, high: 60.0, WHEN}}"
     sines = sines.replace("WHEN", "when: {architecture.activation: sine}")
-    drawn = list(trials_of(with_runs(8, (MLP_SPACE, sines)), "mlp", 0))[1:]
+    drawn = list(points_of(with_runs(8, (MLP_SPACE, sines)), "mlp", 0))[1:]
     for trial in drawn:
         is_sine = trial.values["architecture.activation"] == "sine"
         assert ("architecture.omega_0" in trial.values) == is_sine
@@ -124,7 +124,7 @@ def test_an_axis_with_when_varies_only_there():
 def test_of_a_recipe_that_lacks_a_field_it_is_left_alone():
     space = "space: {recipe.optimizer.history: {low: 20, high: 50}, recipe.gain: [1.0, 3.0]}"
     experiment = with_runs(8, (KAN_SPACE, space))
-    for trial in list(trials_of(experiment, "kan", 0))[1:]:
+    for trial in list(points_of(experiment, "kan", 0))[1:]:
         name, recipe = trial.values["recipe"], trial.experiment.recipes[trial.values["recipe"]]
         assert trial.experiment.arms["kan"].recipe == name
         as_written = experiment.recipes[name]
@@ -144,7 +144,7 @@ def test_a_field_that_files_leave_out_at_its_default_can_vary():
     experiment = with_runs(4, (RECIPES, ""), (KAN_SPACE, space), by_adam)
     as_written = experiment.recipes["cosine"].model_dump_json()
     seen = set()
-    for trial in list(trials_of(experiment, "kan", 0))[1:]:
+    for trial in list(points_of(experiment, "kan", 0))[1:]:
         weight_decay, recipe = trial.values["recipe.optimizer.weight_decay"], trial.experiment.recipes["cosine"]
         assert recipe.optimizer.weight_decay == weight_decay
         assert (recipe.model_dump_json() == as_written) == (weight_decay == 0)

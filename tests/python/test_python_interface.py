@@ -105,8 +105,8 @@ def test_fields_that_are_set_make_the_plan_that_the_command_makes(trained, tmp_p
     with pytest.raises(harness.HarnessError, match="16 of 16 runs"):
         harness.runs(study)
     for settings, wrong in (
-        ({"mach.at": [30]}, "--set mach.at: the file has no 'mach'; did you mean 'match'"),
-        ({"match.at": [30, harness]}, "--set match.at: a module cannot stand in a file"),
+        ({"mach.at": [30]}, "`settings` mach.at: the file has no 'mach'; did you mean 'match'"),
+        ({"match.at": [30, harness]}, "`settings` match.at: a module cannot stand in a file"),
         ("short", "settings: 'short' is no mapping"),
     ):
         with pytest.raises(harness.HarnessError, match=wrong):

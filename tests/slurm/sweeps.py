@@ -14,6 +14,7 @@ from harness.cli import main
 from harness.dispatch.events import Attempt, Event, read_attempts
 from harness.dispatch.submission import Submission, read_submissions
 from harness.record import read_record
+from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import train_pack
 
@@ -130,7 +131,7 @@ def undisturbed(experiment: str) -> dict[str, dict[str, Any]]:
     with TemporaryDirectory() as folder:
         file, records = Path(folder) / "sweep.yaml", Path(folder) / "runs"
         file.write_text(experiment, encoding="utf-8")
-        manifest = plan_of(file)
+        manifest = plan_of(StudyFile(file))
         specs = {planned.run_id: planned.run for planned in manifest.runs}
         for pack in manifest.packs:
             train_pack([specs[run] for run in pack], records)

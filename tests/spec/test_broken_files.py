@@ -19,6 +19,7 @@ from harness.cli import main
 from harness.dispatch.profile import read_profile
 from harness.spec import Experiment, experiment_schema, parse_experiment, read_experiment, variants
 from harness.spec.read import MOST_RUNS
+from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 
 # Mutants that make more runs than this are read, but not planned, so that 200 take seconds.
@@ -115,7 +116,7 @@ def _check(seed: int, folder: Path) -> None:
     refused = None
     try:
         if _runs(read_experiment(path)) <= MOST_PLANNED:
-            plan_of(path)
+            plan_of(StudyFile(path))
     except HarnessError as error:
         refused = error
     assert refused is None or (refused.exit_code == USAGE and str(refused).startswith(str(path)))

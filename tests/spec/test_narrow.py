@@ -56,9 +56,9 @@ def test_what_changed_is_told_by_path():
 @pytest.mark.parametrize(
     ("narrow", "said"),
     [
-        (Narrow(4), r"--max-width 4: nothing is left of arms.mlp.sizes.width: \[5, 20, 100\]; give at least 5"),
-        (Narrow(100), "--max-width 100: no MLP is wider than 100; leave it out"),
-        (Narrow(None, 3), "--seeds 3: there are 3; give fewer, or leave it out"),
+        (Narrow(4), r"`max_width` 4: nothing is left of arms.mlp.sizes.width: \[5, 20, 100\]; give at least 5"),
+        (Narrow(100), "`max_width` 100: no MLP is wider than 100; leave it out"),
+        (Narrow(None, 3), "`seeds` 3: there are 3; give fewer, or leave it out"),
     ],
 )
 def test_narrowing_that_leaves_nothing_or_changes_nothing_is_an_error(narrow, said):

@@ -156,7 +156,7 @@ def test_a_scale_changes_one_item_of_a_list_by_its_number():
     [
         (
             "{short: {seeds: [7]}}",
-            "--scale shrot: <text> has no such scale; did you mean 'short'? (allowed: full, short)",
+            "`scale` shrot: <text> has no such scale; did you mean 'short'? (allowed: full, short)",
         ),
         ("{shrot: {seed: [7]}}", "<text>:11: seed: unknown field; did you mean 'seeds'?"),
         (

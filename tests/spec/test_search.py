@@ -105,7 +105,7 @@ def test_an_axis_that_would_never_vary_is_refused_with_the_values_that_its_condi
         (gain, "recipe.gain: 10.5", "give a number of 4 digits from 0.5 to 10"),
         (gain, "recipe.gain: 1.23456", "give a number of 4 digits from 0.5 to 10"),
         (order, "recipe: cosine", "give one of lbfgs, levenberg"),
-        (order, "architecture.depth: 3", "it is 2 in every trial, unless the space has choices of it"),
+        (order, "architecture.depth: 3", "it is 2 in every run, unless the space has choices of it"),
         (order, "architecture.grid: 5", "match.solve finds this size for each budget; leave it out here"),
     ):
         path, _, value = condition.partition(":")

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.spec import content_hash, parse_experiment, read_experiment, settings_of, settings_words
-from harness.study.folders import folder_of
+from harness.study.folders import StudyFile
 
 TEXT = """question: which?
 tasks: [exp2d]
@@ -42,25 +42,25 @@ def test_a_set_value_is_the_file_with_that_value(file):
 def test_folders_say_what_is_set(file, tmp_path):
     """In any order of the options; the file as it stands keeps its own, and long ones are known by a hash."""
     one, other = settings_of(["seeds=[5]", "match.at=[30, 60]"]), settings_of(["match.at=[30,60]", "seeds=[5]"])
-    assert folder_of(file, tmp_path, settings=one) == folder_of(file, tmp_path, settings=other)
-    assert folder_of(file, tmp_path, "short", settings=one).name == "toy-short+match.at=30_60+seeds=5"
-    assert folder_of(file, tmp_path).name == "toy"
+    assert StudyFile(file, tmp_path, settings=one).folder == StudyFile(file, tmp_path, settings=other).folder
+    assert StudyFile(file, tmp_path, "short", one).folder.name == "toy-short+match.at=30_60+seeds=5"
+    assert StudyFile(file, tmp_path).folder.name == "toy"
     assert settings_words(settings_of([f"question={'why ' * 40}"])).startswith("+set=")
 
 
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("seeds", r"--set seeds: write PATH=VALUE, such as --set 'match.at=\[60, 120\]'"),
-        ("mach.at=[30]", r"--set mach.at: the file has no 'mach'; did you mean 'match'"),
-        ("arms.kna.recipe=fast", r"--set arms.kna.recipe: arms has no 'kna'; did you mean 'kan'. .allowed: kan, mlp"),
-        ("match.att=[30]", "--set match.att: match.att: unknown field; did you mean 'at'"),
-        ("match.at=[ten]", r'--set match.at: match.at.0="ten": '),
-        ("match.at=30", r"--set match.at: match.at=30: a list is expected; write \[30\]"),
-        ("tasks.0.train_points=9", '--set tasks.0.train_points: tasks.0 is "exp2d", which has no fields'),
-        ("tasks.4=xy", "--set tasks.4: tasks is a list; give 0 in place of '4'"),
-        ("seeds=[1", r"--set seeds:1: not YAML"),
-        ("recipes.fast.gain=3", "--set recipes.fast.gain: grid: varies it"),
+        ("seeds", r"`settings` seeds: write PATH=VALUE, such as 'match.at=\[60, 120\]'"),
+        ("mach.at=[30]", r"`settings` mach.at: the file has no 'mach'; did you mean 'match'"),
+        ("arms.kna.recipe=fast", r"`settings` arms.kna.recipe: arms has no 'kna'; did you mean 'kan'. .allowed: kan"),
+        ("match.att=[30]", "`settings` match.att: match.att: unknown field; did you mean 'at'"),
+        ("match.at=[ten]", r'`settings` match.at: match.at.0="ten": '),
+        ("match.at=30", r"`settings` match.at: match.at=30: a list is expected; write \[30\]"),
+        ("tasks.0.train_points=9", '`settings` tasks.0.train_points: tasks.0 is "exp2d", which has no fields'),
+        ("tasks.4=xy", "`settings` tasks.4: tasks is a list; give 0 in place of '4'"),
+        ("seeds=[1", r"`settings` seeds:1: not YAML"),
+        ("recipes.fast.gain=3", "`settings` recipes.fast.gain: grid: varies it"),
     ],
 )
 def test_a_wrong_path_or_value_is_named_with_what_is_there(file, text, wrong):

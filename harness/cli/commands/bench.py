@@ -1,8 +1,7 @@
 """`harness bench`."""
 
-import itertools
-import json
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,25 +9,24 @@ import click
 
 from harness.base.errors import INTERRUPTED, HarnessError
 from harness.base.files import check_writable
-from harness.cli.options import EXAMPLE, results_option, scale_option
-from harness.cli.settings import settings_option
+from harness.cli.options import EXAMPLE, PATH, results_option, scale_option, settings_option
 from harness.dispatch.profile import Profile, read_profile
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
 from harness.measure.cost import never_timed
-from harness.show.console import console, counted_progress
+from harness.show.console import TERMINAL, console, counted_progress
 from harness.show.costs import calibration_sentence
-from harness.spec import Manifest, RunSpec, Setting
+from harness.spec import RunSpec, Setting, settings_options
 from harness.spec.read import FULL
 from harness.spec.run import Dtype, Engine
 from harness.study.costs import own_calibration
-from harness.study.folders import planned_runs
+from harness.study.folders import StudyFile, planned_runs
 from harness.study.plans import plan_of
 
 SHAPE_SECONDS = 0.5  # what timing a shape takes, about: 4,853 shapes took 41 minutes
 
 
 @click.command(epilog=f"Example: harness bench {EXAMPLE}")
-@click.argument("file", type=click.Path(path_type=Path), metavar="[FILE]", required=False)
+@click.argument("file", type=PATH, metavar="[FILE]", required=False)
 @results_option
 @scale_option
 @settings_option
@@ -42,7 +40,7 @@ SHAPE_SECONDS = 0.5  # what timing a shape takes, about: 4,853 shapes took 41 mi
 )
 @click.option(
     "--profile",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="YAML",
     help="Time a node of a cluster, by a job of one CPU that asks SLURM for what this profile says (docs/cluster.md).",
 )
@@ -67,32 +65,37 @@ def bench(
     """
     if dry_run and profile is None:
         raise HarnessError("--dry-run: of which job? Give --profile too, or leave --dry-run out")
-    if file:
-        for name, given in (("engine", engine), ("dtype", dtype)):
-            if given:
-                raise HarnessError(f"--{name} {given}: {file} says its {name} itself; leave one of them out")
-    elif scale != FULL:
+    words = [*(("--engine", engine) if engine else ()), *(("--dtype", dtype) if dtype else ())]
+    if file and words:
+        raise HarnessError(f"{words[0]} {words[1]}: {file} says its {words[0][2:]} itself; leave one of them out")
+    if not file and scale != FULL:
         raise HarnessError(f"--scale {scale}: of which file? Give it, or leave the scale out")
-    elif settings:
+    if not file and settings:
         raise HarnessError(f"--set {settings[0].path}: of which file? Give it, or leave --set out")
-    manifest = plan_of(file, scale, settings=settings, results=results) if file else None
-    kinds = _kinds(manifest) if manifest else [_kind(engine, dtype or "float64")]
+    runs: list[RunSpec] = []
+    if file:
+        manifest = plan_of(StudyFile(file, results, scale, settings))
+        if manifest.experiment.device != "cpu":
+            raise HarnessError(f"device: {manifest.experiment.device}: only CPUs are measured; leave the file out")
+        runs = [*planned_runs(manifest).values()]
+        kinds = missing({}, runs)
+        words = [str(file.absolute()), "--scale", scale, *shlex.split(settings_options(settings))]
+    else:
+        if engine == "fused" and dtype == "float32":
+            raise HarnessError(f"--engine fused computes in float64; with --dtype {dtype} leave it out")
+        kinds = [(engine or ("torch" if dtype == "float32" else "fused"), dtype or "float64")]
     check_writable(results / "calibrations")
     if profile:
-        runs = [*planned_runs(manifest).values()] if manifest else []
-        words = [str(file.absolute()), "--scale", scale] if file else []
-        words += itertools.chain(*(("--set", f"{path}={json.dumps(value)}") for path, value in settings))
-        words += [*(("--engine", engine) if engine else ()), *(("--dtype", dtype) if dtype else ())]
         _send(profile, read_profile(profile), results, words, runs, dry_run)
         return
     try:
-        calibrations = [_bench(kind, manifest, results) for kind in kinds]
+        calibrations = [_bench(kind, runs, results) for kind in kinds]
     except KeyboardInterrupt:
         raise HarnessError("stopped; nothing was written, and the next bench starts over", INTERRUPTED) from None
     for calibration in calibrations:
         path = write_calibration(calibration, results)
-        console.print(calibration_sentence(calibration), soft_wrap=True)
-        console.print(f"calibration: {path}", soft_wrap=True)
+        TERMINAL.say(calibration_sentence(calibration))
+        TERMINAL.say(f"calibration: {path}")
 
 
 def _send(
@@ -102,7 +105,7 @@ def _send(
     shapes = never_timed(runs, {})[1]
     what = f"{shapes:,} shape{'s' if shapes > 1 else ''}" if runs else "standard networks"
     minutes = math.ceil(shapes * SHAPE_SECONDS / 60) + 1
-    console.print(f"{path}: one job of one CPU times {what}, about {minutes} min", soft_wrap=True)
+    TERMINAL.say(f"{path}: one job of one CPU times {what}, about {minutes} min")
     if minutes * 60 > profile.time_minutes * 60 - profile.save_seconds:
         raise HarnessError(
             f"{path}: time_minutes: {profile.time_minutes} ends the job before that, and it would write nothing; "
@@ -113,37 +116,24 @@ def _send(
     from harness.cli.bench_job import send_bench  # it imports the command that is being defined here
 
     number, log = send_bench(profile, results, words, runs)
-    console.print(f"submitted: job {number}", soft_wrap=True)
-    console.print(f"its output: {log}", soft_wrap=True)
+    TERMINAL.say(f"submitted: job {number}")
+    TERMINAL.say(f"its output: {log}")
 
 
-def _kind(engine: Engine | None, dtype: Dtype) -> EngineKind:
-    if engine == "fused" and dtype != "float64":
-        raise HarnessError(f"--engine fused computes in float64; with --dtype {dtype} leave it out")
-    return engine or ("fused" if dtype == "float64" else "torch"), dtype
-
-
-def _kinds(manifest: Manifest) -> list[EngineKind]:
-    """What must be calibrated for the plan's runs."""
-    if manifest.experiment.device != "cpu":
-        raise HarnessError(f"device: {manifest.experiment.device}: only CPUs are measured; leave the file out")
-    return missing({}, planned_runs(manifest).values())
-
-
-def _bench(kind: EngineKind, manifest: Manifest | None, results: Path) -> Calibration:
+def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calibration:
     # Inside the function, as it loads torch, and --help would take seconds too.
     from harness.measure.bench import bench_run, bench_solo, compile_kernels, standard_runs
 
-    known = own_calibration(results, kind)
+    before = own_calibration(results, kind)
     if kind[0] == "fused":
         compile_kernels(console.print)
-    runs = [run for run in planned_runs(manifest).values() if kind_of(run) == kind] if manifest else []
-    if known is None or manifest is None:
+    runs = [run for run in of_file if kind_of(run) == kind]
+    if before is None or not of_file:
         runs += standard_runs(*kind)
         with counted_progress(f"{kind[0]}: a run") as progress:
             seconds_per_run = bench_run(*kind, progress)
     else:
-        seconds_per_run = known.seconds_per_run
+        seconds_per_run = before.seconds_per_run
     with counted_progress(f"{kind[0]}: shapes alone") as progress:
         solo, knots = bench_solo(runs, progress)
     kept = own_calibration(results, kind)  # what another bench wrote meanwhile, or this file had

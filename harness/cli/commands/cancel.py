@@ -2,33 +2,31 @@
 
 import os
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
-from harness.cli.options import EXAMPLE, confirm, planned_argument, results_option, yes_option
+from harness.cli.options import EXAMPLE, confirm, plan_options, yes_option
 from harness.dispatch.cluster import scancel
 from harness.dispatch.reconcile import Unneeded, unneeded
 from harness.dispatch.state import FREE, UNDERWAY, RunState
 from harness.dispatch.submission import write_order
 from harness.spec import Manifest
-from harness.study.folders import frozen_plan
 from harness.study.sweeps import look_and_wanted
 
 FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which runs are chosen
 
 
 @click.command(epilog=f"Example: harness cancel {EXAMPLE} --where arm=mlp --where state=queued")
-@planned_argument
-@results_option
+@plan_options
 @click.option(
     "--where", "conditions", multiple=True, metavar="FIELD=VALUE", help="Only runs with this value. Repeat it."
 )
 @click.option("--earlier", is_flag=True, help="Only runs of earlier plans that --replan left on their way.")
 @yes_option
-def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
+def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
     """Take back runs that are on their way or would be sent off.
 
     Where the file has `looks:`, it leaves replicates that no open rule asks for by now, unless they are on their way.
@@ -42,18 +40,17 @@ def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool
     """
     if earlier and conditions:
         raise HarnessError("--earlier, --where: give one of them; runs of earlier plans have no fields any more")
-    manifest, folder = frozen_plan(file, results)
     seen, wanted = look_and_wanted(manifest, folder)
     unasked = {
         run for run, one in seen.found.items() if wanted and run not in wanted.run_ids and one.state == "planned"
     }
-    known = seen.found | seen.earlier
+    states = seen.found | seen.earlier
     matching = list(seen.earlier) if earlier else _matching(manifest, seen.found, conditions)
-    states = UNDERWAY if earlier else (*FREE, *UNDERWAY)
-    runs = [run for run in matching if known[run].state in states and run not in unasked]
-    jobs = unneeded(seen.evidence, known | {run: known[run]._replace(state="cancelled") for run in runs})
+    chosen = UNDERWAY if earlier else (*FREE, *UNDERWAY)
+    runs = [run for run in matching if states[run].state in chosen and run not in unasked]
+    jobs = unneeded(seen.evidence, states | {run: states[run]._replace(state="cancelled") for run in runs})
     if not runs and not any(jobs):
-        if any(known[run].state == "cancelled" for run in matching):
+        if any(states[run].state == "cancelled" for run in matching):
             click.echo("cancelled already, and no job of theirs is left")
             return
         which = f"of an earlier plan of {manifest.name} is on its way"
@@ -65,19 +62,18 @@ def cancel(file: Path, results: Path, conditions: tuple[str, ...], earlier: bool
     confirm(question, yes, refused="nothing was cancelled")
     if runs:
         write_order(folder, "cancel", runs, "`harness cancel`")
-    told = f"cancelled: {len(runs)} runs"
+    outcome = f"cancelled: {len(runs)} runs"
     if failures := _end(jobs):
         raise HarnessError(
-            f"{told}; the order is kept, but {' and '.join(failures)} could not be ended: repeat the command when "
+            f"{outcome}; the order is kept, but {' and '.join(failures)} could not be ended: repeat the command when "
             "SLURM answers, or on the cluster and as the user that sent them off",
             INCOMPLETE,
         )
     number = len(jobs.numbers) + len(jobs.processes)
-    ended = f"; {number} jobs with no other runs were ended" if number else ""
-    click.echo(f"{told}{ended}")
+    click.echo(outcome + (f"; {number} jobs with no other runs were ended" if number else ""))
 
 
-def _matching(manifest: Manifest, found: Mapping[str, RunState], conditions: Sequence[str]) -> list[str]:
+def _matching(manifest: Manifest, states: Mapping[str, RunState], conditions: Sequence[str]) -> list[str]:
     """The runs of which all conditions hold; of a run that several cells share, one is enough."""
     asked = []
     for condition in conditions:
@@ -88,40 +84,27 @@ def _matching(manifest: Manifest, found: Mapping[str, RunState], conditions: Seq
     cells = {cell.index: cell for cell in manifest.cells}
     matching = []
     for planned in manifest.runs:
-        cell = cells[planned.cell]
-        has = {
-            "task": cell.task,
-            "arm": cell.arm,
-            "series": cell.series,
-            "seed": str(planned.run.seed),
-            "trial": str(planned.trial),
-            "state": found[planned.run_id].state,
-            "run": planned.run_id,
-        }
+        cell, state, run_id = cells[planned.cell], states[planned.run_id].state, planned.run_id
+        values = (cell.task, cell.arm, cell.series, str(planned.run.seed), str(planned.trial), state, run_id)
+        has = dict(zip(FIELDS, values, strict=True))
         if all(has[field].startswith(value) if field == "run" else has[field] == value for field, value in asked):
-            matching.append(planned.run_id)
+            matching.append(run_id)
     return list(dict.fromkeys(matching))
 
 
 def _end(jobs: Unneeded) -> list[str]:
     """End these jobs; how many could not be ended, and why."""
     failures = [f"{number} jobs ({why})" for why, number in jobs.not_verified.items()]
-    for number, end in (
-        (len(jobs.numbers), lambda: scancel(jobs.numbers)),
-        (len(jobs.processes), lambda: _terminate(jobs.processes)),
-    ):
-        try:
-            end()
-        except HarnessError as error:
-            failures.append(f"{number} jobs ({error})")
-    return failures
-
-
-def _terminate(processes: Iterable[int]) -> None:
-    for process in processes:
+    try:
+        scancel(jobs.numbers)
+    except HarnessError as error:
+        failures.append(f"{len(jobs.numbers)} jobs ({error})")
+    for process in jobs.processes:
         try:
             os.kill(process, signal.SIGTERM)
         except ProcessLookupError:
             continue
         except PermissionError:
-            raise HarnessError(f"process {process} is another user's") from None
+            failures.append(f"{len(jobs.processes)} jobs (process {process} is another user's)")
+            break
+    return failures

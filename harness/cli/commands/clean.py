@@ -1,13 +1,14 @@
 """`harness clean`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
-from harness.cli.options import confirm, json_option, results_option, together, yes_option
+from harness.cli.options import PATH, confirm, json_option, results_option, together, yes_option
+from harness.cli.showing import show
 from harness.dispatch.leftovers import (
     KINDS,
     Kind,
@@ -23,7 +24,7 @@ from harness.dispatch.leftovers import (
     runs_of,
 )
 from harness.dispatch.submission import one_submitter
-from harness.show.console import console, print_table, steps_progress
+from harness.show.console import steps_progress
 from harness.show.disk import (
     MOST_NAMED,
     WHAT,
@@ -37,6 +38,7 @@ from harness.show.disk import (
     question,
     stay_lines,
 )
+from harness.show.tables.table import Table
 from harness.study.folders import frozen_plan
 
 kind_options = together(
@@ -45,7 +47,7 @@ kind_options = together(
 
 
 @click.command(epilog="Example: harness clean --checkpoints --snapshots")
-@click.argument("files", type=click.Path(path_type=Path), metavar="[FILE|FOLDER]...", nargs=-1)
+@click.argument("files", type=PATH, metavar="[FILE|FOLDER]...", nargs=-1)
 @results_option
 @kind_options
 @yes_option
@@ -63,62 +65,53 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
     if yes and not chosen:
         raise HarnessError(f"--yes: say what to remove: {', '.join(f'--{kind}' for kind in KINDS)}")
     folders = [frozen_plan(file, results)[1] for file in files]
-    results = _results_of(folders, results)
+    results, *others = dict.fromkeys(folder.parent for folder in folders) or [results]
+    if others:
+        raise HarnessError(f"{results}, {others[0]}: clean one results folder at a time")
+    if not results.is_dir():
+        raise HarnessError(f"{results}: no such folder; --results names the one to clean")
     rows = _look(results, folders)
-    found = removable(rows)
-    wanted = {kind: found[kind] for kind in chosen if kind in found}
+    leftovers = removable(rows)
+    wanted = {kind: leftovers[kind] for kind in chosen if kind in leftovers}
     if not as_json:
-        _show(results, rows, found)
+        show(_parts(results, rows, leftovers))
         if wanted:
             confirm(question(wanted), yes, "nothing was removed")
     removed = _removed(results, folders, wanted) if wanted and (yes or not as_json) else {}
     sizes = disk_bytes(results)
     if as_json:
-        click.echo(json_text(clean_json(results, sizes, rows, found, removed)))
+        click.echo(json_text(clean_json(results, sizes, rows, leftovers, removed)))
     else:
-        on_disk = [disk_words(results, sizes, notable=0)] if removed else []
-        _print([*clean_lines(results, found, chosen, removed), *on_disk])
-    failures = [failure for one in removed.values() for failure in one.failures]
+        left = [disk_words(results, sizes, notable=0)] if removed else []
+        show([*clean_lines(results, leftovers, chosen, removed), *left])
+    failures = [failure for of_kind in removed.values() for failure in of_kind.failures]
     if failures:
         raise HarnessError(f"{len(failures)} could not be removed (first: {failures[0]})", INCOMPLETE)
 
 
-def _results_of(folders: Sequence[Path], results: Path) -> Path:
-    """The results folder that these folders of experiments are in; a HarnessError if it is not there, or not one."""
-    parents = list(dict.fromkeys(folder.parent for folder in folders)) or [results]
-    if len(parents) > 1:
-        raise HarnessError(f"{parents[0]}, {parents[1]}: clean one results folder at a time")
-    if not parents[0].is_dir():
-        raise HarnessError(f"{parents[0]}: no such folder; --results names the one to clean")
-    return parents[0]
-
-
 def _look(results: Path, folders: Sequence[Path]) -> list[OnDisk]:
-    with steps_progress("clean") as told:
-        rows = list(on_disk(results, told))
+    """What may be removed, of these experiments alone if there are some."""
+    with steps_progress("clean") as progress:
+        rows = list(on_disk(results, progress))
     return of_experiments(rows, folders) if folders else rows
 
 
-def _show(results: Path, rows: Sequence[OnDisk], found: Removable) -> None:
-    _print([disk_words(results, disk_bytes(results), notable=0)])
-    if found:
-        print_table(clean_table(found))
-    only_copies = sum(is_only_copy(one.path) for one in found.get("snapshots", ()))
-    first = list(runs_of(found.get("unplanned", ())))[:MOST_NAMED]
-    _print([*stay_lines(rows), *cautions(found, only_copies, run_words(results, first))])
-
-
-def _print(lines: Sequence[str]) -> None:
-    for line in lines:
-        console.print(line, soft_wrap=True)
+def _parts(results: Path, rows: Sequence[OnDisk], leftovers: Removable) -> Iterator[Table | str]:
+    yield disk_words(results, disk_bytes(results), notable=0)
+    if leftovers:
+        yield clean_table(leftovers)
+    only_copies = sum(is_only_copy(snapshot.path) for snapshot in leftovers.get("snapshots", ()))
+    first = list(runs_of(leftovers.get("unplanned", ())))[:MOST_NAMED]
+    yield from stay_lines(rows)
+    yield from cautions(leftovers, only_copies, run_words(results, first))
 
 
 def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[Kind, Removed]:
     """What was removed of what is wanted: all that nothing needs by now."""
     removed: dict[Kind, Removed] = {}
     with one_submitter(results / "runs"):
-        still = {(one.kind, one.path) for one in _look(results, folders) if not one.needed_by}
-        for kind, those in wanted.items():
-            with steps_progress(kind) as told:
-                removed[kind] = remove([one for one in those if (kind, one.path) in still], told)
+        still = {(row.kind, row.path) for row in _look(results, folders) if not row.needed_by}
+        for kind, of_kind in wanted.items():
+            with steps_progress(kind) as progress:
+                removed[kind] = remove([row for row in of_kind if (kind, row.path) in still], progress)
     return removed

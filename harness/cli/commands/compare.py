@@ -11,11 +11,13 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import json_text, write_json
-from harness.cli.answering import print_answer, print_headline
-from harness.cli.options import json_option, results_option, together
-from harness.cli.tables import POSITIVE, given, is_of_table, opened, table_options
+from harness.cli.answering import print_headline
+from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option
+from harness.cli.showing import show
+from harness.cli.tables import given, is_of_table, opened, table_options
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
 from harness.judging.laws import AUTO
+from harness.judging.request import Request
 from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.versus import TITLE_LETTERS, draw_versus
@@ -23,42 +25,13 @@ from harness.show.tables.comparison import compare_sentences, compare_tables, ra
 from harness.show.tables.headline import wrapped
 from harness.study.comparing import Compared, compare_sides
 from harness.study.folders import frozen_plan
-from harness.study.tables import fits_answer
+from harness.study.tables import Door, fits_answer
 
 OF_EXPERIMENTS = ("axis", "results")
 
-# What only this command asks, of laws.
-compare_options = together(
-    click.option(
-        "--law",
-        type=click.Choice(["auto", "pure", "floor", "shifted", "broken"]),
-        help="The law of both arms.  [default: the richer of the two that `harness fit` chooses]",
-    ),
-    click.option(
-        "--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them."
-    ),
-    click.option(
-        "--aggregate",
-        type=click.Choice(["median", "mean_log", "best"]),
-        default="median",
-        show_default=True,
-        help="The number that stands for the runs of a bin; best is the expected best of k.",
-    ),
-    click.option(
-        "--k",
-        type=click.IntRange(min=1),
-        help="For --aggregate best, of both arms.  [default: the lesser count of each bin]",
-    ),
-    click.option(
-        "--bins",
-        type=click.IntRange(min=1),
-        help="How many bins of equal width in ln size.  [default: as many as sizes]",
-    ),
-)
-
 
 @click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
+@click.argument("file", type=PATH, metavar="FILE|FOLDER|TABLE")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option(
@@ -71,19 +44,26 @@ compare_options = together(
 @results_option
 @click.option("--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …")
 @table_options
-@compare_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the numbers (JSON) and the figure.")
+@click.option(
+    "--law",
+    type=click.Choice(["auto", "pure", "floor", "shifted", "broken"]),
+    help="The law of both arms.  [default: the richer of the two that `harness fit` chooses]",
+)
+@click.option("--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them.")
+@click.option(
+    "--aggregate",
+    type=click.Choice(["median", "mean_log", "best"]),
+    default="median",
+    show_default=True,
+    help="The number that stands for the runs of a bin; best is the expected best of k.",
+)
+@click.option("--k", type=COUNT, help="For --aggregate best, of both arms.  [default: the lesser count of each bin]")
+@click.option("--bins", type=COUNT, help="How many bins of equal width in ln size.  [default: as many as sizes]")
+@click.option("--out", type=PATH, help="Folder for the numbers (JSON) and the figure.")
 @click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
 @json_option({"compare FILE A B": Compared, "compare FILE A B --law LAW": ComparedByLaws})
 def compare(
-    file: Path,
-    first: str,
-    second: str,
-    results: Path,
-    axis: str | None,
-    explain: bool,
-    as_json: bool,
-    **asked: Any,
+    file: Path, first: str, second: str, results: Path, axis: str | None, explain: bool, as_json: bool, **asked: Any
 ) -> None:
     """Say which of two arms is better at equal size.
 
@@ -106,62 +86,50 @@ def compare(
     if is_table or given({name: None for name in asked if name not in ("at", "level", "out")}):
         for option in given(dict.fromkeys(OF_EXPERIMENTS if is_table else ("axis",))):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
-        _compare_laws(file, results, arms, explain, as_json, asked)
-    else:
-        _compare_experiment(file, results, arms, axis, explain, as_json, asked)
-
-
-def _compare_experiment(
-    file: Path,
-    results: Path,
-    arms: tuple[str, str],
-    axis: str | None,
-    explain: bool,
-    as_json: bool,
-    asked: Mapping[str, Any],
-) -> None:
+        more = {"laws": (asked["law"] or AUTO,), "arms": arms}
+        with opened(file, results, asked, f"compare {file} {first} {second}", **more) as (request, door, manifest):
+            _compare_laws(request, door, manifest.name if manifest else file.name, explain, as_json, asked)
+        return
     if len(asked["at"]) > 1:
         raise HarnessError(
             f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
         )
-    level = asked["level"] if given({"level": None}) else None
     manifest, folder = frozen_plan(file, results)
-    compared = compare_sides(manifest, folder, arms, axis, next(iter(asked["at"]), None), level)
-    target, request, curves = asked["out"] or folder, compared.asked, compared.lines
+    at = asked["at"][0] if asked["at"] else None
+    compared = compare_sides(manifest, folder, arms, axis, at, asked["level"] if given({"level": None}) else None)
+    request, target = compared.asked, asked["out"] or folder
     check_writable(target)
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
     write_json(compared, target / f"{stem}.json")
     styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
-    titles = task_titles(manifest, dict.fromkeys(line.task for line in curves), TITLE_LETTERS)
-    drawn = draw_versus(request, curves, styles, target / stem, titles)
+    titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
+    drawn = draw_versus(request, compared.lines, styles, target / stem, titles)
     if as_json:
         click.echo(json_text(compared))
         return
     if explain:
-        print_answer([ratios_table(compared.headline)], ratios_sentences(compared.headline, compared.not_measured))
-    print_headline(compared.headline, [], [f"Figure: {path}" for path in drawn[:1]])
+        show([ratios_table(compared.headline), *ratios_sentences(compared.headline, compared.not_measured)])
+    print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
 
 
 def _compare_laws(
-    file: Path, results: Path, arms: tuple[str, str], explain: bool, as_json: bool, asked: Mapping[str, Any]
+    request: Request, door: Door, name: str, explain: bool, as_json: bool, asked: Mapping[str, Any]
 ) -> None:
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
-    more = {"laws": (asked["law"] or AUTO,), "arms": arms}
-    with opened(file, results, asked, f"compare {file} {' '.join(arms)}", **more) as (request, door, manifest):
-        compared = compare_laws(fits_answer(request, door), asked_of, manifest.name if manifest else file.name)
+    compared = compare_laws(fits_answer(request, door), asked_of, name)
     if as_json:
         click.echo(json_text(compared))
     else:
         if explain:
-            print_answer([ratios_table(compared.headline)], ratios_sentences(compared.headline, ()))
-            print_answer(compare_tables(compared), compare_sentences(compared))
+            show([ratios_table(compared.headline), *ratios_sentences(compared.headline, ())])
+            show([*compare_tables(compared), *compare_sentences(compared)])
         claims = (wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
         print_headline(compared.headline, [], list(chain.from_iterable(claims)))
     if out := asked["out"]:
         check_writable(out)
         asked_of_figure, curves, against = curves_of_laws(compared)
-        drawn = draw_versus(asked_of_figure, curves, named_styles(arms), out / "compare", against=against)
+        drawn = draw_versus(asked_of_figure, curves, named_styles(request.arms), out / "compare", against=against)
         for path in (write_json(compared, out / "compare.json"), *drawn):
             click.echo(path, err=as_json)

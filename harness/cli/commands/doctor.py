@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.base.errors import INCOMPLETE
 from harness.base.json_text import json_text
 from harness.base.plain import INLINE
-from harness.cli.options import json_option, results_option
+from harness.cli.options import PATH, POSITIVE, json_option, results_option
 from harness.dispatch.doctor import examine
 from harness.dispatch.node import Finding
 from harness.dispatch.profile import read_profile
@@ -40,18 +40,12 @@ class Examined:
 
 
 @click.command(epilog="Example: harness doctor --profile slurm/cpu.yaml")
-@click.option(
-    "--profile",
-    type=click.Path(path_type=Path),
-    metavar="YAML",
-    required=True,
-    help="A profile, such as slurm/cpu.yaml.",
-)
+@click.option("--profile", type=PATH, metavar="YAML", required=True, help="A profile, such as slurm/cpu.yaml.")
 @results_option
 @click.option(
     "--wait",
     "wait_minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     metavar="MINUTES",
     default=10.0,
     show_default=True,
@@ -70,28 +64,24 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_j
     def tell(sentence: str) -> None:
         click.echo(f"  … {sentence}", err=True)
 
-    found, heading = [], ""
-    wait = None if no_job else wait_minutes
-    for room, finding in examine(read_profile(profile), results, wait, tell):
-        found.append(FindingAbout(room, finding))
-        if as_json:
-            continue
-        if room != heading:
-            heading = room
-            console.print(room, style="bold")
-        console.print(finding_lines(finding, console.width))
-    levels: list[str] = [one.finding.level for one in found]
+    findings: list[FindingAbout] = []
+    for room, finding in examine(read_profile(profile), results, None if no_job else wait_minutes, tell):
+        if not as_json:
+            if not findings or findings[-1].about != room:
+                console.print(room, style="bold")
+            console.print(finding_lines(finding, console.width))
+        findings.append(FindingAbout(room, finding))
+    levels = [one.finding.level for one in findings]
     failed = levels.count("FAILED")
     if as_json:
-        click.echo(json_text(Examined(profile, failed, found)))
+        click.echo(json_text(Examined(profile, failed, findings)))
     else:
-        told = ", ".join(f"{levels.count(level)} {level}" for level in STYLES)
-        click.echo(f"{profile}: {told}")
+        click.echo(f"{profile}: {levels.count('ok')} ok, {levels.count('warning')} warning, {failed} FAILED")
     if failed:
         sys.exit(INCOMPLETE)
 
 
-def finding_lines(finding: Finding, width: int) -> Text:
+def _lines(finding: Finding, width: int) -> Text:
     """A finding as aligned lines: level, what, what was found; below it the next move."""
     room = max(width - INDENT, 40)
     lines = textwrap.wrap(finding.told, room)

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
-from harness.cli.answering import print_answer, print_fits, print_laws
-from harness.cli.options import json_option, results_option, together
+from harness.cli.answering import print_fits, print_laws
+from harness.cli.options import PATH, json_option, results_option
+from harness.cli.showing import answer
 from harness.cli.tables import SHARE, given, is_of_table, opened, table_options
 from harness.judging.forms import OF_TWO, FormAnswer
 from harness.judging.laws import AUTO
@@ -26,64 +27,42 @@ from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.laws import IN_THE_REPORT, checklists
 from harness.spec import Manifest, axis_words
 from harness.study.analysis import analyse, fits_of, keep_analysis
-from harness.study.folders import frozen_plan, planned_records
+from harness.study.folders import frozen_plan
 from harness.study.tables import Door, fits_answer, shape_answer
 
-
-class FormOption(NamedTuple):
-    """An option that asks for something else than laws of single series, and what of `FITTING` goes with it."""
-
-    name: str
-    takes: tuple[str, ...]
-
-
-FORMS: dict[Form, FormOption] = {
-    "and": FormOption("and_", ("--objective",)),
-    "isoflop": FormOption("isoflop", ()),
-    "frontier": FormOption("frontier", ("--min-x", "--max-x", "--until")),
-    "share": FormOption("share", ("--min-x", "--max-x", "--until")),
+# Options that ask for something else than laws of single series, and what of `FITTING` goes with each.
+FORMS: dict[Form, tuple[str, ...]] = {
+    "and": ("--objective",),
+    "isoflop": (),
+    "frontier": ("--min-x", "--max-x", "--until"),
+    "share": ("--min-x", "--max-x", "--until"),
 }
 # Of a law, and not of the table that it is fitted to.
 FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics")
 
 
-# What only this command asks.
-fit_options = together(
-    click.option(
-        "--law",
-        "laws",
-        multiple=True,
-        metavar="LAW",
-        help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
-    ),
-    click.option(
-        "--hold-out",
-        type=click.IntRange(min=0),
-        default=0,
-        help="How many of the largest sizes to predict, not to fit.",
-    ),
-    click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps."),
-    click.option("--and", "and_", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta."),
-    click.option(
-        "--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law."
-    ),
-    click.option(
-        "--frontier", type=SHARE, metavar="QUANTILE", help="Fit the law that this share of the runs lies below."
-    ),
-    click.option(
-        "--share",
-        type=click.Choice(["floor", "alpha", "both"]),
-        help="All arms share one floor, one exponent, or both.",
-    ),
-    click.option("--out", type=click.Path(path_type=Path), help="Folder for fits.json and figures of the laws."),
-)
-
-
 @click.command(epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER|TABLE")
+@click.argument("file", type=PATH, metavar="FILE|FOLDER|TABLE")
 @results_option
 @table_options
-@fit_options
+@click.option(
+    "--law",
+    "laws",
+    multiple=True,
+    metavar="LAW",
+    help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
+)
+@click.option(
+    "--hold-out", type=click.IntRange(min=0), default=0, help="How many of the largest sizes to predict, not to fit."
+)
+@click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
+@click.option("--and", "and", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta.")
+@click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law.")
+@click.option("--frontier", type=SHARE, metavar="QUANTILE", help="Fit the law that this share of the runs lies below.")
+@click.option(
+    "--share", type=click.Choice(["floor", "alpha", "both"]), help="All arms share one floor, one exponent, or both."
+)
+@click.option("--out", type=PATH, help="Folder for fits.json and figures of the laws.")
 @json_option(
     {
         "fit FILE": FitsAnswer,
@@ -106,13 +85,19 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     (docs/codes.md).
     """
     if not is_of_table(file, asked) and not given(asked):
-        _fit_experiment(*frozen_plan(file, results), as_json)
+        plan, folder = frozen_plan(file, results)
+        analysis = analyse(plan, folder, TERMINAL)
+        if as_json:
+            click.echo(json_text(fits_of(plan, analysis)))
+        else:
+            print_fits(plan, analysis)
+        keep_analysis(plan, analysis, folder)
         return
-    form = next((form for form, option in FORMS.items() if asked[option.name] is not None), None)
+    form = next((form for form in FORMS if asked[form] is not None), None)
     more = {"laws": asked["laws"] or (AUTO,), "hold_out": asked["hold_out"]}
-    value = None if form is None else str(asked[FORMS[form].name])
+    value = None if form is None else str(asked[form])
     if form:
-        check_form(form, asked["x"])
+        _check_form(form, asked["x"])
         more |= {"form": form, "value": value}
     second = (str(value),) if form in OF_TWO else ()
     with opened(file, results, asked, f"fit {file}", second, **more) as (request, door, manifest):
@@ -122,50 +107,38 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
             _fit_laws(request, manifest, door, as_json, asked)
 
 
-def check_form(form: Form, x: Sequence[str]) -> None:
+def _check_form(form: Form, x: Sequence[str]) -> None:
     """Raises HarnessError for options that do not go with a form."""
     there = given(click.get_current_context().params)
     others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in there]
-    others += [option for option in FITTING if option in there and option not in FORMS[form].takes]
+    others += [option for option in FITTING if option in there and option not in FORMS[form]]
     if others:
         raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
     if len(x) > 1:
         raise HarnessError(f"--{form} takes one --x, and {' and '.join(x)} were given; fit one at a time")
 
 
-def _fit_experiment(manifest: Manifest, folder: Path, as_json: bool) -> None:
-    analysis = analyse(manifest, planned_records(manifest, folder), folder, TERMINAL)
-    if as_json:
-        click.echo(json_text(fits_of(manifest, analysis)))
-    else:
-        print_fits(manifest, analysis)
-    keep_analysis(manifest, analysis, folder)
-
-
 def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: bool, asked: Mapping[str, Any]) -> None:
     out = asked["out"]
-    found = fits_answer(request, door, checks=bool(as_json or out or asked["diagnostics"]))
+    fits = fits_answer(request, door, checks=bool(as_json or out or asked["diagnostics"]))
     if as_json:
-        click.echo(json_text(found))
+        click.echo(json_text(fits))
     else:
-        print_laws(found, request.x, axis_words if manifest else str, () if asked["diagnostics"] else IN_THE_REPORT)
+        print_laws(fits, request.x, axis_words if manifest else str, () if asked["diagnostics"] else IN_THE_REPORT)
     if out:
         check_writable(out)
         checklist = out / "checklist.md"
         with whole_file(checklist) as new:
-            new.write_text(checklists(found.laws, f"{request.file.name}, {door.source.hash}"), encoding="utf-8")
-        figures = (*draw_scaling(manifest, found.laws, out), *draw_residuals(manifest, found.laws, out))
-        for path in (write_json(found, out / "fits.json"), checklist, *figures):
+            new.write_text(checklists(fits.laws, f"{request.file.name}, {door.source.hash}"), encoding="utf-8")
+        figures = (*draw_scaling(manifest, fits.laws, out), *draw_residuals(manifest, fits.laws, out))
+        for path in (write_json(fits, out / "fits.json"), checklist, *figures):
             click.echo(path, err=as_json)
 
 
 def _fit_form(request: Request, door: Door, as_json: bool, out: Path | None) -> None:
-    found = shape_answer(request, door)
-    if as_json:
-        click.echo(json_text(found))
-    else:
-        tables = list(form_tables(found))
-        print_answer(tables, form_sentences(tables))
+    fitted = shape_answer(request, door)
+    tables = list(form_tables(fitted))
+    answer(fitted, as_json, [*tables, *form_sentences(tables)])
     if out:
         check_writable(out)
-        click.echo(write_json(found, out / "fits.json"), err=as_json)
+        click.echo(write_json(fitted, out / "fits.json"), err=as_json)

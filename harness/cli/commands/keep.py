@@ -1,26 +1,22 @@
 """`harness keep`."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from harness.base.errors import INCOMPLETE
-from harness.base.json_text import json_text
-from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option
-from harness.show.console import console
+from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option, study_options
+from harness.cli.showing import answer
 from harness.show.sweeps import kept_lines
-from harness.spec import manifest_path, read_experiment
-from harness.study.folders import folder_of
+from harness.spec import manifest_path
+from harness.study.folders import StudyFile
 from harness.study.kept import KeptRecords, keep_records
 
 
 @click.command(epilog=f"Example: harness keep {EXAMPLE}")
-@planned_argument
-@results_option
-@scale_option
+@study_options(planned_argument, results_option, scale_option)
 @json_option({"keep FILE": KeptRecords})
-def keep(file: Path, results: Path, scale: str, as_json: bool) -> None:
+def keep(study: StudyFile, as_json: bool) -> None:
     """Put an experiment's records into one file, which git keeps.
 
     The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. Of a search it keeps little of
@@ -30,15 +26,11 @@ def keep(file: Path, results: Path, scale: str, as_json: bool) -> None:
     A record that is in the file stays, and one that differs from it is named
     and judged. Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
     """
-    folder = file
-    if not manifest_path(file).exists():
-        read_experiment(file, scale)  # names a wrong file or scale
-        folder = folder_of(file, results, scale)
+    folder = study.file
+    if not manifest_path(folder).exists():
+        study.said()  # names a wrong file or scale
+        folder = study.folder
     kept = keep_records(folder)
-    if as_json:
-        click.echo(json_text(kept))
-    else:
-        for line in kept_lines(kept.path, kept.merged, kept.absent):
-            console.print(line, soft_wrap=True)
+    answer(kept, as_json, kept_lines(kept.path, kept.merged, kept.absent))
     if kept.merged.damaged or kept.merged.defects:
         sys.exit(INCOMPLETE)

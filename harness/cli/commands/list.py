@@ -1,27 +1,27 @@
 """`harness list`."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import click
 import pandas as pd
 
 from harness.base.installed import installed
-from harness.base.json_text import json_text
 from harness.base.plain import Rows
 from harness.cli.options import json_option
+from harness.cli.showing import answer
 from harness.count.conventions import CONVENTIONS
 from harness.families import FAMILIES, INSTALLED_FAMILIES
 from harness.families.fields import fields_of
 from harness.optimisers import OPTIMISERS
 from harness.show.codes import CODES
-from harness.show.console import console, print_table
 from harness.show.tables.frames import table_of_frame
 from harness.spec import BUILT_IN_RECIPES
 from harness.spec.document import parse
 from harness.spec.task import INSTALLED_TASKS
-from harness.study.shipped import shipped_experiments, shipped_profiles
+from harness.study.shipped import EXPERIMENTS, PROFILES, shipped_files
 from harness.tasks import TASKS
 
 
@@ -89,8 +89,8 @@ class CodeRow(NamedTuple):
 def _tasks() -> Iterator[TaskRow]:
     for name, task in TASKS.items():
         inputs = getattr(task, "inputs", None)
-        known = inputs if isinstance(inputs, int) else None
-        yield TaskRow(name, known, getattr(task, "formula", ""), getattr(task, "source", ""))
+        number = inputs if isinstance(inputs, int) else None
+        yield TaskRow(name, number, getattr(task, "formula", ""), getattr(task, "source", ""))
     for name, place in installed(INSTALLED_TASKS).items():
         yield TaskRow(name, None, "of an installed package", place)
 
@@ -102,43 +102,42 @@ def _families() -> Iterator[FamilyRow]:
         yield FamilyRow(name, f"of an installed package, {place}", "")
 
 
-def _recipes() -> Iterator[RecipeRow]:
-    for name, recipe in BUILT_IN_RECIPES.items():
-        yield RecipeRow(name, recipe.optimizer.name, recipe.max_evaluations)
-
-
-def _experiments() -> Iterator[ExperimentRow]:
-    for name, path in shipped_experiments().items():
-        said = parse(path.read_text(encoding="utf-8"), str(path)).data
-        yield ExperimentRow(name, said["question"], ", ".join(said.get("scales", {})), str(path))
-
-
-def _profiles() -> Iterator[ProfileRow]:
-    for name, path in shipped_profiles().items():
-        said = path.read_text(encoding="utf-8").removeprefix("# ")
-        yield ProfileRow(name, " ".join(said.partition(". ")[0].split()), str(path))
+def _files(folder: Path) -> Iterator[ExperimentRow | ProfileRow]:
+    """The experiments or profiles that are shipped in a folder."""
+    for name, path in shipped_files(folder).items():
+        text = path.read_text(encoding="utf-8")
+        if folder == PROFILES:
+            yield ProfileRow(name, " ".join(text.removeprefix("# ").partition(". ")[0].split()), str(path))
+        else:
+            said = parse(text, str(path)).data
+            yield ExperimentRow(name, said["question"], ", ".join(said.get("scales", {})), str(path))
 
 
 def _conventions() -> Iterator[ConventionRow]:
-    for one in CONVENTIONS:
-        counts = " and ".join(what for what, has in (("params", one.parameters), ("FLOPs", one.flops)) if has)
-        yield ConventionRow(one.name, counts, one.rule, one.source, one.misleads)
-
-
-def _codes() -> Iterator[CodeRow]:
-    for name, code in CODES.items():
-        yield CodeRow(name, code.kind, code.meaning, code.advice)
+    for convention in CONVENTIONS:
+        counted = (("params", convention.parameters), ("FLOPs", convention.flops))
+        counts = " and ".join(what for what, has in counted if has)
+        yield ConventionRow(convention.name, counts, convention.rule, convention.source, convention.misleads)
 
 
 # What there is to list, and what to know of it.
-LISTS: dict[str, tuple[Callable[[], Iterator[Any]], str]] = {
+LISTS: dict[str, tuple[Callable[[], Iterable[Any]], str]] = {
     "tasks": (_tasks, "docs/tasks.md has their boxes and losses. Your own: docs/adding.md, docs/own_data.md."),
     "families": (_families, "Fields stand in an arm's architecture. Your own: docs/adding.md."),
-    "recipes": (_recipes, f"A file has its own under recipes:, by an optimizer: {', '.join(OPTIMISERS)}."),
-    "experiments": (_experiments, "`harness run FILE` runs one, `harness new NAME --from EXPERIMENT` copies it."),
-    "profiles": (_profiles, "Copy one, and change what your cluster calls otherwise: docs/cluster.md."),
+    "recipes": (
+        lambda: [RecipeRow(name, one.optimizer.name, one.max_evaluations) for name, one in BUILT_IN_RECIPES.items()],
+        f"A file has its own under recipes:, by an optimizer: {', '.join(OPTIMISERS)}.",
+    ),
+    "experiments": (
+        lambda: _files(EXPERIMENTS),
+        "`harness run FILE` runs one, `harness new NAME --from EXPERIMENT` copies it.",
+    ),
+    "profiles": (lambda: _files(PROFILES), "Copy one, and change what your cluster calls otherwise: docs/cluster.md."),
     "conventions": (_conventions, "Counts are called params.NAME, flops_forward.NAME and flops_train.NAME."),
-    "codes": (_codes, "They stand in tables and pages."),
+    "codes": (
+        lambda: [CodeRow(name, code.kind, code.meaning, code.advice) for name, code in CODES.items()],
+        "They stand in tables and pages.",
+    ),
 }
 
 
@@ -161,9 +160,6 @@ def list(what: str, as_json: bool) -> None:
     These are the names that an experiment file can have, the experiments and the profiles of clusters that come with
     the project, and the words in capitals that tables have.
     """
-    rows, more = LISTS[what]
-    if as_json:
-        click.echo(json_text(Rows(tuple(rows()))))
-        return
-    print_table(table_of_frame("", pd.DataFrame(tuple(rows()), dtype=object)))
-    console.print(more, soft_wrap=True)
+    make_rows, more = LISTS[what]
+    rows = tuple(make_rows())
+    answer(Rows(rows), as_json, [table_of_frame("", pd.DataFrame(rows, dtype=object)), more])

@@ -4,12 +4,11 @@ from typing import Annotated, NamedTuple
 
 import click
 
-from harness.base.json_text import json_text
-from harness.cli.options import json_option
+from harness.cli.options import COUNT, POSITIVE, json_option
+from harness.cli.showing import answer
 from harness.families.fields import families_help
 from harness.optimisers import OPTIMISERS
 from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms, to_json
-from harness.show.console import print_table
 from harness.show.tables.plans import match_table
 
 
@@ -36,28 +35,18 @@ class WithFamilies(click.Command):
 @click.option(
     "--arm", "arms", multiple=True, required=True, help="A family and its fields without one size. Repeat it."
 )
-@click.option(
-    "--at", "budget", type=click.FloatRange(min=0, min_open=True), required=True, help="The size to reach, on --axis."
-)
+@click.option("--at", "budget", type=POSITIVE, required=True, help="The size to reach, on --axis.")
 @click.option(
     "--axis",
     default="params",
     show_default=True,
     help="What is made equal: params, flops_forward, flops_train, or axis.convention.",
 )
+@click.option("--inputs", type=COUNT, default=2, show_default=True, help="How many inputs the networks have.")
+@click.option("--outputs", type=COUNT, default=1, show_default=True, help="How many outputs the networks have.")
+@click.option("--samples", type=COUNT, default=1000, show_default=True, help="Training points of an evaluation.")
 @click.option(
-    "--inputs", type=click.IntRange(min=1), default=2, show_default=True, help="How many inputs the networks have."
-)
-@click.option(
-    "--outputs", type=click.IntRange(min=1), default=1, show_default=True, help="How many outputs the networks have."
-)
-@click.option(
-    "--samples", type=click.IntRange(min=1), default=1000, show_default=True, help="Training points of an evaluation."
-)
-@click.option(
-    "--evaluations",
-    type=click.IntRange(min=1),
-    help="Evaluations of a run. Left out with all sizes given, they are solved for.",
+    "--evaluations", type=COUNT, help="Evaluations of a run. Left out with all sizes given, they are solved for."
 )
 @click.option(
     "--optimizer",
@@ -83,7 +72,4 @@ def match(
         axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMISERS[optimizer](name=optimizer)
     )
     matched = match_arms(arms, setting)
-    if as_json:
-        click.echo(json_text(MatchAnswer(to_json(matched, setting))))
-    else:
-        print_table(match_table(matched, setting))
+    answer(MatchAnswer(to_json(matched, setting)), as_json, [match_table(matched, setting)])

@@ -6,11 +6,10 @@ from pathlib import Path
 import click
 
 from harness.base.errors import INCOMPLETE
-from harness.base.json_text import json_text
-from harness.cli.options import json_option, results_option
+from harness.cli.options import PATH, json_option, results_option
+from harness.cli.showing import answer
 from harness.record.merge import Merged
 from harness.record.merge import merge as merge_records
-from harness.show.console import console
 from harness.show.sweeps import merged_lines
 from harness.study.folders import frozen_plan
 
@@ -18,7 +17,7 @@ from harness.study.folders import frozen_plan
 @click.command(epilog="Example: harness merge /media/other/results --plan experiments/quickstart.yaml")
 @click.argument("source", type=click.Path(path_type=Path, exists=True), metavar="FOLDER|FILE")
 @results_option
-@click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="Only records of this experiment's runs.")
+@click.option("--plan", type=PATH, metavar="FILE", help="Only records of this experiment's runs.")
 @json_option({"merge FOLDER": Merged})
 def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
     """Add records that were trained elsewhere, and check each one.
@@ -30,10 +29,6 @@ def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None
     """
     wanted = frozenset(frozen_plan(plan, results)[0].run_ids()) if plan else None
     merged = merge_records(source, wanted, results / "runs")
-    if as_json:
-        click.echo(json_text(merged))
-    else:
-        for line in merged_lines(merged):
-            console.print(line, soft_wrap=True)
+    answer(merged, as_json, merged_lines(merged))
     if merged.damaged or merged.defects:
         sys.exit(INCOMPLETE)

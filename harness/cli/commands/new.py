@@ -6,23 +6,24 @@ from typing import get_args
 import click
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.cli.options import PATH
 from harness.planning.starter import Rival, built_in_task, data_task, function_task, starter_text
-from harness.study.folders import folder_of
-from harness.study.shipped import shipped_experiments
+from harness.study.folders import check_folder_name
+from harness.study.shipped import EXPERIMENTS, shipped_files
 
 MOST_VARIABLES = 1000  # of a function; with more, no file runs in minutes
 TRIED_ON = "exp2d"  # where nothing says what a module is to learn
 
 
 @click.command(epilog="Example: harness new houses --data houses.csv --target price")
-@click.argument("name", metavar="NAME", type=click.Path(path_type=Path))
+@click.argument("name", metavar="NAME", type=PATH)
 @click.option("--function", metavar="MODULE:NAME", help="Learn a Python function of your own (docs/adding.md).")
 @click.option(
     "--inputs",
     type=click.IntRange(1, MOST_VARIABLES),
     help="How many variables the function has.  [default: as few as it takes]",
 )
-@click.option("--data", type=click.Path(path_type=Path), metavar="TABLE", help="Learn a CSV, Parquet or npz file.")
+@click.option("--data", type=PATH, metavar="TABLE", help="Learn a CSV, Parquet or npz file.")
 @click.option("--target", metavar="COLUMN", help="The column of the table that is learnt from the others.")
 @click.option("--classes", is_flag=True, help="Its values are classes, though they are numbers.")
 @click.option("--module", metavar="MODULE:CLASS", help="Compare a torch module of your own with a KAN or an MLP.")
@@ -46,8 +47,13 @@ def new(
     copy a file with --from.
     """
     path = name if name.suffix == ".yaml" else name.with_name(f"{name.name}.yaml")
-    folder_of(path, Path())  # which refuses names that no experiment can have
-    _check_one_source(function, data, module, source)
+    check_folder_name(path)
+    if not (function or data or module or source):
+        raise HarnessError("say what to write: --function, --data with --target, --module, or --from")
+    if function and data:
+        raise HarnessError("--function, --data: one of them is learnt; leave the other out")
+    if source and (function or data or module):
+        raise HarnessError(f"--from {source}: it is copied as it is; leave the other options out")
     for option, value, needs, given in (
         ("--inputs", inputs, "--function", function),
         ("--target", target, "--data", data),
@@ -58,36 +64,24 @@ def new(
             raise HarnessError(f"{option} goes with {needs}; give both, or leave {option} out")
     if data and not target:
         raise HarnessError(f"--data {data}: say which column is learnt, --target COLUMN")
-    told: tuple[str, ...] = ()
+    lines = []
     if source:
-        text = _copied(source)
+        shipped = shipped_files(EXPERIMENTS)
+        if source not in shipped:
+            raise HarnessError(f"--from {source}: no such experiment; {did_you_mean(source, shipped)}")
+        text = shipped[source].read_text(encoding="utf-8")
     else:
-        if data:
-            task = data_task(data, str(target), classes, path.parent)
-        else:
+        if not data:
             task = function_task(function, inputs) if function else built_in_task(TRIED_ON)
-        text, told = starter_text(path.stem, task, path.parent, module, against or "kan"), task.told
+        else:
+            task = data_task(data, str(target), classes, path.parent)
+            lines = [f"{target} is learnt from {', '.join(task.inputs)}"]
+            lines += [f"left out: {column}, {why}" for column, why in task.left_out.items()]
+        text = starter_text(path.stem, task, path.parent, module, against or "kan")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise HarnessError(f"{path} is there already, and is not overwritten; choose another NAME") from None
-    for line in told:
+    for line in [*lines, f"{path}: `harness validate {path}` checks it, `harness run {path}` runs it"]:
         click.echo(line)
-    click.echo(f"{path}: `harness validate {path}` checks it, `harness run {path}` runs it")
-
-
-def _check_one_source(function: str | None, data: Path | None, module: str | None, source: str | None) -> None:
-    if not (function or data or module or source):
-        raise HarnessError("say what to write: --function, --data with --target, --module, or --from")
-    if function and data:
-        raise HarnessError("--function, --data: one of them is learnt; leave the other out")
-    if source and (function or data or module):
-        raise HarnessError(f"--from {source}: it is copied as it is; leave the other options out")
-
-
-def _copied(source: str) -> str:
-    shipped = shipped_experiments()
-    if source not in shipped:
-        raise HarnessError(f"--from {source}: no such experiment; {did_you_mean(source, shipped)}")
-    return shipped[source].read_text(encoding="utf-8")

@@ -1,27 +1,26 @@
 """`harness plan`."""
 
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import click
 
-from harness.base.json_text import json_text
 from harness.base.plain import INLINE
-from harness.cli.options import EXAMPLE, file_argument, json_option, replan_option, results_option, scale_option
-from harness.cli.settings import settings_option
+from harness.cli.options import EXAMPLE, json_option, replan_option, takes_study
+from harness.cli.showing import answer
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.record import missing
-from harness.show.console import console, print_table
 from harness.show.costs import lanes_note, recipe_note
 from harness.show.tables.frames import plain_rows
 from harness.show.tables.plans import packs_table, plan_table
-from harness.spec import Manifest, Setting
+from harness.spec import Manifest
 from harness.spec.read import FULL
 from harness.study.costs import calibrations_of, cost_sentence
-from harness.study.folders import records_of
+from harness.study.folders import StudyFile, records_of
 from harness.study.looks import of_first_look
 from harness.study.plans import data_lines, device_lines, freeze_plan, plan_of
 
@@ -51,55 +50,42 @@ class Planned:
 
 
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
-@file_argument
-@results_option
-@scale_option
-@settings_option
+@takes_study
 @replan_option
 @click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of the sizes.")
 @json_option({"plan FILE": Planned})
-def plan(
-    file: Path, results: Path, scale: str, settings: tuple[Setting, ...], replan: bool, packs: bool, as_json: bool
-) -> None:
+def plan(study: StudyFile, replan: bool, packs: bool, as_json: bool) -> None:
     """Solve every size, freeze the plan, and show what it costs.
 
     The table has the asked and the achieved budget of each size.
     """
-    planned = plan_of(file, scale, settings=settings, results=results)
-    folder = results / planned.name
-    manifest = freeze_plan(planned, folder, replan)
-    costs = pack_predictions(manifest, calibrations_of(manifest, results)) if packs else None
-    if as_json:
-        click.echo(json_text(Planned(manifest, None if costs is None else plain_rows(costs))))
-        return
-    print_table(plan_table(manifest) if costs is None else packs_table(costs))
+    manifest = freeze_plan(plan_of(study), study.folder, replan)
+    costs = pack_predictions(manifest, calibrations_of(manifest, study.results)) if packs else None
+    table = plan_table(manifest) if costs is None else packs_table(costs)
+    pack_costs = None if costs is None else plain_rows(costs)
+    answer(Planned(manifest, pack_costs), as_json, itertools.chain([table], _lines(manifest, study)))
+
+
+def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
     infeasible = Counter(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in manifest.cells if cell.infeasible)
     for why, cells in infeasible.items():
-        times = f" ({cells} cells)" if cells > 1 else ""
-        console.print(f"infeasible{times}: {why}", markup=False, soft_wrap=True)
+        yield f"infeasible{f' ({cells} cells)' if cells > 1 else ''}: {why}"
     if infeasible:
-        console.print(
-            "where an arm cannot meet a budget, its curve is read between its two nearest sizes", soft_wrap=True
-        )
-    for note in filter(None, (recipe_note(manifest), lanes_note(manifest))):
-        console.print(note, markup=False, soft_wrap=True)
-    for line in data_lines(manifest):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(cost_sentence(manifest, results), soft_wrap=True)
+        yield "where an arm cannot meet a budget, its curve is read between its two nearest sizes"
+    yield from filter(None, (recipe_note(manifest), lanes_note(manifest)))
+    yield from data_lines(manifest)
+    yield cost_sentence(manifest, study.results)
     if manifest.looks:
-        first = cost_sentence(of_first_look(manifest), results).removeprefix(f"{manifest.name}: ")
+        first = cost_sentence(of_first_look(manifest), study.results).removeprefix(f"{manifest.name}: ")
         look = f"the first look, at {manifest.looks[0]} of {manifest.looks[-1]} replicates"
-        console.print(f"that is at most; with --until-decided, {look}: {first}", soft_wrap=True)
-    for line in device_lines(manifest):
-        console.print(f"warning: {line}", markup=False, soft_wrap=True)
-    if line := warnings_line(manifest):
-        console.print(line, soft_wrap=True)
-    for line in _power_lines(manifest, folder if settings else file, results, scale):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(f"frozen in {folder / 'manifest.json'}", soft_wrap=True)
+        yield f"that is at most; with --until-decided, {look}: {first}"
+    yield from (f"warning: {line}" for line in device_lines(manifest))
+    yield from filter(None, [warnings_line(manifest)])
+    yield from _power_lines(manifest, study)
+    yield f"frozen in {study.folder / 'manifest.json'}"
 
 
-def _power_lines(manifest: Manifest, file: Path, results: Path, scale: str) -> list[str]:
+def _power_lines(manifest: Manifest, study: StudyFile) -> list[str]:
     """What each rule will see by the noise that the file declares; where there are records, the command that says it.
 
     Rules of laws are fitted to records, which takes longer than a plan should.
@@ -109,10 +95,11 @@ def _power_lines(manifest: Manifest, file: Path, results: Path, scale: str) -> l
     if manifest.experiment.noise is not None:
         from harness.judging.foreseen import foresee
         from harness.show.tables.power import rule_sentences
-        from harness.study.foresight import no_runs
+        from harness.study.analysis import NO_RUNS
 
-        return rule_sentences(foresee(manifest, no_runs(), noise=manifest.experiment.noise))
-    if len(missing(manifest, records_of(results / manifest.name))) == len(manifest.run_ids()):
+        return rule_sentences(foresee(manifest, NO_RUNS, noise=manifest.experiment.noise))
+    if len(missing(manifest, records_of(study.folder))) == len(manifest.run_ids()):
         return []
-    again = f"harness power {file}{'' if scale == FULL else f' --scale {scale}'}"
+    again = f"harness power {study.folder if study.settings else study.file}"
+    again += "" if study.scale == FULL else f" --scale {study.scale}"
     return [f"`{again}` says how many replicates the rules need, from the records that are there"]

@@ -4,23 +4,22 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import EXAMPLE, planned_argument, results_option
+from harness.cli.options import EXAMPLE, plan_options
 from harness.show.console import TERMINAL
-from harness.study.analysis import analyse_and_keep, draw_figures, keeping_fits
-from harness.study.folders import frozen_plan, planned_records
+from harness.spec import Manifest
+from harness.study.analysis import analyse, draw_figures, keep_analysis, keeping_fits
 
 
 @click.command(epilog=f"Example: harness plot {EXAMPLE}")
-@planned_argument
-@results_option
-def plot(file: Path, results: Path) -> None:
+@plan_options
+def plot(manifest: Manifest, folder: Path) -> None:
     """Draw test loss against size, with fitted laws.
 
     Sizes are parameters and training FLOPs. The figure is a PNG and a PDF.
     """
-    manifest, folder = frozen_plan(file, results)
     with keeping_fits(folder, TERMINAL):
-        analysis = analyse_and_keep(manifest, planned_records(manifest, folder), folder, TERMINAL)
+        analysis = analyse(manifest, folder, TERMINAL)
+        keep_analysis(manifest, analysis, folder)
         drawn = draw_figures(manifest, analysis, folder)
     for path in drawn:
         click.echo(path)

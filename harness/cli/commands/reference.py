@@ -1,6 +1,6 @@
 """`harness reference`: what the KAN paper published."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Any, TypedDict
 
 import click
@@ -8,12 +8,11 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.base.formats import number
-from harness.base.json_text import json_text
 from harness.base.plain import Rows
 from harness.cli.options import json_option
+from harness.cli.showing import answer
 from harness.paper.reference import CONFIDENCE, TABLES, load, names
 from harness.record.elsewhere import select
-from harness.show.console import console, print_table
 from harness.show.tables.frames import plain_rows, table_of_frame
 from harness.show.tables.table import Table
 
@@ -46,34 +45,20 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
     """
     if as_csv and as_json:
         raise HarnessError("--csv and --json are two answers to one question; leave one of them out")
-    table = _chosen(load(name) if name else _contents(), where)
+    if name:
+        table = load(name)
+    else:
+        contents = TABLES.assign(rows=[len(load(name)) for name in names()])[["table", "rows", "place", "what"]]
+        table = contents.rename(columns={"place": "in the paper", "what": "what it holds"})
+    texts = table.astype(object).where(table.notna(), "")
+    if "errata" in table:  # a condition on them is met by any of a row's
+        texts = texts.assign(errata=texts["errata"].str.split(" ")).explode("errata")
+    table = table.loc[select(texts, where).index.unique()]
     if as_csv:
         click.echo(table.to_csv(index=False), nl=False)
-    elif as_json:
-        click.echo(json_text(Rows(tuple(plain_rows(table)))))
-    elif name == "errata":
-        for line in _errata_lines(table):
-            console.print(line, soft_wrap=True)
     else:
-        for part in _shown(name, table):
-            if isinstance(part, Table):
-                print_table(part)
-            else:
-                console.print(part, soft_wrap=True)
-
-
-def _contents() -> pd.DataFrame:
-    """The tables that there are, a row each."""
-    tables = TABLES.assign(rows=[len(load(name)) for name in names()])[["table", "rows", "place", "what"]]
-    return tables.rename(columns={"place": "in the paper", "what": "what it holds"})
-
-
-def _chosen(table: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
-    """The rows that meet all conditions; one on `errata` is met by any of a row's."""
-    texts = table.astype(object).where(table.notna(), "")
-    if "errata" in table:
-        texts = texts.assign(errata=texts["errata"].str.split(" ")).explode("errata")
-    return table.loc[select(texts, where).index.unique()]
+        parts = _errata_lines(table) if name == "errata" else _shown(name, table)
+        answer(Rows(tuple(plain_rows(table))), as_json, parts)
 
 
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
@@ -86,31 +71,29 @@ def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
         yield table_of_frame("", cells[cells != ""].rename_axis("column").reset_index(name="value"))
     else:
         alike = [column for column in table if len(table[column].unique()) == 1]
-        if told := [f"{column}={cell}" for column in alike if (cell := _cell(table[column].iloc[0]))]:
-            yield f"all rows: {', '.join(told)}"
+        if same := [f"{column}={cell}" for column in alike if (cell := _cell(table[column].iloc[0]))]:
+            yield f"all rows: {', '.join(same)}"
         yield table_of_frame("", table.drop(columns=alike).head(ROWS_SHOWN), DIGITS)
-    yield from _sentences(table) if name else (f"{word}: {what}" for word, what in CONFIDENCE.items())
+    if not name:
+        yield from (f"{word}: {what}" for word, what in CONFIDENCE.items())
+    if len(table) > ROWS_SHOWN:
+        yield f"{len(table):,} rows, the first {ROWS_SHOWN} shown: choose with --where, or take all with --csv"
+    if "errata" in table:
+        counts = table["errata"].str.split().explode().value_counts()
+        for erratum in load("errata").to_dict("records"):
+            if rows := counts.get(erratum["erratum"]):
+                concerned = f"{rows} {'row' if rows == 1 else 'rows'}"
+                yield f"{erratum['erratum']}, {concerned}: {erratum['place']}. {erratum['finding']}"
+    if "confidence" in table:
+        sources = load("sources").set_index("source")
+        for key in table["source"].unique():
+            yield f"{key}: {sources.loc[key, 'what']} ({sources.loc[key, 'where']})"
 
 
 def _cell(value: Any) -> str:
     if pd.isna(value):
         return ""
     return number(value, DIGITS) if isinstance(value, float) else str(value)
-
-
-def _sentences(table: pd.DataFrame) -> Iterator[str]:
-    """What is not shown, the errata that concern the rows, and where these are from."""
-    if len(table) > ROWS_SHOWN:
-        yield f"{len(table):,} rows, the first {ROWS_SHOWN} shown: choose with --where, or take all with --csv"
-    if "errata" in table:
-        counts = table["errata"].str.split().explode().value_counts()
-        for one in load("errata").to_dict("records"):
-            if rows := counts.get(one["erratum"]):
-                yield f"{one['erratum']}, {rows} {'row' if rows == 1 else 'rows'}: {one['place']}. {one['finding']}"
-    if "confidence" in table:
-        sources = load("sources").set_index("source")
-        for key in table["source"].unique():
-            yield f"{key}: {sources.loc[key, 'what']} ({sources.loc[key, 'where']})"
 
 
 def _errata_lines(table: pd.DataFrame) -> Iterator[str]:
@@ -120,10 +103,10 @@ def _errata_lines(table: pd.DataFrame) -> Iterator[str]:
         if "errata" in (other := load(name)):
             for erratum, rows in other["errata"].str.split().explode().value_counts().items():
                 concerned.setdefault(str(erratum), []).append(f"{rows} of {name}")
-    for one in table.fillna("").to_dict("records"):
-        yield f"{one['erratum']}. {one['place']} ({one['certainty']}). {one['finding']}"
-        yield f"    Evidence ({one['source']}, {one['confidence']}): {one['evidence']}"
-        if one["correction"]:
-            yield f"    Instead: {one['correction']}"
-        if told := concerned.get(one["erratum"]):
-            yield f"    Rows: {', '.join(told)}"
+    for row in table.fillna("").to_dict("records"):
+        yield f"{row['erratum']}. {row['place']} ({row['certainty']}). {row['finding']}"
+        yield f"    Evidence ({row['source']}, {row['confidence']}): {row['evidence']}"
+        if row["correction"]:
+            yield f"    Instead: {row['correction']}"
+        if rows_concerned := concerned.get(row["erratum"]):
+            yield f"    Rows: {', '.join(rows_concerned)}"

@@ -9,23 +9,24 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.plain import plain
-from harness.cli.options import replan_option, results_option, scale_option, workers_option
+from harness.cli.options import COUNT, replan_option, results_option, scale_option, workers_option
+from harness.cli.showing import show
 from harness.judging.laws import fit_table
 from harness.judging.verdict import not_run
 from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
 from harness.paper.replay.index import row_of, row_without_page, write_index
 from harness.paper.replay.keep import keep
 from harness.record import missing, read_present, runs_table
-from harness.show.console import TERMINAL, console, print_table
+from harness.show.console import TERMINAL, console
 from harness.show.tables.verdicts import rules_table
-from harness.spec import Manifest, Narrow, freeze, narrowed, read_experiment, scale_changes
+from harness.spec import Manifest, Narrow, freeze, narrowed, scales_of
 from harness.spec.read import FULL
 from harness.study.analysis import analyse_and_report
 from harness.study.costs import cost_sentence
-from harness.study.folders import folder_of, planned_records, records_of
+from harness.study.folders import StudyFile, records_of
 from harness.study.kept import take_kept
 from harness.study.plans import plan_of
-from harness.study.shipped import EXPERIMENTS, shipped_experiments
+from harness.study.shipped import EXPERIMENTS, shipped_files
 from harness.study.sweeps import check_none_underway
 from harness.study.training import train_missing
 
@@ -40,14 +41,24 @@ class Planned(NamedTuple):
     folder: Path
     made: Made
 
+    @property
+    def absent(self) -> list[str]:
+        """Ids of the runs that have no record."""
+        return missing(self.manifest, records_of(self.folder))
+
+    @property
+    def missing_words(self) -> str:
+        """How many runs that is."""
+        return f"{len(self.absent)} of {len(self.manifest.run_ids())} runs have no record, so there is no page"
+
 
 @click.command(epilog="Example: harness replay fig2_3 --scale short")
 @click.argument("name", metavar="NAME", required=False)
 @click.option("--all", "every", is_flag=True, help="Run every replay, and write a page that lists them.")
 @results_option
 @scale_option
-@click.option("--max-width", type=click.IntRange(min=1), metavar="N", help="Leave out MLPs wider than N nodes a layer.")
-@click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Train only the first N seeds.")
+@click.option("--max-width", type=COUNT, metavar="N", help="Leave out MLPs wider than N nodes a layer.")
+@click.option("--seeds", type=COUNT, metavar="N", help="Train only the first N seeds.")
 @click.option("--partial", is_flag=True, help="Train nothing: write the page from the runs that have records.")
 @click.option(
     "--keep", "keeping", is_flag=True, help="Copy page, figures and runs to results/replay/, which git keeps."
@@ -75,49 +86,42 @@ def replay(
     if every and (name or max_width or seeds):
         raise HarnessError("--all runs every replay as its file says: leave NAME, --max-width and --seeds out")
     if name is None and not every:
-        for known, about in REPLAYS.items():
-            console.print(f"{known:26} {about.place}: {about.title}", soft_wrap=True, highlight=False)
+        show(f"{replay_name:26} {about.place}: {about.title}" for replay_name, about in REPLAYS.items())
         return
     narrow = Narrow(max_width, seeds) if max_width or seeds else None
     names = [full_name(name)] if name else list(REPLAYS)
-    planned = [_planned(one, results, scale, narrow, replan) for one in names]
-    if not partial:
-        for one in planned:
-            _say_cost(one, workers)
+    asked = [_planned(one, results, scale, narrow, replan) for one in names]
+    for planned in () if partial else asked:
+        if absent := planned.absent:
+            show([cost_sentence(planned.manifest, results, workers)])
+            if there := len(planned.manifest.run_ids()) - len(absent):
+                show([f"{there} of these runs have records already"])
     if every:
-        _all(planned, results, scale, partial, keeping, workers)
-        return
-    _one(planned[0], partial, keeping, workers)
+        _all(asked, results, scale, partial, keeping, workers)
+    else:
+        _one(asked[0], partial, keeping, workers)
 
 
 def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan: bool) -> Planned:
     """A replay with its plan, frozen before anything trains."""
     file = EXPERIMENTS / f"{name}.yaml"
     if not file.exists():
-        file = shipped_experiments()[name]
-    folder = folder_of(file, results, scale, narrow)
-    manifest = freeze(plan_of(file, scale, narrow), folder, replan)
-    take_kept(manifest, folder, TERMINAL.say)
-    changes = {} if scale == FULL else scale_changes(file, scale)
+        file = shipped_files(EXPERIMENTS)[name]
+    study = StudyFile(file, results, scale, narrow=narrow)
+    manifest = freeze(plan_of(study), study.folder, replan)
+    take_kept(manifest, study.folder, TERMINAL.say)
+    changes = scales_of(file)[scale]
     command, words = _command(name, scale), scale
     if narrow:
-        changes = changes | narrowed(read_experiment(file, scale), narrow)[1]
+        changes = changes | narrowed(study.said(), narrow)[1]
         for option, what, value in (("--max-width", "width", narrow.max_width), ("--seeds", "seeds", narrow.seeds)):
             command += f" {option} {value}" if value else ""
             words += f", {what} {value}" if value else ""
-    return Planned(name, manifest, folder, Made(command, words, changes, {}))
+    return Planned(name, manifest, study.folder, Made(command, words, changes, {}))
 
 
 def _command(what: str, scale: str) -> str:
     return f"harness replay {what}" + ("" if scale == FULL else f" --scale {scale}")
-
-
-def _say_cost(planned: Planned, workers: int | None) -> None:
-    """What is about to be trained, in runs, evaluations and seconds, if anything is."""
-    if absent := missing(planned.manifest, records_of(planned.folder)):
-        console.print(cost_sentence(planned.manifest, planned.folder.parent, workers), soft_wrap=True)
-        if there := len(planned.manifest.run_ids()) - len(absent):
-            console.print(f"{there} of these runs have records already", soft_wrap=True)
 
 
 def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) -> None:
@@ -125,14 +129,11 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
     if not partial:
         _train(planned, workers)
     page, table, verdicts = _write(planned)
-    for line in page.findings:
-        console.print(line, soft_wrap=True, highlight=False)
-    if verdicts:
-        print_table(rules_table(verdicts))
-    console.print(f"page: {planned.folder / 'replay.html'}", soft_wrap=True)
+    rules = [rules_table(verdicts)] if verdicts else []
+    show([*page.findings, *rules, f"page: {planned.folder / 'replay.html'}"])
     if keeping:
         kept = keep(planned.folder, table, planned.folder.parent / KEPT)
-        console.print(f"kept: {kept}, listed in {kept.parent / 'index.html'}", soft_wrap=True)
+        show([f"kept: {kept}, listed in {kept.parent / 'index.html'}"])
 
 
 def _train(planned: Planned, workers: int | None) -> None:
@@ -141,11 +142,11 @@ def _train(planned: Planned, workers: int | None) -> None:
     try:
         train_missing(planned.manifest, planned.folder, workers, TERMINAL)
     except HarnessError as error:
-        if not (left := missing(planned.manifest, records_of(planned.folder))):
+        if not planned.absent:
             raise
         text = (
-            f"{error}\n{planned.manifest.name}: {len(left)} of {len(planned.manifest.run_ids())} runs have no record, "
-            f"so there is no page; `{planned.made.command}` goes on, and with --partial it writes a page of the others"
+            f"{error}\n{planned.manifest.name}: {planned.missing_words}; `{planned.made.command}` goes on, and with "
+            "--partial it writes a page of the others"
         )
         raise type(error)(text, error.exit_code) from None
 
@@ -156,7 +157,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
     Rules are not judged on a part of the runs.
     """
     manifest, folder, made = planned.manifest, planned.folder, planned.made
-    if absent := set(missing(manifest, records_of(folder))):
+    if absent := set(planned.absent):
         records = read_present(manifest, records_of(folder))
         table = runs_table(manifest, records)
         fits = fit_table(table)
@@ -165,40 +166,34 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
         series = {one.run_id: cells[one.cell] for one in manifest.runs if one.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
-        records = planned_records(manifest, folder)
-        answered = analyse_and_report(manifest, records, folder, TERMINAL)
-        table, fits = answered.analysis.table, answered.analysis.laws
+        answered = analyse_and_report(manifest, folder, TERMINAL)
+        records, _, table, fits = answered.analysis
         verdicts = plain(answered.verdicts)
     runs = ReplayRuns(manifest, table, fits, records)
     return write_page(runs, REPLAYS[planned.name], made, verdicts, folder), table, verdicts
 
 
-def _all(planned: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:
+def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:
     """Every replay, and the page that lists them; one whose runs are incomplete is a row that says so."""
     rows, incomplete, stopped = [], [], False
-    for one in planned:
+    for planned in asked:
         try:
             if not stopped:
-                console.print(one.manifest.name, style="bold", highlight=False)
-                _one(one, partial, keeping, workers)
-                rows.append(row_of(one.folder, results))
+                console.print(planned.manifest.name, style="bold")
+                _one(planned, partial, keeping, workers)
+                rows.append(row_of(planned.folder, results))
                 continue
         except HarnessError as error:
             if error.exit_code != INCOMPLETE:
                 raise
             stopped = isinstance(error, Stopped)
-            console.print(str(error), soft_wrap=True, highlight=False, markup=False)
-        incomplete.append(one.name)
-        rows.append(row_without_page(REPLAYS[one.name], one.made.scale, _left(one)))
+            show([str(error)])
+        incomplete.append(planned.name)
+        why = f"{planned.missing_words}; {planned.made.command} goes on"
+        rows.append(row_without_page(REPLAYS[planned.name], planned.made.scale, why))
     path, command = results / f"replays{'' if scale == FULL else f'-{scale}'}.html", _command("--all", scale)
     write_index(rows, command, path)
-    console.print(f"list: {path}", soft_wrap=True)
+    show([f"list: {path}"])
     if incomplete:
-        text = f"{len(incomplete)} of {len(planned)} replays have no page ({', '.join(incomplete)}); {path} says so"
+        text = f"{len(incomplete)} of {len(asked)} replays have no page ({', '.join(incomplete)}); {path} says so"
         raise HarnessError(f"{text}; `{command}` goes on", INCOMPLETE)
-
-
-def _left(planned: Planned) -> str:
-    """What is missing of a replay, and the next move."""
-    left, total = len(missing(planned.manifest, records_of(planned.folder))), len(planned.manifest.run_ids())
-    return f"{left} of {total} runs have no record, so there is no page; {planned.made.command} goes on"

@@ -27,13 +27,10 @@ def retry(
     file: Path,
     results: Path,
     causes: tuple[str, ...],
-    profile: Path | None,
-    local: int | None,
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
-    idle_gpus: bool,
-    **wandb: Any,
+    **asked: Any,
 ) -> None:
     """Send off again runs that `harness submit` leaves alone.
 
@@ -41,7 +38,8 @@ def retry(
     a result, and is never tried again. For `damaged`, every record of the plan is checked in full, and damaged ones are
     moved to runs/damaged.
     """
-    where, states = where_to_send(profile, local, wandb, idle_gpus), retried_states(causes)
+    where = where_to_send(asked["profile"], asked["local"], asked, asked["idle_gpus"])
+    states = retried_states(causes)
     manifest, folder = frozen_plan(file, results)
     if not dry_run:
         share(folder, where)

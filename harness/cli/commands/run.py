@@ -1,50 +1,27 @@
 """`harness run`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.cli.answering import print_fits, print_headline, print_verdicts
 from harness.cli.mirroring import copy_finished, export_of, mirror_of, wandb_options
-from harness.cli.options import (
-    EXAMPLE,
-    file_argument,
-    replan_option,
-    results_option,
-    scale_option,
-    until_decided_option,
-    workers_option,
-)
-from harness.cli.settings import settings_option
+from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option, workers_option
 from harness.show.console import TERMINAL
-from harness.spec import Setting
 from harness.study.analysis import analyse_and_report, write_pack_costs
+from harness.study.folders import StudyFile
 from harness.study.looks import run_words
-from harness.study.running import run_file
+from harness.study.training import run_file
 
 
 @click.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
-@file_argument
-@results_option
-@scale_option
-@settings_option
+@takes_study
 @replan_option
 @workers_option
 @until_decided_option
 @click.option("--explain", is_flag=True, help="Also print scaling laws, checks and verdicts, above the answer.")
 @wandb_options
-def run(
-    file: Path,
-    results: Path,
-    scale: str,
-    settings: tuple[Setting, ...],
-    replan: bool,
-    workers: int | None,
-    until_decided: bool,
-    explain: bool,
-    **wandb: Any,
-) -> None:
+def run(study: StudyFile, replan: bool, workers: int | None, until_decided: bool, explain: bool, **wandb: Any) -> None:
     """Train what is missing, and say which side is better.
 
     This plans, trains, fits, draws and reports. The last lines are the answer: which side has the
@@ -56,16 +33,15 @@ def run(
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
     mirror = mirror_of(wandb)
-    manifest, folder, records = run_file(file, results, scale, TERMINAL, replan, workers, until_decided, settings)
+    manifest = run_file(study, TERMINAL, replan, workers, until_decided)
     if mirror:
-        copy_finished(export_of(mirror, manifest, folder))
-    analysis, found, verdicts = analyse_and_report(manifest, records, folder, TERMINAL)
-    if told := write_pack_costs(manifest, records, folder):
-        TERMINAL.say(told)
+        copy_finished(export_of(mirror, manifest, study.folder))
+    analysis, headline, verdicts = analyse_and_report(manifest, study.folder, TERMINAL)
+    if sentence := write_pack_costs(manifest, analysis.records, study.folder):
+        TERMINAL.say(sentence)
     if explain:
         print_fits(manifest, analysis)
         print_verdicts(verdicts)
-    runs = f"{run_words(manifest, len(records))}. " + (
-        "" if explain else "Laws, codes and checks: the report, or --explain."
-    )
-    print_headline(found, verdicts, [runs.strip(), f"Report: {folder / 'report.html'}"])
+    more = "" if explain else " Laws, codes and checks: the report, or --explain."
+    last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
+    print_headline(headline, verdicts, last)

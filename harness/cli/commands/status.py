@@ -2,23 +2,21 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.json_text import json_text
 from harness.cli.mirroring import copy_finished, export_of, mirror_of, wandb_options
-from harness.cli.options import EXAMPLE, json_option, results_option
+from harness.cli.options import EXAMPLE, PATH, json_option, results_option
 from harness.cli.output import output_is_read
+from harness.cli.showing import answer
 from harness.cli.sweeps import show_status
 from harness.dispatch.leftovers import disk_bytes, notable_bytes
-from harness.dispatch.mirror import Export
 from harness.dispatch.overview import overview
 from harness.dispatch.state import UNDERWAY
-from harness.show.console import console, print_table, steps_progress
+from harness.show.console import console, steps_progress
 from harness.show.disk import disk_json, disk_words
 from harness.show.overview import OverviewSaid, overview_lines, overview_table
 from harness.show.sweeps import SweepSaid, wanted_states
@@ -29,7 +27,7 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 
 
 @click.command(epilog=f"Example: harness status {EXAMPLE} --watch --why failed")
-@click.argument("file", type=click.Path(path_type=Path), metavar="[FILE|FOLDER]", required=False)
+@click.argument("file", type=PATH, metavar="[FILE|FOLDER]", required=False)
 @results_option
 @click.option("--watch", is_flag=True, help=f"Look again every {WATCH_SECONDS:.0f} s until no run is on its way.")
 @click.option("--why", metavar="STATE", help="List the runs in a state, and why. `failed` lists all that went wrong.")
@@ -48,64 +46,53 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
     With --wandb it copies finished runs to wandb, with --watch each time that it looks. Offline runs are written to the
     experiment's folder, for `wandb sync`; those that are there stay as they are.
     """
-    if why and not file:
-        raise HarnessError(f"--why {why}: say of which experiment, as in `harness status {EXAMPLE} --why {why}`")
+    mirror = mirror_of(wandb)
+    for option, value in (("--why", why), ("--wandb", mirror.mode if mirror else None)):
+        if value and not file:
+            raise HarnessError(
+                f"{option} {value}: say of which experiment, as in `harness status {EXAMPLE} {option} {value}`"
+            )
     if file and (file / "runs").is_dir():
         raise HarnessError(f"{file}: this folder holds all results; `harness status --results {file}` shows them")
-    export = _export(file, results, wandb)
+    export = export_of(mirror, *frozen_plan(file, results)) if mirror and file else None
     while True:
-        looked = _of_experiment(file, results, why, watch, as_json) if file else _of_all(results, watch, as_json)
+        if file:
+            is_underway, is_complete = _of_experiment(file, results, why, watch, as_json)
+        else:
+            is_underway, is_complete = _of_all(results, watch, as_json)
         left = copy_finished(export) if export else 0
-        if not watch or not output_is_read() or not looked.is_underway:
+        if not watch or not output_is_read() or not is_underway:
             break
         time.sleep(WATCH_SECONDS)
-    if not looked.is_complete or left:
+    if not is_complete or left:
         sys.exit(INCOMPLETE)
 
 
-def _export(file: Path | None, results: Path, options: Mapping[str, Any]) -> Export | None:
-    mirror = mirror_of(options)
-    if mirror and file is None:
-        raise HarnessError(
-            f"--wandb {mirror.mode}: say of which experiment, as in `harness status {EXAMPLE} --wandb {mirror.mode}`"
-        )
-    return export_of(mirror, *frozen_plan(file, results)) if mirror and file else None
-
-
-class _Looked(NamedTuple):
-    """Whether some runs are on their way, and whether none is missing."""
-
-    is_underway: bool
-    is_complete: bool
-
-
-def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> _Looked:
+def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> tuple[bool, bool]:
+    """Show the runs of one experiment; whether some are on their way, and whether none is missing."""
     manifest, folder = frozen_plan(file, results)
     listed = wanted_states(why) if why else ()
     seen, wanted = look_and_wanted(manifest, folder)
     _clear(watch)
     show_status(manifest, folder, seen, listed, as_json, wanted)
     is_underway = any(one.state in UNDERWAY for one in seen.found.values())
-    return _Looked(is_underway, is_complete(seen, wanted.run_ids if wanted else None))
+    return is_underway, is_complete(seen, wanted.run_ids if wanted else None)
 
 
-def _of_all(results: Path, watch: bool, as_json: bool) -> _Looked:
+def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
+    """Show how far every experiment of a results folder is; the same of their runs."""
     if not results.is_dir():
         raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
-    with steps_progress("status") as told:
-        seen = overview(results, told)
+    with steps_progress("status") as progress:
+        seen = overview(results, progress)
     _clear(watch)
     sizes = disk_bytes(results)
     notable = notable_bytes(results, sizes)
-    if as_json:
-        click.echo(json_text(OverviewSaid(results, *seen, disk_json(sizes, notable))))
-    else:
-        if seen.experiments:
-            print_table(overview_table(seen))
-        for line in [*overview_lines(seen, results), disk_words(results, sizes, notable)]:
-            console.print(line, soft_wrap=True)
+    table = [overview_table(seen)] if seen.experiments else []
+    lines = [*overview_lines(seen, results), disk_words(results, sizes, notable)]
+    answer(OverviewSaid(results, *seen, disk_json(sizes, notable)), as_json, [*table, *lines])
     is_underway = any(one.running or one.queued for one in seen.experiments)
-    return _Looked(is_underway, not seen.unreadable and not any(one.missing for one in seen.experiments))
+    return is_underway, not seen.unreadable and not any(one.missing for one in seen.experiments)
 
 
 def _clear(watch: bool) -> None:

@@ -1,23 +1,15 @@
 """`harness submit`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.cli.mirroring import wandb_options
-from harness.cli.options import (
-    EXAMPLE,
-    file_argument,
-    replan_option,
-    results_option,
-    scale_option,
-    until_decided_option,
-)
+from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option
 from harness.cli.sending import ask_and_send, where_options, where_to_send
-from harness.cli.settings import settings_option
 from harness.show.console import TERMINAL
-from harness.spec import Setting, manifest_path
+from harness.spec import manifest_path
+from harness.study.folders import StudyFile
 from harness.study.kept import say_kept
 from harness.study.looks import check_looks, look_lines, wanted_now
 from harness.study.plans import freeze_file, plan_of
@@ -25,28 +17,19 @@ from harness.study.sending import Request, share
 
 
 @click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/cpu.yaml --max-gpu-hours 10")
-@file_argument
-@results_option
-@scale_option
-@settings_option
+@takes_study
 @replan_option
 @until_decided_option
 @where_options
 @wandb_options
 def submit(
-    file: Path,
-    results: Path,
-    scale: str,
-    settings: tuple[Setting, ...],
+    study: StudyFile,
     replan: bool,
     until_decided: bool,
-    profile: Path | None,
-    local: int | None,
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
-    idle_gpus: bool,
-    **wandb: Any,
+    **asked: Any,
 ) -> None:
     """Send missing runs to a cluster, as jobs of equal length.
 
@@ -55,17 +38,14 @@ def submit(
     Jobs save their state every minute and when they are told to stop. They go on from it wherever they start again.
     """
     if until_decided:
-        check_looks(file, scale, settings)
-    where, manifest = (
-        where_to_send(profile, local, wandb, idle_gpus),
-        plan_of(file, scale, settings=settings, results=results),
-    )
-    folder = results / manifest.name
+        check_looks(study)
+    where = where_to_send(asked["profile"], asked["local"], asked, asked["idle_gpus"])
+    manifest, folder = plan_of(study), study.folder
     is_new = replan or not manifest_path(folder).exists()
     if not dry_run:
         share(folder, where)
     if not (dry_run and is_new):
-        manifest, folder = freeze_file(file, results, scale, replan, TERMINAL.say, dry_run, settings)
+        manifest = freeze_file(study, replan, TERMINAL.say, dry_run)
         if not dry_run:
             share(folder, where)
     if dry_run:

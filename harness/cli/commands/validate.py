@@ -1,17 +1,17 @@
 """`harness validate`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import click
 
-from harness.base.json_text import json_text
-from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option
-from harness.cli.settings import settings_option
+from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option, settings_option, study_options
+from harness.cli.showing import answer
 from harness.planning.candidates import LAST_POINT
 from harness.planning.warnings import warnings_of
-from harness.spec import Cell, Setting
+from harness.spec import Cell, Manifest
+from harness.study.folders import StudyFile
 from harness.study.plans import data_lines, device_lines, plan_of
 
 FEW_REASONS = 10  # that are shown
@@ -29,35 +29,29 @@ class Validated(NamedTuple):
 
 
 @click.command(epilog=f"Example: harness validate {EXAMPLE}")
-@file_argument
-@scale_option
-@settings_option
+@study_options(file_argument, scale_option, settings_option)
 @json_option({"validate FILE": Validated})
-def validate(file: Path, scale: str, settings: tuple[Setting, ...], as_json: bool) -> None:
+def validate(study: StudyFile, as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
-    manifest = plan_of(file, scale, settings=settings)
-    runs, infeasible = len(manifest.run_ids()), [cell for cell in manifest.cells if cell.infeasible]
+    manifest = plan_of(study)
+    runs, infeasible = len(manifest.run_ids()), sum(bool(cell.infeasible) for cell in manifest.cells)
     warnings = [*device_lines(manifest), *(warning.sentence for warning in warnings_of(manifest))]
-    if as_json:
-        data = data_lines(manifest)
-        click.echo(json_text(Validated(file, len(manifest.cells), len(infeasible), runs, data, warnings)))
-        return
-    click.echo(f"{file}: valid; {len(manifest.cells):,} cells ({len(infeasible):,} infeasible), {runs:,} runs")
-    for line in data_lines(manifest):
-        click.echo(line)
-    reasons = _reasons(infeasible)
+    said = Validated(study.file, len(manifest.cells), infeasible, runs, data_lines(manifest), warnings)
+    answer(said, as_json, _lines(said, manifest))
+
+
+def _lines(said: Validated, manifest: Manifest) -> Iterator[str]:
+    yield f"{said.file}: valid; {said.cells:,} cells ({said.infeasible:,} infeasible), {said.runs:,} runs"
+    yield from said.data
+    first: dict[tuple[str, str, float | None], Cell] = {}  # of a task, series and budget
+    for cell in manifest.cells:
+        if cell.infeasible:
+            first.setdefault((cell.task, cell.series, cell.asked), cell)
+    why = [f"{cell.task} {cell.series}: {str(cell.infeasible).partition(LAST_POINT)[0]}" for cell in first.values()]
+    reasons = list(dict.fromkeys(why))
     for reason in reasons[:FEW_REASONS]:
-        click.echo(f"  infeasible: {reason}")
+        yield f"  infeasible: {reason}"
     if len(reasons) > FEW_REASONS:
-        click.echo(f"  and {len(reasons) - FEW_REASONS} more; `harness plan` shows them all")
-    for warning in warnings:
-        click.echo(f"warning: {warning}")
-
-
-def _reasons(infeasible: Iterable[Cell]) -> list[str]:
-    """Why cells are infeasible, once a task, series and budget."""
-    reasons: dict[tuple[str, str, float | None], str] = {}
-    for cell in infeasible:
-        why = str(cell.infeasible).partition(LAST_POINT)[0]
-        reasons.setdefault((cell.task, cell.series, cell.asked), f"{cell.task} {cell.series}: {why}")
-    return list(dict.fromkeys(reasons.values()))
+        yield f"  and {len(reasons) - FEW_REASONS} more; `harness plan` shows them all"
+    for warning in said.warnings:
+        yield f"warning: {warning}"

@@ -1,19 +1,22 @@
 """`harness verdicts`: the rules of experiments, judged."""
 
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
-from harness.base.json_text import json_text
 from harness.base.plain import plain
-from harness.cli.options import json_option, results_option, scale_option
+from harness.cli.options import PATH, json_option, results_option, scale_option
+from harness.cli.showing import answer
 from harness.judging.verdict import Answers
-from harness.show.console import TERMINAL, console, print_table
+from harness.show.console import TERMINAL
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
+from harness.show.tables.table import Table
 from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
 from harness.spec import read_experiment, scales_of
 from harness.spec.read import FULL
@@ -24,7 +27,7 @@ from harness.study.shipped import EXPERIMENTS
 
 
 @click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|FOLDER]...")
+@click.argument("files", nargs=-1, type=PATH, metavar="[FILE|FOLDER]...")
 @results_option
 @scale_option
 @json_option({"verdicts [FILE…]": Answers})
@@ -39,16 +42,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     verdicts.json into results/. Exit 3 if a record is damaged.
     """
     made = [answer_of(file, results, scale) for file in files or _with_rules(scale)]
-    answers = [plain(answer) for answer, _ in made]
-    if as_json:
-        click.echo(json_text(Answers(answers)))
-    else:
-        print_table(verdicts_table(answers))
-        if judged := [answer for answer in answers if not answer["why"]]:
-            print_table(summary_table(judged).without(ORIGIN))
-        for answer in answers:
-            for line in answer_sentences(answer):
-                console.print(line, soft_wrap=True)
+    answers = [plain(said) for said, _ in made]
+    answer(Answers(answers), as_json, _parts(answers))
     check_writable(results)
     for path in write_verdicts(answers, results):
         click.echo(path, err=as_json)
@@ -60,27 +55,32 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
             )
         for data, _ in whole:
             refresh_answer(results / data["name"], data["verdicts"], TERMINAL)
-        kept = keep_verdicts(whole, results, results / KEPT)
-        click.echo(f"kept: {kept}", err=as_json)
+        lines = [f"kept: {keep_verdicts(whole, results, results / KEPT)}"]
         for data, _ in whole:
             records = keep_records(results / data["name"])
-            for line in kept_lines(records.path, records.merged, records.absent):
-                click.echo(line, err=as_json)
-    if any(answer.damaged for answer, _ in made):
+            lines += kept_lines(records.path, records.merged, records.absent)
+        for line in lines:
+            click.echo(line, err=as_json)
+    if any(said.damaged for said, _ in made):
         sys.exit(INCOMPLETE)
+
+
+def _parts(answers: Sequence[Mapping[str, Any]]) -> Iterator[Table | str]:
+    yield verdicts_table(answers)
+    if judged := [said for said in answers if not said["why"]]:
+        yield summary_table(judged).without(ORIGIN)
+    for said in answers:
+        yield from answer_sentences(said)
 
 
 def _with_rules(scale: str) -> list[Path]:
     """The experiment files that have rules and that scale; a HarnessError if there are none."""
-    found = []
-    for file in sorted(EXPERIMENTS.glob("*.yaml")):
-        if not read_experiment(file).decide:
-            continue
-        if scale in scales_of(file):
-            found.append(file)
-        else:
+    files = [file for file in sorted(EXPERIMENTS.glob("*.yaml")) if read_experiment(file).decide]
+    with_scale = [file for file in files if scale in scales_of(file)]
+    for file in files:
+        if file not in with_scale:
             click.echo(f"left out: {file} has no scale {scale}", err=True)
-    if not found:
+    if not with_scale:
         at = "" if scale == FULL else f" and a scale {scale}"
         raise HarnessError(f"{EXPERIMENTS}/: no file with a `decide:`{at} here; give a FILE, or go where they are")
-    return found
+    return with_scale

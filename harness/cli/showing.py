@@ -1,0 +1,27 @@
+"""What a command answers: JSON, or tables and sentences on the terminal."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from harness.base.json_text import json_text
+from harness.show.console import console, print_table
+from harness.show.tables.table import Table
+
+
+def show(parts: Iterable[Table | str]) -> None:
+    """Print tables as the terminal is wide, and sentences each on one line of a log."""
+    for part in parts:
+        if isinstance(part, Table):
+            print_table(part)
+        else:
+            console.print(part, soft_wrap=True)
+
+
+def answer(value: Any, as_json: bool, parts: Iterable[Table | str]) -> None:
+    """Print the value as JSON, or else what is to be said of it."""
+    if as_json:
+        click.echo(json_text(value))
+    else:
+        show(parts)

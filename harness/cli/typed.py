@@ -1,0 +1,12 @@
+"""Errors name fields in backquotes, `max_width`; on the command line that is an option, --max-width."""
+
+import re
+from collections.abc import Iterable
+
+import click
+
+
+def typed(message: str, parameters: Iterable[click.Parameter]) -> str:
+    """The message in which fields are called as the options of a command are typed."""
+    flags = {option.name: option.opts[0] for option in parameters if isinstance(option, click.Option)}
+    return re.sub(r"`(\w+)`", lambda field: flags.get(field[1], field[0]), message)
