@@ -47,7 +47,7 @@ def _wanted(runs: pd.DataFrame, arms: Sequence[str], columns: Columns) -> pd.Dat
     """The runs of the wanted arms; a HarnessError says which there are."""
     if not columns.by:
         raise HarnessError(
-            f"the table has one arm, and {' and '.join(arms)} were asked for; `by` names the column that tells arms apart"
+            f"the table has one arm, and {' and '.join(arms)} were asked for; `by` says which column names arms"
         )
     there = list(dict.fromkeys(runs["series"]))
     for name in arms:

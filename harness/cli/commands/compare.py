@@ -97,13 +97,13 @@ def compare(
     manifest, folder = frozen_plan(file, results)
     at = asked["at"][0] if asked["at"] else None
     compared = compare_sides(manifest, folder, arms, axis, at, asked["level"] if given({"level": None}) else None)
-    request, target = compared.asked, asked["out"] or folder
+    versus, target = compared.asked, asked["out"] or folder
     check_writable(target)
-    stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (request.first, request.second))
+    stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (versus.first, versus.second))
     write_json(compared, target / f"{stem}.json")
-    styles = experiment_styles(manifest, {side.label: side.names for side in request.sides})
+    styles = experiment_styles(manifest, {side.label: side.names for side in versus.sides})
     titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
-    drawn = draw_versus(request, compared.lines, styles, target / stem, titles)
+    drawn = draw_versus(versus, compared.lines, styles, target / stem, titles)
     if as_json:
         click.echo(json_text(compared))
         return

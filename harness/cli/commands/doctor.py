@@ -69,7 +69,7 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_j
         if not as_json:
             if not findings or findings[-1].about != room:
                 console.print(room, style="bold")
-            console.print(finding_lines(finding, console.width))
+            console.print(_lines(finding, console.width))
         findings.append(FindingAbout(room, finding))
     levels = [one.finding.level for one in findings]
     failed = levels.count("FAILED")
