@@ -4,21 +4,9 @@ from collections.abc import Iterable
 
 from harness.base.formats import estimate, exponent
 from harness.laws import Fit
+from harness.show.codes import CODES
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
-REFUSAL_WORDS = {  # where there is no room for the reason in full
-    "TOO_FEW": "too few sizes",
-    "RANGE": "sizes too close together",
-    "NONMONOTONE": "the error rises with size",
-    "STUCK": "the sizes do not determine it",
-    "NO_MINIMUM": "no best size",
-    "OUTSIDE": "the best size lies outside of those tried",
-    "NOT_FALLING": "the error does not fall with size",
-    "ONE_NETWORK": "few networks win along the curve",
-    "ONE_REPLICATE": "fewer than two replicates",
-    "FAILED_REPLICATES": "too many replicates failed",
-    "ZERO": "a loss of 0",
-}
 
 
 def loss_words(metrics: Iterable[str]) -> str:
@@ -45,4 +33,4 @@ def exponent_words(fit: Fit) -> str:
 
 def refusal_words(fit: Fit) -> str:
     """The first reason why there is no law, in few words."""
-    return REFUSAL_WORDS[fit.refusals[0].code]
+    return CODES[fit.refusals[0].code].brief
