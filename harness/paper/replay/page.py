@@ -79,9 +79,9 @@ def write_page(
         "findings": page.findings,
         "verdicts": list(verdicts),
         "evaluations": evaluations,
-        **{name: getattr(origin, name) for name in ("seconds", "cpu_seconds", "first", "last")},
-        "machines": sorted({device for (_, device, _), _ in origin.machines}),
-        "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin.commits],
+        **{name: origin[name] for name in ("seconds", "cpu_seconds", "first", "last")},
+        "machines": sorted({device for (_, device, _), _ in origin["machines"]}),
+        "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin["commits"]],
     }
     write_json(facts, folder / "replay.json")
     with whole_file(folder / "replay.csv") as path:

@@ -120,7 +120,7 @@ def groups(points: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd
 
 def apart_tables(points: pd.DataFrame, panel: str, words: str) -> tuple[Table, ...]:
     """How far apart each published curve and each series of ours are; `panel` is what a panel of the figure is of."""
-    rows = []
+    rows: list[tuple[str | float, ...]] = []
     for key, part in groups(points, "panel", "curve", "ours"):
         found = summary(part)
         factors = (found.typical_factor, found.largest_factor, found.best_factor)

@@ -17,6 +17,7 @@ from harness.show.figures.labels import padded, set_ticks, undrawn_note, write_n
 from harness.show.figures.series import MANY_SIZES, Style, experiment_styles, named_styles
 from harness.show.figures.theme import is_narrow, panel_grid, side_by_side, themed, write_figure
 from harness.show.names import shortened
+from harness.show.tables.laws import uncrossed
 from harness.show.words import metric_words
 from harness.spec import Manifest, axis_words
 
@@ -42,8 +43,7 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
     Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey band is one
     standard deviation of the means about the law.
     """
-    crossed = {cell.series for cell in manifest.cells if cell.frontier} if manifest else set()
-    own = [one for one in laws if one.series not in crossed]
+    own = uncrossed(manifest, laws) if manifest else laws
     if manifest:
         own = [one for one in own if one.axis == headline_axes(manifest)[0]] or own
     items = _drawn(own, experiment_styles(manifest) if manifest else named_styles(one.series for one in own))

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from harness.judging.answer import power_words, verdict_words
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
-from harness.show.tables.table import Table, to_markdown
+from harness.show.tables.table import to_markdown
 from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
 from harness.spec import answer_axes, axis_words, default_count, takes_of
 
@@ -45,38 +44,23 @@ of size by which sides are equal; and the best of how many runs a side is, where
 """
 
 
-@dataclass(frozen=True)
-class VerdictWords:
-    """A rule on a page: what became of its claim, in a sentence, and all numbers; `power` is what an open one needs."""
-
-    sentence: str
-    power: str
-    rule: str
-    numbers: Table | None
-
-
-def verdict_part(verdict: Mapping[str, Any]) -> VerdictWords:
-    """Of a verdict in plain types (`judge.to_json`)."""
+def verdict_part(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict in plain types (`judge.to_json`) on a page: a sentence, its rule, its numbers, what an open one needs."""
     rule, level = f"{verdict['rule']}.", verdict["interval_level"]
     if level and level != verdict["level"]:
         rule += f" For so many tasks each interval is at {100 * level:.4g} %."
     if effort := verdict["effort"]:
-        rule += f" Each side has {effort:,} run{'' if effort == 1 else 's'} at each size{_cap_words(verdict['cap'])}."
+        caps = (verdict["cap"] or {}).items()
+        each = "".join(f", of at most {human(most)} {axis_words(axis)} each at the largest" for axis, most in caps)
+        rule += f" Each side has {effort:,} run{'' if effort == 1 else 's'} at each size{each}."
     if any(one["look"] for one in verdict["numbers"]):
         rule += " All looks together err no more than one such interval."
-    return VerdictWords(
-        sentence=f"“{verdict['claim']}”: {verdict_words(verdict)}.",
-        power=power_words(verdict),
-        rule=rule,
-        numbers=numbers_table(verdict) if verdict["numbers"] else None,
-    )
-
-
-def _cap_words(cap: Mapping[str, float] | None) -> str:
-    """`, of at most 10¹⁰ training FLOPs (shared-dense) each at the largest`."""
-    return "".join(
-        f", of at most {human(most)} {axis_words(axis)} each at the largest" for axis, most in (cap or {}).items()
-    )
+    return {
+        "sentence": f"“{verdict['claim']}”: {verdict_words(verdict)}.",
+        "power": power_words(verdict),
+        "rule": rule,
+        "numbers": numbers_table(verdict) if verdict["numbers"] else None,
+    }
 
 
 def write_verdicts(answers: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:

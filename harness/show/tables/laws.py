@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -27,7 +27,7 @@ from harness.show.tables.table import (
     text_columns,
 )
 from harness.show.words import exponent_words, metric_words
-from harness.spec import axis_words
+from harness.spec import Manifest, axis_words
 
 LAW_HEADS: dict[LawName, str] = {"pure": "E = 0", "floor": "E free", "shifted": "shifted", "broken": "after break"}
 SERIES_COLUMNS = text_columns("task", "series", "size x", "axis")
@@ -70,6 +70,12 @@ def laws_table(laws: Sequence[SeriesLaws], axes: Sequence[str], called: Callable
             cells = _law_cells(one, one.without_window, names, has_floors)
             rows.append(TableRow(("", Styled("without the window", "dim"), "", "", *cells), goes_on=True))
     return Table(_title(own, names), (*SERIES_COLUMNS, *number_columns(*heads)), tuple(rows))
+
+
+def uncrossed(manifest: Manifest, laws: Iterable[SeriesLaws]) -> list[SeriesLaws]:
+    """The laws of series that are not of one training budget each."""
+    crossed = {cell.series for cell in manifest.cells if cell.frontier}
+    return [one for one in laws if one.series not in crossed]
 
 
 def series_cells(one: SeriesLaws, called: Callable[[str], str]) -> tuple[TableCell, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS, count_of
 from harness.planning.match import Matched, MatchSetting, ratios
+from harness.planning.spaces import differences, varied_words
 from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
     Column,
@@ -20,6 +21,7 @@ from harness.show.tables.table import (
     TableRow,
     TextStyle,
     number_columns,
+    table_of,
     text_columns,
 )
 from harness.spec import Cell as PlannedCell
@@ -98,6 +100,18 @@ def _counts(cell: PlannedCell) -> list[str]:
         return [NONE] * len(COUNT_KINDS)
     exact = [f"{cell.counts[default_count(kind)]:,}" for kind in ("params", "flops_forward")]
     return [*exact, human(cell.counts[default_count("flops_train")])]
+
+
+def spaces_table(manifest: Manifest) -> Table:
+    """A row an arm of a search: what varies, and how that differs from the standard space of its family."""
+    rows = []
+    for name, space in manifest.spaces.items():
+        arm, varied = manifest.experiment.arms[name], "; ".join(varied_words(*axis) for axis in space.items())
+        # What an arm cannot vary is no difference.
+        is_own = isinstance(arm.space, dict)
+        beside = differences(space, arm.architecture.standard_space) if is_own else "it is the standard one"
+        rows.append((name, varied, beside))
+    return table_of("", text_columns("arm", "what varies", "beside its family's standard space"), rows)
 
 
 def packs_table(costs: pd.DataFrame) -> Table:

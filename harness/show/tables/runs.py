@@ -1,7 +1,6 @@
-"""The runs of a report: how each series was trained, on which tasks, and accuracies."""
+"""The runs of an experiment: how each series was trained, on which tasks, and accuracies."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -11,27 +10,13 @@ from harness.show.words import LOSS_WORDS
 from harness.spec import Manifest, Recipe, RunTask
 
 
-@dataclass(frozen=True)
-class RunsPart:
-    """How the runs were made; an old plan can have several trials a cell, of which validation chose one."""
-
-    series: Table
-    tasks: Table
-    trials: int
-
-
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
     """Task label -> the task as its runs know it."""
     labels = {cell.index: cell.task for cell in manifest.cells}
     return {labels[planned.cell]: planned.run.task for planned in manifest.runs}
 
 
-def runs_part(manifest: Manifest, runs: pd.DataFrame) -> RunsPart:
-    """A row a series, and a row a task."""
-    return RunsPart(_series_table(manifest, runs), _tasks_table(manifest), int(runs["trials"].max()))
-
-
-def accuracies_part(runs: pd.DataFrame) -> Table | None:
+def accuracies_table(runs: pd.DataFrame) -> Table | None:
     """The share of test points that the chosen runs of each size classify correctly; None without classes."""
     chosen = runs[runs["chosen"] & (runs["metric"] == "cross_entropy") & (runs["status"] == "done")]
     rows = []
@@ -47,7 +32,8 @@ def accuracies_part(runs: pd.DataFrame) -> Table | None:
     return table_of("", columns, rows) if rows else None
 
 
-def _series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
+def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
+    """A row a series: its runs, how they ended, their recipe and what they spent."""
     columns = (
         *text_columns("series"),
         *number_columns("cells", "runs", "done", "diverged"),
@@ -92,7 +78,8 @@ def _distinct(values: Iterable[object]) -> str:
     return "; ".join(dict.fromkeys(str(value) for value in values))
 
 
-def _tasks_table(manifest: Manifest) -> Table:
+def tasks_table(manifest: Manifest) -> Table:
+    """A row a task: what is learnt, from where it is, and how many points there are."""
     rows = []
     for label, task in run_tasks(manifest).items():
         target = manifest.formulas[label]
