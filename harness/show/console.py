@@ -49,7 +49,9 @@ def steps_progress(what: str, log: Console | None = None) -> Iterator[Callable[[
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=to, transient=log is None) as bar:
             task = bar.add_task(what, total=None)
-            yield lambda step, done, of: bar.update(task, description=f"{what}: {step}" if step else what, completed=done, total=of)
+            yield lambda step, done, of: bar.update(
+                task, description=f"{what}: {step}" if step else what, completed=done, total=of
+            )
         return
     last_line = time.monotonic()
 

@@ -45,7 +45,7 @@ of size by which sides are equal; and the best of how many runs a side is, where
 
 
 def verdict_part(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    """A verdict in plain types (`judge.to_json`) on a page: a sentence, its rule, its numbers, what an open one needs."""
+    """A verdict in plain types (`judge.to_json`) on a page: a sentence, its rule, numbers, what it needs."""
     rule, level = f"{verdict['rule']}.", verdict["interval_level"]
     if level and level != verdict["level"]:
         rule += f" For so many tasks each interval is at {100 * level:.4g} %."

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pandas as pd
 from rich.console import Console
 
+from harness.show.pages.page import to_html
 from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
     Note,
@@ -15,7 +16,6 @@ from harness.show.tables.table import (
     number_columns,
     table_of,
     text_columns,
-    to_html,
     to_markdown,
 )
 
