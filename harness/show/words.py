@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from harness.base.formats import estimate, exponent
 from harness.laws import Fit
-from harness.show.codes import CODES
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
 
@@ -29,8 +28,3 @@ def exponent_words(fit: Fit) -> str:
     if fit.alpha_interval is None:
         return exponent(fit.alpha)
     return estimate(fit.alpha, fit.alpha_interval.low, fit.alpha_interval.high, exponent)
-
-
-def refusal_words(fit: Fit) -> str:
-    """The first reason why there is no law, in few words."""
-    return CODES[fit.refusals[0].code].brief

@@ -169,7 +169,6 @@ def frontier_points(table: pd.DataFrame, published: pd.DataFrame, tolerance: flo
 
 
 def _point(published: Mapping[Any, Any], number: str, found: FamilyBest, ours: pd.DataFrame) -> dict[str, Any]:
-    """A published row beside what our runs come to."""
     arms = ", ".join(dict.fromkeys(ours["arm"])) or math.nan
     return {**published, "what": f"{published['task']}, {number}", "number": number, "ours": arms, **found._asdict()}
 
@@ -230,7 +229,6 @@ def _corrected(number: PublishedNumber, published: pd.Series) -> pd.Series:
 def _findings(
     of_table: pd.DataFrame, of_figure: pd.DataFrame, counts: Sequence[Wins], numbers: Sequence[PublishedNumber]
 ) -> Iterator[str]:
-    """All numbers of the table first; then who wins, each of its columns, and the figure."""
     yield in_one_sentence(of_table)
     for one in counts:
         if one.run and one.kan in (ANY_KAN, PRUNED):

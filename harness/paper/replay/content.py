@@ -14,6 +14,7 @@ from harness.show.tables.table import Column, Table, TableCell, number_columns, 
 from harness.spec import Manifest
 
 TEXTS = tomllib.loads(files(__package__).joinpath("texts.toml").read_text(encoding="utf-8"))
+ARMS: dict[str, dict[str, str]] = TEXTS["arms"]  # what figures call them, by the replay
 
 
 class ReplayRuns(NamedTuple):

@@ -18,8 +18,7 @@ from harness.paper.replay.points import apart_tables, groups, in_one_sentence, s
 from harness.show.tables.table import Table
 from harness.show.words import exponent_words
 
-# Errata by which a published error is another quantity of ours.
-OTHER_QUANTITY = {"E3": "test_root_median_square"}
+OF_MEDIANS = "E3"  # the erratum by which a published error is another quantity of ours
 KEYS = ["task", "shape", "grid", "quantity"]
 COUNTS = ("params.paper", "params.trainable")
 COURSES = 4  # runs whose course is drawn, at most
@@ -29,15 +28,12 @@ DATA_END = 50  # the largest grid at which the published errors are not yet thos
 def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) -> Page:
     """The page of a figure: `panels` are the columns whose values make a panel of it, `x` its axis."""
     points = beside(published_points(replay, panels, x), runs.table, replay.tolerance)
-    introduction = (
-        "The factor between our median over seeds and the published error, whichever is larger; the typical one is "
-        "the geometric mean over a curve."
-    )
+    more = "; the typical one is the geometric mean over a curve."
     return Page(
         points=points,
         figures=(errors_picture(points, replay, x), *_courses(runs, replay)),
         findings=(in_one_sentence(points), *_kan_findings(points), *_mlp_findings(points)),
-        tables=(*apart_tables(points, "panel", introduction), *_exponent_table(exponents(points, runs.fits))),
+        tables=(*apart_tables(points, "panel", "error", more), *_exponent_table(exponents(points, runs.fits))),
     )
 
 
@@ -52,6 +48,7 @@ def published_points(replay: Replay, panels: tuple[str, ...], x: str) -> pd.Data
     grid = _corrected(table, "grid").astype("Float64").fillna(0).astype(int)
     family = table.get("family", pd.Series("kan", table.index))
     depth = table["shape"].str.count(",").astype(str)
+    is_median = [OF_MEDIANS in errata.split() for errata in table["errata"]]
     points = table[["task", "shape", "errata"]].assign(
         grid=grid,
         family=family,
@@ -60,7 +57,7 @@ def published_points(replay: Replay, panels: tuple[str, ...], x: str) -> pd.Data
         panel=table[list(panels)].agg(" ".join, axis=1),
         x=_corrected(table, x).astype(float),
         published=table["test_rmse"],
-        quantity=[_quantity(errata) for errata in table["errata"]],
+        quantity=np.where(is_median, "test_root_median_square", "test_rmse"),
     )
     order = {name: place for place, name in enumerate(dict.fromkeys(points["panel"]))}
     return points.sort_values(["panel", "x"], key=lambda column: column.replace(order), kind="stable")
@@ -70,11 +67,6 @@ def _corrected(table: pd.DataFrame, column: str) -> pd.Series:
     """The column, with the values that errata give in place of the published ones."""
     name = f"{column}_corrected"
     return table[name].fillna(table[column]) if name in table else table[column]
-
-
-def _quantity(errata: str) -> str:
-    """Which of our errors a published one is, by its errata."""
-    return next((OTHER_QUANTITY[one] for one in errata.split() if one in OTHER_QUANTITY), "test_rmse")
 
 
 def chosen_networks(table: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +127,6 @@ def _kans(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mlp_findings(points: pd.DataFrame) -> Iterator[str]:
-    """How far the MLPs of a panel are, all depths together."""
     for (panel,), rows in groups(points[points["family"] == "mlp"], "panel"):
         told = summary(rows)
         yield f"{panel}, MLPs: {told.apart} over {told.points} points ({told.words})."

@@ -118,11 +118,14 @@ def groups(points: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd
         yield tuple(map(str, key)), rows
 
 
-def apart_tables(points: pd.DataFrame, panel: str, words: str) -> tuple[Table, ...]:
-    """How far apart each published curve and each series of ours are; `panel` is what a panel of the figure is of."""
+def apart_tables(points: pd.DataFrame, panel: str, error: str, more: str) -> tuple[Table, ...]:
+    """How far apart each published curve and each series of ours are; `panel` is what a panel of the figure is of.
+
+    `error` is what was published, and `more` ends the sentence that explains the factors.
+    """
     rows: list[tuple[str | float, ...]] = []
     for key, part in groups(points, "panel", "curve", "ours"):
         found = summary(part)
         factors = (found.typical_factor, found.largest_factor, found.best_factor)
         rows.append((*key, found.points, *(f"{human(factor)}x" for factor in factors), found.words))
-    return page_tables("apart", rows, panel=panel, words=words)
+    return page_tables("apart", rows, panel=panel, error=error, more=more)

@@ -69,7 +69,6 @@ def draw_residuals(manifest: Manifest | None, laws: Sequence[SeriesLaws], folder
 
 
 def _drawn(laws: Sequence[SeriesLaws], styles: Mapping[str, Style]) -> list[DrawnResiduals]:
-    """The law of every series that its figure shows."""
     names = shortened((one.task for one in laws), TASK_LETTERS)
     found = []
     for one in laws:
@@ -104,7 +103,10 @@ def _two_panels(against_size: Axes, against_law: Axes, one: DrawnResiduals) -> N
         axes.plot(of_means, means, color=one.style.colour, gid=f"means:{name}", **bold)
         axes.set(xscale="log", xlim=padded(of_means, 0.08), ylim=(-largest, largest), xlabel=label)
         set_ticks(axes.xaxis)
-        _keep_powers(axes)
+        low, high = np.log10(axes.get_xlim())
+        powers = 10.0 ** np.arange(np.ceil(low), np.floor(high) + 1)
+        if powers.size >= 2:  # enough for a narrow panel
+            axes.xaxis.set_major_locator(FixedLocator(powers.tolist()))
         axes.locator_params(axis="y", nbins=5)
     against_size.set_ylabel(f"ln({loss} / law)")
     if is_narrow():
@@ -112,11 +114,3 @@ def _two_panels(against_size: Axes, against_law: Axes, one: DrawnResiduals) -> N
     else:
         against_law.tick_params(labelleft=False)
     against_size.set_title(textwrap.fill(one.title, TITLE_LETTERS))
-
-
-def _keep_powers(axes: Axes) -> None:
-    """Ticks of a narrow panel: powers of ten alone where there are two of them."""
-    low, high = np.log10(axes.get_xlim())
-    powers = 10.0 ** np.arange(np.ceil(low), np.floor(high) + 1)
-    if powers.size >= 2:
-        axes.xaxis.set_major_locator(FixedLocator(powers.tolist()))

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,7 @@ RUN_COLUMNS = (
     "won_on",
     *("params.paper", default_count("flops_forward")),
 )
-README = """# Verdicts that are kept
-
-What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html) and
-[verdicts.json](verdicts.json) with every ratio and interval, and of each experiment its verdicts, its runs
-(`runs.csv`, six digits) and its figures. Where there is a `records.jsonl.xz`, it has the records themselves, and
-`harness run` goes on from them. Rules are those that a plan froze; where this folder's plan replaced another, a note
-says in what.
-
-A row is a claim: what became of it, and on how many tasks it holds (for), fails (against), is equal or open; the count
-of size by which sides are equal; and the best of how many runs a side is, where it searched.
-"""
+README = files(__package__).joinpath("templates/kept_verdicts.md").read_text(encoding="utf-8")
 
 
 def verdict_part(verdict: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +129,6 @@ def kept_headings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _section(answer: Mapping[str, Any], heading: str) -> str:
-    """An experiment in Markdown: its question, and a row a rule."""
     where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
     commits = ", ".join(commit[:9] for commit in answer["commits"])
     runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"

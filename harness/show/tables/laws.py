@@ -182,8 +182,13 @@ def held_out_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = ax
             rows.append(TableRow((*places, *cells), goes_on=index > 0, begins_section=index == 0))
             places = ("",) * len(places)
         baseline = first.last_value_rmsle
+        errors = []
+        for law in names:
+            held_out = _held(one, law)
+            known = held_out.prediction if held_out else None
+            errors.append(f"RMSLE {number(known.rmsle, 2)}" if known else NONE)
         last = f"last value: RMSLE {number(baseline, 2)}" if baseline is not None else NONE
-        rows.append(TableRow((*places, "all", last, *(_rmsle(_held(one, law)) for law in names)), goes_on=True))
+        rows.append(TableRow((*places, "all", last, *errors), goes_on=True))
     columns = (*SERIES_COLUMNS, *number_columns("size", "measured", *_heads("predicted", names)))
     loss = metric_words(one.metric for one in laws)
     return Table(f"sizes held out of the fits: {loss}, measured and predicted", columns, tuple(rows)) if rows else None
@@ -203,10 +208,6 @@ def _predicted(one: SeriesLaws, law: LawName, index: int) -> str:
     found, two_digits = held.prediction, partial(human, digits=2)
     interval_words = interval(found.low[index], found.high[index], two_digits)
     return f"{human(found.curve[index])} {interval_words} {'within' if found.within[index] else 'missed'}"
-
-
-def _rmsle(held: Extrapolation | None) -> str:
-    return f"RMSLE {number(held.prediction.rmsle, 2)}" if held and held.prediction else NONE
 
 
 # -------------------------------------------------------------------------------------------------------------- checks

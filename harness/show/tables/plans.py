@@ -46,8 +46,14 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
     columns = (*text_columns("task", "series", "network"), *number_columns(*matched, *counts))
     rows = []
     for cell in manifest.cells:
-        cells = [*_names(cell, in_full), *(_matched(cell) if match else []), *_counts(cell)]
-        rows.append(TableRow(tuple(cells), look="dim" if cell.infeasible else ""))
+        off = f"{cell.residual:+.1%}" if cell.residual is not None else NONE
+        matched_cells = [number(cell.asked, 6), number(cell.achieved, 6), off] if match else []
+        counted = [NONE] * len(COUNT_KINDS)
+        if cell.counts:
+            exact = [f"{cell.counts[default_count(kind)]:,}" for kind in ("params", "flops_forward")]
+            counted = [*exact, human(cell.counts[default_count("flops_train")])]
+        cells = (*_names(cell, in_full), *matched_cells, *counted)
+        rows.append(TableRow(cells, look="dim" if cell.infeasible else ""))
     return Table(f"plan of {manifest.name}: {manifest.experiment.question}", columns, tuple(rows))
 
 
@@ -88,18 +94,6 @@ def _names(cell: PlannedCell, in_full: bool) -> list[TableCell]:
     elif not cell.in_window:
         network.append(Styled("outside the window", "dim"))
     return [cell.task, series, network]
-
-
-def _matched(cell: PlannedCell) -> list[str]:
-    off = f"{cell.residual:+.1%}" if cell.residual is not None else NONE
-    return [number(cell.asked, 6), number(cell.achieved, 6), off]
-
-
-def _counts(cell: PlannedCell) -> list[str]:
-    if not cell.counts:
-        return [NONE] * len(COUNT_KINDS)
-    exact = [f"{cell.counts[default_count(kind)]:,}" for kind in ("params", "flops_forward")]
-    return [*exact, human(cell.counts[default_count("flops_train")])]
 
 
 def spaces_table(manifest: Manifest) -> Table:

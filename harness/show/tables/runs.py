@@ -7,7 +7,7 @@ import pandas as pd
 from harness.base.formats import human
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.show.words import LOSS_WORDS
-from harness.spec import Manifest, Recipe, RunTask
+from harness.spec import Manifest, RunTask
 
 
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
@@ -49,6 +49,10 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
     arm = manifest.experiment.arms[rows["arm"].iloc[0]]
     cells = set(rows["cell"])
     recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
+    starts = [
+        f"{one.count} of {one.evaluations} evaluations, best goes on" if one.count > 1 else "1"
+        for one in (recipe.restarts for recipe in recipes)
+    ]
     optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
     return (
         rows["series"].iloc[0],
@@ -59,13 +63,8 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
         f"{arm.recipe} ({optimizers} ({_distinct(rows['engine'])} engine))",
         _span([recipe.max_evaluations for recipe in recipes]),
         _span(list(rows["evaluations"])),
-        _distinct(_starts(recipe) for recipe in recipes),
+        _distinct(starts),
     )
-
-
-def _starts(recipe: Recipe) -> str:
-    starts = recipe.restarts
-    return f"{starts.count} of {starts.evaluations} evaluations, best goes on" if starts.count > 1 else "1"
 
 
 def _span(numbers: Sequence[int]) -> str:
@@ -85,14 +84,11 @@ def tasks_table(manifest: Manifest) -> Table:
         target = manifest.formulas[label]
         points = (task.train_points, task.validation_points, task.test_points)
         loss = LOSS_WORDS[task.metric].removeprefix("test ")
-        rows.append((label, target.formula, target.source, loss, task.inputs, _box(task), *points))
+        intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
+        box = " × ".join(intervals if len(set(intervals)) > 1 else intervals[:1])
+        rows.append((label, target.formula, target.source, loss, task.inputs, box, *points))
     columns = (
         *text_columns("task", "target", "source", "loss"),
         *number_columns("inputs", "box per input", "training points", "validation points", "test points"),
     )
     return table_of("", columns, rows)
-
-
-def _box(task: RunTask) -> str:
-    intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
-    return " × ".join(intervals) if len(set(intervals)) > 1 else intervals[0]

@@ -136,7 +136,10 @@ def for_terminal(one: Table, width: int) -> rich.table.Table | str:
         columns += text_columns("notes")
         rows = [[*cells, Text(brief)] for cells, brief in zip(rows, briefs, strict=True)]
     heads = [column.head for column in columns]
-    widths = [_longest_word(head, [cells[index].plain for cells in rows]) for index, head in enumerate(heads)]
+    widths = []
+    for index, head in enumerate(heads):
+        words = " ".join([head, *(cells[index].plain for cells in rows), "-"]).split()
+        widths.append(max(map(cell_len, words)))
     if sum(widths) + 3 * len(widths) + 1 > width:
         return _row_by_row(one.title, heads, rows, width)
     drawn = rich.table.Table(title=one.title or None, title_justify="left")
@@ -154,10 +157,6 @@ _RICH = {"": "", "strong": "bold", "dim": "dim", "code": "", "link": ""}
 
 def _rich_cell(cell: TableCell) -> Text:
     return Text(" ").join(Text(text, _RICH[look]) for text, look in pieces(cell, number))
-
-
-def _longest_word(head: str, cells: list[str]) -> int:
-    return max(cell_len(word) for word in " ".join([head, *cells, "-"]).split())
 
 
 def _row_by_row(title: str, heads: list[str], rows: list[list[Text]], width: int) -> str:

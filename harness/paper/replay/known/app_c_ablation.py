@@ -98,7 +98,6 @@ def _points(published: pd.DataFrame, survivals: pd.DataFrame) -> Iterator[dict[s
 
 # -------------------------------------------------------------------------------------------------------------- words
 def _count_findings(points: pd.DataFrame, counts: pd.DataFrame) -> Iterator[str]:
-    """The settings that were published, and what settings and seeds change."""
     for row in points[points["published"].notna() & points["median"].notna()].itertuples():
         yield (
             f"{row.what}: {row.published:g} edges in the paper, with one seed; ours {row.median:g} in the median of "
@@ -153,7 +152,6 @@ def _left_table(survivals: pd.DataFrame) -> tuple[Table, ...]:
 
 
 def _formulas_table(left: pd.DataFrame) -> tuple[Table, ...]:
-    """The best formula of every setting, if there are any."""
     read = left[left["formula_rmse"] < math.inf]
     best = read.loc[read.groupby("setting", sort=False)["formula_rmse"].idxmin()]
     rows = best[["setting", "seed", "formula", "least_r2", "formula_rmse"]].itertuples(index=False)
@@ -162,7 +160,6 @@ def _formulas_table(left: pd.DataFrame) -> tuple[Table, ...]:
 
 # ------------------------------------------------------------------------------------------------------------ figures
 def _pictures(counts: pd.DataFrame, points: pd.DataFrame, left: pd.DataFrame) -> Iterator[Picture]:
-    """The counts, and the networks of the standard setting, if any was not lost."""
     published = points.set_index("what")["published"].reindex(counts.index)
     yield picture("active_edges", "active_edges", partial(counts_figure, counts, published))
     standard = left[left["published"] == STANDARD]

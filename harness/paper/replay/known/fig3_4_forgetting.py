@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
+from harness.paper.replay.content import ARMS, Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.forgetting import courses_figure, errors_figure
 from harness.paper.replay.names import plain_name
 from harness.paper.replay.points import in_one_sentence, point, with_outcomes
@@ -108,7 +108,6 @@ def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
 
 # -------------------------------------------------------------------------------------------------------------- words
 def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
-    """How far the recipes come that were published."""
     for name in RECIPES:
         rows = points[points["ours"] == name]
         if len(rows):
@@ -120,7 +119,6 @@ def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
 
 
 def _kept_findings(arms: Sequence[OfArm]) -> Iterator[str]:
-    """Who keeps what was learnt and who does not, and what those can learn at once."""
     keep = [f"{one.arm} ({one.times_words})" for one in arms if one.times <= KEPT]
     lost = [one for one in arms if not one.times <= KEPT]
     if keep:
@@ -179,21 +177,5 @@ REPLAY = Replay(
     title="Forgetting",
     published=("protocol",),
     kind=forgetting,
-    arms={
-        "paper": "the paper's KAN",
-        "later": "pykan's later KAN, no base",
-        "base_trained": "that with a trained base",
-        "scale_trained": "that with trained scales",
-        "knots_moved": "that with moved knots",
-        "coarse": "that with 10 intervals",
-        "order_5": "that of order 5",
-        "hidden_2": "that with 2 hidden nodes",
-        "hidden_5": "that with 5 hidden nodes",
-        "hidden_5_coarse": "5 hidden nodes, 20 intervals",
-        "by_adam": "that by Adam",
-        "mlp_silu": "MLP, SiLU",
-        "mlp_tanh": "MLP, tanh",
-        "mlp_equal": "MLP of equal size",
-        "mlp_by_adam": "MLP by Adam",
-    },
+    arms=ARMS["fig3_4_forgetting"],
 )
