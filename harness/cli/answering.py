@@ -8,9 +8,8 @@ from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
 from harness.judging.versus import Headline, NoHeadline
 from harness.show.console import console, print_table
-from harness.show.pages.laws import uncrossed
 from harness.show.tables.headline import console_lines
-from harness.show.tables.laws import IN_THE_REPORT, law_sentences, law_tables
+from harness.show.tables.laws import IN_THE_REPORT, law_sentences, law_tables, uncrossed
 from harness.show.tables.table import Table
 from harness.spec import Manifest, axis_short
 from harness.study.analysis import Analysis, fits_of

@@ -47,8 +47,8 @@ def bin_packs(packs: Sequence[PredictedPack], job_seconds: float, slots: int) ->
         bins[index].append(pack)
         heapq.heapreplace(lightest, (filled + pack.seconds, index))
     jobs = []
-    for filled in bins:
-        runs, seconds = zip(*filled, strict=True)
+    for packs_of_job in bins:
+        runs, seconds = zip(*packs_of_job, strict=True)
         jobs.append(SentJob(packs=runs, pack_seconds=seconds, seconds=makespan(seconds, slots)))
     return sorted(jobs, key=lambda job: -job.seconds)
 

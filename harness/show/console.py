@@ -39,49 +39,36 @@ ROUNDING = 1e-9  # of sums of shares of work
 
 
 @contextmanager
-def steps_progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
+def steps_progress(what: str, log: Console | None = None) -> Iterator[Callable[[str, int, int], None]]:
     """Shows how far the steps of `what` are while its block runs: on a terminal a bar, elsewhere a line now and then.
 
-    It goes to stderr, so that what a command prints for other programs stays whole.
+    It goes to stderr, so that what a command prints for other programs stays whole; another `log` has its end too.
     """
-    log = Console(stderr=True, highlight=False, markup=False)
-    if not log.is_terminal:
-        last_line = time.monotonic()
-
-        def told(step: str, done: int, of: int) -> None:
-            nonlocal last_line
-            if time.monotonic() - last_line >= SILENT_SECONDS:
-                last_line = time.monotonic()
-                log.print(f"{what}: {step} {done}/{of}", soft_wrap=True)
-
-        yield told
+    to = log or Console(stderr=True, highlight=False, markup=False)
+    if to.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=to, transient=log is None) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda step, done, of: bar.update(
+                task, description=f"{what}: {step}" if step else what, completed=done, total=of
+            )
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=log, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda step, done, of: bar.update(task, description=f"{what}: {step}", completed=done, total=of)
+    last_line = time.monotonic()
+
+    def print_now_and_then(step: str, done: int, of: int) -> None:
+        nonlocal last_line
+        if time.monotonic() - last_line >= SILENT_SECONDS or (log and done == of):
+            last_line = time.monotonic()
+            to.print(" ".join(filter(None, [f"{what}:", step, f"{done}/{of}"])), soft_wrap=True)
+
+    yield print_now_and_then
 
 
 @contextmanager
 def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows how many of something are done while its block runs: on a terminal a bar, elsewhere a line now and then."""
-    if not console.is_terminal:
-        last_line = time.monotonic()
-
-        def told(done: int, total: int) -> None:
-            nonlocal last_line
-            if done == total:
-                console.print(f"{what}: {total}")
-            elif time.monotonic() - last_line >= SILENT_SECONDS:
-                last_line = time.monotonic()
-                console.print(f"{what}: {done} of {total}")
-
-        yield told
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    """The same of work that has no steps, to stdout."""
+    with steps_progress(what, console) as told:
+        yield lambda done, of: told("", done, of)
 
 
 class PackProgress:

@@ -16,7 +16,8 @@ def shortened(names: Iterable[str], letters: int) -> dict[str, str]:
     their middle.
     """
     full = list(dict.fromkeys(names))
-    plain = [_plain(name) for name in full]
+    # A function without its module, a file without its suffix.
+    plain = [re.sub(r"^[\w.]+:(?=\w)|(?<=\w)\.(csv|parquet|npz)\b", "", name) for name in full]
     if not _are_different(plain):
         plain = full
     telling = _without_shared(plain)
@@ -24,7 +25,7 @@ def shortened(names: Iterable[str], letters: int) -> dict[str, str]:
     for shorter in (full, plain, telling, _with_short_fields(plain), _with_short_fields(telling)):
         if _are_different(shorter):
             shown = shorter
-            if _fit(shown, letters):
+            if max(map(len, shown), default=0) <= letters:
                 break
     return dict(zip(full, _cut(shown, letters), strict=True))
 
@@ -32,15 +33,6 @@ def shortened(names: Iterable[str], letters: int) -> dict[str, str]:
 def _are_different(names: Sequence[str]) -> bool:
     """And none of them is empty."""
     return len(set(names)) == len(names) and all(names)
-
-
-def _fit(names: Sequence[str], letters: int) -> bool:
-    return max(map(len, names), default=0) <= letters
-
-
-def _plain(name: str) -> str:
-    """A function without its module, a file without its suffix."""
-    return re.sub(r"^[\w.]+:(?=\w)|(?<=\w)\.(csv|parquet|npz)\b", "", name)
 
 
 def _without_shared(names: Sequence[str]) -> list[str]:

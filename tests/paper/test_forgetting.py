@@ -4,26 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from made_records import made_record
+from reading import PEAKS, runs_in_phases
 
 from harness.paper.replay import REPLAYS, ReplayRuns
 from harness.paper.replay.known.fig3_4_forgetting import arms_of
-from harness.planning.plan import make_plan
-from harness.record import PhaseEnd, runs_table
-from harness.spec import parse_experiment
 
 REPLAY = REPLAYS["fig3_4_forgetting"]
 PUBLISHED = 3.99e-6
-TEXT = """
-question: what stays?
-tasks: [{target: five_peaks, train_points: 20, validation_points: 5, test_points: 5}]
-grid: {recipes.lbfgs.phases: [2, null]}
-arms:
-  paper: {architecture: {family: kan, hidden: [], grid: 3, base: frozen}, recipe: lbfgs}
-  mlp: {architecture: {family: mlp, hidden: [4]}, recipe: lbfgs}
-recipes: {lbfgs: {optimizer: {name: lbfgs}, max_evaluations: 4}}
-seeds: [0, 1, 2]
-"""
 # By arm and seed: training RMSE after each of two phases, on the points of both.
 MATRICES = {
     "paper": [[[f * PUBLISHED, 1.0], [f * PUBLISHED, 3 * f * PUBLISHED]] for f in (0.5, 1.0, 9.0)],
@@ -33,20 +20,8 @@ MATRICES = {
 
 @pytest.fixture
 def runs() -> ReplayRuns:
-    """Records of three seeds, one of which diverged in an arm; values that are the phase plus a tenth of the seed."""
-    manifest = make_plan(parse_experiment(TEXT), "peaks")
-    arms = {cell.index: cell.arm for cell in manifest.cells}
-    records = {}
-    for planned in manifest.runs:
-        record, seed = made_record(planned), planned.run.seed
-        if planned.run.recipe.phases:
-            matrix = MATRICES[arms[planned.cell]][seed]
-            ends = matrix and tuple(
-                PhaseEnd(rmse=tuple(row), outputs=(phase + seed / 10,) * 201) for phase, row in enumerate(matrix)
-            )
-            record = (record if ends else made_record(planned, status="diverged")).model_copy(update={"phases": ends})
-        records[planned.run_id] = record
-    return ReplayRuns(manifest, runs_table(manifest, records), [], records)
+    """Records of three seeds, one of which diverged in an arm."""
+    return runs_in_phases(PEAKS, lambda arm, seed: MATRICES[arm][seed])
 
 
 def test_what_is_kept_is_the_last_row_beside_the_diagonal(runs):

@@ -3,53 +3,35 @@
 import json
 
 import pytest
-from made_records import made_record
+from reading import PEAKS, runs_in_phases
 
 from harness.base.errors import HarnessError
 from harness.base.plain import plain
 from harness.judging.judge import judge_all
 from harness.judging.verdict import not_run
-from harness.paper.replay import REPLAYS, Made, ReplayRuns, write_page
+from harness.paper.replay import REPLAYS, Made, write_page
 from harness.paper.replay.keep import keep
 from harness.planning.plan import make_plan
-from harness.record import PhaseEnd, runs_table
 from harness.spec import parse_experiment
 
-PEAKS = """
-question: what stays?
-tasks: [{target: five_peaks, train_points: 20, validation_points: 5, test_points: 5}]
-grid: {recipes.lbfgs.phases: [2, null]}
-arms:
-  paper: {architecture: {family: kan, hidden: [], grid: 3, base: frozen}, recipe: lbfgs}
-  mlp: {architecture: {family: mlp, hidden: [4]}, recipe: lbfgs}
-recipes: {lbfgs: {optimizer: {name: lbfgs}, max_evaluations: 4}}
-seeds: [0, 1, 2]
-decide:
+RULED = (
+    PEAKS
+    + """decide:
   - {claim: "17: it forgets less", quantity: forgetting, sides: [paper, mlp], threshold: 1, at_least: 1}
   - {claim: "17: MLPs keep it", quantity: forgetting, sides: [mlp], most: 2, at_least: 1}
   - {claim: "17: it is learnt", quantity: error_in_the_end, sides: [paper], published: 4.0e-6, within: 1.5, at_least: 1}
 """
+)
 
 
-def _phases(arm: str, seed: int) -> tuple[PhaseEnd, ...]:
-    """Two phases: the KAN ends with the errors that it had, 4e-6; the MLP forgets the first a hundredfold or more."""
-    rows = [(4e-6, 1.0), (4e-6, 4e-6)] if arm == "paper" else [(0.01, 1.0), (2.0 + seed, 0.01)]
-    return tuple(PhaseEnd(rmse=row, outputs=(0.0,) * 201) for row in rows)
-
-
-def _peaks() -> ReplayRuns:
-    manifest = make_plan(parse_experiment(PEAKS), "peaks")
-    arms = {cell.index: cell.arm for cell in manifest.cells}
-    records = {}
-    for planned in manifest.runs:
-        phases = _phases(arms[planned.cell], planned.run.seed) if planned.run.recipe.phases else None
-        records[planned.run_id] = made_record(planned).model_copy(update={"phases": phases})
-    return ReplayRuns(manifest, runs_table(manifest, records), [], records)
+def _errors(arm: str, seed: int) -> list[list[float]]:
+    """The KAN ends with the errors that it had, 4e-6; the MLP forgets the first a hundredfold or more."""
+    return [[4e-6, 1.0], [4e-6, 4e-6]] if arm == "paper" else [[0.01, 1.0], [2.0 + seed, 0.01]]
 
 
 def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_path):
-    runs = _peaks()
-    verdicts = [plain(one) for one in judge_all(runs.manifest, runs.table)]
+    runs = runs_in_phases(RULED, _errors)
+    verdicts = [plain(verdict) for verdict in judge_all(runs.manifest, runs.table)]
     folder = tmp_path / "made"
     folder.mkdir()
 
@@ -70,7 +52,7 @@ def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_p
 
 
 def test_rules_of_a_part_of_the_runs_are_shown_and_not_judged(tmp_path):
-    runs = _peaks()
+    runs = runs_in_phases(RULED, _errors)
     verdicts = plain([not_run(rule) for rule in runs.manifest.experiment.decide])
     write_page(runs, REPLAYS["fig3_4_forgetting"], Made("x", "full", {}, {"mlp": 1}), verdicts, tmp_path)
     page = (tmp_path / "replay.html").read_text(encoding="utf-8")
@@ -79,7 +61,7 @@ def test_rules_of_a_part_of_the_runs_are_shown_and_not_judged(tmp_path):
 
 def test_a_rule_may_name_a_series_that_is_planned():
     grid = "grid: {recipes.lbfgs.optimizer.history: [5, 10], recipes.lbfgs.phases: [2, null]}"
-    text = PEAKS.replace("grid: {recipes.lbfgs.phases: [2, null]}", grid)
+    text = RULED.replace("grid: {recipes.lbfgs.phases: [2, null]}", grid)
     for wrong, said in (("paper history=6", "did you mean 'paper history="), ("papre history=5", "is not defined")):
         with pytest.raises(HarnessError, match=said):
             make_plan(parse_experiment(text.replace("sides: [paper, mlp]", f"sides: [{wrong}, mlp]")), "peaks")

@@ -80,7 +80,7 @@ def test_a_log_of_what_is_counted_has_a_line_now_and_then(clock, capsys):
         for done in range(1, 13):
             clock[0] += 1.0
             progress(done, 12)
-    assert capsys.readouterr().out.splitlines() == ["shapes: 4 of 12", "shapes: 8 of 12", "shapes: 12"]
+    assert capsys.readouterr().out.splitlines() == ["shapes: 4/12", "shapes: 8/12", "shapes: 12/12"]
 
 
 def test_what_is_piped_is_as_wide_as_asked_for():

@@ -1,7 +1,4 @@
-"""Short names of tasks: all different, no longer than asked, and no word of them cut without `…`.
-
-pytest tests/show/test_short_names.py
-"""
+"""Short names of tasks: all different, no longer than asked, and no word of them cut without `…`."""
 
 import re
 

@@ -15,7 +15,7 @@ from harness.judging.laws import fit_table
 from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
 from harness.show.figures.scaling import scaling_figure
-from harness.show.pages.runs import accuracies_part
+from harness.show.tables.runs import accuracies_table
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
 from harness.tasks import draw, resolve, stream
 from harness.train import train_pack
@@ -178,7 +178,7 @@ def test_laws_figures_and_reports_speak_of_the_metric(trained):
         ("wine", "test_cross_entropy"),
         ("diabetes", "test_rmse"),
     }
-    (row,) = accuracies_part(table).rows
+    (row,) = accuracies_table(table).rows
     task, _, _, mean, _, seeds = row.cells
     assert (task, mean.text, seeds) == ("wine", f"{chosen['test_accuracy'].mean():.1%}", 3)
 

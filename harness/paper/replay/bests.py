@@ -14,12 +14,12 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.names import network_words, published_shape
 from harness.paper.replay.pareto import drawn_count, frontiers
 from harness.paper.replay.points import in_one_sentence, summary, with_outcomes
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table
 from harness.spec import axis_words
 
 REASONABLE = 1e-2  # the test RMSE below which a pruned KAN may be called minimal
@@ -28,6 +28,10 @@ MLPS = ("mlp", "mlp_tanh", "mlp_relu")
 # Published numbers by `what` they are.
 ANY_KAN, PRUNED = "best KAN of all", "pruned KAN"
 NARROW, WIDE = "MLP of width 5", "MLP of any width"
+NUMBER_COLUMNS = (  # of the table of a published number
+    *("task", "published", "published_network", "best", "best_network", "best_ratio"),
+    *("median", "worst", "network", "ratio", "outcome"),
+)
 
 
 class PublishedNumber(NamedTuple):
@@ -69,7 +73,7 @@ def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...]
         points=pd.concat([of_table, of_figure], ignore_index=True),
         figures=tuple(_figures(table, published, rows["task"])),
         findings=tuple(_findings(of_table, of_figure, counts, numbers)),
-        tables=(_wins_table(counts), *_number_tables(of_table, numbers), *_shape_tables(table, rows)),
+        tables=(*_wins_table(counts), *_number_tables(of_table, numbers), *_shape_tables(table, rows)),
     )
 
 
@@ -165,7 +169,6 @@ def frontier_points(table: pd.DataFrame, published: pd.DataFrame, tolerance: flo
 
 
 def _point(published: Mapping[Any, Any], number: str, found: FamilyBest, ours: pd.DataFrame) -> dict[str, Any]:
-    """A published row beside what our runs come to."""
     arms = ", ".join(dict.fromkeys(ours["arm"])) or math.nan
     return {**published, "what": f"{published['task']}, {number}", "number": number, "ours": arms, **found._asdict()}
 
@@ -226,7 +229,6 @@ def _corrected(number: PublishedNumber, published: pd.Series) -> pd.Series:
 def _findings(
     of_table: pd.DataFrame, of_figure: pd.DataFrame, counts: Sequence[Wins], numbers: Sequence[PublishedNumber]
 ) -> Iterator[str]:
-    """All numbers of the table first; then who wins, each of its columns, and the figure."""
     yield in_one_sentence(of_table)
     for one in counts:
         if one.run and one.kan in (ANY_KAN, PRUNED):
@@ -244,66 +246,33 @@ def _findings(
         yield f"Points of the frontiers: {figure.points} compared, {figure.words}."
 
 
-def _wins_table(counts: Sequence[Wins]) -> Table:
-    columns = (*text_columns("KAN", "MLP"), *number_columns("published", "ours, best run", "ours, medians"))
+def _wins_table(counts: Sequence[Wins]) -> tuple[Table, ...]:
     rows = []
     for one in counts:
         ours = [f"{count} of {one.run}" if one.run else None for count in (one.by_best, one.by_median)]
         rows.append((one.kan, one.mlp, f"{one.published} of {one.tasks}", *ours))
-    introduction = (
-        "In how many functions the KAN's test error is below the MLP's: as published; by our best run over seeds, "
-        "depths and grids, which is the paper's rule; and by the median over seeds of the size that validation picks."
-    )
-    return table_of("Who wins", columns, rows, introduction)
+    return page_tables("wins", rows)
 
 
 def _number_tables(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Table]:
-    heads = {
-        "task": text_columns("function"),
-        "published": number_columns("published"),
-        "published_network": text_columns("network"),
-        "best": number_columns("our best"),
-        "best_network": text_columns("its network"),
-        "best_ratio": number_columns("ratio"),
-        "median": number_columns("our median"),
-        "worst": number_columns("worst seed"),
-        "network": text_columns("network picked"),
-        "ratio": number_columns("median ratio"),
-        "outcome": text_columns("outcome"),
-    }
-    columns = [column for (column,) in heads.values()]
-    introduction = (
-        "The best is of all seeds, depths and grids, by test error, as the paper picks. The median and the worst "
-        "are over the seeds of the size with the least median validation error; the outcome is the median's, "
-        "and the spread goes from that best to that worst."
-    )
     smallest_words = f"Of the networks with the fewest edges among those with a test RMSE under {REASONABLE:g}. "
     for number in numbers:
         here = points[points["number"] == number.what]
         if here["median"].notna().any():
-            rows = here[list(heads)].itertuples(index=False)
-            yield table_of(number.title, columns, rows, smallest_words * number.smallest + introduction)
+            of_which = smallest_words if number.smallest else ""
+            rows = here[list(NUMBER_COLUMNS)].itertuples(index=False)
+            yield from page_tables("number", rows, title=number.title, of_which=of_which)
 
 
-def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> Iterator[Table]:
+def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> tuple[Table, ...]:
     """What pruning left, beside the published shapes, if anything was pruned."""
-    pruned = table[table["arm"] == "pruned"]
-    if pruned.empty:
-        return
-    rows = []
-    for one in published.to_dict("records"):
+    pruned, rows = table[table["arm"] == "pruned"], []
+    for one in published.to_dict("records") if len(pruned) else ():
         here = pruned[pruned["task"] == one["task"]]
         edges = here["edges"].agg(["min", "median", "max"])
         shapes = (one["minimal_shape"], smallest(here).best_network, one["best_shape"], answer(here).best_network)
         rows.append((one["task"], *shapes, *edges))
-    columns = (
-        *text_columns("function", "published minimal", "our minimal", "published best", "our best"),
-        *number_columns("fewest edges", "median edges", "most edges"),
-    )
-    introduction = (
-        f"Minimal: the fewest edges with a test RMSE under {REASONABLE:g}. Edges are those between the nodes left."
-    )
-    yield table_of("What pruning leaves", columns, rows, introduction)
+    return page_tables("shapes", rows, reasonable=REASONABLE)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
@@ -311,13 +280,8 @@ def _figures(table: pd.DataFrame, published: pd.DataFrame, of_table: Iterable[st
     tasks = [task for task in of_table if task in set(table["task"])]
     theirs = published.assign(who="published", x=published["drawn"], y=published["published"])
     ours = _frontiers(table.assign(x=table["drawn"], y=table["test_rmse"]))
-    yield Picture(
-        "replay",
-        partial(pareto_figure, pd.concat([theirs, ours]), tasks, axis_words("params.paper")),
-        "Pareto frontiers of KANs and MLPs, published and ours, a panel a function; numbers are in the table of points",
-        "Pareto frontiers of test errors. Hollow and dotted: published. Filled: ours, the best of all seeds, as there. "
-        "Circles: KANs, of all kinds together. Squares: MLPs, of all widths and activations together.",
-    )
+    draw = partial(pareto_figure, pd.concat([theirs, ours]), tasks, axis_words("params.paper"))
+    yield picture("frontiers", "replay", draw)
     yield medians_picture(table, tasks)
 
 
@@ -325,12 +289,8 @@ def medians_picture(table: pd.DataFrame, tasks: Sequence[str]) -> Picture:
     """The frontiers of our runs (`measured_runs`) alone, on their true count."""
     cells = table.fillna({"test_rmse": math.inf}).groupby(["task", "family", "cell"], sort=False)
     medians = cells.agg(x=("params.trainable", "median"), y=("test_rmse", "median")).reset_index()
-    return Picture(
-        "trainable",
-        partial(pareto_figure, _frontiers(medians), tasks, axis_words("params.trainable")),
-        "Pareto frontiers of our KANs and MLPs on every function, against trainable parameters",
-        "Ours alone, on true trainable parameters: frontiers of medians over seeds.",
-    )
+    draw = partial(pareto_figure, _frontiers(medians), tasks, axis_words("params.trainable"))
+    return picture("trainable", "trainable", draw)
 
 
 def _frontiers(points: pd.DataFrame) -> pd.DataFrame:

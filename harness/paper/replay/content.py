@@ -1,15 +1,20 @@
-"""What a replay is made from, and what its page is made of."""
+"""What a replay is made from, and what its page is made of: texts.toml says what stands beside tables and pictures."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.judging.laws import SeriesLaws
 from harness.record import Record
-from harness.show.tables.table import Table
+from harness.show.tables.table import Column, Table, TableCell, number_columns, table_of
 from harness.spec import Manifest
+
+TEXTS = tomllib.loads(files(__package__).joinpath("texts.toml").read_text(encoding="utf-8"))
+ARMS: dict[str, dict[str, str]] = TEXTS["arms"]  # what figures call them, by the replay
 
 
 class ReplayRuns(NamedTuple):
@@ -56,3 +61,24 @@ class Replay(NamedTuple):
     kind: "Callable[[ReplayRuns, Replay], Page]"
     tolerance: float = 2.0
     arms: Mapping[str, str] = {}
+
+
+def picture(name: str, stem: str, draw: Callable[[], Figure], **words: str) -> Picture:
+    """A picture with its texts of texts.toml."""
+    texts = TEXTS["pictures"][name]
+    return Picture(stem, draw, texts["alt"], texts["caption"].format(**words))
+
+
+def page_tables(
+    name: str, rows: Iterable[Iterable[TableCell]], more_numbers: Iterable[str] = (), **words: Any
+) -> tuple[Table, ...]:
+    """A table with its texts of texts.toml, and with more columns of numbers; none where there are no rows."""
+    texts, cells = TEXTS["tables"][name], list(rows)
+    columns: list[Column] = []
+    for head in texts["columns"]:
+        if head == "...":
+            columns += number_columns(*more_numbers)
+        else:
+            columns.append(Column(head.removeprefix("#").format(**words), is_number=head.startswith("#")))
+    title, introduction = (texts[part].format(**words) for part in ("title", "introduction"))
+    return (table_of(title, columns, cells, introduction),) if cells else ()

@@ -11,15 +11,14 @@ import pandas as pd
 from harness.base.formats import human
 from harness.judging.laws import SeriesLaws
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.curves import course_figure, curves_figure
 from harness.paper.replay.names import network_words, plain_name, published_shape
-from harness.paper.replay.points import apart_table, groups, in_one_sentence, summary, with_outcomes
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.paper.replay.points import apart_tables, groups, in_one_sentence, summary, with_outcomes
+from harness.show.tables.table import Table
 from harness.show.words import exponent_words
 
-# Errata by which a published error is another quantity of ours.
-OTHER_QUANTITY = {"E3": "test_root_median_square"}
+OF_MEDIANS = "E3"  # the erratum by which a published error is another quantity of ours
 KEYS = ["task", "shape", "grid", "quantity"]
 COUNTS = ("params.paper", "params.trainable")
 COURSES = 4  # runs whose course is drawn, at most
@@ -29,15 +28,12 @@ DATA_END = 50  # the largest grid at which the published errors are not yet thos
 def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) -> Page:
     """The page of a figure: `panels` are the columns whose values make a panel of it, `x` its axis."""
     points = beside(published_points(replay, panels, x), runs.table, replay.tolerance)
-    introduction = (
-        "The factor between our median over seeds and the published error, whichever is larger; the typical one is "
-        "the geometric mean over a curve."
-    )
+    more = "; the typical one is the geometric mean over a curve."
     return Page(
         points=points,
         figures=(errors_picture(points, replay, x), *_courses(runs, replay)),
         findings=(in_one_sentence(points), *_kan_findings(points), *_mlp_findings(points)),
-        tables=(apart_table(points, "panel", introduction), *_exponent_table(exponents(points, runs.fits))),
+        tables=(*apart_tables(points, "panel", "error", more), *_exponent_table(exponents(points, runs.fits))),
     )
 
 
@@ -52,6 +48,7 @@ def published_points(replay: Replay, panels: tuple[str, ...], x: str) -> pd.Data
     grid = _corrected(table, "grid").astype("Float64").fillna(0).astype(int)
     family = table.get("family", pd.Series("kan", table.index))
     depth = table["shape"].str.count(",").astype(str)
+    is_median = [OF_MEDIANS in errata.split() for errata in table["errata"]]
     points = table[["task", "shape", "errata"]].assign(
         grid=grid,
         family=family,
@@ -60,7 +57,7 @@ def published_points(replay: Replay, panels: tuple[str, ...], x: str) -> pd.Data
         panel=table[list(panels)].agg(" ".join, axis=1),
         x=_corrected(table, x).astype(float),
         published=table["test_rmse"],
-        quantity=[_quantity(errata) for errata in table["errata"]],
+        quantity=np.where(is_median, "test_root_median_square", "test_rmse"),
     )
     order = {name: place for place, name in enumerate(dict.fromkeys(points["panel"]))}
     return points.sort_values(["panel", "x"], key=lambda column: column.replace(order), kind="stable")
@@ -70,11 +67,6 @@ def _corrected(table: pd.DataFrame, column: str) -> pd.Series:
     """The column, with the values that errata give in place of the published ones."""
     name = f"{column}_corrected"
     return table[name].fillna(table[column]) if name in table else table[column]
-
-
-def _quantity(errata: str) -> str:
-    """Which of our errors a published one is, by its errata."""
-    return next((OTHER_QUANTITY[one] for one in errata.split() if one in OTHER_QUANTITY), "test_rmse")
 
 
 def chosen_networks(table: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +127,6 @@ def _kans(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mlp_findings(points: pd.DataFrame) -> Iterator[str]:
-    """How far the MLPs of a panel are, all depths together."""
     for (panel,), rows in groups(points[points["family"] == "mlp"], "panel"):
         told = summary(rows)
         yield f"{panel}, MLPs: {told.apart} over {told.points} points ({told.words})."
@@ -172,29 +163,17 @@ def _slope(x: pd.Series, y: pd.Series) -> float:
     return float(-np.polyfit(np.log(x), np.log(y), 1)[0]) if np.isfinite(y).all() else math.nan
 
 
-def _exponent_table(found: Sequence[Exponent]) -> Iterator[Table]:
-    """The exponents, if there are any."""
-    columns = (
-        *text_columns("panel", "network", "ours"),
-        *number_columns("published slope", "our slope", "law, paper's count", "law, trainable parameters"),
-    )
-    introduction = (
-        "Slopes are least squares in logarithms through the same networks, up to the published minimum. Laws are those "
-        "of the experiment's report: without a floor, in the declared window, with 95 % intervals; a code in place of "
-        "a number is a refusal."
-    )
-    if rows := [(*one.place, f"{one.published:.2f}", f"{one.ours:.2f}", *one.laws) for one in found]:
-        yield table_of("Exponents", columns, rows, introduction)
+def _exponent_table(found: Sequence[Exponent]) -> tuple[Table, ...]:
+    rows = [(*one.place, f"{one.published:.2f}", f"{one.ours:.2f}", *one.laws) for one in found]
+    return page_tables("exponents", rows)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
 def errors_picture(points: pd.DataFrame, replay: Replay, x: str) -> Picture:
     """Published errors and ours, a panel a function or network."""
-    caption = "Hollow: published. Filled: ours, the median over seeds; bars go from the best to the worst."
-    if x == "params.paper":
-        caption += " The axis is the paper's, edges × G, as errata correct it; the experiment's report has ours."
-    alt = "Published errors and ours in the same panels; the numbers are in the table of points"
-    return Picture("replay", partial(curves_figure, points, replay.arms, x), alt, caption)
+    drawn_by = " The axis is the paper's, edges × G, as errata correct it; the experiment's report has ours."
+    about_axis = drawn_by if x == "params.paper" else ""
+    return picture("curves", "replay", partial(curves_figure, points, replay.arms, x), about_axis=about_axis)
 
 
 def _courses(runs: ReplayRuns, replay: Replay) -> Iterator[Picture]:
@@ -208,10 +187,4 @@ def _courses(runs: ReplayRuns, replay: Replay) -> Iterator[Picture]:
         finest = rows[rows["grid"] == rows["grid"].max()].sort_values("test_rmse")
         record = runs.records[finest.iloc[len(finest) // 2]["run_id"]]
         found.append((f"{task}, {plain_name(str(series), replay.arms)}, {record.run.network.words}", record))
-    yield Picture(
-        "course",
-        partial(course_figure, found),
-        "Training and validation error by evaluation, a panel a series",
-        "The course of training: the median seed on the finest grid. Broken lines: the end of the short starts, and "
-        "of every grid. Errors are of training and validation samples; test samples are looked at once, at the end.",
-    )
+    yield picture("course", "course", partial(course_figure, found))

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -21,24 +22,7 @@ RUN_COLUMNS = (
     *("evaluations", "params.trainable", "params.paper", "flops_train.shared_dense", "seconds"),
     *("pack_seconds", "pack_lanes"),
 )
-README = """# Replays that are kept
-
-Each folder is what one command made from the runs of this project: the page (`replay.html`), every published number
-beside ours (`replay.csv`), the runs (`runs.csv`, six digits) and the figures. [index.html](index.html) shows them one
-below the other; this file and that one are written by `harness replay NAME --keep`. Seconds are those of
-the clock, summed over packs of runs that train in one thread each; in brackets those of the processor, which are fewer
-where other work took turns.
-
-| folder | what | scale | runs | seconds | made | command |
-|---|---|---|---|---|---|---|
-"""
-VERDICTS = """
-## Verdicts
-
-Rules are in the experiment's file, with what is compared; [docs/verdicts.md](../../docs/verdicts.md) says what each
-quantity is. A ratio `a / b` above 1 says that `b` is better or smaller. Intervals are over seeds.
-
-"""
+README, VERDICTS = files(__package__).joinpath("kept.md").read_text(encoding="utf-8").split("<!-- verdicts -->")
 
 
 def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:

@@ -1,7 +1,7 @@
 """A replay written down: what its kind says, and what every page has, as HTML, CSV and figures."""
 
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +48,9 @@ def write_page(
     first = [*POINT_COLUMNS, *(name for name in page.points if name not in POINT_COLUMNS)]
     page = page._replace(points=page.points[first])
     records = runs.records.values()
+    with files(__package__).joinpath("silent.csv").open(encoding="utf-8") as file:
+        silent = pd.read_csv(file)
+    errata, concerned = load("errata").fillna(""), set(" ".join(page.points["errata"]).split())
     evaluations, origin = sum(record.evaluations for record in records), provenance(one.provenance for one in records)
     write_html(
         folder / "replay.html",
@@ -61,8 +64,8 @@ def write_page(
         pictures=[(one, svg(one.draw, one.stem, one.alt)) for one in page.figures],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
-        silent=_silent(replay.place),
-        errata=_concerned(page.points),
+        silent=[row.choice for row in silent.itertuples() if replay.place in row.places.split("; ")],
+        errata=errata[errata["erratum"].isin(concerned)].to_dict("records"),
         verdicts=rules_table(verdicts),
         rules=[verdict_part(verdict) for verdict in verdicts],
         runs=len(runs.records),
@@ -79,9 +82,9 @@ def write_page(
         "findings": page.findings,
         "verdicts": list(verdicts),
         "evaluations": evaluations,
-        **{name: getattr(origin, name) for name in ("seconds", "cpu_seconds", "first", "last")},
-        "machines": sorted({device for (_, device, _), _ in origin.machines}),
-        "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin.commits],
+        **{name: origin[name] for name in ("seconds", "cpu_seconds", "first", "last")},
+        "machines": sorted({device for (_, device, _), _ in origin["machines"]}),
+        "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin["commits"]],
     }
     write_json(facts, folder / "replay.json")
     with whole_file(folder / "replay.csv") as path:
@@ -106,16 +109,3 @@ def _changed(changes: Mapping[str, Any]) -> Iterator[str]:
             yield from _changed(value)
         else:
             yield f"{path}: {json.dumps(value, ensure_ascii=False)}"
-
-
-def _silent(place: str) -> list[str]:
-    """What was chosen where the paper says nothing of what is there."""
-    with files(__package__).joinpath("silent.csv").open(encoding="utf-8") as file:
-        table = pd.read_csv(file)
-    return list(table.loc[[place in one.split("; ") for one in table["places"]], "choice"])
-
-
-def _concerned(points: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    """The errata that concern any of the points."""
-    table = load("errata").fillna("")
-    return table[table["erratum"].isin(set(" ".join(points["errata"]).split()))].to_dict("records")

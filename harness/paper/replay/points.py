@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from harness.base.formats import human
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.paper.replay.content import page_tables
+from harness.show.tables.table import Table
 
 # `what` says in words which published number it is, `ours` which series of ours is beside it (nan if none); the errors
 # are those over `seeds`. `with_outcomes` adds the three after `errata`.
@@ -117,16 +118,14 @@ def groups(points: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd
         yield tuple(map(str, key)), rows
 
 
-def apart_table(points: pd.DataFrame, panel: str, introduction: str) -> Table:
-    """How far apart each published curve and each series of ours are; `panel` is what a panel of the figure is of."""
-    columns = (
-        *text_columns(panel, "published curve", "ours"),
-        *number_columns("points", "typical", "largest", "typical, best seeds"),
-        *text_columns("outcomes"),
-    )
+def apart_tables(points: pd.DataFrame, panel: str, error: str, more: str) -> tuple[Table, ...]:
+    """How far apart each published curve and each series of ours are; `panel` is what a panel of the figure is of.
+
+    `error` is what was published, and `more` ends the sentence that explains the factors.
+    """
     rows: list[tuple[str | float, ...]] = []
     for key, part in groups(points, "panel", "curve", "ours"):
         found = summary(part)
         factors = (found.typical_factor, found.largest_factor, found.best_factor)
         rows.append((*key, found.points, *(f"{human(factor)}x" for factor in factors), found.words))
-    return table_of("How far apart", columns, rows, introduction)
+    return page_tables("apart", rows, panel=panel, error=error, more=more)

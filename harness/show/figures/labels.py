@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
-from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -24,7 +23,6 @@ from harness.show.names import shortened
 from harness.spec import Manifest
 
 TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
-MOST_PLACES = 6  # named in a sentence
 FEW_TICKS, MANY_TICKS = 3, 7
 SMALL_TICKS = (2, 4)
 WIDE_TICK = 10_000
@@ -149,37 +147,25 @@ def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> N
     for axes, own in keys.items():
         below = offset_copy(axes.transAxes, figure, y=-BELOW_TICKS, units="points")
         legend = axes.legend(handles=list(own), loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below)
-        _colour_words(legend)
+        for text, one in zip(legend.get_texts(), own, strict=True):
+            text.set_color(shaded(str(one.get_color()), TEXT_SHADE))
         row = _place(axes).rowspan.start
         lines = sum(str(one.get_label()).count("\n") + 1 for one in own)
         heights[row] = max(lines, heights.get(row, 0))
     _grow(figure, sum(heights.values()))
 
 
-def write_head(figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 8) -> None:
-    """What the figure says, in bold, and one legend for all panels, above them."""
+def write_head(figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 8, place: str = "upper") -> None:
+    """What the figure says, in bold, and one legend for all panels, in so many columns, above them or `lower`."""
     look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": TITLE_SIZE}}
     letters = int(TITLE_LETTERS_AN_INCH * figure.get_figwidth())
     title = "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
-    columns = _legend_columns(figure, keys, columns)
-    figure.legend(handles=list(keys), title=title, loc="outside upper left", ncols=columns, **look)
-    _grow(figure, -(-len(keys) // columns) + (1.5 * (title.count("\n") + 1) if title else 0))
-
-
-def write_foot(figure: Figure, keys: Sequence[Line2D], columns: int) -> None:
-    """One legend for all panels, below them."""
-    columns = _legend_columns(figure, keys, columns)
-    figure.legend(handles=list(keys), loc="outside lower left", ncols=columns)
-    _grow(figure, -(-len(keys) // columns))
-
-
-def _legend_columns(figure: Figure, keys: Sequence[Line2D], columns: int) -> int:
-    """How many of so many columns of a legend the figure has room for."""
-    letters = LETTERS_AN_INCH * figure.get_figwidth()
+    room = LETTERS_AN_INCH * figure.get_figwidth()
     lengths = [len(str(one.get_label())) + KEY_MARK for one in keys]
-    if len(keys) <= columns and sum(lengths) <= letters:
-        return max(1, len(keys))
-    return max(1, min(columns, int(letters / max(lengths, default=1))))
+    if len(keys) > columns or sum(lengths) > room:
+        columns = max(1, min(columns, int(room / max(lengths))))
+    figure.legend(handles=list(keys), title=title, loc=f"outside {place} left", ncols=columns, **look)
+    _grow(figure, -(-len(keys) // columns) + (1.5 * (title.count("\n") + 1) if title else 0))
 
 
 def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:
@@ -188,12 +174,6 @@ def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:
     for axes in panels:
         drawn |= {handle.get_label(): handle for handle in axes.get_legend_handles_labels()[0]}
     return list(drawn.values())
-
-
-def _colour_words(legend: Legend) -> None:
-    for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True):
-        assert isinstance(handle, Line2D)
-        text.set_color(shaded(str(handle.get_color()), TEXT_SHADE))
 
 
 def _grow(figure: Figure, lines: float) -> None:
@@ -268,15 +248,6 @@ def write_note(figure: Figure, sentences: Sequence[str]) -> None:
     if lines := textwrap.wrap(" ".join(sentences), letters):
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=LABEL_SIZE)
         _grow(figure, len(lines))
-
-
-def refusal_notes(refused: Mapping[str, Sequence[str]], laws: int) -> list[str]:
-    """A sentence a reason why some of so many laws are missing: reason in words -> of which."""
-    notes = []
-    for why, places in refused.items():
-        where = ", ".join(places) if len(places) <= MOST_PLACES else f"{len(places)} of {laws} series"
-        notes.append(f"No law ({why}): {where}.")
-    return notes
 
 
 def edge_notes(beyond: int, of_what: str, failed: int = 0) -> list[str]:

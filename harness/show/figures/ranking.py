@@ -119,22 +119,15 @@ def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style], names: M
 
 def _row(axes: Axes, place: int, name: str, means: np.ndarray, style: Style) -> int:
     """The smallest, middle and largest size of a series; how many of these lie beyond the panel."""
-    edge = axes.get_xlim()[1]
-    shown = dict.fromkeys([0, (len(means) - 1) // 2, len(means) - 1])
+    shown = means[list(dict.fromkeys([0, (len(means) - 1) // 2, len(means) - 1]))]
     sizes = list(MARK_SIZES.values())[-len(shown) :]
-    beyond = 0
-    for index, size in zip(shown, sizes, strict=True):
-        look: dict[str, Any] = {"ls": "", "color": style.colour, "zorder": 3, "gid": f"mean:{name}"}
-        if means[index] > edge:
-            beyond += 1
-            axes.plot(
-                0.97,
-                place,
-                marker="+",
-                ms=4.5,
-                transform=axes.get_yaxis_transform(),
-                **look | {"gid": f"beyond:{name}"},
-            )
-        else:
-            axes.plot(means[index], place, marker="o", ms=size, mew=0, alpha=1 if size == sizes[-1] else 0.65, **look)
+    look: dict[str, Any] = {"ls": "", "color": style.colour, "zorder": 3}
+    within = shown <= axes.get_xlim()[1]
+    for mean, size in zip(shown[within], np.array(sizes)[within], strict=True):
+        alpha = 1 if size == sizes[-1] else 0.65
+        axes.plot(mean, place, marker="o", ms=size, mew=0, alpha=alpha, gid=f"mean:{name}", **look)
+    beyond = int(np.sum(~within))
+    if beyond:
+        look |= {"marker": "+", "ms": 4.5, "transform": axes.get_yaxis_transform()}
+        axes.plot(0.97, place, gid=f"beyond:{name}", **look)
     return beyond

@@ -17,6 +17,7 @@ from harness.show.figures.labels import padded, set_ticks, undrawn_note, write_n
 from harness.show.figures.series import MANY_SIZES, Style, experiment_styles, named_styles
 from harness.show.figures.theme import is_narrow, panel_grid, side_by_side, themed, write_figure
 from harness.show.names import shortened
+from harness.show.tables.laws import uncrossed
 from harness.show.words import metric_words
 from harness.spec import Manifest, axis_words
 
@@ -42,8 +43,7 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
     Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey band is one
     standard deviation of the means about the law.
     """
-    crossed = {cell.series for cell in manifest.cells if cell.frontier} if manifest else set()
-    own = [one for one in laws if one.series not in crossed]
+    own = uncrossed(manifest, laws) if manifest else laws
     if manifest:
         own = [one for one in own if one.axis == headline_axes(manifest)[0]] or own
     items = _drawn(own, experiment_styles(manifest) if manifest else named_styles(one.series for one in own))
@@ -69,7 +69,6 @@ def draw_residuals(manifest: Manifest | None, laws: Sequence[SeriesLaws], folder
 
 
 def _drawn(laws: Sequence[SeriesLaws], styles: Mapping[str, Style]) -> list[DrawnResiduals]:
-    """The law of every series that its figure shows."""
     names = shortened((one.task for one in laws), TASK_LETTERS)
     found = []
     for one in laws:
@@ -104,7 +103,10 @@ def _two_panels(against_size: Axes, against_law: Axes, one: DrawnResiduals) -> N
         axes.plot(of_means, means, color=one.style.colour, gid=f"means:{name}", **bold)
         axes.set(xscale="log", xlim=padded(of_means, 0.08), ylim=(-largest, largest), xlabel=label)
         set_ticks(axes.xaxis)
-        _keep_powers(axes)
+        low, high = np.log10(axes.get_xlim())
+        powers = 10.0 ** np.arange(np.ceil(low), np.floor(high) + 1)
+        if powers.size >= 2:  # enough for a narrow panel
+            axes.xaxis.set_major_locator(FixedLocator(powers.tolist()))
         axes.locator_params(axis="y", nbins=5)
     against_size.set_ylabel(f"ln({loss} / law)")
     if is_narrow():
@@ -112,11 +114,3 @@ def _two_panels(against_size: Axes, against_law: Axes, one: DrawnResiduals) -> N
     else:
         against_law.tick_params(labelleft=False)
     against_size.set_title(textwrap.fill(one.title, TITLE_LETTERS))
-
-
-def _keep_powers(axes: Axes) -> None:
-    """Ticks of a narrow panel: powers of ten alone where there are two of them."""
-    low, high = np.log10(axes.get_xlim())
-    powers = 10.0 ** np.arange(np.ceil(low), np.floor(high) + 1)
-    if powers.size >= 2:
-        axes.xaxis.set_major_locator(FixedLocator(powers.tolist()))

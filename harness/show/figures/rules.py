@@ -57,7 +57,6 @@ def rules_figure(verdicts: Sequence[Mapping[str, Any]]) -> Figure | None:
 
 
 def _rows(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The numbers of a rule that were found."""
     return [one for one in verdict["numbers"] if one["found"]["estimate"] is not None]
 
 

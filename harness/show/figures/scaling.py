@@ -18,6 +18,7 @@ from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.scaling import headline_axes
 from harness.laws import Fit, LawName, size_means
 from harness.record.elsewhere import ONE_ARM
+from harness.show.codes import CODES
 from harness.show.figures.labels import (
     BESIDE_PANEL,
     LINE_HEIGHT,
@@ -26,7 +27,6 @@ from harness.show.figures.labels import (
     law_key,
     limits_without_outliers,
     padded,
-    refusal_notes,
     set_ticks,
     task_titles,
     title_letters,
@@ -48,13 +48,14 @@ from harness.show.figures.series import (
 )
 from harness.show.figures.theme import figure_width, panel_grid, side_by_side, themed, write_figure
 from harness.show.names import shortened
-from harness.show.words import exponent_words, metric_words, refusal_words
+from harness.show.words import exponent_words, metric_words
 from harness.spec import Manifest, axis_words
 
 LOSS_UNITS = {"test_rmse": "target's units", "test_cross_entropy": "nats"}
 LAW_FORMS = {"pure": "A·x⁻ᵅ", "floor": "E + A·x⁻ᵅ"}
 MOST_SERIES = 8  # that lines and marks tell apart; more of them are ranked
 MOST_TASKS, MOST_TASKS_TWICE = 12, 6  # or panels of one series each, on one axis; on two
+MOST_PLACES = 6  # without a law, named in a sentence
 PANEL_HEIGHT, SMALL_HEIGHT = 2.6, 2.1  # inches
 LEAST_HEIGHT, ROWS_HEIGHT = 1.9, 7.2  # inches, of a panel with its title, and of all rows with legends that tell laws
 TITLE, SMALL_TITLE, EACH_TITLE = 64, 34, 27  # letters, at most; the last of a panel of one series
@@ -63,19 +64,16 @@ SMALL = 5  # points: the numbers at the curves of budgets
 APART = 0.035  # of the height of a panel: between two of these numbers
 
 
-class DrawnBudget(NamedTuple):
-    """A training budget of which several sizes are drawn, and the series that its best size belongs to."""
-
-    best: str
-    asked: float
-
-
 class Drawn(NamedTuple):
-    """What is drawn: the laws, the style of every series, the series of one budget each, and what a loss is called."""
+    """What is drawn: the laws, the style of every series, and what an experiment has more.
+
+    Of a series of the sizes tried at one training budget, `budgets` has the series that its best size belongs to, and
+    the budget.
+    """
 
     laws: Sequence[SeriesLaws]
     styles: Mapping[str, Style]
-    budgets: Mapping[str, DrawnBudget]
+    budgets: Mapping[str, tuple[str, float]]
     manifest: Manifest | None
 
     @property
@@ -88,31 +86,32 @@ class Drawn(NamedTuple):
         """All of them, in order."""
         return list(dict.fromkeys(one.task for one in self.laws))
 
-    def on(self, task: str, axis: str) -> list[SeriesLaws]:
-        """The laws of a panel."""
-        return [one for one in self.laws if (one.task, one.axis) == (task, axis)]
-
     def titles(self, tasks: Sequence[str], letters: int) -> dict[str, str]:
         """What stands above the panels of tasks; a table of anybody's has none."""
         return task_titles(self.manifest, tasks, letters) if self.manifest else dict.fromkeys(tasks, "")
 
 
-class Layout(NamedTuple):
-    """The panels: a row of `axes` for each of `tasks`, by their titles, in so many columns.
+class Panel(NamedTuple):
+    """The laws that share a panel, which of their forms is drawn, and the limits of losses."""
 
-    Where panels are `small` one legend of names serves all; else each has its own, which tells its laws.
+    title: str
+    laws: Sequence[SeriesLaws]
+    law: LawName
+    limits: tuple[float, float]
+
+
+class Layout(NamedTuple):
+    """The panels, in so many columns; `axes` are those of each task, and `notes` say what is left out.
+
+    Each panel has a legend that tells its laws, or else one legend of names serves all.
     """
 
-    tasks: list[str]
-    axes: Sequence[str]
+    panels: Sequence[Panel]
     columns: int
-    small: bool
-    titles: dict[str, str]
-
-    @property
-    def panels(self) -> list[tuple[str, str]]:
-        """Task and axis of each panel, in the order in which they stand."""
-        return list(itertools.product(self.tasks, self.axes))
+    height: float
+    tells_laws: bool
+    axes: Sequence[str]
+    notes: Sequence[str]
 
 
 class DrawnPanel(NamedTuple):
@@ -139,187 +138,118 @@ def scaling_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> Fig
     one legend for all. Where more than MOST_SERIES stand side by side, those of an experiment are ranked instead
     (`ranking_figure`), and those of a table have a panel each.
     """
-    axis_names = _axes_of(manifest, laws)
+    every_axis = list(dict.fromkeys(one.axis for one in laws))
+    headline = [axis for axis in headline_axes(manifest) if axis in every_axis] if manifest else []
+    axis_names = headline or every_axis
     of_budget = [cell for cell in manifest.cells if cell.frontier and cell.asked] if manifest else []
-    budgets = {cell.series: DrawnBudget(str(cell.frontier), float(cell.asked or 0)) for cell in of_budget}
+    budgets = {cell.series: (str(cell.frontier), float(cell.asked or 0)) for cell in of_budget}
     styles = experiment_styles(manifest) if manifest else named_styles(one.series for one in laws)
     drawn = Drawn([one for one in laws if one.axis in axis_names], styles, budgets, manifest)
     most_series = max(Counter((one.task, one.axis) for one in drawn.labelled).values())
     if most_series > MOST_SERIES and manifest:
         runs = pd.concat([one.table for one in drawn.labelled if one.axis == axis_names[0]])
         return ranking_figure(runs, axis_names[0], drawn.titles(drawn.tasks, SMALL_TITLE), styles)
-    if most_series > MOST_SERIES:
-        return _a_panel_each(drawn)
-    layout = _layout(drawn, axis_names, most_series)
-    figure, grid = panel_grid(len(layout.panels), layout.columns, SMALL_HEIGHT if layout.small else PANEL_HEIGHT)
+    is_crowded = most_series > MOST_SERIES
+    layout = _a_panel_a_series(drawn) if is_crowded else _a_row_a_task(drawn, axis_names, most_series)
+    figure, grid = panel_grid(len(layout.panels), layout.columns, layout.height)
     panels = _draw_panels(grid, drawn, layout)
     if manifest:
         _write_head(figure, panels, layout, drawn)
-    notes = _law_notes(panels, len(layout.axes))
-    if len(layout.axes) < len(axis_names):
-        notes.append(f"By {axis_words(axis_names[1])}, all laws are in fits.json.")
-    write_note(figure, [*notes, *undrawn_note(len(drawn.tasks) - len(layout.tasks), "tasks")])
-    if not layout.small:
+    write_note(figure, [*_law_notes(panels, len(layout.axes)), *layout.notes])
+    if layout.tells_laws:
         write_keys_below(figure, {axes: panel.keys for axes, panel in zip(grid, panels, strict=True)})
     return figure
 
 
-def _axes_of(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> list[str]:
-    """The headline axes that there are laws on, or else all axes."""
-    every = list(dict.fromkeys(one.axis for one in laws))
-    return [axis for axis in headline_axes(manifest) if axis in every] or every if manifest else every
-
-
-def _layout(drawn: Drawn, axis_names: Sequence[str], most_series: int) -> Layout:
+def _a_row_a_task(drawn: Drawn, axis_names: Sequence[str], most_series: int) -> Layout:
     """As many tasks and axes as there is room for; small panels where legends that tell laws do not fit."""
     tasks = drawn.tasks[:MOST_TASKS]
     axes = axis_names if len(tasks) <= MOST_TASKS_TWICE else axis_names[:1]
     has_laws = any(not fit.refusals for one in drawn.laws for fit in one.fits.values())
-    small = not has_laws or len(tasks) * (LEAST_HEIGHT + LINE_HEIGHT * most_series) > ROWS_HEIGHT
-    small = small and drawn.manifest is not None
-    columns = side_by_side(min(_columns(len(tasks), len(axes)), len(tasks) * len(axes)))
+    has_room = has_laws and len(tasks) * (LEAST_HEIGHT + LINE_HEIGHT * most_series) <= ROWS_HEIGHT
+    tells_laws = has_room or drawn.manifest is None
+    fitting = 3 if len(axes) == 1 else 2 if len(tasks) <= 3 else 4
+    columns = side_by_side(min(fitting, len(tasks) * len(axes)))
     panels_below_title = len(axes) if columns > 1 else 1
     letters = title_letters(panels_below_title * figure_width(columns) / columns - BESIDE_PANEL)
-    titles = drawn.titles(tasks, min(letters, SMALL_TITLE if small else TITLE))
-    return Layout(tasks, axes, columns, small, titles)
+    titles = drawn.titles(tasks, min(letters, TITLE if tells_laws else SMALL_TITLE))
+    panels = []
+    for task, axis in itertools.product(tasks, axes):
+        sharing = axes if columns > 1 else (axis,)
+        limits = _loss_limits([one for one in drawn.laws if one.task == task and one.axis in sharing])
+        own = [one for one in drawn.laws if (one.task, one.axis) == (task, axis)]
+        title = titles[task] if axis == axes[0] else ""
+        panels.append(Panel(title, own, drawn_law(drawn.labelled, task, axis), limits))
+    elsewhere = f"By {axis_words(axis_names[-1])}, all laws are in fits.json."
+    notes = ([elsewhere] if len(axes) < len(axis_names) else []) + undrawn_note(len(drawn.tasks) - len(tasks), "tasks")
+    return Layout(panels, columns, PANEL_HEIGHT if tells_laws else SMALL_HEIGHT, tells_laws, axes, notes)
 
 
-def _a_panel_each(drawn: Drawn) -> Figure:
-    """A small panel a series and axis, all with the same losses, and its law below it."""
+def _a_panel_a_series(drawn: Drawn) -> Layout:
+    """A small panel a series and axis, all with the same losses."""
     shown = drawn.laws[:MOST_TASKS]
-    columns = side_by_side(min(3, len(shown)))
-    figure, grid = panel_grid(len(shown), columns, SMALL_HEIGHT)
-    limits = _loss_limits(drawn.laws)
-    names = shortened((one.series for one in drawn.laws), EACH_TITLE)
+    limits, names = _loss_limits(drawn.laws), shortened((one.series for one in drawn.laws), EACH_TITLE)
     panels = []
-    for place, (axes, one) in enumerate(zip(grid, shown, strict=True)):
-        law = drawn_law(drawn.laws, one.task, one.axis)
-        panels.append(_panel(axes, drawn._replace(laws=[one]), law, limits, True))
-        axes.set_title(names[one.series])
-        if place % columns == 0:
-            axes.set_ylabel(metric_words([one.metric]))
-        set_ticks(axes.xaxis)
-        set_ticks(axes.yaxis)
-    notes = _law_notes(panels, 1)
-    write_note(figure, [*notes, *undrawn_note(len(drawn.laws) - len(shown), "panels")])
-    write_keys_below(figure, {axes: panel.keys for axes, panel in zip(grid, panels, strict=True)})
-    return figure
+    for one in shown:
+        panels.append(Panel(names[one.series], [one], drawn_law(drawn.laws, one.task, one.axis), limits))
+    notes = undrawn_note(len(drawn.laws) - len(shown), "panels")
+    return Layout(panels, side_by_side(min(3, len(shown))), SMALL_HEIGHT, True, ("",), notes)
 
 
-def _draw_panels(grid: Sequence[Axes], drawn: Drawn, layout: Layout) -> list[DrawnPanel]:
-    """Every panel, with its title and the words beside its axes."""
-    laws = {place: drawn_law(drawn.labelled, *place) for place in layout.panels}
-    prepare_bands(one.fits[laws[one.task, one.axis]] for one in drawn.labelled if (one.task, one.axis) in laws)
-    panels = []
-    for place, (axes, (task, axis)) in enumerate(zip(grid, layout.panels, strict=True)):
-        sharing = layout.axes if layout.columns > 1 else (axis,)
-        limits = _loss_limits([one for axis_name in sharing for one in drawn.on(task, axis_name)])
-        own = drawn.on(task, axis)
-        panels.append(_panel(axes, drawn._replace(laws=own), laws[task, axis], limits, not layout.small))
-        is_first = axis == layout.axes[0]
-        if is_first:
-            axes.set_title(layout.titles[task])
-        if is_first or place % layout.columns == 0:
-            metric = own[0].metric
-            unit = "" if layout.small or not drawn.manifest else f" ({LOSS_UNITS[metric]})"
-            axes.set_ylabel(metric_words([metric]) + unit)
-        else:
-            axes.sharey(grid[place - 1])
-            axes.tick_params(labelleft=False)
-    for place, axes in enumerate(grid):  # once all limits are known
-        for axis_of_panel in (axes.xaxis, axes.yaxis):
-            set_ticks(axis_of_panel, is_small=layout.columns > 2)
-        has_panel_below = layout.columns > 1 and place + layout.columns < len(grid)
-        if layout.small and has_panel_below:
-            axes.set_xlabel("")
-    return panels
-
-
-def _write_head(figure: Figure, panels: Sequence[DrawnPanel], layout: Layout, drawn: Drawn) -> None:
-    """What the figure shows; and above small panels, the legend of all."""
-    keys: dict[str, Line2D] = {}
-    if layout.small:
-        for panel in panels:
-            keys |= {str(one.get_label()): one for one in panel.keys}
-    by = " and by ".join(axis_words(axis) for axis in layout.axes)
-    head = f"{metric_words(one.metric for one in drawn.laws)} by {by}: lower is better"
-    write_head(figure, list(keys.values()), head[0].upper() + head[1:])
-
-
-def _columns(tasks: int, axes_each: int) -> int:
-    """Panels a row: those of a task, or of two where there are too many tasks for a row each."""
-    if axes_each == 1:
-        return 3
-    return 2 if tasks <= 3 else 4
-
-
-# -------------------------------------------------------------------------------------------------------------- words
-def _law_notes(panels: Sequence[DrawnPanel], panels_a_task: int) -> list[str]:
-    """How to read marks and laws; which laws are missing, and which runs, each said once for all axes of a task."""
-    refused: dict[str, dict[str, None]] = {}
-    for one, task in ((one, panel.task) for panel in panels for one in panel.series if one.fit.refusals):
-        refused.setdefault(refusal_words(one.fit), {})[f"{one.name}{f' on {task}' if task else ''}"] = None
-    failed = sum(one.failed.size for panel in panels[::panels_a_task] for one in panel.series)
-    beyond = frozenset().union(*(panel.beyond for panel in panels))
-    every = [one for panel in panels for one in panel.series]
-    drawn_fits = [one.fit for one in every if not one.fit.refusals]
-    is_over_replicates = any(one.fit.lines is not None for one in every)
-    less = "" if is_over_replicates else ", in which outliers count less"
-    marks = [f"Large marks: means of ln of the dots{less}."]
-    if any(one.outside[0].size for one in every):
-        marks.append("Hollow: not in the fit.")
-    if any(one.held_out for one in every):
-        marks.append("Half-filled: held out, with a bar where the law predicts them.")
-    if drawn_fits:
-        law = drawn_fits[0].law
-        form = LAW_FORMS["floor" if any(fit.floor for fit in drawn_fits) else "pure"]
-        over = " over replicates" if is_over_replicates else ""
-        level = f"{100 * drawn_fits[0].level:.3g} %"
-        marks.append(f"Lines: the {'law ' + form if law in LAW_FORMS else law + ' law'}{over}, with its {level} band.")
-    return [
-        *marks,
-        *refusal_notes({why: list(places) for why, places in refused.items()}, len(every) // panels_a_task),
-        *edge_notes(len(beyond), "runs", failed),
-    ]
-
-
-# ------------------------------------------------------------------------------------------------------------- panels
 def _loss_limits(laws: Sequence[SeriesLaws]) -> tuple[float, float]:
-    """The limits of the losses of all these, so that panels can share them."""
     return limits_without_outliers([runs_in(one.table)[1] for one in laws], 0.08)
 
 
-def _panel(axes: Axes, drawn: Drawn, law: LawName, limits: tuple[float, float], tells_laws: bool) -> DrawnPanel:
+# ------------------------------------------------------------------------------------------------------------- panels
+def _draw_panels(grid: Sequence[Axes], drawn: Drawn, layout: Layout) -> list[DrawnPanel]:
+    """Every panel, with its title and the words beside its axes; losses are named where they are not those beside."""
+    labelled = [(one, panel.law) for panel in layout.panels for one in panel.laws if one.series not in drawn.budgets]
+    prepare_bands(one.fits[law] for one, law in labelled)
+    panels: list[DrawnPanel] = []
+    beside = None
+    for place, (axes, panel) in enumerate(zip(grid, layout.panels, strict=True)):
+        panels.append(_panel(axes, panel, drawn, layout.tells_laws))
+        axes.set_title(panel.title)
+        if panel.limits != beside or place % layout.columns == 0:
+            metric = panel.laws[0].metric
+            unit = f" ({LOSS_UNITS[metric]})" if layout.tells_laws and drawn.manifest else ""
+            axes.set_ylabel(metric_words([metric]) + unit)
+        else:
+            axes.tick_params(labelleft=False)
+        beside = panel.limits
+        has_panel_below = layout.columns > 1 and place + layout.columns < len(grid)
+        if has_panel_below and not layout.tells_laws:
+            axes.set_xlabel("")
+        set_ticks(axes.xaxis, is_small=layout.columns > 2)
+        set_ticks(axes.yaxis, is_small=layout.columns > 2)
+    return panels
+
+
+def _panel(axes: Axes, panel: Panel, drawn: Drawn, tells_laws: bool) -> DrawnPanel:
     """Draw all series of a panel under one law; with a legend that tells their laws, or their names alone."""
-    task, axis = drawn.laws[0].task, drawn.laws[0].axis
-    sizes = np.concatenate([one.table["size"].to_numpy(float) for one in drawn.laws])
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlabel=axis_words(axis) if tells_laws else textwrap.fill(axis_words(axis), SMALL_LABEL),
-        xlim=padded(sizes[sizes > 0], 0.06),
-        ylim=limits,
-    )
-    best = {budget.best for budget in drawn.budgets.values()}
+    task, axis = panel.laws[0].task, panel.laws[0].axis
+    sizes = np.concatenate([one.table["size"].to_numpy(float) for one in panel.laws])
+    size_words = axis_words(axis) if tells_laws else textwrap.fill(axis_words(axis), SMALL_LABEL)
+    axes.set(xscale="log", yscale="log", xlabel=size_words, xlim=padded(sizes[sizes > 0], 0.06), ylim=panel.limits)
+    bests = {best for best, _ in drawn.budgets.values()}
     keys, every, beyond = [], [], set()
     ends: dict[str, tuple[float, float]] = {}
-    for one in drawn.laws:
-        name, budget = one.series, drawn.budgets.get(one.series)
-        style = drawn.styles[budget.best if budget else name]
-        if budget:
-            ends |= _draw_budget(axes, one, style)
-        elif name in best and not axis.startswith("flops_train"):
-            keys.append(_draw_best(axes, one, style))
+    for one in panel.laws:
+        name = one.series
+        if name in drawn.budgets:
+            ends |= _draw_budget(axes, one, drawn.styles[drawn.budgets[name][0]])
+        elif name in bests and not axis.startswith("flops_train"):
+            keys.append(_draw_best(axes, one, drawn.styles[name]))
         else:
-            shown = _series(one, one.fits[law], style)
+            shown = _series(one, one.fits[panel.law], drawn.styles[name])
             draw_series(axes, shown)
             mark_beyond(axes, shown)
-            runs = one.table[(one.table["status"] == "done") & (one.table["test_loss"] > limits[1])]
+            runs = one.table[(one.table["status"] == "done") & (one.table["test_loss"] > panel.limits[1])]
             beyond |= set(runs["run_id"] if "run_id" in runs else runs["row"])
             every.append(shown)
             told = "" if name == ONE_ARM and not task else name
             in_words = law_key(shown, exponent_words(shown.fit), side_by_side(2), told)
-            keys.append(in_words if tells_laws else key(name, style))
+            keys.append(in_words if tells_laws else key(name, shown.style))
     _write_budgets(axes, ends, drawn)
     return DrawnPanel(task, tuple(every), tuple(keys), frozenset(beyond))
 
@@ -358,11 +288,50 @@ def _write_budgets(axes: Axes, ends: dict[str, tuple[float, float]], drawn: Draw
     """What each budget was, beside the end of its curve, and clear of the one below."""
     to_share, last = axes.transScale + axes.transLimits, -1.0
     for series, end in sorted(ends.items(), key=lambda one: one[1][1]):
-        budget = drawn.budgets[series]
+        best, asked = drawn.budgets[series]
         x, y = to_share.transform(end)
         last = max(y, last + APART)
-        words = f"{human(budget.asked, 2)} FLOPs"
-        look: dict[str, Any] = {"va": "center", "fontsize": SMALL, "color": drawn.styles[budget.best].text_colour}
+        look: dict[str, Any] = {"va": "center", "fontsize": SMALL, "color": drawn.styles[best].text_colour}
         beside: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "annotation_clip": False}
-        text = axes.annotate(words, (x, last), xycoords="axes fraction", **beside, **look)
-        text.set_gid(f"budget:{series}")
+        words = f"{human(asked, 2)} FLOPs"
+        axes.annotate(words, (x, last), xycoords="axes fraction", gid=f"budget:{series}", **beside, **look)
+
+
+# -------------------------------------------------------------------------------------------------------------- words
+def _write_head(figure: Figure, panels: Sequence[DrawnPanel], layout: Layout, drawn: Drawn) -> None:
+    keys: dict[str, Line2D] = {}
+    for panel in () if layout.tells_laws else panels:
+        keys |= {str(one.get_label()): one for one in panel.keys}
+    by = " and by ".join(axis_words(axis) for axis in layout.axes)
+    head = f"{metric_words(one.metric for one in drawn.laws)} by {by}: lower is better"
+    write_head(figure, list(keys.values()), head[0].upper() + head[1:])
+
+
+def _law_notes(panels: Sequence[DrawnPanel], panels_a_task: int) -> list[str]:
+    """How to read marks and laws; which laws are missing, and which runs, each said once for all axes of a task."""
+    every = [(one, panel.task) for panel in panels for one in panel.series]
+    fits = [one.fit for one, _ in every if not one.fit.refusals]
+    is_over_replicates = any(one.fit.lines is not None for one, _ in every)
+    less = "" if is_over_replicates else ", in which outliers count less"
+    notes = [f"Large marks: means of ln of the dots{less}."]
+    if any(one.outside[0].size for one, _ in every):
+        notes.append("Hollow: not in the fit.")
+    if any(one.held_out for one, _ in every):
+        notes.append("Half-filled: held out, with a bar where the law predicts them.")
+    if fits:
+        law = fits[0].law
+        form = LAW_FORMS["floor" if any(fit.floor for fit in fits) else "pure"]
+        over = " over replicates" if is_over_replicates else ""
+        level = f"{100 * fits[0].level:.3g} %"
+        notes.append(f"Lines: the {'law ' + form if law in LAW_FORMS else law + ' law'}{over}, with its {level} band.")
+    refused: dict[str, dict[str, None]] = {}  # in what places, by the reason in few words
+    for one, task in every:
+        if one.fit.refusals:
+            place = f"{one.name} on {task}" if task else one.name
+            refused.setdefault(CODES[one.fit.refusals[0].code].brief, {})[place] = None
+    for why, places in refused.items():
+        number = f"{len(places)} of {len(every) // panels_a_task} series"
+        notes.append(f"No law ({why}): {', '.join(places) if len(places) <= MOST_PLACES else number}.")
+    beyond = frozenset().union(*(panel.beyond for panel in panels))
+    failed = sum(one.failed.size for panel in panels[::panels_a_task] for one in panel.series)
+    return [*notes, *edge_notes(len(beyond), "runs", failed)]

@@ -88,7 +88,11 @@ def _one_family_each(families: Mapping[str, set[str]]) -> dict[str, Style]:
 
 def named_styles(names: Iterable[str]) -> dict[str, Style]:
     """The style of every arm in a table of anybody's: of the family that its name is or begins with, if it does."""
-    return family_styles({name: _family_in(name) for name in names})
+    families = {}
+    for name in names:
+        plain = re.sub(r"[^a-z0-9]+", "_", name.lower())  # of `KAN, G = 5`, `spline-mlp`
+        families[name] = max((family for family in FAMILIES if plain.startswith(family)), key=len, default=name)
+    return family_styles(families)
 
 
 def family_styles(families: Mapping[str, str]) -> dict[str, Style]:
@@ -119,12 +123,6 @@ def shaded(colour: str, shade: float) -> str:
     return to_hex((red, green, blue))
 
 
-def _family_in(name: str) -> str:
-    """The family that a name begins with (`KAN, G = 5`, `spline-mlp`), or else the name."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower())
-    return max((family for family in FAMILIES if plain.startswith(family)), key=len, default=name)
-
-
 def _colours(families: Iterable[str]) -> dict[str, str]:
     """Family -> its colour, or a spare one that its name points at: the next one where another name has that."""
     names = set(families)
@@ -144,7 +142,9 @@ def draw_series(axes: Axes, series: Series) -> None:
     Means that have no law are joined. What failed is a cross above its size. Artists carry a gid `kind:name`.
     """
     name, style = series.name, series.style
-    marks = [_draw_runs(axes, series), draw_means(axes, f"means:{name}", series.fit.points, style)]
+    dots: dict[str, Any] = {"ls": "", "marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
+    marks = axes.plot(series.x, series.y, color=style.colour, gid=f"runs:{name}", **dots)
+    marks.append(draw_means(axes, f"means:{name}", series.fit.points, style))
     if series.outside[0].size:
         marks.append(draw_means(axes, f"outside:{name}", size_means(*series.outside), style, mfc="white"))
     if series.held_out:
@@ -188,11 +188,6 @@ def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) 
     return axes.plot(points.sizes, points.means, marker=style.marker, gid=gid, **(look | more))[0]
 
 
-def _draw_runs(axes: Axes, series: Series) -> Line2D:
-    dots: dict[str, Any] = {"ls": "", "marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
-    return axes.plot(series.x, series.y, color=series.style.colour, gid=f"runs:{series.name}", **dots)[0]
-
-
 def prepare_bands(fits: Iterable[Fit]) -> None:
     """Compute the bands of these laws, which `draw_series` draws, on all cores."""
     prepare(band, [(fit, law_sizes(fit)) for fit in fits if not fit.refusals], "bands")
@@ -206,7 +201,6 @@ def law_sizes(fit: Fit) -> np.ndarray:
 
 
 def _draw_law(axes: Axes, series: Series) -> Line2D:
-    """The law over the sizes it was fitted to, with its band."""
     fit, style = series.fit, series.style
     x = law_sizes(fit)
     low, high = kept(band, fit, x)

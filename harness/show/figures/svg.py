@@ -19,7 +19,6 @@ from harness.show.figures.series import shaded
 from harness.show.figures.theme import lay_out, narrow, themed
 
 SVG = "http://www.w3.org/2000/svg"
-HREF = "{http://www.w3.org/1999/xlink}href"
 MOST_CHROMA = 0.02  # between the parts of a grey
 INK_LIGHTNESS = 0.2  # greys below it are the page's ink
 # How far colours are mixed with white on a dark page. Letters, which are darker than their marks, need more of it.
@@ -55,7 +54,7 @@ def _one_svg(figure: Figure, name: str, says: str) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         lay_out(figure)
         figure.savefig(image, format="svg", transparent=True, metadata=NO_METADATA)
-    root = ElementTree.fromstring(image.getvalue())
+    root = ElementTree.fromstring(_with_unique_ids(image.getvalue(), name))
     parents = {child: parent for parent in root.iter() for child in parent}
     for element in [one for one in root.iter() if _kind(one) in ("metadata", "style")]:
         parents[element].remove(element)
@@ -63,7 +62,6 @@ def _one_svg(figure: Figure, name: str, says: str) -> str:
     for element in root.iter():
         _restyle(element, colours)
         _round(element)
-    _make_ids_unique(root, name)
     for group in root.iter(f"{{{SVG}}}g"):
         _share_style(group)
     for attribute in ("width", "height", "version"):
@@ -119,7 +117,6 @@ def _of_page(colour: str, use: str, colours: dict[str, str]) -> tuple[str, float
 
 
 def _palette(colours: dict[str, str], name: str) -> Element:
-    """The variables, which are lighter on a dark page."""
     light = ";".join(f"{variable}:{colour}" for variable, colour in colours.items())
     of_dark = {name: shaded(colour, DARK_PAGE_SHADES[name.split("-")[2]]) for name, colour in colours.items()}
     dark = ";".join(f"{variable}:{colour}" for variable, colour in of_dark.items())
@@ -150,16 +147,14 @@ def _share_style(group: Element) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------------ ids
-def _make_ids_unique(root: Element, name: str) -> None:
+def _with_unique_ids(text: str, name: str) -> str:
     """Ids that something refers to are the figure's name and a number; no other is kept."""
-    numbers: dict[str, str] = {}
-    for element in root.iter():
-        if link := element.attrib.pop(HREF, None):
-            element.set("href", f"#{name}-{numbers.setdefault(link.removeprefix('#'), str(len(numbers)))}")
-        if clip := element.get("clip-path"):
-            found = clip.removeprefix("url(#").removesuffix(")")
-            element.set("clip-path", f"url(#{name}-{numbers.setdefault(found, str(len(numbers)))})")
-    for element in root.iter():
-        identity = element.attrib.pop("id", None)
-        if identity in numbers:
-            element.set("id", f"{name}-{numbers[identity]}")
+    text = text.replace("xlink:href=", "href=")
+    referred = dict.fromkeys(re.findall(r'(?:href="|url\()#([^")]+)', text))
+    unique = {identity: f"{name}-{number}" for number, identity in enumerate(referred)}
+    text = re.sub(r'((?:href="|url\()#)([^")]+)', lambda found: found[1] + unique[found[2]], text)
+
+    def renamed(tag: re.Match[str]) -> str:
+        return tag[1] + (f' id="{unique[tag[2]]}"' if tag[2] in unique else "")
+
+    return re.sub(r'(<\w+[^<>]*?) id="([^"]*)"', renamed, text)

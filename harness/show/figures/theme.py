@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +20,9 @@ NARROW_WIDTH = 3.2  # inches: what a phone shows so large that it can be read
 DPI = 200
 MOST_HEIGHT = 1600 / DPI  # inches, of a page or a screen; a phone scrolls
 LABEL_SIZE = 7
-THEME: dict[Any, Any] = {
-    **sns.axes_style("ticks", {"axes.spines.top": False, "axes.spines.right": False}),
-    **sns.plotting_context("paper"),
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same figure on every machine
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "axes.titlesize": 8.5,
-    "axes.titlelocation": "left",
-    "axes.linewidth": 0.8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "xtick.major.width": 0.8,
-    "ytick.major.width": 0.8,
-    "xtick.minor.width": 0.5,
-    "ytick.minor.width": 0.5,
-    "xtick.major.size": 4,
-    "ytick.major.size": 4,
-    "xtick.minor.size": 2,
-    "ytick.minor.size": 2,
-    "legend.fontsize": LABEL_SIZE,
-    "legend.frameon": False,
-    "legend.handlelength": 3,
-    "legend.labelspacing": 0.25,
-    "legend.borderaxespad": 0.2,
-    "pdf.fonttype": 42,
-    "text.parse_math": False,  # names and formulas of users may have dollar signs
-}
+with as_file(files(__package__).joinpath("house.mplstyle")) as style:
+    HOUSE = matplotlib.rc_params_from_file(style, use_default_template=False)
+THEME: dict[Any, Any] = {**sns.axes_style("ticks"), **sns.plotting_context("paper"), **HOUSE}
 themed = matplotlib.rc_context(THEME)  # decorates what draws a figure
 
 _width: ContextVar[float] = ContextVar("width", default=WIDTH)  # that there is for a figure

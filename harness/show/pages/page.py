@@ -14,31 +14,40 @@ from harness.base.files import whole_file
 from harness.base.formats import human
 from harness.show.codes import CODES, linked
 from harness.show.figures.svg import inline_svg
-from harness.show.tables.table import to_html
+from harness.show.tables.table import Table, pieces
 from harness.spec import axis_words
+
+ENVIRONMENT = Environment(
+    loader=PackageLoader("harness.show.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def to_html(table: Table) -> Markup:
+    """The table as HTML, without its title and introduction."""
+    return Markup(ENVIRONMENT.get_template("table.html").render(table=table))
+
+
+ENVIRONMENT.filters |= {
+    "code": lambda words: re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(words))),
+    "codes": lambda body: {name: code for name, code in CODES.items() if f'href="#{name}"' in body},
+    "sections": lambda body: re.findall(r'<section id="([^"]+)" data-title="([^"]+)">', body),
+    "linked": linked,
+    "human": human,
+    "pieces": lambda cell: pieces(cell, human),
+    "sentence": lambda words: words[0].upper() + words[1:],
+    "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
+    "axis_words": axis_words,
+    "table": to_html,
+}
 
 
 def write_html(path: Path, template: str, **content: Any) -> Path:
     """Write a page by a template of the package; a name that the template uses and is not given is an error."""
-    environment = Environment(
-        loader=PackageLoader("harness.show.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["code"] = lambda words: re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(words)))
-    environment.filters |= {
-        "codes": lambda body: {name: code for name, code in CODES.items() if f'href="#{name}"' in body},
-        "sections": lambda body: re.findall(r'<section id="([^"]+)" data-title="([^"]+)">', body),
-        "linked": linked,
-        "human": human,
-        "sentence": lambda words: words[0].upper() + words[1:],
-        "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
-        "axis_words": axis_words,
-        "table": to_html,
-    }
-    text = environment.get_template(template).render(**content)
+    text = ENVIRONMENT.get_template(template).render(**content)
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path

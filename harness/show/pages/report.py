@@ -3,42 +3,33 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from harness.base.formats import human
+from harness.base.plain import plain
 from harness.judging.laws import SeriesLaws
+from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
 from harness.judging.versus import Headline, NoHeadline
 from harness.record import Record
-from harness.show.pages.answer import AnswerPart, answer_part
-from harness.show.pages.laws import LawsPart, TrustPart, laws_part, trust_part
-from harness.show.pages.page import write_html
-from harness.show.pages.plan import PlanPart, plan_part
-from harness.show.pages.provenance import ProvenancePart, provenance
-from harness.show.pages.runs import RunsPart, accuracies_part, runs_part
-from harness.show.tables.table import Table
-from harness.spec import Manifest
+from harness.show.figures.headline import headline_figure
+from harness.show.figures.residuals import residuals_figure
+from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.series import experiment_styles
+from harness.show.pages.page import svg, write_html
+from harness.show.pages.provenance import provenance
+from harness.show.pages.verdicts import verdict_part
+from harness.show.tables import headline as headline_tables
+from harness.show.tables.laws import checks_table, held_out_table, laws_table, uncrossed
+from harness.show.tables.plans import plan_table, spaces_table
+from harness.show.tables.runs import accuracies_table, run_tasks, series_table, tasks_table
+from harness.show.words import metric_words
+from harness.spec import Manifest, axis_words
 
-
-@dataclass(frozen=True)
-class ReportPage:
-    """All that the page of an experiment says; what is None or empty has no section."""
-
-    manifest: Manifest
-    statuses: Counter[str]
-    answer: AnswerPart
-    accuracies: Table | None
-    laws: LawsPart
-    seconds_on: str | None
-    trust: TrustPart | None
-    plan: PlanPart
-    runs: RunsPart
-    provenance: ProvenancePart
-    recipes_json: dict[str, str]
-    experiment_json: str
+RESIDUALS_SAY = "Residuals of the drawn laws against size and against the law's value, two panels a series"
 
 
 def write_report(
@@ -52,25 +43,98 @@ def write_report(
 ) -> Path:
     """Write `report.html` of a plan into `folder`.
 
-    `records` are by run id, and `found` is who is better at equal size.
+    `records` are by run id, and `found` is who is better at equal size. What is None or empty has no section.
     """
-    part = laws_part(manifest, laws)
-    report = ReportPage(
+    loss = metric_words(one.metric for one in laws)
+    recipes = manifest.experiment.recipes
+    return write_html(
+        folder / "report.html",
+        "report.html",
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
-        answer=answer_part(manifest, found, verdicts),
-        accuracies=accuracies_part(table),
-        laws=part,
+        answer=_answer(manifest, found),
+        verdicts=[verdict_part(to_json(verdict)) for verdict in verdicts],
+        accuracies=accuracies_table(table),
+        loss=loss,
+        laws=_laws(manifest, laws, loss),
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
-        trust=trust_part(manifest, laws),
-        plan=plan_part(manifest, part.loss),
-        runs=runs_part(manifest, table),
+        plan=_plan(manifest, loss),
+        runs={"series": series_table(manifest, table), "tasks": tasks_table(manifest)},
+        trials=int(table["trials"].max()),
         provenance=provenance(record.provenance for record in records.values()),
-        recipes_json={name: _json(recipe) for name, recipe in manifest.experiment.recipes.items()},
+        recipes_json={name: _json(recipe) for name, recipe in recipes.items()},
         experiment_json=_json(manifest.experiment),
     )
-    return write_html(folder / "report.html", "report.html", report=report)
 
 
 def _json(model: Any) -> str:
     return json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False)
+
+
+def _answer(manifest: Manifest, found: Headline | NoHeadline) -> dict[str, Any]:
+    """Who is better at equal size, by how much; where there are no two sides, the sentence says why."""
+    if isinstance(found, NoHeadline):
+        return {"sentences": [found.why], "table": None, "figure": None, "cautions": ()}
+    sides = (found.first.label, found.second.label)
+    styles = experiment_styles(manifest, {side.label: side.names for side in found.sides})
+    says = f"How many times lower the test loss of {sides[0]} or {sides[1]} is, at equal size"
+    return {
+        "sides": sides,
+        "sentences": headline_tables.answer_sentences(found),
+        "table": headline_tables.answer_table(found),
+        "key": headline_tables.answer_key(found),
+        "others": headline_tables.others_table(found),
+        "efforts": headline_tables.effort_table(found),
+        "near": headline_tables.near_words(found),
+        "cautions": found.cautions,
+        "figure": svg(lambda: headline_figure(found, styles), "ratios-figure", says),
+    }
+
+
+def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str) -> dict[str, Any]:
+    """The laws on the headline axes and on all, and how far to trust them, if they were checked.
+
+    Series that were crossed with budgets, whose sizes are those of valleys, are in the table of every axis alone.
+    """
+    axes, tasks = headline_axes(manifest), list(run_tasks(manifest))
+    every_axis = tuple(dict.fromkeys(one.axis for one in laws))
+    ordered = sorted(laws, key=lambda one: tasks.index(one.task))
+    own = uncrossed(manifest, ordered)
+    on_axes = [one for one in own if one.axis in axes]
+    checks, held_out = checks_table(on_axes), held_out_table(on_axes)
+    return {
+        "level": laws[0].level,
+        "figure": svg(lambda: scaling_figure(manifest, laws), "laws-figure", f"{loss} against size, a row a task"),
+        "headline": laws_table(own, axes).without("axis"),
+        "every_axis": laws_table(ordered, every_axis).without_notes(),
+        "axes": every_axis,
+        "of_budgets": len(own) < len(ordered),
+        "checks": checks.without("axis") if checks else None,
+        "residuals": checks and svg(lambda: residuals_figure(manifest, laws), "residuals-figure", RESIDUALS_SAY),
+        "held_out": held_out.without("axis") if checks and held_out else None,
+    }
+
+
+def _plan(manifest: Manifest, loss: str) -> dict[str, Any]:
+    """What the search varies; fit windows, and what was matched and could not be, in words; and every cell."""
+    told = []
+    for (task, arm), window in {(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window}.items():
+        words = f"{arm} on {task}:"
+        if window.min is not None or window.max is not None:
+            words += f" {axis_words(window.axis)}"
+        if window.min is not None:
+            words += f" from {human(window.min)}"
+        if window.max is not None:
+            words += f" up to {human(window.max)}"
+        if window.until is not None:
+            words += f" up to the size with the least mean {loss}, found on each axis after the run"
+        told.append(words)
+    match = manifest.experiment.match
+    solved = [f"{size} ({'every arm' if arm == '*' else arm})" for arm, size in match.solve.items()] if match else []
+    return {
+        "spaces": spaces_table(manifest) if manifest.spaces else None,
+        "windows": told,
+        "solved_for": ", ".join(solved),
+        "infeasible": [f"{cell.task}, {cell.series}: {cell.infeasible}" for cell in manifest.cells if cell.infeasible],
+        "cells": plan_table(manifest, in_full=True),
+    }

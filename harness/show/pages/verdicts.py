@@ -4,7 +4,7 @@ import json
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from harness.judging.verdict import power_words, verdict_words
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.pages.page import address, write_html
-from harness.show.tables.table import Table, to_markdown
+from harness.show.tables.table import to_markdown
 from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
 from harness.spec import answer_axes, axis_words, default_count, takes_of
 
@@ -32,51 +32,26 @@ RUN_COLUMNS = (
     "won_on",
     *("params.paper", default_count("flops_forward")),
 )
-README = """# Verdicts that are kept
-
-What `harness verdicts --keep` made from the runs of this project: [verdicts.html](verdicts.html) and
-[verdicts.json](verdicts.json) with every ratio and interval, and of each experiment its verdicts, its runs
-(`runs.csv`, six digits) and its figures. Where there is a `records.jsonl.xz`, it has the records themselves, and
-`harness run` goes on from them. Rules are those that a plan froze; where this folder's plan replaced another, a note
-says in what.
-
-A row is a claim: what became of it, and on how many tasks it holds (for), fails (against), is equal or open; the count
-of size by which sides are equal; and the best of how many runs a side is, where it searched.
-"""
+README = files(__package__).joinpath("templates/kept_verdicts.md").read_text(encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class VerdictWords:
-    """A rule on a page: what became of its claim, in a sentence, and all numbers; `power` is what an open one needs."""
-
-    sentence: str
-    power: str
-    rule: str
-    numbers: Table | None
-
-
-def verdict_part(verdict: Mapping[str, Any]) -> VerdictWords:
-    """Of a verdict in plain types."""
+def verdict_part(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict in plain types on a page: a sentence, its rule, numbers, what it needs."""
     rule, level = f"{verdict['rule']}.", verdict["interval_level"]
     if level and level != verdict["level"]:
         rule += f" For so many tasks each interval is at {100 * level:.4g} %."
     if effort := verdict["effort"]:
-        rule += f" Each side has {effort:,} run{'' if effort == 1 else 's'} at each size{_cap_words(verdict['cap'])}."
+        caps = (verdict["cap"] or {}).items()
+        each = "".join(f", of at most {human(most)} {axis_words(axis)} each at the largest" for axis, most in caps)
+        rule += f" Each side has {effort:,} run{'' if effort == 1 else 's'} at each size{each}."
     if any(one["look"] for one in verdict["numbers"]):
         rule += " All looks together err no more than one such interval."
-    return VerdictWords(
-        sentence=f"“{verdict['claim']}”: {verdict_words(verdict)}.",
-        power=power_words(verdict),
-        rule=rule,
-        numbers=numbers_table(verdict) if verdict["numbers"] else None,
-    )
-
-
-def _cap_words(cap: Mapping[str, float] | None) -> str:
-    """`, of at most 10¹⁰ training FLOPs (shared-dense) each at the largest`."""
-    return "".join(
-        f", of at most {human(most)} {axis_words(axis)} each at the largest" for axis, most in (cap or {}).items()
-    )
+    return {
+        "sentence": f"“{verdict['claim']}”: {verdict_words(verdict)}.",
+        "power": power_words(verdict),
+        "rule": rule,
+        "numbers": numbers_table(verdict) if verdict["numbers"] else None,
+    }
 
 
 def write_verdicts(answers: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
@@ -154,7 +129,6 @@ def kept_headings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _section(answer: Mapping[str, Any], heading: str) -> str:
-    """An experiment in Markdown: its question, and a row a rule."""
     where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
     commits = ", ".join(commit[:9] for commit in answer["commits"])
     runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from harness.base.formats import NONE, estimate, number, p_value
 from harness.judging.forms import FormAnswer, Result
 from harness.judging.request import Request
-from harness.laws import Caution, Estimate, Interval
+from harness.laws import Estimate, Interval
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
@@ -35,7 +35,9 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
     rows = []
     for series, one in found.results.items():
         cells = [""] * len(names) if one.refusals else _cells(one)
-        rows.append(TableRow((series, *cells), _notes(found, series, one)))
+        warnings = () if isinstance(one, SharedFit) else one.warnings
+        notes = (*notes_of((*one.refusals, *warnings)), *_run_notes(found, series))
+        rows.append(TableRow((series, *cells), notes))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals, in log space{filters}"
     yield Table(title, (*text_columns("series"), *number_columns(*names)), tuple(rows))
@@ -50,19 +52,10 @@ def form_sentences(tables: Sequence[Table]) -> Iterator[str]:
     yield from note_sentences(tables)
 
 
-def _notes(found: FormAnswer, series: str, one: Result) -> tuple[Note, ...]:
-    """What to know of a series: why it is refused, what of quoting it, and what of its runs."""
-    return (*notes_of((*one.refusals, *_warnings(one))), *_run_notes(found, series))
-
-
 def _run_notes(found: FormAnswer, series: str) -> tuple[Note, ...]:
     failed, told = found.runs_failed[series], notes_of(found.cautions[series])
     lost = f"{failed} run{'' if failed == 1 else 's'} failed"
     return (*told, Note("FAILED", "", f"{lost}.", lost)) if failed else told
-
-
-def _warnings(one: Result) -> tuple[Caution, ...]:
-    return () if isinstance(one, SharedFit) else one.warnings
 
 
 def _cells(one: Result) -> list[str]:
@@ -83,7 +76,6 @@ def _cells(one: Result) -> list[str]:
 
 
 def _valleys_table(found: FormAnswer) -> Table:
-    """Every budget's minimum, also of those that are not in the law."""
     rows = []
     for series, result in found.results.items():
         assert isinstance(result, Isoflop)

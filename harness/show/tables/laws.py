@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -27,7 +27,7 @@ from harness.show.tables.table import (
     text_columns,
 )
 from harness.show.words import exponent_words, metric_words
-from harness.spec import axis_words
+from harness.spec import Manifest, axis_words
 
 LAW_HEADS: dict[LawName, str] = {"pure": "E = 0", "floor": "E free", "shifted": "shifted", "broken": "after break"}
 SERIES_COLUMNS = text_columns("task", "series", "size x", "axis")
@@ -70,6 +70,12 @@ def laws_table(laws: Sequence[SeriesLaws], axes: Sequence[str], called: Callable
             cells = _law_cells(one, one.without_window, names, has_floors)
             rows.append(TableRow(("", Styled("without the window", "dim"), "", "", *cells), goes_on=True))
     return Table(_title(own, names), (*SERIES_COLUMNS, *number_columns(*heads)), tuple(rows))
+
+
+def uncrossed(manifest: Manifest, laws: Iterable[SeriesLaws]) -> list[SeriesLaws]:
+    """The laws of series that are not of one training budget each."""
+    crossed = {cell.series for cell in manifest.cells if cell.frontier}
+    return [one for one in laws if one.series not in crossed]
 
 
 def series_cells(one: SeriesLaws, called: Callable[[str], str]) -> tuple[TableCell, ...]:
@@ -176,8 +182,13 @@ def held_out_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = ax
             rows.append(TableRow((*places, *cells), goes_on=index > 0, begins_section=index == 0))
             places = ("",) * len(places)
         baseline = first.last_value_rmsle
+        errors = []
+        for law in names:
+            held_out = _held(one, law)
+            known = held_out.prediction if held_out else None
+            errors.append(f"RMSLE {number(known.rmsle, 2)}" if known else NONE)
         last = f"last value: RMSLE {number(baseline, 2)}" if baseline is not None else NONE
-        rows.append(TableRow((*places, "all", last, *(_rmsle(_held(one, law)) for law in names)), goes_on=True))
+        rows.append(TableRow((*places, "all", last, *errors), goes_on=True))
     columns = (*SERIES_COLUMNS, *number_columns("size", "measured", *_heads("predicted", names)))
     loss = metric_words(one.metric for one in laws)
     return Table(f"sizes held out of the fits: {loss}, measured and predicted", columns, tuple(rows)) if rows else None
@@ -197,10 +208,6 @@ def _predicted(one: SeriesLaws, law: LawName, index: int) -> str:
     found, two_digits = held.prediction, partial(human, digits=2)
     interval_words = interval(found.low[index], found.high[index], two_digits)
     return f"{human(found.curve[index])} {interval_words} {'within' if found.within[index] else 'missed'}"
-
-
-def _rmsle(held: Extrapolation | None) -> str:
-    return f"RMSLE {number(held.prediction.rmsle, 2)}" if held and held.prediction else NONE
 
 
 # -------------------------------------------------------------------------------------------------------------- checks

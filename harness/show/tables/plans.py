@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS, count_of
 from harness.planning.match import Matched, MatchSetting, ratios
+from harness.planning.spaces import differences, varied_words
 from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
     Column,
@@ -20,6 +21,7 @@ from harness.show.tables.table import (
     TableRow,
     TextStyle,
     number_columns,
+    table_of,
     text_columns,
 )
 from harness.spec import Cell as PlannedCell
@@ -44,8 +46,14 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
     columns = (*text_columns("task", "series", "network"), *number_columns(*matched, *counts))
     rows = []
     for cell in manifest.cells:
-        cells = [*_names(cell, in_full), *(_matched(cell) if match else []), *_counts(cell)]
-        rows.append(TableRow(tuple(cells), look="dim" if cell.infeasible else ""))
+        off = f"{cell.residual:+.1%}" if cell.residual is not None else NONE
+        matched_cells = [number(cell.asked, 6), number(cell.achieved, 6), off] if match else []
+        counted = [NONE] * len(COUNT_KINDS)
+        if cell.counts:
+            exact = [f"{cell.counts[default_count(kind)]:,}" for kind in ("params", "flops_forward")]
+            counted = [*exact, human(cell.counts[default_count("flops_train")])]
+        cells = (*_names(cell, in_full), *matched_cells, *counted)
+        rows.append(TableRow(cells, look="dim" if cell.infeasible else ""))
     return Table(f"plan of {manifest.name}: {manifest.experiment.question}", columns, tuple(rows))
 
 
@@ -88,16 +96,16 @@ def _names(cell: PlannedCell, in_full: bool) -> list[TableCell]:
     return [cell.task, series, network]
 
 
-def _matched(cell: PlannedCell) -> list[str]:
-    off = f"{cell.residual:+.1%}" if cell.residual is not None else NONE
-    return [number(cell.asked, 6), number(cell.achieved, 6), off]
-
-
-def _counts(cell: PlannedCell) -> list[str]:
-    if not cell.counts:
-        return [NONE] * len(COUNT_KINDS)
-    exact = [f"{cell.counts[default_count(kind)]:,}" for kind in ("params", "flops_forward")]
-    return [*exact, human(cell.counts[default_count("flops_train")])]
+def spaces_table(manifest: Manifest) -> Table:
+    """A row an arm of a search: what varies, and how that differs from the standard space of its family."""
+    rows = []
+    for name, space in manifest.spaces.items():
+        arm, varied = manifest.experiment.arms[name], "; ".join(varied_words(*axis) for axis in space.items())
+        # What an arm cannot vary is no difference.
+        is_own = isinstance(arm.space, dict)
+        beside = differences(space, arm.architecture.standard_space) if is_own else "it is the standard one"
+        rows.append((name, varied, beside))
+    return table_of("", text_columns("arm", "what varies", "beside its family's standard space"), rows)
 
 
 def packs_table(costs: pd.DataFrame) -> Table:

@@ -1,4 +1,4 @@
-"""A table as a value, and what it becomes on a terminal, on a page and in Markdown.
+"""A table as a value, and what it becomes on a terminal and in Markdown; table.html makes it part of a page.
 
 A look at a sweep prints one, so that nothing heavy is imported here.
 """
@@ -13,12 +13,10 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import rich.table
-from markupsafe import Markup
 from rich.cells import cell_len
 from rich.text import Text
 
 from harness.base.formats import human, number
-from harness.show.codes import linked
 
 if TYPE_CHECKING:
     from harness.laws import Caution, Refusal
@@ -109,20 +107,20 @@ def table_of(
     return Table(title, tuple(columns), tuple(TableRow(tuple(cells)) for cells in rows), introduction)
 
 
-def _text(piece: Piece, write: Callable[[float | None], str]) -> str:
-    """Whole numbers are written in full."""
-    match piece:
-        case Styled(text, _):
-            return text
-        case str():
-            return piece
-        case Integral():
-            return f"{piece:,}"
-    return write(piece)
-
-
-def _pieces(cell: TableCell) -> list[Piece]:
-    return cell if isinstance(cell, list) else [cell]
+def pieces(cell: TableCell, write: Callable[[float | None], str]) -> list[Styled]:
+    """What a cell says, piece by piece; whole numbers are written in full, others as `write` does."""
+    styled = []
+    for piece in cell if isinstance(cell, list) else [cell]:
+        match piece:
+            case Styled():
+                styled.append(piece)
+            case str():
+                styled.append(Styled(piece, ""))
+            case Integral():
+                styled.append(Styled(f"{piece:,}", ""))
+            case _:
+                styled.append(Styled(write(piece), ""))
+    return styled
 
 
 # ----------------------------------------------------------------------------------------------------------- terminals
@@ -138,7 +136,10 @@ def for_terminal(one: Table, width: int) -> rich.table.Table | str:
         columns += text_columns("notes")
         rows = [[*cells, Text(brief)] for cells, brief in zip(rows, briefs, strict=True)]
     heads = [column.head for column in columns]
-    widths = [_longest_word(head, [cells[index].plain for cells in rows]) for index, head in enumerate(heads)]
+    widths = []
+    for index, head in enumerate(heads):
+        words = " ".join([head, *(cells[index].plain for cells in rows), "-"]).split()
+        widths.append(max(map(cell_len, words)))
     if sum(widths) + 3 * len(widths) + 1 > width:
         return _row_by_row(one.title, heads, rows, width)
     drawn = rich.table.Table(title=one.title or None, title_justify="left")
@@ -155,12 +156,7 @@ _RICH = {"": "", "strong": "bold", "dim": "dim", "code": "", "link": ""}
 
 
 def _rich_cell(cell: TableCell) -> Text:
-    styled = [(_text(piece, number), _RICH[piece.look if isinstance(piece, Styled) else ""]) for piece in _pieces(cell)]
-    return Text(" ").join(Text(text, style) for text, style in styled)
-
-
-def _longest_word(head: str, cells: list[str]) -> int:
-    return max(cell_len(word) for word in " ".join([head, *cells, "-"]).split())
+    return Text(" ").join(Text(text, _RICH[look]) for text, look in pieces(cell, number))
 
 
 def _row_by_row(title: str, heads: list[str], rows: list[list[Text]], width: int) -> str:
@@ -172,69 +168,16 @@ def _row_by_row(title: str, heads: list[str], rows: list[list[Text]], width: int
     return "\n".join(itertools.chain.from_iterable(lines))
 
 
-# --------------------------------------------------------------------------------------------------------------- pages
-def to_html(one: Table) -> Markup:
-    """The table as HTML, without its title and introduction; on narrow screens each row stands alone.
-
-    A code leads to the section of its name.
-    """
-    heads = Markup("").join(Markup("<th{}>{}</th>").format(_class(column), column.head) for column in one.columns)
-    lines = [Markup('<table class="cards">\n<thead><tr>{}</tr></thead>\n<tbody>').format(heads)]
-    for row, after in itertools.zip_longest(one.rows, one.rows[1:]):
-        leads = bool(row.notes) or (after is not None and after.goes_on)
-        classes = [("told", leads), ("follows", row.goes_on), (row.look, row.look != "")]
-        names = " ".join(name for name, holds in classes if holds)
-        attributes = [*([("class", names)] if names else []), *((f"data-{name}", fact) for name, fact in row.facts)]
-        told = Markup("").join(Markup(' {}="{}"').format(*attribute) for attribute in attributes)
-        lines.append(Markup("<tr{}>").format(told))
-        for column, cell in zip(one.columns, row.cells, strict=True):
-            content = Markup(" ").join(_html(piece) for piece in _pieces(cell))
-            lines.append(Markup('<td{} data-name="{}">{}</td>').format(_class(column), column.head, content))
-        lines.append(Markup("</tr>"))
-        if row.notes:
-            lines.append(_notes_html(row.notes, len(one.columns)))
-    return Markup("\n").join([*lines, Markup("</tbody>\n</table>")])
-
-
-def _class(column: Column) -> Markup:
-    return Markup(' class="n"') if column.is_number else Markup("")
-
-
-def _html(piece: Piece) -> Markup:
-    text = linked(_text(piece, human))
-    match piece.look if isinstance(piece, Styled) else "":
-        case "strong":
-            return Markup("<strong>{}</strong>").format(text)
-        case "dim":
-            return Markup('<span class="dim">{}</span>').format(text)
-        case "code":
-            return Markup("<code>{}</code>").format(text)
-        case "link":
-            return Markup('<a href="#{}">{}</a>').format(text, text)
-    return text
-
-
-def _notes_html(notes: Iterable[Note], columns: int) -> Markup:
-    lines = []
-    for note in notes:
-        place = ", ".join(filter(None, [note.code, note.about]))
-        lines.append(Markup("<li>{}{}{}</li>").format(linked(place), ": " if place else "", linked(note.sentence)))
-    cell = Markup('<td class="why" colspan="{}"><ul class="notes">\n{}\n</ul></td>')
-    return Markup('<tr class="follows">{}</tr>').format(cell.format(columns, Markup("\n").join(lines)))
-
-
 # ------------------------------------------------------------------------------------------------------------ Markdown
 def to_markdown(one: Table) -> str:
     """The table as Markdown, without its title and introduction."""
-    rows = [[_markdown(cell) for cell in row.cells] for row in one.rows]
     heads = [column.head for column in one.columns]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, ["---"] * len(heads), *rows])
+    lines = [heads, ["---"] * len(heads)]
+    for row in one.rows:
+        lines.append([" ".join(map(_markdown, pieces(cell, human))) for cell in row.cells])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _markdown(cell: TableCell) -> str:
-    marks = {"": "", "strong": "**", "dim": "", "code": "`", "link": ""}
-    parts = []
-    for piece in _pieces(cell):
-        mark = marks[piece.look if isinstance(piece, Styled) else ""]
-        parts.append(f"{mark}{_text(piece, human).replace('|', '/')}{mark}")
-    return " ".join(parts)
+def _markdown(piece: Styled) -> str:
+    mark = {"strong": "**", "code": "`"}.get(piece.look, "")
+    return f"{mark}{piece.text.replace('|', '/')}{mark}"

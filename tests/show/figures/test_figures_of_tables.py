@@ -44,18 +44,6 @@ def _artists(figure: Figure, kind: str) -> dict[str, np.ndarray]:
     return found
 
 
-def test_what_is_not_fitted_is_drawn_and_explained(tmp_path):
-    """Points outside of the window, points held out and failed runs have marks of their own, and words below."""
-    figure = scaling_figure(None, _laws(tmp_path, failed="arm 1", window=SizeRange(low=20), hold_out=1))
-    note = figure.get_supxlabel()
-
-    assert _artists(figure, "outside")["arm 0"][:, 0].tolist() == [10]
-    assert _artists(figure, "held_out")["arm 0"][:, 0].tolist() == [3000]
-    assert _artists(figure, "held_out")["arm 1"][:, 0].tolist() == [1000]
-    assert _artists(figure, "failed")["arm 1"][:, 0].tolist() == [3000, 3000]
-    assert "Hollow: not in the fit. Half-filled: held out" in " ".join(note.split())
-
-
 def test_a_refused_law_is_not_drawn(tmp_path):
     """Where every law is refused there are runs and joined means, the reason once, and no figure of residuals."""
     laws = _laws(tmp_path, window=SizeRange(high=200))

@@ -1,7 +1,4 @@
-"""Kept figures fit on a page.
-
-pytest tests/show/figures/test_kept_figures.py
-"""
+"""Kept figures fit on a page."""
 
 import struct
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Figures of tasks whose names are long and begin alike: no two panels or rows are called the same, and no name is cut.
-
-pytest tests/show/figures/test_long_names.py
-"""
+"""Figures of tasks whose names are long and begin alike: panels and rows differ, and no name is cut."""
 
 import numpy as np
 import pytest

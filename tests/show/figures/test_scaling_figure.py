@@ -1,12 +1,6 @@
-"""The figure: everything that was run is in it, and can be read.
-
-pytest tests/show/figures/test_scaling_figure.py
-"""
+"""The figure: everything that was run is in it, and can be read."""
 
 import itertools
-import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -111,6 +105,7 @@ def test_sizes_outside_the_window_are_hollow(figure):
         assert to_hex(inside.get_markerfacecolor()) == to_hex(inside.get_markeredgecolor()) != "#ffffff"
         assert (len(outside.get_xdata()), len(inside.get_xdata())) == (2, 5)
         assert "outside:mlp" not in gids(axes)
+        assert line(axes, "means:turned").get_xdata()[-1] < line(axes, "outside:turned").get_xdata()[0]
 
 
 def test_held_out_sizes_are_half_filled_and_the_law_goes_on_to_them(held, held_figure):
@@ -130,14 +125,6 @@ def test_held_out_sizes_are_half_filled_and_the_law_goes_on_to_them(held, held_f
             np.testing.assert_array_equal(ends.T, [held_out.prediction.low, held_out.prediction.high])
             within = held_out.prediction.within.sum()
             assert f"{within} of 2 held-out sizes as predicted" in label_of(axes, series)
-
-
-def test_sizes_beyond_the_least_mean_are_hollow(figure):
-    """Where the window ends at the minimum, the size where the error turns up is outside and the law is drawn to it."""
-    for axes in figure.axes:
-        assert len(line(axes, "outside:turned").get_xdata()) == 1
-        assert line(axes, "law:turned").get_xdata()[-1] == line(axes, "means:turned").get_xdata()[-1]
-        assert line(axes, "means:turned").get_xdata()[-1] < line(axes, "outside:turned").get_xdata()[0]
 
 
 def test_a_refused_fit_has_joined_means_and_its_reason_once(figure):
@@ -170,14 +157,6 @@ def test_panels_are_readable(case, request):
     assert {axes.get_xlabel() for axes in figure.axes} == {"trainable parameters", "training FLOPs (shared-dense)"}
     assert "RMSE" in figure.axes[0].get_ylabel()
     assert "exp(sin(πx) + y²)" in figure.axes[0].get_title(loc="left")
-
-
-@pytest.mark.nightly
-def test_many_series_are_readable(tmp_path):
-    """Below every panel there is room for what seven laws say."""
-    crowd = study(tmp_path, {f"arm{index}": 0.5 + 0.02 * index for index in range(7)})
-
-    assert_readable(scaling_figure(crowd.manifest, crowd.laws))
 
 
 def test_small_panels_have_one_legend(held, monkeypatch):
@@ -322,24 +301,6 @@ def test_ticks_of_a_small_panel_do_not_touch():
 
         assert len(boxes) == number
         assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
-
-
-def test_plotting_never_loads_torch():
-    """Drawing a figure, targets' formulas included, does not bring torch in."""
-    code = (
-        "import sys; import harness.show.figures.scaling, harness.show.pages.report;"
-        "from harness.tasks import load_target; load_target('exp2d'); sys.exit('torch' in sys.modules)"
-    )
-
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_fonts_stay_readable_in_print(figure):
-    """At the width of a page no text is smaller than 6 points."""
-    texts = [text for axes in figure.axes for text in axes.get_legend().get_texts()]
-    assert figure.get_figwidth() == 7
-    assert min(text.get_fontsize() for text in texts) >= 6
-    assert not re.search(r"[\u25a1\ufffd]", "".join(text.get_text() for text in texts))
 
 
 def test_residuals_of_an_experiment_lie_about_its_laws(made):

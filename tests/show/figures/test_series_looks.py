@@ -1,7 +1,4 @@
-"""Colours belong to families: an arm looks the same in all figures, and families can be told apart.
-
-pytest tests/show/figures/test_series_looks.py
-"""
+"""Colours belong to families: an arm looks the same in all figures, and families can be told apart."""
 
 import itertools
 import random

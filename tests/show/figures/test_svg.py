@@ -1,7 +1,4 @@
-"""Figures inside pages: they follow the page's colours and width, and do not disturb each other.
-
-pytest tests/show/figures/test_svg.py
-"""
+"""Figures inside pages: they follow the page's colours and width, and do not disturb each other."""
 
 import re
 from functools import partial

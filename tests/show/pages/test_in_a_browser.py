@@ -1,7 +1,4 @@
-"""Pages in a real browser: they fit wide screens and phones, light and dark, and say the answer at once.
-
-pytest -m slow tests/show/pages/test_in_a_browser.py
-"""
+"""Pages in a real browser: they fit wide screens and phones, light and dark, and say the answer at once."""
 
 from collections.abc import Iterator
 from contextlib import chdir

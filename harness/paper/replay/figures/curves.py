@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from harness.paper.replay.names import plain_name
 from harness.record import Record
-from harness.show.figures.labels import set_ticks, write_foot
+from harness.show.figures.labels import set_ticks, write_head
 from harness.show.figures.series import INK, Style, family_styles
 from harness.show.figures.theme import panel_grid, side_by_side, themed
 from harness.spec import all_axes
@@ -45,7 +45,8 @@ def curves_figure(points: pd.DataFrame, arms: Mapping[str, str], x: str, y_words
     height = PANEL_HEIGHT if len(there) <= 2 else SMALL_HEIGHT
     figure, cells = panel_grid(len(there) + has_room, columns, height)
     grid = cells[: len(there)]
-    shown = [_published(points[points["panel"] == panel]) for panel in there]
+    once = points.drop_duplicates(["panel", "curve", "x", "published"]).sort_values("x")
+    shown = [once[once["panel"] == panel] for panel in there]
     for axes, panel, published in zip(grid, there, shown, strict=True):
         _panel(axes, published, named[named["panel"] == panel].sort_values("x"), styles)
         size = all_axes().get(x)
@@ -58,13 +59,8 @@ def curves_figure(points: pd.DataFrame, arms: Mapping[str, str], x: str, y_words
         cells[-1].axis("off")
         cells[-1].legend(handles=legend, loc="center left")
     else:
-        write_foot(figure, legend, columns + 1)
+        write_head(figure, legend, columns=columns + 1, place="lower")
     return figure
-
-
-def _published(points: pd.DataFrame) -> pd.DataFrame:
-    """The published points of a panel along its axis, once each, however many series of ours are beside them."""
-    return points.drop_duplicates(["curve", "x", "published"]).sort_values("x")
 
 
 def _title(panel: str) -> str:

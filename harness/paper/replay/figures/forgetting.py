@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from harness.families import FAMILIES
 from harness.record import Record
-from harness.show.figures.labels import set_ticks, write_foot
+from harness.show.figures.labels import set_ticks, write_head
 from harness.show.figures.series import INK, SPARE
 from harness.show.figures.theme import LABEL_SIZE, figure_width, is_narrow, panel_grid, themed
 from harness.tasks import Function, load_target, values
@@ -84,7 +84,7 @@ def errors_figure(errors: Mapping[str, tuple[Sequence[float], ...]], published: 
     set_ticks(axes.xaxis)
     handles = [Line2D([], [], ls="none", ms=4, label=name, **look) for name, look in KEPT_LOOKS.items()]
     handles.append(Line2D([], [], label="published", **dashed))
-    write_foot(figure, handles, 4)
+    write_head(figure, handles, columns=4, place="lower")
     return figure
 
 

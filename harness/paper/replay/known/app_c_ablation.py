@@ -9,11 +9,11 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.edges import counts_figure, networks_figure
 from harness.paper.replay.points import in_one_sentence, point, with_outcomes
 from harness.record import Record
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table
 from harness.spec import KanShape
 
 WORDS = {"strength": "λ", "grid": "G", "order": "k"}
@@ -35,9 +35,9 @@ def ablation(runs: ReplayRuns, replay: Replay) -> Page:
     left = survivals[survivals["edges"].notna()]
     return Page(
         points=points,
-        figures=(_counts(counts, points), *_networks(left)),
+        figures=tuple(_pictures(counts, points, left)),
         findings=(in_one_sentence(points), *_count_findings(points, counts), *_left_findings(left, len(survivals))),
-        tables=(_counts_table(counts, points), _left_table(survivals), *_formulas_table(left)),
+        tables=(*_counts_table(counts, points), *_left_table(survivals), *_formulas_table(left)),
     )
 
 
@@ -98,7 +98,6 @@ def _points(published: pd.DataFrame, survivals: pd.DataFrame) -> Iterator[dict[s
 
 # -------------------------------------------------------------------------------------------------------------- words
 def _count_findings(points: pd.DataFrame, counts: pd.DataFrame) -> Iterator[str]:
-    """The settings that were published, and what settings and seeds change."""
     for row in points[points["published"].notna() & points["median"].notna()].itertuples():
         yield (
             f"{row.what}: {row.published:g} edges in the paper, with one seed; ours {row.median:g} in the median of "
@@ -134,83 +133,40 @@ def _left_findings(left: pd.DataFrame, runs: int) -> Iterator[str]:
         )
 
 
-def _counts_table(counts: pd.DataFrame, points: pd.DataFrame) -> Table:
+def _counts_table(counts: pd.DataFrame, points: pd.DataFrame) -> tuple[Table, ...]:
     known = points.set_index("what").loc[counts.index]
     shown = counts.assign(published=known["published"], median=known["median"], outcome=known["outcome"])
     seeds = list(counts)
     rows = shown[["published", *seeds, "median", "outcome"]].itertuples()
-    columns = (
-        *text_columns("setting"),
-        *number_columns("published", *(f"seed {seed}" for seed in seeds), "median"),
-        *text_columns("outcome"),
-    )
-    introduction = (
-        "Edges of the trained network, before anything is pruned, whose mean absolute value over the training points "
-        "is above the threshold; per range, that over the range of the edge's knots. A setting is named by what is not "
-        "standard."
-    )
-    return table_of("Active edges", columns, rows, introduction)
+    return page_tables("counts", rows, more_numbers=[*(f"seed {seed}" for seed in seeds), "median"])
 
 
-def _left_table(survivals: pd.DataFrame) -> Table:
+def _left_table(survivals: pd.DataFrame) -> tuple[Table, ...]:
     """Of every setting, what is left and how good that is; no median where half of the errors are infinite."""
     rows = []
     for setting, here in survivals.groupby("setting", sort=False):
         left = here[here["edges"].notna()]
-        medians = (
-            left[["penalised_rmse", "test_rmse", "formula_rmse"]].astype(float).median().replace(math.inf, math.nan)
-        )
-        rows.append((str(setting), " ".join(left["shape"]), *medians))
-    introduction = (
-        "Shapes by seed, and medians over seeds of test RMSE: of the whole network at the end of the penalised part, "
-        "of the pruned network after its own training, and of the formula it is read into."
-    )
-    columns = (
-        *text_columns("setting", "shapes left"),
-        *number_columns("RMSE with the penalty", "RMSE pruned and trained on", "RMSE of the formula"),
-    )
-    return table_of("What is left", columns, rows, introduction)
+        errors = left[["penalised_rmse", "test_rmse", "formula_rmse"]].astype(float)
+        rows.append((str(setting), " ".join(left["shape"]), *errors.median().replace(math.inf, math.nan)))
+    return page_tables("left", rows)
 
 
-def _formulas_table(left: pd.DataFrame) -> Iterator[Table]:
-    """The best formula of every setting, if there are any."""
+def _formulas_table(left: pd.DataFrame) -> tuple[Table, ...]:
     read = left[left["formula_rmse"] < math.inf]
-    if len(read):
-        best = read.loc[read.groupby("setting", sort=False)["formula_rmse"].idxmin()]
-        rows = best[["setting", "seed", "formula", "least_r2", "formula_rmse"]].itertuples(index=False)
-        introduction = (
-            "The seed whose formula has the least test RMSE. Every edge is snapped to a function by its values, then "
-            "all constants are fitted together; the least R² is that of the edges before. A formula of several hidden "
-            "nodes can be good and still not be the function."
-        )
-        columns = (*text_columns("setting", "seed", "formula"), *number_columns("least R²", "test RMSE"))
-        yield table_of("Read into formulas", columns, rows, introduction)
+    best = read.loc[read.groupby("setting", sort=False)["formula_rmse"].idxmin()]
+    rows = best[["setting", "seed", "formula", "least_r2", "formula_rmse"]].itertuples(index=False)
+    return page_tables("formulas", rows)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
-def _counts(counts: pd.DataFrame, points: pd.DataFrame) -> Picture:
+def _pictures(counts: pd.DataFrame, points: pd.DataFrame, left: pd.DataFrame) -> Iterator[Picture]:
     published = points.set_index("what")["published"].reindex(counts.index)
-    return Picture(
-        "active_edges",
-        partial(counts_figure, counts, published),
-        "A heat map of the number of active edges, settings downwards and seeds across, beside the published numbers.",
-        "Edges of a KAN [2,5,1] that are active after training with the penalty, of 15; three would do. Left what "
-        "App. C shows, as far as it gives a number.",
-    )
-
-
-def _networks(left: pd.DataFrame) -> Iterator[Picture]:
-    """The networks of the standard setting, if any was not lost."""
+    yield picture("active_edges", "active_edges", partial(counts_figure, counts, published))
     standard = left[left["published"] == STANDARD]
-    names = "seed " + standard["seed"].astype(str) + standard["setting"].str.removeprefix(STANDARD)
     if len(standard):
-        yield Picture(
-            "standard_networks",
-            partial(networks_figure, list(zip(names, standard["scores"], strict=True))),
-            "Diagrams of the networks of the standard setting, one a seed, every edge as dark as it is active.",
-            "The standard setting before pruning, inputs below. An edge is the darker and thicker, the larger "
-            "tanh(3 |φ|), which the paper's figures have as opacity: a hair is hardly used.",
-        )
+        names = "seed " + standard["seed"].astype(str) + standard["setting"].str.removeprefix(STANDARD)
+        networks = list(zip(names, standard["scores"], strict=True))
+        yield picture("standard_networks", "standard_networks", partial(networks_figure, networks))
 
 
 REPLAY = Replay(

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from harness.paper.replay.content import Replay
+from harness.paper.replay.content import ARMS, Replay
 from harness.paper.replay.curves import curves
 
 REPLAY = Replay(
@@ -10,10 +10,5 @@ REPLAY = Replay(
     title="Grid extension",
     published=("grid_extension",),
     kind=partial(curves, panels=("task", "shape"), x="grid"),
-    arms={
-        "wide": "KAN",
-        "wide_levenberg": "KAN by Levenberg-Marquardt",
-        "narrow": "KAN",
-        "narrow_levenberg": "KAN by Levenberg-Marquardt",
-    },
+    arms=ARMS["fig2_3_grid_extension"],
 )

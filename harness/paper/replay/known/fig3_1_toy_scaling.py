@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from harness.paper.replay.content import Replay
+from harness.paper.replay.content import ARMS, Replay
 from harness.paper.replay.curves import curves
 
 REPLAY = Replay(
@@ -10,5 +10,5 @@ REPLAY = Replay(
     title="Toy functions",
     published=("toy_scaling",),
     kind=partial(curves, panels=("task",), x="params.paper"),
-    arms={"kan": "KAN", "kan_levenberg": "KAN by Levenberg-Marquardt", "mlp": "MLP"},
+    arms=ARMS["fig3_1_toy_scaling"],
 )

@@ -12,12 +12,12 @@ from harness.base.formats import human
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import size_axes
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
+from harness.paper.replay.content import ARMS, Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.curves import COUNTS, beside, chosen_networks, exponents
 from harness.paper.replay.figures.curves import curves_figure
 from harness.paper.replay.names import network_words
-from harness.paper.replay.points import apart_table, in_one_sentence
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.paper.replay.points import apart_tables, in_one_sentence
+from harness.show.tables.table import Table
 from harness.spec import axis_words
 
 # The column of what was published, and ours whose square it is: means over the square domain, not integrals over it.
@@ -35,17 +35,14 @@ def poisson(runs: ReplayRuns, replay: Replay) -> Page:
     """The page of Fig. 3.3; errors are squared on it, as in the figure."""
     points = points_of(runs.table, replay)
     who = duel(runs.table)
-    introduction = (
-        "The factor between our median over seeds and the published squared error, whichever is larger: 4x is 2x of "
-        "the error itself. A course is panels 1 and 2, at the end of every grid."
-    )
+    more = ": 4x is 2x of the error itself. A course is panels 1 and 2, at the end of every grid."
     return Page(
         points=points,
         figures=tuple(norms_picture(runs.table, replay, axis) for axis in COUNTS),
         findings=(in_one_sentence(points), *_duel_findings(who), *_depth_findings(points)),
         tables=(
             *_duel_table(who),
-            apart_table(points, "norm", introduction),
+            *apart_tables(points, "norm", "squared error", more),
             *_exponent_table(points, runs.fits),
         ),
     )
@@ -96,13 +93,8 @@ def _with_squares(table: pd.DataFrame) -> pd.DataFrame:
 def norms_picture(table: pd.DataFrame, replay: Replay, axis: str) -> Picture:
     """Errors in both norms against a count of parameters."""
     points = points_of(table, replay, axis)
-    return Picture(
-        f"replay_{axis.removeprefix('params.')}",
-        partial(curves_figure, points[~_is_course(points)], replay.arms, axis, "mean squared error"),
-        "Published squared errors and ours in two norms; the numbers are in the table of points",
-        f"Squared errors against {axis_words(axis)}. Hollow: published; the MLPs of depths 2 and 3 have one "
-        "curve between them (E2). Filled: ours, the median over seeds; bars go from the best to the worst.",
-    )
+    draw = partial(curves_figure, points[~_is_course(points)], replay.arms, axis, "mean squared error")
+    return picture("norms", f"replay_{axis.removeprefix('params.')}", draw, axis=axis_words(axis))
 
 
 # ----------------------------------------------------------------------------------------------------- one against one
@@ -130,29 +122,21 @@ def duel(table: pd.DataFrame) -> Duel:
     return Duel(*(None if rows.empty else rows.iloc[0] for rows in (kans, mlps, mlps[mlps["shape"] == MLP])))
 
 
-def _duel_table(one: Duel) -> Iterator[Table]:
+def _duel_table(one: Duel) -> tuple[Table, ...]:
     """Errors, counts under every convention and seconds, and how many times the KAN's an MLP's are."""
     kan, rivals = one.kan, [row for row in (one.best, one.chosen) if row is not None]
     if kan is None or not rivals:
-        return
+        return ()
     if len(rivals) == 2 and rivals[0].equals(rivals[1]):
         rivals = rivals[:1]
     heads = [f"{row['series']} {row['shape']}" for row in rivals]
-    over = [f"{head}, over the KAN's" for head in heads]
-    columns = (*text_columns(""), *number_columns(f"KAN {KAN}, G = {kan['grid']}", *heads, *over))
+    numbers = [f"KAN {KAN}, G = {kan['grid']}", *heads, *(f"{head}, over the KAN's" for head in heads)]
     rows = [
         (name, kan[name], *(row[name] for row in rivals), *(row[name] / kan[name] for row in rivals))
         for name in (*NORMS, *size_axes(), "evaluations", "seconds in the pack")
         if name in kan and not math.isnan(kan[name])
     ]
-    introduction = (
-        "Medians over seeds. First the MLP with the least median validation loss among all with at most "
-        f"{MOST_PARAMETERS:,} trainable parameters, then the paper's own choice with its better activation, if it was "
-        "run. Training FLOPs are of the evaluations that were made; a point inside the square counts as four, for its "
-        "value, two derivatives and Laplacian. Seconds are those alone on the machine, if harness bench measured "
-        "them; seconds in the pack hang on what else was in it."
-    )
-    yield table_of("The KAN against MLPs", columns, rows, introduction)
+    return page_tables("duel", rows, numbers, most=MOST_PARAMETERS)
 
 
 def _duel_findings(one: Duel) -> Iterator[str]:
@@ -197,23 +181,13 @@ def _depth_findings(points: pd.DataFrame) -> Iterator[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------- tables
-def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> Iterator[Table]:
+def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> tuple[Table, ...]:
     """Of every published KAN curve, beside a series of ours; laws are of the error in L2 alone."""
-    columns = (
-        *text_columns("norm", "network", "ours"),
-        *number_columns("published slope", "its half", "ours, halved", *(f"law, {count}" for count in COUNTS)),
-    )
-    introduction = (
-        "The figure's guide N^-4 goes with squared errors (E11): the errors themselves fall with half of the slope. "
-        "Splines of order 3 promise 4 in L2 and 3 in H1. Slopes are least squares in logarithms on the paper's axis; "
-        "laws are those of report.html, of the error itself, with 95 % intervals."
-    )
     rows = []
     for one in exponents(points[~_is_course(points)], fits):
         slopes = (f"{slope:.2f}" for slope in (one.published, one.published / 2, one.ours / 2))
         rows.append((*one.place, *slopes, *(one.laws if one.place[0] == "L2²" else ("", ""))))
-    if rows:
-        yield table_of("Exponents", columns, rows, introduction)
+    return page_tables("exponents_of_squares", rows)
 
 
 REPLAY = Replay(
@@ -222,5 +196,5 @@ REPLAY = Replay(
     published=("pde_scaling", "pde_dynamics"),
     kind=poisson,
     tolerance=4.0,  # of squared errors
-    arms={"kan": "KAN", "mlp": "MLP"},
+    arms=ARMS["fig3_3_poisson"],
 )

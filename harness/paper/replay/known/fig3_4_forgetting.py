@@ -10,12 +10,12 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
+from harness.paper.replay.content import ARMS, Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.forgetting import courses_figure, errors_figure
 from harness.paper.replay.names import plain_name
 from harness.paper.replay.points import in_one_sentence, point, with_outcomes
 from harness.record import Record
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table
 from harness.spec import KanShape, MlpShape, Network
 
 ITEM = "train RMSE after each phase"  # of the published table
@@ -57,9 +57,9 @@ def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
     points = with_outcomes(pd.DataFrame(_points(in_phases, published)), replay.tolerance)
     return Page(
         points=points,
-        figures=(*_courses(in_phases, replay), _errors(in_phases, replay, published)),
+        figures=tuple(_pictures(in_phases, replay, published)),
         findings=(in_one_sentence(points), *_recipe_findings(points), *_kept_findings(in_phases)),
-        tables=tuple(_tables(in_phases)),
+        tables=_kept_table(in_phases),
     )
 
 
@@ -108,7 +108,6 @@ def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
 
 # -------------------------------------------------------------------------------------------------------------- words
 def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
-    """How far the recipes come that were published."""
     for name in RECIPES:
         rows = points[points["ours"] == name]
         if len(rows):
@@ -120,7 +119,6 @@ def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
 
 
 def _kept_findings(arms: Sequence[OfArm]) -> Iterator[str]:
-    """Who keeps what was learnt and who does not, and what those can learn at once."""
     keep = [f"{one.arm} ({one.times_words})" for one in arms if one.times <= KEPT]
     lost = [one for one in arms if not one.times <= KEPT]
     if keep:
@@ -137,27 +135,15 @@ def _and(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _tables(arms: Sequence[OfArm]) -> Iterator[Table]:
-    columns = (
-        *text_columns("arm", "network"),
-        *number_columns("trainable parameters", "right after", "after the last", "times more"),
-        *number_columns("after the last, best to worst", "all data at once"),
-    )
-    introduction = (
-        "Training RMSE, mean over the peaks, right after each one's phase and after the last phase; then that of the "
-        "same network on all data at once. Medians over seeds. “Times more” is that of each seed's ratio."
-    )
-    rows = [
-        (
-            *(one.arm, _words(one.network), one.parameters),
-            *(float(np.median(errors)) for errors in (one.right_after, one.in_the_end)),
-            *(one.times_words, f"{human(min(one.in_the_end))} to {human(max(one.in_the_end))}"),
-            float(np.median(one.at_once)) if one.at_once else None,
-        )
-        for one in arms
-    ]
-    if rows:
-        yield table_of("What is kept", columns, rows, introduction)
+def _kept_table(arms: Sequence[OfArm]) -> tuple[Table, ...]:
+    rows = []
+    for one in arms:
+        right_after, in_the_end = (float(np.median(errors)) for errors in (one.right_after, one.in_the_end))
+        spread = f"{human(min(one.in_the_end))} to {human(max(one.in_the_end))}"
+        at_once = float(np.median(one.at_once)) if one.at_once else None
+        network = _words(one.network), one.parameters
+        rows.append((one.arm, *network, right_after, in_the_end, one.times_words, spread, at_once))
+    return page_tables("kept", rows)
 
 
 def _words(network: Network) -> str:
@@ -171,39 +157,19 @@ def _words(network: Network) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
-def _courses(arms: Sequence[OfArm], replay: Replay) -> Iterator[Picture]:
-    """The runs whose error in the end is the median one, of the arms that are to be drawn."""
+def _pictures(arms: Sequence[OfArm], replay: Replay, published: float) -> Iterator[Picture]:
+    """Of the arms to be drawn the run whose error in the end is the median one; then the errors of all arms."""
     rows = []
     for one in arms:
-        done = [
-            (error, record) for error, record in zip(one.in_the_end, one.records, strict=True) if _is_drawable(record)
-        ]
+        runs = zip(one.in_the_end, one.records, strict=True)
+        done = [(error, record) for error, record in runs if record.phases and record.phases[-1].outputs]
         if one.arm in DRAWN and done:
             _, record = sorted(done, key=lambda pair: pair[0])[len(done) // 2]
             rows.append((f"{plain_name(one.arm, replay.arms)}\n{_words(one.network)}", record))
     if rows:
-        yield Picture(
-            "replay",
-            partial(courses_figure, rows),
-            "A row an arm, a column a phase: the target, and what the network makes of it after the phase",
-            "After each phase, left to right. Thin: the target. Thick: the network of the median seed. Shaded: where "
-            "the data of the phase are. What lies beyond the panels is cut off.",
-        )
-
-
-def _is_drawable(record: Record) -> bool:
-    return bool(record.phases and record.phases[-1].outputs)
-
-
-def _errors(arms: Sequence[OfArm], replay: Replay, published: float) -> Picture:
+        yield picture("phases", "replay", partial(courses_figure, rows))
     errors = {plain_name(one.arm, replay.arms): (one.right_after, one.in_the_end, one.at_once) for one in arms}
-    return Picture(
-        "kept",
-        partial(errors_figure, errors, published),
-        "Training errors of every arm right after each phase, after the last one, and with all data at once",
-        "Training RMSE, mean over the peaks. Hollow: right after each one's phase. Filled: after the last phase. "
-        "Cross: all data at once. Medians over seeds, bars from the best to the worst; the broken line was published.",
-    )
+    yield picture("kept", "kept", partial(errors_figure, errors, published))
 
 
 REPLAY = Replay(
@@ -211,21 +177,5 @@ REPLAY = Replay(
     title="Forgetting",
     published=("protocol",),
     kind=forgetting,
-    arms={
-        "paper": "the paper's KAN",
-        "later": "pykan's later KAN, no base",
-        "base_trained": "that with a trained base",
-        "scale_trained": "that with trained scales",
-        "knots_moved": "that with moved knots",
-        "coarse": "that with 10 intervals",
-        "order_5": "that of order 5",
-        "hidden_2": "that with 2 hidden nodes",
-        "hidden_5": "that with 5 hidden nodes",
-        "hidden_5_coarse": "5 hidden nodes, 20 intervals",
-        "by_adam": "that by Adam",
-        "mlp_silu": "MLP, SiLU",
-        "mlp_tanh": "MLP, tanh",
-        "mlp_equal": "MLP of equal size",
-        "mlp_by_adam": "MLP by Adam",
-    },
+    arms=ARMS["fig3_4_forgetting"],
 )

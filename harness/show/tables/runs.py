@@ -1,23 +1,13 @@
-"""The runs of a report: how each series was trained, on which tasks, and accuracies."""
+"""The runs of an experiment: how each series was trained, on which tasks, and accuracies."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
 from harness.base.formats import human
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.show.words import LOSS_WORDS
-from harness.spec import Manifest, Recipe, RunTask
-
-
-@dataclass(frozen=True)
-class RunsPart:
-    """How the runs were made; an old plan can have several trials a cell, of which validation chose one."""
-
-    series: Table
-    tasks: Table
-    trials: int
+from harness.spec import Manifest, RunTask
 
 
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
@@ -26,12 +16,7 @@ def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
     return {labels[planned.cell]: planned.run.task for planned in manifest.runs}
 
 
-def runs_part(manifest: Manifest, runs: pd.DataFrame) -> RunsPart:
-    """A row a series, and a row a task."""
-    return RunsPart(_series_table(manifest, runs), _tasks_table(manifest), int(runs["trials"].max()))
-
-
-def accuracies_part(runs: pd.DataFrame) -> Table | None:
+def accuracies_table(runs: pd.DataFrame) -> Table | None:
     """The share of test points that the chosen runs of each size classify correctly; None without classes."""
     chosen = runs[runs["chosen"] & (runs["metric"] == "cross_entropy") & (runs["status"] == "done")]
     rows = []
@@ -47,7 +32,8 @@ def accuracies_part(runs: pd.DataFrame) -> Table | None:
     return table_of("", columns, rows) if rows else None
 
 
-def _series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
+def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
+    """A row a series: its runs, how they ended, their recipe and what they spent."""
     columns = (
         *text_columns("series"),
         *number_columns("cells", "runs", "done", "diverged"),
@@ -63,6 +49,10 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
     arm = manifest.experiment.arms[rows["arm"].iloc[0]]
     cells = set(rows["cell"])
     recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
+    starts = [
+        f"{one.count} of {one.evaluations} evaluations, best goes on" if one.count > 1 else "1"
+        for one in (recipe.restarts for recipe in recipes)
+    ]
     optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
     return (
         rows["series"].iloc[0],
@@ -73,13 +63,8 @@ def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ..
         f"{arm.recipe} ({optimizers} ({_distinct(rows['engine'])} engine))",
         _span([recipe.max_evaluations for recipe in recipes]),
         _span(list(rows["evaluations"])),
-        _distinct(_starts(recipe) for recipe in recipes),
+        _distinct(starts),
     )
-
-
-def _starts(recipe: Recipe) -> str:
-    starts = recipe.restarts
-    return f"{starts.count} of {starts.evaluations} evaluations, best goes on" if starts.count > 1 else "1"
 
 
 def _span(numbers: Sequence[int]) -> str:
@@ -92,20 +77,18 @@ def _distinct(values: Iterable[object]) -> str:
     return "; ".join(dict.fromkeys(str(value) for value in values))
 
 
-def _tasks_table(manifest: Manifest) -> Table:
+def tasks_table(manifest: Manifest) -> Table:
+    """A row a task: what is learnt, from where it is, and how many points there are."""
     rows = []
     for label, task in run_tasks(manifest).items():
         target = manifest.formulas[label]
         points = (task.train_points, task.validation_points, task.test_points)
         loss = LOSS_WORDS[task.metric].removeprefix("test ")
-        rows.append((label, target.formula, target.source, loss, task.inputs, _box(task), *points))
+        intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
+        box = " × ".join(intervals if len(set(intervals)) > 1 else intervals[:1])
+        rows.append((label, target.formula, target.source, loss, task.inputs, box, *points))
     columns = (
         *text_columns("task", "target", "source", "loss"),
         *number_columns("inputs", "box per input", "training points", "validation points", "test points"),
     )
     return table_of("", columns, rows)
-
-
-def _box(task: RunTask) -> str:
-    intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
-    return " × ".join(intervals) if len(set(intervals)) > 1 else intervals[0]
