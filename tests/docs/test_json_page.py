@@ -1,7 +1,6 @@
 """Pages that are made of the program are as it makes them, and docs/json_schema.json holds for answers of `--json`."""
 
 import json
-import runpy
 import shlex
 import shutil
 from contextlib import chdir
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import write
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
@@ -98,7 +98,7 @@ def workplace(tmp_path_factory):
 
 def test_pages_are_as_they_are_made():
     """`python docs/write.py` writes them; of json.md it leaves what a person wrote, which names the format."""
-    for name, text in runpy.run_path(str(DOCS / "write.py"))["pages"]().items():
+    for name, text in write.pages().items():
         assert (DOCS / name).read_text(encoding="utf-8") == text, name
         assert f"now {FORMAT}." in text or name != "json.md"
 
