@@ -10,7 +10,7 @@ import draw_counting
 import every_basis as dense
 import matplotlib.image
 import pytest
-from networks import local
+from networks import GRIDS_AND_ORDERS, local, networks
 
 from harness.count import (
     CONVENTIONS,
@@ -25,6 +25,7 @@ from harness.count import (
     training_flops,
 )
 from harness.count.dispatched import executed_evaluation, executed_forward
+from harness.families import FAMILIES
 from harness.families.base import evaluation_flops
 from harness.families.prices import BACKWARD, activation_price
 from harness.optimisers.levenberg import system_flops
@@ -48,8 +49,7 @@ RELEASED = ROOT.parent / "shared" / "fair" / "kanbefair_results_raw_noheader.csv
 LBFGS = Lbfgs(name="lbfgs")
 EXAMPLE = KanShape(shape=(2, 5, 1), grid=5)
 FORWARD = "flops_forward."
-ACTIVATIONS = ("relu", "tanh", "silu", "gelu")
-EVERY_ACTIVATION = (*ACTIVATIONS, "prelu", "sine")
+ACTIVATIONS = ("relu", "tanh", "silu", "gelu", "prelu", "sine")
 
 
 # -------------------------------------------------------------------------------------------------- reading the page
@@ -108,12 +108,6 @@ def test_the_figure_is_of_these_numbers():
 
 # -------------------------------------------------------------------------------------------------------- the formulas
 SIZES = [(1, 1, 1), (2, 5, 1), (3, 4, 2), (7, 3, 5)]
-SPLINES = [
-    (5, 3, True, False, False),
-    (3, 1, True, True, True),
-    (20, 2, False, False, True),
-    (4, 5, False, True, False),
-]
 
 
 def layers_of(network):
@@ -151,28 +145,8 @@ def layers_of(network):
 
 
 def networks_of(family):
-    """Networks of every kind of a family."""
-    for shape in SIZES:
-        match family:
-            case "mlp":
-                yield from (MlpShape(shape=shape, activation=name) for name in EVERY_ACTIVATION)
-                yield MlpShape(shape=shape, activation="sine", features=3)
-            case "kan":
-                for grid, order, base, scales, bias in SPLINES:
-                    yield KanShape(shape=shape, grid=grid, order=order, base=base, scales=scales, bias=bias)
-            case "spline_mlp":
-                for (grid, order, *_), place in zip(SPLINES * 2, ["after"] * 4 + ["before"] * 4, strict=True):
-                    yield SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
-                yield from (SplineMlpShape(shape=shape, grid=4, place="before", rank=rank) for rank in (2, 5))
-            case "rbf_kan":
-                yield from (RbfKanShape(shape=shape, grid=grid, norm=norm) for grid in (1, 8) for norm in (True, False))
-            case "chebyshev_kan":
-                yield from (ChebyshevKanShape(shape=shape, degree=degree) for degree in (1, 2, 7))
-            case "fourier_kan":
-                yield from (FourierKanShape(shape=shape, harmonics=harmonics) for harmonics in (1, 2, 7))
-            case "rational_kan":
-                yield RationalKanShape(shape=shape)
-                yield RationalKanShape(shape=shape, numerator=3, denominator=2, groups=4)
+    """Networks of two layers, with every setting of a family."""
+    return networks(FAMILIES[family].network, shapes=SIZES)
 
 
 @pytest.mark.parametrize("row", table("family"), ids=lambda row: row[0])
@@ -231,7 +205,7 @@ def test_every_count_of_every_family_has_a_formula():
 
 def test_the_number_of_recursion_terms():
     (formula,) = re.findall(r"evaluates R = `([^`]+)` terms", PROSE)
-    for grid, order, *_ in SPLINES:
+    for grid, order in GRIDS_AND_ORDERS:
         assert value(formula, G=grid, k=order) == recursion_terms(grid, order)
 
 
@@ -337,7 +311,7 @@ def test_what_a_backward_pass_executes(family):
         evaluation, forward = executed.evaluation(network), executed.forward(network, "kanbefair")
         assert total == evaluation - forward
     if family == "mlp":
-        relu, tanh, silu, gelu, prelu, sine = (BACKWARD[name] for name in EVERY_ACTIVATION)
+        relu, tanh, silu, gelu, prelu, sine = (BACKWARD[name] for name in ACTIVATIONS)
         stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu, {sine} sine")
 
 
