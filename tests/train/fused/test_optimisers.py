@@ -6,7 +6,6 @@
 import math
 from functools import partial
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -16,7 +15,7 @@ from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.optimisers.lbfgs import Marks
 from harness.spec import KanShape, MlpShape
 from harness.train.fused import kernels
-from harness.train.fused.optimisers import adam, lbfgs, linear
+from harness.train.fused.optimisers import adam, lbfgs
 from harness.train.fused.simd import SQUARES
 from harness.train.fused_engine import LOOPS
 
@@ -29,19 +28,6 @@ MARQUARDT = LevenbergMarquardt(name="levenberg_marquardt")
 BATCHES = Adam(name="adam", learning_rate=0.05, weight_decay=0.5)
 MLP = MlpShape(shape=(2, 4, 1), activation="tanh")
 KAN = KanShape(shape=(2, 2, 1), grid=4)
-SPLINE = KanShape(shape=(1, 1), grid=6)  # linear in its parameters
-
-
-@numba.njit
-def factorise(matrix):
-    """Parts of kernels are called from compiled code only."""
-    return linear.factorise(matrix)
-
-
-@numba.njit
-def solve(factor, values):
-    """In place."""
-    linear.solve(factor, values)
 
 
 # ----------------------------------------------------------------------------------------------------------- networks
@@ -102,19 +88,6 @@ def test_lbfgs_on_a_kernel_walks_the_path_of_the_torch_engine(network, settings)
             peer.iterations_R.item(), peer.search.probes_R1.item(), Marks(*peer.marks_RB[0].tolist()).zooming,
         )  # fmt: skip
         np.testing.assert_allclose(state.position_P, peer.position_RP[0], rtol=0, atol=1e-9)
-
-
-def test_lbfgs_reaches_the_minimum_of_the_torch_engine():
-    """Over hundreds of evaluations on a convex loss both come to the same one, that of linear least squares."""
-    case = Case(SPLINE, noise=0.1)
-    settings = Lbfgs(name="lbfgs")
-    state = lbfgs.advance(settings, lbfgs.start(settings, case.flat), case.problem(), 400)
-    peer = settings.start(torch.from_numpy(case.flat)[None])
-    for _ in range(400):
-        loss, gradient = evaluated(case.loss, settings.ask(peer)[0])
-        peer = settings.tell(peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
-    assert state.loss == pytest.approx(peer.loss_R.item(), rel=1e-12)
-    assert state.loss == pytest.approx(case.least(), rel=1e-9)
 
 
 # --------------------------------------------------------------------------------------------------------------- Adam
@@ -188,29 +161,6 @@ def test_a_diverged_adam_rests_at_its_last_finite_position():
     assert (gone.evaluations, gone.iterations) == (peer.evaluations_R.item(), peer.iterations_R.item()) == (5, 4)
     assert np.array_equal(gone.position_P, state.previous_P)
     np.testing.assert_allclose(gone.position_P, peer.position_RP[0], rtol=0, atol=1e-12)
-
-
-# ------------------------------------------------------------------------------------------------------ linear algebra
-@pytest.mark.parametrize("size", [1, 2, 7, 16, 33, 100, 601])
-def test_the_factorisation_is_that_of_lapack(size):
-    """Cholesky factors of matrices of any size, panels, strips and odd rows included, and what is solved with them."""
-    generator = np.random.default_rng(size)
-    rows = generator.standard_normal((size + 5, size))
-    matrix, values = rows.T @ rows, generator.standard_normal(size)
-    factor, solution = np.tril(matrix), values.copy()
-    assert factorise(factor)
-    np.testing.assert_allclose(np.tril(factor), np.linalg.cholesky(matrix), rtol=0, atol=1e-11 * size)
-    solve(factor, solution)
-    np.testing.assert_allclose(matrix @ solution, values, rtol=0, atol=1e-9 * size)
-
-
-@pytest.mark.parametrize("spoilt", [0.0, -1.0, math.nan, math.inf])
-def test_a_matrix_that_is_not_positive_definite_has_no_factor(spoilt):
-    """A pivot that is zero, negative or not finite is an answer, not an exception."""
-    matrix = np.eye(40)
-    matrix[30, 30] = spoilt
-    assert not factorise(matrix)
-    assert not factorise(np.ones((3, 3)))
 
 
 # ------------------------------------------------------------------------------------------------------------- states
