@@ -1,4 +1,6 @@
-"""Writes the tables and numbers that the code can compute into counting.md and verdicts.md: `python docs/write.py`.
+"""Writes the tables and numbers that the code can compute into counting.md, verdicts.md and tasks.md.
+
+`python docs/write.py` calls it.
 
 A table is made anew below its header. Of a sentence, `{}` stands where a number is written. Formulas are written by
 hand, and tests/docs/test_counting_page.py holds them to the code.
@@ -30,6 +32,7 @@ from harness.optimisers import Optimiser
 from harness.planning.match import MatchSetting, match_arms
 from harness.planning.solve import nearest_sizes
 from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape
+from harness.tasks.data import load_data
 
 DOCS = Path(__file__).parent
 FORWARD = "flops_forward."
@@ -53,7 +56,11 @@ def pages() -> dict[str, str]:
         counting = with_numbers(counting, sentence, numbers)
     quantities = [(f"`{name}`", quantity.summary, quantity.read_at) for name, quantity in QUANTITIES.items()]
     verdicts = with_table((DOCS / "verdicts.md").read_text(encoding="utf-8"), "quantity | what it is", quantities)
-    return {"counting.md": counting, "verdicts.md": verdicts}
+    tasks = (DOCS / "tasks.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^\| `(\w+)` \| [\d,]+ \| \d+ \|", tasks, flags=re.MULTILINE):
+        data = load_data(name)
+        tasks = with_numbers(tasks, f"`{name}` | {{}} | {{}} |", [f"{len(data.x):,}", str(data.inputs)])
+    return {"counting.md": counting, "verdicts.md": verdicts, "tasks.md": tasks}
 
 
 def with_table(text: str, header: str, rows: Sequence[Row]) -> str:

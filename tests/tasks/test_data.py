@@ -1,9 +1,7 @@
 """Real data: read from packages without a network, split by the seed, and scaled by what is trained on."""
 
-import re
 import socket
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,16 +48,6 @@ def test_data_are_read_without_a_network(name, monkeypatch):
     if data.classes:
         assert set(data.y) == set(range(data.classes))
     assert sum(data.points.values()) == len(data.x)
-
-
-@pytest.mark.parametrize("name", KNOWN)
-def test_the_page_of_tasks_has_their_numbers(name):
-    data = load_data(name)
-    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
-    (row,) = re.findall(rf"^\| `{name}` \|(.*)$", page, re.M)
-    cells = [cell.strip() for cell in row.split("|")]
-    assert cells[:2] == [f"{len(data.x):,}", str(data.inputs)]
-    assert cells[3] == ("cross-entropy" if data.classes else "RMSE")
 
 
 def test_randhie_is_the_logarithm_of_visits_of_all_rows():
