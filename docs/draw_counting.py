@@ -41,21 +41,23 @@ class Line(NamedTuple):
     lift: float = 1.0
 
 
-def _mlp(shape: tuple[int, ...]) -> MlpShape:
+def mlp_of(shape: tuple[int, ...]) -> MlpShape:
+    """An MLP."""
     return MlpShape(shape=shape)
 
 
-def _kan(grid: int) -> Callable[[tuple[int, ...]], KanShape]:
+def kan_of(grid: int) -> Callable[[tuple[int, ...]], KanShape]:
+    """KANs of this grid, by their shape."""
     return lambda shape: KanShape(shape=shape, grid=grid)
 
 
 DRAWN = (
-    Line(_kan(5), "shared_dense", "KAN shared_dense", lift=1.13),
-    Line(_kan(5), "per_edge", "KAN per_edge", lift=0.96),
-    Line(_kan(5), "kanbefair", "KAN kanbefair", lift=1.05),
-    Line(_kan(5), "local_min", "KAN local_min"),
-    Line(_kan(50), "local_min", "KAN local_min, G = 50"),
-    Line(_mlp, "shared_dense", "MLP", lift=0.88),
+    Line(kan_of(5), "shared_dense", "KAN shared_dense", lift=1.13),
+    Line(kan_of(5), "per_edge", "KAN per_edge", lift=0.96),
+    Line(kan_of(5), "kanbefair", "KAN kanbefair", lift=1.05),
+    Line(kan_of(5), "local_min", "KAN local_min"),
+    Line(kan_of(50), "local_min", "KAN local_min, G = 50"),
+    Line(mlp_of, "shared_dense", "MLP", lift=0.88),
 )
 
 

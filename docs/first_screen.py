@@ -1,4 +1,4 @@
-"""What the README shows of kept results: `python docs/first_screen.py` writes it anew. Tests hold that it is so.
+"""What the README shows of kept results; `python docs/write.py` writes it anew.
 
 Two blocks: what the quickstart prints, and what replicated searches of toy functions found.
 """
@@ -91,8 +91,3 @@ def written(readme: str) -> str:
         begin, end = f"<!-- {name}: made by docs/first_screen.py -->\n", "\n<!-- end -->"
         readme = re.sub(f"{begin}.*?{end}", lambda _, text=f"{begin}{block}{end}": text, readme, flags=re.DOTALL)
     return readme
-
-
-if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")

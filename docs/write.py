@@ -1,6 +1,7 @@
 """Writes codes.md, json.md and json_schema.json, which say what the program says: `python docs/write.py`.
 
-Into other pages it writes the tables and numbers that `write_numbers.py` computes.
+Into other pages it writes the tables and numbers that `write_numbers.py` computes, and `write_kept.py` reads of kept
+results.
 
 codes.md is made of the words of `harness.show.codes`. The tables of json.md, and the schema, are made of the types of
 what commands with --json print (`harness.cli.options.json_option`), whose fields say what they mean
@@ -11,13 +12,15 @@ import inspect
 import itertools
 import json
 import re
-import runpy
 import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import write_kept
+import write_numbers
 
 from harness.base.json_text import FORMAT
 from harness.base.plain import json_type, keys_of
@@ -207,11 +210,10 @@ def schema_text(made: Mapping[str, Any]) -> str:
 
 
 def pages() -> dict[str, str]:
-    """What is written, by the names of files in docs/."""
+    """What is written, by the names of files as they are from docs/."""
     made = schema()
     own = {"codes.md": codes_page(), "json.md": json_page(made), "json_schema.json": schema_text(made)}
-    numbers: dict[str, str] = runpy.run_path(str(DOCS / "write_numbers.py"))["pages"]()
-    return own | numbers
+    return own | write_numbers.pages() | write_kept.pages()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Writes the tables and numbers that the code can compute into counting.md and verdicts.md: `python docs/write.py`.
+"""Writes the tables and numbers that the code can compute into counting.md, verdicts.md and tasks.md.
+
+`python docs/write.py` calls it.
 
 A table is made anew below its header. Of a sentence, `{}` stands where a number is written. Formulas are written by
 hand, and tests/docs/test_counting_page.py holds them to the code.
@@ -6,10 +8,10 @@ hand, and tests/docs/test_counting_page.py holds them to the code.
 
 import math
 import re
-import runpy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import draw_counting
 import numpy as np
 
 from harness.count import (
@@ -30,6 +32,7 @@ from harness.optimisers import Optimiser
 from harness.planning.match import MatchSetting, match_arms
 from harness.planning.solve import nearest_sizes
 from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape
+from harness.tasks.data import load_data
 
 DOCS = Path(__file__).parent
 FORWARD = "flops_forward."
@@ -48,15 +51,19 @@ def pages() -> dict[str, str]:
     """What is written, by the names of files in docs/."""
     counting = (DOCS / "counting.md").read_text(encoding="utf-8")
     for header, rows in _tables():
-        counting = _with_table(counting, header, rows)
+        counting = with_table(counting, header, rows)
     for sentence, *numbers in _sentences():
-        counting = _with_numbers(counting, sentence, numbers)
+        counting = with_numbers(counting, sentence, numbers)
     quantities = [(f"`{name}`", quantity.summary, quantity.read_at) for name, quantity in QUANTITIES.items()]
-    verdicts = _with_table((DOCS / "verdicts.md").read_text(encoding="utf-8"), "quantity | what it is", quantities)
-    return {"counting.md": counting, "verdicts.md": verdicts}
+    verdicts = with_table((DOCS / "verdicts.md").read_text(encoding="utf-8"), "quantity | what it is", quantities)
+    tasks = (DOCS / "tasks.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^\| `(\w+)` \| [\d,]+ \| \d+ \|", tasks, flags=re.MULTILINE):
+        data = load_data(name)
+        tasks = with_numbers(tasks, f"`{name}` | {{}} | {{}} |", [f"{len(data.x):,}", str(data.inputs)])
+    return {"counting.md": counting, "verdicts.md": verdicts, "tasks.md": tasks}
 
 
-def _with_table(text: str, header: str, rows: Sequence[Row]) -> str:
+def with_table(text: str, header: str, rows: Sequence[Row]) -> str:
     """The page with these rows in its table whose header begins so."""
     body = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     pattern = rf"^(\| {re.escape(header)} \|.*\n\|[-| ]+\|\n)(?:\|.*\n)+"
@@ -65,7 +72,7 @@ def _with_table(text: str, header: str, rows: Sequence[Row]) -> str:
     return text
 
 
-def _with_numbers(text: str, sentence: str, numbers: Sequence[str]) -> str:
+def with_numbers(text: str, sentence: str, numbers: Sequence[str]) -> str:
     """The page with these numbers in the sentence, wherever its lines break."""
     words = re.escape(sentence).replace(r"\ ", r"\s+").replace(r"\{\}", r"([+-]?[\d,.]*\d)")
     (match,) = re.finditer(words, text)
@@ -114,9 +121,8 @@ def _drawn() -> Iterator[tuple[str, int | None]]:
 
 def _per_parameter(convention: str, grid: int | None):
     """By width: forward FLOPs per parameter of a square layer of a KAN, or of an MLP without a grid."""
-    drawing = runpy.run_path(str(DOCS / "draw_counting.py"))
-    network_of = drawing["_kan"](grid) if grid else drawing["_mlp"]
-    return lambda width: drawing["flops_per_parameter"](drawing["Line"](network_of, convention, ""), width)
+    network_of = draw_counting.kan_of(grid) if grid else draw_counting.mlp_of
+    return lambda width: draw_counting.flops_per_parameter(draw_counting.Line(network_of, convention, ""), width)
 
 
 def _size(name: str) -> int:

@@ -3,14 +3,13 @@
 Comparisons with an earlier commit measure the code of that checkout.
 """
 
-import math
 import shutil
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import engines, first_start, operations, plain, report
+from benchmarks import engines, operations, plain, report
 from benchmarks.checkouts import BEFORE, ROOT, TODAY, started
 from benchmarks.implementations import DENSE, FUSED, PYKAN, TORCH, dense, fused, initial, of_mlp, pykan
 from benchmarks.implementations import batched as in_lanes
@@ -98,26 +97,3 @@ def test_operations_of_the_same_code_are_the_same(tmp_path, monkeypatch):
     for count in operations.COUNTS:
         assert counts[f"before_{count}"].tolist() == counts[f"today_{count}"].tolist()
     assert (counts["today_launches"] > 0).all()
-
-
-@pytest.mark.nightly
-def test_a_first_start_compiles(tmp_path, monkeypatch):
-    """With an empty folder for kernels a start takes seconds more than with what that has left there."""
-    file = tmp_path / "one.yaml"
-    file.write_text(
-        engines.EXPERIMENT.format(
-            task="exp2d",
-            architecture="{family: mlp, hidden: [3]}",
-            batch="null",
-            evaluations=5,
-            seeds=[0],
-            dtype="float64",
-            engine="",
-        )
-    )
-    monkeypatch.setattr(first_start, "PLANS", {"one": (str(file), "full")})
-
-    (row,) = first_start.compare(tmp_path).table.to_dict("records")
-
-    assert row["today_cpu"] > 1
-    assert math.isnan(row["before_cpu"])

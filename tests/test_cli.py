@@ -320,42 +320,6 @@ def test_plan_as_json_is_the_manifest(tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------------------- bad input
-BAD_TARGETS = """
-def f(x):
-    return x[:, 0] * float("nan")
-
-def g(x):
-    return x[:, 0] * 0 + 1e400
-
-def h(x):
-    return x[:, 1]
-"""
-BAD_FILES = {  # those of a file alone are in tests/spec
-    "unknown field": ("seeds: [0, 1]", "seeds: [0, 1]\nsedes: [1]", "sedes: unknown field; did you mean 'seeds'?"),
-    "nothing feasible": ("at: [30, 60, 120]", "at: [3]", "no cell of tiny is feasible"),
-    "NaN target": ("[xy]", "[{target: 'bad:f', inputs: 1}]", "target bad:f: value nan at x="),
-    "raising target": (
-        "[xy]",
-        "[{target: 'bad:h', inputs: 1}]",
-        "target bad:h, for x of shape (1000, 1): IndexError: index 1 is out of bounds",
-    ),
-    "infinite target": ("[xy]", "[{target: 'bad:g', inputs: 1}]", "target bad:g: value inf at x="),
-}
-
-
-def test_a_bad_file_is_one_sentence_and_nothing_trains(tmp_path, monkeypatch):
-    """Each mistake: exit code 2, the culprit and the next move on one line, no traceback, no record."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    Path("bad.py").write_text(BAD_TARGETS)
-    for case, (old, new, said) in BAD_FILES.items():
-        Path("tiny.yaml").write_text(TINY.replace(old, new))
-        done = invoke("run", "tiny.yaml")
-        assert done.exit_code == 2, case
-        assert said in done.stderr
-        told = [line for line in done.stderr.splitlines() if not line.startswith("importing bad from ")]
-        assert told[0].startswith("error: ")
-        assert not list(Path("results").glob("runs/*.json"))
 
 
 def test_a_full_disk_is_no_mistake(disk, tmp_path):

@@ -1,26 +1,22 @@
 """docs/counting.md is true: its formulas are those of the code. docs/write_numbers.py writes its numbers."""
 
-import csv
-import importlib.util
 import json
 import math
 import re
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import draw_counting
 import every_basis as dense
 import matplotlib.image
-import numpy as np
 import pytest
-from networks import local
+from networks import GRIDS_AND_ORDERS, local, networks
 
 from harness.count import (
     CONVENTIONS,
     WEIGHTS,
     Work,
     count,
-    kanbefair,
     layer_flops,
     least_squares_flops,
     recursion_terms,
@@ -28,6 +24,7 @@ from harness.count import (
     training_flops,
 )
 from harness.count.dispatched import executed_evaluation, executed_forward
+from harness.families import FAMILIES
 from harness.families.base import evaluation_flops
 from harness.families.prices import BACKWARD, activation_price
 from harness.optimisers.levenberg import system_flops
@@ -51,8 +48,7 @@ RELEASED = ROOT.parent / "shared" / "fair" / "kanbefair_results_raw_noheader.csv
 LBFGS = Lbfgs(name="lbfgs")
 EXAMPLE = KanShape(shape=(2, 5, 1), grid=5)
 FORWARD = "flops_forward."
-ACTIVATIONS = ("relu", "tanh", "silu", "gelu")
-EVERY_ACTIVATION = (*ACTIVATIONS, "prelu", "sine")
+ACTIVATIONS = ("relu", "tanh", "silu", "gelu", "prelu", "sine")
 
 
 # -------------------------------------------------------------------------------------------------- reading the page
@@ -89,15 +85,6 @@ def stated(sentence: str) -> None:
     assert sentence in PROSE, sentence
 
 
-@cache
-def drawing():
-    """The module that draws the figure."""
-    spec = importlib.util.spec_from_file_location("draw_counting", ROOT / "docs" / "draw_counting.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 # ------------------------------------------------------------------------------------------------------------ the page
 
 
@@ -109,34 +96,17 @@ def test_every_equation_holds():
         assert value(expression) == number(result), expression
 
 
-# ------------------------------------------------------------------------------------------------------- short answers
-def test_only_local_min_depends_on_the_grid():
-    figure = drawing()
-    for name in ("kanbefair", "per_edge", "shared_dense"):
-        for width in figure.WIDTHS:
-            coarse, fine = (
-                figure.flops_per_parameter(figure.Line(figure._kan(grid), name, ""), width) for grid in (5, 50)
-            )
-            assert fine == pytest.approx(coarse, rel=0.03)
-
-
+# -------------------------------------------------------------------------------------------------------- the figure
 def test_the_figure_is_of_these_numbers():
-    figure = drawing()
-    text = figure.PICTURE.read_bytes()
+    text = draw_counting.PICTURE.read_bytes()
     start = text.index(b"Description\0") + len(b"Description\0")
     drawn, _ = json.JSONDecoder().raw_decode(text[start:].decode("latin-1"))
-    assert drawn == figure.curves(), "run: python docs/draw_counting.py"
-    assert matplotlib.image.imread(figure.PICTURE).shape[1] == figure.SIZE[0] * figure.DPI
+    assert drawn == draw_counting.curves(), "run: python docs/draw_counting.py"
+    assert matplotlib.image.imread(draw_counting.PICTURE).shape[1] == draw_counting.SIZE[0] * draw_counting.DPI
 
 
 # -------------------------------------------------------------------------------------------------------- the formulas
 SIZES = [(1, 1, 1), (2, 5, 1), (3, 4, 2), (7, 3, 5)]
-SPLINES = [
-    (5, 3, True, False, False),
-    (3, 1, True, True, True),
-    (20, 2, False, False, True),
-    (4, 5, False, True, False),
-]
 
 
 def layers_of(network):
@@ -174,28 +144,8 @@ def layers_of(network):
 
 
 def networks_of(family):
-    """Networks of every kind of a family."""
-    for shape in SIZES:
-        match family:
-            case "mlp":
-                yield from (MlpShape(shape=shape, activation=name) for name in EVERY_ACTIVATION)
-                yield MlpShape(shape=shape, activation="sine", features=3)
-            case "kan":
-                for grid, order, base, scales, bias in SPLINES:
-                    yield KanShape(shape=shape, grid=grid, order=order, base=base, scales=scales, bias=bias)
-            case "spline_mlp":
-                for (grid, order, *_), place in zip(SPLINES * 2, ["after"] * 4 + ["before"] * 4, strict=True):
-                    yield SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
-                yield from (SplineMlpShape(shape=shape, grid=4, place="before", rank=rank) for rank in (2, 5))
-            case "rbf_kan":
-                yield from (RbfKanShape(shape=shape, grid=grid, norm=norm) for grid in (1, 8) for norm in (True, False))
-            case "chebyshev_kan":
-                yield from (ChebyshevKanShape(shape=shape, degree=degree) for degree in (1, 2, 7))
-            case "fourier_kan":
-                yield from (FourierKanShape(shape=shape, harmonics=harmonics) for harmonics in (1, 2, 7))
-            case "rational_kan":
-                yield RationalKanShape(shape=shape)
-                yield RationalKanShape(shape=shape, numerator=3, denominator=2, groups=4)
+    """Networks of two layers, with every setting of a family."""
+    return networks(FAMILIES[family].network, shapes=SIZES)
 
 
 @pytest.mark.parametrize("row", table("family"), ids=lambda row: row[0])
@@ -254,7 +204,7 @@ def test_every_count_of_every_family_has_a_formula():
 
 def test_the_number_of_recursion_terms():
     (formula,) = re.findall(r"evaluates R = `([^`]+)` terms", PROSE)
-    for grid, order, *_ in SPLINES:
+    for grid, order in GRIDS_AND_ORDERS:
         assert value(formula, G=grid, k=order) == recursion_terms(grid, order)
 
 
@@ -360,7 +310,7 @@ def test_what_a_backward_pass_executes(family):
         prices = WEIGHTS["kanbefair"]
         assert total == network.executed_evaluation(prices) - network.executed_forward(prices)
     if family == "mlp":
-        relu, tanh, silu, gelu, prelu, sine = (BACKWARD[name] for name in EVERY_ACTIVATION)
+        relu, tanh, silu, gelu, prelu, sine = (BACKWARD[name] for name in ACTIVATIONS)
         stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu, {sine} sine")
 
 
@@ -387,93 +337,8 @@ def test_what_torchs_counter_hides():
     assert programs[1].matmul == 9 * programs[0].matmul
 
 
-# ------------------------------------------------------------------------------------------------------------ matching
 # ---------------------------------------------------------------------------------------------------------- literature
 def test_how_much_more_than_per_edge_kanbefairs_formula_is():
     small = count(EXAMPLE)
     more = small[FORWARD + "kanbefair"] / small[FORWARD + "per_edge"] - 1
     stated(f"and {more:.0%} more for [2,5,1] at G = 5".replace("%", " %"))
-
-
-INPUTS_OUTPUTS = {
-    "Bank": (16, 2),
-    "Bean": (16, 7),
-    "Card": (23, 2),
-    "Income": (14, 2),
-    "Rice": (7, 2),
-    "Spam": (57, 2),
-    "Student": (36, 3),
-    "Telescope": (10, 2),
-    "Titanic": (9, 2),
-    "Wine": (11, 7),
-}
-COUNTED_BY = ("kanbefair", "per_edge", "shared_dense", "params.trainable", "local_min")
-
-
-@cache
-def _released_counts(shape, activation, grid, order, shortcut):
-    """Sizes of a released network under COUNTED_BY: `grid` is None for an MLP."""
-    if grid is None:
-        network = MlpShape(shape=shape, activation=activation)
-        theirs = sum(kanbefair.mlp_layer_flops(*layer, activation) for layer in pairwise(shape))
-    else:
-        base = shortcut != "zero"
-        network = KanShape(shape=shape, grid=grid, order=order, base=base, scales=True, bias=True)
-        theirs = sum(kanbefair.kan_layer_flops(*layer, grid, order, shortcut) for layer in pairwise(shape))
-    counted = count(network)
-    free = 5 * sum(shape[:-1]) if shortcut == "identity" else 0  # an identity costs nothing where we count silu
-    sizes = [theirs, *(counted[FORWARD + name] - free for name in ("per_edge", "shared_dense"))]
-    return (*sizes, counted["params.trainable"], counted[FORWARD + "local_min"] - free)
-
-
-def _ahead(kans, mlps):
-    """The share of 50 budgets, evenly spaced in log over both ranges, at which the best KAN so far beats the MLP's."""
-    best = []
-    low, high = max(kans[0].min(), mlps[0].min()), min(kans[0].max(), mlps[0].max())
-    budgets = np.geomspace(low, high, 50) * (1 + 1e-9)
-    for sizes, scores in (kans, mlps):
-        order = np.argsort(sizes)
-        best.append(np.maximum.accumulate(scores[order])[np.searchsorted(sizes[order], budgets, side="right") - 1])
-    return np.mean(best[0] > best[1])
-
-
-def test_the_convention_decides_in_kanbefairs_tabular_runs():
-    if not RELEASED.exists():
-        pytest.skip(f"{RELEASED.name} is not on this machine")
-    found = {(data, model): [] for data in INPUTS_OUTPUTS for model in ("KAN", "MLP")}
-    epochs = []
-    with open(RELEASED, newline="", encoding="utf-8") as file:
-        for row in csv.reader(file):
-            data, model, hidden = row[1:4]
-            if data not in INPUTS_OUTPUTS:
-                continue
-            inputs, outputs = INPUTS_OUTPUTS[data]
-            shape = (inputs, *map(int, hidden.split("_")), outputs)
-            is_kan = model == "KAN"
-            spline = (int(row[10]), int(row[11]), row[12]) if is_kan else (None, None, None)
-            score = float(row[15] if is_kan else row[12])
-            found[data, model].append((*_released_counts(shape, row[5], *spline), score))
-            epochs += [(model, int(row[7]))]
-    runs = {key: np.array(rows).T for key, rows in found.items()}
-    draws = [np.random.default_rng(seed) for seed in range(25)]
-    shares, drawn = [], []
-    for axis in range(len(COUNTED_BY)):
-        pairs = [[runs[data, model][[axis, -1]] for model in ("KAN", "MLP")] for data in INPUTS_OUTPUTS]
-        shares.append(np.mean([_ahead(*pair) for pair in pairs]))
-        few = [[_ahead(k[:, d.choice(k.shape[1], m.shape[1], replace=False)], m) for k, m in pairs] for d in draws]
-        drawn.append(np.mean(few))
-
-    said = [f"{share:.0%}".replace("%", " %") for share in shares]
-    stated(
-        f"{said[0]} of the budgets of `kanbefair` FLOPs, at {said[1]} of `per_edge`, {said[2]} of `shared_dense`, "
-        f"{said[3]} of trainable parameters and {said[4]} of `local_min`"
-    )
-    (text,) = re.findall(r"the five shares are ([\d, and]+) %", PROSE)
-    assert drawn == pytest.approx([int(share) / 100 for share in re.findall(r"\d+", text)], abs=0.03)
-    kans, mlps = (sum(model == name for model, _ in epochs) for name in ("KAN", "MLP"))
-    short = epochs.count(("KAN", 10)) / kans
-    assert {count for model, count in epochs if model == "MLP"} == {20}
-    stated(
-        f"there are {kans / mlps:.0f} KANs for each MLP, {short:.0%}".replace("%", " %")
-        + " of them trained half as long"
-    )

@@ -223,6 +223,15 @@ def test_every_block_of_pages_that_share_runs(folder):
         run_page(page, folder)
 
 
+@pytest.mark.usefixtures("folder")
+def test_commands_in_the_text_about_laws_run():
+    text = (ROOT / "docs" / "fitting.md").read_text(encoding="utf-8")
+    commands = re.findall(r"`(harness (?:fit|compare) runs\.csv[^`]*)`", text)
+    assert len(commands) == 5
+    for command in commands:
+        run_line(command)
+
+
 def test_every_command_that_a_page_names_exists():
     named = 0
     for page in PAGES:

@@ -30,7 +30,7 @@ PAGES = (
 COLOUR = "one => getComputedStyle(one).color"
 NO_NETWORK = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # where nobody answers
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.skipif(find_spec("mkdocs") is None, reason="no mkdocs here: pip install -e '.[docs]'"),
 ]
 

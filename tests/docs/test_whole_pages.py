@@ -17,9 +17,9 @@ from harness.show.codes import CODE_KINDS, CODES
 from harness.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
-CLUSTER, COMMANDS, FITTING, PYTHON, TASKS_PAGE, VERDICTS = (
+CLUSTER, COMMANDS, FITTING, PYTHON, TASKS_PAGE = (
     (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    for name in ("cluster", "commands", "fitting", "python", "tasks", "verdicts")
+    for name in ("cluster", "commands", "fitting", "python", "tasks")
 )
 
 
@@ -123,8 +123,3 @@ def test_laws_and_functions_are_all_named():
 
 def test_every_command_is_in_the_table():
     assert set(re.findall(r"^\| `harness ([\w-]+)", COMMANDS, flags=re.MULTILINE)) == set(main.commands)
-
-
-def test_the_page_on_verdicts_is_short():
-    """Who writes a rule reads all of it."""
-    assert len(VERDICTS.split()) <= 1700

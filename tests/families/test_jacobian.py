@@ -62,18 +62,6 @@ def test_every_row_is_that_of_autograd():
             assert distance(own, peer) < 1e-12, network
 
 
-@pytest.mark.parametrize("network", FEW + EVERY[3::16], ids=repr)
-@pytest.mark.parametrize("samples", [7, 1000])
-def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples):
-    """Outputs and derivatives of a lane do not depend on R, for R of 2 and more."""
-    flat, knots, x = start(network, 16, samples)
-    outputs, jacobian = residual_jacobian(network, flat, knots, x)
-    for lanes in (2, 5):
-        few = residual_jacobian(network, flat[-lanes:], [own[-lanes:] for own in knots], x[-lanes:])
-        assert torch.equal(few[0], outputs[-lanes:])
-        assert torch.equal(few[1], jacobian[-lanes:])
-
-
 def test_nothing_is_left_for_autograd():
     """Parameters that require gradients get a Jacobian without any, and are left without."""
     flat, knots, x = start(FEW[-1], 2, 7)

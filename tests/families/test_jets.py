@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 import torch
 
-from harness.families import KanShape, MlpShape, forward, initial_knots
+from harness.families import KanShape, MlpShape, forward
 from harness.families.jets import forward_laplacian
 from tests.families.test_jacobian import distance, start
 
@@ -49,29 +49,6 @@ def test_everything_is_that_of_nested_autograd(network):
         assert distance(own, peer) < 1e-10
 
 
-@pytest.mark.parametrize("order", [2, 3, 5])
-def test_a_spline_that_is_a_polynomial_has_its_laplacian(order):
-    """x^2 + 3 y - y^2 in one layer: gradient (2x, 3 - 2y) and Laplacian 2 - 2 = 0; and x^2 alone, whose is 2."""
-    network = KanShape(shape=(2, 1), grid=5, order=order, base=False)
-    knots = initial_knots(network, 2, torch.float64, "cpu")
-    t = knots[0][0, 0]
-    # Marsden: the coefficients of x are the means of the inner knots; of x^2 those of the products of two of them.
-    inner = t[1:-1].unfold(0, order, 1)
-    line = inner.mean(1)
-    square = (inner.sum(1).square() - inner.square().sum(1)) / (order * (order - 1))
-    coefficients = torch.stack([square, 3 * line - square])
-    flat = coefficients.reshape(1, -1).repeat(2, 1)
-    x = torch.rand(2, 40, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    value, gradient, laplacian = forward_laplacian(network, flat, knots, x)
-    a, b = x[..., 0], x[..., 1]
-    torch.testing.assert_close(value[..., 0], a**2 + 3 * b - b**2, rtol=0, atol=1e-12)
-    torch.testing.assert_close(gradient[..., 0, :], torch.stack([2 * a, 3 - 2 * b], -1), rtol=0, atol=1e-11)
-    torch.testing.assert_close(laplacian[..., 0], torch.zeros_like(a), rtol=0, atol=1e-10)
-    only_square = torch.stack([square, 0 * line]).reshape(1, -1).repeat(2, 1)
-    *_, laplacian = forward_laplacian(network, only_square, knots, x)
-    torch.testing.assert_close(laplacian, torch.full_like(laplacian, 2), rtol=0, atol=1e-10)
-
-
 def test_kinks_leave_nothing_in_a_laplacian():
     """Splines of order 1 have none; of order 2 they jump at knots, and are right-continuous there."""
     flat, knots, x = start(KanShape(shape=(1, 1), grid=4, order=1, base=False), 2, 9)
@@ -82,18 +59,3 @@ def test_kinks_leave_nothing_in_a_laplacian():
     right, here, left = (forward_laplacian(network, flat, knots, at + shift)[2] for shift in (1e-9, 0.0, -1e-9))
     torch.testing.assert_close(here, right, rtol=1e-6, atol=1e-6)
     assert (here - left).abs().min() > 1e-3
-
-
-@pytest.mark.parametrize("network", [MLPS[0], MLPS[4], MLPS[8], KANS[1], KANS[-1]], ids=repr)
-def test_lanes_keep_their_bits(network):
-    """Two of five lanes alone have the Laplacians, and their gradients by the parameters, that they have among five."""
-    flat, knots, x = start(network, 5, 37)
-
-    def evaluated(lanes):
-        own = flat[lanes].clone().requires_grad_()
-        parts = forward_laplacian(network, own, [each[lanes] for each in knots], x[lanes])
-        total = sum(part.square().sum() for part in parts)
-        return [*(part.detach() for part in parts), torch.autograd.grad(total, own)[0]]
-
-    for few, many in zip(evaluated([1, 3]), evaluated(list(range(5))), strict=True):
-        assert torch.equal(few, many[[1, 3]])

@@ -102,28 +102,6 @@ def test_update_reproduces_what_the_new_knots_can_represent(solver, order, grid_
     assert (after - before).abs().max() < 1e-11
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        KanShape(shape=(2, 3, 1), grid=5),
-        SplineMlpShape(shape=(2, 3, 3, 1), grid=5),
-        *(SplineMlpShape(shape=(2, 3, 3, 1), grid=5, place="before", rank=rank) for rank in (1, 3)),
-    ],
-    ids=repr,
-)
-@solvers
-def test_update_to_the_same_knots_keeps_a_whole_network(solver, network):
-    """When uniform knots already span the activations of every layer, updating again changes nothing."""
-    flat, knots, x = start(network)
-    flat = torch.tensor(np.random.default_rng(0).normal(size=flat.shape))
-    flat, knots = update_knots(network, flat, knots, x, 1.0, 0.01, solver)
-    before = forward(network, flat, knots, x)
-    again_flat, again = update_knots(network, flat, knots, x, 1.0, 0.01, solver)
-    after = forward(network, again_flat, again, x)
-    assert (after - before).abs().max() < 1e-11 * before.abs().max()
-    assert all((new - old).abs().max() < 1e-11 * old.abs().max() for new, old in zip(again, knots, strict=True))
-
-
 def test_uniform_knots_reach_the_margin_beyond_the_samples():
     """With grid_eps=1 the domain is the samples' range, widened by the margin on each side."""
     network = KanShape(shape=(2, 1), grid=6)

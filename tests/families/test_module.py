@@ -12,7 +12,7 @@ from harness.count import count, training_flops
 from harness.count.module import module_network
 from harness.count.training import Work
 from harness.families import ModuleShape, forward, initialise, parameter_count
-from harness.families.module import all_at_once, allows_vmap, check, fingerprint, make, one_by_one, trained_parameters
+from harness.families.module import allows_vmap, check, fingerprint, make
 from harness.measure.bench import bench_solo
 from harness.spec import Adam, CapTooSmall, MlpShape, Module, Recipe, RunSpec, Task
 from harness.tasks import resolve
@@ -54,33 +54,6 @@ class Normed(nn.Module):
         return self.body(x) + self.shift
 
 
-class Batched(nn.Module):
-    """Sees statistics of the batch."""
-
-    def __init__(self, inputs, outputs, width):
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.Linear(width, outputs))
-
-    def forward(self, x):
-        return self.body(x)
-
-
-class Chancy(Batched):
-    """Drops nodes at random."""
-
-    def __init__(self, inputs, outputs, width):
-        super().__init__(inputs, outputs, width)
-        self.body[1] = nn.Dropout(0.5)
-
-
-class Frozen(TwoLayers):
-    """Has nothing that is trained."""
-
-    def __init__(self, inputs, outputs, width):
-        super().__init__(inputs, outputs, width)
-        self.requires_grad_(False)
-
-
 class Asking(TwoLayers):
     """Does what the values say."""
 
@@ -106,20 +79,6 @@ class Sequenced(nn.Module):
 
     def forward(self, x):
         return self.map(x) + torch.histc(self.map(x).detach(), bins=1).sum() * 0
-
-
-class Broken(TwoLayers):
-    """A mistake in its forward pass."""
-
-    def forward(self, x):
-        return x["points"]
-
-
-class Flat(TwoLayers):
-    """Leaves the axis of outputs out."""
-
-    def forward(self, x):
-        return super().forward(x)[:, 0]
 
 
 def network(name, width=4, inputs=2, outputs=1):
@@ -168,22 +127,6 @@ def test_lanes_are_modules_side_by_side(dtype):
     assert not torch.equal(flat_RP[0], flat_RP[1])
 
 
-@pytest.mark.parametrize("name", ["TwoLayers", "Normed"])
-def test_all_lanes_at_once_are_the_lanes_one_by_one(name):
-    """Where torch can evaluate all lanes at once it gives the values and gradients of a loop."""
-    own = network(name)
-    drawn = [trained_parameters(make(own, seed).double()) for seed in range(4)]
-    parameters = {key: torch.stack([each[key].detach() for each in drawn]).requires_grad_() for key in drawn[0]}
-    x_RNI = torch.linspace(-1, 1, 4 * 50 * 2, dtype=torch.float64).reshape(4, 50, 2)
-    found = []
-    for evaluate in (all_at_once, one_by_one):
-        y_RNO = evaluate(make(own).double(), parameters, x_RNI)
-        found.append([y_RNO, *torch.autograd.grad(y_RNO.square().sum(), list(parameters.values()))])
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
-    assert allows_vmap(own, torch.float64, "cpu")
-
-
 @pytest.mark.parametrize("name", ["Filling", "Asking", "Sequenced"])
 def test_a_module_that_torch_cannot_evaluate_at_once_says_nothing(name, recwarn, capfd):
     """It is found out without a warning or a word, and its lanes go one by one."""
@@ -195,17 +138,6 @@ def test_a_module_that_torch_cannot_evaluate_at_once_says_nothing(name, recwarn,
     assert make(own)(torch.zeros(5, 2)).shape == (5, 1)
 
 
-def test_making_a_module_leaves_torchs_random_state_alone():
-    """Nothing is drawn from, or set in, the global generator."""
-    before = torch.random.get_rng_state()
-
-    initialise(network("TwoLayers"), [np.random.default_rng(0)], 1.0, torch.float64, "cpu")
-    with pytest.raises(HarnessError, match="chance"):
-        check(network("Chancy"))
-
-    assert torch.equal(torch.random.get_rng_state(), before)
-
-
 def test_what_no_table_prices_is_one_a_number_and_buffers_are_no_parameters():
     """LayerNorm gives `width` numbers and two statistics; the rest is two linear maps and a sum."""
     own = network("Normed", width=8)
@@ -215,27 +147,7 @@ def test_what_no_table_prices_is_one_a_number_and_buffers_are_no_parameters():
     check(own)
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("Batched", "depends on the other points"),
-        ("Chancy", "must not depend on chance"),
-        ("Flat", r"give \[8\] in place of \[8, 1\]"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused_with_the_reason(name, said):
-    """A module is tried before anything trains."""
-    with pytest.raises(HarnessError, match=said):
-        check(network(name))
-
-
-def test_sizes_that_cannot_be_made_and_names_that_are_not_there():
-    """Too large is too large for a search; a wrong name gets the nearest; what has no parameters is no network."""
-    with pytest.raises(HarnessError, match="nothing to train"):
-        network("Frozen")
-    for name in ("Asking", "Broken"):
-        with pytest.raises(HarnessError, match=f":{name}: its passes could not be counted"):
-            network(name)
+def test_a_size_that_cannot_be_made_is_too_large_for_a_search():
     with pytest.raises(CapTooSmall, match="at most 5"):
         network("Narrow", width=6)
 

@@ -9,9 +9,7 @@ from test_dense import KINDS, some_knots, some_samples
 from harness.families.spline import (
     active_bases,
     design_matrix,
-    extend_knots,
     fit_coefficients,
-    greville_points,
     knots_from_samples,
     spline_sum,
 )
@@ -54,36 +52,6 @@ def test_derivatives_of_every_degree_equal_scipys(order):
         np.testing.assert_allclose(value.detach().numpy(), expected, rtol=0, atol=1e-10 * scale)
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_gradients_equal_finite_differences(order):
-    """First and second derivatives in coefficients and samples pass torch's numerical checks, also outside."""
-    knots = some_knots("random", order, 2, np.random.default_rng(order), grid=4)
-    x = torch.tensor(np.random.default_rng(4).uniform(-2, 2, (2, 2, 5))).requires_grad_()
-    coef = torch.tensor(np.random.default_rng(5).normal(size=(2, 2, 4 + order, 2))).requires_grad_()
-
-    def evaluate(coef, x):
-        return spline_sum(coef, active_bases(knots, x, order))
-
-    assert torch.autograd.gradcheck(evaluate, (coef, x))
-    assert torch.autograd.gradgradcheck(evaluate, (coef, x))
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_least_squares_splines_converge_at_order_k_plus_one(order):
-    """The error of the best spline for a smooth function falls as G^-(k+1)."""
-    grids = np.array([16, 20, 24, 32, 40])
-    x = torch.linspace(-1, 1, 2001, dtype=torch.float64)[None, None, :-1]
-    target = torch.sin(2 * x) + torch.exp(x)
-    errors = []
-    for grid in grids:
-        knots = extend_knots(torch.linspace(-1, 1, grid + 1, dtype=torch.float64)[None, None], order)
-        design = design_matrix(knots, x, order)
-        fitted = design @ fit_coefficients(design, target[..., None])
-        errors.append((fitted[..., 0] - target).square().mean().sqrt().item())
-    slope = np.polyfit(np.log(grids), np.log(errors), 1)[0]
-    assert -slope == pytest.approx(order + 1, abs=0.15)
-
-
 def test_least_squares_is_of_least_norm_in_every_batch_entry():
     """Rank-deficient problems get numpy's least-norm solution, whatever stands beside them in the batch."""
     rng = np.random.default_rng(6)
@@ -105,19 +73,6 @@ def test_least_squares_confines_what_is_not_finite():
     broken = fit_coefficients(design, values)
     assert broken[1].isnan().all()
     assert torch.equal(broken[[0, 2]], clean[[0, 2]])
-
-
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("kind", ["uniform", "random"])
-def test_interpolation_at_the_greville_points_is_well_posed(kind, order):
-    """There is one spline through any values at the Greville points, all of which lie in the domain."""
-    knots = some_knots(kind, order, 3, np.random.default_rng(order))
-    points = greville_points(knots, order)
-    design = design_matrix(knots, points, order)
-    assert points.shape[-1] == design.shape[-1]
-    assert (torch.linalg.matrix_rank(design) == design.shape[-1]).all()
-    assert (points >= knots[..., order, None] - 1e-14).all()
-    assert (points <= knots[..., -order - 1, None] + 1e-14).all()
 
 
 def test_constant_activations_give_zero_splines_and_no_nan():

@@ -10,7 +10,6 @@ from test_ladder import LANES, start, uneven
 
 from harness.families import (
     SplineMlpShape,
-    extend_grid,
     forward,
     initial_knots,
     initialise,
@@ -64,21 +63,6 @@ def test_the_network_is_linear_maps_and_splines_of_scipy(kind, order, place):
             assert np.abs(out[lane].numpy() - expected).max() < 1e-12 * max(1, np.abs(expected).max())
 
 
-def test_far_away_a_network_is_constant():
-    """Splines are zero outside of their knots, and what follows is a bias."""
-    network = SplineMlpShape(shape=(2, 3, 1), grid=4, place="before")
-    flat, knots, x = start(network, 300)
-    parts, (first, second) = unflatten(network, flat), knots
-    out = forward(network, flat, knots, x * 1e300)
-    hidden = parts["layer0.bias"][:, None]
-    values = (design_matrix(second, hidden.transpose(1, 2), 3) @ parts["layer1.coef"][..., None])[..., 0].transpose(
-        1, 2
-    )
-    expected = values @ parts["layer1.weight"] + parts["layer1.bias"][:, None]
-    assert first.shape == (LANES, 2, 11)
-    assert torch.allclose(out, expected.expand_as(out), rtol=0, atol=1e-14)
-
-
 # ------------------------------------------------------------------------------------------------------ initial values
 @pytest.mark.parametrize("order", ORDERS)
 def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
@@ -111,22 +95,6 @@ def test_initial_maps_are_those_of_an_mlp_and_take_the_gain(place):
 
 
 # --------------------------------------------------------------------------------------------------- knots and their G
-@both_places
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("factor", [1, 2, 3])
-@pytest.mark.parametrize("grid_eps", [0.3, 1.0])
-def test_extension_with_nested_knots_keeps_the_function(grid_eps, factor, order, place):
-    """Where activations are inside of the domains, uniform or not."""
-    network = SplineMlpShape(shape=(2, 3, 3, 1), grid=5, order=order, place=place)
-    flat, knots, x = start(network, 300)
-    # Percentile knots have no margin; it is the uniform part that takes the domain beyond the samples.
-    flat, knots = update_knots(network, flat, knots, x, grid_eps, 0.1)
-    finer, finer_flat, finer_knots = extend_grid(network, flat, knots, factor * 5)
-    assert finer == network.model_copy(update={"grid": factor * 5})
-    assert [new.shape[-1] for new in finer_knots] == [factor * 5 + 2 * order + 1] * len(knots)
-    before, after = forward(network, flat, knots, x), forward(finer, finer_flat, finer_knots, x)
-    assert before.std() > 0.01
-    assert (after - before).abs().max() < 1e-11 * before.abs().max()
 
 
 @both_places

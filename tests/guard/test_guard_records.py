@@ -165,11 +165,6 @@ def test_a_probe_job_reports(tmp_path):
     assert "torch" in [what for _, what, *_ in content(tmp_path / "report.json")["rows"]]
 
 
-def test_the_command_is_a_module_too():
-    """`python -m harness.cli`, which tests, scripts and docs have."""
-    assert in_process("-m", "harness.cli", "--version").stdout.startswith("harness, version ")
-
-
 MODULE = re.compile(r"harness(\.\w+)+")
 
 

@@ -1,12 +1,9 @@
 """Held-out sizes: which they are, and what a law is said to have predicted of them."""
 
-import json
-
 import numpy as np
 import pytest
 from made_runs import curve
 
-from harness.base.plain import plain
 from harness.laws import fit_law, prediction_interval
 from harness.laws.fitting import warn_of_distance
 from harness.laws.held_out import extrapolate, largest_sizes
@@ -68,15 +65,6 @@ def test_a_law_that_may_not_be_extrapolated_predicts_nothing(sizes, said):
     assert found.prediction is None
     assert said in found.reason
     assert found.last_value_rmsle == pytest.approx(np.sqrt(np.mean((0.5 * np.log(AHEAD / sizes[-1])) ** 2)))
-
-
-@pytest.mark.parametrize("sizes", [SIZES, SIZES[:3], SIZES[:0]])
-def test_json_is_strict(sizes):
-    """Predicted or not, the plain form holds no NaN and no infinity, and one object a size."""
-    data = plain(extrapolate(fit_law(sizes, sizes**-0.5, "floor"), AHEAD, AHEAD**-0.5))
-
-    assert json.loads(json.dumps(data, allow_nan=False)) == data
-    assert [size["size"] for size in data["sizes"]] == AHEAD.tolist()
 
 
 def test_predictions_far_beyond_the_sizes_are_warned_of():

@@ -107,12 +107,6 @@ def test_exponent_seen_by_one_size_only_has_no_upper_end():
     assert np.all(np.isfinite([low[0], low[1], high[1]]))
 
 
-def test_aicc_prefers_the_law_that_made_the_data():
-    """With a clear floor its law has the lower AICc in spite of the parameter more."""
-    x, y = runs(np.random.default_rng(5), SIZES, curve(SIZES, 1.0), seeds=5, sd=0.1)
-    assert fit_law(x, y, "floor").aicc < fit_law(x, y, "pure").aicc
-
-
 def test_aicc_is_that_of_a_normal_sample():
     """Up to its constant it is -2 ln likelihood + 2k + 2k(k+1)/(n-k-1) with k = 3 for the pure law."""
     x, y = runs(np.random.default_rng(6), SIZES, SIZES**-1.0, seeds=1, sd=0.1)

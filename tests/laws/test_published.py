@@ -1,7 +1,5 @@
 """Published data with published fits: the numbers that others found, through the public functions alone."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +10,7 @@ from harness.base.errors import HarnessError
 from harness.laws import fit_law, fit_shared, fit_surface, predict, select_law
 from harness.laws.fitting import extended
 
+pytestmark = pytest.mark.nightly
 PUBLISHED_HUBER = "huber_log(delta=1e-3)"  # of Hoffmann et al. 2022 and those who follow them
 
 
@@ -118,7 +117,6 @@ def test_chinchilla_by_ml_scalefit():
     assert raw.a == pytest.approx(fit.a * 1e6**fit.alpha.value, rel=1e-5)
 
 
-@pytest.mark.nightly
 def test_every_open_athena_sweep_has_a_surface():
     """Seven sweeps with and without outliers: finite estimates inside of their intervals, starts that agree."""
     runs = pd.read_csv(shared("scaling_data", "openathena_isoflops", "isoflops.csv"))
@@ -181,20 +179,6 @@ def test_vision_curves_extrapolate(objective):
         assert (pure.mean(), floor.mean()) == (pytest.approx(0.1046, abs=1e-4), pytest.approx(0.0725, abs=1e-4))
 
 
-@pytest.mark.parametrize("checkpoint", ["lm1-2b8-55b-c4-repetitions", "lm1-4b2-84b-c4-repetitions"])
-def test_learning_curves_with_thousands_of_rows(checkpoint):
-    """Hundreds of checkpoints with several seeds each: a law in seconds."""
-    rows = pd.read_csv(shared("scaling_data", "colpret", "datablations_losses.csv"))
-    curve = rows[rows["checkpoint"].str.endswith(checkpoint)]
-    if curve.empty:
-        pytest.skip(f"no rows of {checkpoint}")
-    started = time.process_time()
-    fit = fit_law(curve["token_num"], curve["loss"], "floor")
-    assert time.process_time() - started < 5
-    assert not fit.refusals
-    assert fit.alpha_interval.low < fit.alpha < fit.alpha_interval.high
-
-
 # ------------------------------------------------------------------------------------------- like published ones, made
 def like_chinchilla(rng, rows=240):
     """Language models on the surface that Besiroglu et al. (2024) fitted, with heavy-tailed noise of 1 %."""
@@ -226,12 +210,3 @@ def test_surfaces_without_a_slope_say_so():
     assert plateau.refusals or "EXPONENT_OPEN" in {caution.code for caution in plateau.warnings}
     of_d = fit_surface(n, d, (1.8 + 2085 * d**-0.366) * noise)
     assert of_d.refusals or "EXPONENT_OPEN" in {caution.code for caution in of_d.warnings}
-
-
-def test_copies_of_runs_do_not_sharpen_a_surface():
-    """Every run read four times: the same intervals."""
-    n, d, y = like_chinchilla(np.random.default_rng(3), rows=120)
-    once, often = fit_surface(n, d, y), fit_surface(*(np.tile(column, 4) for column in (n, d, y)))
-    for name in ("alpha", "beta", "floor"):
-        assert getattr(often, name).interval.low == pytest.approx(getattr(once, name).interval.low, rel=1e-4)
-        assert getattr(often, name).interval.high == pytest.approx(getattr(once, name).interval.high, rel=1e-4)

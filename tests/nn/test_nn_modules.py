@@ -103,22 +103,6 @@ def test_initial_values_come_from_the_generator_alone():
         assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_a_loop_of_adam_lowers_the_loss(name):
-    module = MODULES[name](generator=0, dtype=torch.float64)
-    x = points(module.network, 200)
-    y = torch.cat([target(x)] * module.network.shape[-1], 1)
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.02)
-    losses = []
-    for _ in range(60):
-        optimiser.zero_grad()
-        loss = (module(x) - y).square().mean()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.8 * losses[0]
-
-
 @pytest.mark.parametrize("name", ["kan", "kan with all", "wide kan", "spline mlp", "spline mlp before"])
 def test_the_grid_moves_and_is_refined_as_in_an_experiment(name):
     """The function stays on the data, and knots and coefficients are the engine's; training goes on."""

@@ -1,17 +1,13 @@
 """Arms made equal on a command line: nothing nearer exists, and what cannot be met says what can."""
 
-import json
-
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
-from harness.cli import main
 from harness.count import count
 from harness.families import FAMILIES
-from harness.planning.match import MatchSetting, axis_named, match_arms, parse_arm, ratios, to_json
+from harness.planning.match import MatchSetting, axis_named, match_arms, parse_arm
 from harness.spec import Adam, Lbfgs, count_names
 
 # One size is left open in each: the grid, the degree, the width or the depth.
@@ -76,15 +72,6 @@ def _neighbour(one, value):
     return one.network.model_copy(update={"shape": (2, *hidden, 1)})
 
 
-def test_ratios_are_given_under_every_convention():
-    kan, mlp = match_arms(["kan hidden=[5]", "mlp depth=3"], _setting())
-    found = ratios(kan, mlp)
-    assert set(found) == set(kan.counts) == set(mlp.counts)
-    assert found["params.trainable"] == pytest.approx(1, abs=0.05)
-    assert found["flops_forward.shared_dense"] < 0.2
-    assert found["flops_forward.local_min"] > 3
-
-
 @pytest.mark.parametrize("optimizer", [Adam(name="adam"), Lbfgs(name="lbfgs")])
 def test_with_all_sizes_given_steps_are_solved_for(optimizer):
     kan, mlp = match_arms(
@@ -144,15 +131,6 @@ def test_an_axis_without_its_convention_has_the_default():
     assert axis_named("flops_train.local_min") == "flops_train.local_min"
     with pytest.raises(HarnessError, match="did you mean 'flops_train'"):
         axis_named("flops")
-
-
-def test_the_command_prints_a_table_and_json():
-    arms = ["kan hidden=[5]", "mlp depth=3"]
-    command = ["match", "--arm", arms[0], "--arm", arms[1], "--at", "1000"]
-    table, data = (CliRunner().invoke(main, [*command, *more]).output for more in ((), ("--json",)))
-    assert "[2,29,29,1]" in table
-    assert "flops_forward.per_edge" in table
-    assert json.loads(data)["arms"] == json.loads(json.dumps(to_json(match_arms(arms, _setting()), _setting())))
 
 
 def test_words_of_an_arm_are_yaml_values():

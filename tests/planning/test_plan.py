@@ -535,24 +535,6 @@ def test_an_mlp_with_splines_is_matched_by_its_grid_and_trained_like_a_kan():
     assert all("flops_train.executed" in planned_flops(run) for run in runs)
 
 
-LADDER = {
-    "{family: spline_mlp, hidden: [4], place: before, rank: 2}": "grid",
-    "{family: rbf_kan, hidden: [4]}": "grid",
-    "{family: chebyshev_kan, hidden: [4]}": "degree",
-    "{family: fourier_kan, hidden: [4]}": "harmonics",
-    "{family: rational_kan, depth: 2}": "width",
-}
-
-
-@pytest.mark.parametrize(("architecture", "free"), LADDER.items())
-def test_the_ladder_is_matched_by_its_sizes(architecture, free):
-    text = TEXT.replace("{family: mlp, depth: 3}", architecture).replace("mlp: width", f"mlp: {free}")
-    plan = _plan(text)
-    runs = [planned.run for planned in plan.runs if planned.cell in {c.index for c in plan.cells if c.arm == "mlp"}]
-    assert {run.engine for run in runs} == {"fused"}
-    assert all(abs(cell.residual) <= 0.15 for cell in plan.cells)
-
-
 def test_a_ladder_of_degrees_needs_no_match():
     text = EXPLICIT.replace("family: mlp, depth: 3}", "family: chebyshev_kan, hidden: [4]}")
     text = text.replace("{family: kan, hidden: [5]}", "{family: kan, hidden: [5], grid: 3}")

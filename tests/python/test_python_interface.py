@@ -1,7 +1,6 @@
 """The interface from Python: what it returns is what the commands say, and each answer has a table and a figure."""
 
 import importlib
-import inspect
 import json
 import pkgutil
 import shlex
@@ -58,13 +57,6 @@ def check_shown(shown, rows: int) -> None:
     assert isinstance(shown.figure(), Figure)
     page = shown._repr_html_()
     assert all(part in page for part in ("<p>", "<table", "<svg"))
-
-
-def test_no_module_hides_a_function_of_the_interface(trained):
-    """A module of that name would: all of them are imported before the first test here."""
-    names = set(harness.__all__) - {"__version__", "HarnessError", "nn"}
-    assert names == {"compare", "load_network", "plan", "read", "run", "runs", "verdicts"}
-    assert all(inspect.isfunction(getattr(harness, name)) for name in names)
 
 
 def test_the_package_names_what_it_has():

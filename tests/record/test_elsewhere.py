@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from harness.base.errors import HarnessError
-from harness.cli import main
 from harness.record.elsewhere import OK_STATUSES, Columns, by_arm, is_table, read_table, runs_on, select, statuses
 
 TEXT = "arch,params,rmse,seed,status\nkan,10,0.5,0,ok\nmlp,20,1e-9,0,done\nkan,30,nan,1,diverged\n"
@@ -217,17 +215,6 @@ def test_columns_of_conventions_are_watched_unless_the_user_gave_them_a_meaning(
     else:
         with pytest.raises(HarnessError, match=rf"{watched} has 2 values \(line"):
             runs_on(table, columns, "n", ("n", "hardware"))
-
-
-def test_a_loss_that_is_called_metric_is_fitted(tmp_path):
-    """`harness fit TABLE --y metric` fits it."""
-    rows = [f"{n},{3 / n * (1 + seed / 100)},{seed}" for n in (10, 30, 100, 300, 1000, 3000) for seed in range(3)]
-    (tmp_path / "t.csv").write_text("\n".join(["n,metric,hardware", *rows]))
-
-    done = CliRunner().invoke(main, ["fit", str(tmp_path / "t.csv"), "--x", "n", "--y", "metric", "--seed", "hardware"])
-
-    assert done.exit_code == 0, done.output
-    assert "metric" in done.output
 
 
 # ------------------------------------------------------------------------------------------------------------- checks

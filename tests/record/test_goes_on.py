@@ -123,15 +123,6 @@ def test_a_damaged_kept_file_stops_before_anything_is_trained(planned):
     assert "nothing to submit" in told
 
 
-def test_a_kept_file_is_merged_like_a_folder(planned):
-    write_records(Path())
-    said("keep", "experiments/made.yaml")
-    assert "records: 42 new" in said("merge", str(KEPT), "--results", "other")
-    assert _bytes(Path("other/runs")) == _bytes(Path("results/runs"))
-    told = said("merge", str(KEPT), "--plan", "experiments/made.yaml")
-    assert "records: 42 here already, the same" in told
-
-
 @pytest.mark.nightly
 def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -54,18 +54,6 @@ def test_every_record_is_accounted_for(manifest, tmp_path):
     assert kept == {near.run_id: "within tolerance", far.run_id: "beyond tolerance", defect.run_id: "defect"}
 
 
-def test_merging_again_changes_nothing(manifest, tmp_path):
-    there, here = tmp_path / "there", tmp_path / "here"
-    for test in (0.2, 0.3):
-        publish(made_record(manifest.runs[0], test=test), there)
-    merge(there, None, here)
-    before = _bytes(here)
-    merged = merge(there, None, here)
-    assert (merged.new, merged.same, merged.within_tolerance) == ((), *((manifest.runs[0].run_id,),) * 2)
-    assert _bytes(here) == before
-    assert len(duplicates(here)) == 1
-
-
 def test_a_folder_without_records_is_a_mistake(manifest, tmp_path):
     """Empty, absent, an experiment's folder with its plan alone, or the very records to merge into."""
     publish(made_record(manifest.runs[0]), tmp_path / "here/runs")

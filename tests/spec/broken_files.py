@@ -240,8 +240,8 @@ def by_hand() -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------- mutants
-def mutant(random: Random, schema: dict) -> str:
-    """A good file with one to three things that are wrong with it, or with its meaning; `schema` is of experiments."""
+def mutant(random: Random) -> str:
+    """A good file with one to three things that are wrong with it, or with its meaning."""
     if random.random() < 0.3:
         text = random.choice(TEXTS)
         for _ in range(random.choice((1, 1, 1, 2, 3))):
@@ -249,8 +249,8 @@ def mutant(random: Random, schema: dict) -> str:
         return text
     data = copy.deepcopy(random.choice(trees()))
     for _ in range(random.choice((1, 1, 1, 2, 3))):
-        change = random.choice((_replace, _drop, _add, _say, _say, _say, _say, _axis))
-        change(random, data, schema)
+        change = random.choice((_replace, _replace, _drop, _add, _axis))
+        change(random, data)
     text = written(data)
     return _changed_text(random, text) if random.random() < 0.1 else text
 
@@ -292,23 +292,23 @@ def _places(data: Any, found: list | None = None) -> list[tuple[Any, Any]]:
     return found
 
 
-def _replace(random: Random, data: dict, schema: dict) -> None:
+def _replace(random: Random, data: dict) -> None:
     parent, key = random.choice(_places(data) or [(data, "question")])
     parent[key] = Raw(random.choice(HOSTILE))
 
 
-def _drop(random: Random, data: dict, schema: dict) -> None:
+def _drop(random: Random, data: dict) -> None:
     if places := _places(data):
         parent, key = random.choice(places)
         del parent[key]
 
 
-def _add(random: Random, data: dict, schema: dict) -> None:
+def _add(random: Random, data: dict) -> None:
     mappings = [data, *(parent[key] for parent, key in _places(data) if isinstance(parent[key], dict))]
     random.choice(mappings)[Raw(random.choice(HOSTILE))] = Raw(random.choice(HOSTILE))
 
 
-def _axis(random: Random, data: dict, schema: dict) -> None:
+def _axis(random: Random, data: dict) -> None:
     """An axis over some dotted path of the file."""
     path: list[str] = []
     place: Any = data
@@ -320,73 +320,3 @@ def _axis(random: Random, data: dict, schema: dict) -> None:
     field = data.setdefault(random.choice(("grid", "zip", "scales")), {})
     if isinstance(field, dict):
         field[".".join(path) + random.choice(("", "", ".x", ".0", "."))] = values
-
-
-def _say(random: Random, data: dict, schema: dict) -> None:
-    """A documented field, somewhere, says something of the kind that the schema wants, or something hostile."""
-    place: Any = data
-    node = schema
-    while True:
-        node = _alternative(random, node, schema, place)
-        inner = node.get("additionalProperties")
-        if not isinstance(place, dict):
-            return
-        fields = node.get("properties") or {name: inner for name in place if isinstance(inner, dict)}
-        if not fields:
-            return
-        name = random.choice(list(fields))
-        if name in place and isinstance(place[name], (dict, list)) and random.random() < 0.8:
-            place, node = place[name], fields[name]
-            if isinstance(place, list):
-                items = _alternative(random, node, schema, place).get("items")
-                if not (place and isinstance(items, dict)):
-                    return
-                place, node = random.choice(place), items
-            continue
-        place[name] = Raw(random.choice(HOSTILE)) if random.random() < 0.2 else _meant(random, fields[name], schema)
-        return
-
-
-def _alternative(random: Random, node: dict, schema: dict, place: Any = None) -> dict:
-    """A node of the schema without references and choices; of choices that which `place` has made, if it has."""
-    while True:
-        if "$ref" in node:
-            node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-        elif mapping := node.get("discriminator", {}).get("mapping"):
-            tag = place.get(node["discriminator"]["propertyName"]) if isinstance(place, dict) else None
-            node = {"$ref": mapping.get(tag) or random.choice(list(mapping.values()))}
-        elif choices := node.get("anyOf") or node.get("oneOf"):
-            wanted = {dict: "object", list: "array"}.get(type(place))
-            fit = [one for one in choices if wanted and ("$ref" in one or one.get("type") == wanted)]
-            node = random.choice(fit or choices)
-        else:
-            return node
-
-
-def _meant(random: Random, node: dict, schema: dict, depth: int = 0) -> Any:
-    """Something of the kind that a node of the schema describes."""
-    node = _alternative(random, node, schema)
-    if "const" in node or "enum" in node:
-        return random.choice(node.get("enum") or [node["const"]])
-    match node.get("type"):
-        case "integer":
-            return random.choice((0, 1, 2, 3, 5, 8, 40, 1000, 10**6, 10**9, 2**62))
-        case "number":
-            return random.choice((0, 1, 0.5, 2.5, 1e-3, -1, 1e9, 1e300, 5e-324, 100))
-        case "boolean":
-            return random.random() < 0.5
-        case "null":
-            return None
-        case "array":
-            item = node.get("items", {"type": "number"})
-            return [_meant(random, item, schema, depth + 1) for _ in range(random.randrange(4))]
-        case "object":
-            known, inner = node.get("properties", {}), node.get("additionalProperties")
-            names = {name for name in known if name in node.get("required", ()) or random.random() < 0.3}
-            found = {name: _meant(random, known[name], schema, depth + 1) for name in sorted(names) if depth < 4}
-            if isinstance(inner, dict) and depth < 4:
-                found[random.choice(("kan", "mlp", "adam", "new", "*"))] = _meant(random, inner, schema, depth + 1)
-            return found
-    return random.choice(
-        ("xy", "exp2d", "kan", "mlp", "adam", "paper", "new", "", "poisson", "wine", "none:none", "width")
-    )

@@ -4,7 +4,6 @@ import pytest
 from made_searched import TEXT, changed, planned
 
 from harness.base.errors import HarnessError
-from harness.planning.plan import make_plan
 from harness.spec import content_hash, parse_experiment
 
 MATCH = "match: {axis: params, at: [40, 90], tol: 0.3, solve: {kan: grid, mlp: width}}\n"
@@ -12,7 +11,6 @@ RECIPES = "recipes: [lbfgs, levenberg]\ndecide"
 CAP = "cap: {flops_train.shared_dense: [1.0e+6, 4.0e+6]}"
 SEARCH = f"search:\n  runs: 4\n  replicates: 2\n  {CAP}\n  recipes: [lbfgs, levenberg]\n"
 SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
-MLP_SPACE = "space: {architecture.activation: [silu, tanh], recipe.gain: {low: 0.5, high: 10.0, log: true}}"
 OTHER_ARMS = "".join(f"  {name}: {{architecture: {{family: mlp, depth: 2}}, recipe: lbfgs}}\n" for name in "bc")
 OTHER_RULE = "sides: [kan, [mlp, b, c]]"
 
@@ -148,20 +146,6 @@ def test_a_space_without_any_point_that_meets_a_budget_says_why():
     assert "of the last point that was tried, {'architecture.order'" in told
     lines = told.splitlines()
     assert len(set(lines)) == len(lines)
-
-
-def test_experiments_without_a_search_are_what_they_were():
-    """No key is new in them, so that their hashes and the ids of their runs stand."""
-    without = changed((SEARCH, "seeds: [10, 11, 12]\n"), (SPACE, ""), (MLP_SPACE, "")).partition("decide:")[0]
-    experiment = parse_experiment(without)
-    plan = make_plan(experiment, "tiny")
-    dumped, frozen = experiment.model_dump(mode="json"), plan.model_dump(mode="json")
-    assert "search" not in dumped
-    assert not any("space" in arm for arm in dumped["arms"].values())
-    assert not {"spaces", "of_before"} & set(frozen)
-    # As the version before the first search had them.
-    assert content_hash(experiment) == "a16c60618a2460ec39abe540844857c9149b6a937d9cfe285fb9388c39ab4273"
-    assert [plan.runs[index].run_id for index in (0, -1)] == ["95fea2a528f1e5d8", "47555a4ccb27e67e"]
 
 
 def test_a_file_says_the_same_after_it_was_written():

@@ -1,9 +1,7 @@
 """Real data: read from packages without a network, split by the seed, and scaled by what is trained on."""
 
-import re
 import socket
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,16 +48,6 @@ def test_data_are_read_without_a_network(name, monkeypatch):
     if data.classes:
         assert set(data.y) == set(range(data.classes))
     assert sum(data.points.values()) == len(data.x)
-
-
-@pytest.mark.parametrize("name", KNOWN)
-def test_the_page_of_tasks_has_their_numbers(name):
-    data = load_data(name)
-    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
-    (row,) = re.findall(rf"^\| `{name}` \|(.*)$", page, re.M)
-    cells = [cell.strip() for cell in row.split("|")]
-    assert cells[:2] == [f"{len(data.x):,}", str(data.inputs)]
-    assert cells[3] == ("cross-entropy" if data.classes else "RMSE")
 
 
 def test_randhie_is_the_logarithm_of_visits_of_all_rows():
@@ -115,28 +103,6 @@ def test_fewer_points_are_the_first_ones_and_move_no_other_row():
     assert np.array_equal(few.train.y, all_.train.y[:100])
     assert np.array_equal(few.test.y[:50], all_.test.y)
     assert len(few.train.x) == 100
-
-
-@pytest.mark.parametrize("name", ["digits", "breast_cancer", "diabetes", "camera"])
-def test_training_points_span_the_knots_of_a_kan(name):
-    """Every feature reaches from -1 to 1 in training, or is 0; in the other splits none lies beyond, and all of it
-    is known from the training points alone: a straight line of them, cut off at its ends."""
-    splits = draw(resolve(Task(target=name, train_points=250)), 0)
-    low, high = splits.train.x.min(0), splits.train.x.max(0)
-    spans = high > low
-    assert np.array_equal(low[spans], -np.ones(spans.sum()))
-    assert np.array_equal(high[spans], np.ones(spans.sum()))
-    assert not splits.train.x[:, ~spans].any()
-    assert np.abs(splits.test.x).max() <= 1
-    assert np.abs(splits.validation.x).max() <= 1
-
-
-def test_targets_of_a_regression_are_standardised_by_training_points():
-    splits = draw(resolve(Task(target="diabetes")), 0)
-    assert splits.train.y.mean() == pytest.approx(0, abs=1e-12)
-    assert splits.train.y.std() == pytest.approx(1, abs=1e-12)
-    assert splits.test.y.mean() != pytest.approx(0, abs=1e-6)
-    assert set(draw(resolve(Task(target="wine")), 0).test.y[:, 0]) == {0, 1, 2}
 
 
 # ------------------------------------------------------------------------------------------------------------ identity

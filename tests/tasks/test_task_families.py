@@ -6,7 +6,6 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
-from scipy.integrate import quad
 from scipy.special import gamma, kv
 
 from harness.base.errors import HarnessError
@@ -14,7 +13,7 @@ from harness.families import forward, initial_knots
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Task, parse_experiment
 from harness.tasks import Function, check_drawn, load_target, resolve
-from harness.tasks.families import TASKS, field_features, kan_coefficients, rotation, wave
+from harness.tasks.families import TASKS, field_features, kan_coefficients, rotation
 
 ADDITIVE = ("additive", "additive_irrelevant")
 
@@ -44,12 +43,6 @@ def _gradients(function, x, step=1e-5):
 
 
 # ------------------------------------------------------------------------------------------------------- what they are
-@pytest.mark.parametrize("instance", [0, 5])
-def test_waves_have_mean_0_and_variance_1(instance):
-    mean, _ = quad(lambda t: wave(instance, 2, np.array([t]))[0] / 2, -1, 1)
-    variance, _ = quad(lambda t: wave(instance, 2, np.array([t]))[0] ** 2 / 2, -1, 1, epsabs=1e-10)
-    assert mean == pytest.approx(0, abs=1e-9)
-    assert variance == pytest.approx(1, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -8,9 +8,8 @@ from scipy.integrate import quad
 
 from harness.base.errors import HarnessError
 from harness.spec import Task
-from harness.tasks import draw, load_target, resolve, scaled, stream
+from harness.tasks import draw, load_target, resolve, scaled
 from harness.tasks.paper import TASKS
-from harness.tasks.samples import STREAMS
 
 
 def _values(name, x):
@@ -98,13 +97,6 @@ def test_more_training_points_change_no_other_split():
     small, large = (draw(resolve(Task(target="xy", train_points=n)), 0) for n in (10, 1000))
     assert np.array_equal(small.test.x, large.test.x)
     assert np.array_equal(small.train.x, large.train.x[:10])
-
-
-def test_drawing_leaves_the_global_generator_alone():
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    draw(resolve(Task(target="xy")), 0)
-    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-    assert len({stream(0, name).integers(2**60) for name in STREAMS}) == len(STREAMS)
 
 
 # ----------------------------------------------------------------------------------------------------- the user's own

@@ -72,13 +72,6 @@ def test_a_cosine_without_its_length_is_refused(start):
         start(starts(2))
 
 
-def test_lanes_are_the_same_bits_in_any_pack():
-    """A lane's path doesn't depend on how many lanes train beside it."""
-    settings = Adam(name="adam", learning_rate=0.05, weight_decay=0.5)
-    packs = [trained(settings, settings.start(starts(32, 7)[:lanes]), 50) for lanes in (2, 8, 32)]
-    assert all(same(packs[0], pack, slice(2)) for pack in packs[1:])
-
-
 @pytest.mark.parametrize("spoilt", ["loss", "gradient"])
 def test_a_diverged_lane_rests_at_its_last_finite_position(spoilt):
     """A loss or gradient that isn't finite sends its lane, and no other, back to where both were finite, for good."""

@@ -17,7 +17,6 @@ from harness.spec import (
     RationalKanShape,
     RbfKanShape,
     Recipe,
-    Restarts,
     RunSpec,
     SplineMlpShape,
     Task,
@@ -62,15 +61,6 @@ def test_every_family_learns(network, optimizer, dtype):
     assert last.train_rmse < (0.95 if optimizer == "adam" else 0.7) * first.train_rmse
     assert math.isfinite(outcome.metrics.test_rmse)
     assert outcome.counts["flops_train.executed"] > 0
-
-
-@every_network
-def test_a_run_is_the_same_bits_alone_packed_and_interrupted(network):
-    """Whoever else trains, and wherever its state is stored."""
-    course = {"restarts": Restarts(count=2, evaluations=5), "max_evaluations": 30}
-    runs = [run_of(network, OPTIMIZERS["lbfgs"], seed, **course) for seed in range(3)]
-
-    assert trained_runs(runs[1:2], 7, stored=True).outcomes == trained_runs(runs).outcomes[1:2]
 
 
 def test_several_splines_of_a_node_go_through_every_stage():

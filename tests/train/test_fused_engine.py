@@ -4,6 +4,7 @@ Compiles kernels where that has not been done, once a machine.
 """
 
 import math
+from functools import cache
 from itertools import accumulate, product
 
 import numpy as np
@@ -32,6 +33,7 @@ from harness.spec import (
     Recipe,
     Restarts,
     RunSpec,
+    RunTask,
     SplineMlpShape,
     Task,
     run_id,
@@ -42,7 +44,6 @@ from harness.train import train_pack
 from harness.train.fused import kernels
 
 TASK = resolve(Task(target="exp2d", train_points=200, validation_points=100, test_points=100))
-WINE = resolve(Task(target="wine"))
 MLP = MlpShape(shape=(2, 6, 1))
 KAN = KanShape(shape=(2, 3, 1), grid=4)
 SPLINES = SplineMlpShape(shape=(2, 3, 1), grid=4, place="before", noise=4.0)
@@ -61,6 +62,12 @@ OPTIMIZERS = {
 }
 # Without a ridge the normal equations of splines are all but singular, and a solution has half the digits.
 PLAIN = {"levenberg without ridge": LevenbergMarquardt(name="levenberg_marquardt")}
+
+
+@cache
+def wine() -> RunTask:
+    """A task of classes, whose table is read when it is first asked for."""
+    return resolve(Task(target="wine"))
 
 
 def _run(network, recipe, seed=0, task=TASK):
@@ -136,7 +143,7 @@ def test_classes_are_learnt_as_by_the_torch_engine(network):
     """Cross-entropies, accuracies and curves after 20 evaluations agree to 1e-9, of the better of two starts."""
     for name in ("adam", "batches", "lbfgs", "nested"):
         recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=20, restarts=Restarts(count=2, evaluations=3))
-        run = _run(network, recipe, task=WINE)
+        run = _run(network, recipe, task=wine())
 
         (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
@@ -166,7 +173,7 @@ def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(network, 
         assert mine.validation_rmse == pytest.approx(other.validation_rmse, rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_final_errors_agree_within_the_spread_of_seeds(network):
     """Trained to the end, rounding has long parted the two engines: their mean log errors differ less than seeds do."""
@@ -203,7 +210,7 @@ def test_of_classes_too(network):
     """Batches of classes, whose order an interrupted run draws again, and L-BFGS on all of them."""
     for name, chunk in product(("batches", "lbfgs"), (1, 7)):
         recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=30, restarts=COURSE["restarts"])
-        runs = [_run(network, recipe, seed, WINE) for seed in range(2)]
+        runs = [_run(network, recipe, seed, wine()) for seed in range(2)]
         packed = _trained(runs)
         fused._order.cache_clear()
 
@@ -216,7 +223,7 @@ def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
     """One worker, two workers and this very process publish the same numbers."""
     batches = Recipe(optimizer=OPTIMIZERS["batches"], max_evaluations=30)
     runs = [_run(network, _course(network, OPTIMIZERS["lbfgs"]), seed) for network in (MLP, KAN) for seed in (0, 1)]
-    runs += [_run(OF_CLASSES[3], batches, seed, WINE) for seed in (0, 1)]
+    runs += [_run(OF_CLASSES[3], batches, seed, wine()) for seed in (0, 1)]
     for workers in (1, 2):
         packs = [(run,) for run in runs]
         events = [event for _, event in train_here(packs, tmp_path / str(workers), workers)]
@@ -259,6 +266,7 @@ def test_systems_without_a_solution_are_counted_and_nothing_is_raised():
     assert np.isfinite(outcome.metrics.train_rmse)
 
 
+@pytest.mark.nightly
 def test_levenberg_marquardt_fits_to_rounding_what_the_network_contains():
     """y = x1 x2 is a sum of two squares of sums, which cubic splines hold: errors fall to rounding where points are.
 
@@ -288,20 +296,6 @@ def test_fresh_points_of_the_domain_are_seen_by_hidden_layers():
     assert np.array_equal(packs[1].points[0].ranges_NI, domain_points(TASK, 0))
     lanes = [fused.advance(pack, fused.begin(pack), 1).lanes[0] for pack in packs]
     assert not np.array_equal(lanes[0].knots, lanes[1].knots)
-
-
-def test_every_spline_has_its_place_in_the_parameters():
-    """The ridge acts on the coefficients of each edge in order: read back from the layout of `harness.families`."""
-    network = KanShape(shape=(2, 3, 1), grid=4, scales=True)
-    table = fused.splines_of(network)
-    position = np.arange(200.0)
-
-    assert len(table) == 2 * 3 + 3 * 1
-    coefficients = [position[first : first + step * count : step] for first, step, count in table]
-    expected = [*position[: 2 * 7 * 3].reshape(2, 7, 3).transpose(0, 2, 1).reshape(6, 7)]
-    for found, wanted in zip(coefficients[:6], expected, strict=True):
-        assert np.array_equal(found, wanted)
-    assert len(fused.splines_of(MLP)) == 0
 
 
 @pytest.mark.parametrize("place", ["after", "before"])

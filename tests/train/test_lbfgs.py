@@ -5,9 +5,6 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings as with_settings
-from hypothesis import strategies as st
 from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness.optimisers import Lbfgs
@@ -297,19 +294,6 @@ def test_steps_end_where_those_of_torch_do(kind, objective, x_RP, per_step, step
 
 
 @every_kind
-@pytest.mark.parametrize(("objective", "x_RP"), MILD[2:] + TOUCHY, ids=name_of)
-@pytest.mark.parametrize("settings", [PAPER, SHORT], ids=["paper", "short"])
-@pytest.mark.parametrize("per_step", [20, 3, 1])
-def test_nested_iterations_walk_the_same_path(kind, objective, x_RP, settings, per_step):
-    """Every accepted point is, in every bit, that of the path without steps; each step but the first adds a count."""
-    in_steps = settings.model_copy(update={"iterations_per_step": per_step})
-    plain, nested = (lane_paths(kind, objective, x_RP, each, 50) for each in (settings, in_steps))
-    for (path, counts), (nested_path, nested_counts) in zip(plain, nested, strict=True):
-        assert torch.equal(torch.stack(path), torch.stack(nested_path))
-        assert nested_counts == [sum(pair) for pair in zip(counts, repeats(counts, per_step), strict=True)]
-
-
-@every_kind
 def test_what_is_told_of_a_repeated_point_is_only_counted(kind):
     """It is asked for at the accepted point; whatever its loss, NaN included, only the count says that it was there."""
     state = kind.start(NESTED, seeded(4, 5))
@@ -325,52 +309,6 @@ def test_what_is_told_of_a_repeated_point_is_only_counted(kind):
 
 
 # ---------------------------------------------------------------------------------------------------- what is reached
-@every_kind
-def test_a_quadratic_takes_about_as_many_iterations_as_parameters(kind):
-    """With room for all curvature, every quadratic in P dimensions is solved in P and a few iterations."""
-    P = 6
-    square_RPP = seeded(8, P, P)
-    hessian_RPP = square_RPP @ square_RPP.mT + torch.eye(P, dtype=F64)
-
-    def quadratic(x_RP):
-        return (x_RP * (hessian_RPP @ x_RP[:, :, None])[..., 0]).sum(-1) / 2
-
-    state = kind.start(PAPER, seeded(8, P, seed=1))
-    while kind.seen(state).iterations_R.min() < 2 * P + 4:
-        state = advanced(kind, PAPER, state, 1, quadratic)
-    assert kind.seen(state).loss_R.max() < 1e-9
-
-
-@every_kind
-@with_settings(max_examples=50)
-@given(
-    seed=st.integers(0, 2**32),
-    params=st.integers(1, 6),
-    stiffness=st.floats(1e-2, 1e2),
-    ripple=st.floats(0, 3),
-    rate=st.sampled_from([0.05, 1.0, 20.0]),
-)
-def test_every_accepted_point_satisfies_the_strong_wolfe_conditions(kind, seed, params, stiffness, ripple, rate):
-    """Loss and slope fall enough from each accepted point to the next, unless a search ran out of probes."""
-    frequency_PP = seeded(params, params, seed=seed)
-
-    def objective(x_RP):
-        waves_RP = (x_RP[:, :, None] * frequency_PP).sum(1)
-        return stiffness * (x_RP * x_RP).sum(-1) + ripple * torch.sin(3 * waves_RP).sum(-1)
-
-    settings = PAPER.model_copy(update={"learning_rate": rate, "tolerance_gradient": 1e-4, "tolerance_change": 0})
-    state = kind.start(settings, 2 * seeded(4, params, seed=seed + 1))
-    seen = kind.seen(state)
-    for _ in range(40):
-        state = advanced(kind, settings, state, 1, objective)
-        before, seen = seen, kind.seen(state)
-        met = (seen.iterations_R > before.iterations_R) & (before.probes_R < MAX_PROBES)
-        slope_R = (seen.gradient_RP * before.direction_RP).sum(-1)
-        step_R = (seen.position_RP - before.position_RP).norm(dim=-1) / before.direction_RP.norm(dim=-1)
-        lower = seen.loss_R <= before.loss_R + 1e-4 * step_R * before.slope_R * (1 - 1e-9)
-        flatter = slope_R.abs() <= 0.9 * before.slope_R.abs() * (1 + 1e-9)
-        assert (lower & flatter)[met].all()
-    assert (seen.iterations_R > 0).any() or seen.finished_R.all()
 
 
 @every_kind
@@ -439,11 +377,6 @@ def test_a_lane_at_rest_keeps_every_bit(kind):
 
 
 # ------------------------------------------------------------------------------------------ independence, in torch only
-@pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
-def test_lanes_are_the_same_bits_in_any_pack(settings):
-    """A lane's path doesn't depend on how many lanes train beside it."""
-    packs = [advanced(IN_TORCH, settings, settings.start(seeded(32, 7)[:lanes]), 150) for lanes in (2, 8, 32)]
-    assert all(same(packs[0], pack, slice(2)) for pack in packs[1:])
 
 
 @pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])

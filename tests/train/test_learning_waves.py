@@ -33,6 +33,7 @@ def median_error(network, name):
     return float(np.median([outcome.metrics.test_rmse for outcome in outcomes]))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "name", ["lbfgs", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "levenberg"))]
 )

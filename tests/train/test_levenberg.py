@@ -160,19 +160,6 @@ def test_the_minimum_of_scipy_is_reached():
         np.testing.assert_allclose(state.position_RP[lane], peer.x, rtol=1e-4)
 
 
-def test_the_minimum_with_a_ridge_is_that_with_explicit_rows():
-    """A first step without damping solves the least squares of residuals above second differences."""
-    ridge, case = 0.7, Case(KanShape(shape=(1, 2), grid=6), noise=0.3)
-    state = trained(NEWTON.model_copy(update={"ridge": ridge}), case, 2)
-    rows = math.sqrt(ridge) * second_differences(case.network).numpy()
-    for lane in range(2):
-        residuals = case.residuals_of(lane)
-        both = least_squares(
-            lambda flat_P, own=residuals: np.concatenate([own(flat_P), rows @ flat_P]), case.flat[lane]
-        )
-        assert state.loss_R[lane].item() == pytest.approx(np.sum(both.fun**2) / 120, rel=1e-9)
-
-
 @pytest.mark.parametrize("network", [MlpShape(shape=(2, 9, 2), activation="tanh"), KanShape(shape=(2, 3, 2), grid=3)])
 def test_the_primal_and_the_dual_system_have_one_solution(network):
     """With more parameters than residuals, the step by J J^T is that by J^T J."""

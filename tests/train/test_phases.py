@@ -40,6 +40,7 @@ def best_rmse(grid: int, order: int = 3) -> list[float]:
 
 
 # ---------------------------------------------------------------------------------------------------------- the recipe
+@pytest.mark.nightly
 @pytest.mark.parametrize(("network", "engine"), [(PAPER, "torch"), (LATER, "torch"), (LATER, "fused")])
 def test_each_peak_is_learnt_to_the_published_error_and_kept(network, engine, tmp_path):
     """Right after its phase, 3.99e-6 within 2x, and that is the best of all splines; in the end still within 1e-5."""
@@ -55,6 +56,7 @@ def test_each_peak_is_learnt_to_the_published_error_and_kept(network, engine, tm
         assert median(record.phases[-1].rmse[peak] for record in records) <= 1e-5
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("change", [{"base": True}, {"base": False, "scales": True}], ids=["base", "scales"])
 def test_what_all_peaks_share_must_not_be_trained(change, tmp_path):
     """A base or a scale that is trained is as good on each peak in its phase, and spoils those before."""

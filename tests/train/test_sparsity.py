@@ -109,15 +109,6 @@ def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy, per_r
         assert torch.allclose(gradient_RP[lane], slope, rtol=1e-9, atol=1e-12)
 
 
-def test_edges_add_up_to_the_network():
-    """Their sums are what `forward` gives."""
-    flat_RP, knots, points = drawn(FULL)
-
-    _, y_RNO = families.edges(FULL, flat_RP, knots, points.x)
-
-    assert torch.allclose(y_RNO, families.forward(FULL, flat_RP, knots, points.x), rtol=0, atol=1e-13)
-
-
 @pytest.mark.parametrize(("norms", "entropy"), [([2.0] * 6, math.log(6)), ([5.0] + [0.0] * 5, 0), ([0.0] * 6, 0)])
 def test_the_entropy_counts_the_edges_in_use(norms, entropy):
     """Of n equal edges it is log n, of a single one zero; where nothing is left, nothing is undefined."""

@@ -87,41 +87,6 @@ def test_adam_equals_a_loop_of_torch_optim(schedule):
         assert outcome.evaluations == outcome.iterations == 20
 
 
-def test_lbfgs_equals_a_loop_of_torch_optim():
-    """The first L-BFGS iterations over three lanes are torch's, to 1e-10, at equal counts of evaluations.
-
-    torch counts the repeated evaluation at the start of each step: its closure calls minus one a step are ours.
-    """
-    for seed in range(3):
-        module = _as_torch_module(MLP, seed)
-        splits = draw(TASK, seed)
-        x, y = torch.from_numpy(splits.train.x), torch.from_numpy(splits.train.y)
-        optimiser = torch.optim.LBFGS(
-            module.parameters(), max_iter=1, max_eval=26, history_size=10, line_search_fn="strong_wolfe",
-            tolerance_grad=1e-32, tolerance_change=1e-32,
-        )  # fmt: skip
-        calls = 0
-
-        def closure(module=module, optimiser=optimiser, x=x, y=y):
-            nonlocal calls
-            calls += 1
-            optimiser.zero_grad()
-            loss = (module(x) - y).square().mean()
-            loss.backward()
-            return loss
-
-        for _ in range(20):
-            optimiser.step(closure)
-        spent = calls - 20 + 1
-        optimizer = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch's constant
-        recipe = Recipe(optimizer=optimizer, max_evaluations=spent)
-        outcomes = _trained([_run(MLP, recipe, s) for s in (seed, 7, 8)])
-
-        assert outcomes[0].iterations == 20
-        assert outcomes[0].evaluations == spent
-        assert outcomes[0].metrics.test_rmse == pytest.approx(_rmse(module, splits.test), rel=1e-10)
-
-
 def test_stages_spend_the_cap_and_are_counted():
     """Restarts and coarser grids are counted work; the cap is a cap, exactly."""
     recipe = Recipe(
@@ -161,21 +126,6 @@ def test_the_best_start_goes_on():
     assert torch.equal(kept.curve_errors[:, :6], rivals.curve_errors[index][:, :6])
 
 
-def test_more_starts_are_never_worse_at_the_moment_of_choice():
-    """Starts are nested: the best of three includes the first alone."""
-    losses = []
-    for count in (1, 3):
-        recipe = Recipe(
-            optimizer=Lbfgs(name="lbfgs"), max_evaluations=90, restarts=Restarts(count=count, evaluations=20)
-        )
-        pack = engine.prepare([_run(KAN, recipe)])
-        state = engine.begin(pack)
-        state = engine.advance(pack, state, 20)
-        losses.append(state.optimiser.loss_R[0].item())
-
-    assert losses[1] <= losses[0]
-
-
 def test_batches_cover_the_data_and_differ_between_seeds():
     """An epoch of mini-batches is a permutation of the points, drawn anew each epoch and for each run."""
     recipe = Recipe(optimizer=Adam(name="adam", batch_size=50), max_evaluations=8)
@@ -212,18 +162,6 @@ def test_grid_extension_starts_from_the_coarse_solution():
     curve = {point.evaluations: point.train_rmse for point in outcome.curve}
 
     assert curve[31] == pytest.approx(curve[30], rel=1e-9)
-
-
-def test_grid_updates_keep_training_going_down():
-    """Knots moved during training: the error goes on falling, and all the work is counted."""
-    recipe = Recipe(
-        optimizer=Lbfgs(name="lbfgs"), max_evaluations=200, grid_updates=GridUpdates(every=20, until=60, grid_eps=0.5)
-    )
-    _, state, (outcome,), _ = trained_runs([_run(KAN, recipe)], engine="torch")
-
-    assert outcome.evaluations == 200
-    assert outcome.metrics.train_rmse < 0.1 * outcome.curve[0].train_rmse
-    assert not torch.equal(state.knots[0], engine.begin(engine.prepare([_run(KAN, recipe)])).knots[0])
 
 
 def test_two_seeds_differ_in_weights_and_data_and_one_seed_does_not():
@@ -300,17 +238,6 @@ EARLY = Recipe(
     grid_updates=GridUpdates(every=10, until=100),
     grid_extension=GridExtension(grids=(2,), evaluations=60),
 )
-
-
-@pytest.mark.slow
-def test_lanes_that_rest_early_are_the_same_in_any_company_and_chunk():
-    """Early finish, grid updates, restarts and extension together: alone, packed and in chunks of any length agree."""
-    runs = [_run(KAN, EARLY, seed) for seed in range(4)]
-    packed = _trained(runs)
-
-    assert len({outcome.evaluations for outcome in packed}) > 1
-    for run, outcome, chunk in zip(runs, packed, (1, 7, 30, 1000), strict=True):
-        assert _trained([run], chunk) == [outcome]
 
 
 def test_a_curve_ends_with_the_work_that_was_done():

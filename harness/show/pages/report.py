@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from harness.base.formats import human
-from harness.base.plain import plain
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
@@ -53,7 +52,7 @@ def write_report(
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
         answer=_answer(manifest, found),
-        verdicts=[verdict_part(to_json(verdict)) for verdict in verdicts],
+        verdicts=[verdict_part(plain(verdict)) for verdict in verdicts],
         accuracies=accuracies_table(table),
         loss=loss,
         laws=_laws(manifest, laws, loss),

@@ -1,22 +1,20 @@
-"""The compiled loops of one lane on kernels: paths of torch.optim and of the lanes of the torch engine.
+"""The compiled loops of one lane on kernels: how Adam ends, and that states are copied.
 
-`test_lbfgs.py` and `test_levenberg.py` have what both engines' optimisers do away from smooth paths.
+`test_fused_engine.py` has their paths, and `test_lbfgs.py` and `test_levenberg.py` what they do away from smooth ones.
 """
 
 import math
 from functools import partial
 
-import numba
 import numpy as np
 import pytest
 import torch
 
 from harness import families
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
-from harness.optimisers.lbfgs import Marks
 from harness.spec import KanShape, MlpShape
 from harness.train.fused import kernels
-from harness.train.fused.optimisers import adam, lbfgs, linear
+from harness.train.fused.optimisers import adam
 from harness.train.fused.sizes import SQUARES
 from harness.train.fused_engine import LOOPS
 
@@ -29,31 +27,18 @@ MARQUARDT = LevenbergMarquardt(name="levenberg_marquardt")
 BATCHES = Adam(name="adam", learning_rate=0.05, weight_decay=0.5)
 MLP = MlpShape(shape=(2, 4, 1), activation="tanh")
 KAN = KanShape(shape=(2, 2, 1), grid=4)
-SPLINE = KanShape(shape=(1, 1), grid=6)  # linear in its parameters
-
-
-@numba.njit
-def factorise(matrix):
-    """Parts of kernels are called from compiled code only."""
-    return linear.factorise(matrix)
-
-
-@numba.njit
-def solve(factor, values):
-    """In place."""
-    linear.solve(factor, values)
 
 
 # ----------------------------------------------------------------------------------------------------------- networks
 class Case:
     """A network at a random start, samples of a smooth function, and the same for a kernel and for torch."""
 
-    def __init__(self, network, samples=60, seed=0, noise=0.0):
+    def __init__(self, network, samples=60, seed=0):
         generator = np.random.default_rng(seed)
         self.network = network
         self.x = generator.uniform(-1, 1, (samples, network.shape[0]))
         wave = np.exp(np.sin(3 * self.x[:, :1]) + self.x[:, -1:] ** 2)
-        self.y = np.tile(wave, network.shape[-1]) + noise * generator.standard_normal((samples, network.shape[-1]))
+        self.y = np.tile(wave, network.shape[-1])
         self.knots = families.initial_knots(network, 1, F64, "cpu")
         self.flat = families.initialise(network, [generator], 1.0, F64, "cpu")[0].numpy()
 
@@ -68,13 +53,6 @@ class Case:
         x, y = torch.from_numpy(self.x[points]), torch.from_numpy(self.y[points])
         return (families.forward(self.network, flat_P[None], self.knots, x[None])[0] - y).square().mean()
 
-    def least(self):
-        """The smallest loss of a network that is linear in its parameters."""
-        x = torch.from_numpy(self.x)[None].expand(len(self.flat), -1, -1)
-        knots = [layer.repeat(len(self.flat), 1, 1) for layer in self.knots]
-        columns = families.forward(self.network, torch.eye(len(self.flat), dtype=F64), knots, x)[..., 0].T.numpy()
-        return np.square(columns @ np.linalg.lstsq(columns, self.y, rcond=None)[0] - self.y).mean()
-
 
 def same(one, other):
     return all(np.array_equal(value, vars(other)[name], equal_nan=True) for name, value in vars(one).items())
@@ -86,75 +64,7 @@ def evaluated(objective, x_P):
     return loss.item(), torch.autograd.grad(loss, x_P)[0].numpy()
 
 
-# ------------------------------------------------------------------------------------------------------------- L-BFGS
-@pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
-@pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
-def test_lbfgs_on_a_kernel_walks_the_path_of_the_torch_engine(network, settings):
-    """Twenty iterations on a network are those of the lanes on torch's gradients to 1e-9, evaluation by evaluation."""
-    case = Case(network)
-    state, problem = lbfgs.start(settings, case.flat), case.problem()
-    peer = settings.start(torch.from_numpy(case.flat)[None])
-    while peer.iterations_R < 20:
-        loss, gradient = evaluated(case.loss, settings.ask(peer)[0])
-        peer = settings.tell(peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
-        state = lbfgs.advance(settings, state, problem, 1)
-        assert (state.iterations, state.probes, state.zooming) == (
-            peer.iterations_R.item(), peer.search.probes_R1.item(), Marks(*peer.marks_RB[0].tolist()).zooming,
-        )  # fmt: skip
-        np.testing.assert_allclose(state.position_P, peer.position_RP[0], rtol=0, atol=1e-9)
-
-
-def test_lbfgs_reaches_the_minimum_of_the_torch_engine():
-    """Over hundreds of evaluations on a convex loss both come to the same one, that of linear least squares."""
-    case = Case(SPLINE, noise=0.1)
-    settings = Lbfgs(name="lbfgs")
-    state = lbfgs.advance(settings, lbfgs.start(settings, case.flat), case.problem(), 400)
-    peer = settings.start(torch.from_numpy(case.flat)[None])
-    for _ in range(400):
-        loss, gradient = evaluated(case.loss, settings.ask(peer)[0])
-        peer = settings.tell(peer, torch.tensor([loss], dtype=F64), torch.from_numpy(gradient)[None])
-    assert state.loss == pytest.approx(peer.loss_R.item(), rel=1e-12)
-    assert state.loss == pytest.approx(case.least(), rel=1e-9)
-
-
 # --------------------------------------------------------------------------------------------------------------- Adam
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-@pytest.mark.parametrize("batch", [None, 16])
-@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
-def test_adam_takes_the_steps_of_torch(schedule, batch, weight_decay):
-    """Twenty steps, of all points or of batches, are those of torch.optim.Adam to 1e-12; with weight decay of AdamW."""
-    case = Case(MLP)
-    settings = Adam(
-        name="adam",
-        schedule=schedule,
-        learning_rate=0.03,
-        beta1=0.8,
-        beta2=0.99,
-        epsilon=1e-6,
-        weight_decay=weight_decay,
-    )
-    orders = [np.random.default_rng(step).permutation(60)[:batch] for step in range(20)]
-    x = torch.nn.Parameter(torch.from_numpy(case.flat.copy()))
-    kind = torch.optim.AdamW if weight_decay else torch.optim.Adam
-    optimizer = kind([x], lr=0.03, betas=(0.8, 0.99), eps=1e-6, weight_decay=weight_decay)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20)
-    losses = []
-    for order in orders:
-        optimizer.zero_grad()
-        loss = case.loss(x, order)
-        loss.backward()
-        losses.append(loss.item())
-        optimizer.step()
-        if schedule == "cosine":
-            scheduler.step()
-    state, problem = adam.start(settings, case.flat, total_steps=20), case.problem(batch is not None)
-    for first in (0, 7):  # in two goes
-        rows = slice(first, 7 if first == 0 else 20)
-        batches = None if batch is None else np.stack(orders[rows])
-        state = adam.advance(settings, state, problem, len(orders[rows]), batches)
-    np.testing.assert_allclose(state.position_P, x.detach(), rtol=0, atol=1e-12)
-    assert state.loss == pytest.approx(losses[-1], abs=1e-12)
-    assert state.evaluations == state.iterations == 20
 
 
 def test_a_cosine_ends_at_zero():
@@ -188,29 +98,6 @@ def test_a_diverged_adam_rests_at_its_last_finite_position():
     assert (gone.evaluations, gone.iterations) == (peer.evaluations_R.item(), peer.iterations_R.item()) == (5, 4)
     assert np.array_equal(gone.position_P, state.previous_P)
     np.testing.assert_allclose(gone.position_P, peer.position_RP[0], rtol=0, atol=1e-12)
-
-
-# ------------------------------------------------------------------------------------------------------ linear algebra
-@pytest.mark.parametrize("size", [1, 2, 7, 16, 33, 100, 601])
-def test_the_factorisation_is_that_of_lapack(size):
-    """Cholesky factors of matrices of any size, panels, strips and odd rows included, and what is solved with them."""
-    generator = np.random.default_rng(size)
-    rows = generator.standard_normal((size + 5, size))
-    matrix, values = rows.T @ rows, generator.standard_normal(size)
-    factor, solution = np.tril(matrix), values.copy()
-    assert factorise(factor)
-    np.testing.assert_allclose(np.tril(factor), np.linalg.cholesky(matrix), rtol=0, atol=1e-11 * size)
-    solve(factor, solution)
-    np.testing.assert_allclose(matrix @ solution, values, rtol=0, atol=1e-9 * size)
-
-
-@pytest.mark.parametrize("spoilt", [0.0, -1.0, math.nan, math.inf])
-def test_a_matrix_that_is_not_positive_definite_has_no_factor(spoilt):
-    """A pivot that is zero, negative or not finite is an answer, not an exception."""
-    matrix = np.eye(40)
-    matrix[30, 30] = spoilt
-    assert not factorise(matrix)
-    assert not factorise(np.ones((3, 3)))
 
 
 # ------------------------------------------------------------------------------------------------------------- states

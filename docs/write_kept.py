@@ -1,0 +1,333 @@
+"""Writes the numbers of kept results into claims.md, paper.md and the README: `python docs/write.py`.
+
+Of a sentence, `{}` stands where a number is written. What a sentence says beside its numbers is a check here: who is
+ahead, and what is undecided. A result that says otherwise stops the program, and a person writes the sentence anew.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import first_screen
+import numpy as np
+import pandas as pd
+from scipy.stats import t as t_distribution
+from write_numbers import LBFGS, with_numbers, with_table
+
+from harness.base.formats import exponent, human
+from harness.planning.match import MatchSetting, match_arms, ratios
+
+DOCS = Path(__file__).parent
+RESULTS = DOCS.parent / "results"
+PARAMS, FLOPS = "params.trainable", "flops_train.shared_dense"
+TASKS = ("j0", "exp2d", "xy", "exp4d")
+TIMES, ENDS = "{} times [{}, {}]", "{} [{}, {}]"  # how claims.md writes an interval
+FORWARD = ("shared_dense", "local_min", "kanbefair", "executed")
+FULL_LENGTH = "fig3_1_toy_scaling-width-100-seeds-1"
+Sentence = tuple[str, ...]
+Found = dict[str, Any]
+
+
+def pages() -> dict[str, str]:
+    """What is written, by the names of files beside docs/."""
+    paper = with_table((DOCS / "paper.md").read_text(encoding="utf-8"), "replay | scale", list(_replays()))
+    readme = first_screen.written((DOCS.parent / "README.md").read_text(encoding="utf-8"))
+    return {
+        "claims.md": _with_all((DOCS / "claims.md").read_text(encoding="utf-8"), _of_claims()),
+        "paper.md": _with_all(paper, _of_paper()),
+        "../README.md": _with_all(readme, _of_readme()),
+    }
+
+
+def _with_all(text: str, sentences: Iterator[Sentence]) -> str:
+    for sentence, *numbers in sentences:
+        text = with_numbers(text, sentence, numbers)
+    return text
+
+
+@cache
+def _kept(path: str) -> Any:
+    return json.loads((RESULTS / path).read_text(encoding="utf-8"))
+
+
+def _check(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(f"kept results no longer say that {what}; write the sentence anew")
+
+
+# ----------------------------------------------------------------------------------------------------------- intervals
+def _times(found: Found, digits: int = 2) -> Sentence:
+    """How many times the leader leads, whichever side that is, with the ends of the interval."""
+    ends = [found[name] for name in ("estimate", "low", "high")]
+    if found["low"] < 1:
+        ends = [1 / found[name] for name in ("estimate", "high", "low")]
+    _check(ends[1] > 1, f"{found} is decided")
+    return tuple(_written(end, digits) for end in ends)
+
+
+def _ends(found: Found, digits: int = 2) -> Sentence:
+    return tuple(_written(found[end], digits) for end in ("estimate", "low", "high"))
+
+
+def _written(number: float, digits: int) -> str:
+    return f"{float(f'{number:.{digits}g}'):,g}"
+
+
+def _leader(ratio: Found) -> str:
+    return "first" if ratio["low"] > 1 else "second" if ratio["high"] < 1 else ""
+
+
+def _by_task(ratios: list[Found]) -> dict[str, Found]:
+    return {one["task"]: one["ratio"] for one in ratios}
+
+
+# -------------------------------------------------------------------------------------------------------------- claims
+def _of_claims() -> Iterator[Sentence]:
+    yield from _of_toys()
+    yield from _of_rules_of_toys()
+    yield from _of_exponents()
+    yield from _of_one_search()
+    yield from _of_replays()
+
+
+def _toys() -> Found:
+    return _kept("verdicts/toys-short/answer.json")["headline"]
+
+
+def _of_toys() -> Iterator[Sentence]:
+    """Replicates: at 400 parameters, with all runs and with one, and the spline MLP beside the KAN."""
+    toys = _toys()
+    largest = [one for one in toys["readings"] if (one["axis"], one["place"]) == (PARAMS, "largest")]
+    leads, alone = _by_task(largest), _by_task([one for one in toys["efforts"] if one["runs"] == 1])
+    others = _by_task([one for one in toys["others"] if one["second"] == "spline_mlp"])
+    for of_tasks, tasks in ((leads, ("j0", "xy")), (others, ("j0", "exp4d"))):
+        _check(not any(_leader(of_tasks[task]) for task in tasks), f"{tasks} are undecided")
+    yield f"KANs ahead on exp(sin(πx) + y²) by {TIMES} and on a function of four variables by", *_times(leads["exp2d"])
+    yield f"by {TIMES}; J0(20x) and x·y are undecided.", *_times(leads["exp4d"])
+    one_run = f"With one run a size MLPs are ahead on J0 by {TIMES} and on x·y by {TIMES}."
+    yield one_run, *_times(alone["j0"]), *_times(alone["xy"])
+    splines = f"KANs ahead of spline MLPs by {TIMES} on exp2d, spline MLPs by {TIMES} on x·y"
+    yield splines, *_times(others["exp2d"]), *_times(others["xy"])
+
+
+def _of_rules_of_toys() -> Iterator[Sentence]:
+    """Budgets for equal errors, exponents, counts and seconds."""
+
+    def of_rule(claim: str, axis: str = PARAMS) -> dict[str, Found]:
+        return {task: _found("toys-short", claim, axis, task) for task in TASKS}
+
+    needed, steeper = of_rule("2: KANs are as good"), of_rule("4, the formula's shape")
+    yield f"on four variables the MLP needs {ENDS} times the parameters", *_ends(needed["exp4d"])
+    yield "on exp2d at least {} times, which is a bound", f"{needed['exp2d']['bound'][1]:.2g}"
+    yield f"the formula's shape has an exponent higher by {ENDS} than MLPs", *_ends(steeper["exp2d"], 3)
+    work, counted = (
+        [found["estimate"] for found in of_rule(claim).values()] for claim in ("6: a parameter", "10: what the paper")
+    )
+    yield "need {} to {} times the forward FLOPs", f"{min(work):.1f}", f"{max(work):.0f}"
+    yield "the KANs that win train {} to {} times that", f"{min(counted):.1f}", f"{max(counted):.1f}"
+    takes, sooner = of_rule("7: at equal parameters"), of_rule("7: MLPs reach", "seconds")
+    _check(not _leader(takes["exp2d"]) and not _leader(takes["exp4d"]), "the other two are open")
+    slower = f"takes {ENDS} times an MLP's time on J0 and {ENDS} on x·y; the other two are open"
+    yield slower, *_ends(takes["j0"]), *_ends(takes["xy"])
+    seconds = f"the MLP needs {TIMES} the KAN's seconds on exp2d and {TIMES} on four variables"
+    yield seconds, *_times(sooner["exp2d"]), *_times(sooner["exp4d"])
+    local = [_found("per_flop_toys-evening", "6:", "flops_forward.local_min", task)["estimate"] for task in TASKS]
+    yield "{} to {} times by the local one", f"{min(local):.2f}", f"{max(local):.2f}"
+
+
+def _of_exponents() -> Iterator[Sentence]:
+    """Of both sides of the quickstart, by parameters and by FLOPs."""
+    told = {
+        (one["task"], one["side"], one["axis"]): [exponent(one["exponent"][end]) for end in ("estimate", "low", "high")]
+        for one in _kept("reference/quickstart/answer.json")["headline"]["exponents"]
+    }
+    for axis, against in ((PARAMS, "against the MLP's"), (FLOPS, "against")):
+        pairs = ((task, side, axis) for task in ("exp2d", "j0") for side in ("kan", "mlp"))
+        sentence = f"{ENDS} {against} {ENDS} on exp2d, {ENDS} against {ENDS} on J0"
+        yield sentence, *(number for pair in pairs for number in told[pair])
+
+
+def _number(experiment: str, claim: str, axis: str, task: str) -> Found:
+    """The first number on a task of the first rule whose claim begins so."""
+    kept = _kept(f"verdicts/{experiment}/verdicts.json")["verdicts"]
+    rule = next(one for one in kept if one["claim"].startswith(claim))
+    _check(axis in {one.get("convention", rule.get("axis")) for one in rule["numbers"]}, f"{claim} is read on {axis}")
+    return next(one for one in rule["numbers"] if (one.get("convention", axis), one["unit"]) == (axis, task))
+
+
+def _found(experiment: str, claim: str, axis: str, task: str) -> Found:
+    """What the number is over all seeds that ran, where an early look decided it."""
+    number = _number(experiment, claim, axis, task)
+    return number["later"]["found"] if number.get("later") else number["found"]
+
+
+def _of_one_search() -> Iterator[Sentence]:
+    tasks = ("digits", "camera", "diabetes", "randhie", "breast_cancer", "wine")
+    real = {task: _found("real_data-evening", "1, real data: MLPs", PARAMS, task) for task in tasks}
+    leaders = [_leader(real[task]) for task in tasks]
+    _check(leaders == ["first", "first", "", "", "", ""], "four of six sets are equal or undecided")
+    data = f"MLPs ahead by {TIMES} on digits and {TIMES} on a photograph"
+    yield data, *_times(real["digits"]), *_times(real["camera"])
+
+    def of_ladder(task: str, claim: str = "13: KANs beat MLPs at all") -> Sentence:
+        return _times(_found("ladder-evening", claim, PARAMS, task))
+
+    behind = f"MLPs ahead by {TIMES} on a sum in turned axes, {TIMES} on a tanh network and {TIMES} on diabetes"
+    yield behind, *of_ladder("rotated_additive"), *of_ladder("mlp_teacher"), *of_ladder("diabetes")
+    yield f"KANs on the sum by {TIMES}.", *of_ladder("additive", "13: KANs of any grid")
+    tasks = ("additive", "rotated_additive", "tree", "mlp_teacher", "diabetes")
+    outcomes = [_number("ladder-evening", "15: rank by rank", PARAMS, task)["outcome"] for task in tasks]
+    _check(outcomes.count("refuted") == 3, "rank 4 is behind on three of five tasks")
+    four, eight = (
+        _times(_found("dimension-evening", "16: KANs beat MLPs on sums", PARAMS, f"additive inputs={inputs}"))
+        for inputs in (4, 8)
+    )
+    yield f"KANs are ahead on sums of four and eight variables, by {TIMES} and {TIMES}", *four, *eight
+    yield "on a random field MLPs are ahead by {} times with two, four and eight variables", _of_fields()
+    many = "toy_100_variables"
+    ahead = _times(_found(many, "1: KANs", PARAMS, "exp100d"), 3)
+    yield f"KANs ahead by {TIMES} at 2,400 equal parameters", *ahead
+    yield f"spline MLPs ahead by {TIMES}", *_times(_found(many, "13: the gain", FLOPS, "exp100d"))
+
+
+def _of_fields() -> str:
+    """The lead of MLPs at 1,000 parameters, which is the same and decided for two, four and eight variables."""
+    runs = pd.read_csv(RESULTS / "verdicts" / "dimension-evening" / "runs.csv")
+    runs = runs[(runs["won_on"] == PARAMS) & (runs["asked"] == 1000) & (runs["status"] == "done")]
+    leads = set()
+    for inputs in (2, 4, 8):
+        of_task = runs[runs["task"] == f"gaussian_field inputs={inputs}"]
+        logs = np.log(of_task.pivot_table(index="seed", columns="series", values="test_rmse"))
+        gaps = logs["kan"] - logs["mlp"]
+        half = t_distribution.ppf(0.975, len(gaps) - 1) * gaps.std() / len(gaps) ** 0.5
+        _check(gaps.mean() > half, f"{inputs} variables are decided")
+        leads.add(f"{np.exp(gaps.mean()):.1f}")
+    _check(len(leads) == 1, "the lead is the same for each number of variables")
+    return leads.pop()
+
+
+# -------------------------------------------------------------------------------------------------------------- replays
+def _slope(runs: pd.DataFrame) -> float:
+    """Minus the slope of the logarithms of test errors over those of parameters."""
+    return float(-np.polyfit(np.log(runs[PARAMS]), np.log(runs["test_rmse"]), 1)[0])
+
+
+def _of_replays() -> Iterator[Sentence]:
+    """Exponents of KANs up to the grid of least error, and of MLPs; the theorem's shape; Poisson's equation."""
+    runs = pd.read_csv(RESULTS / "replay" / FULL_LENGTH / "runs.csv")
+    mlps = [_slope(series) for _, series in runs[runs["series"].str.startswith("mlp")].groupby(["task", "series"])]
+    kans, of_kans = {}, runs[runs["series"].str.contains("grid_eps=1.0")]
+    for (task, shape), cell in of_kans.groupby(["task", "shape"]):
+        ascending = cell.sort_values("grid")
+        kans[task, shape] = f"{_slope(ascending.iloc[: ascending['test_rmse'].argmin() + 1]):.1f}"
+    shapes = {"j0": "1-1", "exp2d": "2-1-1", "xy": "2-2-1", "exp100d": "100-1-1", "exp4d": "4-2-2-1"}
+    scaling = "exponents of {} (J0), {} (exp2d), {} (x·y), {} (exp100d) and {} (exp4d), MLPs {} to {};"
+    yield scaling, *(kans[pair] for pair in shapes.items()), f"{min(mlps):.1f}", f"{max(mlps):.1f}"
+    yield "the KAN [4,9,1], of another shape, {}.", kans["exp4d", "4-9-1"]
+    best = of_kans[of_kans["task"] == "exp4d"].groupby("shape")["test_rmse"].min()
+    yield "[4,9,1] has {} times the error of [4,2,2,1]", _written(best["4-9-1"] / best["4-2-2-1"], 2)
+    rules = _kept("replay/fig3_3_poisson-table/replay.json")["verdicts"]
+    (poisson,) = (one["numbers"][0]["found"] for one in rules if one["claim"].startswith("3, at all"))
+    _check(poisson["high"] < 1, "the MLP is more accurate")
+    estimate, low, high = (1 / poisson[end] for end in ("estimate", "high", "low"))
+    numbers = (f"{estimate:.2g}", f"{low:.3g}", f"{high:.2g}")
+    yield f"the best MLP of the paper's size or less is {TIMES} *more* accurate", *numbers
+
+
+def _findings(folder: str) -> list[str]:
+    """The sentences under "What came out" of a kept replay."""
+    return _kept(f"replay/{folder}/replay.json")["findings"]
+
+
+def _replays() -> Iterator[Sentence]:
+    """The rows of paper.md as they stand, with the counts of each kept replay, of which there is none without a row."""
+    text = (DOCS / "paper.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\[\w+\]\(../results/replay/(.+)/replay.csv\)) \| (.*?) \|", text, re.MULTILINE)
+    kept = {path.parent.name for path in (RESULTS / "replay").glob("*/replay.json")}
+    _check({folder for _, folder, _ in rows} == kept, "each replay has its row in paper.md")
+    for link, folder, scale in rows:
+        counts = dict.fromkeys(("within", "better", "worse"), 0)
+        for number, outcome in re.findall(r"(\d+) (within|better|worse)", _findings(folder)[0]):
+            counts[outcome] += int(number)
+        yield link, scale, *map(str, counts.values())
+
+
+# Of paper.md: the folder of a kept replay, how one of its findings begins, what that says, and what the page says.
+TABLE_1, TABLE_2, APP_C = "table1_special_functions-short", "table2_feynman-short", "app_c_ablation-short"
+ANY_WIDTH = "The best KAN of all is below the MLP of any width"
+PAPER = (
+    (
+        FULL_LENGTH,
+        "exp4d [4,2,2,1], kan grid",
+        "the error is at most {} times",
+        "[4,2,2,1] on exp4d is up to {} times worse",
+    ),
+    (FULL_LENGTH, "exp100d [100,1,1], kan grid", "typically {}x apart", "exp100d is typically {} times worse"),
+    (
+        "fig3_3_poisson-table",
+        "Ours: the best MLP",
+        "with {}. Its squared errors are {} (L2)",
+        "Here the best MLP, with {} parameters, has {} times the KAN's squared error",
+    ),
+    (
+        "fig3_4_forgetting-short",
+        "paper:",
+        "After the last phase it is at most {}×",
+        "error is {}×10⁻⁶ after every phase",
+    ),
+    (APP_C, "standard:", "median of 4 seeds, {} to {}.", "Ours keeps {} to {} over 4 seeds"),
+    (APP_C, "Settings move", "the standard setting by {}.", "Seeds alone move that number by {}."),
+    (TABLE_1, ANY_WIDTH, "ours in {} of {} by the best run", "On {} of {} functions, as published"),
+    (TABLE_1, "Replicates", "typically {}x apart", "Single points are typically {} times apart"),
+    (TABLE_2, ANY_WIDTH, "in {} of {} as published", "in the paper on {} of {}."),
+    (
+        TABLE_2,
+        ANY_WIDTH,
+        "ours in {} of {} by the best run, in {} by medians",
+        "on {} of {} formulas by the best run, and on {} by medians of what validation picks",
+    ),
+)
+
+
+def _of_paper() -> Iterator[Sentence]:
+    """Sentences that a page of a replay and paper.md both have, with `{}` for the same numbers."""
+    for folder, begin, found, said in PAPER:
+        (finding,) = (one for one in _findings(folder) if one.startswith(begin))
+        match = re.search(re.escape(found).replace(r"\{\}", r"([\d,.]*\d)"), finding)
+        _check(match is not None, f"{begin}: {found}")
+        yield said, *(match.groups() if match else ())
+    mlps = [re.search(r"MLPs: .*?(\d+) points.*?(\d+) within 2x", one) for one in _findings(FULL_LENGTH)]
+    points, within = (str(sum(int(one[group]) for one in mlps if one)) for group in (1, 2))
+    yield "{} of {} MLP points are within a factor of", within, points
+
+
+# -------------------------------------------------------------------------------------------------------------- README
+def _of_readme() -> Iterator[Sentence]:
+    """The matched pair, and the sentences below the table of toys."""
+    kan, mlp = match_arms(
+        ["kan hidden=[5]", "mlp depth=3"], MatchSetting("params.trainable", 1000, 2, 1, 1000, None, LBFGS)
+    )
+    for name in (PARAMS, "params.paper", *(f"flops_forward.{one}" for one in FORWARD)):
+        ratio = f"{ratios(kan, mlp)[name]:.3g}"
+        yield f"{name} {{}} {{}} {{}}", f"{kan.counts[name]:,}", f"{mlp.counts[name]:,}", ratio
+
+    toys = _toys()
+    leaders = {(one["task"], one["runs"]): _leader(one["ratio"]) for one in toys["efforts"]}
+    for (task, runs), leader in leaders.items():
+        of_few = "second" if runs <= 2 else ""
+        _check(leader == ("first" if task in ("exp2d", "exp4d") else of_few), f"{leader!r} leads {task} with {runs}")
+    for task in TASKS:
+        estimates = [one["ratio"]["estimate"] for one in toys["efforts"] if one["task"] == task]
+        _check(estimates == sorted(estimates), "more runs help KANs more")
+    others = {(one["first"], one["second"], one["task"]): one["ratio"] for one in toys["others"]}
+    oracle = [others["kan_oracle", "mlp", task] for task in TASKS]
+    _check(all(_leader(one) == "first" for one in oracle), "a KAN of the formula's shape leads on all four")
+    least, most = (human(end(one["estimate"] for one in oracle), 2) for end in (min, max))
+    yield "leads on all four**, {} to {} times", least, most
+    exp2d, xy = (others["kan", "spline_mlp", task] for task in ("exp2d", "xy"))
+    _check((_leader(exp2d), _leader(xy)) == ("first", "second"), "spline MLPs lead on x·y and KANs on exp2d")
+    splines = "leads the KAN {} times on x·y; the KAN leads it {} times on exp(sin πx + y²)"
+    yield splines, human(1 / xy["estimate"], 2), human(exp2d["estimate"], 2)
