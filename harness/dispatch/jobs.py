@@ -3,19 +3,11 @@
 import heapq
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.base.frozen import Frozen
 
 RunIds = tuple[str, ...]  # run ids that train together
-
-
-class PredictedPack(NamedTuple):
-    """A pack and what it is predicted to take, alone on one slot."""
-
-    runs: RunIds
-    seconds: float
 
 
 class SentJob(Frozen):
@@ -31,25 +23,25 @@ class SentJob(Frozen):
         return list(itertools.chain.from_iterable(self.packs))
 
 
-def bin_packs(packs: Sequence[PredictedPack], job_seconds: float, slots: int) -> list[SentJob]:
+def bin_packs(packs: Mapping[RunIds, float], job_seconds: float, slots: int) -> list[SentJob]:
     """As few jobs as packs fill to about `job_seconds` on `slots`, all about equally long; the longest job first.
 
-    Longest packs first, each to the job with the least work so far. A pack that takes longer than `job_seconds` is a
-    job that takes longer.
+    Each pack has the seconds that it is predicted to take, alone on one slot. Longest packs first, each to the job with
+    the least work so far. A pack that takes longer than `job_seconds` is a job that takes longer.
     """
     if not packs:
         return []
-    number = math.ceil(sum(pack.seconds for pack in packs) / (job_seconds * slots))
-    bins: list[list[PredictedPack]] = [[] for _ in range(min(number, len(packs)))]
+    number = math.ceil(sum(packs.values()) / (job_seconds * slots))
+    bins: list[list[RunIds]] = [[] for _ in range(min(number, len(packs)))]
     lightest = [(0.0, index) for index in range(len(bins))]
-    for pack in sorted(packs, key=lambda pack: -pack.seconds):
+    for pack in sorted(packs, key=lambda pack: -packs[pack]):
         filled, index = lightest[0]
         bins[index].append(pack)
-        heapq.heapreplace(lightest, (filled + pack.seconds, index))
+        heapq.heapreplace(lightest, (filled + packs[pack], index))
     jobs = []
-    for packs_of_job in bins:
-        runs, seconds = zip(*packs_of_job, strict=True)
-        jobs.append(SentJob(packs=runs, pack_seconds=seconds, seconds=makespan(seconds, slots)))
+    for runs in bins:
+        seconds = tuple(packs[pack] for pack in runs)
+        jobs.append(SentJob(packs=tuple(runs), pack_seconds=seconds, seconds=makespan(seconds, slots)))
     return sorted(jobs, key=lambda job: -job.seconds)
 
 

@@ -12,7 +12,7 @@ from harness.base.files import check_writable, private_folder
 from harness.base.provenance import host
 from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
 from harness.dispatch.here import terminated_like_ctrl_c
-from harness.dispatch.jobs import PredictedPack, arrays, bin_packs
+from harness.dispatch.jobs import arrays, bin_packs
 from harness.dispatch.local import run_locally
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
@@ -158,7 +158,7 @@ def _offer(request: Request, packs: Sequence[tuple[str, ...]], evidence: Evidenc
     calibrations = calibrations_of(manifest, request.folder.parent)
     seconds = likely_seconds(runs, calibrations, manifest.experiment.device)
     length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
-    jobs = bin_packs([PredictedPack(*each) for each in zip(packs, seconds, strict=True)], length, where.slots)
+    jobs = bin_packs(dict(zip(packs, seconds, strict=True)), length, where.slots)
     taken, assumed = _limits(where, len(jobs), request.dry_run)
     fitting = jobs[: taken.room]
     parts = arrays(len(fitting), taken.largest_array) if fitting else []

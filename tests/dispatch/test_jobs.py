@@ -4,21 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.dispatch.jobs import PredictedPack, arrays, bin_packs, makespan
+from harness.dispatch.jobs import arrays, bin_packs, makespan
 
 SECONDS = st.lists(st.floats(0.01, 5000), min_size=1, max_size=60)
 SLOTS = st.integers(1, 8)
 
 
 def _packs(seconds):
-    return [PredictedPack((f"run {index}",), each) for index, each in enumerate(seconds)]
+    return {(f"run {index}",): each for index, each in enumerate(seconds)}
 
 
 @given(SECONDS, st.floats(10, 4000), SLOTS)
 def test_every_pack_is_in_one_job(seconds, job_seconds, slots):
     packs = _packs(seconds)
     jobs = bin_packs(packs, job_seconds, slots)
-    assert sorted(pack for job in jobs for pack in zip(job.packs, job.pack_seconds, strict=True)) == sorted(packs)
+    assert sorted(pack for job in jobs for pack in zip(job.packs, job.pack_seconds, strict=True)) == sorted(
+        packs.items()
+    )
     assert all(job.packs for job in jobs)
 
 
@@ -50,4 +52,4 @@ def test_arrays_hold_every_job_once_and_no_more_than_allowed(jobs, largest):
 
 @pytest.mark.parametrize("slots", [1, 4])
 def test_no_packs_make_no_jobs(slots):
-    assert bin_packs([], 2400, slots) == []
+    assert bin_packs({}, 2400, slots) == []

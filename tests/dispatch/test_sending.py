@@ -157,9 +157,7 @@ def test_what_jobs_take_to_start_is_part_of_the_prediction():
         offer = OFFER._replace(jobs=[job], arrays=[[job]], hours=1.0 + (start_hours or 0.0), start_hours=start_hours)
         return offer_lines("sweep", {"a": RunState("planned")}, offer)[-1]
 
-    assert (
-        told(0.5)
-        == "predicted: 1.5 core-hours (calibrated on this machine; 0.5 core-hours of it for jobs to start, as measured)"
-    )
+    measured = "calibrated on this machine; 0.5 core-hours of it for jobs to start, as measured"
+    assert told(0.5) == f"predicted: 1.5 core-hours ({measured})"
     assert told(None).endswith("machine; without the start-up of jobs, which was not measured yet)")
     assert told(0.0) == "predicted: 1 core-hours (calibrated on this machine)"

@@ -184,10 +184,8 @@ def test_an_order_to_try_again_wipes_the_slate():
 
 
 def test_a_cancelled_run_stays_so_until_it_is_asked_for():
-    cancel, retry = (
-        Instruction(kind="cancel", at=_at(50), runs=(RUN,)),
-        Instruction(kind="retry", at=_at(60), runs=(RUN,)),
-    )
+    cancel = Instruction(kind="cancel", at=_at(50), runs=(RUN,))
+    retry = Instruction(kind="retry", at=_at(60), runs=(RUN,))
     for listed in (None, "PENDING", "NODE_FAIL"):
         assert _state(listed=listed, orders=[cancel], now=1e6).state == "cancelled"
     assert _state(listed="CANCELLED", orders=[cancel, retry]).state == "planned"
@@ -205,9 +203,8 @@ def test_a_worker_that_was_told_to_stop_says_why(why, state):
 
 
 def test_a_worker_that_could_not_go_on_says_why():
-    found = _state(
-        attempts=[_attempt(BEGUN, {"event": "ended", "why": "crashed", "error": "no space"})], listed="FAILED"
-    )
+    ended = {"event": "ended", "why": "crashed", "error": "no space"}
+    found = _state(attempts=[_attempt(BEGUN, ended)], listed="FAILED")
     assert found.state == "crashed"
     assert found.why == "its worker ended: crashed: no space"
 
@@ -323,16 +320,7 @@ def test_hours_of_a_gpu_count_once_however_many_packs_share_it():
     attempt = _attempt(*done, ended, at=0, beat=minute)
     attempt.begun.update(host="n1", slurm_started_at=None)
     records = dict.fromkeys([run for (run,) in packs], "done")
-    evidence = Evidence(
-        records=records,
-        submissions=[shared],
-        attempts=[attempt],
-        orders=[],
-        queue=Queue({}),
-        accounting=Queue({}),
-        dead=(),
-        now=T0.timestamp() + minute,
-    )
+    evidence = Evidence(records, [shared], [attempt], [], Queue({}), Queue({}), (), T0.timestamp() + minute)
 
     spent = spending(states([run for (run,) in packs], evidence), evidence)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.base.formats import human
+from harness.base.plain import plain
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
