@@ -9,7 +9,7 @@ from harness.base.errors import HarnessError
 from harness.judging.answer import not_run_json
 from harness.judging.judge import judge_all, to_json
 from harness.paper.replay import REPLAYS, Made, write_page
-from harness.paper.replay.keep import keep
+from harness.paper.replay.index import keep
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 
