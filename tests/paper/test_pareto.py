@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from harness.count import count
 from harness.paper.reference import load
+from harness.paper.replay.bests import drawn_count, frontier
 from harness.paper.replay.figures.pareto import pareto_figure
-from harness.paper.replay.pareto import drawn_count, frontier
 from harness.spec import KanShape
 
 POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=12)

@@ -14,8 +14,7 @@ from harness.cli.showing import show
 from harness.judging.laws import fit_table
 from harness.judging.verdict import not_run
 from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
-from harness.paper.replay.index import row_of, row_without_page, write_index
-from harness.paper.replay.keep import keep
+from harness.paper.replay.index import keep, row_of, row_without_page, write_index
 from harness.record import missing, read_present, runs_table
 from harness.show.console import TERMINAL, console
 from harness.show.tables.verdicts import rules_table

@@ -7,6 +7,7 @@ validation picks, with the median over its seeds.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,6 @@ from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.names import network_words, published_shape
-from harness.paper.replay.pareto import drawn_count, frontiers
 from harness.paper.replay.points import in_one_sentence, summary, with_outcomes
 from harness.show.tables.table import Table
 from harness.spec import axis_words
@@ -191,6 +191,33 @@ def published_frontiers(tasks: Iterable[str]) -> pd.DataFrame:
     table = table[table.groupby("task")["panel"].transform("min") == table["panel"]]
     table = table.assign(drawn=table["params.paper"].astype(int), published=table["rmse"])
     return frontiers(table, "drawn", "published")[["task", "family", "drawn", "published", "errata"]]
+
+
+# ----------------------------------------------------------------------------------------------------------- frontiers
+def frontier(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The rows than which no other is at most as large in both columns, by `x`: each has less `y` than all before it.
+
+    Of rows that are equal in both the first stays; nan in either column is no point.
+    """
+    sorted_points = points.dropna(subset=[x, y]).sort_values([x, y], kind="stable")
+    before = sorted_points[y].cummin().shift()
+    return sorted_points[(sorted_points[y] < before) | before.isna()]
+
+
+def frontiers(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The frontier of each task and family (columns of the points), one after the other."""
+    return pd.concat(frontier(part, x, y) for _, part in points.groupby(["task", "family"], sort=False))
+
+
+def drawn_count(shape: str, grid: int, inputs: int | None = None) -> int:
+    """What the paper's axes have for a network `2-5-1`: edges times G for a KAN, weights for an MLP (grid 0).
+
+    Fig. D.1 counts as if every formula had two inputs (erratum E6d); `inputs` is that number, of which a network that
+    pruning left with fewer keeps its own.
+    """
+    first, *rest = (int(nodes) for nodes in shape.split("-"))
+    nodes = [first if inputs is None else min(first, inputs), *rest]
+    return sum(a * b for a, b in pairwise(nodes)) * (grid or 1)
 
 
 # -------------------------------------------------------------------------------------------------------------- words

@@ -1,19 +1,25 @@
-"""Replays in a list: a row each, from what lies in their folders."""
+"""Replays in a list, a row each, from what lies in their folders; and those that the project keeps."""
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import whole_file
 from harness.base.json_text import FORMAT
 from harness.paper.replay.content import Replay
 from harness.paper.replay.page import missing_words
 from harness.paper.replay.points import Summary, in_one_sentence, outcome_words, summary
+from harness.record import Metrics
 from harness.show.pages.page import write_html
+from harness.show.tables.table import Table, TableRow, text_columns, to_markdown
+from harness.show.tables.verdicts import RULE_COLUMNS, rules_table
 
 
 class IndexRow(NamedTuple):
@@ -59,3 +65,58 @@ def row_without_page(replay: Replay, scale: str, why: str) -> IndexRow:
 def write_index(rows: Sequence[IndexRow], command: str, path: Path) -> None:
     """Write the list as a page whose figures and links are those of the rows' folders."""
     write_html(path, "replays.html", rows=rows, command=command)
+
+
+# ---------------------------------------------------------------------------------------------------------------- kept
+# Of the table of runs, what tells one from another, what came out and what it took; counts under other conventions
+# follow from shape and grid.
+RUN_COLUMNS = (
+    *("run_id", "task", "series", "shape", "grid", "order", "seed", "trial", "chosen", "status"),
+    *Metrics.model_fields,
+    *("evaluations", "params.trainable", "params.paper", "flops_train.shared_dense", "seconds"),
+    *("pack_seconds", "pack_lanes"),
+)
+README, VERDICTS = files(__package__).joinpath("kept.md").read_text(encoding="utf-8").split("<!-- verdicts -->")
+
+
+def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
+    """Copy the replay in `folder`, whose runs are `table`, into `kept`, in place of an earlier one; list all there."""
+    facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
+    target = kept / folder.name
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in ("replay.html", "replay.csv", "replay.json", *(f"{stem}.png" for stem in facts["figures"])):
+        shutil.copyfile(folder / name, target / name)
+    columns = [name for name in RUN_COLUMNS if name in table and table[name].notna().any()]
+    table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
+    rows = [row_of(path.parent, kept) for path in sorted(kept.glob("*/replay.json"))]
+    write_index(rows, "harness replay NAME --keep", kept / "index.html")
+    with whole_file(kept / "README.md") as path:
+        path.write_text(README + "".join(map(_line, rows)) + _verdicts(rows), encoding="utf-8")
+    return target
+
+
+def _verdicts(rows: Sequence[IndexRow]) -> str:
+    """A row for every rule of every replay that has rules; replays that earlier rules judged are named."""
+    judged, earlier = [], []
+    for row in rows:
+        verdicts = verdicts_of(row.facts)
+        if row.facts.get("verdicts") and not verdicts:
+            earlier.append(f"[{row.folder}]({row.folder}/replay.html)")
+        judged += [TableRow((row.folder, *one.cells)) for one in rules_table(verdicts).rows]
+    table = Table("", text_columns("replay", *RULE_COLUMNS), tuple(judged))
+    shown = VERDICTS + to_markdown(table) + "\n" if judged else ""
+    return shown + (f"\nJudged by rules of before version 1.0: {', '.join(earlier)}.\n" if earlier else "")
+
+
+def _line(row: IndexRow) -> str:
+    facts = row.facts
+    made = f"{facts['last'][:10]}, {', '.join(commit[:9] for commit in facts['commits'])}"
+    # Replays that were kept before the processor's were noted have the clock's alone.
+    seconds = facts["seconds"] + (f" ({facts['cpu_seconds']})" if "cpu_seconds" in facts else "")
+    runs = f"{facts['runs']}{f' ({row.missing})' if row.missing else ''}"
+    cells = (
+        *(f"[{row.folder}]({row.folder}/replay.csv)", f"{facts['place']}: {facts['title']}", facts["scale"], runs),
+        *(seconds, made, f"`{facts['command']}`"),
+    )
+    return f"| {' | '.join(cells)} |\n"

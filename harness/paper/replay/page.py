@@ -41,7 +41,7 @@ def write_page(
 ) -> Page:
     """Write `replay.html`, `replay.csv` and every figure (as png and pdf) into `folder`, and return what they say.
 
-    `verdicts` are those on the rules of the experiment, or that they were not judged.
+    `verdicts` are those on the rules of the experiment (`judge.to_json`), or that they were not judged.
     `replay.json` has in short what lists of replays say of it (`harness.paper.replay.index`).
     """
     page = replay.kind(runs, replay)
@@ -64,7 +64,7 @@ def write_page(
         pictures=[(one, svg(one.draw, one.stem, one.alt)) for one in page.figures],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
-        silent=[row.choice for row in silent.itertuples() if replay.place in str(row.places).split("; ")],
+        silent=list(silent.loc[[replay.place in places.split("; ") for places in silent["places"]], "choice"]),
         errata=errata[errata["erratum"].isin(concerned)].to_dict("records"),
         verdicts=rules_table(verdicts),
         rules=[verdict_part(verdict) for verdict in verdicts],

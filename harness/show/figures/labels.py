@@ -4,7 +4,7 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ from harness.show.figures.theme import LABEL_SIZE, figure_width, within_page
 from harness.show.names import shortened
 from harness.spec import Manifest
 
+Place = Literal["outside upper left", "outside lower left"]
 TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
 FEW_TICKS, MANY_TICKS = 3, 7
 SMALL_TICKS = (2, 4)
@@ -155,8 +156,10 @@ def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> N
     _grow(figure, sum(heights.values()))
 
 
-def write_head(figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 8, place: str = "upper") -> None:
-    """What the figure says, in bold, and one legend for all panels, in so many columns, above them or `lower`."""
+def write_head(
+    figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 8, place: Place = "outside upper left"
+) -> None:
+    """What the figure says, in bold, and one legend for all panels, in so many columns, above or below them."""
     look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": TITLE_SIZE}}
     letters = int(TITLE_LETTERS_AN_INCH * figure.get_figwidth())
     title = "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
@@ -164,7 +167,7 @@ def write_head(figure: Figure, keys: Sequence[Line2D], title: str = "", columns:
     lengths = [len(str(one.get_label())) + KEY_MARK for one in keys]
     if len(keys) > columns or sum(lengths) > room:
         columns = max(1, min(columns, int(room / max(lengths))))
-    figure.legend(handles=list(keys), title=title, loc=f"outside {place} left", ncols=columns, **look)
+    figure.legend(handles=list(keys), title=title, loc=place, ncols=columns, **look)
     _grow(figure, -(-len(keys) // columns) + (1.5 * (title.count("\n") + 1) if title else 0))
 
 

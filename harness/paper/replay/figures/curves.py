@@ -59,7 +59,7 @@ def curves_figure(points: pd.DataFrame, arms: Mapping[str, str], x: str, y_words
         cells[-1].axis("off")
         cells[-1].legend(handles=legend, loc="center left")
     else:
-        write_head(figure, legend, columns=columns + 1, place="lower")
+        write_head(figure, legend, columns=columns + 1, place="outside lower left")
     return figure
 
 

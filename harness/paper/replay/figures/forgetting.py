@@ -84,7 +84,7 @@ def errors_figure(errors: Mapping[str, tuple[Sequence[float], ...]], published: 
     set_ticks(axes.xaxis)
     handles = [Line2D([], [], ls="none", ms=4, label=name, **look) for name, look in KEPT_LOOKS.items()]
     handles.append(Line2D([], [], label="published", **dashed))
-    write_head(figure, handles, columns=4, place="lower")
+    write_head(figure, handles, columns=4, place="outside lower left")
     return figure
 
 
