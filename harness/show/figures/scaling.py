@@ -208,7 +208,7 @@ def _draw_panels(grid: Sequence[Axes], drawn: Drawn, layout: Layout) -> list[Dra
     panels: list[DrawnPanel] = []
     beside = None
     for place, (axes, panel) in enumerate(zip(grid, layout.panels, strict=True)):
-        panels.append(_panel(axes, panel, drawn, layout.tells_laws))
+        panels.append(_panel(axes, panel, drawn, layout))
         axes.set_title(panel.title)
         if panel.limits != beside or place % layout.columns == 0:
             metric = panel.laws[0].metric
@@ -225,11 +225,11 @@ def _draw_panels(grid: Sequence[Axes], drawn: Drawn, layout: Layout) -> list[Dra
     return panels
 
 
-def _panel(axes: Axes, panel: Panel, drawn: Drawn, tells_laws: bool) -> DrawnPanel:
+def _panel(axes: Axes, panel: Panel, drawn: Drawn, layout: Layout) -> DrawnPanel:
     """Draw all series of a panel under one law; with a legend that tells their laws, or their names alone."""
     task, axis = panel.laws[0].task, panel.laws[0].axis
     sizes = np.concatenate([one.table["size"].to_numpy(float) for one in panel.laws])
-    size_words = axis_words(axis) if tells_laws else textwrap.fill(axis_words(axis), SMALL_LABEL)
+    size_words = axis_words(axis) if layout.tells_laws else textwrap.fill(axis_words(axis), SMALL_LABEL)
     axes.set(xscale="log", yscale="log", xlabel=size_words, xlim=padded(sizes[sizes > 0], 0.06), ylim=panel.limits)
     bests = {best for best, _ in drawn.budgets.values()}
     keys, every, beyond = [], [], set()
@@ -248,8 +248,8 @@ def _panel(axes: Axes, panel: Panel, drawn: Drawn, tells_laws: bool) -> DrawnPan
             beyond |= set(runs["run_id"] if "run_id" in runs else runs["row"])
             every.append(shown)
             told = "" if name == ONE_ARM and not task else name
-            in_words = law_key(shown, exponent_words(shown.fit), side_by_side(2), told)
-            keys.append(in_words if tells_laws else key(name, shown.style))
+            in_words = law_key(shown, exponent_words(shown.fit), max(layout.columns, side_by_side(2)), told)
+            keys.append(in_words if layout.tells_laws else key(name, shown.style))
     _write_budgets(axes, ends, drawn)
     return DrawnPanel(task, tuple(every), tuple(keys), frozenset(beyond))
 
