@@ -79,7 +79,7 @@ def foresee(
         raise HarnessError(
             "decide: no two seeds have all of their records, and no noise is declared; train a pilot (`harness run "
             "FILE`, at a scale of few seeds), or declare `noise: 0.3`, the standard deviation of ln test loss between "
-            "seeds (`noise` for once)"
+            "seeds; for once, give `noise`"
         )
     without_looks = manifest.model_copy(update={"experiment": experiment.model_copy(update={"looks": ()})})
     foreseen = []

@@ -208,7 +208,7 @@ def test_one_architecture_is_no_comparison(table):
     done = _compare(table, "kan", "mlp", "--x", "params", "--y", "rmse")
 
     assert done.exit_code == 2
-    assert "one arm, and kan and mlp were asked for; name the column that tells arms apart (--by)" in done.stderr
+    assert "one arm, and kan and mlp were asked for; --by says which column names arms" in done.stderr
 
 
 # -------------------------------------------------------------------------------------------------------------- figure

@@ -58,7 +58,7 @@ def test_without_records_and_without_noise_there_are_two_next_moves(here):
     assert done.exit_code == nothing.exit_code == 2
     assert "train a pilot (`harness run FILE`" in done.output
     assert "declare `noise: 0.3`" in done.output
-    assert "(--noise)" in done.output
+    assert "for once, give --noise" in done.output
     assert "it has no `decide:`" in nothing.output
 
 
