@@ -88,6 +88,7 @@ def _by_task(ratios: list[Found]) -> dict[str, Found]:
 def _of_claims() -> Iterator[Sentence]:
     yield from _of_toys()
     yield from _of_rules_of_toys()
+    yield from _of_hundred()
     yield from _of_exponents()
     yield from _of_one_search()
     yield from _of_replays()
@@ -136,6 +137,19 @@ def _of_rules_of_toys() -> Iterator[Sentence]:
     yield seconds, *_times(sooner["exp2d"]), *_times(sooner["exp4d"])
     local = [_found("per_flop_toys-evening", "6:", "flops_forward.local_min", task)["estimate"] for task in TASKS]
     yield "{} to {} times by the local one", f"{min(local):.2f}", f"{max(local):.2f}"
+
+
+def _of_hundred() -> Iterator[Sentence]:
+    """Replicates on a function of 100 variables."""
+    answer = _kept("verdicts/toys-hundred/answer.json")["headline"]
+    (ahead,) = (one["ratio"] for one in answer["readings"] if (one["axis"], one["place"]) == (PARAMS, "largest"))
+    (splines,) = (one["ratio"] for one in answer["others"] if one["second"] == "spline_mlp")
+    _check(all(_leader(one["ratio"]) == "first" for one in answer["efforts"]), "KANs lead with any number of runs")
+    _check((_leader(ahead), _leader(splines)) == ("first", "second"), "spline MLPs lead KANs, which lead MLPs")
+    of_sizes = (one for one in answer["readings"] if one["axis"] == PARAMS)
+    _check(all("mlp" in one["worse_than_constant"] for one in of_sizes), "MLPs are worse than a constant")
+    yield f"KANs are ahead by {TIMES}. One search", *_times(ahead)
+    yield f"on 100 variables ([hundred]) spline MLPs are ahead by {TIMES}", *_times(splines, 3)
 
 
 def _of_exponents() -> Iterator[Sentence]:
@@ -187,10 +201,6 @@ def _of_one_search() -> Iterator[Sentence]:
     )
     yield f"KANs are ahead on sums of four and eight variables, by {TIMES} and {TIMES}", *four, *eight
     yield "on a random field MLPs are ahead by {} times with two, four and eight variables", _of_fields()
-    many = "toy_100_variables"
-    ahead = _times(_found(many, "1: KANs", PARAMS, "exp100d"), 3)
-    yield f"KANs ahead by {TIMES} at 2,400 equal parameters", *ahead
-    yield f"spline MLPs ahead by {TIMES}", *_times(_found(many, "13: the gain", FLOPS, "exp100d"))
 
 
 def _of_fields() -> str:
