@@ -59,9 +59,10 @@ def freeze(swept: Sweep) -> None:
 
 
 def thaw(swept: Sweep) -> None:
-    """Let it go on."""
+    """Let it go on. A process that the one before has just told to end may be gone."""
     for process in children(swept.attempts()[-1].begun["pid"]):
-        os.kill(process, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
 
 
 def children(process: int) -> list[int]:
