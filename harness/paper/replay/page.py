@@ -41,7 +41,7 @@ def write_page(
 ) -> Page:
     """Write `replay.html`, `replay.csv` and every figure (as png and pdf) into `folder`, and return what they say.
 
-    `verdicts` are those on the rules of the experiment (`judge.to_json`), or that they were not judged.
+    `verdicts` are those on the rules of the experiment in plain types, or that they were not judged.
     `replay.json` has in short what lists of replays say of it (`harness.paper.replay.index`).
     """
     page = replay.kind(runs, replay)
