@@ -24,7 +24,7 @@ from harness.planning.solve import build_network, solve
 from harness.spec import DataFile, Experiment, RunTask, Task, parse_experiment
 from harness.spec.document import parse
 from harness.tasks import TargetError, check_drawn, resolve
-from harness.tasks.columns import suggest
+from harness.tasks.columns import Suggestion, suggest
 from harness.tasks.data_file import read_user_table
 
 BUDGETS = 5
@@ -86,6 +86,8 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
     """A column of the user's table, learnt from all columns that can be; the path is relative to the file's folder."""
     table = read_user_table(path, output)
     suggestions = {name: suggest(table, name) for name in table.rows if name != output}
+    if all(suggestion.left_out for suggestion in suggestions.values()):
+        suggestions |= {name: Suggestion() for name, suggestion in suggestions.items() if suggestion.is_name}
     left_out = {name: suggestion.left_out for name, suggestion in suggestions.items() if suggestion.left_out}
     inputs = [name for name in suggestions if name not in left_out]
     if not inputs:

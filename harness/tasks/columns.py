@@ -193,6 +193,7 @@ class Suggestion(NamedTuple):
     reading: Reading | None = None
     one_hot: bool = False
     left_out: str = ""
+    is_name: bool = False  # or the only input, as the number of a step can be
 
 
 def suggest(table: Table, name: str) -> Suggestion:
@@ -203,11 +204,14 @@ def suggest(table: Table, name: str) -> Suggestion:
     there = column.dropna()
     if name.startswith("Unnamed: "):  # what pandas calls a column without a name
         return Suggestion(left_out="which has no name")
-    if there.nunique() < 2:
+    try:
+        number_of_values = there.nunique()
+    except TypeError:  # of a list, which no column of numbers has
+        return Suggestion(left_out=why_no_numbers(table, name))
+    if number_of_values < 2:
         return Suggestion(left_out="which is constant" if len(there) else "which is empty")
-    is_integral = pd.api.types.is_integer_dtype(column)
-    if len(column) >= LEAST_NAMED_ROWS and is_integral and column.is_unique:
-        return Suggestion(left_out="which has another value in every row, as a name has")
+    if len(column) >= LEAST_NAMED_ROWS and pd.api.types.is_integer_dtype(column) and column.is_unique:
+        return Suggestion(left_out="which has another value in every row, as a name has", is_name=True)
     if is_number(column):
         return Suggestion()
     if pd.api.types.is_datetime64_any_dtype(column):

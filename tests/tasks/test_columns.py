@@ -10,14 +10,32 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harness
 from harness.cli import main
+from harness.planning.plan import make_plan
 from harness.planning.starter import data_task, starter_text
 from harness.spec import Task, parse_experiment
-from harness.tasks import TargetError, draw, known_data, resolve
+from harness.tasks import TargetError, draw, keep_data, known_data, resolve
 from harness.tasks.columns import WRITINGS, Column, encoded, from_text, read_numbers, to_text
 from harness.tasks.table import Table
+from harness.train import train_pack
 
 ROWS = 300
+PRICES = """
+question: What is a price?
+tasks:
+  - target:
+      data: t.csv
+      output: y
+      numbers: {y: currency, discount: percent}
+      encode: {city: one_hot}
+      missing: median
+      leave_out: [id, sold, weight, agent, country]
+arms: {kan: {architecture: {family: kan, hidden: [2], grid: 3}, recipe: short}}
+recipes: {short: {optimizer: {name: lbfgs}, max_evaluations: 60}}
+seeds: [0]
+keep: networks
+"""
 MONEY = st.decimals(-(10**9), 10**9, places=2)
 
 
@@ -94,7 +112,7 @@ def test_a_gap_has_the_median_of_the_training_rows_and_an_input_that_says_so(tmp
     task = learnt(tmp_path, rows, inputs=["area"], numbers={"y": "currency"}, missing="median")
     data = known_data(task)
     for seed in (0, 1):
-        splits, trained = draw(task, seed), data.rows(seed)["train"]
+        splits, trained = draw(task, seed), data.rows(seed)["train"][: task.train_points]
         fill, low, high = (function(data.x[trained, 0]) for function in (np.nanmedian, np.nanmin, np.nanmax))
         is_gap = np.isnan(data.x[trained, 0])
         assert splits.train.x[is_gap, 0] == pytest.approx(2 * (fill - low) / (high - low) - 1)
@@ -114,18 +132,38 @@ def test_rows_with_gaps_are_dropped_where_the_file_says_so(tmp_path):
 
 def test_a_category_that_training_lacks_is_0_in_all_of_its_inputs(tmp_path):
     """As is one of a new row that the table has not."""
-    rows = pd.DataFrame(
-        {"a": ["x", "y"] * 20 + ["z"], "y": np.arange(41.0), "part": ["train", "test"] + ["train"] * 38 + ["test"]}
-    )
+    numbers = np.arange(41.0)
+    parts = ["train", "test"] + ["train"] * 38 + ["test"]
+    rows = pd.DataFrame({"a": ["x", "y"] * 20 + ["z"], "b": numbers, "y": numbers**2, "part": parts})
     task = learnt(tmp_path, rows, split="part", encode={"a": "one_hot"})
     splits = draw(task, 0)
-    assert splits.scaling.columns == ("a=x", "a=y", "a=z")
+    assert splits.scaling.columns == ("a=x", "a=y", "a=z", "b")
     of_z = [-1, -1, 0]  # the lower end of the inputs that vary in training, and 0 of the one that does not
-    assert of_z in splits.test.x.tolist()
-    assert of_z not in splits.train.x.tolist()
+    assert of_z in splits.test.x[:, :3].tolist()
+    assert of_z not in splits.train.x[:, :3].tolist()
     columns = from_text(splits.scaling.encoding)
-    assert encoded(Table("t", pd.DataFrame({"a": ["new"]})), columns, "").tolist() == [[0, 0, 0]]
+    assert encoded(Table("t", pd.DataFrame({"a": ["new"], "b": [1]})), columns, "").tolist() == [[0, 0, 0, 1]]
     assert from_text(to_text([Column("b", "date", (), True)])) == [Column("b", "date", (), True)]
+
+
+def test_a_trained_network_predicts_rows_as_they_are_written(tmp_path, monkeypatch):
+    """The table itself, and new rows with gaps and a city that training has not seen, in dollars."""
+    monkeypatch.chdir(tmp_path)
+    messy().to_csv("t.csv", index=False)
+    Path("t.yaml").write_text(PRICES)
+    (planned,) = make_plan(parse_experiment(PRICES), "t", tmp_path).runs
+    keep_data([planned.run.task], Path("results", "data"))
+    (record,) = train_pack([planned.run], Path("results", "runs"), networks=Path("results", "networks"))
+    network = harness.load_network(record.run_id)
+    splits = draw(planned.run.task, 0)
+
+    rows = messy().dropna(subset="y").reset_index(drop=True)
+    tested = rows.loc[known_data(planned.run.task).rows(0)["test"][: len(splits.test.x)]]
+    errors = network.predict(tested) - tested["y"].str.replace(r"[$,]", "", regex=True).astype(float)
+    assert np.sqrt((errors**2).mean()) == pytest.approx(record.metrics.test_rmse * splits.scaling.scale)
+    assert np.isfinite(network.predict(rows.assign(city="Paris", area=np.nan))).all()
+    with pytest.raises(TargetError, match=r"column 'discount' is 'much' at index 0, which is not written as percent"):
+        network.predict(rows.assign(discount="much"))
 
 
 # -------------------------------------------------------------------------------------------------------------- splits
