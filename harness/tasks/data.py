@@ -97,7 +97,7 @@ class Data(Target):
                 )
 
         def samples(rows: NDArray[np.int64]) -> Samples:
-            return Samples(_spanning(x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None])
+            return Samples(spanning(x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None])
 
         return Splits(
             train=samples(train),
@@ -147,7 +147,7 @@ def _medians(x: Array) -> Array:
     return medians
 
 
-def _spanning(x: Array, low: Array, high: Array) -> Array:
+def spanning(x: Array, low: Array, high: Array) -> Array:
     """Features moved from [low, high] to [-1, 1] and cut off there; 0 where that is a point."""
     span = np.where(high > low, high - low, 1.0)
     return np.where(high > low, np.clip(2 * ((x - low) / span) - 1, -1, 1), 0.0)
