@@ -27,8 +27,9 @@ class TrainedNetwork(nn.Module):
 
     Points are a tensor, an array or a pandas DataFrame. Of a table, they are rows with the columns as they are in the
     file, and predictions are in the unit of the output; values outside of what was trained on count as the nearer end.
-    A DataFrame needs the columns that `columns` names, in any order; it may have others, which are ignored. Tensors and
-    arrays have no names, so theirs must be in the order of `columns`. Of classes, outputs are logits, in the order of
+    A DataFrame needs the columns that the network was trained on, as they were written in the file, in any order; it
+    may have others, which are ignored. Tensors and arrays have no names, so theirs are the inputs in the order of
+    `columns`, where a category and a gap have inputs of their own. Of classes, outputs are logits, in the order of
     `classes`. Columns and classes are called as they were when the network was trained.
 
     `record` is that of its run. Inside, `module` takes points scaled to [-1, 1]; of a network of your own it is an
@@ -44,6 +45,7 @@ class TrainedNetwork(nn.Module):
         task, pruned = record.run.task, record.pruned
         self.record = record
         self.columns = kept.columns
+        self._encoding, self._fill = kept.encoding, kept.fill
         self.classes: NDArray[Any] | None = kept.labels
         if task.classes and kept.labels is None:
             self.classes = np.arange(task.classes)
@@ -111,6 +113,7 @@ class TrainedNetwork(nn.Module):
             return x.to(self.low.dtype)
         import pandas as pd
 
+        from harness.tasks.columns import encoded_by_name
         from harness.tasks.table import numbers_by_name
 
         if isinstance(x, np.ndarray | list | tuple):
@@ -125,6 +128,8 @@ class TrainedNetwork(nn.Module):
         if not self.columns:
             move = f"give an array or a tensor of {self._takes}, in the order of the task"
             raise HarnessError(f"{self._subject} knows no names of columns: {move}")
+        if self._encoding:
+            return self._tensor(encoded_by_name(self._subject, x, self._encoding, self._fill))
         return self._tensor(numbers_by_name(self._subject, x, self.columns))
 
     def _check_shape(self, shape: Sequence[int]) -> None:

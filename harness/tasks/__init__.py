@@ -78,6 +78,8 @@ def resolve(task: Task, folder: Path = Path()) -> RunTask:
         if getattr(task, name) is not None and name not in target.settings:
             equations = ", ".join(known for known, each in TASKS.items() if name in each.settings)
             raise TargetError(f"{name}: it is of PDEs ({equations}), and {task.name} is none; leave it out")
+    if task.label_noise and not target.can_be_noisy:
+        raise TargetError(f"label_noise: {task.name} is no function of which values are learnt; leave it out")
     return target.resolve(task)
 
 

@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from harness.base.user_code import calling_user_code
 from harness.spec import RunTask, Task
-from harness.tasks.samples import Array, Samples, Splits, uniform
+from harness.tasks.samples import Array, Samples, Splits, stream, uniform
 from harness.tasks.target import Target, TargetError
 
 Values = Callable[[Array], Array]
@@ -20,6 +21,8 @@ CALLED_AGAIN = 64
 # otherwise where the same point lies elsewhere in a vector register or a block of BLAS, about 1e-16 in float64 and
 # 1e-7 in float32, and cancellation makes that larger. What depends on chance or on other points differs by far more.
 SAME = 1e-5
+# What torch's functions and methods say to an array.
+WANTS_TENSOR = r"must be Tensor, not numpy\.ndarray|'numpy\.ndarray' object has no attribute"
 # What numpy says to code that was written for one number: of math.sin, and of `if`.
 NOT_VECTORISED = r"only .* arrays can be converted to Python scalars|truth value of an array"
 # Values that differ by no more than this share of them are one value.
@@ -42,6 +45,7 @@ class Function(Target):
     train_points: Callable[[int], Array] | None = None
     only_box: str = ""
     is_standardised: bool = False
+    can_be_noisy: ClassVar[bool] = True
 
     def resolve(self, task: Task) -> RunTask:
         """The task with its number of variables and the function's version."""
@@ -63,9 +67,14 @@ class Function(Target):
         if self.train_points:
             points["train"] = self.train_points(task.train_points)
         train, validation, test = (Samples(x, values(task.target, self, x)[:, None]) for x in points.values())
-        splits = Splits(train, validation, test)
-        _check_varies(task, splits.train)
-        return splits
+        _check_varies(task, train)
+        if task.label_noise:
+            deviation, generator = task.label_noise * train.y.std(), stream(seed, "noise")
+            train, validation = (
+                Samples(seen.x, seen.y + deviation * generator.standard_normal(seen.y.shape))
+                for seen in (train, validation)
+            )
+        return Splits(train, validation, test)
 
 
 def values(reference: str, target: Function, x: Array) -> Array:
@@ -99,7 +108,7 @@ def _called(where: str, function: Values, x: Array) -> Array:
     count = len(x)
     try:
         with _guarded(where, x):
-            given = function(x.copy())
+            given = _given(function, x)
     except TargetError as error:
         if re.search(NOT_VECTORISED, str(error)):
             raise TargetError(
@@ -118,6 +127,19 @@ def _called(where: str, function: Values, x: Array) -> Array:
                 f"{where}: shape {y.shape} returned for x of shape {x.shape}; return ({count},) or ({count}, 1)"
             )
         return y.reshape(count).astype(np.float64)
+
+
+def _given(function: Values, x: Array) -> Any:
+    """What the function returns; one of torch, which takes no array, gets a tensor and returns one."""
+    try:
+        return function(x.copy())
+    except (TypeError, AttributeError) as error:
+        if not re.search(WANTS_TENSOR, str(error)):
+            raise
+    import torch  # here, as other functions are drawn without it
+
+    given: Any = function(torch.from_numpy(x.copy()))  # type: ignore[arg-type]
+    return given.numpy(force=True) if isinstance(given, torch.Tensor) else given
 
 
 def _guarded(where: str, x: Array) -> AbstractContextManager[object]:

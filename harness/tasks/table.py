@@ -29,8 +29,8 @@ class Table(NamedTuple):
         if self.path is None:
             return f"at index {self.rows.index[row]}"
         if self.path.suffix.lower() == ".csv":
-            return f"in line {_line(self.path, row):,}"
-        return f"in row {row + 1:,} (the first is 1)"
+            return f"in line {_line(self.path, self.rows.index[row]):,}"
+        return f"in row {self.rows.index[row] + 1:,} (the first is 1)"
 
     def columns_words(self, name: str) -> str:
         """What to say of a column that is not there."""
@@ -99,6 +99,13 @@ def numbers_by_name(subject: str, rows: Any, columns: Sequence[str]) -> Array:
 
     A TargetError about `subject` names columns that are not there, there twice, or not numbers.
     """
+    table = named_columns(subject, rows, columns)
+    check_complete(table, columns, "fill them, or drop these rows")
+    return numbers(table, columns, "give numbers, as it was trained on")
+
+
+def named_columns(subject: str, rows: Any, columns: Sequence[str]) -> Table:
+    """These columns of a DataFrame; a TargetError about `subject` names those that are not there, or there twice."""
     rows = rows.rename(columns=str)
     if missing := [name for name in columns if name not in rows]:
         raise TargetError(
@@ -106,9 +113,7 @@ def numbers_by_name(subject: str, rows: Any, columns: Sequence[str]) -> Array:
         )
     if twice := [name for name in rows.columns[rows.columns.duplicated()] if name in columns]:
         raise TargetError(f"{subject}: the table has two columns {twice[0]!r}; keep one")
-    table = Table(subject, rows[list(columns)].infer_objects())  # a row alone has numbers and truth values as objects
-    check_complete(table, columns, "fill them, or drop these rows")
-    return numbers(table, columns, "give numbers, as it was trained on")
+    return Table(subject, rows[list(columns)].infer_objects())  # a row alone has numbers and truth values as objects
 
 
 def check_complete(table: Table, columns: Sequence[str], next_move: str) -> None:

@@ -55,7 +55,7 @@ class Trained:
         if scaling is None:
             return KeptNetwork(*arrays)
         ends, output = np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre])
-        return KeptNetwork(*arrays, ends, output, scaling.columns, scaling.labels)
+        return KeptNetwork(*arrays, ends, output, *scaling[4:])
 
 
 def begun_lane(

@@ -73,9 +73,9 @@ def new(*words: str):
         (
             ("--data", "t.csv", "--target", "y"),
             [
-                "inputs: [a, b, the c, digit]",
-                "# left out: word, which",
-                "# left out: hole, which",
+                "leave_out: # all other columns are inputs",
+                "- word # which is constant",
+                "- hole # which is empty",
                 "train_points: 2000",
             ],
             4,
@@ -142,7 +142,7 @@ def test_names_of_columns_stay_text(folder):
         experiment = read_experiment(folder / f"odd{number}.yaml")
         (task,) = experiment.tasks
         assert task.target.output == target
-        assert sorted([*task.target.inputs, target]) == sorted(names)
+        assert task.target.leave_out == ("left\nout",)
         assert experiment.question == f"Which learns {target} better, the KAN or the MLP?"
 
 
@@ -153,7 +153,7 @@ def test_a_column_of_lists_is_left_out(folder):
     rows.to_parquet(folder / "lists.parquet")
     written = new("lists", "--data", "lists.parquet", "--target", "y")
     assert written.exit_code == 0, written.output
-    assert "# left out: lists, which holds object such as" in (folder / "lists.yaml").read_text(encoding="utf-8")
+    assert "- lists # which holds object such as" in (folder / "lists.yaml").read_text(encoding="utf-8")
 
 
 def test_a_shipped_experiment_is_copied_under_another_name(folder):
@@ -206,7 +206,7 @@ def test_a_column_with_wrong_cells_is_left_out_for_these(folder, wrong, said):
     table.to_csv("wrong.csv", index=False)
     written = new("wrong", "--data", "wrong.csv", "--target", "y")
     assert f"left out: a, {said}\n" in written.output
-    assert f"# left out: a, {said}\n" in (folder / "wrong.yaml").read_text(encoding="utf-8")
+    assert f"- a # {said}\n" in (folder / "wrong.yaml").read_text(encoding="utf-8")
 
 
 def test_a_target_that_hardly_varies_is_refused(folder):
