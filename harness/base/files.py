@@ -32,15 +32,21 @@ def check_name(name: str, subject: str) -> None:
 
 def check_writable(folder: Path) -> None:
     """Make the folder if need be; a HarnessError if nothing can be written into it."""
-    probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            probe.write_text("a full disk takes names, but no content", encoding="utf-8")
-        finally:
-            probe.unlink(missing_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"a full disk takes names, but no content")
     except OSError as error:
         raise unwritable(error, folder) from None
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in the folder, which is made if it is not there."""
+    try:
+        check_writable(folder)
+    except HarnessError:
+        return False
+    return True
 
 
 def unwritable(error: OSError, folder: Path | None = None) -> HarnessError:
@@ -124,13 +130,3 @@ def listed(folder: Path) -> list[Path]:
         return [folder / name for name in sorted(os.listdir(folder))]
     except FileNotFoundError:
         return []
-
-
-def is_writable(folder: Path) -> bool:
-    """Whether files can be made in the folder, which is made if it is not there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
