@@ -49,11 +49,8 @@ class OfArm(NamedTuple):
 
 def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
     """The page: errors of every arm, phase by phase, and what is kept of them."""
-    (name,) = replay.published
-    (text,) = load(name).query("item == @ITEM")["value"]
-    published = float(text)  # the same after every phase
-    arms = arms_of(runs)
-    in_phases = [one for one in arms if one.records]
+    published = float(load(replay.published[0]).set_index("item").loc[ITEM, "value"])  # the same after every phase
+    in_phases = [arm for arm in arms_of(runs) if arm.records]
     points = with_outcomes(pd.DataFrame(_points(in_phases, published)), replay.tolerance)
     return Page(
         points=points,
@@ -94,15 +91,15 @@ def arms_of(runs: ReplayRuns) -> list[OfArm]:
 def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
     """A row an arm, phase and moment; one for each recipe that was published and has not been run."""
     for name in RECIPES:
-        if all(one.arm != name for one in arms):
+        if all(of.arm != name for of in arms):
             none = point(f"{name}, {RIGHT_AFTER}", math.nan, published, ())
             yield none | {"phase": None, "moment": RIGHT_AFTER}
-    for one in arms:
-        for phase in range(one.records[0].run.recipe.phases or 0):
+    for of in arms:
+        for phase in range(of.records[0].run.recipe.phases or 0):
             for moment, end in ((RIGHT_AFTER, phase), (IN_THE_END, -1)):
-                errors = [record.phases[end].rmse[phase] if record.phases else math.inf for record in one.records]
-                known = published if one.arm in RECIPES and moment == RIGHT_AFTER else math.nan
-                row = point(f"peak {phase + 1}, {moment}", one.arm, known, errors)
+                errors = [record.phases[end].rmse[phase] if record.phases else math.inf for record in of.records]
+                known = published if of.arm in RECIPES and moment == RIGHT_AFTER else math.nan
+                row = point(f"peak {phase + 1}, {moment}", of.arm, known, errors)
                 yield row | {"phase": phase + 1, "moment": moment}
 
 
@@ -119,14 +116,14 @@ def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
 
 
 def _kept_findings(arms: Sequence[OfArm]) -> Iterator[str]:
-    keep = [f"{one.arm} ({one.times_words})" for one in arms if one.times <= KEPT]
-    lost = [one for one in arms if not one.times <= KEPT]
+    keep = [f"{of.arm} ({of.times_words})" for of in arms if of.times <= KEPT]
+    lost = [of for of in arms if not of.times <= KEPT]
     if keep:
         yield f"What was learnt is kept, with errors at most {KEPT:g} times those right after a phase, by {_and(keep)}."
     if lost:
-        lose = [f"{one.arm} ({one.times_words})" for one in lost]
+        lose = [f"{of.arm} ({of.times_words})" for of in lost]
         yield f"It is forgotten, and errors grow so many times, by {_and(lose)}."
-    if able := [f"{one.arm} {human(np.median(one.at_once), 2)}" for one in lost if one.at_once]:
+    if able := [f"{of.arm} {human(np.median(of.at_once), 2)}" for of in lost if of.at_once]:
         yield f"With all data at once, by as many evaluations, these have a training RMSE of: {', '.join(able)}."
 
 
@@ -137,12 +134,12 @@ def _and(names: Sequence[str]) -> str:
 
 def _kept_table(arms: Sequence[OfArm]) -> tuple[Table, ...]:
     rows = []
-    for one in arms:
-        right_after, in_the_end = (float(np.median(errors)) for errors in (one.right_after, one.in_the_end))
-        spread = f"{human(min(one.in_the_end))} to {human(max(one.in_the_end))}"
-        at_once = float(np.median(one.at_once)) if one.at_once else None
-        network = _words(one.network), one.parameters
-        rows.append((one.arm, *network, right_after, in_the_end, one.times_words, spread, at_once))
+    for of in arms:
+        right_after, in_the_end = (float(np.median(errors)) for errors in (of.right_after, of.in_the_end))
+        spread = f"{human(min(of.in_the_end))} to {human(max(of.in_the_end))}"
+        at_once = float(np.median(of.at_once)) if of.at_once else None
+        network = _words(of.network), of.parameters
+        rows.append((of.arm, *network, right_after, in_the_end, of.times_words, spread, at_once))
     return page_tables("kept", rows)
 
 
@@ -160,15 +157,15 @@ def _words(network: Network) -> str:
 def _pictures(arms: Sequence[OfArm], replay: Replay, published: float) -> Iterator[Picture]:
     """Of the arms to be drawn the run whose error in the end is the median one; then the errors of all arms."""
     rows = []
-    for one in arms:
-        runs = zip(one.in_the_end, one.records, strict=True)
+    for of in arms:
+        runs = zip(of.in_the_end, of.records, strict=True)
         done = [(error, record) for error, record in runs if record.phases and record.phases[-1].outputs]
-        if one.arm in DRAWN and done:
+        if of.arm in DRAWN and done:
             _, record = sorted(done, key=lambda pair: pair[0])[len(done) // 2]
-            rows.append((f"{plain_name(one.arm, replay.arms)}\n{_words(one.network)}", record))
+            rows.append((f"{plain_name(of.arm, replay.arms)}\n{_words(of.network)}", record))
     if rows:
         yield picture("phases", "replay", partial(courses_figure, rows))
-    errors = {plain_name(one.arm, replay.arms): (one.right_after, one.in_the_end, one.at_once) for one in arms}
+    errors = {plain_name(of.arm, replay.arms): (of.right_after, of.in_the_end, of.at_once) for of in arms}
     yield picture("kept", "kept", partial(errors_figure, errors, published))
 
 
