@@ -91,15 +91,15 @@ def arms_of(runs: ReplayRuns) -> list[OfArm]:
 def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
     """A row an arm, phase and moment; one for each recipe that was published and has not been run."""
     for name in RECIPES:
-        if all(of.arm != name for of in arms):
+        if all(ours.arm != name for ours in arms):
             none = point(f"{name}, {RIGHT_AFTER}", math.nan, published, ())
             yield none | {"phase": None, "moment": RIGHT_AFTER}
-    for of in arms:
-        for phase in range(of.records[0].run.recipe.phases or 0):
+    for ours in arms:
+        for phase in range(ours.records[0].run.recipe.phases or 0):
             for moment, end in ((RIGHT_AFTER, phase), (IN_THE_END, -1)):
-                errors = [record.phases[end].rmse[phase] if record.phases else math.inf for record in of.records]
-                known = published if of.arm in RECIPES and moment == RIGHT_AFTER else math.nan
-                row = point(f"peak {phase + 1}, {moment}", of.arm, known, errors)
+                errors = [record.phases[end].rmse[phase] if record.phases else math.inf for record in ours.records]
+                known = published if ours.arm in RECIPES and moment == RIGHT_AFTER else math.nan
+                row = point(f"peak {phase + 1}, {moment}", ours.arm, known, errors)
                 yield row | {"phase": phase + 1, "moment": moment}
 
 
@@ -116,14 +116,14 @@ def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
 
 
 def _kept_findings(arms: Sequence[OfArm]) -> Iterator[str]:
-    keep = [f"{of.arm} ({of.times_words})" for of in arms if of.times <= KEPT]
-    lost = [of for of in arms if not of.times <= KEPT]
+    keep = [f"{ours.arm} ({ours.times_words})" for ours in arms if ours.times <= KEPT]
+    lost = [ours for ours in arms if not ours.times <= KEPT]
     if keep:
         yield f"What was learnt is kept, with errors at most {KEPT:g} times those right after a phase, by {_and(keep)}."
     if lost:
-        lose = [f"{of.arm} ({of.times_words})" for of in lost]
+        lose = [f"{ours.arm} ({ours.times_words})" for ours in lost]
         yield f"It is forgotten, and errors grow so many times, by {_and(lose)}."
-    if able := [f"{of.arm} {human(np.median(of.at_once), 2)}" for of in lost if of.at_once]:
+    if able := [f"{ours.arm} {human(np.median(ours.at_once), 2)}" for ours in lost if ours.at_once]:
         yield f"With all data at once, by as many evaluations, these have a training RMSE of: {', '.join(able)}."
 
 
@@ -134,12 +134,12 @@ def _and(names: Sequence[str]) -> str:
 
 def _kept_table(arms: Sequence[OfArm]) -> tuple[Table, ...]:
     rows = []
-    for of in arms:
-        right_after, in_the_end = (float(np.median(errors)) for errors in (of.right_after, of.in_the_end))
-        spread = f"{human(min(of.in_the_end))} to {human(max(of.in_the_end))}"
-        at_once = float(np.median(of.at_once)) if of.at_once else None
-        network = _words(of.network), of.parameters
-        rows.append((of.arm, *network, right_after, in_the_end, of.times_words, spread, at_once))
+    for ours in arms:
+        right_after, in_the_end = (float(np.median(errors)) for errors in (ours.right_after, ours.in_the_end))
+        spread = f"{human(min(ours.in_the_end))} to {human(max(ours.in_the_end))}"
+        at_once = float(np.median(ours.at_once)) if ours.at_once else None
+        network = _words(ours.network), ours.parameters
+        rows.append((ours.arm, *network, right_after, in_the_end, ours.times_words, spread, at_once))
     return page_tables("kept", rows)
 
 
@@ -157,15 +157,15 @@ def _words(network: Network) -> str:
 def _pictures(arms: Sequence[OfArm], replay: Replay, published: float) -> Iterator[Picture]:
     """Of the arms to be drawn the run whose error in the end is the median one; then the errors of all arms."""
     rows = []
-    for of in arms:
-        runs = zip(of.in_the_end, of.records, strict=True)
+    for ours in arms:
+        runs = zip(ours.in_the_end, ours.records, strict=True)
         done = [(error, record) for error, record in runs if record.phases and record.phases[-1].outputs]
-        if of.arm in DRAWN and done:
+        if ours.arm in DRAWN and done:
             _, record = sorted(done, key=lambda pair: pair[0])[len(done) // 2]
-            rows.append((f"{plain_name(of.arm, replay.arms)}\n{_words(of.network)}", record))
+            rows.append((f"{plain_name(ours.arm, replay.arms)}\n{_words(ours.network)}", record))
     if rows:
         yield picture("phases", "replay", partial(courses_figure, rows))
-    errors = {plain_name(of.arm, replay.arms): (of.right_after, of.in_the_end, of.at_once) for of in arms}
+    errors = {plain_name(ours.arm, replay.arms): (ours.right_after, ours.in_the_end, ours.at_once) for ours in arms}
     yield picture("kept", "kept", partial(errors_figure, errors, published))
 
 
