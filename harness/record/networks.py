@@ -41,15 +41,19 @@ def keep_network(kept: KeptNetwork, folder: Path, run_id: str) -> None:
     import numpy as np  # here, as `harness status` needs no arrays
 
     layers: dict[str, Any] = {f"knots{number}": knots for number, knots in enumerate(kept.knots)}
-    of_data = {"ends": kept.ends, "output": kept.output, "columns": kept.columns or None, "labels": kept.labels}
-    there: dict[str, Any] = {name: values for name, values in of_data.items() if values is not None}
+    of_data: dict[str, Any] = {} if kept.ends is None else {"ends": kept.ends, "output": kept.output}
+    if kept.columns:
+        of_data["columns"] = np.array(kept.columns)
+    if kept.labels is not None:
+        of_data["labels"] = kept.labels
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(network_path(folder, run_id)) as path:
-            np.savez(path, parameters=kept.parameters, **layers, **there)
+            np.savez(path, parameters=kept.parameters, **layers, **of_data)
     except OSError as error:
-        what = f"{os_words(error, folder)}; the network of run {run_id} cannot be kept"
-        raise HarnessError(what, INCOMPLETE) from None
+        raise HarnessError(
+            f"{os_words(error, folder)}; the network of run {run_id} cannot be kept", INCOMPLETE
+        ) from None
 
 
 def read_network(folder: Path, run_id: str) -> KeptNetwork:
@@ -59,8 +63,8 @@ def read_network(folder: Path, run_id: str) -> KeptNetwork:
     path = network_path(folder, run_id)
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            layers = sum(name.startswith("knots") for name in arrays.files)
-            knots = tuple(arrays[f"knots{number}"] for number in range(layers))
+            layers = [name for name in arrays.files if name.startswith("knots")]
+            knots = tuple(arrays[f"knots{number}"] for number in range(len(layers)))
             columns = tuple(arrays["columns"].tolist()) if "columns" in arrays else ()
             of_data = arrays.get("ends"), arrays.get("output"), columns, arrays.get("labels")
             return KeptNetwork(arrays["parameters"], knots, *of_data)

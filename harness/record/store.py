@@ -237,13 +237,14 @@ def _lock(folder: Path) -> Iterator[None]:
     """Hold a lock that works on every file system, as only one can make a folder; a HarnessError if it stays taken."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
-        with suppress(FileExistsError):
+        try:
             folder.mkdir()
             break
-        if time.monotonic() > deadline:
-            who = "another writer is at this record, or died there"
-            raise HarnessError(f"{folder}: {who}; remove it if none is left, and run again", INCOMPLETE)
-        time.sleep(0.01)
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                who = "another writer is at this record, or died there"
+                raise HarnessError(f"{folder}: {who}; remove it if none is left, and run again", INCOMPLETE) from None
+            time.sleep(0.01)
     try:
         yield
     finally:

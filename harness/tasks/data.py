@@ -55,9 +55,9 @@ class Data(Target):
 
     @property
     def points(self) -> dict[str, int]:
-        """How many points each split has at most."""
+        """How many points each split has at most, by the field of a task that says how many it takes."""
         held = len(self.x) // HELD_BACK
-        return {"train": len(self.x) - 2 * held, "validation": held, "test": held}
+        return {"train_points": len(self.x) - 2 * held, "validation_points": held, "test_points": held}
 
     @property
     def parts_words(self) -> str:
@@ -67,8 +67,7 @@ class Data(Target):
     def resolve(self, task: Task) -> RunTask:
         """As many points as the task asks for, split by split, or else all that there are, up to MOST_POINTS."""
         points = {}
-        for split, most in self.points.items():
-            name = f"{split}_points"
+        for name, most in self.points.items():
             asked = getattr(task, name)
             points[name] = min(most, MOST_POINTS) if asked is None else asked
             if points[name] > most:
@@ -81,8 +80,8 @@ class Data(Target):
 
     def draw(self, task: RunTask, seed: int) -> Splits:
         """Splits of the rows, of which none share one."""
-        rows = self.rows(seed)
-        train = rows["train"][: task.train_points]
+        taken = self.rows(seed)
+        train = taken["train"][: task.train_points]
         low, high = self.x[train].min(0), self.x[train].max(0)
         centre, scale = 0.0, 1.0
         if self.classes is None:
@@ -93,20 +92,20 @@ class Data(Target):
                     "for more points, or for a target that varies more"
                 )
 
-        def samples(taken: NDArray[np.int64]) -> Samples:
-            return Samples(_spanning(self.x[taken], low, high), ((self.y[taken] - centre) / scale)[:, None])
+        def samples(rows: NDArray[np.int64]) -> Samples:
+            return Samples(_spanning(self.x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None])
 
         return Splits(
             train=samples(train),
-            validation=samples(rows["validation"][: task.validation_points]),
-            test=samples(rows["test"][: task.test_points]),
+            validation=samples(taken["validation"][: task.validation_points]),
+            test=samples(taken["test"][: task.test_points]),
             scaling=Scaling(low, high, centre, scale, self.columns, self.labels),
         )
 
     def rows(self, seed: int) -> dict[str, NDArray[np.int64]]:
         """The rows of each split under a seed, in the order in which they are taken."""
         order = in_proportion(self.y if self.classes else np.zeros(len(self.y)), stream(seed, "split"))
-        held = self.points["test"]
+        held = self.points["test_points"]
         return {"train": order[2 * held :], "validation": order[held : 2 * held], "test": order[:held]}
 
 
@@ -130,8 +129,8 @@ def in_proportion(classes: Array, generator: np.random.Generator) -> NDArray[np.
     """All rows, at random, such that any first so many have the classes in proportion, up to rounding."""
     shuffled = generator.permutation(len(classes))
     share = np.empty(len(classes))  # of its class, how much comes before a row
-    for label in np.unique(classes):
-        members = classes[shuffled] == label
+    for each in np.unique(classes):
+        members = classes[shuffled] == each
         share[members] = (np.arange(members.sum()) + 0.5) / members.sum()
     return shuffled[np.argsort(share, kind="stable")]
 
@@ -146,7 +145,8 @@ def _spanning(x: Array, low: Array, high: Array) -> Array:
 def _scikit_learn(name: str, **options: bool) -> tuple[ArrayLike, ArrayLike]:
     from sklearn import datasets
 
-    return getattr(datasets, f"load_{name}")(return_X_y=True, **options)
+    found = getattr(datasets, f"load_{name}")(**options)
+    return found.data, found.target
 
 
 def _mnist() -> tuple[ArrayLike, ArrayLike]:
@@ -158,8 +158,8 @@ def _mnist() -> tuple[ArrayLike, ArrayLike]:
 def _randhie() -> tuple[ArrayLike, ArrayLike]:
     from statsmodels.datasets import randhie
 
-    visits = randhie.load_pandas()
-    return visits.exog, np.log1p(visits.endog)
+    found = randhie.load_pandas()
+    return found.exog, np.log1p(found.endog)
 
 
 def _camera() -> tuple[ArrayLike, ArrayLike]:
@@ -228,13 +228,15 @@ TASKS = {
 @cache
 def load_data(name: str) -> Data:
     """The data set of that name; a TargetError if the package that has it is not installed."""
-    said = TASKS[name]
+    found = TASKS[name]
     try:
-        x, y = (np.ascontiguousarray(values, "<f8") for values in said.load())
+        loaded = found.load()
     except ImportError as error:
         raise TargetError(
-            f"target {name}: it comes with {said.package}, which cannot be imported ({error}); pip install -e '.[data]'"
+            f"target {name}: it comes with {found.package}, which cannot be imported ({error}); "
+            "pip install -e '.[data]'"
         ) from None
+    x, y = (np.ascontiguousarray(one, "<f8") for one in loaded)
     content = hashlib.sha256(repr(x.shape).encode() + x.tobytes() + y.tobytes()).hexdigest()
-    what = f"{said.formula}; {len(x):,} rows" + (", standardised" if said.classes is None else "")
-    return Data(x, y, said.classes, what, said.source, version=f"data sha256 {content}")
+    what = f"{found.formula}; {len(x):,} rows" + (", standardised" if found.classes is None else "")
+    return Data(x, y, found.classes, what, found.source, version=f"data sha256 {content}")

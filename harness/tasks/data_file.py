@@ -9,14 +9,13 @@ A table is read when an experiment is planned, and what is learnt of it is kept 
 
 import hashlib
 import io
-import itertools
 import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,21 +63,21 @@ class FileData(Data):
 
     @cached_property
     def points(self) -> dict[str, int]:
-        """How many points each split has under every seed.
+        """How many points each split has under every seed, by the field of a task that says how many it takes.
 
         Rows of equal inputs are not parted, so that up to a group of them can be left out where a split ends.
         """
-        points = {name: int((self.parts == place).sum()) for place, name in enumerate(SPLITS)}
+        given = {name: int((self.parts == place).sum()) for place, name in enumerate(SPLITS)}
         free = np.flatnonzero(self.parts == BY_SEED)
         held, left = len(free) // HELD_BACK, len(free)
         largest = int(np.bincount(self.groups[free]).max()) if len(free) else 0
         for name in ("test", "validation"):
             if name in self.by_seed:
-                points[name] = held
+                given[name] = held
                 left -= held + largest - 1
         if "train" in self.by_seed:
-            points["train"] = left
-        return points
+            given["train"] = left
+        return {f"{name}_points": given[name] for name in SPLITS}
 
     @property
     def parts_words(self) -> str:
@@ -90,67 +89,80 @@ class FileData(Data):
 
     def rows(self, seed: int) -> dict[str, Rows]:
         """The rows of each split under a seed, in the order in which they are taken."""
-        generator, rows = stream(seed, "split"), {}
-        for place, name in enumerate(SPLITS):
-            if name not in self.by_seed:
-                rows[name], _ = self._in_order(np.flatnonzero(self.parts == place), generator)
+        generator = stream(seed, "split")
+        found = {
+            name: self._in_order(np.flatnonzero(self.parts == place), generator)[0]
+            for place, name in enumerate(SPLITS)
+            if name not in self.by_seed
+        }
         free, ends = self._in_order(np.flatnonzero(self.parts == BY_SEED), generator)
         held, begin = len(free) // HELD_BACK, 0
         for name in ("test", "validation"):
             if name in self.by_seed:
-                rows[name] = free[begin : begin + held]
+                found[name] = free[begin : begin + held]
                 begin = int(ends[np.searchsorted(ends, begin + held)])  # the rest of the last group is left out
-        return {"train": free[begin:], **rows}
+        return {"train": free[begin:], **found}
 
     def _in_order(self, rows: Rows, generator: np.random.Generator) -> tuple[Rows, Rows]:
         """The rows in an order by chance, equal ones side by side and classes in proportion; where each group ends."""
-        _, first, group = np.unique(self.groups[rows], return_index=True, return_inverse=True)
+        _, first, group, sizes = np.unique(
+            self.groups[rows], return_index=True, return_inverse=True, return_counts=True
+        )
         classes = self.y[rows[first]] if self.classes else np.zeros(len(first))
         order = in_proportion(classes, generator)
-        place = np.argsort(order)  # of each group
-        return rows[np.argsort(place[group], kind="stable")], np.cumsum(np.bincount(group)[order])
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        return rows[np.argsort(place[group], kind="stable")], np.cumsum(sizes[order])
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
+class Place(NamedTuple):
+    """A file as it is now: one that has changed since is another."""
+
+    path: Path
+    changed_at: int
+    size: int
+
+
 def read_data_file(said: DataFile, folder: Path) -> FileData:
     """The data that an experiment in this folder names; a TargetError if they cannot be learnt.
 
     They can then be had by their version from `known_data`.
     """
-    keys = tuple(key for key in ("data", "validation", "test") if getattr(said, key))
-    states = tuple(_state(f"target.{key}:", folder / getattr(said, key)) for key in keys)
-    data = _read(said, folder, keys, states)
-    _KNOWN[data.version] = data
-    return data
+    named = {"data": said.data, "validation": said.validation, "test": said.test}
+    places = tuple((key, _place(f"target.{key}:", folder / path)) for key, path in named.items() if path)
+    found = _read(said, places)
+    _KNOWN[found.version] = found
+    return found
 
 
-def _state(subject: str, path: Path, start: str = "the experiment file") -> tuple[int, int]:
-    """When a file was changed, and its size. Errors about `subject` say that its path is relative to `start`."""
+def _place(subject: str, path: Path, start: str = "the experiment file") -> Place:
+    """The file at a path, which errors about `subject` say is relative to `start`."""
     if path.suffix.lower() not in ENDINGS:
         raise TargetError(f"{subject} {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
     try:
         about = path.stat()
     except OSError as error:
         raise TargetError(f"{subject} {os_words(error)}; give a path relative to {start}") from None
-    return about.st_mtime_ns, about.st_size
+    return Place(path, about.st_mtime_ns, about.st_size)
 
 
 @cache
-def _read(said: DataFile, folder: Path, keys: tuple[str, ...], states: tuple[tuple[int, int], ...]) -> FileData:
-    """The data of these files as they are now: `states` are there so that what has changed since is read again."""
-    paths = {key: getattr(said, key) for key in keys}
-    tables = {key: read_table(f"target.{key}: {path}", folder / path) for key, path in paths.items()}
+def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
+    tables = {key: read_table(f"target.{key}: {getattr(said, key)}", place.path) for key, place in places}
     inputs = _inputs(said, tables["data"].rows)
     wanted = [*inputs, said.output, *([said.split] if said.split else [])]
-    for table, name in itertools.product(tables.values(), wanted):
-        table.check_has(name)
+    for table in tables.values():
+        for name in wanted:
+            if name not in table.rows:
+                raise TargetError(f"{table.subject} has no column {name!r}; {table.columns_words(name)}")
     where = f"target {said.name}"
     rows = sum(len(table.rows) for table in tables.values())
     if not inputs:
         raise TargetError(f"{where}: no column is left to learn {said.output} from; add some")
     if rows * len(inputs) > MOST_COORDINATES:
         raise TargetError(f"{where}: {rows:,} rows of {len(inputs)} inputs; at most {MOST_COORDINATES:,} numbers")
-    parts = _parts(said, tables)
+    parts = _parts_by_column(said.split, tables["data"]) if said.split else _parts_by_file(tables)
     varying = np.isin(parts, (BY_SEED, SPLITS.index("train")))
     if varying.sum() < LEAST_ROWS:
         raise TargetError(f"{where}: {varying.sum()} rows to train on; give {LEAST_ROWS} or more")
@@ -159,11 +171,7 @@ def _read(said: DataFile, folder: Path, keys: tuple[str, ...], states: tuple[tup
     next_move = "leave it out of inputs, or write a column of 0 and 1 for each value"
     x = np.concatenate([numbers(table, inputs, next_move) for table in tables.values()])
     y, labels = _output(said, list(tables.values()))
-    columns = zip([*inputs, said.output], np.column_stack([x, y])[varying].T, strict=True)
-    if constant := [name for name, column in columns if (column == column[0]).all()]:
-        raise TargetError(
-            f"{where}: constant in all rows that can be trained on: {some(constant)}; leave out what never changes"
-        )
+    _check_varies(where, [*inputs, said.output], np.column_stack([x, y])[varying])
     if labels is not None:
         _check_classes(where, labels, y[varying], has_seed=bool((parts == BY_SEED).any()))
     return _data(said, inputs, x, y, labels, parts)
@@ -171,9 +179,9 @@ def _read(said: DataFile, folder: Path, keys: tuple[str, ...], states: tuple[tup
 
 def usable_columns(path: Path, output: str) -> tuple[list[str], dict[str, str]]:
     """The columns of a file that can be inputs of `output`, and why each of the others cannot."""
-    _state("--data", path, "this folder")
-    table = read_table(f"--data {path}", path)
-    table.check_has(output)
+    table = read_table(f"--data {path}", _place("--data", path, "this folder").path)
+    if output not in table.rows:
+        raise TargetError(f"{table.subject} has no column {output!r}; {table.columns_words(output)}")
     inputs, left_out = [], {}
     for name in table.rows.columns.drop(output):
         column = table.rows[name]
@@ -194,18 +202,18 @@ def _data(said: DataFile, inputs: Sequence[str], x: Array, y: Array, labels: Lab
     """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
     classes = None if labels is None else len(labels)
     version = _version(x, y, parts, classes)
-    data = FileData(x, y, classes, "", said.data, version, columns=tuple(inputs), labels=labels, parts=parts)
-    if data.points["train"] < 1:
+    found = FileData(x, y, classes, "", said.data, version, columns=tuple(inputs), labels=labels, parts=parts)
+    if found.points["train_points"] < 1:
         raise TargetError(
-            f"target {said.name}: {int(np.bincount(data.groups).max()):,} of {len(x):,} rows have the same inputs, "
+            f"target {said.name}: {int(np.bincount(found.groups).max()):,} of {len(x):,} rows have the same inputs, "
             "and go into one split together, which leaves none to train on; remove repeated rows, or say which row is "
             "in which split (split: a column of train, validation and test)"
         )
     kind = f"one of {classes} classes" if classes else "standardised"
     of_columns = f"{len(inputs)} columns" if len(inputs) > 1 else f"the column {inputs[0]}"
-    equal = f", {data.repeated:,} of them with equal inputs" if data.repeated else ""
+    equal = f", {found.repeated:,} of them with equal inputs" if found.repeated else ""
     formula = f"{said.output}, {kind}, of {of_columns}; {len(x):,} rows{equal}"
-    return replace(data, formula=formula, notes=tuple(_notes(said, data)))
+    return replace(found, formula=formula, notes=tuple(_notes(said, found)))
 
 
 def _version(x: Array, y: Array, parts: Rows, classes: int | None) -> str:
@@ -219,7 +227,7 @@ def _version(x: Array, y: Array, parts: Rows, classes: int | None) -> str:
 def _notes(said: DataFile, data: FileData) -> Iterable[str]:
     """What to know of a table, a sentence each."""
     names = [] if data.labels is None else data.labels.astype(str).tolist()
-    points = ", ".join(f"{number:,} {name}" for name, number in data.points.items())
+    points = ", ".join(f"{number:,} {name.removesuffix('_points')}" for name, number in data.points.items())
     kind = f"one of {len(names)} classes ({some(names)})" if names else "a number"
     yield f"{said.name}: {said.output} is learnt as {kind}; {data.parts_words} ({points})"
     if data.repeated and data.by_seed:
@@ -255,18 +263,6 @@ def _inputs(said: DataFile, table: Any) -> list[str]:
     return inputs
 
 
-def _parts(said: DataFile, tables: dict[str, Table]) -> Rows:
-    """Who splits each row. Without rows for validation, the seed takes them from those for training."""
-    if said.split:
-        parts = _parts_by_column(said.split, tables["data"])
-    else:
-        split_of = {"data": "train", "validation": "validation", "test": "test"}
-        places = [SPLITS.index(split_of[key]) for key in tables]
-        parts = np.repeat(places, [len(table.rows) for table in tables.values()])
-    has_validation = (parts == SPLITS.index("validation")).any()
-    return parts if has_validation else np.where(parts == SPLITS.index("train"), BY_SEED, parts)
-
-
 def _parts_by_column(column: str, table: Table) -> Rows:
     words = texts(table, column)
     unknown = words[~words.isin(SPLITS)]
@@ -278,7 +274,22 @@ def _parts_by_column(column: str, table: Table) -> Rows:
     for name in ("train", "test"):
         if not (words == name).any():
             raise TargetError(f"{table.subject}: split: column {column!r} says {name} in no row; some must be for it")
-    return words.map(SPLITS.index).to_numpy(np.int64)
+    parts = words.map({name: place for place, name in enumerate(SPLITS)}).to_numpy(np.int64)
+    return _with_validation(parts)
+
+
+def _parts_by_file(tables: dict[str, Table]) -> Rows:
+    if len(tables) == 1:
+        return np.full(len(tables["data"].rows), BY_SEED)
+    split_of = {"data": "train", "validation": "validation", "test": "test"}
+    parts = [np.full(len(table.rows), SPLITS.index(split_of[key])) for key, table in tables.items()]
+    return _with_validation(np.concatenate(parts))
+
+
+def _with_validation(parts: Rows) -> Rows:
+    """Without rows for validation, the seed takes them from those for training."""
+    has_validation = (parts == SPLITS.index("validation")).any()
+    return parts if has_validation else np.where(parts == SPLITS.index("train"), BY_SEED, parts)
 
 
 # -------------------------------------------------------------------------------------------------------------- checks
@@ -297,6 +308,14 @@ def _output(said: DataFile, tables: Sequence[Table]) -> tuple[Array, Labels | No
     if not has_numbers:
         labels = labels == "True" if is_bool else labels.astype(str)
     return numbers_from_0.astype(np.float64), labels
+
+
+def _check_varies(where: str, names: Sequence[str], values: Array) -> None:
+    constant = [name for name, column in zip(names, values.T, strict=True) if (column == column[0]).all()]
+    if constant:
+        raise TargetError(
+            f"{where}: constant in all rows that can be trained on: {some(constant)}; leave out what never changes"
+        )
 
 
 def _check_classes(where: str, labels: Labels, y: Array, has_seed: bool) -> None:

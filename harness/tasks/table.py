@@ -32,14 +32,12 @@ class Table(NamedTuple):
             return f"in line {_line(self.path, row):,}"
         return f"in row {row + 1:,} (the first is 1)"
 
-    def check_has(self, name: str) -> None:
-        """A TargetError if it has no column of that name."""
+    def columns_words(self, name: str) -> str:
+        """What to say of a column that is not there."""
         columns = list(self.rows)
-        if name not in columns:
-            is_one_of_many = len(columns) == 1 and any(sign in columns[0] for sign in ";\t")
-            of_one = f"its only column is {columns[0]!r}: separate columns by commas"
-            hint = of_one if is_one_of_many else did_you_mean(name, columns)
-            raise TargetError(f"{self.subject} has no column {name!r}; {hint}")
+        if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
+            return f"its only column is {columns[0]!r}: separate columns by commas"
+        return did_you_mean(name, columns)
 
 
 def read_table(subject: str, path: Path) -> Table:
