@@ -14,27 +14,11 @@ FIG_2_3, FIG_3_1 = REPLAYS["fig2_3_grid_extension"], REPLAYS["fig3_1_toy_scaling
 
 def runs(errors: dict[int, list[float]], shape: str = "2-5-1", task: str = "exp2d") -> pd.DataFrame:
     """A table of runs of one series: by grid, the test error of every seed, nan where one diverged."""
-    rows = [
-        {
-            "run_id": f"{grid}-{seed}",
-            "task": task,
-            "arm": "kan",
-            "series": "kan",
-            "shape": shape,
-            "grid": grid,
-            "test_rmse": error,
-            "test_root_median_square": error / 2,
-            "evaluations": 10,
-            "pack_seconds": 1.0,
-            "pack_lanes": 1,
-            "params.paper": 15 * grid,
-            "params.trainable": 15 * (grid + 5),
-            "chosen": True,
-        }
-        for grid, seeds in errors.items()
-        for seed, error in enumerate(seeds)
-    ]
-    return pd.DataFrame(rows)
+    table = pd.Series(errors, name="test_rmse").explode().astype(float).rename_axis("grid").reset_index()
+    counts = {"params.paper": 15 * table["grid"], "params.trainable": 15 * (table["grid"] + 5)}
+    of_all = {"task": task, "shape": shape, "evaluations": 10, "pack_seconds": 1.0, "pack_lanes": 1, "chosen": True}
+    table = table.assign(run_id=table.index, arm="kan", series="kan", **counts, **of_all)
+    return table.assign(test_root_median_square=table["test_rmse"] / 2)
 
 
 def joined(replay: Replay, table: pd.DataFrame) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from reading import corrected, edges, ids
+from reading import edges, ids
 
-from harness.paper.reference import load
+from harness.paper.reference import corrected, load
 
 
 def test_exponents_are_those_of_the_points():

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from reading import corrected, counts_of, ids
+from reading import counts_of, ids
 
-from harness.paper.reference import CONFIDENCE, load, names
+from harness.paper.reference import CONFIDENCE, corrected, load, names
 from harness.tasks import load_target
 
 ROOT = Path(__file__).parents[2]
