@@ -126,20 +126,17 @@ def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
         while not torch_engine.ended(pack, state):
             state = torch_engine.advance(pack, state, 7)
         outcomes.append(torch_engine.finish(pack, state))
-    assert outcomes[0][0] == outcomes[1][1]
-    curve, metrics = outcomes[0][0].curve, outcomes[0][0].metrics
-    assert curve[-1].train_rmse == metrics.train_rmse < curve[0].train_rmse
-    assert 0 < metrics.test_rmse < metrics.test_h1_error
+    (outcome,), (_, same, *_) = outcomes
+    assert outcome == same
+    assert outcome.curve[-1].train_rmse == outcome.metrics.train_rmse < outcome.curve[0].train_rmse
+    assert 0 < outcome.metrics.test_rmse < outcome.metrics.test_h1_error
 
 
 @pytest.mark.parametrize(
     "network",
     [
-        KAN,
-        MlpShape(shape=(2, 20, 20, 1)),
-        MlpShape(shape=(2, 100, 100, 1)),
-        MlpShape(shape=(2, 20, 20, 1), activation="sine"),
-        MlpShape(shape=(2, 20, 20, 1), features=8),
+        *(KAN, MlpShape(shape=(2, 20, 20, 1)), MlpShape(shape=(2, 100, 100, 1))),
+        *(MlpShape(shape=(2, 20, 20, 1), activation="sine"), MlpShape(shape=(2, 20, 20, 1), features=8)),
     ],
     ids=repr,
 )
@@ -163,16 +160,8 @@ def test_a_point_inside_takes_about_as_much_as_four(network):
     ("old", "new", "said"),
     [
         ("[poisson]", "{target: poisson, low: 0}", r"it is a PDE on \[-1, 1\]\^2; leave low and high out"),
-        (
-            "[poisson]",
-            "{target: xy, boundary_points: 9}",
-            r"boundary_points: it is of PDEs \(poisson\), and xy is none; leave it out",
-        ),
-        (
-            "width: 5}",
-            "width: 5, activation: relu}",
-            r"arms.mlp.architecture.activation=relu: .*silu, tanh, gelu or sine",
-        ),
+        ("[poisson]", "{target: xy, boundary_points: 9}", r"it is of PDEs \(poisson\), and xy is none; leave it out"),
+        ("width: 5}", "width: 5, activation: relu}", r"mlp.architecture.activation=relu: .*silu, tanh, gelu or sine"),
         ("grid: 3}", "grid: 3, order: 1}", r"arms.kan.architecture.order=1: .*use order 3 or more"),
         ("name: lbfgs", "name: levenberg_marquardt", r"recipes.usual.*levenberg_marquardt: .*use lbfgs or adam"),
         ("name: lbfgs", "name: adam, batch_size: 10", r"batch_size=10: .*leave it out"),
@@ -186,6 +175,6 @@ def test_what_cannot_learn_a_pde_is_named(old, new, said):
 
 def test_a_pde_is_trained_by_torch():
     """Without an engine in the file, and with the paper's numbers where the file is silent."""
-    plan = make_plan(parse_experiment(TEXT), "plan")
-    assert {planned.run.engine for planned in plan.runs} == {"torch"}
-    assert {(each.run.task.boundary_points, each.run.task.interior_weight) for each in plan.runs} == {(800, 0.01)}
+    runs = [planned.run for planned in make_plan(parse_experiment(TEXT), "plan").runs]
+    of_runs = {(run.engine, run.task.boundary_points, run.task.interior_weight) for run in runs}
+    assert of_runs == {("torch", 800, 0.01)}

@@ -18,11 +18,9 @@ MPMATH = {
     "kv": mpmath.besselk,
     "iv": mpmath.besseli,
     **{f"lpmv_m_{m}": lambda x, y, m=m: mpmath.legenp(x, m, y) for m in (0, 1, 2)},
-    **{
-        f"sph_harm_m_{m}_n_{n}": lambda x, y, m=m, n=n: mpmath.re(mpmath.spherharm(n, m, y, x))
-        for m, n in ((0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
-    },
 }
+for m, n in ((0, 1), (1, 1), (0, 2), (1, 2), (2, 2)):
+    MPMATH[f"sph_harm_m_{m}_n_{n}"] = lambda x, y, m=m, n=n: mpmath.re(mpmath.spherharm(n, m, y, x))
 LETTERS = "ABCDFG"  # of which none means anything to sympy
 COMMANDS = {"frac", "sqrt", "exp", "sin", "cos", "arcsin", "ln", "pi"}
 
