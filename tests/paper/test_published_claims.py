@@ -12,10 +12,9 @@ def test_exponents_are_those_of_the_points():
     for row in load("exponents").to_dict("records"):
         points = load(row["table"])
         points = points[points[row["y"]].notna()]
-        told = {"task": row["task"], "family": row["family"], "depth": row["depth"], "shape": row["shape"]}
-        for column, value in told.items():
-            if column in points and not pd.isna(value):
-                points = points[points[column] == value]
+        for column in ("task", "family", "depth", "shape"):
+            if column in points and not pd.isna(row[column]):
+                points = points[points[column] == row[column]]
         x = row["x"].removesuffix("_corrected")
         sizes = corrected(points, x) if x != row["x"] else points[x]
         assert row["window"] != "all" or row["points"] == len(points)

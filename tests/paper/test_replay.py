@@ -56,9 +56,8 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
     slow = "recipes.levenberg.restarts: {count: 100, evaluations: 20}\nrecipes.levenberg.max_evaluations: 5000\n"
     bring(name, tmp_path, more=slow)  # there is time to stop it in
     command = [sys.executable, "-u", "-m", "harness.cli", "replay", "fig2_3", "--scale", "tiny", "--workers", "1"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes) as process:
         first = process.stdout.readline()
         while not list((tmp_path / "results" / "runs").glob("*.json")):
             assert process.poll() is None, process.communicate()
@@ -70,8 +69,7 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
     assert re.match(rf"{name}-tiny: 12 runs in 12 packs, [\d,]+ evaluations, ", first)
     assert process.returncode == 3
     assert 0 < left < 12
-    assert f"{left} of 12 runs have no record, so there is no page" in errors
-    assert f"`harness replay {name} --scale tiny` goes on" in errors
+    assert f"{left} of 12 runs have no record, so there is no page; `harness replay {name} --scale tiny` goes" in errors
     assert "with --partial it writes a page of the others" in errors
     assert not (tmp_path / "results" / f"{name}-tiny" / "replay.html").exists()
 
@@ -148,18 +146,13 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["replay", "--all", "--seeds", "1"], "--all runs every replay as its file says: leave NAME, --max-width"),
-        (["replay", "fig3_1_toy_scalign"], "fig3_1_toy_scalign: no such replay; did you mean 'fig3_1_toy_scaling'"),
-        (["replay", "fig"], "fig: no such replay; allowed: "),
+        ("--all --seeds 1", "--all runs every replay as its file says: leave NAME, --max-width"),
+        ("fig3_1_toy_scalign", "fig3_1_toy_scalign: no such replay; did you mean 'fig3_1_toy_scaling'"),
+        ("fig", "fig: no such replay; allowed: "),
+        # Where there is no experiments/, it is the shipped file's.
+        ("fig2_3_grid_extension --scale sohrt", "did you mean 'short'? (allowed: full, short)"),
     ],
 )
-def test_a_replay_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
+def test_a_replay_or_scale_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
-    assert words in said(*arguments, exit_code=2)
-
-
-def test_a_scale_that_is_not_there_is_named(tmp_path, monkeypatch):
-    """A wrong scale gives those that the file has, in any folder: where there is no experiments/, the shipped one."""
-    monkeypatch.chdir(tmp_path)
-    output = said("replay", "fig2_3_grid_extension", "--scale", "sohrt", exit_code=2)
-    assert "did you mean 'short'? (allowed: full, short)" in output
+    assert words in said("replay", *arguments.split(), exit_code=2)
