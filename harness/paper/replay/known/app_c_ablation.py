@@ -28,7 +28,9 @@ READ = 1e-4  # a formula's test RMSE up to which a run counts as read into the t
 def ablation(runs: ReplayRuns, replay: Replay) -> Page:
     """The page of the ablation: active edges by setting and seed, and the formulas of what is left."""
     published = load(replay.published[0])
-    survivals = _survivals(runs, published[published["setting"] == STANDARD].iloc[0])
+    standard = published.set_index("setting").loc[STANDARD]
+    rows = [_survival(runs.records[run_id], standard) for run_id in runs.table["run_id"]]
+    survivals = pd.DataFrame(rows).reindex(columns=COLUMNS)
     points = with_outcomes(pd.DataFrame(_points(published, survivals)), replay.tolerance)
     counts = survivals.pivot_table(index="setting", columns="seed", values="edges", dropna=False, sort=False)
     left = survivals[survivals["edges"].notna()]
@@ -44,16 +46,11 @@ def ablation(runs: ReplayRuns, replay: Replay) -> Page:
 
 
 # ---------------------------------------------------------------------------------------------------------- two sides
-def _survivals(runs: ReplayRuns, standard: pd.Series) -> pd.DataFrame:
-    """A row a run: its `setting` and seed, what pruning left and how good it is; `edges` is nan if it diverged before.
+def _survival(record: Record, standard: pd.Series) -> dict[str, Any]:
+    """A run: its `setting` and seed, what pruning left and how good it is; without `edges` if it diverged before.
 
     `setting` says how norms are taken too; `published` is its name in the published table, where nothing is said of it.
     """
-    rows = [_survival(runs.records[run_id], standard) for run_id in runs.table["run_id"]]
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
-
-
-def _survival(record: Record, standard: pd.Series) -> dict[str, Any]:
     left, sparsity = record.pruned, record.run.recipe.sparsity
     assert sparsity
     published = _setting(record, standard)
@@ -92,10 +89,10 @@ def _points(published: pd.DataFrame, survivals: pd.DataFrame) -> Iterator[dict[s
     """A row a setting of ours, and one more for each published setting without a run."""
     edges = published.set_index("setting")["edges"].astype(float)
     for setting, here in survivals.groupby("setting", sort=False):
-        known = edges.get(here["published"].iloc[0], math.nan)
-        yield point(str(setting), str(setting), known, list(here["edges"].dropna()))
-    for setting, known in edges.drop(survivals["published"].unique(), errors="ignore").items():
-        yield point(str(setting), math.nan, known, ())
+        of_paper = edges.get(here["published"].iloc[0], math.nan)
+        yield point(str(setting), str(setting), of_paper, list(here["edges"].dropna()))
+    for setting, of_paper in edges.drop(survivals["published"].unique(), errors="ignore").items():
+        yield point(str(setting), math.nan, of_paper, ())
 
 
 # -------------------------------------------------------------------------------------------------------------- words
@@ -136,8 +133,8 @@ def _left_findings(left: pd.DataFrame, runs: int) -> Iterator[str]:
 
 
 def _counts_table(counts: pd.DataFrame, points: pd.DataFrame) -> tuple[Table, ...]:
-    known = points.set_index("what").loc[counts.index]
-    rows = pd.concat([known["published"], counts, known[["median", "outcome"]]], axis=1).itertuples()
+    of_setting = points.set_index("what").loc[counts.index]
+    rows = pd.concat([of_setting["published"], counts, of_setting[["median", "outcome"]]], axis=1).itertuples()
     return page_tables("counts", rows, more_numbers=[*(f"seed {seed}" for seed in counts), "median"])
 
 

@@ -63,29 +63,27 @@ def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
 # ------------------------------------------------------------------------------------------------------------ our side
 def arms_of(runs: ReplayRuns) -> list[OfArm]:
     """The arms of the experiment that have runs here, in the order of its file."""
-    phases = {planned.run_id: planned.run.recipe.phases for planned in runs.manifest.runs}
     errors = ["rmse_right_after", "rmse_in_the_end", "forgetting", "train_rmse"]
-    table = runs.table[runs.table["chosen"]]
-    table = table.assign(
-        **table.reindex(columns=errors).fillna(math.inf), in_phases=table["run_id"].map(phases).notna()
-    )
-    found = []
-    for arm, rows in table.groupby("arm", sort=False):
-        phased, at_once = rows[rows["in_phases"]], rows[~rows["in_phases"]]
-        any_record = runs.records[rows["run_id"].iloc[0]]
-        found.append(
+    chosen = runs.table[runs.table["chosen"]]
+    chosen = chosen.assign(**chosen.reindex(columns=errors).fillna(math.inf))
+    arms = []
+    for arm, rows in chosen.groupby("arm", sort=False):
+        records = [runs.records[run_id] for run_id in rows["run_id"]]
+        in_phases = np.array([record.run.recipe.phases is not None for record in records])
+        phased = rows[in_phases]
+        arms.append(
             OfArm(
                 arm=str(arm),
-                network=any_record.run.network,
-                parameters=any_record.counts["params.trainable"],
-                records=tuple(runs.records[run_id] for run_id in phased["run_id"]),
+                network=records[0].run.network,
+                parameters=records[0].counts["params.trainable"],
+                records=tuple(record for record in records if record.run.recipe.phases is not None),
                 right_after=tuple(phased["rmse_right_after"]),
                 in_the_end=tuple(phased["rmse_in_the_end"]),
-                at_once=tuple(at_once["train_rmse"]),
+                at_once=tuple(rows.loc[~in_phases, "train_rmse"]),
                 times=phased["forgetting"].median(),
             )
         )
-    return found
+    return arms
 
 
 def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
@@ -98,8 +96,8 @@ def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
         for phase in range(ours.records[0].run.recipe.phases or 0):
             for moment, end in ((RIGHT_AFTER, phase), (IN_THE_END, -1)):
                 errors = [record.phases[end].rmse[phase] if record.phases else math.inf for record in ours.records]
-                known = published if ours.arm in RECIPES and moment == RIGHT_AFTER else math.nan
-                row = point(f"peak {phase + 1}, {moment}", ours.arm, known, errors)
+                of_paper = published if ours.arm in RECIPES and moment == RIGHT_AFTER else math.nan
+                row = point(f"peak {phase + 1}, {moment}", ours.arm, of_paper, errors)
                 yield row | {"phase": phase + 1, "moment": moment}
 
 
