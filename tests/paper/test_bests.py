@@ -21,6 +21,7 @@ from harness.paper.replay.bests import (
 )
 from harness.paper.replay.known.table1_special_functions import NUMBERS as TABLE_1
 from harness.paper.replay.known.table2_feynman import NUMBERS as TABLE_2
+from harness.paper.replay.names import whole_grids
 
 NAN = math.nan
 SPECIAL, FEYNMAN = (list(load(name)["task"]) for name in ("special_functions", "feynman"))
@@ -29,8 +30,8 @@ SPECIAL, FEYNMAN = (list(load(name)["task"]) for name in ("special_functions", "
 def runs(*rows: tuple, task: str = "jv") -> pd.DataFrame:
     """Runs of one task: arm, shape, grid, seed, validation and test error; `shape > pruned` where it was pruned."""
     table = pd.DataFrame(rows, columns=["arm", "shape", "grid", "seed", "validation_rmse", "test_rmse"])
-    shapes = table["shape"].str.split(" > ", expand=True).reindex(columns=[0, 1])
-    cell = table["arm"] + shapes[0] + table["grid"].astype(str)
+    shapes = table["shape"].str.split(" > ", expand=True).reindex(columns=[0, 1]).astype(object)
+    cell = table["arm"] + shapes[0] + whole_grids(table["grid"]).astype(str)
     table = table.assign(task=task, series=table["arm"], cell=cell, shape=shapes[0], pruned_shape=shapes[1])
     return measured_runs(table.assign(run_id=table.index, chosen=True, **{"params.trainable": 1}), None)
 
