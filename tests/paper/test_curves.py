@@ -1,5 +1,7 @@
 """Curves: published points and ours meet where they are the same network, in the quantity that was published."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,24 +67,19 @@ def test_without_runs_in_any_panel_what_was_published_is_drawn():
 
 def test_a_way_of_training_has_one_colour_in_all_panels_and_a_plain_name():
     """Whatever the shape of its network, which the mark tells; the legend has published curves first, then ours."""
-    table = pd.concat(
-        [
-            runs({3: [1e-2], 5: [1e-3]}, shape, task).assign(series=f"kan grid_eps={eps} hidden=[{hidden}]")
-            for shape, task, hidden in (("2-1-1", "exp2d", 1), ("2-2-1", "xy", 2), ("4-9-1", "exp4d", 9))
-            for eps in (1.0, 0.02)
-        ]
-    )
+    tables = []
+    for shape, task, hidden in (("2-1-1", "exp2d", 1), ("2-2-1", "xy", 2), ("4-9-1", "exp4d", 9)):
+        table = runs({3: [1e-2], 5: [1e-3]}, shape, task)
+        tables += [table.assign(series=f"kan grid_eps={eps} hidden=[{hidden}]") for eps in (1.0, 0.02)]
 
-    figure = curves_figure(joined(FIG_3_1, table), FIG_3_1.arms, "params.paper")
+    figure = curves_figure(joined(FIG_3_1, pd.concat(tables)), FIG_3_1.arms, "params.paper")
 
     panels = [axes for axes in figure.axes if axes.lines]
-    assert [axes.get_title(loc="left") for axes in panels] == [
-        *("exp(sin(πx) + y²)", "xy", "exp((sin(π(x₁²+x₂²)) + sin(π(x₃²+x₄²)))/2)")
-    ]
+    titles = ["exp(sin(πx) + y²)", "xy", "exp((sin(π(x₁²+x₂²)) + sin(π(x₃²+x₄²)))/2)"]
+    assert [axes.get_title(loc="left") for axes in panels] == titles
+    lines = list(itertools.chain.from_iterable(axes.lines for axes in panels))
     for eps in (1.0, 0.02):
-        ours = [
-            line for axes in panels for line in axes.lines if str(line.get_gid()).startswith(f"ours:kan grid_eps={eps}")
-        ]
+        ours = [line for line in lines if str(line.get_gid()).startswith(f"ours:kan grid_eps={eps}")]
         assert len(ours) == 3
         assert len({line.get_color() for line in ours}) == 1
     (legend,) = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]

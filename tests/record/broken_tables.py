@@ -9,9 +9,7 @@ import pandas as pd
 
 TEXT = "arch,params,rmse,seed,status\n" + "".join(
     f"{arch},{size},{(2.0 + seed / 9) * size**-power:.6g},{seed},ok\n"
-    for arch, power in (("kan", 1.5), ("mlp", 1.0))
-    for size in (10, 20, 40, 80)
-    for seed in (0, 1)
+    for (arch, power), size, seed in product((("kan", 1.5), ("mlp", 1.0)), (10, 20, 40, 80), (0, 1))
 )
 HEAD = "arch,params,rmse\n"
 CELLS = (

@@ -1,6 +1,7 @@
 """Poisson's equation: the solution and its derivatives, the points, the loss, the errors, and what is refused."""
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_points_lie_inside_and_evenly_on_the_four_sides():
     np.testing.assert_array_equal(train.y[:50, 0], load_target("poisson").laplacian(train.x[:50]))
     assert not train.y[50:].any()
     boundary = train.x[50:]
-    sides = [boundary[boundary[:, axis] == end][:, 1 - axis] for axis in (0, 1) for end in (-1, 1)]
+    sides = [boundary[boundary[:, axis] == end][:, 1 - axis] for axis, end in product((0, 1), (-1, 1))]
     assert sum(map(len, sides)) == 4000
     for along in sides:
         assert abs(len(along) - 1000) < 5 * np.sqrt(750)
@@ -118,10 +119,9 @@ def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution()
 @pytest.mark.parametrize(("network", "recipe"), [(KAN, STAGED), (MLP, PLAIN)], ids=["kan", "mlp"])
 def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
     """Bit for bit, through knot updates and a refinement; and it learns: the loss falls, and the errors are there."""
-    alone, packed = ([_run(network, recipe, seed) for seed in seeds] for seeds in ([1], [0, 1, 2, 3]))
     outcomes = []
-    for runs in (alone, packed):
-        pack = torch_engine.prepare(runs)
+    for seeds in ([1], [0, 1, 2, 3]):
+        pack = torch_engine.prepare([_run(network, recipe, seed) for seed in seeds])
         state = torch_engine.begin(pack)
         while not torch_engine.ended(pack, state):
             state = torch_engine.advance(pack, state, 7)
