@@ -1,19 +1,16 @@
 """`harness replay`: from an experiment file to a page that says what it is made from, and what it is not."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from importlib.resources import files
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
 from commands import said
 from made_records import made_record
 
+from harness.base.errors import INCOMPLETE, Stopped
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
 from harness.record import publish
 from harness.spec import read_manifest
@@ -49,28 +46,19 @@ def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
     assert all(figure.stat().st_size > 1000 for figure in folder.glob("*.png"))
 
 
-@pytest.mark.nightly
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
-def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
+def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path, monkeypatch):
+    """Of a Ctrl-C that training has heard (tests/test_cli.py has a real one): no page, and how to go on."""
     name = "fig2_3_grid_extension"
-    slow = "recipes.levenberg.restarts: {count: 100, evaluations: 20}\nrecipes.levenberg.max_evaluations: 5000\n"
-    bring(name, tmp_path, more=slow)  # there is time to stop it in
-    command = [sys.executable, "-u", "-m", "harness.cli", "replay", "fig2_3", "--scale", "tiny", "--workers", "1"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes) as process:
-        first = process.stdout.readline()
-        while not list((tmp_path / "results" / "runs").glob("*.json")):
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    left = 12 - len(list((tmp_path / "results" / "runs").glob("*.json")))
+    bring(name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    stopped = Mock(side_effect=Stopped("stopped: 0 of 12 runs have records", INCOMPLETE))
+    monkeypatch.setattr("harness.cli.commands.replay.train_missing", stopped)
 
-    assert re.match(rf"{name}-tiny: 12 runs in 12 packs, [\d,]+ evaluations, ", first)
-    assert process.returncode == 3
-    assert 0 < left < 12
-    assert f"{left} of 12 runs have no record, so there is no page; `harness replay {name} --scale tiny` goes" in errors
-    assert "with --partial it writes a page of the others" in errors
+    output = said("replay", "fig2_3", "--scale", "tiny", "--workers", "1", exit_code=3)
+
+    assert re.match(rf"{name}-tiny: 12 runs in 12 packs, [\d,]+ evaluations, ", output)
+    no_page = "12 of 12 runs have no record, so there is no page"
+    assert f"{no_page}; `harness replay {name} --scale tiny` goes on, and with --partial it writes a page" in output
     assert not (tmp_path / "results" / f"{name}-tiny" / "replay.html").exists()
 
 
