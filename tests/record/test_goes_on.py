@@ -15,6 +15,7 @@ from harness.spec import Manifest, read_manifest
 from tests.paper.tiny_scales import bring
 
 KEPT = Path("results/verdicts/made/records.jsonl.xz")
+RULE = "{claim: the first is better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}"  # needs no law
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
 
 
@@ -27,7 +28,7 @@ def planned(tmp_path, monkeypatch) -> Manifest:
     """The plan of an experiment file in the current folder, without records."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    write_experiment(tmp_path)
+    write_experiment(tmp_path, f"decide: [{RULE}]\n")
     said("plan", "experiments/made.yaml")
     return read_manifest(Path("results/made"))
 

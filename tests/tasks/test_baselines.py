@@ -41,7 +41,7 @@ def test_least_squares_is_that_of_scikit_learn():
 def test_logistic_regression_is_that_of_scikit_learn():
     """Of classes; a constant has the entropy of their shares, ln 10 where ten are equally frequent."""
     linear_model = pytest.importorskip("sklearn.linear_model")
-    task = resolve(Task(target="digits"))
+    task = resolve(Task(target="digits", train_points=300))
     splits = draw(task, 0)
     fitted = linear_model.LogisticRegression(tol=1e-8, max_iter=10_000).fit(splits.train.x, splits.train.y[:, 0])
     found = baselines(task, splits)
