@@ -1,4 +1,4 @@
-"""The file of kept records: every bit comes back, the same records make the same file, and nothing is lost of it."""
+"""Kept records: every bit comes back, the same ones make the same file. Merging: each is checked, the first stays."""
 
 import json
 import lzma
@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from made_records import made_at, made_record, small_plan
 
 from harness.base.errors import HarnessError
-from harness.record import CurvePoint, Metrics, publish, read_records, record_path, runs_table
+from harness.record import CurvePoint, Metrics, duplicates, publish, read_record, read_records, record_path, runs_table
 from harness.record.kept import KEPT_RECORDS, line_of, read_lines, record_in_line
 from harness.record.merge import keep, merge
 from harness.spec import sealed
 
 PLAN = small_plan()
 RUNS = PLAN.run_ids()
+CODE = {"commit": "c0de", "dirty": False}
 NUMBER = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
 
 
@@ -92,7 +93,7 @@ def test_a_kept_file_only_grows(here):
 
 
 def test_of_two_records_of_a_run_the_kept_one_stays(here):
-    path, code = _kept(here, RUNS[4:]), {"commit": "c0de", "dirty": False}
+    path = _kept(here, RUNS[4:])
     same, near, far, defect = PLAN.runs[:4]
 
     def replace(record):
@@ -100,12 +101,12 @@ def test_of_two_records_of_a_run_the_kept_one_stays(here):
         publish(record, here / "runs")
 
     for planned in PLAN.runs[:4]:
-        replace(made_at(made_record(planned), **code))
+        replace(made_at(made_record(planned), **CODE))
     before = _kept(here).read_bytes()
     replace(made_at(made_record(same), device="other"))
     replace(made_at(made_record(near, test=0.3), device="other"))
     replace(made_at(made_record(far, status="diverged"), device="other"))
-    replace(made_at(made_record(defect, test=0.3), **code))
+    replace(made_at(made_record(defect, test=0.3), **CODE))
 
     merged = keep(RUNS, here / "runs", path)
 
@@ -197,3 +198,47 @@ def test_brief_records_have_all_but_the_course_of_training(here):
     whole, brief = (read_records(RUNS, here / name, here) for name in ("runs", "there"))
     assert max(len(record.curve) for record in brief.values()) == 2 < max(len(one.curve) for one in whole.values())
     pd.testing.assert_frame_equal(runs_table(PLAN, whole), runs_table(PLAN, brief))
+
+
+# ---------------------------------------------------------------------------------------------------- of other machines
+def _bytes(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_record_is_accounted_for(tmp_path):
+    there, here = tmp_path / "there/runs", tmp_path / "here/runs"
+    new, same, near, far, defect, bad_there, bad_here, other = PLAN.runs[:8]
+    for planned in (same, near, far, defect, bad_here):
+        publish(made_at(made_record(planned), **CODE), here)
+    for planned in (new, same, bad_there, bad_here, other):
+        publish(made_record(planned), there)
+    publish(made_at(made_record(near, test=0.3), device="other"), there)
+    publish(made_at(made_record(far, status="diverged"), device="other"), there)
+    publish(made_at(made_record(defect, test=0.3), **CODE), there)
+    record_path(there, bad_there.run_id).write_text("{")
+    record_path(here, bad_here.run_id).write_text("")
+    before = _bytes(here), _bytes(there)
+
+    merged = merge(tmp_path / "there", set(RUNS) - {other.run_id}, here)
+
+    assert merged[:5] == tuple((planned.run_id,) for planned in (new, same, near, far, defect))
+    assert merged.others == (other.run_id,)
+    for bad in (record_path(there, bad_there.run_id), record_path(here, bad_here.run_id)):
+        assert sum(str(bad) in said for said in merged.damaged) == 1
+    assert len(merged.damaged) == 2
+    assert _bytes(there) == before[1]
+    assert before[0].items() <= _bytes(here).items()
+    assert read_record(record_path(here, new.run_id)) == made_record(new)
+    assert not record_path(here, other.run_id).exists()
+    kept = {found.run_id: found.verdict for found in duplicates(here)}
+    assert kept == {near.run_id: "within tolerance", far.run_id: "beyond tolerance", defect.run_id: "defect"}
+
+
+def test_a_folder_without_records_is_a_mistake(tmp_path):
+    """Empty, absent, an experiment's folder with its plan alone, or the very records to merge into."""
+    publish(made_record(PLAN.runs[0]), tmp_path / "here/runs")
+    (tmp_path / "toys").mkdir()
+    shutil.copy(record_path(tmp_path / "here/runs", PLAN.runs[0].run_id), tmp_path / "toys/manifest.json")
+    for name, said in (("none", "has no records"), ("toys", "has no records"), ("here", "the records to merge into")):
+        with pytest.raises(HarnessError, match=said):
+            merge(tmp_path / name, None, tmp_path / "here/runs")
