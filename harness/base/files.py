@@ -32,10 +32,13 @@ def check_name(name: str, subject: str) -> None:
 
 def check_writable(folder: Path) -> None:
     """Make the folder if need be; a HarnessError if nothing can be written into it."""
+    probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"a full disk takes names, but no content")
+        try:
+            probe.write_text("a full disk takes names, but no content", encoding="utf-8")
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(error, folder) from None
 
