@@ -56,7 +56,7 @@ def _key(hint: Any) -> Key | None:
     if get_origin(hint) is not Annotated:
         return None
     said = get_args(hint)[1:]
-    meanings = [part for part in said if isinstance(part, str)]
+    meanings = [one for one in said if isinstance(one, str)]
     if not meanings and INLINE not in said:
         return None
     return Key(json_type(hint), " ".join(meanings), may_lack or NotRequired in said, INLINE in said)
@@ -65,7 +65,7 @@ def _key(hint: Any) -> Key | None:
 def json_type(hint: Any) -> Any:
     """What JSON has of an annotated type: the last type beside it, or else itself."""
     field, *said = get_args(hint)
-    return next((part for part in reversed(said) if isinstance(part, type) or get_origin(part)), field)
+    return next((one for one in reversed(said) if isinstance(one, type) or get_origin(one)), field)
 
 
 def plain(value: Any) -> Any:
@@ -76,7 +76,7 @@ def plain(value: Any) -> Any:
         case None | bool() | int() | str():
             return value
         case Mapping():
-            return {str(name): plain(item) for name, item in value.items()}
+            return {str(name): plain(one) for name, one in value.items()}
         case Path():
             return str(value)
         case _ if hasattr(value, "model_dump"):
@@ -85,7 +85,7 @@ def plain(value: Any) -> Any:
             return plain(value.tolist())
         case _ if is_dataclass(value) or hasattr(value, "_fields"):
             return _plain_fields(value)
-    return list(map(plain, value))
+    return [plain(one) for one in value]
 
 
 def _plain_fields(value: Any) -> dict[str, Any]:
@@ -93,6 +93,6 @@ def _plain_fields(value: Any) -> dict[str, Any]:
     if not (keys := keys_of(value.__class__)):
         raise TypeError(f"{value.__class__}: none of its fields says what it means in JSON")
     for name, key in keys.items():
-        item = plain(getattr(value, name))
-        fields |= item if key.is_inline else {name: item}
+        said = plain(getattr(value, name))
+        fields |= said if key.is_inline else {name: said}
     return fields
