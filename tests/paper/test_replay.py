@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pandas as pd
 import pytest
 from commands import said
-from made_records import made_record
+from made_records import made_of_plan
 
 from harness.base.errors import INCOMPLETE, Stopped
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
@@ -69,8 +69,7 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder, kept = (tmp_path / "results" / each / f"{name}-tiny" for each in (".", "replay"))
     plan = plan_of(StudyFile(Path("experiments") / f"{name}.yaml", scale="tiny"))
-    counts = {cell.index: cell.counts for cell in plan.cells}
-    made = [made_record(run).model_copy(update={"counts": counts[run.cell]}) for run in plan.runs]
+    made = made_of_plan(plan)
     for record in made[:-2]:
         publish(record, tmp_path / "results" / "runs")
 

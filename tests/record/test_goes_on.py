@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from commands import said
 from judging.made_experiment import write_experiment, write_records
-from made_records import made_record
+from made_records import made_of_plan
 
 from harness.record import publish
 from harness.record.kept import read_lines
@@ -95,10 +95,8 @@ def test_a_replay_goes_on_from_what_is_kept(tmp_path, monkeypatch):
     bring(name, tmp_path)
     replay = ("replay", name, "--scale", "tiny", "--partial")
     said(*replay, exit_code=3)  # which freezes the plan
-    plan = read_manifest(Path(f"results/{name}-tiny"))
-    counts = {cell.index: cell.counts for cell in plan.cells}
-    for run in plan.runs[:-2]:
-        publish(made_record(run).model_copy(update={"counts": counts[run.cell]}), Path("results/runs"))
+    for record in made_of_plan(read_manifest(Path(f"results/{name}-tiny")))[:-2]:
+        publish(record, Path("results/runs"))
     said("keep", f"experiments/{name}.yaml", "--scale", "tiny")
     shutil.rmtree("results/runs")
     assert "10 records came from results/verdicts/fig2_3_grid_extension-tiny/records.jsonl.xz" in said(*replay)
