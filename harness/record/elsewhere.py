@@ -85,7 +85,7 @@ def by_arm(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     keys = []
     for name in columns.by:
         cells = _texts(table, name, "--by")
-        numbers = [_number(cell) for cell in cells]
+        numbers = list(map(_number, cells))
         keys.append(pd.factorize(np.array(cells, object))[0] if None in numbers else np.array(numbers))
     return table.iloc[np.lexsort(keys[::-1])] if keys else table
 
@@ -150,8 +150,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except Exception as error:  # damaged bytes make pyarrow and pandas raise whatever they happen to meet
         why = next(iter(str(error).splitlines()), type(error).__name__)
         raise HarnessError(f"{path} cannot be read as Parquet ({why}); write it anew") from None
-    _check_names(path, [str(name) for name in table.columns])
-    return table.set_axis([f"row {row}" for row in range(1, len(table) + 1)], axis=0)
+    _check_names(path, list(map(str, table.columns)))
+    return table.set_axis(pd.RangeIndex(1, len(table) + 1).map("row {}".format), axis=0)
 
 
 def _read_text(path: Path) -> pd.DataFrame:
@@ -168,8 +168,8 @@ def _read_text(path: Path) -> pd.DataFrame:
         _check_names(path, names)
         before = reader.line_num  # a quoted cell may hold line breaks: a row is named by its first line
         for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows[f"line {before + 1}"] = [cell.strip() for cell in cells]
+            if any(map(str.strip, cells)):
+                rows[f"line {before + 1}"] = list(map(str.strip, cells))
             before = reader.line_num
     except csv.Error as error:
         raise HarnessError(f"{path}, line {reader.line_num}: {error}; is it a table of text?") from None
@@ -222,7 +222,7 @@ def _failed(table: pd.DataFrame, columns: Columns) -> np.ndarray:
     if not columns.status:
         return np.zeros(len(table), bool)
     words = _texts(table, columns.status, "--status")
-    failed = np.array([not is_ok(status) for status in words])
+    failed = ~np.array(list(map(is_ok, words)))
     if failed.all():
         values = ", ".join(repr(value) for value, _ in Counter(words).most_common(6))
         raise HarnessError(
@@ -233,13 +233,13 @@ def _failed(table: pd.DataFrame, columns: Columns) -> np.ndarray:
 
 def _numbers(table: pd.DataFrame, name: str, option: str, failed: np.ndarray) -> np.ndarray:
     cells = _texts(table, name, option)
-    numbers = [_number(cell) for cell in cells]
+    numbers = list(map(_number, cells))
     of_rows = zip(table.index, cells, numbers, failed, strict=True)
     if bad := {row: f"{name} = {cell!r}" for row, cell, number, lost in of_rows if number is None and not lost}:
         named = name_rows(bad, bad.values())
         next_move = "Write numbers as 1234.5 or 1.2345e3, or choose rows with --where."
         raise HarnessError(f"{named}: not a number. {next_move}")
-    return np.array([math.nan if number is None else number for number in numbers])
+    return np.array(numbers, float)  # in which None is nan
 
 
 def _number(cell: str) -> float | None:
