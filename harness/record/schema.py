@@ -31,14 +31,20 @@ class Measured(Frozen):
 
     metric: ClassVar[Metric]
 
-    def loss(self, split: str) -> Any:
-        """Of training, validation or test, in the metric of the task; a point of a learning curve has none of test."""
-        return getattr(self, f"{split}_{self.metric}")
+    @property
+    def train_loss(self) -> Any:
+        """In the metric of the task."""
+        return getattr(self, f"train_{self.metric}")
+
+    @property
+    def validation_loss(self) -> Any:
+        """In the metric of the task."""
+        return getattr(self, f"validation_{self.metric}")
 
     @property
     def losses(self) -> Losses:
-        """All three."""
-        return Losses(*map(self.loss, Losses._fields))
+        """All three, which a point of a learning curve has not."""
+        return Losses(self.train_loss, self.validation_loss, getattr(self, f"test_{self.metric}"))
 
 
 class Metrics(Measured):

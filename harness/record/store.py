@@ -192,7 +192,7 @@ def _agree(one: Record, other: Record) -> bool:
 
 def _early(record: Record) -> dict[int, float]:
     """Training errors by evaluations, of the first ones that are finite."""
-    early = {point.evaluations: point.loss("train") for point in record.curve}
+    early = {point.evaluations: point.train_loss for point in record.curve}
     return {at: loss for at, loss in early.items() if at <= EARLY_EVALUATIONS and loss is not None}
 
 

@@ -109,7 +109,7 @@ def _late_fall(recipe: Recipe, record: Record) -> float:
     """
     if not recipe.can_stop or record.status != "done":
         return math.nan
-    late = [point.loss("validation") for point in record.last_half]
+    late = [point.validation_loss for point in record.last_half]
     return late[0] / late[-1] if late and late[0] and late[-1] else math.nan
 
 

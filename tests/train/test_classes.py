@@ -94,7 +94,7 @@ def test_a_run_alone_is_the_run_in_a_pack_and_learns(network, recipe):
     assert together[0].curve == alone[0].curve
     if recipe is LBFGS:
         assert min(one.metrics.train_accuracy for one in together) > 0.9
-        assert together[0].metrics.train_cross_entropy == together[0].curve[-1].loss("train")
+        assert together[0].metrics.train_cross_entropy == together[0].curve[-1].train_loss
 
 
 # ----------------------------------------------------------------------------------------------------- plan and record

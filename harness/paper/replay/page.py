@@ -50,10 +50,8 @@ def write_page(
     records = runs.records.values()
     with files(__package__).joinpath("silent.csv").open(encoding="utf-8") as file:
         silent = pd.read_csv(file)
-    is_of_place = silent["places"].str.split("; ").map(lambda places: replay.place in places)
     errata, concerned = load("errata").fillna(""), set(" ".join(page.points["errata"]).split())
-    evaluations = sum(record.evaluations for record in records)
-    origin = provenance(record.provenance for record in records)
+    evaluations, origin = sum(record.evaluations for record in records), provenance(one.provenance for one in records)
     write_html(
         folder / "replay.html",
         "replay.html",
@@ -66,10 +64,10 @@ def write_page(
         pictures=[(one, svg(one.draw, one.stem, one.alt)) for one in page.figures],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
-        silent=list(silent.loc[is_of_place, "choice"]),
+        silent=list(silent.loc[[replay.place in places.split("; ") for places in silent["places"]], "choice"]),
         errata=errata[errata["erratum"].isin(concerned)].to_dict("records"),
         verdicts=rules_table(verdicts),
-        rules=list(map(verdict_part, verdicts)),
+        rules=[verdict_part(verdict) for verdict in verdicts],
         runs=len(runs.records),
         seeds=len(runs.manifest.experiment.seeds),
         evaluations=evaluations,
@@ -80,7 +78,7 @@ def write_page(
         "title": replay.title,
         **made._asdict(),
         "runs": len(runs.manifest.run_ids()),
-        "figures": [picture.stem for picture in page.figures],
+        "figures": [one.stem for one in page.figures],
         "findings": page.findings,
         "verdicts": list(verdicts),
         "evaluations": evaluations,
@@ -91,8 +89,8 @@ def write_page(
     write_json(facts, folder / "replay.json")
     with whole_file(folder / "replay.csv") as path:
         page.points.to_csv(path, index=False)
-    for picture in page.figures:
-        write_figure(picture.draw(), folder / picture.stem)
+    for one in page.figures:
+        write_figure(one.draw(), folder / one.stem)
     return page
 
 
