@@ -47,8 +47,8 @@ def points(table: pd.DataFrame) -> pd.DataFrame:
 
 def test_squared_errors_meet_in_both_norms():
     """Runs with the published errors have ratio 1 at every point of the scaling curves; E2's are not judged."""
-    found = points(runs(load("pde_scaling"), {}))
-    curves = found[~found["curve"].str.startswith("course")]
+    points_of_runs = points(runs(load("pde_scaling"), {}))
+    curves = points_of_runs[~points_of_runs["curve"].str.startswith("course")]
     assert len(curves) == 2 * len(load("pde_scaling"))
     np.testing.assert_allclose(curves["ratio"], 1, rtol=1e-12)
     assert set(curves["outcome"]) == {"within 4x", "not comparable (E2)"}
@@ -58,8 +58,8 @@ def test_squared_errors_meet_in_both_norms():
 
 def test_the_courses_end_where_a_grid_does():
     """Panels 1 and 2: the KAN at the end of its five grids, the MLPs at theirs; [2,10,1] is another than in panel 3."""
-    found = points(runs(load("pde_scaling"), {})).query("quantity == 'L2²'")
-    courses = found[found["curve"].str.startswith("course")].set_index(["family", "grid"])
+    points_of_runs = points(runs(load("pde_scaling"), {})).query("quantity == 'L2²'")
+    courses = points_of_runs[points_of_runs["curve"].str.startswith("course")].set_index(["family", "grid"])
     assert list(courses.loc["kan"].index) == [2, 4, 6, 8, 10]
     assert courses.loc[("kan", 10), "published"] == pytest.approx(9.8402e-8)
     assert round(courses.loc["mlp", "published"].iloc[-1] / 9.8402e-8) == 58  # as the table of claims has it
@@ -72,15 +72,15 @@ def test_the_kan_is_held_against_the_mlp_that_validation_chooses():
     table = runs(load("pde_scaling"), {5: 1e-9})
     table = table[(table["params.trainable"] > 20_601) | (table["series"] != "mlp depth=5")]
 
-    found = duel(table)
+    who = duel(table)
 
-    assert found.kan["grid"] == 10
-    assert (found.best["shape"], found.chosen["shape"]) == ("[2,50,50,50,1]", "[2,100,100,100,1]")
-    said = list(_duel_findings(found))
+    assert who.kan["grid"] == 10
+    assert (who.best["shape"], who.chosen["shape"]) == ("[2,50,50,50,1]", "[2,100,100,100,1]")
+    said = list(_duel_findings(who))
     assert "squared errors are 37 (L2) and 20 (H1) times those of the KAN [2,10,1]" in said[0]
     assert "figure gives 94 and 68 times, on true parameters 46" in said[1]
-    (one,) = _duel_table(found)
-    rows = {row.cells[0]: row.cells for row in one.rows}
+    (table_of_duel,) = _duel_table(who)
+    rows = {row.cells[0]: row.cells for row in table_of_duel.rows}
     assert rows["params.trainable"][1:4] == (450, 5301, 20601)
     assert rows["seconds in the pack"][1:] == (10, 10, 10, 1, 1)
 
@@ -88,9 +88,9 @@ def test_the_kan_is_held_against_the_mlp_that_validation_chooses():
 def test_nothing_is_held_against_nothing():
     """Without the KAN there is no table, and the paper's own numbers are all that is said."""
     table = runs(load("pde_scaling"), {})
-    found = duel(table[table["grid"].isna()])
-    assert list(_duel_table(found)) == []
-    assert len(list(_duel_findings(found))) == 1
+    who = duel(table[table["grid"].isna()])
+    assert list(_duel_table(who)) == []
+    assert len(list(_duel_findings(who))) == 1
 
 
 def test_the_curve_of_two_depths_is_given_to_the_nearer():
@@ -105,7 +105,7 @@ def test_exponents_are_half_of_what_the_figure_draws():
         kans.assign(in_window=True, until_minimum=False, hold_out=0, of_budget=False),
         ("params.paper", "params.trainable"),
     )
-    (found,) = _exponent_table(points(table), fits)
-    l2 = [row.cells for row in found.rows if row.cells[0] == "L2²"]
+    (exponents,) = _exponent_table(points(table), fits)
+    l2 = [row.cells for row in exponents.rows if row.cells[0] == "L2²"]
     assert [row[3] for row in l2] == ["3.49", "4.33", "4.25"]
     assert [row[4] for row in l2] == [row[5] for row in l2] == ["1.74", "2.17", "2.12"]

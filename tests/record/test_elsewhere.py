@@ -187,10 +187,10 @@ def test_arms_are_named_and_sorted(tmp_path):
     table = _read(tmp_path, "arch,experts,y\nmlp,16,1\nkan,2,1\nmlp,2,1\n,16,1\n")
     columns = Columns("y", by=("arch", "experts"))
 
-    runs, known = runs_on(by_arm(table, columns), columns, "experts")
+    runs, cautions = runs_on(by_arm(table, columns), columns, "experts")
 
     expected = ["mlp / experts=2", "mlp / experts=16", "kan / experts=2", "arch=(empty) / experts=16"]
-    assert list(known) == runs["series"].tolist() == expected
+    assert list(cautions) == runs["series"].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -253,10 +253,10 @@ def test_more_than_a_fifth_failed_at_a_size_is_censored():
     five = {"params": [10] * 5 + [100] * 5, "rmse": [1] * 10, "arm": ["kan"] * 10, "seed": [*range(5)] * 2}
     for lost, codes in (({3}, []), ({8, 9}, ["CENSORED"])):
         status = ["oom" if place in lost else "ok" for place in range(10)]
-        _, known = _runs(columns, **five, config=["a"] * 5 + ["b"] * 5, status=status)
+        _, cautions = _runs(columns, **five, config=["a"] * 5 + ["b"] * 5, status=status)
 
-        assert [caution.code for caution in known["kan"]] == codes
-    assert "2 of 5 at size 100" in known["kan"][0].reason
+        assert [caution.code for caution in cautions["kan"]] == codes
+    assert "2 of 5 at size 100" in cautions["kan"][0].reason
 
 
 @pytest.mark.parametrize(
@@ -294,10 +294,10 @@ def test_seeds_that_spent_slightly_different_work_are_one_size():
     changes = {"params": [10, 12, "", 100, 200, 1000], "config": ["a", "a", "a", "b", "b", "c"], "seed": [0, 1, 2] * 2}
     columns = Columns("rmse", config=("config",), seed="seed", status="status")
 
-    runs, known = _runs(columns, **changes, status=["ok", "ok", "oom", "ok", "ok", "ok"])
+    runs, cautions = _runs(columns, **changes, status=["ok", "ok", "oom", "ok", "ok", "ok"])
 
     assert runs["size"].tolist() == [11, 11, 11, 100, 200, 1000]
-    assert (known["all"][0].code, known["all"][0].reason[:6]) == ("MEDIAN_SIZE", "2 runs")
+    assert (cautions["all"][0].code, cautions["all"][0].reason[:6]) == ("MEDIAN_SIZE", "2 runs")
 
 
 def test_two_metrics_are_not_one_curve():

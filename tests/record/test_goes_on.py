@@ -41,8 +41,8 @@ def test_a_sweep_is_kept_as_it_grows(planned):
     assert "did you mean 'short'?" in said(*keep, "--scale", "shrt", exit_code=2)
 
     write_records(Path(), leave_out=12)
-    told = said(*keep)
-    assert told.splitlines() == ["records: 30 new", f"kept: {KEPT}, without 12 planned runs that have no record yet"]
+    output = said(*keep)
+    assert output.splitlines() == ["records: 30 new", f"kept: {KEPT}, without 12 planned runs that have no record yet"]
     shutil.rmtree("results/runs")  # another machine, which trains the rest
     write_records(Path())
     for path in sorted(Path("results/runs").glob("*.json"))[:20]:
@@ -77,13 +77,13 @@ def test_what_is_kept_is_not_sent_again(planned):
     shutil.rmtree("results/made")
     submit = ("submit", "experiments/made.yaml", "--local", "1")
 
-    told = said(*submit, "--dry-run")
-    assert f"42 of the missing runs have records in {KEPT}, and will not be sent" in told
+    output = said(*submit, "--dry-run")
+    assert f"42 of the missing runs have records in {KEPT}, and will not be sent" in output
     assert not Path("results/runs").exists()
 
-    told = said(*submit, "--yes")
-    assert f"42 records came from {KEPT}" in told
-    assert "nothing to submit" in told
+    output = said(*submit, "--yes")
+    assert f"42 records came from {KEPT}" in output
+    assert "nothing to submit" in output
     assert _bytes(Path("results/runs")) == records
     assert "came from" not in said(*submit, "--yes")
 
@@ -110,16 +110,16 @@ def test_a_damaged_kept_file_stops_before_anything_is_trained(planned):
     whole = KEPT.read_bytes()
     KEPT.write_bytes(whole[:-400])
 
-    told = said("run", "experiments/made.yaml", exit_code=3)
+    output = said("run", "experiments/made.yaml", exit_code=3)
 
-    assert f"error: {KEPT}: line " in told
-    assert f"`git checkout -- {KEPT}`" in told
+    assert f"error: {KEPT}: line " in output
+    assert f"`git checkout -- {KEPT}`" in output
     there = len(list(Path("results/runs").glob("*.json")))
     assert 0 < there < 42
     KEPT.write_bytes(whole)
-    told = said("submit", "experiments/made.yaml", "--local", "1", "--yes")
-    assert f"{42 - there} records came from {KEPT}" in told
-    assert "nothing to submit" in told
+    output = said("submit", "experiments/made.yaml", "--local", "1", "--yes")
+    assert f"{42 - there} records came from {KEPT}" in output
+    assert "nothing to submit" in output
 
 
 @pytest.mark.nightly

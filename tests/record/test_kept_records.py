@@ -133,10 +133,10 @@ def test_a_damaged_line_is_named_and_all_others_are_read(here):
 
         merged = merge(path, None, here / case)
 
-        (told,) = merged.damaged
-        assert said in told
-        assert told.startswith(f"{path}: line ")
-        assert f"`git checkout -- {path}` brings back" in told
+        (problem,) = merged.damaged
+        assert said in problem
+        assert problem.startswith(f"{path}: line ")
+        assert f"`git checkout -- {path}` brings back" in problem
         assert set(merged.new) == set(RUNS) - ({bad} if case != "twice" else set())
         assert after in merged.new
         assert path.read_bytes() == damaged

@@ -71,8 +71,8 @@ def test_the_late_fall_is_that_of_the_curve_from_half_of_the_evaluations_on(mani
     def late_fall(planned, *losses):
         points = enumerate(losses, start=1)
         curve = tuple(CurvePoint(evaluations=10 * at, train_rmse=1.0, validation_rmse=loss) for at, loss in points)
-        found = record.model_copy(update={"curve": curve, "evaluations": 10 * len(losses)})
-        return runs_table(manifest.model_copy(update={"runs": (planned,)}), {planned.run_id: found})["late_fall"][0]
+        outcome = record.model_copy(update={"curve": curve, "evaluations": 10 * len(losses)})
+        return runs_table(manifest.model_copy(update={"runs": (planned,)}), {planned.run_id: outcome})["late_fall"][0]
 
     assert late_fall(planned, 9.0, 6.0, 3.0, 2.0) == 3.0
     assert late_fall(planned, 9.0, 6.0, 3.0) == 2.0
@@ -165,11 +165,11 @@ def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links
         monkeypatch.setattr(store.os, "link", _no_links)
     many = [made_record(manifest.runs[0], test=0.2 + 0.01 * writer) for writer in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(lambda record: publish(record, tmp_path), many))
-    assert told.count("published") == 1
+        outcomes = list(pool.map(lambda record: publish(record, tmp_path), many))
+    assert outcomes.count("published") == 1
     first = read_record(record_path(tmp_path, many[0].run_id))
-    kept = [read_record(found.path) for found in duplicates(tmp_path)]
-    assert first == many[told.index("published")]
+    kept = [read_record(second.path) for second in duplicates(tmp_path)]
+    assert first == many[outcomes.index("published")]
     assert sorted(record.metrics.test_rmse for record in (first, *kept)) == [0.2 + 0.01 * writer for writer in range(8)]
     assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", ".json"]
 
@@ -260,8 +260,8 @@ def test_the_table_counts_what_records_of_before_did_not(manifest, tmp_path):
         publish(record.model_copy(update={"counts": kept}) if index == 0 else record, tmp_path)
     table = load(manifest, tmp_path).set_index("run_id")
     for index, planned in enumerate(manifest.runs):
-        found = table.loc[planned.run_id, "params.stored"]
-        assert found == (77 if index == 0 else count(planned.run.network)["params.stored"])
+        stored = table.loc[planned.run_id, "params.stored"]
+        assert stored == (77 if index == 0 else count(planned.run.network)["params.stored"])
 
 
 def test_statuses_are_those_of_the_plan(manifest, tmp_path):
@@ -324,7 +324,7 @@ def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
     (second,) = (tmp_path / "duplicates").glob(f"{one.run_id}.*")
     second.write_text("{")
     record_path(tmp_path, two.run_id).write_text("{")
-    assert [(found.run_id, found.verdict) for found in duplicates(tmp_path)] == [(one.run_id, "damaged")]
+    assert [(second.run_id, second.verdict) for second in duplicates(tmp_path)] == [(one.run_id, "damaged")]
 
 
 def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
