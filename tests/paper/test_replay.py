@@ -18,8 +18,6 @@ from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from tests.paper.tiny_scales import bring
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.mark.nightly  # tests/guard holds the pages of all
 @pytest.mark.parametrize("name", REPLAYS)
