@@ -93,19 +93,17 @@ def test_more_training_points_change_no_other_split():
 # ----------------------------------------------------------------------------------------------------- the user's own
 @pytest.fixture
 def user_module(tmp_path, monkeypatch):
-    """A folder of the user's, as the current one, and a writer of modules into it."""
+    """A folder of the user's, as the current one, and a writer of its module `mine`."""
     monkeypatch.chdir(tmp_path)
-    written = []
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
-    def write(name: str, source: str) -> None:
-        (tmp_path / f"{name}.py").write_text(source)
-        sys.modules.pop(name, None)
-        sys.dont_write_bytecode, written[len(written) :] = True, [name]
+    def write(source: str) -> None:
+        (tmp_path / "mine.py").write_text(source)
+        sys.modules.pop("mine", None)
 
     yield write
-    for name in written:
-        sys.modules.pop(name, None)
-    sys.path[:] = [entry for entry in sys.path if entry != str(tmp_path)]
+    sys.modules.pop("mine", None)
 
 
 @pytest.mark.parametrize(("version", "known"), [("", False), ("f.version = 2\n", True)])
@@ -113,7 +111,7 @@ def test_edited_code_is_another_task_unless_it_declares_its_version(user_module,
     """The source is in the fingerprint, or what its author says in its place."""
     fingerprints = []
     for body in ("x[:, 0]", "1 * x[:, 0]"):
-        user_module("mine", f"def f(x):\n    return {body}\n{version}")
+        user_module(f"def f(x):\n    return {body}\n{version}")
         fingerprints.append(resolve(Task(target="mine:f", inputs=1)).fingerprint)
     assert len(set(fingerprints)) == (1 if known else 2)
     assert ("version 2" in fingerprints) is known
@@ -130,6 +128,6 @@ def test_edited_code_is_another_task_unless_it_declares_its_version(user_module,
     ],
 )
 def test_a_target_that_cannot_be_loaded_is_named(user_module, task, said):
-    user_module("mine", "def f(x): ...\ndef shape(x): ...\ndef unbounded(x): ...\n")
+    user_module("def f(x): ...\ndef shape(x): ...\ndef unbounded(x): ...\n")
     with pytest.raises(HarnessError, match=said.replace("(", r"\(")):
         resolve(Task(**task))
