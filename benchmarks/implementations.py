@@ -10,7 +10,7 @@ Those that are B-splines compute the same function, which `evaluate`'s loss show
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -131,7 +131,7 @@ def dense(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
             h = F.linear(F.silu(h), base) + F.linear(_all_bases(h, knots_RIT[0], network.order).flatten(1), coef)
         return h
 
-    return _with_torch(forward, [tensor for layer in layers for tensor in layer], x, y)
+    return _with_torch(forward, list(chain.from_iterable(layers)), x, y)
 
 
 def _all_bases(x_NI: Tensor, knots_IT: Tensor, order: int) -> Tensor:
@@ -161,7 +161,7 @@ def radial(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation
             h = weights(torch.exp(-distance.square()).flatten(1)) + base(F.silu(h))
         return h
 
-    modules = nn.ModuleList(module for layer in layers for module in layer).double()
+    modules = nn.ModuleList(chain.from_iterable(layers)).double()
     return _with_torch(forward, list(modules.parameters()), x, y)
 
 

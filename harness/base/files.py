@@ -43,6 +43,15 @@ def check_writable(folder: Path) -> None:
         raise unwritable(error, folder) from None
 
 
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in the folder, which is made if it is not there."""
+    try:
+        check_writable(folder)
+    except HarnessError:
+        return False
+    return True
+
+
 def unwritable(error: OSError, folder: Path | None = None) -> HarnessError:
     """What to tell of a file that cannot be written, and the next move: a full disk is no mistake of the command's."""
     if error.errno in FULL:
@@ -124,13 +133,3 @@ def listed(folder: Path) -> list[Path]:
         return [folder / name for name in sorted(os.listdir(folder))]
     except FileNotFoundError:
         return []
-
-
-def is_writable(folder: Path) -> bool:
-    """Whether files can be made in the folder, which is made if it is not there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False

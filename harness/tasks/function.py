@@ -86,15 +86,13 @@ def values(reference: str, target: Function, x: Array) -> Array:
     where = f"target {reference}"
     y = _called(where, target.function, x)
     if not np.isfinite(y).all():
-        worst = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise TargetError(
-            f"{where}: value {y[worst]} at x={x[worst].tolist()}; choose low and high so that it is finite on the "
-            "whole box"
-        )
+        worst = np.isfinite(y).argmin()
+        finite = "choose low and high so that it is finite on the whole box"
+        raise TargetError(f"{where}: value {y[worst]} at x={x[worst].tolist()}; {finite}")
     some = np.random.default_rng(0).permutation(min(CALLED_AGAIN, max(1, len(x) // 2)))
     again, scale = _called(where, target.function, x[some]), np.abs(y).mean()
     if not np.allclose(again, y[some], rtol=SAME, atol=SAME * scale):
-        worst = int(np.abs(again - y[some]).argmax())
+        worst = np.abs(again - y[some]).argmax()
         raise TargetError(
             f"{where}: {y[some][worst]} and then {again[worst]} at the same x={x[some][worst].tolist()}, called "
             "with fewer points in another order; a value must depend on its own point alone, not on chance, earlier "
@@ -110,12 +108,10 @@ def _called(where: str, function: Values, x: Array) -> Array:
         with _guarded(where, x):
             given = _given(function, x)
     except TargetError as error:
-        if re.search(NOT_VECTORISED, str(error)):
-            raise TargetError(
-                f"{error}; vectorise: x has {count:,} rows, so use numpy's functions (np.sin for math.sin, np.where "
-                "for if)"
-            ) from error.__cause__
-        raise
+        if not re.search(NOT_VECTORISED, str(error)):
+            raise
+        advice = f"x has {count:,} rows, so use numpy's functions (np.sin for math.sin, np.where for if)"
+        raise TargetError(f"{error}; vectorise: {advice}") from error.__cause__
     with _guarded(where, x):
         y = np.asarray(given)
         if isinstance(given, np.ma.MaskedArray):
@@ -123,9 +119,8 @@ def _called(where: str, function: Values, x: Array) -> Array:
         if y.dtype.kind not in "biuf":
             raise TargetError(f"{where}: values of dtype {y.dtype} returned; return bool, integer or float")
         if y.shape not in ((count,), (count, 1)):
-            raise TargetError(
-                f"{where}: shape {y.shape} returned for x of shape {x.shape}; return ({count},) or ({count}, 1)"
-            )
+            wanted = f"return ({count},) or ({count}, 1)"
+            raise TargetError(f"{where}: shape {y.shape} returned for x of shape {x.shape}; {wanted}")
         return y.reshape(count).astype(np.float64)
 
 
