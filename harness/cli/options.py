@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.spec import settings_of
-from harness.spec.read import FULL
+from harness.spec import FULL
+from harness.spec.setting import settings_of
 from harness.study.folders import StudyFile
 
 EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands

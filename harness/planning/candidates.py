@@ -24,11 +24,11 @@ from harness.spec import (
     RunSpec,
     RunTask,
     SplinedShape,
-    check_cap,
     least_evaluations,
     points_at_a_time,
 )
 from harness.spec.arm import Size
+from harness.spec.recipe import check_cap
 from harness.tasks import is_data
 
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point

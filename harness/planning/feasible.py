@@ -6,8 +6,7 @@ from functools import cached_property
 
 from harness.base.errors import HarnessError, at
 from harness.optimisers import Optimiser
-from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Network, Recipe, RunTask, count_names
-from harness.spec.run import Engine
+from harness.spec import BUILT_IN_RECIPES, Arm, Engine, Experiment, Network, Recipe, RunTask, count_names
 from harness.tasks import is_data
 
 

@@ -8,8 +8,16 @@ from collections.abc import Iterable, Mapping
 
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
-from harness.spec import PDE_BLOCK, PlannedRun, RunSpec, canonical_json, points_at_a_time, samples_per_evaluation
-from harness.spec.run import Device, Dtype
+from harness.spec import (
+    PDE_BLOCK,
+    Device,
+    Dtype,
+    PlannedRun,
+    RunSpec,
+    canonical_json,
+    points_at_a_time,
+    samples_per_evaluation,
+)
 
 # What the lanes of a pack may take in memory. On a CPU more lanes share the cost of calling torch but leave the cache;
 # on a GPU they fill the device, whose smallest kinds have 16 GiB, with room for a second pack. Assumed, not tuned.

@@ -27,7 +27,6 @@ from harness.spec import (
     Cell,
     DataFile,
     Experiment,
-    Formula,
     Manifest,
     PlannedRun,
     RunSpec,
@@ -35,9 +34,10 @@ from harness.spec import (
     canonical_json,
     content_hash,
     run_id,
-    run_ids,
     variants,
 )
+from harness.spec.manifest import Formula
+from harness.spec.run import run_ids
 from harness.tasks import resolve, target_of
 
 Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes

@@ -12,8 +12,9 @@ from harness.planning.warnings import warnings_of
 from harness.python.shown import Shown
 from harness.show.figures.samples import samples_figure
 from harness.show.figures.sizes import sizes_figure
-from harness.spec import BUILT_IN_RECIPES, Experiment, Manifest, settings_from
+from harness.spec import BUILT_IN_RECIPES, Experiment, Manifest
 from harness.spec.read import FULL
+from harness.spec.setting import settings_from
 from harness.study.costs import cost_sentence
 from harness.study.folders import StudyFile
 from harness.study.plans import data_lines, freeze_plan, plan_of

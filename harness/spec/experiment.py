@@ -11,12 +11,11 @@ from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
 from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
-from harness.spec.arm import Arm, Match
+from harness.spec.arm import Arm, Match, Search
 from harness.spec.counts import CountName
 from harness.spec.decide import Decide, SideChoice
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 from harness.spec.run import Device, Dtype, Engine
-from harness.spec.search import Search
 from harness.spec.task import Task, TaskEntry
 
 

@@ -16,8 +16,7 @@ from harness.families import Network
 from harness.families.space import Space
 from harness.spec.experiment import Experiment, Window
 from harness.spec.gone import without_what_is_gone
-from harness.spec.identity import sealed, unsealed
-from harness.spec.run import RunSpec
+from harness.spec.run import RunSpec, sealed, unsealed
 from harness.spec.task import DataFile
 
 # 1: first version.

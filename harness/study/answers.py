@@ -14,15 +14,10 @@ from harness.judging.verdict import Answer, not_run
 from harness.judging.winners import reported
 from harness.record import read_present
 from harness.show.sweeps import UNTIL_DECIDED
-from harness.spec import (
-    Manifest,
-    Setting,
-    check_unchanged,
-    default_count,
-    manifest_path,
-    read_manifest,
-)
+from harness.spec import Manifest, default_count, manifest_path, read_manifest
+from harness.spec.manifest import check_unchanged
 from harness.spec.read import FULL
+from harness.spec.setting import Setting
 from harness.study.costs import table_of
 from harness.study.folders import StudyFile, records_of
 from harness.study.looks import run_words, wanted_now

@@ -10,21 +10,10 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_name
 from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record import Record, missing, read_planned, read_present
-from harness.spec import (
-    Experiment,
-    Manifest,
-    Narrow,
-    RunSpec,
-    Setting,
-    check_unchanged,
-    manifest_path,
-    narrow_words,
-    read_experiment,
-    read_manifest,
-    settings_options,
-    settings_words,
-)
+from harness.spec import Experiment, Manifest, RunSpec, manifest_path, read_experiment, read_manifest
+from harness.spec.manifest import check_unchanged
 from harness.spec.read import FULL
+from harness.spec.setting import Narrow, Setting, narrow_words, settings_options, settings_words
 
 # Folders beside those of the experiments: the records, and what the project keeps.
 RESERVED = (*RESULTS, *KEPT_RESULTS)

@@ -8,8 +8,9 @@ from harness.base.device import why_no_device
 from harness.base.errors import HarnessError, at
 from harness.planning.plan import make_plan
 from harness.planning.warnings import check_rules_can_be_judged
-from harness.spec import Experiment, Manifest, RunTask, freeze, located, narrowed, variants
-from harness.spec.read import FULL
+from harness.spec import Experiment, Manifest, RunTask, freeze, variants
+from harness.spec.read import FULL, located
+from harness.spec.setting import narrowed
 from harness.study.costs import seconds_by
 from harness.study.folders import StudyFile
 from harness.study.kept import take_kept

@@ -14,16 +14,9 @@ from harness.base.errors import HarnessError
 from harness.planning import candidates
 from harness.planning.plan import make_plan, planned_flops
 from harness.planning.solve import most_evaluations, nearest_sizes
-from harness.spec import (
-    check_unchanged,
-    content_hash,
-    freeze,
-    parse_experiment,
-    read_experiment,
-    read_manifest,
-    run_ids,
-    stages,
-)
+from harness.spec import content_hash, freeze, parse_experiment, read_experiment, read_manifest, stages
+from harness.spec.manifest import check_unchanged
+from harness.spec.run import run_ids
 
 ROOT = Path(__file__).parents[2]
 TEXT = """

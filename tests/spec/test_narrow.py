@@ -4,7 +4,8 @@ import pytest
 
 from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
-from harness.spec import Narrow, narrow_words, narrowed, parse_experiment
+from harness.spec import parse_experiment
+from harness.spec.setting import Narrow, narrow_words, narrowed
 
 TEXT = """
 question: which?

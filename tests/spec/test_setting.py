@@ -5,7 +5,8 @@ from click.testing import CliRunner
 
 from harness.base.errors import HarnessError
 from harness.cli import main
-from harness.spec import content_hash, parse_experiment, read_experiment, settings_of, settings_words
+from harness.spec import content_hash, parse_experiment, read_experiment
+from harness.spec.setting import settings_of, settings_words
 from harness.study.folders import StudyFile
 
 TEXT = """question: which?

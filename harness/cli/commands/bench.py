@@ -15,9 +15,8 @@ from harness.measure.calibration import Calibration, EngineKind, calibrate, kind
 from harness.measure.cost import never_timed
 from harness.show.console import TERMINAL, console, counted_progress
 from harness.show.costs import calibration_sentence
-from harness.spec import RunSpec, Setting, settings_options
-from harness.spec.read import FULL
-from harness.spec.run import Dtype, Engine
+from harness.spec import FULL, Dtype, Engine, RunSpec
+from harness.spec.setting import Setting, settings_options
 from harness.study.costs import own_calibration
 from harness.study.folders import StudyFile, planned_runs
 from harness.study.plans import plan_of

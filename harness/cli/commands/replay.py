@@ -18,8 +18,8 @@ from harness.paper.replay.index import keep, row_of, row_without_page, write_ind
 from harness.record import missing, read_present, runs_table
 from harness.show.console import TERMINAL, console
 from harness.show.tables.verdicts import rules_table
-from harness.spec import Manifest, Narrow, freeze, narrowed, scales_of
-from harness.spec.read import FULL
+from harness.spec import FULL, Manifest, freeze, scales_of
+from harness.spec.setting import Narrow, narrowed
 from harness.study.analysis import analyse_and_report
 from harness.study.costs import cost_sentence
 from harness.study.folders import StudyFile, records_of

@@ -18,8 +18,7 @@ from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
 from harness.show.tables.table import Table
 from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
-from harness.spec import read_experiment, scales_of
-from harness.spec.read import FULL
+from harness.spec import FULL, read_experiment, scales_of
 from harness.study.analysis import refresh_answer
 from harness.study.answers import answer_of
 from harness.study.kept import KEPT, keep_records
