@@ -26,8 +26,7 @@ from harness.show.sweeps import (
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 from harness.study.folders import records_of
-from harness.study.looks import Wanted, look_lines
-from harness.study.sweeps import SweepView
+from harness.study.sweeps import SweepView, Wanted, look_lines
 
 
 def show_status(

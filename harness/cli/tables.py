@@ -16,7 +16,7 @@ from harness.record.elsewhere import Columns, is_table, read_table
 from harness.show.console import TERMINAL
 from harness.spec import Manifest
 from harness.study.analysis import keeping_fits
-from harness.study.folders import frozen_plan
+from harness.study.folders import StudyFile
 from harness.study.tables import Door, of_experiment, of_file
 
 OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
@@ -94,7 +94,7 @@ def opened(
         check_request(request)
         yield request, of_file(request, columns, second), None
         return
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = StudyFile(file, results).frozen()
     request = Request(
         file, **given_values | {"x": asked["x"] or headline_axes(manifest)[: 1 if more.get("form") else 2]}
     )

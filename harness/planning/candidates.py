@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 from harness.base.errors import HarnessError, at
 from harness.count import count, count_of, flops_by_cap, run_flops
 from harness.planning.feasible import ArmOnTask, engine_of, engine_version
-from harness.planning.points import points_of, runs_of_arm
+from harness.planning.points import Point, points_of, runs_of_arm
 from harness.planning.solve import LARGEST_SIZE, build_network, most_evaluations, solve
 from harness.spec import (
     KanShape,
@@ -78,16 +78,22 @@ def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[flo
     tolerance below it, or ends before its last stage, the next point of the space takes its place. A cap in seconds
     becomes evaluations by `seconds_of`.
     """
-    search, match = sought.experiment.search, sought.experiment.match
-    assert search
-    assert match
-    number = runs_of_arm(sought.experiment, sought.name)
+    number, budgets = runs_of_arm(sought.experiment, sought.name), sought.match.at
     differ_in = _lanes_differ_in(sought)
-    drawn: dict[float, list[Drawn]] = {budget: [] for budget in match.at}
+    drawn: dict[float, list[Drawn]] = {budget: [] for budget in budgets}
     failed: dict[float, str] = {}
-    for replicate in range(search.replicates):
-        open_budgets = [budget for budget in match.at if budget not in failed]
-        chosen, reasons = _replicate(sought, replicate, open_budgets, number, differ_in, seconds_of)
+    for replicate in range(sought.search.replicates):
+        chosen: dict[float, list[Candidate]] = {budget: [] for budget in budgets if budget not in failed}
+        reasons = dict.fromkeys(chosen, "")
+        for point in points_of(sought.experiment, sought.name, replicate, differ_in):
+            short = [budget for budget, candidates in chosen.items() if len(candidates) < number]
+            if not short:
+                break
+            for budget, candidate in _at_point(sought, point, short, seconds_of).items():
+                if isinstance(candidate, Candidate):
+                    chosen[budget].append(candidate)
+                else:
+                    reasons[budget] = candidate
         for budget, candidates in chosen.items():
             runs = len(candidates)
             if runs < number:
@@ -96,39 +102,26 @@ def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[flo
     return {budget: failed.get(budget, runs) for budget, runs in drawn.items()}
 
 
-def _replicate(
-    sought: ArmOnTask,
-    replicate: int,
-    budgets: Collection[float],
-    number: int,
-    differ_in: set[str] | None,
-    seconds_of: SecondsOf | None,
-) -> tuple[dict[float, list[Candidate]], dict[float, str]]:
-    """By budget the candidates of the first points that have one, so many at most; and why the last ones had none."""
-    search, match = sought.experiment.search, sought.experiment.match
-    assert search
-    assert match
-    chosen: dict[float, list[Candidate]] = {budget: [] for budget in budgets}
-    reasons = dict.fromkeys(budgets, "")
-    for point in points_of(sought.experiment, sought.name, replicate, differ_in):
-        short = [budget for budget, candidates in chosen.items() if len(candidates) < number]
-        if not short:
-            break
-        tried = replace(sought, experiment=point.experiment)
-        tried.check_learnable()
-        for budget, matched in _solve_ladder(tried, short, at_most=True):
-            assert budget is not None
-            candidate = matched
-            if isinstance(matched, Candidate):
-                candidate = _with_cap(matched, sought, search.cap_of(match.at.index(budget)), seconds_of)
-            if isinstance(candidate, str):
-                reasons[budget] = f"{candidate}{LAST_POINT}{point.values or 'the arm as written'})"
-                continue
-            sought.check_counted(candidate.network, candidate.counts)
-            if search.early_stopping:
-                candidate = candidate._replace(recipe=candidate.recipe.model_copy(update={"early_stopping": True}))
-            chosen[budget].append(candidate)
-    return chosen, reasons
+def _at_point(
+    sought: ArmOnTask, point: Point, budgets: Collection[float], seconds_of: SecondsOf | None
+) -> dict[float, Candidate | str]:
+    """The candidate of a point of the arm's space for each of these budgets, or why there is none."""
+    search, match = sought.search, sought.match
+    tried = replace(sought, experiment=point.experiment)
+    tried.check_learnable()
+    candidates: dict[float, Candidate | str] = {}
+    for budget, candidate in _solve_ladder(tried, budgets, at_most=True):
+        assert budget is not None
+        if isinstance(candidate, Candidate):
+            candidate = _with_cap(candidate, sought, search.cap_of(match.at.index(budget)), seconds_of)
+        if isinstance(candidate, str):
+            candidates[budget] = f"{candidate}{LAST_POINT}{point.values or 'the arm as written'})"
+            continue
+        sought.check_counted(candidate.network, candidate.counts)
+        if search.early_stopping:
+            candidate = candidate._replace(recipe=candidate.recipe.model_copy(update={"early_stopping": True}))
+        candidates[budget] = candidate
+    return candidates
 
 
 def _lanes_differ_in(sought: ArmOnTask) -> set[str] | None:
@@ -148,8 +141,7 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
 
     The clock is read in nanoseconds, as what is spent is a whole number.
     """
-    assert sought.experiment.search
-    name = sought.experiment.search.cap_name
+    name = sought.search.cap_name
     network, recipe, counts = candidate
     least = least_evaluations(network, recipe)
     late = least + LARGEST_SIZE
@@ -162,8 +154,7 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
         most = int(allowed)
     elif name == "seconds":
         assert seconds_of  # a plan without one is refused before
-        run = spec_of(sought, network, recipe, seed=0)
-        timed = seconds_of
+        run, timed = spec_of(sought, network, recipe, seed=0), seconds_of
         most = most_evaluations(
             lambda cap: round(1e9 * timed(run.model_copy(update={"recipe": capped(cap)}))), 1e9 * allowed, least, late
         )
@@ -191,17 +182,16 @@ def spec_of(sought: ArmOnTask, network: Network, recipe: Recipe, seed: int, init
 
 def _solve_ladder(
     sought: ArmOnTask, budgets: Collection[float] | None = None, at_most: bool = False
-) -> Iterator[tuple[float | None, Candidate | str]]:
+) -> Iterator[Solved]:
     """(budget asked, the candidate or why there is none) for every size of an arm on a task, or for some `budgets`."""
-    arm, match = sought.arm, sought.experiment.match
-    field, values = arm.sizes.ladder() if arm.sizes else ("", (None,))
+    field, values = sought.arm.sizes.ladder() if sought.arm.sizes else ("", (None,))
     ladder = [{field: value} if field else {} for value in values]
-    if match is None:
+    if sought.experiment.match is None:
         for size in ladder:
             yield None, _candidate(sought, size)
         return
     free = _free_size(sought)
-    asked = match.at if budgets is None else [budget for budget in match.at if budget in budgets]
+    asked = [budget for budget in sought.match.at if budgets is None or budget in budgets]
     solvers = [_solver(sought, free, size, at_most) for size in ladder]
     for budget, solver in itertools.product(asked, solvers):
         yield budget, solver(budget)
@@ -209,9 +199,8 @@ def _solve_ladder(
 
 def _free_size(sought: ArmOnTask) -> str:
     """The size of an arm that each budget solves; a HarnessError if the file says none, or one it cannot have."""
-    name, arm, match = sought.name, sought.arm, sought.experiment.match
-    assert match is not None
-    free = match.solve.get(name, match.solve.get("*"))
+    name, arm, match = sought.name, sought.arm, sought.match
+    free = match.free_size(name)
     sizes = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
     if free is None:
         raise HarnessError(f"match.solve: says nothing about arm {name!r}; add `{name}: {'|'.join(sizes)}`")
@@ -230,9 +219,7 @@ def _solver(
     sought: ArmOnTask, free: str, fixed: Mapping[str, Any], at_most: bool
 ) -> Callable[[float], Candidate | str]:
     """From a budget to the candidate that meets it, or why none does; all budgets share the sizes that it counts."""
-    match = sought.experiment.match
-    assert match is not None
-    axis = match.count_name
+    match, axis = sought.match, sought.match.count_name
     smallest = 2 if free == "depth" else 1  # two layers of weights, or a cap that leaves the last stage some work
     if free == "steps":
         smallest = least_evaluations(_network(sought, fixed), sought.recipe)

@@ -7,6 +7,7 @@ from functools import cached_property
 from harness.base.errors import HarnessError, at
 from harness.optimisers import Optimiser
 from harness.spec import BUILT_IN_RECIPES, Arm, Engine, Experiment, Network, Recipe, RunTask, count_names
+from harness.spec.arm import Match, Search
 from harness.tasks import is_data
 
 
@@ -22,6 +23,18 @@ class ArmOnTask:
     def arm(self) -> Arm:
         """What the file says of the arm."""
         return self.experiment.arms[self.name]
+
+    @property
+    def match(self) -> Match:
+        """What the file makes equal, where it does."""
+        assert self.experiment.match
+        return self.experiment.match
+
+    @property
+    def search(self) -> Search:
+        """The search of the file, where there is one."""
+        assert self.experiment.search
+        return self.experiment.search
 
     @property
     def recipe(self) -> Recipe:

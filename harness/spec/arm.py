@@ -98,6 +98,10 @@ class Match(Frozen):
         """The count that is matched, as the tables name it: `axis.convention`."""
         return f"{self.axis}.{self.convention}" if self.convention else default_count(self.axis)
 
+    def free_size(self, arm: str) -> str | None:
+        """The size of an arm that is solved for; None if the file says none."""
+        return self.solve.get(arm, self.solve.get("*"))
+
 
 # ------------------------------------------------------------------------------------------------------------- search
 MOST_RUNS = 2**14
@@ -144,6 +148,14 @@ class Search(Frozen):
     def cap_of(self, index: int) -> float:
         """The cap at the size of that index in `match.at`."""
         return self.caps[index] if len(self.caps) > 1 else self.caps[0]
+
+    def shares(self, arms: int) -> tuple[int, ...]:
+        """How many runs each of the arms of a side gets: as even as possible, the first arms one more.
+
+        An arm's runs are the first of its own sequence, and the side's pool is all of them.
+        """
+        each, more = divmod(self.runs, arms)
+        return tuple(each + (arm < more) for arm in range(arms))
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Search:

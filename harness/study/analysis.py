@@ -30,9 +30,9 @@ from harness.show.figures.series import experiment_styles
 from harness.show.pages.report import write_report
 from harness.show.tables.laws import checklists
 from harness.spec import Manifest, read_manifest
-from harness.study.costs import calibrations_of, judged_tables
-from harness.study.folders import planned_records, records_of
-from harness.study.kept import take_kept
+from harness.study.folders import planned_records, records_of, take_kept
+from harness.study.plans import calibrations_of
+from harness.study.tables import judged_tables
 
 NO_RUNS = pd.DataFrame({"run_id": [], "seed": []})
 

@@ -36,8 +36,8 @@ from harness.record import set_aside
 from harness.show.console import Terminal
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
-from harness.study.costs import calibrations_of
 from harness.study.folders import planned_runs, records_of
+from harness.study.plans import calibrations_of
 from harness.study.sweeps import look
 from harness.tasks import check_drawn, fetch_data
 

@@ -1,23 +1,36 @@
-"""Both doors to a table of runs, by axis: the records of an experiment, and a file of anybody's."""
+"""The table of an experiment's runs, and both doors to tables by axis: its records, and a file of anybody's."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.judging.baselines import with_baselines
 from harness.judging.forms import OF_TWO, FormAnswer, form_answer
 from harness.judging.laws import AUTO, check, fit_runs, fit_table
 from harness.judging.request import WHOLE, FitsAnswer, Request, Source
 from harness.judging.scaling import chosen_runs, sizes_of, windowed
 from harness.judging.winners import reported
 from harness.laws import Caution
+from harness.measure.cost import with_seconds
+from harness.record import Record, runs_table
 from harness.record.elsewhere import Columns, by_arm, read_table, runs_on, select, statuses, with_sizes
 from harness.spec import Manifest
-from harness.study.costs import table_of
-from harness.study.folders import planned_records
+from harness.study.folders import planned_records, planned_runs
+from harness.study.plans import calibrations_of
+
+
+def judged_tables(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table that is judged of these records, of a search that of its winners; and the table of all of them.
+
+    They have the baselines of the plan in this folder, and seconds where they are measured.
+    """
+    table = with_baselines(runs_table(manifest, records), manifest, folder.parent)
+    every = with_seconds(table, planned_runs(manifest), calibrations_of(manifest, folder.parent))
+    return reported(manifest, every), every
 
 
 class Door(NamedTuple):
@@ -63,8 +76,7 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request, second: Se
     With a `second` column they are the runs of arms at all of their sizes, each once, and a training cost that sizes
     were crossed with is the budget that was asked for: budgets are the same only when equal to the last bit.
     """
-    every = table_of(manifest, planned_records(manifest, folder), folder)
-    table = reported(manifest, every)
+    table, every = judged_tables(manifest, planned_records(manifest, folder), folder)
     for axis in (*request.x, *second):
         if axis not in table or not pd.api.types.is_numeric_dtype(table[axis]):
             numbers = [str(name) for name in table.select_dtypes("number")]

@@ -28,11 +28,9 @@ from harness.record.networks import network_path
 from harness.show.console import Terminal
 from harness.show.words import loss_words
 from harness.spec import Manifest, manifest_path, run_id, stages
-from harness.study.costs import calibrations_of, cost_sentence
 from harness.study.folders import StudyFile, planned_runs, records_of
-from harness.study.looks import check_looks, look_lines, wanted_now
-from harness.study.plans import data_lines, freeze_file
-from harness.study.sweeps import check_none_underway
+from harness.study.plans import calibrations_of, cost_sentence, data_lines, freeze_file
+from harness.study.sweeps import check_looks, check_none_underway, look_lines, wanted_now
 from harness.tasks import check_drawn, fetch_data
 
 

@@ -1,8 +1,6 @@
 """Packs are bounded by the memory that their lanes take."""
 
-from harness.planning import packs
-from harness.planning.packs import lane_bytes, packs_of, runs_at_a_time
-from harness.planning.plan import make_plan
+from harness.planning.plan import PACK_BYTES, lane_bytes, make_plan, packs_of, runs_at_a_time
 from harness.spec import (
     Adam,
     KanShape,
@@ -45,7 +43,7 @@ def test_lanes_take_more_the_more_they_keep():
 
 def test_a_pack_has_as_many_lanes_as_fit(monkeypatch):
     """All starts of its runs count; two lanes are always let in, as a lone one would have an idle companion."""
-    monkeypatch.setitem(packs.PACK_BYTES, "cpu", 10 * lane_bytes(_run()))
+    monkeypatch.setitem(PACK_BYTES, "cpu", 10 * lane_bytes(_run()))
     planned = [PlannedRun(run_id=run_id(run), cell=0, trial=0, run=run) for run in map(_seeded, range(25))]
     starts = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=100, restarts=Restarts(count=4, evaluations=10))
     assert sorted(map(len, packs_of(planned, "cpu"))) == [5, 10, 10]
@@ -95,7 +93,7 @@ seeds: [0, 1, 2, 3, 4]
 
 def test_a_frozen_plan_stands_whoever_trains_together(tmp_path, monkeypatch):
     """What a plan means does not hang on its packs: one frozen under another bound is the same plan."""
-    monkeypatch.setitem(packs.PACK_BYTES, "cpu", 1)
+    monkeypatch.setitem(PACK_BYTES, "cpu", 1)
     frozen = freeze(make_plan(parse_experiment(PLAN), "test"), tmp_path)
     monkeypatch.undo()
     now = make_plan(parse_experiment(PLAN), "test")

@@ -7,8 +7,7 @@ import pytest
 
 from harness.base.errors import HarnessError
 from harness.count import count_of
-from harness.planning.packs import packs_of
-from harness.planning.plan import make_plan, planned_flops
+from harness.planning.plan import make_plan, packs_of, planned_flops
 from harness.planning.points import COMBINATIONS
 from harness.show.costs import lanes_note
 from harness.spec import RunSpec, freeze, parse_experiment, read_manifest, run_id

@@ -17,9 +17,8 @@ from harness.show.console import TERMINAL, console, counted_progress
 from harness.show.costs import calibration_sentence
 from harness.spec import FULL, Dtype, Engine, RunSpec
 from harness.spec.setting import Setting, settings_options
-from harness.study.costs import own_calibration
 from harness.study.folders import StudyFile, planned_runs
-from harness.study.plans import plan_of
+from harness.study.plans import own_calibration, plan_of
 
 SHAPE_SECONDS = 0.5  # what timing a shape takes, about: 4,853 shapes took 41 minutes
 

@@ -39,7 +39,7 @@ from harness.show.disk import (
     stay_lines,
 )
 from harness.show.tables.table import Table
-from harness.study.folders import frozen_plan
+from harness.study.folders import StudyFile
 
 kind_options = together(
     *(click.option(f"--{kind}", kind, is_flag=True, help=f"Remove {what}.") for kind, what in WHAT.items())
@@ -64,7 +64,7 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
     chosen = [kind for kind in KINDS if kinds[kind]]
     if yes and not chosen:
         raise HarnessError(f"--yes: say what to remove: {', '.join(f'--{kind}' for kind in KINDS)}")
-    folders = [frozen_plan(file, results)[1] for file in files]
+    folders = [StudyFile(file, results).frozen()[1] for file in files]
     results, *others = dict.fromkeys(folder.parent for folder in folders) or [results]
     if others:
         raise HarnessError(f"{results}, {others[0]}: clean one results folder at a time")

@@ -23,8 +23,8 @@ from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.versus import TITLE_LETTERS, draw_versus
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
 from harness.show.tables.headline import wrapped
-from harness.study.comparing import Compared, compare_sides
-from harness.study.folders import frozen_plan
+from harness.study.answers import Compared, compare_sides
+from harness.study.folders import StudyFile
 from harness.study.tables import Door, fits_answer
 
 OF_EXPERIMENTS = ("axis", "results")
@@ -94,7 +94,7 @@ def compare(
         raise HarnessError(
             f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
         )
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = StudyFile(file, results).frozen()
     at = asked["at"][0] if asked["at"] else None
     compared = compare_sides(manifest, folder, arms, axis, at, asked["level"] if given({"level": None}) else None)
     versus, target = compared.asked, asked["out"] or folder

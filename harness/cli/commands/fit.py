@@ -27,7 +27,7 @@ from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.laws import IN_THE_REPORT, checklists
 from harness.spec import Manifest, axis_words
 from harness.study.analysis import analyse, fits_of, keep_analysis
-from harness.study.folders import frozen_plan
+from harness.study.folders import StudyFile
 from harness.study.tables import Door, fits_answer, shape_answer
 
 # Options that ask for something else than laws of single series, and what of `FITTING` goes with each.
@@ -85,7 +85,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     (docs/codes.md).
     """
     if not is_of_table(file, asked) and not given(asked):
-        plan, folder = frozen_plan(file, results)
+        plan, folder = StudyFile(file, results).frozen()
         analysis = analyse(plan, folder, TERMINAL)
         if as_json:
             click.echo(json_text(fits_of(plan, analysis)))

@@ -9,8 +9,7 @@ from harness.cli.options import EXAMPLE, json_option, planned_argument, results_
 from harness.cli.showing import answer
 from harness.show.sweeps import kept_lines
 from harness.spec import manifest_path
-from harness.study.folders import StudyFile
-from harness.study.kept import KeptRecords, keep_records
+from harness.study.folders import KeptRecords, StudyFile, keep_records
 
 
 @click.command(epilog=f"Example: harness keep {EXAMPLE}")

@@ -21,7 +21,7 @@ from harness.show.tables.frames import table_of_frame
 from harness.spec import BUILT_IN_RECIPES
 from harness.spec.document import parse
 from harness.spec.task import INSTALLED_TASKS
-from harness.study.shipped import EXPERIMENTS, PROFILES, shipped_files
+from harness.study.folders import EXPERIMENTS, PROFILES, shipped_files
 from harness.tasks import TASKS
 
 

@@ -21,11 +21,8 @@ from harness.show.tables.verdicts import rules_table
 from harness.spec import FULL, Manifest, freeze, scales_of
 from harness.spec.setting import Narrow, narrowed
 from harness.study.analysis import analyse_and_report
-from harness.study.costs import cost_sentence
-from harness.study.folders import StudyFile, records_of
-from harness.study.kept import take_kept
-from harness.study.plans import plan_of
-from harness.study.shipped import EXPERIMENTS, shipped_files
+from harness.study.folders import EXPERIMENTS, StudyFile, records_of, shipped_files, take_kept
+from harness.study.plans import cost_sentence, plan_of
 from harness.study.sweeps import check_none_underway
 from harness.study.training import train_missing
 

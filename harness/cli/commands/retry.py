@@ -10,7 +10,7 @@ from harness.cli.mirroring import wandb_options
 from harness.cli.options import EXAMPLE, file_argument, results_option
 from harness.cli.sending import ask_and_send, where_options, where_to_send
 from harness.show.sweeps import retried_states
-from harness.study.folders import frozen_plan
+from harness.study.folders import StudyFile
 from harness.study.sending import Request, share
 from harness.study.sweeps import look
 
@@ -40,7 +40,7 @@ def retry(
     """
     where = where_to_send(asked["profile"], asked["local"], asked, asked["idle_gpus"])
     states = retried_states(causes)
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = StudyFile(file, results).frozen()
     if not dry_run:
         share(folder, where)
     seen = look(manifest, folder, check_all="damaged" in states)

@@ -10,7 +10,7 @@ from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decid
 from harness.show.console import TERMINAL
 from harness.study.analysis import analyse_and_report, write_pack_costs
 from harness.study.folders import StudyFile
-from harness.study.looks import run_words
+from harness.study.sweeps import run_words
 from harness.study.training import run_file
 
 

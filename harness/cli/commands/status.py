@@ -20,7 +20,7 @@ from harness.show.console import console, steps_progress
 from harness.show.disk import disk_json, disk_words
 from harness.show.overview import OverviewSaid, overview_lines, overview_table
 from harness.show.sweeps import SweepSaid, wanted_states
-from harness.study.folders import frozen_plan
+from harness.study.folders import StudyFile
 from harness.study.sweeps import is_complete, look_and_wanted
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
@@ -54,7 +54,7 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
             )
     if file and (file / "runs").is_dir():
         raise HarnessError(f"{file}: this folder holds all results; `harness status --results {file}` shows them")
-    export = export_of(mirror, *frozen_plan(file, results)) if mirror and file else None
+    export = export_of(mirror, *StudyFile(file, results).frozen()) if mirror and file else None
     while True:
         if file:
             is_underway, is_complete = _of_experiment(file, results, why, watch, as_json)
@@ -70,7 +70,7 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
 
 def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> tuple[bool, bool]:
     """Show the runs of one experiment; whether some are on their way, and whether none is missing."""
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = StudyFile(file, results).frozen()
     listed = wanted_states(why) if why else ()
     seen, wanted = look_and_wanted(manifest, folder)
     _clear(watch)

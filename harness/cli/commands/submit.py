@@ -9,11 +9,10 @@ from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decid
 from harness.cli.sending import ask_and_send, where_options, where_to_send
 from harness.show.console import TERMINAL
 from harness.spec import manifest_path
-from harness.study.folders import StudyFile
-from harness.study.kept import say_kept
-from harness.study.looks import check_looks, look_lines, wanted_now
+from harness.study.folders import StudyFile, say_kept
 from harness.study.plans import freeze_file, plan_of
 from harness.study.sending import Request, share
+from harness.study.sweeps import check_looks, look_lines, wanted_now
 
 
 @click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/cpu.yaml --max-gpu-hours 10")

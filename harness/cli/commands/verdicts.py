@@ -21,8 +21,7 @@ from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table
 from harness.spec import FULL, read_experiment, scales_of
 from harness.study.analysis import refresh_answer
 from harness.study.answers import answer_of
-from harness.study.kept import KEPT, keep_records
-from harness.study.shipped import EXPERIMENTS
+from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 
 
 @click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")
@@ -40,7 +39,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     now. If runs are missing, the verdict is `not run`, with the command that trains them. This writes verdicts.html and
     verdicts.json into results/. Exit 3 if a record is damaged.
     """
-    made = [answer_of(file, results, scale) for file in files or _with_rules(scale)]
+    made = [answer_of(StudyFile(file, results, scale)) for file in files or _with_rules(scale)]
     answers = [plain(said) for said, _ in made]
     answer(Answers(answers), as_json, _parts(answers))
     check_writable(results)
