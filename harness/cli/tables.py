@@ -1,6 +1,6 @@
 """What `harness fit` and `harness compare` share: what is asked of laws, and the runs from either door."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
 from harness.cli.options import POSITIVE, together
-from harness.judging.request import Request, SizeRange, check_request
+from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.record.elsewhere import Columns, is_table, read_table
 from harness.show.console import TERMINAL
-from harness.spec import Manifest
-from harness.study.analysis import keeping_fits
+from harness.show.tables.laws import IN_THE_REPORT, law_sentences, law_tables, uncrossed
+from harness.show.tables.table import Table
+from harness.spec import Manifest, axis_short
+from harness.study.analysis import Analysis, fits_of, keeping_fits
 from harness.study.folders import StudyFile
 from harness.study.tables import Door, of_experiment, of_file
 
@@ -101,6 +103,20 @@ def opened(
     check_request(request)
     with keeping_fits(folder, TERMINAL):
         yield request, of_experiment(manifest, folder, request, second), manifest
+
+
+def laws_of_experiment(manifest: Manifest, analysis: Analysis) -> list[Table | str]:
+    """The laws, held-out sizes and checks of an experiment, on its headline axes, and what to know."""
+    fits = fits_of(manifest, analysis._replace(laws=uncrossed(manifest, analysis.laws)))
+    return laws_shown(fits, headline_axes(manifest), axis_short, IN_THE_REPORT)
+
+
+def laws_shown(
+    fits: FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str]
+) -> list[Table | str]:
+    """Laws as tables, without the hidden columns, and below them what to know."""
+    tables = [table.without(*hidden) for table in law_tables(fits.laws, axes, called)]
+    return [*tables, *law_sentences(tables, fits.source)]
 
 
 def check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:

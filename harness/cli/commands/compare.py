@@ -10,10 +10,9 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable
-from harness.base.json_text import json_text, write_json
-from harness.cli.answering import print_headline
+from harness.base.json_text import write_json
 from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option
-from harness.cli.showing import show
+from harness.cli.showing import answer
 from harness.cli.tables import given, is_of_table, opened, table_options
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
 from harness.judging.laws import AUTO
@@ -22,7 +21,7 @@ from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.versus import TITLE_LETTERS, draw_versus
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
-from harness.show.tables.headline import wrapped
+from harness.show.tables.headline import console_lines, wrapped
 from harness.study.answers import Compared, compare_sides
 from harness.study.folders import StudyFile
 from harness.study.tables import Door, fits_answer
@@ -104,12 +103,9 @@ def compare(
     styles = experiment_styles(manifest, {side.label: side.names for side in versus.sides})
     titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
     drawn = draw_versus(versus, compared.lines, styles, target / stem, titles)
-    if as_json:
-        click.echo(json_text(compared))
-        return
-    if explain:
-        show([ratios_table(compared.headline), *ratios_sentences(compared.headline, compared.not_measured)])
-    print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
+    parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, compared.not_measured)]
+    shown = console_lines(compared.headline, [], [f"Figure: {drawn[0]}"])
+    answer(compared, as_json, [*(parts if explain else ()), *shown])
 
 
 def _compare_laws(
@@ -119,14 +115,11 @@ def _compare_laws(
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
     compared = compare_laws(fits_answer(request, door), asked_of, name)
-    if as_json:
-        click.echo(json_text(compared))
-    else:
-        if explain:
-            show([ratios_table(compared.headline), *ratios_sentences(compared.headline, ())])
-            show([*compare_tables(compared), *compare_sentences(compared)])
-        claims = (wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
-        print_headline(compared.headline, [], list(chain.from_iterable(claims)))
+    parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, ())]
+    parts += [*compare_tables(compared), *compare_sentences(compared)]
+    claims = (wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
+    shown = console_lines(compared.headline, [], list(chain.from_iterable(claims)))
+    answer(compared, as_json, [*(parts if explain else ()), *shown])
     if out := asked["out"]:
         check_writable(out)
         asked_of_figure, curves, against = curves_of_laws(compared)

@@ -8,11 +8,10 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
-from harness.base.json_text import json_text, write_json
-from harness.cli.answering import print_fits, print_laws
+from harness.base.json_text import write_json
 from harness.cli.options import PATH, json_option, results_option
 from harness.cli.showing import answer
-from harness.cli.tables import SHARE, given, is_of_table, opened, table_options
+from harness.cli.tables import SHARE, given, is_of_table, laws_of_experiment, laws_shown, opened, table_options
 from harness.judging.forms import OF_TWO, FormAnswer
 from harness.judging.laws import AUTO
 from harness.judging.request import FitsAnswer, Form, Request
@@ -87,10 +86,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     if not is_of_table(file, asked) and not given(asked):
         plan, folder = StudyFile(file, results).frozen()
         analysis = analyse(plan, folder, TERMINAL)
-        if as_json:
-            click.echo(json_text(fits_of(plan, analysis)))
-        else:
-            print_fits(plan, analysis)
+        answer(fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
         keep_analysis(plan, analysis, folder)
         return
     form = next((form for form in FORMS if asked[form] is not None), None)
@@ -121,10 +117,8 @@ def _check_form(form: Form, x: Sequence[str]) -> None:
 def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: bool, asked: Mapping[str, Any]) -> None:
     out = asked["out"]
     fits = fits_answer(request, door, checks=bool(as_json or out or asked["diagnostics"]))
-    if as_json:
-        click.echo(json_text(fits))
-    else:
-        print_laws(fits, request.x, axis_words if manifest else str, () if asked["diagnostics"] else IN_THE_REPORT)
+    hidden = () if asked["diagnostics"] else IN_THE_REPORT
+    answer(fits, as_json, laws_shown(fits, request.x, axis_words if manifest else str, hidden))
     if out:
         check_writable(out)
         checklist = out / "checklist.md"

@@ -2,26 +2,43 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.cli.mirroring import copy_finished, export_of, mirror_of, wandb_options
+from harness.base.json_text import json_text
+from harness.cli.group import output_is_read
+from harness.cli.mirroring import copy_finished, export_of, wandb_options
 from harness.cli.options import EXAMPLE, PATH, json_option, results_option
-from harness.cli.output import output_is_read
-from harness.cli.showing import answer
-from harness.cli.sweeps import show_status
+from harness.cli.showing import answer, show
 from harness.dispatch.leftovers import disk_bytes, notable_bytes
+from harness.dispatch.mirror import Mirror
 from harness.dispatch.overview import overview
-from harness.dispatch.state import UNDERWAY
+from harness.dispatch.reconcile import spending, unneeded
+from harness.dispatch.state import OVER, UNDERWAY, StateName
+from harness.record import duplicates
 from harness.show.console import console, steps_progress
 from harness.show.disk import disk_json, disk_words
 from harness.show.overview import OverviewSaid, overview_lines, overview_table
-from harness.show.sweeps import SweepSaid, wanted_states
-from harness.study.folders import StudyFile
-from harness.study.sweeps import is_complete, look_and_wanted
+from harness.show.sweeps import (
+    SweepSaid,
+    duplicate_lines,
+    earlier_lines,
+    run_words,
+    spending_words,
+    status_table,
+    status_words,
+    sweep_said,
+    unneeded_lines,
+    wanted_states,
+    why_table,
+)
+from harness.show.tables.table import Table
+from harness.spec import Manifest
+from harness.study.folders import StudyFile, records_of
+from harness.study.sweeps import SweepView, Wanted, is_complete, look_and_wanted, look_lines
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
 
@@ -33,7 +50,9 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 @click.option("--why", metavar="STATE", help="List the runs in a state, and why. `failed` lists all that went wrong.")
 @wandb_options
 @json_option({"status": OverviewSaid, "status FILE": SweepSaid})
-def status(file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool, **wandb: Any) -> None:
+def status(
+    file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool, mirror: Mirror | None
+) -> None:
     """Show where every planned run is, and why.
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
@@ -46,7 +65,6 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
     With --wandb it copies finished runs to wandb, with --watch each time that it looks. Offline runs are written to the
     experiment's folder, for `wandb sync`; those that are there stay as they are.
     """
-    mirror = mirror_of(wandb)
     for option, value in (("--why", why), ("--wandb", mirror.mode if mirror else None)):
         if value and not file:
             raise HarnessError(
@@ -98,3 +116,37 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
 def _clear(watch: bool) -> None:
     if watch and console.is_terminal:
         console.clear()
+
+
+def show_status(
+    manifest: Manifest, folder: Path, seen: SweepView, listed: Sequence[StateName], as_json: bool, wanted: Wanted | None
+) -> None:
+    """Where the runs are, by state, what that has cost, and one by one those in a state to be listed.
+
+    Of a plan with looks, runs that are not `wanted` by now are not missing.
+    """
+    found, evidence, earlier = seen.found, seen.evidence, seen.earlier
+    unasked = set(found).difference(wanted.run_ids) if wanted else set()
+    spent, jobs = spending(found | earlier, evidence), unneeded(evidence, found | earlier)
+    sizes = disk_bytes(folder.parent)
+    notable = notable_bytes(folder.parent, sizes)
+    if as_json:
+        disk = disk_json(sizes, notable)
+        click.echo(json_text(sweep_said(manifest, found, spent, earlier, jobs, unasked, evidence, disk)))
+        return
+    parts: list[Table | str] = [status_words(manifest, found, unasked)]
+    if wanted:
+        parts += look_lines(manifest, wanted)
+    if spent or any(one.state not in ("planned", *OVER) for one in found.values()):
+        waiting = {run for run in unasked if found[run].state == "planned"}
+        parts.append(status_table({run: one for run, one in found.items() if run not in waiting}))
+    if spent:
+        parts.append(spending_words(spent))
+    differing = duplicate_lines(duplicates(records_of(folder)))
+    parts += [*evidence.damage, *earlier_lines(earlier), *unneeded_lines(jobs), *differing]
+    parts.append(disk_words(folder.parent, sizes, notable))
+    if any(one.state in listed for one in found.values()):
+        parts.append(why_table(found, run_words(manifest), listed))
+    elif listed:
+        parts.append(f"no run is {' or '.join(listed)}")
+    show(parts)

@@ -1,17 +1,14 @@
 """`harness submit`."""
 
-from typing import Any
-
 import click
 
-from harness.cli.mirroring import wandb_options
 from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option
-from harness.cli.sending import ask_and_send, where_options, where_to_send
+from harness.cli.sending import ask_and_send, where_options
 from harness.show.console import TERMINAL
 from harness.spec import manifest_path
 from harness.study.folders import StudyFile, say_kept
 from harness.study.plans import freeze_file, plan_of
-from harness.study.sending import Request, share
+from harness.study.sending import Destination, Request, share
 from harness.study.sweeps import check_looks, look_lines, wanted_now
 
 
@@ -20,15 +17,14 @@ from harness.study.sweeps import check_looks, look_lines, wanted_now
 @replan_option
 @until_decided_option
 @where_options
-@wandb_options
 def submit(
     study: StudyFile,
     replan: bool,
     until_decided: bool,
+    where: Destination,
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
-    **asked: Any,
 ) -> None:
     """Send missing runs to a cluster, as jobs of equal length.
 
@@ -38,7 +34,6 @@ def submit(
     """
     if until_decided:
         check_looks(study)
-    where = where_to_send(asked["profile"], asked["local"], asked, asked["idle_gpus"])
     manifest, folder = plan_of(study), study.folder
     is_new = replan or not manifest_path(folder).exists()
     if not dry_run:
