@@ -1,7 +1,7 @@
 """`harness bench`.
 
-`python -m harness.cli.commands.bench FOLDER WORDS… PLACE` is the same as a job, on a node of the kind that --profile asks
-for. Its code lies in FOLDER, which it removes at its end.
+`python -m harness.cli.commands.bench FOLDER WORDS… PLACE` is the same as a job, on a node that --profile asks for. Its
+code lies in FOLDER, which it removes at its end.
 """
 
 import math
