@@ -209,7 +209,8 @@ def _of_rules(plan: Manifest) -> Iterator[PlanWarning]:
 def _not_a_size(plan: Manifest, rule: Decide, at: float, task: str) -> str:
     """Why a rule cannot be read at this size, or that it is read between two; empty if its first arm has it."""
     names = rule.arms_of_sides[0]
-    cells = [cell for cell in plan.cells if cell.task == task and cell.is_of(names) and not cell.infeasible]
+    of_task = [cell for cell in plan.cells if cell.task == task and not cell.infeasible]
+    cells = [cell for cell in of_task if cell.arm in names or cell.series in names]
     sizes = sorted(cell.counts[_axis(plan)] for cell in cells)
     if not sizes or any(abs(size / at - 1) <= END_TOLERANCE for size in sizes):
         return ""

@@ -149,7 +149,7 @@ class Decide(Frozen):
     @property
     def arms_of_sides(self) -> tuple[tuple[str, ...], ...]:
         """The arms of its one or two sides."""
-        return tuple((side,) if isinstance(side, str) else side for side in self.sides)
+        return tuple(map(alone_or_many, self.sides))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class Experiment(Frozen):
     @property
     def pairs(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
         """The pairs of `compare`, each side as its arms."""
-        return tuple((_side(first), _side(second)) for first, second in self.compare)
+        return tuple((alone_or_many(first), alone_or_many(second)) for first, second in self.compare)
 
     @property
     def sides(self) -> tuple[tuple[str, ...], ...]:
@@ -232,10 +232,6 @@ class Experiment(Frozen):
         lengths = {path: len(values) for path, values in self.zip.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"zip: the lists must be equally long, got {lengths}; use grid: for combinations")
-
-
-def _side(arms: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (arms,) if isinstance(arms, str) else arms
 
 
 def _must_exist(path: str, name: str, defined: Iterable[str]) -> None:

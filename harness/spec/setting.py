@@ -1,6 +1,7 @@
 """What a user changes of what a file says: fields, such as `match.at=[60, 120]`; or no wide MLPs, and fewer seeds."""
 
 import hashlib
+import itertools
 import json
 import re
 import shlex
@@ -75,7 +76,6 @@ def _plain(text: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------- narrow
-Size = int | list[int]
 LADDERS = ("width", "hidden")  # of an MLP's explicit sizes, those that say how wide it is
 
 
@@ -114,31 +114,23 @@ def _filtered(data: dict[str, Any], most: int) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     seen: list[int] = []
 
-    def filtered(path: str, sizes: Sequence[Size]) -> list[Size]:
-        seen.extend(map(_width, sizes))
-        if not (left := [size for size in sizes if _width(size) <= most]):
-            least = min(map(_width, sizes))
-            raise HarnessError(
-                f"`max_width` {most}: nothing is left of {path}: {json.dumps(sizes)}; give at least {least}"
-            )
-        return left
+    def filtered(path: str, sizes: Sequence[int | list[int]]) -> list[int | list[int]]:
+        widths = [size if isinstance(size, int) else max(size, default=0) for size in sizes]
+        seen.extend(widths)
+        if min(widths) > most:
+            what = f"nothing is left of {path}: {json.dumps(sizes)}"
+            raise HarnessError(f"`max_width` {most}: {what}; give at least {min(widths)}")
+        return [size for size, width in zip(sizes, widths, strict=True) if width <= most]
 
-    for name, arm in data["arms"].items():
-        if arm["architecture"]["family"] != "mlp":
-            continue
-        for path in (f"arms.{name}.sizes.{ladder}" for ladder in LADDERS):
-            sizes_said, ladder = arm.get("sizes") or {}, path.rpartition(".")[2]
-            if sizes_said.get(ladder):
-                sizes_said[ladder] = changes[path] = filtered(path, sizes_said[ladder])
-            for axes in (data.get("grid", {}), data.get("zip", {})):
-                if path in axes:
-                    axes[path] = changes[path] = [filtered(path, sizes) for sizes in axes[path]]
+    mlps = {name: arm for name, arm in data["arms"].items() if arm["architecture"]["family"] == "mlp"}
+    for (name, arm), ladder in itertools.product(mlps.items(), LADDERS):
+        path, sizes_said = f"arms.{name}.sizes.{ladder}", arm.get("sizes") or {}
+        if sizes_said.get(ladder):
+            sizes_said[ladder] = changes[path] = filtered(path, sizes_said[ladder])
+        for axes in (data.get("grid", {}), data.get("zip", {})):
+            if path in axes:
+                axes[path] = changes[path] = [filtered(path, sizes) for sizes in axes[path]]
     if max(seen, default=0) <= most:
         why = f"no MLP is wider than {max(seen)}" if seen else "no MLP of this experiment lists its widths"
         raise HarnessError(f"`max_width` {most}: {why}; leave it out")
     return changes
-
-
-def _width(size: Size) -> int:
-    """The widest layer of a size, which is a width or the nodes of every hidden layer."""
-    return size if isinstance(size, int) else max(size, default=0)
