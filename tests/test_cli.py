@@ -435,7 +435,7 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
             failure = Failure("crashed", "RuntimeError: boom", "Traceback ...\nRuntimeError: boom\n", "0123456789ab")
             yield pack, here.Failed(failure, "give up", True)
 
-    monkeypatch.setattr("harness.study.training.train_here", crash)
+    monkeypatch.setattr("harness.dispatch.here.train_here", crash)
     done = invoke("run", str(file), "--results", str(tmp_path / "results"))
     assert done.exit_code == 3
     assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output

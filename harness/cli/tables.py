@@ -1,6 +1,6 @@
 """What `harness fit` and `harness compare` share: what is asked of laws, and the runs from either door."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ table_options = together(
 )
 
 
-def given(asked: Mapping[str, Any]) -> list[str]:
+def given(asked: Collection[str]) -> list[str]:
     """The options, of those asked for, that stand on the command line."""
     context = click.get_current_context()
     return [
@@ -73,7 +73,7 @@ def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
     is_experiment = file.suffix in (".yaml", ".yml") or file.is_dir()
     if is_table(file) or ((asked["x"] or asked["y"]) and not is_experiment):
         return True
-    for option in given(dict.fromkeys(OF_FILES)):
+    for option in given(OF_FILES):
         raise HarnessError(f"{option} is for tables of runs, and {file} is none; with a table give --x and --y too")
     return False
 

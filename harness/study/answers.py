@@ -27,7 +27,7 @@ from harness.study.tables import judged_tables
 def answer_of(study: StudyFile) -> tuple[Answer, pd.DataFrame | None]:
     """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
     file = study.file
-    if manifest_path(file).exists():
+    if study.is_folder:
         return _judged(read_manifest(file), file, _file_of(file.name), ())
     experiment, folder, command = study.said(), study.folder, study.words
     if not manifest_path(folder).exists():

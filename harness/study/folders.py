@@ -41,8 +41,15 @@ class StudyFile:
     narrow: Narrow | None = None
 
     @property
+    def is_folder(self) -> bool:
+        """Whether `file` is a results folder itself, which holds a plan."""
+        return manifest_path(self.file).exists()
+
+    @property
     def folder(self) -> Path:
         """Its own results folder; a HarnessError if the name of the file cannot be that of one."""
+        if self.is_folder:
+            return self.file
         check_folder_name(self.file)
         at_scale = "" if self.scale == FULL else f"-{self.scale}"
         narrowed = narrow_words(self.narrow) if self.narrow else ""
@@ -58,13 +65,12 @@ class StudyFile:
         return read_experiment(self.file, self.scale, self.settings)
 
     def frozen(self) -> tuple[Manifest, Path]:
-        """Its frozen plan, which must still say the same, and the folder; `file` may be the results folder itself."""
-        if manifest_path(self.file).exists():
-            return read_manifest(self.file), self.file
-        experiment, folder = self.said(), self.folder
-        manifest = read_manifest(folder)
-        check_unchanged(manifest, experiment, self.file)
-        return manifest, folder
+        """Its frozen plan, which must still say the same as the file, and the folder."""
+        experiment = None if self.is_folder else self.said()
+        manifest = read_manifest(self.folder)
+        if experiment:
+            check_unchanged(manifest, experiment, self.file)
+        return manifest, self.folder
 
 
 def check_folder_name(file: Path) -> None:

@@ -33,6 +33,13 @@ def judged_tables(manifest: Manifest, records: Mapping[str, Record], folder: Pat
     return reported(manifest, every), every
 
 
+def source_of(manifest: Manifest, every: pd.DataFrame) -> Source:
+    """Of what the laws of an experiment are: how its runs ended, and where their seconds are of."""
+    ended = {str(status): int(count) for status, count in every["status"].value_counts().items()}
+    seconds_on = str(every["seconds_on"].iloc[0]) if "seconds_on" in every else None
+    return Source(manifest.experiment_hash, ended, seconds_on)
+
+
 class Door(NamedTuple):
     """Tables of runs by axis, row by row of the same runs; what to know of them by axis and series; their source."""
 
@@ -91,10 +98,7 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request, second: Se
     first = runs[request.x[0]]
     for axis in second:
         runs[axis] = first.assign(size=first["asked"] if axis == matched and crossed.any() else sizes_of(first, axis))
-    ended = {str(status): int(count) for status, count in every["status"].value_counts().items()}
-    seconds_on = str(every["seconds_on"].iloc[0]) if "seconds_on" in every else None
-    source = Source(manifest.experiment_hash, ended, seconds_on)
-    return Door(runs, {}, source, table if manifest.experiment.search else None)
+    return Door(runs, {}, source_of(manifest, every), table if manifest.experiment.search else None)
 
 
 def fits_answer(request: Request, door: Door, checks: bool = False) -> FitsAnswer:

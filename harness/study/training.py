@@ -10,15 +10,7 @@ from pathlib import Path
 from harness.base.device import why_no_device
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
-from harness.dispatch.here import (
-    Failed,
-    Skipped,
-    Worker,
-    available_cores,
-    idle_workers,
-    terminated_like_ctrl_c,
-    train_here,
-)
+from harness.dispatch import here
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
 from harness.measure.cost import likely_seconds
 from harness.planning.warnings import warnings_line
@@ -58,7 +50,7 @@ def run_file(
             terminal.say(line)
         most = ", if all replicates are asked for" if until_decided and manifest.looks else ""
         terminal.say(f"{cost_sentence(manifest, study.results, workers)}{most}")
-    with idle_workers() as idle:
+    with here.idle_workers() as idle:
         if not until_decided:
             train_missing(manifest, folder, workers, terminal, idle)
         while until_decided:
@@ -76,7 +68,7 @@ def train_missing(
     folder: Path,
     workers: int | None,
     terminal: Terminal,
-    idle: dict[int, Worker] | None = None,
+    idle: dict[int, here.Worker] | None = None,
     only: Collection[str] | None = None,
 ) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is left.
@@ -110,7 +102,7 @@ def train_missing(
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         check_drawn(task, seed)  # a target that is not finite is named before anything trains
     try:
-        crashed = _train(packs, manifest, folder, workers or available_cores(), terminal, idle)
+        crashed = _train(packs, manifest, folder, workers or here.available_cores(), terminal, idle)
     except KeyboardInterrupt:
         left = len(set(missing(manifest, records)).intersection(wanted))
         text = f"stopped: {len(wanted) - left} of {len(wanted)} runs have records; run the same command again to go on"
@@ -128,7 +120,7 @@ def _train(
     folder: Path,
     workers: int,
     terminal: Terminal,
-    idle: dict[int, Worker] | None,
+    idle: dict[int, here.Worker] | None,
 ) -> list[Failure]:
     """Train the packs, and return why some were given up."""
     records = records_of(folder)
@@ -138,10 +130,10 @@ def _train(
     best: dict[str, dict[str, float]] = defaultdict(dict)  # the least test loss so far of each arm, by task
     crashed: list[Failure] = []
     with (
-        terminated_like_ctrl_c(),
+        here.terminated_like_ctrl_c(),
         terminal.packs(work, sum(map(len, packs))) as progress,
         closing(
-            train_here(
+            here.train_here(
                 packs,
                 records,
                 workers,
@@ -170,12 +162,12 @@ def _train(
                     arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best[cell.task].items())
                     words = f"best {loss_words([pack[0].task.metric])} on {cell.task} so far: {arms}" if arms else ""
                     progress.pack_done(pack, what, statuses, seconds, words)
-                case Skipped():
+                case here.Skipped():
                     progress.reached(pack, 1.0)
                     progress.pack_done(pack, what, ["recorded"] * len(pack), 0.0)
-                case Failed(failure, "split"):
+                case here.Failed(failure, "split"):
                     progress.pack_split(pack)
-                case Failed(failure, "give up"):
+                case here.Failed(failure, "give up"):
                     crashed.append(failure)
                     progress.pack_done(pack, what, ["crashed"] * len(pack), 0.0)
     return crashed

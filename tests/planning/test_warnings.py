@@ -113,7 +113,7 @@ def test_every_command_says_it(tmp_path, monkeypatch):
     assert validated.exit_code == 0
     assert f"warning: {_said(FEW)[0]}" in validated.output
     assert json.loads(CliRunner().invoke(main, ["validate", "few.yaml", "--json"]).output)["warnings"] == _said(FEW)
-    monkeypatch.setattr("harness.study.training.train_here", lambda *packs, **named: iter(()))  # which takes seconds
+    monkeypatch.setattr("harness.dispatch.here.train_here", lambda *packs, **named: iter(()))  # which takes seconds
     for command in ("plan", "run"):
         told = CliRunner().invoke(main, [command, "few.yaml"]).output
         assert "warning: 3 sizes, no exponent (`harness validate FILE` says more)" in told, command

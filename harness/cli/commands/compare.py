@@ -82,20 +82,19 @@ def compare(
     if len(set(arms)) != 2:
         raise HarnessError(f"{first} and {second}: give two different arms to compare")
     is_table = is_of_table(file, asked)
-    if is_table or given({name: None for name in asked if name not in ("at", "level", "out")}):
-        for option in given(dict.fromkeys(OF_EXPERIMENTS if is_table else ("axis",))):
+    if is_table or given(asked.keys() - {"at", "level", "out"}):
+        for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
         more = {"laws": (asked["law"] or AUTO,), "arms": arms}
         with opened(file, results, asked, f"compare {file} {first} {second}", **more) as (request, door, manifest):
             _compare_laws(request, door, manifest.name if manifest else file.name, explain, as_json, asked)
         return
     if len(asked["at"]) > 1:
-        raise HarnessError(
-            f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
-        )
+        sizes = " and ".join(f"{size:g}" for size in asked["at"])
+        raise HarnessError(f"--at {sizes}: an experiment is compared at one budget")
     manifest, folder = StudyFile(file, results).frozen()
     at = asked["at"][0] if asked["at"] else None
-    compared = compare_sides(manifest, folder, arms, axis, at, asked["level"] if given({"level": None}) else None)
+    compared = compare_sides(manifest, folder, arms, axis, at, asked["level"] if given(["level"]) else None)
     versus, target = compared.asked, asked["out"] or folder
     check_writable(target)
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (versus.first, versus.second))

@@ -19,22 +19,11 @@ from harness.dispatch.overview import overview
 from harness.dispatch.reconcile import spending, unneeded
 from harness.dispatch.state import OVER, UNDERWAY, StateName
 from harness.record import duplicates
+from harness.show import sweeps
 from harness.show.console import console, steps_progress
 from harness.show.disk import disk_json, disk_words
 from harness.show.overview import OverviewSaid, overview_lines, overview_table
-from harness.show.sweeps import (
-    SweepSaid,
-    duplicate_lines,
-    earlier_lines,
-    run_words,
-    spending_words,
-    status_table,
-    status_words,
-    sweep_said,
-    unneeded_lines,
-    wanted_states,
-    why_table,
-)
+from harness.show.sweeps import SweepSaid
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 from harness.study.folders import StudyFile, records_of
@@ -89,7 +78,7 @@ def status(
 def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> tuple[bool, bool]:
     """Show the runs of one experiment; whether some are on their way, and whether none is missing."""
     manifest, folder = StudyFile(file, results).frozen()
-    listed = wanted_states(why) if why else ()
+    listed = sweeps.wanted_states(why) if why else ()
     seen, wanted = look_and_wanted(manifest, folder)
     _clear(watch)
     show_status(manifest, folder, seen, listed, as_json, wanted)
@@ -132,21 +121,21 @@ def show_status(
     notable = notable_bytes(folder.parent, sizes)
     if as_json:
         disk = disk_json(sizes, notable)
-        click.echo(json_text(sweep_said(manifest, found, spent, earlier, jobs, unasked, evidence, disk)))
+        click.echo(json_text(sweeps.sweep_said(manifest, found, spent, earlier, jobs, unasked, evidence, disk)))
         return
-    parts: list[Table | str] = [status_words(manifest, found, unasked)]
+    parts: list[Table | str] = [sweeps.status_words(manifest, found, unasked)]
     if wanted:
         parts += look_lines(manifest, wanted)
     if spent or any(one.state not in ("planned", *OVER) for one in found.values()):
         waiting = {run for run in unasked if found[run].state == "planned"}
-        parts.append(status_table({run: one for run, one in found.items() if run not in waiting}))
+        parts.append(sweeps.status_table({run: one for run, one in found.items() if run not in waiting}))
     if spent:
-        parts.append(spending_words(spent))
-    differing = duplicate_lines(duplicates(records_of(folder)))
-    parts += [*evidence.damage, *earlier_lines(earlier), *unneeded_lines(jobs), *differing]
+        parts.append(sweeps.spending_words(spent))
+    differing = sweeps.duplicate_lines(duplicates(records_of(folder)))
+    parts += [*evidence.damage, *sweeps.earlier_lines(earlier), *sweeps.unneeded_lines(jobs), *differing]
     parts.append(disk_words(folder.parent, sizes, notable))
     if any(one.state in listed for one in found.values()):
-        parts.append(why_table(found, run_words(manifest), listed))
+        parts.append(sweeps.why_table(found, sweeps.run_words(manifest), listed))
     elif listed:
         parts.append(f"no run is {' or '.join(listed)}")
     show(parts)
