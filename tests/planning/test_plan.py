@@ -51,22 +51,8 @@ def test_ids_of_seeds_are_those_of_their_runs():
     assert run_ids(run, seeds) == [content_hash(run.model_copy(update={"seed": seed}))[:16] for seed in seeds]
 
 
-def test_runs_are_tasks_by_arms_by_budgets_by_seeds():
-    plan = _plan(TEXT)
-    assert len(plan.runs) == 1 * 2 * 2 * 2
-    assert len(set(plan.run_ids())) == len(plan.runs)
-    assert sorted(i for pack in plan.packs for i in pack) == sorted(plan.run_ids())
-
-
-@pytest.mark.parametrize(
-    ("axis", "budget", "solve", "cap"),
-    [
-        ("params", 1000, "{kan: grid, mlp: width}", 10),
-        ("flops_forward", 5000, "{kan: grid, mlp: width}", 10),
-        ("flops_train", 2e8, "{kan: grid, mlp: width}", 10),
-    ],
-)
-def test_achieved_budgets_are_within_tolerance_and_nothing_nearer_exists(axis, budget, solve, cap):
+@pytest.mark.parametrize(("axis", "budget"), [("params", 1000), ("flops_forward", 5000), ("flops_train", 2e8)])
+def test_achieved_budgets_are_within_tolerance(axis, budget):
     plan = _plan(TEXT.replace("axis: params, at: [135, 1000]", f"axis: {axis}, at: [{budget}]"))
     for cell in plan.cells:
         assert abs(cell.achieved / budget - 1) <= 0.15
@@ -90,9 +76,7 @@ def test_budgets_in_steps_are_met_through_the_evaluation_cap():
 
 def test_depth_is_solved_from_two_layers_up():
     """solve: depth adds layers to a given width until the budget is met; one layer of a given width does not exist."""
-    text = TEXT.replace("{kan: grid, mlp: width}", "depth").replace(
-        "at: [135, 1000], tol: 0.15", "at: [140, 900], tol: 0.2"
-    )
+    text = TEXT.replace("{kan: grid, mlp: width}", "depth").replace("[135, 1000], tol: 0.15", "[140, 900], tol: 0.2")
     text = text.replace("hidden: [5]", "width: 3, grid: 4").replace("depth: 3", "width: 8")
     shapes = {(cell.arm, cell.asked): cell.network.shape for cell in _plan(text).cells if cell.network}
     assert shapes["mlp", 900] == (2, *(8,) * 13, 1)
@@ -168,14 +152,6 @@ def test_an_infeasible_cell_stays_and_names_its_neighbours():
     assert all(run.cell != cells["mlp", 75].index for run in plan.runs)
 
 
-def test_no_feasible_cell_is_an_error_that_names_the_nearest():
-    """An experiment of which nothing can run says what could."""
-    said = _refused(TEXT.replace("at: [135, 1000], tol: 0.15", "at: [3], tol: 0.01"))
-    assert "no cell of test is feasible" in said
-    assert "grid=1 gives 75" in said
-    assert "width=1 gives" in said
-
-
 def test_the_nearest_size_is_nearest_by_the_measure_of_the_tolerance():
     """A size within tol is taken although its neighbour is nearer in ratio."""
     text = TEXT.replace("[exp2d]", "[j0]").replace("hidden: [5]", "hidden: []").replace("tol: 0.15", "tol: 0.09")
@@ -184,11 +160,7 @@ def test_the_nearest_size_is_nearest_by_the_measure_of_the_tolerance():
 
 def test_a_grid_that_its_coarser_grids_leave_no_work_is_not_searched_beyond():
     """The search passes over grids whose extension uses up the cap; a budget that only they meet is infeasible."""
-    text = (
-        TEXT.replace("[exp2d]", "[j0]")
-        .replace("hidden: [5]", "hidden: []")
-        .replace("at: [135, 1000]", "at: [39, 1000]")
-    )
+    text = TEXT.replace("[exp2d]", "[j0]").replace("hidden: [5]", "hidden: []").replace("[135, 1000]", "[39, 1000]")
     extension = "grid_extension: {grids: [5, 10, 20, 40], evaluations: 120}"
     text = text.replace("max_evaluations: 10,", f"max_evaluations: 400, {extension},")
     cells = [cell for cell in _plan(text).cells if cell.arm == "kan"]
@@ -199,22 +171,18 @@ def test_a_grid_that_its_coarser_grids_leave_no_work_is_not_searched_beyond():
 def test_a_finer_ladder_does_not_retrain_coarser_networks():
     """Only the grids below a network's own are in its identity; so are restarts only if there are any."""
     text = TEXT.replace("restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3], evaluations: 2}")
-    longer = text.replace("grids: [2, 3]", "grids: [2, 3, 500]").replace(
-        "max_eval", "restarts: {evaluations: 9}, max_eval"
-    )
+    longer = text.replace("[2, 3]", "[2, 3, 500]").replace("max_eval", "restarts: {evaluations: 9}, max_eval")
     assert [p.run_id for p in _plan(text).runs] == [p.run_id for p in _plan(longer).runs]
 
 
 def test_equal_stages_train_every_grid_as_long_as_the_next():
     sizes = "arms.kan.architecture.grid: [2, 3, 7]"
-    text = EXPLICIT.replace(
-        "restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3, 7], evaluations: 2}"
-    )
-    text = text.replace("evaluations: 2}", "evaluations: 2, equal: true}").replace("depth: 3}", "hidden: [3]}")
-    runs = [planned.run for planned in _plan(text + f"grid: {{{sizes}}}\n").runs if planned.run.network.family == "kan"]
-    courses = {
-        tuple((stage.network.grid, stage.evaluations) for stage in stages(run.network, run.recipe)) for run in runs
-    }
+    equal = "grid_extension: {grids: [2, 3, 7], evaluations: 2, equal: true}"
+    text = EXPLICIT.replace("restarts: {count: 2, evaluations: 2}", equal).replace("depth: 3}", "hidden: [3]}")
+    courses = set()
+    for run in (planned.run for planned in _plan(text + f"grid: {{{sizes}}}\n").runs):
+        if run.network.family == "kan":
+            courses.add(tuple((stage.network.grid, stage.evaluations) for stage in stages(run.network, run.recipe)))
     assert courses == {((2, 2),), ((2, 2), (3, 2)), ((2, 2), (3, 2), (7, 2))}
 
 
@@ -337,11 +305,7 @@ def test_a_task_is_named_by_what_tells_it_from_others():
             "recipes:\n  paper: {optimizer: {name: adam}, max_evaluations: 9}\n",
             "recipes.paper: this name",
         ),
-        (
-            "seeds: [0, 1]",
-            "seeds: [0, 1]\ngrid: {recipes.fast.gain: [1, 1]}",
-            "grid.recipes.fast.gain: 1 is given more than once",
-        ),
+        ("seeds: [0, 1]", "seeds: [0, 1]\ngrid: {recipes.fast.gain: [1, 1]}", "grid.recipes.fast.gain: 1 is given"),
         ("kan: grid, mlp: width", "kan: steps, mlp: width", "solve: steps does not change params"),
         ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {min: 10, max: 1}}", "window.mlp.min=10 must be below max=1"),
         (

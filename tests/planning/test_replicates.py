@@ -122,40 +122,6 @@ def test_lanes_of_the_torch_engine_fill_packs():
     assert packs_of(plan.runs, "cpu") == plan.packs
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "sentence"),
-    [
-        ("question", "seeds: [0, 1]\nquestion", "seeds=[0, 1]: with search: the replicates are the seeds, from 0 to 2"),
-        ("flops_train.shared_dense:", "flops_train.dense:", "search.cap={flops_train.dense}: give one of evaluations"),
-        (
-            "[2.0e+7, 5.0e+7]}",
-            "[2.0e+7, 5.0e+7], evaluations: 10}",
-            "search.cap={flops_train.shared_dense, evaluations}: give",
-        ),
-        ("[2.0e+7, 5.0e+7]", "[2.0e+7, 5.0e+7, 1.0e+8]", "give one number, or one for each of the 2 budgets"),
-        ("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{evaluations: 10.5}", "evaluations are whole numbers"),
-        ("replicates: 3", "replicates: 1", "search.replicates=1"),
-        (
-            "question",
-            "robust_to: {recipes: [fast, fast2], trials: [2]}\nquestion",
-            "robust_to: each replicate is another search, so that an answer holds for others; leave it out",
-        ),
-        ("runs: 6", "trials: 6", "search.trials: each seed is a whole search now: write runs:, replicates: and cap:"),
-    ],
-)
-def test_what_a_search_cannot_have_is_said(old, new, sentence):
-    with pytest.raises(HarnessError) as error:
-        planned(TEXT.replace(old, new, 1))
-    assert sentence in str(error.value)
-
-
-def test_without_search_seeds_are_asked_for():
-    text = TEXT.replace("recipes: {fast", "#", 1)
-    text = text[: text.index("#")] + "recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 10}}\n"
-    with pytest.raises(HarnessError, match="seeds: missing; add it"):
-        planned(text)
-
-
 def test_a_size_that_too_few_settings_have_is_infeasible_and_says_why():
     text = TEXT.replace("at: [60, 130], tol: 0.3", "at: [60, 61], tol: 0.001")
     plan = planned(text)

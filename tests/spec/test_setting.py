@@ -1,10 +1,9 @@
 """`--set path=value`: a plan as if the value stood in the file, in a folder of its own."""
 
 import pytest
-from click.testing import CliRunner
+from commands import said
 
 from harness.base.errors import HarnessError
-from harness.cli import main
 from harness.spec import content_hash, parse_experiment, read_experiment
 from harness.spec.setting import settings_of, settings_words
 from harness.study.folders import StudyFile
@@ -72,10 +71,8 @@ def test_a_wrong_path_or_value_is_named_with_what_is_there(file, text, wrong):
 def test_commands_take_it_and_leave_the_plan_of_the_file_alone(file, tmp_path):
     """Two plans lie side by side; the same options again find theirs, and a mistake ends with 2."""
     for options in ((), ("--set", "seeds=[4, 5, 6]"), ("--set", "seeds=[4, 5, 6]")):
-        planned = CliRunner().invoke(main, ["plan", "toy.yaml", *options])
-        assert planned.exit_code == 0, planned.output
-    valid = CliRunner().invoke(main, ["validate", "toy.yaml", "--set", "seeds=[4]", "--json"])
-    wrong = CliRunner().invoke(main, ["validate", "toy.yaml", "--set", "seed=4"])
+        said("plan", "toy.yaml", *options)
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"toy", "toy+seeds=4_5_6"}
-    assert '"runs": 8' in valid.output
-    assert (wrong.exit_code, "--set seed: seed: unknown field; did you mean 'seeds'" in wrong.output) == (2, True)
+    assert '"runs": 8' in said("validate", "toy.yaml", "--set", "seeds=[4]", "--json")
+    wrong = said("validate", "toy.yaml", "--set", "seed=4", exit_code=2)
+    assert "--set seed: seed: unknown field; did you mean 'seeds'" in wrong
