@@ -44,39 +44,14 @@ def test_lanes_take_more_the_more_they_keep():
 def test_a_pack_has_as_many_lanes_as_fit(monkeypatch):
     """All starts of its runs count; two lanes are always let in, as a lone one would have an idle companion."""
     monkeypatch.setitem(PACK_BYTES, "cpu", 10 * lane_bytes(_run()))
-    planned = [PlannedRun(run_id=run_id(run), cell=0, trial=0, run=run) for run in map(_seeded, range(25))]
+    runs = [_run(seed=seed) for seed in range(25)]
+    planned = [PlannedRun(run_id=run_id(run), cell=0, trial=0, run=run) for run in runs]
     starts = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=100, restarts=Restarts(count=4, evaluations=10))
     assert sorted(map(len, packs_of(planned, "cpu"))) == [5, 10, 10]
     assert sorted(run for pack in packs_of(planned, "cpu") for run in pack) == sorted(one.run_id for one in planned)
     assert len(packs_of(planned, "cuda")) == 1
     assert runs_at_a_time(_run(recipe=starts), "cpu") == 2
     assert runs_at_a_time(_run(MlpShape(shape=(2, 500, 500, 1))), "cpu") == 2
-
-
-def _seeded(seed: int) -> RunSpec:
-    return _run(seed=seed)
-
-
-SEARCH = """
-question: which?
-engine: torch
-tasks: [exp2d]
-arms:
-  kan:
-    architecture: {family: kan, hidden: [5]}
-    recipe: fast
-    space: {architecture.noise: {low: 0.03, high: 3.0, log: true}, recipe.gain: {low: 0.5, high: 10.0, log: true}}
-recipes:
-  fast: {optimizer: {name: adam}, max_evaluations: 10}
-match: {axis: params, at: [120], solve: grid}
-search: {runs: 16, replicates: 2, cap: {flops_train.shared_dense: 1.0e+8}}
-"""
-
-
-def test_trials_that_only_begin_otherwise_share_a_pack():
-    """Noise, gain and seed are a lane's own, so that a search of them is one computation."""
-    (pack,) = make_plan(parse_experiment(SEARCH), "test").packs
-    assert len(pack) == 16 * 2
 
 
 PLAN = """

@@ -122,15 +122,6 @@ def test_lanes_of_the_torch_engine_fill_packs():
     assert packs_of(plan.runs, "cpu") == plan.packs
 
 
-def test_a_size_that_too_few_settings_have_is_infeasible_and_says_why():
-    text = TEXT.replace("at: [60, 130], tol: 0.3", "at: [60, 61], tol: 0.001")
-    plan = planned(text)
-    infeasible = [cell for cell in plan.cells if cell.infeasible]
-    assert infeasible
-    assert all("of 6 settings of replicate" in cell.infeasible for cell in infeasible)
-    assert not {cell.index for cell in infeasible} & {one.cell for one in plan.runs}
-
-
 def of_clock(seconds_an_evaluation):
     """A machine on which an evaluation of a parameter takes so long."""
     return lambda run: run.recipe.max_evaluations * seconds_an_evaluation * count_of(run.network, "params.trainable")

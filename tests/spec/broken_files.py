@@ -77,25 +77,11 @@ WORDS = """
     !!set {a,b} !!omap [a:1] !!python/object:os.system x !foo !!str !!seq {} !!map [] &a *a &a [*a] *none | > - -1.5 ? :
     {?a} {[1]:2} {5:1} {~:1} {true:1} {1.5:1} {2020-01-01:1} {"a":1,"a":2} {<<:1} {<<:{a:1}} {"<<":1} """
 HOSTILE = [
-    *WORDS.split(),
-    "9" * 400,
-    "9" * 5000,
-    "[" * 30 + "]" * 30,
-    "[" * 1000 + "]" * 1000,
-    "[" * 1000,
-    "{a: " * 200,
-    f"[{', '.join(map(str, range(300)))}]",
-    '"' + "x" * 3000 + '"',
-    "x" * 3000,
-    "\t",
-    "\x01",
-    "\x85",
-    "\ufeff",
-    "{family: mlp, hidden: [2]}",
-    "{family: module, module: none, size: width}",
-    "{name: lbfgs}",
+    *WORDS.split(), "9" * 400, "9" * 5000, "[" * 30 + "]" * 30, "[" * 1000 + "]" * 1000, "[" * 1000, "{a: " * 200,
+    f"[{', '.join(map(str, range(300)))}]", '"' + "x" * 3000 + '"', "x" * 3000, "\t", "\x01", "\x85", "\ufeff",
+    "{family: mlp, hidden: [2]}", "{family: module, module: none, size: width}", "{name: lbfgs}",
     "{target: xy, low: [0, 0], high: 1}",
-]
+]  # fmt: skip
 
 
 class Raw(str):
