@@ -88,14 +88,10 @@ def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:
     return manifest
 
 
-def freeze_file(study: StudyFile, replan: bool, say: Callable[[str], None], dry_run: bool = False) -> Manifest:
-    """Freeze what a file says, and return the plan.
-
-    Unless `dry_run`, records that are kept of its runs (`take_kept`) are published first.
-    """
+def freeze_file(study: StudyFile, replan: bool, say: Callable[[str], None]) -> Manifest:
+    """Freeze what a file says, publish records that are kept of its runs (`take_kept`), and return the plan."""
     manifest = freeze_plan(plan_of(study), study.folder, replan)
-    if not dry_run:
-        take_kept(manifest, study.folder, say)
+    take_kept(manifest, study.folder, say)
     return manifest
 
 

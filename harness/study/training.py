@@ -27,11 +27,7 @@ from harness.tasks import check_drawn, fetch_data
 
 
 def run_file(
-    study: StudyFile,
-    terminal: Terminal,
-    replan: bool = False,
-    workers: int | None = None,
-    until_decided: bool = False,
+    study: StudyFile, terminal: Terminal, replan: bool = False, workers: int | None = None, until_decided: bool = False
 ) -> Manifest:
     """Freeze what a file says and train what is missing, with `until_decided` look by look; the plan.
 

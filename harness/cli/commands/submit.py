@@ -6,8 +6,8 @@ from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decid
 from harness.cli.sending import ask_and_send, where_options
 from harness.show.console import TERMINAL
 from harness.spec import manifest_path
-from harness.study.folders import StudyFile, say_kept
-from harness.study.plans import freeze_file, plan_of
+from harness.study.folders import StudyFile, say_kept, take_kept
+from harness.study.plans import freeze_plan, plan_of
 from harness.study.sending import Destination, Request, share
 from harness.study.sweeps import check_looks, look_lines, wanted_now
 
@@ -39,11 +39,12 @@ def submit(
     if not dry_run:
         share(folder, where)
     if not (dry_run and is_new):
-        manifest = freeze_file(study, replan, TERMINAL.say, dry_run)
-        if not dry_run:
-            share(folder, where)
+        manifest = freeze_plan(manifest, folder, replan)
     if dry_run:
         say_kept(manifest, folder, TERMINAL.say)
+    else:
+        take_kept(manifest, folder, TERMINAL.say)
+        share(folder, where)
     wanted = None
     if until_decided and manifest.looks:
         now = wanted_now(manifest, folder)
