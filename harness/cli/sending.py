@@ -67,7 +67,7 @@ def ask_and_send(request: Request, yes: bool) -> None:
     agree = partial(confirm, yes=yes, refused="nothing was submitted")
     if not send_off(request, TERMINAL, agree):
         return
-    seen, wanted_since = look_and_wanted(request.manifest, request.folder)
-    show_status(request.manifest, request.folder, seen, (), as_json=False, wanted=wanted_since)
-    if not is_complete(seen, request.wanted):
+    view, wanted_since = look_and_wanted(request.manifest, request.folder)
+    show_status(request.manifest, request.folder, view, (), as_json=False, wanted=wanted_since)
+    if not is_complete(view, request.wanted):
         sys.exit(INCOMPLETE)

@@ -83,7 +83,7 @@ class ArmOnTask:
         for place, name in self.counts_asked:
             if name not in counts:
                 kind = name.split(".")[0]
-                allowed = [each for each in counts if each.startswith(f"{kind}.") and each in count_names()]
+                allowed = [count for count in counts if count.startswith(f"{kind}.") and count in count_names()]
                 raise HarnessError(
                     f"{place}: {name} does not count {network.family} (arm {self.name!r}); use one of "
                     f"{', '.join(allowed)}"

@@ -155,7 +155,9 @@ def _check(experiment: Experiment, arm_name: str, space: Space) -> None:
     chosen = space.get(WHOLE_RECIPE, ())
     names = [arm.recipe, *(chosen if isinstance(chosen, tuple) else ())]
     fields = [path for path in written if path not in ("architecture.family", WHOLE_RECIPE)]
-    of_recipes = [path for name in names if name in recipes for path in _paths(all_fields(recipes[name]), "recipe.")]
+    of_recipes: list[str] = []
+    for name in names:
+        of_recipes += _paths(all_fields(recipes[name]), "recipe.") if name in recipes else []
     for path, axis in space.items():
         where = f"arms.{arm_name}.space.{path}"
         for other, value in _when(axis).items():

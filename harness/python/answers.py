@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -122,8 +123,8 @@ class Verdicts(Shown):
     @property
     def sentences(self) -> list[str]:
         """A sentence for each rule, then what to know besides, and the next move where runs are missing."""
-        said = [f"{answer['name']}: “{rule['claim']}” is {rule['verdict']}." for answer, rule in self._rules()]
-        return said + [sentence for answer in self.answers for sentence in answer_sentences(answer)]
+        claims = [f"{answer['name']}: “{rule['claim']}” is {rule['verdict']}." for answer, rule in self._rules()]
+        return [*claims, *chain.from_iterable(map(answer_sentences, self.answers))]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -150,7 +151,10 @@ class Verdicts(Shown):
         return rules_figure([rule for _, rule in self._rules()])
 
     def _rules(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        return [(answer, rule) for answer in self.answers for rule in answer["verdicts"]]
+        rules = []
+        for answer in self.answers:
+            rules += [(answer, rule) for rule in answer["verdicts"]]
+        return rules
 
 
 def verdicts(*of: Study | str | Path) -> Verdicts:

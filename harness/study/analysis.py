@@ -117,8 +117,8 @@ def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], terminal
     So it is after new records, and once `harness bench` has measured seconds.
     """
     path = folder / "answer.json"
-    there = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
-    if there != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
+    written = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
+    if written != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
         analyse_and_report(read_manifest(folder), folder, terminal)
 
 

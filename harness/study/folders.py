@@ -4,7 +4,7 @@ the project keeps; and the files that come with the project.
 `study.plans` makes plans. This needs none of the numerical libraries, so that `harness status` answers at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -88,6 +88,14 @@ def records_of(folder: Path) -> Path:
 def planned_runs(manifest: Manifest) -> dict[str, RunSpec]:
     """The planned runs by their ids."""
     return {planned.run_id: planned.run for planned in manifest.runs}
+
+
+def runs_of(manifest: Manifest, packs: Iterable[Sequence[str]]) -> list[list[RunSpec]]:
+    """The planned runs of packs of ids."""
+    specs, runs = planned_runs(manifest), []
+    for pack in packs:
+        runs.append([specs[run_id] for run_id in pack])
+    return runs
 
 
 def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:

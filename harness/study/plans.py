@@ -27,7 +27,7 @@ from harness.show.costs import cost_words, uncalibrated_words
 from harness.spec import FULL, Experiment, Manifest, RunSpec, RunTask, freeze, variants
 from harness.spec.read import located
 from harness.spec.setting import narrowed
-from harness.study.folders import StudyFile, planned_runs, take_kept
+from harness.study.folders import StudyFile, planned_runs, runs_of, take_kept
 from harness.tasks import check_drawn, keep_data, known_data, resolve
 
 LOG = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def data_lines(manifest: Manifest) -> list[str]:
 def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:
     """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none."""
     manifest = freeze(planned, folder, replan)
-    keep_data((each.run.task for each in manifest.runs), folder.parent / "data")
+    keep_data((run.task for run in planned_runs(manifest).values()), folder.parent / "data")
     return manifest
 
 
@@ -152,8 +152,7 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
     evaluations = sum(run.recipe.max_evaluations for run in specs.values())
     flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
     calibrations, workers = calibrations_of(manifest, results), workers or available_cores()
-    packs = [[specs[identity] for identity in pack] for pack in manifest.packs]
-    seconds = sweep_seconds(pack_seconds(packs, calibrations), workers)
+    seconds = sweep_seconds(pack_seconds(runs_of(manifest, manifest.packs), calibrations), workers)
     if seconds is None:
         cost = uncalibrated_words(manifest, calibrations)
     else:

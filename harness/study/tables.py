@@ -56,9 +56,9 @@ def of_file(request: Request, columns: Columns, second: Sequence[str] = ()) -> D
     cautions: dict[tuple[str, str], tuple[Caution, ...]] = {}
     axes = dict.fromkeys((*request.x, *second))
     for axis in axes:
-        own, known = runs_on(table, columns, axis, tuple(axes), bool(request.arms) or request.form == "share")
-        runs[axis] = _wanted(own, request.arms, columns) if request.arms else own
-        cautions |= {(axis, arm): one for arm, one in known.items()}
+        of_axis, of_arms = runs_on(table, columns, axis, tuple(axes), bool(request.arms) or request.form == "share")
+        runs[axis] = _wanted(of_axis, request.arms, columns) if request.arms else of_axis
+        cautions |= {(axis, arm): of_arm for arm, of_arm in of_arms.items()}
     source = Source(hashlib.sha256(request.file.read_bytes()).hexdigest(), statuses(table, columns))
     return Door(runs, cautions, source)
 
@@ -69,11 +69,11 @@ def _wanted(runs: pd.DataFrame, arms: Sequence[str], columns: Columns) -> pd.Dat
         raise HarnessError(
             f"the table has one arm, and {' and '.join(arms)} were asked for; `by` says which column names arms"
         )
-    there = list(dict.fromkeys(runs["series"]))
+    series = list(dict.fromkeys(runs["series"]))
     for name in arms:
-        if name not in there:
+        if name not in series:
             by = " and ".join(columns.by)
-            raise HarnessError(f"{name!r} is no arm of the table by {by}; {did_you_mean(name, there)}")
+            raise HarnessError(f"{name!r} is no arm of the table by {by}; {did_you_mean(name, series)}")
     return runs[runs["series"].isin(arms)]
 
 

@@ -3,8 +3,8 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from harness.base.device import why_no_device
@@ -17,9 +17,9 @@ from harness.planning.warnings import warnings_line
 from harness.record import missing, read_records
 from harness.record.networks import FOLDER as NETWORKS
 from harness.record.networks import network_path
-from harness.show.console import Terminal
+from harness.show.console import PackProgress, Terminal
 from harness.show.words import loss_words
-from harness.spec import Manifest, manifest_path, run_id, stages
+from harness.spec import Manifest, RunSpec, manifest_path, run_id, stages
 from harness.study.folders import StudyFile, planned_runs, records_of
 from harness.study.plans import calibrations_of, cost_sentence, data_lines, freeze_file
 from harness.study.sweeps import check_looks, check_none_underway, look_lines, wanted_now
@@ -110,6 +110,18 @@ def train_missing(
         raise HarnessError(f"{len(crashed)} packs crashed (first: {first}); tracebacks in {log}", INCOMPLETE)
 
 
+@contextmanager
+def packs_shown(
+    manifest: Manifest, folder: Path, packs: Mapping[tuple, Sequence[RunSpec]], terminal: Terminal
+) -> Iterator[PackProgress]:
+    """Progress over packs of a plan, by what each is likely to take, while they train in the block."""
+    calibrations = calibrations_of(manifest, folder.parent)
+    likely = likely_seconds(list(packs.values()), calibrations, manifest.experiment.device)
+    work = dict(zip(packs, likely, strict=True))
+    with here.terminated_like_ctrl_c(), terminal.packs(work, sum(map(len, packs))) as progress:
+        yield progress
+
+
 def _train(
     packs: Sequence[PackedRuns],
     manifest: Manifest,
@@ -120,14 +132,11 @@ def _train(
 ) -> list[Failure]:
     """Train the packs, and return why some were given up."""
     records = records_of(folder)
-    likely = likely_seconds(packs, calibrations_of(manifest, folder.parent), manifest.experiment.device)
-    work = dict(zip(packs, likely, strict=True))
-    cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
+    cells = {planned.run_id: manifest.cells[planned.cell] for planned in manifest.runs}
     best: dict[str, dict[str, float]] = defaultdict(dict)  # the least test loss so far of each arm, by task
     crashed: list[Failure] = []
     with (
-        here.terminated_like_ctrl_c(),
-        terminal.packs(work, sum(map(len, packs))) as progress,
+        packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as progress,
         closing(
             here.train_here(
                 packs,

@@ -39,8 +39,8 @@ def retry(
     manifest, folder = StudyFile(file, results).frozen()
     if not dry_run:
         share(folder, where)
-    seen = look(manifest, folder, check_all="damaged" in states)
-    runs = [run for run, one in seen.found.items() if one.state in states]
+    view = look(manifest, folder, check_all="damaged" in states)
+    runs = [run for run, state in view.states.items() if state.state in states]
     if not runs:
         raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
     ask_and_send(Request(manifest, folder, where, dry_run, max_gpu_hours, only=frozenset(runs)), yes)

@@ -79,11 +79,11 @@ def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_j
     """Show the runs of one experiment; whether some are on their way, and whether none is missing."""
     manifest, folder = StudyFile(file, results).frozen()
     listed = sweeps.wanted_states(why) if why else ()
-    seen, wanted = look_and_wanted(manifest, folder)
+    view, wanted = look_and_wanted(manifest, folder)
     _clear(watch)
-    show_status(manifest, folder, seen, listed, as_json, wanted)
-    is_underway = any(one.state in UNDERWAY for one in seen.found.values())
-    return is_underway, is_complete(seen, wanted.run_ids if wanted else None)
+    show_status(manifest, folder, view, listed, as_json, wanted)
+    is_underway = any(state.state in UNDERWAY for state in view.states.values())
+    return is_underway, is_complete(view, wanted.run_ids if wanted else None)
 
 
 def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
@@ -91,15 +91,15 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
     if not results.is_dir():
         raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
     with steps_progress("status") as progress:
-        seen = overview(results, progress)
+        every = overview(results, progress)
     _clear(watch)
     sizes = disk_bytes(results)
     notable = notable_bytes(results, sizes)
-    table = [overview_table(seen)] if seen.experiments else []
-    lines = [*overview_lines(seen, results), disk_words(results, sizes, notable)]
-    answer(OverviewSaid(results, *seen, disk_json(sizes, notable)), as_json, [*table, *lines])
-    is_underway = any(one.running or one.queued for one in seen.experiments)
-    return is_underway, not seen.unreadable and not any(one.missing for one in seen.experiments)
+    table = [overview_table(every)] if every.experiments else []
+    lines = [*overview_lines(every, results), disk_words(results, sizes, notable)]
+    answer(OverviewSaid(results, *every, disk_json(sizes, notable)), as_json, [*table, *lines])
+    is_underway = any(sweep.running or sweep.queued for sweep in every.experiments)
+    return is_underway, not every.unreadable and not any(sweep.missing for sweep in every.experiments)
 
 
 def _clear(watch: bool) -> None:
@@ -108,34 +108,34 @@ def _clear(watch: bool) -> None:
 
 
 def show_status(
-    manifest: Manifest, folder: Path, seen: SweepView, listed: Sequence[StateName], as_json: bool, wanted: Wanted | None
+    manifest: Manifest, folder: Path, view: SweepView, listed: Sequence[StateName], as_json: bool, wanted: Wanted | None
 ) -> None:
     """Where the runs are, by state, what that has cost, and one by one those in a state to be listed.
 
     Of a plan with looks, runs that are not `wanted` by now are not missing.
     """
-    found, evidence, earlier = seen.found, seen.evidence, seen.earlier
-    unasked = set(found).difference(wanted.run_ids) if wanted else set()
-    spent, jobs = spending(found | earlier, evidence), unneeded(evidence, found | earlier)
+    states, evidence, earlier = view.states, view.evidence, view.earlier
+    unasked = set(states).difference(wanted.run_ids) if wanted else set()
+    spent, jobs = spending(states | earlier, evidence), unneeded(evidence, states | earlier)
     sizes = disk_bytes(folder.parent)
     notable = notable_bytes(folder.parent, sizes)
     if as_json:
         disk = disk_json(sizes, notable)
-        click.echo(json_text(sweeps.sweep_said(manifest, found, spent, earlier, jobs, unasked, evidence, disk)))
+        click.echo(json_text(sweeps.sweep_said(manifest, states, spent, earlier, jobs, unasked, evidence, disk)))
         return
-    parts: list[Table | str] = [sweeps.status_words(manifest, found, unasked)]
+    parts: list[Table | str] = [sweeps.status_words(manifest, states, unasked)]
     if wanted:
         parts += look_lines(manifest, wanted)
-    if spent or any(one.state not in ("planned", *OVER) for one in found.values()):
-        waiting = {run for run in unasked if found[run].state == "planned"}
-        parts.append(sweeps.status_table({run: one for run, one in found.items() if run not in waiting}))
+    if spent or any(state.state not in ("planned", *OVER) for state in states.values()):
+        waiting = {run for run in unasked if states[run].state == "planned"}
+        parts.append(sweeps.status_table({run: state for run, state in states.items() if run not in waiting}))
     if spent:
         parts.append(sweeps.spending_words(spent))
     differing = sweeps.duplicate_lines(duplicates(records_of(folder)))
     parts += [*evidence.damage, *sweeps.earlier_lines(earlier), *sweeps.unneeded_lines(jobs), *differing]
     parts.append(disk_words(folder.parent, sizes, notable))
-    if any(one.state in listed for one in found.values()):
-        parts.append(sweeps.why_table(found, sweeps.run_words(manifest), listed))
+    if any(state.state in listed for state in states.values()):
+        parts.append(sweeps.why_table(states, sweeps.run_words(manifest), listed))
     elif listed:
         parts.append(f"no run is {' or '.join(listed)}")
     show(parts)
