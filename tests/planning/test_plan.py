@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections import Counter
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -14,7 +13,7 @@ from harness.base.errors import HarnessError
 from harness.planning import candidates
 from harness.planning.plan import make_plan, planned_flops
 from harness.planning.solve import most_evaluations, nearest_sizes
-from harness.spec import content_hash, freeze, parse_experiment, read_experiment, read_manifest, stages
+from harness.spec import content_hash, freeze, parse_experiment, read_manifest, stages
 from harness.spec.manifest import check_unchanged
 from harness.spec.run import run_ids
 
@@ -401,23 +400,6 @@ def test_a_damaged_manifest_is_refused(tmp_path, damage):
     assert caught.value.exit_code == 3
     freeze(_plan(TEXT), tmp_path, replan=True)
     assert (tmp_path / "manifest.1.json").read_text() == damage
-
-
-def test_the_quickstart_gives_all_sides_the_same():
-    experiment = read_experiment(ROOT / "experiments" / "quickstart.yaml")
-    search = experiment.search
-    plan = make_plan(experiment, "quickstart")
-    assert not any(cell.infeasible for cell in plan.cells)
-    made: Counter = Counter()
-    for planned in plan.runs:
-        cell, run = plan.cells[planned.cell], planned.run
-        made[cell.task, cell.arm, cell.asked, run.seed] += 1
-        cap = search.cap_of(experiment.match.at.index(cell.asked))
-        assert planned_flops(run)["flops_train.shared_dense"] <= cap
-        assert (run.dtype, run.recipe.optimizer.name) == ("float64", "levenberg_marquardt")
-    assert set(made.values()) == {search.runs}
-    assert len(made) == 2 * 3 * 5 * search.replicates
-    assert len(experiment.decide) == 1
 
 
 @pytest.mark.parametrize(

@@ -54,20 +54,18 @@ def test_what_changed_is_told_by_path():
     assert narrow_words(Narrow(20, 1)) == "-width-20-seeds-1"
 
 
+ONLY_KANS = TEXT[: TEXT.index("  mlp:")] + TEXT[TEXT.index("recipes:") :]
+
+
 @pytest.mark.parametrize(
-    ("narrow", "said"),
+    ("text", "narrow", "said"),
     [
-        (Narrow(4), r"`max_width` 4: nothing is left of arms.mlp.sizes.width: \[5, 20, 100\]; give at least 5"),
-        (Narrow(100), "`max_width` 100: no MLP is wider than 100; leave it out"),
-        (Narrow(None, 3), "`seeds` 3: there are 3; give fewer, or leave it out"),
+        (TEXT, Narrow(4), r"`max_width` 4: nothing is left of arms.mlp.sizes.width: \[5, 20, 100\]; give at least 5"),
+        (TEXT, Narrow(100), "`max_width` 100: no MLP is wider than 100; leave it out"),
+        (TEXT, Narrow(None, 3), "`seeds` 3: there are 3; give fewer, or leave it out"),
+        (ONLY_KANS, Narrow(10), "no MLP of this experiment lists its widths"),
     ],
 )
-def test_narrowing_that_leaves_nothing_or_changes_nothing_is_an_error(narrow, said):
+def test_narrowing_that_leaves_nothing_or_changes_nothing_is_an_error(text, narrow, said):
     with pytest.raises(HarnessError, match=said):
-        narrowed(parse_experiment(TEXT), narrow)
-
-
-def test_without_lists_of_mlp_sizes_there_is_nothing_to_narrow():
-    only_kans = TEXT[: TEXT.index("  mlp:")] + TEXT[TEXT.index("recipes:") :]
-    with pytest.raises(HarnessError, match="no MLP of this experiment lists its widths"):
-        narrowed(parse_experiment(only_kans), Narrow(10))
+        narrowed(parse_experiment(text), narrow)
