@@ -102,11 +102,6 @@ class Experiment(Frozen):
     decide: tuple[Decide, ...] = ()
 
     @property
-    def keeps_networks(self) -> bool:
-        """Whether the trained network of every run is kept."""
-        return self.keep == "networks"
-
-    @property
     def pairs(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
         """The pairs of `compare`, each side as its arms."""
         return tuple((alone_or_many(first), alone_or_many(second)) for first, second in self.compare)

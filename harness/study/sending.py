@@ -229,7 +229,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             snapshot=snapshot.hash,
             roots=roots,
             results=str(folder.resolve().parent),
-            keeps_networks=manifest.experiment.keeps_networks,
+            keeps_networks=bool(manifest.experiment.keep),
             jobs=tuple(jobs),
         )
         for jobs in offer.arrays

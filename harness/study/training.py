@@ -81,7 +81,7 @@ def train_missing(
         if absent.intersection(pack):
             packs.append(tuple(specs[run] for run in pack if only is None or run in only))
     present = [identity for identity in wanted if identity not in absent]
-    if manifest.experiment.keeps_networks:
+    if manifest.experiment.keep:
         networks = folder.parent / NETWORKS
         unkept = [identity for identity in present if not network_path(networks, identity).exists()]
         ended = [record.status for record in read_records(unkept, records, folder).values()]
@@ -147,7 +147,7 @@ def _train(
                 checkpoints=folder.parent / "checkpoints",
                 compiled=progress.compiled,
                 idle=idle,
-                networks=folder.parent / NETWORKS if manifest.experiment.keeps_networks else None,
+                networks=folder.parent / NETWORKS if manifest.experiment.keep else None,
             )
         ) as events,
     ):
