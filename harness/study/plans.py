@@ -1,7 +1,8 @@
 """A file becomes a plan, which is frozen in its results folder; and what its runs take on machines that were timed."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from harness.base.device import why_no_device
 from harness.base.errors import HarnessError, at
 from harness.base.provenance import host, processor
-from harness.dispatch.here import available_cores
+from harness.dispatch.here import available_cores, terminated_like_ctrl_c
 from harness.measure.calibration import (
     Calibration,
     EngineKind,
@@ -20,9 +21,10 @@ from harness.measure.calibration import (
     missing,
     read_calibration,
 )
-from harness.measure.cost import Timed, never_timed, pack_seconds, planned_seconds, sweep_seconds, timed
+from harness.measure.cost import Timed, likely_seconds, never_timed, pack_seconds, planned_seconds, sweep_seconds, timed
 from harness.planning.plan import make_plan, planned_flops
 from harness.planning.warnings import check_rules_can_be_judged
+from harness.show.console import PackProgress, Terminal
 from harness.show.costs import cost_words, uncalibrated_words
 from harness.spec import FULL, Experiment, Manifest, RunSpec, RunTask, freeze, variants
 from harness.spec.read import located
@@ -162,3 +164,15 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
         f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
         f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {cost}"
     )
+
+
+@contextmanager
+def packs_shown(
+    manifest: Manifest, folder: Path, packs: Mapping[tuple, Sequence[RunSpec]], terminal: Terminal
+) -> Iterator[PackProgress]:
+    """Progress over packs of a plan, by what each is likely to take, while they train in the block."""
+    calibrations = calibrations_of(manifest, folder.parent)
+    likely = likely_seconds(list(packs.values()), calibrations, manifest.experiment.device)
+    work = dict(zip(packs, likely, strict=True))
+    with terminated_like_ctrl_c(), terminal.packs(work, sum(map(len, packs))) as progress:
+        yield progress

@@ -36,9 +36,8 @@ from harness.show.console import Terminal
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
 from harness.study.folders import planned_runs, records_of, runs_of
-from harness.study.plans import calibrations_of
+from harness.study.plans import calibrations_of, packs_shown
 from harness.study.sweeps import look
-from harness.study.training import packs_shown
 from harness.tasks import check_drawn, fetch_data
 
 CHECKPOINT_SECONDS = 60.0  # of packs on this machine

@@ -3,8 +3,8 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from harness.base.device import why_no_device
@@ -12,16 +12,15 @@ from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
 from harness.dispatch import here
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
-from harness.measure.cost import likely_seconds
 from harness.planning.warnings import warnings_line
 from harness.record import missing, read_records
 from harness.record.networks import FOLDER as NETWORKS
 from harness.record.networks import network_path
-from harness.show.console import PackProgress, Terminal
+from harness.show.console import Terminal
 from harness.show.words import loss_words
-from harness.spec import Manifest, RunSpec, manifest_path, run_id, stages
+from harness.spec import Manifest, manifest_path, run_id, stages
 from harness.study.folders import StudyFile, planned_runs, records_of
-from harness.study.plans import calibrations_of, cost_sentence, data_lines, freeze_file
+from harness.study.plans import cost_sentence, data_lines, freeze_file, packs_shown
 from harness.study.sweeps import check_looks, check_none_underway, look_lines, wanted_now
 from harness.tasks import check_drawn, fetch_data
 
@@ -108,18 +107,6 @@ def train_missing(
         log.write_text("\n".join(failure.traceback or failure.error for failure in crashed), encoding="utf-8")
         first = crashed[0].error
         raise HarnessError(f"{len(crashed)} packs crashed (first: {first}); tracebacks in {log}", INCOMPLETE)
-
-
-@contextmanager
-def packs_shown(
-    manifest: Manifest, folder: Path, packs: Mapping[tuple, Sequence[RunSpec]], terminal: Terminal
-) -> Iterator[PackProgress]:
-    """Progress over packs of a plan, by what each is likely to take, while they train in the block."""
-    calibrations = calibrations_of(manifest, folder.parent)
-    likely = likely_seconds(list(packs.values()), calibrations, manifest.experiment.device)
-    work = dict(zip(packs, likely, strict=True))
-    with here.terminated_like_ctrl_c(), terminal.packs(work, sum(map(len, packs))) as progress:
-        yield progress
 
 
 def _train(

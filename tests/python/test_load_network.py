@@ -220,9 +220,9 @@ def test_a_file_says_it_and_the_ids_of_runs_stay(tmp_path, monkeypatch):
     assert "networks" in str(experiment_schema()["properties"]["keep"])
     with pytest.raises(harness.HarnessError, match=r"keep.*networks"):
         planned(*PLAIN, "keep: weights")
-    (tmp_path / "kept.yaml").write_text(text(*PLAIN, KEPT))
-    answer = harness.run("kept.yaml", workers=1)
-    (first, second) = answer.runs["run_id"]
+    runs, results = [one.run for one in planned(*PLAIN, KEPT).runs], tmp_path / "results"
+    records = train_pack(runs, results / "runs", networks=results / "networks")
+    first, second = (record.run_id for record in records)
     module = harness.load_network(first)
     assert torch.isfinite(module(torch.zeros(3, 2, dtype=torch.float64))).all()
     network_path(tmp_path / "results" / "networks", first).write_bytes(b"PK no archive")
