@@ -50,5 +50,5 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
 
 def copy_finished(export: Export) -> int:
     """Copy what has ended since, and say on standard error how that goes; how many are left."""
-    with steps_progress("wandb") as told:
-        return export.go_on(partial(click.echo, err=True), partial(told, "copied"))
+    with steps_progress("wandb") as progress:
+        return export.go_on(partial(click.echo, err=True), partial(progress, "copied"))

@@ -264,7 +264,8 @@ def packs_of(
     counts of some runs by their ids.
     """
     groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
-    for _, alike in itertools.groupby(runs, key=lambda one: (one.cell, one.run.network, one.run.recipe)):
+    by_cell = itertools.groupby(runs, lambda planned: (planned.cell, planned.run.network, planned.run.recipe))
+    for _, alike in by_cell:
         of_ids = {planned.run_id: planned.run for planned in alike}
         groups[computation(next(iter(of_ids.values())))] |= of_ids
     packs = []

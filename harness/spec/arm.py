@@ -154,8 +154,8 @@ class Search(Frozen):
 
         An arm's runs are the first of its own sequence, and the side's pool is all of them.
         """
-        each, more = divmod(self.runs, arms)
-        return tuple(each + (arm < more) for arm in range(arms))
+        least, more = divmod(self.runs, arms)
+        return tuple(least + (arm < more) for arm in range(arms))
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Search:

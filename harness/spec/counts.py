@@ -99,8 +99,11 @@ def axis_short(name: str) -> str:
     return axis.short if axis else name
 
 
-ConventionName = Annotated[
-    str, OneOf(lambda: tuple(dict.fromkeys(one.name for one in defined("harness.count.conventions", "CONVENTIONS"))))
-]
+def _convention_names() -> tuple[str, ...]:
+    conventions = defined("harness.count.conventions", "CONVENTIONS")
+    return tuple(dict.fromkeys(convention.name for convention in conventions))
+
+
+ConventionName = Annotated[str, OneOf(_convention_names)]
 CountName = Annotated[str, OneOf(count_names)]
 JudgedAxis = Annotated[str, OneOf(lambda: tuple(all_axes()))]

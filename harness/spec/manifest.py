@@ -111,7 +111,7 @@ class Manifest(Frozen):
     @property
     def tasks(self) -> dict[str, tuple[str, int]]:
         """The target and the inputs of each task that has runs, by its label."""
-        return {self.cells[each.cell].task: (each.run.task.target, each.run.task.inputs) for each in self.runs}
+        return {self.cells[run.cell].task: (run.run.task.target, run.run.task.inputs) for run in self.runs}
 
     def with_seeds(self, number: int) -> frozenset[str]:
         """Ids of the runs that have one of its first seeds."""

@@ -186,8 +186,8 @@ def parts(network: Network, recipe: Recipe, pruned: KanShape | None = None) -> t
     equal length; where the cap is no multiple of them, the first ones have one evaluation more.
     """
     if recipe.phases:
-        each, over = divmod(recipe.max_evaluations, recipe.phases)
-        caps = [each + (phase < over) for phase in range(recipe.phases)]
+        least, over = divmod(recipe.max_evaluations, recipe.phases)
+        caps = [least + (phase < over) for phase in range(recipe.phases)]
         return tuple(Part(network, recipe.model_copy(update={"phases": None, "max_evaluations": cap})) for cap in caps)
     sparsity = recipe.sparsity
     if sparsity is None or not isinstance(network, KanShape):
@@ -251,7 +251,7 @@ def least_evaluations(network: Network, recipe: Recipe) -> int:
 def _of_part(network: Network, recipe: Recipe) -> list[Stage]:
     before: list[Stage] = []
     if recipe.grid_extension:
-        before = [Stage(each, 1, recipe.grid_extension.evaluations) for each in _coarser(network, recipe)]
+        before = [Stage(coarse, 1, recipe.grid_extension.evaluations) for coarse in _coarser(network, recipe)]
     if recipe.restarts.count > 1:
         first = before[0].network if before else network
         before = [Stage(first, recipe.restarts.count, recipe.restarts.evaluations), *before]

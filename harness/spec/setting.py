@@ -112,11 +112,11 @@ def narrowed(experiment: Experiment, narrow: Narrow) -> tuple[Experiment, dict[s
 def _filtered(data: dict[str, Any], most: int) -> dict[str, Any]:
     """Leave the wide sizes of MLPs out of `data`; what there is now, by path."""
     changes: dict[str, Any] = {}
-    seen: list[int] = []
+    all_widths: list[int] = []
 
     def filtered(path: str, sizes: Sequence[int | list[int]]) -> list[int | list[int]]:
         widths = [size if isinstance(size, int) else max(size, default=0) for size in sizes]
-        seen.extend(widths)
+        all_widths.extend(widths)
         if min(widths) > most:
             what = f"nothing is left of {path}: {json.dumps(sizes)}"
             raise HarnessError(f"`max_width` {most}: {what}; give at least {min(widths)}")
@@ -130,7 +130,7 @@ def _filtered(data: dict[str, Any], most: int) -> dict[str, Any]:
         for axes in (data.get("grid", {}), data.get("zip", {})):
             if path in axes:
                 axes[path] = changes[path] = [filtered(path, sizes) for sizes in axes[path]]
-    if max(seen, default=0) <= most:
-        why = f"no MLP is wider than {max(seen)}" if seen else "no MLP of this experiment lists its widths"
+    if max(all_widths, default=0) <= most:
+        why = f"no MLP is wider than {max(all_widths)}" if all_widths else "no MLP of this experiment lists its widths"
         raise HarnessError(f"`max_width` {most}: {why}; leave it out")
     return changes

@@ -105,9 +105,9 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
 
 def _check_form(form: Form, x: Sequence[str]) -> None:
     """Raises HarnessError for options that do not go with a form."""
-    there = given(click.get_current_context().params)
-    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in there]
-    others += [option for option in FITTING if option in there and option not in FORMS[form]]
+    typed = given(click.get_current_context().params)
+    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in typed]
+    others += [option for option in FITTING if option in typed and option not in FORMS[form]]
     if others:
         raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
     if len(x) > 1:
