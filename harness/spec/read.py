@@ -198,7 +198,7 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
         except ValidationError as error:
             _, sentence = _mistakes(error, values)[0]
             raise HarnessError(f"{sentence} (at {_shown(point)})") from None
-        runs += _most_runs(variant)
+        runs += most_runs(variant)
         if (most := runs if variants_made else runs * points) > MOST_RUNS:
             of_axes = f" at {points:,} points of grid: and zip:" if points > 1 else ""
             raise HarnessError(
@@ -209,7 +209,7 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
     return variants_made
 
 
-def _most_runs(variant: Experiment) -> int:
+def most_runs(variant: Experiment) -> int:
     """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are there already."""
     budgets = len(variant.match.at) if variant.match else 1
     if search := variant.search:

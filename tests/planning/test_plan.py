@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
 from harness.planning import candidates
-from harness.planning.plan import make_plan, planned_flops
+from harness.planning.plan import PACK_BYTES, make_plan, planned_flops
 from harness.planning.solve import most_evaluations, nearest_sizes
 from harness.spec import content_hash, freeze, parse_experiment, read_manifest, stages
 from harness.spec.manifest import check_unchanged
@@ -353,6 +353,16 @@ def test_a_plan_of_before_a_count_is_the_same_plan(tmp_path):
     recounted = [cell.model_copy(update={"counts": {**cell.counts, "params.trainable": 1}}) for cell in plan.cells]
     with pytest.raises(HarnessError, match="holds another plan"):
         freeze(plan.model_copy(update={"cells": tuple(recounted)}), tmp_path)
+
+
+def test_a_frozen_plan_stands_whoever_trains_together(tmp_path, monkeypatch):
+    """What a plan means does not hang on its packs: one frozen under another bound is the same plan."""
+    monkeypatch.setitem(PACK_BYTES, "cpu", 1)
+    frozen = freeze(_plan(TEXT + "engine: torch\n"), tmp_path)
+    monkeypatch.undo()
+    now = _plan(TEXT + "engine: torch\n")
+    assert len(now.packs) < len(frozen.packs)
+    assert freeze(now, tmp_path) == frozen == read_manifest(tmp_path)
 
 
 def test_an_mlp_of_waves_is_matched_and_trained_by_kernels():
