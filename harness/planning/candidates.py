@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, at
 from harness.count import count, count_of, flops_by_cap, run_flops
-from harness.planning.feasible import ArmOnTask, engine_of, engine_version
+from harness.planning.feasible import ArmOnTask, engine_of
 from harness.planning.points import Point, points_of, runs_of_arm
 from harness.planning.solve import LARGEST_SIZE, build_network, most_evaluations, solve
 from harness.spec import (
@@ -154,7 +154,7 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
         most = int(allowed)
     elif name == "seconds":
         assert seconds_of  # a plan without one is refused before
-        run, timed = spec_of(sought, network, recipe, seed=0), seconds_of
+        run, timed = sought.run_of(network, recipe, seed=0), seconds_of
         most = most_evaluations(
             lambda cap: round(1e9 * timed(run.model_copy(update={"recipe": capped(cap)}))), 1e9 * allowed, least, late
         )
@@ -163,21 +163,6 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
     if most < least:
         return f"search.cap: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
     return Candidate(network, capped(most), {**counts, **flops_at(most)})
-
-
-def spec_of(sought: ArmOnTask, network: Network, recipe: Recipe, seed: int, initialisation: int = 0) -> RunSpec:
-    """The run of a network by a recipe."""
-    engine = engine_of(sought.experiment, network, recipe.optimizer, sought.task)
-    return RunSpec(
-        task=sought.task,
-        network=network,
-        recipe=recipe,
-        seed=seed,
-        initialisation=initialisation,
-        dtype=sought.experiment.dtype,
-        engine=engine,
-        engine_version=engine_version(engine, network, recipe),
-    )
 
 
 def _solve_ladder(

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from harness.base.errors import HarnessError, at
 from harness.optimisers import Optimiser
-from harness.spec import BUILT_IN_RECIPES, Arm, Engine, Experiment, Network, Recipe, RunTask, count_names
+from harness.spec import BUILT_IN_RECIPES, Arm, Engine, Experiment, Network, Recipe, RunSpec, RunTask, count_names
 from harness.spec.arm import Match, Search
 from harness.tasks import is_data
 
@@ -89,6 +89,23 @@ class ArmOnTask:
                     f"{', '.join(allowed)}"
                 )
 
+    def run_of(self, network: Network, recipe: Recipe, seed: int, initialisation: int = 0) -> RunSpec:
+        """The run of a network by a recipe."""
+        engine, version = engine_of(self.experiment, network, recipe.optimizer, self.task), 1
+        if engine == "torch" or recipe.sparsity:  # whose numbers have changed for some networks and optimisers
+            of_network = network.torch_version(bool(recipe.grid_updates or recipe.grid_extension))
+            version = max(of_network, *(optimiser.torch_version for optimiser in recipe.optimisers.values()))
+        return RunSpec(
+            task=self.task,
+            network=network,
+            recipe=recipe,
+            seed=seed,
+            initialisation=initialisation,
+            dtype=self.experiment.dtype,
+            engine=engine,
+            engine_version=version,
+        )
+
 
 def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, task: RunTask) -> Engine:
     """The engine of `network`: the experiment's, or `fused` where it can train it; a HarnessError if it cannot."""
@@ -99,11 +116,8 @@ def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, ta
                 "leave `engine` out"
             )
         return "torch"
-    reasons = []
-    if experiment.dtype != "float64":
-        reasons.append(f"dtype: {experiment.dtype}")
-    if experiment.device != "cpu":
-        reasons.append(f"device: {experiment.device}")
+    fields = (("dtype", experiment.dtype, "float64"), ("device", experiment.device, "cpu"))
+    reasons = [f"{field}: {value}" for field, value, of_kernels in fields if value != of_kernels]
     if experiment.engine == "fused" and reasons:
         raise HarnessError(
             f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
@@ -115,13 +129,3 @@ def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, ta
     if experiment.engine:
         return experiment.engine
     return "torch" if reasons or without_kernels else "fused"
-
-
-def engine_version(engine: Engine, network: Network, recipe: Recipe) -> int:
-    """The version of an engine's numbers for runs of this network and recipe, which is part of their identity."""
-    if engine == "fused" and not recipe.sparsity:
-        return 1
-    knots_move = bool(recipe.grid_updates or recipe.grid_extension)
-    return max(
-        network.torch_version(knots_move), *(optimiser.torch_version for optimiser in recipe.optimisers.values())
-    )

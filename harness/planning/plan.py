@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from harness.base.errors import HarnessError, at
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
-from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of, sizing_of, spec_of
+from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of, sizing_of
 from harness.planning.feasible import ArmOnTask
 from harness.planning.points import space_of
 from harness.planning.warnings import check_cells, check_rules
@@ -149,7 +149,7 @@ def _add_cells(
         cell = _cell(plan, sought, label, of_budget, asked, candidate).model_copy(update={"frontier": frontier})
         identities: list[str] = []
         if isinstance(candidate, Candidate):
-            run = spec_of(sought, candidate.network, candidate.recipe, seeds[0])
+            run = sought.run_of(candidate.network, candidate.recipe, seeds[0])
             identities = run_ids(run, seeds)
         key = (label, sought.name, of_budget, *sorted(identities or [str(cell.infeasible)]))
         if key in cells_here and identities:
@@ -182,7 +182,7 @@ def _add_replicates(
         matched = {sought.match.count_name: int(asked)}
         plan.cells.append(cell.model_copy(update={"infeasible": None, "counts": medians | matched}))
         for replicate, number, candidate in runs:
-            run = spec_of(sought, candidate.network, candidate.recipe, replicate, number)
+            run = sought.run_of(candidate.network, candidate.recipe, replicate, number)
             plan.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
             plan.counts[plan.runs[-1].run_id] = candidate.counts
 
