@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 from harness.base.errors import HarnessError, at
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
-from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of, sizing_of
-from harness.planning.feasible import ArmOnTask
+from harness.planning.candidates import ArmOnTask, Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of
 from harness.planning.points import space_of
 from harness.planning.warnings import check_cells, check_rules
 from harness.spec import (
@@ -123,7 +122,7 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
                 continue  # no axis that has moved since concerns this arm
             planned_here.add((label, arm, series))
             own_axes = {path: value for path, value in axes.items() if _concerns(path, arm, variant.recipes)}
-            size = (arm, sizing_of(sought.task), canonical_json(own_axes))
+            size = (arm, sought.sizing, canonical_json(own_axes))
             if variant.search:
                 if size not in drawn:
                     drawn[size] = drawn_of(sought, seconds_of)
