@@ -90,11 +90,16 @@ def opened(
     window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
     given_values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
     if is_of_table(file, asked):
-        check_named(file, asked["x"], asked["y"], command)
-        columns = Columns(**{name: asked[name] for name in OF_FILES})
-        request = Request(file, columns=columns, **given_values)
+        if absent := [f"--{name}" for name in ("x", "y") if not asked[name]]:
+            columns = ", ".join(map(str, read_table(file).columns))
+            raise HarnessError(
+                f"{' and '.join(absent)}: name the column of sizes and that of losses ({columns}); for example: "
+                f"harness {command} --x params --y rmse --by arch"
+            )
+        meaning = Columns(**{name: asked[name] for name in OF_FILES})
+        request = Request(file, columns=meaning, **given_values)
         check_request(request)
-        yield request, of_file(request, columns, second), None
+        yield request, of_file(request, meaning, second), None
         return
     manifest, folder = StudyFile(file, results).frozen()
     request = Request(
@@ -117,12 +122,3 @@ def laws_shown(
     """Laws as tables, without the hidden columns, and below them what to know."""
     tables = [table.without(*hidden) for table in law_tables(fits.laws, axes, called)]
     return [*tables, *law_sentences(tables, fits.source)]
-
-
-def check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:
-    """Raises HarnessError, with the file's columns, where sizes or losses are not named."""
-    if not x or not y:
-        absent = " and ".join(name for name, value in (("--x", x), ("--y", y)) if not value)
-        columns = ", ".join(map(str, read_table(file).columns))
-        example = f"harness {command} --x params --y rmse --by arch"
-        raise HarnessError(f"{absent}: name the column of sizes and that of losses ({columns}); for example: {example}")

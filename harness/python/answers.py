@@ -17,7 +17,7 @@ from harness.judging.judge import sentence
 from harness.judging.laws import fit_table
 from harness.judging.verdict import Verdict, refused_words
 from harness.judging.versus import Headline, NoHeadline, leader
-from harness.python.study import Shown, Study, complete_plan, read
+from harness.python.study import Shown, Study, study_of
 from harness.record import read_record, record_path
 from harness.record.networks import FOLDER, read_network
 from harness.show.console import TERMINAL
@@ -32,7 +32,7 @@ from harness.show.tables.verdicts import answer_sentences
 from harness.spec import Manifest
 from harness.study.analysis import analyse_and_report, keeping_fits
 from harness.study.answers import Compared, answer_of, compare_sides
-from harness.study.folders import StudyFile, planned_records
+from harness.study.folders import planned_records
 from harness.study.tables import judged_tables
 from harness.study.training import run_file
 
@@ -82,7 +82,7 @@ def compare(
     (params, seconds, flops_train.local_min, ...), and `level` that of the intervals. A HarnessError while runs are
     missing.
     """
-    manifest, folder = complete_plan(of)
+    manifest, folder = study_of(of).frozen()
     return Comparison(manifest, compare_sides(manifest, folder, (first, second), axis, at, level))
 
 
@@ -164,7 +164,7 @@ def verdicts(*of: Study | str | Path) -> Verdicts:
     """
     if not of:
         raise HarnessError("verdicts(): name at least one experiment file, results folder or study")
-    answers = [answer_of(file if isinstance(file, Study) else StudyFile(Path(file)))[0] for file in of]
+    answers = [answer_of(study_of(file))[0] for file in of]
     return Verdicts([plain(answer) for answer in answers])
 
 
@@ -227,7 +227,7 @@ def run(
     """
     if workers is not None and workers < 1:
         raise HarnessError(f"run(workers={workers}): give 1 or more, or leave it out for one a core")
-    study = of if isinstance(of, Study) else read(of)
+    study = study_of(of)
     manifest, folder = run_file(study, TERMINAL, replan, workers, until_decided), study.folder
     analysis, headline, verdicts = analyse_and_report(manifest, folder, TERMINAL)
     return Answer(manifest, headline, verdicts, _runs(manifest, folder, analysis.table), folder / "report.html")
@@ -235,7 +235,7 @@ def run(
 
 def runs(of: Study | str | Path) -> Runs:
     """The runs of an experiment file or a results folder as a tidy table; a HarnessError while some are missing."""
-    manifest, folder = complete_plan(of)
+    manifest, folder = study_of(of).frozen()
     return _runs(manifest, folder, judged_tables(manifest, planned_records(manifest, folder), folder)[1])
 
 

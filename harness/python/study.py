@@ -104,9 +104,9 @@ def read(
     return Study(study.file, study.results, scale, study.settings, experiment=study.said())
 
 
-def complete_plan(of: Study | str | Path) -> tuple[Manifest, Path]:
-    """The plan whose runs are reported, of a study, an experiment file or a results folder; and its folder."""
-    return (of if isinstance(of, Study) else StudyFile(Path(of))).frozen()
+def study_of(file: Study | str | Path) -> StudyFile:
+    """What was read, or the experiment file or results folder at this path."""
+    return file if isinstance(file, Study) else StudyFile(Path(file))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -150,5 +150,5 @@ def plan(of: Study | str | Path, replan: bool = False) -> Plan:
 
     A HarnessError if another plan is frozen there already, unless `replan` replaces it; all records are kept.
     """
-    study = of if isinstance(of, Study) else read(of)
+    study = study_of(of)
     return Plan(freeze_plan(plan_of(study), study.folder, replan), study.folder)

@@ -51,9 +51,17 @@ def located(message: str, path: Path, scale: str = FULL, settings: Sequence[Sett
 
 def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] = ()) -> Document:
     """What the file says at a scale, with what is set, and at the first point of its axes."""
-    moved: dict[str, Keys] = {path: ("scales", scale, path) for path in _scales(document).get(scale, {})}
+    scales = {FULL: {}, **_scales(document)}
+    if scale not in scales:
+        raise HarnessError(f"`scale` {scale}: {document.source} has no such scale; {did_you_mean(scale, scales)}")
+
+    def in_scale(path: str) -> str:
+        return f"{document.where(('scales', scale, path))}: scales.{scale}.{path}"
+
+    moved: dict[str, Keys] = {path: ("scales", scale, path) for path in scales[scale]}
     moved |= {path: (SET, path) for path, _ in settings}
-    data = _with_settings(_at_scale(document, scale), settings)
+    data = {name: value for name, value in document.data.items() if name != "scales"}
+    data = _with_settings(with_values(data, scales[scale], in_scale), settings)
     axes = _axes(document, data)
     for name, values in axes.items():
         if varied := [path for path, _ in settings if path in values]:
@@ -97,20 +105,6 @@ def _with_settings(data: dict[str, Any], settings: Iterable[Setting]) -> dict[st
 
 def _keys(names: Iterable[str]) -> Keys:
     return tuple(int(name) if name.isdecimal() else name for name in names)
-
-
-def _at_scale(document: Document, scale: str) -> dict[str, Any]:
-    """What the file says at a scale, without its scales."""
-    scales = _scales(document)
-    data = {name: value for name, value in document.data.items() if name != "scales"}
-    if scale != FULL and scale not in scales:
-        hint = did_you_mean(scale, [FULL, *scales])
-        raise HarnessError(f"`scale` {scale}: {document.source} has no such scale; {hint}")
-
-    def called(path: str) -> str:
-        return f"{document.where(('scales', scale, path))}: scales.{scale}.{path}"
-
-    return with_values(data, scales.get(scale, {}), called)
 
 
 def _scales(document: Document) -> dict[str, dict[str, Any]]:

@@ -97,10 +97,15 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         more |= {"form": form, "value": value}
     second = (str(value),) if form in OF_TWO else ()
     with opened(file, results, asked, f"fit {file}", second, **more) as (request, door, manifest):
-        if form:
-            _fit_form(request, door, as_json, asked["out"])
-        else:
+        if form is None:
             _fit_laws(request, manifest, door, as_json, asked)
+            return
+        fitted = shape_answer(request, door)
+        tables = list(form_tables(fitted))
+        answer(fitted, as_json, [*tables, *form_sentences(tables)])
+        if out := asked["out"]:
+            check_writable(out)
+            click.echo(write_json(fitted, out / "fits.json"), err=as_json)
 
 
 def _check_form(form: Form, x: Sequence[str]) -> None:
@@ -127,12 +132,3 @@ def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: 
         figures = (*draw_scaling(manifest, fits.laws, out), *draw_residuals(manifest, fits.laws, out))
         for path in (write_json(fits, out / "fits.json"), checklist, *figures):
             click.echo(path, err=as_json)
-
-
-def _fit_form(request: Request, door: Door, as_json: bool, out: Path | None) -> None:
-    fitted = shape_answer(request, door)
-    tables = list(form_tables(fitted))
-    answer(fitted, as_json, [*tables, *form_sentences(tables)])
-    if out:
-        check_writable(out)
-        click.echo(write_json(fitted, out / "fits.json"), err=as_json)
