@@ -13,7 +13,8 @@ from random import Random
 from typing import Any
 
 import made_searched
-from ruamel.yaml import YAML
+
+from harness.spec.document import parse
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
 
@@ -107,8 +108,7 @@ def written(data: dict) -> str:
 
 def _small(text: str) -> dict:
     """The experiment with one seed, two tasks, and the first point of its axes, so that many mutants can be planned."""
-    data = YAML(typ="safe", pure=True).load(text)
-    data = json.loads(json.dumps(data))
+    data = parse(text, "").data
     data.pop("scales", None)
     if "seeds" in data:
         data["seeds"] = data["seeds"][:1]

@@ -36,11 +36,6 @@ def test_values_are_those_of_yaml_1_2():
         assert parse_experiment(VALID.replace("which?", word)).question == word
 
 
-def test_a_key_given_twice_is_an_error():
-    """Duplicate keys are refused with the line of the second, not read as the last one."""
-    assert _error(VALID + "seeds: [1]\n").startswith("file.yaml:11: seeds is given twice")
-
-
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -51,6 +46,7 @@ def test_a_key_given_twice_is_an_error():
         ("recipe: adam}\n  mlp", "recipe: adm}\n  mlp", "arms.kan.recipe: 'adm' is not defined; did you mean 'adam'?"),
         ("{kan: grid", "{knn: grid", "match.solve: 'knn' is not defined; did you mean 'kan'?"),
         ("seeds: [0]\n", "", "file.yaml: seeds: missing; add it"),
+        ("seeds: [0]", "seeds: [0]\nseeds: [1]", "file.yaml:11: seeds is given twice"),
         ("seeds: [0]", "seeds: []", "file.yaml:10: seeds=[]: give at least 1"),
         ("seeds: [0]", "seeds: [0, 1, 0]", "seeds: [0] given more than once"),
         ("[exp2d]", "[exp2d, xy, exp2d]", "tasks: exp2d given more than once"),
@@ -109,6 +105,8 @@ def test_a_scale_is_the_file_with_what_it_changes():
     assert full == parse_experiment(VALID)
     assert (short.seeds, short.arms["kan"].architecture.order) == ((7,), 2)
     assert short.arms["mlp"] == full.arms["mlp"]
+    of_item = VALID.replace("seeds: [0]", "seeds: [0, 1, 2]") + "scales: {short: {seeds.1: 7}}\n"
+    assert parse_experiment(of_item, scale="short").seeds == (0, 7, 2)
 
 
 def test_what_an_alias_repeats_is_changed_alone():
@@ -117,11 +115,6 @@ def test_what_an_alias_repeats_is_changed_alone():
     short = parse_experiment(text + "scales: {short: {recipes.other.optimizer.learning_rate: 0.5}}\n", scale="short")
     rates = {name: recipe.optimizer.learning_rate for name, recipe in short.recipes.items()}
     assert rates == {"adam": 0.001, "other": 0.5}
-
-
-def test_a_scale_changes_one_item_of_a_list_by_its_number():
-    text = VALID.replace("seeds: [0]", "seeds: [0, 1, 2]")
-    assert parse_experiment(text + "scales: {short: {seeds.1: 7}}\n", scale="short").seeds == (0, 7, 2)
 
 
 @pytest.mark.parametrize(

@@ -113,11 +113,6 @@ def test_mistakes_of_several_parts():
         assert words in said(*changes), changes
 
 
-def test_runs_are_counted_before_they_are_made():
-    told = said(("runs: 4", "runs: 16384"), ("replicates: 2", "replicates: 100"))
-    assert told.startswith(f"{2 * 2 * 16384 * 100:,} runs, at most 1,000,000 can be planned")
-
-
 def test_a_space_without_any_point_that_meets_a_budget_says_why():
     """The plan names the nearest sizes of a point that was tried, once a budget and arm."""
     told = said(("at: [40, 90]", "at: [3, 4]"), ("tol: 0.3", "tol: 0.001"))
