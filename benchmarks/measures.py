@@ -31,7 +31,7 @@ from harness.base.errors import HarnessError
 from harness.families import Network
 from harness.families.module import fingerprint
 from harness.optimisers import LaneObjective
-from harness.planning.feasible import engine_of
+from harness.planning.candidates import engine_of
 from harness.spec import Manifest, Recipe, RunSpec, Task
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of

@@ -132,7 +132,7 @@ def _size(name: str) -> int:
 def _matched(axis: str) -> Row:
     """The MLP that the example is matched with on an axis."""
     (mlp,) = match_arms(["mlp depth=3"], MatchSetting(axis, _size(axis), 2, 1, 1000, None, LBFGS))
-    return f"`{axis}`", f"{_size(axis):,}", f"{mlp.value:,}", f"{mlp.counts['params.trainable']:,}"
+    return f"`{axis}`", f"{_size(axis):,}", f"{mlp.solved['width']:,}", f"{mlp.counts['params.trainable']:,}"
 
 
 def _tiny(shape: tuple[int, ...]) -> Row:

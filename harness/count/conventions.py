@@ -25,8 +25,7 @@ from functools import cache
 from harness.families import ModuleShape, Network
 from harness.families.base import evaluation_flops
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import Axis
-from harness.spec.counts import CountKind
+from harness.spec.counts import Axis, CountKind
 
 Layers = Callable[[Network, str], list[int] | None]
 

@@ -21,7 +21,7 @@ from harness.base.frozen import Frozen
 from harness.dispatch.jobs import RunIds
 from harness.record import Record, read_record, record_path
 from harness.spec import RunSpec
-from harness.spec.identity import pack_key
+from harness.spec.run import pack_key
 
 ANSWER_SECONDS = 30.0  # after which a server is taken for unreachable, or stuck
 BATCH = 50  # wandb's service, which writes the files of offline runs, is waited for once a batch

@@ -17,7 +17,7 @@ from pydantic import (
 
 from harness.base.frozen import Frozen
 from harness.dispatch.mirror import Mirror
-from harness.spec import read_settings
+from harness.spec.read import read_settings
 
 # Options that the harness sets itself, because what it promises hangs on them.
 OURS = (

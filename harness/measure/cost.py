@@ -31,8 +31,7 @@ from harness.measure.calibration import (
     move_flops,
     shape_of,
 )
-from harness.planning.packs import computation
-from harness.planning.plan import planned_flops
+from harness.planning.plan import computation, planned_flops
 from harness.record import Record
 from harness.spec import Manifest, Optimiser, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device

@@ -65,7 +65,7 @@ def train_pack(
     attempt: str | None = None,
     networks: Path | None = None,
 ) -> list[Record]:
-    """Train those of `runs`, one `planning.packs.computation`, that have no record in `records`, as one ensemble.
+    """Train those of `runs`, one `planning.plan.computation`, that have no record in `records`, as one ensemble.
 
     Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
     and leaves one now and then and when it is stopped, until all records are there. With a folder for `networks`, what

@@ -25,7 +25,7 @@ from torch import Tensor
 from harness.base.files import private_folder, whole_file
 from harness.base.frozen import Frozen
 from harness.spec import Recipe
-from harness.spec.identity import pack_key
+from harness.spec.run import pack_key
 from harness.train.phases import PhasesState
 from harness.train.pruning import PruningState
 from harness.train.trainer import EngineState

@@ -8,7 +8,7 @@
 
 `harness.train.train_pack` goes by this page alone. Phases and pruning train by an engine, of which they ask more.
 
-A pack is what does not change while it trains: its `runs`, of one `planning.packs.computation`, in the order of their
+A pack is what does not change while it trains: its `runs`, of one `planning.plan.computation`, in the order of their
 outcomes, and the `stages` that each of them goes through. A state is what does change between two evaluations, and is a
 checkpoint as it is (see `harness.train.checkpoint`): the number of the `stage` that trains, how many of its evaluations
 are `done` in every lane, and the `lanes`, starts that train now.

@@ -33,7 +33,7 @@ from harness.dispatch.profile import Profile
 from harness.record import record_path
 from harness.show.disk import disk_words, size_words
 from harness.spec import read_manifest
-from harness.spec.identity import pack_key
+from harness.spec.run import pack_key
 from harness.train import PackStopped, Supervisor, train_pack
 
 EXPERIMENT = """

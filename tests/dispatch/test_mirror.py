@@ -19,7 +19,7 @@ from harness.dispatch.mirror import Export, Mirror, check_wandb, of_pack, of_run
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import parse_experiment
-from harness.spec.identity import pack_key
+from harness.spec.run import pack_key
 from harness.train import train_pack
 
 # One pack of four runs, of which the two with the absurd learning rate diverge.

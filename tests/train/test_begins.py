@@ -3,7 +3,7 @@
 import pytest
 from packs import trained_runs
 
-from harness.planning.packs import computation
+from harness.planning.plan import computation
 from harness.spec import (
     Adam,
     GridExtension,
