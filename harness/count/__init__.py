@@ -9,7 +9,7 @@ conventions but `matmul`, which has its matrix products, and those that do not d
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 
-from harness.count.conventions import CONVENTIONS, Convention, trainable
+from harness.count.conventions import CONVENTIONS, Convention
 from harness.count.training import Work, knots_flops, least_squares_flops, penalty_flops, run_work
 from harness.families import KanShape, Network, kanbefair
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS

@@ -74,7 +74,7 @@ class ModuleShape(ShapeBase):
         return f"{self.module} {self.inputs}–{self.outputs}, {self.size} = {self.value}"
 
     def check(self, dtype: str) -> None:
-        check(self, dtype)
+        _check(self, dtype)
 
     def without_levenberg(self) -> str | None:
         return "levenberg_marquardt has no Jacobian of a module of yours; use lbfgs or adam"
@@ -243,8 +243,7 @@ def _parameter_shapes(network: ModuleShape) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in trained_parameters(make(network)).items()}
 
 
-def check(network: ModuleShape, dtype: str = "float64") -> None:
-    """A HarnessError that says why the module cannot be trained here in `dtype`, if it cannot."""
+def _check(network: ModuleShape, dtype: str) -> None:
     where, number = f"module {network.module}", getattr(torch, dtype)
     inputs, outputs = network.shape
     x_NI = _tried_points(network, number)

@@ -85,19 +85,14 @@ class SplineMlpShape(SplinedShape):
         coefficients. So the network starts nearly constant, the nearer the larger G is.
         """
         if name == "coef":
-            nodes, coefs, *several = shape
+            (nodes, coefs, *several), order = shape, self.order
             size = (self.grid + 1, nodes * prod(several))
-            values = self.noise / self.grid * generator.uniform(-0.5, 0.5, size)
-            splines = self._coefficients_through(values).reshape(nodes, *several, coefs)
-            return np.moveaxis(splines, -1, 1)
+            values = torch.from_numpy(self.noise / self.grid * generator.uniform(-0.5, 0.5, size))
+            knots_T = spline.uniform_knots(self.low, self.high, self.grid, order, torch.float64, "cpu")
+            design = spline.design_matrix(knots_T[None, None], knots_T[None, None, order:-order], order)
+            splines_JC = spline.fit_coefficients(design, values[None, None])[0, 0].T.numpy()
+            return np.moveaxis(splines_JC.reshape(nodes, *several, coefs), -1, 1)
         return draw_linear(self.rank * layer.inputs, shape, generator)
-
-    def _coefficients_through(self, values: np.ndarray) -> np.ndarray:
-        """Least coefficients [J, C] of splines with these values [G + 1, J] at the knots of the domain."""
-        order = self.order
-        knots_T = spline.uniform_knots(self.low, self.high, self.grid, order, torch.float64, "cpu")
-        design = spline.design_matrix(knots_T[None, None], knots_T[None, None, order:-order], order)
-        return spline.fit_coefficients(design, torch.from_numpy(values)[None, None])[0, 0].T.numpy()
 
     # ------------------------------------------------------------------------------------------------------- evaluation
     def parts(self, own: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:

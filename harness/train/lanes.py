@@ -20,6 +20,7 @@ from harness.optimisers import LaneState
 from harness.record.networks import KeptNetwork
 from harness.spec import Network, RunSpec
 from harness.tasks import Scaling, stream
+from harness.train.fused.optimisers import adam, lbfgs, levenberg
 
 
 def _state_from_fields(fields: Any, info: ValidationInfo) -> LaneState:
@@ -35,10 +36,32 @@ def _adapter(kind: type[LaneState]) -> TypeAdapter[Any]:
     return TypeAdapter(tuple[kind], config=ConfigDict(extra="forbid"))  # type: ignore[valid-type]
 
 
+@dataclass(frozen=True)
+class LoopStates:
+    """Optimisers in compiled loops, a state a lane; what is asked of all lanes together is named as in `LaneState`."""
+
+    by_lane: tuple[adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState, ...]
+
+    @property
+    def position_RP(self) -> Tensor:
+        """Where training would stop now."""
+        return torch.from_numpy(np.stack([state.position_P for state in self.by_lane]))
+
+    @property
+    def finished_R(self) -> Tensor:
+        """Which have converged."""
+        return torch.tensor([state.finished for state in self.by_lane])
+
+    @property
+    def diverged_R(self) -> Tensor:
+        """Which have diverged."""
+        return torch.tensor([state.diverged for state in self.by_lane])
+
+
 if TYPE_CHECKING:
-    OptimiserState = LaneState
+    OptimiserState = Any
 else:  # in a checkpoint, whose reader says by which optimisers its pack trains
-    OptimiserState = Annotated[LaneState, PlainValidator(_state_from_fields)]
+    OptimiserState = Annotated[LaneState, PlainValidator(_state_from_fields)] | LoopStates
 
 
 @dataclass(frozen=True)
@@ -66,7 +89,7 @@ def begun_lane(
     keys = run.keys(start)
     generators = [stream(run.seed, "initial", *keys)], [stream(run.seed, "features", *keys)]
     flat_1P = families.initialise(own, generators[0], run.recipe.gain, dtype, device)
-    return flat_1P, families.initial_carried(own, generators[1], dtype, device)
+    return flat_1P, own.draw_knots(generators[1], dtype, device)
 
 
 def ended(pack: Any, state: Any) -> bool:

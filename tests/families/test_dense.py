@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.families import KanShape, parameter_shapes
+from harness.families import KanShape
 from harness.families.spline import extend_knots
 
 ORDERS = [1, 2, 3, 5]
@@ -36,7 +36,7 @@ def some_network(kind, order, base, scales, bias):
     """A network with knots of this kind, parameters of size 1 and samples."""
     rng = np.random.default_rng([order, base, scales, bias])
     network = KanShape(shape=(3, 4, 2), grid=GRID, order=order, base=base, scales=scales, bias=bias)
-    shapes = parameter_shapes(network)
+    shapes = network.parameter_shapes()
     parameters = {name: torch.tensor(rng.normal(size=(LANES, *shape))) for name, shape in shapes.items()}
     knots = [some_knots(kind, order, inputs, rng) for inputs in network.shape[:-1]]
     return network, parameters, knots, some_samples(knots[0], rng)

@@ -13,7 +13,6 @@ from harness.families import (
     SplineMlpShape,
     extend_grid,
     forward,
-    initial_knots,
     initialise,
     unflatten,
     update_knots,
@@ -31,7 +30,7 @@ def start(network, samples=300, seed=0):
     generators = [np.random.default_rng([seed, lane]) for lane in range(LANES)]
     flat = initialise(network, generators, 1.0, torch.float64, "cpu")
     x = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (LANES, samples, network.shape[0])))
-    return flat, initial_knots(network, LANES, torch.float64, "cpu"), x
+    return flat, network.initial_knots(LANES, torch.float64, "cpu"), x
 
 
 def on_random_knots(network, seed=1):

@@ -15,7 +15,7 @@ from networks import networks
 from numpy.polynomial import Polynomial, chebyshev
 from torch import Tensor
 
-from harness.families import flatten, forward, initial_knots, initialise, parameter_count, unflatten
+from harness.families import flatten, forward, initialise, parameter_count, unflatten
 from harness.families.layout import of_layer
 from harness.families.spline import extend_knots
 from harness.spec import (
@@ -39,7 +39,7 @@ def start(network, samples=60, seed=0, spread=1.0):
     rng = np.random.default_rng(seed)
     flat = torch.tensor(rng.normal(size=(LANES, parameter_count(network))))
     x = torch.tensor(rng.uniform(-spread, spread, (LANES, samples, network.shape[0])))
-    return flat, initial_knots(network, LANES, torch.float64, "cpu"), x
+    return flat, network.initial_knots(LANES, torch.float64, "cpu"), x
 
 
 def assert_same(found: Tensor, wanted: Tensor, tolerance=1e-12):
@@ -70,7 +70,7 @@ def uneven(network, seed=1):
         extend_knots(
             torch.tensor(rng.uniform(0.5, 1.5, (*own.shape[:2], network.grid + 1)).cumsum(-1) - 3), network.order
         )
-        for own in initial_knots(network, LANES, torch.float64, "cpu")
+        for own in network.initial_knots(LANES, torch.float64, "cpu")
     ]
 
 

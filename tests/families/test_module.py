@@ -12,7 +12,7 @@ from harness.count import count, training_flops
 from harness.count.module import module_network
 from harness.count.training import Work
 from harness.families import ModuleShape, forward, initialise, parameter_count
-from harness.families.module import allows_vmap, check, fingerprint, make
+from harness.families.module import allows_vmap, fingerprint, make
 from harness.measure.bench import bench_solo
 from harness.spec import Adam, CapTooSmall, MlpShape, Module, Recipe, RunSpec, Task
 from harness.tasks import resolve
@@ -144,7 +144,7 @@ def test_what_no_table_prices_is_one_a_number_and_buffers_are_no_parameters():
 
     assert count(own)["params.trainable"] == (2 * 8 + 8) + 2 * 8 + (8 + 1)
     assert count(own)["flops_forward.executed"] == 2 * 2 * 8 + (8 + 2) + 2 * 8 + 1
-    check(own)
+    own.check("float64")
 
 
 def test_a_size_that_cannot_be_made_is_too_large_for_a_search():

@@ -15,11 +15,8 @@ from harness.families import (
     MlpShape,
     SplineMlpShape,
     forward,
-    initial_carried,
-    initial_knots,
     initialise,
     parameter_count,
-    parameter_shapes,
     unflatten,
     update_knots,
 )
@@ -59,7 +56,7 @@ def start(network, lanes, samples, seed=0):
     data = lane_generators(lanes, seed + 1)
     x = torch.tensor(np.stack([rng.uniform(-1.2, 1.2, (samples, network.shape[0])) for rng in data]))
     y = torch.tensor(np.stack([rng.normal(size=(samples, network.shape[-1])) for rng in data]))
-    return flat, initial_carried(network, lane_generators(lanes, seed + 2), torch.float64, "cpu"), x, y
+    return flat, network.draw_knots(lane_generators(lanes, seed + 2), torch.float64, "cpu"), x, y
 
 
 def loss_and_gradient(network, flat, knots, x, y):
@@ -76,7 +73,7 @@ def test_the_count_is_the_width_of_the_flat_vector():
         flat, knots, x, _ = start(network, 3, 40)
         assert flat.shape == (3, parameter_count(network)), network
         parts = unflatten(network, flat)
-        assert {name: tuple(part.shape[1:]) for name, part in parts.items()} == parameter_shapes(network), network
+        assert {name: tuple(part.shape[1:]) for name, part in parts.items()} == network.parameter_shapes(), network
         assert all(part.data_ptr() >= flat.data_ptr() and part._base is not None for part in parts.values()), network
         assert forward(network, flat, knots, x).shape == (3, 40, network.shape[-1]), network
 
@@ -206,6 +203,6 @@ def test_gains_are_one_a_lane():
 )
 def test_initial_knots_are_uniform_on_the_stated_domain(network, splines):
     """Every spline has G+2k+1 equally spaced knots, of which k lie beyond each end of [low, high]."""
-    for knots, nodes in zip(initial_knots(network, 3, torch.float64, "cpu"), splines, strict=True):
+    for knots, nodes in zip(network.initial_knots(3, torch.float64, "cpu"), splines, strict=True):
         expected = torch.arange(-5, 6, dtype=torch.float64).expand(3, nodes, -1)
         assert torch.allclose(knots, expected, rtol=0, atol=1e-14)

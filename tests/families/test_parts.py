@@ -68,7 +68,7 @@ NETWORK = Coded(encoder=ENCODER, head=HEAD)
 def begun(network, seed=3):
     """Parameters by name and knots of one lane, as a run of that seed begins."""
     flat = families.initialise(network, [stream(seed, "initial", 0)], 1.0, torch.float64, "cpu")
-    return flat, families.initial_carried(network, [stream(seed, "features", 0)], torch.float64, "cpu")
+    return flat, network.draw_knots([stream(seed, "features", 0)], torch.float64, "cpu")
 
 
 def test_a_part_that_two_networks_share_begins_with_the_same_bits_in_both():

@@ -11,7 +11,6 @@ from test_ladder import LANES, start, uneven
 from harness.families import (
     SplineMlpShape,
     forward,
-    initial_knots,
     initialise,
     unflatten,
     update_knots,
@@ -70,7 +69,7 @@ def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
     network = SplineMlpShape(shape=(3, 400, 1), grid=5, order=order, noise=0.4, low=-2.0, high=3.0)
     generators = [np.random.default_rng(0)]
     parts = unflatten(network, initialise(network, generators, 1.0, torch.float64, "cpu"))
-    (knots,) = initial_knots(network, 1, torch.float64, "cpu")
+    (knots,) = network.initial_knots(1, torch.float64, "cpu")
     coef = parts["layer0.coef"][0]
     design = design_matrix(knots[:, :1], knots[:, :1, order:-order], order)[0, 0]
     values = coef @ design.T

@@ -5,7 +5,7 @@ from math import pi, sqrt
 import pytest
 import torch
 
-from harness.families import forward, initial_carried, initialise, unflatten
+from harness.families import forward, initialise, unflatten
 from harness.spec import MlpShape
 from tests.families.test_networks import lane_generators
 
@@ -40,7 +40,7 @@ def test_features_are_sines_and_cosines_of_random_frequencies():
     network = MlpShape(shape=(3, 4, 2), features=5, features_sigma=0.7)
     generators = lane_generators(2)
     flat = initialise(network, generators, 1.0, torch.float64, "cpu")
-    (frequencies,) = carried = initial_carried(network, lane_generators(2, seed=1), torch.float64, "cpu")
+    (frequencies,) = carried = network.draw_knots(lane_generators(2, seed=1), torch.float64, "cpu")
     x = torch.rand(2, 9, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
     phase = 2 * pi * x @ (frequencies / (2 * pi))
@@ -49,7 +49,7 @@ def test_features_are_sines_and_cosines_of_random_frequencies():
     torch.testing.assert_close(forward(network, flat, carried, x), plain)
 
     wide = network.model_copy(update={"features": 5000})
-    (many,) = initial_carried(wide, lane_generators(1), torch.float64, "cpu")
+    (many,) = wide.draw_knots(lane_generators(1), torch.float64, "cpu")
     assert many.std().item() == pytest.approx(2 * pi * 0.7, rel=0.03)
     assert abs(many.mean().item()) < 0.1
 
@@ -57,7 +57,7 @@ def test_features_are_sines_and_cosines_of_random_frequencies():
 def test_frequencies_are_of_their_generator():
     """A lane's are the same beside others; weights drawn from the same seed do not depend on sigma."""
     network = MlpShape(shape=(3, 4, 2), features=5)
-    (alone,), (beside,) = (initial_carried(network, lane_generators(n), torch.float64, "cpu") for n in (1, 3))
+    (alone,), (beside,) = (network.draw_knots(lane_generators(n), torch.float64, "cpu") for n in (1, 3))
 
     assert torch.equal(alone[0], beside[0])
     assert not torch.equal(beside[0], beside[1])

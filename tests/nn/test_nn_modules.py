@@ -42,7 +42,7 @@ def target(x: torch.Tensor) -> torch.Tensor:
 def test_outputs_and_gradients_are_those_of_an_experiment(name):
     network = MODULES[name]().network
     flat_RP = families.initialise(network, [stream(3, "initial", 0)], 1.5, torch.float64, "cpu")
-    knots = families.initial_carried(network, [stream(3, "features", 0)], torch.float64, "cpu")
+    knots = network.draw_knots([stream(3, "features", 0)], torch.float64, "cpu")
     module, x = module_of(network, flat_RP, knots), points(network)
     assert type(module) is type(MODULES[name]())
     y = torch.cat([target(x)] * network.shape[-1], 1)

@@ -50,7 +50,7 @@ def on_device(network, device):
     generators = [np.random.default_rng(lane) for lane in range(LANES)]
     options = {"dtype": torch.float64, "device": device}
     position_RP = families.initialise(network, generators, 1.0, torch.float64, "cpu").to(device)
-    carried = [one.to(device) for one in families.initial_carried(network, generators, torch.float64, "cpu")]
+    carried = [one.to(device) for one in network.draw_knots(generators, torch.float64, "cpu")]
     x_RNI = torch.rand(LANES, SAMPLES, network.shape[0], **options)
     return position_RP, carried, LanePoints(x_RNI, torch.rand(LANES, SAMPLES, network.shape[-1], **options))
 

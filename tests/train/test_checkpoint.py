@@ -298,7 +298,7 @@ def _change(*keys, to) -> Callable[[dict], None]:
 
 
 POSITION = ("state", "optimiser", "position_RP")
-LANE = ("state", "lanes", 0)
+LOOP = ("state", "optimiser", "by_lane", 0)
 FORGED = {
     "no state": _change("state", to=None),
     "another type": _change("state", "stage", to="first"),
@@ -325,12 +325,11 @@ UNFIT = {
     "work of no stage": _change("state", "spent", to=lambda spent: []),
 }
 UNFIT_FUSED = {
-    "other dtype": _change(*LANE, "optimiser", "position_P", "array", 0, to="<i8"),
-    "other shape": _change(*LANE, "optimiser", "steps_MP", "array", 1, to=lambda shape: [shape[0], 1]),
-    "other knots": _change(*LANE, "knots", "array", 1, to=lambda shape: [1]),
-    "other run": _change(*LANE, "run", to=7),
-    "other optimiser": _change(*LANE, "optimiser", to=lambda state: LEVENBERG | {"position_P": state["position_P"]}),
-    "work of no run": _change("state", "spent", to=lambda spent: [[]]),
+    "other dtype": _change(*LOOP, "position_P", "array", 0, to="<i8"),
+    "other shape": _change(*LOOP, "steps_MP", "array", 1, to=lambda shape: [shape[0], 1]),
+    "other knots": _change("state", "knots", 0, "tensor", 1, to=lambda shape: [*shape[:2], 1]),
+    "other run": _change("state", "lanes", 0, 0, to=7),
+    "other optimiser": _change(*LOOP, to=lambda state: LEVENBERG | {"position_P": state["position_P"]}),
 }
 LEVENBERG = dict.fromkeys(("loss", "damping", "growth"), 0.5) | dict.fromkeys(
     ("iterations", "evaluations", "refused_steps", "finished", "diverged"), 0

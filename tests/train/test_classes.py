@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
 from harness.base.plain import plain
-from harness.families import forward, initial_knots, initialise
+from harness.families import forward, initialise
 from harness.judging.laws import fit_table
 from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
@@ -37,7 +37,7 @@ def wine() -> RunTask:
 
 def _network(network, lanes=2):
     flat_RP = initialise(network, [stream(seed, "initial") for seed in range(lanes)], 1.0, torch.float64, "cpu")
-    return flat_RP, initial_knots(network, lanes, torch.float64, "cpu")
+    return flat_RP, network.initial_knots(lanes, torch.float64, "cpu")
 
 
 def _points(lanes=2) -> LanePoints:

@@ -15,7 +15,6 @@ from harness.base.errors import HarnessError
 from harness.dispatch.here import train_here
 from harness.dispatch.slots import Done
 from harness.families import ARCHITECTURES
-from harness.families.layout import parameter_shapes
 from harness.optimisers import OPTIMISERS
 from harness.record import read_record, record_path
 from harness.spec import (
@@ -292,17 +291,17 @@ def test_fresh_points_of_the_domain_are_seen_by_hidden_layers():
     fresh = recipe.model_copy(update={"grid_updates": UPDATES.model_copy(update={"points": "domain"})})
     packs = [fused.prepare([_run(KAN, each)]) for each in (recipe, fresh)]
 
-    assert np.array_equal(packs[0].points[0].ranges_NI, packs[0].points[0].train.x.T)
-    assert np.array_equal(packs[1].points[0].ranges_NI, domain_points(TASK, 0))
-    lanes = [fused.advance(pack, fused.begin(pack), 1).lanes[0] for pack in packs]
-    assert not np.array_equal(lanes[0].knots, lanes[1].knots)
+    assert np.array_equal(packs[0].ranges_SNI[0], packs[0].train[0].x.T)
+    assert np.array_equal(packs[1].ranges_SNI[0], domain_points(TASK, 0))
+    knots = [fused.advance(pack, fused.begin(pack), 1).knots for pack in packs]
+    assert not any(map(np.array_equal, *knots))
 
 
 @pytest.mark.parametrize("place", ["after", "before"])
 def test_the_spline_of_each_node_has_its_place_in_the_parameters(place):
     """As of a KAN's edges, one spline a node."""
     network = SplineMlpShape(shape=(2, 3, 1), grid=4, place=place)
-    sizes = {name: math.prod(shape) for name, shape in parameter_shapes(network).items()}
+    sizes = {name: math.prod(shape) for name, shape in network.parameter_shapes().items()}
     first = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
     nodes = [(name, node) for name in sizes if "coef" in name for node in range(sizes[name] // 7)]
 
@@ -326,5 +325,5 @@ def test_a_moved_grid_makes_an_optimiser_forget_and_its_work_stays_counted():
         pack = fused.prepare([_run(KAN, recipe)])
         state = fused.advance(pack, fused.begin(pack), 35)
 
-        assert state.lanes[0].optimiser.evaluations == 5
-        assert state.lanes[0].behind[0] == 30
+        assert state.optimiser.by_lane[0].evaluations == 5
+        assert state.behind[0, 0] == 30

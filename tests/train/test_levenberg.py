@@ -49,7 +49,7 @@ class Case:
         self.network = network
         self.x = torch.from_numpy(x)
         self.y = torch.from_numpy(wave + noise * np.stack([rng.standard_normal(shape) for rng in generators]))
-        self.knots = families.initial_knots(network, lanes, F64, "cpu")
+        self.knots = network.initial_knots(lanes, F64, "cpu")
         self.flat = families.initialise(network, generators, 1.0, F64, "cpu")
 
     def of(self, lanes):
@@ -90,7 +90,7 @@ def trained(settings, case, evaluations, kind=IN_TORCH):
 def second_differences(network):
     """The matrix that takes second differences of every spline's coefficients, one after the other."""
     rows, first = [], 0
-    for name, shape in families.parameter_shapes(network).items():
+    for name, shape in network.parameter_shapes().items():
         index = first + np.arange(math.prod(shape)).reshape(shape)
         if name.endswith("coef"):
             inputs, _, outputs = shape

@@ -86,7 +86,7 @@ def make_knots(network, kind, rng):
 
     They move by less than their distance: in tiny intervals splines are so steep that rounding errors grow.
     """
-    uniform = families.initial_knots(network, 1, torch.float64, "cpu")
+    uniform = network.initial_knots(1, torch.float64, "cpu")
     if kind == "uniform":
         return uniform
     layers = []

@@ -39,7 +39,7 @@ class Case:
         self.x = generator.uniform(-1, 1, (samples, network.shape[0]))
         wave = np.exp(np.sin(3 * self.x[:, :1]) + self.x[:, -1:] ** 2)
         self.y = np.tile(wave, network.shape[-1])
-        self.knots = families.initial_knots(network, 1, F64, "cpu")
+        self.knots = network.initial_knots(1, F64, "cpu")
         self.flat = families.initialise(network, [generator], 1.0, F64, "cpu")[0].numpy()
 
     def problem(self, by_point=False):
