@@ -21,7 +21,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen
 from harness.base.user_code import calling_user_code, user_module, version_of
-from harness.families.base import ArchitectureBase, Prices, ShapeBase
+from harness.families.base import ArchitectureBase, Prices, ShapeBase, code_changed
 from harness.families.later import Tensor, np, torch
 
 if TYPE_CHECKING:
@@ -172,10 +172,7 @@ def make(network: ModuleShape, seed: int = 0) -> nn.Module:
     inputs, outputs = network.shape
     made = module_class(network.module)
     if fingerprint(network.module) != network.fingerprint:
-        raise HarnessError(
-            f"module {network.module}: its code changed since the plan was made; `harness plan FILE --replan` takes it "
-            "as it is"
-        )
+        raise code_changed(f"module {network.module}")
     what = f"module {network.module}: {made.__name__}({inputs}, {outputs}, {network.size}={network.value})"
     with calling_user_code(f"{what} failed", seed=seed):
         torch.manual_seed(seed)

@@ -20,8 +20,8 @@ from harness import families, spec
 from harness.families.spline import Solver
 from harness.optimisers.lanes import choose
 from harness.spec import Network, Recipe, RunSpec, SplinedShape, Stage
-from harness.tasks import Samples
-from harness.train.lanes import OptimiserState, Trained, alike, begun_lane, ended
+from harness.tasks import Samples, stream
+from harness.train.lanes import OptimiserState, Trained, alike, ended
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 from harness.train.points import PackPoints
 
@@ -178,16 +178,21 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> EngineState:
     lanes = list(itertools.product(range(len(pack.runs)), range(starts)))
     lanes += lanes[:1] * (pack.smallest - len(lanes))
     dtype, device = pack.ranges_SNI.dtype, pack.ranges_SNI.device
+    positions, all_knots = [], []
     if trained:
         assert starts == 1
         assert all(one.network.begun_as(network) == network for one in trained)
-        flat_RP = torch.stack([trained[run].position_P for run, _ in lanes]).to(device=device, dtype=dtype)
-        layers = zip(*(trained[run].knots for run, _ in lanes), strict=True)
-        knots = [torch.stack(layer).to(device=device, dtype=dtype) for layer in layers]
+        for one in (trained[index] for index, _ in lanes):
+            positions.append(one.position_P[None].to(device=device, dtype=dtype))
+            all_knots.append([layer[None].to(device=device, dtype=dtype) for layer in one.knots])
     else:
-        begun = [begun_lane(pack.runs[run], network, start, dtype, device) for run, start in lanes]
-        flat_RP = torch.cat([flat_1P for flat_1P, _ in begun])
-        knots = [torch.cat(layer) for layer in zip(*(own for _, own in begun), strict=True)]
+        for index, start in lanes:
+            run, keys = pack.runs[index], pack.runs[index].keys(start)
+            own = network.begun_as(run.network)
+            generators = [stream(run.seed, "initial", *keys)], [stream(run.seed, "features", *keys)]
+            positions.append(families.initialise(own, generators[0], run.recipe.gain, dtype, device))
+            all_knots.append(own.draw_knots(generators[1], dtype, device))
+    flat_RP, knots = torch.cat(positions), [torch.cat(layer) for layer in zip(*all_knots, strict=True)]
     assert flat_RP.shape[1] == network.trainable + network.frozen, (
         "parameter count mismatch between closed form and network"
     )

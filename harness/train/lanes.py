@@ -15,11 +15,10 @@ import torch
 from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationInfo
 from torch import Tensor
 
-from harness import families
 from harness.optimisers import LaneState
 from harness.record.networks import KeptNetwork
-from harness.spec import Network, RunSpec
-from harness.tasks import Scaling, stream
+from harness.spec import Network
+from harness.tasks import Scaling
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 
 
@@ -79,17 +78,6 @@ class Trained:
             return KeptNetwork(*arrays)
         ends, output = np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre])
         return KeptNetwork(*arrays, ends, output, scaling.columns, scaling.labels)
-
-
-def begun_lane(
-    run: RunSpec, network: Network, start: int, dtype: torch.dtype, device: torch.device | str
-) -> tuple[Tensor, list[Tensor]]:
-    """Parameters [1, P] and `knots` with which a start of a run begins, by the `network` of its first stage."""
-    own = network.begun_as(run.network)
-    keys = run.keys(start)
-    generators = [stream(run.seed, "initial", *keys)], [stream(run.seed, "features", *keys)]
-    flat_1P = families.initialise(own, generators[0], run.recipe.gain, dtype, device)
-    return flat_1P, own.draw_knots(generators[1], dtype, device)
 
 
 def ended(pack: Any, state: Any) -> bool:

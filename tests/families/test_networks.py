@@ -11,8 +11,11 @@ from torch.overrides import TorchFunctionMode
 
 from harness.base.errors import HarnessError
 from harness.families import (
+    ChebyshevKanShape,
+    FourierKanShape,
     KanShape,
     MlpShape,
+    RbfKanShape,
     SplineMlpShape,
     forward,
     initialise,
@@ -78,17 +81,21 @@ def test_the_count_is_the_width_of_the_flat_vector():
         assert forward(network, flat, knots, x).shape == (3, 40, network.shape[-1]), network
 
 
-@pytest.mark.parametrize("network", MLPS, ids=repr)
-def test_an_mlp_is_a_stack_of_linear_layers(network):
-    """Each lane equals torch's own linear layers and activations, hidden layers only."""
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, "prelu", "sine"])
+def test_an_mlp_is_a_stack_of_torchs_linear_layers_and_activations(activation):
+    """Those of hidden layers only; of prelu a slope a hidden node."""
+    network = MlpShape(shape=(3, 4, 5, 2), activation=activation, omega_0=7.0)
     flat, _, x, _ = start(network, 3, 20)
-    parts = unflatten(network, flat)
-    out = forward(network, flat, [], x)
+    parts, out = unflatten(network, flat + 0.1), forward(network, flat + 0.1, [], x)
     for lane in range(3):
-        h = F.linear(x[lane], parts["layer0.weight"][lane].T, parts["layer0.bias"][lane])
-        h = ACTIVATIONS[network.activation](h)
-        h = F.linear(h, parts["layer1.weight"][lane].T, parts["layer1.bias"][lane])
-        assert (out[lane] - h).abs().max() < 1e-14
+        h, own = x[lane], {name: value[lane] for name, value in parts.items()}
+        for layer in range(3):
+            h = F.linear(h, own[f"layer{layer}.weight"].T, own[f"layer{layer}.bias"])
+            if layer < 2:
+                slope, more = own.get(f"layer{layer}.slope"), {"sine": lambda z: torch.sin(7 * z)}
+                h = F.prelu(h, slope) if activation == "prelu" else (ACTIVATIONS | more)[activation](h)
+        assert (out[lane] - h).abs().max() < 1e-13
+    assert "layer2.slope" not in parts
 
 
 @pytest.mark.parametrize("network", FEW, ids=repr)
@@ -169,21 +176,35 @@ def test_initial_values_are_drawn_in_float64_and_then_rounded():
     assert torch.equal(single, double.to(torch.float32))
 
 
-def test_initial_values_follow_their_stated_laws():
-    """Standard deviations and bounds of initial values are those of the paper and of torch.nn.Linear."""
-    wide_kan, wide_mlp = KanShape(shape=(60, 40), grid=20, scales=True, bias=True), MlpShape(shape=(60, 40))
-    kan = unflatten(wide_kan, initialise(wide_kan, lane_generators(1), 1.0, torch.float64, "cpu"))
-    mlp = unflatten(wide_mlp, initialise(wide_mlp, lane_generators(1), 1.0, torch.float64, "cpu"))
-    assert kan["layer0.coef"].std().item() == pytest.approx(0.1, rel=0.02)
-    assert (kan["layer0.scale"] == 1).all()
-    assert (kan["layer0.bias"] == 0).all()
-    for values, bound in (
-        (kan["layer0.base"], sqrt(6 / 100)),
-        (mlp["layer0.weight"], 1 / sqrt(60)),
-        (mlp["layer0.bias"], 1 / sqrt(60)),
-    ):
-        assert values.abs().max() <= bound
-        assert values.abs().max().item() == pytest.approx(bound, rel=0.1)
+# Of a parameter: that it is constant, normal with a standard deviation, or uniform between +- a bound.
+RBF, SPLINES = RbfKanShape(shape=(60, 40), grid=8), SplineMlpShape(shape=(60, 40, 1), grid=5)
+KAN, SIREN = KanShape(shape=(60, 40), grid=20, scales=True, bias=True), {"activation": "sine", "omega_0": 10.0}
+LAWS = [
+    (KAN, {"coef": ("std", 0.1), "scale": ("is", 1), "bias": ("is", 0), "base": ("within", sqrt(6 / 100))}),
+    (MlpShape(shape=(60, 40)), {"weight": ("within", 1 / sqrt(60)), "bias": ("within", 1 / sqrt(60))}),
+    (MlpShape(shape=(60, 40), **SIREN), {"weight": ("within", 1 / 60), "bias": ("within", 1 / sqrt(60))}),
+    (SPLINES, {"weight": ("within", 1 / sqrt(60)), "bias": ("within", 1 / sqrt(60))}),
+    (SPLINES.model_copy(update={"place": "before"}), {"weight": ("within", 1 / sqrt(60))}),
+    (MlpShape(shape=(60, 40, 1), activation="prelu"), {"slope": ("is", torch.nn.PReLU().weight.item())}),
+    (RBF, {"coef": ("std", 0.1), "base": ("within", 1 / sqrt(60)), "norm_scale": ("is", 1), "norm_shift": ("is", 0)}),
+    (ChebyshevKanShape(shape=(60, 40), degree=4), {"coef": ("std", 1 / (60 * 5))}),
+    (FourierKanShape(shape=(60, 40), harmonics=5), {"coef": ("std", 1 / sqrt(60 * 5)), "bias": ("is", 0)}),
+]
+
+
+@pytest.mark.parametrize(("network", "laws"), LAWS, ids=lambda case: getattr(case, "family", ""))
+def test_initial_values_follow_their_stated_laws(network, laws):
+    """Those of the paper, of torch.nn.Linear and PReLU, SIREN, FastKAN, ChebyKAN and FourierKAN."""
+    parts = unflatten(network, initialise(network, lane_generators(1), 1.0, torch.float64, "cpu"))
+    for name, (law, number) in laws.items():
+        values = parts[f"layer0.{name}"]
+        if law == "is":
+            assert (values == number).all(), name
+        elif law == "std":
+            assert values.std().item() == pytest.approx(number, rel=0.03), name
+        else:
+            assert values.abs().max() <= number, name
+            assert values.abs().max().item() == pytest.approx(number, rel=0.1), name
 
 
 def test_gains_are_one_a_lane():

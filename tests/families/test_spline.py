@@ -6,13 +6,7 @@ import torch
 from scipy.interpolate import BSpline
 from test_dense import KINDS, some_knots, some_samples
 
-from harness.families.spline import (
-    active_bases,
-    design_matrix,
-    fit_coefficients,
-    knots_from_samples,
-    spline_sum,
-)
+from harness.families.spline import active_bases, design_matrix, fit_coefficients, knots_from_samples, spline_sum
 
 ORDERS = [1, 2, 3, 4, 5]
 

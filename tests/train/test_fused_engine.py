@@ -1,4 +1,4 @@
-"""The fused engine: the same course of a run as the torch engine, the same bits in any company and at any interruption.
+"""The fused engine: the same course of a run as the torch engine.
 
 Compiles kernels where that has not been done, once a machine.
 """
@@ -187,41 +187,14 @@ def test_final_errors_agree_within_the_spread_of_seeds(network):
 
 
 # ---------------------------------------------------------------------------------------------------------- determinism
-def _course(network, optimizer):
-    course = COURSE if network is not MLP else {"restarts": COURSE["restarts"]}
-    return Recipe(optimizer=optimizer, max_evaluations=120, **course)
-
-
-@pytest.mark.parametrize("network", [MLP, KAN, SPLINES], ids=["mlp", "kan", "splines"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_a_run_is_the_same_bits_alone_packed_and_interrupted_anywhere(network, optimizer):
-    """Solo = packed = in chunks of any length = stored after each of them and resumed."""
-    runs = [_run(network, _course(network, optimizer), seed) for seed in range(3)]
-    packed = _trained(runs)
-
-    assert len({outcome.metrics.test_rmse for outcome in packed}) == 3
-    for chunk, stored in product((1, 7), (False, True)):
-        assert _trained(runs[1:2], chunk, stored=stored) == packed[1:2]
-
-
-@pytest.mark.parametrize("network", [OF_CLASSES[0], OF_CLASSES[3], OF_CLASSES[7]], ids=["mlp", "kan", "splines"])
-def test_of_classes_too(network):
-    """Batches of classes, whose order an interrupted run draws again, and L-BFGS on all of them."""
-    for name, chunk in product(("batches", "lbfgs"), (1, 7)):
-        recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=30, restarts=COURSE["restarts"])
-        runs = [_run(network, recipe, seed, wine()) for seed in range(2)]
-        packed = _trained(runs)
-        fused._order.cache_clear()
-
-        assert packed[0] != packed[1]
-        assert _trained(runs[1:], chunk, stored=True) == packed[1:]
-
-
 @pytest.mark.nightly
 def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
     """One worker, two workers and this very process publish the same numbers."""
     batches = Recipe(optimizer=OPTIMIZERS["batches"], max_evaluations=30)
-    runs = [_run(network, _course(network, OPTIMIZERS["lbfgs"]), seed) for network in (MLP, KAN) for seed in (0, 1)]
+    courses = {MLP: {"restarts": COURSE["restarts"]}, KAN: COURSE}
+    runs = []
+    for (network, course), seed in product(courses.items(), (0, 1)):
+        runs.append(_run(network, Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=120, **course), seed))
     runs += [_run(OF_CLASSES[3], batches, seed, wine()) for seed in (0, 1)]
     for workers in (1, 2):
         packs = [(run,) for run in runs]
@@ -253,14 +226,18 @@ def test_a_diverged_run_is_an_outcome_and_touches_no_other(engine):
     assert outcomes[1] == alone
 
 
-def test_systems_without_a_solution_are_counted_and_nothing_is_raised():
-    """Scales make coefficients redundant, and there is hardly any damping: refused steps are in the outcome."""
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+def test_systems_without_a_solution_are_counted_and_nothing_is_raised(engine):
+    """Scales make coefficients redundant, and there is hardly any damping: of all stages refused steps are reported."""
     redundant = KanShape(shape=(2, 3, 1), grid=3, scales=True)
     optimizer = LevenbergMarquardt(name="levenberg_marquardt", damping=1e-300)
+    recipe = Recipe(optimizer=optimizer, max_evaluations=40, restarts=Restarts(count=2, evaluations=10))
 
-    (outcome,) = _trained([_run(redundant, Recipe(optimizer=optimizer, max_evaluations=30))])
+    _, state, (outcome,), _ = trained_runs([_run(redundant, recipe)], engine=engine)
 
-    assert outcome.refused_steps > 0
+    refused = [spent[2, 0].item() for spent in state.spent]
+    assert min(refused) > 0
+    assert outcome.refused_steps == sum(refused)
     assert outcome.status == "done"
     assert np.isfinite(outcome.metrics.train_rmse)
 

@@ -28,7 +28,6 @@ from harness.families import (
 from harness.families.spline import extend_knots
 from harness.families.splined import SplinedShape
 from harness.train.fused import kan, kernels
-from harness.train.fused.compiled import compiled
 from harness.train.fused.sizes import CROSS_ENTROPY, SQUARES
 from harness.train.objective import LanePoints, loss_and_gradient
 
@@ -432,21 +431,6 @@ def test_bits_hang_on_the_arguments_alone(network):
     cases = [Case(network, samples=200) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         assert {values.tobytes() for values in pool.map(everything, cases)} == {bits}
-
-
-def test_kernels_can_be_called_from_compiled_code():
-    """With the same bits as from Python."""
-
-    def twice(loss, kind, sizes, flat, knots, x, y, gradient, work):
-        kernels.loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work)
-        return kernels.loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work)
-
-    for network in (FEW[0], FEW[5], FEW[8]):
-        case = Case(network)
-        loss, gradient = case.loss_and_gradient()
-        own = np.empty_like(gradient)
-        assert compiled(twice)(SQUARES, *case.arguments, case.y, own, case.work) == loss
-        assert own.tobytes() == gradient.tobytes()
 
 
 # ---------------------------------------------------------------------------------------------------------- not finite
