@@ -50,8 +50,8 @@ OPTIMIZERS = {
     "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
     "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
 }
-RECIPES = list(product(("torch", "fused"), ("kan", "mlp"), OPTIMIZERS))
-RECIPES += [("torch", "waves", "lbfgs"), ("fused", "waves", "batches")]
+RECIPES = list(product(("torch", "fused"), ("kan",), OPTIMIZERS))
+RECIPES += [("torch", "mlp", "batches"), ("torch", "waves", "lbfgs"), ("fused", "waves", "batches")]
 
 
 def pack(engine: str, network: str, optimizer: str, evaluations: int = 26, runs: int = 2) -> list[RunSpec]:

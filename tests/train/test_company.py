@@ -4,6 +4,7 @@ from functools import cache
 from itertools import product
 
 import pytest
+import torch
 from packs import trained_runs
 
 from harness.planning.packs import computation
@@ -23,11 +24,14 @@ from harness.spec import (
     Task,
 )
 from harness.tasks import resolve
+from harness.train import ENGINES
 
 # Networks that differ in how their lanes begin.
 BEGINNINGS = {
     "kan": [KanShape(shape=(2, 3, 1), grid=4, noise=noise) for noise in (0.03, 3.0)],
-    "spline_mlp": [SplineMlpShape(shape=(2, 4, 1), grid=4, place="before", noise=noise) for noise in (5.0, 2.0)],
+    "spline_mlp": [
+        SplineMlpShape(shape=(2, 4, 1), grid=4, place="before", rank=2, noise=noise) for noise in (5.0, 2.0)
+    ],
     "features": [MlpShape(shape=(2, 5, 1), features=4, features_sigma=sigma) for sigma in (0.5, 2.0)],
 }
 OF_CLASSES = {
@@ -91,3 +95,24 @@ def test_what_decides_the_computation_is_not_shared():
     runs = [RunSpec(task=task("exp2d"), network=one, recipe=recipe, seed=0) for one in (kan, mlp, *others)]
 
     assert len({computation(run) for run in runs}) == len(runs)
+
+
+NETWORKS = [KanShape(shape=(2, 3, 1), grid=4, scales=True), MlpShape(shape=(2, 5, 1))]
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.family)
+def test_a_pack_begins_where_another_one_ended(engine, network):
+    """Positions and knots that an engine hands over come back unchanged, and training goes on from there."""
+    recipe, module = Recipe(optimizer=Adam(name="adam"), max_evaluations=5), ENGINES[engine]
+    runs = [RunSpec(task=task("exp2d"), network=network, recipe=recipe, seed=seed, engine=engine) for seed in (3, 4)]
+    pack, _, _, ends = trained_runs(runs)
+
+    again = module.begin(pack, ends)
+
+    assert again.done == again.stage == 0
+    for before, after in zip(ends, module.trained(pack, again), strict=True):
+        assert torch.equal(before.position_P, after.position_P)
+        assert all(map(torch.equal, before.knots, after.knots))
+    once_more = module.trained(pack, module.advance(pack, again, 1))
+    assert not torch.equal(once_more[0].position_P, ends[0].position_P)

@@ -9,8 +9,6 @@ from harness.spec import (
     Adam,
     ChebyshevKanShape,
     FourierKanShape,
-    GridExtension,
-    GridUpdates,
     Lbfgs,
     LevenbergMarquardt,
     MlpShape,
@@ -61,16 +59,3 @@ def test_every_family_learns(network, optimizer, dtype):
     assert last.train_rmse < (0.95 if optimizer == "adam" else 0.7) * first.train_rmse
     assert math.isfinite(outcome.metrics.test_rmse)
     assert outcome.counts["flops_train.executed"] > 0
-
-
-def test_several_splines_of_a_node_go_through_every_stage():
-    """Knots that move, and grids that are refined, as of any splines."""
-    course = {
-        "grid_extension": GridExtension(grids=(2,), evaluations=20),
-        "grid_updates": GridUpdates(every=10, until=30),
-    }
-    (outcome,) = trained_runs([run_of(NETWORKS["rank 2"], OPTIMIZERS["lbfgs"], **course)]).outcomes
-
-    assert outcome.by_stage[0][0] == 20
-    assert outcome.counts["flops_train.part_knots"] > 0
-    assert outcome.curve[-1].train_rmse < 0.5 * outcome.curve[0].train_rmse

@@ -327,11 +327,7 @@ def test_any_number_of_samples(samples):
     for network in (FEW[0], FEW[4], FEW[5], FEW[7], FEW[8], *FEW[10::2]):
         case = Case(network, samples=samples)
         assert_equals_torch(case)
-        residual, jacobian = case.residuals_and_jacobian()
-        squares, matrix, gradient = case.normal_equations()
-        assert abs(squares / (residual @ residual) - 1) < 1e-12, network
-        assert distance(matrix, np.tril(jacobian.T @ jacobian)) < 1e-10, network
-        assert distance(gradient, jacobian.T @ residual) < 1e-10, network
+        assert_normal_equations_are_right(case)
 
 
 def test_activations_are_accurate_to_the_last_bits():
