@@ -212,9 +212,10 @@ def all_at_once(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tens
 def allows_vmap(network: ModuleShape, dtype: torch.dtype, device: str) -> bool:
     """Whether torch evaluates all lanes at once, silently, with the values and gradients of a loop up to rounding."""
     modules = [make(network, seed).to(device=device, dtype=dtype) for seed in range(3)]
-    drawn = [trained_parameters(each) for each in modules]
-    parameters = {name: torch.stack([each[name].detach() for each in drawn]).requires_grad_() for name in drawn[0]}
-    x_RNI = _tried_points(network, dtype).to(device).expand(len(drawn), -1, -1)
+    names, lanes = list(trained_parameters(modules[0])), [trained_parameters(module).values() for module in modules]
+    stacked = (torch.stack(of_name).detach().requires_grad_() for of_name in zip(*lanes, strict=True))
+    parameters = dict(zip(names, stacked, strict=True))
+    x_RNI = _tried_points(network, dtype).to(device).expand(len(modules), -1, -1)
     found = []
     try:
         with calling_user_code(f"module {network.module}: torch.func.vmap over runs failed"):

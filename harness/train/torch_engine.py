@@ -106,10 +106,11 @@ class TorchPack(Pack):
 
     def metrics(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor]) -> list[float]:
         run, samples = self.runs[index], [self.points.split(index, name) for name in SPLITS]
-        splits = [self.of_samples(run, [one], position_1P.device) for one in samples]
-        losses_N = [
-            torch.cat([losses(network, position_1P, knots, part)[0] for part in _parts(each)]) for each in splits
-        ]
+        splits = [self.of_samples(run, [split], position_1P.device) for split in samples]
+        losses_N = []
+        for split in splits:
+            of_parts = [losses(network, position_1P, knots, part)[0] for part in _parts(split)]
+            losses_N.append(torch.cat(of_parts))
         errors = [in_metric(of_split.mean(), splits[0]).item() for of_split in losses_N]
         if run.task.classes:
             return errors + [accuracies(network, position_1P, knots, points).item() for points in splits]

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from matplotlib.lines import Line2D
 
 import harness
 from harness import families, nn
@@ -142,7 +143,7 @@ def test_edges_of_a_kan_sum_to_its_nodes():
     assert last.requires_grad
     module.update_grid(x)
     figure = module.plot_edges()
-    lines = [line for axes in figure.axes for line in axes.lines if str(line.get_gid()).startswith("edge:")]
+    lines = [line for line in figure.findobj(Line2D) if str(line.get_gid()).startswith("edge:")]
     assert len(lines) == 2 * 3 + 3 * 1
     alone = torch.zeros(201, 2, dtype=torch.float64)
     alone[:, 0] = torch.from_numpy(np.asarray(lines[1].get_xdata()))

@@ -80,8 +80,7 @@ def second_differences(network):
     for name, shape in network.parameter_shapes().items():
         index = first + np.arange(math.prod(shape)).reshape(shape)
         if name.endswith("coef"):
-            inputs, _, outputs = shape
-            splines = [index[i, :, o] for i in range(inputs) for o in range(outputs)]
+            splines = np.moveaxis(index, 1, 2).reshape(-1, shape[1])
             rows += [np.diff(np.eye(families.parameter_count(network))[spline], 2, axis=0) for spline in splines]
         first += math.prod(shape)
     return torch.from_numpy(np.concatenate(rows))

@@ -82,13 +82,8 @@ def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI
         share = norms / norms.sum()
         entropy = -(share * share.log()).sum()
         penalty = penalty + settings.l1 * norms.sum() + settings.entropy * entropy
-        h_NI = torch.stack(
-            [
-                sum(edges[source, target] for source in range(h_NI.shape[1])) + own["bias"][target]
-                for target in range(network.shape[layer + 1])
-            ],
-            1,
-        )
+        outputs = torch.stack(list(edges.values())).unflatten(0, (h_NI.shape[1], -1)).sum(0)
+        h_NI = (outputs + own["bias"][:, None]).T
     return (h_NI - y_NO).square().mean() + settings.strength * penalty
 
 
