@@ -26,7 +26,7 @@ from harness.base.files import private_folder, whole_file
 from harness.base.frozen import Frozen
 from harness.spec import Recipe
 from harness.spec.identity import pack_key
-from harness.train.course import EngineState
+from harness.train.lanes import EngineState
 from harness.train.phases import PhasesState
 from harness.train.pruning import PruningState
 

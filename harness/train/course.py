@@ -21,52 +21,12 @@ from harness.families.spline import Solver
 from harness.optimisers.lanes import choose
 from harness.spec import Network, Recipe, RunSpec, SplinedShape, Stage
 from harness.tasks import Samples, stream
-from harness.train.lanes import OptimiserState, Trained, alike, ended
+from harness.train.lanes import EngineState, Kept, LaneOfRun, Trained, alike, ended
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 from harness.train.points import PackPoints
 
-LaneOfRun = tuple[int, int]  # index of the run in the pack, number of the start
 # What is done to parameters [R, P] and knots, by points whose activations say where knots go.
 Move = Callable[[Tensor, list[Tensor], Tensor], tuple[Tensor, list[Tensor]]]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Where every lane was when the validation error of its learning curve was least."""
-
-    validation_R: Tensor
-    position_RP: Tensor
-    knots: tuple[Tensor, ...]
-
-    def of_lanes(self, index_K: Tensor) -> "Kept":
-        """Of the lanes that the index names."""
-        knots = tuple(knots.index_select(0, index_K) for knots in self.knots)
-        return Kept(self.validation_R[index_K], self.position_RP[index_K], knots)
-
-
-@dataclass(frozen=True)
-class EngineState:
-    """What changes: where in the stages the pack is, its lanes, knots, optimiser, and the work behind it.
-
-    `done` counts evaluations of this stage. Counters are evaluations, iterations and refused steps: `behind` of each
-    lane [3, R], to be added to its optimiser's to give those of this stage; `spent` of each run [3, S], one for every
-    stage behind.
-    The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and its
-    training and validation error in the metric of the task, `curve_errors` [R, K, 2]. With early stopping the networks
-    of the runs are those that are `kept` in the end.
-    """
-
-    stage: int
-    done: int
-    lanes: tuple[LaneOfRun, ...]
-    network: Network
-    knots: tuple[Tensor, ...]
-    optimiser: OptimiserState
-    behind: Tensor
-    spent: tuple[Tensor, ...]
-    curve_at: Tensor
-    curve_errors: Tensor
-    kept: Kept | None = None
 
 
 @dataclass(frozen=True, eq=False)

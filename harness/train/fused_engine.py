@@ -24,13 +24,13 @@ from harness.base.errors import HarnessError
 from harness.families.base import samples_last
 from harness.spec import MlpShape, Network, Recipe, RunSpec, SplinedShape
 from harness.tasks import Samples, Splits, stream
-from harness.train.course import EngineState, LaneOfRun, Move, Pack, advance, begin, finish, fits, trained
+from harness.train.course import Move, Pack, advance, begin, finish, fits, trained
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Loop, Problem
 from harness.train.fused.sizes import CROSS_ENTROPY, SQUARES
-from harness.train.lanes import LoopStates, ended
+from harness.train.lanes import EngineState, LaneOfRun, LoopStates, ended
 from harness.train.points import SPLITS, PackPoints, chunks
 
 __all__ = ["FusedPack", "advance", "begin", "ended", "finish", "fits", "prepare", "trained"]

@@ -1,6 +1,8 @@
-"""How lanes begin, what one training leaves for another, and whether a state from a file is like one made here.
+"""The state of lanes that train, what one training leaves for another, and whether a state from a file is sound.
 
-Legend: P parameters, I inputs, T knots.
+A *lane* is one start of one run.
+
+Legend: S runs, R lanes, K moments, P parameters, I inputs, T knots.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from harness.record.networks import KeptNetwork
 from harness.spec import Network
 from harness.tasks import Scaling
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
+
+LaneOfRun = tuple[int, int]  # index of the run in the pack, number of the start
 
 
 def _state_from_fields(fields: Any, info: ValidationInfo) -> LaneState:
@@ -61,6 +65,45 @@ if TYPE_CHECKING:
     OptimiserState = Any
 else:  # in a checkpoint, whose reader says by which optimisers its pack trains
     OptimiserState = Annotated[LaneState, PlainValidator(_state_from_fields)] | LoopStates
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where every lane was when the validation error of its learning curve was least."""
+
+    validation_R: Tensor
+    position_RP: Tensor
+    knots: tuple[Tensor, ...]
+
+    def of_lanes(self, index_K: Tensor) -> Kept:
+        """Of the lanes that the index names."""
+        knots = tuple(knots.index_select(0, index_K) for knots in self.knots)
+        return Kept(self.validation_R[index_K], self.position_RP[index_K], knots)
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """What changes: where in the stages the pack is, its lanes, knots, optimiser, and the work behind it.
+
+    `done` counts evaluations of this stage. Counters are evaluations, iterations and refused steps: `behind` of each
+    lane [3, R], to be added to its optimiser's to give those of this stage; `spent` of each run [3, S], one for every
+    stage behind.
+    The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and its
+    training and validation error in the metric of the task, `curve_errors` [R, K, 2]. With early stopping the networks
+    of the runs are those that are `kept` in the end.
+    """
+
+    stage: int
+    done: int
+    lanes: tuple[LaneOfRun, ...]
+    network: Network
+    knots: tuple[Tensor, ...]
+    optimiser: OptimiserState
+    behind: Tensor
+    spent: tuple[Tensor, ...]
+    curve_at: Tensor
+    curve_errors: Tensor
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ from harness.record.schema import CURVE_POINTS, ClassCurvePoint, ClassMetrics, C
 from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
 from harness.tasks import Samples, Splits, draw, phases_of, scaled
 from harness.train import course
-from harness.train.course import EngineState
-from harness.train.lanes import Trained, ended
+from harness.train.lanes import EngineState, Trained, ended
 from harness.train.outcome import Outcome, later, outcome
 from harness.train.trainer import ENGINES
 

@@ -20,8 +20,7 @@ from harness.record.schema import Pruned, Snapped
 from harness.spec import KanShape, RunSpec, Stage, parts, stages
 from harness.tasks import draw, scaled
 from harness.train import course, torch_engine
-from harness.train.course import EngineState, LaneOfRun
-from harness.train.lanes import Trained, ended
+from harness.train.lanes import EngineState, LaneOfRun, Trained, ended
 from harness.train.outcome import Outcome, later
 from harness.train.sparsity import edge_scores, kept_nodes
 from harness.train.symbolic import EdgeSamples, read_formula

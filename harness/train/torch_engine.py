@@ -21,8 +21,8 @@ from harness.spec import KanShape, Network, RunSpec, Sparsity
 from harness.tasks import Quadrature, Samples, Splits, stream
 from harness.train import sparsity
 from harness.train.captured import Replay
-from harness.train.course import EngineState, LaneOfRun, Pack, advance, begin, finish, fits, trained
-from harness.train.lanes import ended
+from harness.train.course import Pack, advance, begin, finish, fits, trained
+from harness.train.lanes import EngineState, LaneOfRun, ended
 from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
 from harness.train.points import SPLITS, PackPoints, chunks
 
