@@ -17,7 +17,7 @@ from harness.families import (
 )
 from harness.optimisers import LevenbergMarquardt
 
-EVERY = networks(shapes=SHAPES[:3])
+EVERY = networks(shapes=(SHAPES[0], SHAPES[2]))
 FEW = [
     *(MlpShape(shape=(2, 5, 1), activation=name) for name in ("silu", "relu", "tanh", "gelu")),
     *(SplineMlpShape(shape=(3, 4, 4, 2), grid=4, order=5, place=place, noise=4.0) for place in ("after", "before")),
@@ -52,9 +52,9 @@ def distance(a, b):
 def test_every_row_is_that_of_autograd():
     """The derivatives of each output at each sample are autograd's, and the outputs are those of `forward`."""
     for network in EVERY:
-        flat, knots, x = start(network, 3, 7)
+        flat, knots, x = start(network, 3, 5)
         outputs, jacobian = residual_jacobian(network, flat, knots, x)
-        assert jacobian.shape == (3, 7 * network.shape[-1], parameter_count(network)), network
+        assert jacobian.shape == (3, 5 * network.shape[-1], parameter_count(network)), network
         assert torch.equal(outputs, forward(network, flat, knots, x)), network
         for own, peer in zip(jacobian, by_autograd(network, flat, knots, x), strict=True):
             assert distance(own, peer) < 1e-12, network

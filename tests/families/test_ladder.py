@@ -152,7 +152,7 @@ def test_a_rational_kan_starts_as_the_identity_and_then_swish_and_keeps_the_vari
 
 
 # --------------------------------------------------------------------------------------------------- E4: basis and map
-def trained(function, flat, steps=40):
+def trained(function, flat, steps=20):
     """Every position of Adam."""
     settings = Adam(name="adam", learning_rate=0.01)
     state, positions = settings.start(flat), []

@@ -85,9 +85,7 @@ def network(name, width=4, inputs=2, outputs=1):
     return module_network(Module(family="module", module=f"{HERE}:{name}", size="width"), inputs, outputs, width)
 
 
-@pytest.mark.parametrize("width", [1, 7, 20])
-@pytest.mark.parametrize("inputs", [1, 3])
-@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize(("width", "inputs", "outputs"), [(1, 1, 1), (7, 3, 2), (20, 3, 1)])
 def test_an_mlp_of_ones_own_counts_as_the_family_does(width, inputs, outputs):
     """Parameters, FLOPs forward and in training equal the closed forms of the MLP that it is, as they are executed."""
     own, mlp = (

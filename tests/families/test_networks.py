@@ -107,13 +107,13 @@ def test_gradients_equal_finite_differences(network):
 
 
 @pytest.mark.parametrize("network", FEW, ids=repr)
-@pytest.mark.parametrize("samples", [7, 100, 1000])
+@pytest.mark.parametrize("samples", [7, 1000])
 def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples):
     """Loss, gradient and updated knots of a lane do not depend on R, for R of 2 and more."""
-    many = start(network, 32, samples)
+    many = start(network, 12, samples)
     loss, gradient = loss_and_gradient(network, *many)
     moved = [update_knots(network, *many[:3], 0.5, 0.01, solver)[0] for solver in ("gelsd", "qr")]
-    for lanes in (2, 8):
+    for lanes in (2, 5):
         few = start(network, lanes, samples)
         few_loss, few_gradient = loss_and_gradient(network, *few)
         few_moved = [update_knots(network, *few[:3], 0.5, 0.01, solver)[0] for solver in ("gelsd", "qr")]

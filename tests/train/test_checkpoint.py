@@ -98,12 +98,12 @@ from packs import after
 from test_checkpoint import RECIPES, pack
 from harness import train
 """
-SAVE_OFTEN = (
+TRAIN = (
     HEAD
     + """
 train.CHUNK_SECONDS = 0.002
 runs = pack(sys.argv[2], "kan", "lbfgs", int(sys.argv[3]))
-supervisor = train.Supervisor(saved=print, progress=print, checkpoint_seconds=0.01)
+supervisor = train.Supervisor(saved=print, progress=print, checkpoint_seconds=float(sys.argv[4]))
 train.train_pack(runs, Path(sys.argv[1]), "cpu", supervisor, Path("checkpoints"))
 """
 )
@@ -122,7 +122,7 @@ def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(e
     runs = pack(engine, "kan", "lbfgs", evaluations)
     reached = 0
     for _ in range(kills):
-        process = _process(SAVE_OFTEN, "killed", engine, evaluations, folder=tmp_path)
+        process = _process(TRAIN, "killed", engine, evaluations, 0.01, folder=tmp_path)
         assert process.stdout
         resumed_at = int(process.stdout.readline())
         assert resumed_at >= reached
@@ -136,7 +136,7 @@ def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(e
         process.communicate()
         assert process.returncode == -signal.SIGKILL
     for records in ("killed", "through"):
-        assert _process(SAVE_OFTEN, records, engine, evaluations, folder=tmp_path).communicate(timeout=120)
+        assert _process(TRAIN, records, engine, evaluations, 60, folder=tmp_path).communicate(timeout=120)
 
     identities = list(map(run_id, runs))
     killed = [read_record(record_path(tmp_path / "killed", identity)) for identity in identities]
