@@ -105,18 +105,19 @@ class ShapeBase(Frozen):
     begins_by: ClassVar[tuple[str, ...]] = ()
     kernels: ClassVar[str] = ""  # the module of `harness.train.fused` that has them, if any does
 
-    if TYPE_CHECKING:  # a field, which stands in files in the order of each family
+    if TYPE_CHECKING:  # fields, which stand in files in the order of each family; nodes from input to output
         family: str
+        shape: tuple[int, ...]
 
     @property
-    @abstractmethod
     def inputs(self) -> int:
         """Numbers that it is given of a point."""
+        return self.shape[0]
 
     @property
-    @abstractmethod
     def outputs(self) -> int:
         """Numbers that it gives of a point."""
+        return self.shape[-1]
 
     # ------------------------------------------------------------------------------------------------------------ words
     @property
@@ -361,14 +362,6 @@ class LayeredShape(ShapeBase):
         raise NotImplementedError
 
     # --------------------------------------------------------------------------------------------- what follows from it
-    @property
-    def inputs(self) -> int:
-        return self.shape[0]
-
-    @property
-    def outputs(self) -> int:
-        return self.shape[-1]
-
     @property
     def dashed(self) -> str:
         return "-".join(map(str, self.shape))

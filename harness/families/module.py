@@ -58,14 +58,6 @@ class ModuleShape(ShapeBase):
         return self.counts
 
     @property
-    def inputs(self) -> int:
-        return self.shape[0]
-
-    @property
-    def outputs(self) -> int:
-        return self.shape[1]
-
-    @property
     def words(self) -> str:
         return f"{self.module.partition(':')[2]} {self.size}={self.value}"
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from harness import families, spec
 from harness.families.spline import Solver
-from harness.optimisers.lanes import choose
+from harness.optimisers.lanes import choose, select
 from harness.spec import Network, Recipe, RunSpec, SplinedShape, Stage
 from harness.tasks import Samples, stream
 from harness.train.lanes import EngineState, Kept, LaneOfRun, Trained, alike, ended
@@ -91,26 +91,6 @@ class Pack(ABC):
         """The optimisers after the evaluations up to number `until` of the stage."""
 
     @abstractmethod
-    def moved(self, old: Any, fresh: Any, moving_R: Tensor) -> Any:
-        """The optimisers after knots were moved in the lanes of the mask, which stand where the fresh ones do."""
-
-    @abstractmethod
-    def selected(self, optimiser: Any, index_K: Tensor) -> Any:
-        """The optimisers of the lanes that the index names."""
-
-    @abstractmethod
-    def with_diverged(self, fresh: Any, old: Any) -> Any:
-        """The fresh optimisers, of which those have diverged that had before."""
-
-    @abstractmethod
-    def counters(self, optimiser: Any) -> Tensor:
-        """Evaluations, iterations and refused steps that each has made, [3, R]."""
-
-    def over_lanes(self, move: Move, moving_R: Tensor, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Any:
-        """What `move` makes of the lanes of the mask, at least."""
-        return move(flat_RP, list(knots), x_RNI)
-
-    @abstractmethod
     def errors(self, state: EngineState, points: Any) -> Tensor:
         """In the metric of the task, at the points of each lane, [R]."""
 
@@ -121,6 +101,27 @@ class Pack(ABC):
     @abstractmethod
     def metrics(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor]) -> list[float]:
         """Those of a run's task in their order; one lane at a time, so that its company changes no bit."""
+
+    # ------------------------------------------------------ what it may do otherwise, if an optimiser is no `LaneState`
+    def moved(self, old: Any, fresh: Any, moving_R: Tensor) -> Any:
+        """The optimisers after knots were moved in the lanes of the mask, which stand where the fresh ones do."""
+        return self.recipe.optimizer.moved(old, fresh, moving_R)
+
+    def selected(self, optimiser: Any, index_K: Tensor) -> Any:
+        """The optimisers of the lanes that the index names."""
+        return select(optimiser, index_K)
+
+    def with_diverged(self, fresh: Any, old: Any) -> Any:
+        """The fresh optimisers, of which those have diverged that had before."""
+        return replace(fresh, diverged_R=old.diverged_R)
+
+    def counters(self, optimiser: Any) -> Tensor:
+        """Evaluations, iterations and refused steps that each has made, [3, R]."""
+        return self.recipe.optimizer.counters(optimiser)
+
+    def over_lanes(self, move: Move, moving_R: Tensor, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Any:
+        """What `move` makes of the lanes of the mask, at least."""
+        return move(flat_RP, list(knots), x_RNI)
 
 
 # -------------------------------------------------------------------------------------------------------- the trainer

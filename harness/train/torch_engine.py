@@ -16,7 +16,6 @@ from torch import Tensor
 
 from harness import spec
 from harness.optimisers import LaneObjective, LaneState
-from harness.optimisers.lanes import select
 from harness.spec import KanShape, Network, RunSpec, Sparsity
 from harness.tasks import Quadrature, Samples, Splits, stream
 from harness.train import sparsity
@@ -82,18 +81,6 @@ class TorchPack(Pack):
         for index_RB in indices_RB:
             optimiser = _evaluate(self, state.network, state.knots, points, optimiser, index_RB)
         return optimiser
-
-    def moved(self, old: LaneState, fresh: LaneState, moving_R: Tensor) -> LaneState:
-        return self.recipe.optimizer.moved(old, fresh, moving_R)
-
-    def selected(self, optimiser: LaneState, index_K: Tensor) -> LaneState:
-        return select(optimiser, index_K)
-
-    def with_diverged(self, fresh: LaneState, old: LaneState) -> LaneState:
-        return replace(fresh, diverged_R=old.diverged_R)
-
-    def counters(self, optimiser: LaneState) -> Tensor:
-        return self.recipe.optimizer.counters(optimiser)
 
     def errors(self, state: EngineState, points: LanePoints) -> Tensor:
         return in_metric(self._losses(state, points), points)
