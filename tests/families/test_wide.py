@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from networks import local
-from test_dense import KINDS, some_knots, some_samples
 from test_networks import loss_and_gradient, start
+from test_spline import KINDS, some_knots, some_samples
 
 from harness.families import KanShape, update_knots
 from harness.families.base import samples_last
