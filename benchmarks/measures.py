@@ -223,7 +223,7 @@ def _network(network: dict, dtype: torch.dtype, lanes: int) -> tuple[Network, Te
     made = TypeAdapter(Network).validate_python(network)
     generators = [np.random.default_rng(lane) for lane in range(lanes)]
     flat_RP = families.initialise(made, generators, 1.0, dtype, "cpu")
-    return made, flat_RP, families.initial_carried(made, generators, dtype, "cpu")
+    return made, flat_RP, made.draw_knots(generators, dtype, "cpu")
 
 
 def _begun(network: dict, dtype: str, lanes: int, points: int) -> tuple[Network, Tensor, list[Tensor], Tensor, Tensor]:

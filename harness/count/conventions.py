@@ -95,11 +95,6 @@ def _of_families(name: str) -> Layers:
     return lambda network, weights: network.flops(name, WEIGHTS[weights])
 
 
-def trainable(network: Network) -> int:
-    """Every trainable scalar of the network."""
-    return network.trainable
-
-
 def _kanbefair_layers(network: Network, weights: str) -> list[int] | None:
     return None if network.kanbefair_parameters is None else network.flops("kanbefair", WEIGHTS[weights])
 
@@ -113,7 +108,7 @@ CONVENTIONS = [
         rule="every scalar that the optimiser moves",
         source="this project, by default; equal to the size of the live parameter vector",
         misleads="the scales w_s count, though they add no function; knots do not, even where they follow the data",
-        parameters=trainable,
+        parameters=lambda network: network.trainable,
         in_answers=("params",),
     ),
     Convention(

@@ -27,7 +27,7 @@ import torch
 
 from harness import families, spec
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.count import run_work, trainable
+from harness.count import run_work
 from harness.count.dispatched import executed_evaluation
 from harness.measure.calibration import THREADS, KnotMove, KnotRow, Shape, SoloRow, knot_moves, move_flops, shape_of
 from harness.measure.cost import flops_per_evaluation
@@ -36,6 +36,7 @@ from harness.spec import GridExtension, KanShape, MlpShape, Network, Optimiser, 
 from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
+from harness.train.lanes import LoopStates
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
 TimingJob = tuple[Any, ...]  # a function of this module, and its arguments
@@ -82,7 +83,7 @@ def standard_runs(engine: Engine, dtype: Dtype) -> list[RunSpec]:
     """The runs whose shapes are timed on every machine; those of a KAN move its knots and refine its grid."""
     runs = []
     for network, optimizer, points in itertools.product(STANDARD_NETWORKS, STANDARD_OPTIMIZERS, STANDARD_POINTS):
-        if optimizer.needs_squares and trainable(network) > LARGEST_STANDARD_SYSTEM:
+        if optimizer.needs_squares and network.trainable > LARGEST_STANDARD_SYSTEM:
             continue
         runs.append(_run(engine, dtype, network, optimizer, points, 1000))
     return runs
@@ -175,11 +176,10 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     """So many evaluations at a time that the clock is fine enough for them, and what goes before them is little."""
     pack = fused_engine.prepare([run])
     state = fused_engine.begin(pack)
-    lanes = []
-    for lane in state.lanes:  # with a full memory, and with unequal knots where a run would have them
-        knots = lane.knots if has_equal_knots else lane.knots + 1e-3 * lane.knots**2
-        lanes.append(replace(lane, optimiser=lane.optimiser.filled(), knots=knots))
-    state = replace(state, done=TIMED_FROM, lanes=tuple(lanes))
+    # With a full memory, and with unequal knots where a run would have them.
+    knots = state.knots if has_equal_knots else tuple(layer + 1e-3 * layer**2 for layer in state.knots)
+    filled = LoopStates(tuple(one.filled() for one in state.optimiser.by_lane))
+    state = replace(state, done=TIMED_FROM, knots=knots, optimiser=filled)
     fused_engine.advance(pack, state, 1)  # loads what is compiled
     evaluations, taken = FUSED_EVALUATIONS // 2, 0.0
     while taken < FUSED_SECONDS and evaluations < MOST_EVALUATIONS:
@@ -187,7 +187,7 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
         begun = time.process_time()
         after = fused_engine.advance(pack, state, evaluations)
         taken = time.process_time() - begun
-    made = max(lane.optimiser.evaluations for lane in after.lanes)  # less, if the lanes came to rest
+    made = max(one.evaluations for one in after.optimiser.by_lane)  # less, if the lanes came to rest
     return [each / made for each in _times(lambda: fused_engine.advance(pack, state, evaluations))]
 
 
@@ -196,7 +196,7 @@ def _measure_knots(move: KnotMove, dtype: Dtype) -> KnotRow:
     assert isinstance(network, families.SplinedShape)
     before = network.model_copy(update={"grid": max(1, network.grid // 2)}) if move.refined else network
     flat_RP = families.initialise(before, [stream(0, "initial")], 1.0, precision, "cpu")
-    knots = families.initial_knots(before, 1, precision, "cpu")
+    knots = before.initial_knots(1, precision, "cpu")
     x_RNI = torch.from_numpy(stream(0, "train").uniform(-1, 1, (1, move.points, network.inputs))).to(precision)
 
     def once() -> object:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from harness import families
 from harness.base.errors import HarnessError
-from harness.families import ModuleShape, ShapeBase
+from harness.families import ModuleShape
 from harness.families.module import make
 from harness.nn.classes import module_of
 from harness.record import Record
@@ -56,7 +56,12 @@ class TrainedNetwork(nn.Module):
         expected = families.parameter_count(network)
         if (found := parameters_1P.shape[1]) != expected:
             raise HarnessError(f"run {record.run_id}: {expected} parameters were trained, and {found} are in its file")
-        self.module: nn.Module = _module(network, parameters_1P, knots)
+        if isinstance(network, ModuleShape):
+            self.module: nn.Module = make(network).to(parameters_1P.dtype)
+            for name, value in families.unflatten(network, parameters_1P).items():
+                self.module.get_parameter(name).data.copy_(value[0])
+        else:
+            self.module = module_of(network, parameters_1P, knots)
         self.is_data = kept.ends is not None
         low, high = (task.low, task.high) if kept.ends is None else kept.ends
         output = (1.0, 0.0) if kept.output is None else kept.output
@@ -138,12 +143,3 @@ class TrainedNetwork(nn.Module):
 
     def _tensor(self, points: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(points).to(self.low)
-
-
-def _module(network: ShapeBase, parameters_1P: Tensor, knots: Sequence[Tensor]) -> nn.Module:
-    if not isinstance(network, ModuleShape):
-        return module_of(network, parameters_1P, knots)
-    own = make(network).to(parameters_1P.dtype)
-    for name, value in families.unflatten(network, parameters_1P).items():
-        own.get_parameter(name).data.copy_(value[0])
-    return own

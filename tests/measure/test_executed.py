@@ -54,7 +54,7 @@ def real(network, lanes, samples):
     """Parameters, knots, samples and targets with data."""
     rng = np.random.default_rng(0)
     flat = families.initialise(network, [rng] * lanes, 1.0, torch.float64, "cpu")
-    knots = families.initial_carried(network, [rng] * lanes, torch.float64, "cpu")
+    knots = network.draw_knots([rng] * lanes, torch.float64, "cpu")
     x = torch.tensor(rng.uniform(-1.2, 1.2, (lanes, samples, network.shape[0])))
     return flat, knots, x, torch.tensor(rng.normal(size=(lanes, samples, network.shape[-1])))
 

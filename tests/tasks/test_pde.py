@@ -12,7 +12,7 @@ from scipy.special import fresnel
 from harness.base.errors import HarnessError
 from harness.count import WEIGHTS
 from harness.count.dispatched import Counter
-from harness.families import initial_carried, initial_knots, initialise, parameter_count
+from harness.families import initialise, parameter_count
 from harness.families.jets import forward_laplacian
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment
@@ -94,7 +94,7 @@ def test_the_quadrature_knows_the_norms_of_the_solution():
 def test_the_loss_is_the_papers(network):
     points = torch_engine.prepare([_run(network, PLAIN, seed) for seed in (0, 1)]).train
     flat = initialise(network, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
-    knots = initial_knots(network, 2, torch.float64, "cpu")
+    knots = network.initial_knots(2, torch.float64, "cpu")
     loss, gradient = loss_and_gradient(network, flat, knots, points)
     flat.requires_grad_()
     inside, boundary = points.x[:, :600], points.x[:, 600:]
@@ -145,7 +145,7 @@ def test_a_point_inside_takes_about_as_much_as_four(network):
         options = {"dtype": torch.float64, "device": "meta"}
         flat = torch.empty(2, parameter_count(network), requires_grad=True, **options)
         x = torch.empty(2, samples, 2, **options)
-        knots = initial_carried(network, [np.random.default_rng(0)] * 2, **options)
+        knots = network.draw_knots([np.random.default_rng(0)] * 2, **options)
         with Counter() as counter:
             laplacian = forward_laplacian(network, flat, knots, x)[2]
             torch.autograd.grad((laplacian - 1).square().mean((1, 2)).sum(), flat)

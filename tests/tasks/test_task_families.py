@@ -10,7 +10,7 @@ import torch
 from scipy.special import gamma, kv
 
 from harness.base.errors import HarnessError
-from harness.families import forward, initial_knots
+from harness.families import forward
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Task, parse_experiment
 from harness.tasks import Function, check_drawn, load_target, resolve
@@ -95,7 +95,7 @@ def test_the_kan_that_teaches_is_a_live_kan():
     first, second = kan_coefficients(6, 2)
     flat_RP = torch.from_numpy(np.concatenate([first.ravel(), second.ravel()]))[None]
     x = 1.2 * _points(200, 6)
-    values = forward(network, flat_RP, initial_knots(network, 1, torch.float64, "cpu"), torch.from_numpy(x)[None])
+    values = forward(network, flat_RP, network.initial_knots(1, torch.float64, "cpu"), torch.from_numpy(x)[None])
     np.testing.assert_allclose(values[0, :, 0].numpy(), _raw("kan_teacher", x, 2), atol=1e-12)
 
 
