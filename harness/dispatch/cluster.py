@@ -61,11 +61,6 @@ class Limits(NamedTuple):
 DEFAULT_LIMITS = Limits(largest_array=1001, room=10_000)  # of a SLURM whose administrators set none
 
 
-def has_slurm() -> bool:
-    """Whether SLURM's commands are here."""
-    return shutil.which("sbatch") is not None
-
-
 def ask(*command: str) -> str:
     """What one of SLURM's commands prints; a HarnessError if it fails."""
     return _run(command).stdout
@@ -116,7 +111,7 @@ def squeue(names: Sequence[str]) -> Queue:
     """All jobs of arrays with these names that SLURM remembers, ended ones too, by one question."""
     if not names:
         return Queue({})
-    if not has_slurm():
+    if shutil.which("sbatch") is None:
         return Queue({}, "there is no SLURM here")
     try:
         lines = ask("squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%j|%T|%r")
@@ -132,29 +127,23 @@ def sacct(names: Sequence[str], since: str) -> Queue:
     """
     local = datetime.fromisoformat(since).astimezone().strftime("%Y-%m-%dT%H:%M:%S")  # all that it understands
     command = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,JobName,State,Reason")
+    ended = ("--endtime=now", "--state=BF,CA,CD,DL,F,NF,OOM,PR,TO")
     try:
-        lines = ask(
-            *command,
-            f"--name={','.join(names)}",
-            f"--starttime={local}",
-            "--endtime=now",
-            "--state=BF,CA,CD,DL,F,NF,OOM,PR,TO",
-        )
+        lines = ask(*command, f"--name={','.join(names)}", f"--starttime={local}", *ended)
     except HarnessError as error:
         return Queue({}, str(error))
     return Queue(_by_task(lines, set(names)))
 
 
 def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int | None], Listed]:
-    found: dict[tuple[str, int | None], Listed] = {}
+    jobs: dict[tuple[str, int | None], Listed] = {}
     for line in lines.splitlines():
         fields = line.strip().split("|")
         if len(fields) == 4 and fields[1] in names:
             number, name, state, reason = fields
             state, _, by = state.partition(" ")  # sacct: CANCELLED by 1000
-            listed = Listed(number, name, state, by or reason)
-            found |= {(name, task): listed for task in tasks_of(number)}
-    return found
+            jobs |= dict.fromkeys(((name, task) for task in tasks_of(number)), Listed(number, name, state, by or reason))
+    return jobs
 
 
 def tasks_of(number: str) -> list[int | None]:
@@ -162,11 +151,11 @@ def tasks_of(number: str) -> list[int | None]:
     _, is_array, tasks = number.partition("_")
     if not is_array:
         return [None]
-    found: list[int | None] = []
+    numbers: list[int | None] = []
     for part in tasks.strip("[]").partition("%")[0].split(","):
         first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
-    return found
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
 
 
 def cause(error: HarnessError) -> str:
@@ -240,11 +229,6 @@ def scancel(numbers: Sequence[str]) -> None:
 def can_requeue() -> bool:
     """Whether a job can have itself started again; one in a container may lack the command."""
     return shutil.which("scontrol") is not None
-
-
-def requeue(number: str) -> None:
-    """Have a job start again, from inside of it too."""
-    ask("scontrol", "requeue", number)
 
 
 def state_of(number: str) -> str:

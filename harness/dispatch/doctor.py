@@ -5,13 +5,14 @@ import itertools
 import math
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.base.formats import duration
-from harness.dispatch.cluster import Limits, ask, has_slurm, limits, user
+from harness.dispatch.cluster import Limits, ask, limits, user
 from harness.dispatch.node import Finding, fact, must, should
 from harness.dispatch.probe import try_node, try_results
 from harness.dispatch.profile import Profile
@@ -75,7 +76,7 @@ def examine(
 # ------------------------------------------------------------------------------------------------------------ cluster
 def ask_cluster(profile: Profile) -> Iterator[Finding]:
     """What SLURM says of itself and of the profile."""
-    if not has_slurm():
+    if shutil.which("sbatch") is None:
         elsewhere = "run this on a login node (or `module load slurm`); --local needs none"
         yield must("SLURM", False, "there is none here: no sbatch on the PATH", elsewhere)
         return

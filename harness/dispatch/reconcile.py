@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from harness.base.errors import HarnessError
+from harness.base.lock import lives
 from harness.dispatch.cluster import Queue, cause, cluster_name, sacct, squeue, user
 from harness.dispatch.events import Attempt, read_attempts
 from harness.dispatch.slurm import sent_log
@@ -23,13 +24,14 @@ from harness.dispatch.state import (
     OVER,
     UNDERWAY,
     Evidence,
+    JobKey,
     JobSeen,
     RunState,
     seconds_of,
     states,
     unexplained,
 )
-from harness.dispatch.submission import Submission, cancelled, lives, read_orders, read_submissions, write_order
+from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
 from harness.record import Recorded, recorded
 from harness.spec import Manifest, manifest_path
 
@@ -68,7 +70,7 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         evidence = _with_accounting(evidence, [one for one in sent if one.name in forgotten], sent)
     jobs = [job for job in evidence.jobs() if job.submission.profile]
     over = [job for job in jobs if not job.attempts and not _may_run(job)]
-    started = {job.key for job in over if sent_log(folder, job.submission, job.place)}
+    started = {JobKey(job.submission.id, job.place) for job in over if sent_log(folder, job.submission, job.place)}
     return evidence._replace(started=started, hidden=hidden or _hidden_job(jobs, evidence.queue))
 
 
