@@ -142,7 +142,9 @@ def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int | None], Listed
         if len(fields) == 4 and fields[1] in names:
             number, name, state, reason = fields
             state, _, by = state.partition(" ")  # sacct: CANCELLED by 1000
-            jobs |= dict.fromkeys(((name, task) for task in tasks_of(number)), Listed(number, name, state, by or reason))
+            jobs |= dict.fromkeys(
+                ((name, task) for task in tasks_of(number)), Listed(number, name, state, by or reason)
+            )
     return jobs
 
 

@@ -132,14 +132,14 @@ def new_id() -> str:
 
 def named_code(runs: Iterable[RunSpec]) -> list[str]:
     """The targets that runs name, and the user's own networks, families and optimisers, `package.module:name`."""
-    found: set[str] = set()
+    names: set[str] = set()
     for run in runs:
         optimisers = [optimiser.name for optimiser in run.recipe.optimisers.values()]
-        own = (getattr(run.network, "module", ""), run.network.family, *optimisers)
-        found.update(name for name in own if ":" in name)
+        classes = (getattr(run.network, "module", ""), run.network.family, *optimisers)
+        names.update(name for name in classes if ":" in name)
         if not run.task.is_data_file:  # whose rows are in the results folder, which jobs see
-            found.add(run.task.target)
-    return sorted(found)
+            names.add(run.task.target)
+    return sorted(names)
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -153,48 +153,39 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
     own = submission_folder(folder, submission.id)
     private_folder(own.parent)
     own.mkdir()
+    of_all_jobs = JobFile.model_fields.keys() & Submission.model_fields.keys()
+    said = {name: getattr(submission, name) for name in of_all_jobs}
     for place, job in enumerate(submission.jobs):
-        file = JobFile(
-            submission=submission.id,
-            place=place,
-            experiment=submission.experiment,
-            device=submission.device,
-            slots=submission.slots,
-            checkpoint_seconds=submission.checkpoint_seconds,
-            mirror=submission.mirror,
-            packs=tuple(tuple(specs[run] for run in pack) for pack in job.packs),
-            ids=job.packs,
-            snapshot=submission.snapshot,
-            keeps_networks=submission.keeps_networks,
-        )
+        packs = tuple(tuple(specs[run] for run in pack) for pack in job.packs)
+        file = JobFile(submission=submission.id, place=place, packs=packs, ids=job.packs, **said)
         _write(own / f"job-{place}.json", file)
     _write(own / "submission.json", submission)
 
 
 def read_submissions(folder: Path) -> list[Submission]:
     """All submissions of an experiment, in the order in which they were sent off."""
-    found = []
+    submissions = []
     for own in listed(folder / "submissions"):
         try:
-            found.append(_read(own / "submission.json", Submission))
+            submissions.append(_read(own / "submission.json", Submission))
         except (FileNotFoundError, NotADirectoryError):  # it was never sent off, or was taken back
             continue
         except HarnessError as error:
-            found.append(_put_together(own, str(error)))
-    return sorted(found, key=lambda submission: submission.at)
+            submissions.append(_put_together(own, str(error)))
+    return sorted(submissions, key=lambda submission: submission.at)
 
 
 def _put_together(own: Path, damage: str) -> Submission:
     """A submission whose own file is damaged, as far as the files of its jobs have it; SLURM knows them by its name."""
     places = [int(path.stem.removeprefix("job-")) for path in listed(own) if path.match("job-*.json")]
     folder, about, jobs = own.parents[1], own.stat(), []
-    known: dict[str, Any] = {"experiment": folder.name, "slots": 1, "checkpoint_seconds": 0.0, "device": "cpu"}
+    said: dict[str, Any] = {"experiment": folder.name, "slots": 1, "checkpoint_seconds": 0.0, "device": "cpu"}
     snapshot = ""
     for place in range(max(places, default=-1) + 1):
         packs: tuple[RunIds, ...] = ()
         with suppress(HarnessError, FileNotFoundError):
             file = _read(own / f"job-{place}.json", JobFile)
-            packs, snapshot, known = file.ids, file.snapshot or "", {name: getattr(file, name) for name in known}
+            packs, snapshot, said = file.ids, file.snapshot or "", {name: getattr(file, name) for name in said}
         jobs.append(SentJob(packs=packs, pack_seconds=(0.0,) * len(packs), seconds=0.0))
     return Submission(
         id=own.name,
@@ -206,7 +197,7 @@ def _put_together(own: Path, damage: str) -> Submission:
         user=user_name(about.st_uid),
         jobs=tuple(jobs),
         damage=f"{damage}; the files of its jobs say what it sent off: keep them until none of its runs is on its way",
-        **known,
+        **said,
     )
 
 

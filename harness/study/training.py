@@ -19,7 +19,7 @@ from harness.dispatch.here import (
     terminated_like_ctrl_c,
     train_here,
 )
-from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
+from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns, TrainingOrder
 from harness.measure.cost import likely_seconds
 from harness.planning.warnings import warnings_line
 from harness.record import missing, read_records
@@ -133,7 +133,8 @@ def _train(
     idle: dict[int, Worker] | None,
 ) -> list[Failure]:
     """Train the packs, and return why some were given up."""
-    records = records_of(folder)
+    records, networks = records_of(folder), folder.parent / NETWORKS if manifest.experiment.keeps_networks else None
+    order = TrainingOrder(records, folder.parent / "checkpoints", manifest.experiment.device, networks=networks)
     likely = likely_seconds(packs, calibrations_of(manifest, folder.parent), manifest.experiment.device)
     work = dict(zip(packs, likely, strict=True))
     cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
@@ -142,19 +143,7 @@ def _train(
     with (
         terminated_like_ctrl_c(),
         terminal.packs(work, sum(map(len, packs))) as progress,
-        closing(
-            train_here(
-                packs,
-                records,
-                workers,
-                terminal.say,
-                manifest.experiment.device,
-                checkpoints=folder.parent / "checkpoints",
-                compiled=progress.compiled,
-                idle=idle,
-                networks=folder.parent / NETWORKS if manifest.experiment.keeps_networks else None,
-            )
-        ) as events,
+        closing(train_here(packs, order, workers, terminal.say, compiled=progress.compiled, idle=idle)) as events,
     ):
         for pack, event in events:
             cell = cells[run_id(pack[0])]
