@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import connection
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError

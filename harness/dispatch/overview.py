@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.base.files import os_words
-from harness.dispatch.leftovers import NETWORKS, Progress, bytes_below, files_by_id, plain_plan, silent
+from harness.dispatch.leftovers import NETWORKS, Progress, bytes_below, file_bytes, plain_plan, silent
 from harness.dispatch.reconcile import gather
 from harness.dispatch.state import FREE, UNDERWAY, WENT_WRONG, RunState, states
 from harness.spec import manifest_path
@@ -50,8 +50,8 @@ class _Plan(NamedTuple):
 
 def overview(results: Path, progress: Progress = silent) -> Overview:
     """Every experiment of a results folder that has a plan. SLURM is asked for those that sent off what is missing."""
-    record_bytes = {file.path.stem: file.bytes for file in files_by_id(results / "runs", ".json")}
-    network_bytes = {file.path.stem: file.bytes for file in files_by_id(results / NETWORKS, ".npz")}
+    record_bytes = {path.stem: size for path, size in file_bytes(results / "runs", ".json").items()}
+    network_bytes = {path.stem: size for path, size in file_bytes(results / NETWORKS, ".npz").items()}
     folders = sorted(folder for folder in results.iterdir() if manifest_path(folder).exists())
     plans: list[_Plan] = []
     sent: dict[Path, dict[str, RunState]] = {}
@@ -75,7 +75,7 @@ def overview(results: Path, progress: Progress = silent) -> Overview:
         shared_bytes = sum(record_bytes.get(run, 0) + network_bytes.get(run, 0) for run in plan.runs)
         absent = plan.runs.difference(record_bytes)
         where = {run: sent.get(plan.folder, {}).get(run, RunState("planned")) for run in absent}
-        where |= {run: underway[run] for run, one in where.items() if one.state in FREE and run in underway}
+        where |= {run: underway[run] for run, state in where.items() if state.state in FREE and run in underway}
         counts.append(_counted(plan, where, bytes_below(plan.folder) + shared_bytes))
     return Overview(tuple(counts), tuple(unreadable))
 
@@ -83,11 +83,12 @@ def overview(results: Path, progress: Progress = silent) -> Overview:
 def _read(folder: Path) -> _Plan:
     plan = plain_plan(manifest_path(folder))
     experiment = plan["experiment"]
-    runs = frozenset(each["run_id"] for each in plan["runs"])
+    seed_of = {run["run_id"]: run["run"]["seed"] for run in plan["runs"]}
+    runs = frozenset(seed_of)
     if unreadable(experiment) or not experiment.get("looks"):
         return _Plan(folder, runs, first_look=runs)
     seeds = experiment["seeds"][: experiment["looks"][0]]
-    return _Plan(folder, runs, frozenset(each["run_id"] for each in plan["runs"] if each["run"]["seed"] in seeds))
+    return _Plan(folder, runs, frozenset(run for run in runs if seed_of[run] in seeds))
 
 
 def _sent_states(folder: Path, absent: frozenset[str]) -> tuple[dict[str, RunState], list[str]]:
@@ -101,17 +102,17 @@ def _sent_states(folder: Path, absent: frozenset[str]) -> tuple[dict[str, RunSta
 
 
 def _counted(plan: _Plan, absent: Mapping[str, RunState], disk_bytes: int) -> ExperimentCounts:
-    later = sum(one.state == "planned" and run not in plan.first_look for run, one in absent.items())
-    found = Counter(one.state for one in absent.values())
+    later = sum(seen.state == "planned" and run not in plan.first_look for run, seen in absent.items())
+    counts = Counter(seen.state for seen in absent.values())
     return ExperimentCounts(
         name=plan.folder.name,
         planned=len(plan.runs),
         recorded=len(plan.runs) - len(absent),
         missing=len(absent) - later,
-        running=found["running"],
-        queued=found["queued"],
-        failed=sum(found[state] for state in WENT_WRONG),
+        running=counts["running"],
+        queued=counts["queued"],
+        failed=sum(counts[state] for state in WENT_WRONG),
         later=later,
-        not_verified=sum(one.state in UNDERWAY and "not verified" in one.why for one in absent.values()),
+        not_verified=sum(seen.state in UNDERWAY and "not verified" in seen.why for seen in absent.values()),
         disk_bytes=disk_bytes,
     )

@@ -1,5 +1,6 @@
 """The results folder tried from here and from a node: a probe job, sent as those of a sweep are, answers by files."""
 
+import json
 import math
 import re
 import shlex
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
+from harness.base.files import write_whole
 from harness.dispatch.cluster import Listed, scancel, squeue
-from harness.dispatch.node import Finding, must, read, should, try_files, write
+from harness.dispatch.node import Finding, must, read, should, try_files
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import executor, launch
 from harness.dispatch.snapshot import Snapshot, take_snapshot
@@ -93,7 +95,8 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
         name, talk = f"harness-{folder.name.removeprefix('.')}", None
         roots = [str(root) for root in snapshot.roots]
         try:
-            write(folder / "asked.json", {"profile": profile.model_dump(mode="json"), "torch": version("torch")})
+            asked = {"profile": profile.model_dump(mode="json"), "torch": version("torch")}
+            write_whole(folder / "asked.json", json.dumps(asked))
             ahead = time.time() - (folder / "asked.json").stat().st_mtime
             with executor(logs_folder(folder), probing(profile, folder), name, roots) as sender:
                 number = launch(sender, 1, "harness.dispatch.node", str(folder))

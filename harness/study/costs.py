@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.base.errors import HarnessError
 from harness.base.provenance import host, processor
 from harness.dispatch.here import available_cores
+from harness.dispatch.jobs import makespan
 from harness.judging.baselines import with_baselines
 from harness.judging.winners import reported
 from harness.measure.calibration import (
@@ -20,10 +21,11 @@ from harness.measure.calibration import (
     is_current,
     kind_of,
     latest_calibration,
+    machine_words,
     missing,
     read_calibration,
 )
-from harness.measure.cost import Timed, never_timed, pack_seconds, planned_seconds, sweep_seconds, timed, with_seconds
+from harness.measure.cost import Timed, likely_seconds, never_timed, planned_seconds, timed, with_seconds
 from harness.planning.plan import planned_flops
 from harness.record import Record, runs_table
 from harness.show.costs import cost_words, uncalibrated_words
@@ -80,7 +82,7 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
                 f"search.cap: a cap in seconds needs a machine whose {kind[0]} engine was timed; "
                 f"`{bench_command(kind)}` times this one, and with `profile` a node of a cluster"
             )
-        timed_on.add(f"{calibration.host}, {calibration.device}, {calibration.measured_at[:10]}")
+        timed_on.add(machine_words(calibration))
         return timed(calibration)
 
     return lambda run: planned_seconds(machine(kind_of(run)), run)
@@ -93,10 +95,10 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
     flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
     calibrations, workers = calibrations_of(manifest, results), workers or available_cores()
     packs = [[specs[identity] for identity in pack] for pack in manifest.packs]
-    seconds = sweep_seconds(pack_seconds(packs, calibrations), workers)
-    if seconds is None:
+    if missing(calibrations, specs.values()):
         cost = uncalibrated_words(manifest, calibrations)
     else:
+        seconds = makespan(likely_seconds(packs, calibrations, manifest.experiment.device), workers)
         devices = sorted({calibration.device for calibration in calibrations.values()} - {processor()})
         cost = cost_words(seconds, workers, *never_timed(specs.values(), calibrations), devices)
     return (

@@ -1,6 +1,7 @@
 """What the doctor makes of clusters that are configured otherwise, and of jobs that saw otherwise."""
 
 import errno
+import json
 import math
 import os
 import time
@@ -213,7 +214,8 @@ def test_a_qos_counts_with_its_account(account, level):
 # --------------------------------------------------------------------------------------------------------------- node
 def rows_here(folder: Path, profile: Profile, torch: str | None = None) -> dict[str, Finding]:
     """What the job's function says of this machine."""
-    node.write(folder / "asked.json", {"profile": profile.model_dump(mode="json"), "torch": torch or version("torch")})
+    asked = {"profile": profile.model_dump(mode="json"), "torch": torch or version("torch")}
+    (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
     look_around(folder)
     report = node.read(folder / "report.json")
     code = SNAPSHOT._replace(roots=(Path(report["code"]),))

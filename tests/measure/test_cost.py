@@ -34,7 +34,6 @@ from harness.measure.cost import (
     pack_seconds,
     run_bytes,
     run_seconds,
-    sweep_seconds,
     timed,
     with_seconds,
 )
@@ -249,12 +248,6 @@ def test_bytes_are_moved_where_they_are_known():
 
 
 # -------------------------------------------------------------------------------------------------------------- sweeps
-def test_packs_are_shared_by_workers():
-    """One worker takes the sum of all packs, two or more no less than the longest; one unknown leaves all so."""
-    assert [sweep_seconds([3.0, 2.0, 1.0], workers) for workers in (1, 2, 3, 9)] == [6, 3, 3, 3]
-    assert sweep_seconds([3.0, None], 1) is None
-
-
 def test_a_pack_that_was_not_measured_has_the_assumed_rate_of_its_engine(mixed):
     packs, both = _packs(mixed), {FUSED: machine("fused"), TORCH: machine()}
     measured, assumed = pack_seconds(packs, both), likely_seconds(packs, {}, "cpu")
