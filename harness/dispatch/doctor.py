@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,12 +59,10 @@ def examine(
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
-    for finding in ask_cluster(profile):
-        failed |= finding.level == "FAILED"
-        yield "cluster", finding
-    for finding in try_results(results):
-        failed |= finding.level == "FAILED"
-        yield "results", finding
+    for about, findings in (("cluster", ask_cluster(profile)), ("results", try_results(results))):
+        for finding in findings:
+            failed |= finding.level == "FAILED"
+            yield about, finding
     if wait_minutes is None:
         return
     if failed:
@@ -104,15 +103,15 @@ def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
         listed = f"give one: {', '.join(partitions)}" if partitions else "ask the administrators"
         yield must("partition", False, "none is given, and SLURM has no default", f"partition: {listed}")
         return
-    found: list[Finding] = []
+    rows: list[Finding] = []
     for name in names:
         nodes = parse_nodes(ask("sinfo", "--noheader", "--Node", f"--partition={name}", "--format=%N|%c|%m|%G|%T"))
-        found += partition_rows(name, profile, partitions, nodes, _groups(), known.configuration)
-    yield from found
+        rows += partition_rows(name, profile, partitions, nodes, _groups(), known.configuration)
+    yield from rows
     if known.has_accounting and (profile.account or profile.qos):
         own = ask("sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={user()}", "format=Account,QOS")
         yield from association_rows(profile, own, known.configuration.get("AccountingStorageEnforce", "none"))
-    if all(finding.level != "FAILED" for finding in found):
+    if all(finding.level != "FAILED" for finding in rows):
         yield _would_start(profile)
 
 
@@ -127,28 +126,27 @@ def _would_start(profile: Profile) -> Finding:
 
 
 def _groups() -> set[str]:
-    found = set()
+    names = set()
     for group in os.getgroups():
-        try:
-            found.add(grp.getgrgid(group).gr_name)
-        except KeyError:  # a group that has no name here
-            continue
-    return found
+        with suppress(KeyError):  # a group that has no name here
+            names.add(grp.getgrgid(group).gr_name)
+    return names
 
 
 def parse_partitions(lines: str) -> dict[str, Fields]:
     """What `scontrol show partition --oneliner` prints, by name."""
-    found = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines.splitlines()]
-    return {fields["PartitionName"]: fields for fields in found if "PartitionName" in fields}
+    partitions = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines.splitlines()]
+    return {fields["PartitionName"]: fields for fields in partitions if "PartitionName" in fields}
 
 
 def parse_nodes(lines: str) -> list[Node]:
     """What `sinfo --format=%N|%c|%m|%G|%T` prints."""
-    fields = [line.strip().split("|") for line in lines.splitlines() if line.count("|") == 4]
-    return [
-        Node(name, _count(cpus), _count(memory), state, gpu_types_of(gres))
-        for name, cpus, memory, gres, state in fields
-    ]
+    nodes = []
+    for line in lines.splitlines():
+        if line.count("|") == 4:
+            name, cpus, memory, gres, state = line.strip().split("|")
+            nodes.append(Node(name, _count(cpus), _count(memory), state, gpu_types_of(gres)))
+    return nodes
 
 
 def gpu_types_of(gres: str) -> dict[str, int]:

@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +65,7 @@ def of_run(record: Record, experiment: str) -> WandbRun:
         group=experiment,
         started_at=record.provenance.started_at,
         config=record.run.model_dump(mode="json"),
-        history=tuple({"evaluations": evaluations} | errors for evaluations, errors in _curve(record)),
+        history=tuple(point.model_dump(exclude_none=True) for point in record.curve),
         summary=_summary(record),
     )
 
@@ -82,8 +82,9 @@ def of_pack(records: Sequence[Record], experiment: str) -> WandbRun:
     statuses = [record.status for record in records]
     rows: dict[int, dict[str, float]] = {}
     for record in records:
-        for evaluations, errors in _curve(record):
-            row = rows.setdefault(evaluations, {"evaluations": evaluations})
+        for point in record.curve:
+            row = rows.setdefault(point.evaluations, {"evaluations": point.evaluations})
+            errors = point.model_dump(exclude={"evaluations"}, exclude_none=True)
             row |= {f"{name}/{record.run_id}": error for name, error in errors.items()}
     return WandbRun(
         id=pack_key(list(configs)),
@@ -100,13 +101,6 @@ def of_pack(records: Sequence[Record], experiment: str) -> WandbRun:
 def _network_words(run: RunSpec) -> str:
     grid = getattr(run.network, "grid", None)
     return f"{run.task.target} {run.network.family} {run.network.dashed}" + (f" G={grid}" if grid else "")
-
-
-def _curve(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
-    """The errors that are numbers, by evaluations."""
-    for point in record.curve:
-        errors = point.model_dump(exclude={"evaluations"}, exclude_none=True)
-        yield point.evaluations, errors
 
 
 def _summary(record: Record) -> dict[str, Any]:
@@ -160,7 +154,8 @@ class Export:
         `progress` hears how many of how many are through. No failure is raised: the first is said.
         """
         recorded, failures = {path.stem for path in self.records.glob("*.json")}, []
-        packs = self.packs if self.mirror.per == "pack" else [(run,) for pack in self.packs for run in pack]
+        is_by_pack = self.mirror.per == "pack"
+        packs = self.packs if is_by_pack else [(run,) for run in itertools.chain.from_iterable(self.packs)]
         ended = [runs for runs in packs if recorded.issuperset(runs)]
         waiting = [runs for runs in ended if runs not in self.copied]
         try:
@@ -171,9 +166,8 @@ class Export:
             failures.append(" ".join(f"{type(error).__name__}: {error}".split()))
         left = len(ended) - len(self.copied.intersection(ended))
         where = "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
-        fields = type(self.mirror).model_fields
-        chosen = {name: getattr(self.mirror, name) for name in ("per", "project", "entity")}
-        options = "".join(f" --wandb-{name} {value}" for name, value in chosen.items() if value != fields[name].default)
+        chosen = self.mirror.model_dump(exclude={"mode"}, exclude_defaults=True)
+        options = "".join(f" --wandb-{name} {value}" for name, value in chosen.items())
         why = f" ({failures[0]})" if failures else ""
         move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if left else ""
         say(f"wandb: {len(ended) - left} of {len(ended)} finished {self.mirror.per}s are {where}{move}")

@@ -113,12 +113,8 @@ def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, A
     guarded = ["set -e", say_so, *profile.setup, "trap - ERR", "set +e"] if profile.setup else []
     setup = [*guarded, *(f"export {name}={shlex.quote(value)}" for name, value in ours.items())]
     asked = {
+        **{option: getattr(profile, option) for option in ("partition", "account", "qos", "constraint", "exclude")},
         "job_name": name,
-        "partition": profile.partition,
-        "account": profile.account,
-        "qos": profile.qos,
-        "constraint": profile.constraint,
-        "exclude": profile.exclude,
         "nodes": 1,
         "cpus_per_task": profile.cpus,
         "mem": _megabytes(profile.memory_gb),
