@@ -81,14 +81,13 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         return
     try:
         yield controller_row(ask("scontrol", "ping"))
-        known = limits()
-        silence = None
+        taken, silence = limits(), None
         try:
             ask("sacct", "--noheader", "--allocations")
         except HarnessError as error:
             silence = str(error)
-        yield from cluster_rows(profile, known, silence)
-        yield from _ask_partitions(profile, known)
+        yield from cluster_rows(profile, taken, silence)
+        yield from _ask_partitions(profile, taken)
     except HarnessError as error:
         told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
         later = "ask again later; if it stays so, ask the administrators"

@@ -150,7 +150,7 @@ def _source_of_git(module: ModuleFile, snapshots: Path) -> Source | None:
     listed = git(checkout, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     for name in filter(None, dict.fromkeys(listed)):
         path = checkout / name
-        if not os.path.lexists(path) or _is_result(path, snapshots) or _is_left_out(name):
+        if not os.path.lexists(path) or _is_left_out(name) or _is_result(path, snapshots):
             continue
         if path.is_dir() and not path.is_symlink():
             submodules.append((name.rstrip("/"), commit_and_dirty(path)[0] if (path / ".git").exists() else None))

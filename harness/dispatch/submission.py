@@ -258,16 +258,17 @@ def retrying(folder: Path, runs: Sequence[str]) -> Iterator[None]:
 
 def read_orders(folder: Path) -> list[Instruction]:
     """All that the user said, in the order in which it was said."""
-    orders = [_read_order(path) for path in listed(folder / "orders") if path.suffix == ".json"]
+    orders = []
+    for path in listed(folder / "orders"):
+        if path.suffix != ".json":
+            continue
+        try:
+            orders.append(_read(path, Instruction))
+        except HarnessError as error:
+            damage = f"{error}; say again what you ordered then (`harness cancel`, `harness retry`) and remove the file"
+            at = _moment(path.stat().st_mtime)
+            orders.append(Instruction(kind="retry", at=at, runs=(), damage=damage))
     return sorted(orders, key=lambda order: order.at)
-
-
-def _read_order(path: Path) -> Instruction:
-    try:
-        return _read(path, Instruction)
-    except HarnessError as error:
-        damage = f"{error}; say again what you ordered then (`harness cancel`, `harness retry`) and remove the file"
-        return Instruction(kind="retry", at=_moment(path.stat().st_mtime), runs=(), damage=damage)
 
 
 def last_orders(orders: Iterable[Instruction]) -> dict[str, Instruction]:
