@@ -1,6 +1,7 @@
 """A sweep on a bed, as a user sees it: its commands, where its runs are, and what it must have left in the end."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from real_slurm import Bed, wait_until
 from harness.cli import main
 from harness.dispatch.events import Attempt, Event, read_attempts
 from harness.dispatch.submission import Submission, read_submissions
-from harness.record import read_record
+from harness.record import Provenance, read_record
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import train_pack
@@ -69,6 +70,23 @@ class Sweep(NamedTuple):
         """`harness status --json`."""
         return json.loads(self.harness("status", "--json").stdout)
 
+    def whys(self) -> set[str]:
+        """Why its runs are thought to be where they are, without what SLURM says of the moment in brackets."""
+        return {re.sub(r" \([^)]*\)", "", run["why"]) for run in self.status()["runs"].values()}
+
+    def next_moves(self) -> set[str]:
+        """What the user can do about its runs."""
+        return {run["next_move"] for run in self.status()["runs"].values()}
+
+    def retry(self, cause: str) -> None:
+        """What `harness retry --cause` sends off."""
+        done = self.harness("retry", "--cause", cause, "--profile", str(self.profile), "--yes")
+        assert done.exit_code == 0, done.output
+
+    def provenances(self) -> list[Provenance]:
+        """Those of its records."""
+        return [read_record(path).provenance for path in (self.results / "runs").glob("*.json")]
+
     def states(self) -> dict[str, int]:
         """How many runs are in which state."""
         return self.status()["states"]
@@ -90,9 +108,9 @@ class Sweep(NamedTuple):
         """So many runs are in these states; what there is instead is told where they are not."""
         self._wait_until(lambda: self.states() == states, seconds, str(states))
 
-    def wait_until_over(self, seconds: float = 120) -> None:
+    def wait_until_over(self) -> None:
         """All runs have records; what there is instead is told where they have not."""
-        self._wait_until(lambda: not self.status()["missing"], seconds, "all runs are over")
+        self._wait_until(lambda: not self.status()["missing"], 120, "all runs are over")
 
     def _wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         try:
@@ -138,9 +156,12 @@ def undisturbed(experiment: str) -> dict[str, dict[str, Any]]:
         return {path.name: numbers(path) for path in records.glob("*.json")}
 
 
-def assert_complete(swept: Sweep) -> None:
-    """Every planned run has the record that it has undisturbed, bit for bit; none came second and differs."""
+def assert_completes(swept: Sweep, is_once: bool = True) -> None:
+    """Soon every planned run has the record that it has undisturbed, bit for bit, and none was trained twice."""
+    swept.wait_until_over()
     assert_records(swept, undisturbed(swept.file.read_text(encoding="utf-8")))
+    if is_once:
+        assert_nothing_trained_twice(swept)
 
 
 def assert_records(swept: Sweep, expected: dict[str, dict[str, Any]]) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from real_slurm import wait_until
-from sweeps import Sweep, assert_complete, sweep
+from sweeps import Sweep, assert_completes, sweep
 
 pytestmark = pytest.mark.slurm
 
@@ -18,7 +18,7 @@ def removable(swept: Sweep) -> dict[str, list[str]]:
 @pytest.mark.nightly
 def test_what_jobs_need_stays_until_they_have_ended(testbed, tmp_path):
     """Waiting and training; then snapshot and logs can go, and a run's story is still told."""
-    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    testbed.drain()
     swept = sweep(tmp_path, evaluations=6000, checkpoint_seconds=0.3)
     swept.submit()
     assert removable(swept) == {}
@@ -29,8 +29,7 @@ def test_what_jobs_need_stays_until_they_have_ended(testbed, tmp_path):
     kinds = [f"--{kind}" for kind in ("checkpoints", "snapshots", "logs", "damaged", "data", "unplanned")]
     assert swept.harness("clean", "--yes", *kinds).exit_code == 0
 
-    swept.wait_until_over()
-    assert_complete(swept)
+    assert_completes(swept)
     jobs = ("squeue", "-h", "--states=pending,running,completing")
     wait_until(lambda: not testbed.slurm(*jobs), 30, "all jobs have ended")
     (snapshot,) = (swept.results / "snapshots").iterdir()
