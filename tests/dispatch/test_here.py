@@ -21,6 +21,7 @@ import torch
 
 from harness import train
 from harness.base.errors import HarnessError
+from harness.base.lock import lives
 from harness.dispatch import slots
 from harness.dispatch.here import Begun, Failed, TrainingEvent, _compilations, idle_workers, next_move, train_here
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
@@ -112,15 +113,6 @@ def numbers(records: Path, runs: PackedRuns) -> list[dict]:
 
 def record(records: Path, run: RunSpec) -> Record:
     return read_record(record_path(records, run_id(run)))
-
-
-def lives(pid: int) -> bool:
-    """Whether there is such a process, be it a zombie."""
-    try:
-        os.kill(pid, 0)
-        return True
-    except ProcessLookupError:
-        return False
 
 
 # ------------------------------------------------------------------------------------------ a sweep with all that fails
