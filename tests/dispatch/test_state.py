@@ -22,6 +22,7 @@ from harness.dispatch.state import (
     JobKey,
     RunState,
     states,
+    stuck,
     unexplained,
 )
 from harness.dispatch.submission import Instruction
@@ -112,31 +113,39 @@ def _waiting(reason, state="PENDING", number="7_[0,3-5]"):
     return _state(queue=Queue({task: Listed(number, task[0], state, reason)}), attempts=[_attempt(BEGUN)])
 
 
+FOR_EVER = {  # what keeps a job from starting whatever comes, and what to do
+    "JobHeldAdmin": "ask the administrators to `scontrol release 7`",
+    "DependencyNeverSatisfied": "take the dependency out",
+    "QOSMinCpuNotSatisfied": "`harness doctor --profile` says what does not fit",
+} | dict.fromkeys(
+    (
+        *("BadConstraints", "PartitionTimeLimit", "QOSMaxWallDurationPerJobLimit", "AssocMaxWallDurationPerJobLimit"),
+        *("QOSMaxGRESPerJob", "QOSMaxCpuPerJobLimit", "QOSMaxCpuPerNode", "QOSMinMemory"),
+    ),
+    "mend the profile",
+)
+FOR_NOW = {
+    "AssocGrpCPUMinutesLimit": "name another account: or qos:",
+    "AssocGrpCpuLimit": "once enough of the others end",
+    "QOSMaxJobsPerUserLimit": "once enough of the others end",
+    "ReqNodeNotAvail, UnavailableNodes:n1": "choose another partition",
+    "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": "(`sinfo`)",
+    "PartitionDown": "choose another partition",
+}
+
+
 def test_a_job_that_does_not_start_by_itself_has_a_next_move():
     """squeue's reasons, as 24.11 words them: of held jobs, of what the cluster lacks, and of limits."""
     for reason in ("JobHeldUser", "job requeued in held state", "launch failed requeued held", "JobHoldMaxRequeue"):
         assert _waiting(reason).next_move.startswith("`scontrol release 7`")
     for state in ("REQUEUE_HOLD", "SPECIAL_EXIT"):
         assert _waiting("BeginTime", state).next_move.startswith("`scontrol release 7`")
-    moves = {
-        "JobHeldAdmin": "ask the administrators to `scontrol release 7`",
-        "BadConstraints": "mend the profile",
-        "PartitionTimeLimit": "mend the profile",
-        "QOSMaxWallDurationPerJobLimit": "mend the profile",
-        "QOSMinCpuNotSatisfied": "`harness doctor --profile` says what does not fit",
-        "DependencyNeverSatisfied": "take the dependency out",
-        "AssocGrpCPUMinutesLimit": "name another account: or qos:",
-        "AssocGrpCpuLimit": "once enough of the others end",
-        "QOSMaxJobsPerUserLimit": "once enough of the others end",
-        "ReqNodeNotAvail, UnavailableNodes:n1": "choose another partition",
-        "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": "(`sinfo`)",
-        "PartitionDown": "choose another partition",
-    }
-    for reason, move in moves.items():
+    for reason, move in (FOR_EVER | FOR_NOW).items():
         found = _waiting(reason)
         assert (found.state, move in found.next_move) == ("queued", True), reason
         assert found.why.startswith(f"SLURM: PENDING ({reason}), ")
         assert found.why.endswith("; it has begun before, and goes on from where it was saved")
+        assert stuck(Listed("7", "e", "PENDING", reason)).for_ever == (reason in FOR_EVER), reason
 
 
 def test_a_job_that_waits_for_its_turn_needs_nothing():
