@@ -18,7 +18,6 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import is_writable, user_cache
 from harness.dispatch import slots
 from harness.dispatch.slots import (
-    Announced,
     Compilation,
     Done,
     Evaluated,
@@ -125,7 +124,7 @@ def train_here(
         for worker, heard in zip(working.values(), last_words, strict=True):
             for what in heard:
                 match what:
-                    case Announced(text):
+                    case str(text):
                         announce(text)
                     case Evaluated() | Saved() | Done() if worker.task:
                         yield worker.task.pack, what
@@ -187,7 +186,7 @@ def _listen(
     failure = None
     for what in heard:
         match what:
-            case Announced(text):
+            case str(text):
                 announce(text)
             case Refused(text, exit_code):
                 raise HarnessError(text, exit_code)

@@ -35,6 +35,7 @@ STOP = "stop"
 
 
 # ------------------------------------------------------------------------------------------------------ what is said
+# Beside these, what the user should know, as text.
 class Evaluated(NamedTuple):
     """How many of the planned evaluations every lane of the pack has behind it."""
 
@@ -61,12 +62,6 @@ class Failure(NamedTuple):
     error: str
     traceback: str = ""
     traceback_hash: str | None = None
-
-
-class Announced(NamedTuple):
-    """What the user should know."""
-
-    text: str
 
 
 class Refused(NamedTuple):
@@ -274,14 +269,14 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
         reached.append(evaluations)
         tell(Evaluated(evaluations))
 
-    def tell(what: Evaluated | Saved | Announced) -> None:
+    def tell(what: Evaluated | Saved | str) -> None:
         with suppress(OSError):  # the parent has gone, which is seen below
             pipe.send(what)
 
     supervisor = Supervisor(
         progress=progress,
         saved=lambda evaluations: tell(Saved(evaluations)),
-        announce=lambda text: tell(Announced(text)),
+        announce=tell,
         stop=lambda: os.getppid() != parent or pipe.poll(),
         checkpoint_seconds=order.checkpoint_seconds,
     )
