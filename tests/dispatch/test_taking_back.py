@@ -1,17 +1,15 @@
 """What is on its way and should not be: runs of earlier plans, jobs of cancelled runs, jobs of another cluster."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from click.testing import Result
-from commands import invoke
-from made_submission import send_off, small
+from made_submission import SweepFile, send_off, small
 
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
@@ -31,26 +29,15 @@ COMMANDS = {
 }
 
 
-class Sweep(NamedTuple):
+@dataclass(frozen=True)
+class Sweep(SweepFile):
     """An experiment whose jobs this test says that SLURM has."""
 
-    file: Path
-    results: Path
     cluster: Path
-
-    @property
-    def folder(self) -> Path:
-        return self.results / self.file.stem
 
     def plan(self, sizes=(20, 80), seeds=(0, 1)) -> None:
         self.file.write_text(small(seeds, sizes))
         assert self.harness("plan", "--replan").exit_code == 0
-
-    def harness(self, command: str, *options: str) -> Result:
-        return invoke(command, self.file, *options, "--results", self.results)
-
-    def status(self) -> dict[str, Any]:
-        return json.loads(self.harness("status", "--json").stdout)
 
     def send(self, identity="5ub", at=LONG_AGO, listed="PENDING", **more: Any) -> None:
         """A submission of one job a pack of the plan as it stands, which squeue lists in this state."""

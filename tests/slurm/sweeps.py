@@ -2,73 +2,38 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
-from click.testing import CliRunner, Result
+from made_submission import SweepFile, small
 from real_slurm import Bed, wait_until
 
-from harness.cli import main
-from harness.dispatch.events import Attempt, Event, read_attempts
+from harness.dispatch.events import Attempt, read_attempts
 from harness.dispatch.submission import Submission, read_submissions
 from harness.record import Provenance, read_record
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import train_pack
 
-EXPERIMENT = """
-question: Does a sweep survive?
-tasks: [{{target: {target}, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}}]
-arms:
-  mlp: {{architecture: {{family: mlp, depth: 2}}, recipe: some}}
-match: {{axis: params, at: {sizes}, tol: 0.3, solve: {{mlp: width}}}}
-recipes:
-  some: {{optimizer: {{name: adam, learning_rate: 0.01}}, max_evaluations: {evaluations}}}
-seeds: {seeds}
-engine: torch
-"""
 # One pack a job and two jobs a node, by their memory; a job saves its state every second.
-PROFILE: dict[str, Any] = {
-    "partition": "gpu",
-    "memory_gb": 30,
-    "job_minutes": 0.0001,
-    "time_minutes": 10,
-    "checkpoint_seconds": 1,
-}
+PROFILE = {"partition": "gpu", "memory_gb": 30, "job_minutes": 1e-4, "time_minutes": 10, "checkpoint_seconds": 1}
 
 
-class Sweep(NamedTuple):
-    """An experiment file, a profile, and a results folder."""
+@dataclass(frozen=True)
+class Sweep(SweepFile):
+    """An experiment file, a results folder, and a profile."""
 
-    file: Path
     profile: Path
-    results: Path
-
-    @property
-    def folder(self) -> Path:
-        """Where all but the records is."""
-        return self.results / self.file.stem
-
-    def harness(self, *arguments: str) -> Result:
-        """One of the harness's commands on this sweep; an exception of its, unless it is an exit, is the test's."""
-        command, *options = arguments
-        done = CliRunner().invoke(main, [command, str(self.file), *options, "--results", str(self.results)])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
 
     def submit(self, *options: str) -> str:
         """What `harness submit --yes` prints; it must succeed."""
         done = self.harness("submit", "--profile", str(self.profile), "--yes", *options)
         assert done.exit_code == 0, done.output
         return done.output
-
-    def status(self) -> dict[str, Any]:
-        """`harness status --json`."""
-        return json.loads(self.harness("status", "--json").stdout)
 
     def whys(self) -> set[str]:
         """Why its runs are thought to be where they are, without what SLURM says of the moment in brackets."""
@@ -87,19 +52,11 @@ class Sweep(NamedTuple):
         """Those of its records."""
         return [read_record(path).provenance for path in (self.results / "runs").glob("*.json")]
 
-    def states(self) -> dict[str, int]:
-        """How many runs are in which state."""
-        return self.status()["states"]
-
     def submissions(self) -> list[Submission]:
         return read_submissions(self.folder)
 
     def attempts(self) -> list[Attempt]:
         return read_attempts(self.folder / "attempts")
-
-    def events(self, *names: str) -> list[Event]:
-        """All events of these names, of all attempts."""
-        return [event for attempt in self.attempts() for event in attempt.events if event["event"] in names]
 
     def wait_for_event(self, *names: str, number: int = 1, seconds: float = 90) -> None:
         wait_until(lambda: len(self.events(*names)) >= number, seconds, f"{number} x {names}")
@@ -124,16 +81,15 @@ class Sweep(NamedTuple):
 def sweep(
     folder: Path,
     *,
-    sizes: Iterable[int] = (20,),
-    seeds: Iterable[int] = (0, 1),
+    sizes: Sequence[int] = (20,),
+    seeds: Sequence[int] = (0, 1),
     evaluations: int = 50,
     target: str = "xy",
     **profile: Any,
 ) -> Sweep:
     """A sweep of one pack a size, of one lane a seed. Of a pack, 1,000 evaluations take about a second."""
-    made = Sweep(folder / "sweep.yaml", folder / "profile.yaml", folder / "results")
-    text = EXPERIMENT.format(target=target, sizes=list(sizes), evaluations=evaluations, seeds=list(seeds))
-    made.file.write_text(text, encoding="utf-8")
+    made = Sweep(folder / "sweep.yaml", folder / "results", folder / "profile.yaml")
+    made.file.write_text(small(seeds, sizes, evaluations, target), encoding="utf-8")
     made.profile.write_text(json.dumps(PROFILE | profile), encoding="utf-8")
     return made
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from real_slurm import wait_until
@@ -94,7 +95,7 @@ def test_results_that_were_renamed_while_jobs_train(testbed, tmp_path):
     swept = sweep(tmp_path, **LONG)
     swept.submit()
     swept.wait_for_event("first_step")
-    renamed = swept._replace(results=tmp_path / "renamed results")
+    renamed = replace(swept, results=tmp_path / "renamed results")
     swept.results.rename(renamed.results)
     wait_until(lambda: renamed.states() == {"lost": 2}, 90, "the job ends", every=0.5)
 
@@ -102,7 +103,7 @@ def test_results_that_were_renamed_while_jobs_train(testbed, tmp_path):
         f"SLURM: COMPLETED: it ended well, and its record is not here; it wrote into {swept.results}"
     }
     assert all(move.startswith(f"`harness merge {swept.results}` brings its record") for move in renamed.next_moves())
-    merged = renamed._replace(file=swept.results).harness("merge")
+    merged = replace(renamed, file=swept.results).harness("merge")
     assert merged.exit_code == 0, merged.output
     assert renamed.states() == {"done": 2}
     assert_completes(renamed)
