@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 from commands import invoke, said
@@ -30,6 +31,8 @@ from harness.dispatch import leftovers as module
 from harness.dispatch.events import EventLog
 from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, disk_bytes, on_disk, removable, remove
 from harness.dispatch.profile import Profile
+from harness.dispatch.slurm import log_path
+from harness.dispatch.submission import keep_number, logs_folder
 from harness.record import record_path
 from harness.show.disk import disk_words, size_words
 from harness.spec import read_manifest
@@ -314,15 +317,13 @@ def test_an_interruption_leaves_a_valid_folder(made, swept):
     assert swept.told("status", "sweep")["states"] == states
 
 
-@pytest.mark.nightly
-def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
+def test_a_stopped_clean_leaves_no_half_snapshot_under_its_name(made, swept, monkeypatch):
     (snapshot,) = [swept.results / path for path in made.expected["snapshots"]]
-    command = [sys.executable, "-m", "harness", "clean", "--snapshots", "--yes", "--results", str(swept.results)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as cleaning:
-        while snapshot.exists():
-            assert cleaning.poll() is None
-        cleaning.kill()
-    (half,) = [path for path in snapshot.parent.iterdir() if UNFINISHED.fullmatch(path.name)]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module.shutil, "rmtree", Mock(side_effect=KeyboardInterrupt))
+        remove(removable(on_disk(swept.results))["snapshots"])
+    (half,) = snapshot.parent.iterdir()
+    assert UNFINISHED.fullmatch(half.name)
     _aged(half)
     assert f"snapshots/{half.name}" in swept.leftovers()["damaged"]
     swept.clean("damaged")
@@ -372,6 +373,16 @@ def test_the_snapshot_of_a_job_stays_until_it_was_silent_for_a_month(made, swept
     (sent / "submission.json").write_text("{")
     assert swept.leftovers()["snapshots"] == set()
     assert f"stay: {sent}/submission.json is damaged" in swept.harness("clean")
+
+
+def test_the_output_of_jobs_goes_once_their_runs_have_records(made, swept):
+    for name in ("other", "going"):
+        folder = swept.results / name
+        send_off(folder, profile=Profile())
+        keep_number(folder, "5ub", "4711")
+        logs_folder(folder).mkdir()
+        log_path(folder, "4711_0").touch()
+    assert swept.leftovers()["logs"] == made.expected["logs"] | {"other/logs/4711_0_0_log.out"}
 
 
 @pytest.mark.nightly

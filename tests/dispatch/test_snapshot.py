@@ -200,20 +200,17 @@ def test_a_file_that_cannot_be_copied_is_named(checkout):
     assert caught.value.exit_code == 3
 
 
-def test_results_that_are_kept_do_not_change_the_code(checkout):
-    (checkout / "results").mkdir()
-    (checkout / "results/verdicts.json").write_text("{}")
-    assert commit_and_dirty(checkout)[1] is False
-    (checkout / "small/results.py").write_text("")
-    assert commit_and_dirty(checkout)[1] is True
-
-
-def test_results_that_are_kept_are_not_copied(checkout):
-    """Wherever the sweep's own results folder lies; another folder of that name is code."""
+def test_results_that_are_kept_are_no_code(checkout):
+    """They are not copied, wherever the sweep's own results folder lies; another folder of that name is code."""
     before = _taken(checkout)
-    for name in ("results/verdicts/quick/records.jsonl.xz", "results/LOG.md", "small/results/verdicts/one.py"):
+    for name, is_dirty in (
+        ("results/verdicts/quick/records.jsonl.xz", False),
+        ("results/LOG.md", False),
+        ("small/results/verdicts/one.py", True),
+    ):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text("")
+        assert commit_and_dirty(checkout)[1] is is_dirty
     added = _files(_taken(checkout).path) - _files(before.path)
     assert added == {"0/results/LOG.md", "0/small/results/verdicts/one.py"}
 

@@ -64,6 +64,8 @@ def test_the_rate_that_made_the_times_is_found():
         rate = fit_rate([(flops, seconds + flops / speed) for flops in (1e4, 1e5, 1e6, 1e7, 1e8)])
         assert rate.seconds == pytest.approx(seconds, rel=0.1, abs=1e-6)
         assert rate.flops_per_second == pytest.approx(speed, rel=0.1)
+    rate = fit_rate([(1e6, 1e-3)])
+    assert rate.seconds + 1e6 / rate.flops_per_second == pytest.approx(1e-3, rel=0.1)
 
 
 def test_cheap_shapes_count_as_much_as_dear_ones():
@@ -72,11 +74,6 @@ def test_cheap_shapes_count_as_much_as_dear_ones():
     for flops in (1e4, 1e6, 1e8):
         rows += [(flops, 2 * flops / 1e9), (flops, flops / 1e9 / 2)]
     assert fit_rate(rows).flops_per_second == pytest.approx(1e9, rel=0.1)
-
-
-def test_one_row_has_a_rate():
-    rate = fit_rate([(1e6, 1e-3)])
-    assert rate.seconds + 1e6 / rate.flops_per_second == pytest.approx(1e-3, rel=0.1)
 
 
 # -------------------------------------------------------------------------------------------------------------- shapes

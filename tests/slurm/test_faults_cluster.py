@@ -227,46 +227,6 @@ def test_workers_pass_over_cancelled_runs(testbed, tmp_path):
     assert_completes(swept)
 
 
-@pytest.mark.nightly
-def test_a_job_with_no_other_runs_ends(testbed, tmp_path):
-    """Of two jobs that run, the one of which every run is cancelled is gone at once."""
-    swept = sweep(tmp_path, sizes=(20, 80), seeds=(0,), evaluations=LONG, checkpoint_seconds=0.3)
-    swept.submit()
-    swept.wait_for_event("first_step", number=2)
-    first, second = swept.attempts()
-    run = first.events[1]["runs"][0]
-    assert "1 jobs with no other runs were ended" in swept.harness("cancel", "--where", f"run={run}", "--yes").output
-    wait_until(lambda: only_job(testbed) == second.begun["slurm_number"], 20, "the job is gone")
-    swept.wait_for_states({"done": 1, "cancelled": 1})
-    swept.retry("cancelled")
-    assert_completes(swept)
-
-
-@pytest.mark.nightly
-def test_what_is_cancelled_while_the_controller_is_silent(testbed, tmp_path, monkeypatch):
-    swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG)
-    testbed.drain()
-    swept.submit()
-    (sent,) = swept.submissions()
-    assert (sent.cluster, sent.user) == ("testbed", testbed.slurm("id", "-un"))
-    nobody_listens = tmp_path / "slurm.conf"
-    nobody_listens.write_text(re.sub(r"(?m)^SlurmctldPort=.*", "SlurmctldPort=1", testbed.conf.read_text()))
-    monkeypatch.setenv("SLURM_CONF", str(nobody_listens))
-    silent = swept.harness("cancel", "--yes")
-    assert silent.exit_code == 3
-    assert "2 jobs (squeue: slurm_load_jobs error: Unable to contact slurm controller" in silent.output
-    assert "could not be ended: repeat the command when SLURM answers" in silent.output
-
-    monkeypatch.setenv("SLURM_CONF", str(testbed.conf))
-    assert swept.states() == {"cancelled": 4}
-    assert "2 jobs of cancelled runs are still in SLURM" in swept.harness("status").output
-    assert swept.harness("cancel", "--yes").output == "cancelled: 0 runs; 2 jobs with no other runs were ended\n"
-    assert testbed.slurm("squeue", "-h") == ""
-    testbed.node_up("n1,n2")
-    swept.retry("cancelled")
-    assert_completes(swept)
-
-
 # ---------------------------------------------------------------------------------------------------- failures of runs
 CRASHES = """
 import os

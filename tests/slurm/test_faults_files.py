@@ -84,6 +84,8 @@ def test_sbatch_took_the_jobs_and_says_that_it_did_not(testbed, tmp_path, monkey
     monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" > /dev/null', f"echo '{late}' >&2", "exit 1"))
     assert "submitted: 1 jobs" in swept.submit()
     assert swept.states() == {"queued": 2}
+    (sent,) = swept.submissions()
+    assert (sent.cluster, sent.user) == ("testbed", testbed.slurm("id", "-un"))
 
 
 def test_two_at_once(testbed, tmp_path):
@@ -165,15 +167,6 @@ def test_a_job_of_which_no_file_says_what_it_trains(testbed, tmp_path):
     wait_until(lambda: swept.states() == {"planned": 2}, 30, "it has ended")
 
 
-def test_defaults_of_the_user_hide_no_jobs(testbed, tmp_path, monkeypatch):
-    swept = sweep(tmp_path)
-    testbed.drain()
-    swept.submit()
-    monkeypatch.setenv("SQUEUE_PARTITION", "urgent")
-    monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)
-    assert swept.states() == {"queued": 2}
-
-
 # --------------------------------------------------------------------------------------------------- workers and codes
 @pytest.mark.nightly
 def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
@@ -196,30 +189,6 @@ def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
     assert swept.states() == {"done": 2}
     assert_completes(swept, is_once=False)
     assert "differ" not in swept.harness("status").output
-
-
-@pytest.mark.nightly
-def test_torn_logs(testbed, tmp_path):
-    """What killed workers leave half-written is left out; the rest decides, and what they had saved goes on."""
-    swept = sweep(tmp_path, sizes=(20, 40), **LONG)
-    swept.submit()
-    swept.wait_for_event("first_step", number=2)
-    wait_until(lambda: len(list((swept.results / "checkpoints").glob("*.checkpoint"))) == 2, 60, "both are saved")
-    for attempt in swept.attempts():
-        os.kill(attempt.begun["pid"], signal.SIGKILL)
-    wait_until(lambda: swept.states() == {"crashed": 4}, 60, "SLURM says that they have failed")
-    one, other = (swept.folder / "attempts").glob("*.jsonl")
-    one.write_bytes(one.read_bytes() + b'{"event": "pack_done", "ru')
-    other.write_bytes(other.read_bytes()[:-9])
-    assert swept.states() == {"crashed": 4}
-
-    swept.submit()
-    assert_completes(swept)
-    assert [provenance.resumed for provenance in swept.provenances()] == [1, 1, 1, 1]
-    for log in (swept.folder / "attempts").glob("*.jsonl"):
-        log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
-    assert swept.states() == {"done": 4}
-    assert swept.harness("status").exit_code == 0
 
 
 def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
