@@ -32,7 +32,7 @@ from harness.dispatch.events import EventLog
 from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, disk_bytes, on_disk, removable, remove
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import log_path
-from harness.dispatch.submission import keep_number, logs_folder
+from harness.dispatch.submission import keep_number
 from harness.record import record_path
 from harness.show.disk import disk_words, size_words
 from harness.spec import read_manifest
@@ -319,9 +319,10 @@ def test_an_interruption_leaves_a_valid_folder(made, swept):
 
 def test_a_stopped_clean_leaves_no_half_snapshot_under_its_name(made, swept, monkeypatch):
     (snapshot,) = [swept.results / path for path in made.expected["snapshots"]]
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(module.shutil, "rmtree", Mock(side_effect=KeyboardInterrupt))
-        remove(removable(on_disk(swept.results))["snapshots"])
+        with pytest.raises(KeyboardInterrupt):
+            remove(removable(on_disk(swept.results))["snapshots"])
     (half,) = snapshot.parent.iterdir()
     assert UNFINISHED.fullmatch(half.name)
     _aged(half)
@@ -377,11 +378,11 @@ def test_the_snapshot_of_a_job_stays_until_it_was_silent_for_a_month(made, swept
 
 def test_the_output_of_jobs_goes_once_their_runs_have_records(made, swept):
     for name in ("other", "going"):
-        folder = swept.results / name
-        send_off(folder, profile=Profile())
-        keep_number(folder, "5ub", "4711")
-        logs_folder(folder).mkdir()
-        log_path(folder, "4711_0").touch()
+        send_off(swept.results / name, profile=Profile())
+        keep_number(swept.results / name, "5ub", "4711")
+        log = log_path(swept.results / name, "4711_0")
+        log.parent.mkdir()
+        log.touch()
     assert swept.leftovers()["logs"] == made.expected["logs"] | {"other/logs/4711_0_0_log.out"}
 
 

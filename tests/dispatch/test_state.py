@@ -183,15 +183,6 @@ def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
     assert _state(attempts=[_attempt(*other)]).state == "crashed"
 
 
-def test_an_order_to_try_again_wipes_the_slate():
-    """After `retry` a quarantined run is planned, and only crashes that come later count."""
-    attempt, retry = _attempt(_crash("h"), _crash("h")), Instruction(kind="retry", at=_at(100), runs=(RUN,))
-    again = _attempt(_crash("h"), identity="b", submission="s2", at=300)
-    assert _state(attempts=[attempt], orders=[retry]).state == "planned"
-    sent = [_submission(), _submission("s2", at=200)]
-    assert _state(attempts=[attempt, again], submissions=sent, orders=[retry]).state == "crashed"
-
-
 def test_a_cancelled_run_stays_so_until_it_is_asked_for():
     cancel = Instruction(kind="cancel", at=_at(50), runs=(RUN,))
     retry = Instruction(kind="retry", at=_at(60), runs=(RUN,))
@@ -209,13 +200,9 @@ def test_a_worker_that_was_told_to_stop_says_why(why, state):
     ended = {"event": "ended", "why": why, "requeued": False}
     assert _state(attempts=[_attempt(BEGUN, ended)]).state == state
     assert _state(attempts=[_attempt(BEGUN, ended)], listed="PENDING").state == "queued"  # SLURM starts it again
-
-
-def test_a_worker_that_could_not_go_on_says_why():
-    ended = {"event": "ended", "why": "crashed", "error": "no space"}
-    found = _state(attempts=[_attempt(BEGUN, ended)], listed="FAILED")
-    assert found.state == "crashed"
-    assert found.why == "its worker ended: crashed: no space"
+    failed = {"event": "ended", "why": "crashed", "error": "no space"}
+    told = _state(attempts=[_attempt(BEGUN, failed)], listed="FAILED")
+    assert (told.state, told.why) == ("crashed", "its worker ended: crashed: no space")
 
 
 def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
@@ -230,9 +217,8 @@ def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
 
 def test_records_that_went_into_a_renamed_folder_are_told():
     here = _state(listed="COMPLETED", attempts=[_attempt(BEGUN)])
-    assert here.state == "lost"
-    assert here.why == "SLURM: COMPLETED: it ended well, and its record is not here"
-    assert here.next_move is None
+    why = "SLURM: COMPLETED: it ended well, and its record is not here"
+    assert (here.state, here.why, here.next_move) == ("lost", why, None)
     for evidence in ({"listed": "COMPLETED"}, {"now": 20 + LEASE_SECONDS + 1}):  # or squeue has forgotten
         renamed = _state(attempts=[_attempt(BEGUN)], moved={"s": "/old results"}, **evidence)
         assert renamed.state == "lost"
@@ -254,16 +240,20 @@ def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
     assert renamed.next_move is None
 
 
-def test_a_retry_wipes_the_slate_whatever_the_clock_of_the_node():
-    """Crashes from before a retry never count, and those from after it always do: what counts is the submission."""
-    early, late = -7200, 7200  # clocks of nodes
+def test_an_order_to_try_again_wipes_the_slate_whatever_the_clock_of_the_node():
+    """After it a quarantined run is planned. What counts is when its job was sent off, after the order or before."""
     retry = Instruction(kind="retry", at=_at(100), runs=(RUN,))
     sent = [_submission(), _submission("s2", at=200)]
-    for clock in (early, late):
+    for clock in (-7200, 0, 7200):
         old = _attempt(_crash("h"), _crash("h"), at=10 + clock)
-        new = _attempt(_crash("k"), _crash("k"), identity="b", submission="s2", at=300 + clock)
+        once, twice = (
+            _attempt(*crashes, identity="b", submission="s2", at=300 + clock)
+            for crashes in ([_crash("h")], [_crash("k"), _crash("k")])
+        )
+        assert _state(attempts=[old], orders=[retry]).state == "planned"
         assert _state(attempts=[old], submissions=sent, orders=[retry], listed="PENDING").state != "quarantined"
-        assert _state(attempts=[old, new], submissions=sent, orders=[retry]).state == "quarantined"
+        assert _state(attempts=[old, once], submissions=sent, orders=[retry]).state == "crashed"
+        assert _state(attempts=[old, twice], submissions=sent, orders=[retry]).state == "quarantined"
 
 
 def test_the_last_attempt_at_a_job_is_the_one_that_slurm_started_last():

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -66,37 +65,34 @@ def test_the_last_order_counts(tmp_path):
 
 
 def test_a_second_submitter_is_told_so(tmp_path):
-    """While one process submits, another cannot, and hears which one it is; afterwards it can."""
-    code = (
-        "import sys; from pathlib import Path; from harness.dispatch.submission import one_submitter\n"
-        "with one_submitter(Path(sys.argv[1])): pass"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with one_submitter(tmp_path):
-        second = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert second.returncode
-    assert f"process {os.getpid()} on {socket.gethostname()}" in second.stderr
-    assert subprocess.run(command, check=False).returncode == 0
-
-
-def test_the_lock_of_a_killed_submitter_is_taken_over(tmp_path):
-    """The lock of a process of this machine that is gone does not stand in the way; that of another machine does."""
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    owner = {"host": socket.gethostname(), "pid": gone.pid, "since": now()}
-    (tmp_path / "submit.lock").write_text(json.dumps(owner))
+    """While one submits, another cannot, and hears which process it is; afterwards it can."""
+    told = f"submit.lock: process {os.getpid()} on {socket.gethostname()}, since .*, is submitting runs"
+    with one_submitter(tmp_path), pytest.raises(HarnessError, match=told), one_submitter(tmp_path):
+        pytest.fail("both submit")
     with one_submitter(tmp_path):
         pass
-    (tmp_path / "submit.lock").write_text(json.dumps({**owner, "host": "elsewhere"}))
+
+
+@pytest.fixture
+def stale():
+    """What the lock says of a process of this machine that is gone."""
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    return {"host": socket.gethostname(), "pid": gone.pid, "since": now()}
+
+
+def test_the_lock_of_a_killed_submitter_is_taken_over(stale, tmp_path):
+    """The lock of a process of this machine that is gone does not stand in the way; that of another machine does."""
+    (tmp_path / "submit.lock").write_text(json.dumps(stale))
+    with one_submitter(tmp_path):
+        pass
+    (tmp_path / "submit.lock").write_text(json.dumps({**stale, "host": "elsewhere"}))
     with pytest.raises(HarnessError, match="on elsewhere"), one_submitter(tmp_path):
         pass
 
 
-def test_of_many_that_would_take_over_a_stale_lock_one_does(tmp_path):
+def test_of_many_that_would_take_over_a_stale_lock_one_does(stale, tmp_path):
     """Processes that find it at the same moment never hold it together."""
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    owner = {"host": socket.gethostname(), "pid": gone.pid, "since": now()}
     together, all_tried = threading.Barrier(4), threading.Barrier(4)
 
     def holds(folder):
@@ -104,7 +100,7 @@ def test_of_many_that_would_take_over_a_stale_lock_one_does(tmp_path):
         try:
             with one_submitter(folder):
                 all_tried.wait()
-                return True
+            return True
         except HarnessError:
             all_tried.wait()
             return False
@@ -113,7 +109,7 @@ def test_of_many_that_would_take_over_a_stale_lock_one_does(tmp_path):
         for number in range(100):
             folder = tmp_path / str(number)
             folder.mkdir()
-            (folder / "submit.lock").write_text(json.dumps(owner))
+            (folder / "submit.lock").write_text(json.dumps(stale))
             assert sum(pool.map(holds, [folder] * 4)) == 1
             assert list(folder.iterdir()) == []
 

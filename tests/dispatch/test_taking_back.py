@@ -85,7 +85,7 @@ def test_runs_that_a_new_plan_drops_are_counted_and_taken_back(sweep):
     assert "1 jobs with no other runs were ended" in sweep.harness("cancel", "--earlier", "--yes").output
     (dropped,) = [place for place, pack in enumerate(packs) if set(pack) == set(told["earlier_underway_ids"])]
     assert sweep.ended() == [f"7_{dropped}"]
-    assert sweep.status()["states"] == {"planned": 1, "queued": 1, "cancelled": 1}
+    assert sweep.states() == {"planned": 1, "queued": 1, "cancelled": 1}
     assert sweep.status()["earlier_underway_ids"] == []
     assert sweep.harness("cancel", "--earlier", "--where", "seed=0").exit_code == 2
 
@@ -103,7 +103,7 @@ def test_what_cancel_could_not_end_is_said_and_ended_when_it_is_repeated(sweep):
 
     (sweep.cluster / "silent").unlink()
     (sweep.cluster / "stuck").touch()
-    assert sweep.status()["states"] == {"cancelled": 4}
+    assert sweep.states() == {"cancelled": 4}
     assert "2 jobs of cancelled runs are still in SLURM; `harness cancel FILE`" in sweep.harness("status").output
     stuck = sweep.harness("cancel", "--yes")
     assert stuck.exit_code == 3
@@ -134,12 +134,10 @@ def test_jobs_of_another_cluster_or_user_are_never_lost_nor_sent_off_again(sweep
 
 
 def test_jobs_of_here_and_of_submissions_that_say_no_cluster_can_be_lost(sweep):
-    sweep.send(cluster="near", user=user())
-    (sweep.cluster / "queue").write_text("")
-    assert sweep.status()["states"] == {"lost": 4}
-    sweep.send("01d")
-    (sweep.cluster / "queue").write_text("")
-    assert sweep.status()["states"] == {"lost": 4}
+    for identity, where in (("5ub", {"cluster": "near", "user": user()}), ("01d", {})):
+        sweep.send(identity, **where)
+        (sweep.cluster / "queue").write_text("")
+        assert sweep.states() == {"lost": 4}
 
 
 def test_a_worker_that_was_stopped_elsewhere_may_have_been_put_back(sweep):
@@ -153,7 +151,7 @@ def test_a_worker_that_was_stopped_elsewhere_may_have_been_put_back(sweep):
         log.write("begun", submission="5ub", place=place, **begun)
         log.write("pack_begun", runs=list(pack))
         log.write("ended", why=why, requeued=False)
-    assert sweep.status()["states"] == {"running": 2, "crashed": 2}
+    assert sweep.states() == {"running": 2, "crashed": 2}
 
 
 def test_a_local_job_is_ended_on_its_own_machine_only(sweep):
@@ -182,7 +180,7 @@ def test_who_cancelled_is_kept(sweep):
     write_order(sweep.folder, "retry", list(sweep.status()["runs"]), "`harness retry`")
     sweep.send("a9a1", at=now(), listed="CANCELLED")
     for _ in range(2):
-        assert sweep.status()["states"] == {"cancelled": 4}
+        assert sweep.states() == {"cancelled": 4}
         (sweep.cluster / "queue").write_text("")
     assert len(read_orders(sweep.folder)) == 3
 
