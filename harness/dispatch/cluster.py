@@ -182,22 +182,14 @@ def limits() -> Limits:
     """What the cluster takes, by `scontrol show config` and, with accounting, the user's association."""
     configuration = _configuration()
     has_accounting = configuration.get("AccountingStorageType", "").endswith("slurmdbd")
-    most = [int(configuration["MaxJobCount"]), *(_association_limits() if has_accounting else [])]
+    most = [int(configuration["MaxJobCount"])]
+    if has_accounting:
+        asked = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", f"user={user()}")
+        with suppress(HarnessError):
+            most += [int(line) for line in ask(*asked).split() if line.isdecimal()]
     there = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
-    return Limits(
-        largest_array=max(1, int(configuration.get("MaxArraySize", "1001"))),  # tasks count from 0; 0 means no arrays
-        room=max(0, min(most) - there),
-        has_accounting=has_accounting,
-        configuration=configuration,
-    )
-
-
-def _association_limits() -> list[int]:
-    try:
-        lines = ask("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", f"user={user()}")
-    except HarnessError:
-        return []
-    return [int(line) for line in lines.split() if line.isdecimal()]
+    largest_array = max(1, int(configuration.get("MaxArraySize", "1001")))  # tasks count from 0; 0 means no arrays
+    return Limits(largest_array, max(0, min(most) - there), has_accounting, configuration)
 
 
 def user() -> str:
@@ -239,11 +231,9 @@ def state_of(number: str) -> str:
     A job that is being ended is COMPLETING, and only JSON, which older SLURMs lack, has what it ends as too: CANCELLED,
     TIMEOUT, or PENDING for one that starts again.
     """
-    try:
+    with suppress(HarnessError, ValueError, LookupError):
         state = json.loads(ask("scontrol", "show", "job", "--json", number))["jobs"][0]["job_state"]
         return state if isinstance(state, str) else state[0]
-    except (HarnessError, ValueError, LookupError):
-        with suppress(HarnessError):
-            if found := re.search(r"JobState=(\S+)", ask("scontrol", "show", "job", "--oneliner", number)):
-                return found.group(1)
-        return ""
+    with suppress(HarnessError, LookupError):
+        return re.findall(r"JobState=(\S+)", ask("scontrol", "show", "job", "--oneliner", number))[0]
+    return ""

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.base.formats import duration
-from harness.dispatch.cluster import Limits, ask, limits, user
+from harness.dispatch.cluster import Limits, ask, limits, try_script, user
 from harness.dispatch.node import Finding, fact, must, should
 from harness.dispatch.probe import try_node, try_results
 from harness.dispatch.profile import Profile
-from harness.dispatch.slurm import why_refused, would_start
+from harness.dispatch.slurm import script_text, why_refused
 
 Fields = Mapping[str, str]
 OLDEST_SLURM = (20, 2)  # the first whose squeue knows --me
@@ -115,8 +116,12 @@ def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
 
 
 def _would_start(profile: Profile) -> Finding:
+    """When and where SLURM would start such a job, without giving it one."""
     try:
-        answer = would_start(profile, "harness-doctor")
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder) / "script.sh"
+            script.write_text(script_text(profile, "harness-doctor", Path(folder), (), "this"), encoding="utf-8")
+            answer = try_script(script)
     except HarnessError as error:
         told = why_refused(re.sub(r"^.*--test-only \S+: ", "", str(error), flags=re.DOTALL))
         return must("sbatch", False, told, "change the profile: `scontrol show partition` says what is taken")
