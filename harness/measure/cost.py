@@ -55,7 +55,7 @@ SMALLEST_ENSEMBLE = 2
 
 
 class Timed(NamedTuple):
-    """A calibration, and its rows by what they are of."""
+    """A calibration, and its rows by what they are of, ready for many look-ups."""
 
     calibration: Calibration
     solo: Mapping[Shape, SoloRow]
@@ -63,7 +63,7 @@ class Timed(NamedTuple):
 
 
 def timed(calibration: Calibration) -> Timed:
-    """The calibration, ready for many look-ups."""
+    """The calibration with its rows by shapes and moves."""
     solo = {row.shape: row for row in calibration.solo}
     return Timed(calibration, solo, {row.move: row for row in calibration.knots})
 
