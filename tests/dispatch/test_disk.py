@@ -276,13 +276,15 @@ def test_only_what_is_asked_for_is_removed(made, swept, monkeypatch, capsys):
     swept.clean("logs")
     assert swept.files() == before - made.expected["logs"]
     assert swept.clean("logs").splitlines()[-1] == "logs: nothing can be removed"
-    for answer, gone in (("\x04", set()), ("\n", set()), ("y\n", made.expected["damaged"])):
+    for answer, gone in (("\x04", set()), ("\n", set()), ("n\n", set()), ("y\n", made.expected["damaged"])):
         ours, theirs = pty.openpty()
         os.write(ours, answer.encode())
-        with open(theirs, encoding="utf-8") as terminal, monkeypatch.context() as patch, suppress(SystemExit):
+        with open(theirs, encoding="utf-8") as terminal, monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", terminal)
-            main(["clean", "--damaged", "--results", str(swept.results)])
+            with pytest.raises(SystemExit) as ended:
+                main(["clean", "--damaged", "--results", str(swept.results)])
         os.close(ours)
+        assert ended.value.code == (0 if gone else 3)
         assert "remove damaged (2, " in capsys.readouterr().out
         assert swept.files() == before - made.expected["logs"] - gone
 

@@ -149,20 +149,10 @@ def test_a_partition_that_suits():
     assert list(found) == ["partition", "time", "fit", "preemption", "time to save"]
     assert {finding.level for finding in found.values()} == {"ok"}
     assert found["fit"].told == "gpus 1, cpus 4, memory_gb 16: 1 of 3 nodes fit"
+    for grace, kill, level in (("0", "5 sec", "warning"), ("0", "30 sec", "ok"), ("60", "1 sec", "ok")):
+        assert findings_of(GPU, kill=kill, GraceTime=grace)["time to save"].level == level
     typed = with_(gpus="v100:2", memory_gb=None)
     assert findings_of(typed)["fit"] == Finding("ok", "fit", "gpus v100:2, cpus 4: 1 of 3 nodes fit")
-
-
-@pytest.mark.parametrize(
-    ("grace", "kill", "level"), [("0", "5 sec", "warning"), ("0", "30 sec", "ok"), ("60", "1 sec", "ok")]
-)
-def test_the_time_to_save_is_grace_and_kill_wait(grace, kill, level):
-    assert findings_of(GPU, kill=kill, GraceTime=grace)["time to save"].level == level
-
-
-def test_gpus_without_types_are_asked_for_by_their_number():
-    finding = doctor.fit_row(with_(gpus="a100:2"), [Node("n1", 8, 64_000, "idle", {"": 4})])
-    assert (finding.level, finding.next_move) == ("FAILED", "gpus: 2, as its GPUs have no type")
 
 
 @pytest.mark.parametrize(
@@ -190,9 +180,11 @@ def test_what_a_partition_refuses_is_told_with_what_it_takes(profile, changed, w
 
 
 def test_nodes_that_fit_but_are_down_are_a_warning():
-    """Jobs wait for them; and one group of several is enough to be let in."""
+    """Jobs wait for them. GPUs without types are asked for by their number; one group of several lets one in."""
     finding = doctor.fit_row(GPU, [NODES[2]])
     assert (finding.level, "1 more would" in finding.next_move) == ("warning", True)
+    finding = doctor.fit_row(with_(gpus="a100:2"), [Node("n1", 8, 64_000, "idle", {"": 4})])
+    assert (finding.level, finding.next_move) == ("FAILED", "gpus: 2, as its GPUs have no type")
     assert "groups" not in findings_of(GPU, groups=("users", "staff"), AllowGroups="physics,staff")
 
 

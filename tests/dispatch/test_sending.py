@@ -1,7 +1,6 @@
 """submit, retry and cancel as commands: what they ask, what they refuse, and what they leave to others."""
 
 import os
-import pty
 import shutil
 import subprocess
 import sys
@@ -11,8 +10,6 @@ import pytest
 from click.testing import Result
 from made_submission import SweepFile, send_off, small
 
-from harness.base.errors import HarnessError
-from harness.cli.options import confirm
 from harness.dispatch.jobs import SentJob
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import one_submitter, write_order
@@ -37,18 +34,6 @@ def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
         assert done.exit_code == 2
         assert f"nothing was {what}: there is no terminal to ask at; --yes goes on without asking" in done.output
     assert [path.name for path in sweep.folder.iterdir()] == ["manifest.json"]
-
-
-@pytest.mark.parametrize("answer", ["n\n", "\x04"], ids=["no", "end of input"])
-def test_at_a_terminal_a_no_is_a_no(monkeypatch, answer):
-    ours, theirs = pty.openpty()
-    with open(theirs, encoding="utf-8") as terminal:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        os.write(ours, answer.encode())
-        with pytest.raises(HarnessError, match="nothing was submitted") as refused:
-            confirm("submit?", yes=False, refused="nothing was submitted")
-    os.close(ours)
-    assert refused.value.exit_code == 3
 
 
 # ------------------------------------------------------------------------------------------------------------ profiles

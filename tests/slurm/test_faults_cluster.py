@@ -108,7 +108,7 @@ def take_node_down(bed: Bed) -> None:
     bed.node_down(bed.job(only_job(bed))["NodeList"])
 
 
-@pytest.mark.parametrize("fault", [requeue, preempt, take_node_down])
+@pytest.mark.parametrize("fault", [pytest.param(requeue, marks=pytest.mark.nightly), preempt, take_node_down])
 def test_a_job_that_slurm_starts_again_goes_on(testbed, tmp_path, fault: Callable[[Bed], None]):
     """After a requeue, a preemption or a dead node the runs are queued, need nobody, and go on where they were."""
     swept = sweep(tmp_path, evaluations=LONG, checkpoint_seconds=0.3)
@@ -189,6 +189,7 @@ def test_what_scancel_ends_stays_cancelled(testbed, tmp_path):
     swept.wait_for_event("checkpoint")
     testbed.slurm("scancel", only_job(testbed).partition("_")[0])
     swept.wait_for_states({"cancelled": 4})
+    assert [event["why"] for event in swept.events("ended")] == ["cancelled"]  # which its worker remembers
     assert swept.next_moves() == {"`harness retry FILE --cause cancelled` takes it back"}
     assert "nothing to submit\ncancelled: `harness retry" in swept.submit()
     swept.retry("cancelled")
@@ -200,17 +201,6 @@ def test_what_scancel_ends_stays_cancelled(testbed, tmp_path):
     assert moments == sorted(moments)
     for words in ("submitted as", "cancelled, by", "to be tried again", "resumed: evaluations", "pack done"):
         assert words in told
-
-
-def test_a_worker_remembers_what_slurm_forgets(forgetful_testbed, tmp_path):
-    """Without accounting, and nobody looking until squeue has forgotten it, what scancel ended is cancelled."""
-    swept = sweep(tmp_path, evaluations=LONG)
-    swept.submit()
-    swept.wait_for_event("first_step")
-    forgetful_testbed.slurm("scancel", only_job(forgetful_testbed))
-    wait_until_forgotten(forgetful_testbed)
-    assert (swept.states(), swept.whys()) == ({"cancelled": 2}, {"its worker ended: cancelled"})
-    assert "submitted" not in swept.submit()
 
 
 def test_workers_pass_over_cancelled_runs(testbed, tmp_path):

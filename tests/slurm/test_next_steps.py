@@ -8,8 +8,6 @@ import pytest
 from real_slurm import wait_until
 from sweeps import assert_completes, sweep
 
-from harness.dispatch import state
-
 pytestmark = pytest.mark.slurm
 
 LONG = {"evaluations": 6000, "checkpoint_seconds": 0.3}  # of a sweep: three seconds of training, saved soon
@@ -77,17 +75,6 @@ def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
     swept.profile.write_text(json.dumps(mended), encoding="utf-8")
     swept.retry("crashed")
     assert_completes(swept)
-
-
-def test_jobs_that_slurm_has_forgotten_are_not_tried_for_ever(forgetful_testbed, tmp_path, monkeypatch):
-    swept = sweep(tmp_path, setup=["false"])
-    swept.submit()
-    wait_until(lambda: not forgetful_testbed.slurm("squeue", "-h", "--states=all"), 90, "SLURM forgets", every=1)
-    monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)  # as if they had passed
-    assert swept.whys() == {"its job has ended, before its worker began"}
-    assert swept.harness("submit", "--profile", str(swept.profile), "--yes").exit_code == 3
-    (run, *_) = swept.status()["runs"]
-    assert "set-up line failed: false" in swept.harness("logs", run).output
 
 
 def test_results_that_were_renamed_while_jobs_train(testbed, tmp_path):

@@ -113,10 +113,9 @@ def test_no_outgoing_connection_can_take_a_port(testbed):
     assert not [port for port in ports if first <= port <= last]
 
 
-@pytest.mark.parametrize("options", [[], ["--accounting"]])
-def test_down_leaves_nothing(tmp_path, options):
+def test_down_leaves_nothing(tmp_path):
     before = files_written_by_default()
-    bed = up(tmp_path / "bed", *options)
+    bed = up(tmp_path / "bed", "--accounting")
     hidden = tmp_path / "hidden"
     submit(bed, tmp_path / "out", f"setsid sh -c 'echo $$ > {hidden}; sleep 300' & wait")
     wait_until(lambda: hidden.exists() and hidden.read_text().endswith("\n"), 30, "the job has started")
