@@ -108,8 +108,7 @@ def train_here(
             for number in numbers:
                 working[number] = idle.pop(number) if idle and number in idle else Worker(slots.start(number, order))
             if fused := [pack[0] for pack in packs if pack[0].engine == "fused"]:
-                for text in _ready(working[0].slot, fused, len(numbers), kept, stop, compiled):
-                    announce(text)
+                _make_ready(working[0].slot, fused, len(numbers), kept, announce, stop, compiled)
             while not stop() and (waiting or any(worker.task for worker in working.values())):
                 for number in numbers:
                     yield from _hand_out(number, working, waiting, order, unwanted)
@@ -217,15 +216,16 @@ def _listen(
 
 
 # -------------------------------------------------------------------------------------------------------- compilation
-def _ready(
+def _make_ready(
     slot: Slot,
     runs: Sequence[RunSpec],
     at_once: int,
     kept: str,
+    announce: Callable[[str], None],
     stop: Callable[[], bool],
     compiled: Callable[[int, int], None],
-) -> Iterator[str]:
-    """Have the kernels that `runs` need compiled, `at_once` side by side; what to tell the user meanwhile.
+) -> None:
+    """Have the kernels that `runs` need compiled, `at_once` side by side.
 
     Whoever trains loads what others compiled: the last bits of a kernel hang on which of the two a process did.
     """
@@ -238,7 +238,7 @@ def _ready(
     of = len(waiting)
     compiling: list[Slot] = []
     what = [" with ".join([unit.module, *(run.recipe.optimizer.name for run in unit.runs)]) for unit in waiting]
-    yield f"fused engine: compiling kernels for this processor, once: {', '.join(what)}"
+    announce(f"fused engine: compiling kernels for this processor, once: {', '.join(what)}")
     try:
         while (waiting or compiling) and not stop():
             while waiting and len(compiling) < at_once:
@@ -252,7 +252,7 @@ def _ready(
         for compiler in compiling:
             slots.kill(compiler)
     if not stop():
-        yield f"fused engine: compiled in {time.monotonic() - began:.0f} s{kept}"
+        announce(f"fused engine: compiled in {time.monotonic() - began:.0f} s{kept}")
 
 
 def _compilations(runs: Sequence[RunSpec]) -> deque[Compilation]:

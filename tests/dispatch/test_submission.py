@@ -1,11 +1,7 @@
 """Submissions as files: read as written, locked against a second submitter, and orders of which the last counts."""
 
-import json
 import os
 import socket
-import subprocess
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from made_submission import job, small, submission, write
@@ -13,7 +9,6 @@ from made_submission import job, small, submission, write
 from harness.base.errors import HarnessError
 from harness.dispatch.submission import (
     cancelled,
-    now,
     one_submitter,
     read_job,
     read_orders,
@@ -71,47 +66,6 @@ def test_a_second_submitter_is_told_so(tmp_path):
         pytest.fail("both submit")
     with one_submitter(tmp_path):
         pass
-
-
-@pytest.fixture
-def stale():
-    """What the lock says of a process of this machine that is gone."""
-    with subprocess.Popen(["true"]) as gone:
-        gone.wait()
-    return {"host": socket.gethostname(), "pid": gone.pid, "since": now()}
-
-
-def test_the_lock_of_a_killed_submitter_is_taken_over(stale, tmp_path):
-    """The lock of a process of this machine that is gone does not stand in the way; that of another machine does."""
-    (tmp_path / "submit.lock").write_text(json.dumps(stale))
-    with one_submitter(tmp_path):
-        pass
-    (tmp_path / "submit.lock").write_text(json.dumps({**stale, "host": "elsewhere"}))
-    with pytest.raises(HarnessError, match="on elsewhere"), one_submitter(tmp_path):
-        pass
-
-
-def test_of_many_that_would_take_over_a_stale_lock_one_does(stale, tmp_path):
-    """Processes that find it at the same moment never hold it together."""
-    together, all_tried = threading.Barrier(4), threading.Barrier(4)
-
-    def holds(folder):
-        together.wait()
-        try:
-            with one_submitter(folder):
-                all_tried.wait()
-            return True
-        except HarnessError:
-            all_tried.wait()
-            return False
-
-    with ThreadPoolExecutor(4) as pool:
-        for number in range(100):
-            folder = tmp_path / str(number)
-            folder.mkdir()
-            (folder / "submit.lock").write_text(json.dumps(stale))
-            assert sum(pool.map(holds, [folder] * 4)) == 1
-            assert list(folder.iterdir()) == []
 
 
 def test_a_retry_counts_for_what_is_sent_after_it(plan, tmp_path):
