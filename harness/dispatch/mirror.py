@@ -181,10 +181,12 @@ class Export:
             try:
                 for runs in batch:
                     try:
-                        wandb_run = self._wandb_run(runs)
+                        records = [read_record(record_path(self.records, run)) for run in runs]
                     except HarnessError as error:
                         damaged.append(str(error))
                         continue
+                    is_pack = self.mirror.per == "pack"
+                    wandb_run = of_pack(records, self.experiment) if is_pack else of_run(records[0], self.experiment)
                     path = self.folder / wandb_run.offline_file
                     if self.mirror.mode == "offline" and not path.exists():
                         written[runs] = _log(wandb_run, self.mirror, scratch), path
@@ -200,10 +202,6 @@ class Export:
                     shutil.copyfile(file, temporary)
                 self.copied.add(runs)
         return damaged
-
-    def _wandb_run(self, runs: RunIds) -> WandbRun:
-        records = [read_record(record_path(self.records, run)) for run in runs]
-        return of_pack(records, self.experiment) if self.mirror.per == "pack" else of_run(records[0], self.experiment)
 
 
 def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
