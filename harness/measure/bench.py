@@ -185,7 +185,7 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
         after = fused_engine.advance(pack, state, evaluations)
         taken = time.process_time() - begun
     made = max(lane.optimiser.evaluations for lane in after.lanes)  # less, if the lanes came to rest
-    return [seconds / made for seconds in _times(lambda: fused_engine.advance(pack, state, evaluations))]
+    return [each / made for each in _times(lambda: fused_engine.advance(pack, state, evaluations))]
 
 
 def _measure_knots(move: KnotMove, dtype: Dtype) -> KnotRow:
