@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -96,7 +97,7 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         yield must("controller", False, told, later if error.exit_code == INCOMPLETE else elsewhere)
 
 
-def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
+def _ask_partitions(profile: Profile, taken: Limits) -> Iterator[Finding]:
     partitions = parse_partitions(ask("scontrol", "show", "partition", "--oneliner"))
     names = partition_names(profile, partitions)
     if not names:
@@ -106,11 +107,11 @@ def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
     rows: list[Finding] = []
     for name in names:
         nodes = parse_nodes(ask("sinfo", "--noheader", "--Node", f"--partition={name}", "--format=%N|%c|%m|%G|%T"))
-        rows += partition_rows(name, profile, partitions, nodes, _groups(), known.configuration)
+        rows += partition_rows(name, profile, partitions, nodes, _groups(), taken.configuration)
     yield from rows
-    if known.has_accounting and (profile.account or profile.qos):
+    if taken.has_accounting and (profile.account or profile.qos):
         own = ask("sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={user()}", "format=Account,QOS")
-        yield from association_rows(profile, own, known.configuration.get("AccountingStorageEnforce", "none"))
+        yield from association_rows(profile, own, taken.configuration.get("AccountingStorageEnforce", "none"))
     if all(finding.level != "FAILED" for finding in rows):
         yield _would_start(profile)
 
@@ -155,8 +156,10 @@ def parse_nodes(lines: str) -> list[Node]:
 
 def gpu_types_of(gres: str) -> dict[str, int]:
     """GPUs by type in what SLURM calls generic resources, such as `gpu:a100:4(S:0-1),shard:8`; "" is no type."""
-    counts = re.findall(r"(?:^|,)gpu(?::([^:,()]+))?:(\d+)", re.sub(r"\([^)]*\)", "", gres))
-    return {kind: sum(int(count) for other, count in counts if other == kind) for kind, _ in counts}
+    counts: Counter[str] = Counter()
+    for kind, count in re.findall(r"(?:^|,)gpu(?::([^:,()]+))?:(\d+)", re.sub(r"\([^)]*\)", "", gres)):
+        counts[kind] += int(count)
+    return dict(counts)
 
 
 def time_seconds(text: str) -> float:
@@ -188,9 +191,9 @@ def controller_row(ping: str) -> Finding:
     return must("controller", is_up, "; ".join(lines) or "says nothing", "wait until it is up: `scontrol ping`")
 
 
-def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> list[Finding]:
+def cluster_rows(profile: Profile, taken: Limits, sacct_silence: str | None) -> list[Finding]:
     """What the configuration of a cluster means for a sweep; `sacct_silence` is why sacct says nothing, if so."""
-    configuration = known.configuration
+    configuration = taken.configuration
     number, name = configuration.get("SLURM_VERSION", ""), configuration.get("ClusterName", "without a name")
     is_new = tuple(int(part) for part in re.findall(r"\d+", number)[:2]) >= OLDEST_SLURM
     booked = "no GPU: only for experiment files that do not say device: cuda"
@@ -211,14 +214,14 @@ def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> 
         ),
         should(
             "arrays",
-            known.largest_array > 1,
-            f"of up to {known.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays",
+            taken.largest_array > 1,
+            f"of up to {taken.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays",
             "switched off, so each job is submitted by itself: raise job_minutes, so that there are few",
         ),
         should(
             "room",
-            known.room > 0,
-            f"for {known.room:,} more jobs of yours now (MaxJobCount{', MaxSubmitJobs' * known.has_accounting})",
+            taken.room > 0,
+            f"for {taken.room:,} more jobs of yours now (MaxJobCount{', MaxSubmitJobs' * taken.has_accounting})",
             "submit again as jobs end: `harness submit` sends what is missing",
         ),
         should(
@@ -234,15 +237,15 @@ def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> 
         ),
         should(
             "ended jobs",
-            known.has_accounting or memory >= SHORTEST_MEMORY_SECONDS,
+            taken.has_accounting or memory >= SHORTEST_MEMORY_SECONDS,
             f"squeue knows for {duration(memory)} how a job ended (MinJobAge)",
             "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of "
             "life",
         ),
         should(
             "accounting",
-            not (known.has_accounting and sacct_silence),
-            answers if known.has_accounting else f"none: {enough}",
+            not (taken.has_accounting and sacct_silence),
+            answers if taken.has_accounting else f"none: {enough}",
             f"{enough}; tell the administrators",
         ),
     ]
@@ -258,8 +261,8 @@ def partition_rows(
 ) -> list[Finding]:
     """Whether a partition is there, takes jobs of this user for so long, has nodes that fit, and leaves jobs alone."""
     if name not in partitions:
-        known = f"partition: {did_you_mean(name, partitions)}"
-        return [must("partition", False, f"{name}: SLURM has none of that name", known)]
+        move = f"partition: {did_you_mean(name, partitions)}"
+        return [must("partition", False, f"{name}: SLURM has none of that name", move)]
     fields = partitions[name]
     state = fields.get("State", "UP")
     told = f"{name}{'' if profile.partition else ', the default'}, {len(nodes)} nodes, {state}"

@@ -237,8 +237,8 @@ def _make_ready(
     waiting = _compilations(one_each)
     of = len(waiting)
     compiling: list[Slot] = []
-    what = [" with ".join([unit.module, *(run.recipe.optimizer.name for run in unit.runs)]) for unit in waiting]
-    announce(f"fused engine: compiling kernels for this processor, once: {', '.join(what)}")
+    what = ", ".join(unit.words for unit in waiting)
+    announce(f"fused engine: compiling kernels for this processor, once: {what}")
     try:
         while (waiting or compiling) and not stop():
             while waiting and len(compiling) < at_once:

@@ -77,8 +77,9 @@ def of_pack(records: Sequence[Record], experiment: str) -> WandbRun:
     how.
     """
     configs = {record.run_id: record.run.model_dump(mode="json") for record in records}
-    first, *others = configs.values()
-    alike = {name: value for name, value in first.items() if all(other[name] == value for other in others)}
+    alike, *others = configs.values()
+    for other in others:
+        alike = {name: value for name, value in alike.items() if other[name] == value}
     statuses = [record.status for record in records]
     rows: dict[int, dict[str, float]] = {}
     for record in records:

@@ -53,10 +53,10 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         unread = Path(error.filename).relative_to(folder.parent)
         hidden = RunState("queued", f"not verified ({unread} may not be read)", next_move="ask its owner")
     sent = [submission for submission in submissions if submission.profile]
-    known = recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
+    kept = recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
     evidence = Evidence(
-        records=known.statuses,
-        damaged=known.damaged,
+        records=kept.statuses,
+        damaged=kept.damaged,
         submissions=submissions,
         attempts=attempts,
         orders=orders,
@@ -85,9 +85,10 @@ def _with_accounting(evidence: Evidence, forgotten: Collection[str], sent: Seque
         for submission in sent
         if submission.user and (submission.cluster or here[0], submission.user) != here
     }
-    asked = {one.name: one.at for one in sent if one.name in forgotten and one.id not in elsewhere}
-    told = sacct(list(asked), min(asked.values())) if asked else Queue({})
-    return evidence._replace(elsewhere=elsewhere, accounting=told)
+    asked = [submission for submission in sent if submission.name in forgotten and submission.id not in elsewhere]
+    names, moments = [submission.name for submission in asked], [submission.at for submission in asked]
+    accounting = sacct(names, min(moments)) if asked else Queue({})
+    return evidence._replace(elsewhere=elsewhere, accounting=accounting)
 
 
 def _may_run(job: JobSeen) -> bool:
@@ -109,16 +110,16 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
 
     What was cancelled by SLURM's own command is kept, as SLURM forgets it.
     """
-    found = states(_with_sent(manifest.run_ids(), evidence.submissions), evidence)
+    state_of_run = states(_with_sent(manifest.run_ids(), evidence.submissions), evidence)
     ordered = cancelled(evidence.orders)
-    seen: dict[str, list[str]] = defaultdict(list)
-    for run, state in found.items():
+    by_scancel: dict[str, list[str]] = defaultdict(list)
+    for run, state in state_of_run.items():
         if state.state == "cancelled" and run not in ordered:
-            seen[state.why].append(run)
-    for why, runs in seen.items():
+            by_scancel[state.why].append(run)
+    for why, runs in by_scancel.items():
         with suppress(OSError):  # who may only look keeps nothing
             write_order(folder, "cancel", runs, f"scancel ({why})")
-    return found
+    return state_of_run
 
 
 def _with_sent(runs: Iterable[str], submissions: Iterable[Submission]) -> list[str]:
@@ -157,7 +158,7 @@ def to_send(
 ) -> list[tuple[str, ...]]:
     """The packs of the plan, reduced to the runs `only`, or else to those that are sent off without a word."""
     wanted = only if only is not None else {run for run, state in found.items() if state.state in FREE}
-    packs = (tuple(run for run in pack if run in wanted) for pack in manifest.packs)
+    packs = [tuple(filter(wanted.__contains__, pack)) for pack in manifest.packs]
     return [pack for pack in packs if pack]
 
 
@@ -259,9 +260,9 @@ def unneeded(evidence: Evidence, found: Mapping[str, RunState]) -> Unneeded:
         if job.listed:
             numbers += [job.listed.number] if job.listed.state not in (*ENDED, "COMPLETING") else []
         elif job.silence:
-            not_verified[job.silence] += not any(one.ended and not one.ended.get("requeued") for one in job.attempts)
+            not_verified[job.silence] += all(attempt.may_go_on for attempt in job.attempts)
         elif job.submission.profile is None:
-            alive = [one.begun for one in job.attempts if _lives_on(one, evidence)]
+            alive = [attempt.begun for attempt in job.attempts if _lives_on(attempt, evidence)]
             here = [begun["pid"] for begun in alive if begun["host"] == socket.gethostname()]
             processes += here
             not_verified[f"sent off on {job.submission.host}"] += len(alive) - len(here)
@@ -290,8 +291,12 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
     """Attempts of local jobs whose process was on this machine and is gone."""
     local = {submission.id for submission in submissions if submission.profile is None}
     here = socket.gethostname()
-    ours = [one for one in attempts if one.begun["submission"] in local and one.begun["host"] == here]
-    return {attempt.id for attempt in ours if not lives(attempt.begun["pid"])}
+    dead = set()
+    for attempt in attempts:
+        is_ours = attempt.begun["submission"] in local and attempt.begun["host"] == here
+        if is_ours and not lives(attempt.begun["pid"]):
+            dead.add(attempt.id)
+    return dead
 
 
 def _moved(submissions: Iterable[Submission], results: Path) -> dict[str, str]:

@@ -83,6 +83,11 @@ class Compilation(NamedTuple):
     module: str
     runs: tuple[RunSpec, ...]
 
+    @property
+    def words(self) -> str:
+        """What it is, in words."""
+        return " with ".join([self.module, *(run.recipe.optimizer.name for run in self.runs)])
+
 
 class TrainingOrder(NamedTuple):
     """What all packs have in common: folders, where checkpoints and networks are only kept if theirs are given."""

@@ -114,8 +114,8 @@ def check_code(snapshot: Path, targets: Sequence[str]) -> None:
     names = [harness.__name__, *(target.partition(".")[0].partition(":")[0] for target in targets if ":" in target)]
     for name in dict.fromkeys(names):
         spec = importlib.util.find_spec(name)
-        found = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
-        places = [Path(place).resolve() for place in found]
+        origins = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
+        places = [Path(origin).resolve() for origin in origins]
         if places and not any(place.is_relative_to(snapshot.resolve()) for place in places):
             raise HarnessError(
                 f"{name} would come from {places[0]}, not from the snapshot {snapshot}; leave PYTHONPATH alone in "

@@ -190,24 +190,23 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
     unwanted, orders = cancelled(evidence.orders), last_orders(evidence.orders)
     released = {run: seconds_of(order.at) for run, order in orders.items() if order.kind == "retry"}
     crashes = _repeated_crashes(evidence, released)
-    found = {}
+    state_of_run = {}
     for run in run_ids:
         if run in evidence.records:
-            found[run] = RunState(evidence.records[run])
+            state = RunState(evidence.records[run])
         elif run in evidence.damaged:
-            found[run] = RunState("damaged", f"its record: {evidence.damaged[run]}")
+            state = RunState("damaged", f"its record: {evidence.damaged[run]}")
         elif run in unwanted:
-            found[run] = RunState("cancelled", unwanted[run].by_words)
+            state = RunState("cancelled", unwanted[run].by_words)
         elif run in crashes:
             how = "the same traceback twice" if crashes[run]["traceback_hash"] else "twice without a traceback"
-            found[run] = RunState("quarantined", f"{how}: {crashes[run]['error']}")
+            state = RunState("quarantined", f"{how}: {crashes[run]['error']}")
         elif run not in jobs or released.get(run, 0.0) > seconds_of(jobs[run].submission.at):
-            found[run] = RunState("planned")
+            state = RunState("planned")
         else:
-            found[run] = _in_job(jobs[run], last_words[run], evidence)
-        if evidence.hidden and found[run].state in FREE:
-            found[run] = evidence.hidden
-    return found
+            state = _in_job(jobs[run], last_words[run], evidence)
+        state_of_run[run] = evidence.hidden if evidence.hidden and state.state in FREE else state
+    return state_of_run
 
 
 def unexplained(evidence: Evidence) -> list[str]:
@@ -314,7 +313,7 @@ def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict
 
     Only those count that came since the user last asked for the run to be tried again.
     """
-    found: dict[str, Event] = {}
+    repeated: dict[str, Event] = {}
     seen: set[tuple[str, str | None]] = set()
     sent_at = {submission.id: seconds_of(submission.at) for submission in evidence.submissions}
     for attempt in evidence.attempts:
@@ -324,9 +323,9 @@ def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict
                 at = sent_at.get(attempt.begun["submission"]) or seconds_of(event["at"])
                 for run in [run for run in event["runs"] if at > released.get(run, 0.0)]:
                     if (run, event["traceback_hash"]) in seen:
-                        found.setdefault(run, event)
+                        repeated.setdefault(run, event)
                     seen.add((run, event["traceback_hash"]))
-    return found
+    return repeated
 
 
 # ----------------------------------------------------------------------------------------------------- jobs that wait

@@ -156,7 +156,7 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
     of_all_jobs = JobFile.model_fields.keys() & Submission.model_fields.keys()
     said = {name: getattr(submission, name) for name in of_all_jobs}
     for place, job in enumerate(submission.jobs):
-        packs = tuple(tuple(specs[run] for run in pack) for pack in job.packs)
+        packs = tuple(tuple(map(specs.__getitem__, pack)) for pack in job.packs)
         file = JobFile(submission=submission.id, place=place, packs=packs, ids=job.packs, **said)
         _write(own / f"job-{place}.json", file)
     _write(own / "submission.json", submission)

@@ -191,7 +191,7 @@ def pack_predictions(manifest: Manifest, calibrations: Calibrations) -> pd.DataF
 def _packs(manifest: Manifest, calibrations: Calibrations) -> Iterable[tuple[list[RunSpec], float | None]]:
     """The runs of each pack of a plan, and the seconds that it is predicted to take."""
     specs = {planned.run_id: planned.run for planned in manifest.runs}
-    packs = [[specs[identity] for identity in pack] for pack in manifest.packs]
+    packs = [list(map(specs.__getitem__, pack)) for pack in manifest.packs]
     return zip(packs, pack_seconds(packs, calibrations), strict=True)
 
 
@@ -278,7 +278,7 @@ def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations
     if None in seconds:
         return table
     used = [calibrations[kind] for kind in sorted({kind_of(run) for run in runs})]
-    names = dict.fromkeys(machine_words(calibration) for calibration in used)
+    names = dict.fromkeys(map(machine_words, used))
     return table.assign(
         seconds=np.array(seconds, float), seconds_on="; ".join(names), bytes_moved=np.array(moved, float)
     )
