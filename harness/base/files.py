@@ -98,6 +98,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all, in place of an older one."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def unfinished(path: Path) -> Path:
     """A name beside `path` for what is not whole yet; what killed processes left under such names is removed."""
     _remove_stale(path.parent)

@@ -115,16 +115,13 @@ def bench_solo(runs: Sequence[RunSpec], progress: Progress) -> tuple[list[SoloRo
 # ---------------------------------------------------------------------------------------------------------- processes
 def _in_worker(jobs: Sequence[TimingJob], progress: Progress) -> list[Any]:
     """What the jobs return, in their order; they run in a random one, so that no arm meets the slow minutes alone."""
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker)
+    executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin_worker)
     try:
-        mixed = np.random.default_rng(0).permutation(len(jobs))
-        submitted = {index: executor.submit(*jobs[index]) for index in mixed}
-        waiting = [submitted[index] for index in range(len(jobs))]
-        for done, future in enumerate(as_completed(waiting), start=1):
+        submitted = {index: executor.submit(*jobs[index]) for index in np.random.default_rng(0).permutation(len(jobs))}
+        for done, future in enumerate(as_completed(submitted.values()), start=1):
             future.result()
             progress(done, len(jobs))
-        return [future.result() for future in waiting]
+        return [submitted[index].result() for index in range(len(jobs))]
     except BrokenProcessPool:
         raise HarnessError("a process of the bench died (out of memory?); nothing was written", INCOMPLETE) from None
     finally:
@@ -139,8 +136,8 @@ def _begin_worker() -> None:
 # ------------------------------------------------------------------------------------------------------- measurements
 def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> SoloRow:
     recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=ENDLESS, gain=run.recipe.gain)
-    alone = {"network": shape.network, "recipe": recipe, "task": spec.at_a_time(run.recipe, run.task)}
-    run = run.model_copy(update=alone)
+    task = spec.at_a_time(run.recipe, run.task)
+    run = run.model_copy(update={"network": shape.network, "recipe": recipe, "task": task})
     times = _fused_times(run, shape.has_equal_knots) if run.engine == "fused" else _torch_times(run)
     low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
     is_counted = run.engine == "torch" and not run.recipe.optimizer.needs_squares and not shape.is_pde
@@ -233,11 +230,6 @@ def _run(
     course = {}
     if isinstance(network, KanShape):
         course = {"grid_updates": spec.GridUpdates(), "grid_extension": GridExtension(grids=(3,), evaluations=10)}
-    return RunSpec(
-        task=resolve(spec.Task(target="exp2d", train_points=points)),
-        network=network,
-        recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **course),
-        seed=0,
-        dtype=dtype,
-        engine=engine,
-    )
+    task = resolve(spec.Task(target="exp2d", train_points=points))
+    recipe = Recipe(optimizer=optimizer, max_evaluations=evaluations, **course)
+    return RunSpec(task=task, network=network, recipe=recipe, seed=0, dtype=dtype, engine=engine)

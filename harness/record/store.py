@@ -10,10 +10,9 @@ import json
 import math
 import os
 import re
-import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -22,6 +21,7 @@ from pydantic import ValidationError
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import NO_LINKS, unfinished
 from harness.base.frozen import Frozen
+from harness.base.lock import locked
 from harness.record.schema import RECORD_SCHEMA, Provenance, Record, Status
 from harness.spec import Manifest, canonical_json, run_id, sealed, unsealed
 from harness.spec.run import Engine
@@ -225,30 +225,12 @@ def _named(temporary: Path, path: Path) -> bool:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-    with _lock(path.with_name(f".{path.stem}.lock")):
+    told = "is at this record, or died there; remove it if none is left, and run again"
+    with locked(path.with_name(f".{path.stem}.lock"), told, LOCK_SECONDS):
         if path.exists():
             return False
         temporary.replace(path)
         return True
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Hold a lock that works on every file system, as only one can make a folder; a HarnessError if it stays taken."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            folder.mkdir()
-            break
-        except FileExistsError:
-            if time.monotonic() > deadline:
-                who = "another writer is at this record, or died there"
-                raise HarnessError(f"{folder}: {who}; remove it if none is left, and run again", INCOMPLETE) from None
-            time.sleep(0.01)
-    try:
-        yield
-    finally:
-        folder.rmdir()
 
 
 # --------------------------------------------------------------------------------------------------- the runs of a plan

@@ -11,6 +11,7 @@ from harness.base.device import why_no_device
 from harness.base.errors import HarnessError, at
 from harness.base.provenance import host, processor
 from harness.dispatch.here import available_cores, terminated_like_ctrl_c
+from harness.dispatch.jobs import makespan
 from harness.measure.calibration import (
     Calibration,
     EngineKind,
@@ -18,10 +19,11 @@ from harness.measure.calibration import (
     is_current,
     kind_of,
     latest_calibration,
+    machine_words,
     missing,
     read_calibration,
 )
-from harness.measure.cost import Timed, likely_seconds, never_timed, pack_seconds, planned_seconds, sweep_seconds, timed
+from harness.measure.cost import Timed, likely_seconds, never_timed, planned_seconds, timed
 from harness.planning.plan import make_plan, planned_flops
 from harness.planning.warnings import check_rules_can_be_judged
 from harness.show.console import PackProgress, Terminal
@@ -142,7 +144,7 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
                 f"search.cap: a cap in seconds needs a machine whose {kind[0]} engine was timed; "
                 f"`{bench_command(kind)}` times this one, and with `profile` a node of a cluster"
             )
-        timed_on.add(f"{calibration.host}, {calibration.device}, {calibration.measured_at[:10]}")
+        timed_on.add(machine_words(calibration))
         return timed(calibration)
 
     return lambda run: planned_seconds(machine(kind_of(run)), run)
@@ -154,10 +156,11 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
     evaluations = sum(run.recipe.max_evaluations for run in specs.values())
     flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
     calibrations, workers = calibrations_of(manifest, results), workers or available_cores()
-    seconds = sweep_seconds(pack_seconds(runs_of(manifest, manifest.packs), calibrations), workers)
-    if seconds is None:
+    if missing(calibrations, specs.values()):
         cost = uncalibrated_words(manifest, calibrations)
     else:
+        packs = runs_of(manifest, manifest.packs)
+        seconds = makespan(likely_seconds(packs, calibrations, manifest.experiment.device), workers)
         devices = sorted({calibration.device for calibration in calibrations.values()} - {processor()})
         cost = cost_words(seconds, workers, *never_timed(specs.values(), calibrations), devices)
     return (

@@ -11,7 +11,7 @@ from harness.base.device import why_no_device
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
 from harness.dispatch import here
-from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
+from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns, TrainingOrder
 from harness.planning.warnings import warnings_line
 from harness.record import missing, read_records
 from harness.record.networks import FOLDER as NETWORKS
@@ -118,25 +118,14 @@ def _train(
     idle: dict[int, here.Worker] | None,
 ) -> list[Failure]:
     """Train the packs, and return why some were given up."""
-    records = records_of(folder)
+    records, networks = records_of(folder), folder.parent / NETWORKS if manifest.experiment.keep else None
+    order = TrainingOrder(records, folder.parent / "checkpoints", manifest.experiment.device, networks=networks)
     cells = {planned.run_id: manifest.cells[planned.cell] for planned in manifest.runs}
     best: dict[str, dict[str, float]] = defaultdict(dict)  # the least test loss so far of each arm, by task
     crashed: list[Failure] = []
     with (
         packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as progress,
-        closing(
-            here.train_here(
-                packs,
-                records,
-                workers,
-                terminal.say,
-                manifest.experiment.device,
-                checkpoints=folder.parent / "checkpoints",
-                compiled=progress.compiled,
-                idle=idle,
-                networks=folder.parent / NETWORKS if manifest.experiment.keep else None,
-            )
-        ) as events,
+        closing(here.train_here(packs, order, workers, terminal.say, compiled=progress.compiled, idle=idle)) as events,
     ):
         for pack, event in events:
             cell = cells[run_id(pack[0])]

@@ -13,7 +13,7 @@ from packs import trained_runs
 
 from harness.base.errors import HarnessError
 from harness.dispatch.here import train_here
-from harness.dispatch.slots import Done
+from harness.dispatch.slots import Done, TrainingOrder
 from harness.families import ARCHITECTURES
 from harness.optimisers import OPTIMISERS
 from harness.record import read_record, record_path
@@ -198,7 +198,7 @@ def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
     runs += [_run(OF_CLASSES[3], batches, seed, wine()) for seed in (0, 1)]
     for workers in (1, 2):
         packs = [(run,) for run in runs]
-        events = [event for _, event in train_here(packs, tmp_path / str(workers), workers)]
+        events = [event for _, event in train_here(packs, TrainingOrder(tmp_path / str(workers)), workers)]
         assert sum(isinstance(event, Done) for event in events) == len(packs)
     train_pack(runs[:2], tmp_path / "packed")
     train_pack(runs[2:4], tmp_path / "packed")
