@@ -120,7 +120,8 @@ class Trained:
         if scaling is None:
             return KeptNetwork(*arrays)
         ends, output = np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre])
-        return KeptNetwork(*arrays, ends, output, *scaling[4:])
+        of_table = scaling.columns, scaling.labels, scaling.encoding, scaling.fill
+        return KeptNetwork(*arrays, ends, output, *of_table)
 
 
 def ended(pack: Any, state: Any) -> bool:
