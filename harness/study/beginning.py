@@ -40,7 +40,7 @@ class Starter(NamedTuple):
             if value is not None and not given:
                 raise HarnessError(f"{field} goes with {needs}; give both, or leave {field} out")
         if data and not self.target:
-            raise HarnessError(f"`data` {data}: say which column is learnt, `target`")
+            raise HarnessError(f"`data` {data}: say which column is learnt, `target` COLUMN")
 
 
 def write_starter(name: Path, starter: Starter) -> tuple[Path, list[str]]:
