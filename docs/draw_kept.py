@@ -17,8 +17,9 @@ import pandas as pd
 from markupsafe import escape
 from matplotlib.figure import Figure
 
-from harness.judging.headline import lines, main_headline, sides
+from harness.judging.headline import main_headline
 from harness.judging.laws import SeriesLaws, fit_table
+from harness.judging.pair import lines, sides
 from harness.judging.runs import runs_of
 from harness.judging.scaling import headline_axes
 from harness.judging.versus import Headline, VersusRequest

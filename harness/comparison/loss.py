@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.base.errors import HarnessError
-from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
+from harness.comparison.answer import Refusal, common_level, shared_sizes
 from harness.comparison.profiled import FAR, Profiled, difference, most_root, profiled
 from harness.laws import Fit, deviance, predict
 from harness.laws.points import Numbers, NumbersOrNull
@@ -39,13 +39,8 @@ def loss_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
     above 1 is a lower loss of the first arm.
     """
     level = common_level(first, second)
-    refusals = refused_fits(first, second)
-    if refusals:
-        return LossRatio(level, refusals=refusals)
-    shared = shared_range("sizes", first.points.sizes, second.points.sizes)
-    if isinstance(shared, Refusal):
-        refusals += (shared,)
-    if refusals or isinstance(shared, Refusal):
+    shared, refusals = shared_sizes(first, second)
+    if shared is None:
         return LossRatio(level, refusals=refusals)
     sizes, extrapolated = asked("size", at, shared, extrapolate)
     estimate, low, high = (np.exp(part) for part in log_loss_ratio(first, second, np.log(sizes)))

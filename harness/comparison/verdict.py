@@ -136,25 +136,27 @@ def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: S
     """
     if not numbers:
         raise HarnessError(f"claim {claim!r} has no numbers to be judged by; give one a task and convention.")
-    by_convention = {number.convention: [n for n in numbers if n.convention == number.convention] for number in numbers}
-    tasks = [number.task for number in numbers if number.convention == numbers[0].convention]
-    for convention, own in by_convention.items():
-        if sorted(number.task for number in own) != sorted(tasks) or len(set(tasks)) != len(tasks):
+    numbers = [replace(number, outcome=outcome(number, threshold)) for number in numbers]
+    by_convention: dict[str, dict[str, Ruling]] = {}
+    for number in numbers:
+        by_convention.setdefault(number.convention, {})[number.task] = number.outcome
+    tasks = list(by_convention[numbers[0].convention])
+    for convention in by_convention:
+        named = [number.task for number in numbers if number.convention == convention]
+        if sorted(named) != sorted(tasks):
             raise HarnessError(
-                f"claim {claim!r}: under {convention} the tasks are {', '.join(number.task for number in own)}, under "
+                f"claim {claim!r}: under {convention} the tasks are {', '.join(named)}, under "
                 f"{numbers[0].convention} {', '.join(tasks)}; give one number for each task under each convention."
             )
     if not 1 <= at_least <= len(tasks):
         raise HarnessError(f"claim {claim!r}: at_least={at_least} of {len(tasks)} tasks; choose 1 to {len(tasks)}.")
-    numbers = [replace(number, outcome=outcome(number, threshold)) for number in numbers]
     counts = tuple(
-        count_outcomes(name, [number.outcome for number in numbers if number.convention == name], at_least)
-        for name in by_convention
+        count_outcomes(convention, list(outcomes.values()), at_least) for convention, outcomes in by_convention.items()
     )
-    outcomes = {count.outcome for count in counts}
-    conclusion: Conclusion = "convention-dependent" if {"supported", "refuted"} <= outcomes else "open"
-    if len(outcomes) == 1:
-        (conclusion,) = outcomes
+    rulings = {count.outcome for count in counts}
+    conclusion: Conclusion = "convention-dependent" if {"supported", "refuted"} <= rulings else "open"
+    if len(rulings) == 1:
+        (conclusion,) = rulings
     signs = {(number.task, number.estimate > threshold) for number in numbers if number.estimate is not None}
     counted = f"{len(tasks)} task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     return JudgedClaim(

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from harness.base.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError
 from harness.base.reasons import NoNumber
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
-from harness.comparison.replicates import Found, exponent, not_found
+from harness.comparison.replicates import exponent, not_found
 from harness.judging.baselines import baseline_losses
 from harness.judging.judge import interval_level
-from harness.judging.runs import ExperimentRuns, level_over, runs_of
+from harness.judging.pair import Pair, conventions_of, tasks_of_both
+from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import (
     SideCurve,
     budget_ratio,
-    check_any_learnt,
     common,
     largest_common,
-    loss_ratio,
     picked,
+    rows_named,
     rows_of_side,
     side_curve,
     size_on,
@@ -46,15 +46,13 @@ from harness.judging.versus import (
     NearTheBest,
     NoHeadline,
     Other,
-    RatioLine,
     Reading,
     Side,
     SideExponent,
-    VersusRequest,
     leader,
 )
 from harness.judging.winners import LOSS, of_side
-from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, answer_axes, side_label, units
+from harness.spec import END_TOLERANCE, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
@@ -63,74 +61,22 @@ STILL_FELL = 1.1  # times that a loss fell in the last half of training: the sma
 DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two sides, the runs that they are compared by, the tasks on which both have runs, and the level of intervals."""
-
-    runs: ExperimentRuns
-    sides: tuple[Side, Side]
-    tasks: Sequence[str]
-    level: float
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        """What the sides are called."""
-        return self.sides[0].label, self.sides[1].label
-
-    def curves(self, task: str, axis: str, effort: int | None = None) -> tuple[SideCurve, SideCurve]:
-        """The curve of each side; a HarnessError where one has none."""
-        first, second = (side_curve(self.runs, task, side.names, axis, effort) for side in self.sides)
-        return first, second
-
-    def level_of(self, replicates: int) -> float:
-        """The level of an interval over so many replicates, which looks make higher."""
-        looks = self.runs.manifest.looks
-        return level_over(self.level, looks, replicates) if looks else self.level
-
-    def ratio(self, curves: tuple[SideCurve, SideCurve], size: float | None) -> Found:
-        """second / first in test loss at a size, or why there is none; None stands for a size that there is not."""
-        try:
-            if size is None:
-                first, second = curves
-                reason = f"{first.name} and {second.name} have too few sizes of {first.axis} in common"
-                raise NoNumber("NO_SIZE", reason)
-            check_any_learnt(curves, size)
-            replicates = loss_ratio(*curves, size, self.level).replicates
-            return replace(loss_ratio(*curves, size, self.level_of(replicates)), at=size)
-        except HarnessError as error:
-            return not_found(error, size)
-
-    def largest_ratio(self, task: str, effort: int | None = None) -> Found:
-        """The same at the largest matched size that both have."""
-        try:
-            curves = self.curves(task, self.runs.matched, effort)
-            return self.ratio(curves, largest_common(curves))
-        except HarnessError as error:
-            return not_found(error)
-
-
-def main_rule(manifest: Manifest) -> Decide | None:
-    """The first rule that compares two sides by their sizes."""
-    rules = manifest.experiment.decide
-    return next((rule for rule in rules if len(rule.sides) == 2 and not rule.takes.of_networks), None)
-
-
 def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
     """The two sides that an experiment is about: those of its first pair, or of its first rule of two sides.
 
     Else its only two arms, and of a search with replicates its first two.
     """
-    if pairs := manifest.experiment.pairs:
-        return _sides_of(pairs[0])
-    if rule := main_rule(manifest):
-        first, second = rule.arms_of_sides
-        return _sides_of((first, second))
-    arms = list(manifest.experiment.arms)
-    has_pair = len(arms) > 1 if manifest.experiment.search else len(arms) == 2
-    return (Side(arms[0], (arms[0],)), Side(arms[1], (arms[1],))) if has_pair else None
+    experiment = manifest.experiment
+    if experiment.pairs:
+        return _sides_of(experiment.pairs[0])
+    for rule in experiment.decide:
+        if len(rule.sides) == 2 and not rule.takes.of_networks:
+            return _sides_of(rule.arms_of_sides)
+    arms = [(arm,) for arm in experiment.arms]
+    return _sides_of(arms[:2]) if len(arms) == 2 or (experiment.search and len(arms) > 2) else None
 
 
-def _sides_of(pair: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[Side, Side]:
+def _sides_of(pair: Sequence[tuple[str, ...]]) -> tuple[Side, Side]:
     first, second = pair
     return Side(side_label(first), first), Side(side_label(second), second)
 
@@ -164,9 +110,12 @@ def headline(
     level of the first rule that compares these sides, so that answer and verdict agree.
     """
     manifest, asked_axis = runs.manifest, axis or runs.matched
-    pair = Pair(runs, sides, tasks_of_both(runs, sides), _level(runs, sides) if level is None else level)
-    measured, _ = conventions_of(runs, asked_axis)
-    axes = [asked_axis, *(name for name in measured if name != asked_axis)]
+    if level is None:
+        names = tuple(side.names for side in sides)
+        rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
+        level = LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
+    pair = Pair(runs, sides, tasks_of_both(runs, sides), level)
+    axes = list(dict.fromkeys([asked_axis, *conventions_of(runs, asked_axis)[0]]))
     places = PLACES if at is None else (f"{at:,.6g}",)
     readings: list[Reading] = []
     leads: list[Lead] = []
@@ -176,8 +125,8 @@ def headline(
             matched = side_curve(runs, task, sides[0].names, asked_axis)
             sizes = _sizes(*curves) if at is None else [size_on(matched, at, axis_name)]
         except HarnessError as error:
-            no = not_found(error)
-            readings += [Reading(task, axis_name, place, no, (), no) for place in places]
+            refused = not_found(error)
+            readings += [Reading(task, axis_name, place, refused, (), refused) for place in places]
             continue
         for place, size in zip(places, sizes, strict=True):
             readings.append(_reading(pair, task, axis_name, place, curves, size))
@@ -205,12 +154,13 @@ def headline(
         others=tuple(_others(pair)),
         exponents=tuple(_exponents(pair)),
         near_the_best=tuple(_near_the_best(pair)) if is_searched else (),
-        baselines=tuple(
-            Baseline(task, name, loss)
-            for task in pair.tasks
-            for name, loss in baseline_losses(runs.table, task).items()
-        ),
+        baselines=tuple(_baselines(pair)),
     )
+
+
+def _baselines(pair: Pair) -> Iterator[Baseline]:
+    for task in pair.tasks:
+        yield from (Baseline(task, name, loss) for name, loss in baseline_losses(pair.runs.table, task).items())
 
 
 def _efforts(pair: Pair) -> Iterator[Effort]:
@@ -251,12 +201,6 @@ def _others(pair: Pair) -> Iterator[Other]:
             yield from (Other(*other.labels, task, other.largest_ratio(task)) for task in pair.tasks)
 
 
-def _level(runs: ExperimentRuns, sides: tuple[Side, Side]) -> float:
-    asked = tuple(side.names for side in sides)
-    rule = next((rule for rule in runs.manifest.experiment.decide if rule.arms_of_sides == asked), None)
-    return LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
-
-
 def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | None, float]:
     """The smallest, a middle and the largest size that both have; the middle one is of the first side's own sizes.
 
@@ -276,9 +220,11 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
 def _reading(
     pair: Pair, task: str, axis: str, place: str, curves: tuple[SideCurve, SideCurve], size: float | None
 ) -> Reading:
-    ratio = pair.ratio(curves, size)
     if size is None:
-        return Reading(task, axis, place, ratio, (), ratio)
+        reason = f"{curves[0].name} and {curves[1].name} have too few sizes of {axis} in common"
+        refused = not_found(NoNumber("NO_SIZE", reason))
+        return Reading(task, axis, place, refused, (), refused)
+    ratio = pair.ratio(curves, size)
     worse = worse_than_constant(curves, size) if ratio.estimate is not None else ()
     try:
         multiplier = replace(budget_ratio(*curves, size, pair.level), at=size)
@@ -319,7 +265,7 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
 
 def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     table = pair.runs.table[pair.runs.table["chosen"]]
-    chosen = {side: table[table["arm"].isin(side.names) | table["series"].isin(side.names)] for side in pair.sides}
+    chosen = {side: rows_named(table, side.names) for side in pair.sides}
     failed: dict[tuple[str, ...], list[str]] = {}
     for side in pair.sides:
         failed.setdefault(_worse_than_constant(side, readings), []).append(side.label)
@@ -354,12 +300,12 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
 
 def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> tuple[str, ...]:
     """The tasks on which the median loss of a side is above that of a constant, at the largest size of any axis."""
-    failed = {}
-    for one in readings:
-        is_worse = side.label in one.worse_than_constant or one.ratio.is_refused_by("WORSE_THAN_CONSTANT")
-        if is_worse and one.place not in PLACES[:-1]:
-            failed[one.task] = True
-    return tuple(failed)
+    tasks = []
+    for reading in readings:
+        is_worse = side.label in reading.worse_than_constant or reading.ratio.is_refused_by("WORSE_THAN_CONSTANT")
+        if is_worse and reading.place not in PLACES[:-1]:
+            tasks.append(reading.task)
+    return tuple(dict.fromkeys(tasks))
 
 
 def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> str:
@@ -381,91 +327,3 @@ def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> str:
             falls[reading.task] = fall
     most = max(falls, key=lambda task: falls[task], default=None)
     return f"of {side.label} on {most} still fell {falls[most]:.2g}x" if most else ""
-
-
-# ---------------------------------------------------------------------------------------------------- as a user asks
-def sides(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
-    """A and B as typed: an arm, a series, or `label=arm,arm`.
-
-    A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
-    """
-    there = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
-    both = _side(first, there), _side(second, there)
-    for name in (*both[0].names, *both[1].names):
-        if name not in there:
-            raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, there)}")
-    if shared := [name for name in both[0].names if name in both[1].names]:
-        raise HarnessError(f"{first} and {second}: {', '.join(shared)} on both sides; give different arms to compare")
-    return both
-
-
-def _side(text: str, there: Sequence[str]) -> Side:
-    if text in there:  # the name of a series may have = and , in it
-        return Side(text, (text,))
-    label, _, listed = text.rpartition("=")
-    names = tuple(name.strip() for name in listed.split(","))
-    return Side(label or listed, names)
-
-
-def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
-    """The conventions to compare under, those of every answer and `axis`; and those of them not measured."""
-    asked = list(dict.fromkeys([*answer_axes(), axis]))
-    return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
-
-
-def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
-    """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
-    rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
-    both = [set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in sides]
-    tasks = [task for task in dict.fromkeys(rows["task"]) if task in both[0] & both[1]]
-    if not tasks:
-        raise HarnessError(f"{sides[0].label} and {sides[1].label} have runs on no task in common; compare others")
-    return tasks
-
-
-def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
-    """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
-    if asked.axis in conventions_of(runs, asked.axis)[1]:
-        raise HarnessError(f"`axis` {asked.axis}: not measured; `harness bench FILE` measures it")
-    if asked.at is None:
-        return
-    told = []
-    for task in tasks_of_both(runs, asked.sides):
-        low, high = common([side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
-        if low <= asked.at <= high:
-            return
-        told.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
-    raise HarnessError(
-        f"`at` {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
-        f"{'; '.join(told)}; ask within"
-    )
-
-
-def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
-    """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
-    axes, _ = conventions_of(runs, asked.axis)
-    curves = []
-    for task, axis in itertools.product(tasks_of_both(runs, asked.sides), axes):
-        if points := _points(runs, task, axis, asked):
-            curves.append(RatioLine(task, axis, *np.array(points).T))
-    return curves
-
-
-def _points(runs: ExperimentRuns, task: str, axis: str, asked: VersusRequest) -> list[tuple[float, ...]]:
-    """(A's budget, ratio, low, high), where there is one."""
-    points: list[tuple[float, ...]] = []
-    try:
-        curves = Pair(runs, asked.sides, (task,), asked.level).curves(task, axis)
-        of_sizes = side_curve(runs, task, asked.sides[0].names, asked.axis)
-    except HarnessError:
-        return []
-    for size in of_sizes.sizes:
-        try:
-            at = size_on(of_sizes, float(size), axis)
-            check_any_learnt(curves, at)
-            ratio = loss_ratio(*curves, at, asked.level)
-        except HarnessError:
-            continue
-        if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
-            points.append((float(size), ratio.estimate, ratio.low, ratio.high))
-    return points

@@ -15,7 +15,7 @@ from functools import cache, partial
 import numpy as np
 import pandas as pd
 
-from harness.comparison.shares import shares
+from harness.comparison.effort import shares
 from harness.spec import Manifest, all_axes, default_count, side_label
 
 VALIDATION = "val_loss"

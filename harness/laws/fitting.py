@@ -254,15 +254,16 @@ def _runs_p(r: np.ndarray, roundoff: float) -> float:
     ways = np.logaddexp(
         _log_ways(positives, half) + _log_ways(negatives, rest), _log_ways(positives, rest) + _log_ways(negatives, half)
     )
-    return min(1.0, float(np.exp(logsumexp(ways) - _log_choose(positives + negatives, positives))))
+    return min(1.0, float(np.exp(logsumexp(ways) - log_choose(positives + negatives, positives))))
 
 
 def _log_ways(number: int, parts: np.ndarray) -> np.ndarray:
     """ln of the ways to cut `number` residuals in a row into each of `parts`; -inf where there are not so many."""
-    return _log_choose(number - 1, parts - 1)
+    return log_choose(number - 1, parts - 1)
 
 
-def _log_choose(number: int, chosen: np.ndarray | int) -> np.ndarray:
+def log_choose(number: np.ndarray | int, chosen: np.ndarray | int) -> np.ndarray:
+    """ln of the ways to choose so many of a number."""
     return np.asarray(gammaln(number + 1) - gammaln(chosen + 1) - gammaln(number - chosen + 1))
 
 

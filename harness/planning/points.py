@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen, all_fields
-from harness.comparison.shares import shares
+from harness.comparison.effort import shares
 from harness.families.space import Range, SearchAxis, Space
 from harness.optimisers import OPTIMISERS
 from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Recipe

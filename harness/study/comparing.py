@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from harness.judging.headline import check_asked, conventions_of, headline, lines, sides
+from harness.judging.headline import headline
+from harness.judging.pair import check_asked, conventions_of, lines, sides
 from harness.judging.runs import level_over, runs_of
 from harness.judging.versus import Headline, RatioLine, VersusRequest
 from harness.judging.winners import reported

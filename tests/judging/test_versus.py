@@ -10,7 +10,8 @@ from judging.made_experiment import write_experiment, write_records
 from judging.made_runs import SIZES, made_runs, power
 
 from harness.cli import main
-from harness.judging.headline import headline, lines, sides
+from harness.judging.headline import headline
+from harness.judging.pair import lines, sides
 from harness.judging.runs import runs_of
 from harness.judging.versus import Reading, Side, VersusRequest, leader
 from harness.show.figures.series import named_styles
