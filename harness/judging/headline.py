@@ -18,7 +18,8 @@ from harness.base.reasons import NoNumber
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
 from harness.comparison.replicates import exponent, not_found
-from harness.judging.baselines import baseline_losses
+from harness.judging import versus
+from harness.judging.baselines import baselines_of
 from harness.judging.judge import interval_level
 from harness.judging.pair import Pair, conventions_of, tasks_of_both
 from harness.judging.runs import ExperimentRuns, runs_of
@@ -35,22 +36,7 @@ from harness.judging.sides import (
     size_on,
     worse_than_constant,
 )
-from harness.judging.versus import (
-    FAR,
-    PLACES,
-    Baseline,
-    Effort,
-    Headline,
-    Largest,
-    Lead,
-    NearTheBest,
-    NoHeadline,
-    Other,
-    Reading,
-    Side,
-    SideExponent,
-    leader,
-)
+from harness.judging.versus import FAR, PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
 from harness.judging.winners import LOSS, of_side
 from harness.spec import END_TOLERANCE, Manifest, all_axes, side_label, units
 
@@ -58,6 +44,7 @@ LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
+SPENT = ("flops_train", "seconds")  # kinds of axes on which a search has caps
 DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
 
 
@@ -132,8 +119,7 @@ def headline(
             readings.append(_reading(pair, task, axis_name, place, curves, size))
         leads += _leads(pair, task, axis_name, curves)
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
-    is_searched = runs.every is not None and manifest.experiment.search is not None
-    return Headline(
+    found = Headline(
         *sides,
         metric=str(runs.table["metric"].iloc[0]),
         level=pair.level,
@@ -141,48 +127,38 @@ def headline(
         formulas={task: manifest.formulas[task].formula for task in pair.tasks},
         columns=tuple(name for name in axes if name not in clocks),
         clock=clocks[0] if clocks else None,
-        limits=tuple(
-            name for name in axes if "won_on" in runs.table and all_axes()[name].kind in ("flops_train", "seconds")
-        ),
+        limits=tuple(name for name in axes if all_axes()[name].kind in SPENT) if "won_on" in runs.table else (),
         places=places,
         readings=tuple(readings),
         largest=tuple(_largest(runs, task, side) for task, side in itertools.product(pair.tasks, sides)),
         leads=tuple(leads),
         cautions=tuple(_cautions(pair, readings)),
         looks=manifest.looks,
-        efforts=tuple(_efforts(pair)) if is_searched else (),
         others=tuple(_others(pair)),
         exponents=tuple(_exponents(pair)),
-        near_the_best=tuple(_near_the_best(pair)) if is_searched else (),
-        baselines=tuple(_baselines(pair)),
+        baselines=tuple(itertools.chain.from_iterable(baselines_of(runs.table, task) for task in pair.tasks)),
+    )
+    search, every = manifest.experiment.search, runs.every
+    if search is None or every is None:
+        return found
+    of_efforts = itertools.product(pair.tasks, efforts(search.runs))
+    of_sides = itertools.product(pair.tasks, sides)
+    return replace(
+        found,
+        efforts=tuple(versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts),
+        near_the_best=tuple(_near_the_best(manifest, every, task, side) for task, side in of_sides),
     )
 
 
-def _baselines(pair: Pair) -> Iterator[Baseline]:
-    for task in pair.tasks:
-        yield from (Baseline(task, name, loss) for name, loss in baseline_losses(pair.runs.table, task).items())
+def _near_the_best(manifest: Manifest, every: pd.DataFrame, task: str, side: Side) -> versus.NearTheBest:
+    runs = of_side(manifest, every, task, side.names)
+    runs = runs[runs["asked"] == runs["asked"].max()]
+    best = picked(runs, ["seed"]).set_index("seed")[LOSS]
+    near = (runs["status"] == "done") & (runs[LOSS] <= FAR * runs["seed"].map(best))
+    return versus.NearTheBest(task, side.label, float(near.groupby(runs["seed"]).mean().mean()))
 
 
-def _efforts(pair: Pair) -> Iterator[Effort]:
-    """Every effort of a search on every task, at the largest matched budget."""
-    search = pair.runs.manifest.experiment.search
-    assert search
-    for task, effort in itertools.product(pair.tasks, efforts(search.runs)):
-        yield Effort(task, effort, pair.largest_ratio(task, effort))
-
-
-def _near_the_best(pair: Pair) -> Iterator[NearTheBest]:
-    """Of every side of a search on every task."""
-    assert pair.runs.every is not None
-    for task, side in itertools.product(pair.tasks, pair.sides):
-        runs = of_side(pair.runs.manifest, pair.runs.every, task, side.names)
-        runs = runs[runs["asked"] == runs["asked"].max()]
-        best = picked(runs, ["seed"]).set_index("seed")[LOSS]
-        near = (runs["status"] == "done") & (runs[LOSS] <= FAR * runs["seed"].map(best))
-        yield NearTheBest(task, side.label, float(near.groupby(runs["seed"]).mean().mean()))
-
-
-def _exponents(pair: Pair) -> Iterator[SideExponent]:
+def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:
     """Of both sides, by a size and by a training cost."""
     for axis, task, side in itertools.product(headline_axes(pair.runs.manifest), pair.tasks, pair.sides):
         try:
@@ -190,15 +166,15 @@ def _exponents(pair: Pair) -> Iterator[SideExponent]:
             found = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
         except HarnessError as error:
             found = not_found(error)
-        yield SideExponent(task, side.label, axis, found)
+        yield versus.SideExponent(task, side.label, axis, found)
 
 
-def _others(pair: Pair) -> Iterator[Other]:
+def _others(pair: Pair) -> Iterator[versus.Other]:
     """The other pairs that the file names, on every task."""
     for sides in map(_sides_of, pair.runs.manifest.experiment.pairs):
         if sides != pair.sides:
             other = replace(pair, sides=sides)
-            yield from (Other(*other.labels, task, other.largest_ratio(task)) for task in pair.tasks)
+            yield from (versus.Other(*other.labels, task, other.largest_ratio(task)) for task in pair.tasks)
 
 
 def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | None, float]:
@@ -239,12 +215,12 @@ def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
     return rows[(rows["size"] == rows["size"].max()) & (rows["status"] == "done")]
 
 
-def _largest(runs: ExperimentRuns, task: str, side: Side) -> Largest:
+def _largest(runs: ExperimentRuns, task: str, side: Side) -> versus.Largest:
     of_size = _of_largest(runs, task, side)
     networks = {cell.index: cell.network.words for cell in runs.manifest.cells if cell.network}
     words = [networks.get(cell, "") for cell in of_size["cell"]]
     loss = float(np.exp(np.log(of_size["test_loss"]).mean()))
-    return Largest(task, side.label, ", ".join(filter(None, dict.fromkeys(words))), loss)
+    return versus.Largest(task, side.label, ", ".join(filter(None, dict.fromkeys(words))), loss)
 
 
 def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]) -> list[Lead]:

@@ -9,7 +9,7 @@ from shared_data import shared
 
 from benchmarks.simulation import equal_cells
 from harness.base.errors import HarnessError
-from harness.comparison import ArmRuns, SizePair, aggregate, cells, expected_best, matched_edges, ratio
+from harness.comparison import ArmRuns, SizePair, cells, expected_best, matched_edges, ratio
 from harness.comparison.runs import bin_of
 
 
@@ -23,11 +23,13 @@ def test_it_is_the_mean_over_all_choices_of_k(k):
 
 
 def test_the_default_is_the_median():
-    """A single disaster does not move it; the geometric mean is there for the asking."""
-    runs = np.array([0.0, 1.0, 50.0])
+    """A single disaster does not move it; the geometric mean is there for the asking, and no other word."""
+    cells = [SizePair(np.zeros(3), np.array([0.0, 1.0, 50.0]))]
 
-    assert aggregate(runs) == 1
-    assert aggregate(runs, "mean_log") == pytest.approx(17)
+    assert ratio(cells).estimate == pytest.approx(np.e)
+    assert ratio(cells, "mean_log").estimate == pytest.approx(np.exp(17))
+    with pytest.raises(HarnessError, match=r"how='min' .* median, mean_log, best"):
+        ratio(cells, "min")
 
 
 @pytest.mark.parametrize("k", [0, 7])
@@ -35,14 +37,6 @@ def test_a_k_that_a_size_cannot_give_is_an_error(k):
     """The raw best of 44 against the best of 6 cannot be asked for: k is at most the least count."""
     with pytest.raises(HarnessError, match=f"k={k}: .* a size has"):
         ratio([SizePair(np.zeros(44), np.zeros(6))], "best", k=k)
-
-
-def test_unknown_words_are_answered_with_those_allowed():
-    """The error names the word and the three that are known; "best" without k says what k is."""
-    with pytest.raises(HarnessError, match=r"how='min' .* median, mean_log, best"):
-        aggregate(np.zeros(3), "min")
-    with pytest.raises(HarnessError, match="needs k"):
-        aggregate(np.zeros(3), "best")
 
 
 def test_the_best_of_more_runs_is_better_for_nothing():
