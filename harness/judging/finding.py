@@ -17,20 +17,9 @@ from harness.base.errors import HarnessError
 from harness.comparison import replicates
 from harness.comparison.effort import Value
 from harness.comparison.replicates import Found, best_ratio, ratio_over
+from harness.judging import sides
 from harness.judging.quantity import Case
 from harness.judging.scaling import sizes_of
-from harness.judging.sides import (
-    at_shared_budgets,
-    budget_of,
-    budget_ratio,
-    check_any_learnt,
-    column_ratio,
-    curve_on,
-    curves_of,
-    loss_ratio,
-    picked,
-    rows_named,
-)
 from harness.judging.winners import LOSS
 from harness.spec import END_TOLERANCE, side_label
 
@@ -44,39 +33,39 @@ def test_loss(case: Case) -> Found:
     place = case.rule.place
     if case.runs.manifest.experiment.match is None and isinstance(place, float):
         return _loss_ratio_up_to(case, place)
-    first, second = curves_of(case)
-    budget = budget_of(case, [first, second])
-    check_any_learnt([first, second], budget)
-    return loss_ratio(first, second, budget, case.level)
+    first, second = sides.curves_of(case)
+    budget = sides.budget_of(case, [first, second])
+    sides.check_any_learnt([first, second], budget)
+    return sides.loss_ratio(first, second, budget, case.level)
 
 
 def multiplier(case: Case) -> Found:
     """By log-log interpolation along the second side's falling curve, in each replicate."""
-    first, second = curves_of(case)
-    return budget_ratio(first, second, budget_of(case, [first, second]), case.level)
+    first, second = sides.curves_of(case)
+    return sides.budget_ratio(first, second, sides.budget_of(case, [first, second]), case.level)
 
 
 def exponent(case: Case) -> Found:
     """The slope of each replicate's own curve."""
-    curves = curves_of(case)
+    curves = sides.curves_of(case)
     if len(curves) == 2:
-        return replicates.exponent_gap(*at_shared_budgets(*curves), case.level)
+        return replicates.exponent_gap(*sides.at_shared_budgets(*curves), case.level)
     found = replicates.exponent(curves[0].over_budgets, case.level)
     return replicates.shifted(found, -(case.rule.published or 0.0))
 
 
 def count(case: Case) -> Found:
     """From the networks of each replicate."""
-    first, *others = curves_of(case)
-    budget = budget_of(case, [first, *others])
+    first, *others = sides.curves_of(case)
+    budget = sides.budget_of(case, [first, *others])
     below, above = case.rule.count[0], case.rule.count[-1]
-    return column_ratio(first.of_column(below), (others or [first])[0].of_column(above), budget, case.level)
+    return sides.column_ratio(first.of_column(below), (others or [first])[0].of_column(above), budget, case.level)
 
 
 def exponent_kept(case: Case) -> Found:
     """The ratio of the exponents in each replicate."""
     (names,) = case.rule.arms_of_sides
-    curves = (curve_on(case, task, names) for task in (case.tasks[0], case.tasks[-1]))
+    curves = (sides.curve_on(case, task, names) for task in (case.tasks[0], case.tasks[-1]))
     fewest, most = (replicates.exponent(curve.over_budgets, case.level) for curve in curves)
     return replicates.quotient(most, fewest, case.level)
 
@@ -88,7 +77,7 @@ def growth(case: Case) -> Found:
     inputs = np.log([case.runs.tasks[task][1] for task in case.tasks])
     if (number := np.unique(inputs).size) < 3:
         raise HarnessError(f"a slope needs tasks of three different numbers of inputs, and there are {number}")
-    curves = [curve_on(case, task, names).over_budgets for task in case.tasks]
+    curves = [sides.curve_on(case, task, names).over_budgets for task in case.tasks]
     sizes = np.array([replicates.needed(curve, math.log(loss)) for curve in curves])  # [tasks, R]
     centred = inputs - inputs.mean()
     return replicates.difference_over(centred @ sizes / (centred @ centred), case.level)
@@ -96,14 +85,14 @@ def growth(case: Case) -> Found:
 
 def best_size(case: Case) -> Found:
     """The size of each replicate; runs that diverged are passed over."""
-    (curve,) = curves_of(case)
+    (curve,) = sides.curves_of(case)
     best = np.argmin(np.where(np.isnan(curve.logs), np.inf, curve.logs), axis=0)
     return ratio_over(np.log(curve.sizes[best] / (case.rule.published or 1.0)), case.level)
 
 
 def upturn(case: Case) -> Found:
     """The ratio in each replicate."""
-    (curve,) = curves_of(case)
+    (curve,) = sides.curves_of(case)
     if len(curve.sizes) < 2:
         raise HarnessError(f"{curve.name} has one size, so that nothing can turn up; give it two or more")
     *smaller, largest = curve.logs
@@ -133,8 +122,8 @@ def edges_by_seed(case: Case) -> Found:
 
 def value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
     """Of one side the value, over `published` if that is given; of two sides the ratio second / first, by seed."""
-    sides = [_rows_trained_with(case, names, trained_with, column) for names in case.rule.arms_of_sides]
-    first, *others = (_logs_by_seed(rows, column) for rows in sides)
+    rows = (_rows_trained_with(case, names, trained_with, column) for names in case.rule.arms_of_sides)
+    first, *others = (_logs_by_seed(of_side, column) for of_side in rows)
     return ratio_over((others[0] - first).dropna().to_numpy(float), case.level) if others else _value(case, first)
 
 
@@ -159,7 +148,7 @@ def _rows_of(case: Case, names: Sequence[str]) -> pd.DataFrame:
     table = case.runs.table
     if "won_on" in table:
         raise HarnessError(f"{case.rule.quantity} is not read where a search has chosen networks; use test_loss")
-    rows = rows_named(table, names)
+    rows = sides.rows_named(table, names)
     rows = rows[(rows["task"] == case.task) & rows["chosen"] & ~rows["of_budget"]]
     if rows.empty:
         raise HarnessError(f"{side_label(names)} has no runs on {case.task}")
@@ -180,7 +169,7 @@ def _rows_trained_with(case: Case, names: Sequence[str], field: str, column: str
 
 def _logs_by_seed(rows: pd.DataFrame, column: str) -> pd.Series:
     """ln of a column by seed, of the network that validation picks for it; nan where that diverged."""
-    best = picked(rows, ["seed"]).set_index("seed")
+    best = sides.picked(rows, ["seed"]).set_index("seed")
     return np.log(best[column].where(best["status"] == "done"))
 
 

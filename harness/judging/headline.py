@@ -18,24 +18,13 @@ from harness.base.reasons import NoNumber
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
 from harness.comparison.replicates import exponent, not_found
-from harness.judging import versus
+from harness.judging import sides, versus
 from harness.judging.baselines import baselines_of
 from harness.judging.judge import interval_level
 from harness.judging.pair import Pair, conventions_of, tasks_of_both
 from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
-from harness.judging.sides import (
-    SideCurve,
-    budget_ratio,
-    common,
-    largest_common,
-    picked,
-    rows_named,
-    rows_of_side,
-    side_curve,
-    size_on,
-    worse_than_constant,
-)
+from harness.judging.sides import SideCurve
 from harness.judging.versus import FAR, PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
 from harness.judging.winners import LOSS, of_side
 from harness.spec import END_TOLERANCE, Manifest, all_axes, side_label, units
@@ -73,19 +62,19 @@ def main_headline(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame |
 
     `every` has all runs, of which efforts are made.
     """
-    sides = main_sides(manifest)
-    if sides is None:
+    both = main_sides(manifest)
+    if both is None:
         arms = ", ".join(manifest.experiment.arms)
         return NoHeadline(f"No two sides are named to compare: `harness compare FILE A B` compares two of {arms}.")
     try:
-        return headline(runs_of(manifest, table, every), sides)
+        return headline(runs_of(manifest, table, every), both)
     except HarnessError as error:
         return NoHeadline(f"Nothing can be compared: {error}.")
 
 
 def headline(
     runs: ExperimentRuns,
-    sides: tuple[Side, Side],
+    both: tuple[Side, Side],
     at: float | None = None,
     axis: str | None = None,
     level: float | None = None,
@@ -98,10 +87,10 @@ def headline(
     """
     manifest, asked_axis = runs.manifest, axis or runs.matched
     if level is None:
-        names = tuple(side.names for side in sides)
+        names = tuple(side.names for side in both)
         rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
         level = LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
-    pair = Pair(runs, sides, tasks_of_both(runs, sides), level)
+    pair = Pair(runs, both, tasks_of_both(runs, both), level)
     axes = list(dict.fromkeys([asked_axis, *conventions_of(runs, asked_axis)[0]]))
     places = PLACES if at is None else (f"{at:,.6g}",)
     readings: list[Reading] = []
@@ -109,8 +98,8 @@ def headline(
     for task, axis_name in itertools.product(pair.tasks, axes):
         try:
             curves = pair.curves(task, axis_name)
-            matched = side_curve(runs, task, sides[0].names, asked_axis)
-            sizes = _sizes(*curves) if at is None else [size_on(matched, at, axis_name)]
+            matched = sides.side_curve(runs, task, both[0].names, asked_axis)
+            sizes = _sizes(*curves) if at is None else [sides.size_on(matched, at, axis_name)]
         except HarnessError as error:
             refused = not_found(error)
             readings += [Reading(task, axis_name, place, refused, (), refused) for place in places]
@@ -120,7 +109,7 @@ def headline(
         leads += _leads(pair, task, axis_name, curves)
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
     found = Headline(
-        *sides,
+        *both,
         metric=str(runs.table["metric"].iloc[0]),
         level=pair.level,
         replicates=max((reading.ratio.replicates for reading in readings), default=0),
@@ -130,7 +119,7 @@ def headline(
         limits=tuple(name for name in axes if all_axes()[name].kind in SPENT) if "won_on" in runs.table else (),
         places=places,
         readings=tuple(readings),
-        largest=tuple(_largest(runs, task, side) for task, side in itertools.product(pair.tasks, sides)),
+        largest=tuple(_largest(runs, task, side) for task, side in itertools.product(pair.tasks, both)),
         leads=tuple(leads),
         cautions=tuple(_cautions(pair, readings)),
         looks=manifest.looks,
@@ -142,7 +131,7 @@ def headline(
     if search is None or every is None:
         return found
     of_efforts = itertools.product(pair.tasks, efforts(search.runs))
-    of_sides = itertools.product(pair.tasks, sides)
+    of_sides = itertools.product(pair.tasks, both)
     return replace(
         found,
         efforts=tuple(versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts),
@@ -153,7 +142,7 @@ def headline(
 def _near_the_best(manifest: Manifest, every: pd.DataFrame, task: str, side: Side) -> versus.NearTheBest:
     runs = of_side(manifest, every, task, side.names)
     runs = runs[runs["asked"] == runs["asked"].max()]
-    best = picked(runs, ["seed"]).set_index("seed")[LOSS]
+    best = sides.picked(runs, ["seed"]).set_index("seed")[LOSS]
     near = (runs["status"] == "done") & (runs[LOSS] <= FAR * runs["seed"].map(best))
     return versus.NearTheBest(task, side.label, float(near.groupby(runs["seed"]).mean().mean()))
 
@@ -162,7 +151,7 @@ def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:
     """Of both sides, by a size and by a training cost."""
     for axis, task, side in itertools.product(headline_axes(pair.runs.manifest), pair.tasks, pair.sides):
         try:
-            curve = side_curve(pair.runs, task, side.names, axis)
+            curve = sides.side_curve(pair.runs, task, side.names, axis)
             found = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
         except HarnessError as error:
             found = not_found(error)
@@ -171,9 +160,9 @@ def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:
 
 def _others(pair: Pair) -> Iterator[versus.Other]:
     """The other pairs that the file names, on every task."""
-    for sides in map(_sides_of, pair.runs.manifest.experiment.pairs):
-        if sides != pair.sides:
-            other = replace(pair, sides=sides)
+    for both in map(_sides_of, pair.runs.manifest.experiment.pairs):
+        if both != pair.sides:
+            other = replace(pair, sides=both)
             yield from (versus.Other(*other.labels, task, other.largest_ratio(task)) for task in pair.tasks)
 
 
@@ -182,8 +171,8 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
 
     Where they have one size in common, it is the largest. None stands for a size that there is not.
     """
-    largest = largest_common([first, second])
-    smallest, _ = common([first, second])
+    largest = sides.largest_common([first, second])
+    smallest, _ = sides.common([first, second])
     if smallest >= largest * (1 - END_TOLERANCE):
         return None, None, float(largest)
     between = first.sizes[(first.sizes > smallest) & (first.sizes < largest)]
@@ -201,9 +190,9 @@ def _reading(
         refused = not_found(NoNumber("NO_SIZE", reason))
         return Reading(task, axis, place, refused, (), refused)
     ratio = pair.ratio(curves, size)
-    worse = worse_than_constant(curves, size) if ratio.estimate is not None else ()
+    worse = sides.worse_than_constant(curves, size) if ratio.estimate is not None else ()
     try:
-        multiplier = replace(budget_ratio(*curves, size, pair.level), at=size)
+        multiplier = replace(sides.budget_ratio(*curves, size, pair.level), at=size)
     except HarnessError as error:
         multiplier = not_found(error, size)
     return Reading(task, axis, place, ratio, worse, multiplier)
@@ -211,7 +200,7 @@ def _reading(
 
 def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
     """The chosen runs of a side at its largest size on the matched axis, without those that diverged."""
-    rows = chosen_runs(rows_of_side(runs.table, task, side.names), runs.matched)
+    rows = chosen_runs(sides.rows_of_side(runs.table, task, side.names), runs.matched)
     return rows[(rows["size"] == rows["size"].max()) & (rows["status"] == "done")]
 
 
@@ -228,7 +217,7 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
 
     Sizes that cannot be read are left out.
     """
-    smallest, largest = common(curves)
+    smallest, largest = sides.common(curves)
     between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
     ratios = {float(size): pair.ratio(curves, float(size)) for size in dict.fromkeys([smallest, *between, largest])}
     read = [(size, leader(ratio, *pair.labels)) for size, ratio in ratios.items() if not ratio.refusals]
@@ -241,7 +230,7 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
 
 def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     table = pair.runs.table[pair.runs.table["chosen"]]
-    chosen = {side: rows_named(table, side.names) for side in pair.sides}
+    chosen = {side: sides.rows_named(table, side.names) for side in pair.sides}
     failed: dict[tuple[str, ...], list[str]] = {}
     for side in pair.sides:
         failed.setdefault(_worse_than_constant(side, readings), []).append(side.label)

@@ -10,17 +10,9 @@ import numpy as np
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.comparison.replicates import Found, not_found
+from harness.judging import sides
 from harness.judging.runs import ExperimentRuns, level_over
-from harness.judging.sides import (
-    SideCurve,
-    check_any_learnt,
-    common,
-    largest_common,
-    loss_ratio,
-    rows_named,
-    side_curve,
-    size_on,
-)
+from harness.judging.sides import SideCurve
 from harness.judging.versus import RatioLine, Side, VersusRequest
 from harness.spec import answer_axes
 
@@ -41,7 +33,7 @@ class Pair:
 
     def curves(self, task: str, axis: str, effort: int | None = None) -> tuple[SideCurve, SideCurve]:
         """The curve of each side; a HarnessError where one has none."""
-        first, second = (side_curve(self.runs, task, side.names, axis, effort) for side in self.sides)
+        first, second = (sides.side_curve(self.runs, task, side.names, axis, effort) for side in self.sides)
         return first, second
 
     def level_of(self, replicates: int) -> float:
@@ -52,10 +44,10 @@ class Pair:
     def ratio(self, curves: tuple[SideCurve, SideCurve], size: float) -> Found:
         """second / first in test loss at a size, or why there is none."""
         try:
-            check_any_learnt(curves, size)
-            found = loss_ratio(*curves, size, self.level)
+            sides.check_any_learnt(curves, size)
+            found = sides.loss_ratio(*curves, size, self.level)
             if (level := self.level_of(found.replicates)) != self.level:
-                found = loss_ratio(*curves, size, level)
+                found = sides.loss_ratio(*curves, size, level)
             return replace(found, at=size)
         except HarnessError as error:
             return not_found(error, size)
@@ -64,12 +56,12 @@ class Pair:
         """The same at the largest matched size that both have."""
         try:
             curves = self.curves(task, self.runs.matched, effort)
-            return self.ratio(curves, largest_common(curves))
+            return self.ratio(curves, sides.largest_common(curves))
         except HarnessError as error:
             return not_found(error)
 
 
-def sides(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
+def sides_named(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
     """A and B as typed: an arm, a series, or `label=arm,arm`.
 
     A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
@@ -97,13 +89,13 @@ def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str
     return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
 
 
-def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
+def tasks_of_both(runs: ExperimentRuns, both: tuple[Side, Side]) -> list[str]:
     """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
     rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
-    of_first, of_second = (set(rows_named(rows, side.names)["task"]) for side in sides)
+    of_first, of_second = (set(sides.rows_named(rows, side.names)["task"]) for side in both)
     tasks = [task for task in rows["task"].unique() if task in of_first & of_second]
     if not tasks:
-        raise HarnessError(f"{sides[0].label} and {sides[1].label} have runs on no task in common; compare others")
+        raise HarnessError(f"{both[0].label} and {both[1].label} have runs on no task in common; compare others")
     return tasks
 
 
@@ -115,7 +107,7 @@ def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
         return
     told = []
     for task in tasks_of_both(runs, asked.sides):
-        low, high = common([side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
+        low, high = sides.common([sides.side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
         if low <= asked.at <= high:
             return
         told.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
@@ -140,14 +132,14 @@ def _points(runs: ExperimentRuns, task: str, axis: str, asked: VersusRequest) ->
     points: list[tuple[float, ...]] = []
     try:
         curves = Pair(runs, asked.sides, (task,), asked.level).curves(task, axis)
-        of_sizes = side_curve(runs, task, asked.sides[0].names, asked.axis)
+        of_sizes = sides.side_curve(runs, task, asked.sides[0].names, asked.axis)
     except HarnessError:
         return []
     for size in of_sizes.sizes:
         try:
-            at = size_on(of_sizes, float(size), axis)
-            check_any_learnt(curves, at)
-            ratio = loss_ratio(*curves, at, asked.level)
+            at = sides.size_on(of_sizes, float(size), axis)
+            sides.check_any_learnt(curves, at)
+            ratio = sides.loss_ratio(*curves, at, asked.level)
         except HarnessError:
             continue
         if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from harness.judging.headline import headline
-from harness.judging.pair import check_asked, conventions_of, lines, sides
+from harness.judging.pair import check_asked, conventions_of, lines, sides_named
 from harness.judging.runs import level_over, runs_of
 from harness.judging.versus import Headline, RatioLine, VersusRequest
 from harness.judging.winners import reported
@@ -41,7 +41,7 @@ def compare_sides(
     every = table_of(manifest, planned_records(manifest, folder), folder)
     runs = runs_of(manifest, reported(manifest, every), every)
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    both = sides(runs, *arms)
+    both = sides_named(runs, *arms)
     check_asked(runs, VersusRequest(both, named, at))
     compared = headline(runs, both, at, named, level)
     strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level

@@ -105,23 +105,20 @@ def test_json_is_strict():
     assert written["rule"] == "cost is above 1, its interval wholly so, on at least 1 of 1 task"
 
 
-def test_conventions_must_have_the_same_tasks():
-    """A task that one convention lacks is an error with both lists, and so is a task given twice."""
-    with pytest.raises(HarnessError, match="under b the tasks are xy, under a j0"):
-        judge("c", "cost", 1, 1, [number("supported", "a", "j0"), number("supported", "b", "xy")])
-    with pytest.raises(HarnessError, match="one number for each task"):
-        judge("c", "cost", 1, 1, [number("supported"), number("supported")])
-
-
-@pytest.mark.parametrize("at_least", [0, 2])
-def test_a_rule_must_be_within_its_tasks(at_least):
-    """At least 2 of 1 task cannot be met: the error says what can be chosen."""
-    with pytest.raises(HarnessError, match=f"at_least={at_least} of 1 tasks; choose 1 to 1"):
-        judge("c", "cost", 1, at_least, [number("supported")])
-
-
-def test_a_number_is_an_estimate_or_a_reason():
-    """Neither, or both, is an error that names task and convention."""
+@pytest.mark.parametrize(
+    ("at_least", "numbers", "said"),
+    [
+        (1, [number("supported", "a", "j0"), number("supported", "b", "xy")], "under b the tasks are xy, under a j0"),
+        (1, [number("supported"), number("supported")], "one number for each task"),
+        (0, [number("supported")], "at_least=0 of 1 tasks; choose 1 to 1"),
+        (2, [number("supported")], "at_least=2 of 1 tasks; choose 1 to 1"),
+        (1, [], "has no numbers to be judged by"),
+    ],
+)
+def test_a_claim_that_cannot_be_judged_is_an_error(at_least, numbers, said):
+    """Conventions have the same tasks, each once, a rule is within them, and a number is an estimate or a reason."""
+    with pytest.raises(HarnessError, match=said):
+        judge("c", "cost", 1, at_least, numbers)
     with pytest.raises(HarnessError, match=r"j0 under params\.trainable"):
         ClaimNumber("params.trainable", "j0")
 

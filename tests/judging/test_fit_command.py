@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import invoke, json_of
 from shared_data import shared
 
-from harness.cli import main
 from harness.judging.request import Request
 from harness.record.elsewhere import Columns
 from harness.study.tables import fits_answer, of_file
@@ -20,13 +20,11 @@ SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 
 
 def _fit(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["fit", *map(str, arguments)], catch_exceptions=False)
+    return invoke("fit", *arguments)
 
 
 def _json(*arguments: object) -> dict:
-    done = _fit(*arguments, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not strict JSON"))
+    return json_of("fit", *arguments)
 
 
 def _table(path: Path, unit: float = 1.0, failed: dict[int, int] | None = None) -> Path:
@@ -165,52 +163,6 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
     assert other["pairs"]["high"] > 3.98
     assert "leverage" in _fit(table, *NAMED, "--diagnostics").stdout
     assert "leverage" not in _fit(table, *NAMED).stdout
-
-
-# -------------------------------------------------------------------------------------------------------- other forms
-def _grid(path: Path) -> Path:
-    """E + A N^-.4 + B D^-.3 with 1 % noise, at 6 x 6 sizes, and budgets 6 N D rounded to a digit."""
-    generator = np.random.default_rng(3)
-    lines = ["n,tokens,loss"]
-    for n in 10.0 ** np.linspace(6, 8.5, 6):
-        for d in 10.0 ** np.linspace(8, 10.5, 6):
-            loss = (1.7 + 200 * n**-0.4 + 300 * d**-0.3) * np.exp(0.001 * generator.standard_normal())
-            lines.append(f"{float(n)!r},{float(d)!r},{float(loss)!r}")
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def test_two_sizes_at_once(tmp_path):
-    """--and fits both exponents: the intervals hold those that made the losses."""
-    asked = (_grid(tmp_path / "grid.csv"), "--x", "n", "--and", "tokens", "--y", "loss")
-
-    surface = _json(*asked)["results"]["all"]
-
-    for name, truth in (("alpha", 0.4), ("beta", 0.3), ("floor", 1.7)):
-        assert surface[name]["interval"]["low"] < truth < surface[name]["interval"]["high"]
-    assert "E + A n^-alpha + B tokens^-beta" in " ".join(_fit(*asked).stdout.split())
-
-
-def test_arms_that_share_their_law_have_a_multiplier(tmp_path):
-    """An arm that needs 3 times the size at any loss: sharing both is not rejected, and the multiplier is 3."""
-    generator = np.random.default_rng(1)
-    lines = ["arch,n,loss"]
-    for arm, need in (("a", 1), ("b", 3)):
-        for size in SIZES:
-            loss = (1e-3 + (size / need) ** -1.0) * np.exp(0.02 * generator.standard_normal())
-            lines.append(f"{arm},{size},{float(loss)!r}")
-    path = tmp_path / "shared.csv"
-    path.write_text("\n".join(lines) + "\n")
-    asked = (path, "--x", "n", "--y", "loss", "--by", "arch", "--share", "both")
-
-    found = _json(*asked)["results"]
-
-    assert list(found) == ["both", "nothing", "floor", "alpha"]
-    assert found["both"]["p"] > 0.01
-    multiplier = found["both"]["multipliers"]["b"]
-    assert multiplier["value"] == pytest.approx(3, rel=0.05)
-    assert multiplier["interval"]["low"] < multiplier["value"] < multiplier["interval"]["high"]
-    assert "needs, for each of a" in " ".join(_fit(*asked).stdout.split())
 
 
 # ------------------------------------------------------------------------------------------------------------- mistakes

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_runs import curve
+from made_runs import codes, curve
 
 from harness.laws import fit_law, prediction_interval
 from harness.laws.fitting import warn_of_distance
@@ -71,5 +71,5 @@ def test_predictions_far_beyond_the_sizes_are_warned_of():
     """More than half a decade beyond the fitted sizes a law may end; nearer there is nothing to say."""
     fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(np.arange(7))), "pure")
 
-    assert [caution.code for caution in warn_of_distance(fit, SIZES[-1:] * 3).warnings] == ["SINGLE_SEED"]
-    assert "EXTRAPOLATED" in [caution.code for caution in warn_of_distance(fit, SIZES[-1:] * 4).warnings]
+    assert codes(warn_of_distance(fit, SIZES[-1:] * 3).warnings) == ["SINGLE_SEED"]
+    assert "EXTRAPOLATED" in codes(warn_of_distance(fit, SIZES[-1:] * 4).warnings)
