@@ -70,8 +70,7 @@ def asked(
 def log_loss_ratio(first: Fit, second: Fit, log_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """ln(y_second / y_first) at ln sizes [m]: estimate, low and high, +-inf where open; neither fit is refused."""
     most = most_root(first.dof, second.dof, first.level)
-    one, other = _log_loss(second, log_sizes, most), _log_loss(first, log_sizes, most)
-    return difference(one, other, first.level)
+    return difference(_log_loss(second, log_sizes, most), _log_loss(first, log_sizes, most), first.level)
 
 
 def _log_loss(fit: Fit, log_sizes: np.ndarray, most: float) -> Profiled:

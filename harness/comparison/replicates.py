@@ -93,9 +93,9 @@ def best_ratio(first: Value, second: Value, level: float = 0.95) -> Found:
     return replace(_as_ratio(difference_over(gaps, level, without, mine, other)), won=won, lost=lost)
 
 
-def ratio_over(gaps: ArrayLike, level: float = 0.95) -> Found:
-    """A ratio of which each replicate has the ln [R], nan where it has none."""
-    return _as_ratio(difference_over(gaps, level))
+def ratio_over(gaps: ArrayLike, level: float = 0.95, *ln_losses: np.ndarray) -> Found:
+    """A ratio of which each replicate has the ln [R], nan where it has none; refused with a loss of 0."""
+    return _as_ratio(difference_over(gaps, level, None, *ln_losses))
 
 
 def difference_over(

@@ -96,7 +96,8 @@ def upturn(case: Case) -> Found:
     if len(curve.sizes) < 2:
         raise HarnessError(f"{curve.name} has one size, so that nothing can turn up; give it two or more")
     *smaller, largest = curve.logs
-    return ratio_over(largest - np.min(smaller, axis=0), case.level)
+    with np.errstate(invalid="ignore"):  # both losses are 0
+        return ratio_over(largest - np.min(smaller, axis=0), case.level, curve.logs)
 
 
 # --------------------------------------------------------------------------------------------------- of named networks
@@ -110,7 +111,8 @@ def network_loss(case: Case) -> Found:
     if of_size.empty:
         ends = f"{sizes.min():,.6g} to {sizes.max():,.6g}"
         raise HarnessError(f"no network of {side_label(names)} has {place:,.6g} {case.axis} here; they have {ends}")
-    return _value(case, _logs_by_seed(of_size, LOSS))
+    logs = _logs_by_seed(of_size, LOSS)
+    return _value(case, logs, logs.to_numpy(float))
 
 
 def edges_by_seed(case: Case) -> Found:
@@ -170,8 +172,9 @@ def _rows_trained_with(case: Case, names: Sequence[str], field: str, column: str
 def _logs_by_seed(rows: pd.DataFrame, column: str) -> pd.Series:
     """ln of a column by seed, of the network that validation picks for it; nan where that diverged."""
     best = sides.picked(rows, ["seed"]).set_index("seed")
-    return np.log(best[column].where(best["status"] == "done"))
+    with np.errstate(divide="ignore"):
+        return np.log(best[column].where(best["status"] == "done"))
 
 
-def _value(case: Case, logs: pd.Series) -> Found:
-    return ratio_over(logs.to_numpy(float) - math.log(case.rule.published or 1.0), case.level)
+def _value(case: Case, logs: pd.Series, *ln_losses: np.ndarray) -> Found:
+    return ratio_over(logs.to_numpy(float) - math.log(case.rule.published or 1.0), case.level, *ln_losses)

@@ -52,7 +52,7 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
         count = count_outcomes(axis, [number.outcome for number in numbers.values()], rule.at_least)
         if count.outcome != "open":
             break
-    search = manifest.experiment.search
+    search, is_open = manifest.experiment.search, count.outcome == "open"
     return Verdict(
         claim=rule.claim,
         rule=rule_words(rule, axis, len(counted)),
@@ -65,7 +65,7 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
         verdict=count.outcome,
         count=count,
         matters=matters_words(rule),
-        power=power_line(rule, list(numbers.values()), looks[-1]) if numbers and count.outcome == "open" else None,
+        power=power_line(rule, list(numbers.values()), looks[-1].level) if numbers and is_open else None,
         waits_for=waits_for,
         numbers=tuple(numbers.values()),
     )

@@ -237,6 +237,9 @@ def test_a_network_of_another_size_stands_for_none():
 
 
 # ------------------------------------------------------------------------------------------------------------ refusals
+NETWORK = {"quantity": "network_loss", "sides": ["kan"], "at": {PARAMS: 500}}
+
+
 @pytest.mark.parametrize(
     ("fields", "change", "said"),
     [
@@ -250,6 +253,8 @@ def test_a_network_of_another_size_stands_for_none():
         ({}, lambda t: t.assign(status="diverged"), "CENSORED: 100% of the runs of kan"),
         ({}, lambda t: t.assign(**{"baseline.constant": 1e-6}), "WORSE_THAN_CONSTANT"),
         ({}, lambda t: t.assign(test_loss=0.0), "ZERO"),
+        (NETWORK, lambda t: t.assign(test_loss=0.0), "ZERO"),
+        ({"quantity": "upturn", "sides": ["kan"]}, lambda t: t.assign(test_loss=0.0), "ZERO"),
         ({}, lambda t: t[t["arm"] == "kan"], "mlp has no runs on xy"),
         ({"at": "seconds"}, lambda t: t.drop(columns="seconds"), "seconds are not measured"),
         ({"effort": 2}, lambda t: t, "effort=2: nothing is searched"),
