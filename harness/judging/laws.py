@@ -206,17 +206,14 @@ def _series_laws(
 ) -> SeriesLaws:
     inside, *everywhere = _fitted(runs)
     selection = None
-    names = tuple(law for law in ORDER if law in how.laws)
     if AUTO in how.laws:
         selection = kept(select_law, *inside, how.level, how.objective)
-        fits = {law: selection.fits[law] for law in ORDER if law in selection.fits}
         names = (selection.chosen,) if selection.chosen else ()
+        fits = {law: _warned(selection.fits[law], runs) for law in ORDER if law in selection.fits}
     else:
-        fits = _fits(inside, names, how)
-    fits = {law: _warned(fit, runs) for law, fit in fits.items()}
-    whole = (
-        {law: _warned(fit, runs) for law, fit in _fits(everywhere[0], tuple(fits), how).items()} if everywhere else {}
-    )
+        names = tuple(law for law in ORDER if law in how.laws)
+        fits = _fits(runs, inside, names, how)
+    whole = _fits(runs, everywhere[0], tuple(fits), how) if everywhere else {}
     if whole and runs["until_minimum"].any():
         fits = {law: warn_of_cut(fit, whole[law]) for law, fit in fits.items()}
     held_out = {}
@@ -227,8 +224,10 @@ def _series_laws(
     return SeriesLaws(task, series, axis, runs, fits, names, whole, held_out, cautions, selection)
 
 
-def _fits(runs: tuple[np.ndarray, np.ndarray], laws: Sequence[LawName], how: Fitting) -> dict[LawName, Fit]:
-    return {law: kept(fit_law, *runs, law, how.level, how.objective) for law in laws}
+def _fits(
+    runs: pd.DataFrame, points: tuple[np.ndarray, np.ndarray], laws: Sequence[LawName], how: Fitting
+) -> dict[LawName, Fit]:
+    return {law: _warned(kept(fit_law, *points, law, how.level, how.objective), runs) for law in laws}
 
 
 def _warned(law: Fit, runs: pd.DataFrame) -> Fit:

@@ -136,7 +136,7 @@ def _models(fit: Fit) -> str:
     if not points.sizes.size:
         return "none"
     return (
-        f"{int(points.counts.sum())} runs at {np.unique(points.sizes).size} sizes from {points.sizes[0]:.4g} to "
+        f"{int(points.counts.sum())} runs at {points.sizes.size} sizes from {points.sizes[0]:.4g} to "
         f"{points.sizes[-1]:.4g} ({fit.decades:.2g} decades)"
     )
 
