@@ -18,14 +18,12 @@ def test_it_is_the_mean_over_all_choices_of_k(k):
     """The order-statistic weights equal the mean of the minimum over every subset of k of the 7 runs."""
     runs = np.random.default_rng(1).standard_normal(7)
     enumerated = np.mean([min(choice) for choice in combinations(runs, k)])
-
     assert expected_best(runs, k) == pytest.approx(enumerated)
 
 
 def test_the_default_is_the_median():
     """A single disaster does not move it; the geometric mean is there for the asking, and no other word."""
     cells = [SizePair(np.zeros(3), np.array([0.0, 1.0, 50.0]))]
-
     assert ratio(cells).estimate == pytest.approx(np.e)
     assert ratio(cells, "mean_log").estimate == pytest.approx(np.exp(17))
     with pytest.raises(HarnessError, match=r"how='min' .* median, mean_log, best"):
@@ -53,7 +51,6 @@ def test_the_best_of_more_runs_is_better_for_nothing():
 def test_one_size_has_no_interval():
     """A ratio at a single size says nothing of other sizes: the interval is open."""
     found = ratio([SizePair(np.zeros(3), np.ones(3)), SizePair(np.zeros(0), np.ones(3))])
-
     assert found.cells == 1
     assert found.estimate == pytest.approx(np.e)
     assert (found.interval.low, found.interval.high) == (0, np.inf)

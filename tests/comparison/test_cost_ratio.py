@@ -24,7 +24,6 @@ def test_a_cost_multiplier_is_found_exactly():
     first, second = Arm(floor=2, alpha=0.5, at=1e4), Arm(floor=2, alpha=0.5, at=3e4)
     multiplier = ((curve(second, 1e5) - 2) / (curve(first, 1e5) - 2)) ** (1 / 0.5)
     found = cost_ratio(exact(first), exact(second))
-
     assert multiplier == pytest.approx(3)
     assert found.estimate == pytest.approx(multiplier, rel=1e-6)
     assert np.all((found.low <= found.estimate * (1 + 1e-9)) & (found.estimate <= found.high * (1 + 1e-9)))
@@ -114,7 +113,6 @@ def test_losses_that_one_arm_does_not_attain_must_be_asked_for_as_extrapolated()
 def test_arms_without_a_loss_in_common_are_refused():
     """Mean losses that do not overlap leave nothing to compare at: a refusal, no numbers."""
     found = cost_ratio(exact(Arm(at=1e6)), exact(Arm(at=1e12)))
-
     assert [refusal.code for refusal in found.refusals] == ["NO_OVERLAP"]
     assert found.estimate is None
 
@@ -139,6 +137,5 @@ def test_a_law_that_does_not_fall_has_no_size_for_a_loss():
     x = np.geomspace(1e3, 1e6, 7)
     rising = fit_law(x, 10 * x**0.01 * np.exp([0.02, -0.02, 0.02, -0.02, 0.02, -0.02, 0.02]), "pure")
     found = cost_ratio(exact(Arm()), rising)
-
     assert rising.alpha < 0
     assert [refusal.code for refusal in found.refusals] == ["NOT_FALLING"]

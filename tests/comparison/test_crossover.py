@@ -56,7 +56,6 @@ def test_parallel_curves_that_are_apart_do_not_cross():
     """One arm ahead over all shared sizes: kind none, no set, no estimate."""
     rng = np.random.default_rng(3)
     found = crossover(fit_of(Arm(at=1e6), rng), fit_of(Arm(at=3e6), rng))
-
     assert (found.kind, found.equal, found.estimate) == ("none", (), None)
     assert [(stretch.low, stretch.high, stretch.arm) for stretch in found.ahead] == [(*found.searched, "first")]
     assert found.searched == pytest.approx((1e3, 1e6), rel=1e-12)
@@ -84,7 +83,6 @@ def test_the_same_runs_are_equal_everywhere():
     """An arm against itself: everything, and nobody is ahead."""
     fit = fit_of(STEEP, np.random.default_rng(5))
     found = crossover(fit, fit)
-
     assert (found.kind, found.ahead, found.estimate) == ("everything", (), None)
     assert found.equal == (found.searched,)
 
@@ -94,7 +92,6 @@ def test_a_set_narrower_than_the_search_is_not_overlooked():
     sizes = sizes_of(STEEP)
     first, second = (fit_law(sizes, (sizes / 7654.0) ** -alpha, "pure") for alpha in (1.0, 0.8))
     found = crossover(first, second)
-
     assert found.kind == "bounded"
     assert found.estimate == pytest.approx(7654)
     assert found.equal[0] == pytest.approx((7654, 7654))

@@ -31,7 +31,6 @@ def test_against_an_exact_arm_it_is_the_other_arms_interval():
     x = np.geomspace(1e3, 1e6, 7)
     exact = fit_law(x, 1 + (x / 1e5) ** -0.5, "floor")
     found = exponent_difference(fit, exact)
-
     assert found.interval.low == pytest.approx(fit.alpha_interval.low - 0.5, abs=1e-3)
     assert found.interval.high == pytest.approx(fit.alpha_interval.high - 0.5, abs=1e-3)
 

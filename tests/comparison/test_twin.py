@@ -21,7 +21,6 @@ def test_power_laws_are_read_without_error():
     """On the line between two sizes in log-log space a power law is itself: 3 times the size at every loss."""
     first, second = to_runs(SIZES, 1e6 / SIZES), to_runs(SIZES, 3e6 / SIZES)
     found = twin_ratio(first, second, [4, 10, 200], np.random.default_rng(1), draws=50)
-
     assert found.estimate == pytest.approx(3)
 
 
@@ -30,7 +29,6 @@ def test_a_loss_that_rises_is_pooled_with_its_neighbour():
     x = np.array([1.0, 10.0, 100.0, 1000.0])
     first, second = to_runs(x, [100, 10, 40, 1]), to_runs(x, 1e4 / x)
     found = twin_ratio(first, second, np.sqrt(100 * 20), np.random.default_rng(2), draws=20)
-
     own, other = 10**0.5, 1e4 / np.sqrt(100 * 20)
     assert found.estimate[0] == pytest.approx(other / own)
 
@@ -39,7 +37,6 @@ def test_a_loss_beyond_an_arm_is_open():
     """Below the best loss of the second arm it needs more than any of its sizes; no end is made up."""
     first, second = to_runs(SIZES, 1e6 / SIZES), to_runs(SIZES, 9e6 / SIZES)
     found = twin_ratio(first, second, [2.0], np.random.default_rng(3), draws=100)
-
     assert np.isinf(found.estimate[0])
     assert np.isinf(found.high[0])
 
@@ -49,7 +46,6 @@ def test_the_draws_come_from_the_generator_that_is_given():
     rng = np.random.default_rng(4)
     first, second = to_runs(*noisy(rng, 1e6 / SIZES)), to_runs(*noisy(rng, 2e6 / SIZES))
     found = [twin_ratio(first, second, 30.0, np.random.default_rng(seed), draws=100) for seed in (0, 0, 1)]
-
     assert found[0].low[0] == found[1].low[0]
     assert found[0].low[0] != found[2].low[0]
 

@@ -72,7 +72,6 @@ def test_stable_is_about_signs():
 def test_a_refused_estimate_is_open_with_its_reason():
     """The reason is in what is written; the verdict does not count it as for or against."""
     verdict = judge("c", "cost", 1, 1, [refused()])
-
     assert verdict.conclusion == "open"
     assert verdict.numbers[0].refused == "TOO_FEW: 3 distinct sizes"
 
@@ -88,7 +87,6 @@ def test_the_sentence_names_all_that_was_found():
     """Claim, conclusion, and the count under each convention."""
     numbers = [number("supported", "params.trainable"), number("refuted", "flops_train.shared_dense")]
     found = sentence(judge("KANs are cheaper", "cost", 1, 1, numbers))
-
     assert found.startswith("“KANs are cheaper” is convention-dependent: ")
     assert "supported under params.trainable (1 of 1 for it, 0 against)" in found
     assert "refuted under flops_train.shared_dense (0 of 1 for it, 1 against)" in found
@@ -98,7 +96,6 @@ def test_json_is_strict():
     """Open ends are null and said to be open; nothing needs more than strict JSON."""
     verdict = judge("c", "cost", 1, 1, [ClaimNumber("a", "t", 3, Interval(1.5, float("inf"), 0.95))])
     written = json.loads(json.dumps(plain(verdict), allow_nan=False))
-
     assert written["numbers"][0]["high"] is None
     assert written["numbers"][0]["high_open"]
     assert written["conclusion"] == "supported"

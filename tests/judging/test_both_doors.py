@@ -72,7 +72,6 @@ def test_the_best_size_of_each_budget_has_its_law(here):
     """IsoFLOP: at each budget that was asked for, loss over size has its minimum, and these follow a power law."""
     asked = ("fit", "results/crossed", "--x", SIZE, "--isoflop", COST)
     found = json_of(*asked)["results"]["xy: mlp"]
-
     assert tuple(valley["budget"] for valley in found["valleys"]) == BUDGETS
     assert {valley["runs"] for valley in found["valleys"]} == {18}
     assert found["exponent"] == pytest.approx(0.25, abs=0.02)
@@ -83,7 +82,6 @@ def test_a_surface_has_every_size_at_every_budget(here):
     """Each run once, although the best sizes are a series of their own."""
     asked = ("fit", "results/crossed", "--x", SIZE, "--and", COST)
     found = json_of(*asked)["results"]
-
     assert list(found) == ["xy: mlp"]
     assert (found["xy: mlp"]["rows"], found["xy: mlp"]["cells"]) == (72, 24)
     assert f"E + A {SIZE}^-alpha + B {COST}^-beta" in " ".join(said(*asked).split())
@@ -105,9 +103,7 @@ def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(here):
 def test_what_is_asked_of_an_experiment_is_written_where_it_is_told_to_be(here, tmp_path):
     """Its own fits.json stays that of its own axes and window."""
     own = (here / "results" / "made" / "fits.json").read_bytes()
-
     found = json_of("fit", "results/made", "--law", "pure", "--min-x", "60", "--x", SIZE, "--out", str(tmp_path))
-
     assert json.loads((tmp_path / "fits.json").read_text()) == found
     assert {path.name for path in tmp_path.iterdir()} >= {"scaling.png", "residuals.png", "checklist.md"}
     assert {one["runs_outside_window"] for one in found["laws"]} == {3}

@@ -132,9 +132,7 @@ def test_unequal_numbers_of_runs_are_named(table):
     """A bin with more runs of one arm is a K_MISMATCH; the best of a common k takes as many of both."""
     text = table.read_text()
     table.write_text(text + "".join(f"kan,100,4000,{seed},ok,0.01\n" for seed in range(3, 6)))
-
     found = _json(table, "kan", "mlp", *ASKED, "--aggregate", "best")["sizes"][0]
-
     assert "K_MISMATCH" in [caution["code"] for caution in found["cautions"]]
     assert found["ratio"]["k"] == [3] * 7
 
@@ -188,7 +186,6 @@ def test_the_headline_is_that_of_both_laws(table):
 def test_a_mistake_is_answered_with_what_is_allowed(table, arms, more, message):
     """Wrong arms and options exit with 2 and a sentence on standard error, nothing on standard output."""
     done = _compare(table, *arms, *ASKED, *more)
-
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
 
@@ -196,7 +193,6 @@ def test_a_mistake_is_answered_with_what_is_allowed(table, arms, more, message):
 def test_one_architecture_is_no_comparison(table):
     """Without --by the table has one arm, and the error says which column would tell arms apart."""
     done = _compare(table, "kan", "mlp", "--x", "params", "--y", "rmse")
-
     assert done.exit_code == 2
     assert "one arm, and kan and mlp were asked for; --by says which column names arms" in done.stderr
 
@@ -236,9 +232,7 @@ def test_a_table_of_the_project_is_compared(tmp_path):
     """The published runs go through the same door, and --out has the JSON and the figure."""
     asked = ("--x", "params.trainable", "--y", "test_rmse", "--by", "series", "--config", "cell", "--seed", "seed")
     where = ("--where", "task=j0", "--where", "chosen=True", "--until", "minimum")
-
     found = _json(TOY_LAWS, "kan", "mlp", *asked, *where, "--out", tmp_path)
-
     assert found == json.loads((tmp_path / "compare.json").read_text())
     assert {path.name for path in tmp_path.iterdir()} == {"compare.json", "compare.png", "compare.pdf"}
     assert found["verdicts"][0]["conclusion"] == "supported"

@@ -61,14 +61,12 @@ def _alphas(found: dict, law: str = "pure", part: str = "fits") -> dict[str, flo
 def test_known_exponents_come_back_at_any_magnitude(tmp_path, unit):
     """Losses of any unit, also packed, give the exponents that made them."""
     found = _alphas(_json(_table(tmp_path / "runs.csv.gz", unit), *NAMED))
-
     assert found == pytest.approx(EXPONENTS, abs=0.03)
 
 
 def test_the_table_shows_what_the_json_says(table):
     """One row an arm: its sizes, its runs, its exponents under both laws."""
     done, found = _fit(table, *NAMED), _alphas(_json(table, *NAMED))
-
     for arm, alpha in found.items():
         line = next(line for line in done.stdout.splitlines() if f" {arm} " in line and "│" in line)
         assert f"{alpha:.2f} [" in line
@@ -92,9 +90,7 @@ def test_failed_runs_are_counted_and_a_lossy_size_is_a_caution(tmp_path):
 def test_a_window_shows_the_exponent_with_and_without(table):
     """Runs outside of the window are counted, and both exponents stand side by side."""
     window = ("--min-x", 30, "--max-x", 3000)
-
     found, done = _json(table, *NAMED, *window), _fit(table, *NAMED, *window)
-
     assert [one["runs_outside_window"] for one in found["laws"]] == [6, 6]
     assert _alphas(found, part="without_window") == _alphas(_json(table, *NAMED))
     assert _alphas(found) != _alphas(found, part="without_window")
@@ -104,7 +100,6 @@ def test_a_window_shows_the_exponent_with_and_without(table):
 def test_several_sizes_are_fitted_side_by_side(table):
     """Each --x gives its own table; here one is a tenth of the other, so that the exponents agree."""
     found = _json(table, *NAMED, "--x", "width")
-
     assert [one["axis"] for one in found["laws"]] == ["params", "params", "width", "width"]
     alphas = [one["fits"]["pure"]["alpha"] for one in found["laws"]]
     np.testing.assert_allclose(alphas[:2], alphas[2:], rtol=1e-8)
@@ -195,7 +190,6 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
 def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
     """Wrong options and wrong cells exit with 2 and a sentence on standard error, nothing on standard output."""
     done = _fit(table, *arguments)
-
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
 
@@ -203,7 +197,6 @@ def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
 def test_failed_runs_that_are_not_marked_are_an_error_that_says_how(tmp_path):
     """NaN losses are named by line, and --status is the next move."""
     done = _fit(_table(tmp_path / "runs.csv", failed={10: 1, 100: 2}), *ASKED)
-
     assert done.exit_code == 2
     assert "line 2: rmse = nan, line 8: rmse = nan, line 9: rmse = nan" in done.stderr
     assert "--status" in done.stderr
@@ -227,10 +220,8 @@ def test_an_experiment_takes_no_option_of_tables(tmp_path):
 def test_language_models_of_several_sizes_go_through_the_same_door():
     """Losses of 2 to 3 by number of experts: ten arms in order, the dense models' slope as others found it."""
     path = shared("scaling_data", "routing", "final_S-Base.csv")
-
     asked = ("--x", "total_parameter_count", "--y", "loss_validation", "--by", "num_experts", "--law", "pure")
     found = _alphas(_json(path, *asked))
-
     assert list(found) == [f"num_experts={2**i}" for i in range(10)]
     assert found["num_experts=1"] == pytest.approx(0.0785, abs=0.001)
 

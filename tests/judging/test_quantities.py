@@ -76,7 +76,6 @@ def test_where_a_curve_turns_up_and_how_far():
     turn, last = SIZES[2], SIZES[-1]
     runs = made_runs({"kan": lambda n: np.where(n == last, 100 / turn, 1 / np.minimum(n, turn**2 / n))}, noise=0)
     rule = {"sides": ("kan",), "threshold": 2}
-
     assert near(number_of(runs, quantity="upturn", **rule).found, 100.0)
     assert near(number_of(runs, quantity="best_size", **rule).found, turn)
     assert near(number_of(runs, quantity="best_size", **rule, published=turn / 2).found, 2.0)

@@ -56,7 +56,6 @@ def test_bad_rows_are_named_with_their_values(column, bad):
 def test_hardly_any_rows_are_too_few_sizes(law, rows):
     """A series of which every run diverged, or all but one, has a refusal in the place of its exponent."""
     fit = fit_law([10.0] * rows, [0.1] * rows, law)
-
     assert fit.refusals[0].code == "TOO_FEW"
     assert fit.alpha is None
 

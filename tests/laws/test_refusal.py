@@ -67,7 +67,6 @@ def test_a_rise_beyond_any_float_is_told():
     """From 1e-200 to 1e200 is a factor of 1e400, which no float holds; seeds agree."""
     x = np.repeat(np.geomspace(1e2, 1e4, 6), 2)
     fit = fit_law(x, np.where(x < 1e3, 1e-200, 1e200) * x**-1.0, "pure")
-
     (refusal,) = [one for one in fit.refusals if one.code == "NONMONOTONE"]
     assert "a factor of 1e4" in refusal.reason
 

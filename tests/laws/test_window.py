@@ -21,7 +21,6 @@ def test_the_window_ends_at_the_least_mean():
     rng = np.random.default_rng(0)
     x, y = runs(rng, SIZES, turned(SIZES), seeds=3, sd=0.1)
     order = rng.permutation(x.size)
-
     for unit_x, unit_y in ((1, 1), (1e9, 1e-12)):
         kept = until_minimum(unit_x * x[order], unit_y * y[order])
         assert kept.tolist() == (x[order] <= 1000).tolist()
@@ -84,7 +83,6 @@ def test_an_exponent_that_the_sizes_beyond_confirm_is_not_warned_of():
     x, y = SIZES, SIZES**-0.1 * np.exp(noise)
     kept = until_minimum(x, y)
     within = fit_law(x[kept], y[kept], "pure")
-
     assert kept.tolist() == [True] * 6 + [False]
     assert warn_of_cut(within, fit_law(x, y, "pure")) == within
 
@@ -92,5 +90,4 @@ def test_an_exponent_that_the_sizes_beyond_confirm_is_not_warned_of():
 def test_a_refused_fit_has_no_exponent_to_warn_of():
     """Three sizes are left: the refusal stands alone."""
     within = fit_law(SIZES[:3], SIZES[:3] ** -1.0, "pure")
-
     assert warn_of_cut(within, fit_law(SIZES, turned(SIZES, 100), "pure")) is within
