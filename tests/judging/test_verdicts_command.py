@@ -16,8 +16,8 @@ from harness.record import store
 
 
 def write_experiment(folder: Path, rules: str = RULES) -> None:
-    """Of three sizes, which are too few for a law by likelihood: so a page takes no seconds."""
-    made_experiment.write_experiment(folder, rules, "[30, 120, 500]")
+    """Of four sizes, the fewest that a rule on an exponent takes: so a page takes few seconds."""
+    made_experiment.write_experiment(folder, rules, "[30, 80, 200, 500]")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_before_anything_ran_every_rule_is_not_run(here):
     assert [one["verdict"] for one in before["verdicts"]] == ["not run"] * 2
     assert (before["why"], before["command"]) == ("no plan, no runs", "harness run experiments/made.yaml")
     assert [one["verdict"] for one in part["verdicts"]] == ["not run"] * 2
-    assert part["why"] == "5 of 18 runs have no record"
+    assert part["why"] == "5 of 24 runs have no record"
 
 
 def test_a_folder_of_set_fields_is_of_no_scale(here):
@@ -68,7 +68,7 @@ def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
     monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
     (answer,) = _verdicts("experiments/made.yaml")
 
-    assert len(read) == len(set(read)) == 18
+    assert len(read) == len(set(read)) == 24
     assert [one["verdict"] for one in answer["verdicts"]] == ["supported"] * 2
     assert answer["notes"] == []
     assert answer["commits"] == ["c0ffee" * 6 + "c0ff (dirty)"]
@@ -145,7 +145,7 @@ def test_what_makes_the_table_is_kept(whole):
         *("made/answer.json", "made/answer.png", "made/scaling.png"),
     }
     runs = pd.read_csv(kept / "made" / "runs.csv")
-    assert len(runs) == 18
+    assert len(runs) == 24
     assert {"test_loss", "params.trainable", "flops_train.local_min"} <= set(runs)
     assert "| the first is better | **supported** | per parameter |  |" in (kept / "README.md").read_text(
         encoding="utf-8"
