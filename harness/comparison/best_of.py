@@ -61,16 +61,16 @@ def ratio(cells: Sequence[SizePair], how: How = "median", k: int | None = None, 
     if not cells:
         raise HarnessError("no bin holds runs of both arms; choose fewer bins.")
     ks: list[int] = []
-    gaps = []
+    gaps: list[float] = []
     for cell in cells:
         match how:
             case "median":
-                gaps.append(np.median(cell.second) - np.median(cell.first))
+                gaps.append(float(np.median(cell.second) - np.median(cell.first)))
             case "mean_log":
-                gaps.append(np.mean(cell.second) - np.mean(cell.first))
+                gaps.append(float(np.mean(cell.second) - np.mean(cell.first)))
             case "best":
                 ks.append(min(cell.first.size, cell.second.size) if k is None else k)
-                gaps.append(expected_best(cell.second, ks[-1]) - expected_best(cell.first, ks[-1]))
+                gaps.append(float(expected_best(cell.second, ks[-1]) - expected_best(cell.first, ks[-1])))
             case _:
                 raise HarnessError(f"how={how!r} is not known; choose one of median, mean_log, best.")
     half = half_width(np.std(gaps, ddof=1), len(gaps), level) if len(gaps) > 1 else np.inf

@@ -194,7 +194,9 @@ def _losses_told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) 
 
 def _edges(first: np.ndarray, second: np.ndarray, bins: int | None) -> np.ndarray | None:
     """Bins over the sizes that both arms share; None where they share no range."""
-    shared, _ = shared_range("sizes", first, second) if first.size and second.size else (None, ())
+    if not (first.size and second.size):
+        return None
+    shared, _ = shared_range("sizes", first, second)
     if shared is None:
         return None
     sizes_within = min(int(np.sum((shared[0] <= sizes) & (sizes <= shared[1]))) for sizes in (first, second))
@@ -243,7 +245,8 @@ def _readings(pair: Comparison) -> Iterator[Reading]:
 def _found(ratio: comparison.CostRatio | comparison.LossRatio, index: int, size: float) -> Found:
     if ratio.estimate is None or ratio.low is None or ratio.high is None:
         return Found(refusals=ratio.refusals)
-    return Found(*(float(values[index]) for values in (ratio.estimate, ratio.low, ratio.high)), at=size)
+    estimate, low, high = (float(values[index]) for values in (ratio.estimate, ratio.low, ratio.high))
+    return Found(estimate, low, high, at=size)
 
 
 def _leads(pair: Comparison, arms: tuple[str, str]) -> list[Lead]:
@@ -259,9 +262,8 @@ def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[
     said = set()
     for pair in by_size:
         where = f"by {pair.axis} on {pair.task}" if pair.task else f"by {pair.axis}"
-        told: list[tuple[str, Caution | Refusal]] = [
-            (where, reason) for reason in (*pair.curve.refusals, *pair.cautions)
-        ]
+        own: tuple[Caution | Refusal, ...] = (*pair.curve.refusals, *pair.cautions)
+        told = [(where, reason) for reason in own]
         for arm in pair.arms:
             chosen = arm.selection.cautions if arm.selection else ()
             of_arm = (*arm.cautions, *chosen, *arm.fits[pair.law].warnings)

@@ -39,7 +39,8 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     level = interval_level(rule, len(counted))
     looks = looks_at(level, manifest.looks or (len(manifest.experiment.seeds),))
     numbers: dict[str, Number] = {}
-    count, waits_for = Count(axis, 0, 0, len(counted), "open"), None
+    count = Count(axis, 0, 0, len(counted), "open")
+    waits_for = None
     for look in looks:
         if manifest.looks and not has_replicates(runs, look.replicates):
             waits_for = look.replicates

@@ -190,7 +190,10 @@ def fit_runs(
             else:
                 laws = itertools.product(fitted, how.laws)
                 calls += [(*points, law, how.level, how.objective) for points, law in laws]
-    prepare(select_law if chooses else fit_law, calls, "choices of laws" if chooses else "laws")
+    if chooses:
+        prepare(select_law, calls, "choices of laws")
+    else:
+        prepare(fit_law, calls, "laws")
     known = cautions or {}
     return [_series_laws(*group, how, known.get((group[2], group[1]), ())) for group in groups]
 
