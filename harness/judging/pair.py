@@ -14,7 +14,7 @@ from harness.judging import sides
 from harness.judging.runs import ExperimentRuns, level_over
 from harness.judging.sides import SideCurve
 from harness.judging.versus import RatioLine, Side, VersusRequest
-from harness.spec import answer_axes
+from harness.spec.counts import answer_axes
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.base.errors import HarnessError
-from harness.comparison.effort import Searched, efforts, shares, value
+from harness.comparison.effort import Searched, efforts, value
 
 BUDGET = 2.0
 NO_LOSS = [math.nan, math.inf]
@@ -136,16 +135,3 @@ def test_a_test_loss_of_zero_is_minus_infinity_only_where_it_can_be_picked():
 
 def test_the_efforts_of_a_curve_double_and_end_with_all_runs():
     assert [efforts(most) for most in (1, 2, 20, 32)] == [(1,), (1, 2), (1, 2, 4, 8, 16, 20), (1, 2, 4, 8, 16, 32)]
-
-
-def test_sides_get_equally_many_runs_and_share_them_evenly():
-    """All are handed out, no arm has two more than another, the first ones have the extra ones."""
-    for runs in range(1, 20):
-        for arms in range(1, runs + 1):
-            each = shares(runs, arms)
-            assert (sum(each), len(each)) == (runs, arms)
-            assert each == tuple(sorted(each, reverse=True))
-            assert each[0] - each[-1] <= 1
-    for arms in (0, 5):
-        with pytest.raises(HarnessError, match=f"a side of {arms} arms has 4 runs in all"):
-            shares(4, arms)

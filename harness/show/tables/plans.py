@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS, count_of
-from harness.planning.match import Matched, MatchSetting, ratios
-from harness.planning.spaces import differences, varied_words
+from harness.planning.match import MatchedSaid, MatchSetting
+from harness.planning.points import differences, varied_words
 from harness.show.tables.frames import table_of_frame
 from harness.show.tables.table import (
     Column,
@@ -113,27 +113,27 @@ def packs_table(costs: pd.DataFrame) -> Table:
     return table_of_frame("packs, the costliest first", costs, digits=4)
 
 
-def match_table(matched: Sequence[Matched], setting: MatchSetting) -> Table:
+def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
     """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
     first, *others = matched
     columns: list[Column] = [*text_columns(""), *number_columns(first.arm)]
     for other in others:
         columns += number_columns(other.arm, "÷ first")
-    offs = [f"{one.counts[setting.count_name] / setting.budget - 1:+.1%}" for one in matched]
+    offs = [f"{one.residual:+.1%}" for one in matched]
+    solved = [next(iter(one.solved.items())) for one in matched]
     rows = [
         _match_row("network", [one.network.words for one in matched]),
-        _match_row("solved for", [f"{one.free}={one.value:,}" for one in matched]),
+        _match_row("solved for", [f"{size}={value:,}" for size, value in solved]),
         _match_row("off the budget", offs),
     ]
     counted: set[str] = set()
     for one in matched:
         counted.update(one.counts)
     known = [name for name in count_names() if name in counted]
-    ratios_to_first = [ratios(first, other) for other in others]
     last_axis = None
     for name in [*known, *sorted(counted.difference(known))]:
         counts = [f"{one.counts[name]:,}" if name in one.counts else NONE for one in matched]
-        row = _match_row(name, counts, [number(ratio.get(name)) for ratio in ratios_to_first])
+        row = _match_row(name, counts, [number(other.ratio_to_first.get(name)) for other in others])
         axis = name.split(".")[0]
         look: TextStyle = "strong" if name == setting.count_name else ""
         rows.append(row._replace(begins_section=axis != last_axis, look=look))
