@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 import torch
-from harness.planning.plan import computation
 from packs import trained_runs
 
+from harness.planning.plan import computation
 from harness.spec import (
     Adam,
     GridExtension,
