@@ -20,7 +20,8 @@ from harness.judging.laws import AUTO
 from harness.judging.request import Request
 from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles, named_styles
-from harness.show.figures.versus import TITLE_LETTERS, draw_versus
+from harness.show.figures.theme import write_figure
+from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
 from harness.show.tables.headline import wrapped
 from harness.study.comparing import Compared, compare_sides
@@ -103,7 +104,7 @@ def compare(
     write_json(compared, target / f"{stem}.json")
     styles = experiment_styles(manifest, {side.label: side.names for side in versus.sides})
     titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
-    drawn = draw_versus(versus, compared.lines, styles, target / stem, titles)
+    drawn = write_figure(versus_figure(versus, compared.lines, styles, titles), target / stem)
     if as_json:
         click.echo(json_text(compared))
         return
@@ -130,6 +131,7 @@ def _compare_laws(
     if out := asked["out"]:
         check_writable(out)
         asked_of_figure, curves, against = curves_of_laws(compared)
-        drawn = draw_versus(asked_of_figure, curves, named_styles(request.arms), out / "compare", against=against)
+        figure = versus_figure(asked_of_figure, curves, named_styles(request.arms), against=against)
+        drawn = write_figure(figure, out / "compare")
         for path in (write_json(compared, out / "compare.json"), *drawn):
             click.echo(path, err=as_json)

@@ -13,8 +13,9 @@ from harness.base.json_text import write_json
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Replay, ReplayRuns
 from harness.paper.replay.points import POINT_COLUMNS
+from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
-from harness.show.pages.page import svg, write_html
+from harness.show.pages.page import write_html
 from harness.show.pages.provenance import provenance
 from harness.show.pages.verdicts import verdict_part
 from harness.show.tables.frames import table_of_frame
@@ -61,7 +62,7 @@ def write_page(
         changes=list(_changed(made.changes)),
         incomplete=missing_words(made.missing, len(runs.manifest.run_ids())),
         page=page,
-        pictures=[(one, svg(one.draw, one.stem, one.alt)) for one in page.figures],
+        pictures=[(one, inline_svg(one.draw, one.stem, one.alt)) for one in page.figures],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
         silent=list(silent.loc[[replay.place in places.split("; ") for places in silent["places"]], "choice"]),

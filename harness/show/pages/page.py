@@ -2,18 +2,15 @@
 
 import base64
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 from harness.base.formats import human
 from harness.show.codes import CODES, linked
-from harness.show.figures.svg import inline_svg
 from harness.show.tables.table import Table, pieces
 from harness.spec import axis_words
 
@@ -51,15 +48,6 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
-
-
-def svg(draw: Callable[[], Figure | None], name: str, says: str) -> Markup | None:
-    """The figure as SVG for a page, which follows its colours and its width; None where there is nothing to draw.
-
-    It is drawn twice, for a wide page and for a phone. `name` is an id that no other figure of the page has.
-    """
-    found = inline_svg(draw, name, says)
-    return Markup(found) if found else None
 
 
 def address(image: bytes) -> str:

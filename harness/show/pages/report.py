@@ -19,7 +19,8 @@ from harness.show.figures.headline import headline_figure
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles
-from harness.show.pages.page import svg, write_html
+from harness.show.figures.svg import inline_svg
+from harness.show.pages.page import write_html
 from harness.show.pages.provenance import provenance
 from harness.show.pages.verdicts import verdict_part
 from harness.show.tables import headline as headline_tables
@@ -87,7 +88,7 @@ def _answer(manifest: Manifest, found: Headline | NoHeadline) -> dict[str, Any]:
         "efforts": headline_tables.effort_table(found),
         "near": headline_tables.near_words(found),
         "cautions": found.cautions,
-        "figure": svg(lambda: headline_figure(found, styles), "ratios-figure", says),
+        "figure": inline_svg(lambda: headline_figure(found, styles), "ratios-figure", says),
     }
 
 
@@ -104,13 +105,15 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str) -> dict[str
     checks, held_out = checks_table(on_axes), held_out_table(on_axes)
     return {
         "level": laws[0].level,
-        "figure": svg(lambda: scaling_figure(manifest, laws), "laws-figure", f"{loss} against size, a row a task"),
+        "figure": inline_svg(
+            lambda: scaling_figure(manifest, laws), "laws-figure", f"{loss} against size, a row a task"
+        ),
         "headline": laws_table(own, axes).without("axis"),
         "every_axis": laws_table(ordered, every_axis).without_notes(),
         "axes": every_axis,
         "of_budgets": len(own) < len(ordered),
         "checks": checks.without("axis") if checks else None,
-        "residuals": checks and svg(lambda: residuals_figure(manifest, laws), "residuals-figure", RESIDUALS_SAY),
+        "residuals": checks and inline_svg(lambda: residuals_figure(manifest, laws), "residuals-figure", RESIDUALS_SAY),
         "held_out": held_out.without("axis") if checks and held_out else None,
     }
 
