@@ -25,7 +25,7 @@ def print_laws(
     found: FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str] = ()
 ) -> None:
     """Laws as tables, without the hidden columns, and below them what to know."""
-    tables = [table.without(*hidden) for table in law_tables(found.laws, axes, called)]
+    tables = [table.without(*hidden) for table in law_tables(found.laws, axes, called).values()]
     print_answer(tables, law_sentences(tables, found.source))
 
 

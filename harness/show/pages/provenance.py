@@ -13,17 +13,22 @@ def provenance(places: Iterable[record.Provenance]) -> dict[str, Any]:
     Commits with whether they were changed since, machines (host, device, threads of a pack) and versions each have
     their number of runs, most first.
     """
-    places = list(places)
-    packs = {(one.host, one.started_at, one.pack_seconds, one.pack_cpu_seconds) for one in places}
-    starts = [one.started_at for one in places]
-    versions = (", ".join(f"{name} {number}" for name, number in one.versions.items()) for one in places)
+    commits, machines, versions = Counter[Any](), Counter[Any](), Counter[str]()
+    packs, starts = set(), []
+    for place in places:
+        commits[place.commit or "not from a git checkout", bool(place.dirty)] += 1
+        machines[place.host, place.device, place.threads] += 1
+        versions[", ".join(f"{name} {number}" for name, number in place.versions.items())] += 1
+        packs.add((place.host, place.started_at, place.pack_seconds, place.pack_cpu_seconds))
+        starts.append(place.started_at)
+    *_, seconds, cpu_seconds = zip(*packs, strict=True)
     return {
-        "commits": Counter((one.commit or "not from a git checkout", bool(one.dirty)) for one in places).most_common(),
-        "machines": Counter((one.host, one.device, one.threads) for one in places).most_common(),
-        "versions": Counter(versions).most_common(),
+        "commits": commits.most_common(),
+        "machines": machines.most_common(),
+        "versions": versions.most_common(),
         "first": min(starts),
         "last": max(starts),
         "packs": len(packs),
-        "seconds": f"{sum(seconds for *_, seconds, _ in packs):,.0f}",
-        "cpu_seconds": f"{sum(seconds for *_, seconds in packs):,.0f}",
+        "seconds": f"{sum(seconds):,.0f}",
+        "cpu_seconds": f"{sum(cpu_seconds):,.0f}",
     }

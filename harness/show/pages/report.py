@@ -24,7 +24,7 @@ from harness.show.pages.page import write_html
 from harness.show.pages.provenance import provenance
 from harness.show.pages.verdicts import verdict_part
 from harness.show.tables import headline as headline_tables
-from harness.show.tables.laws import checks_table, held_out_table, laws_table, uncrossed
+from harness.show.tables.laws import law_tables, laws_table, uncrossed
 from harness.show.tables.plans import plan_table, spaces_table
 from harness.show.tables.runs import accuracies_table, run_tasks, series_table, tasks_table
 from harness.show.words import metric_words
@@ -101,43 +101,46 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str) -> dict[str
     every_axis = tuple(dict.fromkeys(one.axis for one in laws))
     ordered = sorted(laws, key=lambda one: tasks.index(one.task))
     own = uncrossed(manifest, ordered)
-    on_axes = [one for one in own if one.axis in axes]
-    checks, held_out = checks_table(on_axes), held_out_table(on_axes)
+    tables = law_tables(own, axes)
+    checks = tables.get("checks")
     return {
         "level": laws[0].level,
         "figure": inline_svg(
             lambda: scaling_figure(manifest, laws), "laws-figure", f"{loss} against size, a row a task"
         ),
-        "headline": laws_table(own, axes).without("axis"),
-        "every_axis": laws_table(ordered, every_axis).without_notes(),
+        "headline": tables["laws"],
+        "every_axis": laws_table(ordered).without_notes(),
         "axes": every_axis,
         "of_budgets": len(own) < len(ordered),
-        "checks": checks.without("axis") if checks else None,
+        "checks": checks,
         "residuals": checks and inline_svg(lambda: residuals_figure(manifest, laws), "residuals-figure", RESIDUALS_SAY),
-        "held_out": held_out.without("axis") if checks and held_out else None,
+        "held_out": checks and tables.get("held_out"),
     }
 
 
 def _plan(manifest: Manifest, loss: str) -> dict[str, Any]:
     """What the search varies; fit windows, and what was matched and could not be, in words; and every cell."""
-    told = []
-    for (task, arm), window in {(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window}.items():
-        words = f"{arm} on {task}:"
-        if window.min is not None or window.max is not None:
-            words += f" {axis_words(window.axis)}"
-        if window.min is not None:
-            words += f" from {human(window.min)}"
-        if window.max is not None:
-            words += f" up to {human(window.max)}"
-        if window.until is not None:
-            words += f" up to the size with the least mean {loss}, found on each axis after the run"
-        told.append(words)
-    match = manifest.experiment.match
-    solved = [f"{size} ({'every arm' if arm == '*' else arm})" for arm, size in match.solve.items()] if match else []
+    windows: dict[tuple[str, str], str] = {}
+    infeasible = []
+    for cell in manifest.cells:
+        if cell.infeasible:
+            infeasible.append(f"{cell.task}, {cell.series}: {cell.infeasible}")
+        if window := cell.window:
+            words = f"{cell.arm} on {cell.task}:"
+            if window.min is not None or window.max is not None:
+                words += f" {axis_words(window.axis)}"
+            if window.min is not None:
+                words += f" from {human(window.min)}"
+            if window.max is not None:
+                words += f" up to {human(window.max)}"
+            if window.until is not None:
+                words += f" up to the size with the least mean {loss}, found on each axis after the run"
+            windows[cell.task, cell.arm] = words
+    solved = manifest.experiment.match.solve.items() if manifest.experiment.match else ()
     return {
         "spaces": spaces_table(manifest) if manifest.spaces else None,
-        "windows": told,
-        "solved_for": ", ".join(solved),
-        "infeasible": [f"{cell.task}, {cell.series}: {cell.infeasible}" for cell in manifest.cells if cell.infeasible],
+        "windows": list(windows.values()),
+        "solved_for": ", ".join(f"{size} ({'every arm' if arm == '*' else arm})" for arm, size in solved),
+        "infeasible": infeasible,
         "cells": plan_table(manifest, in_full=True),
     }

@@ -29,7 +29,7 @@ def test_the_law_without_the_window_has_a_row_of_its_own():
     """Below the laws of the window stand the same laws of all sizes, under the same headings."""
     laws = _laws(np.append(SIZES, 1e7), np.append(LOSSES, 1.0), most=1e6)
 
-    within, without = laws_table(laws, [AXIS]).rows
+    within, without = laws_table(laws).rows
 
     assert [cell.text for cell in within.cells[4:6]] == [exponent_words(fit) for fit in laws[0].fits.values()]
     assert [cell.look for cell in within.cells[4:6]] == ["", "strong"]
@@ -46,7 +46,7 @@ def test_any_caution_is_in_the_notes_and_in_a_sentence():
     (one,) = _laws()
     pure = replace(one.fits["pure"], warnings=(Caution("BRAND_NEW", "a reason"),))
 
-    table = laws_table([replace(one, fits=one.fits | {"pure": pure})], [AXIS])
+    table = laws_table([replace(one, fits=one.fits | {"pure": pure})])
 
     assert Note("BRAND_NEW", "E = 0", "a reason", "BRAND_NEW") in table.rows[0].notes
     assert "BRAND_NEW, xy kan, E = 0: a reason" in list(note_sentences([table]))
