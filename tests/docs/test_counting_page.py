@@ -44,7 +44,6 @@ from harness.spec import (
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "counting.md").read_text(encoding="utf-8")
 PROSE = " ".join(TEXT.split())
-RELEASED = ROOT.parent / "shared" / "fair" / "kanbefair_results_raw_noheader.csv"
 LBFGS = Lbfgs(name="lbfgs")
 EXAMPLE = KanShape(shape=(2, 5, 1), grid=5)
 FORWARD = "flops_forward."
@@ -76,16 +75,9 @@ def value(formula: str, **letters: float) -> float:
     return eval(python, {"__builtins__": {}, "ceil": math.ceil, "log2": math.log2}, letters)
 
 
-def shape_of(cell: str) -> tuple[int, ...]:
-    return tuple(json.loads(cell))
-
-
 def stated(sentence: str) -> None:
     """The page says so."""
     assert sentence in PROSE, sentence
-
-
-# ------------------------------------------------------------------------------------------------------------ the page
 
 
 def test_every_equation_holds():
@@ -178,7 +170,6 @@ def test_fourier_features_are_counted():
     plain, featured = MlpShape(shape=(6, 4, 1)), MlpShape(shape=(2, 4, 1), features=3)
     added = {name: n - count(plain)[name] for name, n in count(featured).items()}
     every, products = (value(formula, d=2, F=3) for formula in ("2 d F + 2 F", "2 d F"))
-
     stated("they add `2 d F + 2 F` FLOPs to a forward pass")
     stated("under `matmul` `2 d F`")
     assert added == dict.fromkeys(added, every) | {
@@ -223,7 +214,6 @@ def test_its_training_by_hand():
     """Evaluations and L-BFGS add up to the count of the run, which the command on the page prints."""
     numbers = [number(row[2]) for row in table("part") if row[2]]
     run = training_flops([Work(EXAMPLE, 1000, 1000, 1000)], LBFGS)
-
     assert numbers == [
         run["flops_train.shared_dense"] - run["flops_train.part_optimizer"],
         run["flops_train.part_optimizer"],
@@ -316,7 +306,7 @@ def test_what_a_backward_pass_executes(family):
 
 def test_how_far_the_rule_of_training_is():
     for cell, *shares in table("shape (G = 5)"):
-        kan, mlp = KanShape(shape=shape_of(cell), grid=5), MlpShape(shape=shape_of(cell))
+        kan, mlp = KanShape(shape=tuple(json.loads(cell)), grid=5), MlpShape(shape=tuple(json.loads(cell)))
         found = [
             kan.executed_evaluation(WEIGHTS["kanbefair"]) / per_sample(kan, "local_min"),
             executed_evaluation(kan, dense.evaluate).flops / per_sample(kan, "shared_dense"),
