@@ -17,9 +17,7 @@ from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
 from harness.show.pages.page import write_html
 from harness.show.pages.provenance import provenance
-from harness.show.pages.verdicts import verdict_part
 from harness.show.tables.frames import table_of_frame
-from harness.show.tables.verdicts import rules_table
 
 # Of the table of points, on the page; replay.csv has them all.
 SHOWN_COLUMNS = ("what", "ours", "published", "median", "best", "worst", "seeds", "ratio", "outcome")
@@ -67,8 +65,7 @@ def write_page(
         not_run=int((page.points["outcome"] == "not run").sum()),
         silent=list(silent.loc[[replay.place in places.split("; ") for places in silent["places"]], "choice"]),
         errata=errata[errata["erratum"].isin(concerned)].to_dict("records"),
-        verdicts=rules_table(verdicts),
-        rules=[verdict_part(verdict) for verdict in verdicts],
+        verdicts=verdicts,
         runs=len(runs.records),
         seeds=len(runs.manifest.experiment.seeds),
         evaluations=evaluations,

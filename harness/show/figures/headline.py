@@ -57,7 +57,10 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
     label_width = (longest_label + 2) / labels.LETTERS_AN_INCH
     letters = labels.title_letters(figure_width(columns) / columns - label_width)
     short = shortened(found.tasks, letters)
-    titles = [labels.in_title_lines(_title(panel, short, found.formulas), letters) for panel in panels]
+    titles = []
+    for panel in panels:  # of a task, which has a formula, or of an axis
+        name, formula = short.get(panel, panel), found.formulas.get(panel, panel)
+        titles.append(labels.in_title_lines(name if formula == panel else f"{name}: {formula}", letters))
     height = 0.75 + ROW_HEIGHT * (max(map(len, panels.values())) + 1)
     height += labels.TITLE_LINE_HEIGHT * max(title.count("\n") for title in titles)
     figure, axes = panel_grid(len(panels), columns, height)
@@ -106,13 +109,6 @@ def _axis_panels(found: Headline) -> dict[str, list[_Row]]:
             half = MOST_ROWS // 2
             panels[f"at equal {all_axes()[axis].short}"] = [*rows[:half], *rows[half:][-half:]]
     return panels
-
-
-def _title(panel: str, names: Mapping[str, str], formulas: Mapping[str, str]) -> str:
-    """Of a task's panel its short name with its formula, of another panel what it is called."""
-    if panel not in formulas:
-        return panel
-    return names[panel] if formulas[panel] == panel else f"{names[panel]}: {formulas[panel]}"
 
 
 def _draw(

@@ -10,9 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import offset_copy
 
@@ -28,11 +26,9 @@ TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
 FEW_TICKS, MANY_TICKS = 3, 7
 SMALL_TICKS = (2, 4)
 WIDE_TICK = 10_000
-WORDS_SHARE = 0.15  # of a panel's height: the words above or below the line of equality
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
-BOLD_LETTERS_AN_INCH = 14
 BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
 PANEL_TITLE_LETTERS_AN_INCH = 15
 MOST_TITLE_LINES = 3
@@ -146,7 +142,9 @@ def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> N
         for text, handle in zip(legend.get_texts(), handles, strict=True):
             text.set_color(shaded(str(handle.get_color()), TEXT_SHADE))
             lines += text.get_text().count("\n") + 1
-        row = _place(axes).rowspan.start
+        place = axes.get_subplotspec()
+        assert place is not None
+        row = place.rowspan.start
         heights[row] = max(lines, heights[row])
     _grow(figure, heights.total())
 
@@ -179,12 +177,6 @@ def _grow(figure: Figure, lines: float) -> None:
     figure.set_figheight(within_page(figure.get_figheight() + LINE_HEIGHT * lines))
 
 
-def _place(axes: Axes) -> SubplotSpec:
-    place = axes.get_subplotspec()
-    assert place is not None
-    return place
-
-
 # ------------------------------------------------------------------------------------------------------- other words
 def task_titles(manifest: Manifest, tasks: Iterable[str], letters: int) -> dict[str, str]:
     """Task -> its formula, or its name where the formula is another task's too, or longer than so many letters.
@@ -212,28 +204,6 @@ def title_letters(inches: float) -> int:
 def in_title_lines(words: str, letters: int) -> str:
     """The title of a panel in lines of so many letters, at most MOST_TITLE_LINES of them."""
     return textwrap.fill(words, letters, max_lines=MOST_TITLE_LINES, placeholder=" …")
-
-
-def name_sides(axes: Axes, first: str, second: str, styles: Mapping[str, Style]) -> None:
-    """Which side is better above the line of equality and which one below it, each in the colour of its style.
-
-    Their names are shortened to what a panel has room for.
-    """
-    panel_inches = axes.figure.bbox.width / axes.figure.dpi / _place(axes).get_gridspec().ncols - BESIDE_PANEL
-    letters = int(BOLD_LETTERS_AN_INCH * panel_inches) - len("▲  better")
-    names = shortened((first, second), max(8, letters))
-    # The line at 1 must not strike through the words at an end.
-    low, high = np.log(axes.get_ylim())
-    share = WORDS_SHARE / (1 - WORDS_SHARE)
-    axes.set_ylim(math.exp(min(low, -share * high)), math.exp(max(high, -share * low)))
-    set_ticks(axes.yaxis)
-    axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
-    axes.axhline(1, color="0.2", lw=1.0, zorder=2)
-    halo = withStroke(linewidth=2.5, foreground="white", alpha=0.8)  # words stand clear of lines below them
-    look: dict[str, Any] = {"fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6, "path_effects": [halo]}
-    look["transform"] = axes.transAxes
-    axes.text(0.02, 0.985, f"▲ {names[first]} better", va="top", color=styles[first].text_colour, **look)
-    axes.text(0.02, 0.015, f"▼ {names[second]} better", va="bottom", color=styles[second].text_colour, **look)
 
 
 def write_note(figure: Figure, sentences: Sequence[str]) -> None:

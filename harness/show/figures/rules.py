@@ -24,18 +24,20 @@ IN_JSON = "`harness verdicts --json` has all numbers"
 @themed
 def rules_figure(verdicts: Sequence[Mapping[str, Any]]) -> Figure | None:
     """A panel for each rule that has a number; artists carry a gid `number:outcome`."""
-    numbers = [[one for one in verdict["numbers"] if one["found"]["estimate"] is not None] for verdict in verdicts]
-    with_numbers = [rule for rule in zip(verdicts, numbers, strict=True) if rule[1]]
+    with_numbers = []
+    for verdict in verdicts:
+        if numbers := [number for number in verdict["numbers"] if number["found"]["estimate"] is not None]:
+            with_numbers.append((verdict, numbers))
     if not with_numbers:
         return None
     shown = with_numbers[:MOST_RULES]
-    rows = [len(numbers) for _, numbers in shown]
     columns = side_by_side(min(COLUMNS, len(shown)))
     letters = labels.title_letters(figure_width(columns) / columns - TASK_LETTERS / labels.LETTERS_AN_INCH)
     titles = [textwrap.fill(f"{verdict['claim']}: {verdict['verdict']}", letters) for verdict, _ in shown]
     asked = [textwrap.fill(verdict["rule"].partition(", on ")[0], letters) for verdict, _ in shown]
-    more_lines = max(words.count("\n") for words in titles) + max(words.count("\n") for words in asked)
-    height = 0.8 + ROW_HEIGHT * (min(max(rows), MOST_ROWS) + 1) + labels.TITLE_LINE_HEIGHT * more_lines
+    rows = min(max(len(numbers) for _, numbers in shown), MOST_ROWS)
+    more_lines = max(title.count("\n") for title in titles) + max(words.count("\n") for words in asked)
+    height = 0.8 + ROW_HEIGHT * (rows + 1) + labels.TITLE_LINE_HEIGHT * more_lines
     figure, panels = panel_grid(len(shown), columns, height)
     beyond = 0
     for axes, title, words, (verdict, numbers) in zip(panels, titles, asked, shown, strict=True):

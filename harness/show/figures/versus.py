@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from harness.judging.versus import RatioLine, VersusRequest
 from harness.show.figures import labels
 from harness.show.figures.labels import limits_around, padded, set_ticks
 from harness.show.figures.series import Style, draw_band, plain_styles
-from harness.show.figures.theme import panel_grid, side_by_side, themed
+from harness.show.figures.theme import LABEL_SIZE, figure_width, panel_grid, side_by_side, themed
 from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.spec import axis_words
@@ -24,6 +25,8 @@ COLUMNS = 3
 MOST_PANELS = 12
 TITLE_LETTERS, LABEL_LETTERS, Y_LETTERS = 27, 34, 30
 NO_TITLES: Mapping[str, str] = {}
+WORDS_SHARE = 0.15  # of a panel's height: the words above or below the line of equality
+BOLD_LETTERS_AN_INCH = 14
 MOST_MARKS = 24  # a line of more points is a law's, whose points are no networks
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
 
@@ -51,7 +54,7 @@ def versus_figure(
     figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, asked, lines_of[task], axes_styles)
-        labels.name_sides(axes, asked.first, asked.second, styles)
+        _name_sides(axes, asked, figure_width(columns) / columns, styles)
         if len(lines_of) > 1:
             axes.set_title(task if against else titles.get(task, names[task]))
         if index % columns == 0:  # two lines, which the least of panels is high enough for
@@ -92,6 +95,24 @@ def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
     look: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.2, "mec": colour, "mew": 0.8, "zorder": 4}
     for which, fill, chosen in (("decided", colour, decided), ("open", "white", ~decided)):
         axes.plot(line.x[chosen], line.ratio[chosen], mfc=fill, gid=f"{which}:{name}", **look)
+
+
+def _name_sides(axes: Axes, asked: VersusRequest, inches: float, styles: Mapping[str, Style]) -> None:
+    """Which side is better above the line of equality and which one below it, each in the colour of its style."""
+    letters = int(BOLD_LETTERS_AN_INCH * (inches - labels.BESIDE_PANEL)) - len("▲  better")
+    names = shortened((asked.first, asked.second), max(8, letters))
+    # The line at 1 must not strike through the words at an end.
+    low, high = np.log(axes.get_ylim())
+    share = WORDS_SHARE / (1 - WORDS_SHARE)
+    axes.set_ylim(np.exp(min(low, -share * high)), np.exp(max(high, -share * low)))
+    set_ticks(axes.yaxis)
+    axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
+    axes.axhline(1, color="0.2", lw=1.0, zorder=2)
+    halo = withStroke(linewidth=2.5, foreground="white", alpha=0.8)  # words stand clear of lines below them
+    look: dict[str, Any] = {"fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6, "path_effects": [halo]}
+    for side, mark, y, va in ((asked.first, "▲", 0.985, "top"), (asked.second, "▼", 0.015, "bottom")):
+        words, colour = f"{mark} {names[side]} better", styles[side].text_colour
+        axes.text(0.02, y, words, va=va, color=colour, transform=axes.transAxes, **look)
 
 
 def _notes(asked: VersusRequest, undrawn: int) -> list[str]:

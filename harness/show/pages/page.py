@@ -2,6 +2,7 @@
 
 import base64
 import re
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ from markupsafe import Markup, escape
 
 from harness.base.files import whole_file
 from harness.base.formats import human
+from harness.judging.verdict import power_words, verdict_words
 from harness.show.codes import CODES, linked
+from harness.show.grouping import grouped
 from harness.show.tables.table import Table, pieces
+from harness.show.tables.verdicts import numbers_table, rules_table
 from harness.spec import axis_words
 
 ENVIRONMENT = Environment(
@@ -38,7 +42,12 @@ ENVIRONMENT.filters |= {
     "sentence": lambda words: words[0].upper() + words[1:],
     "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
     "axis_words": axis_words,
+    "grouped": lambda items, name: grouped(items, attrgetter(name)).items(),
     "table": to_html,
+    "verdict_words": verdict_words,
+    "power_words": power_words,
+    "rules_table": rules_table,
+    "numbers_table": numbers_table,
 }
 
 

@@ -13,7 +13,7 @@ from harness.base.plain import plain
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
-from harness.judging.versus import Headline, NoHeadline
+from harness.judging.versus import FAR, Headline, NoHeadline
 from harness.record import Record
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.residuals import residuals_figure
@@ -22,7 +22,6 @@ from harness.show.figures.series import experiment_styles
 from harness.show.figures.svg import inline_svg
 from harness.show.pages.page import write_html
 from harness.show.pages.provenance import provenance
-from harness.show.pages.verdicts import verdict_part
 from harness.show.tables import headline as headline_tables
 from harness.show.tables.laws import law_tables, laws_table, uncrossed
 from harness.show.tables.plans import plan_table, spaces_table
@@ -54,7 +53,7 @@ def write_report(
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
         answer=_answer(manifest, found),
-        verdicts=[verdict_part(plain(verdict)) for verdict in verdicts],
+        verdicts=list(map(plain, verdicts)),
         accuracies=accuracies_table(table),
         loss=loss,
         laws=_laws(manifest, laws, loss),
@@ -80,13 +79,14 @@ def _answer(manifest: Manifest, found: Headline | NoHeadline) -> dict[str, Any]:
     styles = experiment_styles(manifest, {side.label: side.names for side in found.sides})
     says = f"How many times lower the test loss of {sides[0]} or {sides[1]} is, at equal size"
     return {
+        "found": found,
         "sides": sides,
+        "loss": headline_tables.loss_of(found),
         "sentences": headline_tables.answer_sentences(found),
         "table": headline_tables.answer_table(found),
-        "key": headline_tables.answer_key(found),
         "others": headline_tables.others_table(found),
         "efforts": headline_tables.effort_table(found),
-        "near": headline_tables.near_words(found),
+        "far": FAR,
         "cautions": found.cautions,
         "figure": inline_svg(lambda: headline_figure(found, styles), "ratios-figure", says),
     }
@@ -119,12 +119,9 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str) -> dict[str
 
 
 def _plan(manifest: Manifest, loss: str) -> dict[str, Any]:
-    """What the search varies; fit windows, and what was matched and could not be, in words; and every cell."""
+    """What the search varies; fit windows in words; and every cell."""
     windows: dict[tuple[str, str], str] = {}
-    infeasible = []
     for cell in manifest.cells:
-        if cell.infeasible:
-            infeasible.append(f"{cell.task}, {cell.series}: {cell.infeasible}")
         if window := cell.window:
             words = f"{cell.arm} on {cell.task}:"
             if window.min is not None or window.max is not None:
@@ -136,11 +133,8 @@ def _plan(manifest: Manifest, loss: str) -> dict[str, Any]:
             if window.until is not None:
                 words += f" up to the size with the least mean {loss}, found on each axis after the run"
             windows[cell.task, cell.arm] = words
-    solved = manifest.experiment.match.solve.items() if manifest.experiment.match else ()
     return {
         "spaces": spaces_table(manifest) if manifest.spaces else None,
         "windows": list(windows.values()),
-        "solved_for": ", ".join(f"{size} ({'every arm' if arm == '*' else arm})" for arm, size in solved),
-        "infeasible": infeasible,
         "cells": plan_table(manifest, in_full=True),
     }

@@ -4,24 +4,21 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import whole_file
-from harness.base.formats import human
 from harness.base.json_text import FORMAT, write_json
-from harness.judging.verdict import power_words, verdict_words
+from harness.judging.verdict import power_words
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.grouping import grouped
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import to_markdown
-from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
-from harness.spec import answer_axes, axis_words, default_count, takes_of
+from harness.show.tables.verdicts import ORIGIN, summary_table, tasks_of
+from harness.spec import answer_axes, default_count, takes_of
 
 FIGURE = "scaling.png"
 KEPT_FILES = (FIGURE, "answer.json", "answer.png")
@@ -33,27 +30,6 @@ RUN_COLUMNS = (
     "won_on",
     *("params.paper", default_count("flops_forward")),
 )
-README = files(__package__).joinpath("templates/kept_verdicts.md").read_text(encoding="utf-8")
-
-
-def verdict_part(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    """A verdict in plain types on a page: a sentence, its rule, numbers, what it needs."""
-    rule, level = f"{verdict['rule']}.", verdict["interval_level"]
-    if level and level != verdict["level"]:
-        rule += f" For so many tasks each interval is at {100 * level:.4g} %."
-    if effort := verdict["effort"]:
-        rule += f" Each side has {effort:,} run{'' if effort == 1 else 's'} at each size"
-        for axis, most in (verdict["cap"] or {}).items():
-            rule += f", of at most {human(most)} {axis_words(axis)} each at the largest"
-        rule += "."
-    if any(number["look"] for number in verdict["numbers"]):
-        rule += " All looks together err no more than one such interval."
-    return {
-        "sentence": f"“{verdict['claim']}”: {verdict_words(verdict)}.",
-        "power": power_words(verdict),
-        "rule": rule,
-        "numbers": numbers_table(verdict) if verdict["numbers"] else None,
-    }
 
 
 def write_verdicts(answers: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
@@ -63,14 +39,12 @@ def write_verdicts(answers: Sequence[Mapping[str, Any]], folder: Path) -> list[P
 
 def _write(answers: Sequence[Mapping[str, Any]], folder: Path, address_of: Callable[[Path], str]) -> list[Path]:
     """The page and the numbers; `address_of` is where the page finds the picture of an experiment."""
-    rules: dict[str, list[dict[str, Any]]] = {}
     figures: dict[str, str | None] = {}
     outcomes: dict[str, None] = {}
     tasks: set[str] = set()
     for answer in answers:
         picture = folder / answer["name"] / FIGURE
         figures[answer["name"]] = address_of(picture) if picture.exists() else None
-        rules[answer["name"]] = list(map(verdict_part, answer["verdicts"]))
         for verdict in answer["verdicts"]:
             outcomes[verdict["verdict"]] = None
             tasks.update(tasks_of(verdict))
@@ -83,7 +57,6 @@ def _write(answers: Sequence[Mapping[str, Any]], folder: Path, address_of: Calla
         outcomes=list(outcomes),
         tasks=sorted(tasks),
         figures=figures,
-        rules=rules,
     )
     return [page, write_json({"experiments": list(answers)}, folder / "verdicts.json")]
 
@@ -113,15 +86,16 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
         else:
             of_earlier_rules.append(f"[{path.parent.name}]({path.parent.name}/verdicts.json)")
     _write(answers, kept, lambda picture: picture.relative_to(kept).as_posix())
-    parts = [README]
-    if of_earlier_rules:
-        parts.append(f"\nNot on the page, of earlier rules: {', '.join(of_earlier_rules)}.\n")
     questions = Counter(answer["question"] for answer in answers)
-    for answer in answers:  # scales of an experiment have one question
-        name = f" ({answer['name']})" if questions[answer["question"]] > 1 else ""
-        parts.append(_section(answer, f"{answer['question']}{name}"))
-    with whole_file(kept / "README.md") as path:
-        path.write_text("".join(parts), encoding="utf-8")
+    sections = []
+    for answer in answers:
+        needs = grouped(answer["verdicts"], power_words)  # which several claims can have in common
+        needs.pop("", None)
+        # Scales of an experiment have one question.
+        heading = answer["question"] + (f" ({answer['name']})" if questions[answer["question"]] > 1 else "")
+        table = to_markdown(summary_table([answer]).without(ORIGIN))
+        sections.append({**answer, "needs": needs, "heading": heading, "table": table})
+    write_html(kept / "README.md", "kept_verdicts.md", earlier=of_earlier_rules, sections=sections)
     return kept
 
 
@@ -132,20 +106,3 @@ def _kept(path: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
     return found if found.pop("format", None) == FORMAT else None
-
-
-def _section(answer: Mapping[str, Any], heading: str) -> str:
-    where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
-    commits = ", ".join(commit[:9] for commit in answer["commits"])
-    runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"
-    notes = "".join(f" {note[:1].upper()}{note[1:]}." for note in answer["notes"])
-    lines = [f"\n## {heading}\n", f"{where}: {runs}; {commits}.{notes}\n"]
-    lines += [to_markdown(summary_table([answer]).without(ORIGIN)), ""]
-    needs = grouped(answer["verdicts"], power_words)  # which several claims can have in common
-    needs.pop("", None)
-    if needs:
-        lines.append("What those that are open would need:\n")
-        for words, verdicts in needs.items():
-            lines.append(f"- {'; '.join(verdict['claim'] for verdict in verdicts)}: {words}")
-        lines.append("")
-    return "\n".join(lines)

@@ -1,6 +1,5 @@
 """What `harness compare --explain` adds of two arms: every ratio, and of laws also costs, crossovers and exponents."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,8 +10,9 @@ from harness.base.reasons import Refusal
 from harness.judging.by_laws import ComparedByLaws, Comparison
 from harness.judging.versus import Headline, Lead
 from harness.judging.words import found_words
+from harness.show.grouping import grouped
 from harness.show.tables.headline import lead_words, loss_of, turn_words
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, TableCell, number_columns, table_of, text_columns
 
 CROSSOVERS = {
     "none": "none",
@@ -45,12 +45,10 @@ def ratios_table(found: Headline) -> Table:
 def ratios_sentences(found: Headline, absent: Sequence[str]) -> Iterator[str]:
     """Reasons of refusals, a line a reason with all tasks and axes that it is of; and what is not measured."""
     for what in ("ratio", "multiplier"):
-        places: dict[str, list[str]] = {}
-        for one in found.readings:
-            if reason := getattr(one, what).refused:
-                places.setdefault(reason, []).append(f"{one.task} {one.axis}".strip())
-        for reason, refused in places.items():
-            yield f"no {what}, {', '.join(dict.fromkeys(refused))}: {reason}"
+        for reason, readings in grouped(found.readings, lambda reading, of=what: getattr(reading, of).refused).items():
+            if reason:
+                places = dict.fromkeys(f"{reading.task} {reading.axis}".strip() for reading in readings)
+                yield f"no {what}, {', '.join(places)}: {reason}"
     if absent:
         yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
 
@@ -70,8 +68,9 @@ def compare_sentences(compared: ComparedByLaws) -> Iterator[str]:
         leads = [lead for lead in compared.headline.leads if (lead.task, lead.axis) == (one.task, one.axis)]
         yield f"crossover by {_on(one)}: {crossover_words(one.crossover, leads, compared.arms)}"
     arms = compared.sizes[0].arms
+    failed = [f"{arm.runs_failed} of {len(arm.table)} runs of {arm.series}" for arm in arms]
     if any(arm.runs_failed for arm in arms):
-        yield f"failed: {' and '.join(f'{arm.runs_failed} of {len(arm.table)} runs of {arm.series}' for arm in arms)}"
+        yield f"failed: {' and '.join(failed)}"
     yield from compared.headline.cautions
     for verdict in compared.verdicts:
         yield f"verdict: {comparison.sentence(verdict)}"
@@ -83,7 +82,7 @@ def crossover_words(found: comparison.Crossover, leads: Sequence[Lead], arms: tu
         return f"{_codes(found.refusals)}: none can be looked for"
     point = f" (the curves cross at {number(found.estimate, 4)})" if found.estimate else ""
     each = f"{found.level:.0%} of each size by itself, not of all together"
-    return f"{CROSSOVERS[found.kind]}{point}; {turn_words(leads, arms, arms)} ({each})"
+    return f"{CROSSOVERS[found.kind]}{point}; {turn_words(leads, arms)} ({each})"
 
 
 def _on(one: Comparison) -> str:
@@ -116,11 +115,12 @@ def _cost_table(compared: ComparedByLaws, one: Comparison) -> Table:
 def _rest_table(compared: ComparedByLaws) -> Table:
     """A row a comparison, a column a column of sizes."""
     first, second = compared.arms
-    told = [_rest(one, first, second) for one in compared.sizes]
-    names = dict.fromkeys(itertools.chain.from_iterable(told))
-    rows = [(name, *(column.get(name, "") for column in told)) for name in names]
+    rows: dict[str, list[TableCell]] = {}
+    for place, one in enumerate(compared.sizes):
+        for name, words in _rest(one, first, second).items():
+            rows.setdefault(name, [name, *[""] * len(compared.sizes)])[1 + place] = words
     columns = (*text_columns(""), *number_columns(*(f"by {_on(one)}" for one in compared.sizes)))
-    return table_of(f"{first} and {second}", columns, rows)
+    return table_of(f"{first} and {second}", columns, rows.values())
 
 
 def _rest(one: Comparison, first: str, second: str) -> dict[str, str]:

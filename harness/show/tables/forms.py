@@ -10,6 +10,7 @@ from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
 from harness.laws.surface import Surface
+from harness.show.grouping import grouped
 from harness.show.tables.laws import note_sentences
 from harness.show.tables.table import Note, Table, TableRow, notes_of, number_columns, text_columns
 
@@ -47,7 +48,7 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
 
 def form_sentences(tables: Sequence[Table]) -> Iterator[str]:
     """Why there is no number, and what to know: each code once, with the sentence of the first series it is about."""
-    if any(column.head == "shared" for table in tables for column in table.columns):
+    if any("shared" in table.heads for table in tables):
         yield "p: the chance of so much worse a fit than with nothing shared, if what is shared is the same in fact."
     yield from note_sentences(tables)
 
@@ -91,20 +92,19 @@ def _valleys_table(found: FormAnswer) -> Table:
 
 def _shared_tables(found: FormAnswer) -> Iterator[Table]:
     """What the series of each task may share, the fewest parameters last; then the laws of what was asked for."""
-    by_task: dict[str, list[tuple[str, SharedFit]]] = {}
-    for name, one in found.results.items():
-        by_task.setdefault(name.removesuffix(one.share), []).append((name, one))
-    for task, fits in by_task.items():
+    by_task = grouped(found.results.items(), lambda result: result[0].removesuffix(getattr(result[1], "share", "")))
+    for task, results in by_task.items():
+        fits = [fit for _, fit in results if isinstance(fit, SharedFit)]
         rows = []
-        for _, one in sorted(fits, key=lambda fit: -fit[1].parameters):
-            cells = (one.share, one.parameters, one.dof, number(one.aicc), p_value(one.p))
-            rows.append(TableRow(cells, notes_of(one.refusals)))
+        for fit in sorted(fits, key=lambda fit: -fit.parameters):
+            cells = (fit.share, fit.parameters, fit.dof, number(fit.aicc), p_value(fit.p))
+            rows.append(TableRow(cells, notes_of(fit.refusals)))
         law = f"{task}{_loss(found.request)} = E + A {found.request.x[0]}^-alpha"
-        title = f"{law} in {len(fits[0][1].arms)} series: what they share"
+        title = f"{law} in {len(fits[0].arms)} series: what they share"
         heads = number_columns("parameters", "dof", "AICc", "p")
         yield Table(title, (*text_columns("shared"), *heads), tuple(rows))
-        if not fits[0][1].refusals:
-            yield _shared_table(found, task, fits[0][1])
+        if not fits[0].refusals:
+            yield _shared_table(found, task, fits[0])
 
 
 def _loss(request: Request) -> str:
@@ -114,10 +114,10 @@ def _loss(request: Request) -> str:
 def _shared_table(found: FormAnswer, task: str, one: SharedFit) -> Table:
     numbers = {"α": one.alphas, "E": one.floors, f"needs, for each of {one.arms[0]}": one.multipliers}
     known = {head: of_arms for head, of_arms in numbers.items() if of_arms}
-    rows = [
-        TableRow((arm, *(_estimate(of_arms.get(arm)) for of_arms in known.values())), _run_notes(found, f"{task}{arm}"))
-        for arm in one.arms
-    ]
+    rows = []
+    for arm in one.arms:
+        estimates = [_estimate(of_arms.get(arm)) for of_arms in known.values()]
+        rows.append(TableRow((arm, *estimates), _run_notes(found, f"{task}{arm}")))
     title = f"{task}shared: {one.share}; {one.level:.0%} intervals"
     return Table(title, (*text_columns("series"), *number_columns(*known)), tuple(rows))
 

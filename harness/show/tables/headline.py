@@ -12,7 +12,7 @@ from dataclasses import replace
 from harness.base.formats import NONE, estimate, exponent, human
 from harness.comparison.replicates import Found
 from harness.judging.verdict import Verdict
-from harness.judging.versus import FAR, Effort, Headline, Lead, NoHeadline, Reading, leader
+from harness.judging.versus import Effort, Headline, Lead, NoHeadline, Reading, leader
 from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, text_columns
@@ -367,18 +367,6 @@ def answer_sentences(found: Headline) -> list[str]:
     return sentences
 
 
-def answer_key(found: Headline) -> str:
-    """How to read a cell of the answer's table."""
-    (first, second), loss = labels_of(found), loss_of(found)
-    limits = " Training FLOPs are a limit: the best setting within it may spend less." if found.limits else ""
-    over_looks = " (over all looks together)" if found.looks else ""
-    return (
-        f"“{first} 3x [2, 5] at 100” means: at size 100 the {loss} of {first} is 3 times lower, with a "
-        f"{_percent(found.level)} interval of 2 to 5{over_looks}. “{second} 2 to {first} 3?” means that it is "
-        f"undecided: the interval runs from {second} 2 times better to {first} 3 times better.{limits}"
-    )
-
-
 def _answer_cell(found: Reading, names: tuple[str, str]) -> TableCell:
     at = f" at {human(found.ratio.at, 3)}" if found.ratio.at is not None else ""
     worse = f" ({found.worse_than_constant[0]} is worse than a constant)" if found.worse_than_constant else ""
@@ -430,13 +418,3 @@ def effort_table(found: Headline) -> Table | None:
         rows.append(TableRow(tuple(cells)))
     tasks = grouped(found.efforts, lambda effort: effort.task)
     return Table("", text_columns("runs a side and size", *tasks), tuple(rows)) if rows else None
-
-
-def near_words(found: Headline) -> str:
-    """How many runs of each side come near to its best, so how much it hangs on luck; empty if unknown."""
-    tasks = []
-    for task, sides in grouped(found.near_the_best, lambda near: near.task).items():
-        shares = " and ".join(f"{100 * near.share:.2g} % of {near.side}'s" for near in sides)
-        tasks.append(f"{shares} on {task}")
-    within = f"Runs at the largest size within {FAR:g} times of what validation picks among them"
-    return f"{within}: {'; '.join(tasks)}." if tasks else ""
