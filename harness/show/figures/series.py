@@ -57,7 +57,6 @@ class DrawnLaw(NamedTuple):
     style: Style
 
 
-# -------------------------------------------------------------------------------------------------------------- styles
 def experiment_styles(manifest: Manifest, sides: Mapping[str, Sequence[str]] = NO_SIDES) -> dict[str, Style]:
     """The style of every series and side of an experiment, the same in all its figures, whatever these show.
 
@@ -73,12 +72,10 @@ def experiment_styles(manifest: Manifest, sides: Mapping[str, Sequence[str]] = N
         for name in names:
             families |= of_series[name] if name in of_series else {arms[name].architecture.family}
         of_side[label] = families
-    return _one_family_each(of_side) | _one_family_each(of_series)
-
-
-def _one_family_each(families: Mapping[str, set[str]]) -> dict[str, Style]:
-    """The styles of what is of one family each; what is of several has a spare colour, by its own name."""
-    return family_styles({name: min(own) if len(own) == 1 else name for name, own in families.items()})
+    styles: dict[str, Style] = {}
+    for several in (of_side, of_series):  # what is of several families has a spare colour, by its own name
+        styles |= family_styles({name: min(own) if len(own) == 1 else name for name, own in several.items()})
+    return styles
 
 
 def named_styles(names: Iterable[str]) -> dict[str, Style]:
@@ -129,7 +126,6 @@ def _colours(families: Iterable[str]) -> dict[str, str]:
     return colours
 
 
-# ------------------------------------------------------------------------------------------------------------- drawing
 def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
     """Runs faint, means of sizes bold, hollow outside of the window, half-filled if held out; the law with its band.
 

@@ -80,7 +80,6 @@ def _kind(element: Element) -> str:
     return element.tag.removeprefix(f"{{{SVG}}}")
 
 
-# -------------------------------------------------------------------------------------------------------------- colours
 def _restyle(element: Element, colours: dict[str, str]) -> None:
     """Colours that follow the page, in the font of the page; `colours` gathers the variables: name -> colour."""
     if not (style := element.get("style")):
@@ -126,7 +125,6 @@ def _palette(colours: dict[str, str], name: str) -> Element:
     return style
 
 
-# ----------------------------------------------------------------------------------------------------------------- size
 def _round(element: Element) -> None:
     """Hundredths of a point, which nobody sees."""
     for name in ("d", "x", "y", "transform", "width", "height"):
@@ -147,7 +145,6 @@ def _share_style(group: Element) -> None:
             mark.attrib.pop("style", None)
 
 
-# ------------------------------------------------------------------------------------------------------------------ ids
 def _with_unique_ids(text: str, name: str) -> str:
     """Ids that something refers to are the figure's name and a number; no other is kept."""
     text = text.replace("xlink:href=", "href=")

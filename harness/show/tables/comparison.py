@@ -53,7 +53,6 @@ def ratios_sentences(found: Headline, absent: Sequence[str]) -> Iterator[str]:
         yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
 
 
-# ------------------------------------------------------------------------------------------------------------- by laws
 def compare_tables(compared: ComparedByLaws) -> Iterator[Table]:
     """For every column of sizes the cost ratio at the losses that are told; then what else differs between the arms."""
     for one in compared.sizes:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from harness.base.formats import NONE, estimate, exponent, human
 from harness.comparison.replicates import Found
 from harness.judging.verdict import Verdict
-from harness.judging.versus import Effort, Headline, Lead, NoHeadline, Reading, leader
+from harness.judging.versus import Headline, Lead, NoHeadline, leader
 from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, text_columns
@@ -133,7 +133,7 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     found, legend = _with_short_names(found)
     asked = f"Whose {loss_of(found)} is lower, how many times?"
     over_looks = " over all looks" if found.looks else ""
-    lines = wrapped(f"{asked} ({_percent(found.level)} intervals{over_looks}; ?: undecided)")
+    lines = wrapped(f"{asked} ({100 * found.level:.3g} % intervals{over_looks}; ?: undecided)")
     heading = "at equal:" if len(found.tasks) <= ALL_PLACES_UP_TO else f"{found.places[-1]} equal:"
     lines += [*legend, _console_row(heading, map(axis_short, found.columns))]
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
@@ -202,8 +202,9 @@ def _row(found: Headline, label: str, task: str, place: str) -> str:
 
 def _counted(found: Headline, axis: str) -> str:
     """On how many tasks each side is ahead at the largest size."""
+    ratios = [found.reading(task, axis, found.places[-1]).ratio for task in found.tasks]
     first, second = labels_of(found)
-    ahead = Counter(leader(found.reading(task, axis, found.places[-1]).ratio, first, second) for task in found.tasks)
+    ahead = Counter(leader(ratio, first, second) for ratio in ratios)
     return f"{first} {ahead[first]}, {second} {ahead[second]}, ? {ahead[None]}"
 
 
@@ -278,22 +279,19 @@ def found_exponent(found: Found) -> str:
 
 
 def _effort_lines(found: Headline) -> list[str]:
-    """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it."""
+    """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it.
+
+    `mlp ahead with 1, undecided with 2 to 8, kan ahead with 16 to 32`.
+    """
     lines = []
     for task, efforts in grouped(found.efforts, lambda effort: effort.task).items():
-        leads = effort_leads(efforts, *labels_of(found))
+        leads = []
+        for ahead, stretch in itertools.groupby(efforts, key=lambda effort: leader(effort.ratio, *labels_of(found))):
+            runs = [effort.runs for effort in stretch]
+            leads.append(Lead(task, "runs", runs[0], runs[-1], ahead))
         if len({lead.leader for lead in leads}) > 1 or len(found.tasks) <= TASKS_UP_TO:
             lines += wrapped(f"{task} by runs a side: {turn_words(leads, labels_of(found), str)}.")
     return lines
-
-
-def effort_leads(efforts: Sequence[Effort], first: str, second: str) -> list[Lead]:
-    """Who is ahead with how many runs a side: `mlp ahead with 1, undecided with 2 to 8, kan ahead with 16 to 32`."""
-    leads = []
-    for ahead, group in itertools.groupby(efforts, key=lambda effort: leader(effort.ratio, first, second)):
-        stretch = list(group)
-        leads.append(Lead(stretch[0].task, "runs", stretch[0].runs, stretch[-1].runs, ahead))
-    return leads
 
 
 def _turns(found: Headline) -> list[str]:
@@ -318,10 +316,6 @@ def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
 
 
-def _percent(level: float) -> str:
-    return f"{100 * level:.3g} %"
-
-
 def wrapped(text: str) -> list[str]:
     """The text in lines of a narrow terminal, which no word is broken for."""
     return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
@@ -335,7 +329,13 @@ def answer_table(found: Headline) -> Table:
     for task, place in itertools.product(found.tasks, found.places):
         is_first = place == found.places[0]
         label = f"{task}: {found.formulas[task]}" if is_first else ""
-        cells = [_answer_cell(found.reading(task, axis, place), labels_of(found)) for axis in axes]
+        cells: list[TableCell] = []
+        for axis in axes:
+            reading = found.reading(task, axis, place)
+            at = f" at {human(reading.ratio.at, 3)}" if reading.ratio.at is not None else ""
+            worse = reading.worse_than_constant
+            beside = f"{at} ({worse[0]} is worse than a constant)" if worse else at
+            cells.append([_ratio_cell(reading.ratio, labels_of(found)), beside])
         rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
     heads = [f"equal {axis_words(axis)}" for axis in axes]
     return Table("", text_columns("task", "size", *heads), tuple(rows))
@@ -365,12 +365,6 @@ def answer_sentences(found: Headline) -> list[str]:
             sentence += f" For comparison, {' and '.join(losses)}."
         sentences.append(sentence)
     return sentences
-
-
-def _answer_cell(found: Reading, names: tuple[str, str]) -> TableCell:
-    at = f" at {human(found.ratio.at, 3)}" if found.ratio.at is not None else ""
-    worse = f" ({found.worse_than_constant[0]} is worse than a constant)" if found.worse_than_constant else ""
-    return [_ratio_cell(found.ratio, names), f"{at}{worse}"]
 
 
 def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:

@@ -1,34 +1,16 @@
 """Plans and what they cost: the cells, the packs, and arms that `harness match` made equal."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS, count_of
 from harness.planning.match import Matched, MatchSetting, ratios
 from harness.planning.spaces import differences, varied_words
 from harness.show.grouping import grouped
-from harness.show.tables.frames import table_of_frame
-from harness.show.tables.table import (
-    Column,
-    Piece,
-    Styled,
-    Table,
-    TableCell,
-    TableRow,
-    TextStyle,
-    number_columns,
-    table_of,
-    text_columns,
-)
+from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, number_columns, table_of, text_columns
 from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import COUNT_KINDS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
@@ -107,15 +89,10 @@ def spaces_table(manifest: Manifest) -> Table:
     return table_of("", text_columns("arm", "what varies", "beside its family's standard space"), rows)
 
 
-def packs_table(costs: pd.DataFrame) -> Table:
-    """What each pack costs, as `harness.measure.cost.pack_predictions` says it."""
-    return table_of_frame("packs, the costliest first", costs, digits=4)
-
-
 def match_table(matched: Sequence[Matched], setting: MatchSetting) -> Table:
     """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
     first, *others = matched
-    columns: list[Column] = [*text_columns(""), *number_columns(first.arm)]
+    columns = [*text_columns(""), *number_columns(first.arm)]
     for other in others:
         columns += number_columns(other.arm, "÷ first")
     offs = [f"{one.counts[setting.count_name] / setting.budget - 1:+.1%}" for one in matched]
@@ -132,8 +109,8 @@ def match_table(matched: Sequence[Matched], setting: MatchSetting) -> Table:
         counts = [f"{one.counts[name]:,}" if name in one.counts else NONE for one in matched]
         row = _match_row(name, counts, [number(ratio.get(name)) for ratio in ratios_to_first])
         axis = name.split(".")[0]
-        look: TextStyle = "strong" if name == setting.count_name else ""
-        rows.append(row._replace(begins_section=axis != last_axis, look=look))
+        is_matched = name == setting.count_name
+        rows.append(row._replace(begins_section=axis != last_axis, look="strong" if is_matched else ""))
         last_axis = axis
     title = f"matched on {setting.count_name} = {setting.budget:,.10g}; functions by the {DEFAULT_WEIGHTS} weights"
     return Table(title, tuple(columns), tuple(rows))

@@ -129,7 +129,6 @@ def _styled(piece: Piece, write: Callable[[float | None], str]) -> Styled:
             return Styled(write(piece), "")
 
 
-# ----------------------------------------------------------------------------------------------------------- terminals
 def for_terminal(table: Table, width: int) -> rich.table.Table | str:
     """The table for a terminal of that many columns; no word is broken.
 
@@ -176,7 +175,6 @@ def _row_by_row(table: Table, lines: Sequence[Sequence[Text]], width: int) -> st
     return "\n".join(itertools.chain.from_iterable(wrapped))
 
 
-# ------------------------------------------------------------------------------------------------------------ Markdown
 def to_markdown(table: Table) -> str:
     """The table as Markdown, without its title and introduction."""
     lines = [table.heads, ["---"] * len(table.heads)]
