@@ -59,10 +59,9 @@ def _cut(names: Sequence[str], letters: int) -> list[str]:
         for most in sorted(range(1, letters), key=lambda most: (most < half, abs(most - half))):
             shown = []
             for name in names:
-                end = last_of(name, most)
-                cut = f"{name[: letters - 1 - len(end)]}…{end}" if end else ""  # which is no name
-                shown.append(name if len(name) <= letters else cut)
-            if _are_different(shown):
+                end = last_of(name, most) if len(name) > letters else ""
+                shown.append(f"{name[: letters - 1 - len(end)]}…{end}" if end else name)
+            if len(set(shown)) == len(names) and max(map(len, shown), default=0) <= letters:
                 return shown
     taken, shown = {name for name in names if len(name) <= letters}, []
     for name in names:

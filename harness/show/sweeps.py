@@ -68,6 +68,10 @@ def _missing(found: Mapping[str, RunState], unasked: Collection[str]) -> list[st
     return [run for run, state in found.items() if state.state not in OVER and run not in unasked]
 
 
+def _underway(found: Mapping[str, RunState]) -> list[str]:
+    return [run for run, state in found.items() if state.state in UNDERWAY]
+
+
 def _cells_of_runs(manifest: Manifest) -> Iterator[tuple[PlannedRun, Cell]]:
     """Each run with its cell; a run that several cells share comes again."""
     cells = {cell.index: cell for cell in manifest.cells}
@@ -123,8 +127,7 @@ def status_table(found: Mapping[str, RunState]) -> Table:
     rows = []
     for (state, move), runs in _by_next_move(found).items():
         whys = Counter(run.why for run in runs if run.why)
-        why = max(whys, key=whys.__getitem__, default="")
-        rows.append((state, len(runs), _short(why), move))
+        rows.append((state, len(runs), _short(max(whys, key=whys.__getitem__, default="")), move))
     columns = (*text_columns("state"), *number_columns("runs"), *text_columns("most often because", "next move"))
     return table_of("", columns, rows)
 
@@ -198,10 +201,6 @@ def earlier_lines(earlier: Mapping[str, RunState]) -> list[str]:
     underway = len(_underway(earlier))
     move = "`harness cancel FILE --earlier` takes them back"
     return [f"{underway} runs of an earlier plan are still on their way; {move}"] if underway else []
-
-
-def _underway(found: Mapping[str, RunState]) -> list[str]:
-    return [run for run, state in found.items() if state.state in UNDERWAY]
 
 
 def unneeded_lines(jobs: Unneeded) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from operator import methodcaller
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from harness.show.names import shortened
 from harness.show.words import LOSS_WORDS
 from harness.spec import all_axes
 
+MORE_LINES = methodcaller("count", "\n")  # of a title
 ROW_HEIGHT = 0.19  # inches
 TASKS_WITH_ALL_SIZES = 4  # of more tasks, one row each, at the largest size
 TASK_COLUMNS, AXIS_COLUMNS = 2, 3
@@ -62,7 +64,7 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
         name, formula = short.get(panel, panel), found.formulas.get(panel, panel)
         titles.append(labels.in_title_lines(name if formula == panel else f"{name}: {formula}", letters))
     height = 0.75 + ROW_HEIGHT * (max(map(len, panels.values())) + 1)
-    height += labels.TITLE_LINE_HEIGHT * max(title.count("\n") for title in titles)
+    height += labels.TITLE_LINE_HEIGHT * max(map(MORE_LINES, titles))
     figure, axes = panel_grid(len(panels), columns, height)
     full_names = found.first.label, found.second.label
     names = full_names if max(map(len, full_names)) <= LONGEST_NAME else ("A", "B")
@@ -137,9 +139,8 @@ def _draw(
 
 def _set_ratios(axes: Axes, rows: Sequence[_Row], ticks: int) -> None:
     """A logarithmic axis around the ratios of these rows, with the same round factors on both sides of 1."""
-    estimates = np.array([row.ratio.estimate for row in rows], float)
-    ends = np.array([*(row.ratio.low for row in rows), *(row.ratio.high for row in rows)], float)
-    low, high = labels.limits_around(np.concatenate([estimates, [0.2, 5.0]]), ends)
+    ratios = np.array([(row.ratio.estimate, row.ratio.low, row.ratio.high) for row in rows], float)
+    low, high = labels.limits_around(np.append(ratios[:, 0], [0.2, 5.0]), ratios[:, 1:].ravel())
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     factors = np.array(labels.tick_values(1, max(high, 1 / low), few=ticks - 1, most=ticks))

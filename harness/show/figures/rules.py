@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.show.figures import labels
+from harness.show.figures.headline import MORE_LINES
 from harness.show.figures.series import draw_estimate
 from harness.show.figures.theme import figure_width, panel_grid, side_by_side, themed
 from harness.show.names import shortened
@@ -33,10 +34,12 @@ def rules_figure(verdicts: Sequence[Mapping[str, Any]]) -> Figure | None:
     shown = with_numbers[:MOST_RULES]
     columns = side_by_side(min(COLUMNS, len(shown)))
     letters = labels.title_letters(figure_width(columns) / columns - TASK_LETTERS / labels.LETTERS_AN_INCH)
-    titles = [textwrap.fill(f"{verdict['claim']}: {verdict['verdict']}", letters) for verdict, _ in shown]
-    asked = [textwrap.fill(verdict["rule"].partition(", on ")[0], letters) for verdict, _ in shown]
-    rows = min(max(len(numbers) for _, numbers in shown), MOST_ROWS)
-    more_lines = max(title.count("\n") for title in titles) + max(words.count("\n") for words in asked)
+    titles, asked, rows = [], [], 0
+    for verdict, numbers in shown:
+        titles.append(textwrap.fill(f"{verdict['claim']}: {verdict['verdict']}", letters))
+        asked.append(textwrap.fill(verdict["rule"].partition(", on ")[0], letters))
+        rows = max(rows, min(len(numbers), MOST_ROWS))
+    more_lines = max(map(MORE_LINES, titles)) + max(map(MORE_LINES, asked))
     height = 0.8 + ROW_HEIGHT * (rows + 1) + labels.TITLE_LINE_HEIGHT * more_lines
     figure, panels = panel_grid(len(shown), columns, height)
     beyond = 0
@@ -64,6 +67,6 @@ def _draw(axes: Axes, rule: Decide, numbers: Sequence[Mapping[str, Any]]) -> Non
     if not rule.takes.is_difference:
         axes.set_xscale("log")
         labels.set_ticks(axes.xaxis)
-    names = shortened((number["unit"] for number in numbers), TASK_LETTERS)
-    axes.set_yticks(list(heights), [names[number["unit"]] for number in numbers])
+    tasks = [number["unit"] for number in numbers]
+    axes.set_yticks(list(heights), list(map(shortened(tasks, TASK_LETTERS).__getitem__, tasks)))
     axes.set_ylim(-len(numbers) + 0.4, 0.6)

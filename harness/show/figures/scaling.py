@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from harness.base.formats import human
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.scaling import headline_axes
-from harness.laws import size_means
+from harness.laws import Fit, size_means
 from harness.record.elsewhere import ONE_ARM
 from harness.show.codes import CODES
 from harness.show.figures import labels
@@ -32,7 +32,7 @@ from harness.show.figures.series import (
 )
 from harness.show.figures.theme import figure_width, panel_grid, side_by_side, themed
 from harness.show.names import shortened
-from harness.show.words import metric_words
+from harness.show.words import loss_of_laws, metric_words
 from harness.spec import Manifest, axis_words
 
 LOSS_UNITS = {"test_rmse": "target's units", "test_cross_entropy": "nats"}
@@ -146,7 +146,7 @@ def scaling_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> Fig
     keys = _draw_panels(grid, shown, layout)
     if manifest:
         by = " and by ".join(map(axis_words, layout.axes))
-        head = f"{metric_words(series.metric for series in shown.laws)} by {by}: lower is better"
+        head = f"{loss_of_laws(shown.laws)} by {by}: lower is better"
         named = {} if layout.tells_laws else {handle.get_label(): handle for handle in itertools.chain(*keys)}
         labels.write_head(figure, list(named.values()), head[0].upper() + head[1:])
     labels.write_note(figure, [*_law_notes(layout), *layout.notes])
@@ -282,14 +282,29 @@ def _write_budgets(axes: Axes, ends: dict[str, tuple[float, float]], shown: Show
 # -------------------------------------------------------------------------------------------------------------- notes
 def _law_notes(layout: Layout) -> list[str]:
     """How to read marks and laws; which laws are missing, and which runs, each said once for all axes of a task."""
-    drawn = layout.drawn
-    fits = [law.fit for law in drawn if not law.fit.refusals]
-    is_over_replicates = any(law.fit.lines is not None for law in drawn)
+    fits: list[Fit] = []
+    beyond: set[object] = set()
+    failed = 0
+    has_outside = has_held_out = is_over_replicates = False
+    refused: dict[str, dict[str, None]] = {}  # in what places, by the reason in few words
+    for index, panel in enumerate(layout.panels):
+        for laws, fit, _ in panel.drawn:
+            has_outside |= laws.runs_outside_window > 0
+            has_held_out |= fit.law in laws.held_out
+            is_over_replicates |= fit.lines is not None
+            if fit.refusals:
+                place = " on ".join(filter(None, (laws.series, laws.task)))
+                refused.setdefault(CODES[fit.refusals[0].code].brief, {})[place] = None
+            else:
+                fits.append(fit)
+            runs = laws.table[(laws.table["status"] == "done") & (laws.table["test_loss"] > panel.limits[1])]
+            beyond.update(runs["run_id"] if "run_id" in runs else runs["row"])
+            failed += laws.runs_failed if index % len(layout.axes) == 0 else 0
     less = "" if is_over_replicates else ", in which outliers count less"
     notes = [f"Large marks: means of ln of the dots{less}."]
-    if any(law.laws.runs_outside_window for law in drawn):
+    if has_outside:
         notes.append("Hollow: not in the fit.")
-    if any(law.fit.law in law.laws.held_out for law in drawn):
+    if has_held_out:
         notes.append("Half-filled: held out, with a bar where the law predicts them.")
     if fits:
         law = fits[0].law
@@ -297,18 +312,7 @@ def _law_notes(layout: Layout) -> list[str]:
         over = " over replicates" if is_over_replicates else ""
         level = f"{100 * fits[0].level:.3g} %"
         notes.append(f"Lines: the {'law ' + form if law in LAW_FORMS else law + ' law'}{over}, with its {level} band.")
-    refused: dict[str, dict[str, None]] = {}  # in what places, by the reason in few words
-    beyond: set[object] = set()
-    failed = 0
-    for index, panel in enumerate(layout.panels):
-        for laws, fit, _ in panel.drawn:
-            if fit.refusals:
-                place = " on ".join(filter(None, (laws.series, laws.task)))
-                refused.setdefault(CODES[fit.refusals[0].code].brief, {})[place] = None
-            runs = laws.table[(laws.table["status"] == "done") & (laws.table["test_loss"] > panel.limits[1])]
-            beyond.update(runs["run_id"] if "run_id" in runs else runs["row"])
-            failed += laws.runs_failed if index % len(layout.axes) == 0 else 0
     for why, places in refused.items():
-        number = f"{len(places)} of {len(drawn) // len(layout.axes)} series"
+        number = f"{len(places)} of {len(layout.drawn) // len(layout.axes)} series"
         notes.append(f"No law ({why}): {', '.join(places) if len(places) <= MOST_PLACES else number}.")
     return [*notes, *labels.edge_notes(len(beyond), "runs", failed)]

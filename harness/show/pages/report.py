@@ -26,7 +26,7 @@ from harness.show.tables import headline as headline_tables
 from harness.show.tables.laws import law_tables, laws_table, uncrossed
 from harness.show.tables.plans import plan_table, spaces_table
 from harness.show.tables.runs import accuracies_table, run_tasks, series_table, tasks_table
-from harness.show.words import metric_words
+from harness.show.words import loss_of_laws
 from harness.spec import Manifest, axis_words
 
 RESIDUALS_SAY = "Residuals of the drawn laws against size and against the law's value, two panels a series"
@@ -45,7 +45,7 @@ def write_report(
 
     `records` are by run id, and `found` is who is better at equal size. What is None or empty has no section.
     """
-    loss = metric_words(one.metric for one in laws)
+    loss = loss_of_laws(laws)
     recipes = manifest.experiment.recipes
     return write_html(
         folder / "report.html",

@@ -17,7 +17,7 @@ from harness.laws.held_out import Extrapolation
 from harness.laws.select import Selection
 from harness.record.elsewhere import is_ok, size_words
 from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, notes_of, number_columns, text_columns
-from harness.show.words import exponent_words, metric_words
+from harness.show.words import exponent_words, loss_of_laws
 from harness.spec import Manifest, axis_words
 
 LAW_HEADS: dict[LawName, str] = {"pure": "E = 0", "floor": "E free", "shifted": "shifted", "broken": "after break"}
@@ -49,8 +49,9 @@ def laws_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_w
     Where a fit window leaves runs out, the laws without it stand below.
     """
     fits = list(itertools.chain.from_iterable(series.fits.values() for series in laws))
-    names = [law for law in ORDER if any(fit.law == law for fit in fits)]
-    has_floors = "floor" in names or any(fit.floor is not None for fit in fits)
+    fitted = {fit.law for fit in fits}
+    names = [law for law in ORDER if law in fitted]
+    has_floors = "floor" in fitted or any(fit.floor is not None for fit in fits)
     heads = (*_heads("α", names), *(["floor E"] if has_floors else []), "sizes", "runs", "decades")
     rows: list[TableRow] = []
     for series in laws:
@@ -61,7 +62,7 @@ def laws_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_w
         if series.without_window:
             cells = _law_cells(series, series.without_window, names, has_floors)
             rows.append(TableRow(("", Styled("without the window", "dim"), "", "", *cells), goes_on=True))
-    title = _title(metric_words(series.metric for series in laws), fits, names)
+    title = _title(loss_of_laws(laws), fits, names)
     return Table(title, (*SERIES_COLUMNS, *number_columns(*heads)), tuple(rows))
 
 
@@ -86,9 +87,9 @@ def _title(loss: str, fits: Sequence[Fit], names: Sequence[LawName]) -> str:
     if any(fit.lines is not None for fit in fits):
         return f"{loss} = {form}, over replicates in log space"
     objectives = Counter(fit.objective for fit in fits if fit.objective)
+    most_common = dict(objectives.most_common(MAX_SERIES_NAMED))
     points = "single runs" if "huber_log" in " ".join(objectives) else "size means"
-    named = (objective for objective, _ in objectives.most_common(MAX_SERIES_NAMED))
-    return ", ".join([f"{loss} = {form}, on {points} in log space", *named])
+    return ", ".join([f"{loss} = {form}, on {points} in log space", *most_common])
 
 
 def _law_cells(
@@ -182,7 +183,7 @@ def held_out_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = ax
         last_value = errors[0] if errors[0] == NONE else f"last value: {errors[0]}"
         rows.append(TableRow((*places, "all", last_value, *errors[1:]), goes_on=True))
     columns = (*SERIES_COLUMNS, *number_columns("size", "measured", *_heads("predicted", names)))
-    loss = metric_words(series.metric for series in laws)
+    loss = loss_of_laws(laws)
     return Table(f"sizes held out of the fits: {loss}, measured and predicted", columns, tuple(rows)) if rows else None
 
 
@@ -224,9 +225,10 @@ def _check_cells(series: SeriesLaws) -> tuple[TableCell, ...]:
         weights = ", ".join(f"{law} {weight:.2f}" for law, weight in series.selection.aicc_weights.items())
         cells += [weights or NONE, _misses(series.selection), p_value(series.selection.floor_p)]
     if series.checks:
-        seen, found = series.checks.diagnostics, series.checks.cross_check
-        others = {"sizes": found.pairs, "seeds": found.stratified, "sandwich": found.sandwich}
-        told = [f"{name} {interval(ends.low, ends.high, exponent)}" for name, ends in others.items() if ends]
+        seen, found, told = series.checks.diagnostics, series.checks.cross_check, []
+        for name, ends in (("sizes", found.pairs), ("seeds", found.stratified), ("sandwich", found.sandwich)):
+            if ends:
+                told.append(f"{name} {interval(ends.low, ends.high, exponent)}")
         cells += [NONE] * (4 - len(cells))
         cells.append(f"{p_value(seen.misfit.lack_of_fit_p)}; {p_value(seen.misfit.runs_p)}")
         cells += [_range(seen.drop_one), _range(np.array(list(seen.deltas.values()))), "; ".join(told) or NONE]
@@ -276,7 +278,7 @@ def law_sentences(tables: Sequence[Table], source: Source) -> Iterator[str]:
             counts.append(f"{count} {status or 'empty'}{'' if is_ok(status) else ' (failed)'}")
         yield f"status: {', '.join(counts)}"
     yield from note_sentences(tables)
-    if any("law to quote" in table.heads for table in tables):
+    if "law to quote" in itertools.chain.from_iterable(table.heads for table in tables):
         yield QUOTED
 
 
