@@ -15,8 +15,7 @@ from harness.paper.replay.content import Page, Replay, ReplayRuns
 from harness.paper.replay.points import POINT_COLUMNS
 from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
-from harness.show.pages.page import write_html
-from harness.show.pages.provenance import provenance
+from harness.show.pages.page import provenance, write_html
 from harness.show.tables.frames import table_of_frame
 
 # Of the table of points, on the page; replay.csv has them all.

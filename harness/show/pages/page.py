@@ -1,7 +1,9 @@
-"""What every page needs: its template, tables, and figures inside it."""
+"""What pages have in common: templates, tables and pictures inside them, and where their runs were made."""
 
 import base64
 import re
+from collections import Counter
+from collections.abc import Iterable
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from markupsafe import Markup, escape
 from harness.base.files import whole_file
 from harness.base.formats import human
 from harness.judging.verdict import power_words, verdict_words
+from harness.record import Provenance
 from harness.show.codes import CODES, linked
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, pieces
@@ -62,3 +65,30 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
 def address(image: bytes) -> str:
     """A PNG as an address that needs no file."""
     return f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"
+
+
+def provenance(places: Iterable[Provenance]) -> dict[str, Any]:
+    """What records say of where they were made; seconds are counted once a pack.
+
+    Commits with whether they were changed since, machines (host, device, threads of a pack) and versions each have
+    their number of runs, most first.
+    """
+    commits, machines, versions = Counter[Any](), Counter[Any](), Counter[str]()
+    packs, starts = set(), []
+    for place in places:
+        commits[place.commit or "not from a git checkout", bool(place.dirty)] += 1
+        machines[place.host, place.device, place.threads] += 1
+        versions[", ".join(f"{name} {number}" for name, number in place.versions.items())] += 1
+        packs.add((place.host, place.started_at, place.pack_seconds, place.pack_cpu_seconds))
+        starts.append(place.started_at)
+    *_, seconds, cpu_seconds = zip(*packs, strict=True)
+    return {
+        "commits": commits.most_common(),
+        "machines": machines.most_common(),
+        "versions": versions.most_common(),
+        "first": min(starts),
+        "last": max(starts),
+        "packs": len(packs),
+        "seconds": f"{sum(seconds):,.0f}",
+        "cpu_seconds": f"{sum(cpu_seconds):,.0f}",
+    }

@@ -20,8 +20,7 @@ from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.svg import inline_svg
-from harness.show.pages.page import write_html
-from harness.show.pages.provenance import provenance
+from harness.show.pages.page import provenance, write_html
 from harness.show.tables import headline as headline_tables
 from harness.show.tables.laws import law_tables, laws_table, uncrossed
 from harness.show.tables.plans import plan_table, spaces_table

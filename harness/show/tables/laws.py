@@ -14,7 +14,6 @@ from harness.laws import Fit, LawName
 from harness.laws.checklist import checklist
 from harness.laws.checklist import to_markdown as checklist_text
 from harness.laws.held_out import Extrapolation
-from harness.laws.select import Selection
 from harness.record.elsewhere import is_ok, size_words
 from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, notes_of, number_columns, text_columns
 from harness.show.words import exponent_words, loss_of_laws
@@ -223,7 +222,11 @@ def _check_cells(series: SeriesLaws) -> tuple[TableCell, ...]:
     cells: list[TableCell] = [series.quoted_law or "all refused"]
     if series.selection:
         weights = ", ".join(f"{law} {weight:.2f}" for law, weight in series.selection.aicc_weights.items())
-        cells += [weights or NONE, _misses(series.selection), p_value(series.selection.floor_p)]
+        # Root mean squares of ln(predicted/measured) over rolling origins, by law.
+        scores, last_value = series.selection.extrapolation.items(), series.selection.last_value
+        misses = ", ".join(f"{law} {score.rmsle:.0%}" for law, score in scores) or "no law"
+        known = "too few sizes" if last_value is None else f"{misses} ({last_value.rmsle:.0%})"
+        cells += [weights or NONE, known, p_value(series.selection.floor_p)]
     if series.checks:
         seen, found, told = series.checks.diagnostics, series.checks.cross_check, []
         for name, ends in (("sizes", found.pairs), ("seeds", found.stratified), ("sandwich", found.sandwich)):
@@ -234,14 +237,6 @@ def _check_cells(series: SeriesLaws) -> tuple[TableCell, ...]:
         cells += [_range(seen.drop_one), _range(np.array(list(seen.deltas.values()))), "; ".join(told) or NONE]
         cells += [number(seen.leverage.max(), 2), number(seen.condition, 2)]
     return (*cells, *[NONE] * (10 - len(cells)))
-
-
-def _misses(selection: Selection) -> str:
-    """Root mean squares of ln(predicted/measured) over rolling origins, in percent, by law."""
-    if selection.last_value is None:
-        return "too few sizes"
-    laws = [f"{law} {score.rmsle:.0%}" for law, score in selection.extrapolation.items()]
-    return f"{', '.join(laws) or 'no law'} ({selection.last_value.rmsle:.0%})"
 
 
 def _range(values: np.ndarray) -> str:
@@ -291,8 +286,13 @@ def note_sentences(tables: Sequence[Table]) -> Iterator[str]:
             for note in row.notes:
                 sentences.setdefault(note[:2], note.sentence)
                 names_of.setdefault(note[:2], {})[name] = None
-    for (code, about), names in names_of.items():
-        yield f"{code}, {_first_of(list(names))}{f', {about}' if about else ''}: {sentences[code, about]}"
+    for (code, about), named in names_of.items():
+        first, *others = named
+        if others:  # it holds for them too, with other numbers
+            hidden = len(others) - MAX_SERIES_NAMED
+            more = f" and {hidden} more" if hidden > 0 else ""
+            first += f" (likewise {', '.join(others[:MAX_SERIES_NAMED])}{more})"
+        yield f"{code}, {first}{f', {about}' if about else ''}: {sentences[code, about]}"
 
 
 def _row_names(table: Table) -> Iterator[str]:
@@ -302,11 +302,3 @@ def _row_names(table: Table) -> Iterator[str]:
     for row in rows:
         words = [row[head] for head in ("task", "series") if head in row] or [next(iter(row.values()))]
         yield " ".join(filter(None, words)) + (f" by {row['size x']}" if len(sizes) > 1 else "")
-
-
-def _first_of(names: Sequence[str]) -> str:
-    """The series that a sentence is about, and those it holds for too, with other numbers."""
-    if len(names) == 1:
-        return names[0]
-    more = f" and {len(names) - 1 - MAX_SERIES_NAMED} more" if len(names) > 1 + MAX_SERIES_NAMED else ""
-    return f"{names[0]} (likewise {', '.join(names[1 : 1 + MAX_SERIES_NAMED])}{more})"

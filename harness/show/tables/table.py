@@ -134,7 +134,9 @@ def for_terminal(table: Table, width: int) -> rich.table.Table | str:
 
     Where even that does not fit, each row stands alone, a line a cell.
     """
-    briefs = list(map(_briefs, table.rows))
+    briefs = []
+    for row in table.rows:
+        briefs.append("; ".join(filter(None, dict.fromkeys(note.brief for note in row.notes))))
     if any(briefs):
         rows = [row._replace(cells=(*row.cells, brief)) for row, brief in zip(table.rows, briefs, strict=True)]
         table = replace(table, columns=(*table.columns, *text_columns("notes")), rows=tuple(rows))
@@ -158,10 +160,6 @@ def for_terminal(table: Table, width: int) -> rich.table.Table | str:
 _RICH = {"": "", "strong": "bold", "dim": "dim", "code": "", "link": ""}
 
 
-def _briefs(row: TableRow) -> str:
-    return "; ".join(filter(None, dict.fromkeys(note.brief for note in row.notes)))
-
-
 def _rich_cell(cell: TableCell) -> Text:
     return Text(" ").join(Text(text, _RICH[look]) for text, look in pieces(cell, number))
 
@@ -177,12 +175,12 @@ def _row_by_row(table: Table, lines: Sequence[Sequence[Text]], width: int) -> st
 
 def to_markdown(table: Table) -> str:
     """The table as Markdown, without its title and introduction."""
-    lines = [table.heads, ["---"] * len(table.heads)]
+    lines: list[Sequence[str]] = [table.heads, ["---"] * len(table.heads)]
+    marks = {"strong": "**", "code": "`"}
     for row in table.rows:
-        lines.append([" ".join(map(_markdown, pieces(cell, human))) for cell in row.cells])
+        texts = []
+        for cell in row.cells:
+            marked = [f"{marks.get(look, '')}{text}{marks.get(look, '')}" for text, look in pieces(cell, human)]
+            texts.append(" ".join(marked).replace("|", "/"))
+        lines.append(texts)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _markdown(piece: Styled) -> str:
-    mark = {"strong": "**", "code": "`"}.get(piece.look, "")
-    return f"{mark}{piece.text.replace('|', '/')}{mark}"

@@ -1,7 +1,6 @@
 """Verdicts in tables: in full for the terminal, in short for all readers, and every number for the page."""
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,7 +46,7 @@ def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
             facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
             cells = (verdict["claim"], Styled(verdict_words(verdict), "strong"), axis, effort, list(origin))
             rows.append(TableRow(cells, facts=facts))
-    rows.sort(key=lambda row: _claim_number(str(row.cells[0])))
+    rows.sort(key=lambda row: float((re.match(r"\d+", str(row.cells[0])) or ["inf"])[0]))  # others stand last
     columns = text_columns("claim", "verdict, and tasks for and against it", "by", "runs a side", ORIGIN)
     return Table("in short", columns, tuple(rows))
 
@@ -55,12 +54,6 @@ def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
 def tasks_of(verdict: Mapping[str, Any]) -> list[str]:
     """The tasks, or families of tasks, that the numbers of a verdict are of."""
     return sorted({number["unit"] for number in verdict["numbers"]})
-
-
-def _claim_number(claim: str) -> float:
-    """The number that a claim begins with; of one without a number it is beyond all others."""
-    begins = re.match(r"\d+", claim)
-    return float(begins[0]) if begins else math.inf
 
 
 def rules_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
