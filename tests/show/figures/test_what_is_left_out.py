@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.text import Text
 
-from harness.show.figures.labels import undrawn_note
 from harness.show.figures.rules import MOST_ROWS, MOST_RULES, rules_figure
 from harness.show.figures.samples import samples_figure
 from harness.tasks import Samples
@@ -42,12 +41,6 @@ def test_rows_of_a_rule_s_numbers_have_different_names_within_the_figure():
     assert all("supported" in axes.get_title(loc="left") for axes in figure.axes)
     for text in figure.findobj(Text):
         assert not text.get_text() or text.get_window_extent().x1 <= figure.bbox.width, text
-
-
-def test_one_thing_that_is_not_drawn_is_singular():
-    assert undrawn_note(1, "tasks") == ["1 more task is not drawn; all fits are in fits.json."]
-    assert undrawn_note(2, "tasks") == ["2 more tasks are not drawn; all fits are in fits.json."]
-    assert undrawn_note(0, "tasks") == []
 
 
 def test_the_second_variable_is_spoken_of_where_there_is_one():

@@ -68,12 +68,6 @@ def test_a_law_that_predicts_nothing_says_why_in_a_word():
         assert first.cells[6] == said
 
 
-def test_what_nobody_asked_for_has_no_table():
-    """Where nothing is held out, and nothing is checked, nothing is printed about it."""
-    assert held_out_table(_laws()) is None
-    assert checks_table(_laws()) is None
-
-
 def test_a_series_that_every_law_refuses_has_no_number_in_its_checks():
     """Nothing stands in the place of what cannot be known."""
     (one,) = check(_laws(SIZES[:2], LOSSES[:2]))

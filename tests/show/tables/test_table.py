@@ -79,14 +79,6 @@ def test_markdown_is_a_table_of_as_many_cells():
     assert rows[2] == "| mlp **best** | a/b | 7 | 0.5 |"
 
 
-def test_columns_can_be_left_out():
-    """With their cells; the rows stay what they were else."""
-    less = TABLE.without("axis", "loss")
-    assert [column.head for column in less.columns] == ["arm", "runs"]
-    assert [row.cells[1] for row in less.rows] == [12345, 3, 7]
-    assert less.rows[0].notes == (NOTE,)
-
-
 def test_a_data_frame_is_a_table():
     """Numbers stand to the right, and what is missing is a dash."""
     frame = pd.DataFrame({"name": ["a", None], "size": [3, 4], "loss": [0.123456, float("nan")]})
