@@ -1,6 +1,7 @@
 """What pages have in common: templates, tables and pictures inside them, and where their runs were made."""
 
 import base64
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -46,6 +47,7 @@ ENVIRONMENT.filters |= {
     "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
     "axis_words": axis_words,
     "grouped": lambda items, name: grouped(items, attrgetter(name)).items(),
+    "in_full": lambda model: json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False),
     "table": to_html,
     "verdict_words": verdict_words,
     "power_words": power_words,
