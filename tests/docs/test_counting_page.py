@@ -29,17 +29,7 @@ from harness.families.base import evaluation_flops
 from harness.families.prices import BACKWARD, activation_price
 from harness.optimisers.levenberg import system_flops
 from harness.planning.match import MatchSetting, match_arms
-from harness.spec import (
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    RationalKanShape,
-    RbfKanShape,
-    SplineMlpShape,
-)
+from harness.spec import KanShape, Lbfgs, LevenbergMarquardt, MlpShape
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "counting.md").read_text(encoding="utf-8")
@@ -101,37 +91,37 @@ def test_the_figure_is_of_these_numbers():
 SIZES = [(1, 1, 1), (2, 5, 1), (3, 4, 2), (7, 3, 5)]
 
 
+# The letters that the page has for fields of networks.
+LETTERS = {"base": "base", "bias": "bias", "scales": "scale", "grid": "G", "order": "k", "rank": "r"}
+LETTERS |= {"degree": "D", "harmonics": "H", "numerator": "m", "denominator": "n"}
+
+
 def layers_of(network):
     """(index, letters of the page) of each layer of a network of two."""
+    fields = {letter: getattr(network, field) for field, letter in LETTERS.items() if hasattr(network, field)}
     for index, (inputs, outputs) in enumerate(pairwise(network.nodes)):
         last = index == len(network.shape) - 2
-        letters = {"I": inputs, "O": outputs, "E": inputs * outputs, "S": inputs}
-        letters |= {name: getattr(network, name) for name in ("base", "bias") if hasattr(network, name)}
-        if hasattr(network, "scales"):
-            letters["scale"] = network.scales
-        if hasattr(network, "grid"):
-            letters |= {"G": network.grid}
-        if hasattr(network, "order"):
-            letters |= {"k": network.order, "C": network.grid + network.order}
-            letters["R"] = recursion_terms(network.grid, network.order)
-        if isinstance(network, KanShape):
-            letters["P"] = network.base * (2 * letters["E"] + 5 * inputs) + network.bias * outputs
-        if isinstance(network, SplineMlpShape):
-            letters["r"] = network.rank
-            letters["s"] = inputs if network.place == "before" else outputs * (not last)
-            letters["z"] = inputs if network.place == "before" else outputs
-        if isinstance(network, MlpShape):
-            price = activation_price(network.activation, WEIGHTS["kanbefair"])
-            letters |= {"a": price * (not last), "b": price, "d": BACKWARD[network.activation]}
-            letters["p"] = network.activation == "prelu" and not last
-        if isinstance(network, RbfKanShape):
-            letters |= {"l": network.norm and inputs > 1, "e": network.grid == 1}
-        if isinstance(network, ChebyshevKanShape):
-            letters |= {"D": network.degree, "t": network.degree > 1}
-        if isinstance(network, FourierKanShape):
-            letters |= {"H": network.harmonics, "e": network.harmonics == 1}
-        if isinstance(network, RationalKanShape):
-            letters |= {"m": network.numerator, "n": network.denominator, "g": min(network.groups, inputs)}
+        letters = fields | {"I": inputs, "O": outputs, "E": inputs * outputs, "S": inputs}
+        if "k" in letters:
+            letters |= {"C": network.grid + network.order, "R": recursion_terms(network.grid, network.order)}
+        match network.family:
+            case "kan":
+                letters["P"] = network.base * (2 * letters["E"] + 5 * inputs) + network.bias * outputs
+            case "spline_mlp":
+                letters["s"] = inputs if network.place == "before" else outputs * (not last)
+                letters["z"] = inputs if network.place == "before" else outputs
+            case "mlp":
+                price = activation_price(network.activation, WEIGHTS["kanbefair"])
+                letters |= {"a": price * (not last), "b": price, "d": BACKWARD[network.activation]}
+                letters["p"] = network.activation == "prelu" and not last
+            case "rbf_kan":
+                letters |= {"l": network.norm and inputs > 1, "e": network.grid == 1}
+            case "chebyshev_kan":
+                letters["t"] = network.degree > 1
+            case "fourier_kan":
+                letters["e"] = network.harmonics == 1
+            case "rational_kan":
+                letters["g"] = min(network.groups, inputs)
         yield index, letters
 
 

@@ -80,7 +80,7 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str) -> dict[str
     ordered = sorted(laws, key=lambda series: tasks.index(series.task))
     own = uncrossed(manifest, ordered)
     tables = law_tables(own, headline_axes(manifest))
-    checks = tables.get("checks")
+    checks, residuals = tables.get("checks"), partial(residuals_figure, manifest, laws)
     return {
         "level": laws[0].level,
         "figure": inline_svg(partial(scaling_figure, manifest, laws), "laws-figure", says),
@@ -89,7 +89,6 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str) -> dict[str
         "axes": {series.axis for series in laws},
         "of_budgets": len(own) < len(ordered),
         "checks": checks,
-        "residuals": checks
-        and inline_svg(partial(residuals_figure, manifest, laws), "residuals-figure", RESIDUALS_SAY),
+        "residuals": checks and inline_svg(residuals, "residuals-figure", RESIDUALS_SAY),
         "held_out": checks and tables.get("held_out"),
     }

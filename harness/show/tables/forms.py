@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from harness.base.formats import NONE, estimate, number, p_value
 from harness.judging.forms import FormAnswer, Result
 from harness.judging.request import Request
-from harness.laws import Estimate, Interval
+from harness.laws import Caution, Estimate, Interval
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
@@ -22,26 +22,23 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
         yield from _shared_tables(found)
         return
     y, x = _loss(request), request.x[0]
-    names: tuple[str, ...]
     match request.form:
         case "and":
             law = f"{y} = E + A {x}^-alpha + B {request.value}^-beta"
-            names = ("cells", "alpha", "beta", "E", "A", "B", f"best {x} ~ compute^", "objective")
         case "isoflop":
             law = f"{x} of the least {y} = c {request.value}^a"
-            names = ("budgets", "decades", "a", "c", "scatter / errors")
         case _:
             law = f"{y} = A {x}^-alpha, above {float(request.value or 0):.0%} of the runs"
-            names = ("runs", "sizes", "decades", "alpha", "A", "on / below")
-    rows = []
-    for series, one in found.results.items():
-        cells = [""] * len(names) if one.refusals else _cells(one)
-        warnings = () if isinstance(one, SharedFit) else one.warnings
-        notes = (*notes_of((*one.refusals, *warnings)), *_run_notes(found, series))
-        rows.append(TableRow((series, *cells), notes))
+    rows, heads = [], []
+    for series, result in found.results.items():
+        cells, warnings = _cells(result, x)
+        heads = list(cells)
+        texts = [""] * len(cells) if result.refusals else cells.values()
+        notes = (*notes_of((*result.refusals, *warnings)), *_run_notes(found, series))
+        rows.append(TableRow((series, *texts), notes))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals, in log space{filters}"
-    yield Table(title, (*text_columns("series"), *number_columns(*names)), tuple(rows))
+    yield Table(title, (*text_columns("series"), *number_columns(*heads)), tuple(rows))
     if request.form == "isoflop":
         yield _valleys_table(found)
 
@@ -59,21 +56,24 @@ def _run_notes(found: FormAnswer, series: str) -> tuple[Note, ...]:
     return (*told, Note("FAILED", "", f"{lost}.", lost)) if failed else told
 
 
-def _cells(one: Result) -> list[str]:
-    match one:
+def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]:
+    """What a row says under each heading, and what to know of it."""
+    match result:
         case Surface():
-            exponents = [_estimate(each) for each in (one.alpha, one.beta, one.floor)]
-            amplitudes = [number(one.a, 4), number(one.b, 4)]
-            return [str(one.cells), *exponents, *amplitudes, _estimate(one.allocation), str(one.objective)]
+            cells = {"cells": str(result.cells), "alpha": _estimate(result.alpha), "beta": _estimate(result.beta)}
+            cells |= {"E": _estimate(result.floor), "A": number(result.a, 4), "B": number(result.b, 4)}
+            cells |= {f"best {x} ~ compute^": _estimate(result.allocation), "objective": str(result.objective)}
         case Isoflop():
-            budgets = f"{len(one.used)} of {len(one.valleys)}"
-            power = _words(one.exponent, one.exponent_interval)
-            return [budgets, number(one.decades, 2), power, number(one.coefficient), number(one.excess, 2)]
+            cells = {"budgets": f"{len(result.used)} of {len(result.valleys)}", "decades": number(result.decades, 2)}
+            cells |= {"a": _words(result.exponent, result.exponent_interval), "c": number(result.coefficient)}
+            cells |= {"scatter / errors": number(result.excess, 2)}
         case Frontier():
-            alpha = _words(one.alpha, one.alpha_interval)
-            counts = [str(one.runs), str(one.sizes), number(one.decades, 2)]
-            return [*counts, alpha, number(one.amplitude), f"{one.on} / {one.below}"]
-    raise TypeError(one)
+            cells = {"runs": str(result.runs), "sizes": str(result.sizes), "decades": number(result.decades, 2)}
+            cells |= {"alpha": _words(result.alpha, result.alpha_interval), "A": number(result.amplitude)}
+            cells |= {"on / below": f"{result.on} / {result.below}"}
+        case _:
+            raise TypeError(result)
+    return cells, result.warnings
 
 
 def _valleys_table(found: FormAnswer) -> Table:

@@ -1,23 +1,19 @@
-"""The figure of the answer: every ratio once, in the colour of the side that is ahead; many tasks are ranked.
-
-pytest tests/show/figures/test_headline_figure.py
-"""
+"""The figure of the answer: every ratio once, in the colour of the side that is ahead; many tasks are ranked."""
 
 import itertools
 from dataclasses import replace
 
 import numpy as np
+from made_headline import AXES, PLACES, made_headline
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from harness.comparison.replicates import Found
-from harness.judging.versus import Headline, Reading, Side
+from harness.judging.versus import Headline, Side
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.theme import narrow
 
-AXES = ("params.trainable", "flops_train.shared_dense", "flops_train.local_min")
-PLACES = ("smallest", "middle", "largest")
 STYLES = named_styles(["kan", "mlp"])
 TALLEST = 1600  # pixels
 
@@ -25,12 +21,8 @@ TALLEST = 1600  # pixels
 def made(tasks: int | dict[str, str], ends: tuple[float, float] = (0.01, 100)) -> Headline:
     """Ratios of so many tasks, or of tasks with these formulas, whose intervals are a factor of 2 to either side."""
     formulas = {f"task{number}": f"task{number}" for number in range(tasks)} if isinstance(tasks, int) else tasks
-    places = list(itertools.product(formulas, AXES, PLACES))
-    readings = []
-    for place, ratio in zip(places, np.geomspace(*ends, len(places)), strict=True):
-        readings.append(Reading(*place, Found(ratio, ratio / 2, 2 * ratio, at=100.0, replicates=5)))
-    sides = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
-    return Headline(*sides, "rmse", 0.95, 5, formulas, AXES, None, (), PLACES, tuple(readings), (), (), ())
+    ratios = np.geomspace(*ends, len(formulas) * len(AXES) * len(PLACES))
+    return made_headline(formulas, [Found(ratio, ratio / 2, 2 * ratio, at=100.0, replicates=5) for ratio in ratios])
 
 
 def marks(figure) -> list:

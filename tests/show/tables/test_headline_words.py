@@ -1,16 +1,14 @@
-"""The answer in words: at most 16 lines of 76 columns, whatever the tasks, names and numbers.
-
-pytest tests/show/tables/test_headline_words.py
-"""
+"""The answer in words: at most 16 lines of 76 columns, whatever the tasks, names and numbers."""
 
 import itertools
 from dataclasses import replace
 
 import pytest
+from made_headline import made_headline
 
 from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
-from harness.judging.versus import Baseline, Effort, Headline, Largest, Lead, NoHeadline, Other, Reading, Side
+from harness.judging.versus import Effort, Headline, NoHeadline, Other
 from harness.show.tables.headline import (
     answer_sentences,
     answer_table,
@@ -22,8 +20,6 @@ from harness.show.tables.headline import (
     others_table,
 )
 
-AXES = ("params.trainable", "flops_train.shared_dense", "flops_train.local_min")
-PLACES = ("smallest", "middle", "largest")
 RATIOS = (
     Found(3.21, 1.4, 7.0, at=30.0, replicates=5),
     Found(0.0312, 0.01, 0.09, at=30.0, replicates=5),
@@ -37,21 +33,7 @@ def made(labels: int | list[str], names: tuple[str, str] = ("kan", "mlp"), clock
     """A headline of so many tasks, or of tasks with these labels, with every kind of ratio in turn."""
     if isinstance(labels, int):
         labels = [f"task_{number}_of_many" for number in range(labels)]
-    axes = [*AXES, *([clock] if clock else [])]
-    ratios = itertools.cycle(RATIOS)
-    readings = [Reading(*place, next(ratios)) for place in itertools.product(labels, axes, PLACES)]
-    leads, largest, baselines = [], [], []
-    for task, axis in itertools.product(labels, axes):
-        for low, leader in ((1e9, names[0]), (4e9, None), (1.6e10, names[1])):
-            leads.append(Lead(task, axis, low, 2 * low, leader))
-    for task in labels:
-        largest += [Largest(task, name, f"[2,5,1] of {name}", 1e-3) for name in names]
-        baselines += [Baseline(task, "constant", 0.58), Baseline(task, "linear", 0.44)]
-    sides = (Side(names[0], (names[0],)), Side(names[1], (names[1],)))
-    formulas = dict.fromkeys(labels, "exp(sin(πx) + y²)")
-    cautions = ("20 % of the runs of a side with a rather long name, which takes a second line, diverged.",)
-    found = (tuple(readings), tuple(largest), tuple(leads), cautions)
-    return Headline(*sides, "rmse", 0.975, 5, formulas, AXES, clock, (), PLACES, *found, baselines=tuple(baselines))
+    return made_headline(dict.fromkeys(labels, "exp(sin(πx) + y²)"), RATIOS, names, clock)
 
 
 def test_the_answer_fits_sixteen_lines_of_76_columns():
