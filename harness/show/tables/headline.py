@@ -15,7 +15,7 @@ from harness.judging.verdict import Verdict
 from harness.judging.versus import Headline, Lead, NoHeadline, leader
 from harness.show.grouping import grouped
 from harness.show.names import shortened
-from harness.show.tables.table import Styled, Table, TableCell, TableRow, text_columns
+from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of, text_columns
 from harness.show.words import LOSS_WORDS, metric_words
 from harness.spec import Takes, axis_short, axis_words
 
@@ -56,7 +56,6 @@ def labels_of(found: Headline) -> tuple[str, str]:
     return found.first.label, found.second.label
 
 
-# -------------------------------------------------------------------------------------------------------------- ratios
 def factor(value: float) -> str:
     """A factor with two digits, or three below 1.1, and above 1,000 as a power of ten: `1.02`, `3.2`, `210`, `3e5`."""
     if math.isinf(value):
@@ -120,7 +119,6 @@ def turn_words(leads: Sequence[Lead], names: tuple[str, str], at: Callable[[floa
     return ", ".join(stretches)
 
 
-# ------------------------------------------------------------------------------------------------------------- console
 def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
     """The answer in at most 16 lines of 76 columns, and with replicates a line or two a task more, which say at which
     effort who is ahead; `last` are the lines that close it.
@@ -184,14 +182,13 @@ def _rows(found: Headline, room: int) -> list[str]:
     labels, above = shortened(found.tasks, beside), shortened(found.tasks, WIDTH)
     is_above = "…" in "".join(labels.values()) and len(found.tasks) * (1 + len(found.places)) <= room
     lines = []
-    for task in found.tasks:
-        name = "" if is_above else labels[task]
-        if is_above:
+    for task, place in itertools.product(found.tasks, found.places):
+        is_first = place == found.places[0]
+        if is_first and is_above:
             lines.append(above[task])
-        for place in found.places:
-            label = f"{name:<{beside + 1}}{place}" if task else f"{place} size"
-            lines.append(_row(found, label, task, place))
-            name = ""
+        name = labels[task] if is_first and not is_above else ""
+        label = f"{name:<{beside + 1}}{place}" if task else f"{place} size"
+        lines.append(_row(found, label, task, place))
     return lines
 
 
@@ -200,11 +197,15 @@ def _row(found: Headline, label: str, task: str, place: str) -> str:
     return _console_row(label, cells)
 
 
+def _largest(found: Headline, axis: str) -> dict[str, Found]:
+    """By task the ratio at the largest size."""
+    return {task: found.reading(task, axis, found.places[-1]).ratio for task in found.tasks}
+
+
 def _counted(found: Headline, axis: str) -> str:
     """On how many tasks each side is ahead at the largest size."""
-    ratios = [found.reading(task, axis, found.places[-1]).ratio for task in found.tasks]
     first, second = labels_of(found)
-    ahead = Counter(leader(ratio, first, second) for ratio in ratios)
+    ahead = Counter(leader(ratio, first, second) for ratio in _largest(found, axis).values())
     return f"{first} {ahead[first]}, {second} {ahead[second]}, ? {ahead[None]}"
 
 
@@ -216,8 +217,7 @@ def _baselines_words(found: Headline) -> str:
     Of more tasks than have a row each, how often a constant is better than both sides.
     """
     if len(found.tasks) > TASKS_UP_TO:
-        axis, place = found.columns[0], found.places[-1]
-        largest = [found.reading(task, axis, place).ratio for task in found.tasks]
+        largest = _largest(found, found.columns[0]).values()
         lost = sum(ratio.is_refused_by("WORSE_THAN_CONSTANT") for ratio in largest)
         return f"A constant is better than both sides on {lost} of {len(found.tasks)} tasks." if lost else ""
     baselines, loss = grouped(found.baselines, lambda baseline: baseline.name), loss_of(found)
@@ -240,13 +240,11 @@ def _seconds_words(found: Headline) -> str:
         return ""
     if found.clock is None:
         return "Equal seconds: not timed; `harness bench FILE` adds them."
-    place = found.places[-1]
+    ratios = _largest(found, found.clock).items()
+    said = "; ".join(f"{task} {lead_words(ratio, *labels_of(found))}" for task, ratio in ratios)
     if len(found.tasks) > ALL_PLACES_UP_TO:
         said = f"{_counted(found, found.clock)} on {len(found.tasks)} tasks"
-    else:
-        ratios = {task: found.reading(task, found.clock, place).ratio for task in found.tasks}
-        said = "; ".join(f"{task} {lead_words(ratio, *labels_of(found))}" for task, ratio in ratios.items())
-    return f"Equal seconds, {place} size: {said}."
+    return f"Equal seconds, {found.places[-1]} size: {said}."
 
 
 def other_pairs(found: Headline) -> list[str]:
@@ -321,7 +319,6 @@ def wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-# --------------------------------------------------------------------------------------------------------------- pages
 def answer_table(found: Headline) -> Table:
     """A row a task and place, a column an axis: who is ahead, how many times, and at which size; a lead stands out."""
     axes = list(filter(None, (*found.columns, found.clock)))
@@ -396,8 +393,8 @@ def others_table(found: Headline) -> Table | None:
     """The same of the other pairs that the file names: a row a pair, a column a task; None where there are none."""
     rows = []
     for pair, others in grouped(found.others, lambda other: (other.first, other.second)).items():
-        rows.append(TableRow((" or ".join(pair), *(_ratio_cell(other.ratio, pair) for other in others))))
-    return Table("", text_columns("pair", *found.tasks), tuple(rows)) if rows else None
+        rows.append((" or ".join(pair), *(_ratio_cell(other.ratio, pair) for other in others)))
+    return table_of("", text_columns("pair", *found.tasks), rows) if rows else None
 
 
 def effort_table(found: Headline) -> Table | None:
@@ -409,6 +406,6 @@ def effort_table(found: Headline) -> Table | None:
         for effort in efforts:
             won, lost = effort.ratio.won or 0, effort.ratio.lost or 0
             cells.append([_ratio_cell(effort.ratio, names), f" ({names[0]} won {won} of {won + lost})"])
-        rows.append(TableRow(tuple(cells)))
+        rows.append(cells)
     tasks = grouped(found.efforts, lambda effort: effort.task)
-    return Table("", text_columns("runs a side and size", *tasks), tuple(rows)) if rows else None
+    return table_of("", text_columns("runs a side and size", *tasks), rows) if rows else None
