@@ -157,7 +157,7 @@ def write_head(
     letters = int(TITLE_LETTERS_AN_INCH * figure.get_figwidth())
     title = "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
     room = LETTERS_AN_INCH * figure.get_figwidth()
-    lengths = [len(str(one.get_label())) + KEY_MARK for one in keys]
+    lengths = [len(str(handle.get_label())) + KEY_MARK for handle in keys]
     if len(keys) > columns or sum(lengths) > room:
         columns = max(1, min(columns, int(room / max(lengths))))
     figure.legend(handles=list(keys), title=title, loc=place, ncols=columns, **look)

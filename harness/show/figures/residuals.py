@@ -30,14 +30,17 @@ TITLE_LETTERS, TASK_LETTERS = 42, 24
 def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> Figure | None:
     """Two panels a drawn law: ln(loss/law) against the size and against the law's value; None if all were refused.
 
-    Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey band is one
+    Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey band is series
     standard deviation of the means about the law.
     """
     styles = experiment_styles(manifest) if manifest else named_styles(series.series for series in laws)
     if manifest:
         laws = uncrossed(manifest, laws)
         laws = [series for series in laws if series.axis == headline_axes(manifest)[0]] or laws
-    drawn = [DrawnLaw(one, one.fits[drawn_law(laws, one.task, one.axis)], styles[one.series]) for one in laws]
+    drawn = []
+    for series in laws:
+        fit = series.fits[drawn_law(laws, series.task, series.axis)]
+        drawn.append(DrawnLaw(series, fit, styles[series.series]))
     fitted = [law for law in drawn if not law.fit.refusals]
     if not fitted:
         return None
@@ -51,7 +54,7 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
         against_size.set_title(textwrap.fill(title, TITLE_LETTERS))
     refused = len(drawn) - len(fitted)
     notes = [f"Refused laws have no residuals: {refused} not drawn."] if refused else []
-    band = "Faint: runs. Bold: means of sizes. Grey band: ± one standard deviation of the means about the law."
+    band = "Faint: runs. Bold: means of sizes. Grey band: ± series standard deviation of the means about the law."
     write_note(figure, [band, *notes, *undrawn_note(len(fitted) - len(shown), "laws")])
     return figure
 

@@ -18,7 +18,7 @@ from harness.show.tables.table import Note, Table, TableRow, notes_of, number_co
 def form_tables(found: FormAnswer) -> Iterator[Table]:
     """The numbers of every series, or the codes of refusals in their place."""
     request = found.request
-    if any(isinstance(one, SharedFit) for one in found.results.values()):
+    if any(isinstance(result, SharedFit) for result in found.results.values()):
         yield from _shared_tables(found)
         return
     y, x = _loss(request), request.x[0]
@@ -80,11 +80,11 @@ def _valleys_table(found: FormAnswer) -> Table:
     rows = []
     for series, result in found.results.items():
         assert isinstance(result, Isoflop)
-        for one in result.valleys:
-            tried = f"{number(one.smallest)} to {number(one.largest)}"
-            best = (number(one.x_best, 4), number(one.error, 2), number(one.y_best, 4))
-            refusals = [one.refusal] if one.refusal else []
-            rows.append(TableRow((series, number(one.budget, 4), one.runs, tried, *best), notes_of(refusals)))
+        for valley in result.valleys:
+            tried = f"{number(valley.smallest)} to {number(valley.largest)}"
+            best = (number(valley.x_best, 4), number(valley.error, 2), number(valley.y_best, 4))
+            refusals = [valley.refusal] if valley.refusal else []
+            rows.append(TableRow((series, number(valley.budget, 4), valley.runs, tried, *best), notes_of(refusals)))
     x = found.request.x[0]
     heads = number_columns(str(found.request.value), "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
     return Table("minima", (*text_columns("series"), *heads), tuple(rows))
@@ -111,19 +111,19 @@ def _loss(request: Request) -> str:
     return request.columns.y if request.columns else "test loss"
 
 
-def _shared_table(found: FormAnswer, task: str, one: SharedFit) -> Table:
-    numbers = {"α": one.alphas, "E": one.floors, f"needs, for each of {one.arms[0]}": one.multipliers}
+def _shared_table(found: FormAnswer, task: str, fit: SharedFit) -> Table:
+    numbers = {"α": fit.alphas, "E": fit.floors, f"needs, for each of {fit.arms[0]}": fit.multipliers}
     known = {head: of_arms for head, of_arms in numbers.items() if of_arms}
     rows = []
-    for arm in one.arms:
+    for arm in fit.arms:
         estimates = [_estimate(of_arms.get(arm)) for of_arms in known.values()]
         rows.append(TableRow((arm, *estimates), _run_notes(found, f"{task}{arm}")))
-    title = f"{task}shared: {one.share}; {one.level:.0%} intervals"
+    title = f"{task}shared: {fit.share}; {fit.level:.0%} intervals"
     return Table(title, (*text_columns("series"), *number_columns(*known)), tuple(rows))
 
 
-def _estimate(one: Estimate | None) -> str:
-    return "1" if one is None else _words(one.value, one.interval)
+def _estimate(found: Estimate | None) -> str:
+    return "1" if found is None else _words(found.value, found.interval)
 
 
 def _words(value: float | None, interval: Interval | None) -> str:

@@ -130,8 +130,8 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
         return [*wrapped(found.why), *_verdict_lines(verdicts), *last]
     found, legend = _with_short_names(found)
     asked = f"Whose {loss_of(found)} is lower, how many times?"
-    over_looks = " over all looks" if found.looks else ""
-    lines = wrapped(f"{asked} ({100 * found.level:.3g} % intervals{over_looks}; ?: undecided)")
+    intervals = f"{100 * found.level:.3g} % intervals{' over all looks' if found.looks else ''}"
+    lines = wrapped(f"{asked} ({intervals}; ?: undecided)")
     heading = "at equal:" if len(found.tasks) <= ALL_PLACES_UP_TO else f"{found.places[-1]} equal:"
     lines += [*legend, _console_row(heading, map(axis_short, found.columns))]
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
@@ -212,9 +212,8 @@ def _counted(found: Headline, axis: str) -> str:
 def _baselines_words(found: Headline) -> str:
     """`Test RMSE of a constant: exp2d 1.4, j0 0.29.`: each baseline on each task; empty if none is known.
 
-    Where that is longer than a line, the names are left out: tasks are in the order of the rows.
-
-    Of more tasks than have a row each, how often a constant is better than both sides.
+    Where that is longer than a line, the names are left out: tasks are in the order of the rows. Of more tasks than
+    have a row each, how often a constant is better than both sides.
     """
     if len(found.tasks) > TASKS_UP_TO:
         largest = _largest(found, found.columns[0]).values()
@@ -264,7 +263,7 @@ def _exponent_lines(found: Headline) -> list[str]:
     for axis, of_axis in grouped(found.exponents, lambda of_side: of_side.axis).items():
         tasks = []
         for task, sides in grouped(of_axis, lambda of_side: of_side.task).items():
-            tasks.append(f"{task} {', '.join(f'{one.side} {found_exponent(one.exponent)}' for one in sides)}")
+            tasks.append(f"{task} {', '.join(f'{side.side} {found_exponent(side.exponent)}' for side in sides)}")
         lines.append(f"Exponent by {axis_short(axis)}: {'; '.join(tasks)}.")
     return lines
 
@@ -277,10 +276,7 @@ def found_exponent(found: Found) -> str:
 
 
 def _effort_lines(found: Headline) -> list[str]:
-    """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it.
-
-    `mlp ahead with 1, undecided with 2 to 8, kan ahead with 16 to 32`.
-    """
+    """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it."""
     lines = []
     for task, efforts in grouped(found.efforts, lambda effort: effort.task).items():
         leads = []
@@ -307,8 +303,9 @@ def _turns(found: Headline) -> list[str]:
 
 def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     if len(verdicts) == 1:
-        power = f": {verdicts[0].power}" if verdicts[0].power else ""
-        return wrapped(f"Verdict: “{verdicts[0].claim}” is {verdicts[0].verdict}{power}.")
+        (verdict,) = verdicts
+        power = f": {verdict.power}" if verdict.power else ""
+        return wrapped(f"Verdict: “{verdict.claim}” is {verdict.verdict}{power}.")
     counted = Counter(verdict.verdict for verdict in verdicts)
     told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
     return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
@@ -351,12 +348,10 @@ def answer_sentences(found: Headline) -> list[str]:
             axes_of.setdefault(outcome, []).append(f"{times}at equal {axis_words(axis)}")
         outcomes = "; ".join(f"{outcome} {', '.join(axes)}" for outcome, axes in axes_of.items())
         sentence = f"On {task}, {where}, {outcomes}."
-        largest = []
-        for of_side in found.largest:
-            if of_side.task == task and of_side.network:
-                largest.append(f"{of_side.side} {of_side.network} ({human(of_side.loss, 2)})")
+        largest = [side for side in found.largest if side.task == task and side.network]
         if largest:
-            sentence += f" The largest networks, with their {loss}: {', '.join(largest)}."
+            networks = ", ".join(f"{side.side} {side.network} ({human(side.loss, 2)})" for side in largest)
+            sentence += f" The largest networks, with their {loss}: {networks}."
         if task in baselines:
             losses = [f"{BASELINE_WORDS[model.name]} has {human(model.loss, 2)}" for model in baselines[task]]
             sentence += f" For comparison, {' and '.join(losses)}."

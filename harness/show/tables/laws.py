@@ -68,7 +68,7 @@ def laws_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_w
 def uncrossed(manifest: Manifest, laws: Iterable[SeriesLaws]) -> list[SeriesLaws]:
     """The laws of series that are not of one training budget each."""
     crossed = {cell.series for cell in manifest.cells if cell.frontier}
-    return [one for one in laws if one.series not in crossed]
+    return [series for series in laws if series.series not in crossed]
 
 
 def _series_cells(series: SeriesLaws, called: Callable[[str], str]) -> tuple[TableCell, ...]:

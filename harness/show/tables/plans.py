@@ -95,18 +95,18 @@ def match_table(matched: Sequence[Matched], setting: MatchSetting) -> Table:
     columns = [*text_columns(""), *number_columns(first.arm)]
     for other in others:
         columns += number_columns(other.arm, "÷ first")
-    offs = [f"{one.counts[setting.count_name] / setting.budget - 1:+.1%}" for one in matched]
+    offs = [f"{arm.counts[setting.count_name] / setting.budget - 1:+.1%}" for arm in matched]
     rows = [
-        _match_row("network", [one.network.words for one in matched]),
-        _match_row("solved for", [f"{one.free}={one.value:,}" for one in matched]),
+        _match_row("network", [arm.network.words for arm in matched]),
+        _match_row("solved for", [f"{arm.free}={arm.value:,}" for arm in matched]),
         _match_row("off the budget", offs),
     ]
-    counted = set(itertools.chain.from_iterable(one.counts for one in matched))
+    counted = set(itertools.chain.from_iterable(arm.counts for arm in matched))
     known = [name for name in count_names() if name in counted]
     ratios_to_first = [ratios(first, other) for other in others]
     last_axis = None
     for name in [*known, *sorted(counted.difference(known))]:
-        counts = [f"{one.counts[name]:,}" if name in one.counts else NONE for one in matched]
+        counts = [f"{arm.counts[name]:,}" if name in arm.counts else NONE for arm in matched]
         row = _match_row(name, counts, [number(ratio.get(name)) for ratio in ratios_to_first])
         axis = name.split(".")[0]
         is_matched = name == setting.count_name

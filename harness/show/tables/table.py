@@ -44,9 +44,9 @@ class Note(NamedTuple):
     brief: str
 
 
-def notes_of(known: Iterable[Caution | Refusal]) -> tuple[Note, ...]:
+def notes_of(reasons: Iterable[Caution | Refusal]) -> tuple[Note, ...]:
     """Cautions and refusals as notes."""
-    return tuple(Note(one.code, "", one.reason, one.code) for one in known)
+    return tuple(Note(reason.code, "", reason.reason, reason.code) for reason in reasons)
 
 
 class TableRow(NamedTuple):
