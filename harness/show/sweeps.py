@@ -1,6 +1,6 @@
 """What the command line says of a sweep: what would be sent off, and where its runs are."""
 
-import re
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -170,7 +170,7 @@ def retried_states(words: Sequence[str]) -> tuple[StateName, ...]:
 
 def _state(word: str, option: str) -> StateName:
     for state in STATES:
-        if state == re.sub("[_-]", " ", word):
+        if state == word.replace("_", " ").replace("-", " "):
             return state
     raise HarnessError(f"{option} {word}: {did_you_mean(word, STATES)}")
 
@@ -300,31 +300,29 @@ def spending_words(spending: Spending) -> str:
 
 def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
     """The story of a run in the order of time: what was done with it, what all attempts wrote, and where it is now."""
-    moments: list[tuple[str, list[str]]] = []
+    moments: list[list[str]] = []  # lines, of which the first begins with the time
     for submission in evidence.submissions:
         if any(run in job.runs for job in submission.jobs):
             where = submission.name if submission.profile else f"{submission.slots} processes on {submission.host}"
-            moments.append((submission.at, [f"{submission.at}  submitted as {where}"]))
+            moments.append([f"{submission.at}  submitted as {where}"])
     words = {"cancel": "cancelled", "retry": "to be tried again"}
     for order in evidence.orders:
         if run in order.runs:
-            moments.append((order.at, [f"{order.at}  {words[order.kind]}, {order.by_words}"]))
+            moments.append([f"{order.at}  {words[order.kind]}, {order.by_words}"])
     for attempt in evidence.attempts:
         events = [event for event in attempt.events if run in event.get("runs", ())]
         if not events:
             continue
         begun = attempt.begun
         number = f", job {begun['slurm_number']}" if begun["slurm_number"] else ""
-        moments.append((begun["at"], [f"{begun['at']}  attempt {attempt.id} begun on {begun['host']}{number}"]))
-        for event in events:
-            moments.append((event["at"], _event_lines(event)))
+        moments.append([f"{begun['at']}  attempt {attempt.id} begun on {begun['host']}{number}"])
+        moments += map(_event_lines, events)
         if ended := attempt.ended:
             again = ", and starts again" if ended.get("requeued") else ""
-            moments.append((ended["at"], [f"{ended['at']}  attempt {attempt.id} ended: {ended['why']}{again}"]))
-    lines = [f"{run}: {state.state}" + (f" ({state.why})" if state.why else "")]
-    for _, of_moment in sorted(moments, key=lambda moment: moment[0]):
-        lines += of_moment
-    return lines
+            moments.append([f"{ended['at']}  attempt {attempt.id} ended: {ended['why']}{again}"])
+    moments.sort(key=lambda lines: lines[0].partition("  ")[0])
+    where = f"{run}: {state.state}" + (f" ({state.why})" if state.why else "")
+    return [where, *itertools.chain.from_iterable(moments)]
 
 
 def _event_lines(event: Event) -> list[str]:
