@@ -118,8 +118,9 @@ def _draw(
 ) -> None:
     """The rows of a panel; `names` are what the sides are called, the first one's to the right."""
     first, second = found.first.label, found.second.label
-    heights = -np.cumsum([1.0 + row.gap for row in rows])
-    for height, (_, ratio, _) in zip(heights, rows, strict=True):
+    names_of_rows, ratios, gaps = zip(*rows, strict=True)
+    heights = -np.cumsum(1.0 + np.array(gaps))
+    for height, ratio in zip(heights, ratios, strict=True):
         ahead = leader(ratio, first, second)
         colour = styles[ahead].colour if ahead else UNDECIDED
         look = {"marker": styles[ahead].marker if ahead else "o", "mfc": colour if ahead else "white"}
@@ -127,7 +128,7 @@ def _draw(
         draw_estimate(axes, height, ends, colour, gid=f"ratio:{ahead or 'undecided'}", **look)
     axes.axvline(1, color="0.2", lw=0.8, zorder=1)
     axes.set_ylim(heights[-1] - 0.7, heights[0] + 1.6)
-    axes.set_yticks(heights, [row.label for row in rows])
+    axes.set_yticks(heights, names_of_rows)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     for label, text, side, shift in ((second, f"◀ {names[1]}", "right", -5), (first, f"{names[0]} ▶", "left", 5)):

@@ -92,7 +92,7 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     ticks = tick_values(low, high, *SMALL_TICKS) if is_small else tick_values(low, high)
     # In a small panel 1,000 and 10,000 would touch.
     plain_below = WIDE_TICK if is_small else PLAIN[1]
-    is_plain = all(PLAIN[0] <= tick < plain_below for tick in ticks)
+    is_plain = PLAIN[0] <= min(ticks) and max(ticks) < plain_below
     if not is_plain and high < 2 * low:  # three of so many digits would touch
         ticks = [ticks[0], ticks[-1]]
     axis.set_major_locator(FixedLocator(ticks))

@@ -18,7 +18,7 @@ from harness.show.tables.table import Note, Table, TableRow, notes_of, number_co
 def form_tables(found: FormAnswer) -> Iterator[Table]:
     """The numbers of every series, or the codes of refusals in their place."""
     request = found.request
-    if any(isinstance(result, SharedFit) for result in found.results.values()):
+    if request.form == "share":
         yield from _shared_tables(found)
         return
     y, x = _loss(request), request.x[0]
