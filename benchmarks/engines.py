@@ -3,6 +3,7 @@
 python -m benchmarks engines --before CHECKOUT      # a worktree of the earlier commit; without it today's code alone
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,12 +162,11 @@ def _ratio(one: float | None, other: float | None) -> float | None:
 
 # -------------------------------------------------------------------------------------------------------- what is timed
 def _blocks() -> list[Block]:
-    wide = [_evaluator(kan, dtype, lanes) for kan in WIDE for dtype in DTYPES for lanes in (2, 8)]
-    narrow = [_evaluator(kan, dtype, lanes) for kan in NARROW for dtype in DTYPES for lanes in (2, 8)]
+    evaluators = itertools.starmap(_evaluator, itertools.product((*WIDE, *NARROW), DTYPES, (2, 8)))
     optimisers = [_optimisers(lanes) for lanes in (2, 20)]
-    classes = [_classes(*of, dtype) for of in ON_CLASSES for dtype in DTYPES]
+    classes = [_classes(*data, dtype) for data, dtype in itertools.product(ON_CLASSES, DTYPES)]
     knots = [_knots("digits", (64, 6, 10)), _knots("mnist_5000", (784, 3, 10))]
-    return [*wide, *narrow, *optimisers, _arms(), *classes, _drawing(), *knots, _module()]
+    return [*evaluators, *optimisers, _arms(), *classes, _drawing(), *knots, _module()]
 
 
 def words(network: KanShape | MlpShape) -> str:

@@ -1,5 +1,6 @@
 """How long loss and gradient take, for everybody, in one process."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ SAME_LOSS = 1e-10  # relative: what computes the same function differs by roundi
 
 def compare(folder: Path) -> Report:
     """Milliseconds of one loss and gradient of all samples."""
-    rows = [row for grid in SMALL_GRIDS for row in _small(grid)] + _middle()
+    rows = [*itertools.chain.from_iterable(map(_small, SMALL_GRIDS)), *_middle()]
     return Report(
         name="evaluation",
         title="Loss and gradient, milliseconds of one evaluation; one thread, float64, cubic splines",

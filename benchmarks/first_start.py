@@ -28,10 +28,11 @@ from pathlib import Path
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.dispatch.here import train_here
+from harness.dispatch.slots import TrainingOrder
 if __name__ == "__main__":
     packs = [(planned.run,) for planned in plan_of(StudyFile(Path(sys.argv[1]), scale=sys.argv[2])).runs]
     with tempfile.TemporaryDirectory() as records:
-        events = train_here(packs, Path(records), int(sys.argv[3]))
+        events = train_here(packs, TrainingOrder(Path(records)), int(sys.argv[3]))
         next(events)
         events.close()
 """

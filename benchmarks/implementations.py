@@ -10,7 +10,7 @@ Those that are B-splines compute the same function, which `evaluate`'s loss show
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +63,7 @@ def fused(network: KanShape | MlpShape, flat: Array, x: Array, y: Array) -> Impl
 def problem(network: KanShape | MlpShape, x: Array, y: Array) -> tuple:
     """What the compiled optimisers train on: a network with its first knots, and samples."""
     kind, sizes = kernels.describe(network)
-    knots = [layer.numpy().ravel() for layer in families.initial_knots(network, 1, torch.float64, "cpu")]
+    knots = [layer.numpy().ravel() for layer in network.initial_knots(1, torch.float64, "cpu")]
     flat_knots = np.concatenate([np.empty(0), *knots])
     return SQUARES, kind, sizes, flat_knots, x.T.copy(), y.T.copy(), kernels.workspace(network, len(x))
 
@@ -72,7 +72,7 @@ def batched(network: KanShape | MlpShape, flat: Array, x: Array, y: Array, lanes
     """The evaluator of the torch engine, with as many lanes as a lone run has there."""
     flat_RP, x_RNI, y_RNO = (torch.from_numpy(np.stack([array] * lanes)) for array in (flat, x, y))
     flat_RP.requires_grad_()
-    knots = families.initial_knots(network, lanes, torch.float64, "cpu")
+    knots = network.initial_knots(lanes, torch.float64, "cpu")
 
     def evaluate() -> float:
         loss_R = (families.forward(network, flat_RP, knots, x_RNI) - y_RNO).square().mean((1, 2))
@@ -102,7 +102,7 @@ def pykan_model(network: KanShape, flat: Array):
         theirs.coef.data = coef_ICO.transpose(1, 2).contiguous()
         theirs.scale_base.data = base_IO.clone()
         theirs.scale_sp.data = torch.ones_like(base_IO)
-        theirs.grid.data = families.initial_knots(network, 1, torch.float64, "cpu")[layer][0].clone()
+        theirs.grid.data = network.initial_knots(1, torch.float64, "cpu")[layer][0].clone()
     return model
 
 
@@ -113,14 +113,14 @@ def inkan(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
     model = KANNetwork(list(network.shape), grid_size=network.grid, compile_basis=False).double()
     for layer, theirs in enumerate(model.layers):
         coef_ICO, base_IO = _layer(network, flat, layer)
-        theirs.grid_starts = families.initial_knots(network, 1, torch.float64, "cpu")[layer][0, 0, : theirs.n_bases]
+        theirs.grid_starts = network.initial_knots(1, torch.float64, "cpu")[layer][0, 0, : theirs.n_bases]
         theirs.weight.data = torch.cat([coef_ICO.flatten(0, 1).T, base_IO.T], 1).contiguous()
     return _of_module(model, x, y)
 
 
 def dense(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
     """All bases of all inputs and one product: our code, in the style of efficient-kan."""
-    knots = families.initial_knots(network, 1, torch.float64, "cpu")
+    knots = network.initial_knots(1, torch.float64, "cpu")
     layers = []
     for layer in range(len(network.shape) - 1):
         coef_ICO, base_IO = _layer(network, flat, layer)
@@ -131,7 +131,7 @@ def dense(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
             h = F.linear(F.silu(h), base) + F.linear(_all_bases(h, knots_RIT[0], network.order).flatten(1), coef)
         return h
 
-    return _with_torch(forward, [tensor for layer in layers for tensor in layer], x, y)
+    return _with_torch(forward, list(chain.from_iterable(layers)), x, y)
 
 
 def _all_bases(x_NI: Tensor, knots_IT: Tensor, order: int) -> Tensor:
@@ -161,7 +161,7 @@ def radial(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation
             h = weights(torch.exp(-distance.square()).flatten(1)) + base(F.silu(h))
         return h
 
-    modules = nn.ModuleList(module for layer in layers for module in layer).double()
+    modules = nn.ModuleList(chain.from_iterable(layers)).double()
     return _with_torch(forward, list(modules.parameters()), x, y)
 
 

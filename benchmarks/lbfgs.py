@@ -29,8 +29,11 @@ FUSED = "fused (ours)"
 def compare(folder: Path) -> Report:
     """Milliseconds of one evaluation of a fit."""
     splits = draw(resolve(Task(target="exp2d", train_points=POINTS)), seed=0)
-    rows = [row for kan in KANS for row in _race(kan, splits, _pykan(kan, splits))]
-    rows += [row for mlp in MLPS for row in _race(mlp, splits, _torch(mlp, splits))]
+    rows = []
+    for kan in KANS:
+        rows += _race(kan, splits, _pykan(kan, splits))
+    for mlp in MLPS:
+        rows += _race(mlp, splits, _torch(mlp, splits))
     return Report(
         name="lbfgs",
         title=f"L-BFGS, milliseconds an evaluation with the optimiser's own work; {POINTS} points of exp2d",

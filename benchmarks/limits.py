@@ -10,7 +10,7 @@ import torch
 from benchmarks.clock import Contestant, once, race
 from benchmarks.implementations import fused, initial, problem
 from benchmarks.report import Report
-from harness.count import layer_flops, trainable
+from harness.count import layer_flops
 from harness.families import Network
 from harness.families.base import evaluation_flops
 from harness.optimisers.levenberg import system_flops
@@ -44,7 +44,7 @@ def compare(folder: Path) -> Report:
     for network, points in LEVENBERG:
         name = f"Levenberg-Marquardt, {_words(network)}"
         contestants.append(Contestant(name, _levenberg(network, points)))
-        step = system_flops(trainable(network), points, network.active_parameters)
+        step = system_flops(network.trainable, points, network.active_parameters)
         megaflops[name] = (evaluation_flops(layer_flops(network, "local_min")) * points + step) / 1e6
     timings = race(contestants, ROUNDS)
     rows = [

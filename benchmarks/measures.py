@@ -31,7 +31,7 @@ from harness.base.errors import HarnessError
 from harness.families import Network
 from harness.families.module import fingerprint
 from harness.optimisers import LaneObjective
-from harness.planning.feasible import engine_of
+from harness.planning.candidates import engine_of
 from harness.spec import Manifest, Recipe, RunSpec, Task
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
@@ -223,7 +223,7 @@ def _network(network: dict, dtype: torch.dtype, lanes: int) -> tuple[Network, Te
     made = TypeAdapter(Network).validate_python(network)
     generators = [np.random.default_rng(lane) for lane in range(lanes)]
     flat_RP = families.initialise(made, generators, 1.0, dtype, "cpu")
-    return made, flat_RP, families.initial_carried(made, generators, dtype, "cpu")
+    return made, flat_RP, made.draw_knots(generators, dtype, "cpu")
 
 
 def _begun(network: dict, dtype: str, lanes: int, points: int) -> tuple[Network, Tensor, list[Tensor], Tensor, Tensor]:

@@ -119,7 +119,7 @@ class _StackedAdam:
 
     def __init__(self, values: list[Tensor]):
         self.values, self.steps = values, 0
-        self.means, self.squares = ([torch.zeros_like(value) for value in values] for _ in range(2))
+        self.means, self.squares = list(map(torch.zeros_like, values)), list(map(torch.zeros_like, values))
 
     def step(self, gradients: list[Tensor]) -> None:
         self.steps += 1

@@ -54,9 +54,9 @@ JOBS: dict[str, tuple[Network, Recipe]] = {
 PARTS = {
     "training": ("optimisers", "advance"),
     "batches": ("fused_engine.py", "_batches"),
-    "knots": ("fused_engine.py", "_update_knots"),
+    "knots": ("course.py", "_update_knots"),
     "refinement": ("harness/families", "extend_grid"),
-    "errors": ("fused_engine.py", "_squared_errors"),
+    "errors": ("fused_engine.py", "squared_errors"),
 }
 
 

@@ -93,7 +93,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cells(report: Report) -> list[list[str]]:
-    return [[digits(value) for value in row] for row in report.table[list(report.shown)].itertuples(index=False)]
+    return [list(map(digits, row)) for row in report.table[list(report.shown)].itertuples(index=False)]
 
 
 def _version(name: str) -> str:

@@ -11,7 +11,7 @@ from benchmarks.jobs import EXP2D_WIDE
 from benchmarks.report import Report
 from benchmarks.time_to_rmse import run_of
 from harness.dispatch.here import Failed, available_cores, train_here
-from harness.dispatch.slots import Evaluated
+from harness.dispatch.slots import Evaluated, TrainingOrder
 from harness.record import read_record, record_path
 from harness.spec import RunSpec, run_id
 from harness.train import train_pack
@@ -80,7 +80,7 @@ def _with_workers(runs: list[RunSpec], workers: int) -> tuple[float, float]:
     """Wall seconds from the first evaluations that are heard of until the last run has ended; CPU seconds of all."""
     began: float | None = None
     with tempfile.TemporaryDirectory() as records:
-        for _, event in train_here([(run,) for run in runs], Path(records), workers):
+        for _, event in train_here([(run,) for run in runs], TrainingOrder(Path(records)), workers):
             match event:
                 case Evaluated(evaluations) if evaluations and began is None:
                     began = time.perf_counter()

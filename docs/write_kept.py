@@ -18,7 +18,7 @@ from scipy.stats import t as t_distribution
 from write_numbers import LBFGS, with_numbers, with_table
 
 from harness.base.formats import exponent, human
-from harness.planning.match import MatchSetting, match_arms, ratios
+from harness.planning.match import MatchSetting, match_arms
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "results"
@@ -321,7 +321,7 @@ def _of_readme() -> Iterator[Sentence]:
         ["kan hidden=[5]", "mlp depth=3"], MatchSetting("params.trainable", 1000, 2, 1, 1000, None, LBFGS)
     )
     for name in (PARAMS, "params.paper", *(f"flops_forward.{one}" for one in FORWARD)):
-        ratio = f"{ratios(kan, mlp)[name]:.3g}"
+        ratio = f"{mlp.ratio_to_first[name]:.3g}"
         yield f"{name} {{}} {{}} {{}}", f"{kan.counts[name]:,}", f"{mlp.counts[name]:,}", ratio
 
     toys = _toys()

@@ -22,7 +22,6 @@ from harness.count import (
     kanbefair,
     layer_flops,
     recursion_terms,
-    trainable,
     training_flops,
 )
 from harness.families import Network
@@ -132,18 +131,18 @@ def _size(name: str) -> int:
 def _matched(axis: str) -> Row:
     """The MLP that the example is matched with on an axis."""
     (mlp,) = match_arms(["mlp depth=3"], MatchSetting(axis, _size(axis), 2, 1, 1000, None, LBFGS))
-    return f"`{axis}`", f"{_size(axis):,}", f"{mlp.value:,}", f"{mlp.counts['params.trainable']:,}"
+    return f"`{axis}`", f"{_size(axis):,}", f"{mlp.solved['width']:,}", f"{mlp.counts['params.trainable']:,}"
 
 
 def _tiny(shape: tuple[int, ...]) -> Row:
     """How far the nearest width of an MLP is from the parameters of a KAN of that shape."""
 
     def of_width(hidden: int):
-        return lambda width: trainable(MlpShape(shape=(shape[0], *(width,) * hidden, shape[-1])))
+        return lambda width: MlpShape(shape=(shape[0], *(width,) * hidden, shape[-1])).trainable
 
     off = []
     for grid in (3, 5, 10, 20, 50, 100):
-        budget = trainable(KanShape(shape=shape, grid=grid))
+        budget = KanShape(shape=shape, grid=grid).trainable
         for counted in map(of_width, (1, 2, 3, 4)):
             off.append(min(abs(counted(width) / budget - 1) for width in nearest_sizes(counted, budget)))
     words = [f"{100 * share:#.2g}".rstrip(".") + " %" for share in (np.median(off), max(off))]
@@ -166,7 +165,7 @@ def _sentences() -> Iterator[tuple[str, ...]]:
 
 def _of_sizes() -> Iterator[tuple[str, ...]]:
     edge = KanShape(shape=(1, 1), grid=3, scales=True)
-    yield "at G = 3, k = 3 that is {} of {}.", f"{count(edge)['params.paper']}", f"{trainable(edge)}"
+    yield "at G = 3, k = 3 that is {} of {}.", f"{count(edge)['params.paper']}", f"{edge.trainable}"
     shared, local, per_edge, mlp = (
         _per_parameter(*line)
         for line in (("shared_dense", 5), ("local_min", 5), ("per_edge", 5), ("shared_dense", None))

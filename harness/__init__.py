@@ -9,13 +9,31 @@ if TYPE_CHECKING:
     from harness import nn
     from harness.base.errors import HarnessError
     from harness.python import compare, load_network, plan, read, run, runs, verdicts
+    from harness.python.estimators import KANClassifier, KANRegressor, MLPClassifier, MLPRegressor
 
 # What is imported when it is first used, and from where: `import harness` takes no time, and never needs torch.
+_ESTIMATORS = ("KANClassifier", "KANRegressor", "MLPClassifier", "MLPRegressor")  # which need scikit-learn
 _LATER = {
+    **dict.fromkeys(_ESTIMATORS, "harness.python.estimators"),
     "HarnessError": "harness.base.errors",
     **dict.fromkeys(("compare", "load_network", "plan", "read", "run", "runs", "verdicts"), "harness.python"),
 }
-__all__ = ["HarnessError", "__version__", "compare", "load_network", "nn", "plan", "read", "run", "runs", "verdicts"]
+__all__ = [
+    "HarnessError",
+    "KANClassifier",
+    "KANRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+    "__version__",
+    "compare",
+    "load_network",
+    "nn",
+    "plan",
+    "read",
+    "run",
+    "runs",
+    "verdicts",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,17 +1,23 @@
 """Small experiments, and submissions that nobody sent off: files as `harness submit` writes them."""
 
+import json
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from click.testing import Result
+from commands import invoke
+
+from harness.dispatch.events import Event, read_attempts
 from harness.dispatch.jobs import SentJob
 from harness.dispatch.submission import Submission, now, write_submission
 from harness.spec import Manifest, read_manifest
 
 EXPERIMENT = """
 question: Where are its runs?
-tasks: [{{target: xy, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}}]
+tasks: [{{target: {target}, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}}]
 arms: {{mlp: {{architecture: {{family: mlp, depth: 2}}, recipe: some}}}}
 match: {{axis: params, at: {sizes}, tol: 0.3, solve: {{mlp: width}}}}
 recipes: {{some: {{optimizer: {{name: adam, learning_rate: 0.01}}, max_evaluations: {evaluations}}}}}
@@ -20,9 +26,43 @@ engine: torch
 """
 
 
-def small(seeds: Sequence[int] = (0, 1), sizes: Sequence[int] = (20,), evaluations: int = 20) -> str:
+def small(
+    seeds: Sequence[int] = (0, 1), sizes: Sequence[int] = (20,), evaluations: int = 20, target: str = "xy"
+) -> str:
     """The text of an experiment of small MLPs, of which the seeds of a size are a pack."""
-    return EXPERIMENT.format(seeds=list(seeds), sizes=list(sizes), evaluations=evaluations)
+    return EXPERIMENT.format(seeds=list(seeds), sizes=list(sizes), evaluations=evaluations, target=target)
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """An experiment file, and where its results are."""
+
+    file: Path
+    results: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where all but the records is."""
+        return self.results / self.file.stem
+
+    def harness(self, command: str, *options: str) -> Result:
+        """What a command does on it."""
+        return invoke(command, self.file, *options, "--results", self.results)
+
+    def status(self) -> dict[str, Any]:
+        """`harness status --json`."""
+        return json.loads(self.harness("status", "--json").stdout)
+
+    def states(self) -> dict[str, int]:
+        """How many runs are in which state."""
+        return self.status()["states"]
+
+    def events(self, *names: str) -> list[Event]:
+        """All events of these names, of all attempts."""
+        events = []
+        for attempt in read_attempts(self.folder / "attempts"):
+            events += [event for event in attempt.events if event["event"] in names]
+        return events
 
 
 def job(*packs: tuple[str, ...], seconds: float = 1.0) -> SentJob:

@@ -17,7 +17,6 @@ from click.testing import CliRunner
 from commands import invoke
 from made_searched import TEXT as SEARCHED
 
-import harness.cli
 from harness.base.json_text import FORMAT
 from harness.cli import main
 from harness.dispatch import here
@@ -243,13 +242,10 @@ def test_every_command_has_help_with_an_example():
 
 
 def test_the_group_knows_the_short_help_of_each_command():
-    files = {path.stem for path in (Path(harness.cli.__file__).parent / "commands").glob("[!_]*.py")}
-    assert files == {name.replace("-", "_") for name in main.commands}
-    for name, known in main.commands.items():
-        own = main.imported(name)
-        assert own.name == name
-        for limit in (40, 80, 1000):
-            assert known.get_short_help_str(limit) == own.get_short_help_str(limit)
+    for name, stand_in in main.commands.items():
+        command = main.imported(name)
+        assert command.name == name
+        assert stand_in.get_short_help_str(80) == command.get_short_help_str(80)
 
 
 def _loaded_by(code: str) -> set[str]:
@@ -439,7 +435,7 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
             failure = Failure("crashed", "RuntimeError: boom", "Traceback ...\nRuntimeError: boom\n", "0123456789ab")
             yield pack, here.Failed(failure, "give up", True)
 
-    monkeypatch.setattr("harness.study.training.train_here", crash)
+    monkeypatch.setattr("harness.dispatch.here.train_here", crash)
     done = invoke("run", str(file), "--results", str(tmp_path / "results"))
     assert done.exit_code == 3
     assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output

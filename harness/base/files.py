@@ -43,6 +43,15 @@ def check_writable(folder: Path) -> None:
         raise unwritable(error, folder) from None
 
 
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in the folder, which is made if it is not there."""
+    try:
+        check_writable(folder)
+    except HarnessError:
+        return False
+    return True
+
+
 def unwritable(error: OSError, folder: Path | None = None) -> HarnessError:
     """What to tell of a file that cannot be written, and the next move: a full disk is no mistake of the command's."""
     if error.errno in FULL:
@@ -89,6 +98,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all, in place of an older one."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def unfinished(path: Path) -> Path:
     """A name beside `path` for what is not whole yet; what killed processes left under such names is removed."""
     _remove_stale(path.parent)
@@ -124,13 +139,3 @@ def listed(folder: Path) -> list[Path]:
         return [folder / name for name in sorted(os.listdir(folder))]
     except FileNotFoundError:
         return []
-
-
-def is_writable(folder: Path) -> bool:
-    """Whether files can be made in the folder, which is made if it is not there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False

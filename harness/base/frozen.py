@@ -13,7 +13,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def alone_or_many(value: object) -> object:
+def alone_or_many(value: Any) -> tuple[Any, ...]:
     """A tuple of them, of one where it stands alone."""
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 

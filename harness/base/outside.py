@@ -72,24 +72,21 @@ class OrOutside(NamedTuple):
         return handler(schema["choices"]["<known>"])
 
     def _validated(self, value: Any, info: ValidationInfo) -> Frozen:
+        """As strictly as the rest of a file, in which lists stand for tuples."""
         if isinstance(value, self.base):
             return value
         try:
-            return self._read(value, info.mode == "json")
+            value = {**value, self.tag: self.place(value[self.tag])}
+            kind = self.load(value[self.tag])
+            for name in value.keys() - kind.model_fields.keys():
+                raise ValueError(f"{name}: unknown field; {did_you_mean(name, kind.model_fields)}")
+            if info.mode == "json":
+                return kind.model_validate_json(json.dumps(value), strict=True)
+            return kind.model_validate(value, strict=True)
         except HarnessError as error:
             if info.context == IN_A_FILE:
                 raise ValueError(f"{self.tag}: {error}") from error
             raise
-
-    def _read(self, value: Any, is_json: bool) -> Frozen:
-        """As strictly as the rest of a file, in which lists stand for tuples."""
-        value = {**value, self.tag: self.place(value[self.tag])}
-        kind = self.load(value[self.tag])
-        for name in value.keys() - kind.model_fields.keys():
-            raise ValueError(f"{name}: unknown field; {did_you_mean(name, kind.model_fields)}")
-        if is_json:
-            return kind.model_validate_json(json.dumps(value), strict=True)
-        return kind.model_validate(value, strict=True)
 
     def _choice(self, value: Any) -> str:
         named = value.get(self.tag) if isinstance(value, dict) else getattr(value, self.tag, None)

@@ -82,13 +82,9 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, errors="surrogateescape").stdout
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of Python, of this package and of the libraries that compute."""
-    return dict(_versions())
-
-
-@cache
-def _versions() -> dict[str, str]:
     installed = {name: version(name) for name in PACKAGES}
     return {"python": platform.python_version(), "harness": __version__, **installed}
 

@@ -1,18 +1,35 @@
 """The group of all commands: it imports a command when that is called, and says errors in sentences."""
 
+from __future__ import annotations
+
+import ast
 import logging
+import os
+import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
 from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError
 from harness.base.files import unwritable
-from harness.cli.output import lasting_output, visible
-from harness.cli.typed import typed
+
+COMMANDS = Path(__file__).parent / "commands"  # one file a command
+
+
+class StandIn(click.Command):
+    """A command by its name: the help of the group and the completion of names need no more than its first sentence."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """As of the command itself, read off its file."""
+        module = ast.parse((COMMANDS / f"{self.name}.py").read_text(encoding="utf-8"))
+        (command,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == self.name)
+        return click.Command(self.name, help=ast.get_docstring(command)).get_short_help_str(limit)
 
 
 class Warnings(logging.Handler):
@@ -26,15 +43,13 @@ class Warnings(logging.Handler):
 class Group(click.Group):
     """Prints a HarnessError as its sentence and exits with its code; a command outlives whoever reads its output.
 
-    A command is imported when it is called: `harness NAME` is `name` in harness/cli/commands/name.py. `short_helps`
-    has the first sentence of each command's help.
+    A command is imported when it is called: `harness NAME` is `name` in harness/cli/commands/name.py.
     """
 
-    def __init__(self, *arguments: Any, short_helps: Mapping[str, str], **named: Any):
+    def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
-        # Stand-ins: the help of the group and the completion of names need no more than a name and its short help.
-        for name, short_help in short_helps.items():
-            self.add_command(click.Command(name, help=short_help))
+        for file in sorted(COMMANDS.glob("[!_]*.py")):
+            self.add_command(StandIn(file.stem))
 
     def imported(self, name: str) -> click.Command:
         """The command itself, from its file."""
@@ -86,3 +101,76 @@ class Group(click.Group):
             for line in map(visible, typed(str(error), options).splitlines()):
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)
+
+
+def typed(message: str, parameters: Iterable[click.Parameter]) -> str:
+    """The message with fields as options: errors name them in backquotes, `max_width`; typed it is --max-width."""
+    options = [parameter for parameter in parameters if isinstance(parameter, click.Option)]
+    flags = {option.name: option.opts[0] for option in options}
+    flags |= {flag.removeprefix("--").replace("-", "_"): flag for flag in flags.values()}  # --law gives `laws`
+    return re.sub(r"`(\w+)`", lambda field: flags.get(field[1], field[0]), message)
+
+
+# ------------------------------------------------------------------------------------------------------------- output
+# Standard output may fail without ending the command: whoever reads it leaves (`| head`), or a disk is full.
+
+# Control characters, and those that turn the direction of text. Tabs, ends of lines and what draws our colours and bars
+# (ESC [ ... m, K, A, h or l) pass.
+ACTING = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\x1b(?!\[[0-9;?]*[mKAhl])"
+)
+
+
+def visible(text: str) -> str:
+    """The text with characters that act on a terminal written as JSON would write them, such as \\u202e."""
+    return ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class Output:
+    """Writes to `stream` as long as that can be done; from the first error on, which is in `lost`, it drops all."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.lost: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """As of the stream, what acts on a terminal made visible."""
+        try:
+            self._stream.write(visible(text))
+        except OSError as error:
+            self._drop(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """As of the stream."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._drop(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _drop(self, error: OSError) -> None:
+        """Point the descriptor elsewhere, so that what the stream has buffered, and worker processes, do not fail."""
+        self.lost = error
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def lasting_output() -> Iterator[Output]:
+    """Standard output that drops what it cannot write, while the block runs."""
+    stream = sys.stdout
+    output = Output(stream)
+    sys.stdout = output
+    try:
+        yield output
+    finally:
+        sys.stdout = stream
+
+
+def output_is_read() -> bool:
+    """Whether what is printed still goes somewhere."""
+    return getattr(sys.stdout, "lost", None) is None

@@ -1,19 +1,35 @@
 """--wandb and what goes with it, of commands that copy finished runs to it."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from harness.cli.options import together
+from harness.cli.options import gathered
 from harness.dispatch.mirror import Export, Mirror, check_wandb
 from harness.show.console import steps_progress
 from harness.spec import Manifest
 from harness.study.folders import records_of
 
-wandb_options = together(
+
+def _mirror(
+    wandb: Literal["online", "offline"] | None,
+    wandb_per: Literal["run", "pack"],
+    wandb_project: str,
+    wandb_entity: str | None,
+    **given: Any,
+) -> dict[str, Any]:
+    mirror = None
+    if wandb:
+        check_wandb(wandb)
+        mirror = Mirror(mode=wandb, per=wandb_per, project=wandb_project, entity=wandb_entity)
+    return {"mirror": mirror, **given}
+
+
+# A command gets the `mirror` that they ask for; a HarnessError if wandb cannot do it.
+wandb_options = gathered(
+    _mirror,
     click.option("--wandb", type=click.Choice(["online", "offline"]), help="Copy finished runs to wandb."),
     click.option(
         "--wandb-per",
@@ -27,19 +43,6 @@ wandb_options = together(
 )
 
 
-def mirror_of(options: Mapping[str, Any]) -> Mirror | None:
-    """What `wandb_options` ask for; a HarnessError if wandb cannot do it."""
-    if options["wandb"] is None:
-        return None
-    check_wandb(options["wandb"])
-    return Mirror(
-        mode=options["wandb"],
-        per=options["wandb_per"],
-        project=options["wandb_project"],
-        entity=options["wandb_entity"],
-    )
-
-
 def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     """What copies the finished runs of a plan to wandb."""
     return Export(mirror, manifest.name, manifest.packs, records_of(folder), folder / "wandb")
@@ -47,5 +50,5 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
 
 def copy_finished(export: Export) -> int:
     """Copy what has ended since, and say on standard error how that goes; how many are left."""
-    with steps_progress("wandb") as told:
-        return export.go_on(partial(click.echo, err=True), partial(told, "copied"))
+    with steps_progress("wandb") as progress:
+        return export.go_on(partial(click.echo, err=True), partial(progress, "copied"))

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.spec import settings_of
-from harness.spec.read import FULL
+from harness.spec import FULL
+from harness.spec.setting import settings_of
 from harness.study.folders import StudyFile
 
 EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands
@@ -71,32 +71,36 @@ settings_option = click.option(
 yes_option = click.option("--yes", is_flag=True, help="Do not ask. Scripts need it.")
 
 
-def study_options(*options: Decorator) -> Decorator:
-    """FILE and options that say at what scale and where: the command gets them as one `study`."""
+def gathered(make: Callable[..., dict[str, Any]], *options: Decorator) -> Decorator:
+    """The same of options that a command does not get as typed, but as `make` makes of all that is given to it."""
 
     def decorated(command: Callable) -> Callable:
         @functools.wraps(command)
         def called(**given: Any) -> Any:
-            names = [name for name in ("file", "results", "scale", "settings") if name in given]
-            return command(study=StudyFile(**{name: given.pop(name) for name in names}), **given)
+            return command(**make(**given))
 
         return together(*options)(called)
 
     return decorated
 
 
+def study_options(*options: Decorator) -> Decorator:
+    """FILE and options that say at what scale and where: the command gets them as one `study`."""
+    return gathered(_study, *options)
+
+
+def _study(**given: Any) -> dict[str, Any]:
+    fields = {name: given.pop(name) for name in ("file", "results", "scale", "settings") if name in given}
+    return {"study": StudyFile(**fields), **given}
+
+
+def _frozen(file: Path, results: Path, **given: Any) -> dict[str, Any]:
+    manifest, folder = StudyFile(file, results).frozen()
+    return {"manifest": manifest, "folder": folder, **given}
+
+
 takes_study = study_options(file_argument, results_option, scale_option, settings_option)
-
-
-def plan_options(command: Callable) -> Callable:
-    """FILE|FOLDER and --results, of a command that gets the frozen plan as `manifest`, and its `folder`."""
-
-    @functools.wraps(command)
-    def called(file: Path, results: Path, **given: Any) -> Any:
-        manifest, folder = StudyFile(file, results).frozen()
-        return command(manifest=manifest, folder=folder, **given)
-
-    return together(planned_argument, results_option)(called)
+plan_options = gathered(_frozen, planned_argument, results_option)  # a command gets the frozen plan, and its folder
 
 
 class JsonOption(click.Option):
@@ -116,18 +120,16 @@ def json_option(answers: Mapping[str, Any]) -> Decorator:
 def confirm(question: str, yes: bool, refused: str) -> None:
     """Go on if the user agrees, or has said --yes; a HarnessError that begins with `refused` if not, or if nobody can.
 
-    Who asks without a terminal is a script: a question that it answers by chance is worse than none.
+    Who asks without a terminal is a script: a question that it answers by chance is worse than none. Enter says no.
     """
-    if not yes and not asked(question, refused):
-        raise HarnessError(refused, INCOMPLETE)
-
-
-def asked(question: str, refused: str) -> bool:
-    """Whether the user agrees; no is what Enter says. A HarnessError if nobody can be asked, or Ctrl-C ends it."""
+    if yes:
+        return
     if sys.stdin is None or not sys.stdin.isatty():
         raise HarnessError(f"{refused}: there is no terminal to ask at; --yes goes on without asking")
     try:
-        return click.confirm(question)
+        agreed = click.confirm(question)
     except click.Abort:  # Ctrl-C or the end of the input
         click.echo()
-        raise HarnessError(refused, INCOMPLETE) from None
+        agreed = False
+    if not agreed:
+        raise HarnessError(refused, INCOMPLETE)

@@ -1,7 +1,6 @@
 """What `submit` and `retry` share: where jobs go, the question before that, and what this machine has trained."""
 
 import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,20 +8,38 @@ from typing import Any
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.cli.mirroring import mirror_of
-from harness.cli.options import confirm, together, yes_option
-from harness.cli.sweeps import show_status
-from harness.dispatch.mirror import check_wandb
+from harness.cli.commands.status import show_status
+from harness.cli.mirroring import wandb_options
+from harness.cli.options import PATH, POSITIVE, confirm, gathered, yes_option
+from harness.dispatch.mirror import Mirror, check_wandb
 from harness.dispatch.profile import read_profile
 from harness.show.console import TERMINAL
 from harness.study.sending import Destination, Request, send_off
 from harness.study.sweeps import is_complete, look_and_wanted
 
+
+def _where(
+    profile: Path | None, local: int | None, idle_gpus: bool, mirror: Mirror | None, **given: Any
+) -> dict[str, Any]:
+    """The `where` that options say, beside the others; a HarnessError if that is not one place."""
+    if profile and local:
+        raise HarnessError("--profile, --local: give one of them, not both")
+    if profile:
+        read = read_profile(profile)
+        if read.wandb and not mirror:
+            check_wandb(read.wandb.mode)
+        return {"where": Destination(read, read.slots, mirror or read.wandb, profile, idle_gpus), **given}
+    if local:
+        return {"where": Destination(None, local, mirror), **given}
+    raise HarnessError("--profile, --local: give a profile, as in slurm/, or --local N for this machine")
+
+
 # Where jobs run and what may be spent.
-where_options = together(
+where_options = gathered(
+    _where,
     click.option(
         "--profile",
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="YAML",
         help="What a job asks SLURM for, such as slurm/cpu.yaml (docs/cluster.md).",
     ),
@@ -36,30 +53,13 @@ where_options = together(
     yes_option,
     click.option(
         "--max-gpu-hours",
-        type=click.FloatRange(min=0, min_open=True),
+        type=POSITIVE,
         metavar="HOURS",
         help="Send nothing if more hours are predicted (core-hours if the profile asks for no GPU).",
     ),
     click.option("--idle-gpus", is_flag=True, help="Book the GPUs of the profile for runs that train on CPUs."),
+    wandb_options,
 )
-
-
-def where_to_send(
-    profile: Path | None, local: int | None, wandb: Mapping[str, Any], idle_gpus: bool = False
-) -> Destination:
-    """What --profile, --local, --idle-gpus and `wandb_options` ask for; a HarnessError if that is not one place."""
-    if (profile is None) == (local is None):
-        what = (
-            "give one of them, not both" if profile else "give a profile, as in slurm/, or --local N for this machine"
-        )
-        raise HarnessError(f"--profile, --local: {what}")
-    if profile is None:
-        assert local is not None
-        return Destination(None, local, mirror_of(wandb))
-    read = read_profile(profile)
-    if read.wandb and wandb["wandb"] is None:
-        check_wandb(read.wandb.mode)
-    return Destination(read, read.slots, mirror_of(wandb) or read.wandb, profile, idle_gpus)
 
 
 def ask_and_send(request: Request, yes: bool) -> None:
@@ -67,7 +67,7 @@ def ask_and_send(request: Request, yes: bool) -> None:
     agree = partial(confirm, yes=yes, refused="nothing was submitted")
     if not send_off(request, TERMINAL, agree):
         return
-    seen, wanted_since = look_and_wanted(request.manifest, request.folder)
-    show_status(request.manifest, request.folder, seen, (), as_json=False, wanted=wanted_since)
-    if not is_complete(seen, request.wanted):
+    view, wanted_since = look_and_wanted(request.manifest, request.folder)
+    show_status(request.manifest, request.folder, view, (), as_json=False, wanted=wanted_since)
+    if not is_complete(view, request.wanted):
         sys.exit(INCOMPLETE)

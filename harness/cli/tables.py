@@ -1,6 +1,6 @@
 """What `harness fit` and `harness compare` share: what is asked of laws, and the runs from either door."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
 from harness.cli.options import POSITIVE, together
-from harness.judging.request import Request, SizeRange, check_request
+from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.record.elsewhere import Columns, is_table, read_table
 from harness.show.console import TERMINAL
-from harness.spec import Manifest
-from harness.study.analysis import keeping_fits
-from harness.study.folders import frozen_plan
+from harness.show.tables.laws import IN_THE_REPORT, law_sentences, law_tables, uncrossed
+from harness.show.tables.table import Table
+from harness.spec import Manifest, axis_short
+from harness.study.analysis import Analysis, fits_of, keeping_fits
+from harness.study.folders import StudyFile
 from harness.study.tables import Door, of_experiment, of_file
 
 OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
@@ -53,7 +55,7 @@ table_options = together(
 )
 
 
-def given(asked: Mapping[str, Any]) -> list[str]:
+def given(asked: Collection[str]) -> list[str]:
     """The options, of those asked for, that stand on the command line."""
     context = click.get_current_context()
     return [
@@ -71,7 +73,7 @@ def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
     is_experiment = file.suffix in (".yaml", ".yml") or file.is_dir()
     if is_table(file) or ((asked["x"] or asked["y"]) and not is_experiment):
         return True
-    for option in given(dict.fromkeys(OF_FILES)):
+    for option in given(OF_FILES):
         raise HarnessError(f"{option} is for tables of runs, and {file} is none; with a table give --x and --y too")
     return False
 
@@ -88,13 +90,18 @@ def opened(
     window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
     given_values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
     if is_of_table(file, asked):
-        check_named(file, asked["x"], asked["y"], command)
-        columns = Columns(**{name: asked[name] for name in OF_FILES})
-        request = Request(file, columns=columns, **given_values)
+        if absent := [f"--{name}" for name in ("x", "y") if not asked[name]]:
+            columns = ", ".join(map(str, read_table(file).columns))
+            raise HarnessError(
+                f"{' and '.join(absent)}: name the column of sizes and that of losses ({columns}); for example: "
+                f"harness {command} --x params --y rmse --by arch"
+            )
+        meaning = Columns(**{name: asked[name] for name in OF_FILES})
+        request = Request(file, columns=meaning, **given_values)
         check_request(request)
-        yield request, of_file(request, columns, second), None
+        yield request, of_file(request, meaning, second), None
         return
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = StudyFile(file, results).frozen()
     request = Request(
         file, **given_values | {"x": asked["x"] or headline_axes(manifest)[: 1 if more.get("form") else 2]}
     )
@@ -103,10 +110,15 @@ def opened(
         yield request, of_experiment(manifest, folder, request, second), manifest
 
 
-def check_named(file: Path, x: Sequence[str], y: str | None, command: str) -> None:
-    """Raises HarnessError, with the file's columns, where sizes or losses are not named."""
-    if not x or not y:
-        absent = " and ".join(name for name, value in (("--x", x), ("--y", y)) if not value)
-        columns = ", ".join(map(str, read_table(file).columns))
-        example = f"harness {command} --x params --y rmse --by arch"
-        raise HarnessError(f"{absent}: name the column of sizes and that of losses ({columns}); for example: {example}")
+def laws_of_experiment(manifest: Manifest, analysis: Analysis) -> list[Table | str]:
+    """The laws, held-out sizes and checks of an experiment, on its headline axes, and what to know."""
+    fits = fits_of(manifest, analysis._replace(laws=uncrossed(manifest, analysis.laws)))
+    return laws_shown(fits, headline_axes(manifest), axis_short, IN_THE_REPORT)
+
+
+def laws_shown(
+    fits: FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str]
+) -> list[Table | str]:
+    """Laws as tables, without the hidden columns, and below them what to know."""
+    tables = [table.without(*hidden) for table in law_tables(fits.laws, axes, called).values()]
+    return [*tables, *law_sentences(tables, fits.source)]

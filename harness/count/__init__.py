@@ -9,7 +9,7 @@ conventions but `matmul`, which has its matrix products, and those that do not d
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 
-from harness.count.conventions import CONVENTIONS, Convention, trainable
+from harness.count.conventions import CONVENTIONS, Convention
 from harness.count.training import Work, knots_flops, least_squares_flops, penalty_flops, run_work
 from harness.families import KanShape, Network, kanbefair
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
@@ -27,25 +27,27 @@ def count(network: Network, weights: str = DEFAULT_WEIGHTS) -> dict[str, int]:
 
 @lru_cache(maxsize=NETWORKS_KEPT)
 def _count(network: Network, weights: str, conventions: tuple[Convention, ...]) -> dict[str, int]:
-    counted = {f"params.{one.name}": one.parameters(network) for one in conventions if one.parameters}
-    counted |= {f"flops_forward.{one.name}": one.flops.forward(network, weights) for one in conventions if one.flops}
+    counted = {f"params.{rule.name}": rule.parameters(network) for rule in conventions if rule.parameters}
+    counted |= {
+        f"flops_forward.{rule.name}": rule.flops.forward(network, weights) for rule in conventions if rule.flops
+    }
     return {name: number for name, number in counted.items() if number is not None}
 
 
 def count_of(network: Network, name: str) -> int | None:
     """One of these counts, without the others; None if its convention does not define this family."""
     kind, convention = name.split(".")
-    for one in CONVENTIONS:
-        if one.name == convention and one.parameters and kind == "params":
-            return one.parameters(network)
-        if one.name == convention and one.flops and kind == "flops_forward":
-            return one.flops.forward(network, DEFAULT_WEIGHTS)
+    for rule in CONVENTIONS:
+        if rule.name == convention and rule.parameters and kind == "params":
+            return rule.parameters(network)
+        if rule.name == convention and rule.flops and kind == "flops_forward":
+            return rule.flops.forward(network, DEFAULT_WEIGHTS)
     return None
 
 
 def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHTS) -> list[int]:
     """Forward FLOPs per sample of each layer of weights; a ValueError if the convention does not define the family."""
-    by_layers = {one.name: one.flops.layers for one in CONVENTIONS if one.flops and one.flops.layers}
+    by_layers = {rule.name: rule.flops.layers for rule in CONVENTIONS if rule.flops and rule.flops.layers}
     layers = by_layers[convention](network, weights) if convention in by_layers else None
     if layers is None:
         known = tuple(name for name, layers_of in by_layers.items() if layers_of(network, weights) is not None)
@@ -61,7 +63,7 @@ def training_flops(work: Iterable[Work], optimiser: Optimiser) -> dict[str, int]
     out.
     """
     own = zeros = knots = 0
-    flops = {f"flops_train.{one.name}": 0 for one in CONVENTIONS if one.flops}
+    flops = {f"flops_train.{rule.name}": 0 for rule in CONVENTIONS if rule.flops}
     for stage in work:
         network, samples, evaluations = stage.network, stage.samples, stage.evaluations
         own += optimiser.flops(network, samples, evaluations, stage.iterations, stage.starts)
@@ -69,7 +71,7 @@ def training_flops(work: Iterable[Work], optimiser: Optimiser) -> dict[str, int]
         knots += knots_flops(stage)
         passes = _evaluation_flops(network, tuple(CONVENTIONS))
         flops = {name: total + passes[name] * samples * evaluations for name, total in flops.items() if name in passes}
-    skipped = {f"flops_train.{one.name}": zeros for one in CONVENTIONS if one.skips_zeros}
+    skipped = {f"flops_train.{rule.name}": zeros for rule in CONVENTIONS if rule.skips_zeros}
     totals = {name: total + own - skipped.get(name, 0) + knots for name, total in flops.items()}
     return {**totals, "flops_train.part_optimizer": own, "flops_train.part_knots": knots}
 
@@ -77,7 +79,7 @@ def training_flops(work: Iterable[Work], optimiser: Optimiser) -> dict[str, int]
 @lru_cache(maxsize=NETWORKS_KEPT)
 def _evaluation_flops(network: Network, conventions: tuple[Convention, ...]) -> dict[str, int]:
     """Of an evaluation, a sample, under every convention that defines the network."""
-    counted = {f"flops_train.{one.name}": one.flops.evaluation(network) for one in conventions if one.flops}
+    counted = {f"flops_train.{rule.name}": rule.flops.evaluation(network) for rule in conventions if rule.flops}
     return {name: number for name, number in counted.items() if number is not None}
 
 
@@ -97,7 +99,7 @@ def run_flops(
         done += len(work)
         flops = training_flops(work, part.recipe.optimizer)
         if recipe.sparsity and part is trainings[0] and len(trainings) > 1:
-            penalised = [f"flops_train.{one.name}" for one in CONVENTIONS if one.has_penalty]
+            penalised = [f"flops_train.{rule.name}" for rule in CONVENTIONS if rule.has_penalty]
             flops |= {name: flops[name] + sum(map(penalty_flops, work)) for name in penalised}
         total = {name: total[name] + own for name, own in flops.items()} if total else flops
     return total

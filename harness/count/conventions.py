@@ -25,8 +25,7 @@ from functools import cache
 from harness.families import ModuleShape, Network
 from harness.families.base import evaluation_flops
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
-from harness.spec import Axis
-from harness.spec.counts import CountKind
+from harness.spec.counts import Axis, CountKind
 
 Layers = Callable[[Network, str], list[int] | None]
 
@@ -96,11 +95,6 @@ def _of_families(name: str) -> Layers:
     return lambda network, weights: network.flops(name, WEIGHTS[weights])
 
 
-def trainable(network: Network) -> int:
-    """Every trainable scalar of the network."""
-    return network.trainable
-
-
 def _kanbefair_layers(network: Network, weights: str) -> list[int] | None:
     return None if network.kanbefair_parameters is None else network.flops("kanbefair", WEIGHTS[weights])
 
@@ -114,7 +108,7 @@ CONVENTIONS = [
         rule="every scalar that the optimiser moves",
         source="this project, by default; equal to the size of the live parameter vector",
         misleads="the scales w_s count, though they add no function; knots do not, even where they follow the data",
-        parameters=trainable,
+        parameters=lambda network: network.trainable,
         in_answers=("params",),
     ),
     Convention(

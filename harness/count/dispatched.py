@@ -127,7 +127,24 @@ class Counter(TorchDispatchMode):
 
     def count(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> Executed:
         """What one operation did; an UnknownOperation if no table has it."""
-        return _of_operation(func, args, kwargs, out)
+        name = func.overloadpacket.__name__.removesuffix("_")
+        if func.namespace != "aten":
+            raise UnknownOperation(f"{func} is not an operation of aten; the counter has no table for it")
+        if name in VIEWS:
+            return Executed(0, 0, 0, 0)
+        moved = sum(stored_bytes(leaf) for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor))
+        if name in MOVES:
+            return Executed(0, 0, 0, moved)
+        if name in PRODUCTS:
+            matmul = flop_registry[getattr(torch.ops.aten, name)](*args, **kwargs, out_val=out)
+            return Executed(matmul, _scalar_factors(kwargs) * out.numel(), 0, moved)
+        compares = _compares(name, args, kwargs)
+        if compares is not None:
+            return Executed(0, 0, compares * out.numel(), moved)
+        elementwise = _elementwise(func, name, args, kwargs, out)
+        if out.is_complex():
+            raise UnknownOperation(f"{func} has complex numbers; the counter knows real ones only")
+        return Executed(0, elementwise if out.is_floating_point() else 0, 0, moved)
 
 
 @cache
@@ -159,48 +176,23 @@ def _count(network: Network, evaluate: Evaluator | None, samples: int, with_back
     """In float64, on tensors without data: what is executed depends on shapes only."""
     options: dict[str, Any] = {"dtype": torch.float64, "device": "meta"}
     flat_RP = torch.empty(LANES, families.parameter_count(network), requires_grad=with_backward, **options)
-    knots = families.initial_carried(network, [np.random.default_rng(0)] * LANES, **options)
+    knots = network.draw_knots([np.random.default_rng(0)] * LANES, **options)
     x_RNI = torch.empty(LANES, samples, network.inputs, **options)
     y_RNO = torch.empty(LANES, samples, network.outputs, **options)
     with Counter() as counter:
-        out_RNO = _outputs(network, evaluate, flat_RP, knots, x_RNI)
+        if evaluate is None:
+            out_RNO = families.forward(network, flat_RP, knots, x_RNI)
+        else:
+            h_RIN = x_RNI.transpose(1, 2).contiguous()
+            y_RON = evaluate(network, families.unflatten(network, flat_RP), knots, h_RIN)
+            out_RNO = y_RON.transpose(1, 2).contiguous()
         if with_backward:  # as harness.train.torch_engine has it
             loss_R = (out_RNO - y_RNO).square().mean((1, 2))
             torch.autograd.grad(loss_R.sum(), flat_RP)
     return counter.executed
 
 
-def _outputs(
-    network: Network, evaluate: Evaluator | None, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
-) -> Tensor:
-    if evaluate is None:
-        return families.forward(network, flat_RP, knots, x_RNI)
-    h_RIN = x_RNI.transpose(1, 2).contiguous()
-    return evaluate(network, families.unflatten(network, flat_RP), knots, h_RIN).transpose(1, 2).contiguous()
-
-
 # ------------------------------------------------------------------------------------------------------ one operation
-def _of_operation(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> Executed:
-    name = func.overloadpacket.__name__.removesuffix("_")
-    if func.namespace != "aten":
-        raise UnknownOperation(f"{func} is not an operation of aten; the counter has no table for it")
-    if name in VIEWS:
-        return Executed(0, 0, 0, 0)
-    moved = sum(stored_bytes(leaf) for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor))
-    if name in MOVES:
-        return Executed(0, 0, 0, moved)
-    if name in PRODUCTS:
-        matmul = flop_registry[getattr(torch.ops.aten, name)](*args, **kwargs, out_val=out)
-        return Executed(matmul, _scalar_factors(kwargs) * out.numel(), 0, moved)
-    compares = _compares(name, args, kwargs)
-    if compares is not None:
-        return Executed(0, 0, compares * out.numel(), moved)
-    elementwise = _elementwise(func, name, args, kwargs, out)
-    if out.is_complex():
-        raise UnknownOperation(f"{func} has complex numbers; the counter knows real ones only")
-    return Executed(0, elementwise if out.is_floating_point() else 0, 0, moved)
-
-
 def _compares(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
     """Compares an element of the output, None for what is no comparison."""
     if name in COMPARES:

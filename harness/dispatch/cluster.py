@@ -61,11 +61,6 @@ class Limits(NamedTuple):
 DEFAULT_LIMITS = Limits(largest_array=1001, room=10_000)  # of a SLURM whose administrators set none
 
 
-def has_slurm() -> bool:
-    """Whether SLURM's commands are here."""
-    return shutil.which("sbatch") is not None
-
-
 def ask(*command: str) -> str:
     """What one of SLURM's commands prints; a HarnessError if it fails."""
     return _run(command).stdout
@@ -116,7 +111,7 @@ def squeue(names: Sequence[str]) -> Queue:
     """All jobs of arrays with these names that SLURM remembers, ended ones too, by one question."""
     if not names:
         return Queue({})
-    if not has_slurm():
+    if shutil.which("sbatch") is None:
         return Queue({}, "there is no SLURM here")
     try:
         lines = ask("squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%j|%T|%r")
@@ -132,29 +127,25 @@ def sacct(names: Sequence[str], since: str) -> Queue:
     """
     local = datetime.fromisoformat(since).astimezone().strftime("%Y-%m-%dT%H:%M:%S")  # all that it understands
     command = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,JobName,State,Reason")
+    ended = ("--endtime=now", "--state=BF,CA,CD,DL,F,NF,OOM,PR,TO")
     try:
-        lines = ask(
-            *command,
-            f"--name={','.join(names)}",
-            f"--starttime={local}",
-            "--endtime=now",
-            "--state=BF,CA,CD,DL,F,NF,OOM,PR,TO",
-        )
+        lines = ask(*command, f"--name={','.join(names)}", f"--starttime={local}", *ended)
     except HarnessError as error:
         return Queue({}, str(error))
     return Queue(_by_task(lines, set(names)))
 
 
 def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int | None], Listed]:
-    found: dict[tuple[str, int | None], Listed] = {}
+    jobs: dict[tuple[str, int | None], Listed] = {}
     for line in lines.splitlines():
         fields = line.strip().split("|")
         if len(fields) == 4 and fields[1] in names:
             number, name, state, reason = fields
             state, _, by = state.partition(" ")  # sacct: CANCELLED by 1000
-            listed = Listed(number, name, state, by or reason)
-            found |= {(name, task): listed for task in tasks_of(number)}
-    return found
+            jobs |= dict.fromkeys(
+                ((name, task) for task in tasks_of(number)), Listed(number, name, state, by or reason)
+            )
+    return jobs
 
 
 def tasks_of(number: str) -> list[int | None]:
@@ -162,11 +153,11 @@ def tasks_of(number: str) -> list[int | None]:
     _, is_array, tasks = number.partition("_")
     if not is_array:
         return [None]
-    found: list[int | None] = []
+    numbers: list[int | None] = []
     for part in tasks.strip("[]").partition("%")[0].split(","):
         first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
-    return found
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
 
 
 def cause(error: HarnessError) -> str:
@@ -191,22 +182,14 @@ def limits() -> Limits:
     """What the cluster takes, by `scontrol show config` and, with accounting, the user's association."""
     configuration = _configuration()
     has_accounting = configuration.get("AccountingStorageType", "").endswith("slurmdbd")
-    most = [int(configuration["MaxJobCount"]), *(_association_limits() if has_accounting else [])]
+    most = [int(configuration["MaxJobCount"])]
+    if has_accounting:
+        asked = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", f"user={user()}")
+        with suppress(HarnessError):
+            most += [int(line) for line in ask(*asked).split() if line.isdecimal()]
     there = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
-    return Limits(
-        largest_array=max(1, int(configuration.get("MaxArraySize", "1001"))),  # tasks count from 0; 0 means no arrays
-        room=max(0, min(most) - there),
-        has_accounting=has_accounting,
-        configuration=configuration,
-    )
-
-
-def _association_limits() -> list[int]:
-    try:
-        lines = ask("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", f"user={user()}")
-    except HarnessError:
-        return []
-    return [int(line) for line in lines.split() if line.isdecimal()]
+    largest_array = max(1, int(configuration.get("MaxArraySize", "1001")))  # tasks count from 0; 0 means no arrays
+    return Limits(largest_array, max(0, min(most) - there), has_accounting, configuration)
 
 
 def user() -> str:
@@ -242,22 +225,15 @@ def can_requeue() -> bool:
     return shutil.which("scontrol") is not None
 
 
-def requeue(number: str) -> None:
-    """Have a job start again, from inside of it too."""
-    ask("scontrol", "requeue", number)
-
-
 def state_of(number: str) -> str:
     """What the controller says of one job, to a worker that was told to stop and asks why; empty if nothing.
 
     A job that is being ended is COMPLETING, and only JSON, which older SLURMs lack, has what it ends as too: CANCELLED,
     TIMEOUT, or PENDING for one that starts again.
     """
-    try:
+    with suppress(HarnessError, ValueError, LookupError):
         state = json.loads(ask("scontrol", "show", "job", "--json", number))["jobs"][0]["job_state"]
         return state if isinstance(state, str) else state[0]
-    except (HarnessError, ValueError, LookupError):
-        with suppress(HarnessError):
-            if found := re.search(r"JobState=(\S+)", ask("scontrol", "show", "job", "--oneliner", number)):
-                return found.group(1)
-        return ""
+    with suppress(HarnessError, LookupError):
+        return re.findall(r"JobState=(\S+)", ask("scontrol", "show", "job", "--oneliner", number))[0]
+    return ""

@@ -5,17 +5,21 @@ import itertools
 import math
 import os
 import re
+import shutil
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.base.formats import duration
-from harness.dispatch.cluster import Limits, ask, has_slurm, limits, user
+from harness.dispatch.cluster import Limits, ask, limits, try_script, user
 from harness.dispatch.node import Finding, fact, must, should
 from harness.dispatch.probe import try_node, try_results
 from harness.dispatch.profile import Profile
-from harness.dispatch.slurm import why_refused, would_start
+from harness.dispatch.slurm import script_text, why_refused
 
 Fields = Mapping[str, str]
 OLDEST_SLURM = (20, 2)  # the first whose squeue knows --me
@@ -57,12 +61,10 @@ def examine(
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
-    for finding in ask_cluster(profile):
-        failed |= finding.level == "FAILED"
-        yield "cluster", finding
-    for finding in try_results(results):
-        failed |= finding.level == "FAILED"
-        yield "results", finding
+    for about, findings in (("cluster", ask_cluster(profile)), ("results", try_results(results))):
+        for finding in findings:
+            failed |= finding.level == "FAILED"
+            yield about, finding
     if wait_minutes is None:
         return
     if failed:
@@ -75,20 +77,19 @@ def examine(
 # ------------------------------------------------------------------------------------------------------------ cluster
 def ask_cluster(profile: Profile) -> Iterator[Finding]:
     """What SLURM says of itself and of the profile."""
-    if not has_slurm():
+    if shutil.which("sbatch") is None:
         elsewhere = "run this on a login node (or `module load slurm`); --local needs none"
         yield must("SLURM", False, "there is none here: no sbatch on the PATH", elsewhere)
         return
     try:
         yield controller_row(ask("scontrol", "ping"))
-        known = limits()
-        silence = None
+        taken, silence = limits(), None
         try:
             ask("sacct", "--noheader", "--allocations")
         except HarnessError as error:
             silence = str(error)
-        yield from cluster_rows(profile, known, silence)
-        yield from _ask_partitions(profile, known)
+        yield from cluster_rows(profile, taken, silence)
+        yield from _ask_partitions(profile, taken)
     except HarnessError as error:
         told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
         later = "ask again later; if it stays so, ask the administrators"
@@ -96,28 +97,32 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         yield must("controller", False, told, later if error.exit_code == INCOMPLETE else elsewhere)
 
 
-def _ask_partitions(profile: Profile, known: Limits) -> Iterator[Finding]:
+def _ask_partitions(profile: Profile, taken: Limits) -> Iterator[Finding]:
     partitions = parse_partitions(ask("scontrol", "show", "partition", "--oneliner"))
     names = partition_names(profile, partitions)
     if not names:
         listed = f"give one: {', '.join(partitions)}" if partitions else "ask the administrators"
         yield must("partition", False, "none is given, and SLURM has no default", f"partition: {listed}")
         return
-    found: list[Finding] = []
+    rows: list[Finding] = []
     for name in names:
         nodes = parse_nodes(ask("sinfo", "--noheader", "--Node", f"--partition={name}", "--format=%N|%c|%m|%G|%T"))
-        found += partition_rows(name, profile, partitions, nodes, _groups(), known.configuration)
-    yield from found
-    if known.has_accounting and (profile.account or profile.qos):
+        rows += partition_rows(name, profile, partitions, nodes, _groups(), taken.configuration)
+    yield from rows
+    if taken.has_accounting and (profile.account or profile.qos):
         own = ask("sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={user()}", "format=Account,QOS")
-        yield from association_rows(profile, own, known.configuration.get("AccountingStorageEnforce", "none"))
-    if all(finding.level != "FAILED" for finding in found):
+        yield from association_rows(profile, own, taken.configuration.get("AccountingStorageEnforce", "none"))
+    if all(finding.level != "FAILED" for finding in rows):
         yield _would_start(profile)
 
 
 def _would_start(profile: Profile) -> Finding:
+    """When and where SLURM would start such a job, without giving it one."""
     try:
-        answer = would_start(profile, "harness-doctor")
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder) / "script.sh"
+            script.write_text(script_text(profile, "harness-doctor", Path(folder), (), "this"), encoding="utf-8")
+            answer = try_script(script)
     except HarnessError as error:
         told = why_refused(re.sub(r"^.*--test-only \S+: ", "", str(error), flags=re.DOTALL))
         return must("sbatch", False, told, "change the profile: `scontrol show partition` says what is taken")
@@ -126,34 +131,35 @@ def _would_start(profile: Profile) -> Finding:
 
 
 def _groups() -> set[str]:
-    found = set()
+    names = set()
     for group in os.getgroups():
-        try:
-            found.add(grp.getgrgid(group).gr_name)
-        except KeyError:  # a group that has no name here
-            continue
-    return found
+        with suppress(KeyError):  # a group that has no name here
+            names.add(grp.getgrgid(group).gr_name)
+    return names
 
 
 def parse_partitions(lines: str) -> dict[str, Fields]:
     """What `scontrol show partition --oneliner` prints, by name."""
-    found = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines.splitlines()]
-    return {fields["PartitionName"]: fields for fields in found if "PartitionName" in fields}
+    partitions = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines.splitlines()]
+    return {fields["PartitionName"]: fields for fields in partitions if "PartitionName" in fields}
 
 
 def parse_nodes(lines: str) -> list[Node]:
     """What `sinfo --format=%N|%c|%m|%G|%T` prints."""
-    fields = [line.strip().split("|") for line in lines.splitlines() if line.count("|") == 4]
-    return [
-        Node(name, _count(cpus), _count(memory), state, gpu_types_of(gres))
-        for name, cpus, memory, gres, state in fields
-    ]
+    nodes = []
+    for line in lines.splitlines():
+        if line.count("|") == 4:
+            name, cpus, memory, gres, state = line.strip().split("|")
+            nodes.append(Node(name, _count(cpus), _count(memory), state, gpu_types_of(gres)))
+    return nodes
 
 
 def gpu_types_of(gres: str) -> dict[str, int]:
     """GPUs by type in what SLURM calls generic resources, such as `gpu:a100:4(S:0-1),shard:8`; "" is no type."""
-    counts = re.findall(r"(?:^|,)gpu(?::([^:,()]+))?:(\d+)", re.sub(r"\([^)]*\)", "", gres))
-    return {kind: sum(int(count) for other, count in counts if other == kind) for kind, _ in counts}
+    counts: Counter[str] = Counter()
+    for kind, count in re.findall(r"(?:^|,)gpu(?::([^:,()]+))?:(\d+)", re.sub(r"\([^)]*\)", "", gres)):
+        counts[kind] += int(count)
+    return dict(counts)
 
 
 def time_seconds(text: str) -> float:
@@ -185,9 +191,9 @@ def controller_row(ping: str) -> Finding:
     return must("controller", is_up, "; ".join(lines) or "says nothing", "wait until it is up: `scontrol ping`")
 
 
-def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> list[Finding]:
+def cluster_rows(profile: Profile, taken: Limits, sacct_silence: str | None) -> list[Finding]:
     """What the configuration of a cluster means for a sweep; `sacct_silence` is why sacct says nothing, if so."""
-    configuration = known.configuration
+    configuration = taken.configuration
     number, name = configuration.get("SLURM_VERSION", ""), configuration.get("ClusterName", "without a name")
     is_new = tuple(int(part) for part in re.findall(r"\d+", number)[:2]) >= OLDEST_SLURM
     booked = "no GPU: only for experiment files that do not say device: cuda"
@@ -208,14 +214,14 @@ def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> 
         ),
         should(
             "arrays",
-            known.largest_array > 1,
-            f"of up to {known.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays",
+            taken.largest_array > 1,
+            f"of up to {taken.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays",
             "switched off, so each job is submitted by itself: raise job_minutes, so that there are few",
         ),
         should(
             "room",
-            known.room > 0,
-            f"for {known.room:,} more jobs of yours now (MaxJobCount{', MaxSubmitJobs' * known.has_accounting})",
+            taken.room > 0,
+            f"for {taken.room:,} more jobs of yours now (MaxJobCount{', MaxSubmitJobs' * taken.has_accounting})",
             "submit again as jobs end: `harness submit` sends what is missing",
         ),
         should(
@@ -231,15 +237,15 @@ def cluster_rows(profile: Profile, known: Limits, sacct_silence: str | None) -> 
         ),
         should(
             "ended jobs",
-            known.has_accounting or memory >= SHORTEST_MEMORY_SECONDS,
+            taken.has_accounting or memory >= SHORTEST_MEMORY_SECONDS,
             f"squeue knows for {duration(memory)} how a job ended (MinJobAge)",
             "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of "
             "life",
         ),
         should(
             "accounting",
-            not (known.has_accounting and sacct_silence),
-            answers if known.has_accounting else f"none: {enough}",
+            not (taken.has_accounting and sacct_silence),
+            answers if taken.has_accounting else f"none: {enough}",
             f"{enough}; tell the administrators",
         ),
     ]
@@ -255,8 +261,8 @@ def partition_rows(
 ) -> list[Finding]:
     """Whether a partition is there, takes jobs of this user for so long, has nodes that fit, and leaves jobs alone."""
     if name not in partitions:
-        known = f"partition: {did_you_mean(name, partitions)}"
-        return [must("partition", False, f"{name}: SLURM has none of that name", known)]
+        move = f"partition: {did_you_mean(name, partitions)}"
+        return [must("partition", False, f"{name}: SLURM has none of that name", move)]
     fields = partitions[name]
     state = fields.get("State", "UP")
     told = f"{name}{'' if profile.partition else ', the default'}, {len(nodes)} nodes, {state}"

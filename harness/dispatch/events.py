@@ -6,6 +6,7 @@ A worker that is killed can leave a torn last line: it is left out when read, as
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,11 @@ class Attempt(NamedTuple):
     def ended(self) -> Event | None:
         """The last event of an attempt that ended by itself."""
         return self.events[-1] if self.events[-1]["event"] == "ended" else None
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it has not ended, or SLURM starts its job again."""
+        return self.ended is None or bool(self.ended.get("requeued"))
 
 
 class EventLog:
@@ -63,21 +69,17 @@ class EventLog:
 
 def read_attempts(folder: Path) -> list[Attempt]:
     """All attempts of an experiment in the order of their beginning."""
-    found = []
+    attempts = []
     for path in listed(folder):
-        if path.suffix != ".jsonl":
-            continue
-        events = tuple(_events(path))
+        events = tuple(_events(path)) if path.suffix == ".jsonl" else ()
         if events and events[0]["event"] == "begun":
-            found.append(Attempt(path.stem, events, path.stat().st_mtime))
-    return sorted(found, key=lambda attempt: attempt.begun["at"])
+            attempts.append(Attempt(path.stem, events, path.stat().st_mtime))
+    return sorted(attempts, key=lambda attempt: attempt.begun["at"])
 
 
 def _events(path: Path) -> Iterator[Event]:
     for line in path.read_bytes().splitlines():
-        try:
+        with suppress(ValueError):
             event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and "event" in event and "at" in event:
-            yield event
+            if isinstance(event, dict) and "event" in event and "at" in event:
+                yield event

@@ -12,16 +12,13 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import connection
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import is_writable, user_cache
 from harness.dispatch import slots
 from harness.dispatch.slots import (
-    Announced,
     Compilation,
-    Compiled,
     Done,
     Evaluated,
     Failure,
@@ -34,7 +31,6 @@ from harness.dispatch.slots import (
 )
 from harness.record import record_path
 from harness.spec import RunSpec, run_id
-from harness.spec.run import Device
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
@@ -88,18 +84,13 @@ def available_cores() -> int:
 
 def train_here(
     packs: Sequence[PackedRuns],
-    records: Path,
+    order: TrainingOrder,
     workers: int,
     announce: Callable[[str], None] = print,
-    device: Device = "cpu",
-    checkpoints: Path | None = None,
-    attempt: str | None = None,
     stop: Callable[[], bool] = lambda: False,
     unwanted: Callable[[], Collection[str]] = tuple,
-    checkpoint_seconds: float = 60.0,
     compiled: Callable[[int, int], None] = lambda done, of: None,
     idle: dict[int, Worker] | None = None,
-    networks: Path | None = None,
 ) -> Generator[tuple[PackedRuns, TrainingEvent]]:
     """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
 
@@ -107,9 +98,8 @@ def train_here(
     unless it is of a pack's target. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce`
     hears when kernels are to be compiled, when that is done, and what is wrong with checkpoints; `compiled`, several
     times a second, how many of them are done. Workers that are `idle` are used first, and left there afterwards: see
-    `idle_workers`. Trained networks are kept in the folder `networks`, if it is given.
+    `idle_workers`.
     """
-    order = TrainingOrder(records, checkpoints, device, attempt, checkpoint_seconds, networks)
     waiting = deque(PackTask(tuple(pack)) for pack in packs)
     numbers = range(min(workers, len(packs)))
     working: dict[int, Worker] = {}
@@ -118,8 +108,7 @@ def train_here(
             for number in numbers:
                 working[number] = idle.pop(number) if idle and number in idle else Worker(slots.start(number, order))
             if fused := [pack[0] for pack in packs if pack[0].engine == "fused"]:
-                for text in _ready(working[0].slot, fused, len(numbers), kept, stop, compiled):
-                    announce(text)
+                _make_ready(working[0].slot, fused, len(numbers), kept, announce, stop, compiled)
             while not stop() and (waiting or any(worker.task for worker in working.values())):
                 for number in numbers:
                     yield from _hand_out(number, working, waiting, order, unwanted)
@@ -134,7 +123,7 @@ def train_here(
         for worker, heard in zip(working.values(), last_words, strict=True):
             for what in heard:
                 match what:
-                    case Announced(text):
+                    case str(text):
                         announce(text)
                     case Evaluated() | Saved() | Done() if worker.task:
                         yield worker.task.pack, what
@@ -144,7 +133,7 @@ def train_here(
 def idle_workers() -> Iterator[dict[int, Worker]]:
     """Workers that wait, by number, from one call of `train_here` to the next, until the block ends.
 
-    These calls must share records, checkpoints, device, attempt and networks, which a process is given once.
+    These calls must share their order, which a process is given once.
     """
     idle: dict[int, Worker] = {}
     try:
@@ -196,7 +185,7 @@ def _listen(
     failure = None
     for what in heard:
         match what:
-            case Announced(text):
+            case str(text):
                 announce(text)
             case Refused(text, exit_code):
                 raise HarnessError(text, exit_code)
@@ -227,15 +216,16 @@ def _listen(
 
 
 # -------------------------------------------------------------------------------------------------------- compilation
-def _ready(
+def _make_ready(
     slot: Slot,
     runs: Sequence[RunSpec],
     at_once: int,
     kept: str,
+    announce: Callable[[str], None],
     stop: Callable[[], bool],
     compiled: Callable[[int, int], None],
-) -> Iterator[str]:
-    """Have the kernels that `runs` need compiled, `at_once` side by side; what to tell the user meanwhile.
+) -> None:
+    """Have the kernels that `runs` need compiled, `at_once` side by side.
 
     Whoever trains loads what others compiled: the last bits of a kernel hang on which of the two a process did.
     """
@@ -247,21 +237,22 @@ def _ready(
     waiting = _compilations(one_each)
     of = len(waiting)
     compiling: list[Slot] = []
-    what = [" with ".join([unit.module, *(run.recipe.optimizer.name for run in unit.runs)]) for unit in waiting]
-    yield f"fused engine: compiling kernels for this processor, once: {', '.join(what)}"
+    what = ", ".join(unit.words for unit in waiting)
+    announce(f"fused engine: compiling kernels for this processor, once: {what}")
     try:
         while (waiting or compiling) and not stop():
             while waiting and len(compiling) < at_once:
                 compiling.append(slots.start_compiling(waiting.popleft()))
-            connection.wait([one.pipe for one in compiling], timeout=POLL_SECONDS)
-            for one in [one for one in compiling if _has_compiled(one)]:
-                compiling.remove(one)
+            connection.wait([compiler.pipe for compiler in compiling], timeout=POLL_SECONDS)
+            for compiler in list(compiling):
+                if _has_compiled(compiler):
+                    compiling.remove(compiler)
             compiled(of - len(waiting) - len(compiling), of)
     finally:
-        for one in compiling:
-            slots.kill(one)
+        for compiler in compiling:
+            slots.kill(compiler)
     if not stop():
-        yield f"fused engine: compiled in {time.monotonic() - began:.0f} s{kept}"
+        announce(f"fused engine: compiled in {time.monotonic() - began:.0f} s{kept}")
 
 
 def _compilations(runs: Sequence[RunSpec]) -> deque[Compilation]:
@@ -282,9 +273,9 @@ def _has_compiled(slot: Slot) -> bool:
         return False
     ended = slots.kill(slot)
     told = heard[0] if heard else f"its process died, {ended}"
-    if isinstance(told, Compiled):
-        return True
-    raise HarnessError(f"the fused engine's kernels could not be compiled ({told}); use engine: torch", INCOMPLETE)
+    if told is not None:
+        raise HarnessError(f"the fused engine's kernels could not be compiled ({told}); use engine: torch", INCOMPLETE)
+    return True
 
 
 def _answer(slot: Slot, stop: Callable[[], bool]) -> Any:

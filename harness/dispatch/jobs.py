@@ -48,8 +48,8 @@ def bin_packs(packs: Mapping[RunIds, float], job_seconds: float, slots: int) -> 
 def makespan(seconds: Sequence[float], slots: int) -> float:
     """When the last of some packs ends, if each slot takes the next one as it comes free."""
     free_at = [0.0] * slots
-    for each in seconds:
-        heapq.heapreplace(free_at, free_at[0] + each)
+    for of_pack in seconds:
+        heapq.heapreplace(free_at, free_at[0] + of_pack)
     return max(free_at)
 
 

@@ -71,28 +71,29 @@ def silent(what: str, done: int, of: int) -> None:
 def on_disk(results: Path, progress: Progress = silent) -> Iterator[OnDisk]:
     """All that may be removed from a results folder, and what needs it; nothing that is a plan or that a plan names."""
     # Files before plans and submissions: whoever makes one names it first, so that what is new here is found there.
-    files, present = list(_files(results)), with_record(results)
+    files = list(_files(results))
+    present = {entry.name.removesuffix(".json") for entry in entries(results / "runs") if NAMED.match(entry.name)}
     linked = [str(results / name) for name in HOLDS if (results / name).is_symlink()]
     unknown = f"{linked[0]} is a link, so another results folder may need them" if linked else ""
     plans = plans_in(plan_folders(results), progress, unknown)
     sent, unknown_sent = _sent(results, unknown)
     needed = _needed_snapshots(sent, present)
     awaited = plans.unfinished(results, present)
-    stopped = runs_of(one for one in files if one.kind in ("checkpoints", "damaged"))
+    stopped = runs_of(file for file in files if file.kind in ("checkpoints", "damaged"))
     whole = recorded(stopped & present, results / "runs").statuses
-    for one in files:
-        is_named = one.path.name[:16] in plans.naming
-        match one.kind:
+    for file in files:
+        is_named = file.path.name[:16] in plans.naming
+        match file.kind:
             case "snapshots":
-                yield one._replace(needed_by=needed.get(one.path.name, unknown_sent))
+                yield file._replace(needed_by=needed.get(file.path.name, unknown_sent))
             case "checkpoints" | "damaged":
-                yield one._replace(needed_by=plans.need([run for run in one.runs if run not in whole]))
+                yield file._replace(needed_by=plans.need([run for run in file.runs if run not in whole]))
             case "networks" if is_named:
-                yield one._replace(needed_by=plans.unknown or awaited.get(one.runs[0], ""))
+                yield file._replace(needed_by=plans.unknown or awaited.get(file.runs[0], ""))
             case "data" if not is_named:
-                yield one._replace(needed_by=plans.unknown)
+                yield file._replace(needed_by=plans.unknown)
             case "networks" | "unplanned" if not is_named:
-                yield one._replace(kind="unplanned", needed_by=plans.unknown)
+                yield file._replace(kind="unplanned", needed_by=plans.unknown)
     yield from _logs(sent, present)
 
 
@@ -101,33 +102,36 @@ def notable_bytes(results: Path, sizes: dict[str, int]) -> int:
     least = max(NOTABLE_BYTES, NOTABLE_SHARE * sum(sizes.values()))
     if sizes["checkpoints"] + sizes["snapshots"] < least:
         return 0
-    kinds = ("checkpoints", "snapshots")
-    free = sum(one.bytes for one in on_disk(results) if one.kind in kinds and not one.needed_by)
-    return free if free >= least else 0
+    free = removable(on_disk(results))
+    freed = sum(row.bytes for row in (*free.get("checkpoints", ()), *free.get("snapshots", ())))
+    return freed if freed >= least else 0
 
 
-def runs_of(those: Iterable[OnDisk]) -> Set[str]:
+def runs_of(rows: Iterable[OnDisk]) -> Set[str]:
     """The runs that these are of, in their order."""
-    return dict.fromkeys(itertools.chain.from_iterable(one.runs for one in those)).keys()
+    return dict.fromkeys(itertools.chain.from_iterable(row.runs for row in rows)).keys()
 
 
 def of_experiments(rows: Iterable[OnDisk], folders: Sequence[Path]) -> list[OnDisk]:
     """Those that belong to the experiments of these folders; what no plan names belongs to none."""
     runs = plans_in(folders, silent).naming.keys()
-    snapshots = {one.snapshot for folder in folders for one in read_submissions(folder)}
-    return [
-        one
-        for one in rows
-        if any(one.path.is_relative_to(folder) for folder in folders)
-        or not runs.isdisjoint(one.runs)
-        or (one.kind == "snapshots" and one.path.name in snapshots)
-    ]
+    snapshots = {submission.snapshot for submission in itertools.chain.from_iterable(map(read_submissions, folders))}
+
+    def belongs(row: OnDisk) -> bool:
+        is_inside = any(row.path.is_relative_to(folder) for folder in folders)
+        is_their_code = row.kind == "snapshots" and row.path.name in snapshots
+        return is_inside or is_their_code or not runs.isdisjoint(row.runs)
+
+    return list(filter(belongs, rows))
 
 
 def removable(rows: Iterable[OnDisk]) -> dict[Kind, list[OnDisk]]:
     """Those that nothing needs, by kind; only kinds of which there are some."""
-    free = [one for one in rows if not one.needed_by]
-    return {kind: those for kind in KINDS if (those := [one for one in free if one.kind == kind])}
+    free: dict[Kind, list[OnDisk]] = {kind: [] for kind in KINDS}
+    for row in rows:
+        if not row.needed_by:
+            free[row.kind].append(row)
+    return {kind: of_kind for kind, of_kind in free.items() if of_kind}
 
 
 def is_only_copy(snapshot: Path) -> bool:
@@ -140,12 +144,12 @@ def is_only_copy(snapshot: Path) -> bool:
 
 def run_words(results: Path, runs: Iterable[str]) -> dict[str, str]:
     """What each of these runs is, by its record: task, network and seed; nothing of one whose record cannot be read."""
-    found = {}
+    words = {}
     for identity in runs:
         with suppress(HarnessError):
             run = read_record(record_path(results / "runs", identity)).run
-            found[identity] = f"{run.task.target} {run.network.words} seed {run.seed}"
-    return found
+            words[identity] = f"{run.task.target} {run.network.words} seed {run.seed}"
+    return words
 
 
 # --------------------------------------------------------------------------------------------------------------- plans
@@ -172,11 +176,11 @@ class Plans(NamedTuple):
 
         All seeds of a plan with looks are planned runs. Plans that the project keeps elsewhere are not trained there.
         """
-        found: dict[str, str] = {}
+        awaited: dict[str, str] = {}
         for folder, runs in self.standing.items():
             if folder.parent == results and not runs <= present:
-                found |= dict.fromkeys(runs, f"{folder} is not finished, as `harness status {folder}` says")
-        return found
+                awaited |= dict.fromkeys(runs, f"{folder} is not finished, as `harness status {folder}` says")
+        return awaited
 
 
 def plans_in(folders: Sequence[Path], progress: Progress, unknown: str = "") -> Plans:
@@ -196,9 +200,9 @@ def plans_in(folders: Sequence[Path], progress: Progress, unknown: str = "") -> 
             except HarnessError as error:
                 unknown = f"{error}, so a plan that is not seen may name them"
                 continue
-            runs = frozenset(each["run_id"] for each in planned)
-            prints = {each["run"]["task"]["fingerprint"] for each in planned}
-            data = {each.removeprefix(DATA_FILE)[:16] for each in prints if each.startswith(DATA_FILE)}
+            runs = frozenset(run["run_id"] for run in planned)
+            fingerprints = {run["run"]["task"]["fingerprint"] for run in planned}
+            data = {name.removeprefix(DATA_FILE)[:16] for name in fingerprints if name.startswith(DATA_FILE)}
             naming |= dict.fromkeys(runs | data, folder)
             if path == manifest_path(folder):
                 standing[folder] = runs
@@ -253,32 +257,25 @@ def _logs(sent: Iterable[tuple[Path, Submission]], present: set[str]) -> Iterato
     for folder, submission in sent:
         if not present.issuperset(submission.runs):
             continue
-        number, local = read_number(folder, submission.id), local_log(folder, submission.id).name
-        for file in files_in(logs_folder(folder)):
-            if file.path.name == local or (number and file.path.name.startswith(f"{number}_")):
-                yield OnDisk("logs", *file, tuple(submission.runs))
+        number, local = read_number(folder, submission.id), local_log(folder, submission.id)
+        for path, size in file_bytes(logs_folder(folder)).items():
+            if path == local or (number and path.name.startswith(f"{number}_")):
+                yield OnDisk("logs", path, size, tuple(submission.runs))
 
 
 # -------------------------------------------------------------------------------------------------------- files on disk
-class FileOnDisk(NamedTuple):
-    """A file and its size in bytes."""
-
-    path: Path
-    bytes: int
-
-
 def disk_bytes(results: Path) -> dict[str, int]:
     """Bytes of all files in a results folder, by what they are: records, checkpoints and so on, and "other"."""
-    found = dict.fromkeys([*HOLDS.values(), "other"], 0)
+    sizes = dict.fromkeys([*HOLDS.values(), "other"], 0)
     for top in entries(results):
-        found[HOLDS.get(top.name, "other")] += bytes_below(top.path) if top.is_dir() else _bytes(top)
-    return found
+        sizes[HOLDS.get(top.name, "other")] += bytes_below(top.path) if top.is_dir() else _bytes(top)
+    return sizes
 
 
 def entries(folder: Path | str) -> list[os.DirEntry[str]]:
     """What is in a folder; nothing if it cannot be read."""
-    with suppress(OSError), os.scandir(folder) as found:
-        return list(found)
+    with suppress(OSError), os.scandir(folder) as there:
+        return list(there)
     return []
 
 
@@ -289,16 +286,10 @@ def bytes_below(folder: Path | str) -> int:
     )
 
 
-def files_in(folder: Path) -> Iterator[FileOnDisk]:
-    """The files of a folder."""
-    for entry in entries(folder):
-        if not entry.is_dir(follow_symlinks=False):
-            yield FileOnDisk(Path(entry.path), _bytes(entry))
-
-
-def files_by_id(folder: Path, ending: str) -> Iterator[FileOnDisk]:
-    """The files of a folder whose names begin with an id or a hash and have this ending."""
-    return (file for file in files_in(folder) if NAMED.match(file.path.name) and file.path.name.endswith(ending))
+def file_bytes(folder: Path, ending: str = "") -> dict[Path, int]:
+    """Bytes of the files of a folder that have this ending."""
+    files = [entry for entry in entries(folder) if entry.name.endswith(ending)]
+    return {Path(entry.path): _bytes(entry) for entry in files if not entry.is_dir(follow_symlinks=False)}
 
 
 def _bytes(entry: os.DirEntry[str]) -> int:
@@ -307,28 +298,24 @@ def _bytes(entry: os.DirEntry[str]) -> int:
     return 0
 
 
-# ----------------------------------------------------------------------------------------------------------- the files
-def with_record(results: Path) -> set[str]:
-    """The runs of which there is a record."""
-    return {entry.name.removesuffix(".json") for entry in entries(results / "runs") if NAMED.match(entry.name)}
-
-
 def _files(results: Path) -> Iterator[OnDisk]:
-    """All of them but logs."""
+    """All of them but logs: those that are named by an id or a hash, and what is not whole yet."""
     bad = {second.path for second in duplicates(results / "runs") if second.verdict == "damaged"}
     for entry in entries(results / "snapshots"):
         if entry.is_dir(follow_symlinks=False) and NAMED.fullmatch(entry.name):
             yield OnDisk("snapshots", Path(entry.path), bytes_below(entry.path))
     for kind, folder, ending in FILES:
-        for file in files_by_id(results / folder, ending):
+        for path, size in file_bytes(results / folder, ending).items():
+            if not NAMED.match(path.name):
+                continue
             if kind == "checkpoints":
-                runs = _runs_of_checkpoint(file.path)
-                if runs or _is_older(file.path, STALE_SECONDS):  # else it may be being written
-                    yield OnDisk(kind, *file, runs)
+                runs = _runs_of_checkpoint(path)
+                if runs or _is_older(path, STALE_SECONDS):  # else it may be being written
+                    yield OnDisk(kind, path, size, runs)
             elif kind == "data" or folder == "checkpoints":
-                yield OnDisk(kind, *file)
+                yield OnDisk(kind, path, size)
             else:
-                yield OnDisk("damaged" if file.path in bad else kind, *file, (file.path.name[:16],))
+                yield OnDisk("damaged" if path in bad else kind, path, size, (path.name[:16],))
     for entry in itertools.chain.from_iterable(entries(results / name) for name in HOLDS):
         path = Path(entry.path)
         if UNFINISHED.fullmatch(entry.name) and _is_older(path, STALE_SECONDS):
@@ -366,13 +353,13 @@ class Removed(NamedTuple):
 def remove(chosen: Sequence[OnDisk], progress: Progress = silent) -> Removed:
     """Remove these, one after the other: what is interrupted leaves each one whole, gone, or known as half-written."""
     removed, failures = [], []
-    for place, one in enumerate(chosen, start=1):
+    for place, row in enumerate(chosen, start=1):
         progress("removed", place, len(chosen))
         try:
-            _remove(one.path)
-            removed.append(one.bytes)
+            _remove(row.path)
+            removed.append(row.bytes)
         except OSError as error:
-            failures.append(os_words(error, one.path))
+            failures.append(os_words(error, row.path))
     return Removed(len(removed), sum(removed), tuple(failures))
 
 

@@ -23,20 +23,20 @@ def run_locally(folder: Path, submission: Submission) -> Generator[Event]:
     So it does when this process is killed, as that closes the worker's standard input. A HarnessError if the worker
     could not begin, which is as if nothing had been sent off.
     """
-    told, ended = 0, False
+    number_told, ended = 0, False
     try:
         with _worker(folder, submission) as worker:
             while not ended:
                 ended = worker.poll() is not None
                 events = attempt.events if (attempt := _attempt(folder, submission.id)) else ()
-                yield from events[told:]
-                told = len(events)
+                yield from events[number_told:]
+                number_told = len(events)
                 if not ended:
                     time.sleep(LOOK_SECONDS)
     finally:
         if _attempt(folder, submission.id) is None:
             forget_submission(folder, submission.id)
-    if not told:
+    if not number_told:
         log = local_log(folder, submission.id)
         last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
         raise HarnessError(
@@ -70,5 +70,5 @@ def _worker(folder: Path, submission: Submission) -> Iterator[subprocess.Popen]:
 
 
 def _attempt(folder: Path, submission: str) -> Attempt | None:
-    found = [one for one in read_attempts(folder / "attempts") if one.begun["submission"] == submission]
-    return found[-1] if found else None
+    attempts = [attempt for attempt in read_attempts(folder / "attempts") if attempt.begun["submission"] == submission]
+    return attempts[-1] if attempts else None

@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.base.frozen import Frozen
 from harness.dispatch.jobs import RunIds
 from harness.record import Record, read_record, record_path
 from harness.spec import RunSpec
-from harness.spec.identity import pack_key
+from harness.spec.run import pack_key
 
 ANSWER_SECONDS = 30.0  # after which a server is taken for unreachable, or stuck
 BATCH = 50  # wandb's service, which writes the files of offline runs, is waited for once a batch
@@ -65,7 +65,7 @@ def of_run(record: Record, experiment: str) -> WandbRun:
         group=experiment,
         started_at=record.provenance.started_at,
         config=record.run.model_dump(mode="json"),
-        history=tuple({"evaluations": evaluations} | errors for evaluations, errors in _curve(record)),
+        history=tuple(point.model_dump(exclude_none=True) for point in record.curve),
         summary=_summary(record),
     )
 
@@ -77,13 +77,15 @@ def of_pack(records: Sequence[Record], experiment: str) -> WandbRun:
     how.
     """
     configs = {record.run_id: record.run.model_dump(mode="json") for record in records}
-    first, *others = configs.values()
-    alike = {name: value for name, value in first.items() if all(other[name] == value for other in others)}
+    alike, *others = configs.values()
+    for other in others:
+        alike = {name: value for name, value in alike.items() if other[name] == value}
     statuses = [record.status for record in records]
     rows: dict[int, dict[str, float]] = {}
     for record in records:
-        for evaluations, errors in _curve(record):
-            row = rows.setdefault(evaluations, {"evaluations": evaluations})
+        for point in record.curve:
+            row = rows.setdefault(point.evaluations, {"evaluations": point.evaluations})
+            errors = point.model_dump(exclude={"evaluations"}, exclude_none=True)
             row |= {f"{name}/{record.run_id}": error for name, error in errors.items()}
     return WandbRun(
         id=pack_key(list(configs)),
@@ -100,13 +102,6 @@ def of_pack(records: Sequence[Record], experiment: str) -> WandbRun:
 def _network_words(run: RunSpec) -> str:
     grid = getattr(run.network, "grid", None)
     return f"{run.task.target} {run.network.family} {run.network.dashed}" + (f" G={grid}" if grid else "")
-
-
-def _curve(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
-    """The errors that are numbers, by evaluations."""
-    for point in record.curve:
-        errors = point.model_dump(exclude={"evaluations"}, exclude_none=True)
-        yield point.evaluations, errors
 
 
 def _summary(record: Record) -> dict[str, Any]:
@@ -160,7 +155,8 @@ class Export:
         `progress` hears how many of how many are through. No failure is raised: the first is said.
         """
         recorded, failures = {path.stem for path in self.records.glob("*.json")}, []
-        packs = self.packs if self.mirror.per == "pack" else [(run,) for pack in self.packs for run in pack]
+        is_by_pack = self.mirror.per == "pack"
+        packs = self.packs if is_by_pack else [(run,) for run in itertools.chain.from_iterable(self.packs)]
         ended = [runs for runs in packs if recorded.issuperset(runs)]
         waiting = [runs for runs in ended if runs not in self.copied]
         try:
@@ -171,9 +167,8 @@ class Export:
             failures.append(" ".join(f"{type(error).__name__}: {error}".split()))
         left = len(ended) - len(self.copied.intersection(ended))
         where = "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
-        fields = type(self.mirror).model_fields
-        chosen = {name: getattr(self.mirror, name) for name in ("per", "project", "entity")}
-        options = "".join(f" --wandb-{name} {value}" for name, value in chosen.items() if value != fields[name].default)
+        chosen = self.mirror.model_dump(exclude={"mode"}, exclude_defaults=True)
+        options = "".join(f" --wandb-{name} {value}" for name, value in chosen.items())
         why = f" ({failures[0]})" if failures else ""
         move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if left else ""
         say(f"wandb: {len(ended) - left} of {len(ended)} finished {self.mirror.per}s are {where}{move}")
@@ -187,10 +182,12 @@ class Export:
             try:
                 for runs in batch:
                     try:
-                        wandb_run = self._wandb_run(runs)
+                        records = [read_record(record_path(self.records, run)) for run in runs]
                     except HarnessError as error:
                         damaged.append(str(error))
                         continue
+                    is_pack = self.mirror.per == "pack"
+                    wandb_run = of_pack(records, self.experiment) if is_pack else of_run(records[0], self.experiment)
                     path = self.folder / wandb_run.offline_file
                     if self.mirror.mode == "offline" and not path.exists():
                         written[runs] = _log(wandb_run, self.mirror, scratch), path
@@ -206,10 +203,6 @@ class Export:
                     shutil.copyfile(file, temporary)
                 self.copied.add(runs)
         return damaged
-
-    def _wandb_run(self, runs: RunIds) -> WandbRun:
-        records = [read_record(record_path(self.records, run)) for run in runs]
-        return of_pack(records, self.experiment) if self.mirror.per == "pack" else of_run(records[0], self.experiment)
 
 
 def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:

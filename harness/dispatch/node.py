@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import harness
-from harness.base.files import NO_LINKS, whole_file
+from harness.base.files import NO_LINKS, write_whole
 from harness.dispatch import cluster
 from harness.dispatch.here import available_cores
 from harness.dispatch.profile import Profile
@@ -141,8 +141,8 @@ def look_around(place: Path) -> None:
     wrong = [finding._replace(told=f"on {host}: {finding.told}") for finding in files if finding.level != "ok"]
     rows += wrong or [fact("files", f"the same on {host}: {', '.join(finding.what for finding in files)}")]
     code = str(Path(harness.__file__).parents[1])
-    report = {"harness": harness.__version__, "code": code, "host": host, "rows": rows}
-    write(place / "report.json", report | {"at": time.time()})
+    report = {"harness": harness.__version__, "code": code, "host": host, "rows": rows, "at": time.time()}
+    write_whole(place / "report.json", json.dumps(report))
 
 
 def torch_row(torch_here: str) -> tuple[Finding, list[str]]:
@@ -169,12 +169,6 @@ def gpu_row(profile: Profile, gpus: Sequence[str], visible: str | None, has_driv
         return should("GPU", False, f"{told}, and the node has no driver of one", move)
     move = "a torch built for the node's GPUs, or another `gpus:` or `constraint:`"
     return must("GPU", len(gpus) >= profile.gpu_count, told, move)
-
-
-def write(path: Path, data: dict[str, Any]) -> None:
-    """Write a file of the talk, whole."""
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(data), encoding="utf-8")
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """How far every experiment of a results folder is, and the disk that it takes: counted, without reading a record."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from harness.base.errors import HarnessError
 from harness.base.files import os_words
-from harness.dispatch.leftovers import NETWORKS, Progress, bytes_below, files_by_id, plain_plan, silent
+from harness.dispatch.leftovers import NETWORKS, Progress, bytes_below, file_bytes, plain_plan, silent
 from harness.dispatch.reconcile import gather
 from harness.dispatch.state import FREE, UNDERWAY, WENT_WRONG, RunState, states
 from harness.spec import manifest_path
@@ -40,28 +40,19 @@ class Overview(NamedTuple):
     unreadable: tuple[str, ...]
 
 
-class _Plan(NamedTuple):
-    """The runs of a plan, and those of its first look: all runs of a plan without looks."""
-
-    folder: Path
-    runs: frozenset[str]
-    first_look: frozenset[str]
-
-
 def overview(results: Path, progress: Progress = silent) -> Overview:
     """Every experiment of a results folder that has a plan. SLURM is asked for those that sent off what is missing."""
-    record_bytes = {file.path.stem: file.bytes for file in files_by_id(results / "runs", ".json")}
-    network_bytes = {file.path.stem: file.bytes for file in files_by_id(results / NETWORKS, ".npz")}
+    record_bytes = {path.stem: size for path, size in file_bytes(results / "runs", ".json").items()}
+    network_bytes = {path.stem: size for path, size in file_bytes(results / NETWORKS, ".npz").items()}
     folders = sorted(folder for folder in results.iterdir() if manifest_path(folder).exists())
-    plans: list[_Plan] = []
+    plans: dict[Path, dict[str, bool]] = {}  # by run, whether it is of the first look
     sent: dict[Path, dict[str, RunState]] = {}
     unreadable: list[str] = []
     for number, folder in enumerate(folders, start=1):
         progress("plans", number, len(folders))
         try:
-            plan = _read(folder)
-            plans.append(plan)
-            sent[folder], damage = _sent_states(folder, plan.runs.difference(record_bytes))
+            plans[folder] = _read(folder)
+            sent[folder], damage = _sent_states(folder, plans[folder].keys() - record_bytes)
             unreadable += damage
         except HarnessError as error:
             unreadable.append(str(error))
@@ -71,26 +62,24 @@ def overview(results: Path, progress: Progress = silent) -> Overview:
     for states_of_runs in sent.values():
         underway |= {run: state for run, state in states_of_runs.items() if state.state in UNDERWAY}
     counts = []
-    for plan in plans:
-        shared_bytes = sum(record_bytes.get(run, 0) + network_bytes.get(run, 0) for run in plan.runs)
-        absent = plan.runs.difference(record_bytes)
-        where = {run: sent.get(plan.folder, {}).get(run, RunState("planned")) for run in absent}
-        where |= {run: underway[run] for run, one in where.items() if one.state in FREE and run in underway}
-        counts.append(_counted(plan, where, bytes_below(plan.folder) + shared_bytes))
+    for folder, plan in plans.items():
+        shared_bytes = sum(record_bytes.get(run, 0) + network_bytes.get(run, 0) for run in plan)
+        absent = {run: RunState("planned") for run in plan.keys() - record_bytes} | sent.get(folder, {})
+        absent |= {run: underway[run] for run, state in absent.items() if state.state in FREE and run in underway}
+        counts.append(_counted(folder.name, plan, absent, bytes_below(folder) + shared_bytes))
     return Overview(tuple(counts), tuple(unreadable))
 
 
-def _read(folder: Path) -> _Plan:
+def _read(folder: Path) -> dict[str, bool]:
+    """The runs of a plan, and whether its first look has each; without looks it has all."""
     plan = plain_plan(manifest_path(folder))
     experiment = plan["experiment"]
-    runs = frozenset(each["run_id"] for each in plan["runs"])
-    if unreadable(experiment) or not experiment.get("looks"):
-        return _Plan(folder, runs, first_look=runs)
-    seeds = experiment["seeds"][: experiment["looks"][0]]
-    return _Plan(folder, runs, frozenset(each["run_id"] for each in plan["runs"] if each["run"]["seed"] in seeds))
+    has_looks = experiment.get("looks") and not unreadable(experiment)
+    seeds = experiment["seeds"][: experiment["looks"][0]] if has_looks else None
+    return {run["run_id"]: seeds is None or run["run"]["seed"] in seeds for run in plan["runs"]}
 
 
-def _sent_states(folder: Path, absent: frozenset[str]) -> tuple[dict[str, RunState], list[str]]:
+def _sent_states(folder: Path, absent: Set[str]) -> tuple[dict[str, RunState], list[str]]:
     """Where those runs are that have no record, if any of the experiment were ever sent off or cancelled; and which
     files of that are damaged.
     """
@@ -100,18 +89,18 @@ def _sent_states(folder: Path, absent: frozenset[str]) -> tuple[dict[str, RunSta
     return states(absent, evidence), evidence.damage
 
 
-def _counted(plan: _Plan, absent: Mapping[str, RunState], disk_bytes: int) -> ExperimentCounts:
-    later = sum(one.state == "planned" and run not in plan.first_look for run, one in absent.items())
-    found = Counter(one.state for one in absent.values())
+def _counted(name: str, plan: Mapping[str, bool], absent: Mapping[str, RunState], disk_bytes: int) -> ExperimentCounts:
+    later = sum(seen.state == "planned" and not plan[run] for run, seen in absent.items())
+    counts = Counter(seen.state for seen in absent.values())
     return ExperimentCounts(
-        name=plan.folder.name,
-        planned=len(plan.runs),
-        recorded=len(plan.runs) - len(absent),
+        name=name,
+        planned=len(plan),
+        recorded=len(plan) - len(absent),
         missing=len(absent) - later,
-        running=found["running"],
-        queued=found["queued"],
-        failed=sum(found[state] for state in WENT_WRONG),
+        running=counts["running"],
+        queued=counts["queued"],
+        failed=sum(counts[state] for state in WENT_WRONG),
         later=later,
-        not_verified=sum(one.state in UNDERWAY and "not verified" in one.why for one in absent.values()),
+        not_verified=sum(seen.state in UNDERWAY and "not verified" in seen.why for seen in absent.values()),
         disk_bytes=disk_bytes,
     )

@@ -1,5 +1,6 @@
 """The results folder tried from here and from a node: a probe job, sent as those of a sweep are, answers by files."""
 
+import json
 import math
 import re
 import shlex
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
+from harness.base.files import write_whole
 from harness.dispatch.cluster import Listed, scancel, squeue
-from harness.dispatch.node import Finding, must, read, should, try_files, write
+from harness.dispatch.node import Finding, must, read, should, try_files
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import executor, launch
 from harness.dispatch.snapshot import Snapshot, take_snapshot
@@ -93,7 +95,8 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
         name, talk = f"harness-{folder.name.removeprefix('.')}", None
         roots = [str(root) for root in snapshot.roots]
         try:
-            write(folder / "asked.json", {"profile": profile.model_dump(mode="json"), "torch": version("torch")})
+            asked = {"profile": profile.model_dump(mode="json"), "torch": version("torch")}
+            write_whole(folder / "asked.json", json.dumps(asked))
             ahead = time.time() - (folder / "asked.json").stat().st_mtime
             with executor(logs_folder(folder), probing(profile, folder), name, roots) as sender:
                 number = launch(sender, 1, "harness.dispatch.node", str(folder))
@@ -132,10 +135,13 @@ def probing(profile: Profile, folder: Path) -> Profile:
 def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], None]) -> Talk:
     """Wait until the job has reported, has ended without, or was waited for long enough."""
     listed: Listed | None = None
-    asked_at, end = -math.inf, time.monotonic() + wait_seconds
-    while time.monotonic() < end and not (folder / "report.json").exists():
+    asked_at, end, report = -math.inf, time.monotonic() + wait_seconds, folder / "report.json"
+    while time.monotonic() < end and not report.exists():
         if time.monotonic() - asked_at > QUEUE_SECONDS:
-            before, listed, asked_at = listed, _listed(name, listed), time.monotonic()
+            before, queue, asked_at = listed, squeue([name]), time.monotonic()
+            listed = queue.of(name, 0) or listed  # what was known before where squeue says nothing
+            if listed and not queue.of(name, 0) and not queue.silent:
+                listed = listed._replace(state=GONE, reason="")
             if listed and listed != before:
                 tell(f"SLURM: {listed.words}")
                 end = max(end, time.monotonic() + RUN_SECONDS) if listed.state == "RUNNING" else end
@@ -144,24 +150,16 @@ def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], No
             if has_failed or (listed and (held_up := stuck(listed)) and held_up.for_ever):
                 break
         time.sleep(LOOK_SECONDS)
-    ended_at, report = time.time(), folder / "report.json"
-    return Talk(listed, read(report) if report.exists() else None, ended_at, *_left_behind(folder))
-
-
-def _listed(name: str, before: Listed | None) -> Listed | None:
-    """What squeue says of the job; what was known before where squeue says nothing."""
-    queue = squeue([name])
-    if queue.of(name, 0) or queue.silent or before is None:
-        return queue.of(name, 0) or before
-    return before._replace(state=GONE, reason="")
-
-
-def _left_behind(folder: Path) -> tuple[tuple[str, ...], str | None]:
-    """The set-up lines that failed, and what the job printed, if it could open its log."""
-    failed = folder / "setup-failed"
+    ended_at, failed = time.time(), folder / "setup-failed"
     lines = failed.read_text(encoding="utf-8", errors="replace").splitlines() if failed.exists() else []
     logs = [log.read_text(encoding="utf-8", errors="replace") for log in logs_folder(folder).glob("*_log.out")]
-    return tuple(dict.fromkeys(lines)), "".join(logs) if logs else None
+    return Talk(
+        listed=listed,
+        report=read(report) if report.exists() else None,
+        ended_at=ended_at,
+        failed_setup=tuple(dict.fromkeys(lines)),
+        log="".join(logs) if logs else None,
+    )
 
 
 def _end(name: str, tell: Callable[[str], None], by_itself: bool) -> None:

@@ -17,7 +17,7 @@ from pydantic import (
 
 from harness.base.frozen import Frozen
 from harness.dispatch.mirror import Mirror
-from harness.spec import read_settings
+from harness.spec.read import read_settings
 
 # Options that the harness sets itself, because what it promises hangs on them.
 OURS = (
@@ -39,7 +39,7 @@ FIELD_OF = {
     "cpus-per-task": "cpus",
     "mem": "memory_gb",
     "mem-per-cpu": "memory_per_cpu_gb",
-    **{f"gpus{each}": "gpus" for each in ("", "-per-node", "-per-socket", "-per-task")},
+    **dict.fromkeys(("gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task"), "gpus"),
 }
 JOINING = ";<>|&"  # what ends or joins commands of a shell
 OURS_OF_SRUN = re.compile(r"--(output|error|ntasks)|-[oen]")  # without which logs are lost, or packs trained twice
@@ -169,7 +169,7 @@ class Profile(Frozen):
         return options
 
     @model_validator(mode="after")
-    def _memory_is_asked_for_once(self) -> "Profile":
+    def _each_is_asked_for_once(self) -> "Profile":
         if self.memory_gb and self.memory_per_cpu_gb:
             raise ValueError(
                 f"memory_gb: {self.memory_gb:g} and memory_per_cpu_gb: {self.memory_per_cpu_gb:g} exclude each other; "
@@ -177,10 +177,6 @@ class Profile(Frozen):
             )
         if "mem-per-gpu" in self.sbatch and (self.memory_gb or self.memory_per_cpu_gb):
             raise ValueError("sbatch: mem-per-gpu needs `memory_gb: null` beside it, as SLURM takes one kind of memory")
-        return self
-
-    @model_validator(mode="after")
-    def _gpus_are_asked_for_once(self) -> "Profile":
         gres = str(self.sbatch.get("gres", ""))
         if re.search(r"\bgpu\b", gres):
             raise ValueError(f"sbatch: gres: {gres} asks for GPUs; use `gpus:` with `gpus_option: gres`")
@@ -192,7 +188,7 @@ class Profile(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _packs_have_cpus(self) -> "Profile":
+    def _cpus_and_time_suffice(self) -> "Profile":
         if self.packs_per_gpu > 1 and not self.gpus:
             raise ValueError(f"packs_per_gpu: {self.packs_per_gpu} needs GPUs to share; give gpus:, or leave it out")
         if self.packs_per_gpu > 1 and self.cpus < self.slots:
@@ -200,10 +196,6 @@ class Profile(Frozen):
                 f"cpus: {self.cpus} is too few for packs_per_gpu: {self.packs_per_gpu} on {self.gpu_count} GPUs: each "
                 f"pack has a process of its own; give cpus: {self.slots} or more"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _time_suffices(self) -> "Profile":
         if self.time_minutes * 60 < self.save_seconds + 60:
             raise ValueError(
                 f"time_minutes: {self.time_minutes} leaves no minute to train before save_seconds: "
@@ -217,8 +209,8 @@ class Profile(Frozen):
 def _check_option(name: str) -> None:
     """A ValueError for an option of sbatch that a profile must not give, in words; sbatch takes names cut short too."""
     long = name.lstrip("-").replace("_", "-")
-    known = [one for one in ("clusters", *FIELD_OF, *OURS) if one.startswith(long)] if len(long) > 1 else []
-    meant = long if long in known else next(iter(known), None)
+    begin_so = [option for option in ("clusters", *FIELD_OF, *OURS) if option.startswith(long) and len(long) > 1]
+    meant = long if long in begin_so else next(iter(begin_so), None)
     if meant == "clusters" or long == "M":
         raise ValueError(
             f"{name} sends jobs to another cluster, where squeue of this one does not see them, so that they count as "
@@ -237,5 +229,4 @@ def _check_option(name: str) -> None:
 
 def read_profile(path: Path) -> Profile:
     """The profile at `path`; a HarnessError with one line per mistake otherwise."""
-    what = "a cluster profile; `harness list profiles` says where there are some to copy"
-    return read_settings(path, Profile, what)
+    return read_settings(path, Profile, "a cluster profile; `harness list profiles` says where there are some to copy")

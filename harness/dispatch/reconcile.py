@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from harness.base.errors import HarnessError
+from harness.base.lock import lives
 from harness.dispatch.cluster import Queue, cause, cluster_name, sacct, squeue, user
 from harness.dispatch.events import Attempt, read_attempts
 from harness.dispatch.slurm import sent_log
@@ -23,13 +24,14 @@ from harness.dispatch.state import (
     OVER,
     UNDERWAY,
     Evidence,
+    JobKey,
     JobSeen,
     RunState,
     seconds_of,
     states,
     unexplained,
 )
-from harness.dispatch.submission import Submission, cancelled, lives, read_orders, read_submissions, write_order
+from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
 from harness.record import Recorded, recorded
 from harness.spec import Manifest, manifest_path
 
@@ -51,10 +53,10 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         unread = Path(error.filename).relative_to(folder.parent)
         hidden = RunState("queued", f"not verified ({unread} may not be read)", next_move="ask its owner")
     sent = [submission for submission in submissions if submission.profile]
-    known = recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
+    kept = recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
     evidence = Evidence(
-        records=known.statuses,
-        damaged=known.damaged,
+        records=kept.statuses,
+        damaged=kept.damaged,
         submissions=submissions,
         attempts=attempts,
         orders=orders,
@@ -65,14 +67,14 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         moved=_moved(submissions, folder.resolve().parent),
     )
     if not evidence.queue.silent and (forgotten := unexplained(evidence)):
-        evidence = _with_accounting(evidence, [one for one in sent if one.name in forgotten], sent)
+        evidence = _with_accounting(evidence, forgotten, sent)
     jobs = [job for job in evidence.jobs() if job.submission.profile]
     over = [job for job in jobs if not job.attempts and not _may_run(job)]
-    started = {job.key for job in over if sent_log(folder, job.submission, job.place)}
+    started = {JobKey(job.submission.id, job.place) for job in over if sent_log(folder, job.submission, job.place)}
     return evidence._replace(started=started, hidden=hidden or _hidden_job(jobs, evidence.queue))
 
 
-def _with_accounting(evidence: Evidence, forgotten: Sequence[Submission], sent: Sequence[Submission]) -> Evidence:
+def _with_accounting(evidence: Evidence, forgotten: Collection[str], sent: Sequence[Submission]) -> Evidence:
     """The evidence, and what sacct says of the submissions that squeue has forgotten and that this user can ask for."""
     try:
         here = (cluster_name(), user())
@@ -83,9 +85,10 @@ def _with_accounting(evidence: Evidence, forgotten: Sequence[Submission], sent: 
         for submission in sent
         if submission.user and (submission.cluster or here[0], submission.user) != here
     }
-    asked = [one for one in forgotten if one.id not in elsewhere]
-    found = sacct([one.name for one in asked], min(one.at for one in asked)) if asked else Queue({})
-    return evidence._replace(elsewhere=elsewhere, accounting=found)
+    asked = [submission for submission in sent if submission.name in forgotten and submission.id not in elsewhere]
+    names, moments = [submission.name for submission in asked], [submission.at for submission in asked]
+    accounting = sacct(names, min(moments)) if asked else Queue({})
+    return evidence._replace(elsewhere=elsewhere, accounting=accounting)
 
 
 def _may_run(job: JobSeen) -> bool:
@@ -107,25 +110,22 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
 
     What was cancelled by SLURM's own command is kept, as SLURM forgets it.
     """
-    found = states(_with_sent(manifest.run_ids(), evidence.submissions), evidence)
+    state_of_run = states(_with_sent(manifest.run_ids(), evidence.submissions), evidence)
     ordered = cancelled(evidence.orders)
-    seen: dict[str, list[str]] = defaultdict(list)
-    for run, state in found.items():
+    by_scancel: dict[str, list[str]] = defaultdict(list)
+    for run, state in state_of_run.items():
         if state.state == "cancelled" and run not in ordered:
-            seen[state.why].append(run)
-    for why, runs in seen.items():
+            by_scancel[state.why].append(run)
+    for why, runs in by_scancel.items():
         with suppress(OSError):  # who may only look keeps nothing
             write_order(folder, "cancel", runs, f"scancel ({why})")
-    return found
+    return state_of_run
 
 
 def _with_sent(runs: Iterable[str], submissions: Iterable[Submission]) -> list[str]:
     """These runs, and after them the others that were ever sent off."""
-    found = dict.fromkeys(runs)
-    for submission in submissions:
-        for job in submission.jobs:
-            found |= dict.fromkeys(job.runs)
-    return list(found)
+    sent = itertools.chain.from_iterable(submission.runs for submission in submissions)
+    return list(dict.fromkeys(itertools.chain(runs, sent)))
 
 
 def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str, RunState]]:
@@ -133,23 +133,21 @@ def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str,
 
     Experiments in one results folder share runs. Only experiments that sent off any of these are looked into.
     """
-    found: dict[Path, dict[str, RunState]] = {}
+    beside: dict[Path, dict[str, RunState]] = {}
     for other in sorted(path.parent for path in folder.parent.glob("*/submissions")):
         if other.name == folder.name or not (shared := set(runs) & _may_have_sent(other)):
             continue
-        theirs = states(shared, gather(other, (), records=None))
-        if underway := {run: one for run, one in theirs.items() if one.state in UNDERWAY}:
-            found[other] = {
-                run: one._replace(why=": ".join(filter(None, [f"sent off by {other}", one.why])))
-                for run, one in underway.items()
-            }
-    return found
+        for run, state in states(shared, gather(other, (), records=None)).items():
+            if state.state in UNDERWAY:
+                why = f"sent off by {other}: {state.why}" if state.why else f"sent off by {other}"
+                beside.setdefault(other, {})[run] = state._replace(why=why)
+    return beside
 
 
 def _may_have_sent(folder: Path) -> set[str]:
     """The runs that an experiment has sent off; all that it plans, where that is not known."""
     with suppress(PermissionError):
-        jobs = [job for submission in read_submissions(folder) for job in submission.jobs]
+        jobs = list(itertools.chain.from_iterable(submission.jobs for submission in read_submissions(folder)))
         if all(job.packs for job in jobs):
             return set(itertools.chain.from_iterable(job.runs for job in jobs))
     return set(RUN_ID.findall(manifest_path(folder).read_text(encoding="utf-8")))
@@ -160,7 +158,7 @@ def to_send(
 ) -> list[tuple[str, ...]]:
     """The packs of the plan, reduced to the runs `only`, or else to those that are sent off without a word."""
     wanted = only if only is not None else {run for run, state in found.items() if state.state in FREE}
-    packs = (tuple(run for run in pack if run in wanted) for pack in manifest.packs)
+    packs = [tuple(filter(wanted.__contains__, pack)) for pack in manifest.packs]
     return [pack for pack in packs if pack]
 
 
@@ -173,10 +171,7 @@ def stillborn(found: Mapping[str, RunState], evidence: Evidence) -> dict[str, Ru
         return {}
     if last.profile is None or any(attempt.begun["submission"] == last.id for attempt in evidence.attempts):
         return {}
-    ended: dict[str, RunState] = {}
-    for job in last.jobs:
-        ended |= {run: found[run] for run in job.runs if run in found and found[run].state in ("crashed", "timed out")}
-    return ended
+    return {run: found[run] for run in last.runs if run in found and found[run].state in ("crashed", "timed out")}
 
 
 class Spending(NamedTuple):
@@ -233,12 +228,12 @@ def start_seconds(evidence: Evidence) -> float | None:
 
     It is the median over attempts so far, None before the first.
     """
-    found = []
+    seconds = []
     for attempt in evidence.attempts:
         started_at = attempt.begun["slurm_started_at"]
         if started_at and not _ahead_seconds(attempt):
-            found += [max(0.0, at - float(started_at)) for at in _first_steps(attempt)]
-    return statistics.median(found) if found else None
+            seconds += [max(0.0, at - float(started_at)) for at in _first_steps(attempt)]
+    return statistics.median(seconds) if seconds else None
 
 
 def _first_steps(attempt: Attempt) -> list[float]:
@@ -265,9 +260,9 @@ def unneeded(evidence: Evidence, found: Mapping[str, RunState]) -> Unneeded:
         if job.listed:
             numbers += [job.listed.number] if job.listed.state not in (*ENDED, "COMPLETING") else []
         elif job.silence:
-            not_verified[job.silence] += not any(one.ended and not one.ended.get("requeued") for one in job.attempts)
+            not_verified[job.silence] += all(attempt.may_go_on for attempt in job.attempts)
         elif job.submission.profile is None:
-            alive = [one.begun for one in job.attempts if _lives_on(one, evidence)]
+            alive = [attempt.begun for attempt in job.attempts if _lives_on(attempt, evidence)]
             here = [begun["pid"] for begun in alive if begun["host"] == socket.gethostname()]
             processes += here
             not_verified[f"sent off on {job.submission.host}"] += len(alive) - len(here)
@@ -295,20 +290,20 @@ def _ahead_seconds(attempt: Attempt) -> float:
 def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set[str]:
     """Attempts of local jobs whose process was on this machine and is gone."""
     local = {submission.id for submission in submissions if submission.profile is None}
-    return {
-        attempt.id
-        for attempt in attempts
-        if attempt.begun["submission"] in local
-        and attempt.begun["host"] == socket.gethostname()
-        and not lives(attempt.begun["pid"])
-    }
+    here = socket.gethostname()
+    dead = set()
+    for attempt in attempts:
+        is_ours = attempt.begun["submission"] in local and attempt.begun["host"] == here
+        if is_ours and not lives(attempt.begun["pid"]):
+            dead.add(attempt.id)
+    return dead
 
 
 def _moved(submissions: Iterable[Submission], results: Path) -> dict[str, str]:
     """By submission, the folder that its jobs write into, where that is not this results folder any more."""
-    wrote_into = {one.id: Path(one.results) for one in submissions if one.results}
-    return {
-        identity: str(path)
-        for identity, path in wrote_into.items()
-        if path != results and not (path.exists() and path.samefile(results))
-    }
+    wrote_into = {submission.id: Path(submission.results) for submission in submissions if submission.results}
+
+    def is_another(path: Path) -> bool:
+        return path != results and not (path.exists() and path.samefile(results))
+
+    return {identity: str(path) for identity, path in wrote_into.items() if is_another(path)}

@@ -35,6 +35,7 @@ STOP = "stop"
 
 
 # ------------------------------------------------------------------------------------------------------ what is said
+# Beside these, what the user should know, as text.
 class Evaluated(NamedTuple):
     """How many of the planned evaluations every lane of the pack has behind it."""
 
@@ -63,12 +64,6 @@ class Failure(NamedTuple):
     traceback_hash: str | None = None
 
 
-class Announced(NamedTuple):
-    """What the user should know."""
-
-    text: str
-
-
 class Refused(NamedTuple):
     """A HarnessError that is not of this pack alone: for the user to mend."""
 
@@ -88,20 +83,21 @@ class Compilation(NamedTuple):
     module: str
     runs: tuple[RunSpec, ...]
 
-
-class Compiled(NamedTuple):
-    """A process has compiled what it was to."""
+    @property
+    def words(self) -> str:
+        """What it is, in words."""
+        return " with ".join([self.module, *(run.recipe.optimizer.name for run in self.runs)])
 
 
 class TrainingOrder(NamedTuple):
-    """What all packs have in common."""
+    """What all packs have in common: folders, where checkpoints and networks are only kept if theirs are given."""
 
     records: Path
-    checkpoints: Path | None
-    device: Device
-    attempt: str | None
-    checkpoint_seconds: float
-    networks: Path | None = None  # where trained networks are kept, if they are
+    checkpoints: Path | None = None
+    device: Device = "cpu"
+    attempt: str | None = None
+    checkpoint_seconds: float = 60.0
+    networks: Path | None = None
 
 
 # ------------------------------------------------------------------------------------------------------- this process
@@ -118,7 +114,7 @@ def start(number: int, order: TrainingOrder) -> Slot:
 
 
 def start_compiling(unit: Compilation) -> Slot:
-    """A process that compiles and then says so, or in words why not; unlike a compiler it can be killed."""
+    """A process that compiles and then says None, or in words why not; unlike a compiler it can be killed."""
     return _started(_compile, unit)
 
 
@@ -202,8 +198,8 @@ def _signals_later() -> Iterator[None]:
 
 # -------------------------------------------------------------------------------------------------- the other process
 def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder) -> None:
-    for each in DEAF_TO:
-        signal.signal(each, signal.SIG_IGN)
+    for deaf_to in DEAF_TO:
+        signal.signal(deaf_to, signal.SIG_IGN)
     training = threading.Lock()
     _end_with_parent(training)
     with suppress(OSError):  # stderr is closed
@@ -246,7 +242,7 @@ def _compile(pipe: Any, unit: Compilation) -> None:
         from harness.train import fused_engine
 
         fused_engine.compile_for(unit.module, unit.runs)
-        pipe.send(Compiled())
+        pipe.send(None)
     except Exception as error:
         pipe.send(f"{type(error).__name__}: {error}")
 
@@ -278,14 +274,14 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
         reached.append(evaluations)
         tell(Evaluated(evaluations))
 
-    def tell(what: Evaluated | Saved | Announced) -> None:
+    def tell(what: Evaluated | Saved | str) -> None:
         with suppress(OSError):  # the parent has gone, which is seen below
             pipe.send(what)
 
     supervisor = Supervisor(
         progress=progress,
         saved=lambda evaluations: tell(Saved(evaluations)),
-        announce=lambda text: tell(Announced(text)),
+        announce=tell,
         stop=lambda: os.getppid() != parent or pipe.poll(),
         checkpoint_seconds=order.checkpoint_seconds,
     )
@@ -321,9 +317,9 @@ def failure(error: BaseException) -> Failure:
     """
     chain = list(_chain(error))
     places = []
-    for one in chain:
-        for frame in traceback.extract_tb(one.__traceback__):
-            places.append(f"{type(one).__name__}:{Path(frame.filename).name}:{frame.name}:{frame.lineno}")
+    for raised in chain:
+        for frame in traceback.extract_tb(raised.__traceback__):
+            places.append(f"{type(raised).__name__}:{Path(frame.filename).name}:{frame.name}:{frame.lineno}")
     digest = hashlib.sha256("\n".join(places).encode()).hexdigest()[:12]
     cause: Cause = "out_of_memory" if any(map(_is_out_of_memory, chain)) else "crashed"
     return Failure(cause, in_words(error), "".join(traceback.format_exception(error)), digest)

@@ -5,14 +5,13 @@ import logging
 import os
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.dispatch.cluster import outside_of_any_job, try_script
+from harness.dispatch.cluster import outside_of_any_job
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import Submission, keep_number, logs_folder, read_number
 
@@ -38,14 +37,6 @@ def launch(sender: Any, jobs: int, module: str, *arguments: str) -> str:
     if jobs > 1:
         sender.parameters["map_count"] = jobs
     return sender._submit_command(_command(sender, module, *arguments)).job_id
-
-
-def would_start(profile: Profile, name: str) -> str:
-    """When and where SLURM would start such a job, in its words, without giving it one; a HarnessError if never."""
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "script.sh"
-        script.write_text(script_text(profile, name, Path(folder), (), "this"), encoding="utf-8")
-        return try_script(script)
 
 
 def script_text(profile: Profile, name: str, logs: Path, roots: Sequence[str], module: str, *arguments: str) -> str:
@@ -113,12 +104,8 @@ def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, A
     guarded = ["set -e", say_so, *profile.setup, "trap - ERR", "set +e"] if profile.setup else []
     setup = [*guarded, *(f"export {name}={shlex.quote(value)}" for name, value in ours.items())]
     asked = {
+        **{option: getattr(profile, option) for option in ("partition", "account", "qos", "constraint", "exclude")},
         "job_name": name,
-        "partition": profile.partition,
-        "account": profile.account,
-        "qos": profile.qos,
-        "constraint": profile.constraint,
-        "exclude": profile.exclude,
         "nodes": 1,
         "cpus_per_task": profile.cpus,
         "mem": _megabytes(profile.memory_gb),

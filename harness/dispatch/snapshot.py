@@ -11,14 +11,14 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import harness
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import private_folder, unfinished, whole_file
+from harness.base.files import private_folder, unfinished, write_whole
 from harness.base.provenance import MARKER, checkout_around, commit_and_dirty, git, read_marker, snapshot_around
 from harness.base.user_code import user_module
 
@@ -58,13 +58,6 @@ class Source(NamedTuple):
     commit: str | None = None
     dirty: bool | None = None
     submodules: tuple[tuple[str, str | None], ...] = ()
-
-
-class File(NamedTuple):
-    """A file to copy or copied: its path in the snapshot, and where it lies."""
-
-    name: str
-    path: Path
 
 
 def take_snapshot(folder: Path, targets: Sequence[str], package: Path | None = None) -> Snapshot:
@@ -121,8 +114,8 @@ def check_code(snapshot: Path, targets: Sequence[str]) -> None:
     names = [harness.__name__, *(target.partition(".")[0].partition(":")[0] for target in targets if ":" in target)]
     for name in dict.fromkeys(names):
         spec = importlib.util.find_spec(name)
-        found = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
-        places = [Path(place).resolve() for place in found]
+        origins = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
+        places = [Path(origin).resolve() for origin in origins]
         if places and not any(place.is_relative_to(snapshot.resolve()) for place in places):
             raise HarnessError(
                 f"{name} would come from {places[0]}, not from the snapshot {snapshot}; leave PYTHONPATH alone in "
@@ -153,17 +146,17 @@ def _source_of_git(module: ModuleFile, snapshots: Path) -> Source | None:
     checkout = checkout_around(module.file)
     if checkout is None:
         return None
+    files, submodules = [], []
     listed = git(checkout, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    there = [name for name in dict.fromkeys(listed) if name and os.path.lexists(checkout / name)]
-    code = [name for name in there if not _is_result(checkout / name, snapshots) and not _is_left_out(name)]
-    folders = {name: checkout / name for name in code}
-    nested = {name: path for name, path in folders.items() if path.is_dir() and not path.is_symlink()}  # checkouts too
-    commits = tuple(
-        (name.rstrip("/"), commit_and_dirty(path)[0] if (path / ".git").exists() else None)
-        for name, path in nested.items()
-    )
-    files = tuple(name for name in code if name not in nested)
-    source = Source(checkout, files, *commit_and_dirty(checkout), submodules=commits)
+    for name in filter(None, dict.fromkeys(listed)):
+        path = checkout / name
+        if not os.path.lexists(path) or _is_left_out(name) or _is_result(path, snapshots):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            submodules.append((name.rstrip("/"), commit_and_dirty(path)[0] if (path / ".git").exists() else None))
+        else:
+            files.append(name)
+    source = Source(checkout, tuple(files), *commit_and_dirty(checkout), submodules=tuple(submodules))
     return source if _has(source, module) else None
 
 
@@ -174,9 +167,10 @@ def _source_outside_git(module: ModuleFile) -> Source:
     """
     names = {module.file.relative_to(module.top).parts[0]}
     if module.top.name not in ("site-packages", "dist-packages"):
-        loaded = [(name, getattr(each, "__file__", None)) for name, each in sys.modules.copy().items()]
-        neighbours = [_module(name, Path(file)) for name, file in loaded if file]
-        names |= {each.file.relative_to(each.top).parts[0] for each in neighbours if each.top == module.top}
+        for name, loaded in sys.modules.copy().items():
+            file = getattr(loaded, "__file__", None)
+            if file and (neighbour := _module(name, Path(file))).top == module.top:
+                names.add(neighbour.file.relative_to(neighbour.top).parts[0])
     files = []
     for name in sorted(names):
         path = module.top / name
@@ -223,9 +217,9 @@ def _check_size(sources: Sequence[Source]) -> None:
 # -------------------------------------------------------------------------------------------------------------- copies
 def _kept(sources: Sequence[Source], folder: Path) -> str:
     """The hash by which the sources are found in `folder`, copied if need be: they appear there whole or not at all."""
-    files = []
+    files: dict[str, Path] = {}
     for place, source in enumerate(sources):
-        files += [File(f"{place}/{name}", source.folder / name) for name in source.files]
+        files |= {f"{place}/{name}": source.folder / name for name in source.files}
     name = _hash(files)
     if not (folder / name).exists():
         return _copied(files, sources, folder)
@@ -235,21 +229,21 @@ def _kept(sources: Sequence[Source], folder: Path) -> str:
     return name
 
 
-def _copied(files: Sequence[File], sources: Sequence[Source], folder: Path) -> str:
+def _copied(files: Mapping[str, Path], sources: Sequence[Source], folder: Path) -> str:
     private_folder(folder)
     temporary = unfinished(folder / "copy")
     try:
         temporary.mkdir()
-        for file in files:
-            _copy(file.path, temporary / file.name)
-        name = _hash(_files_of(temporary))  # of what was copied, should somebody be editing
-        _mark(temporary, name, sources)
+        for name, path in files.items():
+            _copy(path, temporary / name)
+        digest = _hash(_files_of(temporary))  # of what was copied, should somebody be editing
+        _mark(temporary, digest, sources)
         try:
-            temporary.rename(folder / name)
+            temporary.rename(folder / digest)
         except OSError:
-            if not (folder / name).is_dir():  # else somebody else was sooner
+            if not (folder / digest).is_dir():  # else somebody else was sooner
                 raise
-        return name
+        return digest
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -277,14 +271,13 @@ def _mark(folder: Path, name: str, sources: Sequence[Source]) -> None:
             for source in sources
         ],
     }
-    with whole_file(folder / MARKER) as temporary:
-        temporary.write_text(json.dumps(marker, indent=1), encoding="utf-8")
+    write_whole(folder / MARKER, json.dumps(marker, indent=1))
 
 
-def _hash(files: Sequence[File]) -> str:
+def _hash(files: Mapping[str, Path]) -> str:
     """16 hex digits: SHA-256 over every path, what it is, and the SHA-256 of its content; of a link, where it leads."""
     lines = []
-    for name, path in sorted(files):
+    for name, path in sorted(files.items()):
         if path.is_symlink():
             kind, content = "link", os.fsencode(path.readlink())
         else:
@@ -294,8 +287,8 @@ def _hash(files: Sequence[File]) -> str:
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()[:16]
 
 
-def _files_of(snapshot: Path) -> list[File]:
-    return [File(name, snapshot / name) for name in _walk(snapshot) if name != MARKER]
+def _files_of(snapshot: Path) -> dict[str, Path]:
+    return {name: snapshot / name for name in _walk(snapshot) if name != MARKER}
 
 
 def _walk(folder: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event
 from harness.dispatch.jobs import SentJob
-from harness.dispatch.submission import Instruction, Submission, cancelled
+from harness.dispatch.submission import Instruction, Submission, cancelled, last_orders
 
 StateName = Literal[
     "planned",
@@ -67,12 +67,13 @@ PRINTED = "`harness logs FILE RUN` shows what it printed; "
 MEND = "`harness doctor --profile` shows what the profile lacks; mended, `harness retry FILE --cause '{state}'`"
 # What a worker wrote last of runs that it trains.
 BEGUN = ("pack_begun", "resumed", "checkpoint")
+UNTOLD = "stopped"  # why a worker ended that could not tell what from
 # What a worker's last event says of the runs that it leaves.
 STOPPED: dict[str, StateName] = {
     "timed out": "timed out",
     "preempted": "preempted",
     "cancelled": "cancelled",
-    "stopped": "preempted",
+    UNTOLD: "preempted",
     "crashed": "crashed",
 }
 FAILED: dict[str, StateName] = {"out_of_memory": "out of memory", "killed": "out of memory", "crashed": "crashed"}
@@ -112,29 +113,14 @@ class JobSeen(NamedTuple):
     started: bool  # as its output shows
 
     @property
-    def key(self) -> JobKey:
-        """Which job of which submission it is."""
-        return JobKey(self.submission.id, self.place)
-
-    @property
     def last(self) -> Attempt | None:
         """Its last attempt."""
         return self.attempts[-1] if self.attempts else None
 
     @property
-    def attempt(self) -> str | None:
-        """The id of its last attempt."""
-        return self.last.id if self.last else None
-
-    @property
     def told_by_slurm(self) -> Listed | None:
         """What squeue or else sacct says of it."""
         return self.listed or self.accounted
-
-    @property
-    def number(self) -> str | None:
-        """Its number at SLURM."""
-        return self.told_by_slurm.number if self.told_by_slurm else None
 
 
 class Evidence(NamedTuple):
@@ -165,51 +151,62 @@ class Evidence(NamedTuple):
     @property
     def damage(self) -> list[str]:
         """What is wrong with files of submissions and orders, in sentences."""
-        found = [one.damage for one in self.submissions] + [one.damage for one in self.orders]
-        return list(filter(None, found))
+        return [file.damage for file in (*self.submissions, *self.orders) if file.damage]
 
     def jobs(self) -> list[JobSeen]:
         """Every job that was sent off, in that order."""
         attempts: dict[JobKey, list[Attempt]] = defaultdict(list)
         for attempt in sorted(self.attempts, key=lambda attempt: attempt.begun.get("restarts", 0)):  # clocks can differ
             attempts[JobKey(attempt.begun["submission"], attempt.begun["place"])].append(attempt)
-        found = []
+        jobs = []
         for submission in self.submissions:
-            silence = self.elsewhere.get(submission.id) or (self.queue.silent if submission.profile else None)
             for place, sent in enumerate(submission.jobs):
                 key = JobKey(submission.id, place)
-                listed = self.queue.of(submission.name, place)
-                accounted = self.accounting.of(submission.name, place)
-                known = attempts[key], listed, accounted, silence, self.moved.get(submission.id), key in self.started
-                found.append(JobSeen(submission, place, sent, *known))
-        return found
+                job = JobSeen(
+                    submission=submission,
+                    place=place,
+                    sent=sent,
+                    attempts=attempts[key],
+                    listed=self.queue.of(submission.name, place),
+                    accounted=self.accounting.of(submission.name, place),
+                    silence=self.elsewhere.get(submission.id) or (self.queue.silent if submission.profile else None),
+                    wrote_into=self.moved.get(submission.id),
+                    started=key in self.started,
+                )
+                jobs.append(job)
+        return jobs
 
 
 def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
     """The state of each of these runs."""
-    jobs = {run: job for job in evidence.jobs() for run in job.sent.runs}  # the last that a run was sent off in
-    told: dict[JobKey, dict[str, Event]] = {job.key: _last_words(job.last) for job in jobs.values() if job.last}
-    unwanted, released = cancelled(evidence.orders), _released(evidence.orders)
+    jobs: dict[str, JobSeen] = {}  # the last that a run was sent off in
+    last_words: dict[str, Event | None] = {}  # of the last attempt at that job
+    for job in evidence.jobs():
+        told: dict[str, Event] = {}
+        for event in job.last.events if job.last else ():
+            told |= dict.fromkeys(event.get("runs", ()), event)
+        jobs |= dict.fromkeys(job.sent.runs, job)
+        last_words |= {run: told.get(run) for run in job.sent.runs}
+    unwanted, orders = cancelled(evidence.orders), last_orders(evidence.orders)
+    released = {run: seconds_of(order.at) for run, order in orders.items() if order.kind == "retry"}
     crashes = _repeated_crashes(evidence, released)
-    found = {}
+    state_of_run = {}
     for run in run_ids:
         if run in evidence.records:
-            found[run] = RunState(evidence.records[run])
+            state = RunState(evidence.records[run])
         elif run in evidence.damaged:
-            found[run] = RunState("damaged", f"its record: {evidence.damaged[run]}")
+            state = RunState("damaged", f"its record: {evidence.damaged[run]}")
         elif run in unwanted:
-            found[run] = RunState("cancelled", unwanted[run].by_words)
+            state = RunState("cancelled", unwanted[run].by_words)
         elif run in crashes:
             how = "the same traceback twice" if crashes[run]["traceback_hash"] else "twice without a traceback"
-            found[run] = RunState("quarantined", f"{how}: {crashes[run]['error']}")
+            state = RunState("quarantined", f"{how}: {crashes[run]['error']}")
         elif run not in jobs or released.get(run, 0.0) > seconds_of(jobs[run].submission.at):
-            found[run] = RunState("planned")
+            state = RunState("planned")
         else:
-            in_job = _in_job(jobs[run], told.get(jobs[run].key, {}).get(run), evidence)
-            found[run] = _with_old_folder(in_job, jobs[run].wrote_into)
-        if evidence.hidden and found[run].state in FREE:
-            found[run] = evidence.hidden
-    return found
+            state = _in_job(jobs[run], last_words[run], evidence)
+        state_of_run[run] = evidence.hidden if evidence.hidden and state.state in FREE else state
+    return state_of_run
 
 
 def unexplained(evidence: Evidence) -> list[str]:
@@ -217,7 +214,7 @@ def unexplained(evidence: Evidence) -> list[str]:
     names: dict[str, None] = {}
     for job in evidence.jobs():
         ended = [attempt.ended for attempt in job.attempts if attempt.ended and not attempt.ended.get("requeued")]
-        if job.submission.profile and job.listed is None and not any(map(_knows_why, ended)):
+        if job.submission.profile and job.listed is None and all(event["why"] == UNTOLD for event in ended):
             names[job.submission.name] = None
     return list(names)
 
@@ -231,109 +228,92 @@ def seconds_of(moment: str) -> float:
 def _in_job(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:
     """The state of a run without a record, by the last job that it was in and what that `told` of it last.
 
-    The first that decides, in this order.
+    If the results folder was renamed, it may have one in the old folder.
     """
+    seen = _by_evidence(job, told, evidence)
+    if seen.state != "planned":
+        number = job.told_by_slurm.number if job.told_by_slurm else None
+        seen = seen._replace(attempt=job.last.id if job.last else None, job=number)
+    if job.wrote_into is None:
+        return seen
+    if seen.next_move and STILLBORN in seen.why:
+        return seen._replace(why=f"{seen.why}, for which {job.wrote_into} was not there", next_move=None)
+    if seen.state != "lost":
+        return seen
+    move = f"`harness merge {shlex.quote(job.wrote_into)}` brings its record; if it has none, `harness submit`"
+    return seen._replace(why=f"{seen.why}; it wrote into {job.wrote_into}", next_move=move)
+
+
+def _by_evidence(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:
+    """The first that decides, in this order."""
     if told and told["event"] == "pack_failed" and told["move"] == "give up":
-        return RunState(FAILED[told["cause"]], told.get("error", ""), job.attempt, job.number)
-    begun = told is not None
+        return RunState(FAILED[told["cause"]], told.get("error", ""))
     if job.listed and (alive := _alive(job.listed, told)):
-        held_up = stuck(job.listed)
-        parts = [alive[1], *([f", {held_up.why}"] if held_up else [])]
-        if begun and alive[0] == "queued":
-            parts.append("; it has begun before, and goes on from where it was saved")
-        return RunState(alive[0], "".join(parts), job.attempt, job.number, held_up.next_move if held_up else None)
+        why = alive.why
+        if held_up := stuck(job.listed):
+            why += f", {held_up.why}"
+        if told and alive.state == "queued":
+            why += "; it has begun before, and goes on from where it was saved"
+        return RunState(alive.state, why, next_move=held_up.next_move if held_up else None)
     ended = job.last.ended if job.last else None
     # A worker's end is that of its job if that is not requeued, and SLURM cannot start it again unseen.
-    if ended and not ended.get("requeued") and not (job.silence and ended["why"] in ("stopped", "preempted")):
-        if job.told_by_slurm and not _knows_why(ended) and job.told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
-            return _ended(job.told_by_slurm, job, begun)
-        why = ["its worker ended", ended["why"], *filter(None, [ended.get("error")])]
-        return RunState(STOPPED.get(ended["why"], "lost"), ": ".join(why), job.attempt, job.number)
+    if ended and not ended.get("requeued") and not (job.silence and ended["why"] in (UNTOLD, "preempted")):
+        if ended["why"] == UNTOLD and job.told_by_slurm and job.told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
+            return _ended(job.told_by_slurm, job, told)
+        why = ": ".join(filter(None, ["its worker ended", ended["why"], ended.get("error")]))
+        return RunState(STOPPED.get(ended["why"], "lost"), why)
     if job.accounted and (alive := _alive(job.accounted, told)):
-        return RunState(*alive, job.attempt, job.number)
-    return _ended(job.told_by_slurm, job, begun) if job.told_by_slurm else _by_time(job, told, evidence)
+        return alive
+    return _ended(job.told_by_slurm, job, told) if job.told_by_slurm else _by_time(job, told, evidence)
 
 
-def _with_old_folder(one: RunState, wrote_into: str | None) -> RunState:
-    """The state of a run without a record here, and where it may have one, if the results folder was renamed."""
-    if wrote_into is not None and one.next_move and STILLBORN in one.why:
-        return one._replace(why=f"{one.why}, for which {wrote_into} was not there", next_move=None)
-    if wrote_into is None or one.state != "lost":
-        return one
-    move = f"`harness merge {shlex.quote(wrote_into)}` brings its record; if it has none, `harness submit`"
-    return one._replace(why=f"{one.why}; it wrote into {wrote_into}", next_move=move)
-
-
-def _knows_why(ended: Event) -> bool:
-    """Whether a worker that ended so could tell what from."""
-    return ended["why"] != "stopped"
-
-
-def _ended(listed: Listed, job: JobSeen, begun: bool) -> RunState:
+def _ended(listed: Listed, job: JobSeen, told: Event | None) -> RunState:
     """The state of a run in a job that SLURM says has ended, and of which no worker said so."""
     state, why = ENDED[listed.state], f"SLURM: {listed.words}"
     if state == "lost":
         why += ": it ended well, and its record is not here"
-    if job.last and not begun and state in ("crashed", "out of memory"):
+    if job.last and not told and state in ("crashed", "out of memory"):
         return RunState("planned", f"its job ended before its turn came; {why}")
     if not job.last and state in ("crashed", "timed out"):
         move = f"{PRINTED if job.started else ''}{MEND.format(state=state)}"
-        return RunState(state, f"{why}, {STILLBORN}", None, listed.number, move)
-    return RunState(state, why, job.attempt, listed.number)
+        return RunState(state, f"{why}, {STILLBORN}", next_move=move)
+    return RunState(state, why)
 
 
-def _alive(listed: Listed, told: Event | None) -> tuple[StateName, str] | None:
+def _alive(listed: Listed, told: Event | None) -> RunState | None:
     """The state of a run in a job that SLURM lists as waiting, running or something that is not known here."""
     if listed.state in ENDED:
         return None
     if listed.state in WAITING:
-        return "queued", f"SLURM: {listed.words}"
-    begun = told is not None and told["event"] in BEGUN
+        return RunState("queued", f"SLURM: {listed.words}")
     why = "" if listed.state in RUNNING else f"SLURM says {listed.state}, which is taken for alive"
-    return ("running", why) if begun else ("queued", why or "its job runs; others of it come first")
+    if told and told["event"] in BEGUN:
+        return RunState("running", why)
+    return RunState("queued", why or "its job runs; others of it come first")
 
 
 def _by_time(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:
     """Nobody knows of the job: it is alive until it has not been heard of for too long."""
-    last = job.last
-    silence = evidence.now - max(seconds_of(job.submission.at), last.beat_at if last else 0.0)
-    begun = told is not None and told["event"] in BEGUN
-    state: StateName = "running" if begun else "queued"
+    silence = evidence.now - max(seconds_of(job.submission.at), job.last.beat_at if job.last else 0.0)
+    state: StateName = "running" if told and told["event"] in BEGUN else "queued"
     if job.silence:
-        return RunState(state, f"not verified ({job.silence})", job.attempt)
-    if job.attempt in evidence.dead:
-        return RunState("lost", "its worker died without a word", job.attempt)
-    if silence < (LEASE_SECONDS if last else UNSEEN_SECONDS):
-        return RunState(state, f"last heard of {silence:.0f} s ago", job.attempt)
+        return RunState(state, f"not verified ({job.silence})")
+    if job.last and job.last.id in evidence.dead:
+        return RunState("lost", "its worker died without a word")
+    if silence < (LEASE_SECONDS if job.last else UNSEEN_SECONDS):
+        return RunState(state, f"last heard of {silence:.0f} s ago")
     if job.started:
         return RunState("crashed", f"its job has ended, {STILLBORN}", next_move=PRINTED + MEND.format(state="crashed"))
-    return RunState("lost", f"no queue lists it, and it was last heard of {silence / 60:.0f} min ago", job.attempt)
+    return RunState("lost", f"no queue lists it, and it was last heard of {silence / 60:.0f} min ago")
 
 
-# --------------------------------------------------------------------------------------------------------- event logs
-def _last_words(attempt: Attempt) -> dict[str, Event]:
-    """The last that an attempt wrote of each run."""
-    last: dict[str, Event] = {}
-    for event in attempt.events:
-        last |= dict.fromkeys(event.get("runs", ()), event)
-    return last
-
-
-def _released(orders: Iterable[Instruction]) -> dict[str, float]:
-    """When the user last asked for a run to be tried again."""
-    last: dict[str, float] = {}
-    for order in orders:
-        if order.kind == "retry":
-            last |= dict.fromkeys(order.runs, seconds_of(order.at))
-    return last
-
-
+# ------------------------------------------------------------------------------------------------------------- crashes
 def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict[str, Event]:
     """By run, a crash that had been there before, of the same traceback or of none.
 
     Only those count that came since the user last asked for the run to be tried again.
     """
-    found: dict[str, Event] = {}
+    repeated: dict[str, Event] = {}
     seen: set[tuple[str, str | None]] = set()
     sent_at = {submission.id: seconds_of(submission.at) for submission in evidence.submissions}
     for attempt in evidence.attempts:
@@ -343,9 +323,9 @@ def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict
                 at = sent_at.get(attempt.begun["submission"]) or seconds_of(event["at"])
                 for run in [run for run in event["runs"] if at > released.get(run, 0.0)]:
                     if (run, event["traceback_hash"]) in seen:
-                        found.setdefault(run, event)
+                        repeated.setdefault(run, event)
                     seen.add((run, event["traceback_hash"]))
-    return found
+    return repeated
 
 
 # ----------------------------------------------------------------------------------------------------- jobs that wait

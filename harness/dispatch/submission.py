@@ -11,9 +11,7 @@ by its `damage`, and a submission is put together again from the files of its jo
 
 import itertools
 import json
-import os
 import shutil
-import socket
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +23,9 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import check_writable, listed, private_folder, whole_file
+from harness.base.files import check_writable, listed, private_folder, write_whole
 from harness.base.frozen import Frozen
+from harness.base.lock import locked
 from harness.dispatch.cluster import user_name
 from harness.dispatch.jobs import RunIds, SentJob
 from harness.dispatch.mirror import Mirror
@@ -133,14 +132,14 @@ def new_id() -> str:
 
 def named_code(runs: Iterable[RunSpec]) -> list[str]:
     """The targets that runs name, and the user's own networks, families and optimisers, `package.module:name`."""
-    found: set[str] = set()
+    names: set[str] = set()
     for run in runs:
         optimisers = [optimiser.name for optimiser in run.recipe.optimisers.values()]
-        own = (getattr(run.network, "module", ""), run.network.family, *optimisers)
-        found.update(name for name in own if ":" in name)
+        classes = (getattr(run.network, "module", ""), run.network.family, *optimisers)
+        names.update(name for name in classes if ":" in name)
         if not run.task.is_data_file:  # whose rows are in the results folder, which jobs see
-            found.add(run.task.target)
-    return sorted(found)
+            names.add(run.task.target)
+    return sorted(names)
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -154,48 +153,39 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
     own = submission_folder(folder, submission.id)
     private_folder(own.parent)
     own.mkdir()
+    of_all_jobs = JobFile.model_fields.keys() & Submission.model_fields.keys()
+    said = {name: getattr(submission, name) for name in of_all_jobs}
     for place, job in enumerate(submission.jobs):
-        file = JobFile(
-            submission=submission.id,
-            place=place,
-            experiment=submission.experiment,
-            device=submission.device,
-            slots=submission.slots,
-            checkpoint_seconds=submission.checkpoint_seconds,
-            mirror=submission.mirror,
-            packs=tuple(tuple(specs[run] for run in pack) for pack in job.packs),
-            ids=job.packs,
-            snapshot=submission.snapshot,
-            keeps_networks=submission.keeps_networks,
-        )
+        packs = tuple(tuple(map(specs.__getitem__, pack)) for pack in job.packs)
+        file = JobFile(submission=submission.id, place=place, packs=packs, ids=job.packs, **said)
         _write(own / f"job-{place}.json", file)
     _write(own / "submission.json", submission)
 
 
 def read_submissions(folder: Path) -> list[Submission]:
     """All submissions of an experiment, in the order in which they were sent off."""
-    found = []
+    submissions = []
     for own in listed(folder / "submissions"):
         try:
-            found.append(_read(own / "submission.json", Submission))
+            submissions.append(_read(own / "submission.json", Submission))
         except (FileNotFoundError, NotADirectoryError):  # it was never sent off, or was taken back
             continue
         except HarnessError as error:
-            found.append(_put_together(own, str(error)))
-    return sorted(found, key=lambda submission: submission.at)
+            submissions.append(_put_together(own, str(error)))
+    return sorted(submissions, key=lambda submission: submission.at)
 
 
 def _put_together(own: Path, damage: str) -> Submission:
     """A submission whose own file is damaged, as far as the files of its jobs have it; SLURM knows them by its name."""
     places = [int(path.stem.removeprefix("job-")) for path in listed(own) if path.match("job-*.json")]
     folder, about, jobs = own.parents[1], own.stat(), []
-    known: dict[str, Any] = {"experiment": folder.name, "slots": 1, "checkpoint_seconds": 0.0, "device": "cpu"}
+    said: dict[str, Any] = {"experiment": folder.name, "slots": 1, "checkpoint_seconds": 0.0, "device": "cpu"}
     snapshot = ""
     for place in range(max(places, default=-1) + 1):
         packs: tuple[RunIds, ...] = ()
         with suppress(HarnessError, FileNotFoundError):
             file = _read(own / f"job-{place}.json", JobFile)
-            packs, snapshot, known = file.ids, file.snapshot or "", {name: getattr(file, name) for name in known}
+            packs, snapshot, said = file.ids, file.snapshot or "", {name: getattr(file, name) for name in said}
         jobs.append(SentJob(packs=packs, pack_seconds=(0.0,) * len(packs), seconds=0.0))
     return Submission(
         id=own.name,
@@ -207,7 +197,7 @@ def _put_together(own: Path, damage: str) -> Submission:
         user=user_name(about.st_uid),
         jobs=tuple(jobs),
         damage=f"{damage}; the files of its jobs say what it sent off: keep them until none of its runs is on its way",
-        **known,
+        **said,
     )
 
 
@@ -231,8 +221,7 @@ def local_log(folder: Path, submission: str) -> Path:
 
 def keep_number(folder: Path, submission: str, number: str) -> None:
     """Keep the number that SLURM gave the jobs, which it forgets soon after they end: their output is found by it."""
-    with whole_file(submission_folder(folder, submission) / "number") as temporary:
-        temporary.write_text(number, encoding="utf-8")
+    write_whole(submission_folder(folder, submission) / "number", number)
 
 
 def read_number(folder: Path, submission: str) -> str | None:
@@ -269,106 +258,43 @@ def retrying(folder: Path, runs: Sequence[str]) -> Iterator[None]:
 
 def read_orders(folder: Path) -> list[Instruction]:
     """All that the user said, in the order in which it was said."""
-    orders = [_read_order(path) for path in listed(folder / "orders") if path.suffix == ".json"]
+    orders = []
+    for path in listed(folder / "orders"):
+        if path.suffix != ".json":
+            continue
+        try:
+            orders.append(_read(path, Instruction))
+        except HarnessError as error:
+            damage = f"{error}; say again what you ordered then (`harness cancel`, `harness retry`) and remove the file"
+            at = _moment(path.stat().st_mtime)
+            orders.append(Instruction(kind="retry", at=at, runs=(), damage=damage))
     return sorted(orders, key=lambda order: order.at)
 
 
-def _read_order(path: Path) -> Instruction:
-    try:
-        return _read(path, Instruction)
-    except HarnessError as error:
-        damage = f"{error}; say again what you ordered then (`harness cancel`, `harness retry`) and remove the file"
-        return Instruction(kind="retry", at=_moment(path.stat().st_mtime), runs=(), damage=damage)
-
-
-def cancelled(orders: Sequence[Instruction]) -> dict[str, Instruction]:
-    """Runs of which the last word is that they are not wanted, and the order that said so."""
+def last_orders(orders: Iterable[Instruction]) -> dict[str, Instruction]:
+    """By run, what was said of it last."""
     last: dict[str, Instruction] = {}
     for order in orders:
         last |= dict.fromkeys(order.runs, order)
-    return {run: order for run, order in last.items() if order.kind == "cancel"}
+    return last
+
+
+def cancelled(orders: Iterable[Instruction]) -> dict[str, Instruction]:
+    """Runs of which the last word is that they are not wanted, and the order that said so."""
+    return {run: order for run, order in last_orders(orders).items() if order.kind == "cancel"}
 
 
 @contextmanager
 def one_submitter(folder: Path) -> Iterator[None]:
-    """Of two that submit at once into one folder of records, which experiments share, the second is told so.
-
-    The lock is a file that only one can make; that of a process of this machine that no longer lives is taken over.
-    """
-    path = folder / "submit.lock"
+    """Of two that submit at once into one folder of records, which experiments share, the second is told so."""
     check_writable(folder)
-    owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": now()})
-    if not (_made(path, owner) or _taken_over(path, owner)):
-        raise HarnessError(_locked_sentence(path), INCOMPLETE)
-    try:
+    told = "is submitting runs of these results, or cleans them; wait for it, or remove the file if nobody is"
+    with locked(folder / "submit.lock", told):
         yield
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _made(path: Path, owner: str) -> bool:
-    try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(owner)
-        return True
-    except FileExistsError:
-        return False
-
-
-def _taken_over(path: Path, owner: str) -> bool:
-    """Put this lock in the place of a stale one: of several that would, the one that is first to claim that."""
-    stale, claim = _text(path), path.with_suffix(".claim")
-    if not (_is_stale(stale) and _made(claim, owner)):
-        return False
-    try:
-        if _text(path) != stale:  # it was taken over before this claim was made
-            return False
-        claim.replace(path)
-        return True
-    finally:
-        claim.unlink(missing_ok=True)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-
-
-def _is_stale(lock: str) -> bool:
-    """Whether the lock is of this machine and its process is gone."""
-    try:
-        owner = json.loads(lock)
-        return owner["host"] == socket.gethostname() and not lives(owner["pid"])
-    except (ValueError, KeyError):  # it is being written or removed
-        return False
-
-
-def lives(pid: int) -> bool:
-    """Whether there is a process of this id on this machine, be it somebody else's."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def _locked_sentence(path: Path) -> str:
-    try:
-        owner = json.loads(_text(path))
-        who = f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
-    except (ValueError, KeyError):
-        who = "somebody"
-    what = "is submitting runs of these results, or cleans them"
-    return f"{path}: {who} {what}; wait for it, or remove the file if nobody is"
 
 
 def _write(path: Path, model: Frozen) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(sealed(model.model_dump(mode="json"))), encoding="utf-8")
+    write_whole(path, json.dumps(sealed(model.model_dump(mode="json"))))
 
 
 def _read(path: Path, kind: type[Stored]) -> Stored:

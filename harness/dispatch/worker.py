@@ -28,7 +28,7 @@ from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
 from harness.dispatch.here import Begun, Failed, handling, train_here
 from harness.dispatch.mirror import Export
-from harness.dispatch.slots import Done, Evaluated, Saved, in_words
+from harness.dispatch.slots import Done, Evaluated, Saved, TrainingOrder, in_words
 from harness.dispatch.snapshot import check_code, check_snapshot
 from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
 from harness.record.networks import FOLDER as NETWORKS
@@ -88,18 +88,22 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: list[sig
     """Whether any training was done; what happens is written to the log."""
     came_further = False
     first: dict[tuple[RunSpec, ...], int] = {}
+    results = home.parent
+    order = TrainingOrder(
+        results / "runs",
+        results / "checkpoints",
+        job.device,
+        attempt,
+        job.checkpoint_seconds,
+        networks=results / NETWORKS if job.keeps_networks else None,
+    )
     happenings = train_here(
         job.packs,
-        home.parent / "runs",
+        order,
         job.slots,
         announce=lambda text: print(text, flush=True),
-        device=job.device,
-        checkpoints=home.parent / "checkpoints",
-        attempt=attempt,
         stop=lambda: bool(told),
         unwanted=lambda: cancelled(read_orders(home)),
-        checkpoint_seconds=job.checkpoint_seconds,
-        networks=home.parent / NETWORKS if job.keeps_networks else None,
     )
     with closing(happenings):
         for pack, event in happenings:
@@ -132,7 +136,7 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
         starts_again = number if came_further and cluster.can_requeue() else None
         log.write("ended", why="timed out", requeued=bool(starts_again))
         if starts_again:
-            cluster.requeue(starts_again)
+            cluster.ask("scontrol", "requeue", starts_again)  # from inside of the job too
         return
     log.write("ended", why=WHY.get(state, "stopped"), requeued=state == "PENDING")
 

@@ -20,8 +20,8 @@ from harness.families.chebyshev_kan import ChebyshevKan, ChebyshevKanShape
 from harness.families.fourier_kan import FourierKan, FourierKanShape
 from harness.families.jacobian import residual_jacobian
 from harness.families.kan import Kan, KanShape, keep_nodes
-from harness.families.lanes import edges, extend_grid, forward, initial_carried, initial_knots, initialise, update_knots
-from harness.families.layout import flatten, of_layer, parameter_count, parameter_shapes, unflatten
+from harness.families.lanes import edges, extend_grid, forward, initialise, update_knots
+from harness.families.layout import flatten, of_layer, parameter_count, unflatten
 from harness.families.mlp import Activation, Mlp, MlpShape
 from harness.families.module import Module, ModuleCounts, ModuleShape
 from harness.families.outside import load_family, load_network

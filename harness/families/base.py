@@ -60,7 +60,7 @@ class ArchitectureBase(Frozen):
     @property
     def source(self) -> str | None:
         """Of a family of the user's own the version of its code; edited code is another network."""
-        return _version(type(self), self.family) if ":" in self.family else None
+        return code_version(type(self), self.family, "family") if ":" in self.family else None
 
     @abstractmethod
     def open_sizes(self) -> list[str]:
@@ -105,18 +105,19 @@ class ShapeBase(Frozen):
     begins_by: ClassVar[tuple[str, ...]] = ()
     kernels: ClassVar[str] = ""  # the module of `harness.train.fused` that has them, if any does
 
-    if TYPE_CHECKING:  # a field, which stands in files in the order of each family
+    if TYPE_CHECKING:  # fields, which stand in files in the order of each family; nodes from input to output
         family: str
+        shape: tuple[int, ...]
 
     @property
-    @abstractmethod
     def inputs(self) -> int:
         """Numbers that it is given of a point."""
+        return self.shape[0]
 
     @property
-    @abstractmethod
     def outputs(self) -> int:
         """Numbers that it gives of a point."""
+        return self.shape[-1]
 
     # ------------------------------------------------------------------------------------------------------------ words
     @property
@@ -362,14 +363,6 @@ class LayeredShape(ShapeBase):
 
     # --------------------------------------------------------------------------------------------- what follows from it
     @property
-    def inputs(self) -> int:
-        return self.shape[0]
-
-    @property
-    def outputs(self) -> int:
-        return self.shape[-1]
-
-    @property
     def dashed(self) -> str:
         return "-".join(map(str, self.shape))
 
@@ -385,11 +378,8 @@ class LayeredShape(ShapeBase):
 
     def check_source(self) -> None:
         """A HarnessError if it is of the user's own code, and that has changed since the plan was made."""
-        if self.source is not None and self.source != _version(type(self), self.family):
-            raise HarnessError(
-                f"family {self.family}: its code changed since the plan was made; `harness plan FILE --replan` takes "
-                "it as it is"
-            )
+        if self.source is not None and self.source != code_version(type(self), self.family, "family"):
+            raise code_changed(f"family {self.family}")
 
     @property
     def words(self) -> str:
@@ -468,9 +458,15 @@ def _trainable(network: LayeredShape) -> int:
 
 
 @cache
-def _version(kind: type[Frozen], family: str) -> str:
-    """Of the code that was imported, whatever its file says later."""
-    return version_of(kind, family, "family")
+def code_version(kind: type[Frozen], name: str, what: str) -> str:
+    """Of the user's code that was imported, whatever its file says later."""
+    return version_of(kind, name, what)
+
+
+def code_changed(where: str) -> HarnessError:
+    """What is said where a plan was made of other code of the user's."""
+    move = "`harness plan FILE --replan` takes it as it is"
+    return HarnessError(f"{where}: its code changed since the plan was made; {move}")
 
 
 # Two AVX-512 vectors of float32: torch's kernels take two vectors at a time.

@@ -40,7 +40,8 @@ def _field(name: str, field: FieldInfo) -> str:
     choices = _choices(field.annotation)
     if field.is_required():
         return f"{name}={'|'.join(choices) or '...'}"
-    default = _as_yaml(field.default)
+    value = field.default
+    default = f"{value:g}" if isinstance(value, float) else str(value).lower()  # `true`, as in YAML
     return f"{name}={'|'.join(dict.fromkeys([default, *choices]))}"
 
 
@@ -53,9 +54,3 @@ def _choices(annotation: Any) -> list[str]:
     if get_origin(annotation) in (Union, UnionType):
         return list(itertools.chain(*map(_choices, get_args(annotation))))
     return []
-
-
-def _as_yaml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)

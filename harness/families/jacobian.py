@@ -67,24 +67,19 @@ def residual_jacobian(network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: 
         raise HarnessError(f"a {network.family} has no Jacobian here; use lbfgs or adam")
     with torch.no_grad():
         samples, outputs = x_RNI.shape[1], network.outputs
-        layers = _traced(network, unflatten(network, flat_RP.detach()), knots, samples_last(x_RNI.detach()))
+        parameters, trace = unflatten(network, flat_RP.detach()), Trace()
+        h_RIN = network.inputs_of_first(knots, samples_last(x_RNI.detach()))
+        with torch.enable_grad():
+            for layer in network.layers:
+                trace.number = layer.number
+                h_RIN = network.trace(layer, of_layer(parameters, layer.number), knots, h_RIN, trace)
         jacobian_RPON = flat_RP.new_empty(len(flat_RP), parameter_count(network), outputs, samples)
         columns = unflatten(network, jacobian_RPON)
-        for layer, delta_RJON in zip(layers, _sensitivities(layers), strict=True):
-            of_number = of_layer(columns, layer.number)
-            _fill({name: of_number[name] for name in layer.own}, layer, delta_RJON[..., :samples])
-        y_RNO = layers[-1].nodes_RJN.detach()[..., :samples].transpose(1, 2).contiguous()
+        for traced, delta_RJON in zip(trace.layers, _sensitivities(trace.layers), strict=True):
+            of_number = of_layer(columns, traced.number)
+            _fill({name: of_number[name] for name in traced.own}, traced, delta_RJON[..., :samples])
+        y_RNO = trace.layers[-1].nodes_RJN.detach()[..., :samples].transpose(1, 2).contiguous()
         return y_RNO, jacobian_RPON.flatten(2).transpose(1, 2)
-
-
-def _traced(network: LayeredShape, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> list[Traced]:
-    trace = Trace()
-    h_RIN = network.inputs_of_first(knots, x_RIN)
-    with torch.enable_grad():
-        for layer in network.layers:
-            trace.number = layer.number
-            h_RIN = network.trace(layer, of_layer(parameters, layer.number), knots, h_RIN, trace)
-    return trace.layers
 
 
 def _sensitivities(layers: list[Traced]) -> list[Tensor]:

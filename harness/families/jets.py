@@ -44,18 +44,16 @@ def forward_laplacian(
     if not (isinstance(network, LayeredShape) and network.has_second_derivatives):
         raise HarnessError(f"a {network.family} has no second derivatives here; use {with_second_derivatives()}")
     parameters = unflatten(network, flat_RP)
-    jet_RIQN = network.jets_of_first(knots, _jet_of_inputs(samples_last(x_RNI)))
+    # Every input's own derivative is 1, those by the others are 0, and so are all Laplacians.
+    x_RIN = samples_last(x_RNI)
+    lanes, inputs, samples = x_RIN.shape
+    slopes_IQ = torch.eye(inputs, inputs + 1, dtype=x_RIN.dtype, device=x_RIN.device)
+    jet_RIQN = torch.cat([x_RIN[:, :, None], slopes_IQ[None, :, :, None].expand(lanes, -1, -1, samples)], 2)
+    jet_RIQN = network.jets_of_first(knots, jet_RIQN)
     for layer in network.layers:
         jet_RIQN = network.jet_layer(layer, of_layer(parameters, layer.number), knots, jet_RIQN)
     jet_RNOQ = jet_RIQN[..., : x_RNI.shape[1]].permute(0, 3, 1, 2)
     return jet_RNOQ[..., 0], jet_RNOQ[..., 1:-1], jet_RNOQ[..., -1]
-
-
-def _jet_of_inputs(x_RIN: Tensor) -> Tensor:
-    """Every input's own derivative is 1, those by the others are 0, and so are all Laplacians."""
-    lanes, inputs, samples = x_RIN.shape
-    slopes_IQ = torch.eye(inputs, inputs + 1, dtype=x_RIN.dtype, device=x_RIN.device)
-    return torch.cat([x_RIN[:, :, None], slopes_IQ[None, :, :, None].expand(lanes, -1, -1, samples)], 2)
 
 
 def mapped(weight_RIO: Tensor, jet_RIQN: Tensor) -> Tensor:
@@ -63,13 +61,8 @@ def mapped(weight_RIO: Tensor, jet_RIQN: Tensor) -> Tensor:
     return torch.bmm(weight_RIO.transpose(1, 2), jet_RIQN.flatten(2)).unflatten(2, jet_RIQN.shape[2:])
 
 
-def shifted(jet_ROQN: Tensor, bias_RO: Tensor) -> Tensor:
-    """A bias added to the values, in place."""
-    return _Shifted.apply(jet_ROQN, bias_RO)
-
-
 class _Shifted(torch.autograd.Function):
-    """As an ordinary sum it would be a pass over all channels."""
+    """A bias added to the values, in place: as an ordinary sum it would be a pass over all channels."""
 
     @staticmethod
     def forward(ctx: Any, jet_ROQN: Tensor, bias_RO: Tensor) -> Tensor:
@@ -83,14 +76,12 @@ class _Shifted(torch.autograd.Function):
         return grad_ROQN, grad_ROQN[:, :, 0].sum(-1)
 
 
+shifted = _Shifted.apply
+
+
 # ------------------------------------------------------------------------------------------------------------- splines
-def through_splines(coef_RICO: Tensor, jet_RIQN: Tensor, knots_RIT: Tensor, order: int) -> Tensor:
-    """Jets through splines and summed over the inputs; see `spline_sum`."""
-    return _Splines.apply(coef_RICO, jet_RIQN, knots_RIT, order)
-
-
 class _Splines(torch.autograd.Function):
-    """By hand, which is nearly twice as fast.
+    """Jets through splines and summed over the inputs, see `spline_sum`; by hand, which is nearly twice as fast.
 
     What is added up has no axis for inputs, bases or outputs beside the other two, so that it stays in the cache.
     """
@@ -121,6 +112,9 @@ class _Splines(torch.autograd.Function):
         return into_coef, _into_jet(jet_RIQN, grad_ROQN, *ctx.hidden) if ctx.hidden else None, None, None
 
 
+through_splines = _Splines.apply
+
+
 def _into_jet(
     jet_RIQN: Tensor, grad_ROQN: Tensor, picked: Sequence[Tensor], derivatives: Sequence[Sequence[Tensor]]
 ) -> Tensor:
@@ -147,13 +141,11 @@ def _chained(jet_RIQN: Tensor, value: Tensor, slope: Tensor, bend: Tensor) -> Te
 
 
 # --------------------------------------------------------------------------------------------------------- activations
-def through(jet_RIQN: Tensor, derivatives: Derivatives) -> Tensor:
-    """A jet through a function of one variable, which is given with three derivatives."""
-    return _Through.apply(jet_RIQN, derivatives)
-
-
 class _Through(torch.autograd.Function):
-    """A jet through an activation. By hand, its backward passes over memory a third as often as autograd's."""
+    """A jet through a function of one variable, which is given with three derivatives.
+
+    By hand, its backward passes over memory a third as often as autograd's.
+    """
 
     @staticmethod
     def forward(ctx: Any, jet_RIQN: Tensor, derivatives: Derivatives) -> Tensor:
@@ -176,6 +168,9 @@ class _Through(torch.autograd.Function):
         into_RIQN[:, :, 1:-1].addcmul_(gradient, (by_laplacian * bend)[:, :, None], value=2)
         into_RIQN[:, :, 0].addcmul_(_inner(by_gradient, gradient), bend).addcmul_(turned, by_laplacian)
         return into_RIQN, None
+
+
+through = _Through.apply
 
 
 def _inner(a_RIDN: Tensor, b_RIDN: Tensor) -> Tensor:

@@ -41,18 +41,6 @@ def initialise(
     return torch.from_numpy(np.stack(lanes)).to(device=device, dtype=dtype)
 
 
-def initial_carried(
-    network: ShapeBase, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: Device
-) -> list[Tensor]:
-    """The `knots` of lanes that begin, one a generator, of which only the frequencies of Fourier features are drawn."""
-    return network.draw_knots(generators, dtype, device)
-
-
-def initial_knots(network: ShapeBase, lanes: int, dtype: torch.dtype, device: Device) -> list[Tensor]:
-    """One [R, I, T] a layer with splines, uniform on [low, high] and extended; nothing where there are none."""
-    return network.initial_knots(lanes, dtype, device)
-
-
 def forward(network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> Tensor:
     """Outputs [R, N, O], differentiable in `flat_RP` and `x_RNI`: once if a KAN has wide layers, else to any degree."""
     return network.forward(unflatten(network, flat_RP), knots, x_RNI)

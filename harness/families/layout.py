@@ -15,14 +15,9 @@ if TYPE_CHECKING:
     from harness.families.base import ShapeBase
 
 
-def parameter_shapes(network: ShapeBase) -> dict[str, tuple[int, ...]]:
-    """Name -> shape without the run axis, in the order in which `flat_RP` holds them."""
-    return network.parameter_shapes()
-
-
 def parameter_count(network: ShapeBase) -> int:
     """P, the scalars of one lane: all that an optimiser sees, frozen ones too."""
-    return sum(prod(shape) for shape in parameter_shapes(network).values())
+    return sum(prod(shape) for shape in network.parameter_shapes().values())
 
 
 def unflatten(network: ShapeBase, flat_RP: Tensor) -> dict[str, Tensor]:
@@ -31,7 +26,7 @@ def unflatten(network: ShapeBase, flat_RP: Tensor) -> dict[str, Tensor]:
     What is frozen is a constant: its gradient is exactly zero, by which neither Adam nor L-BFGS moves anything, as
     every vector that they keep is zero there.
     """
-    shapes = parameter_shapes(network)
+    shapes = network.parameter_shapes()
     parts = flat_RP.split([prod(shape) for shape in shapes.values()], dim=1)
     views = {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
     return {name: view if network.moves(name) else view.detach() for name, view in views.items()}
@@ -39,7 +34,7 @@ def unflatten(network: ShapeBase, flat_RP: Tensor) -> dict[str, Tensor]:
 
 def flatten(network: ShapeBase, parameters: Mapping[str, Tensor]) -> Tensor:
     """The inverse of `unflatten`, as a copy."""
-    return torch.cat([parameters[name].flatten(1) for name in parameter_shapes(network)], dim=1)
+    return torch.cat([parameters[name].flatten(1) for name in network.parameter_shapes()], dim=1)
 
 
 def of_layer(parameters: Mapping[str, Tensor], layer: int) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ Shape suffixes: R lanes, I inputs, O outputs, N samples, F frequencies of Fourie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Literal
@@ -144,12 +144,10 @@ class MlpShape(LayeredShape):
     def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
         """With relu the Laplacian is that between its kinks, 0."""
         z_ROQN = jets.shifted(jets.mapped(own["weight"], jet_RIQN), own["bias"])
-        return z_ROQN if layer.is_last else jets.through(z_ROQN, self._derivatives())
-
-    def _derivatives(self) -> Callable[[Tensor], tuple[Tensor, ...]]:
-        if self.activation == "sine":
-            return partial(jets.sine, omega=self.omega_0)
-        return getattr(jets, self.activation)
+        if layer.is_last:
+            return z_ROQN
+        sine = partial(jets.sine, omega=self.omega_0)
+        return jets.through(z_ROQN, sine if self.activation == "sine" else getattr(jets, self.activation))
 
     # ----------------------------------------------------------------------------------------------------------- counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
@@ -171,12 +169,9 @@ class MlpShape(LayeredShape):
         return 2 * layer.edges + (2 * layer.edges if layer.needs_input_gradient else 0) + layer.outputs + activation
 
     @property
-    def _is_kanbefairs(self) -> bool:
-        return self.activation not in ("prelu", "sine") and self.features is None
-
-    @property
     def kanbefair_parameters(self) -> int | None:
-        return kanbefair.mlp_parameters(self.shape) if self._is_kanbefairs else None
+        is_theirs = self.activation not in ("prelu", "sine") and self.features is None
+        return kanbefair.mlp_parameters(self.shape) if is_theirs else None
 
     def kanbefair_flops(self, layer: Layer) -> int:
         return kanbefair.mlp_layer_flops(layer.inputs, layer.outputs, self.activation)

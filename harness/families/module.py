@@ -21,7 +21,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen
 from harness.base.user_code import calling_user_code, user_module, version_of
-from harness.families.base import ArchitectureBase, Prices, ShapeBase
+from harness.families.base import ArchitectureBase, Prices, ShapeBase, code_changed
 from harness.families.later import Tensor, np, torch
 
 if TYPE_CHECKING:
@@ -58,14 +58,6 @@ class ModuleShape(ShapeBase):
         return self.counts
 
     @property
-    def inputs(self) -> int:
-        return self.shape[0]
-
-    @property
-    def outputs(self) -> int:
-        return self.shape[1]
-
-    @property
     def words(self) -> str:
         return f"{self.module.partition(':')[2]} {self.size}={self.value}"
 
@@ -74,7 +66,7 @@ class ModuleShape(ShapeBase):
         return f"{self.module} {self.inputs}–{self.outputs}, {self.size} = {self.value}"
 
     def check(self, dtype: str) -> None:
-        check(self, dtype)
+        _check(self, dtype)
 
     def without_levenberg(self) -> str | None:
         return "levenberg_marquardt has no Jacobian of a module of yours; use lbfgs or adam"
@@ -172,10 +164,7 @@ def make(network: ModuleShape, seed: int = 0) -> nn.Module:
     inputs, outputs = network.shape
     made = module_class(network.module)
     if fingerprint(network.module) != network.fingerprint:
-        raise HarnessError(
-            f"module {network.module}: its code changed since the plan was made; `harness plan FILE --replan` takes it "
-            "as it is"
-        )
+        raise code_changed(f"module {network.module}")
     what = f"module {network.module}: {made.__name__}({inputs}, {outputs}, {network.size}={network.value})"
     with calling_user_code(f"{what} failed", seed=seed):
         torch.manual_seed(seed)
@@ -215,9 +204,10 @@ def all_at_once(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tens
 def allows_vmap(network: ModuleShape, dtype: torch.dtype, device: str) -> bool:
     """Whether torch evaluates all lanes at once, silently, with the values and gradients of a loop up to rounding."""
     modules = [make(network, seed).to(device=device, dtype=dtype) for seed in range(3)]
-    drawn = [trained_parameters(each) for each in modules]
-    parameters = {name: torch.stack([each[name].detach() for each in drawn]).requires_grad_() for name in drawn[0]}
-    x_RNI = _tried_points(network, dtype).to(device).expand(len(drawn), -1, -1)
+    names, lanes = list(trained_parameters(modules[0])), [trained_parameters(module).values() for module in modules]
+    stacked = (torch.stack(of_name).detach().requires_grad_() for of_name in zip(*lanes, strict=True))
+    parameters = dict(zip(names, stacked, strict=True))
+    x_RNI = _tried_points(network, dtype).to(device).expand(len(modules), -1, -1)
     found = []
     try:
         with calling_user_code(f"module {network.module}: torch.func.vmap over runs failed"):
@@ -243,8 +233,7 @@ def _parameter_shapes(network: ModuleShape) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in trained_parameters(make(network)).items()}
 
 
-def check(network: ModuleShape, dtype: str = "float64") -> None:
-    """A HarnessError that says why the module cannot be trained here in `dtype`, if it cannot."""
+def _check(network: ModuleShape, dtype: str) -> None:
     where, number = f"module {network.module}", getattr(torch, dtype)
     inputs, outputs = network.shape
     x_NI = _tried_points(network, number)

@@ -49,11 +49,10 @@ class PartedShape(ShapeBase):
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {
-            f"{name}.{own}": shape
-            for name, part in self.parts.items()
-            for own, shape in part.parameter_shapes().items()
-        }
+        shapes = {}
+        for name, part in self.parts.items():
+            shapes |= {f"{name}.{own}": shape for own, shape in part.parameter_shapes().items()}
+        return shapes
 
     def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
         streams = self._streams(generator)
@@ -72,8 +71,10 @@ class PartedShape(ShapeBase):
         return {name: np.random.default_rng([seed, *name.encode()]) for name in self.parts}
 
     def knot_places(self, knots: Sequence[Any]) -> list[str]:
-        own = self._own_knots(knots)
-        return [f"{name}.{place}" for name, part in self.parts.items() for place in part.knot_places(own[name])]
+        own, places = self._own_knots(knots), []
+        for name, part in self.parts.items():
+            places += [f"{name}.{place}" for place in part.knot_places(own[name])]
+        return places
 
     def moves(self, name: str) -> bool:
         part, _, own = name.partition(".")

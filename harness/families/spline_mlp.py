@@ -12,7 +12,7 @@ C coefficients of a spline, P trainable scalars.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -85,19 +85,14 @@ class SplineMlpShape(SplinedShape):
         coefficients. So the network starts nearly constant, the nearer the larger G is.
         """
         if name == "coef":
-            nodes, coefs, *several = shape
+            (nodes, coefs, *several), order = shape, self.order
             size = (self.grid + 1, nodes * prod(several))
-            values = self.noise / self.grid * generator.uniform(-0.5, 0.5, size)
-            splines = self._coefficients_through(values).reshape(nodes, *several, coefs)
-            return np.moveaxis(splines, -1, 1)
+            values = torch.from_numpy(self.noise / self.grid * generator.uniform(-0.5, 0.5, size))
+            knots_T = spline.uniform_knots(self.low, self.high, self.grid, order, torch.float64, "cpu")
+            design = spline.design_matrix(knots_T[None, None], knots_T[None, None, order:-order], order)
+            splines_JC = spline.fit_coefficients(design, values[None, None])[0, 0].T.numpy()
+            return np.moveaxis(splines_JC.reshape(nodes, *several, coefs), -1, 1)
         return draw_linear(self.rank * layer.inputs, shape, generator)
-
-    def _coefficients_through(self, values: np.ndarray) -> np.ndarray:
-        """Least coefficients [J, C] of splines with these values [G + 1, J] at the knots of the domain."""
-        order = self.order
-        knots_T = spline.uniform_knots(self.low, self.high, self.grid, order, torch.float64, "cpu")
-        design = spline.design_matrix(knots_T[None, None], knots_T[None, None, order:-order], order)
-        return spline.fit_coefficients(design, torch.from_numpy(values)[None, None])[0, 0].T.numpy()
 
     # ------------------------------------------------------------------------------------------------------- evaluation
     def parts(self, own: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -107,20 +102,13 @@ class SplineMlpShape(SplinedShape):
         return [*splines, dense] if self.place == "before" else [dense, *splines]
 
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
-        def through(layer: int, coef: Tensor, h_RJN: Tensor) -> Tensor:
-            return activate(coef, spline.active_bases(knots[layer], h_RJN, self.order))
-
-        return self._walk(parameters, through, x_RIN)
-
-    def _walk(
-        self, parameters: Mapping[str, Tensor], through: Callable[[int, Tensor, Tensor], Tensor], h_RIN: Tensor
-    ) -> Tensor:
-        """Outputs [R, O, N]; `through` is given a layer, its coefficients and what goes through its splines."""
         for layer in self.layers:
             for part in self.parts(of_layer(parameters, layer.number)):
-                is_splines = "coef" in part
-                h_RIN = through(layer.number, part["coef"], h_RIN) if is_splines else evaluate_dense(part, h_RIN)
-        return h_RIN
+                if "coef" in part:
+                    x_RIN = activate(part["coef"], spline.active_bases(knots[layer.number], x_RIN, self.order))
+                else:
+                    x_RIN = evaluate_dense(part, x_RIN)
+        return x_RIN
 
     def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """The splines of a layer are a layer of their own, and act on one node each."""
@@ -135,16 +123,18 @@ class SplineMlpShape(SplinedShape):
     def update_knots(
         self, parameters: dict[str, Tensor], knots: Knots, h_RIN: Tensor, how: KnotMove
     ) -> tuple[Mapping[str, Tensor], list[Tensor]]:
-        moved = list(knots)
-
-        def through(layer: int, coef: Tensor, h_RJN: Tensor) -> Tensor:
-            x_RJN = h_RJN[..., : how.samples]
-            moved[layer] = spline.knots_from_samples(x_RJN, self.grid, self.order, how.grid_eps, how.margin)
-            coef_RJCK = spline.move_spline(of_splines(coef), knots[layer], moved[layer], x_RJN, self.order, how.solver)
-            parameters[f"layer{layer}.coef"] = coef_RJCK
-            return activate(coef_RJCK, spline.active_bases(moved[layer], h_RJN, self.order))
-
-        self._walk(dict(parameters), through, h_RIN)
+        moved, order = [], self.order
+        for layer in self.layers:
+            for part in self.parts(of_layer(parameters, layer.number)):
+                if "coef" not in part:
+                    h_RIN = evaluate_dense(part, h_RIN)
+                    continue
+                x_RJN, old_RJT = h_RIN[..., : how.samples], knots[layer.number]
+                new_RJT = spline.knots_from_samples(x_RJN, self.grid, order, how.grid_eps, how.margin)
+                coef_RJCK = spline.move_spline(of_splines(part["coef"]), old_RJT, new_RJT, x_RJN, order, how.solver)
+                parameters[f"layer{layer.number}.coef"] = coef_RJCK
+                h_RIN = activate(coef_RJCK, spline.active_bases(new_RJT, h_RIN, order))
+                moved.append(new_RJT)
         return parameters, moved
 
     # ----------------------------------------------------------------------------------------------------------- counts

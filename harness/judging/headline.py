@@ -54,7 +54,8 @@ from harness.judging.versus import (
     leader,
 )
 from harness.judging.winners import LOSS, of_side
-from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, answer_axes, side_label, units
+from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, side_label, units
+from harness.spec.counts import answer_axes
 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many

@@ -15,7 +15,6 @@ from functools import cache, partial
 import numpy as np
 import pandas as pd
 
-from harness.comparison.shares import shares
 from harness.spec import Manifest, all_axes, default_count, side_label
 
 VALIDATION = "val_loss"
@@ -61,7 +60,7 @@ def of_side(manifest: Manifest, runs: pd.DataFrame, task: str, side: Sequence[st
     """The runs of a side on a task, of which its arms have equal shares."""
     search = manifest.experiment.search
     assert search
-    most = dict(zip(side, shares(search.runs, len(side)), strict=True))
+    most = dict(zip(side, search.shares(len(side)), strict=True))
     of_task = runs[(runs["task"] == task) & runs["arm"].isin(side)]
     return of_task[of_task["trial"] < of_task["arm"].map(most)]
 

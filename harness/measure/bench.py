@@ -27,7 +27,7 @@ import torch
 
 from harness import families, spec
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.count import run_work, trainable
+from harness.count import run_work
 from harness.count.dispatched import executed_evaluation
 from harness.measure.calibration import THREADS, KnotMove, KnotRow, Shape, SoloRow, knot_moves, move_flops, shape_of
 from harness.measure.cost import flops_per_evaluation
@@ -36,6 +36,7 @@ from harness.spec import GridExtension, KanShape, MlpShape, Network, Optimiser, 
 from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
+from harness.train.lanes import LoopStates
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
 TimingJob = tuple[Any, ...]  # a function of this module, and its arguments
@@ -82,7 +83,7 @@ def standard_runs(engine: Engine, dtype: Dtype) -> list[RunSpec]:
     """The runs whose shapes are timed on every machine; those of a KAN move its knots and refine its grid."""
     runs = []
     for network, optimizer, points in itertools.product(STANDARD_NETWORKS, STANDARD_OPTIMIZERS, STANDARD_POINTS):
-        if optimizer.needs_squares and trainable(network) > LARGEST_STANDARD_SYSTEM:
+        if optimizer.needs_squares and network.trainable > LARGEST_STANDARD_SYSTEM:
             continue
         runs.append(_run(engine, dtype, network, optimizer, points, 1000))
     return runs
@@ -114,16 +115,13 @@ def bench_solo(runs: Sequence[RunSpec], progress: Progress) -> tuple[list[SoloRo
 # ---------------------------------------------------------------------------------------------------------- processes
 def _in_worker(jobs: Sequence[TimingJob], progress: Progress) -> list[Any]:
     """What the jobs return, in their order; they run in a random one, so that no arm meets the slow minutes alone."""
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker)
+    executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin_worker)
     try:
-        mixed = np.random.default_rng(0).permutation(len(jobs))
-        submitted = {index: executor.submit(*jobs[index]) for index in mixed}
-        waiting = [submitted[index] for index in range(len(jobs))]
-        for done, future in enumerate(as_completed(waiting), start=1):
+        submitted = {index: executor.submit(*jobs[index]) for index in np.random.default_rng(0).permutation(len(jobs))}
+        for done, future in enumerate(as_completed(submitted.values()), start=1):
             future.result()
             progress(done, len(jobs))
-        return [future.result() for future in waiting]
+        return [submitted[index].result() for index in range(len(jobs))]
     except BrokenProcessPool:
         raise HarnessError("a process of the bench died (out of memory?); nothing was written", INCOMPLETE) from None
     finally:
@@ -138,8 +136,8 @@ def _begin_worker() -> None:
 # ------------------------------------------------------------------------------------------------------- measurements
 def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> SoloRow:
     recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=ENDLESS, gain=run.recipe.gain)
-    alone = {"network": shape.network, "recipe": recipe, "task": spec.at_a_time(run.recipe, run.task)}
-    run = run.model_copy(update=alone)
+    task = spec.at_a_time(run.recipe, run.task)
+    run = run.model_copy(update={"network": shape.network, "recipe": recipe, "task": task})
     times = _fused_times(run, shape.has_equal_knots) if run.engine == "fused" else _torch_times(run)
     low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
     is_counted = run.engine == "torch" and not run.recipe.optimizer.needs_squares and not shape.is_pde
@@ -175,11 +173,10 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     """So many evaluations at a time that the clock is fine enough for them, and what goes before them is little."""
     pack = fused_engine.prepare([run])
     state = fused_engine.begin(pack)
-    lanes = []
-    for lane in state.lanes:  # with a full memory, and with unequal knots where a run would have them
-        knots = lane.knots if has_equal_knots else lane.knots + 1e-3 * lane.knots**2
-        lanes.append(replace(lane, optimiser=lane.optimiser.filled(), knots=knots))
-    state = replace(state, done=TIMED_FROM, lanes=tuple(lanes))
+    # With a full memory, and with unequal knots where a run would have them.
+    knots = state.knots if has_equal_knots else tuple(layer + 1e-3 * layer**2 for layer in state.knots)
+    filled = LoopStates(tuple(one.filled() for one in state.optimiser.by_lane))
+    state = replace(state, done=TIMED_FROM, knots=knots, optimiser=filled)
     fused_engine.advance(pack, state, 1)  # loads what is compiled
     evaluations, taken = FUSED_EVALUATIONS // 2, 0.0
     while taken < FUSED_SECONDS and evaluations < MOST_EVALUATIONS:
@@ -187,7 +184,7 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
         begun = time.process_time()
         after = fused_engine.advance(pack, state, evaluations)
         taken = time.process_time() - begun
-    made = max(lane.optimiser.evaluations for lane in after.lanes)  # less, if the lanes came to rest
+    made = max(one.evaluations for one in after.optimiser.by_lane)  # less, if the lanes came to rest
     return [each / made for each in _times(lambda: fused_engine.advance(pack, state, evaluations))]
 
 
@@ -196,7 +193,7 @@ def _measure_knots(move: KnotMove, dtype: Dtype) -> KnotRow:
     assert isinstance(network, families.SplinedShape)
     before = network.model_copy(update={"grid": max(1, network.grid // 2)}) if move.refined else network
     flat_RP = families.initialise(before, [stream(0, "initial")], 1.0, precision, "cpu")
-    knots = families.initial_knots(before, 1, precision, "cpu")
+    knots = before.initial_knots(1, precision, "cpu")
     x_RNI = torch.from_numpy(stream(0, "train").uniform(-1, 1, (1, move.points, network.inputs))).to(precision)
 
     def once() -> object:
@@ -233,11 +230,6 @@ def _run(
     course = {}
     if isinstance(network, KanShape):
         course = {"grid_updates": spec.GridUpdates(), "grid_extension": GridExtension(grids=(3,), evaluations=10)}
-    return RunSpec(
-        task=resolve(spec.Task(target="exp2d", train_points=points)),
-        network=network,
-        recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **course),
-        seed=0,
-        dtype=dtype,
-        engine=engine,
-    )
+    task = resolve(spec.Task(target="exp2d", train_points=points))
+    recipe = Recipe(optimizer=optimizer, max_evaluations=evaluations, **course)
+    return RunSpec(task=task, network=network, recipe=recipe, seed=0, dtype=dtype, engine=engine)

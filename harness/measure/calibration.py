@@ -21,7 +21,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from harness import spec
 from harness.base import provenance
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import whole_file
+from harness.base.files import write_whole
 from harness.base.frozen import Frozen
 from harness.count import Work
 from harness.count.training import knots_flops
@@ -163,6 +163,11 @@ def kind_of(run: RunSpec) -> EngineKind:
     return run.engine, run.dtype
 
 
+def machine_words(calibration: Calibration) -> str:
+    """The machine that a calibration is of, and the day."""
+    return f"{calibration.host}, {calibration.device}, {calibration.measured_at[:10]}"
+
+
 def missing(calibrations: Calibrations, runs: Iterable[RunSpec]) -> list[EngineKind]:
     """The kinds that some of the runs have and none of the calibrations is of."""
     return sorted({kind_of(run) for run in runs} - calibrations.keys())
@@ -224,8 +229,7 @@ def write_calibration(calibration: Calibration, results: Path) -> Path:
     """Write the calibration under `results`, whole or not at all, in place of an older one; where it is."""
     path = calibration_path(results, calibration.engine, calibration.device, calibration.dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(sealed(calibration.model_dump(mode="json")), indent=1), encoding="utf-8")
+    write_whole(path, json.dumps(sealed(calibration.model_dump(mode="json")), indent=1))
     return path
 
 
@@ -239,8 +243,8 @@ def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -
 def latest_calibration(results: Path, kind: EngineKind) -> Calibration | None:
     """The calibration of this kind that was measured last, on whatever device; None if there is none."""
     paths = sorted((results / "calibrations").glob(f"{kind[0]}-*-{kind[1]}.json"))
-    found = [calibration for path in paths if (calibration := _read(path, kind))]
-    return max(found, key=lambda calibration: calibration.measured_at, default=None)
+    calibrations = [calibration for path in paths if (calibration := _read(path, kind))]
+    return max(calibrations, key=lambda calibration: calibration.measured_at, default=None)
 
 
 def _read(path: Path, kind: EngineKind) -> Calibration | None:

@@ -27,12 +27,12 @@ from harness.measure.calibration import (
     SoloRow,
     kind_of,
     knot_moves,
+    machine_words,
     missing,
     move_flops,
     shape_of,
 )
-from harness.planning.packs import computation
-from harness.planning.plan import planned_flops
+from harness.planning.plan import computation, planned_flops
 from harness.record import Record
 from harness.spec import Manifest, Optimiser, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device
@@ -54,7 +54,7 @@ SMALLEST_ENSEMBLE = 2
 
 
 class Timed(NamedTuple):
-    """A calibration, and its rows by what they are of."""
+    """A calibration, and its rows by what they are of, ready for many look-ups."""
 
     calibration: Calibration
     solo: Mapping[Shape, SoloRow]
@@ -62,7 +62,7 @@ class Timed(NamedTuple):
 
 
 def timed(calibration: Calibration) -> Timed:
-    """The calibration, ready for many look-ups."""
+    """The calibration with its rows by shapes and moves."""
     solo = {row.shape: row for row in calibration.solo}
     return Timed(calibration, solo, {row.move: row for row in calibration.knots})
 
@@ -75,23 +75,20 @@ def pack_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations)
     torch engine only once all of its lanes have. Packs of the same computation and size are worked out once.
     """
     machines = {kind: timed(calibration) for kind, calibration in calibrations.items()}
-    known: dict[tuple[str, int], float | None] = {}
+    by_computation: dict[tuple[str, int], float | None] = {}
     seconds = []
     for runs in packs:
         key, machine = (computation(runs[0]), len(runs)), machines.get(kind_of(runs[0]))
-        if key not in known:
-            known[key] = _pack_seconds(machine, runs) if machine else None
-        seconds.append(known[key])
+        if key not in by_computation:
+            by_computation[key] = _pack_seconds(machine, runs) if machine else None
+        seconds.append(by_computation[key])
     return seconds
 
 
 def likely_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations, device: Device) -> list[float]:
     """CPU seconds of each pack, by the assumed rate of its engine where nothing was measured."""
-    measured = pack_seconds(packs, calibrations)
-    return [
-        _assumed_seconds(runs, device) if seconds is None else seconds
-        for runs, seconds in zip(packs, measured, strict=True)
-    ]
+    measured = zip(packs, pack_seconds(packs, calibrations), strict=True)
+    return [_assumed_seconds(runs, device) if seconds is None else seconds for runs, seconds in measured]
 
 
 def _assumed_seconds(runs: Sequence[RunSpec], device: Device) -> float:
@@ -164,19 +161,6 @@ def _knot_seconds(machine: Timed, work: Work) -> float:
     return seconds
 
 
-def sweep_seconds(seconds: Sequence[float | None], workers: int) -> float | None:
-    """What packs of so many seconds take together, None if one of them is not known.
-
-    Each worker takes the next pack as it comes free, the costliest first.
-    """
-    free_at = np.zeros(workers)
-    for each in seconds:
-        if each is None:
-            return None
-        free_at[free_at.argmin()] += each
-    return float(free_at.max())
-
-
 def never_timed(runs: Iterable[RunSpec], calibrations: Calibrations) -> tuple[int, int]:
     """How many of the shapes of `runs` were never timed alone, and how many there are."""
     solo = {kind: timed(calibration).solo for kind, calibration in calibrations.items()}
@@ -194,28 +178,26 @@ def pack_predictions(manifest: Manifest, calibrations: Calibrations) -> pd.DataF
     """
     import pandas as pd  # takes half a second, which plans need not wait for
 
-    packs = _packs(manifest)
-    rows = [
-        {
-            **_pack_words(index, runs),
-            "evaluations": sum(run.recipe.max_evaluations for run in runs),
-            "flops_train.shared_dense": sum(planned_flops(run)["flops_train.shared_dense"] for run in runs),
-            "seconds": seconds,
-        }
-        for index, (runs, seconds) in enumerate(zip(packs, pack_seconds(packs, calibrations), strict=True))
-    ]
+    rows = []
+    for number, (runs, seconds) in enumerate(_packs(manifest, calibrations)):
+        evaluations = sum(run.recipe.max_evaluations for run in runs)
+        flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in runs)
+        work = {"evaluations": evaluations, "flops_train.shared_dense": flops, "seconds": seconds}
+        rows.append(_pack_words(number, runs) | work)
     return pd.DataFrame(rows)
 
 
-def _packs(manifest: Manifest) -> list[list[RunSpec]]:
+def _packs(manifest: Manifest, calibrations: Calibrations) -> Iterable[tuple[list[RunSpec], float | None]]:
+    """The runs of each pack of a plan, and the seconds that it is predicted to take."""
     specs = {planned.run_id: planned.run for planned in manifest.runs}
-    return [[specs[identity] for identity in pack] for pack in manifest.packs]
+    packs = [list(map(specs.__getitem__, pack)) for pack in manifest.packs]
+    return zip(packs, pack_seconds(packs, calibrations), strict=True)
 
 
-def _pack_words(index: int, runs: Sequence[RunSpec]) -> dict[str, object]:
+def _pack_words(number: int, runs: Sequence[RunSpec]) -> dict[str, object]:
     network = runs[0].network
     return {
-        "pack": index,
+        "pack": number,
         "task": runs[0].task.target,
         "engine": runs[0].engine,
         "family": network.family,
@@ -231,29 +213,20 @@ def pack_costs(manifest: Manifest, records: Mapping[str, Record], calibrations: 
     A pack whose runs were not trained together (some had records already) is left out, and so is one whose engine is
     not calibrated.
     """
-    import pandas as pd  # takes half a second, which plans need not wait for
+    import pandas as pd
 
-    rows, packs = [], _packs(manifest)
-    for index, (runs, predicted) in enumerate(zip(packs, pack_seconds(packs, calibrations), strict=True)):
-        if any(identity not in records for identity in manifest.packs[index]):
-            continue  # seeds that no rule asked for
-        found = [records[identity].provenance for identity in manifest.packs[index]]
-        first = found[0]
-        together = all(one.started_at == first.started_at and one.pack_seconds == first.pack_seconds for one in found)
-        lanes = len(runs) * runs[0].recipe.restarts.count
+    rows = []
+    for number, (runs, predicted) in enumerate(_packs(manifest, calibrations)):
         calibration = calibrations.get(kind_of(runs[0]))
-        if not together or calibration is None or first.pack_lanes > max(lanes, SMALLEST_ENSEMBLE):
-            continue
-        if first.device != calibration.device:
-            continue
-        rows.append(
-            {
-                **_pack_words(index, runs),
-                "predicted_seconds": predicted,
-                "cpu_seconds": first.pack_cpu_seconds,
-                "wall_seconds": first.pack_seconds,
-            }
-        )
+        if calibration is None or any(identity not in records for identity in manifest.packs[number]):
+            continue  # seeds that no rule asked for have no record
+        first, *others = (records[identity].provenance for identity in manifest.packs[number])
+        begun = (first.started_at, first.pack_seconds)
+        are_together = all((other.started_at, other.pack_seconds) == begun for other in others)
+        lanes = max(len(runs) * runs[0].recipe.restarts.count, SMALLEST_ENSEMBLE)
+        if are_together and first.pack_lanes <= lanes and first.device == calibration.device:
+            taken = {"cpu_seconds": first.pack_cpu_seconds, "wall_seconds": first.pack_seconds}
+            rows.append(_pack_words(number, runs) | {"predicted_seconds": predicted} | taken)
     return pd.DataFrame(rows)
 
 
@@ -297,16 +270,14 @@ def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations
     if missing(calibrations, runs):
         return table
     machines = {kind: timed(calibration) for kind, calibration in calibrations.items()}
-    done = [
-        (machines[kind_of(run)], run, json.loads(made))
-        for run, made in zip(runs, table["evaluations_by_stage"], strict=True)
-    ]
-    seconds = [run_seconds(*one) for one in done]
+    seconds, moved = [], []
+    for run, made in zip(runs, map(json.loads, table["evaluations_by_stage"]), strict=True):
+        seconds.append(run_seconds(machines[kind_of(run)], run, made))
+        moved.append(run_bytes(machines[kind_of(run)], run, made))
     if None in seconds:
         return table
     used = [calibrations[kind] for kind in sorted({kind_of(run) for run in runs})]
-    names = dict.fromkeys(f"{one.host}, {one.device}, {one.measured_at[:10]}" for one in used)
-    moved = [run_bytes(*one) for one in done]
+    names = dict.fromkeys(map(machine_words, used))
     return table.assign(
         seconds=np.array(seconds, float), seconds_on="; ".join(names), bytes_moved=np.array(moved, float)
     )

@@ -54,8 +54,7 @@ class KAN(SplinedModule):
         **drawing: Unpack[Drawing],
     ):
         settings = {"grid": grid, "order": order, "base": base, "scales": scales, "bias": bias, "noise": noise}
-        network = _network("kan", shape, {**settings, "low": low, "high": high})
-        super().__init__(*drawn(network, **drawing))
+        super().__init__(*_lane("kan", shape, {**settings, "low": low, "high": high}, drawing))
 
     def edges(self, x: Tensor) -> list[Tensor]:
         """What every edge gives at points x [N, inputs]: [N, outputs, inputs] for each layer."""
@@ -103,8 +102,7 @@ class SplineMLP(SplinedModule):
         **drawing: Unpack[Drawing],
     ):
         settings = {"grid": grid, "order": order, "place": place, "rank": rank, "noise": noise}
-        network = _network("spline_mlp", shape, {**settings, "low": low, "high": high})
-        super().__init__(*drawn(network, **drawing))
+        super().__init__(*_lane("spline_mlp", shape, {**settings, "low": low, "high": high}, drawing))
 
 
 class MLP(NetworkModule):
@@ -129,30 +127,28 @@ class MLP(NetworkModule):
             settings["omega_0"] = omega_0
         if features is not None:
             settings |= {"features": features, "features_sigma": features_sigma}
-        super().__init__(*drawn(_network("mlp", shape, settings), **drawing))
+        super().__init__(*_lane("mlp", shape, settings, drawing))
 
 
 class RBFKAN(NetworkModule):
     """FastKAN: `grid` Gaussians of each input, then a linear map; beside it silu(x). `norm` adds LayerNorm before."""
 
     def __init__(self, shape: Sequence[int], grid: int = 8, *, norm: bool = True, **drawing: Unpack[Drawing]):
-        network = _network("rbf_kan", shape, {"grid": grid, "norm": norm})
-        super().__init__(*drawn(network, **drawing))
+        super().__init__(*_lane("rbf_kan", shape, {"grid": grid, "norm": norm}, drawing))
 
 
 class ChebyshevKAN(NetworkModule):
     """ChebyKAN: Chebyshev polynomials up to `degree` of tanh(x), then a linear map."""
 
     def __init__(self, shape: Sequence[int], degree: int = 4, **drawing: Unpack[Drawing]):
-        super().__init__(*drawn(_network("chebyshev_kan", shape, {"degree": degree}), **drawing))
+        super().__init__(*_lane("chebyshev_kan", shape, {"degree": degree}, drawing))
 
 
 class FourierKAN(NetworkModule):
     """FourierKAN: cosines and sines of 1 to `harmonics` times each input, then a linear map with a bias."""
 
     def __init__(self, shape: Sequence[int], harmonics: int = 4, **drawing: Unpack[Drawing]):
-        network = _network("fourier_kan", shape, {"harmonics": harmonics})
-        super().__init__(*drawn(network, **drawing))
+        super().__init__(*_lane("fourier_kan", shape, {"harmonics": harmonics}, drawing))
 
 
 class RationalKAN(NetworkModule):
@@ -171,8 +167,7 @@ class RationalKAN(NetworkModule):
         **drawing: Unpack[Drawing],
     ):
         settings = {"numerator": numerator, "denominator": denominator, "groups": groups}
-        network = _network("rational_kan", shape, settings)
-        super().__init__(*drawn(network, **drawing))
+        super().__init__(*_lane("rational_kan", shape, settings, drawing))
 
 
 CLASSES: dict[str, type[NetworkModule]] = {
@@ -194,17 +189,19 @@ def module_of(network: ShapeBase, flat_1P: Tensor, knots: Sequence[Tensor]) -> N
     return made
 
 
-def _network(family: str, shape: Sequence[int], settings: dict[str, Any]) -> ShapeBase:
-    """The frozen description; a HarnessError names the argument that is wrong, and what is allowed."""
+def _lane(
+    family: str, shape: Sequence[int], settings: dict[str, Any], drawing: Drawing
+) -> tuple[ShapeBase, Tensor, list[Tensor]]:
+    """A network with drawn values; a HarnessError names the argument that is wrong, and what is allowed."""
     architecture = FAMILIES[family]
     assert issubclass(architecture, Layered)
     of_file = {name: value for name, value in settings.items() if name in architecture.model_fields}
     try:
         network = architecture.network(shape=tuple(shape), **settings)
         architecture.model_validate({"family": family, "hidden": tuple(shape[1:-1]), **of_file})
-        return network
     except ValidationError as error:
         detail = error.errors()[0]
         place = ".".join(map(str, detail["loc"]))
         told = f"{place}={detail['input']!r}: " if place else ""
         raise HarnessError(f"{family}: {told}{detail['msg'].removeprefix('Value error, ')}") from None
+    return drawn(network, **drawing)

@@ -31,10 +31,15 @@ class NetworkModule(nn.Module):
         super().__init__()
         self.network = network
         for name, value in families.unflatten(network, flat_1P.detach()).items():
-            layer, _, own = name.rpartition(".")
-            parameter = nn.Parameter(value[0].clone(), requires_grad=network.moves(name))
-            self._place(layer).register_parameter(own, parameter)
-        for place, of_layer in zip(network.knot_places(knots), knots, strict=True):
+            self._register(name, value[0], network.moves(name))
+        self._keep_knots(knots)
+
+    def _register(self, name: str, value: Tensor, requires_grad: bool) -> None:
+        layer, _, own = name.rpartition(".")
+        self._place(layer).register_parameter(own, nn.Parameter(value.clone(), requires_grad))
+
+    def _keep_knots(self, knots: Sequence[Tensor]) -> None:
+        for place, of_layer in zip(self.network.knot_places(knots), knots, strict=True):
             self._place(place).register_buffer("knots", of_layer[0].detach().clone())
 
     def _place(self, layer: str) -> nn.Module:
@@ -120,15 +125,12 @@ class SplinedModule(NetworkModule):
     def _become(self, network: SplinedShape, flat_1P: Tensor, knots: Sequence[Tensor]) -> None:
         self.network = network
         for name, value in families.unflatten(network, flat_1P).items():
-            layer, _, own = name.rpartition(".")
             old = self.get_parameter(name)
             if old.shape == value[0].shape:
                 old.data.copy_(value[0])
             else:  # a new one, as torch remembers the shape of the old one in graphs that are still there
-                new = nn.Parameter(value[0].clone(), requires_grad=old.requires_grad)
-                self._place(layer).register_parameter(own, new)
-        for place, of_layer in zip(network.knot_places(knots), knots, strict=True):
-            self._place(place).register_buffer("knots", of_layer[0].clone())
+                self._register(name, value[0], old.requires_grad)
+        self._keep_knots(knots)
 
 
 def _conversion(dtype: torch.dtype) -> str:
@@ -155,4 +157,4 @@ def drawn(
     one = np.random.default_rng(generator)
     flat_1P = families.initialise(network, [one], gain, dtype, device)
     assert flat_1P.numel() == sum(map(prod, network.parameter_shapes().values()))
-    return network, flat_1P, families.initial_carried(network, [one], dtype, device)
+    return network, flat_1P, network.draw_knots([one], dtype, device)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from harness import families
 from harness.base.errors import HarnessError
-from harness.families import ModuleShape, ShapeBase
+from harness.families import ModuleShape
 from harness.families.module import make
 from harness.nn.classes import module_of
 from harness.record import Record
@@ -27,8 +27,9 @@ class TrainedNetwork(nn.Module):
 
     Points are a tensor, an array or a pandas DataFrame. Of a table, they are rows with the columns as they are in the
     file, and predictions are in the unit of the output; values outside of what was trained on count as the nearer end.
-    A DataFrame needs the columns that `columns` names, in any order; it may have others, which are ignored. Tensors and
-    arrays have no names, so theirs must be in the order of `columns`. Of classes, outputs are logits, in the order of
+    A DataFrame needs the columns that the network was trained on, as they were written in the file, in any order; it
+    may have others, which are ignored. Tensors and arrays have no names, so theirs are the inputs in the order of
+    `columns`, where a category and a gap have inputs of their own. Of classes, outputs are logits, in the order of
     `classes`. Columns and classes are called as they were when the network was trained.
 
     `record` is that of its run. Inside, `module` takes points scaled to [-1, 1]; of a network of your own it is an
@@ -44,6 +45,7 @@ class TrainedNetwork(nn.Module):
         task, pruned = record.run.task, record.pruned
         self.record = record
         self.columns = kept.columns
+        self._encoding, self._fill = kept.encoding, kept.fill
         self.classes: NDArray[Any] | None = kept.labels
         if task.classes and kept.labels is None:
             self.classes = np.arange(task.classes)
@@ -54,7 +56,12 @@ class TrainedNetwork(nn.Module):
         expected = families.parameter_count(network)
         if (found := parameters_1P.shape[1]) != expected:
             raise HarnessError(f"run {record.run_id}: {expected} parameters were trained, and {found} are in its file")
-        self.module: nn.Module = _module(network, parameters_1P, knots)
+        if isinstance(network, ModuleShape):
+            self.module: nn.Module = make(network).to(parameters_1P.dtype)
+            for name, value in families.unflatten(network, parameters_1P).items():
+                self.module.get_parameter(name).data.copy_(value[0])
+        else:
+            self.module = module_of(network, parameters_1P, knots)
         self.is_data = kept.ends is not None
         low, high = (task.low, task.high) if kept.ends is None else kept.ends
         output = (1.0, 0.0) if kept.output is None else kept.output
@@ -111,6 +118,7 @@ class TrainedNetwork(nn.Module):
             return x.to(self.low.dtype)
         import pandas as pd
 
+        from harness.tasks.columns import encoded_by_name
         from harness.tasks.table import numbers_by_name
 
         if isinstance(x, np.ndarray | list | tuple):
@@ -125,6 +133,8 @@ class TrainedNetwork(nn.Module):
         if not self.columns:
             move = f"give an array or a tensor of {self._takes}, in the order of the task"
             raise HarnessError(f"{self._subject} knows no names of columns: {move}")
+        if self._encoding:
+            return self._tensor(encoded_by_name(self._subject, x, self._encoding, self._fill))
         return self._tensor(numbers_by_name(self._subject, x, self.columns))
 
     def _check_shape(self, shape: Sequence[int]) -> None:
@@ -133,12 +143,3 @@ class TrainedNetwork(nn.Module):
 
     def _tensor(self, points: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(points).to(self.low)
-
-
-def _module(network: ShapeBase, parameters_1P: Tensor, knots: Sequence[Tensor]) -> nn.Module:
-    if not isinstance(network, ModuleShape):
-        return module_of(network, parameters_1P, knots)
-    own = make(network).to(parameters_1P.dtype)
-    for name, value in families.unflatten(network, parameters_1P).items():
-        own.get_parameter(name).data.copy_(value[0])
-    return own

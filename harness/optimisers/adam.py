@@ -100,7 +100,10 @@ class Adam(GradientOptimiser):
         square_RP = self.beta2 * state.square_RP + (1 - self.beta2) * (gradient_RP * gradient_RP)
         steps_R = state.steps_R + 1
         steps = steps_R[0]  # a power of one number does not depend on its place among others
-        rate_share = self._rate_share(state)
+        rate_share: Tensor | float = 1.0
+        if self.schedule == "cosine" and state.total_steps is not None:  # CosineAnnealingLR's closed form, 0 at its end
+            turned = math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1)
+            rate_share = (1 + _as_math(torch.cos, turned)) / 2
         rate_R = state.learning_rate_R * (rate_share / (1 - self.beta1**steps))
         scale_RP = square_RP.sqrt() / _as_math(torch.sqrt, 1 - self.beta2**steps) + self.epsilon
         decayed_RP = state.position_RP
@@ -127,12 +130,6 @@ class Adam(GradientOptimiser):
         """The moments stay as they are."""
         position_RP = choose(moving_R, fresh.position_RP, state.position_RP)
         return replace(state, position_RP=position_RP, previous_RP=position_RP)
-
-    def _rate_share(self, state: AdamState) -> Tensor | float:
-        """The share of the learning rate in the next step: 1, or CosineAnnealingLR's closed form (0 after its end)."""
-        if self.schedule == "constant" or state.total_steps is None:
-            return 1.0
-        return (1 + _as_math(torch.cos, math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1))) / 2
 
     def why_no_pde(self) -> str | None:
         if self.batch_size is None:

@@ -91,16 +91,6 @@ class LbfgsState(LaneState):
         """Of the accepted point; +inf before the first evaluation."""
         return self.search.start_RZ[:, 1]
 
-    @property
-    def slope_R(self) -> Tensor:
-        """Of the search line at the accepted point."""
-        return self.search.start_RZ[:, 2]
-
-    @property
-    def gradient_RP(self) -> Tensor:
-        """At the accepted point."""
-        return _place(self.search.start_RZ)[:, 1]
-
 
 class Marks(NamedTuple):
     """What else a line search knows, [R] each; nothing of it holds when it begins, except `first` in the very first."""

@@ -329,7 +329,10 @@ def _lane_by_lane(
 
     Each lane is copied first: BLAS and LAPACK round by where in a cache line a matrix begins.
     """
-    results = [function(*(tensor[lane].clone() for tensor in tensors)) for lane in lanes]
+    results = []
+    for lane in lanes:
+        own = (tensor[lane].clone() for tensor in tensors)
+        results.append(function(*own))
     return tuple(torch.stack(parts) for parts in zip(*results, strict=True))
 
 

@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from harness.base.errors import HarnessError
 from harness.base.outside import check_outside, outside_class
-from harness.base.user_code import calling_user_code, version_of
-from harness.families.base import ShapeBase
+from harness.base.user_code import calling_user_code
+from harness.families.base import ShapeBase, code_changed, code_version
 from harness.families.later import torch
 from harness.optimisers.base import GradientOptimiser
 
@@ -30,7 +30,7 @@ class OutsideOptimiser(GradientOptimiser):
     def _of_the_code_as_it_is(cls, fields: Any) -> Any:
         if not isinstance(fields, dict) or "name" not in fields:
             return fields
-        return {"source": _version(cls, fields["name"]), **fields}
+        return {"source": code_version(cls, fields["name"], "optimizer"), **fields}
 
     def timed_by(self, network: ShapeBase) -> dict[str, Any]:
         """Other code may take another time."""
@@ -38,11 +38,8 @@ class OutsideOptimiser(GradientOptimiser):
 
     def check(self) -> None:
         """A HarnessError if its code has changed since the plan was made, or if its lanes are not what they must be."""
-        if self.source != _version(type(self), self.name):
-            raise HarnessError(
-                f"optimizer {self.name}: its code changed since the plan was made; `harness plan FILE --replan` takes "
-                "it as it is"
-            )
+        if self.source != code_version(type(self), self.name, "optimizer"):
+            raise code_changed(f"optimizer {self.name}")
         _try_out(self)
 
 
@@ -93,9 +90,3 @@ def _try_out(settings: OutsideOptimiser) -> None:
 def _plain_fields(state: Any) -> dict[str, Any]:
     """The numbers, texts and such of a state."""
     return {name: value for name, value in vars(state).items() if isinstance(value, int | float | str | None)}
-
-
-@cache
-def _version(kind: type[OutsideOptimiser], name: str) -> str:
-    """Of the code that was imported, whatever its file says later."""
-    return version_of(kind, name, "optimizer")

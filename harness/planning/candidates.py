@@ -1,45 +1,162 @@
-"""The sizes of an arm: by budget the network and recipe that meet it, or why none does.
+"""What an arm can learn on a task, and its sizes there: by budget the network and recipe that meet it, or why not.
 
     for asked, candidate in candidates_of(ArmOnTask(experiment, "kan", task)):     # candidate: a Candidate, or a reason
 
-Nothing is trained here. Whether a size can be trained at all is said by `feasible`.
+Nothing is trained here.
 """
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import Any, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, at
 from harness.count import count, count_of, flops_by_cap, run_flops
-from harness.planning.feasible import ArmOnTask, engine_of, engine_version
-from harness.planning.points import points_of, runs_of_arm
+from harness.families import KanShape, Network, SplinedShape
+from harness.optimisers import Optimiser
+from harness.planning.points import Point, points_of, runs_of_arm
 from harness.planning.solve import LARGEST_SIZE, build_network, most_evaluations, solve
-from harness.spec import (
-    KanShape,
-    Network,
-    Recipe,
-    Restarts,
-    RunSpec,
-    RunTask,
-    SplinedShape,
-    check_cap,
-    least_evaluations,
-    points_at_a_time,
-)
-from harness.spec.arm import Size
+from harness.spec import BUILT_IN_RECIPES, Arm, Engine, Experiment, Recipe, Restarts, RunSpec, RunTask, count_names
+from harness.spec.arm import Match, Search, Size
+from harness.spec.recipe import check_cap, least_evaluations, points_at_a_time
 from harness.tasks import is_data
 
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
 
 
-def sizing_of(task: RunTask) -> tuple[int | None, ...]:
-    """What of a task decides the candidates of an arm: tasks that agree in it have the same ones, solved once."""
-    is_of_data = task.is_data_file or is_data(task.target)
-    return task.inputs, task.classes, task.train_points, task.boundary_points, is_of_data
+@dataclass(frozen=True)
+class ArmOnTask:
+    """An arm on a task, at one point of the axes of its experiment."""
+
+    experiment: Experiment
+    name: str
+    task: RunTask
+
+    @property
+    def arm(self) -> Arm:
+        """What the file says of the arm."""
+        return self.experiment.arms[self.name]
+
+    @property
+    def match(self) -> Match:
+        """What the file makes equal, where it does."""
+        assert self.experiment.match
+        return self.experiment.match
+
+    @property
+    def search(self) -> Search:
+        """The search of the file, where there is one."""
+        assert self.experiment.search
+        return self.experiment.search
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the arm names, of the file or built in."""
+        return self.experiment.recipes.get(self.arm.recipe) or BUILT_IN_RECIPES[self.arm.recipe]
+
+    @property
+    def sizing(self) -> tuple[int | None, ...]:
+        """What of the task decides the candidates of an arm: tasks that agree in it have the same ones, solved once."""
+        task = self.task
+        return task.inputs, task.classes, task.train_points, task.boundary_points, self.is_of_data
+
+    @property
+    def is_of_data(self) -> bool:
+        """Whether the task is learnt from rows, of the user's own or built in."""
+        return self.task.is_data_file or is_data(self.task.target)
+
+    def check_learnable(self) -> None:
+        """A HarnessError if architecture or recipe cannot learn this kind of task, whatever the size."""
+        arm, recipe, task = self.arm, self.recipe, self.task
+        for place, optimiser in recipe.optimisers.items():
+            with at(f"recipes.{arm.recipe}.{place}"):
+                optimiser.check()
+        # A PDE is learnt by second derivatives on all points, classes by a cross-entropy.
+        if task.is_pde and (why := arm.architecture.why_no_pde()):
+            raise HarnessError(f"arms.{self.name}.architecture.{why}")
+        for is_kind, kind, why in (
+            (task.is_pde, "a PDE is", recipe.optimizer.why_no_pde()),
+            (task.classes, "classes are", recipe.optimizer.why_no_classes()),
+        ):
+            if is_kind and why:
+                raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
+            if given := [name for name in ("sparsity", "phases") if is_kind and getattr(recipe, name)]:
+                raise HarnessError(f"recipes.{arm.recipe}.{given[0]}: {kind} learnt without; leave it out")
+        updates = recipe.grid_updates
+        if updates and updates.points == "domain" and self.is_of_data:
+            raise HarnessError(
+                f"recipes.{arm.recipe}.grid_updates.points=domain: {task.target} is data, which has no box to draw "
+                "points from; use points: train"
+            )
+
+    @cached_property
+    def counts_asked(self) -> list[tuple[str, str]]:
+        """The counts by which the file speaks of the arm, each after its place in the file."""
+        said = self.experiment
+        asked = [("match.convention", said.match.count_name)] if said.match else []
+        if window := said.window.get(self.name):
+            asked.append((f"window.{self.name}.axis", window.axis))
+        for index, rule in enumerate(said.decide):
+            if any(name == self.name or name.startswith(f"{self.name} ") for name in rule.names):  # or of its series
+                asked += [(f"decide.{index}.at", rule.axis)] if rule.axis else []
+                asked += [(f"decide.{index}.count", name) for name in rule.count]
+        return [(place, name) for place, name in asked if name in count_names()]
+
+    def check_counted(self, network: Network, counts: Mapping[str, int]) -> None:
+        """A HarnessError if one of the counts that are asked of the arm does not define its family."""
+        for place, name in self.counts_asked:
+            if name not in counts:
+                kind = name.split(".")[0]
+                allowed = [count for count in counts if count.startswith(f"{kind}.") and count in count_names()]
+                raise HarnessError(
+                    f"{place}: {name} does not count {network.family} (arm {self.name!r}); use one of "
+                    f"{', '.join(allowed)}"
+                )
+
+    def run_of(self, network: Network, recipe: Recipe, seed: int, initialisation: int = 0) -> RunSpec:
+        """The run of a network by a recipe."""
+        engine, version = engine_of(self.experiment, network, recipe.optimizer, self.task), 1
+        if engine == "torch" or recipe.sparsity:  # whose numbers have changed for some networks and optimisers
+            of_network = network.torch_version(bool(recipe.grid_updates or recipe.grid_extension))
+            version = max(of_network, *(optimiser.torch_version for optimiser in recipe.optimisers.values()))
+        return RunSpec(
+            task=self.task,
+            network=network,
+            recipe=recipe,
+            seed=seed,
+            initialisation=initialisation,
+            dtype=self.experiment.dtype,
+            engine=engine,
+            engine_version=version,
+        )
 
 
+def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, task: RunTask) -> Engine:
+    """The engine of `network`: the experiment's, or `fused` where it can train it; a HarnessError if it cannot."""
+    if task.is_pde:
+        if experiment.engine == "fused":
+            raise HarnessError(
+                f"engine: fused has no second derivatives, by which {task.target} is learnt; use engine: torch, or "
+                "leave `engine` out"
+            )
+        return "torch"
+    fields = (("dtype", experiment.dtype, "float64"), ("device", experiment.device, "cpu"))
+    reasons = [f"{field}: {value}" for field, value, of_kernels in fields if value != of_kernels]
+    if experiment.engine == "fused" and reasons:
+        raise HarnessError(
+            f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
+            "use engine: torch, or leave `engine` out"
+        )
+    without_kernels = network.without_kernels() or optimiser.without_loop()
+    if experiment.engine == "fused" and without_kernels:
+        raise HarnessError(f"engine: fused {without_kernels}; leave `engine` out")
+    if experiment.engine:
+        return experiment.engine
+    return "torch" if reasons or without_kernels else "fused"
+
+
+# ------------------------------------------------------------------------------------------------------- candidates
 class Candidate(NamedTuple):
     """The network and recipe that a value of the free size makes, and its counts, at the end those of a run too."""
 
@@ -78,16 +195,22 @@ def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[flo
     tolerance below it, or ends before its last stage, the next point of the space takes its place. A cap in seconds
     becomes evaluations by `seconds_of`.
     """
-    search, match = sought.experiment.search, sought.experiment.match
-    assert search
-    assert match
-    number = runs_of_arm(sought.experiment, sought.name)
+    number, budgets = runs_of_arm(sought.experiment, sought.name), sought.match.at
     differ_in = _lanes_differ_in(sought)
-    drawn: dict[float, list[Drawn]] = {budget: [] for budget in match.at}
+    drawn: dict[float, list[Drawn]] = {budget: [] for budget in budgets}
     failed: dict[float, str] = {}
-    for replicate in range(search.replicates):
-        open_budgets = [budget for budget in match.at if budget not in failed]
-        chosen, reasons = _replicate(sought, replicate, open_budgets, number, differ_in, seconds_of)
+    for replicate in range(sought.search.replicates):
+        chosen: dict[float, list[Candidate]] = {budget: [] for budget in budgets if budget not in failed}
+        reasons = dict.fromkeys(chosen, "")
+        for point in points_of(sought.experiment, sought.name, replicate, differ_in):
+            short = [budget for budget, candidates in chosen.items() if len(candidates) < number]
+            if not short:
+                break
+            for budget, candidate in _at_point(sought, point, short, seconds_of).items():
+                if isinstance(candidate, Candidate):
+                    chosen[budget].append(candidate)
+                else:
+                    reasons[budget] = candidate
         for budget, candidates in chosen.items():
             runs = len(candidates)
             if runs < number:
@@ -96,39 +219,26 @@ def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[flo
     return {budget: failed.get(budget, runs) for budget, runs in drawn.items()}
 
 
-def _replicate(
-    sought: ArmOnTask,
-    replicate: int,
-    budgets: Collection[float],
-    number: int,
-    differ_in: set[str] | None,
-    seconds_of: SecondsOf | None,
-) -> tuple[dict[float, list[Candidate]], dict[float, str]]:
-    """By budget the candidates of the first points that have one, so many at most; and why the last ones had none."""
-    search, match = sought.experiment.search, sought.experiment.match
-    assert search
-    assert match
-    chosen: dict[float, list[Candidate]] = {budget: [] for budget in budgets}
-    reasons = dict.fromkeys(budgets, "")
-    for point in points_of(sought.experiment, sought.name, replicate, differ_in):
-        short = [budget for budget, candidates in chosen.items() if len(candidates) < number]
-        if not short:
-            break
-        tried = replace(sought, experiment=point.experiment)
-        tried.check_learnable()
-        for budget, matched in _solve_ladder(tried, short, at_most=True):
-            assert budget is not None
-            candidate = matched
-            if isinstance(matched, Candidate):
-                candidate = _with_cap(matched, sought, search.cap_of(match.at.index(budget)), seconds_of)
-            if isinstance(candidate, str):
-                reasons[budget] = f"{candidate}{LAST_POINT}{point.values or 'the arm as written'})"
-                continue
-            sought.check_counted(candidate.network, candidate.counts)
-            if search.early_stopping:
-                candidate = candidate._replace(recipe=candidate.recipe.model_copy(update={"early_stopping": True}))
-            chosen[budget].append(candidate)
-    return chosen, reasons
+def _at_point(
+    sought: ArmOnTask, point: Point, budgets: Collection[float], seconds_of: SecondsOf | None
+) -> dict[float, Candidate | str]:
+    """The candidate of a point of the arm's space for each of these budgets, or why there is none."""
+    search, match = sought.search, sought.match
+    tried = replace(sought, experiment=point.experiment)
+    tried.check_learnable()
+    candidates: dict[float, Candidate | str] = {}
+    for budget, candidate in _solve_ladder(tried, budgets, at_most=True):
+        assert budget is not None
+        if isinstance(candidate, Candidate):
+            candidate = _with_cap(candidate, sought, search.cap_of(match.at.index(budget)), seconds_of)
+        if isinstance(candidate, str):
+            candidates[budget] = f"{candidate}{LAST_POINT}{point.values or 'the arm as written'})"
+            continue
+        sought.check_counted(candidate.network, candidate.counts)
+        if search.early_stopping:
+            candidate = candidate._replace(recipe=candidate.recipe.model_copy(update={"early_stopping": True}))
+        candidates[budget] = candidate
+    return candidates
 
 
 def _lanes_differ_in(sought: ArmOnTask) -> set[str] | None:
@@ -148,8 +258,7 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
 
     The clock is read in nanoseconds, as what is spent is a whole number.
     """
-    assert sought.experiment.search
-    name = sought.experiment.search.cap_name
+    name = sought.search.cap_name
     network, recipe, counts = candidate
     least = least_evaluations(network, recipe)
     late = least + LARGEST_SIZE
@@ -162,8 +271,7 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
         most = int(allowed)
     elif name == "seconds":
         assert seconds_of  # a plan without one is refused before
-        run = spec_of(sought, network, recipe, seed=0)
-        timed = seconds_of
+        run, timed = sought.run_of(network, recipe, seed=0), seconds_of
         most = most_evaluations(
             lambda cap: round(1e9 * timed(run.model_copy(update={"recipe": capped(cap)}))), 1e9 * allowed, least, late
         )
@@ -174,34 +282,18 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
     return Candidate(network, capped(most), {**counts, **flops_at(most)})
 
 
-def spec_of(sought: ArmOnTask, network: Network, recipe: Recipe, seed: int, initialisation: int = 0) -> RunSpec:
-    """The run of a network by a recipe."""
-    engine = engine_of(sought.experiment, network, recipe.optimizer, sought.task)
-    return RunSpec(
-        task=sought.task,
-        network=network,
-        recipe=recipe,
-        seed=seed,
-        initialisation=initialisation,
-        dtype=sought.experiment.dtype,
-        engine=engine,
-        engine_version=engine_version(engine, network, recipe),
-    )
-
-
 def _solve_ladder(
     sought: ArmOnTask, budgets: Collection[float] | None = None, at_most: bool = False
-) -> Iterator[tuple[float | None, Candidate | str]]:
+) -> Iterator[Solved]:
     """(budget asked, the candidate or why there is none) for every size of an arm on a task, or for some `budgets`."""
-    arm, match = sought.arm, sought.experiment.match
-    field, values = arm.sizes.ladder() if arm.sizes else ("", (None,))
+    field, values = sought.arm.sizes.ladder() if sought.arm.sizes else ("", (None,))
     ladder = [{field: value} if field else {} for value in values]
-    if match is None:
+    if sought.experiment.match is None:
         for size in ladder:
             yield None, _candidate(sought, size)
         return
     free = _free_size(sought)
-    asked = match.at if budgets is None else [budget for budget in match.at if budget in budgets]
+    asked = [budget for budget in sought.match.at if budgets is None or budget in budgets]
     solvers = [_solver(sought, free, size, at_most) for size in ladder]
     for budget, solver in itertools.product(asked, solvers):
         yield budget, solver(budget)
@@ -209,9 +301,8 @@ def _solve_ladder(
 
 def _free_size(sought: ArmOnTask) -> str:
     """The size of an arm that each budget solves; a HarnessError if the file says none, or one it cannot have."""
-    name, arm, match = sought.name, sought.arm, sought.experiment.match
-    assert match is not None
-    free = match.solve.get(name, match.solve.get("*"))
+    name, arm, match = sought.name, sought.arm, sought.match
+    free = match.free_size(name)
     sizes = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
     if free is None:
         raise HarnessError(f"match.solve: says nothing about arm {name!r}; add `{name}: {'|'.join(sizes)}`")
@@ -230,9 +321,7 @@ def _solver(
     sought: ArmOnTask, free: str, fixed: Mapping[str, Any], at_most: bool
 ) -> Callable[[float], Candidate | str]:
     """From a budget to the candidate that meets it, or why none does; all budgets share the sizes that it counts."""
-    match = sought.experiment.match
-    assert match is not None
-    axis = match.count_name
+    match, axis = sought.match, sought.match.count_name
     smallest = 2 if free == "depth" else 1  # two layers of weights, or a cap that leaves the last stage some work
     if free == "steps":
         smallest = least_evaluations(_network(sought, fixed), sought.recipe)

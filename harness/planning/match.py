@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple, TypedDict
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -33,40 +33,11 @@ class MatchSetting(NamedTuple):
     optimiser: Optimiser
 
 
-class Matched(NamedTuple):
-    """An arm at the size nearest to a budget: `free` is the size that was solved for, `value` what it came to."""
-
-    arm: str
-    network: Network
-    free: str
-    value: int
-    counts: dict[str, int]
-
-
-def match_arms(arms: Sequence[str], setting: MatchSetting) -> list[Matched]:
-    """Every arm at the size nearest to the budget; a HarnessError says what could be met if it is out of reach."""
-    if not math.isfinite(setting.budget):
-        raise HarnessError(f"`budget` {setting.budget}: it must be a finite number, such as 1000")
-    matched = []
-    for arm in arms:
-        with at(f"`arms` {arm!r}"):
-            matched.append(_match_arm(arm, setting))
-    return matched
-
-
-def axis_named(text: str) -> str:
-    """`axis.convention` from an axis with or without its convention."""
-    name = default_count(text) if text in COUNT_KINDS else text
-    if name not in count_names():
-        raise HarnessError(f"`axis` {text!r}: {did_you_mean(text, [*COUNT_KINDS, *count_names()])}")
-    return name
-
-
-class MatchedSaid(TypedDict):
+class MatchedSaid(NamedTuple):
     """An arm at the size nearest to the budget."""
 
     arm: Annotated[str, "as it was given"]
-    network: Annotated[dict[str, Any], "family, shape and sizes"]
+    network: Annotated[Network, dict[str, Any], "family, shape and sizes"]
     solved: Annotated[dict[str, int], "the size that was solved for"]
     axis: Annotated[str, "what is made equal"]
     asked: Annotated[float, "on that axis"]
@@ -77,28 +48,40 @@ class MatchedSaid(TypedDict):
     ratio_to_first: Annotated[dict[str, float], "counts over those of the first arm"]
 
 
-def to_json(matched: Sequence[Matched], setting: MatchSetting) -> list[MatchedSaid]:
-    """What scripts read of every arm."""
-    return [
-        {
-            "arm": one.arm,
-            "network": one.network.model_dump(mode="json"),
-            "solved": {one.free: one.value},
-            "axis": setting.count_name,
-            "asked": setting.budget,
-            "achieved": one.counts[setting.count_name],
-            "residual": one.counts[setting.count_name] / setting.budget - 1,
-            "counts": one.counts,
-            "weights": DEFAULT_WEIGHTS,
-            "ratio_to_first": ratios(matched[0], one),
-        }
-        for one in matched
-    ]
+def match_arms(arms: Sequence[str], setting: MatchSetting) -> list[MatchedSaid]:
+    """Every arm at the size nearest to the budget; a HarnessError says what could be met if it is out of reach."""
+    if not math.isfinite(setting.budget):
+        raise HarnessError(f"`budget` {setting.budget}: it must be a finite number, such as 1000")
+    matched: list[MatchedSaid] = []
+    for arm in arms:
+        with at(f"`arms` {arm!r}"):
+            network, solved, counts = _matched(arm, setting)
+        achieved, first = counts[setting.count_name], matched[0].counts if matched else counts
+        # Where both have a count that is not zero.
+        ratio_to_first = {name: value / first[name] for name, value in counts.items() if first.get(name)}
+        matched.append(
+            MatchedSaid(
+                arm,
+                network,
+                solved,
+                setting.count_name,
+                setting.budget,
+                achieved,
+                achieved / setting.budget - 1,
+                counts,
+                DEFAULT_WEIGHTS,
+                ratio_to_first,
+            )
+        )
+    return matched
 
 
-def ratios(first: Matched, other: Matched) -> dict[str, float]:
-    """Every count of `other` over that of `first`, where both have one that is not zero."""
-    return {name: value / first.counts[name] for name, value in other.counts.items() if first.counts.get(name)}
+def axis_named(text: str) -> str:
+    """`axis.convention` from an axis with or without its convention."""
+    name = default_count(text) if text in COUNT_KINDS else text
+    if name not in count_names():
+        raise HarnessError(f"`axis` {text!r}: {did_you_mean(text, [*COUNT_KINDS, *count_names()])}")
+    return name
 
 
 # ----------------------------------------------------------------------------------------------------------- one arm
@@ -143,7 +126,8 @@ def _open_size(architecture: Architecture, setting: MatchSetting) -> str:
     return missing[0]
 
 
-def _match_arm(arm: str, setting: MatchSetting) -> Matched:
+def _matched(arm: str, setting: MatchSetting) -> tuple[Network, dict[str, int], dict[str, int]]:
+    """The network nearest to the budget, the size that was solved for, and its counts."""
     architecture = parse_arm(arm)
     free, axis, budget = _open_size(architecture, setting), setting.count_name, setting.budget
 
@@ -174,4 +158,4 @@ def _match_arm(arm: str, setting: MatchSetting) -> Matched:
             f"{budget:,.10g} is beyond {free}={high:,}, which has {axis}={nearest[high]:,}; ask for less"
         )
     value = next(iter(nearest))
-    return Matched(arm, network_at(value), free, value, counts_at(value))
+    return network_at(value), {free: value}, counts_at(value)

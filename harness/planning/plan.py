@@ -3,7 +3,10 @@
 A cell that cannot be matched within the tolerance stays in the plan as infeasible, with the nearest sizes named.
 """
 
+from __future__ import annotations
+
 import itertools
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -12,35 +15,39 @@ from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError, at
 from harness.count import run_flops
-from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of, sizing_of, spec_of
-from harness.planning.feasible import ArmOnTask
-from harness.planning.packs import packs_of
+from harness.families.prices import WEIGHTS
+from harness.planning.candidates import ArmOnTask, Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of
 from harness.planning.points import space_of
-from harness.planning.warnings import (
-    check_arms_have_cells,
-    check_feasible,
-    check_hold_out,
-    check_one_series,
-    check_rules,
-)
+from harness.planning.warnings import check_cells, check_rules
 from harness.spec import (
+    PDE_BLOCK,
     Cell,
     DataFile,
+    Device,
+    Dtype,
     Experiment,
-    Formula,
     Manifest,
     PlannedRun,
     RunSpec,
     Task,
     canonical_json,
     content_hash,
+    points_at_a_time,
     run_id,
-    run_ids,
+    samples_per_evaluation,
     variants,
 )
+from harness.spec.manifest import Formula
+from harness.spec.run import run_ids
 from harness.tasks import resolve, target_of
 
 Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
+
+# What the lanes of a pack may take in memory. On a CPU more lanes share the cost of calling torch but leave the cache;
+# on a GPU they fill the device, whose smallest kinds have 16 GiB, with room for a second pack. Assumed, not tuned.
+PACK_BYTES: dict[Device, int] = {"cpu": 2**30, "cuda": 2**33}
+FEWEST = 2  # starts of a pack: the torch engine gives a lone one an idle companion
+NUMBER_BYTES: dict[Dtype, int] = {"float64": 8, "float32": 4}
 
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
@@ -72,11 +79,7 @@ def make_plan(
         )
     cells, runs, counts, formulas, targets = _expand(variants(experiment), folder, seconds_of)
     check_rules(experiment, targets, {cell.series for cell in cells})
-    if experiment.search:
-        check_one_series(cells)
-    check_hold_out(cells)
-    check_feasible(experiment, name, cells)
-    check_arms_have_cells(cells)
+    check_cells(experiment, name, cells)
     return Manifest(
         name=name,
         experiment=experiment,
@@ -119,7 +122,7 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
                 continue  # no axis that has moved since concerns this arm
             planned_here.add((label, arm, series))
             own_axes = {path: value for path, value in axes.items() if _concerns(path, arm, variant.recipes)}
-            size = (arm, sizing_of(sought.task), canonical_json(own_axes))
+            size = (arm, sought.sizing, canonical_json(own_axes))
             if variant.search:
                 if size not in drawn:
                     drawn[size] = drawn_of(sought, seconds_of)
@@ -139,15 +142,15 @@ def _add_cells(
     seeds = sought.experiment.seeds
     for asked, candidate in solved:
         # Sizes crossed with training budgets are one series a budget: longer training is not a larger size.
-        budget = f" at {asked:.6g} FLOPs" if asked is not None and sought.arm.sizes else ""
-        cell = _cell(
-            plan, sought, label, series + budget, asked, candidate, f"{series} (best size)" if budget else None
-        )
+        is_crossed = asked is not None and bool(sought.arm.sizes)
+        of_budget = f"{series} at {asked:.6g} FLOPs" if is_crossed else series
+        frontier = f"{series} (best size)" if is_crossed else None
+        cell = _cell(plan, sought, label, of_budget, asked, candidate).model_copy(update={"frontier": frontier})
         identities: list[str] = []
         if isinstance(candidate, Candidate):
-            run = spec_of(sought, candidate.network, candidate.recipe, seeds[0])
+            run = sought.run_of(candidate.network, candidate.recipe, seeds[0])
             identities = run_ids(run, seeds)
-        key = (label, sought.name, series + budget, *sorted(identities or [str(cell.infeasible)]))
+        key = (label, sought.name, of_budget, *sorted(identities or [str(cell.infeasible)]))
         if key in cells_here and identities:
             cell, identities = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
         cells_here.add(key)
@@ -165,34 +168,26 @@ def _add_replicates(
 
     Its counts are the medians of its runs, but for the one that is matched, which is the budget.
     """
-    match = sought.experiment.match
-    assert match
     for asked, runs in drawn.items():
+        cell = _cell(plan, sought, label, series, asked, runs if isinstance(runs, str) else "")
         if isinstance(runs, str):
-            plan.cells.append(_cell(plan, sought, label, series, asked, runs))
+            plan.cells.append(cell)
             continue
-        cell = _cell(plan, sought, label, series, asked, "")
         every = [run.candidate.counts for run in runs]
         medians = {}
         for name in every[0]:
             if all(name in counts for counts in every):
                 medians[name] = median_low(counts[name] for counts in every)
-        matched = {match.count_name: int(asked)}
+        matched = {sought.match.count_name: int(asked)}
         plan.cells.append(cell.model_copy(update={"infeasible": None, "counts": medians | matched}))
         for replicate, number, candidate in runs:
-            run = spec_of(sought, candidate.network, candidate.recipe, replicate, number)
+            run = sought.run_of(candidate.network, candidate.recipe, replicate, number)
             plan.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
             plan.counts[plan.runs[-1].run_id] = candidate.counts
 
 
 def _cell(
-    plan: Expanded,
-    sought: ArmOnTask,
-    label: str,
-    series: str,
-    asked: float | None,
-    candidate: Candidate | str,
-    frontier: str | None = None,
+    plan: Expanded, sought: ArmOnTask, label: str, series: str, asked: float | None, candidate: Candidate | str
 ) -> Cell:
     """The next cell of the plan."""
     said = sought.experiment
@@ -210,7 +205,6 @@ def _cell(
         counts=solved.counts if solved else {},
         infeasible=candidate if isinstance(candidate, str) else None,
         window=said.window.get(sought.name),
-        frontier=frontier,
         hold_out=said.hold_out,
     )
 
@@ -257,3 +251,64 @@ def _concerns(path: str, arm: str, recipes: Collection[str]) -> bool:
         case ["match", "solve", name]:
             return name in (arm, "*")
     return True
+
+
+# ------------------------------------------------------------------------------------------------------------- packs
+def packs_of(
+    runs: Iterable[PlannedRun], device: Device, counts_of: Mapping[str, Mapping[str, int]] = {}
+) -> tuple[tuple[str, ...], ...]:
+    """Run ids that share one `computation`, the costliest pack first.
+
+    The fused engine trains one lane after the other, so that company is of no use to a run. `counts_of` has the
+    counts of some runs by their ids.
+    """
+    groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
+    by_cell = itertools.groupby(runs, lambda planned: (planned.cell, planned.run.network, planned.run.recipe))
+    for _, alike in by_cell:
+        of_ids = {planned.run_id: planned.run for planned in alike}
+        groups[computation(next(iter(of_ids.values())))] |= of_ids
+    packs = []
+    for group in groups.values():
+        first = next(iter(group.values()))
+        is_fused = first.engine == "fused" and not first.recipe.sparsity  # a penalty on edges is torch's at first
+        size = 1 if is_fused else runs_at_a_time(first, device)
+        ids = list(group)
+        counts = counts_of.get(ids[0]) or run_flops(first.network, first.recipe, first.task)
+        for chunk in (ids[begin : begin + size] for begin in range(0, len(ids), size)):
+            packs.append((len(chunk) * counts["flops_train.local_min"], tuple(chunk)))
+    return tuple(ids for _, ids in sorted(packs, key=lambda pack: -pack[0]))
+
+
+def computation(run: RunSpec) -> str:
+    """As text, what runs of one pack have in common: all but learning rate, seed and what else lanes begin by."""
+    data = run.model_copy(update={"network": run.network.begun_as()}).model_dump(mode="json")
+    del data["seed"], data["recipe"]["gain"]
+    data.pop("initialisation", None)
+    if run.recipe.optimizer.rate is not None:
+        del data["recipe"]["optimizer"]["learning_rate"]
+    return canonical_json(data)
+
+
+def runs_at_a_time(run: RunSpec, device: Device) -> int:
+    """How many runs like this one fit a pack, with all of their starts."""
+    starts = run.recipe.restarts.count
+    return max(FEWEST, PACK_BYTES[device] // lane_bytes(run)) // starts or 1
+
+
+def lane_bytes(run: RunSpec) -> int:
+    """Memory that the torch engine takes for a lane, roughly and rather too much (seen: 2 to 5 times).
+
+    That is its points, what an evaluation leaves for its backward pass, and what its optimiser keeps. An evaluation is
+    taken to leave a number for each operation that is no part of a matrix product.
+    """
+    network, task = run.network, run.task
+    points = points_at_a_time(run.recipe, task.train_points)
+    prices = WEIGHTS["unit"]
+    left_a_sample = network.executed_evaluation(prices) - network.evaluation_flops("matmul", prices)
+    samples = samples_per_evaluation(run.recipe, points)
+    numbers = (
+        points * (network.inputs + network.outputs)
+        + (min(samples, PDE_BLOCK) if task.is_pde else samples) * left_a_sample
+        + run.recipe.optimizer.kept_numbers(network, points * network.outputs)
+    )
+    return NUMBER_BYTES[run.dtype] * numbers

@@ -17,7 +17,6 @@ from pydantic import ValidationError
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen, all_fields
-from harness.comparison.shares import shares
 from harness.families.space import Range, SearchAxis, Space
 from harness.optimisers import OPTIMISERS
 from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Recipe
@@ -45,7 +44,7 @@ def space_of(experiment: Experiment, arm_name: str) -> Space:
     width where `hidden` fixes them.
     """
     arm, search, solved = experiment.arms[arm_name], experiment.search, _solved(experiment, arm_name)
-    assert search is not None
+    assert search
     if isinstance(arm.space, dict):
         space = dict(arm.space)
         if solved in space:
@@ -68,16 +67,15 @@ def space_of(experiment: Experiment, arm_name: str) -> Space:
 
 def _solved(experiment: Experiment, arm_name: str) -> str:
     """The dotted path of the size that is solved for."""
-    match = experiment.match
-    assert match is not None
-    return f"architecture.{match.solve.get(arm_name, match.solve.get('*'))}"
+    assert experiment.match
+    return f"architecture.{experiment.match.free_size(arm_name)}"
 
 
 def runs_of_arm(experiment: Experiment, arm_name: str) -> int:
     """How many runs an arm makes at each size: its share of the side where it has the largest one."""
-    assert experiment.search is not None
+    assert experiment.search
     sides = [side for side in experiment.sides if arm_name in side]
-    return max(shares(experiment.search.runs, len(side))[side.index(arm_name)] for side in sides)
+    return max(experiment.search.shares(len(side))[side.index(arm_name)] for side in sides)
 
 
 def points_of(
@@ -89,7 +87,7 @@ def points_of(
     runs train in lanes, which may differ in some axes only, all other axes have the values of COMBINATIONS points that
     are the same under all scrambles, so that lanes fill packs. A HarnessError if the space does not fit the arm.
     """
-    assert experiment.search is not None
+    assert experiment.search
     space = space_of(experiment, arm_name)
     _check(experiment, arm_name, space)
     arm = experiment.arms[arm_name]
@@ -157,7 +155,9 @@ def _check(experiment: Experiment, arm_name: str, space: Space) -> None:
     chosen = space.get(WHOLE_RECIPE, ())
     names = [arm.recipe, *(chosen if isinstance(chosen, tuple) else ())]
     fields = [path for path in written if path not in ("architecture.family", WHOLE_RECIPE)]
-    of_recipes = [path for name in names if name in recipes for path in _paths(all_fields(recipes[name]), "recipe.")]
+    of_recipes: list[str] = []
+    for name in names:
+        of_recipes += _paths(all_fields(recipes[name]), "recipe.") if name in recipes else []
     for path, axis in space.items():
         where = f"arms.{arm_name}.space.{path}"
         for other, value in _when(axis).items():
@@ -245,3 +245,36 @@ def _valid(kind: type[Part], data: Mapping[str, Any], arm_name: str, values: Map
         axis = next((axis for axis in values if path and f"{where}.".startswith(f"{axis}.")), "")
         place = f"arms.{arm_name}.space{f'.{where}' if axis else ''}"
         raise HarnessError(f"{place}{problem if axis or not path else f': {where}{problem}'}") from None
+
+
+# ------------------------------------------------------------------------------------------------------- in words
+def extent(axis: SearchAxis) -> float:
+    """How large an axis is: its number of choices or whole numbers, or its length (in ln if it is logarithmic)."""
+    if not isinstance(axis, Range):
+        return len(axis)
+    if axis.is_whole:
+        return axis.high - axis.low + 1
+    return math.log(axis.high / axis.low) if axis.log else axis.high - axis.low
+
+
+def varied_words(path: str, axis: SearchAxis) -> str:
+    """An axis in a few words: `architecture.order in 2, 3` or `recipe.gain from 0.5 to 10 (log)`."""
+    if not isinstance(axis, Range):
+        return f"{path} in {', '.join(map(str, axis))}"
+    condition = " and ".join(f"{other} is {value}" for other, value in axis.when.items())
+    scale = " (log)" if axis.log else ""
+    return f"{path} from {axis.low:g} to {axis.high:g}{scale}{f', where {condition}' if condition else ''}"
+
+
+def differences(space: Space, standard: Space) -> str:
+    """What a space adds to the standard one or leaves out, and how much wider the axes are that both have."""
+    words = []
+    if added := [path for path in space if path not in standard]:
+        words.append(f"adds {', '.join(added)}")
+    if missing := [path for path in standard if path not in space]:
+        words.append(f"leaves out {', '.join(missing)}")
+    shared = [path for path in space if path in standard]
+    volume = math.prod(extent(space[path]) / extent(standard[path]) for path in shared)
+    if any(space[path] != standard[path] for path in shared):
+        words.append(f"on the axes that both have its volume is {volume:.3g} times the standard one's")
+    return "; ".join(words) or "the standard space"

@@ -128,8 +128,8 @@ def most_evaluations(spent: Callable[[int], int], allowed: float, least: int, la
     Evaluations beyond a `late` cap cost equally much, and so most of those before, which tells how many are allowed. If
     it is wrong, as for few evaluations while knots still move, caps are searched.
     """
-    each = max(spent(late + 1) - spent(late), 1)
-    most = max(late + math.floor((allowed - spent(late)) / each), least)
+    evaluation = max(spent(late + 1) - spent(late), 1)
+    most = max(late + math.floor((allowed - spent(late)) / evaluation), least)
     if most <= LARGEST_SIZE and spent(most) <= allowed < spent(most + 1):
         return most
     nearest = nearest_sizes(lambda cap: spent(max(cap, least)), allowed)

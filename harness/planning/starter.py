@@ -24,7 +24,8 @@ from harness.planning.solve import build_network, solve
 from harness.spec import DataFile, Experiment, RunTask, Task, parse_experiment
 from harness.spec.document import parse
 from harness.tasks import TargetError, check_drawn, resolve
-from harness.tasks.data_file import usable_columns
+from harness.tasks.columns import Suggestion, suggest
+from harness.tasks.data_file import read_user_table
 
 BUDGETS = 5
 DECADE = 10.0
@@ -42,7 +43,8 @@ Rival = Literal["kan", "mlp"]  # of a module of the user's own
 class StarterTask(NamedTuple):
     """What is learnt, as the file says it, and what it is called.
 
-    Of a table it has the number of all training rows, the columns of inputs, and those left out, with why.
+    Of a table it has the number of all training rows, the columns that are inputs with how each is read, and why the
+    others are left out.
     """
 
     task: Task
@@ -82,16 +84,38 @@ def function_task(reference: str, inputs: int | None) -> StarterTask:
 
 def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTask:
     """A column of the user's table, learnt from all columns that can be; the path is relative to the file's folder."""
-    inputs, left_out = usable_columns(path, output)
+    table = read_user_table(path, output)
+    suggestions = {name: suggest(table, name) for name in table.rows if name != output}
+    if all(suggestion.left_out for suggestion in suggestions.values()):
+        suggestions |= {name: Suggestion() for name, suggestion in suggestions.items() if suggestion.is_name}
+    left_out = {name: suggestion.left_out for name, suggestion in suggestions.items() if suggestion.left_out}
+    inputs = [name for name in suggestions if name not in left_out]
     if not inputs:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise HarnessError(f"data {path}: no column can be an input of {output} ({reasons}); mend one, or add one")
-    relative = Path(os.path.relpath(path, folder)).as_posix()
-    table = DataFile(data=relative, output=output, inputs=tuple(inputs), classes=classes or None)
-    whole = resolve(Task(target=table), folder)
+    numbers = {name: suggestion.reading for name, suggestion in suggestions.items() if suggestion.reading}
+    encode: dict[str, Literal["one_hot"]] = {
+        name: "one_hot" for name, suggestion in suggestions.items() if suggestion.one_hot
+    }
+    as_written = suggest(table, output).reading
+    if as_written and not classes:
+        numbers = {output: as_written, **numbers}
+    has_gaps = bool(table.rows[[*inputs, output]].isna().any(axis=None))
+    file = DataFile(
+        data=Path(os.path.relpath(path, folder)).as_posix(),
+        output=output,
+        leave_out=tuple(left_out) or None,
+        numbers=numbers,
+        encode=encode,
+        missing="median" if has_gaps else None,
+        classes=classes or None,
+    )
+    whole = resolve(Task(target=file), folder)
     points = min(whole.train_points, MOST_POINTS)
     run_task = whole.model_copy(update={"train_points": points})
-    return StarterTask(Task(target=table, train_points=points), run_task, output, whole.train_points, inputs, left_out)
+    how = {**numbers, **encode}
+    told = [f"{name} ({how[name]})" if name in how else name for name in inputs]
+    return StarterTask(Task(target=file, train_points=points), run_task, output, whole.train_points, told, left_out)
 
 
 def built_in_task(name: str) -> StarterTask:

@@ -6,17 +6,17 @@ Each check raises a HarnessError that names what to change.
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.laws.law import FLOOR, PURE
-from harness.laws.refusal import MIN_DECADES, SPARE_SIZES
 from harness.spec import END_TOLERANCE, Cell, Decide, Experiment, Manifest, RunTask, side_label, units
 from harness.tasks import is_reshaped
 
-LEAST_SIZES = PURE.parameters + SPARE_SIZES  # of any law
-ENOUGH_SIZES = FLOOR.parameters + SPARE_SIZES  # of the law with a floor
+# What the laws take (harness.laws.refusal), said again, as importing them takes a second; tests hold the two together.
+LEAST_SIZES = 4  # of any law
+ENOUGH_SIZES = 5  # of the law with a floor
+MIN_DECADES = 0.5  # from the smallest to the largest
 MOST_NAMED = 3  # of series or arms, in a sentence
 
 
@@ -44,9 +44,33 @@ def check_rules_can_be_judged(plan: Manifest) -> None:
         raise HarnessError(f"{place}: {sentence}")
 
 
-def check_arms_have_cells(cells: Sequence[Cell]) -> None:
-    """A HarnessError if an arm has no feasible cell on any task, so that nothing can be said of it."""
+def check_cells(experiment: Experiment, name: str, cells: Sequence[Cell]) -> None:
+    """A HarnessError if nothing could be said of all cells, of an arm, or of a series."""
+    series: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    names: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for cell in cells:
+        names[cell.task, cell.arm].add(cell.series)
+        if not cell.infeasible and cell.in_window:
+            series[cell.task, cell.series].append(cell)
+    for (task, arm), of_arm in names.items() if experiment.search else ():  # with more, a side has more than its share
+        if len(of_arm) > 1:
+            raise HarnessError(
+                f"grid: with search an arm is one series a task, and {arm} is {len(of_arm)} on {task} "
+                f"({', '.join(sorted(of_arm))}); let its space vary this, or make a file of each"
+            )
+    for (task, series_name), of_series in series.items():
+        if len(of_series) <= (count := of_series[0].hold_out):
+            raise HarnessError(
+                f"hold_out={count}: {series_name} on {task} has {len(of_series)} sizes in its window, which leaves "
+                "none to fit; hold out fewer, or add sizes"
+            )
     feasible = {cell.arm for cell in cells if not cell.infeasible}
+    if not feasible:
+        reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
+        place = "match.at" if experiment.match else "arms"
+        effort = ", or search.cap where it ends too soon" if experiment.search else ""
+        remedy = f"change match.at to values named here, or raise match.tol{effort}"
+        raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
     for cell in cells:
         if cell.arm not in feasible:
             is_of_size = "nearest: " in str(cell.infeasible)
@@ -55,44 +79,6 @@ def check_arms_have_cells(cells: Sequence[Cell]) -> None:
             raise HarnessError(
                 f"{place}: arm {cell.arm!r} has no feasible cell on any task, so nothing can be said of it; on "
                 f"{cell.task}: {cell.infeasible}; {remedy}leave the arm out"
-            )
-
-
-def check_feasible(experiment: Experiment, name: str, cells: Sequence[Cell]) -> None:
-    """A HarnessError with the first reasons if no cell has a network."""
-    if not all(cell.infeasible for cell in cells):
-        return
-    reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
-    place = "match.at" if experiment.match else "arms"
-    effort = ", or search.cap where it ends too soon" if experiment.search else ""
-    remedy = f"change match.at to values named here, or raise match.tol{effort}"
-    raise HarnessError("\n".join([f"{place}: no cell of {name} is feasible; {remedy}:", *reasons[:6]]))
-
-
-def check_one_series(cells: Iterable[Cell]) -> None:
-    """A side has its runs on a task from one series of each arm: with more it would have more than its share."""
-    series: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for cell in cells:
-        series[cell.task, cell.arm].add(cell.series)
-    for (task, arm), names in series.items():
-        if len(names) > 1:
-            raise HarnessError(
-                f"grid: with search an arm is one series a task, and {arm} is {len(names)} on {task} "
-                f"({', '.join(sorted(names))}); let its space vary this, or make a file of each"
-            )
-
-
-def check_hold_out(cells: Iterable[Cell]) -> None:
-    """Held out sizes must leave every series some to fit."""
-    series: dict[tuple[str, str], list[Cell]] = defaultdict(list)
-    for cell in cells:
-        if not cell.infeasible and cell.in_window:
-            series[cell.task, cell.series].append(cell)
-    for (task, name), of_series in series.items():
-        if len(of_series) <= (count := of_series[0].hold_out):
-            raise HarnessError(
-                f"hold_out={count}: {name} on {task} has {len(of_series)} sizes in its window, which leaves none to "
-                "fit; hold out fewer, or add sizes"
             )
 
 
@@ -223,7 +209,8 @@ def _of_rules(plan: Manifest) -> Iterator[PlanWarning]:
 def _not_a_size(plan: Manifest, rule: Decide, at: float, task: str) -> str:
     """Why a rule cannot be read at this size, or that it is read between two; empty if its first arm has it."""
     names = rule.arms_of_sides[0]
-    cells = [cell for cell in plan.cells if cell.task == task and cell.is_of(names) and not cell.infeasible]
+    of_task = [cell for cell in plan.cells if cell.task == task and not cell.infeasible]
+    cells = [cell for cell in of_task if cell.arm in names or cell.series in names]
     sizes = sorted(cell.counts[_axis(plan)] for cell in cells)
     if not sizes or any(abs(size / at - 1) <= END_TOLERANCE for size in sizes):
         return ""

@@ -1,23 +1,54 @@
-"""`harness.read`, an experiment file; and `harness.plan`, every size of it solved and the plan frozen."""
+"""`harness.read`, an experiment file, and `harness.plan`, all of its sizes; and what every function answers with."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from harness.planning.warnings import warnings_of
-from harness.python.shown import Shown
 from harness.show.figures.samples import samples_figure
 from harness.show.figures.sizes import sizes_figure
-from harness.spec import BUILT_IN_RECIPES, Experiment, Manifest, settings_from
-from harness.spec.read import FULL
-from harness.study.costs import cost_sentence
+from harness.show.figures.svg import inline_svg
+from harness.spec import BUILT_IN_RECIPES, FULL, Experiment, Manifest
+from harness.spec.setting import settings_from
 from harness.study.folders import StudyFile
-from harness.study.plans import data_lines, freeze_plan, plan_of
+from harness.study.plans import cost_sentence, data_lines, freeze_plan, plan_of
 from harness.tasks import draw
+
+MOST_ROWS, MOST_COLUMNS = 20, 16  # of a table in a notebook, which shows the first and the last ones
+
+
+class Shown(ABC):
+    """Sentences, a table and a figure. `print` gives the sentences, a notebook shows all three."""
+
+    @property
+    @abstractmethod
+    def sentences(self) -> list[str]:
+        """What it says in words, the most important sentence first."""
+
+    @property
+    @abstractmethod
+    def table(self) -> pd.DataFrame:
+        """What it says in numbers."""
+
+    @abstractmethod
+    def figure(self) -> Figure | None:
+        """What it says as a new matplotlib figure; None where there is nothing to draw."""
+
+    def __repr__(self) -> str:
+        return "\n".join(self.sentences)
+
+    def _repr_html_(self) -> str:
+        said = [Markup("<p>{}</p>").format(sentence) for sentence in self.sentences]
+        table = self.table.to_html(max_rows=MOST_ROWS, max_cols=MOST_COLUMNS, index=False, notebook=True)
+        drawn = inline_svg(self.figure, f"figure-{uuid4().hex[:8]}", self.sentences[0])
+        return "\n".join([*said, table, drawn or ""])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,14 +104,9 @@ def read(
     return Study(study.file, study.results, scale, study.settings, experiment=study.said())
 
 
-def as_study(of: Study | str | Path) -> Study:
-    """What was read, or the experiment file at this path, read."""
-    return of if isinstance(of, Study) else read(of)
-
-
-def complete_plan(of: Study | str | Path) -> tuple[Manifest, Path]:
-    """The plan whose runs are reported, of a study, an experiment file or a results folder; and its folder."""
-    return (of if isinstance(of, Study) else StudyFile(Path(of))).frozen()
+def study_of(file: Study | str | Path) -> StudyFile:
+    """What was read, or the experiment file or results folder at this path."""
+    return file if isinstance(file, Study) else StudyFile(Path(file))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,7 +120,7 @@ class Plan(Shown):
     def sentences(self) -> list[str]:
         """What the runs will cost, what is to be known of data files, and what the plan cannot answer."""
         cost, warnings = cost_sentence(self.manifest, self.folder.parent), warnings_of(self.manifest)
-        return [cost, *data_lines(self.manifest), *(one.sentence for one in warnings)]
+        return [cost, *data_lines(self.manifest), *(warning.sentence for warning in warnings)]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -124,5 +150,5 @@ def plan(of: Study | str | Path, replan: bool = False) -> Plan:
 
     A HarnessError if another plan is frozen there already, unless `replan` replaces it; all records are kept.
     """
-    study = as_study(of)
+    study = study_of(of)
     return Plan(freeze_plan(plan_of(study), study.folder, replan), study.folder)

@@ -9,14 +9,13 @@ import io
 import math
 import zlib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.reasons import Caution
@@ -75,8 +74,8 @@ def select(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
         cells, number = _texts(table, name, "--where"), _number(wanted)
         kept = table[[cell == wanted or (number is not None and _number(cell) == number) for cell in cells]]
         if kept.empty:
-            found = [value for value, _ in Counter(cells).most_common(12)]
-            raise HarnessError(f"--where {condition!r} leaves no row; {did_you_mean(wanted, found)}")
+            values = [value for value, _ in Counter(cells).most_common(12)]
+            raise HarnessError(f"--where {condition!r} leaves no row; {did_you_mean(wanted, values)}")
         table = kept
     return table
 
@@ -86,7 +85,7 @@ def by_arm(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     keys = []
     for name in columns.by:
         cells = _texts(table, name, "--by")
-        numbers = [_number(cell) for cell in cells]
+        numbers = list(map(_number, cells))
         keys.append(pd.factorize(np.array(cells, object))[0] if None in numbers else np.array(numbers))
     return table.iloc[np.lexsort(keys[::-1])] if keys else table
 
@@ -112,7 +111,7 @@ def runs_on(
     size or the loss is not read as one.
     """
     failed = _failed(table, columns)
-    found = pd.DataFrame(
+    runs = pd.DataFrame(
         {
             "row": table.index.to_numpy(str),
             "task": "",
@@ -128,14 +127,15 @@ def runs_on(
             "hold_out": 0,
         }
     )
-    same = {name: _texts(table, name, "--same") for name in _same(table, columns, {x, *others})}
-    runs = _at_config_sizes(found) if columns.config else found.assign(joined=False)
+    # Columns that must hold one value: conventions that the user has given no other meaning, and `--same`.
+    taken = {columns.y, columns.seed, columns.status, *columns.config, x, *others}
+    conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in taken]
+    names = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
+    same = {name: _texts(table, name, "--same") for name in names}
+    runs = _at_config_sizes(runs) if columns.config else runs.assign(joined=False)
     _check(runs, columns, x, same, across)
-    checks = (_repeats, _nearly_equal, _censored)
-    return runs, {
-        str(arm): tuple(one for check in checks if (one := check(own, columns, x)))
-        for arm, own in runs.groupby("series", sort=False)
-    }
+    by_series = runs.groupby("series", sort=False)
+    return runs, {str(arm): tuple(_cautions(of_arm, columns, x)) for arm, of_arm in by_series}
 
 
 def with_sizes(runs: pd.DataFrame) -> pd.DataFrame:
@@ -150,37 +150,33 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except Exception as error:  # damaged bytes make pyarrow and pandas raise whatever they happen to meet
         why = next(iter(str(error).splitlines()), type(error).__name__)
         raise HarnessError(f"{path} cannot be read as Parquet ({why}); write it anew") from None
-    _check_names(path, [str(name) for name in table.columns])
-    return table.set_axis([f"row {row}" for row in range(1, len(table) + 1)], axis=0)
+    _check_names(path, list(map(str, table.columns)))
+    return table.set_axis(pd.RangeIndex(1, len(table) + 1).map("row {}".format), axis=0)
 
 
 def _read_text(path: Path) -> pd.DataFrame:
     text = _decoded(path)
     if not text.strip():
         raise HarnessError(f"{path} is empty; give a header and one row a run")
-    lines: list[str] = []
-    rows: list[list[str]] = []
+    rows: dict[str, list[str]] = {}  # by the line on which each begins
     reader = _cells(text, ",")
     try:
-        delimiter = max(DELIMITERS, key=lambda one: len(next(_cells(text, one))))
+        delimiter = max(DELIMITERS, key=lambda sign: len(next(_cells(text, sign))))
         reader = _cells(text, delimiter)
         # A column without a name, as an index that pandas wrote, is called by its place.
         names = [cell.strip() or f"column {i}" for i, cell in enumerate(next(reader), start=1)]
         _check_names(path, names)
         before = reader.line_num  # a quoted cell may hold line breaks: a row is named by its first line
         for cells in reader:
-            if any(cell.strip() for cell in cells):
-                lines.append(f"line {before + 1}")
-                rows.append([cell.strip() for cell in cells])
+            if any(map(str.strip, cells)):
+                rows[f"line {before + 1}"] = list(map(str.strip, cells))
             before = reader.line_num
     except csv.Error as error:
         raise HarnessError(f"{path}, line {reader.line_num}: {error}; is it a table of text?") from None
-    ragged = [i for i, row in enumerate(rows) if len(row) != len(names)]
-    if ragged:
-        named = name_rows([lines[i] for i in ragged], [f"{len(rows[i])} cells" for i in ragged])
-        next_move = f"Quote cells that hold a {delimiter!r}."
+    if ragged := {line: f"{len(cells)} cells" for line, cells in rows.items() if len(cells) != len(names)}:
+        named, next_move = name_rows(ragged, ragged.values()), f"Quote cells that hold a {delimiter!r}."
         raise HarnessError(f"{path}: the header has {len(names)} cells, but {named}. {next_move}")
-    return pd.DataFrame(rows, index=lines, columns=names, dtype=object)
+    return pd.DataFrame(rows.values(), index=list(rows), columns=names, dtype=object)
 
 
 def _cells(text: str, delimiter: str) -> Any:
@@ -225,32 +221,25 @@ def _joined(table: pd.DataFrame, names: Sequence[str], option: str, are_arms: bo
 def _failed(table: pd.DataFrame, columns: Columns) -> np.ndarray:
     if not columns.status:
         return np.zeros(len(table), bool)
-    found = _texts(table, columns.status, "--status")
-    failed = np.array([not is_ok(status) for status in found])
+    words = _texts(table, columns.status, "--status")
+    failed = ~np.array(list(map(is_ok, words)))
     if failed.all():
-        values = ", ".join(repr(value) for value, _ in Counter(found).most_common(6))
+        values = ", ".join(repr(value) for value, _ in Counter(words).most_common(6))
         raise HarnessError(
             f"--status {columns.status!r} says {values}, so no run is ok; ok is one of {', '.join(OK_STATUSES)}"
         )
     return failed
 
 
-def _same(table: pd.DataFrame, columns: Columns, sizes: Collection[str]) -> list[str]:
-    """The columns that must hold one value: conventions that the user has given no other meaning, and `--same`."""
-    taken = {columns.y, columns.seed, columns.status, *columns.config, *sizes}
-    conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in taken]
-    return [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
-
-
 def _numbers(table: pd.DataFrame, name: str, option: str, failed: np.ndarray) -> np.ndarray:
     cells = _texts(table, name, option)
-    numbers = [_number(cell) for cell in cells]
-    bad = [i for i, number in enumerate(numbers) if number is None and not failed[i]]
-    if bad:
-        named = name_rows(table.index[bad], [f"{name} = {cells[i]!r}" for i in bad])
+    numbers = list(map(_number, cells))
+    of_rows = zip(table.index, cells, numbers, failed, strict=True)
+    if bad := {row: f"{name} = {cell!r}" for row, cell, number, lost in of_rows if number is None and not lost}:
+        named = name_rows(bad, bad.values())
         next_move = "Write numbers as 1234.5 or 1.2345e3, or choose rows with --where."
         raise HarnessError(f"{named}: not a number. {next_move}")
-    return np.array([math.nan if number is None else number for number in numbers])
+    return np.array(numbers, float)  # in which None is nan
 
 
 def _number(cell: str) -> float | None:
@@ -287,16 +276,16 @@ def _check(runs: pd.DataFrame, columns: Columns, x: str, same: Mapping[str, Sequ
     failed = "If these runs failed, mark them as failed (--status COLUMN), and they are counted; else correct them."
     _check_positive(done, "test_loss", columns.y, failed)
     for name, values in same.items():
-        told = done.assign(value=np.array(values, object)[done.index])
-        for arm, own in [(ONE_ARM, told)] if across else told.groupby("series", sort=False):
-            _check_same(str(arm), own, name)
+        of_name = done.assign(value=np.array(values, object)[done.index])
+        for arm, of_arm in [(ONE_ARM, of_name)] if across else of_name.groupby("series", sort=False):
+            _check_same(str(arm), of_arm, name)
     if columns.config:
         _check_once(runs, columns)
 
 
-def name_rows(rows: ArrayLike, says: ArrayLike) -> str:
+def name_rows(rows: Iterable[str], says: Iterable[str]) -> str:
     """`line 7: rmse = 0, line 9: rmse = nan and 3 more rows`: the first five, and how many more."""
-    pairs = [f"{row}: {text}" for row, text in zip(np.asarray(rows), np.asarray(says), strict=True)]
+    pairs = [f"{row}: {text}" for row, text in zip(rows, says, strict=True)]
     more = len(pairs) - MAX_ROWS_NAMED
     return ", ".join(pairs[:MAX_ROWS_NAMED]) + (f" and {more} more row{'s' if more > 1 else ''}" if more > 0 else "")
 
@@ -304,22 +293,22 @@ def name_rows(rows: ArrayLike, says: ArrayLike) -> str:
 def _check_positive(done: pd.DataFrame, column: str, name: str, next_move: str) -> None:
     is_good = np.isfinite(done[column]) & (done[column] > 0)
     is_plain = (done[column] >= 1 / EXTREME) & (done[column] <= EXTREME)
-    for bad, told in (
+    for bad, why in (
         (done[~is_good], f"a law in log space needs finite numbers above 0. {next_move}"),
         (done[~is_plain], f"numbers from {1 / EXTREME:g} to {EXTREME:g} are fitted. Give them in other units."),
     ):
         if len(bad):
             named = name_rows(bad["row"], [f"{name} = {value:g}" for value in bad[column]])
-            raise HarnessError(f"{named}: {told}")
+            raise HarnessError(f"{named}: {why}")
 
 
-def _check_same(arm: str, own: pd.DataFrame, name: str) -> None:
-    counted = own.groupby("value")["row"].agg(["first", "size"])
+def _check_same(arm: str, runs: pd.DataFrame, name: str) -> None:
+    counted = runs.groupby("value")["row"].agg(["first", "size"])
     if len(counted) > 1:
-        told = [f"{name} = {value} in {count} rows" for value, count in counted["size"].items()]
+        says = [f"{name} = {value} in {count} rows" for value, count in counted["size"].items()]
         within = "" if arm == ONE_ARM else f"{arm}: "
         raise HarnessError(
-            f"{within}{name} has {len(counted)} values ({name_rows(counted['first'], told)}): numbers under different "
+            f"{within}{name} has {len(counted)} values ({name_rows(counted['first'], says)}): numbers under different "
             f"conventions are not one curve. Choose one with --where '{name}={counted.index[0]}', or tell them apart "
             f"with --by {name}."
         )
@@ -340,42 +329,32 @@ def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
     raise HarnessError(f"{name_rows(again['row'], says)}: a run that is read twice would count as two. {next_move}")
 
 
-def _repeats(own: pd.DataFrame, columns: Columns, _: str) -> Caution | None:
-    """Where nobody said what a run is: rows at one size (and seed), which then count as replicates."""
-    repeated = int(own[own["status"] == "done"].duplicated(["size", "seed"]).sum())
-    if columns.config or not repeated:
-        return None
-    return Caution(
-        "REPEATS",
-        f"{repeated} rows repeat a size{' and seed' if columns.seed else ''} and count as replicates. Name the "
-        "columns that say what a run is with --config, and a run that is there twice is found.",
-    )
-
-
-def _nearly_equal(own: pd.DataFrame, _: Columns, x: str) -> Caution | None:
-    """Where runs of one config spent different work and were given their median."""
-    if not own["joined"].any():
-        return None
-    return Caution(
-        "MEDIAN_SIZE",
-        f"{own['joined'].sum()} runs have another {x} than the median of their config, by less than a factor of "
-        f"{NEARLY_EQUAL:g}: they stand at that median, as replicates of one size.",
-    )
-
-
-def _censored(own: pd.DataFrame, _: Columns, __: str) -> Caution | None:
-    """Where more than a fifth of the runs of a size are lost: what is left there may be the lucky ones."""
-    is_lost = (own["status"] != "done").groupby(own["size"].where(own["size"] > 0), dropna=False).agg(["sum", "size"])
-    lost = is_lost[is_lost["sum"] > CENSORED_SHARE * is_lost["size"]]
-    if lost.empty:
-        return None
-    named = [f"{failed} of {runs} at {size_words(size)}" for size, failed, runs in lost.itertuples()]
-    more = f" and {len(lost) - MAX_ROWS_NAMED} more sizes" if len(lost) > MAX_ROWS_NAMED else ""
-    return Caution(
-        "CENSORED",
-        f"runs failed: {', '.join(named[:MAX_ROWS_NAMED])}{more}. Beyond {CENSORED_SHARE:.0%} of a size, what is left "
-        "there is a selection, and a law through it flatters. Repair those runs, or leave the size out.",
-    )
+def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]:
+    """What to know of the runs of an arm."""
+    done = runs["status"] == "done"
+    repeated = int(runs[done].duplicated(["size", "seed"]).sum())
+    if repeated and not columns.config:  # nobody said what a run is
+        yield Caution(
+            "REPEATS",
+            f"{repeated} rows repeat a size{' and seed' if columns.seed else ''} and count as replicates. Name the "
+            "columns that say what a run is with --config, and a run that is there twice is found.",
+        )
+    if runs["joined"].any():
+        yield Caution(
+            "MEDIAN_SIZE",
+            f"{runs['joined'].sum()} runs have another {x} than the median of their config, by less than a factor of "
+            f"{NEARLY_EQUAL:g}: they stand at that median, as replicates of one size.",
+        )
+    failures = (~done).groupby(runs["size"].where(runs["size"] > 0), dropna=False).agg(["sum", "size"])
+    lost = failures[failures["sum"] > CENSORED_SHARE * failures["size"]]
+    if len(lost):  # what is left there may be the lucky ones
+        named = [f"{failed} of {count} at {size_words(size)}" for size, failed, count in lost.itertuples()]
+        more = f" and {len(lost) - MAX_ROWS_NAMED} more sizes" if len(lost) > MAX_ROWS_NAMED else ""
+        yield Caution(
+            "CENSORED",
+            f"runs failed: {', '.join(named[:MAX_ROWS_NAMED])}{more}. Beyond {CENSORED_SHARE:.0%} of a size, what is "
+            "left there is a selection, and a law through it flatters. Repair those runs, or leave the size out.",
+        )
 
 
 def size_words(size: float) -> str:

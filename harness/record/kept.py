@@ -40,7 +40,7 @@ def read_lines(path: Path) -> KeptLines:
     """
     if path.suffix != ".xz":
         raise HarnessError(f"{path}: this is no file of kept records; give a {KEPT_RECORDS}, or a folder of records")
-    found: dict[str, KeptLine] = {}
+    by_run: dict[str, KeptLine] = {}
     damaged = []
     number = 0
     try:
@@ -50,13 +50,13 @@ def read_lines(path: Path) -> KeptLines:
                 identity = RUN_ID.search(text)
                 if identity is None:
                     damaged.append(_damage(path, number, "it names no run"))
-                elif identity[1] in found:
-                    damaged.append(_damage(path, number, f"line {found[identity[1]].number} has the same run"))
+                elif first := by_run.get(identity[1]):
+                    damaged.append(_damage(path, number, f"line {first.number} has the same run"))
                 else:
-                    found[identity[1]] = KeptLine(text, number)
+                    by_run[identity[1]] = KeptLine(text, number)
     except (lzma.LZMAError, EOFError) as error:
         damaged.append(_damage(path, number + 1, str(error)))
-    return KeptLines(found, tuple(damaged))
+    return KeptLines(by_run, tuple(damaged))
 
 
 def record_in_line(line: KeptLine, identity: str, path: Path) -> Record:

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.record import publish, read_record, record_path, verdict
-from harness.record.kept import KeptLine, line_of, read_lines, record_in_line, write_lines
+from harness.record.kept import line_of, read_lines, record_in_line, write_lines
 from harness.record.schema import Record
 from harness.spec import sealed
 
@@ -35,20 +35,29 @@ def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:
     is; of two records that differ the second is kept as a duplicate. A HarnessError if there are no records, or nothing
     can be written.
     """
-    damaged: Sequence[str] = ()
+    outcomes: dict[str, list[str]] = defaultdict(list)
     there: list[tuple[str, Callable[[], Record]]]
     if source.is_file():
         lines, damaged = read_lines(source)
+        outcomes["damaged"] += damaged
         there = [(identity, partial(record_in_line, line, identity, source)) for identity, line in lines.items()]
     else:
         paths = _record_paths(source, folder)
         there = [(path.name.partition(".")[0], partial(read_record, path)) for path in paths]
-    found: dict[str, list[str]] = defaultdict(list, damaged=list(damaged))
     for identity, read in there:
-        is_wanted = wanted is None or identity in wanted
-        outcome, named = _merged(identity, read, folder) if is_wanted else ("other", identity)
-        found[outcome].append(named)
-    return _counted(found)
+        here = record_path(folder, identity)
+        if wanted is not None and identity not in wanted:
+            outcomes["other"].append(identity)
+            continue
+        try:
+            record = read()
+            if here.exists():
+                read_record(here)  # a damaged one here is no reason to stop, other than a full disk
+        except HarnessError as error:
+            outcomes["damaged"].append(str(error))
+        else:
+            outcomes[publish(record, folder)].append(identity)
+    return _merged(outcomes)
 
 
 def keep(identities: Iterable[str], folder: Path, path: Path, are_brief: bool = False) -> Merged:
@@ -62,19 +71,27 @@ def keep(identities: Iterable[str], folder: Path, path: Path, are_brief: bool = 
     if damaged:
         raise HarnessError("\n".join(damaged), INCOMPLETE)
     lines = {identity: line.text for identity, line in kept.items()}
-    found: dict[str, list[str]] = defaultdict(list)
+    outcomes: dict[str, list[str]] = defaultdict(list)
     for identity in identities:
         here = record_path(folder, identity)
         if not here.exists():
             continue
         try:
-            outcome = _added(identity, here, kept.get(identity), path, lines, are_brief)
-            found[outcome].append(identity)
+            record, text = read_record(here), here.read_text(encoding="utf-8")
+            if are_brief:
+                record = record.brief()
+                text = json.dumps(sealed(record.model_dump(mode="json")))
+            line, outcome = line_of(text), "same"
+            if identity not in kept:
+                lines[identity], outcome = line, "published"
+            elif line != kept[identity].text:
+                outcome = verdict(record_in_line(kept[identity], identity, path), record)
+            outcomes[outcome].append(identity)
         except HarnessError as error:
-            found["damaged"].append(str(error))
+            outcomes["damaged"].append(str(error))
     if len(lines) > len(kept):
         write_lines(lines, path)
-    return _counted(found)
+    return _merged(outcomes)
 
 
 def _record_paths(source: Path, folder: Path) -> list[Path]:
@@ -89,30 +106,6 @@ def _record_paths(source: Path, folder: Path) -> list[Path]:
     return paths
 
 
-def _merged(identity: str, read: Callable[[], Record], folder: Path) -> tuple[str, str]:
-    """What became of one record, and its run or what is wrong with it."""
-    try:
-        record, here = read(), record_path(folder, identity)
-        if here.exists():
-            read_record(here)  # a damaged one here is no reason to stop, other than a full disk
-    except HarnessError as error:
-        return "damaged", str(error)
-    return publish(record, folder), identity
-
-
-def _added(identity: str, here: Path, kept: KeptLine | None, path: Path, lines: dict[str, str], is_brief: bool) -> str:
-    """What became of the record at `here`, which is added to the `lines` of the file if that has none of its run."""
-    record = read_record(here).brief() if is_brief else read_record(here)
-    text = json.dumps(sealed(record.model_dump(mode="json"))) if is_brief else here.read_text(encoding="utf-8")
-    line = line_of(text)
-    if kept is None:
-        lines[identity] = line
-        return "published"
-    if line == kept.text:
-        return "same"
-    return verdict(record_in_line(kept, identity, path), record)
-
-
-def _counted(found: Mapping[str, Sequence[str]]) -> Merged:
-    outcomes = ("published", "same", "within tolerance", "beyond tolerance", "defect", "damaged", "other")
-    return Merged(*(tuple(found.get(outcome, ())) for outcome in outcomes))
+def _merged(outcomes: Mapping[str, Sequence[str]]) -> Merged:
+    in_order = ("published", "same", "within tolerance", "beyond tolerance", "defect", "damaged", "other")
+    return Merged(*(tuple(outcomes.get(outcome, ())) for outcome in in_order))

@@ -19,8 +19,9 @@ class KeptNetwork(NamedTuple):
     """The parameters [P] of a network in the order of its family, and the knots [I, T] of each layer that has some.
 
     Of data, `ends` are those of each column [2, columns], which are -1 and 1 to the network, and `output` has what its
-    outputs are multiplied with, and then shifted by. Of a data file of the user's own, `columns` are their names, and
-    `labels` what the file calls each class.
+    outputs are multiplied with, and then shifted by. Of a data file of the user's own, `columns` are the names of the
+    inputs, and `labels` what the file calls each class; `encoding` says how its columns become inputs, where they are
+    more than plain numbers, and `fill` [inputs] what stands in a gap (`tasks.Scaling`).
     """
 
     parameters: np.ndarray
@@ -29,6 +30,8 @@ class KeptNetwork(NamedTuple):
     output: np.ndarray | None = None
     columns: tuple[str, ...] = ()
     labels: np.ndarray | None = None
+    encoding: str = ""
+    fill: np.ndarray | None = None
 
 
 def network_path(folder: Path, run_id: str) -> Path:
@@ -46,6 +49,8 @@ def keep_network(kept: KeptNetwork, folder: Path, run_id: str) -> None:
         of_data["columns"] = np.array(kept.columns)
     if kept.labels is not None:
         of_data["labels"] = kept.labels
+    if kept.encoding:
+        of_data |= {"encoding": np.array(kept.encoding), "fill": kept.fill}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(network_path(folder, run_id)) as path:
@@ -67,7 +72,8 @@ def read_network(folder: Path, run_id: str) -> KeptNetwork:
             knots = tuple(arrays[f"knots{number}"] for number in range(len(layers)))
             columns = tuple(arrays["columns"].tolist()) if "columns" in arrays else ()
             of_data = arrays.get("ends"), arrays.get("output"), columns, arrays.get("labels")
-            return KeptNetwork(arrays["parameters"], knots, *of_data)
+            encoding = str(arrays.get("encoding", ""))
+            return KeptNetwork(arrays["parameters"], knots, *of_data, encoding, arrays.get("fill"))
     except FileNotFoundError:
         raise HarnessError(
             f"{path}: no network of this run was kept; its experiment file did not say `keep: networks` when it was "

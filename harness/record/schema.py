@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, is_none
 from harness.spec import KanShape, RunSpec
 from harness.spec.task import Metric
 
@@ -62,8 +62,8 @@ class Metrics(Measured):
     validation_rmse: float
     test_rmse: float
     test_root_median_square: float
-    test_largest_error: float | None = Field(None, exclude_if=lambda value: value is None)
-    test_h1_error: float | None = Field(None, exclude_if=lambda value: value is None)
+    test_largest_error: float | None = Field(None, exclude_if=is_none)
+    test_h1_error: float | None = Field(None, exclude_if=is_none)
 
 
 class ClassMetrics(Measured):
@@ -79,7 +79,7 @@ class ClassMetrics(Measured):
     test_accuracy: float
 
 
-METRICS: dict[Metric, type[Metrics] | type[ClassMetrics]] = {"rmse": Metrics, "cross_entropy": ClassMetrics}
+METRICS: dict[Metric, type[Metrics | ClassMetrics]] = {"rmse": Metrics, "cross_entropy": ClassMetrics}
 
 
 class CurvePoint(Measured):
@@ -103,10 +103,7 @@ class ClassCurvePoint(Measured):
 
 
 LearningCurve = tuple[Annotated[CurvePoint | ClassCurvePoint, Field(union_mode="left_to_right")], ...]
-CURVE_POINT: dict[Metric, type[CurvePoint] | type[ClassCurvePoint]] = {
-    "rmse": CurvePoint,
-    "cross_entropy": ClassCurvePoint,
-}
+CURVE_POINT: dict[Metric, type[CurvePoint | ClassCurvePoint]] = {"rmse": CurvePoint, "cross_entropy": ClassCurvePoint}
 
 
 class PhaseEnd(Frozen):
@@ -165,7 +162,7 @@ class Pruned(Frozen):
     scores: tuple[tuple[tuple[float, ...], ...], ...]
     active_edges: int
     test_rmse: float
-    formula: Snapped | None = Field(None, exclude_if=lambda value: value is None)
+    formula: Snapped | None = Field(None, exclude_if=is_none)
 
 
 class Record(Frozen):
@@ -190,9 +187,9 @@ class Record(Frozen):
     counts: dict[str, int]
     weights: str
     curve: LearningCurve
-    phases: tuple[PhaseEnd, ...] | None = Field(None, exclude_if=lambda value: value is None)
+    phases: tuple[PhaseEnd, ...] | None = Field(None, exclude_if=is_none)
     provenance: Provenance
-    pruned: Pruned | None = Field(None, exclude_if=lambda value: value is None)
+    pruned: Pruned | None = Field(None, exclude_if=is_none)
 
     @property
     def last_half(self) -> LearningCurve:

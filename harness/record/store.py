@@ -10,10 +10,9 @@ import json
 import math
 import os
 import re
-import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -22,6 +21,7 @@ from pydantic import ValidationError
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import NO_LINKS, unfinished
 from harness.base.frozen import Frozen
+from harness.base.lock import locked
 from harness.record.schema import RECORD_SCHEMA, Provenance, Record, Status
 from harness.spec import Manifest, canonical_json, run_id, sealed, unsealed
 from harness.spec.run import Engine
@@ -56,10 +56,10 @@ def publish(record: Record, folder: Path) -> Literal["published"] | Agreement:
     data = sealed(record.model_dump(mode="json"))
     if _created(path, data):
         return "published"
-    found = verdict(read_record(path), record)
-    if found != "same":
+    agreement = verdict(read_record(path), record)
+    if agreement != "same":
         _created(duplicate_path(folder, record), data)
-    return found
+    return agreement
 
 
 def read_record(path: Path) -> Record:
@@ -79,12 +79,12 @@ def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[st
     """
     records, damaged = _each(identities, folder, _checked)
     if damaged:
-        named = [f"{identity}.json ({problem})" for identity, problem in list(damaged.items())[:NAMED]]
-        more = ["…"] if len(damaged) > NAMED else []
+        named = [f"{identity}.json ({problem})" for identity, problem in damaged.items()]
+        named[NAMED:] = ["…"] if len(named) > NAMED else []
         raise HarnessError(
-            f"{len(damaged)} of {len(records) + len(damaged)} records in {folder} are damaged: "
-            f"{', '.join([*named, *more])}; `harness retry {plan} --cause damaged --local N` moves them to "
-            f"{folder / DAMAGED} and trains their runs again, N at a time on this machine",
+            f"{len(damaged)} of {len(records) + len(damaged)} records in {folder} are damaged: {', '.join(named)}; "
+            f"`harness retry {plan} --cause damaged --local N` moves them to {folder / DAMAGED} and trains their runs "
+            "again, N at a time on this machine",
             INCOMPLETE,
         )
     return records
@@ -105,8 +105,8 @@ def record_of(text: str, identity: str) -> Record:
     record = Record.model_validate_json(rest if was_first else json.dumps(data), strict=True)
     hashed = run_id(record.run)
     if not record.run_id == hashed == identity:
-        problem = f"its config hashes to {hashed}, its name and run_id say {identity} and {record.run_id}"
-        raise ValueError(f"it does not match its config: {problem}")
+        said = f"its name and run_id say {identity} and {record.run_id}"
+        raise ValueError(f"it does not match its config: its config hashes to {hashed}, {said}")
     return record
 
 
@@ -137,17 +137,17 @@ def duplicates(folder: Path) -> list[Duplicate]:
 
     Where that record is damaged, or was moved away to be trained again, there is nothing to be said.
     """
-    found = []
+    later = []
     for path in sorted((folder / "duplicates").glob("*.json")):
         identity = path.name.partition(".")[0]
         try:
             second = _checked(path)
         except (ValueError, OSError):
-            found.append(Duplicate(identity, path, "damaged"))
+            later.append(Duplicate(identity, path, "damaged"))
             continue
         with suppress(ValueError, OSError):
-            found.append(Duplicate(identity, path, verdict(_checked(record_path(folder, identity)), second)))
-    return found
+            later.append(Duplicate(identity, path, verdict(_checked(record_path(folder, identity)), second)))
+    return later
 
 
 def fingerprint(engine: Engine, provenance: Provenance) -> str:
@@ -163,13 +163,11 @@ def fingerprint(engine: Engine, provenance: Provenance) -> str:
 
 def verdict(one: Record, other: Record) -> Agreement:
     """What is to be said of two records of one run; which came first does not matter."""
-    one_text, other_text = (
-        canonical_json(record.model_dump(mode="json", exclude={"provenance"})) for record in (one, other)
-    )
-    if one_text == other_text:  # bit for bit
+    contents = [canonical_json(record.model_dump(mode="json", exclude={"provenance"})) for record in (one, other)]
+    if contents[0] == contents[1]:  # bit for bit
         return "same"
-    alike = fingerprint(one.run.engine, one.provenance) == fingerprint(other.run.engine, other.provenance)
-    if alike and _same_code(one.provenance, other.provenance):
+    kinds = [fingerprint(record.run.engine, record.provenance) for record in (one, other)]
+    if kinds[0] == kinds[1] and _same_code(one.provenance, other.provenance):
         return "defect"
     return "within tolerance" if _agree(one, other) else "beyond tolerance"
 
@@ -185,21 +183,17 @@ def _agree(one: Record, other: Record) -> bool:
     """Whether two machines may have made them: the same course at first, and ends of about the same quality."""
     if one.metrics is None or other.metrics is None:
         return one.metrics is other.metrics
-    early, tolerance = [_early(record) for record in (one, other)], EARLY_TOLERANCE[one.run.dtype]
-    same_course = early[0].keys() == early[1].keys() and all(
-        math.isclose(error, early[1][at], rel_tol=tolerance) for at, error in early[0].items()
-    )
+    first, second, tolerance = _early(one), _early(other), EARLY_TOLERANCE[one.run.dtype]
     small, large = sorted((one.metrics.losses.train, other.metrics.losses.train))
-    return same_course and large <= END_FACTOR * small
+    if first.keys() != second.keys() or large > END_FACTOR * small:
+        return False
+    return all(math.isclose(error, second[at], rel_tol=tolerance) for at, error in first.items())
 
 
 def _early(record: Record) -> dict[int, float]:
     """Training errors by evaluations, of the first ones that are finite."""
-    return {
-        point.evaluations: point.train_loss
-        for point in record.curve
-        if point.evaluations <= EARLY_EVALUATIONS and point.train_loss is not None
-    }
+    early = {point.evaluations: point.train_loss for point in record.curve}
+    return {at: loss for at, loss in early.items() if at <= EARLY_EVALUATIONS and loss is not None}
 
 
 # --------------------------------------------------------------------------------------------------------------- files
@@ -231,30 +225,12 @@ def _named(temporary: Path, path: Path) -> bool:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-    with _lock(path.with_name(f".{path.stem}.lock")):
+    told = "is at this record, or died there; remove it if none is left, and run again"
+    with locked(path.with_name(f".{path.stem}.lock"), told, LOCK_SECONDS):
         if path.exists():
             return False
         temporary.replace(path)
         return True
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Hold a lock that works on every file system, as only one can make a folder; a HarnessError if it stays taken."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            folder.mkdir()
-            break
-        except FileExistsError:
-            if time.monotonic() > deadline:
-                who = "another writer is at this record, or died there"
-                raise HarnessError(f"{folder}: {who}; remove it if none is left, and run again", INCOMPLETE) from None
-            time.sleep(0.01)
-    try:
-        yield
-    finally:
-        folder.rmdir()
 
 
 # --------------------------------------------------------------------------------------------------- the runs of a plan
@@ -295,14 +271,14 @@ def _each(
     identities: Iterable[str], folder: Path, read: Callable[[Path], Read]
 ) -> tuple[dict[str, Read], dict[str, str]]:
     """What is read of each of these runs' records, and what is wrong with the damaged ones."""
-    found: dict[str, Read] = {}
+    whole: dict[str, Read] = {}
     damaged: dict[str, str] = {}
     for identity in identities:
         try:
-            found[identity] = read(record_path(folder, identity))
+            whole[identity] = read(record_path(folder, identity))
         except (ValueError, OSError) as error:
             damaged[identity] = problem_of(error)
-    return found, damaged
+    return whole, damaged
 
 
 class _Ended(Frozen, extra="ignore"):
@@ -329,12 +305,10 @@ def read_planned(manifest: Manifest, folder: Path) -> dict[str, Record]:
 
     A HarnessError (incomplete) if a planned run has no record or a record is damaged.
     """
-    absent = missing(manifest, folder)
-    if absent:
-        total = len(manifest.run_ids())
+    if absent := missing(manifest, folder):
         raise HarnessError(
-            f"{len(absent)} of {total} runs of {manifest.name} have no record in {folder} (first: {absent[0]}); "
-            "`harness run` does the missing ones",
+            f"{len(absent)} of {len(manifest.run_ids())} runs of {manifest.name} have no record in {folder} (first: "
+            f"{absent[0]}); `harness run` does the missing ones",
             INCOMPLETE,
         )
     return read_records(manifest.run_ids(), folder, folder.parent / manifest.name)
@@ -348,7 +322,6 @@ def read_present(manifest: Manifest, folder: Path) -> dict[str, Record]:
     absent = set(missing(manifest, folder))
     present = [identity for identity in manifest.run_ids() if identity not in absent]
     if not present:
-        raise HarnessError(
-            f"none of the {len(absent)} runs of {manifest.name} has a record in {folder}; train some first", INCOMPLETE
-        )
+        none = f"none of the {len(absent)} runs of {manifest.name} has a record in {folder}; train some first"
+        raise HarnessError(none, INCOMPLETE)
     return read_records(present, folder, folder.parent / manifest.name)

@@ -118,43 +118,39 @@ def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str,
     losses = metrics.losses if metrics else Losses(math.nan, math.nan, math.nan)
     of_task = {"metric": metric, "val_loss": losses.validation, "test_loss": losses.test}
     always = [name for name, field in METRICS[metric].model_fields.items() if field.is_required()]
-    found = metrics.model_dump() if metrics else dict.fromkeys(always, math.nan)
+    errors = metrics.model_dump() if metrics else dict.fromkeys(always, math.nan)
     if metric == "rmse":
-        return found | of_task
-    return of_task | {f"{split}_accuracy": found[f"{name}_accuracy"] for split, name in SPLITS.items()}
+        return errors | of_task
+    return of_task | {f"{split}_accuracy": errors[f"{name}_accuracy"] for split, name in SPLITS.items()}
 
 
 def _forgetting(phases: tuple[PhaseEnd, ...] | None) -> dict[str, float]:
     """Training RMSE, mean over phases, right after each of them and after the last, and how many times more that is."""
-    right_after = in_the_end = math.nan
-    if phases:
-        right_after = sum(end.rmse[index] for index, end in enumerate(phases)) / len(phases)
-        in_the_end = sum(phases[-1].rmse) / len(phases)
-    return {
-        "rmse_right_after": right_after,
-        "rmse_in_the_end": in_the_end,
-        "forgetting": in_the_end / right_after if right_after else math.nan,
-    }
+    names = ("rmse_right_after", "rmse_in_the_end", "forgetting")
+    if not phases:
+        return dict.fromkeys(names, math.nan)
+    right_after = sum(end.rmse[index] for index, end in enumerate(phases)) / len(phases)
+    in_the_end = sum(phases[-1].rmse) / len(phases)
+    times = in_the_end / right_after if right_after else math.nan
+    return dict(zip(names, (right_after, in_the_end, times), strict=True))
 
 
 def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame]:
     """Where sizes were crossed with training budgets: the best size of each budget, by validation, as a series more."""
     frontier = table["cell"].map({index: cell.frontier for index, cell in cells.items()})
-    found = []
+    best_sizes = []
     for (_, name, _), group in table.groupby([table["task"], frontier, table["asked"]], sort=False):
         validation = group.loc[group["chosen"], ["cell", "val_loss"]].fillna({"val_loss": math.inf})
         best = validation.groupby("cell")["val_loss"].mean().idxmin()
-        found.append(group[group["cell"] == best].assign(series=str(name), of_budget=False))
-    return found
+        best_sizes.append(group[group["cell"] == best].assign(series=str(name), of_budget=False))
+    return best_sizes
 
 
 def _chosen_of_replicates(table: pd.DataFrame) -> pd.Series:
     """Per cell and replicate, the run with the lowest validation loss; a diverged run counts as infinite."""
-    import pandas as pd
-
     validation = table["val_loss"].fillna(math.inf)
     best = validation.groupby([table["cell"], table["seed"]]).idxmin()
-    return pd.Series(table.index.isin(best), table.index)
+    return table.index.to_series().isin(best)
 
 
 def _chosen(table: pd.DataFrame) -> pd.Series:

@@ -1,21 +1,26 @@
-"""An arm, the ladder of its sizes, and what is made equal between arms."""
+"""An arm, the ladder of its sizes, what is made equal between arms, and what a search may vary and spend."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PositiveInt, Tag, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from harness.base.frozen import Frozen, Positive, is_none
+from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
 from harness.families import SIZES, Architecture, Depth, Hidden, Module
+from harness.families.space import Space
 from harness.spec.counts import ConventionName, CountKind, count_names, default_count
-from harness.spec.search import SpaceOrStandard
 
 if TYPE_CHECKING:
     Size = str
 else:  # what a match can solve for
     Size = Literal[("width", *SIZES, "depth", "steps")]
+
+SpaceOrStandard = Annotated[
+    Annotated[Space, Tag("<space>")] | Annotated[Literal["standard"], Tag("<word>")],
+    Discriminator(lambda value: "<word>" if isinstance(value, str) else "<space>"),
+]
 
 
 class Sizes(Frozen):
@@ -92,3 +97,73 @@ class Match(Frozen):
     def count_name(self) -> str:
         """The count that is matched, as the tables name it: `axis.convention`."""
         return f"{self.axis}.{self.convention}" if self.convention else default_count(self.axis)
+
+    def free_size(self, arm: str) -> str | None:
+        """The size of an arm that is solved for; None if the file says none."""
+        return self.solve.get(arm, self.solve.get("*"))
+
+
+# ------------------------------------------------------------------------------------------------------------- search
+MOST_RUNS = 2**14
+MOST_REPLICATES = 1000
+CAP_WORDS = ("evaluations", "seconds")  # in which a cap may be, beside counts of training FLOPs
+
+
+# By what it is counted in, which is one thing: one number, or one a budget of `match.at`.
+Cap = dict[
+    str,
+    Annotated[
+        tuple[Positive, ...],
+        BeforeValidator(alone_or_many, json_schema_input_type=float | list[float]),
+        Field(min_length=1),
+    ],
+]
+
+
+class Search(Frozen):
+    """Each replicate is a whole search: every side of a rule trains `runs` networks at each size, on data of its own.
+
+    A run has a setting of the arm's space, an initialisation, and the replicate's data. Replicate r has the data of
+    seed r and settings of the r-th scramble of the Sobol sequence; its run 0 has the arm as it is written. With
+    `recipes` every arm chooses among the same recipes. With `early_stopping` a run's network is the one, of those that
+    its learning curve saw, of least validation loss.
+    """
+
+    runs: Annotated[int, Field(ge=1, le=MOST_RUNS, description="of a side at each size, in each replicate")]
+    replicates: Annotated[int, Field(ge=2, le=MOST_REPLICATES)]
+    cap: Cap
+    recipes: tuple[str, ...] = Field((), description="names of recipes among which every arm may choose")
+    early_stopping: bool = Field(False, exclude_if=is_empty)
+
+    @property
+    def cap_name(self) -> str:
+        """What a run's cap is in: `evaluations`, `seconds`, or training FLOPs by a convention."""
+        return next(iter(self.cap))
+
+    @property
+    def caps(self) -> tuple[float, ...]:
+        """One cap, or one a size."""
+        return self.cap[self.cap_name]
+
+    def cap_of(self, index: int) -> float:
+        """The cap at the size of that index in `match.at`."""
+        return self.caps[index] if len(self.caps) > 1 else self.caps[0]
+
+    def shares(self, arms: int) -> tuple[int, ...]:
+        """How many runs each of the arms of a side gets: as even as possible, the first arms one more.
+
+        An arm's runs are the first of its own sequence, and the side's pool is all of them.
+        """
+        least, more = divmod(self.runs, arms)
+        return tuple(least + (arm < more) for arm in range(arms))
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Search:
+        allowed = [*CAP_WORDS, *(name for name in count_names() if name.startswith("flops_train."))]
+        if len(self.cap) != 1 or self.cap_name not in allowed:
+            raise ValueError(f"cap={{{', '.join(self.cap)}}}: give one of {', '.join(allowed)}")
+        if self.cap_name == "evaluations" and any(not cap.is_integer() for cap in self.caps):
+            raise ValueError(f"cap={{evaluations: {list(self.caps)}}}: evaluations are whole numbers")
+        if len(set(self.recipes)) < len(self.recipes):
+            raise ValueError(f"recipes={list(self.recipes)}: a recipe is given more than once")
+        return self

@@ -1,9 +1,43 @@
-"""What sizes and costs are counted in: the names of axes, which `harness.count.conventions` defines."""
+"""What sizes and costs are counted in: the names of axes, which `harness.count.conventions` defines.
 
+So do other rooms above this one: `harness.judging.quantities` names quantities, `harness.tasks` tasks. They import this
+one. So a name is looked up where it is asked for, and a file of experiments may use whatever is there when it is read.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from importlib import import_module
+from typing import Annotated, Any, Literal, get_args
 
-from harness.spec.names import OneOf, defined
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+
+
+def defined(module: str, name: str) -> Any:
+    """What is called `name` in a module above."""
+    return getattr(import_module(module), name)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Annotates a field that holds one of `names`; errors and JSON Schema are those of a Literal."""
+
+    names: Callable[[], tuple[str, ...]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._checked)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"enum": list(self.names()), "type": "string"}
+
+    def _checked(self, value: Any) -> str:
+        allowed = self.names()
+        if isinstance(value, str) and value in allowed:
+            return value
+        *most, last = (repr(name) for name in allowed)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(most)} or {last}"})
+
 
 CountKind = Literal["params", "flops_forward", "flops_train"]
 COUNT_KINDS: tuple[CountKind, ...] = get_args(CountKind)
@@ -65,8 +99,11 @@ def axis_short(name: str) -> str:
     return axis.short if axis else name
 
 
-ConventionName = Annotated[
-    str, OneOf(lambda: tuple(dict.fromkeys(one.name for one in defined("harness.count.conventions", "CONVENTIONS"))))
-]
+def _convention_names() -> tuple[str, ...]:
+    conventions = defined("harness.count.conventions", "CONVENTIONS")
+    return tuple(dict.fromkeys(convention.name for convention in conventions))
+
+
+ConventionName = Annotated[str, OneOf(_convention_names)]
 CountName = Annotated[str, OneOf(count_names)]
 JudgedAxis = Annotated[str, OneOf(lambda: tuple(all_axes()))]

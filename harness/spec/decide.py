@@ -15,8 +15,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveIn
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
-from harness.spec.counts import JudgedAxis, all_axes, default_count
-from harness.spec.names import OneOf, defined
+from harness.spec.counts import JudgedAxis, OneOf, all_axes, default_count, defined
 
 LARGEST = "largest"  # of the budgets that all sides have
 LIMITS = ("threshold", "most", "within")
@@ -150,7 +149,7 @@ class Decide(Frozen):
     @property
     def arms_of_sides(self) -> tuple[tuple[str, ...], ...]:
         """The arms of its one or two sides."""
-        return tuple((side,) if isinstance(side, str) else side for side in self.sides)
+        return tuple(map(alone_or_many, self.sides))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -48,7 +48,10 @@ class Document(NamedTuple):
         place = self._in_text(path)
         if place[:1] == (SET,):
             return f"{SET} {place[1]}"
-        line = self._line(place) or self._line(self._in_text(self._below(path)))
+        if not (line := self._line(place)):  # then that of the first path below that an axis or a scale set
+            begun = ".".join(map(str, path)) + "."
+            below = next(([name] for name in self.moved if name.startswith(begun)), path)
+            line = self._line(self._in_text(below))
         return f"{self.source}:{line}" if line else self.source
 
     def _line(self, place: Sequence[int | str]) -> int | None:
@@ -77,11 +80,6 @@ class Document(NamedTuple):
             if (place := self.moved.get(".".join(map(str, path[:length])))) is not None:
                 return (*place, *path[length:])
         return path
-
-    def _below(self, path: Sequence[int | str]) -> Sequence[int | str]:
-        """The first path below this one that an axis or a scale set, for one that the text itself does not have."""
-        begun = ".".join(map(str, path)) + "."
-        return next(([name] for name in self.moved if name.startswith(begun)), path)
 
 
 def path_of(message: str, data: Any) -> Keys:
@@ -210,9 +208,8 @@ class _Values:
         if not isinstance(node, ScalarNode):
             raise self._error(node, path, "a list or a mapping cannot name a field; use a word")
         if str(node.tag).removeprefix(STANDARD) not in WORDS:
-            raise self._error(
-                node, path, f"the field {_shown(node.value)} is no word; quote it, {json.dumps(node.value)}"
-            )
+            problem = f"the field {_shown(node.value)} is no word; quote it, {json.dumps(node.value)}"
+            raise self._error(node, path, problem)
         return self._text(node, path)
 
     def _error(self, node: Node, path: Keys, problem: str) -> HarnessError:

@@ -11,12 +11,11 @@ from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
 from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
-from harness.spec.arm import Arm, Match
+from harness.spec.arm import Arm, Match, Search
 from harness.spec.counts import CountName
 from harness.spec.decide import Decide, SideChoice
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 from harness.spec.run import Device, Dtype, Engine
-from harness.spec.search import Search
 from harness.spec.task import Task, TaskEntry
 
 
@@ -103,14 +102,9 @@ class Experiment(Frozen):
     decide: tuple[Decide, ...] = ()
 
     @property
-    def keeps_networks(self) -> bool:
-        """Whether the trained network of every run is kept."""
-        return self.keep == "networks"
-
-    @property
     def pairs(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
         """The pairs of `compare`, each side as its arms."""
-        return tuple((_side(first), _side(second)) for first, second in self.compare)
+        return tuple((alone_or_many(first), alone_or_many(second)) for first, second in self.compare)
 
     @property
     def sides(self) -> tuple[tuple[str, ...], ...]:
@@ -233,10 +227,6 @@ class Experiment(Frozen):
         lengths = {path: len(values) for path, values in self.zip.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"zip: the lists must be equally long, got {lengths}; use grid: for combinations")
-
-
-def _side(arms: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (arms,) if isinstance(arms, str) else arms
 
 
 def _must_exist(path: str, name: str, defined: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 TUNE = "is gone; write search: with runs and replicates, and say what varies in each arm's space:"
@@ -22,7 +22,10 @@ IN_PLANS = ("search.trials", "robust_to", "decide.*.arms")  # that no longer can
 
 def fields_gone(experiment: Mapping[str, Any]) -> dict[str, str]:
     """The fields of an experiment that this version no longer has, by dotted path, and what to write instead."""
-    return {path: instead for name, instead in INSTEAD.items() for path in _paths(experiment, name.split("."))}
+    instead_of: dict[str, str] = {}
+    for name, instead in INSTEAD.items():
+        instead_of |= dict.fromkeys(_paths(experiment, name.split(".")), instead)
+    return instead_of
 
 
 def unreadable(experiment: Mapping[str, Any]) -> set[str]:
@@ -49,7 +52,11 @@ def without_what_is_gone(plan: dict[str, Any]) -> dict[str, Any]:
     if is_gone != {"decide.*.arms"}:
         left_out |= {"search", "robust_to"}
         arms = {name: {**arm, "space": None} for name, arm in arms.items()}
-    experiment = {name: value for name, value in said.items() if name not in left_out} | {"arms": arms}
-    cells = [{name: value for name, value in cell.items() if name not in ("trial", "won")} for cell in plan["cells"]]
-    rest = {name: value for name, value in plan.items() if name not in ("confirms", "follows")}
+    experiment = _without(said, left_out) | {"arms": arms}
+    cells = [_without(cell, ("trial", "won")) for cell in plan["cells"]]
+    rest = _without(plan, ("confirms", "follows"))
     return {**rest, "experiment": experiment, "cells": cells, "of_before": True}
+
+
+def _without(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}

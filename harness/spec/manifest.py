@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
@@ -16,8 +16,7 @@ from harness.families import Network
 from harness.families.space import Space
 from harness.spec.experiment import Experiment, Window
 from harness.spec.gone import without_what_is_gone
-from harness.spec.identity import sealed, unsealed
-from harness.spec.run import RunSpec
+from harness.spec.run import RunSpec, sealed, unsealed
 from harness.spec.task import DataFile
 
 # 1: first version.
@@ -43,10 +42,6 @@ class Cell(Frozen):
     window: Annotated[Window | None, "the sizes that laws are fitted to, if the file says it"]
     frontier: Annotated[str | None, "the series of the best sizes, where sizes are crossed with budgets"] = None
     hold_out: Annotated[int, "how many of the series' largest sizes are set aside"] = 0
-
-    def is_of(self, names: Collection[str]) -> bool:
-        """Whether its arm or its series is among `names`, as those of a rule's side."""
-        return self.arm in names or self.series in names
 
     @property
     def in_window(self) -> bool:
@@ -116,7 +111,7 @@ class Manifest(Frozen):
     @property
     def tasks(self) -> dict[str, tuple[str, int]]:
         """The target and the inputs of each task that has runs, by its label."""
-        return {self.cells[each.cell].task: (each.run.task.target, each.run.task.inputs) for each in self.runs}
+        return {self.cells[run.cell].task: (run.run.task.target, run.run.task.inputs) for run in self.runs}
 
     def with_seeds(self, number: int) -> frozenset[str]:
         """Ids of the runs that have one of its first seeds."""
@@ -222,7 +217,7 @@ def _counted_as(old: Manifest, new: Manifest) -> Manifest:
 
     It is without the counts that the old one was made before, and its runs train in the old one's company.
     """
-    old_counts = {name for cell in old.cells for name in cell.counts}
+    old_counts = set[str]().union(*(cell.counts for cell in old.cells))
     cells = []
     for cell in new.cells:
         counts = {name: value for name, value in cell.counts.items() if name in old_counts}

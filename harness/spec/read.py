@@ -51,9 +51,17 @@ def located(message: str, path: Path, scale: str = FULL, settings: Sequence[Sett
 
 def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] = ()) -> Document:
     """What the file says at a scale, with what is set, and at the first point of its axes."""
-    moved: dict[str, Keys] = {path: ("scales", scale, path) for path in _scales(document).get(scale, {})}
+    scales = {FULL: {}, **_scales(document)}
+    if scale not in scales:
+        raise HarnessError(f"`scale` {scale}: {document.source} has no such scale; {did_you_mean(scale, scales)}")
+
+    def in_scale(path: str) -> str:
+        return f"{document.where(('scales', scale, path))}: scales.{scale}.{path}"
+
+    moved: dict[str, Keys] = {path: ("scales", scale, path) for path in scales[scale]}
     moved |= {path: (SET, path) for path, _ in settings}
-    data = _with_settings(_at_scale(document, scale), settings)
+    data = {name: value for name, value in document.data.items() if name != "scales"}
+    data = _with_settings(with_values(data, scales[scale], in_scale), settings)
     axes = _axes(document, data)
     for name, values in axes.items():
         if varied := [path for path, _ in settings if path in values]:
@@ -97,20 +105,6 @@ def _with_settings(data: dict[str, Any], settings: Iterable[Setting]) -> dict[st
 
 def _keys(names: Iterable[str]) -> Keys:
     return tuple(int(name) if name.isdecimal() else name for name in names)
-
-
-def _at_scale(document: Document, scale: str) -> dict[str, Any]:
-    """What the file says at a scale, without its scales."""
-    scales = _scales(document)
-    data = {name: value for name, value in document.data.items() if name != "scales"}
-    if scale != FULL and scale not in scales:
-        hint = did_you_mean(scale, [FULL, *scales])
-        raise HarnessError(f"`scale` {scale}: {document.source} has no such scale; {hint}")
-
-    def called(path: str) -> str:
-        return f"{document.where(('scales', scale, path))}: scales.{scale}.{path}"
-
-    return with_values(data, scales.get(scale, {}), called)
 
 
 def _scales(document: Document) -> dict[str, dict[str, Any]]:
@@ -190,7 +184,7 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
     data = experiment.model_dump(mode="json", exclude_unset=True)
     points = math.prod(map(len, experiment.grid.values())) * len(next(iter(experiment.zip.values()), [()]))
     variants_made: list[tuple[dict[str, Any], Experiment]] = []
-    runs = 0
+    runs = 0  # at most: fewer only where a cell is infeasible, or its runs are there already
     for point in axis_points(experiment.grid, experiment.zip):
         try:
             values = with_values(data, point)
@@ -198,7 +192,7 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
         except ValidationError as error:
             _, sentence = _mistakes(error, values)[0]
             raise HarnessError(f"{sentence} (at {_shown(point)})") from None
-        runs += _most_runs(variant)
+        runs += most_runs(variant)
         if (most := runs if variants_made else runs * points) > MOST_RUNS:
             of_axes = f" at {points:,} points of grid: and zip:" if points > 1 else ""
             raise HarnessError(
@@ -209,7 +203,7 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
     return variants_made
 
 
-def _most_runs(variant: Experiment) -> int:
+def most_runs(variant: Experiment) -> int:
     """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are there already."""
     budgets = len(variant.match.at) if variant.match else 1
     if search := variant.search:
@@ -230,11 +224,8 @@ def experiment_schema() -> dict[str, Any]:
     """The JSON Schema of an experiment file, for editors."""
     schema = Experiment.model_json_schema()
     words = "name -> what changes at this scale, by dotted path"
-    schema["properties"]["scales"] = {
-        "type": "object",
-        "description": words,
-        "additionalProperties": {"type": "object"},
-    }
+    changes = {"type": "object"}
+    schema["properties"]["scales"] = {"type": "object", "description": words, "additionalProperties": changes}
     return schema
 
 
@@ -251,7 +242,12 @@ def with_values(
             where = ".".join(names[:depth])
             key: Any = name
             if isinstance(place, list):
-                key = _index(place, name, where, called(path))
+                if not place:
+                    raise HarnessError(f"{called(path)}: {where} is an empty list, of which no item can change")
+                if not (name.isdecimal() and int(name) < len(place)):
+                    allowed = "0" if len(place) == 1 else f"a number from 0 to {len(place) - 1}"
+                    raise HarnessError(f"{called(path)}: {where} is a list; give {allowed} in place of {name!r}")
+                key = int(name)
             elif not isinstance(place, dict):
                 raise HarnessError(f"{called(path)}: {where} has no fields")
             if depth == len(names) - 1:
@@ -261,29 +257,18 @@ def with_values(
     return changed
 
 
-def _index(items: list, text: str, where: str, what: str) -> int:
-    """The place in a list that `text` names, counted from 0."""
-    if not items:
-        raise HarnessError(f"{what}: {where} is an empty list, of which no item can change")
-    if not (text.isdecimal() and int(text) < len(items)):
-        allowed = "0" if len(items) == 1 else f"a number from 0 to {len(items) - 1}"
-        raise HarnessError(f"{what}: {where} is a list; give {allowed} in place of {text!r}")
-    return int(text)
-
-
 # ------------------------------------------------------------------------------------------------------------- errors
 def _mistakes(error: ValidationError, data: Any, model: type[Frozen] = Experiment) -> list[tuple[Keys, str]]:
     """Of each mistake its place in the data, and a sentence that begins with that place."""
-    # pydantic also calls a list too short when it is long enough but its items are wrong; they have lines of their own.
-    # Nor is it a mistake that a default was not made because of one.
-    details = [
-        d
-        for d in error.errors()
-        if not (d["type"] == "too_short" and len(d["input"]) >= d["ctx"]["min_length"])
-        and d["type"] != "default_factory_not_called"
-    ]
     schema = _schema(model)
-    return [_mistake(detail, data, schema) for detail in details]
+    mistakes = []
+    for detail in error.errors():
+        # pydantic also calls a list too short when it is long enough but its items are wrong, which are told by
+        # themselves. Nor is it a mistake that a default was not made because of one.
+        is_long_enough = detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+        if not is_long_enough and detail["type"] != "default_factory_not_called":
+            mistakes.append(_mistake(detail, data, schema))
+    return mistakes
 
 
 @cache
@@ -324,8 +309,7 @@ def _at(data: Any, path: Iterable[int | str]) -> Any:
 
 def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) -> str:
     """What follows the place of a mistake in its sentence."""
-    last = str(path[-1]) if path else ""
-    context = detail.get("ctx", {})
+    last, given, context = str(path[-1]) if path else "", detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
             return f": unknown field; {did_you_mean(last, allowed)}"
@@ -333,20 +317,22 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
             return ": missing; add it"
         case "literal_error" | "enum":
             options = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-            return f"={_shown(detail['input'])}: {did_you_mean(str(detail['input']), options)}"
+            return f"={_shown(given)}: {did_you_mean(str(given), options)}"
         case "union_tag_invalid":
             options = [word.strip("'") for word in context["expected_tags"].split(", ")]
             return f"={_shown(context['tag'])}: {did_you_mean(context['tag'], options)}"
         case "union_tag_not_found":
             return f": {context['discriminator']} is missing; add it"
         case "too_short":
-            return f"={_shown(detail['input'])}: give at least {context['min_length']}"
-        case "tuple_type" if isinstance(detail["input"], str | float | int):
-            such_as = "[0, 1, 2] for three seeds" if last == "seeds" else f"[{_as_items(detail['input'])}]"
-            return f"={_shown(detail['input'])}: a list is expected; write {such_as}"
+            return f"={_shown(given)}: give at least {context['min_length']}"
+        case "tuple_type" if isinstance(given, str | float | int):
+            # Numbers and words apart by commas are several items.
+            several = isinstance(given, str) and re.fullmatch(r"[\w.+-]+(\s*,\s*[\w.+-]+)+", given)
+            such_as = "[0, 1, 2] for three seeds" if last == "seeds" else f"[{given if several else _shown(given)}]"
+            return f"={_shown(given)}: a list is expected; write {such_as}"
         case _:
             message = detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
-            return f"={_shown(detail['input'])}: {message[0].lower()}{message[1:]}"
+            return f"={_shown(given)}: {message[0].lower()}{message[1:]}"
 
 
 def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list[int | str], list[str]]:
@@ -360,11 +346,10 @@ def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list
         if part in node.get("discriminator", {}).get("mapping", {}):
             node = {"$ref": node["discriminator"]["mapping"][part]}
             continue
-        choices = _alternatives(node, schema)
-        following = [_child(choice, part) for choice in choices]
         path.append(part)
+        choices = _alternatives(node, schema)
         allowed = allowed or next((list(choice["properties"]) for choice in choices if "properties" in choice), [])
-        node = next((child for child in following if child is not None), {})
+        node = next((child for choice in choices if (child := _child(choice, part)) is not None), {})
     return path, allowed
 
 
@@ -376,30 +361,18 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 def _alternatives(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
     """A node and all that it may be, but for those that a field of it tells apart."""
-    others = list(node.get("anyOf", []))
-    if "discriminator" not in node:
-        others += node.get("oneOf", [])
     alternatives = [node]
-    for other in others:
+    for other in [*node.get("anyOf", []), *([] if "discriminator" in node else node.get("oneOf", []))]:
         alternatives += _alternatives(_resolved(other, schema), schema)
     return alternatives
 
 
 def _child(node: dict[str, Any], part: int | str) -> dict[str, Any] | None:
-    if part in node.get("properties", {}):
-        return node["properties"][part]
-    for key in ("additionalProperties", "items"):
-        if isinstance(node.get(key), dict):
-            return node[key]
-    return None
+    of_any_name = (node.get(key) for key in ("additionalProperties", "items"))
+    children = (node.get("properties", {}).get(part), *of_any_name)
+    return next((child for child in children if isinstance(child, dict)), None)
 
 
 def _shown(value: Any) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _as_items(value: Any) -> str:
-    """What was written without brackets, as the items of a list; numbers and words apart by commas are several."""
-    several = isinstance(value, str) and re.fullmatch(r"[\w.+-]+(\s*,\s*[\w.+-]+)+", value)
-    return str(value) if several else _shown(value)

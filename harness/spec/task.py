@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
@@ -19,7 +20,7 @@ from pydantic import (
 
 from harness.base.frozen import Frozen, Positive, is_empty, is_none
 from harness.base.installed import installed, place_of_name
-from harness.spec.names import defined
+from harness.spec.counts import defined
 
 INSTALLED_TASKS = "harness.tasks"  # the entry points by which a package adds some
 
@@ -34,6 +35,10 @@ DATA_FILE = "data file sha256 "
 
 Metric = Literal["rmse", "cross_entropy"]
 
+Reading = Literal["currency", "percent", "decimal_comma", "date"]  # how a column of text is read as numbers
+
+MOST_CATEGORIES = 20  # of a column, each of which becomes an input
+
 
 def _tuple_if_list(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
@@ -47,43 +52,107 @@ Bound = Annotated[
 SplitSize = Annotated[int, Field(ge=1, le=MOST_POINTS)]
 
 
+ColumnNames = Annotated[
+    Annotated[tuple[str, ...], Field(min_length=1)] | None,
+    BeforeValidator(_tuple_if_list, json_schema_input_type=list[str] | None),
+]
+
+
+class SplitBy(Frozen):
+    """A split in which all rows of one value of the column `by` (a patient) are together."""
+
+    by: str
+
+
+class SplitAfter(Frozen):
+    """A split in which the rows later than the day `after` are for testing, by a column of dates.
+
+    Without `column` it is the only one that is read as dates.
+    """
+
+    after: date
+    column: str | None = None
+
+
 class DataFile(Frozen):
     """A table of the user's own, and what of it is learnt: the column `output` from the columns `inputs`.
 
     `data` is a CSV, Parquet or npz file; its path is relative to the experiment file. Without `inputs`, all other
-    columns are. An output of text or of true and false is learnt as classes, one of numbers as a number; `classes` says
-    it otherwise. The seed splits the rows, or the column `split`, which holds train, validation and test, or the files
-    `test` and `validation` beside `data`. Where only rows for testing are given, the seed takes those for validation.
+    columns are but those of `leave_out`. An output of text or of true and false is learnt as classes, one of numbers as
+    a number; `classes` says it otherwise.
+
+    `numbers` says how a column of text is read as numbers, `encode` which columns of text have one input for each of
+    their values, and `missing` what becomes of gaps: `drop` leaves such rows out, `median` fills inputs with the median
+    of the training rows and adds an input that says so. Rows without an output are left out by both.
+
+    The seed splits the rows, or `split` does: a column that holds train, validation and test, `{by: column}` or
+    `{after: day, column: column}`. Or the files `test` and `validation` beside `data` do. Where only rows for testing
+    are given, the seed takes those for validation.
     """
 
     data: str
     output: str
-    inputs: Annotated[
-        Annotated[tuple[str, ...], Field(min_length=1)] | None,
-        BeforeValidator(_tuple_if_list, json_schema_input_type=list[str] | None),
-    ] = None
+    inputs: ColumnNames = None
+    leave_out: ColumnNames = Field(None, exclude_if=is_none)
+    numbers: dict[str, Reading] = Field({}, exclude_if=is_empty)
+    encode: dict[str, Literal["one_hot"]] = Field({}, exclude_if=is_empty)
+    missing: Literal["drop", "median"] | None = Field(None, exclude_if=is_none)
     classes: bool | None = None
-    split: str | None = None
+    split: str | SplitBy | SplitAfter | None = None
     validation: str | None = None
     test: str | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # two fields are dicts, which have no hash
 
     @property
     def name(self) -> str:
         """What reports call it: the file without its folder."""
         return PurePath(self.data).name
 
+    @property
+    def split_column(self) -> str | None:
+        """The column that decides which rows are for what, if there is one."""
+        match self.split:
+            case SplitBy():
+                return self.split.by
+            case SplitAfter():
+                return self.split.column or next(name for name, reading in self.numbers.items() if reading == "date")
+        return self.split
+
     @model_validator(mode="after")
-    def _parts_agree(self) -> DataFile:
+    def _day_is_that_of_one_column(self) -> DataFile:
+        dates = [name for name, reading in self.numbers.items() if reading == "date"]
+        if isinstance(self.split, SplitAfter) and not self.split.column and len(dates) != 1:
+            raise ValueError(f"split: after={self.split.after} of which column? add column: one that holds dates")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> DataFile:
         inputs = self.inputs or ()
         if twice := {name for name in inputs if inputs.count(name) > 1}:
             raise ValueError(f"inputs: {', '.join(sorted(twice))} is given twice; keep one")
-        for field, column in (("output", self.output), ("split", self.split)):
+        for field, column in (("output", self.output), ("split", self.split_column)):
             if column in inputs:
                 raise ValueError(f"inputs: {column} is the column of {field} too; take it out of inputs")
-        if self.split == self.output:
-            raise ValueError(f"split: {self.split} is the column of output too; name the column of train and test")
+        if self.inputs and self.leave_out:
+            raise ValueError(
+                f"leave_out: {self.leave_out[0]} is left out already, as inputs names all; keep one of them"
+            )
+        if self.output in (self.leave_out or ()):
+            raise ValueError(f"leave_out: {self.output} is the column of output too; take it out of leave_out")
+        if both := self.numbers.keys() & self.encode.keys():
+            raise ValueError(f"encode: {min(both)} is read as numbers too; keep one of them")
+        if self.output in self.encode:
+            raise ValueError(f"encode: {self.output} is the column of output; say `classes: true` to learn classes")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> DataFile:
+        if self.split_column == self.output:
+            raise ValueError(f"split: {self.output} is the column of output too; name another column")
         if self.split and (self.validation or self.test):
-            raise ValueError(f"split: {self.split} splits the rows, and so do the files; keep one of them")
+            raise ValueError(f"split: {self.split_column} splits the rows, and so do the files; keep one of them")
         if self.validation and not self.test:
             raise ValueError(f"validation: {self.validation} needs a file of its own for testing; add test:")
         return self
@@ -102,8 +171,9 @@ class Task(Frozen):
     `target` is the name of a built-in task, `package.module:function`, or a data file of the user's own. A function of
     the user's own and a family of functions (`additive`) also state `inputs`, their number of variables; `instance` is
     the number of a family's member, the seed of what is random in the function. Points are uniform on
-    [low, high]^inputs, or with a list of bounds on a box of one interval a variable. A bare string in the file means
-    `{target: <string>}`.
+    [low, high]^inputs, or with a list of bounds on a box of one interval a variable. `label_noise: 0.1` adds noise of a
+    tenth of the values' standard deviation to the values of a function that training and validation see; test values
+    have none. A bare string in the file means `{target: <string>}`.
 
     A PDE (`poisson`) is learnt from `train_points` inside of its domain and `boundary_points` (800) on the boundary, by
     `interior_weight` (0.01) times the mean squared residual inside plus the one on the boundary. Test points are then
@@ -122,6 +192,7 @@ class Task(Frozen):
     train_points: SplitSize | None = 1000
     validation_points: SplitSize | None = 10_000
     test_points: SplitSize | None = 50_000
+    label_noise: Positive | None = Field(None, exclude_if=is_none)
     boundary_points: SplitSize | None = Field(None, exclude_if=is_none)
     interior_weight: Positive | None = Field(None, exclude_if=is_none)
     instance: NonNegativeInt = Field(0, exclude_if=is_empty)
@@ -175,6 +246,7 @@ class RunTask(Frozen):
     train_points: PositiveInt
     validation_points: PositiveInt
     test_points: PositiveInt
+    label_noise: Positive | None = Field(None, exclude_if=is_none)
     boundary_points: PositiveInt | None = Field(None, exclude_if=is_none)
     interior_weight: Positive | None = Field(None, exclude_if=is_none)
     instance: NonNegativeInt = Field(0, exclude_if=is_empty)

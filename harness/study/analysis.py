@@ -15,7 +15,7 @@ from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.kept import keeping, tell
 from harness.judging.laws import SeriesLaws, check, fit_table
-from harness.judging.request import FitsAnswer, Source
+from harness.judging.request import FitsAnswer
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
 from harness.judging.versus import Headline, NoHeadline
@@ -31,9 +31,9 @@ from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
 from harness.show.tables.laws import checklists
 from harness.spec import Manifest, read_manifest
-from harness.study.costs import calibrations_of, judged_tables
-from harness.study.folders import planned_records, records_of
-from harness.study.kept import take_kept
+from harness.study.folders import planned_records, records_of, take_kept
+from harness.study.plans import calibrations_of
+from harness.study.tables import judged_tables, source_of
 
 NO_RUNS = pd.DataFrame({"run_id": [], "seed": []})
 
@@ -91,10 +91,7 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
 
 def fits_of(manifest: Manifest, analysis: Analysis) -> FitsAnswer:
     """What scripts read of the laws of an analysis."""
-    every = analysis.every
-    ended = {str(status): int(count) for status, count in every["status"].value_counts().items()}
-    seconds_on = str(every["seconds_on"].iloc[0]) if "seconds_on" in every else None
-    return FitsAnswer(None, Source(manifest.experiment_hash, ended, seconds_on), analysis.laws)
+    return FitsAnswer(None, source_of(manifest, analysis.every), analysis.laws)
 
 
 def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> Answered:
@@ -121,8 +118,8 @@ def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], terminal
     So it is after new records, and once `harness bench` has measured seconds.
     """
     path = folder / "answer.json"
-    there = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
-    if there != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
+    written = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
+    if written != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
         analyse_and_report(read_manifest(folder), folder, terminal)
 
 

@@ -1,44 +1,37 @@
-"""What is said of the rules of an experiment: what `harness verdicts` and `harness.verdicts` both judge."""
+"""What is said of an experiment: of its rules (`harness verdicts`), and of two of its sides (`harness compare`)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.judging.headline import check_asked, conventions_of, headline, lines, sides
 from harness.judging.judge import judge_all
+from harness.judging.runs import level_over, runs_of
 from harness.judging.verdict import Answer, not_run
-from harness.judging.winners import reported
+from harness.judging.versus import Headline, RatioLine, VersusRequest
+from harness.planning.match import axis_named
 from harness.record import read_present
 from harness.show.sweeps import UNTIL_DECIDED
-from harness.spec import (
-    Manifest,
-    Setting,
-    check_unchanged,
-    default_count,
-    manifest_path,
-    read_manifest,
-)
-from harness.spec.read import FULL
-from harness.study.costs import table_of
-from harness.study.folders import StudyFile, records_of
-from harness.study.looks import run_words, wanted_now
-from harness.study.shipped import EXPERIMENTS
+from harness.spec import Experiment, Manifest, default_count, manifest_path, read_manifest
+from harness.spec.manifest import check_unchanged
+from harness.study.folders import EXPERIMENTS, StudyFile, planned_records, records_of
+from harness.study.sweeps import run_words, wanted_now
+from harness.study.tables import judged_tables
 
 
-def answer_of(
-    file: Path, results: Path, scale: str = FULL, settings: Sequence[Setting] = ()
-) -> tuple[Answer, pd.DataFrame | None]:
+def answer_of(study: StudyFile) -> tuple[Answer, pd.DataFrame | None]:
     """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
-    if manifest_path(file).exists():
+    file = study.file
+    if study.is_folder:
         return _judged(read_manifest(file), file, _file_of(file.name), ())
-    study = StudyFile(file, results, scale, tuple(settings))
     experiment, folder, command = study.said(), study.folder, study.words
     if not manifest_path(folder).exists():
-        _check_rules(experiment.decide, file)
+        _check_rules(experiment, file)
         why, rules = "no plan, no runs", tuple(map(not_run, experiment.decide))
         command = f"harness run {command}"
         return Answer(str(file), folder.name, experiment.question, why, command, verdicts=rules), None
@@ -70,8 +63,8 @@ def _file_of(name: str) -> str:
     return "FILE"
 
 
-def _check_rules(rules: Sequence[Any], file: Path) -> None:
-    if not rules:
+def _check_rules(experiment: Experiment, file: Path) -> None:
+    if not experiment.decide:
         raise HarnessError(
             f"{file}: it has no `decide:`, so there is nothing to judge; docs/verdicts.md says how to add"
         )
@@ -83,7 +76,7 @@ def _judged(
     experiment = manifest.experiment
     if manifest.of_before:
         raise HarnessError(f"{folder}: its plan was frozen with rules 0.5, which are gone; write them anew")
-    _check_rules(experiment.decide, folder)
+    _check_rules(experiment, folder)
     if manifest.earlier_plans:
         notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")
 
@@ -107,18 +100,51 @@ def _judged(
         return not_judged(why=str(error), damaged=True, notes=notes), None
     if len(records) < len(manifest.run_ids()):
         notes = (*notes, run_words(manifest, len(records)))
-    every = table_of(manifest, records, folder)
-    table = reported(manifest, every)
+    table, every = judged_tables(manifest, records, folder)
     if "seconds" not in table and any(rule.axis == "seconds" for rule in experiment.decide):
         notes = (*notes, f"seconds are not measured: `harness bench {command}`")
-    made = [one.provenance for one in records.values()]
-    commits = Counter(f"{one.commit or 'no commit'}{' (dirty)' if one.dirty else ''}" for one in made)
+    made = [record.provenance for record in records.values()]
+    commits = Counter(f"{code.commit or 'no commit'}{' (dirty)' if code.dirty else ''}" for code in made)
     judged = answer(
         verdicts=tuple(judge_all(manifest, table, every)),
         notes=notes,
         commits=tuple(commit for commit, _ in commits.most_common()),
         runs=len(records),
-        diverged=sum(one.status == "diverged" for one in records.values()),
-        flops_train=sum(one.counts[default_count("flops_train")] for one in records.values()),
+        diverged=sum(record.status == "diverged" for record in records.values()),
+        flops_train=sum(record.counts[default_count("flops_train")] for record in records.values()),
     )
     return judged, table
+
+
+# --------------------------------------------------------------------------------------------------------- two sides
+@dataclass(frozen=True)
+class Compared:
+    """Two sides of an experiment: at equal budgets, what they cost each other, and their ratio everywhere.
+
+    `results/NAME/compare_A_B.json` has the same. `results/NAME/answer.json`, which `harness run` writes, has such a
+    `headline`, or in its place `why` there is none, and the `verdicts` of `harness verdicts`.
+    """
+
+    headline: Annotated[Headline, "who is better at equal size; nothing in it is read off a law"]
+    asked: Annotated[VersusRequest, "what was asked"]
+    lines: Annotated[list[RatioLine], "one a task and axis"]
+    not_measured: Annotated[list[str], "axes without numbers, such as `seconds`"]
+
+
+def compare_sides(
+    manifest: Manifest,
+    folder: Path,
+    arms: tuple[str, str],
+    axis: str | None = None,
+    at: float | None = None,
+    level: float | None = None,
+) -> Compared:
+    """Compare two sides, as a user names them, of a complete plan in this folder; see `headline` for what is asked."""
+    runs = runs_of(manifest, *judged_tables(manifest, planned_records(manifest, folder), folder))
+    named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
+    both = sides(runs, *arms)
+    check_asked(runs, VersusRequest(both, named, at))
+    compared = headline(runs, both, at, named, level)
+    strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level
+    request = VersusRequest((compared.first, compared.second), named, at, strictest)
+    return Compared(compared, request, lines(runs, request), conventions_of(runs, named)[1])

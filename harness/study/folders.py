@@ -1,33 +1,33 @@
-"""An experiment file as a user names it, its results folder, the plan that is frozen there, and its records.
+"""An experiment file as a user names it, its results folder, the plan that is frozen there, its records, and those that
+the project keeps; and the files that come with the project.
 
 `study.plans` makes plans. This needs none of the numerical libraries, so that `harness status` answers at once.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
+import harness
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_name
+from harness.base.plain import INLINE
 from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record import Record, missing, read_planned, read_present
-from harness.spec import (
-    Experiment,
-    Manifest,
-    Narrow,
-    RunSpec,
-    Setting,
-    check_unchanged,
-    manifest_path,
-    narrow_words,
-    read_experiment,
-    read_manifest,
-    settings_options,
-    settings_words,
-)
-from harness.spec.read import FULL
+from harness.record.kept import KEPT_RECORDS, read_lines
+from harness.record.merge import Merged, keep, merge
+from harness.spec import FULL, Experiment, Manifest, RunSpec, manifest_path, read_experiment, read_manifest
+from harness.spec.manifest import check_unchanged
+from harness.spec.setting import Narrow, Setting, narrow_words, settings_options, settings_words
 
 # Folders beside those of the experiments: the records, and what the project keeps.
 RESERVED = (*RESULTS, *KEPT_RESULTS)
+KEPT = "verdicts"  # the folder in results/ whose content the project keeps
+EXPERIMENTS = Path("experiments")  # of the folder in which a command is typed
+PROFILES = Path("slurm")
+DISTRIBUTION = "kan-mlp-harness"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,15 @@ class StudyFile:
     narrow: Narrow | None = None
 
     @property
+    def is_folder(self) -> bool:
+        """Whether `file` is a results folder itself, which holds a plan."""
+        return manifest_path(self.file).exists()
+
+    @property
     def folder(self) -> Path:
         """Its own results folder; a HarnessError if the name of the file cannot be that of one."""
+        if self.is_folder:
+            return self.file
         check_folder_name(self.file)
         at_scale = "" if self.scale == FULL else f"-{self.scale}"
         narrowed = narrow_words(self.narrow) if self.narrow else ""
@@ -58,13 +65,12 @@ class StudyFile:
         return read_experiment(self.file, self.scale, self.settings)
 
     def frozen(self) -> tuple[Manifest, Path]:
-        """Its frozen plan, which must still say the same, and the folder; `file` may be the results folder itself."""
-        if manifest_path(self.file).exists():
-            return read_manifest(self.file), self.file
-        experiment, folder = self.said(), self.folder
-        manifest = read_manifest(folder)
-        check_unchanged(manifest, experiment, self.file)
-        return manifest, folder
+        """Its frozen plan, which must still say the same as the file, and the folder."""
+        experiment = None if self.is_folder else self.said()
+        manifest = read_manifest(self.folder)
+        if experiment:
+            check_unchanged(manifest, experiment, self.file)
+        return manifest, self.folder
 
 
 def check_folder_name(file: Path) -> None:
@@ -72,11 +78,6 @@ def check_folder_name(file: Path) -> None:
     check_name(file.stem, f"{file}")
     if file.stem in RESERVED:
         raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
-
-
-def frozen_plan(file: Path, results: Path) -> tuple[Manifest, Path]:
-    """The frozen plan of an experiment file, which must still say the same, or of a results folder; and the folder."""
-    return StudyFile(file, results).frozen()
 
 
 def records_of(folder: Path) -> Path:
@@ -89,6 +90,14 @@ def planned_runs(manifest: Manifest) -> dict[str, RunSpec]:
     return {planned.run_id: planned.run for planned in manifest.runs}
 
 
+def runs_of(manifest: Manifest, packs: Iterable[Sequence[str]]) -> list[list[RunSpec]]:
+    """The planned runs of packs of ids."""
+    specs, runs = planned_runs(manifest), []
+    for pack in packs:
+        runs.append([specs[run_id] for run_id in pack])
+    return runs
+
+
 def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
     """The record of every run of a plan in this folder, read once for all that a command does with them.
 
@@ -96,7 +105,7 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
     """
     if not manifest.looks or not missing(manifest, records_of(folder)):
         return read_planned(manifest, records_of(folder))
-    from harness.study.looks import wanted_now  # which reads verdicts, with the numerical libraries
+    from harness.study.sweeps import wanted_now  # which reads verdicts, with the numerical libraries
 
     wanted = wanted_now(manifest, folder)
     if wanted.absent:
@@ -107,3 +116,75 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
             INCOMPLETE,
         )
     return read_present(manifest, records_of(folder))
+
+
+# ------------------------------------------------------------------------------------------------------- kept records
+def kept_path(folder: Path) -> Path:
+    """The file of kept records of the experiment of this results folder."""
+    return folder.parent / KEPT / folder.name / KEPT_RECORDS
+
+
+def take_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
+    """Publish the records of planned runs that lack one here and have one in the kept file, and say how many.
+
+    A HarnessError if the file is damaged, after all whole records of it have been published.
+    """
+    path = kept_path(folder)
+    if not path.exists() or not (absent := missing(manifest, records_of(folder))):
+        return
+    merged = merge(path, frozenset(absent), records_of(folder))
+    if merged.new:
+        say(f"{len(merged.new):,} records came from {path}")
+    if merged.damaged:
+        raise HarnessError("\n".join(merged.damaged), INCOMPLETE)
+
+
+def say_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
+    """Say how many planned runs would get their records from the kept file."""
+    path = kept_path(folder)
+    if not path.exists():
+        return
+    kept = read_lines(path).by_run
+    if number := sum(run in kept for run in missing(manifest, records_of(folder))):
+        say(f"{number:,} of the missing runs have records in {path}, and will not be sent")
+
+
+class KeptRecords(NamedTuple):
+    """What became of an experiment's records when they were kept."""
+
+    path: Annotated[Path, "the file of records"]
+    merged: Annotated[Merged, INLINE]
+    absent: Annotated[int, "planned runs that have no record"]
+
+
+def keep_records(folder: Path) -> KeptRecords:
+    """Add what there is of records of an experiment to its kept file.
+
+    `folder` is its results folder. A HarnessError if it has no plan, or no run has a record yet.
+    """
+    plan, path = read_manifest(folder), kept_path(folder)
+    runs = plan.run_ids()
+    merged = keep(runs, records_of(folder), path, are_brief=bool(plan.experiment.search))
+    kept = read_lines(path).by_run if path.exists() else {}
+    if not kept and not merged.damaged:
+        raise HarnessError(f"{folder}: none of its {len(runs):,} runs has a record yet; train some first", INCOMPLETE)
+    return KeptRecords(path, merged, sum(run not in kept for run in runs))
+
+
+# ------------------------------------------------------------------------------------------------------------ shipped
+def shipped_files(folder: Path) -> dict[str, Path]:
+    """The YAML files of the checkout that runs, or those that a wheel puts below the environment, by their names.
+
+    A HarnessError if this installation has none.
+    """
+    paths = sorted((Path(harness.__file__).parents[1] / folder).glob("*.yaml"))
+    if not paths:
+        try:
+            files = metadata.files(DISTRIBUTION) or []
+        except metadata.PackageNotFoundError:
+            files = []
+        shipped = [file for file in files if file.match(f"share/{DISTRIBUTION}/{folder}/*.yaml")]
+        paths = sorted(Path(str(file.locate())).resolve() for file in shipped)
+    if not paths:
+        raise HarnessError(f"no {folder}/ came with this installation; install the wheel of the project, or clone it")
+    return {path.stem: path for path in paths}

@@ -1,19 +1,40 @@
-"""A file becomes a plan, which is frozen in its results folder."""
+"""A file becomes a plan, which is frozen in its results folder; and what its runs take on machines that were timed."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from harness.base.device import why_no_device
 from harness.base.errors import HarnessError, at
-from harness.planning.plan import make_plan
+from harness.base.provenance import host, processor
+from harness.dispatch.here import available_cores, terminated_like_ctrl_c
+from harness.dispatch.jobs import makespan
+from harness.measure.calibration import (
+    Calibration,
+    EngineKind,
+    bench_command,
+    is_current,
+    kind_of,
+    latest_calibration,
+    machine_words,
+    missing,
+    read_calibration,
+)
+from harness.measure.cost import Timed, likely_seconds, never_timed, planned_seconds, timed
+from harness.planning.plan import make_plan, planned_flops
 from harness.planning.warnings import check_rules_can_be_judged
-from harness.spec import Experiment, Manifest, RunTask, freeze, located, narrowed, variants
-from harness.spec.read import FULL
-from harness.study.costs import seconds_by
-from harness.study.folders import StudyFile
-from harness.study.kept import take_kept
+from harness.show.console import PackProgress, Terminal
+from harness.show.costs import cost_words, uncalibrated_words
+from harness.spec import FULL, Experiment, Manifest, RunSpec, RunTask, freeze, variants
+from harness.spec.read import located
+from harness.spec.setting import narrowed
+from harness.study.folders import StudyFile, planned_runs, runs_of, take_kept
 from harness.tasks import check_drawn, keep_data, known_data, resolve
+
+LOG = logging.getLogger(__name__)
 
 
 def plan_of(study: StudyFile) -> Manifest:
@@ -67,16 +88,94 @@ def data_lines(manifest: Manifest) -> list[str]:
 def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:
     """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none."""
     manifest = freeze(planned, folder, replan)
-    keep_data((each.run.task for each in manifest.runs), folder.parent / "data")
+    keep_data((run.task for run in planned_runs(manifest).values()), folder.parent / "data")
     return manifest
 
 
-def freeze_file(study: StudyFile, replan: bool, say: Callable[[str], None], dry_run: bool = False) -> Manifest:
-    """Freeze what a file says, and return the plan.
-
-    Unless `dry_run`, records that are kept of its runs (`take_kept`) are published first.
-    """
+def freeze_file(study: StudyFile, replan: bool, say: Callable[[str], None]) -> Manifest:
+    """Freeze what a file says, publish records that are kept of its runs (`take_kept`), and return the plan."""
     manifest = freeze_plan(plan_of(study), study.folder, replan)
-    if not dry_run:
-        take_kept(manifest, study.folder, say)
+    take_kept(manifest, study.folder, say)
     return manifest
+
+
+# -------------------------------------------------------------------------------------------------------------- costs
+def calibrations_of(manifest: Manifest, results: Path) -> dict[EngineKind, Calibration]:
+    """What `harness bench` measured of the engines that the plan's runs use.
+
+    That is on this kind of processor, or where there is nothing of it, on the kind that was measured last: on a cluster
+    a login node reads what its nodes take.
+    """
+    if manifest.experiment.device != "cpu":
+        return {}
+    measured = {kind: calibration_of(results, kind) for kind in missing({}, planned_runs(manifest).values())}
+    return {kind: calibration for kind, calibration in measured.items() if calibration}
+
+
+def calibration_of(results: Path, kind: EngineKind) -> Calibration | None:
+    """What was measured of an engine, here or elsewhere, if it is whole and current."""
+    engine, dtype = kind
+    try:
+        calibration = read_calibration(results, engine, processor(), dtype) or latest_calibration(results, kind)
+    except HarnessError as error:  # it is optional: what can be done without it goes on
+        LOG.warning(str(error))
+        return None
+    return calibration if calibration and is_current(calibration) else None
+
+
+def own_calibration(results: Path, kind: EngineKind) -> Calibration | None:
+    """The calibration that a bench can add to: whole, current, and of this very machine."""
+    calibration = calibration_of(results, kind)
+    is_own = calibration and (calibration.host, calibration.device) == (host(), processor())
+    return calibration if is_own else None
+
+
+def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
+    """What a run takes alone by the calibrations of this folder, whose machines are added to `timed_on`.
+
+    It raises a HarnessError that says how to measure, where nothing was measured of a run's engine.
+    """
+
+    @cache
+    def machine(kind: EngineKind) -> Timed:
+        calibration = calibration_of(results, kind)
+        if calibration is None:
+            raise HarnessError(
+                f"search.cap: a cap in seconds needs a machine whose {kind[0]} engine was timed; "
+                f"`{bench_command(kind)}` times this one, and with `profile` a node of a cluster"
+            )
+        timed_on.add(machine_words(calibration))
+        return timed(calibration)
+
+    return lambda run: planned_seconds(machine(kind_of(run)), run)
+
+
+def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
+    """What a plan comes to: runs, packs, work, and the time of a sweep on `workers` if calibrated."""
+    specs = planned_runs(manifest)
+    evaluations = sum(run.recipe.max_evaluations for run in specs.values())
+    flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
+    calibrations, workers = calibrations_of(manifest, results), workers or available_cores()
+    if missing(calibrations, specs.values()):
+        cost = uncalibrated_words(manifest, calibrations)
+    else:
+        packs = runs_of(manifest, manifest.packs)
+        seconds = makespan(likely_seconds(packs, calibrations, manifest.experiment.device), workers)
+        devices = sorted({calibration.device for calibration in calibrations.values()} - {processor()})
+        cost = cost_words(seconds, workers, *never_timed(specs.values(), calibrations), devices)
+    return (
+        f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
+        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {cost}"
+    )
+
+
+@contextmanager
+def packs_shown(
+    manifest: Manifest, folder: Path, packs: Mapping[tuple, Sequence[RunSpec]], terminal: Terminal
+) -> Iterator[PackProgress]:
+    """Progress over packs of a plan, by what each is likely to take, while they train in the block."""
+    calibrations = calibrations_of(manifest, folder.parent)
+    likely = likely_seconds(list(packs.values()), calibrations, manifest.experiment.device)
+    work = dict(zip(packs, likely, strict=True))
+    with terminated_like_ctrl_c(), terminal.packs(work, sum(map(len, packs))) as progress:
+        yield progress

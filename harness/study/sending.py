@@ -11,7 +11,6 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, private_folder
 from harness.base.provenance import host
 from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
-from harness.dispatch.here import terminated_like_ctrl_c
 from harness.dispatch.jobs import arrays, bin_packs
 from harness.dispatch.local import run_locally
 from harness.dispatch.mirror import Mirror
@@ -36,8 +35,8 @@ from harness.record import set_aside
 from harness.show.console import Terminal
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
-from harness.study.costs import calibrations_of
-from harness.study.folders import planned_runs, records_of
+from harness.study.folders import planned_runs, records_of, runs_of
+from harness.study.plans import calibrations_of, packs_shown
 from harness.study.sweeps import look
 from harness.tasks import check_drawn, fetch_data
 
@@ -112,16 +111,16 @@ def send_off(request: Request, listener: Terminal, agree: Callable[[str], None])
 def _make_offer(request: Request, listener: Terminal) -> Offer:
     """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a waste."""
     manifest, folder, where, wanted = request.manifest, request.folder, request.where, request.wanted
-    seen = look(manifest, folder)
-    found = {run: one for run, one in seen.found.items() if wanted is None or run in wanted}
+    view = look(manifest, folder)
+    states = {run: state for run, state in view.states.items() if wanted is None or run in wanted}
     if where.profile and request.only is None:
-        _check_not_in_vain(folder, stillborn(found, seen.evidence))
-    offer = _offer(request, to_send(manifest, found, request.only), seen.evidence)
-    lines = offer_lines(manifest.name, found, offer, until_decided=wanted is not None)
-    lines += [*seen.evidence.damage, *earlier_lines(seen.earlier)]
+        _check_not_in_vain(folder, stillborn(states, view.evidence))
+    offer = _offer(request, to_send(manifest, states, request.only), view.evidence)
+    lines = offer_lines(manifest.name, states, offer, until_decided=wanted is not None)
+    lines += [*view.evidence.damage, *earlier_lines(view.earlier)]
     lines += [
         f"{len(underway)} of the runs were sent off by {other}, and are left to it"
-        for other, underway in seen.beside.items()
+        for other, underway in view.beside.items()
     ]
     for line in lines:
         listener.say(line)
@@ -153,8 +152,7 @@ def _check_device(manifest: Manifest, where: Destination) -> None:
 def _offer(request: Request, packs: Sequence[tuple[str, ...]], evidence: Evidence) -> Offer:
     """These packs as jobs, as many as there is room for, and the hours of a device that they are predicted to take."""
     manifest, where = request.manifest, request.where
-    specs = planned_runs(manifest)
-    runs = [[specs[run] for run in pack] for pack in packs]
+    runs = runs_of(manifest, packs)
     calibrations = calibrations_of(manifest, request.folder.parent)
     seconds = likely_seconds(runs, calibrations, manifest.experiment.device)
     length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
@@ -181,12 +179,12 @@ def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
     """A HarnessError if jobs as these were sent off and none came so far that its worker began."""
     if not dead:
         return
-    run, one = next(iter(dead.items()))
+    run, state = next(iter(dead.items()))
     raise HarnessError(
         "nothing was submitted: the jobs of the last submission ended before their workers began, and these would too "
-        f"({len(dead)} runs; {one.why})\n"
+        f"({len(dead)} runs; {state.why})\n"
         f"  why: `harness logs {folder} {run[:8]}`, and `harness doctor --profile YAML`\n"
-        f"  once that is mended: `harness retry FILE --cause '{one.state}' --profile YAML`",
+        f"  once that is mended: `harness retry FILE --cause '{state.state}' --profile YAML`",
         INCOMPLETE,
     )
 
@@ -213,7 +211,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
     for run in {run.task: run for run in specs.values()}.values():
         check_drawn(run.task, run.seed)  # a target that is not finite is named before anything is sent off
     snapshot = take_snapshot(folder.parent / "snapshots", named_code(specs.values()))
-    cluster = cluster_name() if where.profile else None
+    cluster, roots = cluster_name() if where.profile else None, tuple(map(str, snapshot.roots))
     return [
         Submission(
             id=new_id(),
@@ -228,9 +226,9 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             mirror=where.mirror,
             device=manifest.experiment.device,
             snapshot=snapshot.hash,
-            roots=tuple(str(root) for root in snapshot.roots),
+            roots=roots,
             results=str(folder.resolve().parent),
-            keeps_networks=manifest.experiment.keeps_networks,
+            keeps_networks=bool(manifest.experiment.keep),
             jobs=tuple(jobs),
         )
         for jobs in offer.arrays
@@ -258,16 +256,11 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], lis
 
 
 def _train_local(manifest: Manifest, folder: Path, submission: Submission, listener: Terminal) -> None:
-    specs, words = planned_runs(manifest), run_words(manifest)
-    (job,) = submission.jobs
-    packs = {pack: [specs[identity] for identity in pack] for pack in job.packs}
-    calibrations = calibrations_of(manifest, folder.parent)
-    seconds = likely_seconds(list(packs.values()), calibrations, manifest.experiment.device)
-    work = dict(zip(packs, seconds, strict=True))
+    words, (job,) = run_words(manifest), submission.jobs
+    packs = dict(zip(job.packs, runs_of(manifest, job.packs), strict=True))
     try:
         with (
-            terminated_like_ctrl_c(),
-            listener.packs(work, sum(map(len, job.packs))) as progress,
+            packs_shown(manifest, folder, packs, listener) as progress,
             closing(run_locally(folder.resolve(), submission)) as events,
         ):
             for event in events:

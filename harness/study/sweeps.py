@@ -1,16 +1,25 @@
-"""Where the runs of a sweep are."""
+"""Where the runs of a sweep are, which of them are wanted by now, and how far the looks at its rules have come.
+
+A plan with looks has the runs of all replicates. Those of the first look are wanted from the start, the others once a
+rule that is still open asks for them. A plan without looks wants all its runs.
+"""
+
+from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.dispatch.reconcile import gather, reconcile, underway_beside
 from harness.dispatch.state import FREE, OVER, UNDERWAY, Evidence, RunState
+from harness.record import missing, read_records
 from harness.spec import Manifest
-from harness.study.folders import records_of
-from harness.study.looks import Wanted, wanted_now
+from harness.study.folders import StudyFile, records_of
+
+if TYPE_CHECKING:
+    from harness.judging.verdict import Verdict
 
 
 class SweepView(NamedTuple):
@@ -20,7 +29,7 @@ class SweepView(NamedTuple):
     """
 
     evidence: Evidence
-    found: dict[str, RunState]
+    states: dict[str, RunState]
     earlier: dict[str, RunState]
     beside: dict[Path, dict[str, RunState]]
 
@@ -28,13 +37,13 @@ class SweepView(NamedTuple):
 def look(manifest: Manifest, folder: Path, check_all: bool = False) -> SweepView:
     """All that is known of the runs of a plan, now; `check_all` looks for damage in all of every record."""
     evidence = gather(folder, manifest.run_ids(), records_of(folder), check_all)
-    states = reconcile(manifest, folder, evidence)
-    found = {run: states.pop(run) for run in manifest.run_ids()}
-    free = {run for run, one in found.items() if one.state in FREE}
+    earlier = reconcile(manifest, folder, evidence)
+    states = {run: earlier.pop(run) for run in manifest.run_ids()}
+    free = {run for run, state in states.items() if state.state in FREE}
     beside = underway_beside(folder, free) if free else {}
     for underway in beside.values():
-        found |= underway
-    return SweepView(evidence, found, states, beside)
+        states |= underway
+    return SweepView(evidence, states, earlier, beside)
 
 
 def look_and_wanted(manifest: Manifest, folder: Path) -> tuple[SweepView, Wanted | None]:
@@ -42,31 +51,115 @@ def look_and_wanted(manifest: Manifest, folder: Path) -> tuple[SweepView, Wanted
 
     Rules read whole records. So damage is looked for in all of them, and a damaged one counts as missing.
     """
-    seen = look(manifest, folder, check_all=bool(manifest.looks))
-    if not manifest.looks:
-        return seen, None
-    return seen, wanted_now(manifest, folder, [run for run, one in seen.found.items() if one.state == "damaged"])
+    view = look(manifest, folder, check_all=bool(manifest.looks))
+    damaged = [run for run, state in view.states.items() if state.state == "damaged"]
+    return view, wanted_now(manifest, folder, damaged) if manifest.looks else None
 
 
-def is_complete(seen: SweepView, wanted: Iterable[str] | None) -> bool:
+def is_complete(view: SweepView, wanted: Iterable[str] | None) -> bool:
     """Whether every planned run, or every one that is wanted, has a record that is whole."""
-    runs = seen.found if wanted is None else wanted
-    return all(seen.found[run].state in OVER for run in runs)
+    runs = view.states if wanted is None else wanted
+    return all(view.states[run].state in OVER for run in runs)
 
 
 def check_none_underway(manifest: Manifest, folder: Path) -> None:
     """A HarnessError if runs are on their way, here or in an experiment beside: to train them too would be a waste."""
     if not any(folder.parent.glob("*/submissions")):
         return
-    seen = look(manifest, folder)
-    places = dict.fromkeys((run for run, one in seen.found.items() if one.state in UNDERWAY), folder)
-    for other, underway in seen.beside.items():
+    view = look(manifest, folder)
+    places = dict.fromkeys((run for run, state in view.states.items() if state.state in UNDERWAY), folder)
+    for other, underway in view.beside.items():
         places |= dict.fromkeys(underway, other)
     lines = [
         f"{number} runs of {manifest.name} are on their way; wait for them (`harness status {place} --watch`), "
         f"or take them back (`harness cancel {place}`)"
         for place, number in Counter(places.values()).items()
     ]
-    unsure = dict.fromkeys(f"  {one.why}" for one in seen.found.values() if "not verified" in one.why)
+    unsure = dict.fromkeys(f"  {state.why}" for state in view.states.values() if "not verified" in state.why)
     if lines:
         raise HarnessError("\n".join([*lines, *unsure]), INCOMPLETE)
+
+
+# -------------------------------------------------------------------------------------------------------------- looks
+class Wanted(NamedTuple):
+    """The ids of the runs of a plan that are wanted by now, and of those that have no record, in plan order.
+
+    `verdicts` are those of the rules so far: None until the first look, and of a plan without looks.
+    """
+
+    run_ids: tuple[str, ...]
+    absent: tuple[str, ...]
+    verdicts: tuple[Verdict, ...] | None = None
+
+
+def check_looks(study: StudyFile) -> None:
+    """A HarnessError if the file has no looks, at which its rules would be judged."""
+    experiment = study.said()
+    if not experiment.looks:
+        raise HarnessError(
+            f"`until_decided`: {study.file} does not say when its rules are judged; add after how many replicates, as "
+            f"in `looks: [8, 12, 16]` of 16 replicates (it has {len(experiment.seeds)}), then run this with `replan`"
+        )
+
+
+def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) -> Wanted:
+    """What is wanted of a plan in this folder, by the records that there are, but for those of `damaged` runs."""
+    lacking = {*missing(manifest, records_of(folder)), *damaged}
+    absent = [run_id for run_id in manifest.run_ids() if run_id in lacking]
+    if not manifest.looks:
+        return Wanted(tuple(manifest.run_ids()), tuple(absent))
+    first = manifest.with_seeds(manifest.looks[0])
+    if not first.isdisjoint(absent):
+        return _wanted(manifest, first, absent)
+    from harness.judging.judge import judge_all  # with the numerical libraries, which other plans do without
+    from harness.study.tables import judged_tables
+
+    present = [run_id for run_id in manifest.run_ids() if run_id not in lacking]
+    table, every = judged_tables(manifest, read_records(present, records_of(folder), folder), folder)
+    verdicts = judge_all(manifest, table, every)
+    waits_for = max((verdict.waits_for or 0 for verdict in verdicts), default=0)
+    reached = max(waits_for, manifest.looks[0], table["seed"].nunique())
+    return _wanted(manifest, manifest.with_seeds(reached), absent)._replace(verdicts=tuple(verdicts))
+
+
+def _wanted(manifest: Manifest, run_ids: frozenset[str], absent: list[str]) -> Wanted:
+    in_order = tuple(run_id for run_id in manifest.run_ids() if run_id in run_ids)
+    return Wanted(in_order, tuple(run_id for run_id in absent if run_id in run_ids))
+
+
+def of_first_look(manifest: Manifest) -> Manifest:
+    """The part of a plan that its first look needs."""
+    wanted = manifest.with_seeds(manifest.looks[0])
+    packs = []
+    for pack in manifest.packs:
+        if part := tuple(run_id for run_id in pack if run_id in wanted):
+            packs.append(part)
+    runs = tuple(planned for planned in manifest.runs if planned.run_id in wanted)
+    return manifest.model_copy(update={"runs": runs, "packs": tuple(packs)})
+
+
+def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
+    """At which look the rules of a plan are, which of them are open, and how many runs they ask for."""
+    first, of = manifest.looks[0], len(manifest.experiment.seeds)
+    if wanted.verdicts is None:
+        return [
+            f"first look, at {first} of {of} replicates: {len(wanted.absent):,} of {len(wanted.run_ids):,} runs to go"
+        ]
+    waiting = [verdict for verdict in wanted.verdicts if verdict.waits_for]
+    if not waiting:
+        undecided = sum(verdict.verdict == "open" for verdict in wanted.verdicts)
+        left = f"; {undecided} of {len(wanted.verdicts)} stay open" if undecided else ""
+        return [f"no rule asks for more replicates{left}. {run_words(manifest, len(wanted.run_ids))}"]
+    of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
+    lines = [f"open rules that ask for {len(wanted.absent):,} more runs, {of_all}:"]
+    for verdict in waiting:
+        lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {of} replicates")
+    return lines
+
+
+def run_words(manifest: Manifest, number: int) -> str:
+    """How many of the planned runs there are or are wanted, and what the others are."""
+    planned = len(manifest.run_ids())
+    if number == planned:
+        return f"{planned:,} runs"
+    return f"{number:,} of {planned:,} runs; no open rule asks for the other {planned - number:,}"

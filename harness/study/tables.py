@@ -1,23 +1,43 @@
-"""Both doors to a table of runs, by axis: the records of an experiment, and a file of anybody's."""
+"""The table of an experiment's runs, and both doors to tables by axis: its records, and a file of anybody's."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.judging.baselines import with_baselines
 from harness.judging.forms import OF_TWO, FormAnswer, form_answer
 from harness.judging.laws import AUTO, check, fit_runs, fit_table
 from harness.judging.request import WHOLE, FitsAnswer, Request, Source
 from harness.judging.scaling import chosen_runs, sizes_of, windowed
 from harness.judging.winners import reported
 from harness.laws import Caution
+from harness.measure.cost import with_seconds
+from harness.record import Record, runs_table
 from harness.record.elsewhere import Columns, by_arm, read_table, runs_on, select, statuses, with_sizes
 from harness.spec import Manifest
-from harness.study.costs import table_of
-from harness.study.folders import planned_records
+from harness.study.folders import planned_records, planned_runs
+from harness.study.plans import calibrations_of
+
+
+def judged_tables(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table that is judged of these records, of a search that of its winners; and the table of all of them.
+
+    They have the baselines of the plan in this folder, and seconds where they are measured.
+    """
+    table = with_baselines(runs_table(manifest, records), manifest, folder.parent)
+    every = with_seconds(table, planned_runs(manifest), calibrations_of(manifest, folder.parent))
+    return reported(manifest, every), every
+
+
+def source_of(manifest: Manifest, every: pd.DataFrame) -> Source:
+    """Of what the laws of an experiment are: how its runs ended, and where their seconds are of."""
+    ended = {str(status): int(count) for status, count in every["status"].value_counts().items()}
+    seconds_on = str(every["seconds_on"].iloc[0]) if "seconds_on" in every else None
+    return Source(manifest.experiment_hash, ended, seconds_on)
 
 
 class Door(NamedTuple):
@@ -36,9 +56,9 @@ def of_file(request: Request, columns: Columns, second: Sequence[str] = ()) -> D
     cautions: dict[tuple[str, str], tuple[Caution, ...]] = {}
     axes = dict.fromkeys((*request.x, *second))
     for axis in axes:
-        own, known = runs_on(table, columns, axis, tuple(axes), bool(request.arms) or request.form == "share")
-        runs[axis] = _wanted(own, request.arms, columns) if request.arms else own
-        cautions |= {(axis, arm): one for arm, one in known.items()}
+        of_axis, of_arms = runs_on(table, columns, axis, tuple(axes), bool(request.arms) or request.form == "share")
+        runs[axis] = _wanted(of_axis, request.arms, columns) if request.arms else of_axis
+        cautions |= {(axis, arm): of_arm for arm, of_arm in of_arms.items()}
     source = Source(hashlib.sha256(request.file.read_bytes()).hexdigest(), statuses(table, columns))
     return Door(runs, cautions, source)
 
@@ -49,11 +69,11 @@ def _wanted(runs: pd.DataFrame, arms: Sequence[str], columns: Columns) -> pd.Dat
         raise HarnessError(
             f"the table has one arm, and {' and '.join(arms)} were asked for; `by` says which column names arms"
         )
-    there = list(dict.fromkeys(runs["series"]))
+    series = list(dict.fromkeys(runs["series"]))
     for name in arms:
-        if name not in there:
+        if name not in series:
             by = " and ".join(columns.by)
-            raise HarnessError(f"{name!r} is no arm of the table by {by}; {did_you_mean(name, there)}")
+            raise HarnessError(f"{name!r} is no arm of the table by {by}; {did_you_mean(name, series)}")
     return runs[runs["series"].isin(arms)]
 
 
@@ -63,8 +83,7 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request, second: Se
     With a `second` column they are the runs of arms at all of their sizes, each once, and a training cost that sizes
     were crossed with is the budget that was asked for: budgets are the same only when equal to the last bit.
     """
-    every = table_of(manifest, planned_records(manifest, folder), folder)
-    table = reported(manifest, every)
+    table, every = judged_tables(manifest, planned_records(manifest, folder), folder)
     for axis in (*request.x, *second):
         if axis not in table or not pd.api.types.is_numeric_dtype(table[axis]):
             numbers = [str(name) for name in table.select_dtypes("number")]
@@ -79,10 +98,7 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request, second: Se
     first = runs[request.x[0]]
     for axis in second:
         runs[axis] = first.assign(size=first["asked"] if axis == matched and crossed.any() else sizes_of(first, axis))
-    ended = {str(status): int(count) for status, count in every["status"].value_counts().items()}
-    seconds_on = str(every["seconds_on"].iloc[0]) if "seconds_on" in every else None
-    source = Source(manifest.experiment_hash, ended, seconds_on)
-    return Door(runs, {}, source, table if manifest.experiment.search else None)
+    return Door(runs, {}, source_of(manifest, every), table if manifest.experiment.search else None)
 
 
 def fits_answer(request: Request, door: Door, checks: bool = False) -> FitsAnswer:

@@ -10,17 +10,8 @@ from pathlib import Path
 from harness.base.device import why_no_device
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
-from harness.dispatch.here import (
-    Failed,
-    Skipped,
-    Worker,
-    available_cores,
-    idle_workers,
-    terminated_like_ctrl_c,
-    train_here,
-)
-from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns
-from harness.measure.cost import likely_seconds
+from harness.dispatch import here
+from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns, TrainingOrder
 from harness.planning.warnings import warnings_line
 from harness.record import missing, read_records
 from harness.record.networks import FOLDER as NETWORKS
@@ -28,20 +19,14 @@ from harness.record.networks import network_path
 from harness.show.console import Terminal
 from harness.show.words import loss_words
 from harness.spec import Manifest, manifest_path, run_id, stages
-from harness.study.costs import calibrations_of, cost_sentence
 from harness.study.folders import StudyFile, planned_runs, records_of
-from harness.study.looks import check_looks, look_lines, wanted_now
-from harness.study.plans import data_lines, freeze_file
-from harness.study.sweeps import check_none_underway
+from harness.study.plans import cost_sentence, data_lines, freeze_file, packs_shown
+from harness.study.sweeps import check_looks, check_none_underway, look_lines, wanted_now
 from harness.tasks import check_drawn, fetch_data
 
 
 def run_file(
-    study: StudyFile,
-    terminal: Terminal,
-    replan: bool = False,
-    workers: int | None = None,
-    until_decided: bool = False,
+    study: StudyFile, terminal: Terminal, replan: bool = False, workers: int | None = None, until_decided: bool = False
 ) -> Manifest:
     """Freeze what a file says and train what is missing, with `until_decided` look by look; the plan.
 
@@ -60,7 +45,7 @@ def run_file(
             terminal.say(line)
         most = ", if all replicates are asked for" if until_decided and manifest.looks else ""
         terminal.say(f"{cost_sentence(manifest, study.results, workers)}{most}")
-    with idle_workers() as idle:
+    with here.idle_workers() as idle:
         if not until_decided:
             train_missing(manifest, folder, workers, terminal, idle)
         while until_decided:
@@ -78,7 +63,7 @@ def train_missing(
     folder: Path,
     workers: int | None,
     terminal: Terminal,
-    idle: dict[int, Worker] | None = None,
+    idle: dict[int, here.Worker] | None = None,
     only: Collection[str] | None = None,
 ) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is left.
@@ -95,7 +80,7 @@ def train_missing(
         if absent.intersection(pack):
             packs.append(tuple(specs[run] for run in pack if only is None or run in only))
     present = [identity for identity in wanted if identity not in absent]
-    if manifest.experiment.keeps_networks:
+    if manifest.experiment.keep:
         networks = folder.parent / NETWORKS
         unkept = [identity for identity in present if not network_path(networks, identity).exists()]
         ended = [record.status for record in read_records(unkept, records, folder).values()]
@@ -112,7 +97,7 @@ def train_missing(
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         check_drawn(task, seed)  # a target that is not finite is named before anything trains
     try:
-        crashed = _train(packs, manifest, folder, workers or available_cores(), terminal, idle)
+        crashed = _train(packs, manifest, folder, workers or here.available_cores(), terminal, idle)
     except KeyboardInterrupt:
         left = len(set(missing(manifest, records)).intersection(wanted))
         text = f"stopped: {len(wanted) - left} of {len(wanted)} runs have records; run the same command again to go on"
@@ -130,31 +115,17 @@ def _train(
     folder: Path,
     workers: int,
     terminal: Terminal,
-    idle: dict[int, Worker] | None,
+    idle: dict[int, here.Worker] | None,
 ) -> list[Failure]:
     """Train the packs, and return why some were given up."""
-    records = records_of(folder)
-    likely = likely_seconds(packs, calibrations_of(manifest, folder.parent), manifest.experiment.device)
-    work = dict(zip(packs, likely, strict=True))
-    cells = {each.run_id: manifest.cells[each.cell] for each in manifest.runs}
+    records, networks = records_of(folder), folder.parent / NETWORKS if manifest.experiment.keep else None
+    order = TrainingOrder(records, folder.parent / "checkpoints", manifest.experiment.device, networks=networks)
+    cells = {planned.run_id: manifest.cells[planned.cell] for planned in manifest.runs}
     best: dict[str, dict[str, float]] = defaultdict(dict)  # the least test loss so far of each arm, by task
     crashed: list[Failure] = []
     with (
-        terminated_like_ctrl_c(),
-        terminal.packs(work, sum(map(len, packs))) as progress,
-        closing(
-            train_here(
-                packs,
-                records,
-                workers,
-                terminal.say,
-                manifest.experiment.device,
-                checkpoints=folder.parent / "checkpoints",
-                compiled=progress.compiled,
-                idle=idle,
-                networks=folder.parent / NETWORKS if manifest.experiment.keeps_networks else None,
-            )
-        ) as events,
+        packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as progress,
+        closing(here.train_here(packs, order, workers, terminal.say, compiled=progress.compiled, idle=idle)) as events,
     ):
         for pack, event in events:
             cell = cells[run_id(pack[0])]
@@ -172,12 +143,12 @@ def _train(
                     arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best[cell.task].items())
                     words = f"best {loss_words([pack[0].task.metric])} on {cell.task} so far: {arms}" if arms else ""
                     progress.pack_done(pack, what, statuses, seconds, words)
-                case Skipped():
+                case here.Skipped():
                     progress.reached(pack, 1.0)
                     progress.pack_done(pack, what, ["recorded"] * len(pack), 0.0)
-                case Failed(failure, "split"):
+                case here.Failed(failure, "split"):
                     progress.pack_split(pack)
-                case Failed(failure, "give up"):
+                case here.Failed(failure, "give up"):
                     crashed.append(failure)
                     progress.pack_done(pack, what, ["crashed"] * len(pack), 0.0)
     return crashed

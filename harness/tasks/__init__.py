@@ -15,7 +15,6 @@ from harness.tasks.user import load_user_target
 CURVE_POINTS = 1000  # of a learning curve, whose errors only show how training went
 NEAREST = 3  # names that are offered for one that is not there
 
-
 TASKS: dict[str, Named] = {}  # of all files here
 for _file in pkgutil.iter_modules(__path__):
     TASKS |= getattr(import_module(f"{__name__}.{_file.name}"), "TASKS", {})
@@ -36,7 +35,7 @@ def load_target(reference: str, inputs: int | None = None, instance: int = 0) ->
     """The built-in target of that name, a member of a family, a data set, or the user's `package.module:function`."""
     named = TASKS.get(reference)
     if instance and not (named and named.has_instances):
-        families = ", ".join(name for name, each in TASKS.items() if each.has_instances)
+        families = ", ".join(name for name, task in TASKS.items() if task.has_instances)
         raise TargetError(f"target {reference}: instance={instance} is of families ({families}); leave it out")
     if ":" in reference:
         return load_user_target(reference, inputs)
@@ -76,8 +75,10 @@ def resolve(task: Task, folder: Path = Path()) -> RunTask:
         raise TargetError(f"{field}: target {task.name}: {target.only_box}; leave low and high out")
     for name in ("boundary_points", "interior_weight"):
         if getattr(task, name) is not None and name not in target.settings:
-            equations = ", ".join(known for known, each in TASKS.items() if name in each.settings)
+            equations = ", ".join(equation for equation, named in TASKS.items() if name in named.settings)
             raise TargetError(f"{name}: it is of PDEs ({equations}), and {task.name} is none; leave it out")
+    if task.label_noise and not target.can_be_noisy:
+        raise TargetError(f"label_noise: {task.name} is no function of which values are learnt; leave it out")
     return target.resolve(task)
 
 

@@ -48,12 +48,12 @@ def kept_baselines(task: RunTask, seed: int, results: Path, draw: Callable[[RunT
     with suppress(OSError, ValueError):  # one that is damaged is made again
         return Baselines.model_validate(unsealed(path.read_text(encoding="utf-8")))
     fetch_data((task,), results / "data")
-    found = baselines(task, draw(task, seed))
+    made = baselines(task, draw(task, seed))
     with suppress(OSError):  # of a folder that others keep
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
-            file.write_text(json.dumps(sealed(found.model_dump(mode="json"))), encoding="utf-8")
-    return found
+            file.write_text(json.dumps(sealed(made.model_dump(mode="json"))), encoding="utf-8")
+    return made
 
 
 def baselines(task: RunTask, splits: Splits) -> Baselines:
@@ -98,5 +98,5 @@ def _with_ones(samples: Samples) -> Array:
     return np.column_stack([samples.x, np.ones(len(samples.x))])
 
 
-def _rmse(test: Array, told: Array | float) -> float:
-    return float(np.sqrt(np.mean((test - told) ** 2)))
+def _rmse(test: Array, predicted: Array | float) -> float:
+    return float(np.sqrt(np.mean((test - predicted) ** 2)))

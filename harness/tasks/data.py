@@ -34,8 +34,9 @@ MOST_POINTS = 20_000
 class Data(Target):
     """Rows x [n, inputs] with what is wanted of them, y [n]: values, or numbers of classes.
 
-    `version` is a hash of the content, so that other data of the same name make another run. `columns` and `labels`
-    are of a file of the user's own: the names of its columns, and what it calls its classes.
+    `version` is a hash of the content, so that other data of the same name make another run. The last three are of a
+    file of the user's own: the names of the inputs, what it calls its classes, and how its columns become inputs
+    (`columns.to_text`), empty where all are plain numbers. Gaps in x are NaN.
     """
 
     x: Array
@@ -47,6 +48,7 @@ class Data(Target):
     only_box: str = "it is data, whose training points are scaled to span [-1, 1]"
     columns: tuple[str, ...] = ()
     labels: Labels | None = None
+    encoding: str = ""
 
     @property
     def inputs(self) -> int:  # type: ignore[override]
@@ -82,7 +84,9 @@ class Data(Target):
         """Splits of the rows, of which none share one."""
         taken = self.rows(seed)
         train = taken["train"][: task.train_points]
-        low, high = self.x[train].min(0), self.x[train].max(0)
+        fill = _medians(self.x[train]) if self.encoding else None
+        x = self.x if fill is None else np.where(np.isnan(self.x), fill, self.x)
+        low, high = x[train].min(0), x[train].max(0)
         centre, scale = 0.0, 1.0
         if self.classes is None:
             centre, scale = float(self.y[train].mean()), float(self.y[train].std())
@@ -93,13 +97,13 @@ class Data(Target):
                 )
 
         def samples(rows: NDArray[np.int64]) -> Samples:
-            return Samples(_spanning(self.x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None])
+            return Samples(spanning(x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None])
 
         return Splits(
             train=samples(train),
             validation=samples(taken["validation"][: task.validation_points]),
             test=samples(taken["test"][: task.test_points]),
-            scaling=Scaling(low, high, centre, scale, self.columns, self.labels),
+            scaling=Scaling(low, high, centre, scale, self.columns, self.labels, self.encoding, fill),
         )
 
     def rows(self, seed: int) -> dict[str, NDArray[np.int64]]:
@@ -135,7 +139,15 @@ def in_proportion(classes: Array, generator: np.random.Generator) -> NDArray[np.
     return shuffled[np.argsort(share, kind="stable")]
 
 
-def _spanning(x: Array, low: Array, high: Array) -> Array:
+def _medians(x: Array) -> Array:
+    """Of each column, without its gaps; 0 of one that has nothing but gaps."""
+    has_values = ~np.isnan(x).all(0)
+    medians = np.zeros(x.shape[1])
+    medians[has_values] = np.nanmedian(x[:, has_values], axis=0)
+    return medians
+
+
+def spanning(x: Array, low: Array, high: Array) -> Array:
     """Features moved from [low, high] to [-1, 1] and cut off there; 0 where that is a point."""
     span = np.where(high > low, high - low, 1.0)
     return np.where(high > low, np.clip(2 * ((x - low) / span) - 1, -1, 1), 0.0)

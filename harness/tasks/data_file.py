@@ -13,6 +13,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,10 +23,11 @@ from numpy.typing import NDArray
 
 from harness.base.files import os_words, whole_file
 from harness.spec import DataFile, RunTask
-from harness.spec.task import DATA_FILE, MOST_COORDINATES
+from harness.spec.task import DATA_FILE, MOST_COORDINATES, SplitAfter, SplitBy
+from harness.tasks.columns import Column, column_numbers, columns_of, encoded, read_numbers, to_text
 from harness.tasks.data import HELD_BACK, Data, in_proportion
 from harness.tasks.samples import Array, Labels, stream
-from harness.tasks.table import Table, check_complete, numbers, read_table, some, texts, why_no_numbers
+from harness.tasks.table import Table, check_complete, is_number, read_table, some, texts
 from harness.tasks.target import TargetError
 
 ENDINGS = (".csv", ".parquet", ".npz")
@@ -39,9 +41,13 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FileData(Data):
-    """Data of a file. `parts` [n] says who splits each row; `notes` are what the user should know of the table."""
+    """Data of a file. `parts` [n] says who splits each row; `notes` are what the user should know of the table.
+
+    Rows of one number in `together` [n] go into one split; without it, rows of equal inputs do.
+    """
 
     parts: Rows = field(kw_only=True)
+    together: Rows | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -51,7 +57,11 @@ class FileData(Data):
 
     @cached_property
     def groups(self) -> Rows:
-        """The number of each row's group [n]: rows of equal inputs have one."""
+        """The number of each row's group [n], which goes into one split."""
+        return self._of_equal_inputs if self.together is None else self.together
+
+    @cached_property
+    def _of_equal_inputs(self) -> Rows:
         rows = np.ascontiguousarray(self.x + 0.0)  # -0.0 equals 0.0, but has other bytes
         whole_rows = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
         return np.unique(whole_rows, return_inverse=True)[1]
@@ -59,7 +69,7 @@ class FileData(Data):
     @property
     def repeated(self) -> int:
         """How many rows have the inputs of an earlier row."""
-        return len(self.x) - len(np.unique(self.groups))
+        return len(self.x) - len(np.unique(self._of_equal_inputs))
 
     @cached_property
     def points(self) -> dict[str, int]:
@@ -131,7 +141,7 @@ def read_data_file(said: DataFile, folder: Path) -> FileData:
     """
     named = {"data": said.data, "validation": said.validation, "test": said.test}
     places = tuple((key, _place(f"target.{key}:", folder / path)) for key, path in named.items() if path)
-    found = _read(said, places)
+    found = _read(said.model_dump_json(), places)
     _KNOWN[found.version] = found
     return found
 
@@ -148,89 +158,124 @@ def _place(subject: str, path: Path, start: str = "the experiment file") -> Plac
 
 
 @cache
-def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
+def _read(said_json: str, places: tuple[tuple[str, Place], ...]) -> FileData:
+    said = DataFile.model_validate_json(said_json)
     tables = {key: read_table(f"target.{key}: {getattr(said, key)}", place.path) for key, place in places}
     inputs = _inputs(said, tables["data"].rows)
-    wanted = [*inputs, said.output, *([said.split] if said.split else [])]
+    wanted = [*inputs, said.output, *([said.split_column] if said.split_column else [])]
     for table in tables.values():
-        for name in wanted:
+        for name in [*wanted, *(said.leave_out or ()), *said.numbers, *said.encode]:
             if name not in table.rows:
                 raise TargetError(f"{table.subject} has no column {name!r}; {table.columns_words(name)}")
     where = f"target {said.name}"
-    rows = sum(len(table.rows) for table in tables.values())
     if not inputs:
         raise TargetError(f"{where}: no column is left to learn {said.output} from; add some")
-    if rows * len(inputs) > MOST_COORDINATES:
-        raise TargetError(f"{where}: {rows:,} rows of {len(inputs)} inputs; at most {MOST_COORDINATES:,} numbers")
-    parts = _parts_by_column(said.split, tables["data"]) if said.split else _parts_by_file(tables)
+    if said.missing is None:
+        for table in tables.values():
+            next_move = "say `missing: median` or `missing: drop`, fill them, or leave these columns out"
+            check_complete(table, [*inputs, said.output], next_move)
+    columns = columns_of(list(tables.values()), inputs, said)
+    numbers_of_inputs = sum(len(column.inputs) for column in columns)
+    rows = sum(len(table.rows) for table in tables.values())
+    if rows * numbers_of_inputs > MOST_COORDINATES:
+        raise TargetError(f"{where}: {rows:,} rows of {numbers_of_inputs} inputs; at most {MOST_COORDINATES:,} numbers")
+
+    is_whole = np.concatenate([_is_whole(said, inputs, table) for table in tables.values()])
+    parts, together = (_of_rows(found, is_whole) for found in _split(said, tables))
     varying = np.isin(parts, (BY_SEED, SPLITS.index("train")))
     if varying.sum() < LEAST_ROWS:
         raise TargetError(f"{where}: {varying.sum()} rows to train on; give {LEAST_ROWS} or more")
-    for table in tables.values():
-        check_complete(table, [*inputs, said.output], "fill them, or drop these rows or columns")
-    next_move = "leave it out of inputs, or write a column of 0 and 1 for each value"
-    x = np.concatenate([numbers(table, inputs, next_move) for table in tables.values()])
-    y, labels = _output(said, list(tables.values()))
-    _check_varies(where, [*inputs, said.output], np.column_stack([x, y])[varying])
+    next_move = "say how it is read (numbers:, encode:), or leave it out (leave_out:)"
+    x = np.concatenate([encoded(table, columns, next_move) for table in tables.values()])[is_whole]
+    y, labels = _output(said, list(tables.values()), is_whole)
+    _check_varies(where, columns, said.output, np.column_stack([x, y])[varying])
     if labels is not None:
         _check_classes(where, labels, y[varying], has_seed=bool((parts == BY_SEED).any()))
-    return _data(said, inputs, x, y, labels, parts)
+    return _data(said, columns, x, y, labels, parts, together, dropped=int((~is_whole).sum()))
 
 
-def usable_columns(path: Path, output: str) -> tuple[list[str], dict[str, str]]:
-    """The columns of a file that can be inputs of `output`, and why each of the others cannot."""
+def _is_whole(said: DataFile, inputs: Sequence[str], table: Table) -> NDArray[np.bool_]:
+    """Which rows [n] are learnt from: those with an output, and without gaps where such rows are dropped."""
+    needed = [*inputs, said.output] if said.missing == "drop" else [said.output]
+    return table.rows[needed].notna().all(axis=1).to_numpy()
+
+
+def _of_rows(numbers: Rows | None, is_whole: NDArray[np.bool_]) -> Any:
+    return None if numbers is None else numbers[is_whole]
+
+
+def read_user_table(path: Path, output: str) -> Table:
+    """The table of a file that has a column of this name; a TargetError says what is wrong with it."""
     table = read_table(f"--data {path}", _place("--data", path, "this folder").path)
     if output not in table.rows:
         raise TargetError(f"{table.subject} has no column {output!r}; {table.columns_words(output)}")
-    inputs, left_out = [], {}
-    for name in table.rows.columns.drop(output):
-        column = table.rows[name]
-        if column.isna().any():
-            left_out[name] = "which has missing values"
-        elif why := why_no_numbers(table, name):
-            left_out[name] = why
-        elif (column == column.iloc[0]).all():
-            left_out[name] = "which is constant"
-        elif name.startswith("Unnamed: "):
-            left_out[name] = "which has no name"
-        else:
-            inputs.append(name)
-    return inputs, left_out
+    return table
 
 
-def _data(said: DataFile, inputs: Sequence[str], x: Array, y: Array, labels: Labels | None, parts: Rows) -> FileData:
+def _data(
+    said: DataFile,
+    columns: Sequence[Column],
+    x: Array,
+    y: Array,
+    labels: Labels | None,
+    parts: Rows,
+    together: Rows | None,
+    dropped: int,
+) -> FileData:
     """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
+    inputs = [name for column in columns for name in column.inputs]
     classes = None if labels is None else len(labels)
-    version = _version(x, y, parts, classes)
-    found = FileData(x, y, classes, "", said.data, version, columns=tuple(inputs), labels=labels, parts=parts)
-    if found.points["train_points"] < 1:
+    data = FileData(
+        x,
+        y,
+        classes,
+        "",
+        said.data,
+        _version(x, y, parts, classes, together),
+        columns=tuple(inputs),
+        labels=labels,
+        encoding=to_text(columns),
+        parts=parts,
+        together=together,
+    )
+    if data.points["train_points"] < 1:
+        alike = f"have one value of {said.split_column}" if together is not None else "have the same inputs"
         raise TargetError(
-            f"target {said.name}: {int(np.bincount(found.groups).max()):,} of {len(x):,} rows have the same inputs, "
+            f"target {said.name}: {int(np.bincount(data.groups).max()):,} of {len(x):,} rows {alike}, "
             "and go into one split together, which leaves none to train on; remove repeated rows, or say which row is "
             "in which split (split: a column of train, validation and test)"
         )
     kind = f"one of {classes} classes" if classes else "standardised"
-    of_columns = f"{len(inputs)} columns" if len(inputs) > 1 else f"the column {inputs[0]}"
-    equal = f", {found.repeated:,} of them with equal inputs" if found.repeated else ""
+    of_columns = f"{len(columns)} columns" if len(columns) > 1 else f"the column {columns[0].name}"
+    equal = f", {data.repeated:,} of them with equal inputs" if data.repeated else ""
     formula = f"{said.output}, {kind}, of {of_columns}; {len(x):,} rows{equal}"
-    return replace(found, formula=formula, notes=tuple(_notes(said, found)))
+    return replace(data, formula=formula, notes=tuple(_notes(said, columns, data, dropped)))
 
 
-def _version(x: Array, y: Array, parts: Rows, classes: int | None) -> str:
+def _version(x: Array, y: Array, parts: Rows, classes: int | None, together: Rows | None) -> str:
     """What stands for the content in a run's identity."""
     content = hashlib.sha256(repr((x.shape, classes)).encode())
-    for array in (x, y, parts):
+    for array in (x, y, parts, *(() if together is None else (together,))):
         content.update(np.ascontiguousarray(array).tobytes())
     return f"{DATA_FILE}{content.hexdigest()}"
 
 
-def _notes(said: DataFile, data: FileData) -> Iterable[str]:
+def _notes(said: DataFile, columns: Sequence[Column], data: FileData, dropped: int) -> Iterable[str]:
     """What to know of a table, a sentence each."""
     names = [] if data.labels is None else data.labels.astype(str).tolist()
     points = ", ".join(f"{number:,} {name.removesuffix('_points')}" for name, number in data.points.items())
     kind = f"one of {len(names)} classes ({some(names)})" if names else "a number"
     yield f"{said.name}: {said.output} is learnt as {kind}; {data.parts_words} ({points})"
-    if data.repeated and data.by_seed:
+    if dropped:
+        gaps = "a gap" if said.missing == "drop" else f"no {said.output}"
+        yield f"{said.name}: {dropped:,} rows have {gaps}, and are left out"
+    filled = [column.name for column in columns if column.with_gaps]
+    if filled:
+        yield (
+            f"{said.name}: gaps in {some(filled)} are filled with the median of the training rows; an input of its own "
+            "says where"
+        )
+    if data.repeated and data.by_seed and data.together is None:
         yield (
             f"{said.name}: {data.repeated:,} of {len(data.x):,} rows have the inputs of an earlier row; rows of equal "
             "inputs go into one split together"
@@ -253,14 +298,36 @@ def _notes(said: DataFile, data: FileData) -> Iterable[str]:
 def _inputs(said: DataFile, table: Any) -> list[str]:
     """The columns that are learnt from: those named, or else all; never the output or what splits the rows."""
     inputs: list[str] = []
+    not_inputs = {said.output, said.split_column, *(said.leave_out or ())}
     for name in said.inputs or table.columns:
         of_array = [column for column in table if column.startswith(name) and column.removeprefix(name).isdecimal()]
         for column in [name] if name in table else of_array or [name]:  # an array's columns are x0, x1 and so on
             if column in inputs:
                 raise TargetError(f"target.inputs: {column} is given twice, once by {name}; keep one")
-            if column not in (said.output, said.split):
+            if column not in not_inputs:
                 inputs.append(column)
     return inputs
+
+
+def _split(said: DataFile, tables: dict[str, Table]) -> tuple[Rows, Rows | None]:
+    """Who splits each row [n], and which rows [n] go into one split together, where a column says so."""
+    table = tables["data"]
+    match said.split:
+        case SplitBy(by=column):
+            check_complete(table, [column], "fill them, or drop these rows")
+            return _parts_by_file(tables), np.unique(texts(table, column), return_inverse=True)[1]
+        case SplitAfter(after=day):
+            column = str(said.split_column)
+            check_complete(table, [column], "fill them, or drop these rows")
+            days = read_numbers(table, column, "date")
+            is_later = days > (day - date(1970, 1, 1)).days
+            if is_later.all() or not is_later.any():
+                which = "all" if is_later.any() else "no"
+                raise TargetError(f"{table.subject}: split: {which} rows are later than {day}; choose another day")
+            return np.where(is_later, SPLITS.index("test"), BY_SEED), None
+        case str() as column:
+            return _parts_by_column(column, table), None
+    return _parts_by_file(tables), None
 
 
 def _parts_by_column(column: str, table: Table) -> Rows:
@@ -293,25 +360,37 @@ def _with_validation(parts: Rows) -> Rows:
 
 
 # -------------------------------------------------------------------------------------------------------------- checks
-def _output(said: DataFile, tables: Sequence[Table]) -> tuple[Array, Labels | None]:
-    """The values; or of classes their numbers from 0, and what the table calls each of them."""
+def _output(said: DataFile, tables: Sequence[Table], is_whole: NDArray[np.bool_]) -> tuple[Array, Labels | None]:
+    """The values of whole rows; or of classes their numbers from 0, and what the table calls each of them."""
     import pandas as pd
 
-    column = pd.concat([table.rows[said.output] for table in tables], ignore_index=True)
+    column = pd.concat([table.rows[said.output] for table in tables], ignore_index=True)[is_whole].infer_objects()
     is_bool = pd.api.types.is_bool_dtype(column)
-    has_numbers = pd.api.types.is_numeric_dtype(column) and not is_bool
-    if said.classes is False or (said.classes is None and has_numbers):
-        next_move = "name a column of numbers as output, or say `classes: true`"
-        return np.concatenate([numbers(table, [said.output], next_move)[:, 0] for table in tables]), None
-    values = column.to_numpy() if has_numbers else np.concatenate([texts(table, said.output) for table in tables])
-    labels, numbers_from_0 = np.unique(values, return_inverse=True)
+    has_numbers = is_number(column) and not is_bool
+    reading = said.numbers.get(said.output)
+    if said.classes is False or (said.classes is None and (has_numbers or reading)):
+        next_move = "name a column of numbers as output, say how it is read (numbers:), or say `classes: true`"
+        values = [column_numbers(table, said.output, reading, next_move) for table in tables]
+        return np.concatenate(values)[is_whole], None
+    if has_numbers:
+        values_of_rows = column.to_numpy()
+    else:
+        values_of_rows = np.concatenate([texts(table, said.output) for table in tables])[is_whole]
+    labels, numbers_from_0 = np.unique(values_of_rows, return_inverse=True)
     if not has_numbers:
         labels = labels == "True" if is_bool else labels.astype(str)
     return numbers_from_0.astype(np.float64), labels
 
 
-def _check_varies(where: str, names: Sequence[str], values: Array) -> None:
-    constant = [name for name, column in zip(names, values.T, strict=True) if (column == column[0]).all()]
+def _check_varies(where: str, columns: Sequence[Column], output: str, values: Array) -> None:
+    """A TargetError that names the columns of numbers that never vary in the rows [n, inputs and output] of training.
+
+    A category or a gap may be lacking there: its input is then 0.
+    """
+    names = [name for column in columns for name in column.inputs] + [output]
+    numeric = {column.name for column in columns if not column.categories} | {output}
+    is_constant = [not np.ptp(column[~np.isnan(column)]) if (~np.isnan(column)).any() else True for column in values.T]
+    constant = [name for name, is_so in zip(names, is_constant, strict=True) if is_so and name in numeric]
     if constant:
         raise TargetError(
             f"{where}: constant in all rows that can be trained on: {some(constant)}; leave out what never changes"
@@ -366,12 +445,13 @@ def _kept(task: RunTask, folder: Path) -> Path:
 
 
 def _is_kept(path: Path, data: FileData) -> bool:
-    """Whether a kept file is there, whole, and names columns and classes as the data do now."""
+    """Whether a kept file is there, whole, and says of columns and classes what the data do now."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             both: Any = (kept.get("labels"), data.labels)  # None where there are no classes
-            return _columns(kept) == data.columns and bool(np.array_equal(*both))
-    except (OSError, ValueError, zipfile.BadZipFile):
+            is_encoded_alike = json.loads(str(kept["words"])).get("encoding", "") == data.encoding
+            return is_encoded_alike and _columns(kept) == data.columns and bool(np.array_equal(*both))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return False
 
 
@@ -381,10 +461,9 @@ def _columns(kept: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
 
 
 def _packed(data: FileData) -> bytes:
-    words = json.dumps({"formula": data.formula, "source": data.source, "classes": data.classes, "notes": data.notes})
-    arrays: dict[str, Any] = {"x": data.x, "y": data.y, "parts": data.parts, "words": np.array(words)}
-    if data.labels is not None:
-        arrays["labels"] = data.labels
+    words = {name: getattr(data, name) for name in ("formula", "source", "classes", "notes", "encoding")}
+    arrays: dict[str, Any] = {"x": data.x, "y": data.y, "parts": data.parts, "words": np.array(json.dumps(words))}
+    arrays |= {name: array for name in ("labels", "together") if (array := getattr(data, name)) is not None}
     file = io.BytesIO()
     np.savez(file, columns=np.array(data.columns), **arrays)
     return file.getvalue()
@@ -395,7 +474,7 @@ def _unpacked(task: RunTask, path: Path) -> FileData:
         with np.load(path, allow_pickle=False) as kept:
             words = json.loads(str(kept["words"]))
             x, y, parts = kept["x"], kept["y"], kept["parts"]
-            names = {"columns": _columns(kept), "labels": kept.get("labels")}
+            names = {"columns": _columns(kept), "labels": kept.get("labels"), "together": kept.get("together")}
     except FileNotFoundError:
         raise TargetError(
             f"target {task.target}: its rows are not in {path}; `harness plan FILE` puts them there, as does `harness "
@@ -403,7 +482,7 @@ def _unpacked(task: RunTask, path: Path) -> FileData:
         ) from None
     except Exception as error:  # of a file that anything may have happened to
         raise TargetError(f"target {task.target}: {path} is damaged ({error}); remove it, and plan again") from None
-    if _version(x, y, parts, words["classes"]) != task.fingerprint:
+    if _version(x, y, parts, words["classes"], names["together"]) != task.fingerprint:
         raise TargetError(f"target {task.target}: {path} was changed since; remove it, and plan again")
     known = {**words, **names, "notes": tuple(words["notes"])}
     return FileData(x=x, y=y, parts=parts, version=task.fingerprint, **known)

@@ -30,6 +30,7 @@ import numpy as np
 from harness.tasks.function import Function, Values
 from harness.tasks.samples import Array
 from harness.tasks.target import Named, TargetError
+from harness.tasks.teachers import tanh_mlp
 
 LOG_SAMPLE = 13  # points of the sample that standardises, as a power of two
 MODES = np.arange(1, 9)
@@ -55,9 +56,8 @@ class Family(Named):
 
     def target(self, name: str, inputs: int | None, instance: int) -> Function:
         """The member of so many variables and that instance, standardised."""
-        allowed = ", ".join(map(str, self.inputs))
-        if isinstance(self.inputs, range):
-            allowed = f"{self.inputs[0]} to {self.inputs[-1]}"
+        is_range = isinstance(self.inputs, range)
+        allowed = f"{min(self.inputs)} to {max(self.inputs)}" if is_range else ", ".join(map(str, self.inputs))
         if inputs is None:
             raise TargetError(f"target {name}: say how many variables it has, `inputs: <n>`, {allowed}")
         if inputs not in self.inputs:
@@ -219,14 +219,7 @@ def _mlp_teacher(inputs: int, instance: int) -> Values:
         (generator.standard_normal((a, b)) * 2 / np.sqrt(a), generator.standard_normal(b))
         for a, b in pairwise((inputs, *HIDDEN, 1))
     ]
-
-    def function(x: Array) -> Array:
-        h = x
-        for index, (weight, bias) in enumerate(layers):
-            h = (np.tanh(h) if index else h) @ weight + bias
-        return h[:, 0]
-
-    return function
+    return partial(tanh_mlp, layers)
 
 
 # --------------------------------------------------------------------------------------------------------------- field
@@ -247,8 +240,8 @@ def _field(smoothness: float, inputs: int, instance: int) -> Values:
     frequencies, phases = field_features(smoothness, inputs, instance)
 
     def function(x: Array) -> Array:
-        parts = np.split(x, range(ROWS, len(x), ROWS))
-        return np.concatenate([np.sqrt(2 / FEATURES) * np.cos(part @ frequencies + phases).sum(1) for part in parts])
+        sums = [np.cos(part @ frequencies + phases).sum(1) for part in np.split(x, range(ROWS, len(x), ROWS))]
+        return np.sqrt(2 / FEATURES) * np.concatenate(sums)
 
     return function
 

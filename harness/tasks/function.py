@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from harness.base.user_code import calling_user_code
 from harness.spec import RunTask, Task
-from harness.tasks.samples import Array, Samples, Splits, uniform
+from harness.tasks.samples import Array, Samples, Splits, stream, uniform
 from harness.tasks.target import Target, TargetError
 
 Values = Callable[[Array], Array]
@@ -20,6 +21,8 @@ CALLED_AGAIN = 64
 # otherwise where the same point lies elsewhere in a vector register or a block of BLAS, about 1e-16 in float64 and
 # 1e-7 in float32, and cancellation makes that larger. What depends on chance or on other points differs by far more.
 SAME = 1e-5
+# What torch's functions and methods say to an array.
+WANTS_TENSOR = r"must be Tensor, not numpy\.ndarray|'numpy\.ndarray' object has no attribute"
 # What numpy says to code that was written for one number: of math.sin, and of `if`.
 NOT_VECTORISED = r"only .* arrays can be converted to Python scalars|truth value of an array"
 # Values that differ by no more than this share of them are one value.
@@ -42,6 +45,7 @@ class Function(Target):
     train_points: Callable[[int], Array] | None = None
     only_box: str = ""
     is_standardised: bool = False
+    can_be_noisy: ClassVar[bool] = True
 
     def resolve(self, task: Task) -> RunTask:
         """The task with its number of variables and the function's version."""
@@ -63,9 +67,14 @@ class Function(Target):
         if self.train_points:
             points["train"] = self.train_points(task.train_points)
         train, validation, test = (Samples(x, values(task.target, self, x)[:, None]) for x in points.values())
-        splits = Splits(train, validation, test)
-        _check_varies(task, splits.train)
-        return splits
+        _check_varies(task, train)
+        if task.label_noise:
+            deviation, generator = task.label_noise * train.y.std(), stream(seed, "noise")
+            train, validation = (
+                Samples(seen.x, seen.y + deviation * generator.standard_normal(seen.y.shape))
+                for seen in (train, validation)
+            )
+        return Splits(train, validation, test)
 
 
 def values(reference: str, target: Function, x: Array) -> Array:
@@ -77,15 +86,13 @@ def values(reference: str, target: Function, x: Array) -> Array:
     where = f"target {reference}"
     y = _called(where, target.function, x)
     if not np.isfinite(y).all():
-        worst = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise TargetError(
-            f"{where}: value {y[worst]} at x={x[worst].tolist()}; choose low and high so that it is finite on the "
-            "whole box"
-        )
+        worst = np.isfinite(y).argmin()
+        finite = "choose low and high so that it is finite on the whole box"
+        raise TargetError(f"{where}: value {y[worst]} at x={x[worst].tolist()}; {finite}")
     some = np.random.default_rng(0).permutation(min(CALLED_AGAIN, max(1, len(x) // 2)))
     again, scale = _called(where, target.function, x[some]), np.abs(y).mean()
     if not np.allclose(again, y[some], rtol=SAME, atol=SAME * scale):
-        worst = int(np.abs(again - y[some]).argmax())
+        worst = np.abs(again - y[some]).argmax()
         raise TargetError(
             f"{where}: {y[some][worst]} and then {again[worst]} at the same x={x[some][worst].tolist()}, called "
             "with fewer points in another order; a value must depend on its own point alone, not on chance, earlier "
@@ -99,14 +106,12 @@ def _called(where: str, function: Values, x: Array) -> Array:
     count = len(x)
     try:
         with _guarded(where, x):
-            given = function(x.copy())
+            given = _given(function, x)
     except TargetError as error:
-        if re.search(NOT_VECTORISED, str(error)):
-            raise TargetError(
-                f"{error}; vectorise: x has {count:,} rows, so use numpy's functions (np.sin for math.sin, np.where "
-                "for if)"
-            ) from error.__cause__
-        raise
+        if not re.search(NOT_VECTORISED, str(error)):
+            raise
+        advice = f"x has {count:,} rows, so use numpy's functions (np.sin for math.sin, np.where for if)"
+        raise TargetError(f"{error}; vectorise: {advice}") from error.__cause__
     with _guarded(where, x):
         y = np.asarray(given)
         if isinstance(given, np.ma.MaskedArray):
@@ -114,10 +119,22 @@ def _called(where: str, function: Values, x: Array) -> Array:
         if y.dtype.kind not in "biuf":
             raise TargetError(f"{where}: values of dtype {y.dtype} returned; return bool, integer or float")
         if y.shape not in ((count,), (count, 1)):
-            raise TargetError(
-                f"{where}: shape {y.shape} returned for x of shape {x.shape}; return ({count},) or ({count}, 1)"
-            )
+            wanted = f"return ({count},) or ({count}, 1)"
+            raise TargetError(f"{where}: shape {y.shape} returned for x of shape {x.shape}; {wanted}")
         return y.reshape(count).astype(np.float64)
+
+
+def _given(function: Values, x: Array) -> Any:
+    """What the function returns; one of torch, which takes no array, gets a tensor and returns one."""
+    try:
+        return function(x.copy())
+    except (TypeError, AttributeError) as error:
+        if not re.search(WANTS_TENSOR, str(error)):
+            raise
+    import torch  # here, as other functions are drawn without it
+
+    given: Any = function(torch.from_numpy(x.copy()))  # type: ignore[arg-type]
+    return given.numpy(force=True) if isinstance(given, torch.Tensor) else given
 
 
 def _guarded(where: str, x: Array) -> AbstractContextManager[object]:

@@ -44,6 +44,7 @@ class Equation(Function):
 
     gradient: Values
     laplacian: Values
+    can_be_noisy: ClassVar = False
     # What sec. 3.4 of the KAN paper takes for Poisson's equation.
     settings: ClassVar = {"boundary_points": 800, "interior_weight": 0.01}
 

@@ -21,10 +21,10 @@ def five_peaks(x: Array) -> Array:
 
 def even_points(count: int) -> Array:
     """`count` points, [count, 1], peak by peak from left to right."""
-    each, over = divmod(count, len(CENTRES))
+    of_peak, over = divmod(count, len(CENTRES))
     if over:
         raise TargetError(f"target five_peaks: train_points={count} is no multiple of its {len(CENTRES)} peaks")
-    return np.concatenate([np.linspace(centre - REACH, centre + REACH, each) for centre in CENTRES])[:, None]
+    return np.concatenate([np.linspace(centre - REACH, centre + REACH, of_peak) for centre in CENTRES])[:, None]
 
 
 TASKS = {

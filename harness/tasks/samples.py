@@ -12,7 +12,17 @@ Array = NDArray[np.float64]
 Labels = NDArray[Any]  # what a table calls its classes: text, numbers, or true and false
 
 # Independent random streams of one seed. Numbers, not names, reach the generator: never renumber.
-STREAMS = {"train": 0, "validation": 1, "test": 2, "initial": 3, "batches": 4, "domain": 5, "split": 6, "features": 7}
+STREAMS = {
+    "train": 0,
+    "validation": 1,
+    "test": 2,
+    "initial": 3,
+    "batches": 4,
+    "domain": 5,
+    "split": 6,
+    "features": 7,
+    "noise": 8,
+}
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,9 @@ class Samples:
 class Scaling(NamedTuple):
     """How rows of data became samples: columns from [low, high] to [-1, 1], targets less `centre`, over `scale`.
 
-    Of a data file of the user's own it has the names of the columns, and of classes their labels, in the order of
-    their numbers.
+    Of a data file of the user's own it has the names of the inputs, and of classes their labels, in the order of
+    their numbers; where its columns are more than plain numbers, `encoding` says how they become inputs
+    (`columns.to_text`), and `fill` [inputs] what stands in a gap.
     """
 
     low: Array
@@ -54,6 +65,8 @@ class Scaling(NamedTuple):
     scale: float
     columns: tuple[str, ...] = ()
     labels: Labels | None = None
+    encoding: str = ""
+    fill: Array | None = None
 
 
 @dataclass(frozen=True)

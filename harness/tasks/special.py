@@ -7,6 +7,7 @@ and `high` it takes.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from scipy import special
@@ -24,10 +25,6 @@ def _of_two(function: Callable[[Array, Array], Any], formula: str) -> Function:
     )
 
 
-def _legendre(m: int) -> Function:
-    return _of_two(lambda x, y: special.lpmv(m, x, y), f"lpmv({m}, x, y): order {m}, degree x, at y")
-
-
 def _harmonic(m: int, n: int) -> Function:
     # sph_harm(m, n, azimuth, polar) of the paper's scipy is sph_harm_y(n, m, polar, azimuth) today.
     return _of_two(
@@ -43,6 +40,9 @@ TASKS = {
     "yv": _of_two(special.yv, "Y_x(y), yv(x, y)"),
     "kv": _of_two(special.kv, "K_x(y), kv(x, y)"),
     "iv": _of_two(special.iv, "I_x(y), iv(x, y)"),
-    **{f"lpmv_m_{m}": _legendre(m) for m in (0, 1, 2)},
+    **{
+        f"lpmv_m_{m}": _of_two(partial(special.lpmv, m), f"lpmv({m}, x, y): order {m}, degree x, at y")
+        for m in range(3)
+    },
     **{f"sph_harm_m_{m}_n_{n}": _harmonic(m, n) for m, n in ((0, 1), (1, 1), (0, 2), (1, 2), (2, 2))},
 }

@@ -29,8 +29,8 @@ class Table(NamedTuple):
         if self.path is None:
             return f"at index {self.rows.index[row]}"
         if self.path.suffix.lower() == ".csv":
-            return f"in line {_line(self.path, row):,}"
-        return f"in row {row + 1:,} (the first is 1)"
+            return f"in line {_line(self.path, self.rows.index[row]):,}"
+        return f"in row {self.rows.index[row] + 1:,} (the first is 1)"
 
     def columns_words(self, name: str) -> str:
         """What to say of a column that is not there."""
@@ -99,6 +99,13 @@ def numbers_by_name(subject: str, rows: Any, columns: Sequence[str]) -> Array:
 
     A TargetError about `subject` names columns that are not there, there twice, or not numbers.
     """
+    table = named_columns(subject, rows, columns)
+    check_complete(table, columns, "fill them, or drop these rows")
+    return numbers(table, columns, "give numbers, as it was trained on")
+
+
+def named_columns(subject: str, rows: Any, columns: Sequence[str]) -> Table:
+    """These columns of a DataFrame; a TargetError about `subject` names those that are not there, or there twice."""
     rows = rows.rename(columns=str)
     if missing := [name for name in columns if name not in rows]:
         raise TargetError(
@@ -106,53 +113,49 @@ def numbers_by_name(subject: str, rows: Any, columns: Sequence[str]) -> Array:
         )
     if twice := [name for name in rows.columns[rows.columns.duplicated()] if name in columns]:
         raise TargetError(f"{subject}: the table has two columns {twice[0]!r}; keep one")
-    table = Table(subject, rows[list(columns)].infer_objects())  # a row alone has numbers and truth values as objects
-    check_complete(table, columns, "fill them, or drop these rows")
-    return numbers(table, columns, "give numbers, as it was trained on")
+    return Table(subject, rows[list(columns)].infer_objects())  # a row alone has numbers and truth values as objects
 
 
 def check_complete(table: Table, columns: Sequence[str], next_move: str) -> None:
     """A TargetError that names all of these columns with missing values."""
     missing = table.rows[list(columns)].isna()
-    told = [
+    counts = missing.sum()
+    gaps = [
         f"{name} ({count:,}, first {table.place(int(missing[name].argmax()))})"
-        for name, count in missing.sum().items()
-        if count
+        for name, count in counts[counts > 0].items()
     ]
-    if told:
-        raise TargetError(f"{table.subject}: missing values in {some(told)}; {next_move}")
+    if gaps:
+        raise TargetError(f"{table.subject}: missing values in {some(gaps)}; {next_move}")
 
 
 def numbers(table: Table, columns: Sequence[str], next_move: str) -> Array:
     """These columns as float64 [n, columns], true as 1; a TargetError that names one that is not numbers."""
     x = np.column_stack([_number_column(table, name, next_move) for name in columns])
-    infinite = ~np.isfinite(x)
-    if infinite.any():
-        row, place = np.argwhere(infinite)[0]
-        found = f"column {columns[place]!r} is {x[row, place]} {table.place(row)}"
-        raise TargetError(f"{table.subject}: {found}; mend it")
+    for row, column in np.argwhere(~np.isfinite(x)):
+        where = f"{table.subject}: column {columns[column]!r}"
+        raise TargetError(f"{where} is {x[row, column]} {table.place(row)}; mend it")
     return x
 
 
 def _number_column(table: Table, name: str, next_move: str) -> Array:
     import pandas as pd
 
-    column = table.rows[name]
+    column, where = table.rows[name], f"{table.subject}: column {name!r}"
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
-        raise TargetError(f"{table.subject}: column {name!r} holds dates; {next_move}")
+        raise TargetError(f"{where} holds dates; {next_move}")
     if is_number(column):
         return column.to_numpy(np.float64)
-    found = pd.to_numeric(texts(table, name), errors="coerce")
-    is_wrong = found.isna().to_numpy()
-    wrong = column[is_wrong]
-    if len(wrong) and len(wrong) < len(column) / 2:
-        raise TargetError(
-            f"{table.subject}: column {name!r} holds text in some rows ({len(wrong):,}, first {wrong.iloc[0]!r} "
-            f"{table.place(int(is_wrong.argmax()))}); mend these rows or drop them"
-        )
-    if len(wrong):
-        raise TargetError(f"{table.subject}: column {name!r} holds text, such as {wrong.iloc[0]!r}; {next_move}")
-    return found.to_numpy(np.float64)
+    values = pd.to_numeric(texts(table, name), errors="coerce").to_numpy(np.float64)
+    wrong = np.flatnonzero(np.isnan(values))
+    if not len(wrong):
+        return values
+    first = repr(column.iloc[wrong[0]])
+    if len(wrong) >= len(column) / 2:
+        raise TargetError(f"{where} holds text, such as {first}; {next_move}")
+    raise TargetError(
+        f"{where} holds text in some rows ({len(wrong):,}, first {first} {table.place(wrong[0])}); mend these rows or "
+        "drop them"
+    )
 
 
 def texts(table: Table, name: str) -> Any:
@@ -175,15 +178,16 @@ def why_no_numbers(table: Table, name: str) -> str:
     if is_number(column):
         return ""
     try:
-        is_wrong = pd.to_numeric(texts(table, name), errors="coerce").isna().to_numpy()
+        wrong = np.flatnonzero(pd.to_numeric(texts(table, name), errors="coerce").isna().to_numpy())
     except TargetError:
-        is_wrong = np.ones(len(column), bool)
-    count, first = int(is_wrong.sum()), int(is_wrong.argmax())
-    example = " ".join(repr(column.iloc[first]).split())[:LONGEST_EXAMPLE]
-    if count == len(column):
+        wrong = np.arange(len(column))
+    if not len(wrong):
+        return ""
+    example = " ".join(repr(column.iloc[wrong[0]]).split())[:LONGEST_EXAMPLE]
+    if len(wrong) == len(column):
         return f"which holds {column.dtype} such as {example}"
-    verb = "is no number:" if count == 1 else "are no numbers, such as"
-    return f"in which {count:,} of {len(column):,} cells {verb} {example} {table.place(first)}" if count else ""
+    verb = "is no number:" if len(wrong) == 1 else "are no numbers, such as"
+    return f"in which {len(wrong):,} of {len(column):,} cells {verb} {example} {table.place(wrong[0])}"
 
 
 def is_number(column: Any) -> bool:
@@ -193,7 +197,7 @@ def is_number(column: Any) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
 
 
-def some(told: Sequence[str], most: int = MOST_NAMED) -> str:
+def some(words: Sequence[str], most: int = MOST_NAMED) -> str:
     """The first few of them, and how many more there are."""
-    more = len(told) - most
-    return ", ".join(told[:most]) + (f" and {more} more" if more > 0 else "")
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")

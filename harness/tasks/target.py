@@ -24,6 +24,8 @@ class Named(ABC):
     is_data: ClassVar[bool] = False
     # Fields of a task that only some have, with their defaults.
     settings: ClassVar[Mapping[str, int | float]] = {}
+    # Values that training and validation see may have noise.
+    can_be_noisy: ClassVar[bool] = False
     # Numbered members, which `instance` chooses from.
     has_instances: ClassVar[bool] = False
 

@@ -4,7 +4,7 @@ A tanh MLP 1-3-3-1 whose weights and biases are standard normal, on [-1, 1]. The
 student 1-20-20-1 on such a teacher. How it draws one is not known here: the weights are a choice, and there are five.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -20,11 +20,14 @@ TEACHERS = 5
 def tanh_teacher(number: int, x: Array) -> Array:
     """The teacher of that number, whose weights come from a generator with it as seed; x [n, 1] -> [n]."""
     generator = np.random.default_rng(number)
-    h = x
-    for layer, (inputs, outputs) in enumerate(pairwise(SHAPE)):
-        weight, bias = generator.standard_normal((inputs, outputs)), generator.standard_normal(outputs)
-        h = (np.tanh(h) if layer else h) @ weight + bias
-    return h[:, 0]
+    return tanh_mlp([(generator.standard_normal((a, b)), generator.standard_normal(b)) for a, b in pairwise(SHAPE)], x)
+
+
+def tanh_mlp(layers: Sequence[tuple[Array, Array]], x: Array) -> Array:
+    """The one output [n] of an MLP of these weights and biases, with tanh between layers."""
+    for layer, (weight, bias) in enumerate(layers):
+        x = (np.tanh(x) if layer else x) @ weight + bias
+    return x[:, 0]
 
 
 def _target(number: int) -> Function:

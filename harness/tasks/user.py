@@ -9,16 +9,11 @@ from harness.tasks.target import TargetError
 
 
 def load_user_target(reference: str, inputs: int | None) -> Function:
-    """The function at `package.module:function`, found from the current folder as well as the Python path.
-
-    Its version is `function.version` if it declares one, else the SHA-256 of the source file that defines it (helpers
-    in the same file count; helpers imported from elsewhere do not: declare a `version` where they matter).
-    """
+    """The function at `package.module:function`, found from the current folder as well as the Python path."""
     module_name, _, function_name = reference.partition(":")
     if inputs is None:
-        raise TargetError(
-            f"target {reference}: say how many variables it has, such as {{target: {reference}, inputs: 2}}"
-        )
+        example = f"{{target: {reference}, inputs: 2}}"
+        raise TargetError(f"target {reference}: say how many variables it has, such as {example}")
     module = user_module(reference, "target", TargetError)
     with calling_user_code(f"target {reference}", TargetError):
         function = getattr(module, function_name, None)
@@ -27,10 +22,5 @@ def load_user_target(reference: str, inputs: int | None) -> Function:
             hint = did_you_mean(function_name, functions)
             raise TargetError(f"target {reference}: {module_name} has no function {function_name!r}; {hint}")
         formula = (inspect.getdoc(function) or reference).splitlines()[0]
-    return Function(
-        function,
-        inputs=inputs,
-        formula=formula,
-        source=reference,
-        version=version_of(function, reference, "target", TargetError),
-    )
+    version = version_of(function, reference, "target", TargetError)
+    return Function(function, inputs=inputs, formula=formula, source=reference, version=version)

@@ -65,7 +65,7 @@ def train_pack(
     attempt: str | None = None,
     networks: Path | None = None,
 ) -> list[Record]:
-    """Train those of `runs`, one `planning.packs.computation`, that have no record in `records`, as one ensemble.
+    """Train those of `runs`, one `planning.plan.computation`, that have no record in `records`, as one ensemble.
 
     Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
     and leaves one now and then and when it is stopped, until all records are there. With a folder for `networks`, what
@@ -104,7 +104,12 @@ def train_pack(
             for run, outcome in zip(pack.runs, outcomes, strict=True)
         ]
         for record in found:
-            _publish(record, records, supervisor.announce)
+            if publish(record, records) == "defect":
+                supervisor.announce(
+                    f"run {record.run_id}: two records differ though code and kind of machine are the same, a defect "
+                    "of determinism, which should be reported; the second one is kept in "
+                    f"{duplicate_path(records, record)}"
+                )
     if file:
         file.unlink(missing_ok=True)
     return found
@@ -215,11 +220,8 @@ def _timed(at: Checkpoint, since: tuple[float, float]) -> Checkpoint:
 
 
 def _provenance(end: Checkpoint, engine: Engine, device: Device, attempt: str | None) -> Provenance:
-    code = provenance.code()
     return Provenance(
-        commit=code.commit,
-        dirty=code.dirty,
-        snapshot=code.snapshot,
+        **provenance.code()._asdict(),
         versions=provenance.versions(),
         host=provenance.host(),
         device=_device_name(device),
@@ -232,11 +234,3 @@ def _provenance(end: Checkpoint, engine: Engine, device: Device, attempt: str | 
         attempt=attempt,
         resumed=end.resumed,
     )
-
-
-def _publish(record: Record, records: Path, announce: Callable[[str], None]) -> None:
-    if publish(record, records) == "defect":
-        announce(
-            f"run {record.run_id}: two records differ though code and kind of machine are the same, a defect of "
-            f"determinism, which should be reported; the second one is kept in {duplicate_path(records, record)}"
-        )

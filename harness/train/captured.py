@@ -2,7 +2,7 @@
 
 A graph reads and writes the same memory at every replay. So all that an evaluation changes must be in tensors: the
 optimiser's state, which `InPlace` keeps in tensors of its own, and the index of a mini-batch. A CPU can run the same
-and check it (tests/train/test_captured.py). Nothing here has been run on a GPU yet.
+and check it (tests/train/test_capture.py). Nothing here has been run on a GPU yet.
 
 Shape suffixes: R lanes, B points of a mini-batch.
 """

@@ -25,10 +25,10 @@ from torch import Tensor
 from harness.base.files import private_folder, whole_file
 from harness.base.frozen import Frozen
 from harness.spec import Recipe
-from harness.spec.identity import pack_key
+from harness.spec.run import pack_key
+from harness.train.lanes import EngineState
 from harness.train.phases import PhasesState
 from harness.train.pruning import PruningState
-from harness.train.trainer import EngineState
 
 PACKAGE = Path(__file__).parents[1]
 # What computes: a state goes on in the very code that it comes from.

@@ -1,44 +1,40 @@
-"""The fused engine: every lane by itself in compiled code, on a CPU, in float64.
-
-A run takes the same course as in `harness.train.torch_engine` (see `harness.train.trainer`).
+"""The fused engine: every lane by itself in compiled code, on a CPU, in float64 (see `harness.train.course`).
 
 Lanes share nothing but the clock: runs of a pack are trained one after the other, and many of them by many processes.
 What is done a few times a run only (initial values, moving and refining knots) is that of `harness.families`, one lane
 at a time.
 
-Legend: N points, I inputs, O outputs, P parameters, B points of a batch, S steps, E splines.
+Legend: R lanes, N points, I inputs, O outputs, P parameters, B points of a batch, S steps, E splines.
 """
 
-import itertools
 import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from harness import families, spec
 from harness.base.errors import HarnessError
 from harness.families.base import samples_last
-from harness.families.layout import parameter_shapes
-from harness.spec import MlpShape, Network, Recipe, RunSpec, SplinedShape, Stage
+from harness.spec import MlpShape, Network, Recipe, RunSpec, SplinedShape
 from harness.tasks import Samples, Splits, stream
+from harness.train.course import Move, Pack, advance, begin, finish, fits, trained
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Loop, Problem
 from harness.train.fused.sizes import CROSS_ENTROPY, SQUARES
-from harness.train.lanes import Trained, alike, begun_lane, ended
-from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
+from harness.train.lanes import EngineState, LaneOfRun, LoopStates, ended
 from harness.train.points import SPLITS, PackPoints, chunks
 
-OptimiserState = adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState
-Counters = tuple[int, int, int]  # evaluations, iterations, refused steps
-NONE: Counters = (0, 0, 0)
+__all__ = ["FusedPack", "advance", "begin", "ended", "finish", "fits", "prepare", "trained"]
+
 # A network of every module of kernels.
 TINY: dict[str, Network] = {
     "mlp": MlpShape(shape=(1, 1)),
@@ -49,6 +45,17 @@ TINY: dict[str, Network] = {
 }
 # The module of each optimiser that has a compiled loop.
 LOOPS: dict[str, Loop] = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
+
+
+def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> "FusedPack":
+    """The pack of `runs`, which must be of one `computation`; a HarnessError if there are no kernels for them."""
+    first = runs[0]
+    if first.dtype != "float64" or device != "cpu":
+        raise HarnessError(
+            f"engine 'fused' computes in float64 on CPUs; use engine 'torch' for {first.dtype} on {device}"
+        )
+    kernels.describe(first.network)
+    return FusedPack.of(PackPoints(tuple(runs), samples))
 
 
 @dataclass(frozen=True)
@@ -68,191 +75,188 @@ class SplitPoints:
         return SplitPoints(np.ascontiguousarray(self.x[:, which]), np.ascontiguousarray(self.y[:, which]))
 
 
-@dataclass(frozen=True)
-class RunPoints:
-    """The points of a run while it trains.
+class LaneNetwork(NamedTuple):
+    """The network of one lane: its parameters, and what it carries, [1, I, T] a layer."""
 
-    The error at `curve` is the learning curve's validation error; activations at `ranges_NI` say where knots go.
-    """
+    network: Network
+    position_P: Array
+    knots: list[Tensor]
 
-    train: SplitPoints
-    curve: SplitPoints
-    ranges_NI: Array
+    @property
+    def joined(self) -> Array:
+        """What it carries of all layers, one behind the other, as kernels want it."""
+        return np.concatenate([layer.numpy().ravel() for layer in self.knots]) if self.knots else np.empty(0)
+
+    def given(self, points: SplitPoints) -> SplitPoints:
+        """What kernels see: the points, or Fourier features of their inputs, which are the same at every evaluation.
+
+        Features are computed by torch, as the other engine does; the kernels never see the inputs then.
+        """
+        if not (isinstance(self.network, MlpShape) and self.network.features):
+            return points
+        x_RNI = torch.from_numpy(points.x.T[None].copy())
+        h_RFN = self.network.inputs_of_first(self.knots, samples_last(x_RNI))
+        return replace(points, x=np.ascontiguousarray(h_RFN[0, :, : points.x.shape[1]].numpy()))
+
+    def outputs(self, points: SplitPoints) -> Array:
+        """[O, N]."""
+        (kind, sizes), outputs = kernels.describe(self.network), []
+        for part in chunks(points.x.shape[1]):
+            x = self.given(points.part(part)).x
+            out_ON, work = np.empty((self.network.outputs, x.shape[1])), kernels.workspace(self.network, x.shape[1])
+            kernels.predict(kind, sizes, self.position_P, self.joined, x, out_ON, work)
+            outputs.append(out_ON)
+        return np.concatenate(outputs, axis=1)
+
+    def squared_errors(self, points: SplitPoints) -> Array:
+        """[O * N]; NaN or infinite where the network is."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.square(self.outputs(points) - points.y).ravel()
+
+    def error(self, points: SplitPoints, are_classes: bool) -> float:
+        """In the metric of the task, as the torch engine has it; NaN or infinite where the network is."""
+        if are_classes:
+            (kind, sizes), unused_P = kernels.describe(self.network), np.empty_like(self.position_P)
+            x, work = self.given(points).x, kernels.workspace(self.network, points.x.shape[1])
+            loss = kernels.loss_and_gradient(
+                CROSS_ENTROPY, kind, sizes, self.position_P, self.joined, x, points.y, unused_P, work
+            )
+            return max(loss, sys.float_info.min)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return math.sqrt(self.squared_errors(points).mean())
 
 
-@dataclass(frozen=True)
-class FusedPack:
-    """What does not change while a pack trains."""
+@dataclass(frozen=True, eq=False)
+class FusedPack(Pack):
+    """An optimiser is a state of a compiled loop in every lane, points are those of each run or lane by itself."""
 
-    runs: tuple[RunSpec, ...]
-    recipe: Recipe
-    stages: tuple[Stage, ...]
-    all_points: PackPoints
-    points: tuple[RunPoints, ...]
+    train: list[SplitPoints]
+    curve: list[SplitPoints]
+
+    solver = "gelsd"
 
     @property
     def are_classes(self) -> bool:
         """Whether targets are the numbers of classes, y_1N, and the loss is their cross-entropy."""
         return self.runs[0].task.classes is not None
 
+    @staticmethod
+    def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> list[SplitPoints]:
+        return [SplitPoints(np.ascontiguousarray(one.x.T), np.ascontiguousarray(one.y.T)) for one in samples]
 
-@dataclass(frozen=True)
-class Kept:
-    """Where a lane was when the validation error of its learning curve was least."""
+    def of_lanes(self, points: list[SplitPoints], lanes: Sequence[LaneOfRun]) -> list[SplitPoints]:
+        return [points[run] for run, _ in lanes]
 
-    validation: float
-    position_P: Array
-    knots: Array
+    def start(self, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor, total_steps: int) -> LoopStates:
+        states = []
+        for (run, _), flat_P in zip(lanes, flat_RP.numpy(), strict=True):
+            settings = self.runs[run].recipe.optimizer
+            states.append(LOOPS[settings.name].start(settings, flat_P, total_steps=total_steps))
+        return LoopStates(tuple(states))
 
+    def evaluated(self, state: EngineState, points: list[SplitPoints], until: int) -> LoopStates:
+        settings, work = self.recipe.optimizer, kernels.workspace(state.network, points[0].x.shape[1])
+        loss, splines = CROSS_ENTROPY if self.are_classes else SQUARES, splines_of(state.network)
+        states = []
+        for lane, one in enumerate(_networks(state)):
+            optimiser = state.optimiser.by_lane[lane]
+            if not (optimiser.finished or optimiser.diverged):
+                batches = self._batches(state, lane, until)
+                given = one.given(points[lane])
+                x, y = (given.x, given.y) if batches is None else given.by_point
+                problem: Problem = (loss, *kernels.describe(state.network), one.joined, x, y, work)
+                steps = {"evaluations": until - state.done, "batches_SB": batches, "splines_E3": splines}
+                optimiser = LOOPS[settings.name].advance(settings, optimiser, problem, **steps)
+            states.append(optimiser)
+        return LoopStates(tuple(states))
 
-@dataclass(frozen=True)
-class Lane:
-    """One start of the run at index `run` of its pack.
+    def _batches(self, state: EngineState, lane: int, until: int) -> NDArray[np.int64] | None:
+        """The points of each step [S, B], None for all of them.
 
-    `knots` are those of all layers, one behind the other, or the frequencies of Fourier features. `behind`, added to
-    the optimiser's own counters, makes those of this stage. `moments` of the learning curve: evaluations of the run
-    until then, training and validation error in the metric of the task. With early stopping its network is what is
-    `kept` in the end.
-    """
+        Each lane puts its points in a new order every epoch; what does not fill a last batch is left out.
+        """
+        run, start = state.lanes[lane]
+        total = self.train[run].x.shape[1]
+        size = spec.samples_per_evaluation(self.recipe, total)
+        if size == total:
+            return None
+        before, batches = sum(stage.evaluations for stage in self.stages[: state.stage]), total // size
+        first, last = before + state.done, before + until - 1
+        rows = []
+        for epoch in range(first // batches, 1 + last // batches):
+            order = _order(self.runs[run].seed, self.runs[run].keys(start, epoch), total)
+            rows.append(order[: batches * size].reshape(batches, size))
+        skipped = first - first // batches * batches
+        return np.concatenate(rows)[skipped : skipped + until - state.done]
 
-    run: int
-    start: int
-    knots: Array
-    optimiser: OptimiserState
-    behind: Counters = NONE
-    moments: tuple[tuple[int, float, float], ...] = ()
-    kept: Kept | None = None
+    def over_lanes(
+        self, move: Move, moving_R: Tensor, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        moved = []
+        for lane, is_moving in enumerate(moving_R.tolist()):
+            flat_1P, *own = (tensor[lane : lane + 1].clone() for tensor in (flat_RP, *knots))
+            moved.append(move(flat_1P, own, x_RNI[lane : lane + 1]) if is_moving else (flat_1P, own))
+        positions, all_knots = zip(*moved, strict=True)
+        return torch.cat(positions), [torch.cat(layer) for layer in zip(*all_knots, strict=True)]
 
+    def moved(self, old: LoopStates, fresh: LoopStates, moving_R: Tensor) -> LoopStates:
+        lanes = zip(old.by_lane, fresh.by_lane, moving_R.tolist(), strict=True)
+        return LoopStates(tuple(state.moved(new) if is_moving else state for state, new, is_moving in lanes))
 
-@dataclass(frozen=True)
-class FusedState:
-    """Where in the stages the pack is, its lanes, and what each run spent in the stages behind, all starts together.
+    def selected(self, optimiser: LoopStates, index_K: Tensor) -> LoopStates:
+        return LoopStates(tuple(optimiser.by_lane[lane] for lane in index_K.tolist()))
 
-    `done` counts evaluations of this stage.
-    """
+    def with_diverged(self, fresh: LoopStates, old: LoopStates) -> LoopStates:
+        lanes = zip(fresh.by_lane, old.by_lane, strict=True)
+        return LoopStates(tuple(replace(new, diverged=state.diverged) for new, state in lanes))
 
-    stage: int
-    done: int
-    network: Network
-    lanes: tuple[Lane, ...]
-    spent: tuple[tuple[Counters, ...], ...]
+    def counters(self, optimiser: LoopStates) -> Tensor:
+        counted = [(state.evaluations, state.iterations, state.refused_steps) for state in optimiser.by_lane]
+        return torch.tensor(counted).T
 
+    def errors(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
+        errors = [one.error(own, self.are_classes) for one, own in zip(_networks(state), points, strict=True)]
+        return torch.tensor(errors, dtype=torch.float64)
 
-# -------------------------------------------------------------------------------------------------------- the trainer
-def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> FusedPack:
-    """The pack of `runs`, which must be of one `computation`; a HarnessError if there are no kernels for them."""
-    first = runs[0]
-    if first.dtype != "float64" or device != "cpu":
-        raise HarnessError(
-            f"engine 'fused' computes in float64 on CPUs; use engine 'torch' for {first.dtype} on {device}"
-        )
-    kernels.describe(first.network)
-    return _pack(PackPoints(tuple(runs), samples))
+    def final_losses(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
+        return self.errors(state, points).nan_to_num(torch.inf, torch.inf)
 
-
-def narrowed(pack: FusedPack, inputs: Sequence[int]) -> FusedPack:
-    """The pack whose networks see only these of the task's variables."""
-    return _pack(replace(pack.all_points, inputs=tuple(inputs)))
-
-
-def _pack(points: PackPoints) -> FusedPack:
-    first = points.runs[0]
-    of_runs = [
-        RunPoints(_split_points(points.split(run, "train")), _split_points(points.curve(run)), points.ranges(run))
-        for run in range(len(points.runs))
-    ]
-    return FusedPack(
-        runs=points.runs,
-        recipe=first.recipe,
-        stages=spec.stages(first.network, first.recipe),
-        all_points=points,
-        points=tuple(of_runs),
-    )
-
-
-def _split_points(samples: Samples) -> SplitPoints:
-    return SplitPoints(np.ascontiguousarray(samples.x.T), np.ascontiguousarray(samples.y.T))
-
-
-def begin(pack: FusedPack, trained: Sequence[Trained] | None = None) -> FusedState:
-    """The state before the first evaluation; see `TrainingEngine`."""
-    network, starts, _ = pack.stages[0]
-    if trained:
-        assert starts == 1
-        assert all(one.network.begun_as(network) == network for one in trained)
-        lanes = [
-            Lane(run=run, start=0, knots=_joined(one.knots), optimiser=_start(pack, 0, run, one.position_P.numpy()))
-            for run, one in enumerate(trained)
-        ]
-    else:
-        lanes = []
-        for run, start in itertools.product(range(len(pack.runs)), range(starts)):
-            flat_RP, knots = begun_lane(pack.runs[run], network, start, torch.float64, "cpu")
-            optimiser = _start(pack, 0, run, flat_RP[0].numpy())
-            lanes.append(Lane(run=run, start=start, knots=_joined(knots), optimiser=optimiser))
-    return FusedState(stage=0, done=0, network=network, lanes=tuple(lanes), spent=())
+    def metrics(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor]) -> list[float]:
+        trained = LaneNetwork(network, position_1P[0].numpy(), knots)
+        splits = self.of_samples(self.runs[index], [self.points.split(index, name) for name in SPLITS], "cpu")
+        errors = [trained.error(split, self.are_classes) for split in splits]
+        if self.are_classes:
+            return errors + [float((trained.outputs(split).argmax(0) == split.y[0]).mean()) for split in splits]
+        of_test = np.sort(trained.squared_errors(splits[2]))
+        median = of_test[(of_test.size - 1) // 2]  # the lower one, as torch has it
+        return [*errors, math.sqrt(median), math.sqrt(of_test[-1])]
 
 
-def fits(pack: FusedPack, state: Any) -> bool:
-    """Whether a state that comes from a file can be one of this pack: compiled code trusts its shapes and dtypes."""
-    if not (isinstance(state, FusedState) and 0 <= state.stage <= len(pack.stages)):
-        return False
-    left = pack.stages[state.stage :] or (pack.stages[-1]._replace(starts=1),)
-    fresh = begin(replace(pack, stages=left))
-    return (
-        state.network == fresh.network
-        and 0 <= state.done <= left[0].evaluations
-        and [lane.run for lane in state.lanes] == [lane.run for lane in fresh.lanes]
-        and [len(of_runs) for of_runs in state.spent] == [len(pack.runs)] * state.stage
-        and alike(fresh, state)
-        and all(
-            lane.kept is None or alike(_keeping(new, math.inf).kept, lane.kept)
-            for new, lane in zip(fresh.lanes, state.lanes, strict=True)
-        )
-    )
+def _networks(state: EngineState) -> Iterable[LaneNetwork]:
+    for lane, optimiser in enumerate(state.optimiser.by_lane):
+        yield LaneNetwork(state.network, optimiser.position_P, [layer[lane : lane + 1] for layer in state.knots])
 
 
-def advance(pack: FusedPack, state: FusedState, evaluations: int) -> FusedState:
-    """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves any more."""
-    stage = pack.stages[state.stage]
-    goal = min(state.done + evaluations, stage.evaluations)
-    work = kernels.workspace(state.network, pack.points[0].train.x.shape[1])
-    lanes = [_advance_lane(pack, state, lane, goal, work) for lane in state.lanes]
-    if goal < stage.evaluations and all(_rests(lane) for lane in lanes):
-        lanes, goal = [_seen(pack, state, lane) for lane in lanes], stage.evaluations
-    state = replace(state, lanes=tuple(lanes), done=goal)
-    return _next_stage(pack, state) if goal == stage.evaluations else state
+@lru_cache(maxsize=1)
+def _order(seed: int, keys: tuple[int, ...], points: int) -> NDArray[np.int64]:
+    """The order of training points in an epoch, in which Python may have a look at a run many times."""
+    return stream(seed, "batches", *keys).permutation(points)
 
 
-def trained(pack: FusedPack, state: FusedState) -> list[Trained]:
-    """Where training left every run of a pack whose stages are behind, in the order of the pack."""
-    found = []
-    for run, lane in zip(pack.runs, map(_in_the_end, state.lanes), strict=True):
-        flat_RP, knots = _as_tensors(state.network, lane)
-        network = state.network.begun_as(run.network)
-        found.append(Trained(network, flat_RP[0], tuple(layer[0] for layer in knots)))
-    return found
-
-
-def finish(pack: FusedPack, state: FusedState) -> list[Outcome]:
-    """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
-    outcomes = []
-    for index, (run, lane) in enumerate(zip(pack.runs, map(_in_the_end, state.lanes), strict=True)):
-        spent = [of_runs[index] for of_runs in state.spent]
-        splits = [_split_points(pack.all_points.split(index, name)) for name in SPLITS]
-        errors = [_error(pack, state.network, lane, split) for split in splits]
-        if pack.are_classes:
-            chosen = [_outputs(state.network, lane, split).argmax(0) for split in splits]
-            errors += [float((own == split.y[0]).mean()) for own, split in zip(chosen, splits, strict=True)]
-        else:
-            of_test = np.sort(_squared_errors(state.network, lane, splits[2]))
-            median = of_test[(of_test.size - 1) // 2]  # the lower one, as torch has it
-            errors += [math.sqrt(median), math.sqrt(of_test[-1])]
-        by_stage = tuple((evaluations, iterations) for evaluations, iterations, _ in spent)
-        refused = sum(steps for _, _, steps in spent)
-        curve = learning_curve(run.task.metric, lane.moments)
-        outcomes.append(outcome(run, errors, by_stage, lane.optimiser.diverged, refused, curve))
-    return outcomes
+@lru_cache(maxsize=64)
+def splines_of(network: Network) -> NDArray[np.int64]:
+    """Where the coefficients of each spline lie, [E, 3]: the first one, how far apart they are, how many they are."""
+    rows, first = [], 0
+    if not isinstance(network, SplinedShape):
+        return np.empty((0, 3), np.int64)
+    for name, shape in network.parameter_shapes().items():
+        if name.endswith(".coef"):
+            inputs, coefficients, outputs = (*shape, 1)[:3]  # one spline a node, or one an edge
+            for spline_input in range(inputs):
+                corner = first + spline_input * coefficients * outputs
+                rows += [(corner + output, outputs, coefficients) for output in range(outputs)]
+        first += math.prod(shape)
+    return np.array(rows, np.int64).reshape(-1, 3)
 
 
 # --------------------------------------------------------------------------------------------------------- compilation
@@ -269,244 +273,10 @@ def compile_for(module: str, runs: Iterable[RunSpec]) -> None:
     A loop is compiled by one evaluation of a tiny network.
     """
     kernels.ready([module])
-    few = SplitPoints(np.zeros((1, 8)), np.zeros((1, 8)))
-    points = RunPoints(train=few, curve=few, ranges_NI=few.x.T)
+    few = [SplitPoints(np.zeros((1, 8)), np.zeros((1, 8)))]
     for run in runs:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
         tiny = run.model_copy(update={"network": TINY[module], "recipe": recipe})
-        pack = FusedPack((tiny,), recipe, spec.stages(tiny.network, recipe), PackPoints((tiny,)), (points,))
+        stages = spec.stages(tiny.network, recipe)
+        pack = FusedPack(PackPoints((tiny,)), stages, few, few, torch.zeros(1, 8, 1, dtype=torch.float64))
         advance(pack, begin(pack), 1)
-
-
-# -------------------------------------------------------------------------------------------------------------- lanes
-def _advance_lane(pack: FusedPack, state: FusedState, lane: Lane, goal: int, work: Array) -> Lane:
-    """The lane at evaluation `goal` of its stage, by way of the moments when knots move or its curve is sampled."""
-    end = pack.stages[state.stage].evaluations
-    updates = (
-        spec.knot_update_points(pack.recipe, state.stage, end) if isinstance(state.network, SplinedShape) else range(0)
-    )
-    seen = [moment for moment in sorted({*LOG_SPACED, end}) if state.done < moment <= goal]
-    at = state.done
-    for stop in sorted({*seen, *(moment for moment in updates if at < moment < goal), goal}):
-        if at in updates:
-            lane = _update_knots(pack, state.stage, state.network, lane)
-        if not _rests(lane):
-            lane = _train(pack, state, lane, at, stop, work)
-        at = stop
-        if at in seen:
-            lane = _seen(pack, state, lane)
-    return lane
-
-
-def _train(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int, work: Array) -> Lane:
-    """Evaluations number `at` to `stop` of the stage."""
-    train, settings, optimiser, more = pack.points[lane.run].train, pack.recipe.optimizer, lane.optimiser, stop - at
-    batches, splines = _batches(pack, state, lane, at, stop), splines_of(state.network)
-    given = _given(state.network, lane, train)
-    x, y = (given.x, given.y) if batches is None else given.by_point
-    loss = CROSS_ENTROPY if pack.are_classes else SQUARES
-    problem: Problem = (loss, *kernels.describe(state.network), lane.knots, x, y, work)
-    optimiser = LOOPS[settings.name].advance(settings, optimiser, problem, more, batches_SB=batches, splines_E3=splines)
-    return replace(lane, optimiser=optimiser)
-
-
-def _batches(pack: FusedPack, state: FusedState, lane: Lane, at: int, stop: int) -> NDArray[np.int64] | None:
-    """The points of each of these steps [S, B], None for all of them.
-
-    Each lane puts its points in a new order every epoch; what does not fill a last batch is left out.
-    """
-    total = pack.points[lane.run].train.x.shape[1]
-    size = spec.samples_per_evaluation(pack.recipe, total)
-    if size == total:
-        return None
-    before, batches = sum(stage.evaluations for stage in pack.stages[: state.stage]), total // size
-    first, last = before + at, before + stop - 1
-    rows = []
-    for epoch in range(first // batches, 1 + last // batches):
-        run = pack.runs[lane.run]
-        order = _order(run.seed, run.keys(lane.start, epoch), total)
-        rows.append(order[: batches * size].reshape(batches, size))
-    skipped = first - first // batches * batches
-    return np.concatenate(rows)[skipped : skipped + stop - at]
-
-
-@lru_cache(maxsize=1)
-def _order(seed: int, keys: tuple[int, ...], points: int) -> NDArray[np.int64]:
-    """The order of training points in an epoch, in which Python may have a look at a run many times."""
-    return stream(seed, "batches", *keys).permutation(points)
-
-
-def _seen(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
-    """The lane with one more point on its learning curve."""
-    points = pack.points[lane.run]
-    before = sum(of_runs[lane.run][0] for of_runs in state.spent)
-    at = before + pack.stages[state.stage].starts * _counters(lane)[0]
-    train, validation = (_error(pack, state.network, lane, split) for split in (points.train, points.curve))
-    lane = replace(lane, moments=(*lane.moments, (at, train, validation)))
-    is_least = lane.kept is None or not validation >= lane.kept.validation
-    return _keeping(lane, validation) if pack.recipe.early_stopping and is_least and math.isfinite(validation) else lane
-
-
-def _keeping(lane: Lane, validation: float) -> Lane:
-    return replace(lane, kept=Kept(validation, lane.optimiser.position_P.copy(), lane.knots))
-
-
-def _in_the_end(lane: Lane) -> Lane:
-    """The lane where its network is that of the run."""
-    if lane.kept is None:
-        return lane
-    return replace(lane, optimiser=replace(lane.optimiser, position_P=lane.kept.position_P), knots=lane.kept.knots)
-
-
-def _error(pack: FusedPack, network: Network, lane: Lane, points: SplitPoints) -> float:
-    """In the metric of the task, as the torch engine has it; NaN or infinite where the network is."""
-    if pack.are_classes:
-        position_P, (kind, sizes) = lane.optimiser.position_P, kernels.describe(network)
-        x, work = _given(network, lane, points).x, kernels.workspace(network, points.x.shape[1])
-        unused_P = np.empty_like(position_P)
-        loss = kernels.loss_and_gradient(
-            CROSS_ENTROPY, kind, sizes, position_P, lane.knots, x, points.y, unused_P, work
-        )
-        return max(loss, sys.float_info.min)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.sqrt(_squared_errors(network, lane, points).mean())
-
-
-def _squared_errors(network: Network, lane: Lane, points: SplitPoints) -> Array:
-    """[O * N]; NaN or infinite where the network is."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.square(_outputs(network, lane, points) - points.y).ravel()
-
-
-def _outputs(network: Network, lane: Lane, points: SplitPoints) -> Array:
-    """[O, N]."""
-    position_P, (kind, sizes), outputs = lane.optimiser.position_P, kernels.describe(network), []
-    for part in chunks(points.x.shape[1]):
-        x = _given(network, lane, points.part(part)).x
-        out_ON, work = np.empty((network.outputs, x.shape[1])), kernels.workspace(network, x.shape[1])
-        kernels.predict(kind, sizes, position_P, lane.knots, x, out_ON, work)
-        outputs.append(out_ON)
-    return np.concatenate(outputs, axis=1)
-
-
-def _rests(lane: Lane) -> bool:
-    return lane.optimiser.finished or lane.optimiser.diverged
-
-
-def _counters(lane: Lane) -> Counters:
-    """Of this stage so far."""
-    return _sum([lane.behind, _own(lane.optimiser)])
-
-
-def _own(optimiser: OptimiserState, sign: int = 1) -> Counters:
-    return sign * optimiser.evaluations, sign * optimiser.iterations, sign * optimiser.refused_steps
-
-
-def _sum(counters: Sequence[Counters]) -> Counters:
-    evaluations, iterations, refused = (sum(each) for each in zip(*counters, strict=True))
-    return evaluations, iterations, refused
-
-
-# ------------------------------------------------------------------------------------------------------------- stages
-def _next_stage(pack: FusedPack, state: FusedState) -> FusedState:
-    """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
-    final_loss = partial(_final_loss, pack, state.network)
-    spent, best = [], []
-    for run in range(len(pack.runs)):
-        lanes = [lane for lane in state.lanes if lane.run == run]
-        spent.append(_sum([_counters(lane) for lane in lanes]))
-        best.append(min(lanes, key=final_loss))
-    state = replace(state, stage=state.stage + 1, done=0, lanes=tuple(best), spent=(*state.spent, tuple(spent)))
-    if ended(pack, state):
-        return state
-    network = pack.stages[state.stage].network
-    if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
-        lanes = [replace(lane, behind=_own(lane.optimiser, -1)) for lane in state.lanes]
-    else:
-        lanes = [_refined(pack, state, lane) for lane in state.lanes]
-    return replace(state, network=network, lanes=tuple(lanes))
-
-
-def _final_loss(pack: FusedPack, network: Network, lane: Lane) -> float:
-    """On all training points, which is not counted as an evaluation; infinite if it diverged."""
-    loss = _error(pack, network, lane, pack.points[lane.run].train)
-    return math.inf if lane.optimiser.diverged or math.isnan(loss) else loss
-
-
-def _refined(pack: FusedPack, state: FusedState, lane: Lane) -> Lane:
-    """The lane on the finer grid of the stage that begins, with a fresh optimiser; one that has diverged stays so."""
-    assert isinstance(state.network, SplinedShape)
-    if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
-        lane = _update_knots(pack, state.stage, state.network, lane)
-    network = pack.stages[state.stage].network
-    assert isinstance(network, SplinedShape)
-    _, flat_RP, knots = families.extend_grid(state.network, *_as_tensors(state.network, lane), network.grid)
-    optimiser = replace(_start(pack, state.stage, lane.run, flat_RP[0].numpy()), diverged=lane.optimiser.diverged)
-    return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=NONE, kept=None)
-
-
-def _update_knots(pack: FusedPack, stage: int, network: Network, lane: Lane) -> Lane:
-    """Move the knots of a lane that trains to its activations."""
-    if _rests(lane):
-        return lane
-    updates = pack.recipe.grid_updates
-    assert updates is not None
-    x_RNI = torch.from_numpy(pack.points[lane.run].ranges_NI[None])
-    moved_RP, knots = families.update_knots(
-        network, *_as_tensors(network, lane), x_RNI, updates.grid_eps, updates.margin
-    )
-    optimiser = lane.optimiser.moved(_start(pack, stage, lane.run, moved_RP[0].numpy()))
-    behind = _sum([_counters(lane), _own(optimiser, -1)])  # of one that begins anew, all that it has made
-    return replace(lane, knots=_joined(knots), optimiser=optimiser, behind=behind)
-
-
-def _given(network: Network, lane: Lane, points: SplitPoints) -> SplitPoints:
-    """What kernels see: the points, or Fourier features of their inputs, which are the same at every evaluation.
-
-    Features are computed by torch, as the other engine does; the kernels never see the inputs then.
-    """
-    if not (isinstance(network, MlpShape) and network.features):
-        return points
-    x_RNI = torch.from_numpy(points.x.T[None].copy())
-    h_RFN = network.inputs_of_first(_as_tensors(network, lane)[1], samples_last(x_RNI))
-    return replace(points, x=np.ascontiguousarray(h_RFN[0, :, : points.x.shape[1]].numpy()))
-
-
-def _as_tensors(network: Network, lane: Lane) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Parameters [1, P] and knots, one [1, I, T] a layer, as `harness.families` has them."""
-    flat_RP = torch.from_numpy(lane.optimiser.position_P[None].copy())
-    if isinstance(network, MlpShape) and network.features:
-        return flat_RP, [torch.from_numpy(lane.knots.reshape(1, -1, network.features).copy())]
-    if not isinstance(network, SplinedShape):
-        return flat_RP, []
-    count, nodes = network.grid + 2 * network.order + 1, [nodes for nodes, _ in network.spline_systems]
-    parts = np.split(lane.knots, np.cumsum([each * count for each in nodes])[:-1]) if nodes else []
-    return flat_RP, [torch.from_numpy(part.reshape(1, -1, count).copy()) for part in parts]
-
-
-def _joined(knots: Sequence[torch.Tensor]) -> Array:
-    return np.concatenate([layer.numpy().ravel() for layer in knots]) if knots else np.empty(0)
-
-
-# ---------------------------------------------------------------------------------------------------------- optimiser
-def _start(pack: FusedPack, stage: int, run: int, flat_P: Array) -> OptimiserState:
-    """A fresh optimiser at `flat_P`; a cosine schedule ends with the last stage of the same network."""
-    total_steps = spec.schedule_evaluations(pack.stages, stage, pack.recipe)
-    settings = pack.runs[run].recipe.optimizer
-    return LOOPS[settings.name].start(settings, flat_P, total_steps=total_steps)
-
-
-@lru_cache(maxsize=64)
-def splines_of(network: Network) -> NDArray[np.int64]:
-    """Where the coefficients of each spline lie, [E, 3]: the first one, how far apart they are, how many they are."""
-    rows, first = [], 0
-    if not isinstance(network, SplinedShape):
-        return np.empty((0, 3), np.int64)
-    for name, shape in parameter_shapes(network).items():
-        if name.endswith(".coef"):
-            inputs, coefficients, outputs = (*shape, 1)[:3]  # one spline a node, or one an edge
-            for spline_input in range(inputs):
-                corner = first + spline_input * coefficients * outputs
-                rows += [(corner + output, outputs, coefficients) for output in range(outputs)]
-        first += math.prod(shape)
-    return np.array(rows, np.int64).reshape(-1, 3)

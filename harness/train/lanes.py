@@ -1,6 +1,8 @@
-"""How lanes begin, what one training leaves for another, and whether a state from a file is like one made here.
+"""The state of lanes that train, what one training leaves for another, and whether a state from a file is sound.
 
-Legend: P parameters, I inputs, T knots.
+A *lane* is one start of one run.
+
+Legend: S runs, R lanes, K moments, P parameters, I inputs, T knots.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import torch
 from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationInfo
 from torch import Tensor
 
-from harness import families
 from harness.optimisers import LaneState
 from harness.record.networks import KeptNetwork
-from harness.spec import Network, RunSpec
-from harness.tasks import Scaling, stream
+from harness.spec import Network
+from harness.tasks import Scaling
+from harness.train.fused.optimisers import adam, lbfgs, levenberg
+
+LaneOfRun = tuple[int, int]  # index of the run in the pack, number of the start
 
 
 def _state_from_fields(fields: Any, info: ValidationInfo) -> LaneState:
@@ -35,10 +39,71 @@ def _adapter(kind: type[LaneState]) -> TypeAdapter[Any]:
     return TypeAdapter(tuple[kind], config=ConfigDict(extra="forbid"))  # type: ignore[valid-type]
 
 
+@dataclass(frozen=True)
+class LoopStates:
+    """Optimisers in compiled loops, a state a lane; what is asked of all lanes together is named as in `LaneState`."""
+
+    by_lane: tuple[adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState, ...]
+
+    @property
+    def position_RP(self) -> Tensor:
+        """Where training would stop now."""
+        return torch.from_numpy(np.stack([state.position_P for state in self.by_lane]))
+
+    @property
+    def finished_R(self) -> Tensor:
+        """Which have converged."""
+        return torch.tensor([state.finished for state in self.by_lane])
+
+    @property
+    def diverged_R(self) -> Tensor:
+        """Which have diverged."""
+        return torch.tensor([state.diverged for state in self.by_lane])
+
+
 if TYPE_CHECKING:
-    OptimiserState = LaneState
+    OptimiserState = Any
 else:  # in a checkpoint, whose reader says by which optimisers its pack trains
-    OptimiserState = Annotated[LaneState, PlainValidator(_state_from_fields)]
+    OptimiserState = Annotated[LaneState, PlainValidator(_state_from_fields)] | LoopStates
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where every lane was when the validation error of its learning curve was least."""
+
+    validation_R: Tensor
+    position_RP: Tensor
+    knots: tuple[Tensor, ...]
+
+    def of_lanes(self, index_K: Tensor) -> Kept:
+        """Of the lanes that the index names."""
+        knots = tuple(knots.index_select(0, index_K) for knots in self.knots)
+        return Kept(self.validation_R[index_K], self.position_RP[index_K], knots)
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """What changes: where in the stages the pack is, its lanes, knots, optimiser, and the work behind it.
+
+    `done` counts evaluations of this stage. Counters are evaluations, iterations and refused steps: `behind` of each
+    lane [3, R], to be added to its optimiser's to give those of this stage; `spent` of each run [3, S], one for every
+    stage behind.
+    The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and its
+    training and validation error in the metric of the task, `curve_errors` [R, K, 2]. With early stopping the networks
+    of the runs are those that are `kept` in the end.
+    """
+
+    stage: int
+    done: int
+    lanes: tuple[LaneOfRun, ...]
+    network: Network
+    knots: tuple[Tensor, ...]
+    optimiser: OptimiserState
+    behind: Tensor
+    spent: tuple[Tensor, ...]
+    curve_at: Tensor
+    curve_errors: Tensor
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -55,18 +120,8 @@ class Trained:
         if scaling is None:
             return KeptNetwork(*arrays)
         ends, output = np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre])
-        return KeptNetwork(*arrays, ends, output, scaling.columns, scaling.labels)
-
-
-def begun_lane(
-    run: RunSpec, network: Network, start: int, dtype: torch.dtype, device: torch.device | str
-) -> tuple[Tensor, list[Tensor]]:
-    """Parameters [1, P] and `knots` with which a start of a run begins, by the `network` of its first stage."""
-    own = network.begun_as(run.network)
-    keys = run.keys(start)
-    generators = [stream(run.seed, "initial", *keys)], [stream(run.seed, "features", *keys)]
-    flat_1P = families.initialise(own, generators[0], run.recipe.gain, dtype, device)
-    return flat_1P, families.initial_carried(own, generators[1], dtype, device)
+        of_table = scaling.columns, scaling.labels, scaling.encoding, scaling.fill
+        return KeptNetwork(*arrays, ends, output, *of_table)
 
 
 def ended(pack: Any, state: Any) -> bool:

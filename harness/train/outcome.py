@@ -1,8 +1,9 @@
 """What a run came to, and at which moments its learning curve is sampled: the same for every engine."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.count import count, run_flops
 from harness.record import schema
@@ -59,6 +60,11 @@ def outcome(
         counts={**count(run.network), **run_flops(run.network, run.recipe, run.task, by_stage)},
         curve=curve,
     )
+
+
+def later(curve: Iterable[Any], evaluations: int) -> Iterator[Any]:
+    """The points of a learning curve that begins after so many evaluations."""
+    return (point.model_copy(update={"evaluations": evaluations + point.evaluations}) for point in curve)
 
 
 def learning_curve(metric: Metric, moments: Iterable[tuple[int, float, float]]) -> schema.LearningCurve:

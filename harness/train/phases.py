@@ -18,9 +18,10 @@ from harness import families
 from harness.record.schema import CURVE_POINTS, ClassCurvePoint, ClassMetrics, CurvePoint, PhaseEnd
 from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
 from harness.tasks import Samples, Splits, draw, phases_of, scaled
-from harness.train.lanes import Trained, ended
-from harness.train.outcome import Outcome, outcome
-from harness.train.trainer import ENGINES, EngineState, TrainingEngine
+from harness.train import course
+from harness.train.lanes import EngineState, Trained, ended
+from harness.train.outcome import Outcome, later, outcome
+from harness.train.trainer import ENGINES
 
 Array = NDArray[np.float64]
 
@@ -30,7 +31,6 @@ class PhasesPack:
     """What does not change while a pack trains: the engine's pack of each phase, and its points, of every run."""
 
     runs: tuple[RunSpec, ...]
-    engine: TrainingEngine
     stages: tuple[Stage, ...]
     packs: tuple[Any, ...]
     points: tuple[tuple[Samples, ...], ...]
@@ -77,16 +77,19 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PhasesPack:
     points = tuple(tuple(phases_of(splits.train, first.recipe.phases)) for splits in drawn)
     packs = []
     for phase in range(first.recipe.phases):
-        samples = [
-            Splits(of_run[phase], splits.validation, splits.test) for of_run, splits in zip(points, drawn, strict=True)
-        ]
-        packs.append(engine.prepare([_of_phase(run, phase) for run in runs], device, samples))
-    return PhasesPack(tuple(runs), engine, stages(first.network, first.recipe), tuple(packs), points)
+        of_phase, samples = [], []
+        for run, of_run, splits in zip(runs, points, drawn, strict=True):
+            task = run.task.model_copy(update={"train_points": points_at_a_time(run.recipe, run.task.train_points)})
+            part = parts(run.network, run.recipe)[phase]._asdict()
+            of_phase.append(run.model_copy(update={"task": task, **part}))
+            samples.append(Splits(of_run[phase], splits.validation, splits.test))
+        packs.append(engine.prepare(of_phase, device, samples))
+    return PhasesPack(tuple(runs), stages(first.network, first.recipe), tuple(packs), points)
 
 
 def begin(pack: PhasesPack) -> PhasesState:
     """The state before the first evaluation."""
-    return PhasesState(pack.engine.begin(pack.packs[0]))
+    return PhasesState(course.begin(pack.packs[0]))
 
 
 def fits(pack: PhasesPack, state: Any) -> bool:
@@ -95,20 +98,20 @@ def fits(pack: PhasesPack, state: Any) -> bool:
         isinstance(state, PhasesState)
         and state.stage < len(pack.stages)
         and all(len(one.outcomes) == len(one.ends) == len(pack.runs) for one in state.behind)
-        and pack.engine.fits(pack.packs[state.stage], state.now)
+        and course.fits(pack.packs[state.stage], state.now)
     )
 
 
 def advance(pack: PhasesPack, state: PhasesState, evaluations: int) -> PhasesState:
     """At most `evaluations` more in every lane; less at the end of a phase or when no lane moves any more."""
     phase = pack.packs[state.stage]
-    now = pack.engine.advance(phase, state.now, evaluations)
+    now = course.advance(phase, state.now, evaluations)
     if not ended(phase, now):
         return replace(state, now=now)
-    trained = pack.engine.trained(phase, now)
-    behind = (*state.behind, Behind(tuple(pack.engine.finish(phase, now)), _ends(pack, trained)))
+    trained = course.trained(phase, now)
+    behind = (*state.behind, Behind(tuple(course.finish(phase, now)), _ends(pack, trained)))
     if len(behind) < len(pack.stages):
-        now = pack.engine.begin(pack.packs[len(behind)], trained)
+        now = course.begin(pack.packs[len(behind)], trained)
     return PhasesState(now, behind)
 
 
@@ -119,17 +122,10 @@ def finish(pack: PhasesPack, state: PhasesState) -> list[Outcome]:
 
 def trained(pack: PhasesPack, state: PhasesState) -> list[Trained]:
     """Where the last phase left every run."""
-    return pack.engine.trained(pack.packs[-1], state.now)
+    return course.trained(pack.packs[-1], state.now)
 
 
 # ------------------------------------------------------------------------------------------------------------- phases
-def _of_phase(run: RunSpec, phase: int) -> RunSpec:
-    """One of the trainings of a run, as a run of its own."""
-    points = points_at_a_time(run.recipe, run.task.train_points)
-    task = run.task.model_copy(update={"train_points": points})
-    return run.model_copy(update={"task": task, **parts(run.network, run.recipe)[phase]._asdict()})
-
-
 def _ends(pack: PhasesPack, trained: Sequence[Trained]) -> tuple[PhaseEnd, ...]:
     """What the network of each run knows: one after the other, so that company changes no bit of it."""
     even = np.linspace(-1.0, 1.0, CURVE_POINTS)[:, None]
@@ -164,7 +160,7 @@ def _outcome(run: RunSpec, behind: Sequence[Behind], index: int) -> Outcome:
     curve: list[CurvePoint | ClassCurvePoint] = []
     for spent, one in zip(before, outcomes, strict=False):
         by_stage += one.by_stage
-        curve += [point.model_copy(update={"evaluations": spent + point.evaluations}) for point in one.curve]
+        curve += later(one.curve, spent)
     whole = outcome(
         run,
         [train_rmse, *list(last.model_dump().values())[1:]] if last else [math.nan],

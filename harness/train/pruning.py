@@ -19,13 +19,13 @@ from harness.count import count, run_flops
 from harness.record.schema import Pruned, Snapped
 from harness.spec import KanShape, RunSpec, Stage, parts, stages
 from harness.tasks import draw, scaled
-from harness.train import torch_engine
-from harness.train.lanes import Trained, ended
-from harness.train.outcome import Outcome
+from harness.train import course, torch_engine
+from harness.train.lanes import EngineState, LaneOfRun, Trained, ended
+from harness.train.outcome import Outcome, later
 from harness.train.sparsity import edge_scores, kept_nodes
 from harness.train.symbolic import EdgeSamples, read_formula
-from harness.train.torch_engine import LaneOfRun, TorchPack, TorchState
-from harness.train.trainer import ENGINES, EngineState, TrainingEngine
+from harness.train.torch_engine import TorchPack
+from harness.train.trainer import ENGINES
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PruningState:
 
     stage: int
     done: int
-    sparse: TorchState
+    sparse: EngineState
     pruned: tuple[Pruned | None, ...] = ()
     rest: tuple[EngineState | None, ...] = ()
 
@@ -73,12 +73,12 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PruningPack:
 
 def begin(pack: PruningPack) -> PruningState:
     """The state before the first evaluation: networks initialised from each run's seed and start."""
-    return PruningState(stage=0, done=0, sparse=torch_engine.begin(pack.sparse))
+    return PruningState(stage=0, done=0, sparse=course.begin(pack.sparse))
 
 
 def fits(pack: PruningPack, state: Any) -> bool:
     """Whether a state that comes from a file can be one of this pack: pruning left nothing larger than there was."""
-    if not (isinstance(state, PruningState) and torch_engine.fits(pack.sparse, state.sparse)):
+    if not (isinstance(state, PruningState) and course.fits(pack.sparse, state.sparse)):
         return False
     if not state.pruned:
         return not state.rest
@@ -93,14 +93,14 @@ def fits(pack: PruningPack, state: Any) -> bool:
 def advance(pack: PruningPack, state: PruningState, evaluations: int) -> PruningState:
     """At most `evaluations` more of every run."""
     if not state.pruned:
-        sparse = torch_engine.advance(pack.sparse, state.sparse, evaluations)
+        sparse = course.advance(pack.sparse, state.sparse, evaluations)
         state = replace(state, stage=sparse.stage, done=sparse.done, sparse=sparse)
         return _prune(pack, state) if ended(pack.sparse, sparse) else state
     rest = []
     for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
         if pruned:
-            engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
-            one = one if ended(alone, one) else engine.advance(alone, one, evaluations)
+            alone = _alone(run, pruned, pack.device)
+            one = one if ended(alone, one) else course.advance(alone, one, evaluations)
         rest.append(one)
     return _at(pack, replace(state, rest=tuple(rest)))
 
@@ -108,16 +108,18 @@ def advance(pack: PruningPack, state: PruningState, evaluations: int) -> Pruning
 def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     outcomes = []
-    sparse = torch_engine.finish(pack.sparse, state.sparse)
+    sparse = course.finish(pack.sparse, state.sparse)
     for run, first, pruned, one in zip(pack.runs, sparse, state.pruned, state.rest, strict=True):
         if pruned:
-            engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
+            alone = _alone(run, pruned, pack.device)
             if run.recipe.sparsity and run.recipe.sparsity.snap:
-                formula = _formula(run, pruned.inputs, *engine.trained(alone, one))
+                formula = _formula(run, pruned.inputs, *course.trained(alone, one))
                 pruned = pruned.model_copy(update={"formula": formula})
-            outcomes.append(_joined(run, first, pruned, *engine.finish(alone, one)))
-        else:
-            outcomes.append(_diverged(pack, run, first))
+            outcomes.append(_joined(run, first, pruned, *course.finish(alone, one)))
+        else:  # it diverged before: its other stages made no evaluations
+            by_stage = (*first.by_stage, *[(0, 0)] * (len(pack.stages) - len(first.by_stage)))
+            work = run_flops(run.network, run.recipe, run.task, by_stage)
+            outcomes.append(replace(first, by_stage=by_stage, counts={**count(run.network), **work}))
     return outcomes
 
 
@@ -128,8 +130,7 @@ def trained(pack: PruningPack, state: PruningState) -> list[Trained | None]:
         if pruned is None:
             found.append(None)
             continue
-        engine, alone = _alone(run, pruned.network, pruned.inputs, pack.device)
-        found += engine.trained(alone, one)
+        found += course.trained(_alone(run, pruned, pack.device), one)
     return found
 
 
@@ -138,16 +139,15 @@ def _prune(pack: PruningPack, state: PruningState) -> PruningState:
     """What pruning leaves of every run, at the start of its own training; runs that diverged have ended."""
     pruned: list[Pruned | None] = []
     rest: list[Any] = []
-    ends, outcomes = torch_engine.trained(pack.sparse, state.sparse), torch_engine.finish(pack.sparse, state.sparse)
+    ends, outcomes = course.trained(pack.sparse, state.sparse), course.finish(pack.sparse, state.sparse)
     for index, (run, trained, first) in enumerate(zip(pack.runs, ends, outcomes, strict=True)):
         if first.metrics is None:
             pruned.append(None)
             rest.append(None)
             continue
         smaller, left = _pruned(run, trained, pack.sparse.train.x[index : index + 1], first.metrics.losses.test)
-        engine, alone = _alone(run, smaller.network, smaller.inputs, pack.device)
         pruned.append(smaller)
-        rest.append(engine.begin(alone, [left]))
+        rest.append(course.begin(_alone(run, smaller, pack.device), [left]))
     return _at(pack, replace(state, pruned=tuple(pruned), rest=tuple(rest)))
 
 
@@ -158,8 +158,7 @@ def _rest_fits(run: RunSpec, pruned: Pruned, rest: Any, device: str) -> bool:
     inputs_fit = len(pruned.inputs) == smaller.inputs and set(pruned.inputs) <= set(range(whole.inputs))
     if not (widths_fit and inputs_fit and smaller == whole.model_copy(update={"shape": smaller.shape})):
         return False
-    engine, alone = _alone(run, smaller, pruned.inputs, device)
-    return engine.fits(alone, rest)
+    return course.fits(_alone(run, pruned, device), rest)
 
 
 def _pruned(run: RunSpec, trained: Trained, x_1NI: Any, test_rmse: float) -> tuple[Pruned, Trained]:
@@ -221,17 +220,15 @@ def _part(run: RunSpec, index: int, pruned: KanShape | None = None) -> RunSpec:
 
 
 @lru_cache(maxsize=64)
-def _alone(run: RunSpec, network: KanShape, inputs: tuple[int, ...], device: str) -> tuple[TrainingEngine, Any]:
-    """The engine and the pack of what pruning left of a run; drawing its samples again takes milliseconds."""
-    engine = ENGINES[run.engine]
-    return engine, engine.narrowed(engine.prepare([_part(run, 1, network)], device), inputs)
+def _alone(run: RunSpec, pruned: Pruned, device: str) -> course.Pack:
+    """The pack of what pruning left of a run; drawing its samples again takes milliseconds."""
+    return course.narrowed(ENGINES[run.engine].prepare([_part(run, 1, pruned.network)], device), pruned.inputs)
 
 
 def _joined(run: RunSpec, first: Outcome, pruned: Pruned, rest: Outcome) -> Outcome:
     """One outcome of both parts of a run: counts of size are the pruned network's, counts of work are of all."""
     by_stage, before = (*first.by_stage, *rest.by_stage), first.evaluations
     work = run_flops(run.network, run.recipe, run.task, by_stage, pruned.network)
-    later = (point.model_copy(update={"evaluations": before + point.evaluations}) for point in rest.curve)
     return replace(
         rest,
         evaluations=before + rest.evaluations,
@@ -240,13 +237,6 @@ def _joined(run: RunSpec, first: Outcome, pruned: Pruned, rest: Outcome) -> Outc
         diverged_at=None if rest.diverged_at is None else before + rest.diverged_at,
         refused_steps=first.refused_steps + rest.refused_steps,
         counts={**count(pruned.network), **work},
-        curve=(*first.curve, *later),
+        curve=(*first.curve, *later(rest.curve, before)),
         pruned=pruned,
     )
-
-
-def _diverged(pack: PruningPack, run: RunSpec, first: Outcome) -> Outcome:
-    """Of a run that never came to be pruned: its other stages made no evaluations."""
-    by_stage = (*first.by_stage, *[(0, 0)] * (len(pack.stages) - len(first.by_stage)))
-    work = run_flops(run.network, run.recipe, run.task, by_stage)
-    return replace(first, by_stage=by_stage, counts={**count(run.network), **work})

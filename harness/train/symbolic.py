@@ -9,7 +9,7 @@ Legend: N samples, I inputs, O outputs, A slopes, B shifts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -129,7 +129,8 @@ class EdgeSamples(NamedTuple):
     y: Array
 
 
-FittedLayers = Sequence[Sequence[Sequence[Edge]]]  # [layer][output][input]
+FormsOfLayers = Sequence[Sequence[Sequence[str]]]  # the form of each edge, [layer][output][input]
+Constants = Sequence[Sequence[float]]  # a, b, c and d of each edge, one after the other
 
 
 def read_formula(
@@ -139,70 +140,55 @@ def read_formula(
 
     `biases` are its nodes' constants, [O] a layer, `names` those of its inputs. The RMSE is that at the test points.
     """
-    layers, h_IN = [], train.x
+    from sympy import lambdify
+
+    forms: list[list[list[str]]] = []
+    constants: list[Sequence[float]] = []
+    r2s, h_IN = [], train.x
     for edge_OIN, bias_O in zip(edges, biases, strict=True):
-        rows = []
+        forms.append([])
         for edge_IN, bias in zip(edge_OIN, bias_O, strict=True):
             first, *rest = map(snap_edge, h_IN, edge_IN)
             *others, d = first.constants
-            rows.append([first._replace(constants=(*others, d + bias)), *rest])
-        layers.append(rows)
+            row = [first._replace(constants=(*others, d + bias)), *rest]
+            forms[-1].append([edge.form for edge in row])
+            constants += [edge.constants for edge in row]
+            r2s += [edge.r2 for edge in row if not np.isnan(edge.r2)]
         h_IN = edge_OIN.sum(1) + bias_O[:, None]
-    r2s = [edge.r2 for edge in _edges(layers) if not np.isnan(edge.r2)]
     least = min(r2s, default=np.nan)
-    written, variables = _written(_fitted(layers, train), names)
-    from sympy import lambdify
+    written, variables = _written(forms, _fitted(forms, constants, train), names)
 
     with np.errstate(all="ignore"):
         predicted_N = lambdify(variables, written, "numpy")(*test.x)
     return FittedFormula(str(written), float(least), float(np.sqrt(np.square(predicted_N - test.y).mean())))
 
 
-def _edges(layers: FittedLayers) -> Iterator[Edge]:
-    for layer in layers:
-        for row in layer:
-            yield from row
-
-
-def _fitted(layers: FittedLayers, train: EdgeSamples) -> FittedLayers:
-    """With all constants fitted together to the targets, if the formula is defined at all points."""
+def _fitted(forms: FormsOfLayers, constants: Constants, train: EdgeSamples) -> Constants:
+    """All constants fitted together to the targets, if the formula is defined at all points."""
     from scipy.optimize import least_squares
 
-    def with_constants(values: Array) -> FittedLayers:
-        rest = map(tuple, values.reshape(-1, 4).tolist())
-        fitted: list[list[list[Edge]]] = []
-        for layer in layers:
-            fitted.append([])
-            for row in layer:
-                fitted[-1].append([edge._replace(constants=next(rest)) for edge in row])
-        return fitted
-
     def misses(values: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return _predict(with_constants(values), train.x) - train.y
+        rest, h_IN = iter(values.reshape(-1, 4).tolist()), train.x
+        for layer in forms:
+            sums = []
+            for row in layer:
+                terms = []
+                for form, h_N in zip(row, h_IN, strict=True):
+                    a, b, c, d = next(rest)
+                    terms.append(c * FORMS[form](a * h_N + b) + d)
+                sums.append(np.sum(terms, 0))
+            h_IN = np.stack(sums)
+        return h_IN[0] - train.y
 
-    start = np.array([edge.constants for edge in _edges(layers)]).ravel()
-    if not np.isfinite(misses(start)).all():
-        return layers
+    start = np.array(constants).ravel()
     with np.errstate(all="ignore"):  # steps that go too far are taken back
+        if not np.isfinite(misses(start)).all():
+            return constants
         found = least_squares(misses, start, x_scale="jac", max_nfev=FITS, ftol=1e-14, xtol=1e-14, gtol=1e-14)
-    return with_constants(found.x)
+    return found.x.reshape(-1, 4).tolist()
 
 
-def _predict(layers: FittedLayers, h_IN: Array) -> Array:
-    for layer in layers:
-        sums = []
-        for row in layer:
-            terms = []
-            for edge, h_N in zip(row, h_IN, strict=True):
-                a, b, c, d = edge.constants
-                terms.append(c * FORMS[edge.form](a * h_N + b) + d)
-            sums.append(np.sum(terms, 0))
-        h_IN = np.stack(sums)
-    return h_IN[0]
-
-
-def _written(layers: FittedLayers, names: Sequence[str]) -> tuple[sympy.Expr, list[sympy.Symbol]]:
+def _written(forms: FormsOfLayers, constants: Constants, names: Sequence[str]) -> tuple[sympy.Expr, list[sympy.Symbol]]:
     """The expression with constants of so many DIGITS, and its variables.
 
     What a node adds is written into the edges that leave it, and what can be is taken out of their functions.
@@ -213,19 +199,20 @@ def _written(layers: FittedLayers, names: Sequence[str]) -> tuple[sympy.Expr, li
         return sympy.Float(value) if abs(value) > NEGLIGIBLE else sympy.Integer(0)
 
     variables, t = [sympy.Symbol(name) for name in names], sympy.Symbol("t")
-    nodes, constants = list(variables), [0.0] * len(variables)
-    for layer in layers:
+    rest, nodes, shifts = iter(constants), list(variables), [0.0] * len(variables)
+    for layer in forms:
         sums, added = [], []
         for row in layer:
-            terms = []
-            for edge, node, constant in zip(row, nodes, constants, strict=True):
-                a, b, c, _ = edge.constants
-                a, b, c = _simplest(edge.form, a, b + a * constant, c)
-                terms.append(number(c) * sympy.sympify(edge.form).subs(t, number(a) * node + number(b)))
+            terms, shift_of_node = [], 0.0
+            for form, node, shift in zip(row, nodes, shifts, strict=True):
+                a, b, c, d = next(rest)
+                a, b, c = _simplest(form, a, b + a * shift, c)
+                terms.append(number(c) * sympy.sympify(form).subs(t, number(a) * node + number(b)))
+                shift_of_node += d
             sums.append(sum(terms))
-            added.append(sum(edge.constants[3] for edge in row))
-        nodes, constants = sums, added
-    exact = nodes[0] + number(constants[0])
+            added.append(shift_of_node)
+        nodes, shifts = sums, added
+    exact = nodes[0] + number(shifts[0])
     rounded = {one: sympy.Float(f"{float(one):.{DIGITS}g}", DIGITS) for one in exact.atoms(sympy.Float)}
     return exact.xreplace(rounded), variables
 

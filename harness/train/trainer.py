@@ -6,9 +6,9 @@
         state = trainer.advance(pack, state, evaluations=100)     # frozen in, frozen out: a state can be stored
     outcomes = trainer.finish(pack, state)
 
-`harness.train.train_pack` goes by this page alone. Phases and pruning train by an engine, of which they ask more.
+`harness.train.train_pack` goes by this page alone. Phases and pruning train by an engine.
 
-A pack is what does not change while it trains: its `runs`, of one `planning.packs.computation`, in the order of their
+A pack is what does not change while it trains: its `runs`, of one `planning.plan.computation`, in the order of their
 outcomes, and the `stages` that each of them goes through. A state is what does change between two evaluations, and is a
 checkpoint as it is (see `harness.train.checkpoint`): the number of the `stage` that trains, how many of its evaluations
 are `done` in every lane, and the `lanes`, starts that train now.
@@ -20,12 +20,8 @@ from typing import Any, Protocol
 from harness.spec import RunSpec
 from harness.tasks import Splits
 from harness.train import fused_engine, torch_engine
-from harness.train.fused_engine import FusedState
 from harness.train.lanes import Trained
 from harness.train.outcome import Outcome
-from harness.train.torch_engine import TorchState
-
-EngineState = TorchState | FusedState
 
 
 class Trainer(Protocol):
@@ -50,20 +46,11 @@ class Trainer(Protocol):
         """Where training left every run of a pack whose stages are behind; None of one that diverged on its way."""
 
 
-class TrainingEngine(Trainer, Protocol):
-    """What phases and pruning ask for besides: a part of a training, on samples and from networks that they give."""
+class Engine(Trainer, Protocol):
+    """What phases and pruning ask for besides; the rest of a training is that of `harness.train.course`."""
 
     def prepare(self, runs: Sequence[RunSpec], device: str, samples: Sequence[Splits] | None = None) -> Any:
         """The pack of `runs`; draws what `samples` has not."""
 
-    def narrowed(self, pack: Any, inputs: Sequence[int]) -> Any:
-        """The pack whose networks see only these of the task's variables."""
 
-    def begin(self, pack: Any, trained: Sequence[Trained] | None = None) -> Any:
-        """Or where another training left each run, whose network must be that of the first stage, with one start."""
-
-    def trained(self, pack: Any, state: Any) -> list[Trained]:
-        """Where training left every run of a pack whose stages are behind, in the order of the pack."""
-
-
-ENGINES: dict[str, TrainingEngine] = {"fused": fused_engine, "torch": torch_engine}
+ENGINES: dict[str, Engine] = {"fused": fused_engine, "torch": torch_engine}

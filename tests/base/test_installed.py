@@ -36,31 +36,27 @@ seeds: [0]
 SHORT = TEXT.replace("TASK", "{target: ripple, inputs: 2}").replace("FAMILY", "bump_kan")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def site(tmp_path, monkeypatch):
     """A folder of installed packages: `wavy`, which has the code of docs/adding.md, with its metadata."""
     code = dict(re.findall(r"`my_(\w+)\.py`:.*?```python\n(.*?)```", PAGE, flags=re.DOTALL))
-    package, metadata = tmp_path / "wavy", tmp_path / "wavy-1.0.dist-info"
-    package.mkdir()
-    metadata.mkdir()
-    (package / "__init__.py").touch()
-    (package / "tasks.py").write_text(code["tasks"], encoding="utf-8")
-    (package / "families.py").write_text(
-        code["families"].replace("my_families:BumpKan", "wavy.families:BumpKan"), encoding="utf-8"
-    )
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: wavy\nVersion: 1.0\n", encoding="utf-8")
-    (metadata / "entry_points.txt").write_text(ENTRIES, encoding="utf-8")
+    files = {
+        "wavy/__init__.py": "",
+        "wavy/tasks.py": code["tasks"],
+        "wavy/families.py": code["families"].replace("my_families:BumpKan", "wavy.families:BumpKan"),
+        "wavy-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: wavy\nVersion: 1.0\n",
+        "wavy-1.0.dist-info/entry_points.txt": ENTRIES,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield metadata / "entry_points.txt"
+    installed.cache_clear()
+    importlib.invalidate_caches()
+    yield tmp_path / "wavy-1.0.dist-info" / "entry_points.txt"
     for name in [name for name in sys.modules if name.partition(".")[0] == "wavy"]:
         del sys.modules[name]
     installed.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def _looked_for_again(site):
-    installed.cache_clear()
-    importlib.invalidate_caches()
 
 
 def test_a_short_name_is_the_place_in_full():
@@ -68,9 +64,9 @@ def test_a_short_name_is_the_place_in_full():
     full = TEXT.replace("TASK", "{target: wavy.tasks:ripple, inputs: 2}").replace("FAMILY", "wavy.families:BumpKan")
     plans = [make_plan(parse_experiment(text), "wavy") for text in (SHORT, full)]
     assert content_hash(plans[0]) == content_hash(plans[1])
-    assert {planned.run.task.target for planned in plans[0].runs} == {"wavy.tasks:ripple"}
-    assert {planned.run.task.inputs for planned in plans[0].runs} == {2}
-    assert {planned.run.network.family for planned in plans[0].runs} == {"kan", "wavy.families:BumpKan"}
+    runs = [planned.run for planned in plans[0].runs]
+    assert {(run.task.target, run.task.inputs) for run in runs} == {("wavy.tasks:ripple", 2)}
+    assert {run.network.family for run in runs} == {"kan", "wavy.families:BumpKan"}
     assert family_named("bump_kan").network.title == "bump KAN"
 
 

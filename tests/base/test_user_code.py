@@ -51,43 +51,36 @@ def folder(tmp_path, monkeypatch):
 
 
 def cases():
-    """(kind and case, name of its module, source, task, arm, dtype, what must be said) of every row."""
-    for number, (case, row) in enumerate(FUNCTIONS.items()):
+    """(case, source of its module NAME, task, arm, dtype, what must be said) of every row."""
+    for case, row in FUNCTIONS.items():
         source, said = (row, ACCEPTED) if isinstance(row, str) else row
-        name = f"odd_function_{number}"
-        task = f"{{target: '{name}:f', {POINTS.get(case, 'inputs: 2')}}}"
-        yield f"function {case}", name, BEGIN + source, task, MLP, "float64", said
-    for number, (case, (reference, source, said)) in enumerate(REFERENCES.items()):
-        name = f"odd_reference_{number}"
-        task = f"{{target: '{reference.replace('NAME', name)}', inputs: 2}}"
-        yield f"reference {case}", name, source, task, MLP, "float64", said.replace("NAME", name)
-    for number, (case, row) in enumerate(NETWORKS.items()):
+        yield case, BEGIN + source, f"{{target: 'NAME:f', {POINTS.get(case, 'inputs: 2')}}}", MLP, "float64", said
+    for case, (reference, source, said) in REFERENCES.items():
+        yield case, source, f"{{target: '{reference}', inputs: 2}}", MLP, "float64", said
+    for case, row in NETWORKS.items():
         source, said = (row, ACCEPTED) if isinstance(row, str) else row
         dtype = "float32" if case in IN_FLOAT32 else "float64"
-        name = f"odd_network_{number}"
-        arm = f"module: '{name}:Net', size: width"
-        yield f"network {case}", name, BEGIN + LINEAR + source, "[xy]", arm, dtype, said.replace("NAME", name)
+        yield case, BEGIN + LINEAR + source, "[xy]", "module: 'NAME:Net', size: width", dtype, said
 
 
-def write(folder, name, source, task, arm, dtype):
-    """The user's module and an experiment that asks for it; the arguments of `harness` that look at them."""
+def write(folder, name, source, task, arm=MLP, dtype="float64"):
+    """The user's module and an experiment that asks for it as NAME; the arguments of `harness` that look at them."""
     (folder / f"{name}.py").write_text(source)
-    text = EXPERIMENT.replace("TASK", task).replace("ARM", arm) + f"dtype: {dtype}\n"
+    text = EXPERIMENT.replace("TASK", task).replace("ARM", arm).replace("NAME", name) + f"dtype: {dtype}\n"
     (folder / f"{name}.yaml").write_text(text)
     return ["validate", f"{name}.yaml", "--json"]
 
 
-def wrong(exit_code, stdout, stderr, said):
+def wrong(done, said):
     """What is not as it must be, if anything: JSON alone on stdout, or exit 2 and one line that says why."""
+    about = f"exit {done.exit_code}: {done.stdout} {done.stderr} {done.exception!r}"
     if said == ACCEPTED:
         with contextlib.suppress(ValueError):
-            return None if exit_code == 0 and json.loads(stdout)["runs"] == 1 else f"exit {exit_code}: {stderr}"
-        return f"exit {exit_code}, stdout is no JSON: {stdout!r} {stderr}"
-    if exit_code != 2:
-        return f"exit {exit_code}: {stdout} {stderr}"
-    (error,) = errors if len(errors := re.findall("^(?!importing ).*", stderr.strip(), re.MULTILINE)) == 1 else ("",)
-    is_told = error.startswith("error: ") and said in error and len(error) < 1200 and not stdout
-    return None if is_told else f"told as: {stderr}"
+            return "" if done.exit_code == 0 and json.loads(done.stdout)["runs"] == 1 else about
+        return f"stdout is no JSON: {about}"
+    errors = re.findall("^(?!importing ).*", done.stderr.strip(), re.MULTILINE)
+    is_one_line = len(errors) == 1 and errors[0].startswith("error: ") and len(errors[0]) < 1200
+    return "" if done.exit_code == 2 and is_one_line and said in errors[0] and not done.stdout else about
 
 
 @pytest.mark.filterwarnings("ignore")  # the user's are no errors
@@ -97,10 +90,10 @@ def test_odd_tasks_and_networks_are_accepted_or_refused_in_a_line(folder):
     torch_state, handler, errors = torch.random.get_rng_state(), signal.getsignal(signal.SIGINT), np.geterr()
 
     found = []
-    for case, *files, said in cases():
-        done = CliRunner().invoke(main, write(folder, *files))
-        traced = not isinstance(done.exception, SystemExit | None)
-        if problem := "a traceback" if traced else wrong(done.exit_code, done.stdout, done.stderr, said):
+    for number, (case, *files, said) in enumerate(cases()):
+        name = f"odd_{number}"
+        done = CliRunner().invoke(main, write(folder, name, *files))
+        if problem := wrong(done, said.replace("NAME", name)):
             found.append(f"{case}: {problem}")
 
     assert not found, "\n".join(found)
@@ -119,11 +112,10 @@ def test_a_task_that_changes_its_points_learns_at_the_points_that_were_drawn(fol
 
 
 # ------------------------------------------------------------------------------------------------- in processes apart
-def harness(folder, *arguments, **options):
+def harness(folder, *arguments):
     """A `harness` command in the user's folder, as a process."""
     command = [sys.executable, "-m", "harness.cli", *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, **pipes, **options)
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 THREADS = """
@@ -141,7 +133,7 @@ def f(x): return x[:, 0]
 
 def test_the_command_ends_though_threads_of_the_users_do_not(tmp_path):
     """Threads that print and sleep for ever keep neither the command nor its exit code."""
-    arguments = write(tmp_path, "odd_threads", THREADS, "{target: 'odd_threads:f', inputs: 2}", MLP, "float64")
+    arguments = write(tmp_path, "odd_threads", THREADS, "{target: 'NAME:f', inputs: 2}")
     with harness(tmp_path, *arguments) as process:
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr
@@ -162,7 +154,7 @@ def f(x):
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_in_code_of_the_users_ends_the_command_with_130(tmp_path):
     """A real one does, also where the code takes it for something else; one that the code raises is a mistake in it."""
-    arguments = write(tmp_path, "odd_sleep", SWALLOWS, "{target: 'odd_sleep:f', inputs: 2}", MLP, "float64")
+    arguments = write(tmp_path, "odd_sleep", SWALLOWS, "{target: 'NAME:f', inputs: 2}")
     with harness(tmp_path, *arguments) as process:
         until = time.monotonic() + 60
         while not (tmp_path / "begun").exists() and time.monotonic() < until:
@@ -193,8 +185,8 @@ class Net(nn.Linear):
 
 @pytest.mark.nightly
 def test_a_worker_outlives_code_that_exits_and_does_not_wait_for_threads(tmp_path):
-    both = f"{MLP}, sizes: {{width: [4]}}, recipe: fast}}\n  own: {{module: 'odd_workers:Net', size: width"
-    write(tmp_path, "odd_workers", IN_WORKERS, "{target: 'odd_workers:f', inputs: 1}", both, "float64")
+    both = f"{MLP}, sizes: {{width: [4]}}, recipe: fast}}\n  own: {{module: 'NAME:Net', size: width"
+    write(tmp_path, "odd_workers", IN_WORKERS, "{target: 'NAME:f', inputs: 1}", both)
     with harness(tmp_path, "run", "odd_workers.yaml", "--workers", "1") as process:
         stdout, stderr = process.communicate(timeout=600)
     assert process.returncode == 3, stderr

@@ -10,17 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from made_submission import small
 
 ROOT = Path(__file__).parents[2]
 BUILT_FROM = ("harness", "experiments", "slurm", "pyproject.toml", "README.md", "LICENSE")
-TWO_RUNS = """
-question: Does a job find the code?
-tasks: [{target: xy, train_points: 40, validation_points: 10, test_points: 10}]
-arms: {mlp: {architecture: {family: mlp, hidden: [3]}, recipe: some}}
-recipes: {some: {optimizer: {name: adam, learning_rate: 0.01}, max_evaluations: 20}}
-seeds: [0, 1]
-engine: torch
-"""
 # The pack of a replay that trains for the shortest time.
 TRAIN_ONE = """
 from pathlib import Path
@@ -42,13 +35,13 @@ class Installed(NamedTuple):
     environment: Path
     folder: Path
 
-    def run(self, program: str, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [str(self.environment / "bin" / program), *words]
+    def run(self, *words: str, program: str = "harness") -> subprocess.CompletedProcess[str]:
         own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        command = [str(self.environment / "bin" / program), *words]
         return subprocess.run(command, cwd=self.folder, env=own, capture_output=True, text=True)
 
     def said(self, *words: str, program: str = "harness") -> str:
-        done = self.run(program, *words)
+        done = self.run(*words, program=program)
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 
@@ -91,7 +84,7 @@ def test_shipped_experiments_are_listed_and_copied(installed):
     copy = (installed.folder / "mine.yaml").read_text(encoding="utf-8")
     assert copy == (ROOT / "experiments" / "quickstart.yaml").read_text(encoding="utf-8")
     assert "mine.yaml: valid" in installed.said("validate", "mine.yaml")
-    absent = installed.run("harness", "run", "experiments/quickstart.yaml")
+    absent = installed.run("run", "experiments/quickstart.yaml")
     assert (absent.returncode, "`harness list experiments`" in absent.stderr) == (2, True)
 
 
@@ -107,7 +100,7 @@ def test_jobs_run_the_code_of_the_wheel(installed):
     profiles = {row["profile"]: row["file"] for row in json.loads(installed.said("list", "profiles", "--json"))["rows"]}
     assert profiles.keys() == {"cpu", "gpu"}
     assert all(Path(file).is_relative_to(installed.environment) for file in profiles.values())
-    (installed.folder / "two.yaml").write_text(TWO_RUNS)
+    (installed.folder / "two.yaml").write_text(small())
     assert "to submit: 2 runs" in installed.said("submit", "two.yaml", "--local", "1", "--dry-run")
     assert not (installed.folder / "results").exists()
     assert "2 planned, 2 done" in installed.said("submit", "two.yaml", "--local", "1", "--yes")
@@ -119,7 +112,7 @@ def test_jobs_run_the_code_of_the_wheel(installed):
 
 def test_a_replay_has_the_published_numbers_beside_its_runs(installed):
     """One run of Fig. 2.3 suffices for a page, which says that it is not whole."""
-    absent = installed.run("harness", "replay", "fig2_3", "--scale", "short", "--partial")
+    absent = installed.run("replay", "fig2_3", "--scale", "short", "--partial")
     assert (absent.returncode, "has a record" in absent.stderr) == (3, True)
     installed.said("-c", TRAIN_ONE, program="python")
     told = installed.said("replay", "fig2_3", "--scale", "short", "--partial")

@@ -45,7 +45,7 @@ def test_trainable_is_the_vector_that_is_trained_and_stored_what_a_lane_carries(
     for network in [*networks(), FROZEN]:
         generators, counts = [np.random.default_rng(0)], count(network)
         flat = families.initialise(network, generators, 1.0, torch.float64, "cpu")
-        carried = families.initial_carried(network, generators, torch.float64, "cpu")
+        carried = network.draw_knots(generators, torch.float64, "cpu")
         untrained = 0 if network != FROZEN else 3 * 4 + 4 * 2
         assert counts["params.trainable"] == flat.numel() - untrained, network
         assert counts["params.stored"] == flat.numel() + sum(layer.numel() for layer in carried), network

@@ -29,6 +29,7 @@ def test_variables_of_a_job_are_left_out_and_those_of_the_cluster_kept():
         "SLURM_CPUS_PER_TASK": "1",
         "SBATCH_MEM_PER_CPU": "1",
         "SLURM_MEM_PER_NODE": "9",
+        "SQUEUE_PARTITION": "another",
     }
     kept = {"SLURM_CONF": "/etc/slurm.conf", "PATH": "/bin", "SLURMY": "no"}
     assert scrubbed(environment | kept) == kept

@@ -13,27 +13,30 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
-from click.testing import CliRunner, Result
-from commands import invoke
-from made_submission import job, submission, write
+from commands import invoke, said
+from made_submission import send_off
 
 import harness
 from harness.base.errors import HarnessError
 from harness.base.files import STALE_SECONDS, UNFINISHED
 from harness.cli import main
 from harness.dispatch import leftovers as module
-from harness.dispatch.events import EventLog, read_attempts
+from harness.dispatch.events import EventLog
 from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, disk_bytes, on_disk, removable, remove
 from harness.dispatch.profile import Profile
+from harness.dispatch.slurm import log_path
+from harness.dispatch.submission import keep_number
 from harness.record import record_path
 from harness.show.disk import disk_words, size_words
 from harness.spec import read_manifest
-from harness.spec.identity import pack_key
+from harness.spec.run import pack_key
 from harness.train import PackStopped, Supervisor, train_pack
 
 EXPERIMENT = """
@@ -65,48 +68,64 @@ class Swept(NamedTuple):
         text = EXPERIMENT.format(target=target, seeds=seeds, evaluations=evaluations)
         (self.folder / f"{name}.yaml").write_text(text)
 
-    def harness(self, command: str, name: str | None = None, *options: str) -> Result:
-        files = [str(self.folder / f"{name}.yaml")] if name else []
-        return invoke(command, *files, *options, "--results", self.results)
+    def harness(self, command: str, name: str | None = None, *options: str, exit_code: int = 0) -> str:
+        """What a command prints."""
+        files = [self.folder / f"{name}.yaml"] if name else []
+        return said(command, *files, *options, "--results", self.results, exit_code=exit_code)
+
+    def told(self, command: str, name: str | None = None) -> dict[str, Any]:
+        """What a command says as JSON."""
+        files = [self.folder / f"{name}.yaml"] if name else []
+        return json.loads(invoke(command, *files, "--json", "--results", self.results).stdout)
+
+    def clean(self, *kinds: str) -> str:
+        return self.harness("clean", None, "--yes", *(f"--{kind}" for kind in kinds))
 
     def train(self, name: str) -> None:
         """Plan an experiment as its file is now, and train its runs."""
-        assert self.harness("plan", name, "--replan").exit_code == 0
+        self.harness("plan", name, "--replan")
         runs = [planned.run for planned in read_manifest(self.results / name).runs]
         train_pack(runs, self.results / "runs", networks=self.results / "networks")
 
     def runs(self, name: str) -> list[str]:
         return read_manifest(self.results / name).run_ids()
 
+    def earlier_runs(self) -> set[str]:
+        """The runs of the first plan of `sweep`."""
+        plan = json.loads((self.results / "sweep" / "manifest.1.json").read_text())
+        return {planned["run_id"] for planned in plan["runs"]}
+
+    def inside(self, paths: Iterable[Path | str]) -> set[str]:
+        """These paths below the results."""
+        return {str(Path(path).relative_to(self.results)) for path in paths}
+
     def files(self) -> set[str]:
         """All files by their paths, those of a snapshot by its folder."""
-        found = set()
-        for path in self.results.rglob("*"):
-            inside = path.relative_to(self.results)
-            if path.is_file():
-                found.add("/".join(inside.parts[:2] if inside.parts[0] == "snapshots" else inside.parts))
-        return found
+        files = self.inside(path for path in self.results.rglob("*") if path.is_file())
+        return {"/".join(file.split("/")[:2]) if file.startswith("snapshots/") else file for file in files}
 
     def leftovers(self) -> dict[str, set[str]]:
-        found = removable(on_disk(self.results))
-        return {kind: {str(one.path.relative_to(self.results)) for one in found.get(kind, ())} for kind in KINDS}
+        rows = removable(on_disk(self.results))
+        return {kind: self.inside(row.path for row in rows.get(kind, ())) for kind in KINDS}
+
+    def shown(self, name: str | None = None) -> dict[str, set[str]]:
+        """The same, as `harness clean` says it, of an experiment or of all."""
+        rows = self.told("clean", name)["removable"]
+        return {kind: self.inside(rows[kind]["paths"]) for kind in KINDS}
 
 
-def _stopped(swept: Swept, name: str, elsewhere: Path) -> str:
+def _stopped(swept: Swept, name: str) -> str:
     """The checkpoint of the pack of an experiment, of which training was stopped; where its file is."""
-    runs = [planned.run for planned in read_manifest(swept.results / name).runs]
+    runs, elsewhere = (
+        [planned.run for planned in read_manifest(swept.results / name).runs],
+        swept.folder / f"for_{name}",
+    )
     shutil.copytree(swept.results / "data", elsewhere / "data")
     told = iter([False])  # to stop, after a step
     supervisor = Supervisor(stop=lambda: next(told, True))
     with pytest.raises(PackStopped):
         train_pack(runs, elsewhere / "runs", supervisor=supervisor, checkpoints=swept.results / "checkpoints")
     return f"checkpoints/{pack_key(swept.runs(name))}.checkpoint"
-
-
-def _earlier_runs(swept: Swept) -> set[str]:
-    """The runs of the first plan of `sweep`."""
-    earlier = json.loads((swept.results / "sweep" / "manifest.1.json").read_text())
-    return {planned["run_id"] for planned in earlier["runs"]}
 
 
 def _aged(path: Path, seconds: float = STALE_SECONDS) -> None:
@@ -131,14 +150,14 @@ def made(tmp_path_factory) -> Made:
     swept.write("going", [5])
     swept.write("lost", [9])
     swept.write("own", [0], ROWS)
-    assert swept.harness("submit", "sweep", "--local", "1", "--yes").exit_code == 0
+    swept.harness("submit", "sweep", "--local", "1", "--yes")
     first = swept.runs("sweep")
     swept.write("sweep", [1, 2])
     swept.train("sweep")
     assert swept.runs("sweep") != first
     swept.train("other")
     for name in ("going", "lost", "own"):
-        assert swept.harness("plan", name).exit_code == 0
+        swept.harness("plan", name)
     (kept_data,) = (swept.results / "data").iterdir()
     (swept.folder / "rows.csv").write_text(f"{rows}60,1\n")  # another table
     swept.write("gone", [7, 8], ROWS)
@@ -146,19 +165,19 @@ def made(tmp_path_factory) -> Made:
     gone = swept.runs("gone")
     networks = {f"networks/{path.name}" for path in (swept.results / "networks").iterdir()}
     expected = {
-        "checkpoints": {_stopped(swept, name, swept.folder / f"for_{name}") for name in ("sweep", "gone", "lost")},
+        "checkpoints": {_stopped(swept, name) for name in ("sweep", "gone", "lost")},
         "unplanned": {*(f"runs/{run}.json" for run in gone), *(f"networks/{run}.npz" for run in gone)},
         "data": {f"data/{path.name}" for path in (swept.results / "data").iterdir() if path != kept_data},
         "snapshots": {f"snapshots/{path.name}" for path in (swept.results / "snapshots").iterdir()},
         "networks": networks - {f"networks/{run}.npz" for run in gone},
         "logs": {f"sweep/logs/{path.name}" for path in (swept.results / "sweep" / "logs").iterdir()},
     }
-    _stopped(swept, "going", swept.folder / "for_going")
+    _stopped(swept, "going")
     for name in ("gone", "lost"):
         shutil.rmtree(swept.results / name)
     aside = swept.results / "runs" / "damaged"
     aside.mkdir()
-    (again,), (awaited,) = {first[0]}, swept.runs("going")
+    again, (awaited,) = first[0], swept.runs("going")
     for run in (again, awaited):
         (aside / f"{run}.{'0' * 12}.json").write_text("{")
     old, new = (swept.results / "runs" / f".{uuid.uuid4().hex}.json" for _ in range(2))
@@ -182,14 +201,11 @@ def swept(made, tmp_path) -> Swept:
 
 # -------------------------------------------------------------------------------------------------------- what is shown
 def test_what_is_shown_is_what_nobody_needs(made, swept):
-    assert swept.leftovers() == made.expected
     before = swept.files()
-    shown = swept.harness("clean").output
-    told = json.loads(swept.harness("clean", None, "--json").stdout)
+    shown = swept.harness("clean")
+    assert swept.leftovers() == swept.shown() == made.expected
     assert swept.files() == before
-    for kind, paths in made.expected.items():
-        assert f"│ {kind} " in shown
-        assert {str(Path(path).relative_to(swept.results)) for path in told["removable"][kind]["paths"]} == paths
+    assert all(f"│ {kind} " in shown for kind in made.expected)
     assert shown.endswith(f"name the kinds to remove, as in `harness clean --results {swept.results} --checkpoints`\n")
     run = min(Path(path).stem for path in made.expected["unplanned"])
     assert f"  {run} rows.csv [1,3,1] seed " in shown
@@ -199,34 +215,33 @@ def test_what_is_shown_is_what_nobody_needs(made, swept):
 def test_status_says_how_much_disk_results_take(swept):
     for snapshot in (swept.results / "snapshots").iterdir():
         (snapshot / "large").write_bytes(bytes(NOTABLE_BYTES))
-    told = json.loads(swept.harness("status", "sweep", "--json").stdout)["disk_bytes"]
+    told = swept.told("status", "sweep")["disk_bytes"]
     sizes = {path: path.lstat().st_size for path in swept.results.rglob("*") if path.is_file()}
     assert told["total"] == sum(sizes.values())
     for what, folder in (("records", "runs"), ("networks", "networks"), ("snapshots", "snapshots"), ("data", "data")):
         below = swept.results / folder
         assert told[what] == sum(size for path, size in sizes.items() if path.is_relative_to(below)) > 0
-    shown = swept.harness("status", "sweep").output
+    shown = swept.harness("status", "sweep")
     assert f"disk: {swept.results}/ takes {size_words(told['total'])} (records " in shown
     command = f"harness clean --results {swept.results} --checkpoints --snapshots"
     assert f"`{command}` frees about {size_words(told['freed_by_clean'])}" in shown
-    assert swept.harness("clean", None, "--snapshots", "--yes").exit_code == 0
-    assert "harness clean" not in swept.harness("status", "sweep").output
+    swept.clean("snapshots")
+    assert "harness clean" not in swept.harness("status", "sweep")
 
 
 # ------------------------------------------------------------------------------------------------------------- removing
 def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
     """Nothing else is gone, states are the same, networks load, and `run` trains nothing again."""
     plans = ("sweep", "other", "going", "own")
-    states = {name: json.loads(swept.harness("status", name, "--json").stdout)["states"] for name in plans}
+    states = [swept.told("status", name)["states"] for name in plans]
     before = swept.files()
-    done = swept.harness("clean", None, "--yes", *(f"--{kind}" for kind in KINDS if kind != "networks"))
-    assert done.exit_code == 0, done.output
+    done = swept.clean(*(kind for kind in KINDS if kind != "networks"))
     assert swept.files() == before - set.union(*made.expected.values()) | made.expected["networks"]
-    assert done.output.splitlines()[-1] == disk_words(swept.results, disk_bytes(swept.results), notable=0)
-    assert {name: json.loads(swept.harness("status", name, "--json").stdout)["states"] for name in plans} == states
+    assert done.splitlines()[-1] == disk_words(swept.results, disk_bytes(swept.results), notable=0)
+    assert [swept.told("status", name)["states"] for name in plans] == states
     records = {path: path.stat().st_mtime_ns for path in (swept.results / "runs").glob("*.json")}
     for name in ("sweep", "other"):
-        assert "all 2 runs have records" in swept.harness("run", name).output
+        assert "all 2 runs have records" in swept.harness("run", name)
         for run in swept.runs(name):
             assert harness.load_network(run, swept.results).record.run_id == run
     assert {path: path.stat().st_mtime_ns for path in (swept.results / "runs").glob("*.json")} == records
@@ -236,59 +251,58 @@ def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
 
 def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_finished(made, swept):
     swept.write("sweep", [1, 2, 4])
-    assert swept.harness("plan", "sweep", "--replan").exit_code == 0
-    shown = swept.harness("clean").output
+    swept.harness("plan", "sweep", "--replan")
+    shown = swept.harness("clean")
     assert "│ networks " in shown
     assert "networks: only training in another results folder brings them back" in shown
     stay = f"stay: {swept.results}/sweep is not finished, as `harness status {swept.results}/sweep` says"
     assert re.search(f"networks: 2, .* {re.escape(stay)}", shown)
     before = swept.files()
-    assert swept.harness("clean", None, "--yes", "--networks").exit_code == 0
-    can_go = {*swept.runs("other"), *_earlier_runs(swept)}.difference(swept.runs("sweep"))
+    swept.clean("networks")
+    can_go = {*swept.runs("other"), *swept.earlier_runs()}.difference(swept.runs("sweep"))
     assert swept.files() == before - {f"networks/{run}.npz" for run in can_go}
-    assert "all 2 runs have records" in swept.harness("run", "other").output
+    assert "all 2 runs have records" in swept.harness("run", "other")
     with pytest.raises(HarnessError, match="`harness clean --networks` removed it"):
         harness.load_network(swept.runs("other")[-1], swept.results)
 
 
 def test_only_what_is_asked_for_is_removed(made, swept, monkeypatch, capsys):
     before = swept.files()
-    refused = swept.harness("clean", None, "--yes")
-    assert (refused.exit_code, "--yes: say what to remove: --checkpoints, --snapshots" in refused.output) == (2, True)
-    assert "there is no terminal to ask at; --yes goes on" in swept.harness("clean", None, "--damaged").output
+    refused = swept.harness("clean", None, "--yes", exit_code=2)
+    assert "--yes: say what to remove: --checkpoints, --snapshots" in refused
+    unasked = swept.harness("clean", None, "--damaged", exit_code=2)
+    assert "there is no terminal to ask at; --yes goes on" in unasked
     assert swept.files() == before
-    assert swept.harness("clean", None, "--yes", "--logs").exit_code == 0
+    swept.clean("logs")
     assert swept.files() == before - made.expected["logs"]
-    assert swept.harness("clean", None, "--yes", "--logs").output.splitlines()[-1] == "logs: nothing can be removed"
-    for answer, gone in (("\x04", set()), ("\n", set()), ("y\n", made.expected["damaged"])):
+    assert swept.clean("logs").splitlines()[-1] == "logs: nothing can be removed"
+    for answer, gone in (("\x04", set()), ("\n", set()), ("n\n", set()), ("y\n", made.expected["damaged"])):
         ours, theirs = pty.openpty()
         os.write(ours, answer.encode())
-        with open(theirs, encoding="utf-8") as terminal, monkeypatch.context() as patch, suppress(SystemExit):
+        with open(theirs, encoding="utf-8") as terminal, monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", terminal)
-            main(["clean", "--damaged", "--results", str(swept.results)])
+            with pytest.raises(SystemExit) as ended:
+                main(["clean", "--damaged", "--results", str(swept.results)])
         os.close(ours)
+        assert ended.value.code == (0 if gone else 3)
         assert "remove damaged (2, " in capsys.readouterr().out
         assert swept.files() == before - made.expected["logs"] - gone
 
 
 def test_an_experiment_is_cleaned_alone(made, swept):
-    told = json.loads(swept.harness("clean", "sweep", "--json").stdout)["removable"]
-    found = {kind: {str(Path(path).relative_to(swept.results)) for path in told[kind]["paths"]} for kind in KINDS}
-    networks = {f"networks/{run}.npz" for run in {*swept.runs("sweep"), *_earlier_runs(swept)}}
+    networks = {f"networks/{run}.npz" for run in {*swept.runs("sweep"), *swept.earlier_runs()}}
     (of_sweep,) = [path for path in made.expected["checkpoints"] if pack_key(made.swept.runs("sweep")) in path]
     aside = {path for path in made.expected["damaged"] if "/damaged/" in path}
-    nothing = {"data": set(), "unplanned": set()}
-    assert found == made.expected | nothing | {"checkpoints": {of_sweep}, "damaged": aside, "networks": networks}
-    of_own = json.loads(swept.harness("clean", "own", "--json").stdout)["removable"]
-    assert not any(one["number"] for one in of_own.values())
-    missing = CliRunner().invoke(main, ["clean", "--results", str(swept.folder / "nowhere")])
-    assert (missing.exit_code, "nowhere: no such folder" in missing.output) == (2, True)
+    own = {"data": set(), "unplanned": set(), "checkpoints": {of_sweep}, "damaged": aside, "networks": networks}
+    assert swept.shown("sweep") == made.expected | own
+    assert not any(swept.shown("own").values())
+    assert "nowhere: no such folder" in said("clean", "--results", swept.folder / "nowhere", exit_code=2)
 
 
 # --------------------------------------------------------------------------------------------------------- interruption
 def test_an_interruption_leaves_a_valid_folder(made, swept):
     """After each file, by Ctrl-C: what is left of a run that no plan names is found again, and all else is whole."""
-    states = json.loads(swept.harness("status", "sweep", "--json").stdout)["states"]
+    states = swept.told("status", "sweep")["states"]
     left = set.union(*made.expected.values())
     while left:
 
@@ -302,21 +316,20 @@ def test_an_interruption_leaves_a_valid_folder(made, swept):
         assert now_left < left
         assert len(now_left) == len(left) - 1
         left = now_left
-    assert json.loads(swept.harness("status", "sweep", "--json").stdout)["states"] == states
+    assert swept.told("status", "sweep")["states"] == states
 
 
-@pytest.mark.nightly
-def test_a_killed_clean_leaves_no_half_snapshot_under_its_name(made, swept):
+def test_a_stopped_clean_leaves_no_half_snapshot_under_its_name(made, swept, monkeypatch):
     (snapshot,) = [swept.results / path for path in made.expected["snapshots"]]
-    command = [sys.executable, "-m", "harness", "clean", "--snapshots", "--yes", "--results", str(swept.results)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as cleaning:
-        while snapshot.exists():
-            assert cleaning.poll() is None
-        cleaning.kill()
-    (half,) = [path for path in snapshot.parent.iterdir() if UNFINISHED.fullmatch(path.name)]
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "rmtree", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            remove(removable(on_disk(swept.results))["snapshots"])
+    (half,) = snapshot.parent.iterdir()
+    assert UNFINISHED.fullmatch(half.name)
     _aged(half)
     assert f"snapshots/{half.name}" in swept.leftovers()["damaged"]
-    assert swept.harness("clean", None, "--damaged", "--yes").exit_code == 0
+    swept.clean("damaged")
     assert list(snapshot.parent.iterdir()) == []
 
 
@@ -345,21 +358,15 @@ def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
     assert found["unplanned"] == found["data"] == found["networks"] == set()
     assert len(found["checkpoints"]) == 3  # that of `lost`, whose run has no record, stays
     assert found["snapshots"] == (set() if broken == "runs" else made.expected["snapshots"])
-    assert str(place) in swept.harness("clean").output
-
-
-def _send_off(swept: Swept, name: str, snapshot: str) -> None:
-    """A job of all packs, sent off elsewhere by somebody."""
-    manifest = read_manifest(swept.results / name)
-    where = {"host": "there", "profile": Profile(time_minutes=60), "cluster": "c", "user": "u", "snapshot": snapshot}
-    write(swept.results / name, submission(name, (job(*manifest.packs),), **where), manifest)
+    assert str(place) in swept.harness("clean")
 
 
 def test_the_snapshot_of_a_job_stays_until_it_was_silent_for_a_month(made, swept):
     (snapshot,) = [Path(path).name for path in made.expected["snapshots"]]
-    _send_off(swept, "going", snapshot)
+    where = {"host": "there", "profile": Profile(time_minutes=60), "cluster": "c", "user": "u"}
+    send_off(swept.results / "going", snapshot=snapshot, **where)
     assert swept.leftovers()["snapshots"] == set()
-    assert f"stay: a job of {swept.results}/going may need them\n" in swept.harness("clean").output
+    assert f"stay: a job of {swept.results}/going may need them\n" in swept.harness("clean")
     sent = swept.results / "going" / "submissions" / "5ub"
     EventLog(swept.results / "going" / "attempts", "a77").write("begun", submission="5ub", place=0)
     _aged(sent, module.OLD_DAYS * 86400)
@@ -368,27 +375,30 @@ def test_the_snapshot_of_a_job_stays_until_it_was_silent_for_a_month(made, swept
     assert swept.leftovers()["snapshots"] == made.expected["snapshots"]
     (sent / "submission.json").write_text("{")
     assert swept.leftovers()["snapshots"] == set()
-    assert f"stay: {sent}/submission.json is damaged" in swept.harness("clean").output
+    assert f"stay: {sent}/submission.json is damaged" in swept.harness("clean")
 
 
-def _has_begun(attempts: Path) -> bool:
-    """Whether the one attempt there has trained a step."""
-    (events,) = [one.events for one in read_attempts(attempts)] or [()]
-    return any(event["event"] == "first_step" for event in events)
+def test_the_output_of_jobs_goes_once_their_runs_have_records(made, swept):
+    for name in ("other", "going"):
+        send_off(swept.results / name, profile=Profile())
+        keep_number(swept.results / name, "5ub", "4711")
+        log = log_path(swept.results / name, "4711_0")
+        log.parent.mkdir()
+        log.touch()
+    assert swept.leftovers()["logs"] == made.expected["logs"] | {"other/logs/4711_0_0_log.out"}
 
 
 @pytest.mark.nightly
 def test_nothing_of_what_trains_is_removed(made, swept):
     swept.write("long", [0, 1], ROWS, evaluations=LONG)
     command = [sys.executable, "-m", "harness", "submit", str(swept.folder / "long.yaml"), "--local", "1", "--yes"]
-    every = [f"--{kind}" for kind in KINDS]
     with subprocess.Popen([*command, "--results", str(swept.results)], stdout=subprocess.DEVNULL) as training:
         attempts = swept.results / "long" / "attempts"
-        while not _has_begun(attempts):
+        while "first_step" not in "".join(path.read_text() for path in attempts.glob("*")):
             assert training.poll() is None
             time.sleep(0.1)
         shutil.rmtree(swept.results / "own")  # another plan of data: the rows of this one are named by `long`
-        assert swept.harness("clean", None, "--yes", *every).exit_code == 0
+        swept.clean(*KINDS)
         assert len(list((swept.results / "snapshots").iterdir())) == 1
         assert len(list((swept.results / "data").iterdir())) == 1
         training.send_signal(signal.SIGINT)
@@ -402,8 +412,7 @@ def test_nothing_of_what_trains_is_removed(made, swept):
 def test_a_results_folder_of_nothing_takes_nothing(tmp_path):
     assert set(disk_bytes(tmp_path).values()) == {0}
     assert list(on_disk(tmp_path)) == []
-    done = CliRunner().invoke(main, ["clean", "--results", str(tmp_path)])
-    assert done.output == f"disk: {tmp_path}/ takes 0 B\nnothing can be removed\n"
+    assert said("clean", "--results", tmp_path) == f"disk: {tmp_path}/ takes 0 B\nnothing can be removed\n"
 
 
 def test_sizes_are_written_in_the_unit_that_fits():

@@ -1,6 +1,7 @@
 """What the doctor makes of clusters that are configured otherwise, and of jobs that saw otherwise."""
 
 import errno
+import json
 import math
 import os
 import time
@@ -148,20 +149,10 @@ def test_a_partition_that_suits():
     assert list(found) == ["partition", "time", "fit", "preemption", "time to save"]
     assert {finding.level for finding in found.values()} == {"ok"}
     assert found["fit"].told == "gpus 1, cpus 4, memory_gb 16: 1 of 3 nodes fit"
+    for grace, kill, level in (("0", "5 sec", "warning"), ("0", "30 sec", "ok"), ("60", "1 sec", "ok")):
+        assert findings_of(GPU, kill=kill, GraceTime=grace)["time to save"].level == level
     typed = with_(gpus="v100:2", memory_gb=None)
     assert findings_of(typed)["fit"] == Finding("ok", "fit", "gpus v100:2, cpus 4: 1 of 3 nodes fit")
-
-
-@pytest.mark.parametrize(
-    ("grace", "kill", "level"), [("0", "5 sec", "warning"), ("0", "30 sec", "ok"), ("60", "1 sec", "ok")]
-)
-def test_the_time_to_save_is_grace_and_kill_wait(grace, kill, level):
-    assert findings_of(GPU, kill=kill, GraceTime=grace)["time to save"].level == level
-
-
-def test_gpus_without_types_are_asked_for_by_their_number():
-    finding = doctor.fit_row(with_(gpus="a100:2"), [Node("n1", 8, 64_000, "idle", {"": 4})])
-    assert (finding.level, finding.next_move) == ("FAILED", "gpus: 2, as its GPUs have no type")
 
 
 @pytest.mark.parametrize(
@@ -189,9 +180,11 @@ def test_what_a_partition_refuses_is_told_with_what_it_takes(profile, changed, w
 
 
 def test_nodes_that_fit_but_are_down_are_a_warning():
-    """Jobs wait for them; and one group of several is enough to be let in."""
+    """Jobs wait for them. GPUs without types are asked for by their number; one group of several lets one in."""
     finding = doctor.fit_row(GPU, [NODES[2]])
     assert (finding.level, "1 more would" in finding.next_move) == ("warning", True)
+    finding = doctor.fit_row(with_(gpus="a100:2"), [Node("n1", 8, 64_000, "idle", {"": 4})])
+    assert (finding.level, finding.next_move) == ("FAILED", "gpus: 2, as its GPUs have no type")
     assert "groups" not in findings_of(GPU, groups=("users", "staff"), AllowGroups="physics,staff")
 
 
@@ -213,7 +206,8 @@ def test_a_qos_counts_with_its_account(account, level):
 # --------------------------------------------------------------------------------------------------------------- node
 def rows_here(folder: Path, profile: Profile, torch: str | None = None) -> dict[str, Finding]:
     """What the job's function says of this machine."""
-    node.write(folder / "asked.json", {"profile": profile.model_dump(mode="json"), "torch": torch or version("torch")})
+    asked = {"profile": profile.model_dump(mode="json"), "torch": torch or version("torch")}
+    (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
     look_around(folder)
     report = node.read(folder / "report.json")
     code = SNAPSHOT._replace(roots=(Path(report["code"]),))
@@ -302,6 +296,8 @@ NO_PYDANTIC = "ModuleNotFoundError: No module named 'pydantic'"
     [
         (Listed("4", "x", "PENDING", "Priority"), None, "warning", "probe job", "did not start within 2 min"),
         (Listed("4", "x", "PENDING", "PartitionTimeLimit"), None, "FAILED", "probe job", "would wait for ever"),
+        (Listed("4", "x", "REQUEUE_HOLD"), None, "FAILED", "probe job", "would wait for ever"),
+        (Listed("4", "x", "PENDING", "AssocGrpCPUMinutesLimit"), None, "warning", "probe job", "did not start within"),
         (ENDED, None, "FAILED", "probe job", "cannot write into this results"),
         (ENDED, "", "FAILED", "probe job", "it printed nothing"),
         (ENDED, "a\nSegmentation fault\n", "FAILED", "probe job", "last: Segmentation fault"),
@@ -316,31 +312,7 @@ def test_why_a_job_has_not_reported(listed, log, level, what, told):
     assert (finding.level, finding.what) == (level, what)
     assert told in finding.told
     assert finding.next_move
-
-
-def test_a_probe_job_that_would_wait_for_ever_fails():
-    """What keeps a sweep's job for ever does so here, with what to change; other limits and absent nodes warn."""
-    for reason in (
-        "JobHeldAdmin",
-        "DependencyNeverSatisfied",
-        "BadConstraints",
-        "AssocMaxWallDurationPerJobLimit",
-        "QOSMaxGRESPerJob",
-        "QOSMaxCpuPerJobLimit",
-        "QOSMaxCpuPerNode",
-        "QOSMinMemory",
-    ):
-        finding = probe.missing_row(Talk(Listed("4", "x", "PENDING", reason)), 2.0)
-        assert (finding.level, finding.told.split(":")[0]) == ("FAILED", "would wait for ever"), reason
-        assert "harness cancel" not in finding.next_move
-    for reason, move in (
-        ("AssocGrpCPUMinutesLimit", "name another account: or qos:"),
-        ("PartitionDown", "choose another partition"),
-        ("QOSMaxJobsPerUserLimit", "once enough of the others end"),
-    ):
-        finding = probe.missing_row(Talk(Listed("4", "x", "PENDING", reason)), 2.0)
-        assert (finding.level, move in finding.next_move) == ("warning", True), reason
-    assert probe.missing_row(Talk(Listed("4", "x", "REQUEUE_HOLD")), 2.0).level == "FAILED"
+    assert "harness cancel" not in finding.next_move
 
 
 # -------------------------------------------------------------------------------------------------------------- files

@@ -21,6 +21,7 @@ import torch
 
 from harness import train
 from harness.base.errors import HarnessError
+from harness.base.lock import lives
 from harness.dispatch import slots
 from harness.dispatch.here import Begun, Failed, TrainingEvent, _compilations, idle_workers, next_move, train_here
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
@@ -114,15 +115,6 @@ def record(records: Path, run: RunSpec) -> Record:
     return read_record(record_path(records, run_id(run)))
 
 
-def lives(pid: int) -> bool:
-    """Whether there is such a process, be it a zombie."""
-    try:
-        os.kill(pid, 0)
-        return True
-    except ProcessLookupError:
-        return False
-
-
 # ------------------------------------------------------------------------------------------ a sweep with all that fails
 @cache
 def packs() -> dict[str, PackedRuns]:
@@ -160,13 +152,10 @@ def sweep(tmp_path_factory) -> Sweep:
         patch.chdir(folder)
         happenings = train_here(
             list(packs().values()),
-            folder / "runs",
+            TrainingOrder(folder / "runs", folder / "checkpoints", "cpu", "some attempt", CHECKPOINT_SECONDS),
             workers=2,
             announce=pytest.fail,
-            checkpoints=folder / "checkpoints",
-            attempt="some attempt",
             unwanted=unwanted,
-            checkpoint_seconds=CHECKPOINT_SECONDS,
         )
         for runs, event in happenings:
             told[runs].append(event)
@@ -273,7 +262,7 @@ def test_workers_wait_for_the_next_stage(tmp_path):
     processes = []
     with idle_workers() as idle:
         for packs in stages:
-            events = [event for _, event in train_here(packs, tmp_path, 1, idle=idle)]
+            events = [event for _, event in train_here(packs, TrainingOrder(tmp_path), 1, idle=idle)]
             processes.append({event.pid for event in events if isinstance(event, Begun)})
             assert sum(isinstance(event, Done) for event in events) == 1
     assert processes[0] == processes[1]
@@ -284,31 +273,31 @@ def test_workers_wait_for_the_next_stage(tmp_path):
 def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
     told: dict[PackedRuns, list[TrainingEvent]] = defaultdict(list)
     evaluated: list[PackedRuns] = []
-    folders = {"records": tmp_path / "runs", "checkpoints": tmp_path / "checkpoints"}
-    for runs, event in train_here([pack("xy", range(2), 1500)], workers=1, stop=lambda: bool(evaluated), **folders):
+    order = TrainingOrder(tmp_path / "runs", tmp_path / "checkpoints")
+    for runs, event in train_here([pack("xy", range(2), 1500)], order, workers=1, stop=lambda: bool(evaluated)):
         told[runs].append(event)
         if isinstance(event, Evaluated) and event.evaluations:
             evaluated.append(runs)
 
     runs = evaluated[0]
-    file = checkpoint_path(folders["checkpoints"], ids(runs))
+    file = checkpoint_path(order.checkpoints, ids(runs))
     saved = file.read_bytes()
     assert [kinds(events) for events in told.values()] == [["Begun"]]
     assert told[runs][-1] == Saved(*told[runs][-2])
     assert not any(lives(events[0].pid) for events in told.values())
 
-    with closing(train_here([runs], workers=1, **folders)) as happenings:
+    with closing(train_here([runs], order, workers=1)) as happenings:
         _, begun = next(happenings)
         assert next(happenings) == (runs, Evaluated(*told[runs][-1]))
         next(happenings)
     assert file.read_bytes() != saved
     assert not lives(begun.pid)
-    assert not folders["records"].exists()
+    assert not order.records.exists()
 
-    train_pack(runs, **folders)
+    train_pack(runs, order.records, checkpoints=order.checkpoints)
     train_pack(runs, tmp_path / "through")
-    assert {record(folders["records"], run).provenance.resumed for run in runs} == {2}
-    assert numbers(folders["records"], runs) == numbers(tmp_path / "through", runs)
+    assert {record(order.records, run).provenance.resumed for run in runs} == {2}
+    assert numbers(order.records, runs) == numbers(tmp_path / "through", runs)
 
 
 def test_a_checkpoint_from_which_a_pack_crashes_at_once_is_moved_aside(tmp_path, monkeypatch):
@@ -316,7 +305,7 @@ def test_a_checkpoint_from_which_a_pack_crashes_at_once_is_moved_aside(tmp_path,
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     batches = Recipe(optimizer=Adam(name="adam", batch_size=20), max_evaluations=SHORT)
     runs = tuple(run.model_copy(update={"recipe": batches}) for run in pack("xy", range(2)))
-    order = TrainingOrder(tmp_path / "runs", tmp_path / "checkpoints", "cpu", None, 60.0)
+    order = TrainingOrder(tmp_path / "runs", tmp_path / "checkpoints")
     file = checkpoint_path(order.checkpoints, ids(runs))
     answers = iter([False] * 5 + [True])
     with pytest.raises(PackStopped):
@@ -344,7 +333,7 @@ if __name__ == "__main__":  # workers import what is above
     from pathlib import Path
     sys.path.insert(0, {tests!r})
     from test_here import pack
-    order = slots.TrainingOrder(Path("runs"), Path("checkpoints"), "cpu", None, 60.0)
+    order = slots.TrainingOrder(Path("runs"), Path("checkpoints"))
     workers = [slots.start(0, order), slots.start(1, order)]
     slots.send(workers[0], pack("endless", range(1)))
     print(*[worker.process.pid for worker in workers], flush=True)
@@ -374,7 +363,7 @@ def test_workers_of_a_killed_parent_end_whatever_they_do(tmp_path):
 
 def test_where_no_record_can_be_written_all_ends_with_a_sentence(tmp_path):
     (tmp_path / "runs").symlink_to("/proc/self/no such folder")
-    happenings = train_here([pack("xy", range(2)), pack("exp2d", range(2))], tmp_path / "runs", 1)
+    happenings = train_here([pack("xy", range(2)), pack("exp2d", range(2))], TrainingOrder(tmp_path / "runs"), 1)
     _, begun = next(happenings)
     with pytest.raises(HarnessError, match="nothing of it was written: make room there") as raised:
         list(happenings)
@@ -480,15 +469,12 @@ def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatc
 
 
 # ----------------------------------------------------------------------------------------------------------------- GPUs
-@pytest.mark.parametrize(("number", "own"), [(0, "2"), (1, "GPU-5"), (2, "2"), (5, "GPU-5")])
-def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch, number, own):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5")
-    slots.see_one_gpu(number)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == own
-
-
-def test_more_workers_than_gpus_are_not_sent_to_gpus_that_are_not_there(monkeypatch):
+def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch):
     """Where nobody says which are visible, all are, and no others."""
+    for number, own in ((0, "2"), (1, "GPU-5"), (2, "2"), (5, "GPU-5")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5")
+        slots.see_one_gpu(number)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == own
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     number = torch.cuda.device_count()
     slots.see_one_gpu(number)

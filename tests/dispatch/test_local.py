@@ -1,6 +1,5 @@
 """A sweep on this machine: however it is ended nothing of it goes on, and the next one goes on from there."""
 
-import json
 import os
 import signal
 import subprocess
@@ -9,16 +8,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from made_submission import small
+from made_submission import SweepFile, small
 
-from harness.cli import main
 from harness.dispatch import local
-from harness.dispatch.events import Event, read_attempts
 from harness.record import read_record
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
@@ -27,11 +24,10 @@ from harness.train import train_pack
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
 
-class Sweep(NamedTuple):
+@dataclass(frozen=True)
+class Sweep(SweepFile):
     """One pack that takes some seconds; its processes are known by a variable in their environment."""
 
-    file: Path
-    results: Path
     mark: str
 
     def begin(self) -> subprocess.Popen:
@@ -43,16 +39,6 @@ class Sweep(NamedTuple):
             stderr=subprocess.STDOUT,
             text=True,
         )
-
-    def harness(self, command: str, *options: str) -> Result:
-        return CliRunner().invoke(main, [command, str(self.file), *options, "--results", str(self.results)])
-
-    def states(self) -> dict[str, int]:
-        return json.loads(self.harness("status", "--json").stdout)["states"]
-
-    def events(self, name: str) -> list[Event]:
-        attempts = read_attempts(self.results / "sweep" / "attempts")
-        return [event for attempt in attempts for event in attempt.events if event["event"] == name]
 
     def processes(self) -> list[int]:
         return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if self._has_mark(path)]

@@ -1,20 +1,15 @@
 """submit, retry and cancel as commands: what they ask, what they refuse, and what they leave to others."""
 
-import json
 import os
-import pty
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from made_submission import send_off, small
+from click.testing import Result
+from made_submission import SweepFile, send_off, small
 
-from harness.base.errors import HarnessError
-from harness.cli import main
-from harness.cli.options import confirm
 from harness.dispatch.jobs import SentJob
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import one_submitter, write_order
@@ -24,66 +19,49 @@ from harness.spec import read_manifest
 OFFER = Offer([], [], 0.0, 0.0, "core", calibrated=True, left_for_later=0)
 
 
-def _experiment(folder: Path, name: str = "sweep", seeds: tuple[int, ...] = (0, 1)) -> Path:
-    file = folder / f"{name}.yaml"
-    file.write_text(small(seeds, evaluations=3), encoding="utf-8")
-    return file
-
-
-def _harness(file: Path, command: str, *options: str) -> Result:
-    return CliRunner().invoke(main, [command, str(file), *options, "--results", str(file.parent / "results")])
+def _experiment(folder: Path, name: str = "sweep", seeds: tuple[int, ...] = (0, 1)) -> SweepFile:
+    sweep = SweepFile(folder / f"{name}.yaml", folder / "results")
+    sweep.file.write_text(small(seeds, evaluations=3), encoding="utf-8")
+    return sweep
 
 
 # -------------------------------------------------------------------------------------------------------------- asking
 def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
-    file = _experiment(tmp_path)
-    refused = [_harness(file, "submit", "--local", "1")]
-    refused += [_harness(file, "cancel"), _harness(file, "retry", "--cause", "planned", "--local", "1")]
+    sweep = _experiment(tmp_path)
+    refused = [sweep.harness("submit", "--local", "1")]
+    refused += [sweep.harness("cancel"), sweep.harness("retry", "--cause", "planned", "--local", "1")]
     for done, what in zip(refused, ["submitted", "cancelled", "submitted"], strict=True):
         assert done.exit_code == 2
         assert f"nothing was {what}: there is no terminal to ask at; --yes goes on without asking" in done.output
-    left = {path.name for path in (tmp_path / "results" / "sweep").iterdir()}
-    assert left == {"manifest.json"}
-
-
-@pytest.mark.parametrize("answer", ["n\n", "\x04"], ids=["no", "end of input"])
-def test_at_a_terminal_a_no_is_a_no(monkeypatch, answer):
-    ours, theirs = pty.openpty()
-    with open(theirs, encoding="utf-8") as terminal:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        os.write(ours, answer.encode())
-        with pytest.raises(HarnessError, match="nothing was submitted") as refused:
-            confirm("submit?", yes=False, refused="nothing was submitted")
-    os.close(ours)
-    assert refused.value.exit_code == 3
+    assert [path.name for path in sweep.folder.iterdir()] == ["manifest.json"]
 
 
 # ------------------------------------------------------------------------------------------------------------ profiles
-def _offered(file: Path, profile: str, *options: str) -> Result:
+def _offered(sweep: SweepFile, profile: str, *options: str) -> Result:
     """What `submit --dry-run` says of a profile of one line."""
-    path = file.parent / "mine.yaml"
+    path = sweep.file.parent / "mine.yaml"
     path.write_text(profile, encoding="utf-8")
-    return _harness(file, "submit", "--profile", str(path), "--dry-run", *options)
+    return sweep.harness("submit", "--profile", str(path), "--dry-run", *options)
 
 
 def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    file = _experiment(tmp_path)
-    refused = _offered(file, "gpus: 1")
+    sweep = _experiment(tmp_path)
+    refused = _offered(sweep, "gpus: 1")
     assert refused.exit_code == 2
     assert "to submit: 2 runs in 1 packs in 1 jobs" in refused.output
     assert "mine.yaml: gpus: 1, but sweep trains on CPUs (device: cpu)" in refused.output
-    assert _offered(file, "gpus: 1", "--idle-gpus").exit_code == 0
-    assert _offered(file, "cpus: 4").exit_code == 0
+    assert _offered(sweep, "gpus: 1", "--idle-gpus").exit_code == 0
+    assert _offered(sweep, "cpus: 4").exit_code == 0
 
 
 def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    file = _experiment(tmp_path)
-    offered = _offered(file, "cpus: 4").output.replace("\n", " ")
+    sweep = _experiment(tmp_path)
+    offered = _offered(sweep, "cpus: 4").output.replace("\n", " ")
     assert "to submit: 2 runs in 1 packs in 1 jobs" in offered
     assert "assumed: the cluster takes arrays of 1,001 jobs, 10,000 jobs in all (scontrol: there is no SLURM" in offered
-    refused = _harness(file, "submit", "--profile", str(tmp_path / "mine.yaml"), "--yes")
+    refused = sweep.harness("submit", "--profile", str(tmp_path / "mine.yaml"), "--yes")
     assert (refused.exit_code, "scontrol: there is no SLURM here" in refused.output) == (2, True)
 
 
@@ -91,39 +69,37 @@ def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
 def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     """run refuses and names its folder; submit sends off the others, cancel takes back nothing of it, status tells."""
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
-    results = tmp_path / "results"
-    _harness(first, "plan")
-    send_off(results / "first")
+    first.harness("plan")
+    send_off(first.folder)
 
-    refused = _harness(twin, "run")
+    refused = twin.harness("run")
     assert refused.exit_code == 3
     assert "2 runs of twin are on their way; wait for them" in refused.output
-    assert f"`harness cancel {results / 'first'}`" in refused.output
-    offered = _harness(twin, "submit", "--local", "1", "--dry-run").output
+    assert f"`harness cancel {first.folder}`" in refused.output
+    offered = twin.harness("submit", "--local", "1", "--dry-run").output
     assert "to submit: 1 runs" in offered
-    assert f"2 of the runs were sent off by {results / 'first'}" in offered
-    assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 1, "queued": 2}
+    assert f"2 of the runs were sent off by {first.folder}" in offered
+    assert twin.states() == {"planned": 1, "queued": 2}
 
-    with one_submitter(results / "runs"):  # what the other is about to send off is not known yet
-        at_once = _harness(twin, "submit", "--local", "1", "--yes")
+    with one_submitter(first.results / "runs"):  # what the other is about to send off is not known yet
+        at_once = twin.harness("submit", "--local", "1", "--yes")
     assert (at_once.exit_code, "is submitting runs of these results" in at_once.output) == (3, True)
 
-    write_order(results / "first", "cancel", read_manifest(results / "first").run_ids(), "`harness cancel`")
-    assert json.loads(_harness(twin, "status", "--json").stdout)["states"] == {"planned": 3}
+    write_order(first.folder, "cancel", read_manifest(first.folder).run_ids(), "`harness cancel`")
+    assert twin.states() == {"planned": 3}
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can give folders away")
 def test_what_another_user_may_not_read_is_not_verified(tmp_path):
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
-    _harness(first, "plan")
-    sent = tmp_path / "results" / "first" / "submissions"
-    send_off(sent.parent)
-    os.chown(sent, 65534, 65534)
+    first.harness("plan")
+    send_off(first.folder)
+    os.chown(first.folder / "submissions", 65534, 65534)
 
-    def told(command: str, file: Path) -> str:
+    def told(command: str, sweep: SweepFile) -> str:
         """What a user is told who, unlike root, may read only what modes allow."""
         as_others = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", sys.executable, "-m", "harness"]
-        options = [command, str(file), "--results", str(tmp_path / "results")]
+        options = [command, str(sweep.file), "--results", str(sweep.results)]
         done = subprocess.run(
             [*as_others, *options], capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}
         )

@@ -22,6 +22,7 @@ from harness.dispatch.state import (
     JobKey,
     RunState,
     states,
+    stuck,
     unexplained,
 )
 from harness.dispatch.submission import Instruction
@@ -112,31 +113,39 @@ def _waiting(reason, state="PENDING", number="7_[0,3-5]"):
     return _state(queue=Queue({task: Listed(number, task[0], state, reason)}), attempts=[_attempt(BEGUN)])
 
 
+FOR_EVER = {  # what keeps a job from starting whatever comes, and what to do
+    "JobHeldAdmin": "ask the administrators to `scontrol release 7`",
+    "DependencyNeverSatisfied": "take the dependency out",
+    "QOSMinCpuNotSatisfied": "`harness doctor --profile` says what does not fit",
+} | dict.fromkeys(
+    (
+        *("BadConstraints", "PartitionTimeLimit", "QOSMaxWallDurationPerJobLimit", "AssocMaxWallDurationPerJobLimit"),
+        *("QOSMaxGRESPerJob", "QOSMaxCpuPerJobLimit", "QOSMaxCpuPerNode", "QOSMinMemory"),
+    ),
+    "mend the profile",
+)
+FOR_NOW = {
+    "AssocGrpCPUMinutesLimit": "name another account: or qos:",
+    "AssocGrpCpuLimit": "once enough of the others end",
+    "QOSMaxJobsPerUserLimit": "once enough of the others end",
+    "ReqNodeNotAvail, UnavailableNodes:n1": "choose another partition",
+    "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": "(`sinfo`)",
+    "PartitionDown": "choose another partition",
+}
+
+
 def test_a_job_that_does_not_start_by_itself_has_a_next_move():
     """squeue's reasons, as 24.11 words them: of held jobs, of what the cluster lacks, and of limits."""
     for reason in ("JobHeldUser", "job requeued in held state", "launch failed requeued held", "JobHoldMaxRequeue"):
         assert _waiting(reason).next_move.startswith("`scontrol release 7`")
     for state in ("REQUEUE_HOLD", "SPECIAL_EXIT"):
         assert _waiting("BeginTime", state).next_move.startswith("`scontrol release 7`")
-    moves = {
-        "JobHeldAdmin": "ask the administrators to `scontrol release 7`",
-        "BadConstraints": "mend the profile",
-        "PartitionTimeLimit": "mend the profile",
-        "QOSMaxWallDurationPerJobLimit": "mend the profile",
-        "QOSMinCpuNotSatisfied": "`harness doctor --profile` says what does not fit",
-        "DependencyNeverSatisfied": "take the dependency out",
-        "AssocGrpCPUMinutesLimit": "name another account: or qos:",
-        "AssocGrpCpuLimit": "once enough of the others end",
-        "QOSMaxJobsPerUserLimit": "once enough of the others end",
-        "ReqNodeNotAvail, UnavailableNodes:n1": "choose another partition",
-        "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": "(`sinfo`)",
-        "PartitionDown": "choose another partition",
-    }
-    for reason, move in moves.items():
+    for reason, move in (FOR_EVER | FOR_NOW).items():
         found = _waiting(reason)
         assert (found.state, move in found.next_move) == ("queued", True), reason
         assert found.why.startswith(f"SLURM: PENDING ({reason}), ")
         assert found.why.endswith("; it has begun before, and goes on from where it was saved")
+        assert stuck(Listed("7", "e", "PENDING", reason)).for_ever == (reason in FOR_EVER), reason
 
 
 def test_a_job_that_waits_for_its_turn_needs_nothing():
@@ -174,15 +183,6 @@ def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
     assert _state(attempts=[_attempt(*other)]).state == "crashed"
 
 
-def test_an_order_to_try_again_wipes_the_slate():
-    """After `retry` a quarantined run is planned, and only crashes that come later count."""
-    attempt, retry = _attempt(_crash("h"), _crash("h")), Instruction(kind="retry", at=_at(100), runs=(RUN,))
-    again = _attempt(_crash("h"), identity="b", submission="s2", at=300)
-    assert _state(attempts=[attempt], orders=[retry]).state == "planned"
-    sent = [_submission(), _submission("s2", at=200)]
-    assert _state(attempts=[attempt, again], submissions=sent, orders=[retry]).state == "crashed"
-
-
 def test_a_cancelled_run_stays_so_until_it_is_asked_for():
     cancel = Instruction(kind="cancel", at=_at(50), runs=(RUN,))
     retry = Instruction(kind="retry", at=_at(60), runs=(RUN,))
@@ -200,13 +200,9 @@ def test_a_worker_that_was_told_to_stop_says_why(why, state):
     ended = {"event": "ended", "why": why, "requeued": False}
     assert _state(attempts=[_attempt(BEGUN, ended)]).state == state
     assert _state(attempts=[_attempt(BEGUN, ended)], listed="PENDING").state == "queued"  # SLURM starts it again
-
-
-def test_a_worker_that_could_not_go_on_says_why():
-    ended = {"event": "ended", "why": "crashed", "error": "no space"}
-    found = _state(attempts=[_attempt(BEGUN, ended)], listed="FAILED")
-    assert found.state == "crashed"
-    assert found.why == "its worker ended: crashed: no space"
+    failed = {"event": "ended", "why": "crashed", "error": "no space"}
+    told = _state(attempts=[_attempt(BEGUN, failed)], listed="FAILED")
+    assert (told.state, told.why) == ("crashed", "its worker ended: crashed: no space")
 
 
 def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
@@ -221,9 +217,8 @@ def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
 
 def test_records_that_went_into_a_renamed_folder_are_told():
     here = _state(listed="COMPLETED", attempts=[_attempt(BEGUN)])
-    assert here.state == "lost"
-    assert here.why == "SLURM: COMPLETED: it ended well, and its record is not here"
-    assert here.next_move is None
+    why = "SLURM: COMPLETED: it ended well, and its record is not here"
+    assert (here.state, here.why, here.next_move) == ("lost", why, None)
     for evidence in ({"listed": "COMPLETED"}, {"now": 20 + LEASE_SECONDS + 1}):  # or squeue has forgotten
         renamed = _state(attempts=[_attempt(BEGUN)], moved={"s": "/old results"}, **evidence)
         assert renamed.state == "lost"
@@ -245,16 +240,20 @@ def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
     assert renamed.next_move is None
 
 
-def test_a_retry_wipes_the_slate_whatever_the_clock_of_the_node():
-    """Crashes from before a retry never count, and those from after it always do: what counts is the submission."""
-    early, late = -7200, 7200  # clocks of nodes
+def test_an_order_to_try_again_wipes_the_slate_whatever_the_clock_of_the_node():
+    """After it a quarantined run is planned. What counts is when its job was sent off, after the order or before."""
     retry = Instruction(kind="retry", at=_at(100), runs=(RUN,))
     sent = [_submission(), _submission("s2", at=200)]
-    for clock in (early, late):
+    for clock in (-7200, 0, 7200):
         old = _attempt(_crash("h"), _crash("h"), at=10 + clock)
-        new = _attempt(_crash("k"), _crash("k"), identity="b", submission="s2", at=300 + clock)
+        once, twice = (
+            _attempt(*crashes, identity="b", submission="s2", at=300 + clock)
+            for crashes in ([_crash("h")], [_crash("k"), _crash("k")])
+        )
+        assert _state(attempts=[old], orders=[retry]).state == "planned"
         assert _state(attempts=[old], submissions=sent, orders=[retry], listed="PENDING").state != "quarantined"
-        assert _state(attempts=[old, new], submissions=sent, orders=[retry]).state == "quarantined"
+        assert _state(attempts=[old, once], submissions=sent, orders=[retry]).state == "crashed"
+        assert _state(attempts=[old, twice], submissions=sent, orders=[retry]).state == "quarantined"
 
 
 def test_the_last_attempt_at_a_job_is_the_one_that_slurm_started_last():

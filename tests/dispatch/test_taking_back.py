@@ -1,17 +1,15 @@
 """What is on its way and should not be: runs of earlier plans, jobs of cancelled runs, jobs of another cluster."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from click.testing import Result
-from commands import invoke
-from made_submission import send_off, small
+from made_submission import SweepFile, send_off, small
 
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
@@ -31,26 +29,15 @@ COMMANDS = {
 }
 
 
-class Sweep(NamedTuple):
+@dataclass(frozen=True)
+class Sweep(SweepFile):
     """An experiment whose jobs this test says that SLURM has."""
 
-    file: Path
-    results: Path
     cluster: Path
-
-    @property
-    def folder(self) -> Path:
-        return self.results / self.file.stem
 
     def plan(self, sizes=(20, 80), seeds=(0, 1)) -> None:
         self.file.write_text(small(seeds, sizes))
         assert self.harness("plan", "--replan").exit_code == 0
-
-    def harness(self, command: str, *options: str) -> Result:
-        return invoke(command, self.file, *options, "--results", self.results)
-
-    def status(self) -> dict[str, Any]:
-        return json.loads(self.harness("status", "--json").stdout)
 
     def send(self, identity="5ub", at=LONG_AGO, listed="PENDING", **more: Any) -> None:
         """A submission of one job a pack of the plan as it stands, which squeue lists in this state."""
@@ -98,7 +85,7 @@ def test_runs_that_a_new_plan_drops_are_counted_and_taken_back(sweep):
     assert "1 jobs with no other runs were ended" in sweep.harness("cancel", "--earlier", "--yes").output
     (dropped,) = [place for place, pack in enumerate(packs) if set(pack) == set(told["earlier_underway_ids"])]
     assert sweep.ended() == [f"7_{dropped}"]
-    assert sweep.status()["states"] == {"planned": 1, "queued": 1, "cancelled": 1}
+    assert sweep.states() == {"planned": 1, "queued": 1, "cancelled": 1}
     assert sweep.status()["earlier_underway_ids"] == []
     assert sweep.harness("cancel", "--earlier", "--where", "seed=0").exit_code == 2
 
@@ -116,7 +103,7 @@ def test_what_cancel_could_not_end_is_said_and_ended_when_it_is_repeated(sweep):
 
     (sweep.cluster / "silent").unlink()
     (sweep.cluster / "stuck").touch()
-    assert sweep.status()["states"] == {"cancelled": 4}
+    assert sweep.states() == {"cancelled": 4}
     assert "2 jobs of cancelled runs are still in SLURM; `harness cancel FILE`" in sweep.harness("status").output
     stuck = sweep.harness("cancel", "--yes")
     assert stuck.exit_code == 3
@@ -147,12 +134,10 @@ def test_jobs_of_another_cluster_or_user_are_never_lost_nor_sent_off_again(sweep
 
 
 def test_jobs_of_here_and_of_submissions_that_say_no_cluster_can_be_lost(sweep):
-    sweep.send(cluster="near", user=user())
-    (sweep.cluster / "queue").write_text("")
-    assert sweep.status()["states"] == {"lost": 4}
-    sweep.send("01d")
-    (sweep.cluster / "queue").write_text("")
-    assert sweep.status()["states"] == {"lost": 4}
+    for identity, where in (("5ub", {"cluster": "near", "user": user()}), ("01d", {})):
+        sweep.send(identity, **where)
+        (sweep.cluster / "queue").write_text("")
+        assert sweep.states() == {"lost": 4}
 
 
 def test_a_worker_that_was_stopped_elsewhere_may_have_been_put_back(sweep):
@@ -166,7 +151,7 @@ def test_a_worker_that_was_stopped_elsewhere_may_have_been_put_back(sweep):
         log.write("begun", submission="5ub", place=place, **begun)
         log.write("pack_begun", runs=list(pack))
         log.write("ended", why=why, requeued=False)
-    assert sweep.status()["states"] == {"running": 2, "crashed": 2}
+    assert sweep.states() == {"running": 2, "crashed": 2}
 
 
 def test_a_local_job_is_ended_on_its_own_machine_only(sweep):
@@ -195,7 +180,7 @@ def test_who_cancelled_is_kept(sweep):
     write_order(sweep.folder, "retry", list(sweep.status()["runs"]), "`harness retry`")
     sweep.send("a9a1", at=now(), listed="CANCELLED")
     for _ in range(2):
-        assert sweep.status()["states"] == {"cancelled": 4}
+        assert sweep.states() == {"cancelled": 4}
         (sweep.cluster / "queue").write_text("")
     assert len(read_orders(sweep.folder)) == 3
 

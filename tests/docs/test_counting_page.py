@@ -20,7 +20,6 @@ from harness.count import (
     layer_flops,
     least_squares_flops,
     recursion_terms,
-    trainable,
     training_flops,
 )
 from harness.count.dispatched import executed_evaluation, executed_forward
@@ -134,7 +133,7 @@ def networks_of(family):
 def test_formulas_of_parameters(row):
     (family,), (formula, *_) = codes(row[0]), codes(row[1])
     for network in networks_of(family):
-        assert trainable(network) == sum(value(formula, **letters) for _, letters in layers_of(network))
+        assert network.trainable == sum(value(formula, **letters) for _, letters in layers_of(network))
 
 
 @pytest.mark.parametrize("row", table("family", 1), ids=lambda row: f"{row[0]}: {row[1]}")

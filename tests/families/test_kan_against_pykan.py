@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.families import KanShape, flatten, forward, initial_knots, initialise, unflatten, update_knots
+from harness.families import KanShape, flatten, forward, initialise, unflatten, update_knots
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def start(network, lanes=2, seed=0):
     """Random parameters (scales too) and the knots of a network."""
     flat = initialise(network, [np.random.default_rng([seed, r]) for r in range(lanes)], 1.0, torch.float64, "cpu")
     flat = flat + 0.1 * torch.tensor(np.random.default_rng(seed).normal(size=flat.shape))
-    return flat, initial_knots(network, lanes, torch.float64, "cpu")
+    return flat, network.initial_knots(lanes, torch.float64, "cpu")
 
 
 def their_layer(pykan, network, parameters, knots, layer, lane, grid_eps=0.02):

@@ -13,7 +13,6 @@ from harness.families import (
     SplineMlpShape,
     extend_grid,
     forward,
-    initial_knots,
     initialise,
     unflatten,
     update_knots,
@@ -31,7 +30,7 @@ def start(network, samples=300, seed=0):
     generators = [np.random.default_rng([seed, lane]) for lane in range(LANES)]
     flat = initialise(network, generators, 1.0, torch.float64, "cpu")
     x = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (LANES, samples, network.shape[0])))
-    return flat, initial_knots(network, LANES, torch.float64, "cpu"), x
+    return flat, network.initial_knots(LANES, torch.float64, "cpu"), x
 
 
 def on_random_knots(network, seed=1):
@@ -166,9 +165,9 @@ def test_splines_moved_together_are_those_that_numpy_fits_one_by_one(order):
     Where a singular value is at the threshold of the rank, roundings decide; there are few such systems.
     """
     ranks, at_threshold = {True: 0, False: 0}, 0
-    for seed, (kind, samples, grid, outputs) in enumerate(
-        product(("spread", "clustered", "few values", "mostly one", "constant"), (5, 40, 333), (3, 8, 20), (1, 5))
-    ):
+    kinds = ("spread", "clustered", "few values", "mostly one", "constant")
+    for seed, (kind, samples, grid) in enumerate(product(kinds, (5, 40, 333), (3, 20))):
+        outputs = (1, 5)[seed // 2 % 2]
         rng = np.random.default_rng([order, seed])
         x = torch.tensor(some_samples(kind, rng, samples))
         old = on_random_knots(KanShape(shape=(3, 1), grid=grid, order=order), seed)[0]
@@ -193,5 +192,5 @@ def test_splines_moved_together_are_those_that_numpy_fits_one_by_one(order):
                 samples,
                 grid,
             )
-    assert min(ranks.values()) > 100
+    assert min(ranks.values()) > 30
     assert at_threshold < 0.1 * sum(ranks.values())

@@ -12,7 +12,7 @@ from harness.count import count, training_flops
 from harness.count.module import module_network
 from harness.count.training import Work
 from harness.families import ModuleShape, forward, initialise, parameter_count
-from harness.families.module import allows_vmap, check, fingerprint, make
+from harness.families.module import allows_vmap, fingerprint, make
 from harness.measure.bench import bench_solo
 from harness.spec import Adam, CapTooSmall, MlpShape, Module, Recipe, RunSpec, Task
 from harness.tasks import resolve
@@ -85,9 +85,7 @@ def network(name, width=4, inputs=2, outputs=1):
     return module_network(Module(family="module", module=f"{HERE}:{name}", size="width"), inputs, outputs, width)
 
 
-@pytest.mark.parametrize("width", [1, 7, 20])
-@pytest.mark.parametrize("inputs", [1, 3])
-@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize(("width", "inputs", "outputs"), [(1, 1, 1), (7, 3, 2), (20, 3, 1)])
 def test_an_mlp_of_ones_own_counts_as_the_family_does(width, inputs, outputs):
     """Parameters, FLOPs forward and in training equal the closed forms of the MLP that it is, as they are executed."""
     own, mlp = (
@@ -144,7 +142,7 @@ def test_what_no_table_prices_is_one_a_number_and_buffers_are_no_parameters():
 
     assert count(own)["params.trainable"] == (2 * 8 + 8) + 2 * 8 + (8 + 1)
     assert count(own)["flops_forward.executed"] == 2 * 2 * 8 + (8 + 2) + 2 * 8 + 1
-    check(own)
+    own.check("float64")
 
 
 def test_a_size_that_cannot_be_made_is_too_large_for_a_search():

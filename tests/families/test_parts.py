@@ -68,7 +68,7 @@ NETWORK = Coded(encoder=ENCODER, head=HEAD)
 def begun(network, seed=3):
     """Parameters by name and knots of one lane, as a run of that seed begins."""
     flat = families.initialise(network, [stream(seed, "initial", 0)], 1.0, torch.float64, "cpu")
-    return flat, families.initial_carried(network, [stream(seed, "features", 0)], torch.float64, "cpu")
+    return flat, network.draw_knots([stream(seed, "features", 0)], torch.float64, "cpu")
 
 
 def test_a_part_that_two_networks_share_begins_with_the_same_bits_in_both():
@@ -106,9 +106,8 @@ def test_a_module_has_the_names_of_parts_and_gives_what_its_parts_give():
         for (key, part), own in zip(NETWORK.parts.items(), (knots[:1], knots[1:]), strict=True)
     )
     assert torch.equal(module(x), head(encoder(x)))
-    assert list(module.state_dict()) == [
-        f"{key}.{name}" for key, part in (("encoder", encoder), ("head", head)) for name in part.state_dict()
-    ]
+    names = [f"encoder.{name}" for name in encoder.state_dict()] + [f"head.{name}" for name in head.state_dict()]
+    assert list(module.state_dict()) == names
     module(x).sum().backward()
     assert [name for name, each in module.named_parameters() if each.grad is None] == [
         "head.layer0.base",

@@ -8,14 +8,7 @@ import torch
 from scipy.interpolate import BSpline
 from test_ladder import LANES, start, uneven
 
-from harness.families import (
-    SplineMlpShape,
-    forward,
-    initial_knots,
-    initialise,
-    unflatten,
-    update_knots,
-)
+from harness.families import SplineMlpShape, forward, initialise, unflatten, update_knots
 from harness.families.spline import design_matrix
 
 ORDERS = [1, 2, 3, 4, 5]
@@ -70,28 +63,13 @@ def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
     network = SplineMlpShape(shape=(3, 400, 1), grid=5, order=order, noise=0.4, low=-2.0, high=3.0)
     generators = [np.random.default_rng(0)]
     parts = unflatten(network, initialise(network, generators, 1.0, torch.float64, "cpu"))
-    (knots,) = initial_knots(network, 1, torch.float64, "cpu")
+    (knots,) = network.initial_knots(1, torch.float64, "cpu")
     coef = parts["layer0.coef"][0]
     design = design_matrix(knots[:, :1], knots[:, :1, order:-order], order)[0, 0]
     values = coef @ design.T
     assert values.abs().max() <= 0.04 * (1 + 1e-12)
     assert values.std().item() == pytest.approx(0.08 / np.sqrt(12), rel=0.05)
     assert torch.allclose(coef, values @ torch.linalg.pinv(design).T, rtol=0, atol=1e-15)
-
-
-@both_places
-def test_initial_maps_are_those_of_an_mlp_and_take_the_gain(place):
-    """U(+-gain / sqrt(inputs)); splines have `noise` instead of a gain."""
-    network = SplineMlpShape(shape=(60, 40, 1), grid=5, place=place)
-    plain, doubled = (
-        unflatten(network, initialise(network, [np.random.default_rng(0)], gain, torch.float64, "cpu"))
-        for gain in (1.0, 2.0)
-    )
-    for name, part in plain.items():
-        assert torch.equal(doubled[name], part if name.endswith("coef") else 2 * part)
-    for name in ("layer0.weight", "layer0.bias"):
-        assert plain[name].abs().max() <= 60**-0.5
-        assert plain[name].abs().max().item() == pytest.approx(60**-0.5, rel=0.1)
 
 
 # --------------------------------------------------------------------------------------------------- knots and their G

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from networks import local
-from test_dense import KINDS, some_knots, some_samples
 from test_networks import loss_and_gradient, start
+from test_spline import KINDS, some_knots, some_samples
 
-from harness.families import KanShape, parameter_shapes, update_knots
+from harness.families import KanShape, update_knots
 from harness.families.base import samples_last
 from harness.families.wide import FEW_KNOTS
 
@@ -30,7 +30,7 @@ def some_network(order, base, scales, bias, kind, dtype, lanes, grid=7, outputs=
     rng = np.random.default_rng([order, scales, bias, lanes])
     network = KanShape(shape=(3, outputs), grid=grid, order=order, base=base, scales=scales, bias=bias)
     assert all(map(network.is_wide, network.layers))
-    shapes = parameter_shapes(network)
+    shapes = network.parameter_shapes()
     parameters = {name: rng.normal(size=(lanes, *shape)) for name, shape in shapes.items()}
     knots = [some_knots(kind, order, inputs, rng, lanes, grid).to(dtype) for inputs in network.shape[:-1]]
     x = samples_last(some_samples(knots[0], rng).to(dtype).clamp(-9, 9).transpose(1, 2))

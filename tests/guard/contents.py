@@ -5,6 +5,7 @@ The guard goes by commands and files where it can. Of `harness` it imports what 
 """
 
 import json
+import re
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from harness.paper.replay import REPLAYS
 from harness.paper.replay.index import row_of, write_index
 from harness.planning.plan import make_plan
 from harness.show.pages.verdicts import keep_verdicts
-from harness.spec import Manifest, Task, experiment_schema, read_experiment, scales_of
+from harness.spec import Task, experiment_schema, read_experiment, scales_of
 from harness.tasks import TASKS, draw, load_target, resolve
 from tests.guard.golden import hashed
 from tests.guard.visible import visible
@@ -67,7 +68,7 @@ def _plan(planned: Planned) -> dict[str, Any]:
     tasks = tuple(task for task in experiment.tasks if task.target not in LEFT_OUT)
     experiment = experiment.model_copy(update={"tasks": tasks})
     name = planned.file.stem + ("" if planned.scale == "full" else f"-{planned.scale}")
-    manifest: Manifest = make_plan(experiment, name)
+    manifest = make_plan(experiment, name)
     return {
         "cells": len(manifest.cells),
         "runs": len(manifest.runs),
@@ -86,10 +87,9 @@ def targets() -> dict[str, Any]:
 
     The fingerprint of a function of the project is a number in its source, which stays if the function is changed.
     """
-    known = {name: None for name in TASKS if name not in LEFT_OUT and not TASKS[name].has_instances}
-    families = [name for name, named in TASKS.items() if named.has_instances]
+    known = {name: 4 if named.has_instances else None for name, named in TASKS.items() if name not in LEFT_OUT}
     found = {}
-    for name, inputs in {**known, **dict.fromkeys(families, 4), **OWN}.items():
+    for name, inputs in {**known, **OWN}.items():
         target = load_target(name, inputs)
         task = resolve(Task(target=name, inputs=inputs, **POINTS, **({} if target.only_box else _box(target.inputs))))
         train = draw(task, seed=0).train
@@ -147,7 +147,7 @@ def commands_and_pages() -> dict[str, str]:
     make_records("laws")
     make_searched("searched")
     answers += [said(command) for command in COMMANDS_AFTER_RECORDS]
-    pages = {"verdicts": _page(RESULTS / "verdicts.html")}
+    pages = {"verdicts": visible((RESULTS / "verdicts.html").read_text(encoding="utf-8"))}
     pages |= {f"report_{name}": _report(name) for name in ("families", "laws")}
     return {"commands": "\n".join(answers)} | pages
 
@@ -171,11 +171,7 @@ def write_odd_files() -> None:
 def _report(name: str) -> str:
     said(f"plan experiments/{name}.yaml")
     said(f"report results/{name}")
-    return _page(RESULTS / name / "report.html")
-
-
-def _page(path: Path) -> str:
-    return visible(path.read_text(encoding="utf-8"))
+    return visible((RESULTS / name / "report.html").read_text(encoding="utf-8"))
 
 
 def more_pages() -> dict[str, str]:
@@ -188,8 +184,8 @@ def more_pages() -> dict[str, str]:
         said(f"plan experiments/{name}.yaml --scale tiny")
         make_records(f"{name}-tiny")
         said(f"replay {name} --scale tiny")
-        lines = _page(RESULTS / f"{name}-tiny" / "replay.html").splitlines(keepends=True)
-        pages[f"replay_{name}"] = "".join(line for line in lines if not line.endswith("| not run\n"))
+        page = visible((RESULTS / f"{name}-tiny" / "replay.html").read_text(encoding="utf-8"))
+        pages[f"replay_{name}"] = re.sub(r"^.*\| not run\n", "", page, flags=re.MULTILINE)
     return pages
 
 

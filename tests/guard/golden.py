@@ -49,9 +49,8 @@ def difference(golden: str, made: str) -> str:
 
 def _alike(before: str, now: str) -> bool:
     """Whether lines differ in nothing but decimals, by a unit of the last digit: fits end in a machine's rounding."""
-    if NUMBER.split(before) != NUMBER.split(now):
-        return False
-    return all(map(_close, NUMBER.findall(before), NUMBER.findall(now)))
+    same_words = NUMBER.split(before) == NUMBER.split(now)
+    return same_words and all(map(_close, NUMBER.findall(before), NUMBER.findall(now)))
 
 
 def _close(before: str, now: str) -> bool:
@@ -59,6 +58,6 @@ def _close(before: str, now: str) -> bool:
         return True
     if not all("." in number or "e" in number for number in (before, now)):
         return False
-    one, other = (Decimal(number.replace(",", "")) for number in (before, now))
-    units = [Decimal(1).scaleb(number.as_tuple().exponent) for number in (one, other)]
-    return abs(one - other) <= max(units)
+    numbers = [Decimal(number.replace(",", "")) for number in (before, now)]
+    unit = max(Decimal(1).scaleb(number.as_tuple().exponent) for number in numbers)
+    return abs(numbers[0] - numbers[1]) <= unit

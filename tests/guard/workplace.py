@@ -13,9 +13,10 @@ import tests.guard.own_code  # noqa: F401  (so that no command says that it impo
 from harness.cli import main
 from harness.record import CURVE_POINTS, CurvePoint, Metrics, PhaseEnd, Provenance, Pruned, Record, publish
 from harness.show.console import console
-from harness.spec import KanShape, Manifest, PlannedRun, RunSpec, read_manifest
+from harness.spec import KanShape, Manifest, PlannedRun, read_manifest
 from harness.study.folders import StudyFile
 from harness.study.plans import freeze_file
+from tests.made_records import made_record
 
 GUARD = Path(__file__).parent
 ROOT = GUARD.parents[1]
@@ -67,14 +68,12 @@ def _without_frame(line: str) -> str:
 # ------------------------------------------------------------------------------------------------------- made records
 def make_records(name: str) -> None:
     """Publish a record of every run of the plan in results/`name`, in the current folder."""
-    manifest = read_manifest(RESULTS / name)
-    _make_records(manifest)
+    _make_records(read_manifest(RESULTS / name))
 
 
 def make_searched(name: str) -> None:
     """Freeze an experiment with a search and publish its records."""
-    manifest = freeze_file(StudyFile(Path("experiments") / f"{name}.yaml", RESULTS), replan=False, say=print)
-    _make_records(manifest)
+    _make_records(freeze_file(StudyFile(Path("experiments") / f"{name}.yaml", RESULTS), replan=False, say=print))
 
 
 def _make_records(manifest: Manifest) -> None:
@@ -89,56 +88,41 @@ def _made_record(planned: PlannedRun, counts: dict[str, int]) -> Record:
     noise = np.random.default_rng(int(planned.run_id, 16)).normal(0, 0.05)
     exponent = 1.0 if isinstance(run.network, KanShape) else 0.6
     loss = _rounded(3 * (1 + planned.trial) * counts["params.trainable"] ** -exponent * np.exp(noise))
-    moments = [at for at in (1, 2, 4, 8, 16, 32, 64) if at < cap] + [cap]
-    return Record(
-        run_id=planned.run_id,
-        run=run,
-        status="done",
-        metrics=Metrics(
-            train_rmse=loss,
-            validation_rmse=_rounded(1.1 * loss),
-            test_rmse=_rounded(1.2 * loss),
-            test_root_median_square=_rounded(0.7 * loss),
-            test_h1_error=_rounded(9 * loss) if run.task.is_pde else None,
-        ),
-        evaluations=cap,
-        iterations=cap,
-        by_stage=((cap, cap),),
-        diverged_at=None,
-        counts=counts,
-        weights="kanbefair",
-        curve=tuple(_curve_point(at, loss * cap / at) for at in moments),
-        phases=_made_phases(run, loss),
-        provenance=WHERE,
-        pruned=_made_pruned(run, loss),
+    errors = {"train_rmse": loss, "validation_rmse": _rounded(1.1 * loss), "test_rmse": _rounded(1.2 * loss)}
+    h1_error = _rounded(9 * loss) if run.task.is_pde else None
+    curve = []
+    for at in (*(at for at in (1, 2, 4, 8, 16, 32, 64) if at < cap), cap):
+        then = loss * cap / at
+        point = CurvePoint(evaluations=at, train_rmse=_rounded(then), validation_rmse=_rounded(1.1 * then))
+        curve.append(point)
+    made = {
+        "metrics": Metrics(**errors, test_root_median_square=_rounded(0.7 * loss), test_h1_error=h1_error),
+        "evaluations": cap,
+        "iterations": cap,
+        "by_stage": ((cap, cap),),
+        "counts": counts,
+        "curve": tuple(curve),
+        "provenance": WHERE,
+    }
+    if phases := run.recipe.phases:
+        outputs = tuple(_rounded(value) for value in np.linspace(0, loss, CURVE_POINTS))
+        made["phases"] = (PhaseEnd(rmse=(loss,) * phases, outputs=outputs),) * phases
+    if run.recipe.sparsity and isinstance(run.network, KanShape):
+        made["pruned"] = _nothing_pruned(run.network, _rounded(1.3 * loss))
+    return made_record(planned).model_copy(update=made)
+
+
+def _nothing_pruned(network: KanShape, test_rmse: float) -> Pruned:
+    layers = list(pairwise(network.shape))
+    return Pruned(
+        network=network,
+        inputs=tuple(range(network.shape[0])),
+        scores=tuple(((1.0,) * inputs,) * outputs for inputs, outputs in layers),
+        active_edges=sum(inputs * outputs for inputs, outputs in layers),
+        test_rmse=test_rmse,
     )
 
 
 def _rounded(value: float) -> float:
     """To six digits, which no machine's exponential function changes."""
     return float(f"{value:.6g}")
-
-
-def _curve_point(evaluations: int, loss: float) -> CurvePoint:
-    return CurvePoint(evaluations=evaluations, train_rmse=_rounded(loss), validation_rmse=_rounded(1.1 * loss))
-
-
-def _made_phases(run: RunSpec, loss: float) -> tuple[PhaseEnd, ...] | None:
-    if run.recipe.phases is None:
-        return None
-    outputs = tuple(_rounded(value) for value in np.linspace(0, loss, CURVE_POINTS))
-    return (PhaseEnd(rmse=(loss,) * run.recipe.phases, outputs=outputs),) * run.recipe.phases
-
-
-def _made_pruned(run: RunSpec, loss: float) -> Pruned | None:
-    """Nothing was pruned."""
-    if run.recipe.sparsity is None or not isinstance(run.network, KanShape):
-        return None
-    layers = list(pairwise(run.network.shape))
-    return Pruned(
-        network=run.network,
-        inputs=tuple(range(run.network.shape[0])),
-        scores=tuple(((1.0,) * inputs,) * outputs for inputs, outputs in layers),
-        active_edges=sum(inputs * outputs for inputs, outputs in layers),
-        test_rmse=_rounded(1.3 * loss),
-    )

@@ -18,13 +18,13 @@ queued/        a job as it was sent off before, which has to train still.
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 from tests.guard import contents
-from tests.guard.golden import FIXED, TEXTS, difference, fixed, text
+from tests.guard.golden import FIXED, TEXTS, difference, fixed
 
 MOST_LINES = 20  # of a difference that are shown
 
@@ -41,16 +41,12 @@ def main(replaced: Sequence[str]) -> None:
         changed = _write_fixed({"plans": contents.plans(known), "targets": contents.targets()})
     _write_texts({"schema": contents.schema(), "help": contents.helps()})
     for made in (contents.commands_and_pages, contents.more_pages):
-        _write_texts(_in_a_folder(made))
+        with tempfile.TemporaryDirectory() as folder, chdir(folder):
+            _write_texts(made())
     with tempfile.TemporaryDirectory() as folder:
-        _write_kept(contents.kept_pages(Path(folder)))
+        _write_texts(contents.kept_pages(Path(folder)), contents.ROOT / "results", ending="")
     if changed:
         sys.exit("these never change: " + ", ".join(changed) + "; nothing was written of them (see the file's head)")
-
-
-def _in_a_folder(made: Callable[[], dict[str, str]]) -> dict[str, str]:
-    with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        return made()
 
 
 def _write_fixed(found: dict[str, dict[str, Any]]) -> list[str]:
@@ -70,26 +66,17 @@ def _write_golden(entries: dict[str, dict[str, Any]]) -> None:
     FIXED.write_text(json.dumps(entries, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _write_texts(found: dict[str, str]) -> None:
-    TEXTS.mkdir(exist_ok=True)
+def _write_texts(found: dict[str, str], folder: Path = TEXTS, ending: str = ".txt") -> None:
+    """Write those that have changed, and say of each how."""
+    folder.mkdir(exist_ok=True)
     for name, made in found.items():
-        if changes := difference(text(name), made):
-            _tell(f"golden/{name}.txt", changes)
-            (TEXTS / f"{name}.txt").write_text(made, encoding="utf-8")
-
-
-def _write_kept(found: dict[str, str]) -> None:
-    for name, made in found.items():
-        path = contents.ROOT / "results" / name
-        if changes := difference(path.read_text(encoding="utf-8"), made):
-            _tell(f"results/{name}", changes)
+        path = folder / f"{name}{ending}"
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        if changes := difference(before, made).splitlines():
+            left = len(changes) - MOST_LINES
+            more = [f"… {left} lines more"] if left > 0 else []
+            print(f"changed: {folder.name}/{path.relative_to(folder)}", *changes[:MOST_LINES], *more, sep="\n")
             path.write_text(made, encoding="utf-8")
-
-
-def _tell(name: str, changes: str) -> None:
-    lines = changes.splitlines()
-    left = len(lines) - MOST_LINES
-    print("\n".join([f"changed: {name}", *lines[:MOST_LINES], *([f"… {left} lines more"] if left > 0 else [])]))
 
 
 if __name__ == "__main__":

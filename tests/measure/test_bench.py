@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from made_times import MLP, a_run
 
 from harness.count import run_work
 from harness.measure import cost
@@ -16,54 +17,36 @@ from harness.spec import (
     GridExtension,
     GridUpdates,
     KanShape,
-    Lbfgs,
     LevenbergMarquardt,
-    MlpShape,
-    Recipe,
     Restarts,
-    RunSpec,
     SplineMlpShape,
-    Task,
     stages,
 )
-from harness.tasks import resolve
 from harness.train import torch_engine
 
 KAN = KanShape(shape=(2, 5, 1), grid=5)
-MLP = MlpShape(shape=(2, 10, 10, 1))
 SPLINE_MLP = SplineMlpShape(shape=(2, 5, 5, 1), grid=5)
-LBFGS, ADAM = Lbfgs(name="lbfgs"), Adam(name="adam")
-LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
-
-
-def _run(network, recipe, seed=0, engine="fused", points=100) -> RunSpec:
-    task = resolve(Task(target="exp2d", train_points=points))
-    return RunSpec(task=task, network=network, recipe=recipe, seed=seed, engine=engine)
-
-
-def _timed(runs):
-    """Rows of shapes and of moves, and what progress heard."""
-    heard = []
-    solo, knots = bench_solo(runs, progress=lambda done, total: heard.append((done, total)))
-    return solo, knots, heard
 
 
 @pytest.mark.parametrize("engine", ["fused", pytest.param("torch", marks=pytest.mark.nightly)])
 def test_everything_that_runs_do_is_timed_once(engine):
-    extended = Recipe(
-        optimizer=LBFGS,
-        max_evaluations=50,
-        restarts=Restarts(count=2, evaluations=5),
-        grid_updates=GridUpdates(every=10, until=20),
-        grid_extension=GridExtension(grids=(3,), evaluations=10),
-    )
-    minibatch = Recipe(optimizer=Adam(name="adam", batch_size=32), max_evaluations=50)
-    mixed = Recipe(optimizer=LEVENBERG, max_evaluations=50, grid_updates=GridUpdates(grid_eps=0.5))
-    recipes = [(KAN, extended, 0), (KAN, extended, 1), (MLP, minibatch, 0), (KAN, mixed, 0), (SPLINE_MLP, mixed, 0)]
-    runs = [_run(*one, engine=engine) for one in recipes]
-    path, threads = list(sys.path), torch.get_num_threads()
+    updates, extension = GridUpdates(every=10, until=20), GridExtension(grids=(3,), evaluations=10)
+    extended = {"restarts": Restarts(count=2, evaluations=5), "grid_updates": updates, "grid_extension": extension}
+    mixed = {
+        "optimizer": LevenbergMarquardt(name="levenberg_marquardt"),
+        "grid_updates": GridUpdates(grid_eps=0.5),
+    }
+    settings = [
+        {"network": KAN, **extended},
+        {"network": KAN, "seed": 1, **extended},
+        {"network": MLP, "optimizer": Adam(name="adam", batch_size=32)},
+        {"network": KAN, **mixed},
+        {"network": SPLINE_MLP, **mixed},
+    ]
+    runs = [a_run(engine=engine, points=100, evaluations=50, **fields) for fields in settings]
+    path, threads, heard = list(sys.path), torch.get_num_threads(), []
     compile_kernels(lambda message: None)
-    solo, knots, heard = _timed(runs)
+    solo, knots = bench_solo(runs, progress=lambda done, total: heard.append((done, total)))
 
     works = [work for run in runs for work in run_work(run.network, run.recipe, run.task)]
     shapes = dict.fromkeys(shape_of(run, stage.network) for run in runs for stage in stages(run.network, run.recipe))

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import said
 from made_records import made_at, made_record
 from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.base import provenance
-from harness.cli import main
 from harness.count import count, run_work
 from harness.measure import bench
 from harness.measure.calibration import (
@@ -34,7 +33,6 @@ from harness.measure.cost import (
     pack_seconds,
     run_bytes,
     run_seconds,
-    sweep_seconds,
     timed,
     with_seconds,
 )
@@ -92,7 +90,7 @@ def here(tmp_path, monkeypatch) -> None:
 
 def told() -> str:
     """What is said of the plan of tiny.yaml."""
-    return " ".join(CliRunner().invoke(main, ["plan", "tiny.yaml"]).output.split())
+    return " ".join(said("plan", "tiny.yaml").split())
 
 
 def _specs(manifest):
@@ -122,10 +120,8 @@ def machine(engine="torch", solo=(), knots=()) -> Calibration:
 
 def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float:
     """Seconds of a pack."""
-    (seconds,) = pack_seconds(
-        [[a_run(engine=engine, **settings)] * runs], {(engine, "float64"): machine(engine, solo, knots)}
-    )
-    assert seconds is not None
+    pack, calibrations = [a_run(engine=engine, **settings)] * runs, {(engine, "float64"): machine(engine, solo, knots)}
+    (seconds,) = pack_seconds([pack], calibrations)
     return seconds
 
 
@@ -192,9 +188,8 @@ def test_knots_that_move_and_grids_that_grow_are_in_the_price():
     run = a_run(grid_updates=updates)
     for engine in ENGINES:
         plain = predicted(6, engine)
-        assert predicted(6, engine, knots=knot_rows(run, 0.5), grid_updates=updates) - plain == pytest.approx(
-            6 * 4 * 0.5
-        )
+        timed_moves = predicted(6, engine, knots=knot_rows(run, 0.5), grid_updates=updates) - plain
+        assert timed_moves == pytest.approx(6 * 4 * 0.5)
         assert predicted(6, engine, grid_updates=updates) - plain == pytest.approx(6 * 4 * 0.01, rel=0.01)
 
 
@@ -216,7 +211,7 @@ def test_every_phase_begins_and_ends_as_a_run_does():
 
 
 def test_how_many_shapes_go_by_a_rate_is_counted():
-    runs = [a_run(), a_run(network=MLP), a_run(engine="fused"), a_run().model_copy(update={"seed": 1})]
+    runs = [a_run(), a_run(network=MLP), a_run(engine="fused"), a_run(seed=1)]
     assert never_timed(runs, {}) == (3, 3)
     assert never_timed(runs, {TORCH: machine(solo=solo_rows(a_run(), 1.0))}) == (2, 3)
 
@@ -249,23 +244,6 @@ def test_bytes_are_moved_where_they_are_known():
 
 
 # -------------------------------------------------------------------------------------------------------------- sweeps
-def test_packs_are_shared_by_workers():
-    """One worker takes the sum of all packs, two or more no less than the longest; one unknown leaves all so."""
-    assert [sweep_seconds([3.0, 2.0, 1.0], workers) for workers in (1, 2, 3, 9)] == [6, 3, 3, 3]
-    assert sweep_seconds([3.0, None], 1) is None
-
-
-def test_a_pack_that_was_not_measured_has_the_assumed_rate_of_its_engine(mixed):
-    packs, both = _packs(mixed), {FUSED: machine("fused"), TORCH: machine()}
-    measured, assumed = pack_seconds(packs, both), likely_seconds(packs, {}, "cpu")
-    assert likely_seconds(packs, both, "cpu") == measured
-    assert not set(assumed) & set(measured)
-    for pack, likely, of_engine, by_rate in zip(
-        packs, likely_seconds(packs, {FUSED: both[FUSED]}, "cpu"), measured, assumed, strict=True
-    ):
-        assert likely == (of_engine if kind_of(pack[0]) == FUSED else by_rate)
-
-
 def test_unmeasured_packs_weigh_as_they_take():
     """What packs of `fig3_3_poisson --scale table` took (CPU seconds), within a factor of three of the assumption.
 
@@ -274,62 +252,51 @@ def test_unmeasured_packs_weigh_as_they_take():
     taken = {(2, 10, 10, 1): 49.2, (2, 20, 20, 20, 1): 69.0, (2, 50, 50, 1): 129.7, (2, 100, 100, 100, 1): 590.9}
     manifest = make_plan(read_experiment(POISSON, "table"), "table")
     packs = {planned.run.network.shape: [planned.run] * 3 for planned in manifest.runs}
-    for likely, seconds in zip(
-        likely_seconds([packs[shape] for shape in taken], {}, "cpu"), taken.values(), strict=True
-    ):
+    for shape, seconds in taken.items():
+        (likely,) = likely_seconds([packs[shape]], {}, "cpu")
         assert seconds / 3 < likely < 3 * seconds
 
 
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
+    """One that was not measured has the assumed rate of its engine, if anything."""
     both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
-    each = pack_seconds(packs, both)
+    measured, assumed = pack_seconds(packs, both), likely_seconds(packs, {}, "cpu")
     assert sorted(len(pack) for pack in packs) == [1] * 6 + [3] * 2
-    assert pack_predictions(mixed, both)["seconds"].tolist() == each
-    for known in both:
-        one = pack_seconds(packs, {known: both[known]})
-        assert one == [
-            seconds if kind_of(pack[0]) == known else None for pack, seconds in zip(packs, each, strict=True)
+    assert pack_predictions(mixed, both)["seconds"].tolist() == measured == likely_seconds(packs, both, "cpu")
+    assert not set(assumed) & set(measured)
+    for kind in both:
+        calibrated, is_of_kind = {kind: both[kind]}, [kind_of(pack[0]) == kind for pack in packs]
+        assert pack_seconds(packs, calibrated) == [
+            seconds if is_known else None for seconds, is_known in zip(measured, is_of_kind, strict=True)
         ]
-        table = pack_predictions(mixed, {known: both[known]})
-        assert (table["seconds"].notna() == (table["engine"] == known[0])).all()
+        either = zip(measured, assumed, is_of_kind, strict=True)
+        assert likely_seconds(packs, calibrated, "cpu") == [
+            seconds if is_known else rate for seconds, rate, is_known in either
+        ]
+        assert pack_predictions(mixed, calibrated)["seconds"].notna().tolist() == is_of_kind
 
 
-def test_seconds_are_evaluations_at_their_solo_time(manifest, tmp_path):
+def test_seconds_are_evaluations_at_the_solo_time_of_each_runs_engine(mixed, tmp_path):
     """7 evaluations of 2 ms are 14 ms, whatever the pack took; a shape not measured alone leaves no such axis."""
-    _publish(manifest, tmp_path, provenance.processor())
-    table, specs = load(manifest, tmp_path), _specs(manifest)
-    by_family = {run.network.family: run for run in specs.values()}
-    kan, mlp = solo_rows(by_family["kan"], 2e-3), solo_rows(by_family["mlp"], 1e-3)
-    both, one = machine(solo=[*kan, *mlp]), machine(solo=kan)
-
-    told = with_seconds(table, specs, {TORCH: both})
-    seconds = told.groupby("arm")["seconds"].unique()
-
-    assert seconds["kan"] == pytest.approx(7 * 2e-3)
-    assert seconds["mlp"] == pytest.approx(7 * 1e-3)
-    assert set(told["bytes_moved"]) == {7 * 8}
-    for calibrations in ({TORCH: one}, {FUSED: both}, {}):
-        pd.testing.assert_frame_equal(with_seconds(table, specs, calibrations), table)
-
-
-def test_seconds_are_those_of_each_runs_engine(mixed, tmp_path):
     _publish(mixed, tmp_path, provenance.processor())
     table, specs = load(mixed, tmp_path), _specs(mixed)
+    times = {("fused", "kan"): 2e-4, ("fused", "mlp"): 1e-4, ("torch", "kan"): 2e-3, ("torch", "mlp"): 1e-3}
     solo = {"fused": [], "torch": []}
     for run in specs.values():
-        solo[run.engine] += solo_rows(run, 1e-4 if run.engine == "fused" else 1e-3)
+        solo[run.engine] += solo_rows(run, times[run.engine, run.network.family])
     fused, torch = machine("fused", solo["fused"]), machine("torch", solo["torch"])
 
     told = with_seconds(table, specs, {FUSED: fused, TORCH: torch})
 
-    assert told.groupby("engine")["seconds"].unique().map(list).to_dict() == {
-        "fused": [pytest.approx(7e-4)],
-        "torch": [pytest.approx(7e-3)],
-    }
+    for kind, seconds in told.groupby(["engine", "arm"])["seconds"]:
+        assert seconds.unique() == pytest.approx(7 * times[kind])
+    assert told["bytes_moved"].dropna().unique() == 7 * 8
     assert told["bytes_moved"].notna().tolist() == (told["engine"] == "torch").tolist()
     assert set(told["seconds_on"]) == {f"{torch.host}, {torch.device}, {torch.measured_at[:10]}"}
-    pd.testing.assert_frame_equal(with_seconds(table, specs, {FUSED: fused}), table)
+    in_part = machine("torch", [row for row in solo["torch"] if row.shape.network.family == "kan"])
+    for calibrations in ({FUSED: fused}, {FUSED: fused, TORCH: in_part}, {}):
+        pd.testing.assert_frame_equal(with_seconds(table, specs, calibrations), table)
 
 
 def test_packs_are_held_against_what_was_predicted(manifest, tmp_path):
@@ -369,7 +336,7 @@ def test_a_calibrated_machine_is_in_the_plan(manifest, here):
     assert "another version of harness; run `harness bench --engine torch` again" in told()
 
 
-def test_a_login_node_reads_what_was_measured_on_a_node(manifest, here):
+def test_a_login_node_reads_what_was_measured_on_a_node(here):
     """Of a processor that nobody measured, the one measured last stands for it, by name; its own comes first."""
     Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
     for device, at in (("Late 9", "2026-11-02"), ("Early 8", "2026-11-01")):
@@ -379,7 +346,7 @@ def test_a_login_node_reads_what_was_measured_on_a_node(manifest, here):
     assert "(calibrated; 2 of 2 shapes by a rate" in told()
 
 
-def test_a_plan_of_two_engines_needs_both(mixed, here):
+def test_a_plan_of_two_engines_needs_both(here):
     """While one engine is uncalibrated the plan is, and says which command would mend it."""
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
     assert "uncalibrated (`harness bench` and `harness bench --engine torch` measure this machine)" in told()
@@ -389,13 +356,11 @@ def test_a_plan_of_two_engines_needs_both(mixed, here):
     assert "(calibrated; 4 of 4 shapes by a rate" in told()
 
 
-def test_only_cpus_are_calibrated(manifest, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_only_cpus_are_calibrated(here):
     Path("tiny.yaml").write_text(TEXT + "device: cuda\n", encoding="utf-8")
     write_calibration(machine(), Path("results"))
-    assert "uncalibrated (only CPUs are measured)" in CliRunner().invoke(main, ["plan", "tiny.yaml"]).output
-    refused = CliRunner().invoke(main, ["bench", "tiny.yaml"])
-    assert (refused.exit_code, "only CPUs are measured" in refused.output) == (2, True)
+    assert "uncalibrated (only CPUs are measured)" in told()
+    assert "only CPUs are measured" in said("bench", "tiny.yaml", exit_code=2)
 
 
 @pytest.fixture
@@ -411,26 +376,19 @@ def asked(monkeypatch) -> list[RunSpec]:
 
 def test_bench_times_the_networks_of_set_fields(here, asked):
     Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
-    done = CliRunner().invoke(main, ["bench", "tiny.yaml", "--set", "arms.mlp.architecture.hidden=[7]"])
-    assert done.exit_code == 0, done.output
+    said("bench", "tiny.yaml", "--set", "arms.mlp.architecture.hidden=[7]")
     assert (2, 7, 1) in {run.network.shape for run in asked}
 
 
 @pytest.mark.nightly
-def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_bench_measures_and_gives_a_file_its_seconds(here, monkeypatch):
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
     monkeypatch.setattr(bench, "STANDARD_NETWORKS", (MLP, KAN, MLP))
     monkeypatch.setattr(bench, "STANDARD_OPTIMIZERS", (LBFGS, ADAM))
     monkeypatch.setattr(bench, "STANDARD_POINTS", (100,))
-    runner = CliRunner()
-
-    benched = runner.invoke(main, ["bench", "tiny.yaml"], catch_exceptions=False)
-    ran = runner.invoke(main, ["run", "tiny.yaml", "--workers", "1"], catch_exceptions=False)
-
-    assert benched.output.count("shapes timed alone") == 2
+    assert said("bench", "tiny.yaml").count("shapes timed alone") == 2
     assert len(list(Path("results/calibrations").glob("*.json"))) == 2
-    assert "predicted / measured CPU seconds" in ran.output
+    assert "predicted / measured CPU seconds" in said("run", "tiny.yaml", "--workers", "1")
     table = pd.read_csv("results/tiny/runs.csv")
     assert (table["seconds"] > 0).all()
     assert (table["bytes_moved"].notna() == (table["engine"] == "torch")).all()
@@ -440,35 +398,18 @@ def test_bench_measures_and_gives_a_file_its_seconds(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "kind"),
-    [
-        ([], ("fused", "float64")),
-        (["--engine", "torch"], ("torch", "float64")),
-        (["--dtype", "float32"], ("torch", "float32")),
-    ],
+    ("options", "kind"), [([], FUSED), (["--engine", "torch"], TORCH), (["--dtype", "float32"], ("torch", "float32"))]
 )
 def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, asked):
     """The fused engine, which plans use where they can, unless the options ask for what only torch computes."""
-    done = CliRunner().invoke(main, ["bench", "--results", str(tmp_path), *options], catch_exceptions=False)
-    assert done.exit_code == 0
+    said("bench", "--results", tmp_path, *options)
     assert {kind_of(run) for run in asked} == {kind}
     (path,) = (tmp_path / "calibrations").glob("*.json")
     assert path.name.startswith(kind[0])
     assert path.stem.endswith(kind[1])
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--engine", "fused", "--dtype", "float32"],
-        ["tiny.yaml", "--engine", "torch"],
-        ["--scale", "short"],
-        ["--set", "seeds=[0]"],
-    ],
-)
-def test_bench_refuses_what_does_not_go_together(options, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_bench_refuses_what_does_not_go_together(here):
     Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
-    refused = CliRunner().invoke(main, ["bench", *options])
-    assert refused.exit_code == 2
-    assert "leave" in refused.output
+    for options in ("--engine fused --dtype float32", "tiny.yaml --engine torch", "--scale short", "--set seeds=[0]"):
+        assert "leave" in said("bench", *options.split(), exit_code=2)

@@ -20,7 +20,7 @@ from harness.count.dispatched import Counter, UnknownOperation, executed_evaluat
 from harness.families.prices import KANBEFAIR
 from harness.spec import Adam, KanShape, MlpShape
 
-SHAPES = [(1, 1), (2, 5, 1), (5, 4, 3, 2)]
+SHAPES = [(1, 1), (5, 4, 3, 2)]
 MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ("relu", "silu", "tanh", "gelu"))]
 KANS = [network for network in networks(KanShape, shapes=SHAPES) if not network.scales]
 KANS += [
@@ -54,7 +54,7 @@ def real(network, lanes, samples):
     """Parameters, knots, samples and targets with data."""
     rng = np.random.default_rng(0)
     flat = families.initialise(network, [rng] * lanes, 1.0, torch.float64, "cpu")
-    knots = families.initial_carried(network, [rng] * lanes, torch.float64, "cpu")
+    knots = network.draw_knots([rng] * lanes, torch.float64, "cpu")
     x = torch.tensor(rng.uniform(-1.2, 1.2, (lanes, samples, network.shape[0])))
     return flat, knots, x, torch.tensor(rng.normal(size=(lanes, samples, network.shape[-1])))
 
@@ -107,7 +107,7 @@ def test_the_local_evaluator_executes_the_local_form():
         assert executed.compares == inputs * (search + 3 + order * (order + 1) // 2), network
 
 
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)])
 def test_what_is_dispatched_is_the_convention_executed(every):
     """Forward, and forward and backward, every operation; of KANs the local evaluator."""
     for network in [FROZEN, *OTHERS, *networks(MlpShape, shapes=SHAPES), *KANS][::every]:
@@ -127,31 +127,28 @@ def test_a_dense_evaluation_is_twice_and_three_times_its_products():
 
 
 # ----------------------------------------------------------------------------------------------------- what it is for
-@pytest.mark.parametrize("evaluate", [None, local, dense.evaluate], ids=["trains", "local", "dense"])
-@pytest.mark.parametrize("network", KANS[8::5], ids=repr)
-def test_matmul_of_a_kan_is_what_torchs_counter_sees(network, evaluate):
+def seen_by_torch(network, evaluate):
+    """FLOPs of a forward pass and of an evaluation of 64 samples, by torch's own counter of matrix products."""
     flat, knots, x, y = real(network, 2, 32)
     flat.requires_grad_()
     with FlopCounterMode(display=False) as theirs:
-        out = (evaluate or KanShape.evaluate)(network, families.unflatten(network, flat), knots, x.transpose(1, 2))
-        forward = theirs.get_total_flops()
-        torch.autograd.grad((out.transpose(1, 2) - y).square().sum(), flat)
-    if evaluate is local:
-        assert (forward > 0) == network.base
-    assert forward == 64 * executed_forward(network, evaluate).matmul
-    assert theirs.get_total_flops() == 64 * executed_evaluation(network, evaluate).matmul
-
-
-def test_matmul_of_all_others_is_what_torchs_counter_sees():
-    for network in MLPS[4:12] + OTHERS[1::5]:
-        flat, knots, x, y = real(network, 2, 32)
-        flat.requires_grad_()
-        with FlopCounterMode(display=False) as theirs:
+        if evaluate is None:
             out = families.forward(network, flat, knots, x)
-            forward = theirs.get_total_flops()
-            torch.autograd.grad((out - y).square().sum(), flat)
-        assert forward == 64 * executed_forward(network).matmul, network
-        assert theirs.get_total_flops() == 64 * executed_evaluation(network).matmul, network
+        else:
+            out = evaluate(network, families.unflatten(network, flat), knots, x.transpose(1, 2)).transpose(1, 2)
+        forward = theirs.get_total_flops()
+        torch.autograd.grad((out - y).square().sum(), flat)
+    return forward, theirs.get_total_flops()
+
+
+@pytest.mark.parametrize("evaluate", [None, local, dense.evaluate], ids=["trains", "local", "dense"])
+def test_matmul_is_what_torchs_counter_sees(evaluate):
+    for network in KANS[3::4] if evaluate else [*KANS[3::4], *MLPS[4:], *OTHERS[1::5]]:
+        forward, evaluation = seen_by_torch(network, evaluate)
+        if evaluate is local:
+            assert (forward > 0) == network.base
+        assert forward == 64 * executed_forward(network, evaluate).matmul, network
+        assert evaluation == 64 * executed_evaluation(network, evaluate).matmul, network
 
 
 @pytest.mark.parametrize("network", [MLPS[5], KanShape(shape=(2, 5, 2), grid=4, scales=True, bias=True)], ids=repr)
@@ -207,10 +204,7 @@ SIZE = A.numel() * 8
         "mean": (lambda: A.mean(), (0, 12, 0, SIZE + 8)),
         "gelu": (lambda: F.gelu(A), (0, 14 * 12, 0, 2 * SIZE)),
         "mm": (lambda: A @ B.T, (2 * 3 * 3 * 4, 0, 0, 2 * SIZE + 72)),
-        "bmm in place": (
-            lambda: torch.empty(1, 3, 3).baddbmm_(ROW, COLUMN),
-            (2 * 3 * 3, 0, 0, 4 * (9 + 3 + 3 + 9) + 36),
-        ),
+        "bmm in place": (lambda: torch.empty(1, 3, 3).baddbmm_(ROW, COLUMN), (2 * 3 * 3, 0, 0, 4 * (9 + 6 + 9) + 36)),
         "scaled addmm": (lambda: torch.addmm(A[:, :3], A, B.T, alpha=2), (72, 9, 0, 2 * SIZE + 2 * 72)),
         "compare": (lambda: A < B, (0, 0, 12, 2 * SIZE + 12)),
         "clamp both": (lambda: A.clamp(0, 1), (0, 0, 24, 2 * SIZE)),
@@ -241,16 +235,10 @@ def test_each_operation_counts_what_it_does(operation, expected):
         (lambda: A**2.5, r"aten\.pow\.Tensor_Scalar with exponent 2\.5"),
         (lambda: torch.complex(A, B), r"aten\.complex\.default"),
         (lambda: torch.ones(2, dtype=torch.complex64) * 2, r"aten\.mul\.Tensor has complex numbers"),
+        (F.softplus(A.clone().requires_grad_()).sum().backward, r"aten\.softplus_backward"),
     ],
 )
 def test_an_unknown_operation_is_an_error_that_names_it(operation, name):
     """What is in no table is never counted as nothing."""
     with pytest.raises(UnknownOperation, match=name), Counter():
         operation()
-
-
-def test_an_unknown_operation_of_a_backward_pass_is_an_error_too():
-    x = A.clone().requires_grad_()
-    y = F.softplus(x).sum()
-    with pytest.raises(UnknownOperation, match=r"aten\.softplus_backward"), Counter():
-        y.backward()

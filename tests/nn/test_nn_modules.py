@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from matplotlib.lines import Line2D
 
 import harness
 from harness import families, nn
@@ -42,7 +43,7 @@ def target(x: torch.Tensor) -> torch.Tensor:
 def test_outputs_and_gradients_are_those_of_an_experiment(name):
     network = MODULES[name]().network
     flat_RP = families.initialise(network, [stream(3, "initial", 0)], 1.5, torch.float64, "cpu")
-    knots = families.initial_carried(network, [stream(3, "features", 0)], torch.float64, "cpu")
+    knots = network.draw_knots([stream(3, "features", 0)], torch.float64, "cpu")
     module, x = module_of(network, flat_RP, knots), points(network)
     assert type(module) is type(MODULES[name]())
     y = torch.cat([target(x)] * network.shape[-1], 1)
@@ -142,7 +143,7 @@ def test_edges_of_a_kan_sum_to_its_nodes():
     assert last.requires_grad
     module.update_grid(x)
     figure = module.plot_edges()
-    lines = [line for axes in figure.axes for line in axes.lines if str(line.get_gid()).startswith("edge:")]
+    lines = [line for line in figure.findobj(Line2D) if str(line.get_gid()).startswith("edge:")]
     assert len(lines) == 2 * 3 + 3 * 1
     alone = torch.zeros(201, 2, dtype=torch.float64)
     alone[:, 0] = torch.from_numpy(np.asarray(lines[1].get_xdata()))

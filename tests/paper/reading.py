@@ -45,15 +45,9 @@ def runs_in_phases(text: str, errors: Callable[[str, int], list[list[float]] | N
     return ReplayRuns(manifest, runs_table(manifest, records), [], records)
 
 
-def corrected(table: pd.DataFrame, column: str) -> pd.Series:
-    """The column, with the values that errata give in place of the published ones."""
-    name = f"{column}_corrected"
-    return table[name].fillna(table[column]) if name in table else table[column]
-
-
 def ids(table: pd.DataFrame) -> set[str]:
     """The errata that concern any of the rows."""
-    return {erratum for one in table["errata"] for erratum in one.split()}
+    return set(" ".join(table["errata"]).split())
 
 
 def counts_of(family: str, shape: str, grid: int) -> dict[str, int]:

@@ -1,10 +1,15 @@
 """The tables of the paper: by which rule ours are picked, what is compared with what, and who wins."""
 
 import math
+from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from harness.count import count
 from harness.paper.reference import load
 from harness.paper.replay.bests import (
     ANY_KAN,
@@ -12,6 +17,8 @@ from harness.paper.replay.bests import (
     PRUNED,
     WIDE,
     answer,
+    drawn_count,
+    frontier,
     frontier_points,
     measured_runs,
     published_frontiers,
@@ -19,8 +26,11 @@ from harness.paper.replay.bests import (
     table_points,
     wins,
 )
+from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.known.table1_special_functions import NUMBERS as TABLE_1
 from harness.paper.replay.known.table2_feynman import NUMBERS as TABLE_2
+from harness.paper.replay.names import whole_grids
+from harness.spec import KanShape
 
 NAN = math.nan
 SPECIAL, FEYNMAN = (list(load(name)["task"]) for name in ("special_functions", "feynman"))
@@ -28,25 +38,11 @@ SPECIAL, FEYNMAN = (list(load(name)["task"]) for name in ("special_functions", "
 
 def runs(*rows: tuple, task: str = "jv") -> pd.DataFrame:
     """Runs of one task: arm, shape, grid, seed, validation and test error; `shape > pruned` where it was pruned."""
-    found = [
-        {
-            "run_id": str(index),
-            "task": task,
-            "arm": arm,
-            "series": arm,
-            "cell": f"{arm} {shape.split(' > ')[0]} {grid}",
-            "shape": shape.split(" > ")[0],
-            "pruned_shape": shape.split(" > ")[1] if ">" in shape else None,
-            "grid": grid,
-            "seed": seed,
-            "validation_rmse": validation,
-            "test_rmse": test,
-            "params.trainable": 1,
-            "chosen": True,
-        }
-        for index, (arm, shape, grid, seed, validation, test) in enumerate(rows)
-    ]
-    return measured_runs(pd.DataFrame(found), None)
+    table = pd.DataFrame(rows, columns=["arm", "shape", "grid", "seed", "validation_rmse", "test_rmse"])
+    shapes = table["shape"].str.split(" > ", expand=True).reindex(columns=[0, 1]).astype(object)
+    cell = table["arm"] + shapes[0] + whole_grids(table["grid"]).astype(str)
+    table = table.assign(task=task, series=table["arm"], cell=cell, shape=shapes[0], pruned_shape=shapes[1])
+    return measured_runs(table.assign(run_id=table.index, chosen=True, **{"params.trainable": 1}), None)
 
 
 def test_the_best_is_of_all_and_the_median_is_of_what_validation_picks():
@@ -60,10 +56,7 @@ def test_the_best_is_of_all_and_the_median_is_of_what_validation_picks():
         ("unpruned", "2-5-1", 20, 2, 9.0, 7.0),
     )
 
-    found = answer(table)
-
-    assert (found.best, found.best_network) == (0.5, "[2,5,1], G = 3")
-    assert (found.median, found.worst, found.seeds, found.network) == (3.0, 7.0, 3, "[2,5,1], G = 20")
+    assert answer(table) == (0.5, "[2,5,1], G = 3", 3.0, 7.0, 3, "[2,5,1], G = 20")
     assert math.isnan(answer(table.iloc[:0]).best)
 
 
@@ -122,29 +115,24 @@ def test_columns_meet_the_runs_that_they_are_of():
 def test_published_wins_are_counted(numbers, tasks, expected):
     """As the notes on the paper's claims count them by hand; without runs ours are none of none."""
     points = table_points(runs(("unpruned", "2-5-1", 3, 0, 1.0, 1.0), task="other"), numbers, tasks, 2.0)
-    found = {(one.kan, one.mlp): one for one in wins(points, numbers)}
-    assert {key: found[key].published for key in expected} == expected
-    assert {(one.tasks, one.run, one.by_best) for one in found.values()} == {(len(tasks), 0, 0)}
+    counts = {(won.kan, won.mlp): won for won in wins(points, numbers)}
+    assert {key: counts[key].published for key in expected} == expected
+    assert {(won.tasks, won.run, won.by_best) for won in counts.values()} == {(len(tasks), 0, 0)}
 
 
 def test_a_win_is_by_the_best_or_by_medians():
     kans = [("unpruned", "2-5-1", 3, seed, 1.0, error) for seed, error in enumerate((0.1, 3.0, 3.0))]
     mlps = [("mlp", "2-5-1", None, seed, 1.0, 1.0) for seed in range(3)]
     points = table_points(runs(*kans, *mlps), TABLE_1, SPECIAL, 2.0)
-    one = next(one for one in wins(points, TABLE_1) if (one.kan, one.mlp) == (ANY_KAN, NARROW))
-    assert (one.run, one.by_best, one.by_median) == (1, 1, 0)
+    (won,) = [won for won in wins(points, TABLE_1) if (won.kan, won.mlp) == (ANY_KAN, NARROW)]
+    assert (won.run, won.by_best, won.by_median) == (1, 1, 0)
 
 
 def test_a_cell_that_repeats_another_is_not_compared():
     """E9: two MLPs of Table 2; the figure's values of the same formulas are."""
-    found = [
-        table_points(runs(("mlp", "2-5-1", None, 0, 1.0, 1e-3), task=task), TABLE_2, FEYNMAN, 2.0).query(
-            "task == @task"
-        )
-        for task in ("II.11.7", "I.44.4")
-    ]
-    for points in found:
-        outcomes = points.set_index("number")["outcome"]
+    for task in ("II.11.7", "I.44.4"):
+        points = table_points(runs(("mlp", "2-5-1", None, 0, 1.0, 1e-3), task=task), TABLE_2, FEYNMAN, 2.0)
+        outcomes = points[points["task"] == task].set_index("number")["outcome"]
         assert outcomes[NARROW] == "not comparable (E9)"
         assert not outcomes["MLP of width 5, any activation"].startswith("not")
 
@@ -161,7 +149,67 @@ def test_points_of_a_frontier_meet_ours_of_at_most_that_size():
 
 
 def test_the_panel_that_repeats_another_is_left_out():
-    found = published_frontiers(FEYNMAN)
-    assert set(found["task"]) == set(FEYNMAN)
-    assert not found.duplicated(["task", "family", "drawn"]).any()
-    assert not found["errata"].str.contains("E10").any()
+    frontiers = published_frontiers(FEYNMAN)
+    assert set(frontiers["task"]) == set(FEYNMAN)
+    assert not frontiers.duplicated(["task", "family", "drawn"]).any()
+    assert not frontiers["errata"].str.contains("E10").any()
+
+
+# ----------------------------------------------------------------------------------------------------------- frontiers
+POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=12)
+
+
+def stairs(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    found = frontier(pd.DataFrame(points, columns=["x", "y"]), "x", "y")
+    return list(found.itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ([(4, 1), (1, 5), (2, 4), (2, 3), (3, 3), (5, 2)], [(1, 5), (2, 3), (4, 1)]),  # above, level, and to the right
+        ([(2, 2), (2, 2)], [(2, 2)]),
+        ([(1, 1), (2, 2), (3, 3)], [(1, 1)]),
+        ([(1, 3), (2, 2), (3, 1)], [(1, 3), (2, 2), (3, 1)]),
+        ([(1, np.nan), (2, 2), (3, np.inf)], [(2, 2)]),
+    ],
+)
+def test_a_frontier_is_the_lower_left_staircase(points, expected):
+    assert stairs(points) == expected
+
+
+@settings(max_examples=40)
+@given(POINTS, st.lists(st.tuples(st.integers(0, 11), st.integers(0, 5), st.integers(0, 5)), max_size=6), st.randoms())
+def test_dominated_points_change_nothing(points, more, random):
+    """Points above and to the right of any of the set, in any order, leave its frontier, which is below all of it."""
+    worse = [(points[at % len(points)][0] + a, points[at % len(points)][1] + b) for at, a, b in more]
+    steps, mixed = stairs(points), [*points, *worse]
+    random.shuffle(mixed)
+    assert stairs(mixed) == steps
+    for x, y in points:
+        assert any(a <= x and b <= y for a, b in steps)
+    assert all(x < a and y > b for (x, y), (a, b) in pairwise(steps))
+
+
+def test_published_frontiers_are_frontiers():
+    table = load("frontiers").query("split == 'test'")
+    for _, curve in table.groupby(["panel", "task", "family", "activation"], dropna=False):
+        assert len(frontier(curve, "params.paper", "rmse")) == len(curve)
+
+
+def test_the_drawn_count_is_that_of_the_figures():
+    """Edges times G, or weights; with two inputs whatever the formula has (E6d), unless pruning left fewer."""
+    assert drawn_count("2-5-5-1", 20) == count(KanShape(shape=(2, 5, 5, 1), grid=20))["params.paper"] == 800
+    assert drawn_count("2-100-100-1", 0) == 10300
+    assert drawn_count("6-5-1", 1000, inputs=2) == 15 * 1000
+    assert drawn_count("1-1-1", 3, inputs=2) == 2 * 3
+
+
+def test_where_no_size_compares_two_families_the_panel_says_so():
+    rows = [("exp2d", "kan", 100), ("exp2d", "mlp", 50), ("xy", "kan", 100), ("xy", "kan", 40), ("xy", "mlp", 50)]
+    frontiers = pd.DataFrame(rows, columns=["task", "family", "x"]).assign(who="ours", y=lambda table: 1 / table["x"])
+    figure = pareto_figure(frontiers, ["exp2d", "xy"], "parameters")
+    apart, together = figure.axes[:2]
+    assert [text.get_gid() for text in apart.texts] == ["apart"]
+    assert not together.texts
+    assert "No size in common (1 panel)" in figure.get_supxlabel()

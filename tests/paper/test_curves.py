@@ -1,5 +1,7 @@
 """Curves: published points and ours meet where they are the same network, in the quantity that was published."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,27 +16,11 @@ FIG_2_3, FIG_3_1 = REPLAYS["fig2_3_grid_extension"], REPLAYS["fig3_1_toy_scaling
 
 def runs(errors: dict[int, list[float]], shape: str = "2-5-1", task: str = "exp2d") -> pd.DataFrame:
     """A table of runs of one series: by grid, the test error of every seed, nan where one diverged."""
-    rows = [
-        {
-            "run_id": f"{grid}-{seed}",
-            "task": task,
-            "arm": "kan",
-            "series": "kan",
-            "shape": shape,
-            "grid": grid,
-            "test_rmse": error,
-            "test_root_median_square": error / 2,
-            "evaluations": 10,
-            "pack_seconds": 1.0,
-            "pack_lanes": 1,
-            "params.paper": 15 * grid,
-            "params.trainable": 15 * (grid + 5),
-            "chosen": True,
-        }
-        for grid, seeds in errors.items()
-        for seed, error in enumerate(seeds)
-    ]
-    return pd.DataFrame(rows)
+    table = pd.Series(errors, name="test_rmse").explode().astype(float).rename_axis("grid").reset_index()
+    counts = {"params.paper": 15 * table["grid"], "params.trainable": 15 * (table["grid"] + 5)}
+    of_all = {"task": task, "shape": shape, "evaluations": 10, "pack_seconds": 1.0, "pack_lanes": 1, "chosen": True}
+    table = table.assign(run_id=table.index, arm="kan", series="kan", **counts, **of_all)
+    return table.assign(test_root_median_square=table["test_rmse"] / 2)
 
 
 def joined(replay: Replay, table: pd.DataFrame) -> pd.DataFrame:
@@ -81,24 +67,19 @@ def test_without_runs_in_any_panel_what_was_published_is_drawn():
 
 def test_a_way_of_training_has_one_colour_in_all_panels_and_a_plain_name():
     """Whatever the shape of its network, which the mark tells; the legend has published curves first, then ours."""
-    table = pd.concat(
-        [
-            runs({3: [1e-2], 5: [1e-3]}, shape, task).assign(series=f"kan grid_eps={eps} hidden=[{hidden}]")
-            for shape, task, hidden in (("2-1-1", "exp2d", 1), ("2-2-1", "xy", 2), ("4-9-1", "exp4d", 9))
-            for eps in (1.0, 0.02)
-        ]
-    )
+    tables = []
+    for shape, task, hidden in (("2-1-1", "exp2d", 1), ("2-2-1", "xy", 2), ("4-9-1", "exp4d", 9)):
+        table = runs({3: [1e-2], 5: [1e-3]}, shape, task)
+        tables += [table.assign(series=f"kan grid_eps={eps} hidden=[{hidden}]") for eps in (1.0, 0.02)]
 
-    figure = curves_figure(joined(FIG_3_1, table), FIG_3_1.arms, "params.paper")
+    figure = curves_figure(joined(FIG_3_1, pd.concat(tables)), FIG_3_1.arms, "params.paper")
 
     panels = [axes for axes in figure.axes if axes.lines]
-    assert [axes.get_title(loc="left") for axes in panels] == [
-        *("exp(sin(πx) + y²)", "xy", "exp((sin(π(x₁²+x₂²)) + sin(π(x₃²+x₄²)))/2)")
-    ]
+    titles = ["exp(sin(πx) + y²)", "xy", "exp((sin(π(x₁²+x₂²)) + sin(π(x₃²+x₄²)))/2)"]
+    assert [axes.get_title(loc="left") for axes in panels] == titles
+    lines = list(itertools.chain.from_iterable(axes.lines for axes in panels))
     for eps in (1.0, 0.02):
-        ours = [
-            line for axes in panels for line in axes.lines if str(line.get_gid()).startswith(f"ours:kan grid_eps={eps}")
-        ]
+        ours = [line for line in lines if str(line.get_gid()).startswith(f"ours:kan grid_eps={eps}")]
         assert len(ours) == 3
         assert len({line.get_color() for line in ours}) == 1
     (legend,) = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]

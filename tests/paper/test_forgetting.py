@@ -41,25 +41,20 @@ def test_only_the_recipes_are_compared_and_only_right_after_a_phase(runs):
     page = REPLAY.kind(runs, REPLAY)
     points = page.points.set_index(["ours", "what"])
 
-    outcome = {key: row["outcome"] for key, row in points.iterrows() if row["outcome"] != "not published"}
-    assert {str(what): outcome for (_, what), outcome in outcome.items()} == {
+    assert page.points.query("outcome != 'not published'").set_index("what")["outcome"].to_dict() == {
         "later, right after its phase": "not run",
         "peak 1, right after its phase": "within 2x",
         "peak 2, right after its phase": "worse",
     }
     first = points.loc[("paper", "peak 1, right after its phase")]
     assert (first["median"], first["best"], first["seeds"]) == (PUBLISHED, PUBLISHED / 2, 3)
-    assert points.loc[("mlp", "peak 1, after the last phase")]["median"] == 2.1
-    assert math.isinf(points.loc[("mlp", "peak 1, after the last phase")]["worst"])
-    kept, lost, at_once = page.findings[2:]
-    assert kept.endswith("by paper (1x).")
-    assert lost.endswith("by mlp (6x).")
-    assert at_once.endswith("mlp 0.1.")
+    last = points.loc[("mlp", "peak 1, after the last phase")]
+    assert (last["median"], last["worst"]) == (2.1, math.inf)
+    for finding, end in zip(page.findings[2:], ("by paper (1x).", "by mlp (6x).", "mlp 0.1."), strict=True):
+        assert finding.endswith(end)
     (table,) = page.tables
-    assert [row.cells[:3] for row in table.rows] == [
-        ("paper", "[1,1] G=3 k=3, base frozen", 30),
-        ("mlp", "[1,4,1], silu", 30),
-    ]
+    cells = [row.cells[:3] for row in table.rows]
+    assert cells == [("paper", "[1,1] G=3 k=3, base frozen", 30), ("mlp", "[1,4,1], silu", 30)]
 
 
 def test_the_median_seed_is_drawn_phase_by_phase(runs):

@@ -21,37 +21,24 @@ REPLAY = REPLAYS["fig3_3_poisson"]
 
 def runs(published: pd.DataFrame, factors: dict[int, float]) -> pd.DataFrame:
     """A table of runs with the published errors, those of MLPs of some depths times a factor, in three seeds."""
-    rows = []
-    for number, row in enumerate(published.itertuples()):
-        factor = factors.get(row.depth, 1.0) if row.family == "mlp" else 1.0
-        for seed, noise in enumerate((0.5, 1.0, 3.0)):
-            rmse, h1 = (noise * np.sqrt(factor * square) for square in (row.l2_squared, row.h1_squared))
-            rows.append(
-                {
-                    "run_id": f"{number}-{seed}",
-                    "task": "poisson",
-                    "arm": row.family,
-                    "series": f"kan {row.shape}" if row.family == "kan" else f"mlp depth={row.depth}",
-                    "shape": row.shape[1:-1].replace(",", "-"),
-                    "grid": None if pd.isna(row.grid) else row.grid,
-                    "seed": seed,
-                    "cell": number,
-                    "trial": 0,
-                    "status": "done",
-                    "test_rmse": rmse,
-                    "test_h1_error": h1,
-                    "validation_rmse": 10 * rmse,
-                    "evaluations": 6000,
-                    "params.paper": row[published.columns.get_loc("params.paper") + 1],
-                    "params.trainable": row[published.columns.get_loc("params.trainable") + 1],
-                    "flops_train.shared_dense": 1e9,
-                    "flops_train.local_min": 1e8,
-                    "pack_seconds": 30.0,
-                    "pack_lanes": 3,
-                    "chosen": True,
-                }
-            )
-    return pd.DataFrame(rows)
+    kept = ["family", "shape", "depth", "grid", "l2_squared", "h1_squared", "params.paper", "params.trainable"]
+    table = published[kept].merge(pd.DataFrame({"seed": [0, 1, 2], "noise": [0.5, 1.0, 3.0]}), how="cross")
+    is_mlp = table["family"] == "mlp"
+    factor = table["depth"].map(factors).fillna(1.0).where(is_mlp, 1.0).astype(float)
+    rmse, h1 = (table["noise"] * np.sqrt(factor * table[square]) for square in ("l2_squared", "h1_squared"))
+    table = table.assign(
+        arm=table["family"],
+        series=np.where(is_mlp, "mlp depth=" + table["depth"].astype(str), "kan " + table["shape"]),
+        shape=table["shape"].str[1:-1].str.replace(",", "-"),
+        cell=table.index // 3,
+        run_id=table.index,
+        test_rmse=rmse,
+        test_h1_error=h1,
+        validation_rmse=10 * rmse,
+    )
+    took = {"evaluations": 6000, "flops_train.shared_dense": 1e9, "flops_train.local_min": 1e8}
+    of_all = {"task": "poisson", "trial": 0, "status": "done", "pack_seconds": 30.0, "pack_lanes": 3, "chosen": True}
+    return table.assign(**took, **of_all)
 
 
 def points(table: pd.DataFrame) -> pd.DataFrame:
@@ -60,8 +47,8 @@ def points(table: pd.DataFrame) -> pd.DataFrame:
 
 def test_squared_errors_meet_in_both_norms():
     """Runs with the published errors have ratio 1 at every point of the scaling curves; E2's are not judged."""
-    found = points(runs(load("pde_scaling"), {}))
-    curves = found[~found["curve"].str.startswith("course")]
+    points_of_runs = points(runs(load("pde_scaling"), {}))
+    curves = points_of_runs[~points_of_runs["curve"].str.startswith("course")]
     assert len(curves) == 2 * len(load("pde_scaling"))
     np.testing.assert_allclose(curves["ratio"], 1, rtol=1e-12)
     assert set(curves["outcome"]) == {"within 4x", "not comparable (E2)"}
@@ -71,10 +58,8 @@ def test_squared_errors_meet_in_both_norms():
 
 def test_the_courses_end_where_a_grid_does():
     """Panels 1 and 2: the KAN at the end of its five grids, the MLPs at theirs; [2,10,1] is another than in panel 3."""
-    found = points(runs(load("pde_scaling"), {}))
-    courses = found[found["curve"].str.startswith("course") & (found["quantity"] == "L2²")].set_index(
-        ["family", "grid"]
-    )
+    points_of_runs = points(runs(load("pde_scaling"), {})).query("quantity == 'L2²'")
+    courses = points_of_runs[points_of_runs["curve"].str.startswith("course")].set_index(["family", "grid"])
     assert list(courses.loc["kan"].index) == [2, 4, 6, 8, 10]
     assert courses.loc[("kan", 10), "published"] == pytest.approx(9.8402e-8)
     assert round(courses.loc["mlp", "published"].iloc[-1] / 9.8402e-8) == 58  # as the table of claims has it
@@ -87,18 +72,15 @@ def test_the_kan_is_held_against_the_mlp_that_validation_chooses():
     table = runs(load("pde_scaling"), {5: 1e-9})
     table = table[(table["params.trainable"] > 20_601) | (table["series"] != "mlp depth=5")]
 
-    found = duel(table)
+    who = duel(table)
 
-    assert (found.kan["grid"], found.best["shape"], found.chosen["shape"]) == (
-        10,
-        "[2,50,50,50,1]",
-        "[2,100,100,100,1]",
-    )
-    said = list(_duel_findings(found))
+    assert who.kan["grid"] == 10
+    assert (who.best["shape"], who.chosen["shape"]) == ("[2,50,50,50,1]", "[2,100,100,100,1]")
+    said = list(_duel_findings(who))
     assert "squared errors are 37 (L2) and 20 (H1) times those of the KAN [2,10,1]" in said[0]
     assert "figure gives 94 and 68 times, on true parameters 46" in said[1]
-    (one,) = _duel_table(found)
-    rows = {row.cells[0]: row.cells for row in one.rows}
+    (table_of_duel,) = _duel_table(who)
+    rows = {row.cells[0]: row.cells for row in table_of_duel.rows}
     assert rows["params.trainable"][1:4] == (450, 5301, 20601)
     assert rows["seconds in the pack"][1:] == (10, 10, 10, 1, 1)
 
@@ -106,9 +88,9 @@ def test_the_kan_is_held_against_the_mlp_that_validation_chooses():
 def test_nothing_is_held_against_nothing():
     """Without the KAN there is no table, and the paper's own numbers are all that is said."""
     table = runs(load("pde_scaling"), {})
-    found = duel(table[table["grid"].isna()])
-    assert list(_duel_table(found)) == []
-    assert len(list(_duel_findings(found))) == 1
+    who = duel(table[table["grid"].isna()])
+    assert list(_duel_table(who)) == []
+    assert len(list(_duel_findings(who))) == 1
 
 
 def test_the_curve_of_two_depths_is_given_to_the_nearer():
@@ -123,7 +105,7 @@ def test_exponents_are_half_of_what_the_figure_draws():
         kans.assign(in_window=True, until_minimum=False, hold_out=0, of_budget=False),
         ("params.paper", "params.trainable"),
     )
-    (found,) = _exponent_table(points(table), fits)
-    l2 = [row.cells for row in found.rows if row.cells[0] == "L2²"]
+    (exponents,) = _exponent_table(points(table), fits)
+    l2 = [row.cells for row in exponents.rows if row.cells[0] == "L2²"]
     assert [row[3] for row in l2] == ["3.49", "4.33", "4.25"]
     assert [row[4] for row in l2] == [row[5] for row in l2] == ["1.74", "2.17", "2.12"]

@@ -1,18 +1,16 @@
 """The published tables: all there, every row told from where, and counted as the paper counts."""
 
-import fnmatch
 import hashlib
 import json
 import re
-import tomllib
 from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from reading import corrected, counts_of, ids
+from reading import counts_of, ids
 
-from harness.paper.reference import CONFIDENCE, load, names
+from harness.paper.reference import CONFIDENCE, corrected, load, names
 from harness.tasks import load_target
 
 ROOT = Path(__file__).parents[2]
@@ -22,11 +20,7 @@ LINKED = [name for name in SOURCED if name != "errata"]
 
 def test_every_table_is_in_the_package_and_every_file_is_a_table():
     there = {entry.name for entry in files("harness.paper.reference").iterdir() if entry.name.endswith(".csv")}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = project["tool"]["setuptools"]["package-data"]["harness"]
     assert there == {f"{name}.csv" for name in ("tables", *names())}
-    tables = [path.relative_to(ROOT / "harness").as_posix() for path in (ROOT / "harness" / "paper").rglob("*.csv")]
-    assert all(any(fnmatch.fnmatch(path, pattern) for pattern in patterns) for path in tables)
 
 
 @pytest.mark.parametrize("name", SOURCED)
@@ -40,14 +34,14 @@ def test_every_row_says_where_it_is_from_and_how_it_is_known(name):
 @pytest.mark.parametrize("name", LINKED)
 def test_rows_name_known_errata_in_their_order(name):
     known = load("errata")["erratum"].tolist()
-    for one in load(name)["errata"]:
-        places = [known.index(erratum) for erratum in one.split()]
+    for errata in load(name)["errata"].str.split():
+        places = [known.index(erratum) for erratum in errata]
         assert places == sorted(set(places))
 
 
 def test_nothing_is_said_for_nobody():
-    assert set(load("sources")["source"]) == {source for name in SOURCED for source in load(name)["source"]}
-    assert set(load("errata")["erratum"]) == {erratum for name in LINKED for erratum in ids(load(name))}
+    assert set(load("sources")["source"]) == set().union(*(load(name)["source"] for name in SOURCED))
+    assert set(load("errata")["erratum"]) == set().union(*(ids(load(name)) for name in LINKED))
 
 
 @pytest.mark.parametrize("name", names())
@@ -55,12 +49,12 @@ def test_cells_are_typed(name):
     """Shapes are lists of whole numbers as text, sizes are whole numbers, losses are above zero."""
     table = load(name)
     for column in table:
-        told = table[column].dropna()
+        cells = table[column].dropna()
         if column.endswith("shape"):
-            assert all(re.fullmatch(r"\[\d+(,\d+)+\]", cell) for cell in told), column
+            assert cells.str.fullmatch(r"\[\d+(,\d+)+\]").all(), column
         elif re.search(r"rmse|_squared$|median_square$", column):
             assert table[column].dtype == float, column
-            assert (told > 0).all(), column
+            assert (cells > 0).all(), column
         elif column.startswith("params.") or column in ("grid", "depth", "width", "panel", "step"):
             assert table[column].dtype == "Int64", column
 

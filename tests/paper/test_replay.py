@@ -1,27 +1,22 @@
 """`harness replay`: from an experiment file to a page that says what it is made from, and what it is not."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from importlib.resources import files
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
 from commands import said
-from made_records import made_record
+from made_records import made_of_plan
 
+from harness.base.errors import INCOMPLETE, Stopped
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
 from harness.record import publish
 from harness.spec import read_manifest
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from tests.paper.tiny_scales import bring
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.nightly  # tests/guard holds the pages of all
@@ -49,30 +44,19 @@ def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
     assert all(figure.stat().st_size > 1000 for figure in folder.glob("*.png"))
 
 
-@pytest.mark.nightly
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
-def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path):
+def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path, monkeypatch):
+    """Of a Ctrl-C that training has heard (tests/test_cli.py has a real one): no page, and how to go on."""
     name = "fig2_3_grid_extension"
-    slow = "recipes.levenberg.restarts: {count: 100, evaluations: 20}\nrecipes.levenberg.max_evaluations: 5000\n"
-    bring(name, tmp_path, more=slow)  # there is time to stop it in
-    command = [sys.executable, "-u", "-m", "harness.cli", "replay", "fig2_3", "--scale", "tiny", "--workers", "1"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        first = process.stdout.readline()
-        while not list((tmp_path / "results" / "runs").glob("*.json")):
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    left = 12 - len(list((tmp_path / "results" / "runs").glob("*.json")))
+    bring(name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    stopped = Mock(side_effect=Stopped("stopped: 0 of 12 runs have records", INCOMPLETE))
+    monkeypatch.setattr("harness.cli.commands.replay.train_missing", stopped)
 
-    assert re.match(rf"{name}-tiny: 12 runs in 12 packs, [\d,]+ evaluations, ", first)
-    assert process.returncode == 3
-    assert 0 < left < 12
-    assert f"{left} of 12 runs have no record, so there is no page" in errors
-    assert f"`harness replay {name} --scale tiny` goes on" in errors
-    assert "with --partial it writes a page of the others" in errors
+    output = said("replay", "fig2_3", "--scale", "tiny", "--workers", "1", exit_code=3)
+
+    assert re.match(rf"{name}-tiny: 12 runs in 12 packs, [\d,]+ evaluations, ", output)
+    no_page = "12 of 12 runs have no record, so there is no page"
+    assert f"{no_page}; `harness replay {name} --scale tiny` goes on, and with --partial it writes a page" in output
     assert not (tmp_path / "results" / f"{name}-tiny" / "replay.html").exists()
 
 
@@ -83,8 +67,7 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder, kept = (tmp_path / "results" / each / f"{name}-tiny" for each in (".", "replay"))
     plan = plan_of(StudyFile(Path("experiments") / f"{name}.yaml", scale="tiny"))
-    counts = {cell.index: cell.counts for cell in plan.cells}
-    made = [made_record(run).model_copy(update={"counts": counts[run.cell]}) for run in plan.runs]
+    made = made_of_plan(plan)
     for record in made[:-2]:
         publish(record, tmp_path / "results" / "runs")
 
@@ -128,7 +111,7 @@ def test_every_choice_is_one_of_a_replay_and_every_replay_has_some():
     """The places of silent.csv are those of replays, so that no page lacks what was meant for it."""
     with files("harness.paper.replay").joinpath("silent.csv").open(encoding="utf-8") as file:
         places = pd.read_csv(file)["places"]
-    assert {place for one in places for place in one.split("; ")} == {replay.place for replay in REPLAYS.values()}
+    assert set("; ".join(places).split("; ")) == {replay.place for replay in REPLAYS.values()}
 
 
 def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
@@ -148,18 +131,13 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["replay", "--all", "--seeds", "1"], "--all runs every replay as its file says: leave NAME, --max-width"),
-        (["replay", "fig3_1_toy_scalign"], "fig3_1_toy_scalign: no such replay; did you mean 'fig3_1_toy_scaling'"),
-        (["replay", "fig"], "fig: no such replay; allowed: "),
+        ("--all --seeds 1", "--all runs every replay as its file says: leave NAME, --max-width"),
+        ("fig3_1_toy_scalign", "fig3_1_toy_scalign: no such replay; did you mean 'fig3_1_toy_scaling'"),
+        ("fig", "fig: no such replay; allowed: "),
+        # Where there is no experiments/, it is the shipped file's.
+        ("fig2_3_grid_extension --scale sohrt", "did you mean 'short'? (allowed: full, short)"),
     ],
 )
-def test_a_replay_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
+def test_a_replay_or_scale_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
-    assert words in said(*arguments, exit_code=2)
-
-
-def test_a_scale_that_is_not_there_is_named(tmp_path, monkeypatch):
-    """A wrong scale gives those that the file has, in any folder: where there is no experiments/, the shipped one."""
-    monkeypatch.chdir(tmp_path)
-    output = said("replay", "fig2_3_grid_extension", "--scale", "sohrt", exit_code=2)
-    assert "did you mean 'short'? (allowed: full, short)" in output
+    assert words in said("replay", *arguments.split(), exit_code=2)

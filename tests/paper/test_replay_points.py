@@ -2,20 +2,16 @@
 
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from harness.paper.reference import load
-from harness.paper.replay import summary, with_outcomes
-from harness.paper.replay.points import MEANINGLESS
+from harness.paper.replay import points, summary, with_outcomes
 
 
 def point(seeds: list[float], published: float = 1.0, errata: str = "") -> dict[str, object]:
     """A published point and our errors over seeds; inf where a seed diverged."""
-    errors = {"median": np.median(seeds), "best": min(seeds), "worst": max(seeds)} if seeds else {}
-    none = dict.fromkeys(("median", "best", "worst"), math.nan)
-    return {"published": published, "errata": errata, **none, **errors}
+    return points.point("", "", published, seeds) | {"errata": errata}
 
 
 @pytest.mark.parametrize(
@@ -40,19 +36,16 @@ def test_the_outcome_of_a_point_is_that_of_its_median_and_spread(seeds, outcome)
 
 def test_what_cannot_be_compared_says_why():
     """An erratum comes before all else; a number of ours that was not published is not worse than nothing."""
-    points = pd.DataFrame([point([1.0], errata="E6 E2"), point([1.0], published=math.nan), point([1.0], errata="E6")])
-    found = with_outcomes(points, 3.0)
+    rows = [point([1.0], errata="E6 E2"), point([1.0], published=math.nan), point([1.0], errata="E6")]
+    found = with_outcomes(pd.DataFrame(rows), 3.0)
     assert list(found["outcome"]) == ["not comparable (E2)", "not published", "within 3x"]
     assert summary(found).points == 1
-    assert set(MEANINGLESS) <= set(load("errata")["erratum"])
+    assert set(points.MEANINGLESS) <= set(load("errata")["erratum"])
 
 
 def test_the_factor_of_a_curve_is_the_same_for_twice_and_for_half():
     found = summary(with_outcomes(pd.DataFrame([point([8.0]), point([0.5]), point([])]), 2.0))
     assert (found.points, found.typical_factor, found.largest_factor) == (2, pytest.approx(4), pytest.approx(8))
     assert found.outcomes == {"worse": 1, "within 2x": 1}
-
-
-def test_nothing_to_compare_has_no_factor():
-    """Not one, which would say that all are the same."""
-    assert math.isnan(summary(with_outcomes(pd.DataFrame([point([])]), 2.0)).typical_factor)
+    of_nothing = summary(with_outcomes(pd.DataFrame([point([])]), 2.0))
+    assert math.isnan(of_nothing.typical_factor)  # not one, which would say that all are the same

@@ -1,24 +1,8 @@
 """Packs are bounded by the memory that their lanes take."""
 
-from harness.planning import packs
-from harness.planning.packs import lane_bytes, packs_of, runs_at_a_time
-from harness.planning.plan import make_plan
-from harness.spec import (
-    Adam,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    PlannedRun,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-    freeze,
-    parse_experiment,
-    read_manifest,
-    run_id,
-)
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
+from harness.planning.plan import PACK_BYTES, lane_bytes, packs_of, runs_at_a_time
+from harness.spec import KanShape, MlpShape, PlannedRun, Recipe, Restarts, RunSpec, Task, run_id
 from harness.tasks import resolve
 
 TASK = resolve(Task(target="exp2d", train_points=1000))
@@ -45,59 +29,12 @@ def test_lanes_take_more_the_more_they_keep():
 
 def test_a_pack_has_as_many_lanes_as_fit(monkeypatch):
     """All starts of its runs count; two lanes are always let in, as a lone one would have an idle companion."""
-    monkeypatch.setitem(packs.PACK_BYTES, "cpu", 10 * lane_bytes(_run()))
-    planned = [PlannedRun(run_id=run_id(run), cell=0, trial=0, run=run) for run in map(_seeded, range(25))]
+    monkeypatch.setitem(PACK_BYTES, "cpu", 10 * lane_bytes(_run()))
+    runs = [_run(seed=seed) for seed in range(25)]
+    planned = [PlannedRun(run_id=run_id(run), cell=0, trial=0, run=run) for run in runs]
     starts = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=100, restarts=Restarts(count=4, evaluations=10))
     assert sorted(map(len, packs_of(planned, "cpu"))) == [5, 10, 10]
     assert sorted(run for pack in packs_of(planned, "cpu") for run in pack) == sorted(one.run_id for one in planned)
     assert len(packs_of(planned, "cuda")) == 1
     assert runs_at_a_time(_run(recipe=starts), "cpu") == 2
     assert runs_at_a_time(_run(MlpShape(shape=(2, 500, 500, 1))), "cpu") == 2
-
-
-def _seeded(seed: int) -> RunSpec:
-    return _run(seed=seed)
-
-
-SEARCH = """
-question: which?
-engine: torch
-tasks: [exp2d]
-arms:
-  kan:
-    architecture: {family: kan, hidden: [5]}
-    recipe: fast
-    space: {architecture.noise: {low: 0.03, high: 3.0, log: true}, recipe.gain: {low: 0.5, high: 10.0, log: true}}
-recipes:
-  fast: {optimizer: {name: adam}, max_evaluations: 10}
-match: {axis: params, at: [120], solve: grid}
-search: {runs: 16, replicates: 2, cap: {flops_train.shared_dense: 1.0e+8}}
-"""
-
-
-def test_trials_that_only_begin_otherwise_share_a_pack():
-    """Noise, gain and seed are a lane's own, so that a search of them is one computation."""
-    (pack,) = make_plan(parse_experiment(SEARCH), "test").packs
-    assert len(pack) == 16 * 2
-
-
-PLAN = """
-question: which?
-engine: torch
-tasks: [exp2d]
-arms:
-  mlp: {architecture: {family: mlp, hidden: [5]}, recipe: fast}
-recipes:
-  fast: {optimizer: {name: adam}, max_evaluations: 10}
-seeds: [0, 1, 2, 3, 4]
-"""
-
-
-def test_a_frozen_plan_stands_whoever_trains_together(tmp_path, monkeypatch):
-    """What a plan means does not hang on its packs: one frozen under another bound is the same plan."""
-    monkeypatch.setitem(packs.PACK_BYTES, "cpu", 1)
-    frozen = freeze(make_plan(parse_experiment(PLAN), "test"), tmp_path)
-    monkeypatch.undo()
-    now = make_plan(parse_experiment(PLAN), "test")
-    assert (len(frozen.packs), len(now.packs)) == (3, 1)
-    assert freeze(now, tmp_path) == frozen == read_manifest(tmp_path)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections import Counter
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -12,18 +11,11 @@ from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
 from harness.planning import candidates
-from harness.planning.plan import make_plan, planned_flops
+from harness.planning.plan import PACK_BYTES, make_plan, planned_flops
 from harness.planning.solve import most_evaluations, nearest_sizes
-from harness.spec import (
-    check_unchanged,
-    content_hash,
-    freeze,
-    parse_experiment,
-    read_experiment,
-    read_manifest,
-    run_ids,
-    stages,
-)
+from harness.spec import content_hash, freeze, parse_experiment, read_manifest, stages
+from harness.spec.manifest import check_unchanged
+from harness.spec.run import run_ids
 
 ROOT = Path(__file__).parents[2]
 TEXT = """
@@ -58,22 +50,8 @@ def test_ids_of_seeds_are_those_of_their_runs():
     assert run_ids(run, seeds) == [content_hash(run.model_copy(update={"seed": seed}))[:16] for seed in seeds]
 
 
-def test_runs_are_tasks_by_arms_by_budgets_by_seeds():
-    plan = _plan(TEXT)
-    assert len(plan.runs) == 1 * 2 * 2 * 2
-    assert len(set(plan.run_ids())) == len(plan.runs)
-    assert sorted(i for pack in plan.packs for i in pack) == sorted(plan.run_ids())
-
-
-@pytest.mark.parametrize(
-    ("axis", "budget", "solve", "cap"),
-    [
-        ("params", 1000, "{kan: grid, mlp: width}", 10),
-        ("flops_forward", 5000, "{kan: grid, mlp: width}", 10),
-        ("flops_train", 2e8, "{kan: grid, mlp: width}", 10),
-    ],
-)
-def test_achieved_budgets_are_within_tolerance_and_nothing_nearer_exists(axis, budget, solve, cap):
+@pytest.mark.parametrize(("axis", "budget"), [("params", 1000), ("flops_forward", 5000), ("flops_train", 2e8)])
+def test_achieved_budgets_are_within_tolerance(axis, budget):
     plan = _plan(TEXT.replace("axis: params, at: [135, 1000]", f"axis: {axis}, at: [{budget}]"))
     for cell in plan.cells:
         assert abs(cell.achieved / budget - 1) <= 0.15
@@ -97,9 +75,7 @@ def test_budgets_in_steps_are_met_through_the_evaluation_cap():
 
 def test_depth_is_solved_from_two_layers_up():
     """solve: depth adds layers to a given width until the budget is met; one layer of a given width does not exist."""
-    text = TEXT.replace("{kan: grid, mlp: width}", "depth").replace(
-        "at: [135, 1000], tol: 0.15", "at: [140, 900], tol: 0.2"
-    )
+    text = TEXT.replace("{kan: grid, mlp: width}", "depth").replace("[135, 1000], tol: 0.15", "[140, 900], tol: 0.2")
     text = text.replace("hidden: [5]", "width: 3, grid: 4").replace("depth: 3", "width: 8")
     shapes = {(cell.arm, cell.asked): cell.network.shape for cell in _plan(text).cells if cell.network}
     assert shapes["mlp", 900] == (2, *(8,) * 13, 1)
@@ -175,14 +151,6 @@ def test_an_infeasible_cell_stays_and_names_its_neighbours():
     assert all(run.cell != cells["mlp", 75].index for run in plan.runs)
 
 
-def test_no_feasible_cell_is_an_error_that_names_the_nearest():
-    """An experiment of which nothing can run says what could."""
-    said = _refused(TEXT.replace("at: [135, 1000], tol: 0.15", "at: [3], tol: 0.01"))
-    assert "no cell of test is feasible" in said
-    assert "grid=1 gives 75" in said
-    assert "width=1 gives" in said
-
-
 def test_the_nearest_size_is_nearest_by_the_measure_of_the_tolerance():
     """A size within tol is taken although its neighbour is nearer in ratio."""
     text = TEXT.replace("[exp2d]", "[j0]").replace("hidden: [5]", "hidden: []").replace("tol: 0.15", "tol: 0.09")
@@ -191,11 +159,7 @@ def test_the_nearest_size_is_nearest_by_the_measure_of_the_tolerance():
 
 def test_a_grid_that_its_coarser_grids_leave_no_work_is_not_searched_beyond():
     """The search passes over grids whose extension uses up the cap; a budget that only they meet is infeasible."""
-    text = (
-        TEXT.replace("[exp2d]", "[j0]")
-        .replace("hidden: [5]", "hidden: []")
-        .replace("at: [135, 1000]", "at: [39, 1000]")
-    )
+    text = TEXT.replace("[exp2d]", "[j0]").replace("hidden: [5]", "hidden: []").replace("[135, 1000]", "[39, 1000]")
     extension = "grid_extension: {grids: [5, 10, 20, 40], evaluations: 120}"
     text = text.replace("max_evaluations: 10,", f"max_evaluations: 400, {extension},")
     cells = [cell for cell in _plan(text).cells if cell.arm == "kan"]
@@ -206,22 +170,18 @@ def test_a_grid_that_its_coarser_grids_leave_no_work_is_not_searched_beyond():
 def test_a_finer_ladder_does_not_retrain_coarser_networks():
     """Only the grids below a network's own are in its identity; so are restarts only if there are any."""
     text = TEXT.replace("restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3], evaluations: 2}")
-    longer = text.replace("grids: [2, 3]", "grids: [2, 3, 500]").replace(
-        "max_eval", "restarts: {evaluations: 9}, max_eval"
-    )
+    longer = text.replace("[2, 3]", "[2, 3, 500]").replace("max_eval", "restarts: {evaluations: 9}, max_eval")
     assert [p.run_id for p in _plan(text).runs] == [p.run_id for p in _plan(longer).runs]
 
 
 def test_equal_stages_train_every_grid_as_long_as_the_next():
     sizes = "arms.kan.architecture.grid: [2, 3, 7]"
-    text = EXPLICIT.replace(
-        "restarts: {count: 2, evaluations: 2}", "grid_extension: {grids: [2, 3, 7], evaluations: 2}"
-    )
-    text = text.replace("evaluations: 2}", "evaluations: 2, equal: true}").replace("depth: 3}", "hidden: [3]}")
-    runs = [planned.run for planned in _plan(text + f"grid: {{{sizes}}}\n").runs if planned.run.network.family == "kan"]
-    courses = {
-        tuple((stage.network.grid, stage.evaluations) for stage in stages(run.network, run.recipe)) for run in runs
-    }
+    equal = "grid_extension: {grids: [2, 3, 7], evaluations: 2, equal: true}"
+    text = EXPLICIT.replace("restarts: {count: 2, evaluations: 2}", equal).replace("depth: 3}", "hidden: [3]}")
+    courses = set()
+    for run in (planned.run for planned in _plan(text + f"grid: {{{sizes}}}\n").runs):
+        if run.network.family == "kan":
+            courses.add(tuple((stage.network.grid, stage.evaluations) for stage in stages(run.network, run.recipe)))
     assert courses == {((2, 2),), ((2, 2), (3, 2)), ((2, 2), (3, 2), (7, 2))}
 
 
@@ -284,11 +244,9 @@ def test_what_a_law_is_fitted_to_is_no_part_of_a_runs_identity():
 )
 def test_what_is_of_splines_is_in_no_mlps_identity(plain, more):
     text = TEXT if plain in TEXT else TEXT.replace("{name: adam}", plain)
-    mlps = [
-        {p.run_id for p in _plan(t).runs if p.run.network.family == "mlp"} for t in (text, text.replace(plain, more))
-    ]
     assert plain in text
-    assert mlps[0] == mlps[1]
+    before, after = (_plan(said).runs for said in (text, text.replace(plain, more)))
+    assert [one.run_id for one in before if one.cell > 1] == [one.run_id for one in after if one.cell > 1]
 
 
 def test_the_paper_recipe_turns_scales_on():
@@ -344,11 +302,7 @@ def test_a_task_is_named_by_what_tells_it_from_others():
             "recipes:\n  paper: {optimizer: {name: adam}, max_evaluations: 9}\n",
             "recipes.paper: this name",
         ),
-        (
-            "seeds: [0, 1]",
-            "seeds: [0, 1]\ngrid: {recipes.fast.gain: [1, 1]}",
-            "grid.recipes.fast.gain: 1 is given more than once",
-        ),
+        ("seeds: [0, 1]", "seeds: [0, 1]\ngrid: {recipes.fast.gain: [1, 1]}", "grid.recipes.fast.gain: 1 is given"),
         ("kan: grid, mlp: width", "kan: steps, mlp: width", "solve: steps does not change params"),
         ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {min: 10, max: 1}}", "window.mlp.min=10 must be below max=1"),
         (
@@ -359,7 +313,6 @@ def test_a_task_is_named_by_what_tells_it_from_others():
         ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {until: minimun}}", "did you mean 'minimum'?"),
         ("seeds: [0, 1]", "seeds: [0, 1]\nhold_out: -1", "hold_out=-1: input should be greater than or equal to 0"),
         ("seeds: [0, 1]", "seeds: [0, 1]\nhold_out: 2", "hold_out=2: kan on exp2d has 2 sizes in its window"),
-        ("seeds: [0, 1]", "seeds: [0, 1]\ndecide: [" + RULE + ", at_least: 2}]", "at_least=2: there are 1 tasks"),
         ("seeds: [0, 1]", "seeds: [0, 1]\ndecide: [" + RULE.replace("mlp", "kan") + ", at_least: 1}]", "with itself"),
         ("hidden: [5]}", "hidden: [5], grid: 3}", "arms.kan.architecture.grid=3: this size is varied by the plan"),
         ("depth: 3}", "hidden: [4]}", "arms.mlp.architecture: hidden=[4] fixes depth and width"),
@@ -390,16 +343,26 @@ def test_a_plan_is_frozen_and_read_back(tmp_path):
 def test_a_plan_of_before_a_count_is_the_same_plan(tmp_path):
     """Counts that came later are no part of what was planned: what is frozen stands, without a word."""
     plan = _plan(TEXT)
-    fewer = [
-        cell.model_copy(update={"counts": {name: n for name, n in cell.counts.items() if name != "params.stored"}})
-        for cell in plan.cells
-    ]
+    fewer = []
+    for cell in plan.cells:
+        counts = {name: count for name, count in cell.counts.items() if name != "params.stored"}
+        fewer.append(cell.model_copy(update={"counts": counts}))
     old = plan.model_copy(update={"cells": tuple(fewer)})
     freeze(old, tmp_path)
     assert freeze(plan, tmp_path) == old != plan
     recounted = [cell.model_copy(update={"counts": {**cell.counts, "params.trainable": 1}}) for cell in plan.cells]
     with pytest.raises(HarnessError, match="holds another plan"):
         freeze(plan.model_copy(update={"cells": tuple(recounted)}), tmp_path)
+
+
+def test_a_frozen_plan_stands_whoever_trains_together(tmp_path, monkeypatch):
+    """What a plan means does not hang on its packs: one frozen under another bound is the same plan."""
+    monkeypatch.setitem(PACK_BYTES, "cpu", 1)
+    frozen = freeze(_plan(TEXT + "engine: torch\n"), tmp_path)
+    monkeypatch.undo()
+    now = _plan(TEXT + "engine: torch\n")
+    assert len(now.packs) < len(frozen.packs)
+    assert freeze(now, tmp_path) == frozen == read_manifest(tmp_path)
 
 
 def test_an_mlp_of_waves_is_matched_and_trained_by_kernels():
@@ -447,23 +410,6 @@ def test_a_damaged_manifest_is_refused(tmp_path, damage):
     assert caught.value.exit_code == 3
     freeze(_plan(TEXT), tmp_path, replan=True)
     assert (tmp_path / "manifest.1.json").read_text() == damage
-
-
-def test_the_quickstart_gives_all_sides_the_same():
-    experiment = read_experiment(ROOT / "experiments" / "quickstart.yaml")
-    search = experiment.search
-    plan = make_plan(experiment, "quickstart")
-    assert not any(cell.infeasible for cell in plan.cells)
-    made: Counter = Counter()
-    for planned in plan.runs:
-        cell, run = plan.cells[planned.cell], planned.run
-        made[cell.task, cell.arm, cell.asked, run.seed] += 1
-        cap = search.cap_of(experiment.match.at.index(cell.asked))
-        assert planned_flops(run)["flops_train.shared_dense"] <= cap
-        assert (run.dtype, run.recipe.optimizer.name) == ("float64", "levenberg_marquardt")
-    assert set(made.values()) == {search.runs}
-    assert len(made) == 2 * 3 * 5 * search.replicates
-    assert len(experiment.decide) == 1
 
 
 @pytest.mark.parametrize(
@@ -516,8 +462,6 @@ def test_runs_of_the_fused_engine_are_packs_of_their_own():
 
 
 LEVENBERG = TEXT.replace("{name: adam}", "{name: levenberg_marquardt, ridge: 1.0e-9}")
-
-
 SPLINES = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: [5], place: before}").replace(
     "mlp: width", "mlp: grid"
 )

@@ -7,8 +7,7 @@ import pytest
 
 from harness.base.errors import HarnessError
 from harness.count import count_of
-from harness.planning.packs import packs_of
-from harness.planning.plan import make_plan, planned_flops
+from harness.planning.plan import make_plan, packs_of, planned_flops
 from harness.planning.points import COMBINATIONS
 from harness.show.costs import lanes_note
 from harness.spec import RunSpec, freeze, parse_experiment, read_manifest, run_id
@@ -121,49 +120,6 @@ def test_lanes_of_the_torch_engine_fill_packs():
     assert len(plan.packs) <= 8 * COMBINATIONS
     assert sorted(run for pack in plan.packs for run in pack) == sorted(plan.run_ids())
     assert packs_of(plan.runs, "cpu") == plan.packs
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "sentence"),
-    [
-        ("question", "seeds: [0, 1]\nquestion", "seeds=[0, 1]: with search: the replicates are the seeds, from 0 to 2"),
-        ("flops_train.shared_dense:", "flops_train.dense:", "search.cap={flops_train.dense}: give one of evaluations"),
-        (
-            "[2.0e+7, 5.0e+7]}",
-            "[2.0e+7, 5.0e+7], evaluations: 10}",
-            "search.cap={flops_train.shared_dense, evaluations}: give",
-        ),
-        ("[2.0e+7, 5.0e+7]", "[2.0e+7, 5.0e+7, 1.0e+8]", "give one number, or one for each of the 2 budgets"),
-        ("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{evaluations: 10.5}", "evaluations are whole numbers"),
-        ("replicates: 3", "replicates: 1", "search.replicates=1"),
-        (
-            "question",
-            "robust_to: {recipes: [fast, fast2], trials: [2]}\nquestion",
-            "robust_to: each replicate is another search, so that an answer holds for others; leave it out",
-        ),
-        ("runs: 6", "trials: 6", "search.trials: each seed is a whole search now: write runs:, replicates: and cap:"),
-    ],
-)
-def test_what_a_search_cannot_have_is_said(old, new, sentence):
-    with pytest.raises(HarnessError) as error:
-        planned(TEXT.replace(old, new, 1))
-    assert sentence in str(error.value)
-
-
-def test_without_search_seeds_are_asked_for():
-    text = TEXT.replace("recipes: {fast", "#", 1)
-    text = text[: text.index("#")] + "recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 10}}\n"
-    with pytest.raises(HarnessError, match="seeds: missing; add it"):
-        planned(text)
-
-
-def test_a_size_that_too_few_settings_have_is_infeasible_and_says_why():
-    text = TEXT.replace("at: [60, 130], tol: 0.3", "at: [60, 61], tol: 0.001")
-    plan = planned(text)
-    infeasible = [cell for cell in plan.cells if cell.infeasible]
-    assert infeasible
-    assert all("of 6 settings of replicate" in cell.infeasible for cell in infeasible)
-    assert not {cell.index for cell in infeasible} & {one.cell for one in plan.runs}
 
 
 def of_clock(seconds_an_evaluation):

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import invoke
 
-from harness.cli import main
 from harness.planning.plan import planned_flops
 from harness.planning.starter import FLOPS_OF_ALL
 from harness.planning.warnings import warnings_of
@@ -58,62 +57,31 @@ def folder(tmp_path, monkeypatch):
 
 
 def new(*words: str):
-    return CliRunner().invoke(main, ["new", *words], catch_exceptions=False)
+    return invoke("new", *words)
 
 
-@pytest.mark.parametrize(
-    ("options", "said", "inputs", "outputs"),
-    [
-        (
-            ("--function", "starter_code:ridge"),
-            ["inputs: 2", "levenberg_marquardt", "compare: [[kan, mlp], [kan, spline_mlp], "],
-            2,
-            1,
-        ),
-        (
-            ("--data", "t.csv", "--target", "y"),
-            [
-                "inputs: [a, b, the c, digit]",
-                "# left out: word, which",
-                "# left out: hole, which",
-                "train_points: 2000",
-            ],
-            4,
-            1,
-        ),
-        (("--data", "t.csv", "--target", "digit", "--classes"), ["classes: true", "{name: lbfgs}"], 4, 4),
-        pytest.param(
-            ("--module", "starter_code:Net"),
-            ["size: width", "solve: {net: width, kan: width}", "sides: [net, kan]"],
-            2,
-            1,
-            marks=pytest.mark.nightly,
-        ),
-        pytest.param(
-            ("--module", "starter_code:Net", "--against", "mlp"),
-            ["solve: {net: width, mlp: width}", "sides: [net, mlp]", "better, Net or the MLP?"],
-            2,
-            1,
-            marks=pytest.mark.nightly,
-        ),
-        pytest.param(
-            ("--module", "starter_code:KAN"),
-            ["sides: [my_kan, kan]", "better, my KAN or the KAN?"],
-            *(2, 1),
-            marks=pytest.mark.nightly,
-        ),
-    ],
-)
-def test_what_is_written_can_answer(folder, options, said, inputs, outputs):
+NET, LATER = "--module starter_code:Net", pytest.mark.nightly
+WRITTEN = [  # options, what stands in the file, and the inputs and outputs of the task
+    ("--function starter_code:ridge", "inputs: 2|levenberg_marquardt|compare: [[kan, mlp], [kan, spline_mlp], ", 2, 1),
+    ("--data t.csv --target y", "- word # which is constant|- hole # which is empty|train_points: 2000", 4, 1),
+    ("--data t.csv --target digit --classes", "classes: true|{name: lbfgs}", 4, 4),
+    pytest.param(NET, "size: width|solve: {net: width, kan: width}|sides: [net, kan]", 2, 1, marks=LATER),
+    pytest.param(f"{NET} --against mlp", "sides: [net, mlp]|better, Net or the MLP?", 2, 1, marks=LATER),
+    pytest.param("--module starter_code:KAN", "sides: [my_kan, kan]|my KAN or the KAN?", 2, 1, marks=LATER),
+]
+
+
+@pytest.mark.parametrize(("options", "parts", "inputs", "outputs"), WRITTEN)
+def test_what_is_written_can_answer(folder, options, parts, inputs, outputs):
     """Every cell is feasible and nothing is warned of; five sizes over a decade, in minutes of training."""
-    written = new("first", *options)
+    written = new("first", *options.split())
     assert written.exit_code == 0, written.output
     text = (folder / "first.yaml").read_text(encoding="utf-8")
     plan = plan_of(StudyFile(folder / "first.yaml"))
     experiment = plan.experiment
 
-    assert [words for words in said if words not in text] == []
-    if "--target" in options and "y" in options:
+    assert [words for words in parts.split("|") if words not in text] == []
+    if options.endswith("--target y"):
         assert "y is learnt from a, b, the c, digit\n" in written.output
         assert "\nleft out: word, which" in written.output
     assert max(map(len, text.splitlines())) <= 120
@@ -142,18 +110,8 @@ def test_names_of_columns_stay_text(folder):
         experiment = read_experiment(folder / f"odd{number}.yaml")
         (task,) = experiment.tasks
         assert task.target.output == target
-        assert sorted([*task.target.inputs, target]) == sorted(names)
+        assert task.target.leave_out == ("left\nout",)
         assert experiment.question == f"Which learns {target} better, the KAN or the MLP?"
-
-
-def test_a_column_of_lists_is_left_out(folder):
-    chance = np.random.default_rng(0)
-    rows = pd.DataFrame(chance.normal(size=(60, 2)), columns=["a", "y"])
-    rows["lists"] = [[1.0] * 40] * 60
-    rows.to_parquet(folder / "lists.parquet")
-    written = new("lists", "--data", "lists.parquet", "--target", "y")
-    assert written.exit_code == 0, written.output
-    assert "# left out: lists, which holds object such as" in (folder / "lists.yaml").read_text(encoding="utf-8")
 
 
 def test_a_shipped_experiment_is_copied_under_another_name(folder):
@@ -194,19 +152,23 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
         assert not (folder / "other.yaml").exists()
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({39: "#REF!"}, "in which 1 of 40 cells is no number: '#REF!' in line 41"),
-        ({3: "none yet", 9: "?"}, "in which 2 of 40 cells are no numbers, such as 'none yet' in line 5"),
-    ],
-)
-def test_a_column_with_wrong_cells_is_left_out_for_these(folder, wrong, said):
-    table = pd.DataFrame({"a": [wrong.get(place, place) for place in range(40)], "b": range(40), "y": range(0, 80, 2)})
-    table.to_csv("wrong.csv", index=False)
-    written = new("wrong", "--data", "wrong.csv", "--target", "y")
-    assert f"left out: a, {said}\n" in written.output
-    assert f"# left out: a, {said}\n" in (folder / "wrong.yaml").read_text(encoding="utf-8")
+def test_columns_that_cannot_be_inputs_are_left_out_with_the_reason(folder):
+    numbers = pd.DataFrame({"b": range(40), "y": range(0, 80, 2)})
+    a, c = ([wrong.get(row, row) for row in range(40)] for wrong in ({39: "#REF!"}, {3: "none yet", 9: "?"}))
+    numbers.assign(a=a, c=c).to_csv("wrong.csv", index=False)
+    numbers.assign(lists=[[1.0] * 40] * 40).to_parquet("lists.parquet")
+    for table, reasons in {
+        "wrong.csv": [
+            "a, in which 1 of 40 cells is no number: '#REF!' in line 41\n",
+            "c, in which 2 of 40 cells are no numbers, such as 'none yet' in line 5\n",
+        ],
+        "lists.parquet": ["lists, which holds object such as"],
+    }.items():
+        written, file = new(table, "--data", table, "--target", "y"), folder / f"{table}.yaml"
+        for reason in reasons:
+            assert f"left out: {reason}" in written.output
+            name, why = reason.split(", ", 1)
+            assert f"- {name} # {why}" in file.read_text(encoding="utf-8")
 
 
 def test_a_target_that_hardly_varies_is_refused(folder):

@@ -9,7 +9,7 @@ from made_searched import TEXT, changed, planned
 
 from harness import count, families
 from harness.families.space import Range
-from harness.planning import packs
+from harness.planning import plan as planning
 from harness.planning.points import POINTS_A_RUN, points_of, value_at
 from harness.spec import Experiment, Manifest, PlannedRun, Recipe, parse_experiment
 
@@ -204,7 +204,7 @@ def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
     """Two late caps and the two about the result tell what an effort allows; packs count nothing again."""
     of_trial, of_pack = Mock(wraps=count.run_flops), Mock()
     monkeypatch.setattr(count, "run_flops", of_trial)
-    monkeypatch.setattr(packs, "run_flops", of_pack)
+    monkeypatch.setattr(planning, "run_flops", of_pack)
     plan = planned(changed(("1.0e+6, 4.0e+6", "1.0e+9, 4.0e+9")))
     assert of_trial.call_count <= 5 * len(plan.runs)
     of_pack.assert_not_called()

@@ -4,9 +4,13 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from commands import said
 
 from harness.base.errors import USAGE, HarnessError
 from harness.cli import main
+from harness.laws import refusal
+from harness.laws.law import FLOOR, PURE
+from harness.planning import warnings
 from harness.planning.plan import make_plan
 from harness.planning.warnings import check_rules_can_be_judged, warnings_of
 from harness.spec import parse_experiment
@@ -35,28 +39,28 @@ def test_a_plan_that_answers_has_no_warning():
     assert _said(GOOD) == []
 
 
+def test_laws_take_what_plans_warn_of():
+    spare, decades = refusal.SPARE_SIZES, refusal.MIN_DECADES
+    laws = (PURE.parameters + spare, FLOOR.parameters + spare, decades)
+    assert laws == (warnings.LEAST_SIZES, warnings.ENOUGH_SIZES, warnings.MIN_DECADES)
+
+
 def test_each_thing_that_a_plan_cannot_answer_is_a_sentence():
     same = "  again: {architecture: {family: mlp, depth: 3}, recipe: adam}\nmatch"
-    for text, said in (
+    for text, begins in (
         (FEW, "3 sizes: no exponent will be fitted, the comparison at equal size will (kan on exp2d, mlp on exp2d)"),
         (GOOD.replace(", 400]", "]"), "4 sizes: only a law without a floor can be fitted (kan on exp2d"),
         (GOOD + "hold_out: 1\n", "4 sizes: only a law without a floor can be fitted (kan on exp2d"),
         (GOOD + "window: {kan: {max: 220}}\n", "4 sizes: only a law without a floor can be fitted (kan on exp2d)"),
-        (
-            GOOD.replace("60, 100, 150, 200, 400", "60, 70, 80, 100, 120"),
-            "sizes within a factor of 3.2, too little for",
-        ),
-        (
-            FEW + EXPONENT,
-            "decide.0.quantity=exponent: it is read off a curve, which takes 4 sizes or more, and kan has 3",
-        ),
+        (GOOD.replace("60, 100, 150, 200, 400", "60, 70, 80, 100, 120"), "sizes within a factor of 3.2, too little"),
+        (FEW + EXPONENT, "decide.0.quantity=exponent: it is read off a curve, which takes 4 sizes or more, and kan"),
         (GOOD.replace("[0, 1]", "[7]"), "one seed: no interval will tell a difference from chance"),
         (GOOD.replace("match", THIRD, 1), "3 arms and no decide:, so nothing will be concluded"),
         (GOOD.replace("match", same, 1), "mlp, again are the same arm"),
         (GOOD.replace("60,", "1, 2, 3, 4, 5, 60,"), "10 of 20 cells are infeasible, such as kan on exp2d: params"),
         (GOOD.replace("[exp2d]", "[exp2d, exp100d]"), "kan has no feasible cell on exp100d, so nothing is compared"),
     ):
-        assert any(each.startswith(said) for each in _said(text)), (said, _said(text))
+        assert any(each.startswith(begins) for each in _said(text)), (begins, _said(text))
 
 
 def test_a_rule_about_series_counts_their_sizes():
@@ -64,14 +68,14 @@ def test_a_rule_about_series_counts_their_sizes():
     varied = GOOD + "grid: {arms.kan.architecture.order: [2, 3]}\n" + rule
     assert _said(varied) == []
     few = "decide.0.quantity=exponent: it is read off a curve, which takes 4 sizes or more, and kan order=3 has 3"
-    assert any(said.startswith(few) for said in _said(varied.replace("150, 200, 400", "200")))
+    assert any(told.startswith(few) for told in _said(varied.replace("150, 200, 400", "200")))
 
 
 def test_a_rule_read_at_a_size_that_its_first_arm_has_not_is_named():
     sizes = "kan has no network of size {} in params.trainable, so {}"
     nothing = "the rule cannot be judged; its sizes are 60 to 402 (exp2d)"
     of_curves, of_one = "sides: [kan, mlp], quantity: test_loss", "sides: [kan], quantity: network_loss"
-    for rule, at, said in (
+    for rule, at, told in (
         (of_curves, 1000, [sizes.format("1,000", nothing)]),
         (of_curves, 300, [sizes.format(300, "it is read between 198 and 402 (exp2d)")]),
         (of_curves, 400, []),
@@ -80,7 +84,7 @@ def test_a_rule_read_at_a_size_that_its_first_arm_has_not_is_named():
         (of_one, 402, []),
     ):
         decide = f"decide: [{{{rule}, at: {{params.trainable: {at}}}, threshold: 1, at_least: 1, claim: a}}]\n"
-        assert _said(GOOD + decide) == [f"decide.0.at: {each}" for each in said], (rule, at)
+        assert _said(GOOD + decide) == [f"decide.0.at: {each}" for each in told], (rule, at)
 
 
 def test_an_arm_without_a_cell_is_refused_with_the_nearest_sizes():
@@ -100,34 +104,30 @@ def test_a_rule_that_no_task_can_answer_is_refused_but_at_a_scale(tmp_path, monk
     with pytest.raises(HarnessError, match=r"^decide\.0\.quantity=exponent: it is read off a curve"):
         check_rules_can_be_judged(make_plan(parse_experiment(FEW + EXPONENT), "test"))
     (tmp_path / "a.yaml").write_text(GOOD + EXPONENT + "scales: {short: {match.at: [60, 100]}}\n")
-    done = CliRunner().invoke(main, ["validate", "a.yaml", "--scale", "short"])
-    assert done.exit_code == 0
-    assert "warning: decide.0.quantity=exponent: it is read off a curve" in done.output
+    told = said("validate", "a.yaml", "--scale", "short")
+    assert "warning: decide.0.quantity=exponent: it is read off a curve" in told
 
 
 def test_every_command_says_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "few.yaml").write_text(FEW)
-    validated = CliRunner().invoke(main, ["validate", "few.yaml"])
-    assert validated.exit_code == 0
-    assert f"warning: {_said(FEW)[0]}" in validated.output
-    assert json.loads(CliRunner().invoke(main, ["validate", "few.yaml", "--json"]).output)["warnings"] == _said(FEW)
-    monkeypatch.setattr("harness.study.training.train_here", lambda *packs, **named: iter(()))  # which takes seconds
+    assert f"warning: {_said(FEW)[0]}" in said("validate", "few.yaml")
+    assert json.loads(said("validate", "few.yaml", "--json"))["warnings"] == _said(FEW)
+    monkeypatch.setattr("harness.dispatch.here.train_here", lambda *packs, **named: iter(()))  # which takes seconds
     for command in ("plan", "run"):
         told = CliRunner().invoke(main, [command, "few.yaml"]).output
         assert "warning: 3 sizes, no exponent (`harness validate FILE` says more)" in told, command
 
     (tmp_path / "far.yaml").write_text(FEW.replace("hidden: [2]", "hidden: [9, 9]"))
     for command in ("validate", "plan", "run"):
-        done = CliRunner().invoke(main, [command, "far.yaml"])
-        assert done.exit_code == USAGE
-        assert done.output.startswith("error: far.yaml:6: match.at: arm 'kan' has no feasible cell"), command
+        told = said(command, "far.yaml", exit_code=USAGE)
+        assert told.startswith("error: far.yaml:6: match.at: arm 'kan' has no feasible cell"), command
 
 
 def test_a_column_of_values_is_said_to_be_reshaped(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "a_column.py").write_text("def f(x):\n    return x[:, :1]\n")
-    said = _said(GOOD.replace("[exp2d]", "[{target: 'a_column:f', inputs: 2}]"))
-    assert said == ["target a_column:f returns values of shape (n, 1); they are reshaped to (n,), a value a point"]
+    told = _said(GOOD.replace("[exp2d]", "[{target: 'a_column:f', inputs: 2}]"))
+    assert told == ["target a_column:f returns values of shape (n, 1); they are reshaped to (n,), a value a point"]

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import said
 
 import harness
 from harness import nn
-from harness.cli import main
 from harness.planning.plan import make_plan
 from harness.record.networks import network_path
 from harness.spec import experiment_schema, parse_experiment
@@ -54,7 +53,7 @@ CASES = {
         "grid_updates: {every: 4, until: 8}",
         "engine: torch",
     ),
-    "phases": ("five_peaks", "architecture: {family: kan, hidden: [2], grid: 6}", ADAM, f"{SHORT}, phases: 2", ""),
+    "phases": ("five_peaks", KAN, ADAM, f"{SHORT}, phases: 2", ""),
     "pruned": (
         "exp2d",
         "architecture: {family: kan, hidden: [3], grid: 3}",
@@ -69,9 +68,16 @@ CASES = {
 }
 
 
-def planned(task, arm, optimizer, recipe, more):
-    text = FILE.format(task=task, arm=arm, optimizer=optimizer, recipe=recipe, more=more)
-    return make_plan(parse_experiment(text), "kept")
+PLAIN = CASES["float32"][:4]
+KEPT = "engine: torch\nkeep: networks"
+
+
+def text(task, arm, optimizer, recipe, more) -> str:
+    return FILE.format(task=task, arm=arm, optimizer=optimizer, recipe=recipe, more=more)
+
+
+def planned(*case):
+    return make_plan(parse_experiment(text(*case)), "kept")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -208,17 +214,15 @@ def test_without_names_of_columns_only_arrays_are_taken(tmp_path, monkeypatch):
 
 def test_a_file_says_it_and_the_ids_of_runs_stay(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    case = (BOX, KAN, ADAM, SHORT, "engine: torch")
-    said = (*case[:4], "engine: torch\nkeep: networks")
-    assert planned(*said).run_ids() == planned(*case).run_ids()
+    case = (*PLAIN, "engine: torch")
+    assert planned(*PLAIN, KEPT).run_ids() == planned(*case).run_ids()
     assert "keep" not in planned(*case).experiment.model_dump(mode="json")
     assert "networks" in str(experiment_schema()["properties"]["keep"])
     with pytest.raises(harness.HarnessError, match=r"keep.*networks"):
-        planned(*case[:4], "keep: weights")
-    text = FILE.format(**dict(zip(("task", "arm", "optimizer", "recipe", "more"), said, strict=True)))
-    (tmp_path / "kept.yaml").write_text(text)
-    answer = harness.run("kept.yaml", workers=1)
-    (first, second) = answer.runs["run_id"]
+        planned(*PLAIN, "keep: weights")
+    runs, results = [one.run for one in planned(*PLAIN, KEPT).runs], tmp_path / "results"
+    records = train_pack(runs, results / "runs", networks=results / "networks")
+    first, second = (record.run_id for record in records)
     module = harness.load_network(first)
     assert torch.isfinite(module(torch.zeros(3, 2, dtype=torch.float64))).all()
     network_path(tmp_path / "results" / "networks", first).write_bytes(b"PK no archive")
@@ -231,22 +235,17 @@ def test_a_file_says_it_and_the_ids_of_runs_stay(tmp_path, monkeypatch):
 
 def test_runs_that_have_records_are_told_of(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    runs = [one.run for one in planned(BOX, KAN, ADAM, SHORT, "engine: torch").runs]
-    train_pack(runs, tmp_path / "results" / "runs")
-    values = dict(zip(("task", "arm", "optimizer", "recipe"), (BOX, KAN, ADAM, SHORT), strict=True))
-    (tmp_path / "later.yaml").write_text(FILE.format(**values, more="engine: torch\nkeep: networks"))
-    ran = CliRunner().invoke(main, ["run", "later.yaml", "--workers", "1"])
-    assert ran.exit_code == 0, ran.output
-    assert "2 runs have records already, so no network of theirs is kept" in ran.output
+    train_pack([one.run for one in planned(*PLAIN, "engine: torch").runs], tmp_path / "results" / "runs")
+    (tmp_path / "later.yaml").write_text(text(*PLAIN, KEPT))
+    ran = said("run", "later.yaml", "--workers", "1")
+    assert "2 runs have records already, so no network of theirs is kept" in ran
 
 
 @pytest.mark.nightly
 def test_jobs_keep_networks_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    values = dict(zip(("task", "arm", "optimizer", "recipe"), (BOX, KAN, ADAM, SHORT), strict=True))
-    (tmp_path / "sent.yaml").write_text(FILE.format(**values, more="engine: torch\nkeep: networks"))
-    sent = CliRunner().invoke(main, ["submit", "sent.yaml", "--local", "1", "--yes"])
-    assert sent.exit_code == 0, sent.output
+    (tmp_path / "sent.yaml").write_text(text(*PLAIN, KEPT))
+    said("submit", "sent.yaml", "--local", "1", "--yes")
     runs = harness.runs("sent.yaml")
     assert runs.figure() is not None
     for run_id in runs["run_id"]:

@@ -10,11 +10,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import invoke, said
 from matplotlib.figure import Figure
 
 import harness
-from harness.cli import main
 
 FILE = """
 question: Is a KAN better than an MLP of as many parameters?
@@ -83,8 +82,7 @@ def test_fields_that_are_set_make_the_plan_that_the_command_makes(trained, tmp_p
     folder, _, _ = trained
     monkeypatch.chdir(tmp_path)
     options = ("--scale", "short", "--set", "match.at=[40, 60]", "--set", "seeds=[0, 1, 2, 3]")
-    told = CliRunner().invoke(main, ["plan", str(folder / "study.yaml"), *options])
-    assert told.exit_code == 0, told.output
+    said("plan", folder / "study.yaml", *options)
     study = harness.read(folder / "study.yaml", {"match.at": np.array([40, 60]), "seeds": range(4)}, scale="short")
     plan = harness.plan(study)
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["study-short+match.at=40_60+seeds=0_1_2_3"]
@@ -109,10 +107,9 @@ def test_what_was_run_is_what_the_command_says(trained):
     folder, study, answer = trained
     check_shown(answer, rows=1 * 3 * 3)
     assert answer.report.exists()
-    said = json.loads((folder / "results" / "study-short" / "answer.json").read_text())
-    assert answer.table["ratio"].dropna().tolist() == [
-        one["ratio"]["estimate"] for one in said["headline"]["readings"] if one["ratio"]["estimate"] is not None
-    ]
+    readings = json.loads((folder / "results" / "study-short" / "answer.json").read_text())["headline"]["readings"]
+    estimates = [one["ratio"]["estimate"] for one in readings]
+    assert answer.table["ratio"].dropna().tolist() == [one for one in estimates if one is not None]
     again = harness.run(study, workers=1)
     pd.testing.assert_frame_equal(again.table, answer.table)
     for workers in (0, -1):
@@ -142,15 +139,13 @@ def test_what_is_compared_and_judged_is_what_the_commands_say(trained):
     at_one = harness.compare(study, "kan", "mlp", at=60, axis="params")
     assert at_one.table["place"].unique().tolist() == ["60"]
     place, results = str(answer.report.parent), ["--results", str(folder / "results")]
-    told = CliRunner().invoke(main, ["compare", place, "kan", "mlp", "--json", *results])
-    readings = json.loads(told.stdout)["headline"]["readings"]
-    assert compared.table["low"].dropna().tolist() == [
-        one["ratio"]["low"] for one in readings if one["ratio"]["low"] is not None
-    ]
+    told = invoke("compare", place, "kan", "mlp", "--json", *results).stdout
+    ratios = [one["ratio"] for one in json.loads(told)["headline"]["readings"]]
+    assert compared.table["low"].dropna().tolist() == [ratio["low"] for ratio in ratios if ratio["low"] is not None]
     judged = harness.verdicts(study)
     check_shown(judged, rows=1)
-    told = CliRunner().invoke(main, ["verdicts", str(study.file), "--scale", "short", "--json", *results])
-    assert json.loads(told.stdout)["experiments"] == judged.answers
+    told = invoke("verdicts", study.file, "--scale", "short", "--json", *results).stdout
+    assert json.loads(told)["experiments"] == judged.answers
     assert judged.numbers["claim"].unique().tolist() == ["the KAN is better"]
 
 

@@ -2,15 +2,14 @@
 
 import gzip
 import io
+from itertools import product
 from random import Random
 
 import pandas as pd
 
 TEXT = "arch,params,rmse,seed,status\n" + "".join(
     f"{arch},{size},{(2.0 + seed / 9) * size**-power:.6g},{seed},ok\n"
-    for arch, power in (("kan", 1.5), ("mlp", 1.0))
-    for size in (10, 20, 40, 80)
-    for seed in (0, 1)
+    for (arch, power), size, seed in product((("kan", 1.5), ("mlp", 1.0)), (10, 20, 40, 80), (0, 1))
 )
 HEAD = "arch,params,rmse\n"
 CELLS = (
@@ -30,20 +29,19 @@ ASKED = (
     ("fit", "--isoflop", "seed"),
     ("compare", "--by", "arch", "--status", "status", "--aggregate", "best"),
 )
-BY_HAND = {
-    "runs.csv": [
-        *("", " ", "\n", "\r", "\r\n", "\t", ",", ",,,\n", '"', '""', '"\n', "\0", "\ufeff", "\x1a", "x", "params"),
-        *("params,rmse", HEAD, TEXT[:5], "arch,params,rmse", "arch,params,rmse\r", "arch,params,rmse\n\n\n"),
-        "params,params,rmse\n1,2,3\n",
-        *(HEAD + row for row in ("a\n", "a,1\n", "a,1,2,3\n", "a,x,1\n", "a,1,x\n", "a,0,1\n", "a,-1,1\n", "a,1,0\n")),
-        *(HEAD + row for row in ("a,1,-1\n", "a,inf,1\n", "a,1,inf\n", "a,1e999,1\n", "a,1,1e999\n", "a,,1\n")),
-        HEAD + '"a,1,1\n',
-        *(HEAD + row for row in ("a;1;2\n", "a,1,1\0\n", "x" * 131_073 + ",1,1\n", 'a,1,"' + "x\n" * 70_000)),
-        *("x" * 131_073 + "\n1\n", "a," + "x" * 131_073 + "\n1,2\n", "arch,params,rmse\ra,1\r", "a b c\n1 2 3\n"),
-        *("arch\tparams\trmse\na\t1\n", "arch|params|rmse\na|b|c\n", "[]", "{}", "<html>"),
-        *(f"params,rmse\n{cell},{other}\n" for cell in ("x", "-1", "0", "inf", "1e999") for other in ("1", "x", "0")),
-    ]
-}  # fmt: skip
+ROWS = (
+    *("a\n", "a,1\n", "a,1,2,3\n", "a,x,1\n", "a,1,x\n", "a,0,1\n", "a,-1,1\n", "a,1,0\n", "a,1,-1\n", "a,inf,1\n"),
+    *("a,1,inf\n", "a,1e999,1\n", "a,1,1e999\n", "a,,1\n", '"a,1,1\n', "a;1;2\n", "a,1,1\0\n"),
+    *("x" * 131_073 + ",1,1\n", 'a,1,"' + "x\n" * 70_000),
+)  # fmt: skip
+BY_HAND = [
+    *("", " ", "\n", "\r", "\r\n", "\t", ",", ",,,\n", '"', '""', '"\n', "\0", "\ufeff", "\x1a", "x", "params"),
+    *("params,rmse", HEAD, TEXT[:5], "arch,params,rmse", "arch,params,rmse\r", "arch,params,rmse\n\n\n"),
+    *("params,params,rmse\n1,2,3\n", *(HEAD + row for row in ROWS)),
+    *("x" * 131_073 + "\n1\n", "a," + "x" * 131_073 + "\n1,2\n", "arch,params,rmse\ra,1\r", "a b c\n1 2 3\n"),
+    *("arch\tparams\trmse\na\t1\n", "arch|params|rmse\na|b|c\n", "[]", "{}", "<html>"),
+    *map("params,rmse\n{0[0]},{0[1]}\n".format, product(("x", "-1", "0", "inf", "1e999"), ("1", "x", "0"))),
+]  # fmt: skip
 BYTES_BY_HAND = [
     *(("runs.csv", raw) for raw in (b"\xff\xfe", b"a,b\n\xff", TEXT.encode("utf-16"), b"\x1f\x8b\x08", b"\0" * 1000)),
     *(("runs.csv.gz", raw) for raw in (b"", b"x", b"\x1f\x8b", gzip.compress(b""), gzip.compress(b"\xff"))),
@@ -54,7 +52,7 @@ BYTES_BY_HAND = [
 
 def by_hand() -> list[tuple[str, bytes]]:
     """(name, bytes) of files that are no tables of runs, or of which no law can be fitted to params and rmse."""
-    return [*((name, text.encode()) for name, texts in BY_HAND.items() for text in texts), *BYTES_BY_HAND]
+    return [*(("runs.csv", text.encode()) for text in BY_HAND), *BYTES_BY_HAND]
 
 
 def parquet(text: str) -> bytes:

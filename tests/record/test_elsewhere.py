@@ -1,6 +1,7 @@
 """Reading tables of runs: delimiters, packing and marks do not matter, and what is wrong is named by its line."""
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
@@ -112,35 +113,31 @@ def test_a_file_of_another_kind_is_named(tmp_path, name, content, message):
         read_table(tmp_path / name)
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    """What is not a file is said so."""
-    with pytest.raises(HarnessError, match=r"none\.csv is not there"):
-        read_table(tmp_path / "none.csv")
-    with pytest.raises(HarnessError, match="is a folder"):
-        read_table(tmp_path)
+def test_what_is_no_file_is_named(tmp_path):
+    for name, message in (("none.csv", r"none\.csv is not there"), (".", "is a folder")):
+        with pytest.raises(HarnessError, match=message):
+            read_table(tmp_path / name)
 
 
 @pytest.mark.parametrize("columns", [Columns("rsme"), Columns("rmse", by=("arhc",)), Columns("rmse", seed="sed")])
 def test_an_unknown_column_gets_its_nearest_spelling(tmp_path, columns):
     """A misspelt column is an error with the option, the spelling and all columns."""
-    with pytest.raises(
-        HarnessError, match=r"is no column of the file; did you mean '(rmse|arch|seed)'\? \(allowed: arch"
-    ):
+    message = r"is no column of the file; did you mean '(rmse|arch|seed)'\? \(allowed: arch"
+    with pytest.raises(HarnessError, match=message):
         runs_on(_read(tmp_path, TEXT), columns, "params")
 
 
-@pytest.mark.parametrize("cell", ["12M", "1_000", "ten", "0,5"])
-def test_a_cell_that_is_no_number_is_named(tmp_path, cell):
-    """Suffixes, underscores, words and decimal commas are errors with line and cell."""
-    with pytest.raises(HarnessError, match=rf"line 3: params = '{cell}': not a number"):
-        runs_on(_read(tmp_path, f"params;rmse\n10;1\n{cell};2\n"), Columns("rmse"), "params")
-
-
-@pytest.mark.parametrize("cell", ["", "NA", "null", "NaN"])
-def test_a_missing_loss_is_not_a_number_of_its_own(tmp_path, cell):
-    """The usual marks of a missing value are read as nan, which the check of the runs names."""
-    with pytest.raises(HarnessError, match="line 3: rmse = nan"):
-        runs_on(_read(tmp_path, f"params,rmse\n10,1\n20,{cell}\n"), Columns("rmse"), "params")
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        *((cell, f"line 3: rmse = '{cell}': not a number") for cell in ("12M", "1_000", "ten", "0,5")),
+        *((cell, "line 3: rmse = nan: ") for cell in ("", "NA", "null", "NaN")),
+    ],
+)
+def test_a_cell_that_is_no_number_is_named(tmp_path, cell, message):
+    """Suffixes, underscores, words and decimal commas, with line and cell; the usual marks of a gap are read as nan."""
+    with pytest.raises(HarnessError, match=message):
+        runs_on(_read(tmp_path, f"params;rmse\n10;1\n20;{cell}\n"), Columns("rmse"), "params")
 
 
 # ------------------------------------------------------------------------------------------------- conditions, statuses
@@ -179,9 +176,8 @@ def test_statuses_are_tallied_and_one_must_be_ok(tmp_path):
     table = _read(tmp_path, TEXT)
 
     assert statuses(table, Columns("rmse", status="status")) == {"ok": 1, "done": 1, "diverged": 1}
-    with pytest.raises(
-        HarnessError, match=r"--status 'arch' says 'kan', 'mlp', so no run is ok; ok is one of ok, done"
-    ):
+    message = r"--status 'arch' says 'kan', 'mlp', so no run is ok; ok is one of ok, done"
+    with pytest.raises(HarnessError, match=message):
         runs_on(table, Columns("rmse", status="arch"), "params")
 
 
@@ -191,10 +187,10 @@ def test_arms_are_named_and_sorted(tmp_path):
     table = _read(tmp_path, "arch,experts,y\nmlp,16,1\nkan,2,1\nmlp,2,1\n,16,1\n")
     columns = Columns("y", by=("arch", "experts"))
 
-    runs, known = runs_on(by_arm(table, columns), columns, "experts")
+    runs, cautions = runs_on(by_arm(table, columns), columns, "experts")
 
     expected = ["mlp / experts=2", "mlp / experts=16", "kan / experts=2", "arch=(empty) / experts=16"]
-    assert list(known) == runs["series"].tolist() == expected
+    assert list(cautions) == runs["series"].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -230,25 +226,15 @@ def _runs(columns: Columns, **changes: list) -> tuple[pd.DataFrame, dict]:
     return runs_on(pd.DataFrame(cells, rows, dtype=object), columns, "params")
 
 
-def test_good_runs_pass_without_a_word():
-    """Runs whose configs and seeds are named have nothing to be cautious of."""
-    assert _runs(NAMED)[1] == {"all": ()}
-
-
-@pytest.mark.parametrize("bad", ["nan", "inf", "0", "-0.5"])
+@pytest.mark.parametrize("bad", ["nan", "inf", "0", "-0.5", "1e+308"])
 @pytest.mark.parametrize("name", ["params", "rmse"])
 def test_a_number_that_no_law_can_hold_is_named(name, bad):
-    """NaN, infinity, zero and negative numbers, as sizes or losses, are an error with row, column and value."""
+    """Not finite, not above 0, or with a square that is none: as sizes or losses, an error with row, column, value."""
     values = [*(SIZES if name == "params" else LOSSES)[:4], bad, 1.0]
+    why = "numbers from 1e-100 to 1e\\+100 are fitted" if bad == "1e+308" else ".*finite numbers above 0"
 
-    with pytest.raises(HarnessError, match=rf"row 4: {name} = {bad}: .*finite numbers above 0"):
+    with pytest.raises(HarnessError, match=rf"row 4: {name} = {re.escape(bad)}: {why}"):
         _runs(NAMED, **{name: values})
-
-
-def test_numbers_that_overflow_in_products_are_named():
-    """1e308 is a number, and its square is none."""
-    with pytest.raises(HarnessError, match=r"row 4: params = 1e\+308: numbers from 1e-100 to 1e\+100 are fitted"):
-        _runs(NAMED, params=[*SIZES[:4], 1e308, 1.0])
 
 
 def test_five_rows_are_named_and_the_others_counted():
@@ -261,24 +247,16 @@ def test_five_rows_are_named_and_the_others_counted():
     assert "and 4 more rows" in str(error.value)
 
 
-def test_nothing_but_failures_is_an_error():
-    """A table without a run that ended well is not fitted."""
-    table = pd.DataFrame({"n": [1], "y": [1], "s": ["ok"]}, ["row 0"], dtype=object)
-
-    with pytest.raises(HarnessError, match="no run is ok"):
-        runs_on(table.assign(s="oom"), Columns("y", status="s"), "n")
-
-
 def test_more_than_a_fifth_failed_at_a_size_is_censored():
     """One of five runs lost is no caution, two of five are; the arm and the counts are named."""
     columns = Columns("rmse", by=("arm",), config=("config",), seed="seed", status="status")
     five = {"params": [10] * 5 + [100] * 5, "rmse": [1] * 10, "arm": ["kan"] * 10, "seed": [*range(5)] * 2}
     for lost, codes in (({3}, []), ({8, 9}, ["CENSORED"])):
         status = ["oom" if place in lost else "ok" for place in range(10)]
-        _, known = _runs(columns, **five, config=["a"] * 5 + ["b"] * 5, status=status)
+        _, cautions = _runs(columns, **five, config=["a"] * 5 + ["b"] * 5, status=status)
 
-        assert [caution.code for caution in known["kan"]] == codes
-    assert "2 of 5 at size 100" in known["kan"][0].reason
+        assert [caution.code for caution in cautions["kan"]] == codes
+    assert "2 of 5 at size 100" in cautions["kan"][0].reason
 
 
 @pytest.mark.parametrize(
@@ -316,10 +294,10 @@ def test_seeds_that_spent_slightly_different_work_are_one_size():
     changes = {"params": [10, 12, "", 100, 200, 1000], "config": ["a", "a", "a", "b", "b", "c"], "seed": [0, 1, 2] * 2}
     columns = Columns("rmse", config=("config",), seed="seed", status="status")
 
-    runs, known = _runs(columns, **changes, status=["ok", "ok", "oom", "ok", "ok", "ok"])
+    runs, cautions = _runs(columns, **changes, status=["ok", "ok", "oom", "ok", "ok", "ok"])
 
     assert runs["size"].tolist() == [11, 11, 11, 100, 200, 1000]
-    assert [(one.code, one.reason[:6]) for one in known["all"]][:1] == [("MEDIAN_SIZE", "2 runs")]
+    assert (cautions["all"][0].code, cautions["all"][0].reason[:6]) == ("MEDIAN_SIZE", "2 runs")
 
 
 def test_two_metrics_are_not_one_curve():
@@ -328,7 +306,6 @@ def test_two_metrics_are_not_one_curve():
     arms = Columns("rmse", by=("arm",), config=("config",), seed="seed")
 
     _runs(arms, metric=metric, arm=["kan"] * 3 + ["mlp"] * 3)
-    with pytest.raises(
-        HarnessError, match=r"metric has 2 values \(row 3: metric = mae in 3 rows, row 0: metric = rmse"
-    ):
+    message = r"metric has 2 values \(row 3: metric = mae in 3 rows, row 0: metric = rmse"
+    with pytest.raises(HarnessError, match=message):
         _runs(NAMED, metric=metric)

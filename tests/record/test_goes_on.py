@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from commands import said
 from judging.made_experiment import write_experiment, write_records
-from made_records import made_record
+from made_records import made_of_plan
 
 from harness.record import publish
 from harness.record.kept import read_lines
@@ -15,6 +15,7 @@ from harness.spec import Manifest, read_manifest
 from tests.paper.tiny_scales import bring
 
 KEPT = Path("results/verdicts/made/records.jsonl.xz")
+RULE = "{claim: the first is better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}"  # needs no law
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
 
 
@@ -27,7 +28,7 @@ def planned(tmp_path, monkeypatch) -> Manifest:
     """The plan of an experiment file in the current folder, without records."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    write_experiment(tmp_path)
+    write_experiment(tmp_path, f"decide: [{RULE}]\n")
     said("plan", "experiments/made.yaml")
     return read_manifest(Path("results/made"))
 
@@ -40,8 +41,8 @@ def test_a_sweep_is_kept_as_it_grows(planned):
     assert "did you mean 'short'?" in said(*keep, "--scale", "shrt", exit_code=2)
 
     write_records(Path(), leave_out=12)
-    told = said(*keep)
-    assert told.splitlines() == ["records: 30 new", f"kept: {KEPT}, without 12 planned runs that have no record yet"]
+    output = said(*keep)
+    assert output.splitlines() == ["records: 30 new", f"kept: {KEPT}, without 12 planned runs that have no record yet"]
     shutil.rmtree("results/runs")  # another machine, which trains the rest
     write_records(Path())
     for path in sorted(Path("results/runs").glob("*.json"))[:20]:
@@ -76,13 +77,13 @@ def test_what_is_kept_is_not_sent_again(planned):
     shutil.rmtree("results/made")
     submit = ("submit", "experiments/made.yaml", "--local", "1")
 
-    told = said(*submit, "--dry-run")
-    assert f"42 of the missing runs have records in {KEPT}, and will not be sent" in told
+    output = said(*submit, "--dry-run")
+    assert f"42 of the missing runs have records in {KEPT}, and will not be sent" in output
     assert not Path("results/runs").exists()
 
-    told = said(*submit, "--yes")
-    assert f"42 records came from {KEPT}" in told
-    assert "nothing to submit" in told
+    output = said(*submit, "--yes")
+    assert f"42 records came from {KEPT}" in output
+    assert "nothing to submit" in output
     assert _bytes(Path("results/runs")) == records
     assert "came from" not in said(*submit, "--yes")
 
@@ -94,10 +95,8 @@ def test_a_replay_goes_on_from_what_is_kept(tmp_path, monkeypatch):
     bring(name, tmp_path)
     replay = ("replay", name, "--scale", "tiny", "--partial")
     said(*replay, exit_code=3)  # which freezes the plan
-    plan = read_manifest(Path(f"results/{name}-tiny"))
-    counts = {cell.index: cell.counts for cell in plan.cells}
-    for run in plan.runs[:-2]:
-        publish(made_record(run).model_copy(update={"counts": counts[run.cell]}), Path("results/runs"))
+    for record in made_of_plan(read_manifest(Path(f"results/{name}-tiny")))[:-2]:
+        publish(record, Path("results/runs"))
     said("keep", f"experiments/{name}.yaml", "--scale", "tiny")
     shutil.rmtree("results/runs")
     assert "10 records came from results/verdicts/fig2_3_grid_extension-tiny/records.jsonl.xz" in said(*replay)
@@ -111,16 +110,16 @@ def test_a_damaged_kept_file_stops_before_anything_is_trained(planned):
     whole = KEPT.read_bytes()
     KEPT.write_bytes(whole[:-400])
 
-    told = said("run", "experiments/made.yaml", exit_code=3)
+    output = said("run", "experiments/made.yaml", exit_code=3)
 
-    assert f"error: {KEPT}: line " in told
-    assert f"`git checkout -- {KEPT}`" in told
+    assert f"error: {KEPT}: line " in output
+    assert f"`git checkout -- {KEPT}`" in output
     there = len(list(Path("results/runs").glob("*.json")))
     assert 0 < there < 42
     KEPT.write_bytes(whole)
-    told = said("submit", "experiments/made.yaml", "--local", "1", "--yes")
-    assert f"{42 - there} records came from {KEPT}" in told
-    assert "nothing to submit" in told
+    output = said("submit", "experiments/made.yaml", "--local", "1", "--yes")
+    assert f"{42 - there} records came from {KEPT}" in output
+    assert "nothing to submit" in output
 
 
 @pytest.mark.nightly

@@ -1,4 +1,4 @@
-"""The file of kept records: every bit comes back, the same records make the same file, and nothing is lost of it."""
+"""Kept records: every bit comes back, the same ones make the same file. Merging: each is checked, the first stays."""
 
 import json
 import lzma
@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from made_records import made_at, made_record, small_plan
 
 from harness.base.errors import HarnessError
-from harness.record import CurvePoint, Metrics, publish, read_record, read_records, record_path, runs_table
+from harness.record import CurvePoint, Metrics, duplicates, publish, read_record, read_records, record_path, runs_table
 from harness.record.kept import KEPT_RECORDS, line_of, read_lines, record_in_line
 from harness.record.merge import keep, merge
 from harness.spec import sealed
 
 PLAN = small_plan()
 RUNS = PLAN.run_ids()
+CODE = {"commit": "c0de", "dirty": False}
 NUMBER = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
 
 
@@ -82,39 +83,35 @@ def test_a_kept_file_only_grows(here):
     path = _kept(here, RUNS[:5])
     before, written = read_lines(path).by_run, path.stat().st_mtime_ns
     shutil.rmtree(here / "runs")
-    again = keep(RUNS, here / "runs", path)
-    assert not any(again)
+    assert not any(keep(RUNS, here / "runs", path))
     assert path.stat().st_mtime_ns == written
     publish(made_record(PLAN.runs[5]), here / "runs")
     assert keep(RUNS, here / "runs", path).new == (RUNS[5],)
     after = read_lines(path).by_run
     assert set(after) == set(RUNS[:6])
-    assert {run: line.text for run, line in before.items()}.items() <= {run: after[run].text for run in after}.items()
+    assert all(after[run].text == line.text for run, line in before.items())
 
 
 def test_of_two_records_of_a_run_the_kept_one_stays(here):
-    path, code = _kept(here, RUNS[4:]), {"commit": "c0de", "dirty": False}
+    path = _kept(here, RUNS[4:])
     same, near, far, defect = PLAN.runs[:4]
-    for planned in (same, near, far, defect):
-        record_path(here / "runs", planned.run_id).unlink()
-        publish(made_at(made_record(planned), **code), here / "runs")
-    before = _kept(here).read_bytes()
-    others = {
-        same.run_id: made_at(made_record(same), device="other"),
-        near.run_id: made_at(made_record(near, test=0.3), device="other"),
-        far.run_id: made_at(made_record(far, status="diverged"), device="other"),
-        defect.run_id: made_at(made_record(defect, test=0.3), **code),
-    }
-    for run, record in others.items():
-        record_path(here / "runs", run).unlink()
+
+    def replace(record):
+        record_path(here / "runs", record.run_id).unlink()
         publish(record, here / "runs")
 
-    found = keep(RUNS, here / "runs", path)
+    for planned in PLAN.runs[:4]:
+        replace(made_at(made_record(planned), **CODE))
+    before = _kept(here).read_bytes()
+    replace(made_at(made_record(same), device="other"))
+    replace(made_at(made_record(near, test=0.3), device="other"))
+    replace(made_at(made_record(far, status="diverged"), device="other"))
+    replace(made_at(made_record(defect, test=0.3), **CODE))
 
-    assert found.new == ()
-    assert set(found.same) == {same.run_id, *RUNS[4:]}
-    differing = (found.within_tolerance, found.beyond_tolerance, found.defects)
-    assert differing == ((near.run_id,), (far.run_id,), (defect.run_id,))
+    merged = keep(RUNS, here / "runs", path)
+
+    assert (merged.new, set(merged.same)) == ((), {same.run_id, *RUNS[4:]})
+    assert merged[2:5] == ((near.run_id,), (far.run_id,), (defect.run_id,))
     assert path.read_bytes() == before
 
 
@@ -136,10 +133,10 @@ def test_a_damaged_line_is_named_and_all_others_are_read(here):
 
         merged = merge(path, None, here / case)
 
-        (told,) = merged.damaged
-        assert said in told
-        assert told.startswith(f"{path}: line ")
-        assert f"`git checkout -- {path}` brings back" in told
+        (problem,) = merged.damaged
+        assert said in problem
+        assert problem.startswith(f"{path}: line ")
+        assert f"`git checkout -- {path}` brings back" in problem
         assert set(merged.new) == set(RUNS) - ({bad} if case != "twice" else set())
         assert after in merged.new
         assert path.read_bytes() == damaged
@@ -148,29 +145,25 @@ def test_a_damaged_line_is_named_and_all_others_are_read(here):
 def test_a_kept_file_that_ends_early_is_read_to_there(here, tmp_path):
     """Of a file that lost its end, or is no xz file at all, what is whole counts; keeping leaves such a file alone."""
     for number in range(200):  # records of noise, so that the file has several blocks of input
-        noise = random.Random(number).random()
-        run = PLAN.runs[0].run.model_copy(update={"seed": 1000 + number})
-        text = made_record(PLAN.runs[0]).model_copy(update={"run": run, "run_id": f"{number:016x}"})
-        losses = text.metrics.model_copy(update={"test_rmse": noise})
-        data = sealed(text.model_copy(update={"metrics": losses}).model_dump(mode="json"))
+        record = made_record(PLAN.runs[0], test=random.Random(number).random())
+        data = sealed(record.model_copy(update={"run_id": f"{number:016x}"}).model_dump(mode="json"))
         record_path(here / "runs", f"{number:016x}").write_text(json.dumps(data))
     lines = [line_of(path.read_text()) for path in sorted((here / "runs").glob("*.json"))]
     path = tmp_path / KEPT_RECORDS
     whole = lzma.compress("".join(f"{line}\n" for line in lines).encode())
 
     path.write_bytes(whole[: len(whole) // 2])
-    found, (told,) = read_lines(path)
+    found, (said,) = read_lines(path)
     assert 0 < len(found) < len(lines)
     assert [line.text for line in found.values()] == lines[: len(found)]
-    assert f"{path}: line {len(found) + 1} is damaged" in told
+    assert f"{path}: line {len(found) + 1} is damaged" in said
     with pytest.raises(HarnessError, match="is damaged"):
         keep(RUNS, here / "runs", path)
     assert path.read_bytes() == whole[: len(whole) // 2]
 
     path.write_bytes(b"<<<<<<< HEAD")
-    found, (told,) = read_lines(path)
-    assert found == {}
-    assert f"{path}: line 1 is damaged" in told
+    found, (said,) = read_lines(path)
+    assert (found, f"{path}: line 1 is damaged" in said) == ({}, True)
 
 
 def test_a_file_of_another_kind_is_no_damaged_one(here, tmp_path):
@@ -191,13 +184,11 @@ def test_only_records_that_are_asked_for_are_checked(here):
 def test_brief_records_have_all_but_the_course_of_training(here):
     """Kept briefly, a record has two points of its curve, from which the table of runs is the same; twice is once."""
     rng = random.Random(3)
+    shutil.rmtree(here / "runs")
     for planned in PLAN.runs:
-        path = record_path(here / "runs", planned.run_id)
-        record = read_record(path)
-        moments = sorted(rng.sample(range(1, 1 + record.evaluations), min(record.evaluations, 9)))
+        moments = sorted(rng.sample(range(1, 11), 9))
         points = [CurvePoint(evaluations=at, train_rmse=0.5, validation_rmse=rng.random()) for at in moments]
-        path.unlink()
-        publish(record.model_copy(update={"curve": tuple(points)}), here / "runs")
+        publish(made_record(planned).model_copy(update={"curve": tuple(points)}), here / "runs")
     file = here / "brief" / KEPT_RECORDS
 
     first, again = (keep(RUNS, here / "runs", file, are_brief=True) for _ in range(2))
@@ -207,3 +198,47 @@ def test_brief_records_have_all_but_the_course_of_training(here):
     whole, brief = (read_records(RUNS, here / name, here) for name in ("runs", "there"))
     assert max(len(record.curve) for record in brief.values()) == 2 < max(len(one.curve) for one in whole.values())
     pd.testing.assert_frame_equal(runs_table(PLAN, whole), runs_table(PLAN, brief))
+
+
+# ---------------------------------------------------------------------------------------------------- of other machines
+def _bytes(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_record_is_accounted_for(tmp_path):
+    there, here = tmp_path / "there/runs", tmp_path / "here/runs"
+    new, same, near, far, defect, bad_there, bad_here, other = PLAN.runs[:8]
+    for planned in (same, near, far, defect, bad_here):
+        publish(made_at(made_record(planned), **CODE), here)
+    for planned in (new, same, bad_there, bad_here, other):
+        publish(made_record(planned), there)
+    publish(made_at(made_record(near, test=0.3), device="other"), there)
+    publish(made_at(made_record(far, status="diverged"), device="other"), there)
+    publish(made_at(made_record(defect, test=0.3), **CODE), there)
+    record_path(there, bad_there.run_id).write_text("{")
+    record_path(here, bad_here.run_id).write_text("")
+    before = _bytes(here), _bytes(there)
+
+    merged = merge(tmp_path / "there", set(RUNS) - {other.run_id}, here)
+
+    assert merged[:5] == tuple((planned.run_id,) for planned in (new, same, near, far, defect))
+    assert merged.others == (other.run_id,)
+    for bad in (record_path(there, bad_there.run_id), record_path(here, bad_here.run_id)):
+        assert sum(str(bad) in said for said in merged.damaged) == 1
+    assert len(merged.damaged) == 2
+    assert _bytes(there) == before[1]
+    assert before[0].items() <= _bytes(here).items()
+    assert read_record(record_path(here, new.run_id)) == made_record(new)
+    assert not record_path(here, other.run_id).exists()
+    kept = {found.run_id: found.verdict for found in duplicates(here)}
+    assert kept == {near.run_id: "within tolerance", far.run_id: "beyond tolerance", defect.run_id: "defect"}
+
+
+def test_a_folder_without_records_is_a_mistake(tmp_path):
+    """Empty, absent, an experiment's folder with its plan alone, or the very records to merge into."""
+    publish(made_record(PLAN.runs[0]), tmp_path / "here/runs")
+    (tmp_path / "toys").mkdir()
+    shutil.copy(record_path(tmp_path / "here/runs", PLAN.runs[0].run_id), tmp_path / "toys/manifest.json")
+    for name, said in (("none", "has no records"), ("toys", "has no records"), ("here", "the records to merge into")):
+        with pytest.raises(HarnessError, match=said):
+            merge(tmp_path / name, None, tmp_path / "here/runs")

@@ -63,12 +63,6 @@ def impatient_testbed(testbeds, monkeypatch):
 
 
 @pytest.fixture
-def forgetful_testbed(testbeds, monkeypatch):
-    """The same without accounting, and squeue forgets in five seconds what has ended."""
-    yield from use(testbeds("--min-job-age-seconds", "5"), monkeypatch)
-
-
-@pytest.fixture
 def narrow_testbed(testbeds, monkeypatch):
     """The same without accounting, and with arrays of at most 3 tasks, index 0 to 2."""
     yield from use(testbeds("--max-array-size", "3"), monkeypatch)

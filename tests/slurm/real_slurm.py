@@ -54,6 +54,10 @@ class Bed(NamedTuple):
         """As an administrator does it: jobs of the node are requeued."""
         self.slurm("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=test")
 
+    def drain(self) -> None:
+        """No node takes new jobs: what is submitted waits."""
+        self.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+
     def node_up(self, name: str) -> None:
         self.slurm("scontrol", "update", f"NodeName={name}", "State=RESUME")
 

@@ -1,63 +1,33 @@
 """A sweep on a bed, as a user sees it: its commands, where its runs are, and what it must have left in the end."""
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
-from click.testing import CliRunner, Result
+from made_submission import SweepFile, small
 from real_slurm import Bed, wait_until
 
-from harness.cli import main
-from harness.dispatch.events import Attempt, Event, read_attempts
+from harness.dispatch.events import Attempt, read_attempts
 from harness.dispatch.submission import Submission, read_submissions
-from harness.record import read_record
+from harness.record import Provenance, read_record
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import train_pack
 
-EXPERIMENT = """
-question: Does a sweep survive?
-tasks: [{{target: {target}, inputs: 2, train_points: 50, validation_points: 20, test_points: 20}}]
-arms:
-  mlp: {{architecture: {{family: mlp, depth: 2}}, recipe: some}}
-match: {{axis: params, at: {sizes}, tol: 0.3, solve: {{mlp: width}}}}
-recipes:
-  some: {{optimizer: {{name: adam, learning_rate: 0.01}}, max_evaluations: {evaluations}}}
-seeds: {seeds}
-engine: torch
-"""
 # One pack a job and two jobs a node, by their memory; a job saves its state every second.
-PROFILE: dict[str, Any] = {
-    "partition": "gpu",
-    "memory_gb": 30,
-    "job_minutes": 0.0001,
-    "time_minutes": 10,
-    "checkpoint_seconds": 1,
-}
+PROFILE = {"partition": "gpu", "memory_gb": 30, "job_minutes": 1e-4, "time_minutes": 10, "checkpoint_seconds": 1}
 
 
-class Sweep(NamedTuple):
-    """An experiment file, a profile, and a results folder."""
+@dataclass(frozen=True)
+class Sweep(SweepFile):
+    """An experiment file, a results folder, and a profile."""
 
-    file: Path
     profile: Path
-    results: Path
-
-    @property
-    def folder(self) -> Path:
-        """Where all but the records is."""
-        return self.results / self.file.stem
-
-    def harness(self, *arguments: str) -> Result:
-        """One of the harness's commands on this sweep; an exception of its, unless it is an exit, is the test's."""
-        command, *options = arguments
-        done = CliRunner().invoke(main, [command, str(self.file), *options, "--results", str(self.results)])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
 
     def submit(self, *options: str) -> str:
         """What `harness submit --yes` prints; it must succeed."""
@@ -65,23 +35,28 @@ class Sweep(NamedTuple):
         assert done.exit_code == 0, done.output
         return done.output
 
-    def status(self) -> dict[str, Any]:
-        """`harness status --json`."""
-        return json.loads(self.harness("status", "--json").stdout)
+    def whys(self) -> set[str]:
+        """Why its runs are thought to be where they are, without what SLURM says of the moment in brackets."""
+        return {re.sub(r" \([^)]*\)", "", run["why"]) for run in self.status()["runs"].values()}
 
-    def states(self) -> dict[str, int]:
-        """How many runs are in which state."""
-        return self.status()["states"]
+    def next_moves(self) -> set[str]:
+        """What the user can do about its runs."""
+        return {run["next_move"] for run in self.status()["runs"].values()}
+
+    def retry(self, cause: str) -> None:
+        """What `harness retry --cause` sends off."""
+        done = self.harness("retry", "--cause", cause, "--profile", str(self.profile), "--yes")
+        assert done.exit_code == 0, done.output
+
+    def provenances(self) -> list[Provenance]:
+        """Those of its records."""
+        return [read_record(path).provenance for path in (self.results / "runs").glob("*.json")]
 
     def submissions(self) -> list[Submission]:
         return read_submissions(self.folder)
 
     def attempts(self) -> list[Attempt]:
         return read_attempts(self.folder / "attempts")
-
-    def events(self, *names: str) -> list[Event]:
-        """All events of these names, of all attempts."""
-        return [event for attempt in self.attempts() for event in attempt.events if event["event"] in names]
 
     def wait_for_event(self, *names: str, number: int = 1, seconds: float = 90) -> None:
         wait_until(lambda: len(self.events(*names)) >= number, seconds, f"{number} x {names}")
@@ -90,9 +65,9 @@ class Sweep(NamedTuple):
         """So many runs are in these states; what there is instead is told where they are not."""
         self._wait_until(lambda: self.states() == states, seconds, str(states))
 
-    def wait_until_over(self, seconds: float = 120) -> None:
+    def wait_until_over(self) -> None:
         """All runs have records; what there is instead is told where they have not."""
-        self._wait_until(lambda: not self.status()["missing"], seconds, "all runs are over")
+        self._wait_until(lambda: not self.status()["missing"], 120, "all runs are over")
 
     def _wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         try:
@@ -106,16 +81,15 @@ class Sweep(NamedTuple):
 def sweep(
     folder: Path,
     *,
-    sizes: Iterable[int] = (20,),
-    seeds: Iterable[int] = (0, 1),
+    sizes: Sequence[int] = (20,),
+    seeds: Sequence[int] = (0, 1),
     evaluations: int = 50,
     target: str = "xy",
     **profile: Any,
 ) -> Sweep:
     """A sweep of one pack a size, of one lane a seed. Of a pack, 1,000 evaluations take about a second."""
-    made = Sweep(folder / "sweep.yaml", folder / "profile.yaml", folder / "results")
-    text = EXPERIMENT.format(target=target, sizes=list(sizes), evaluations=evaluations, seeds=list(seeds))
-    made.file.write_text(text, encoding="utf-8")
+    made = Sweep(folder / "sweep.yaml", folder / "results", folder / "profile.yaml")
+    made.file.write_text(small(seeds, sizes, evaluations, target), encoding="utf-8")
     made.profile.write_text(json.dumps(PROFILE | profile), encoding="utf-8")
     return made
 
@@ -138,9 +112,12 @@ def undisturbed(experiment: str) -> dict[str, dict[str, Any]]:
         return {path.name: numbers(path) for path in records.glob("*.json")}
 
 
-def assert_complete(swept: Sweep) -> None:
-    """Every planned run has the record that it has undisturbed, bit for bit; none came second and differs."""
+def assert_completes(swept: Sweep, is_once: bool = True) -> None:
+    """Soon every planned run has the record that it has undisturbed, bit for bit, and none was trained twice."""
+    swept.wait_until_over()
     assert_records(swept, undisturbed(swept.file.read_text(encoding="utf-8")))
+    if is_once:
+        assert_nothing_trained_twice(swept)
 
 
 def assert_records(swept: Sweep, expected: dict[str, dict[str, Any]]) -> None:

@@ -10,30 +10,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import invoke, said
 from real_slurm import Bed, wait_until
-
-from harness.cli import main
 
 pytestmark = pytest.mark.slurm
 ROOT = Path(__file__).parents[2]
 TESTBED = (ROOT / "slurm" / "testbed.yaml").read_text(encoding="utf-8")
 
 
-def profile(folder: Path, more: str = "", **changed: object) -> Path:
-    """The testbed's profile with fields changed, and lines added."""
+def profile(folder: Path, **changed: object) -> Path:
+    """The testbed's profile with fields changed."""
     lines = [line for line in TESTBED.splitlines() if line.split(":")[0] not in changed]
+    lines += [f"{name}: {value}" for name, value in changed.items()]
     path = folder / "mine.yaml"
-    text = "\n".join([*lines, *(f"{name}: {value}" for name, value in changed.items()), more])
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
 def diagnose(profile: Path, results: Path, *options: str) -> tuple[int, dict[str, dict[str, str]]]:
     """The exit code, and findings by what they are about."""
-    command = ["doctor", "--profile", str(profile), "--results", str(results), "--json", *options]
-    done = CliRunner().invoke(main, command)
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    done = invoke("doctor", "--profile", profile, "--results", results, "--json", *options)
     found = json.loads(done.stdout)
     assert found["failed"] == sum(one["level"] == "FAILED" for one in found["findings"])
     assert all(one["next_move"] for one in found["findings"] if one["level"] != "ok")
@@ -66,8 +62,10 @@ def partition_with(bed: Bed, setting: str, before: str) -> Iterator[None]:
 
 
 def test_all_is_well(testbed, tmp_path):
-    """The probe job answers from a node, with the code of a snapshot; nothing is left behind."""
-    code, found = diagnose(profile(tmp_path, gpus=1), tmp_path / "results")
+    """The probe job answers from a node, with the code of a snapshot; what was in the results is left, and no more."""
+    results = tmp_path / "results"
+    (results / "runs").mkdir(parents=True)
+    code, found = diagnose(profile(tmp_path, gpus=1), results)
     assert (code, failures(found)) == (0, [])
     assert "only for experiment files that say device: cuda" in found["device"]["told"]
     assert found["node"]["told"].startswith(("n1: Python ", "n2: Python "))
@@ -75,26 +73,23 @@ def test_all_is_well(testbed, tmp_path):
     assert "was seen within" in found["visibility"]["told"]
     assert "CUDA_VISIBLE_DEVICES is 0" in found["GPU"]["told"]
     assert found["accounting"]["told"].startswith("none")
-    assert no_trace(testbed, tmp_path / "results")
-
-
-def test_without_gpus_none_is_looked_for(testbed, tmp_path):
-    results = tmp_path / "results"
-    (results / "runs").mkdir(parents=True)
-    code, found = diagnose(profile(tmp_path), results)
-    assert (code, "GPU" in found) == (0, False)
-    assert "jobs book no GPU" in found["device"]["told"]
-    assert "2 asked" in found["CPUs"]["told"]
     assert [path.name for path in results.iterdir()] == ["runs"]
 
 
 def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
     """--no-job says what is seen from here; SLURM has seen no job since."""
-    code, found = diagnose(profile(tmp_path), tmp_path / "results", "--no-job")
+    asked = profile(tmp_path)
+    code, found = diagnose(asked, tmp_path / "results", "--no-job")
     assert (code, "node" in found) == (0, False)
     assert "takes such a job" in found["sbatch"]["told"]
+    assert "jobs book no GPU" in found["device"]["told"]
     assert not testbed.slurm("squeue", "-h", "--states=all", "-n", "harness-doctor")
     assert no_trace(testbed, tmp_path / "results")
+    # For people each finding is an aligned line under its heading, and the last line counts them.
+    lines = said("doctor", "--profile", asked, "--results", tmp_path / "results", "--no-job").splitlines()
+    assert [line for line in lines if not line.startswith(" ")][:2] == ["cluster", "results"]
+    assert any(line.startswith("  ok       partition     gpu, 2 nodes") for line in lines)
+    assert lines[-1].endswith(" ok, 1 warning, 0 FAILED")
 
 
 @pytest.mark.parametrize(
@@ -107,18 +102,8 @@ def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
         ({"memory_gb": 900}, "fit", "no node has so much", "memory_gb: 62 or less"),
         ({"constraint": "a100"}, "sbatch", "feature", "change the profile"),
         ({"python": "/no/such/python"}, "Python", "/no/such/python: No such file", "a path that the nodes have"),
-        (
-            {"python": "env PYTHONPATH= /usr/bin/python3 -S"},
-            "Python",
-            "harness is not installed",
-            "install the harness",
-        ),
-        (
-            {"setup": '["module load nothere"]'},
-            "set-up line",
-            "module load nothere: failed (module: command not",
-            "srun",
-        ),
+        ({"python": "env PYTHONPATH= /usr/bin/python3 -S"}, "Python", "harness is not installed", "install the harn"),
+        ({"setup": '["module load nothere"]'}, "set-up line", "nothere: failed (module: command not", "srun"),
         ({"setup": '["export PYTHONPATH=/else", "exit 7"]'}, "probe job", "it printed nothing", "setup:"),
     ],
 )
@@ -138,16 +123,13 @@ def test_set_up_lines_that_stop_the_job(testbed, tmp_path):
     assert found["set-up line"]["told"].startswith("cat /no/such/file: failed (cat: /no/such/file: No such file")
 
 
-def test_a_limit_above_the_partitions(testbed, tmp_path):
+def test_a_partition_that_is_down_or_allows_less_time(testbed, tmp_path):
     """What the partition allows is said, and no job is sent that would wait for ever."""
     with partition_with(testbed, "MaxTime=5", "MaxTime=UNLIMITED"):
         code, found = diagnose(profile(tmp_path), tmp_path / "results")
     assert (code, failures(found)) == (3, ["time"])
     assert found["time"]["next_move"] == "time_minutes: 5 or less"
     assert found["probe job"]["told"].startswith("not sent")
-
-
-def test_a_partition_that_is_down(testbed, tmp_path):
     with partition_with(testbed, "State=DOWN", "State=UP"):
         code, found = diagnose(profile(tmp_path), tmp_path / "results", "--no-job")
     assert (code, found["partition"]["told"]) == (3, "gpu, 2 nodes, DOWN")
@@ -204,22 +186,13 @@ def test_stopping_it_cancels_its_job(testbed, tmp_path):
         with process:
             wait_until(lambda: bool(testbed.slurm("squeue", "-h", "--states=pending")), 60, "the probe job waits")
             process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=60)[1]
+            told = process.communicate(timeout=60)[1]
         waiting = testbed.slurm("squeue", "-h", "--states=pending")
 
     assert (process.returncode, waiting) == (130, "")
-    assert "cancelled" in said
-    assert said.splitlines()[-1] == "error: stopped; run the same command again to go on"
+    assert "cancelled" in told
+    assert told.splitlines()[-1] == "error: stopped; run the same command again to go on"
     assert not (tmp_path / "results").exists()
-
-
-def test_lines_for_people(testbed, tmp_path):
-    """Without --json each finding is an aligned line under its heading, and the last line counts them."""
-    command = ["doctor", "--profile", str(profile(tmp_path)), "--results", str(tmp_path / "results"), "--no-job"]
-    lines = CliRunner().invoke(main, command).stdout.splitlines()
-    assert [line for line in lines if not line.startswith(" ")][:2] == ["cluster", "results"]
-    assert any(line.startswith("  ok       partition     gpu, 2 nodes") for line in lines)
-    assert lines[-1].endswith(" ok, 1 warning, 0 FAILED")
 
 
 def test_accounting_answers(accounting_testbed, tmp_path):
@@ -235,15 +208,8 @@ def test_accounting_answers(accounting_testbed, tmp_path):
     assert found["room"]["told"].startswith("for 7 more jobs")
 
 
-@pytest.mark.parametrize(
-    ("changed", "what", "next_move"),
-    [
-        ({"account": "tested"}, "account", "did you mean 'testbed'?"),
-        ({"qos": "norml"}, "qos", "did you mean 'normal'?"),
-    ],
-)
-def test_an_account_that_is_not_the_users(accounting_testbed, tmp_path, changed, what, next_move):
-    code, found = diagnose(profile(tmp_path, **changed), tmp_path / "results", "--no-job")
-    assert code == 3
-    assert found[what]["level"] == "FAILED"
-    assert next_move in found[what]["next_move"]
+@pytest.mark.parametrize(("what", "name", "meant"), [("account", "tested", "testbed"), ("qos", "norml", "normal")])
+def test_an_account_that_is_not_the_users(accounting_testbed, tmp_path, what, name, meant):
+    code, found = diagnose(profile(tmp_path, **{what: name}), tmp_path / "results", "--no-job")
+    assert (code, found[what]["level"]) == (3, "FAILED")
+    assert f"did you mean '{meant}'?" in found[what]["next_move"]

@@ -13,30 +13,18 @@ from pathlib import Path
 
 import pytest
 from real_slurm import Bed, parent_of, processes, wait_until
-from sweeps import Sweep, assert_complete, assert_nothing_trained_twice, only_job, sweep
+from sweeps import Sweep, assert_completes, only_job, sweep
 
 from harness.dispatch.events import Attempt
-from harness.record import read_record
 
 pytestmark = pytest.mark.slurm
 
 LONG = 8_000  # evaluations: four seconds and more
 
 
-def whys(swept: Sweep) -> set[tuple[str, str]]:
-    """The states of all runs, and why they are thought to be in them; what SLURM says in brackets is of the moment."""
-    return {(run["state"], re.sub(r" \([^)]*\)", "", run["why"])) for run in swept.status()["runs"].values()}
-
-
-def next_moves(swept: Sweep) -> str:
-    """What `harness status` says that the user can do: the last column of its table, its lines joined."""
-    rows = (line.split("│") for line in swept.harness("status").output.splitlines())
-    return " ".join(row[-2].strip() for row in rows if len(row) > 2)
-
-
 def resumed(swept: Sweep) -> set[int]:
     """How often the trainings of the records went on from a checkpoint."""
-    return {read_record(path).provenance.resumed for path in (swept.results / "runs").glob("*.json")}
+    return {provenance.resumed for provenance in swept.provenances()}
 
 
 def saved(attempt: Attempt) -> list[int]:
@@ -83,12 +71,6 @@ def wait_until_forgotten(bed: Bed) -> None:
     wait_until(lambda: not bed.slurm("squeue", "-h", "--states=all"), 40, "squeue has forgotten all jobs")
 
 
-def retry(swept: Sweep, cause: str) -> None:
-    """What `harness retry --cause` sends off."""
-    done = swept.harness("retry", "--cause", cause, "--profile", str(swept.profile), "--yes")
-    assert done.exit_code == 0, done.output
-
-
 def new(folder: Path) -> Path:
     folder.mkdir()
     return folder
@@ -96,21 +78,18 @@ def new(folder: Path) -> Path:
 
 def assert_went_on(swept: Sweep) -> None:
     """Each attempt went on where the one before it had saved: what it saved came after."""
+    assert_completes(swept)
     assert 0 not in resumed(swept)
     for before, after in pairwise(swept.attempts()):
         assert min(saved(after), default=LONG) > max(saved(before), default=0)
-    assert_nothing_trained_twice(swept)
-    assert_complete(swept)
 
 
 # ------------------------------------------------------------------------------------------------------- what is sent
 def test_more_jobs_than_an_array_may_have(narrow_testbed, tmp_path):
     swept = sweep(tmp_path, sizes=(20, 40, 80, 160), seeds=(0,))
     assert "4 jobs in 2 arrays" in swept.submit()
-    swept.wait_until_over()
     assert [len(submission.jobs) for submission in swept.submissions()] == [2, 2]
-    assert_nothing_trained_twice(swept)
-    assert_complete(swept)
+    assert_completes(swept)
 
 
 # -------------------------------------------------------------------------------------------- started again by SLURM
@@ -129,7 +108,7 @@ def take_node_down(bed: Bed) -> None:
     bed.node_down(bed.job(only_job(bed))["NodeList"])
 
 
-@pytest.mark.parametrize("fault", [requeue, preempt, take_node_down])
+@pytest.mark.parametrize("fault", [pytest.param(requeue, marks=pytest.mark.nightly), preempt, take_node_down])
 def test_a_job_that_slurm_starts_again_goes_on(testbed, tmp_path, fault: Callable[[Bed], None]):
     """After a requeue, a preemption or a dead node the runs are queued, need nobody, and go on where they were."""
     swept = sweep(tmp_path, evaluations=LONG, checkpoint_seconds=0.3)
@@ -137,11 +116,10 @@ def test_a_job_that_slurm_starts_again_goes_on(testbed, tmp_path, fault: Callabl
     swept.wait_for_event("checkpoint")
     fault(testbed)
     swept.wait_for_states({"queued": 2})
-    assert whys(swept) == {("queued", "SLURM: PENDING; it has begun before, and goes on from where it was saved")}
+    assert swept.whys() == {"SLURM: PENDING; it has begun before, and goes on from where it was saved"}
     assert "submitted" not in swept.submit()
-    swept.wait_until_over()
-    assert next((event["why"], event["requeued"]) for event in swept.events("ended")) == ("requeued", True)
     assert_went_on(swept)
+    assert next((event["why"], event["requeued"]) for event in swept.events("ended")) == ("requeued", True)
 
 
 def test_the_time_limit(testbed, tmp_path):
@@ -160,17 +138,15 @@ def test_the_time_limit(testbed, tmp_path):
 
     stuck.wait_for_event("ended")
     stuck.wait_for_states({"timed out": 2})
-    assert whys(stuck) == {("timed out", "its worker ended: timed out")}
-    assert "`harness submit` sends it off" in next_moves(stuck)
+    assert stuck.whys() == {"its worker ended: timed out"}
+    assert stuck.next_moves() == {"`harness submit` sends it off"}
     swept.wait_for_event("ended")  # from there it may begin again at any moment
     assert next(event["requeued"] for event in swept.events("ended"))
     for job in testbed.slurm("squeue", "-h", "--array", "-o", "%i").split():
         testbed.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=2")
     stuck.submit()
-    swept.wait_until_over()
     assert_went_on(swept)
-    stuck.wait_until_over()
-    assert_complete(stuck)
+    assert_completes(stuck)
 
 
 # ------------------------------------------------------------------------------------------------- killed and forgotten
@@ -180,10 +156,9 @@ def test_a_killed_worker(testbed, tmp_path):
     swept.wait_for_event("checkpoint")
     kill_worker(swept)
     swept.wait_for_states({"crashed": 2})
-    assert whys(swept) == {("crashed", "SLURM: FAILED")}
-    assert "`harness submit` tries once more" in next_moves(swept)
+    assert swept.whys() == {"SLURM: FAILED"}
+    assert all("`harness submit` tries once more" in move for move in swept.next_moves())
     swept.submit()
-    swept.wait_until_over()
     assert_went_on(swept)
 
 
@@ -197,14 +172,13 @@ def test_what_only_sacct_knows(accounting_testbed, tmp_path):
     accounting_testbed.slurm("scancel", "--state=pending", array)
     kill_worker(swept)
     wait_until_forgotten(accounting_testbed)
-    assert whys(swept) == {("crashed", "SLURM: FAILED"), ("cancelled", "SLURM: CANCELLED")}
+    assert swept.states() == {"crashed": 2, "cancelled": 2}
+    assert swept.whys() == {"SLURM: FAILED", "SLURM: CANCELLED"}
     assert "2 runs in 1 packs in 1 jobs" in swept.submit()
     swept.wait_for_states({"done": 2, "cancelled": 2})
-    retry(swept, "cancelled")
-    swept.wait_until_over()
+    swept.retry("cancelled")
+    assert_completes(swept)
     assert max(resumed(swept)) > 0
-    assert_nothing_trained_twice(swept)
-    assert_complete(swept)
 
 
 # ------------------------------------------------------------------------------------------------------------ cancelled
@@ -215,30 +189,18 @@ def test_what_scancel_ends_stays_cancelled(testbed, tmp_path):
     swept.wait_for_event("checkpoint")
     testbed.slurm("scancel", only_job(testbed).partition("_")[0])
     swept.wait_for_states({"cancelled": 4})
-    assert "`harness retry FILE --cause cancelled` takes it back" in next_moves(swept)
+    assert [event["why"] for event in swept.events("ended")] == ["cancelled"]  # which its worker remembers
+    assert swept.next_moves() == {"`harness retry FILE --cause cancelled` takes it back"}
     assert "nothing to submit\ncancelled: `harness retry" in swept.submit()
-    retry(swept, "cancelled")
+    swept.retry("cancelled")
     assert not {"planned", "cancelled"} & swept.states().keys()
-    swept.wait_until_over()
+    assert_completes(swept)
     assert max(resumed(swept)) > 0
     told = swept.harness("logs", swept.events("resumed")[0]["runs"][0]).output
     moments = re.findall(r"^20\S+(?=  )", told, flags=re.MULTILINE)
     assert moments == sorted(moments)
     for words in ("submitted as", "cancelled, by", "to be tried again", "resumed: evaluations", "pack done"):
         assert words in told
-    assert_nothing_trained_twice(swept)
-    assert_complete(swept)
-
-
-def test_a_worker_remembers_what_slurm_forgets(forgetful_testbed, tmp_path):
-    """Without accounting, and nobody looking until squeue has forgotten it, what scancel ended is cancelled."""
-    swept = sweep(tmp_path, evaluations=LONG)
-    swept.submit()
-    swept.wait_for_event("first_step")
-    forgetful_testbed.slurm("scancel", only_job(forgetful_testbed))
-    wait_until_forgotten(forgetful_testbed)
-    assert whys(swept) == {("cancelled", "its worker ended: cancelled")}
-    assert "submitted" not in swept.submit()
 
 
 def test_workers_pass_over_cancelled_runs(testbed, tmp_path):
@@ -250,54 +212,9 @@ def test_workers_pass_over_cancelled_runs(testbed, tmp_path):
     thaw(swept)
     swept.wait_for_states({"done": 4, "cancelled": 2})
     assert [len(event["runs"]) for event in swept.events("pack_done")] == [2, 1, 1]
-    assert ("cancelled", "by `harness cancel`") in whys(swept)
-    retry(swept, "cancelled")
-    swept.wait_until_over()
-    assert_nothing_trained_twice(swept)
-    assert_complete(swept)
-
-
-@pytest.mark.nightly
-def test_a_job_with_no_other_runs_ends(testbed, tmp_path):
-    """Of two jobs that run, the one of which every run is cancelled is gone at once."""
-    swept = sweep(tmp_path, sizes=(20, 80), seeds=(0,), evaluations=LONG, checkpoint_seconds=0.3)
-    swept.submit()
-    swept.wait_for_event("first_step", number=2)
-    first, second = swept.attempts()
-    run = first.events[1]["runs"][0]
-    assert "1 jobs with no other runs were ended" in swept.harness("cancel", "--where", f"run={run}", "--yes").output
-    wait_until(lambda: only_job(testbed) == second.begun["slurm_number"], 20, "the job is gone")
-    swept.wait_for_states({"done": 1, "cancelled": 1})
-    retry(swept, "cancelled")
-    swept.wait_until_over()
-    assert_complete(swept)
-
-
-@pytest.mark.nightly
-def test_what_is_cancelled_while_the_controller_is_silent(testbed, tmp_path, monkeypatch):
-    swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG)
-    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
-    swept.submit()
-    (sent,) = swept.submissions()
-    assert (sent.cluster, sent.user) == ("testbed", testbed.slurm("id", "-un"))
-    nobody_listens = tmp_path / "slurm.conf"
-    nobody_listens.write_text(re.sub(r"(?m)^SlurmctldPort=.*", "SlurmctldPort=1", testbed.conf.read_text()))
-    monkeypatch.setenv("SLURM_CONF", str(nobody_listens))
-    silent = swept.harness("cancel", "--yes")
-    assert silent.exit_code == 3
-    assert "2 jobs (squeue: slurm_load_jobs error: Unable to contact slurm controller" in silent.output
-    assert "could not be ended: repeat the command when SLURM answers" in silent.output
-
-    monkeypatch.setenv("SLURM_CONF", str(testbed.conf))
-    assert swept.states() == {"cancelled": 4}
-    assert "2 jobs of cancelled runs are still in SLURM" in swept.harness("status").output
-    assert swept.harness("cancel", "--yes").output == "cancelled: 0 runs; 2 jobs with no other runs were ended\n"
-    assert testbed.slurm("squeue", "-h") == ""
-    testbed.node_up("n1,n2")
-    retry(swept, "cancelled")
-    swept.wait_until_over()
-    assert_nothing_trained_twice(swept)
-    assert_complete(swept)
+    assert "by `harness cancel`" in swept.whys()
+    swept.retry("cancelled")
+    assert_completes(swept)
 
 
 # ---------------------------------------------------------------------------------------------------- failures of runs
@@ -329,15 +246,14 @@ def test_a_run_that_crashes_on_nodes_only(testbed, tmp_path, monkeypatch):
     swept.submit()
     swept.wait_for_states({"quarantined": 2})
     assert [event["move"] for event in swept.events("pack_failed")] == ["again", "give up"]
-    assert "harness retry FILE --cause quarantined" in next_moves(swept)
+    assert all("harness retry FILE --cause quarantined" in move for move in swept.next_moves())
     (run, *_) = swept.status()["runs"]
     assert "ValueError: not on a node" in swept.harness("logs", run).output
     assert "submitted" not in swept.submit()
 
     mended = sweep(tmp_path, target="crashes:target", setup=["export MENDED=1"])
-    retry(mended, "quarantined")
-    mended.wait_until_over()
-    assert_complete(mended)
+    mended.retry("quarantined")
+    assert_completes(mended)
 
 
 def test_memory_that_does_not_suffice(testbed, tmp_path, monkeypatch):
@@ -351,16 +267,14 @@ def test_memory_that_does_not_suffice(testbed, tmp_path, monkeypatch):
     packed.submit()
     alone.submit()
 
-    packed.wait_until_over()
+    assert_completes(packed)
     (failed,) = packed.events("pack_failed")
     assert (failed["cause"], failed["move"], len(failed["runs"])) == ("out_of_memory", "split", 4)
     assert [len(event["runs"]) for event in packed.events("pack_done")] == [2, 2]
-    assert_complete(packed)
 
     alone.wait_for_states({"out of memory": 1})
-    assert "raise memory_gb in the profile" in next_moves(alone)
+    assert all("raise memory_gb in the profile" in move for move in alone.next_moves())
     assert "submitted" not in alone.submit()
     enough = sweep(tmp_path / "alone", sizes=(500_000,), seeds=(0,), **of_all)
-    retry(enough, "out of memory")
-    enough.wait_until_over()
-    assert_complete(enough)
+    enough.retry("out of memory")
+    assert_completes(enough)

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 from real_slurm import command_of, wait_until
-from sweeps import Sweep, assert_complete, assert_nothing_trained_twice, only_job, sweep, undisturbed
+from sweeps import Sweep, assert_completes, only_job, sweep, undisturbed
 
 import harness
 from harness.dispatch import state
 from harness.dispatch.submission import read_submissions, write_order
-from harness.record import read_record
 
 pytestmark = pytest.mark.slurm
 
@@ -39,14 +38,6 @@ def submitter(swept: Sweep, **variables: str) -> subprocess.Popen:
     )
 
 
-def whys(swept: Sweep) -> set[str]:
-    return {run["why"] for run in swept.status()["runs"].values()}
-
-
-def provenances(swept: Sweep) -> list:
-    return [read_record(path).provenance for path in (swept.results / "runs").glob("*.json")]
-
-
 def sbatch_that(folder: Path, *lines: str) -> str:
     """A PATH with an sbatch that does these lines of a shell script, in which $sbatch is the real one."""
     script = folder / "bin" / "sbatch"
@@ -65,9 +56,7 @@ def test_killed_after_sbatch_took_the_jobs(testbed, tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert (swept.results / "runs" / "submit.lock").exists()
     assert "nothing to submit" in swept.submit()
-    swept.wait_until_over()
-    assert_complete(swept)
-    assert_nothing_trained_twice(swept)
+    assert_completes(swept)
     assert len(read_submissions(swept.folder)) == 1
 
 
@@ -84,19 +73,19 @@ def test_killed_before_sbatch_took_the_jobs(testbed, tmp_path, monkeypatch):
     assert swept.states() == {"lost": 2}
     assert "to submit: 2 runs" in swept.submit()
 
-    swept.wait_until_over()
-    assert_complete(swept)
-    assert_nothing_trained_twice(swept)
+    assert_completes(swept)
 
 
 def test_sbatch_took_the_jobs_and_says_that_it_did_not(testbed, tmp_path, monkeypatch):
     """As where the controller's answer came too late: the jobs are found, and theirs is the submission."""
     swept = sweep(tmp_path)
-    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    testbed.drain()
     late = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
     monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" > /dev/null', f"echo '{late}' >&2", "exit 1"))
     assert "submitted: 1 jobs" in swept.submit()
     assert swept.states() == {"queued": 2}
+    (sent,) = swept.submissions()
+    assert (sent.cluster, sent.user) == ("testbed", testbed.slurm("id", "-un"))
 
 
 def test_two_at_once(testbed, tmp_path):
@@ -114,9 +103,7 @@ def test_two_at_once(testbed, tmp_path):
     assert second.returncode == 3
     assert f"process {first.pid} on" in told
     assert "nothing to submit" in swept.submit()
-    swept.wait_until_over()
-    assert_complete(swept)
-    assert_nothing_trained_twice(swept)
+    assert_completes(swept)
     assert len(swept.attempts()) == 2
 
 
@@ -133,8 +120,7 @@ def test_the_answer_to_a_submission_is_lost(testbed, tmp_path, monkeypatch):
     assert "it is not known yet whether SLURM took the jobs (squeue: " in told.output
     assert f"`harness status {swept.folder}`" in told.output
     assert "nothing to submit" in swept.submit()
-    swept.wait_until_over()
-    assert_nothing_trained_twice(swept)
+    assert_completes(swept)
 
 
 def test_inside_of_a_job(testbed, tmp_path):
@@ -146,14 +132,12 @@ def test_inside_of_a_job(testbed, tmp_path):
     jobs = [testbed.job(attempt.begun["slurm_number"]) for attempt in swept.attempts()]
     assert {job["ReqNodeList"] for job in jobs} == {"(null)"}
     assert {job["MinMemoryNode"] for job in jobs} == {"30G"}
-    swept.wait_until_over()
-    assert_complete(swept)
-    assert_nothing_trained_twice(swept)
+    assert_completes(swept)
 
 
 def test_damaged_files_of_what_was_sent_off(testbed, tmp_path):
     swept = sweep(tmp_path, sizes=(20, 40))
-    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    testbed.drain()
     swept.submit()
     (sent,) = swept.folder.glob("submissions/*/submission.json")
     sent.write_text("")
@@ -172,7 +156,7 @@ def test_damaged_files_of_what_was_sent_off(testbed, tmp_path):
 def test_a_job_of_which_no_file_says_what_it_trains(testbed, tmp_path):
     """While SLURM lists it, no run counts as free; once it is ended as status says, all are sent off again."""
     swept = sweep(tmp_path)
-    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    testbed.drain()
     swept.submit()
     for path in swept.folder.glob("submissions/*/*.json"):
         path.write_text("")
@@ -181,15 +165,6 @@ def test_a_job_of_which_no_file_says_what_it_trains(testbed, tmp_path):
     command = re.search("`(scancel .*)` ends its jobs", move).group(1)
     testbed.slurm(*command.split())
     wait_until(lambda: swept.states() == {"planned": 2}, 30, "it has ended")
-
-
-def test_defaults_of_the_user_hide_no_jobs(testbed, tmp_path, monkeypatch):
-    swept = sweep(tmp_path)
-    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
-    swept.submit()
-    monkeypatch.setenv("SQUEUE_PARTITION", "urgent")
-    monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)
-    assert swept.states() == {"queued": 2}
 
 
 # --------------------------------------------------------------------------------------------------- workers and codes
@@ -212,34 +187,8 @@ def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
     swept.wait_for_event("pack_done", number=2)
 
     assert swept.states() == {"done": 2}
-    assert_complete(swept)
+    assert_completes(swept, is_once=False)
     assert "differ" not in swept.harness("status").output
-
-
-@pytest.mark.nightly
-def test_torn_logs(testbed, tmp_path):
-    """What killed workers leave half-written is left out; the rest decides, and what they had saved goes on."""
-    swept = sweep(tmp_path, sizes=(20, 40), **LONG)
-    swept.submit()
-    swept.wait_for_event("first_step", number=2)
-    wait_until(lambda: len(list((swept.results / "checkpoints").glob("*.checkpoint"))) == 2, 60, "both are saved")
-    for attempt in swept.attempts():
-        os.kill(attempt.begun["pid"], signal.SIGKILL)
-    wait_until(lambda: swept.states() == {"crashed": 4}, 60, "SLURM says that they have failed")
-    one, other = (swept.folder / "attempts").glob("*.jsonl")
-    one.write_bytes(one.read_bytes() + b'{"event": "pack_done", "ru')
-    other.write_bytes(other.read_bytes()[:-9])
-    assert swept.states() == {"crashed": 4}
-
-    swept.submit()
-    swept.wait_until_over()
-    assert_complete(swept)
-    assert_nothing_trained_twice(swept)
-    assert [found.resumed for found in provenances(swept)] == [1, 1, 1, 1]
-    for log in (swept.folder / "attempts").glob("*.jsonl"):
-        log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
-    assert swept.states() == {"done": 4}
-    assert swept.harness("status").exit_code == 0
 
 
 def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
@@ -256,7 +205,7 @@ def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
     swept = sweep(tmp_path, target="edited_later:target")
     undisturbed(swept.file.read_text(encoding="utf-8"))  # with the target as it is now
     monkeypatch.delitem(sys.modules, "edited_later")
-    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    testbed.drain()
     told, _ = submitter(swept, PYTHONPATH=str(project)).communicate(timeout=60)
     assert "submitted: 1 jobs" in told
     assert swept.states() == {"queued": 2}
@@ -265,12 +214,12 @@ def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
     (project / "harness" / "train" / "__init__.py").write_text("raise SystemExit('edited')\n", encoding="utf-8")
     testbed.node_up("n1")
 
-    swept.wait_until_over()
-    assert_complete(swept)
+    assert_completes(swept)
     (submission,) = read_submissions(swept.folder)
     commit = subprocess.run(["git", "-C", str(project), "rev-parse", "HEAD"], capture_output=True, text=True)
-    for found in provenances(swept):
-        assert (found.snapshot, found.commit, found.dirty) == (submission.snapshot, commit.stdout.strip(), False)
+    for provenance in swept.provenances():
+        code = (provenance.snapshot, provenance.commit, provenance.dirty)
+        assert code == (submission.snapshot, commit.stdout.strip(), False)
 
 
 # --------------------------------------------------------------------------------------------------------------- disks
@@ -282,7 +231,7 @@ def test_a_disk_that_is_full_at_the_end(disk, testbed, tmp_path, full):
     swept.wait_for_event("checkpoint")
     small.fill()
     wait_until(lambda: swept.states() == {"crashed": 2}, 60, "the job ends")
-    (why,) = whys(swept)
+    (why,) = swept.whys()
     silent = full == "." and why.startswith("SLURM: FAILED")  # there was no room for its worker's last word
     assert silent or "No space left on device" in why
     refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
@@ -293,18 +242,15 @@ def test_a_disk_that_is_full_at_the_end(disk, testbed, tmp_path, full):
     small.make_room()
     swept.submit()
 
-    swept.wait_until_over()
-    assert_complete(swept)
-    assert_nothing_trained_twice(swept)
-    assert [found.resumed for found in provenances(swept)] == [1, 1]
+    assert_completes(swept)
+    assert [provenance.resumed for provenance in swept.provenances()] == [1, 1]
 
 
 def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
     swept = sweep(tmp_path, **LONG)
     disk(swept.results / "checkpoints").fill()
     swept.submit()
-    swept.wait_until_over()
-    assert_complete(swept)
+    assert_completes(swept)
     assert not swept.events("checkpoint")
     (run, *_) = swept.status()["runs"]
     assert "No space left on device; training goes on without new checkpoints" in swept.harness("logs", run).output
@@ -325,7 +271,7 @@ def test_status_of_a_folder_that_is_read_only(disk, testbed, tmp_path):
     """Who may not write there is told where the runs are all the same."""
     swept = sweep(tmp_path)
     results = disk(swept.results, "100m")
-    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+    testbed.drain()
     swept.submit()
     results.make_read_only()
     assert swept.states() == {"queued": 2}

@@ -2,28 +2,15 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
-from real_slurm import Bed, wait_until
-from sweeps import Sweep, assert_complete, assert_nothing_trained_twice, sweep
-
-from harness.dispatch import state
+from real_slurm import wait_until
+from sweeps import assert_completes, sweep
 
 pytestmark = pytest.mark.slurm
 
 LONG = {"evaluations": 6000, "checkpoint_seconds": 0.3}  # of a sweep: three seconds of training, saved soon
-
-
-def next_moves(swept: Sweep) -> set[str]:
-    return {run["next_move"] for run in swept.status()["runs"].values()}
-
-
-def whys(swept: Sweep) -> set[str]:
-    return {run["why"] for run in swept.status()["runs"].values()}
-
-
-def drained(testbed: Bed) -> None:
-    testbed.slurm("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
 
 
 @pytest.mark.nightly
@@ -34,40 +21,38 @@ def test_a_held_array_is_released(testbed, tmp_path):
     swept.wait_for_event("checkpoint", number=2)
     held = swept.attempts()[0].begun["slurm_number"]
     testbed.slurm("scontrol", "requeuehold", held)
-    wait_until(lambda: any(next_moves(swept)), 30, "the job is held")
+    wait_until(lambda: any(swept.next_moves()), 30, "the job is held")
 
-    (move,) = next_moves(swept) - {""}
+    (move,) = swept.next_moves() - {""}
     array = held.partition("_")[0]
     assert move.startswith(f"`scontrol release {array}`")
-    assert any("SLURM holds it; it has begun before" in why for why in whys(swept))
+    assert any("SLURM holds it; it has begun before" in why for why in swept.whys())
     assert f"queued: {move}" in swept.submit().replace("\n", " ")
     testbed.slurm("scontrol", "release", array)
 
-    swept.wait_until_over()
-    assert_complete(swept)
-    assert_nothing_trained_twice(swept)
+    assert_completes(swept)
 
 
 def test_nodes_that_are_not_there(testbed, tmp_path):
-    drained(testbed)
+    testbed.drain()
     swept = sweep(tmp_path)
     swept.submit()
-    wait_until(lambda: any("does not start before its nodes are back" in why for why in whys(swept)), 30, "it is told")
+    wait_until(lambda: any("does not start before its nodes are back" in why for why in swept.whys()), 30, "it is told")
     assert swept.states() == {"queued": 2}
-    assert all("(`sinfo`)" in move for move in next_moves(swept))
+    assert all("(`sinfo`)" in move for move in swept.next_moves())
 
 
 def test_a_job_that_printed_nothing(testbed, tmp_path):
     """SLURM could not even begin it, here for want of a folder for its output: nobody is sent to read that."""
     swept = sweep(tmp_path)
-    drained(testbed)
+    testbed.drain()
     swept.submit()
     shutil.rmtree(swept.folder / "logs")
     (swept.folder / "logs").touch()
     testbed.node_up("n1")
     swept.wait_for_states({"crashed": 2})
-    assert all("before its worker began" in why for why in whys(swept))
-    assert all(move.startswith("`harness doctor --profile` shows") for move in next_moves(swept))
+    assert all("before its worker began" in why for why in swept.whys())
+    assert all(move.startswith("`harness doctor --profile` shows") for move in swept.next_moves())
 
 
 def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
@@ -75,35 +60,21 @@ def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
     swept.submit()
     swept.wait_for_states({"crashed": 4})
 
-    assert whys(swept) == {"SLURM: FAILED (NonZeroExitCode), before its worker began"}
+    assert swept.whys() == {"SLURM: FAILED, before its worker began"}
     refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
     assert refused.exit_code == 3
     assert "nothing was submitted: the jobs of the last submission ended before their workers began" in refused.output
     assert f"harness logs {swept.folder} " in refused.output
     assert "once that is mended: `harness retry FILE --cause 'crashed' --profile YAML`" in refused.output
     (run, *_) = swept.status()["runs"]
-    assert all(move.startswith("`harness logs FILE RUN` shows what it printed") for move in next_moves(swept))
+    assert all(move.startswith("`harness logs FILE RUN` shows what it printed") for move in swept.next_moves())
     assert "set-up line failed: module load no-such-module" in swept.harness("logs", run).output
     assert len(swept.submissions()) == 1
 
     mended = json.loads(swept.profile.read_text()) | {"setup": ["true", "false || true"]}
     swept.profile.write_text(json.dumps(mended), encoding="utf-8")
-    done = swept.harness("retry", "--cause", "crashed", "--profile", str(swept.profile), "--yes")
-    assert done.exit_code == 0, done.output
-    swept.wait_until_over()
-    assert_complete(swept)
-    assert_nothing_trained_twice(swept)
-
-
-def test_jobs_that_slurm_has_forgotten_are_not_tried_for_ever(forgetful_testbed, tmp_path, monkeypatch):
-    swept = sweep(tmp_path, setup=["false"])
-    swept.submit()
-    wait_until(lambda: not forgetful_testbed.slurm("squeue", "-h", "--states=all"), 90, "SLURM forgets", every=1)
-    monkeypatch.setattr(state, "UNSEEN_SECONDS", 0.0)  # as if they had passed
-    assert whys(swept) == {"its job has ended, before its worker began"}
-    assert swept.harness("submit", "--profile", str(swept.profile), "--yes").exit_code == 3
-    (run, *_) = swept.status()["runs"]
-    assert "set-up line failed: false" in swept.harness("logs", run).output
+    swept.retry("crashed")
+    assert_completes(swept)
 
 
 def test_results_that_were_renamed_while_jobs_train(testbed, tmp_path):
@@ -111,23 +82,23 @@ def test_results_that_were_renamed_while_jobs_train(testbed, tmp_path):
     swept = sweep(tmp_path, **LONG)
     swept.submit()
     swept.wait_for_event("first_step")
-    renamed = swept._replace(results=tmp_path / "renamed results")
+    renamed = replace(swept, results=tmp_path / "renamed results")
     swept.results.rename(renamed.results)
     wait_until(lambda: renamed.states() == {"lost": 2}, 90, "the job ends", every=0.5)
 
-    assert whys(renamed) == {
+    assert renamed.whys() == {
         f"SLURM: COMPLETED: it ended well, and its record is not here; it wrote into {swept.results}"
     }
-    assert all(move.startswith(f"`harness merge {swept.results}` brings its record") for move in next_moves(renamed))
-    merged = renamed._replace(file=swept.results).harness("merge")
+    assert all(move.startswith(f"`harness merge {swept.results}` brings its record") for move in renamed.next_moves())
+    merged = replace(renamed, file=swept.results).harness("merge")
     assert merged.exit_code == 0, merged.output
     assert renamed.states() == {"done": 2}
-    assert_complete(renamed)
+    assert_completes(renamed)
 
 
 def test_code_that_is_purged_while_jobs_wait(testbed, tmp_path):
     """Other code, which Python would take instead, does not run; the next submission copies the code again."""
-    drained(testbed)
+    testbed.drain()
     swept = sweep(tmp_path)
     swept.submit()
     (submission,) = swept.submissions()
@@ -136,8 +107,7 @@ def test_code_that_is_purged_while_jobs_wait(testbed, tmp_path):
     swept.wait_for_states({"crashed": 2})
 
     path = swept.results / "snapshots" / submission.snapshot
-    assert whys(swept) == {f"its worker ended: crashed: snapshot {path} is not there; submit again"}
+    assert swept.whys() == {f"its worker ended: crashed: snapshot {path} is not there; submit again"}
     assert not list((swept.results / "runs").glob("*.json"))
     swept.submit()
-    swept.wait_until_over()
-    assert_complete(swept)
+    assert_completes(swept)

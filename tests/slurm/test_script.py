@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from sweeps import assert_complete, assert_nothing_trained_twice, only_job, sweep
+from sweeps import assert_completes, only_job, sweep
 
 from harness.base.errors import HarnessError
 from harness.dispatch.cluster import try_script
@@ -141,10 +141,7 @@ def test_a_sweep_whose_paths_and_fields_need_quotes(testbed, tmp_path):
     )
 
     made.submit("--idle-gpus")
-    made.wait_until_over()
-
-    assert_complete(made)
-    assert_nothing_trained_twice(made)
+    assert_completes(made)
     (begun,) = made.events("begun")
     assert begun["snapshot"]
     (submission,) = made.submissions()

@@ -62,17 +62,6 @@ def test_four_jobs_share_the_four_gpus(testbed, tmp_path):
     assert testbed.job(jobs[4])["JobState"] == "PENDING"
 
 
-def test_urgent_preempts_gpu(testbed, tmp_path):
-    starts = tmp_path / "starts"
-    both_nodes = ["--nodes=2", "--gpus-per-node=2"]
-    job = submit(testbed, tmp_path / "out", f"echo ${{SLURM_RESTART_COUNT:-0}} >> {starts}; sleep 60", *both_nodes)
-    wait_until(starts.exists, 30, "the job has started")
-    urgent = submit(testbed, tmp_path / "urgent", "sleep 1", "--partition=urgent", "--gpus-per-node=2")
-    wait_for_state(testbed, urgent, "COMPLETED")
-    wait_until(lambda: starts.read_text().split() == ["0", "1"], 30, "the job has started again")
-    assert testbed.job(job)["Restarts"] == "1"
-
-
 def test_too_large_an_array_is_refused(narrow_testbed, tmp_path):
     wait_for_state(narrow_testbed, submit(narrow_testbed, tmp_path / "out", "true", "--array=2"), "COMPLETED")
     with pytest.raises(RuntimeError, match="Invalid job array specification"):
@@ -101,25 +90,6 @@ def test_accounting_enforces_limits(accounting_testbed, tmp_path):
         accounting_testbed.slurm(*limited, "MaxSubmitJobs=-1")
 
 
-@pytest.mark.nightly
-def test_the_job_of_a_frozen_node_goes_elsewhere(impatient_testbed, tmp_path):
-    starts = tmp_path / "starts"
-    write = f"echo $$ $SLURMD_NODENAME ${{SLURM_RESTART_COUNT:-0}} >> {starts}"
-    job = submit(impatient_testbed, tmp_path / "out", f"{write}; sleep 60", "--gpus-per-node=1")
-    wait_until(lambda: starts.exists() and starts.read_text().endswith("\n"), 30, "the job has started")
-    hung_process, hung_node, _ = starts.read_text().split()
-    other_node = {"n1": "n2", "n2": "n1"}[hung_node]
-    impatient_testbed.freeze(hung_node)
-    wait_until(lambda: impatient_testbed.node_state(hung_node).startswith("down"), 60, f"{hung_node} is down")
-    wait_until(lambda: len(starts.read_text().splitlines()) == 2, 30, "the job has started again")
-    assert starts.read_text().split()[4:] == [other_node, "1"]
-    assert Path(f"/proc/{hung_process}").exists()
-    impatient_testbed.thaw(hung_node)
-    wait_until(lambda: impatient_testbed.node_is_up(hung_node), 60, f"{hung_node} is back")
-    wait_until(lambda: not Path(f"/proc/{hung_process}").exists(), 30, "the hung job is ended")
-    assert impatient_testbed.job(job)["JobState"] == "RUNNING"
-
-
 def test_up_twice_is_harmless(testbed):
     before = processes_of(testbed.folder)
     again = script("up", "--folder", str(testbed.folder))
@@ -143,10 +113,9 @@ def test_no_outgoing_connection_can_take_a_port(testbed):
     assert not [port for port in ports if first <= port <= last]
 
 
-@pytest.mark.parametrize("options", [[], ["--accounting"]])
-def test_down_leaves_nothing(tmp_path, options):
+def test_down_leaves_nothing(tmp_path):
     before = files_written_by_default()
-    bed = up(tmp_path / "bed", *options)
+    bed = up(tmp_path / "bed", "--accounting")
     hidden = tmp_path / "hidden"
     submit(bed, tmp_path / "out", f"setsid sh -c 'echo $$ > {hidden}; sleep 300' & wait")
     wait_until(lambda: hidden.exists() and hidden.read_text().endswith("\n"), 30, "the job has started")

@@ -13,7 +13,8 @@ from random import Random
 from typing import Any
 
 import made_searched
-from ruamel.yaml import YAML
+
+from harness.spec.document import parse
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
 
@@ -77,25 +78,11 @@ WORDS = """
     !!set {a,b} !!omap [a:1] !!python/object:os.system x !foo !!str !!seq {} !!map [] &a *a &a [*a] *none | > - -1.5 ? :
     {?a} {[1]:2} {5:1} {~:1} {true:1} {1.5:1} {2020-01-01:1} {"a":1,"a":2} {<<:1} {<<:{a:1}} {"<<":1} """
 HOSTILE = [
-    *WORDS.split(),
-    "9" * 400,
-    "9" * 5000,
-    "[" * 30 + "]" * 30,
-    "[" * 1000 + "]" * 1000,
-    "[" * 1000,
-    "{a: " * 200,
-    f"[{', '.join(map(str, range(300)))}]",
-    '"' + "x" * 3000 + '"',
-    "x" * 3000,
-    "\t",
-    "\x01",
-    "\x85",
-    "\ufeff",
-    "{family: mlp, hidden: [2]}",
-    "{family: module, module: none, size: width}",
-    "{name: lbfgs}",
+    *WORDS.split(), "9" * 400, "9" * 5000, "[" * 30 + "]" * 30, "[" * 1000 + "]" * 1000, "[" * 1000, "{a: " * 200,
+    f"[{', '.join(map(str, range(300)))}]", '"' + "x" * 3000 + '"', "x" * 3000, "\t", "\x01", "\x85", "\ufeff",
+    "{family: mlp, hidden: [2]}", "{family: module, module: none, size: width}", "{name: lbfgs}",
     "{target: xy, low: [0, 0], high: 1}",
-]
+]  # fmt: skip
 
 
 class Raw(str):
@@ -121,8 +108,7 @@ def written(data: dict) -> str:
 
 def _small(text: str) -> dict:
     """The experiment with one seed, two tasks, and the first point of its axes, so that many mutants can be planned."""
-    data = YAML(typ="safe", pure=True).load(text)
-    data = json.loads(json.dumps(data))
+    data = parse(text, "").data
     data.pop("scales", None)
     if "seeds" in data:
         data["seeds"] = data["seeds"][:1]

@@ -5,10 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import said
 
 from harness.base.errors import USAGE
-from harness.cli import main
 from harness.spec import read_manifest
 
 # A search of trials and its winners, frozen and kept by the version before.
@@ -38,31 +37,25 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def harness(*words: object, code: int = 0) -> str:
-    done = CliRunner().invoke(main, [*map(str, words)], catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return done.stdout or done.stderr
-
-
 def test_a_file_of_before_is_told_what_to_write(folder):
     instead = "is gone; write search: with runs and replicates, and say what varies in each arm's space:"
-    assert harness("validate", "tuned.yaml", code=USAGE).splitlines() == [
+    assert said("validate", "tuned.yaml", exit_code=USAGE).splitlines() == [
         f"error: tuned.yaml:5: arms.mlp.tune: {instead}",
         f"error: tuned.yaml:9: tune: {instead}",
         "error: tuned.yaml:10: allow_unequal_tuning: is gone; leave it out, as with search: every side has equally "
         "many runs",
     ]
-    assert "tun" not in harness("schema")
+    assert "tun" not in said("schema")
 
 
 def test_a_plan_of_before_is_read(folder):
-    assert "6 new" in harness("merge", TUNED / "records.jsonl.xz", "--plan", "results/tuned")
-    told = json.loads(harness("status", "results/tuned", "--json"))
+    assert "6 new" in said("merge", TUNED / "records.jsonl.xz", "--plan", "results/tuned")
+    told = json.loads(said("status", "results/tuned", "--json"))
     assert (told["planned"], told["done"]) == (6, 6)
-    harness("report", "results/tuned")
+    said("report", "results/tuned")
     page = (folder / "results" / "tuned" / "report.html").read_text(encoding="utf-8")
     assert "is chosen, of up to 2, and" in " ".join(page.split())
-    harness("keep", "results/tuned")
+    said("keep", "results/tuned")
     kept = folder / "results" / "verdicts" / "tuned" / "records.jsonl.xz"
     assert kept.read_bytes() == (TUNED / "records.jsonl.xz").read_bytes()
 
@@ -74,12 +67,12 @@ def searched(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
     for name in ("tiny", "tiny.search"):
         shutil.copytree(SEARCHED / name, tmp_path / "results" / name)
-    harness("merge", SEARCHED / "records.jsonl.xz")
+    said("merge", SEARCHED / "records.jsonl.xz")
     return tmp_path
 
 
 def test_a_file_with_a_search_of_trials_is_told_what_to_write():
-    told = harness("validate", SEARCHED / "tiny.yaml", code=USAGE)
+    told = said("validate", SEARCHED / "tiny.yaml", exit_code=USAGE)
     assert told.startswith(f"error: {SEARCHED / 'tiny.yaml'}:11: search.trials: each seed is a whole search now: ")
     assert [line.split(": ")[2] for line in told.splitlines()] == ["search.trials", "robust_to", "decide.0.arms"]
 
@@ -89,13 +82,13 @@ def test_plans_of_a_search_of_trials_are_counted_and_kept(searched):
         plan = read_manifest(Path("results", name))
         assert plan.of_before
         assert len(plan.run_ids()) == runs
-        assert f"{name}: {runs} planned, {runs} done, 0 diverged, 0 missing" in harness("status", f"results/{name}")
-        assert f"records: {runs} new" in harness("keep", f"results/{name}")
-    assert "no plan" not in harness("status")
+        assert f"{name}: {runs} planned, {runs} done, 0 diverged, 0 missing" in said("status", f"results/{name}")
+        assert f"records: {runs} new" in said("keep", f"results/{name}")
+    assert "no plan" not in said("status")
 
 
 def test_plans_of_a_search_of_trials_have_a_report_of_their_runs_and_no_verdict(searched):
     """Their rules are no more, which `verdicts` says."""
-    assert harness("report", "results/tiny").splitlines()[-1] == "results/tiny/report.html"
-    told = harness("verdicts", "results/tiny", code=USAGE)
+    assert said("report", "results/tiny").splitlines()[-1] == "results/tiny/report.html"
+    told = said("verdicts", "results/tiny", exit_code=USAGE)
     assert "results/tiny: its plan was frozen with rules 0.5, which are gone; write them anew" in told

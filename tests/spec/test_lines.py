@@ -1,9 +1,8 @@
 """Every mistake in an experiment file is answered with the line of the file on which it stands."""
 
-from click.testing import CliRunner
+from commands import invoke
 
 from harness.base.errors import USAGE
-from harness.cli import main
 
 FILE = """\
 question: which?
@@ -179,7 +178,7 @@ def test_the_line_is_that_of_the_mistake(tmp_path, monkeypatch):
         assert old in FILE
         (tmp_path / "file.yaml").write_text(text)
         line = next((number for number, each in enumerate(text.splitlines(), 1) if each.endswith(MARK)), None)
-        done = CliRunner().invoke(main, ["validate", "file.yaml", *(["--scale", "short"] if "short:" in new else [])])
+        done = invoke("validate", "file.yaml", *(["--scale", "short"] if "short:" in new else []))
         errors = [each for each in done.output.splitlines() if each.startswith("error: ")]
         if done.exit_code != USAGE or not any(each.startswith(f"error: file.yaml:{line}: ") for each in errors):
             wrong.append((new, line, done.output))

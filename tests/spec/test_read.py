@@ -36,24 +36,17 @@ def test_values_are_those_of_yaml_1_2():
         assert parse_experiment(VALID.replace("which?", word)).question == word
 
 
-def test_a_key_given_twice_is_an_error():
-    """Duplicate keys are refused with the line of the second, not read as the last one."""
-    assert _error(VALID + "seeds: [1]\n").startswith("file.yaml:11: seeds is given twice")
-
-
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (
-            "hidden: [5]",
-            "hiden: [5]",
-            "file.yaml:5: arms.kan.architecture.hiden: unknown field; did you mean 'hidden'?",
-        ),
+        ("hidden: [5]", "hiden: [5]", "file.yaml:5: arms.kan.architecture.hiden: unknown field; did you mean"),
         ("family: kan", "family: kam", "file.yaml:5: arms.kan.architecture.family=\"kam\": did you mean 'kan'?"),
         ("axis: params", "axis: parms", "file.yaml:7: match.axis=\"parms\": did you mean 'params'?"),
         ("mlp: width", "mlp: widht", "file.yaml:7: match.solve.mlp=\"widht\": did you mean 'width'?"),
         ("recipe: adam}\n  mlp", "recipe: adm}\n  mlp", "arms.kan.recipe: 'adm' is not defined; did you mean 'adam'?"),
         ("{kan: grid", "{knn: grid", "match.solve: 'knn' is not defined; did you mean 'kan'?"),
+        ("seeds: [0]\n", "", "file.yaml: seeds: missing; add it"),
+        ("seeds: [0]", "seeds: [0]\nseeds: [1]", "file.yaml:11: seeds is given twice"),
         ("seeds: [0]", "seeds: []", "file.yaml:10: seeds=[]: give at least 1"),
         ("seeds: [0]", "seeds: [0, 1, 0]", "seeds: [0] given more than once"),
         ("[exp2d]", "[exp2d, xy, exp2d]", "tasks: exp2d given more than once"),
@@ -63,40 +56,16 @@ def test_a_key_given_twice_is_an_error():
         ("at: [100, 1000]", "at: '24, 36, 54'", 'match.at="24, 36, 54": a list is expected; write [24, 36, 54]'),
         ("question: which?\n", "", "file.yaml: question: missing; add it"),
         ("max_evaluations: 10", "max_evaluations: 0", "recipes.adam.max_evaluations=0: input should be greater than 0"),
-        (
-            "learning_rate: 1e-3",
-            "learning_rate: .nan",
-            "file.yaml:9: recipes.adam.optimizer.learning_rate: .nan is not",
-        ),
-        (
-            "depth: 3",
-            "depth: 3, omega_0: 10",
-            "arms.mlp.architecture.omega_0=10: it is the frequency of activation: sine, and this is silu; leave",
-        ),
+        ("learning_rate: 1e-3", "learning_rate: .nan", "file.yaml:9: recipes.adam.optimizer.learning_rate: .nan is"),
+        ("depth: 3", "depth: 3, omega_0: 10", "arms.mlp.architecture.omega_0=10: it is the frequency of activation:"),
         ("depth: 3", "depth: 3, omega_0: 30", "omega_0=30: it is the frequency of activation: sine"),
-        (
-            "depth: 3",
-            "depth: 3, features_sigma: 2",
-            "arms.mlp.architecture.features_sigma=2: it is of Fourier features, and there are none; leave it out, or",
-        ),
+        ("depth: 3", "depth: 3, features_sigma: 2", "arms.mlp.architecture.features_sigma=2: it is of Fourier"),
         ("depth: 3", "depth: 3, features: 0", "arms.mlp.architecture.features=0: input should be greater than 0"),
-        (
-            "depth: 3",
-            "depth: 3, features: 8, features_sigma: 0",
-            "arms.mlp.architecture.features_sigma=0: input should be greater than 0",
-        ),
-        (
-            "depth: 3",
-            "depth: 3, activation: sine, omega_0: -1",
-            "arms.mlp.architecture.omega_0=-1: input should be greater than 0",
-        ),
+        ("depth: 3", "depth: 3, features: 8, features_sigma: 0", "arms.mlp.architecture.features_sigma=0: input"),
+        ("depth: 3", "depth: 3, activation: sine, omega_0: -1", "arms.mlp.architecture.omega_0=-1: input should be"),
         ("tol: 0.2", "tol: 2", "match.tol=2: input should be less than 1"),
         ("seeds: [0]", "seeds: [0]\nzip: {tasks: [xy, j0], match.tol: [0.1]}", "zip: the lists must be equally long"),
-        (
-            "seeds: [0]",
-            "seeds: [0]\ngrid: {arms.kan.architecture.gird: [3]}",
-            "gird: unknown field; did you mean",
-        ),
+        ("seeds: [0]", "seeds: [0]\ngrid: {arms.kan.architecture.gird: [3]}", "gird: unknown field; did you mean"),
         ("tol: 0.2", "convention: shared_dense", "match.convention=shared_dense does not count params"),
         ("seeds: [0]", "seeds: [0", "file.yaml:10: not YAML: this [ is not closed"),
     ],
@@ -136,6 +105,8 @@ def test_a_scale_is_the_file_with_what_it_changes():
     assert full == parse_experiment(VALID)
     assert (short.seeds, short.arms["kan"].architecture.order) == ((7,), 2)
     assert short.arms["mlp"] == full.arms["mlp"]
+    of_item = VALID.replace("seeds: [0]", "seeds: [0, 1, 2]") + "scales: {short: {seeds.1: 7}}\n"
+    assert parse_experiment(of_item, scale="short").seeds == (0, 7, 2)
 
 
 def test_what_an_alias_repeats_is_changed_alone():
@@ -146,23 +117,12 @@ def test_what_an_alias_repeats_is_changed_alone():
     assert rates == {"adam": 0.001, "other": 0.5}
 
 
-def test_a_scale_changes_one_item_of_a_list_by_its_number():
-    text = VALID.replace("seeds: [0]", "seeds: [0, 1, 2]")
-    assert parse_experiment(text + "scales: {short: {seeds.1: 7}}\n", scale="short").seeds == (0, 7, 2)
-
-
 @pytest.mark.parametrize(
     ("scales", "said"),
     [
-        (
-            "{short: {seeds: [7]}}",
-            "`scale` shrot: <text> has no such scale; did you mean 'short'? (allowed: full, short)",
-        ),
+        ("{short: {seeds: [7]}}", "`scale` shrot: <text> has no such scale; did you mean 'short'? (allowed: full,"),
         ("{shrot: {seed: [7]}}", "<text>:11: seed: unknown field; did you mean 'seeds'?"),
-        (
-            "{shrot: {seeds.first: 7}}",
-            "<text>:11: scales.shrot.seeds.first: seeds is a list; give 0 in place of 'first'",
-        ),
+        ("{shrot: {seeds.first: 7}}", "<text>:11: scales.shrot.seeds.first: seeds is a list; give 0 in place of"),
         ("{shrot: {seeds.1: 7}}", "seeds is a list; give 0 in place of '1'"),
         ("{shrot: {question.first: 7}}", "<text>:11: scales.shrot.question.first: question has no fields"),
         ("{full: {seeds: [7]}}", "<text>:11: scales.full is the file as it stands"),

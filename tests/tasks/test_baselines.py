@@ -17,9 +17,9 @@ def _of(name, seed=0, **fields):
 
 
 def test_the_constant_of_a_function_has_its_standard_deviation():
-    found = _of("xy", train_points=20_000, test_points=20_000)
-    assert found.constant == pytest.approx(1 / 3, rel=0.02)
-    assert found.linear is None
+    errors = _of("xy", train_points=20_000, test_points=20_000)
+    assert errors.constant == pytest.approx(1 / 3, rel=0.02)
+    assert errors.linear is None
 
 
 def test_the_constant_of_a_pde_is_that_of_its_solution():
@@ -32,35 +32,35 @@ def test_least_squares_is_that_of_scikit_learn():
     task = resolve(Task(target="diabetes"))
     splits = draw(task, 0)
     fitted = linear_model.LinearRegression().fit(splits.train.x, splits.train.y[:, 0])
-    found = baselines(task, splits)
+    errors = baselines(task, splits)
     missed = splits.test.y[:, 0] - fitted.predict(splits.test.x)
-    assert found.linear == pytest.approx(np.sqrt(np.mean(missed**2)), rel=1e-9)
-    assert found.linear < 0.8 < found.constant < 1.2
+    assert errors.linear == pytest.approx(np.sqrt(np.mean(missed**2)), rel=1e-9)
+    assert errors.linear < 0.8 < errors.constant < 1.2
 
 
 def test_logistic_regression_is_that_of_scikit_learn():
     """Of classes; a constant has the entropy of their shares, ln 10 where ten are equally frequent."""
     linear_model = pytest.importorskip("sklearn.linear_model")
-    task = resolve(Task(target="digits"))
+    task = resolve(Task(target="digits", train_points=300))
     splits = draw(task, 0)
     fitted = linear_model.LogisticRegression(tol=1e-8, max_iter=10_000).fit(splits.train.x, splits.train.y[:, 0])
-    found = baselines(task, splits)
+    errors = baselines(task, splits)
     of_true_class = fitted.predict_proba(splits.test.x)[np.arange(len(splits.test.x)), splits.test.y[:, 0].astype(int)]
-    assert found.linear == pytest.approx(-np.log(of_true_class).mean(), rel=0.01)
-    assert found.constant == pytest.approx(np.log(10), rel=0.01)
+    assert errors.linear == pytest.approx(-np.log(of_true_class).mean(), rel=0.01)
+    assert errors.constant == pytest.approx(np.log(10), rel=0.01)
 
 
 def test_a_rare_class_that_training_has_not_costs_a_finite_loss():
-    found = _of("digits", train_points=5)
-    assert np.isfinite([found.constant, found.linear]).all()
+    errors = _of("digits", train_points=5)
+    assert np.isfinite([errors.constant, errors.linear]).all()
 
 
 def test_they_are_kept_by_task_and_seed_and_made_again_where_damaged(tmp_path):
     """The second reader draws nothing; a file that was changed by hand is not believed."""
     task = resolve(Task(target="xy", train_points=50))
-    found = kept_baselines(task, 3, tmp_path, draw)
+    errors = kept_baselines(task, 3, tmp_path, draw)
     (file,) = (tmp_path / "baselines").iterdir()
-    assert kept_baselines(task, 3, tmp_path, lambda *_: pytest.fail("drawn again")) == found
+    assert kept_baselines(task, 3, tmp_path, lambda *_: pytest.fail("drawn again")) == errors
     file.write_text(json.dumps(json.loads(file.read_text()) | {"constant": 0.0}), encoding="utf-8")
-    assert kept_baselines(task, 3, tmp_path, draw) == found
-    assert kept_baselines(task, 4, tmp_path, draw) != found
+    assert kept_baselines(task, 3, tmp_path, draw) == errors
+    assert kept_baselines(task, 4, tmp_path, draw) != errors

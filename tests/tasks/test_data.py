@@ -70,38 +70,31 @@ def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
     order = in_proportion(classes, np.random.default_rng(seed))
     assert sorted(order) == list(range(len(classes)))
     kinds = np.unique(classes)
-    for each in kinds:
-        share = (classes == each).mean()
-        found = np.cumsum(classes[order] == each)
-        off = np.abs(found - share * np.arange(1, len(classes) + 1))
+    for kind in kinds:
+        share = (classes == kind).mean()
+        off = np.abs(np.cumsum(classes[order] == kind) - share * np.arange(1, len(classes) + 1))
         assert off.max() <= 0.5 + 0.5 * len(kinds) * share + 1e-9
-
-
-def _rows(samples) -> set:
-    return set(map(tuple, samples.x))
 
 
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
 def test_splits_share_no_row_and_a_seed_makes_them(name):
     """Three fifths, a fifth and a fifth; the same bits again under a seed, other rows under another."""
-    task = resolve(Task(target=name))
-    one, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
-    sizes = [task.train_points, task.validation_points, task.test_points]
-    assert sum(sizes) == len(load_data(name).x)
-    assert sizes[1] == sizes[2] == len(load_data(name).x) // 5
-    rows = [_rows(part) for part in (one.train, one.validation, one.test)]
-    assert len(set.union(*rows)) == sum(sizes)
-    assert np.array_equal(one.train.x, again.train.x)
-    assert not np.array_equal(one.train.x, other.train.x)
+    task, count = resolve(Task(target=name)), len(load_data(name).x)
+    first, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
+    assert task.train_points + task.validation_points + task.test_points == count
+    assert task.validation_points == task.test_points == count // 5
+    rows = [set(map(tuple, split.x)) for split in (first.train, first.validation, first.test)]
+    assert len(set.union(*rows)) == count
+    assert np.array_equal(first.train.x, again.train.x)
+    assert not np.array_equal(first.train.x, other.train.x)
 
 
 def test_fewer_points_are_the_first_ones_and_move_no_other_row():
     """How much is trained on does not say what is tested on, nor in which order training points come."""
-    few, all_ = (
-        draw(resolve(Task(target="digits", **fields)), 3) for fields in ({"train_points": 100}, {"test_points": 50})
-    )
-    assert np.array_equal(few.train.y, all_.train.y[:100])
-    assert np.array_equal(few.test.y[:50], all_.test.y)
+    few = draw(resolve(Task(target="digits", train_points=100)), 3)
+    many = draw(resolve(Task(target="digits", test_points=50)), 3)
+    assert np.array_equal(few.train.y, many.train.y[:100])
+    assert np.array_equal(few.test.y[:50], many.test.y)
     assert len(few.train.x) == 100
 
 
@@ -148,7 +141,7 @@ def test_what_data_do_not_have_is_refused(task, said):
 
 
 def test_one_training_target_cannot_be_standardised():
-    with pytest.raises(HarnessError, match="its 1 training targets are all equal under seed 0; ask for more points"):
+    with pytest.raises(HarnessError, match="its 1 training targets are all equal under seed 0; ask for more"):
         draw(resolve(Task(target="diabetes", train_points=1)), 0)
 
 
@@ -164,11 +157,9 @@ grid: {recipes.fast.gain: [1, 2]}
 
 def test_a_file_that_is_silent_takes_all_that_there_is():
     """So many points as there are where a file says nothing, also at every point of its axes; else what it says."""
-    runs = [planned.run.task for planned in make_plan(parse_experiment(TEXT), "plan").runs]
-    assert [(one.target, one.train_points, one.test_points) for one in runs] == 2 * [
-        ("wine", 108, 35),
-        ("digits", 100, 359),
-    ]
+    tasks = [planned.run.task for planned in make_plan(parse_experiment(TEXT), "plan").runs]
+    found = [(task.target, task.train_points, task.test_points) for task in tasks]
+    assert found == 2 * [("wine", 108, 35), ("digits", 100, 359)]
     assert resolve(Task(target="camera")).train_points == 20_000
     assert Task.model_validate(Task(target="wine").model_dump()) == Task(target="wine")
     assert Task(target="xy", train_points=None) == Task(target="xy", train_points=1000)

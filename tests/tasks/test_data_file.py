@@ -263,13 +263,17 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
 @pytest.mark.parametrize(
     ("columns", "said", "wrong"),
     [
-        (HOLES, {}, r"t.csv: missing values in a \(1, first in line 2\), b \(2, first in line 20\); fill them"),
+        (
+            HOLES,
+            {},
+            r"t.csv: missing values in a \(1, first in line 2\), b \(2, first in line 20\); say `missing: median`",
+        ),
         (NUMBERS | {"b": 3.0}, {}, "t.csv: constant in all rows that can be trained on: b; leave out"),
         (NUMBERS | {"y": 3.0}, {}, "constant in all rows that can be trained on: y"),
         (
             NUMBERS | {"b": ["Oslo", "Rome"] * 10},
             {},
-            "column 'b' holds text, such as 'Oslo'; leave it out of inputs, or write a column of 0 and 1",
+            "column 'b' holds text, such as 'Oslo'; say how it is read .numbers:, encode:., or leave it out",
         ),
         (NUMBERS | {"b": [*range(19), "3 m"]}, {}, "column 'b' holds text in some rows .1, first '3 m' in line 21"),
         (NUMBERS | {"b": [*range(19), np.inf]}, {}, "column 'b' is inf in line 21; mend it"),

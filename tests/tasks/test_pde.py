@@ -1,6 +1,7 @@
 """Poisson's equation: the solution and its derivatives, the points, the loss, the errors, and what is refused."""
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.special import fresnel
 from harness.base.errors import HarnessError
 from harness.count import WEIGHTS
 from harness.count.dispatched import Counter
-from harness.families import initial_carried, initial_knots, initialise, parameter_count
+from harness.families import initialise, parameter_count
 from harness.families.jets import forward_laplacian
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment
@@ -72,7 +73,7 @@ def test_points_lie_inside_and_evenly_on_the_four_sides():
     np.testing.assert_array_equal(train.y[:50, 0], load_target("poisson").laplacian(train.x[:50]))
     assert not train.y[50:].any()
     boundary = train.x[50:]
-    sides = [boundary[boundary[:, axis] == end][:, 1 - axis] for axis in (0, 1) for end in (-1, 1)]
+    sides = [boundary[boundary[:, axis] == end][:, 1 - axis] for axis, end in product((0, 1), (-1, 1))]
     assert sum(map(len, sides)) == 4000
     for along in sides:
         assert abs(len(along) - 1000) < 5 * np.sqrt(750)
@@ -93,7 +94,7 @@ def test_the_quadrature_knows_the_norms_of_the_solution():
 def test_the_loss_is_the_papers(network):
     points = torch_engine.prepare([_run(network, PLAIN, seed) for seed in (0, 1)]).train
     flat = initialise(network, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
-    knots = initial_knots(network, 2, torch.float64, "cpu")
+    knots = network.initial_knots(2, torch.float64, "cpu")
     loss, gradient = loss_and_gradient(network, flat, knots, points)
     flat.requires_grad_()
     inside, boundary = points.x[:, :600], points.x[:, 600:]
@@ -118,28 +119,24 @@ def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution()
 @pytest.mark.parametrize(("network", "recipe"), [(KAN, STAGED), (MLP, PLAIN)], ids=["kan", "mlp"])
 def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
     """Bit for bit, through knot updates and a refinement; and it learns: the loss falls, and the errors are there."""
-    alone, packed = ([_run(network, recipe, seed) for seed in seeds] for seeds in ([1], [0, 1, 2, 3]))
     outcomes = []
-    for runs in (alone, packed):
-        pack = torch_engine.prepare(runs)
+    for seeds in ([1], [0, 1, 2, 3]):
+        pack = torch_engine.prepare([_run(network, recipe, seed) for seed in seeds])
         state = torch_engine.begin(pack)
         while not torch_engine.ended(pack, state):
             state = torch_engine.advance(pack, state, 7)
         outcomes.append(torch_engine.finish(pack, state))
-    assert outcomes[0][0] == outcomes[1][1]
-    curve, metrics = outcomes[0][0].curve, outcomes[0][0].metrics
-    assert curve[-1].train_rmse == metrics.train_rmse < curve[0].train_rmse
-    assert 0 < metrics.test_rmse < metrics.test_h1_error
+    (outcome,), (_, same, *_) = outcomes
+    assert outcome == same
+    assert outcome.curve[-1].train_rmse == outcome.metrics.train_rmse < outcome.curve[0].train_rmse
+    assert 0 < outcome.metrics.test_rmse < outcome.metrics.test_h1_error
 
 
 @pytest.mark.parametrize(
     "network",
     [
-        KAN,
-        MlpShape(shape=(2, 20, 20, 1)),
-        MlpShape(shape=(2, 100, 100, 1)),
-        MlpShape(shape=(2, 20, 20, 1), activation="sine"),
-        MlpShape(shape=(2, 20, 20, 1), features=8),
+        *(KAN, MlpShape(shape=(2, 20, 20, 1)), MlpShape(shape=(2, 100, 100, 1))),
+        *(MlpShape(shape=(2, 20, 20, 1), activation="sine"), MlpShape(shape=(2, 20, 20, 1), features=8)),
     ],
     ids=repr,
 )
@@ -148,7 +145,7 @@ def test_a_point_inside_takes_about_as_much_as_four(network):
         options = {"dtype": torch.float64, "device": "meta"}
         flat = torch.empty(2, parameter_count(network), requires_grad=True, **options)
         x = torch.empty(2, samples, 2, **options)
-        knots = initial_carried(network, [np.random.default_rng(0)] * 2, **options)
+        knots = network.draw_knots([np.random.default_rng(0)] * 2, **options)
         with Counter() as counter:
             laplacian = forward_laplacian(network, flat, knots, x)[2]
             torch.autograd.grad((laplacian - 1).square().mean((1, 2)).sum(), flat)
@@ -163,16 +160,8 @@ def test_a_point_inside_takes_about_as_much_as_four(network):
     ("old", "new", "said"),
     [
         ("[poisson]", "{target: poisson, low: 0}", r"it is a PDE on \[-1, 1\]\^2; leave low and high out"),
-        (
-            "[poisson]",
-            "{target: xy, boundary_points: 9}",
-            r"boundary_points: it is of PDEs \(poisson\), and xy is none; leave it out",
-        ),
-        (
-            "width: 5}",
-            "width: 5, activation: relu}",
-            r"arms.mlp.architecture.activation=relu: .*silu, tanh, gelu or sine",
-        ),
+        ("[poisson]", "{target: xy, boundary_points: 9}", r"it is of PDEs \(poisson\), and xy is none; leave it out"),
+        ("width: 5}", "width: 5, activation: relu}", r"mlp.architecture.activation=relu: .*silu, tanh, gelu or sine"),
         ("grid: 3}", "grid: 3, order: 1}", r"arms.kan.architecture.order=1: .*use order 3 or more"),
         ("name: lbfgs", "name: levenberg_marquardt", r"recipes.usual.*levenberg_marquardt: .*use lbfgs or adam"),
         ("name: lbfgs", "name: adam, batch_size: 10", r"batch_size=10: .*leave it out"),
@@ -186,6 +175,6 @@ def test_what_cannot_learn_a_pde_is_named(old, new, said):
 
 def test_a_pde_is_trained_by_torch():
     """Without an engine in the file, and with the paper's numbers where the file is silent."""
-    plan = make_plan(parse_experiment(TEXT), "plan")
-    assert {planned.run.engine for planned in plan.runs} == {"torch"}
-    assert {(each.run.task.boundary_points, each.run.task.interior_weight) for each in plan.runs} == {(800, 0.01)}
+    runs = [planned.run for planned in make_plan(parse_experiment(TEXT), "plan").runs]
+    of_runs = {(run.engine, run.task.boundary_points, run.task.interior_weight) for run in runs}
+    assert of_runs == {("torch", 800, 0.01)}

@@ -18,13 +18,16 @@ MPMATH = {
     "kv": mpmath.besselk,
     "iv": mpmath.besseli,
     **{f"lpmv_m_{m}": lambda x, y, m=m: mpmath.legenp(x, m, y) for m in (0, 1, 2)},
-    **{
-        f"sph_harm_m_{m}_n_{n}": lambda x, y, m=m, n=n: mpmath.re(mpmath.spherharm(n, m, y, x))
-        for m, n in ((0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
-    },
 }
+for m, n in ((0, 1), (1, 1), (0, 2), (1, 2), (2, 2)):
+    MPMATH[f"sph_harm_m_{m}_n_{n}"] = lambda x, y, m=m, n=n: mpmath.re(mpmath.spherharm(n, m, y, x))
 LETTERS = "ABCDFG"  # of which none means anything to sympy
-COMMANDS = {"frac", "sqrt", "exp", "sin", "cos", "arcsin", "ln", "pi"}
+COMMANDS = {"sqrt", "exp", "sin", "cos", "arcsin", "ln", "pi"}
+GROUPS = {  # of LaTeX that have no other within
+    r"\\frac\{([^{}]*)\}\{([^{}]*)\}": r"((\1)/(\2)) ",
+    r"\^\{([^{}]*)\}": r"**(\1) ",
+    r"(?<![c}])\{([^{}]*)\}": r"(\1)",  # after \frac, and after what is above its line, it is not alone
+}
 
 
 @pytest.mark.parametrize("name", special.TASKS)
@@ -52,32 +55,15 @@ def test_feynman_formulas_are_those_of_the_table(name):
 
 def in_python(latex: str, variables: list[str]) -> str:
     """The table's LaTeX as Python that leaves out signs of multiplication; variables are LETTERS."""
-    latex = re.sub(r"\{\\rm (\w+)\}", r"\\\1 ", latex)
     names = {variable.strip(): letter for variable, letter in zip(variables, LETTERS, strict=False)}
-    return _group(re.findall(r"\\[a-z]+(?:_\d)?|[a-z](?:_\d)?|\S", latex), names)
+    text = re.sub(r"\{\\rm (\w+)\}", r"\\\1 ", latex)
+    while "{" in text:
+        for group, python in GROUPS.items():
+            text = re.sub(group, python, text)
 
+    def word(found: re.Match[str]) -> str:
+        command = found[0].removeprefix("\\")
+        python = {"ln": "log", "arcsin": "asin"}.get(command, command) if command in COMMANDS else "E"
+        return names.get(found[0], python) + " "
 
-def _group(tokens: list[str], names: dict[str, str]) -> str:
-    """All up to the brace that closes the group, which it takes away."""
-    found = ""
-    while tokens and (token := tokens.pop(0)) != "}":
-        if token == "{":
-            found += f"({_group(tokens, names)})"
-        elif token == "^":
-            power = _power(tokens, names)
-            found = f"{found.rstrip()}**{power} "
-        elif token == r"\frac":
-            tokens.pop(0)
-            above = _group(tokens, names)
-            tokens.pop(0)
-            found += f"(({above})/({_group(tokens, names)})) "
-        elif token.removeprefix("\\") in COMMANDS:
-            found += {"ln": "log", "arcsin": "asin"}.get(token[1:], token[1:]) + " "
-        else:
-            found += f"{names[token]} " if token in names else token if not token.isalpha() else "E "
-    return found
-
-
-def _power(tokens: list[str], names: dict[str, str]) -> str:
-    token = tokens.pop(0)
-    return f"({_group(tokens, names)})" if token == "{" else token
+    return re.sub(r"\\[a-z]+(?:_\d)?|[a-z](?:_\d)?", word, re.sub(r"\^(\S)", r"**\1 ", text))

@@ -1,14 +1,21 @@
-"""Adam over lanes: the path of torch.optim.Adam or AdamW in each, and no lane aware of another."""
+"""Adam of both engines: the path of torch.optim.Adam or AdamW in each lane, and no lane aware of another.
+
+`test_fused_engine.py` has the paths of compiled loops.
+"""
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
-from two_kinds import same
+from test_levenberg import KAN, MLP, Case
+from two_kinds import COMPILED, same, slow
 
-from harness.optimisers import Adam
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.optimisers.adam import AdamState
 from harness.train.fused.optimisers import adam as compiled
+from harness.train.fused_engine import LOOPS
+from harness.train.objective import LanePoints, loss_and_gradient
 
 STEPS = 20
 COSINE = Adam(name="adam", schedule="cosine", learning_rate=0.1, weight_decay=0.5)
@@ -92,3 +99,57 @@ def test_a_diverged_lane_rests_at_its_last_finite_position(spoilt):
     assert later.evaluations_R.tolist() == [10, 5, 10]
     assert later.iterations_R.tolist() == [10, 4, 10]
     assert same(later, trained(settings, before, 6), [0, 2])
+
+
+# ----------------------------------------------------------------------------------------------------- compiled loops
+@slow
+def test_a_compiled_cosine_ends_at_zero():
+    """Steps beyond the end of a cosine schedule move nothing, and no weight decays."""
+    problem = Case(MLP).problem(0)
+    state = compiled.start(COSINE, Case(MLP).flat[0].numpy(), total_steps=10)
+    state = compiled.advance(COSINE, state, problem, 10)
+    assert np.array_equal(compiled.advance(COSINE, state, problem, 3).position_P, state.position_P)
+
+
+@slow
+def test_too_few_batches_are_refused():
+    """Each evaluation must have its own row of indices; the error says how many there are."""
+    state = compiled.start(COSINE, np.zeros(3), total_steps=3)
+    with pytest.raises(ValueError, match="2 rows for 3 evaluations"):
+        compiled.advance(COSINE, state, Case(MLP).problem(0), 3, np.zeros((2, 4), np.int64))
+
+
+@slow
+def test_a_diverged_lane_of_a_compiled_loop_rests_where_that_of_torch_does():
+    """A loss that isn't finite sends the lane back to where it was, for good."""
+    case, settings = Case(MLP), Adam(name="adam", learning_rate=0.05)
+    case.y[0, 7] = torch.nan
+    healthy = np.delete(np.arange(60), 7)
+    state = compiled.start(settings, case.flat[0].numpy())
+    state = compiled.advance(settings, state, case.problem(0, by_point=True), 4, healthy[None].repeat(4, 0))
+    gone = compiled.advance(settings, state, case.problem(0), 5)
+    peer = settings.start(case.flat[:1])
+    for points in [healthy] * 4 + [slice(None)] * 5:
+        seen = LanePoints(case.x[:1, points], case.y[:1, points])
+        peer = settings.tell(peer, *loss_and_gradient(MLP, settings.ask(peer), [], seen))
+    assert gone.diverged
+    assert (gone.evaluations, gone.iterations) == (peer.evaluations_R.item(), peer.iterations_R.item()) == (5, 4)
+    assert np.array_equal(gone.position_P, state.previous_P)
+    np.testing.assert_allclose(gone.position_P, peer.position_RP[0], rtol=0, atol=1e-12)
+
+
+BATCHES = Adam(name="adam", learning_rate=0.05, weight_decay=0.5)
+NESTED = Lbfgs(name="lbfgs", iterations_per_step=3)
+MARQUARDT = LevenbergMarquardt(name="levenberg_marquardt")
+
+
+@slow
+@pytest.mark.parametrize("settings", [NESTED, BATCHES, MARQUARDT], ids=lambda settings: settings.name)
+def test_a_state_is_not_changed_by_what_comes_after_it(settings):
+    """`advance` works on a copy: a state can be advanced again, and to the same end."""
+    case, loop, has_batches = Case(KAN), LOOPS[settings.name], settings is BATCHES
+    state = loop.start(settings, case.flat[0].numpy(), total_steps=9)
+    given = {"batches_SB": np.random.default_rng(0).integers(0, 60, (9, 16))} if has_batches else {}
+    ends = [loop.advance(settings, state, case.problem(0, has_batches), 9, **given) for _ in range(2)]
+    assert same(*(COMPILED.seen([end]) for end in ends))
+    assert np.array_equal(state.position_P, case.flat[0])

@@ -2,15 +2,17 @@
 
 So an evaluation can be captured once, as a CUDA graph, and replayed. That is checked without a GPU, twice: on tensors
 without data (torch's device meta), where any other tensor and any number that is asked for is found, and on a CPU,
-where tensors that are made of Python's numbers are.
+where tensors that are made of Python's numbers are. What a graph would repeat is run on a CPU too.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from networks import networks
+from two_kinds import same
 
 from benchmarks.traced import operations
 from harness import families
@@ -22,8 +24,14 @@ from harness.spec import (
     MlpShape,
     RationalKanShape,
     RbfKanShape,
+    Recipe,
+    RunSpec,
     SplineMlpShape,
+    Task,
 )
+from harness.tasks import resolve
+from harness.train import torch_engine
+from harness.train.captured import InPlace
 from harness.train.objective import LanePoints, loss_and_gradient
 
 LANES, SAMPLES, BATCH = 3, 64, 16
@@ -50,7 +58,7 @@ def on_device(network, device):
     generators = [np.random.default_rng(lane) for lane in range(LANES)]
     options = {"dtype": torch.float64, "device": device}
     position_RP = families.initialise(network, generators, 1.0, torch.float64, "cpu").to(device)
-    carried = [one.to(device) for one in families.initial_carried(network, generators, torch.float64, "cpu")]
+    carried = [one.to(device) for one in network.draw_knots(generators, torch.float64, "cpu")]
     x_RNI = torch.rand(LANES, SAMPLES, network.shape[0], **options)
     return position_RP, carried, LanePoints(x_RNI, torch.rand(LANES, SAMPLES, network.shape[-1], **options))
 
@@ -103,3 +111,33 @@ def test_an_evaluation_by_lbfgs_is_few_operations_however_long_its_history():
         counts.add(len(operations(lambda own=settings, at=state, of=told: (own.ask(at), own.tell(at, *of)))))
     assert len(counts) == 1
     assert counts.pop() <= 150
+
+
+TASK = resolve(Task(target="exp2d", train_points=60, validation_points=10, test_points=10))
+ALL_IN_TENSORS = [
+    Adam(name="adam", learning_rate=0.01),
+    Adam(name="adam", learning_rate=0.01, schedule="cosine"),
+    Adam(name="adam", learning_rate=0.01, batch_size=16),
+    Lbfgs(name="lbfgs", history=3),
+    Lbfgs(name="lbfgs", iterations_per_step=4),
+    LevenbergMarquardt(name="levenberg_marquardt"),
+]
+
+
+@pytest.mark.parametrize("network", [MlpShape(shape=(2, 4, 1)), KanShape(shape=(2, 3, 1), grid=4)], ids=repr)
+def test_all_that_an_evaluation_changes_is_in_its_tensors(network):
+    """Twelve evaluations in the same memory end where twelve do that return new tensors, bit for bit."""
+    for optimiser in ALL_IN_TENSORS:
+        recipe = Recipe(optimizer=optimiser, max_evaluations=40)
+        runs = [RunSpec(task=TASK, network=network, recipe=recipe, seed=seed) for seed in range(2)]
+        pack = torch_engine.prepare(runs)
+        begun = torch_engine.begin(pack)
+        evaluate = partial(torch_engine._evaluate, pack, network, begun.knots, pack.train)
+        indices = [torch_engine._batch(pack, begun, number) for number in range(13)]
+        fresh = evaluate(begun.optimiser, indices[0])  # the first one makes the state as large as it will be
+        in_place = InPlace(evaluate, fresh, indices[0])
+        for index in indices[1:]:
+            fresh = evaluate(fresh, index)
+            in_place.choose(index)
+            in_place.run()
+        assert same(in_place.taken(), fresh), optimiser

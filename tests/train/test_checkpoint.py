@@ -50,8 +50,8 @@ OPTIMIZERS = {
     "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
     "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
 }
-RECIPES = list(product(("torch", "fused"), ("kan", "mlp"), OPTIMIZERS))
-RECIPES += [("torch", "waves", "lbfgs"), ("fused", "waves", "batches")]
+RECIPES = list(product(("torch", "fused"), ("kan",), OPTIMIZERS))
+RECIPES += [("torch", "mlp", "batches"), ("torch", "waves", "lbfgs"), ("fused", "waves", "batches")]
 
 
 def pack(engine: str, network: str, optimizer: str, evaluations: int = 26, runs: int = 2) -> list[RunSpec]:
@@ -98,12 +98,12 @@ from packs import after
 from test_checkpoint import RECIPES, pack
 from harness import train
 """
-SAVE_OFTEN = (
+TRAIN = (
     HEAD
     + """
 train.CHUNK_SECONDS = 0.002
 runs = pack(sys.argv[2], "kan", "lbfgs", int(sys.argv[3]))
-supervisor = train.Supervisor(saved=print, progress=print, checkpoint_seconds=0.01)
+supervisor = train.Supervisor(saved=print, progress=print, checkpoint_seconds=float(sys.argv[4]))
 train.train_pack(runs, Path(sys.argv[1]), "cpu", supervisor, Path("checkpoints"))
 """
 )
@@ -122,7 +122,7 @@ def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(e
     runs = pack(engine, "kan", "lbfgs", evaluations)
     reached = 0
     for _ in range(kills):
-        process = _process(SAVE_OFTEN, "killed", engine, evaluations, folder=tmp_path)
+        process = _process(TRAIN, "killed", engine, evaluations, 0.01, folder=tmp_path)
         assert process.stdout
         resumed_at = int(process.stdout.readline())
         assert resumed_at >= reached
@@ -136,11 +136,11 @@ def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(e
         process.communicate()
         assert process.returncode == -signal.SIGKILL
     for records in ("killed", "through"):
-        assert _process(SAVE_OFTEN, records, engine, evaluations, folder=tmp_path).communicate(timeout=120)
+        assert _process(TRAIN, records, engine, evaluations, 60, folder=tmp_path).communicate(timeout=120)
 
-    killed, through = (
-        [read_record(record_path(tmp_path / name, run_id(run))) for run in runs] for name in ("killed", "through")
-    )
+    identities = list(map(run_id, runs))
+    killed = [read_record(record_path(tmp_path / "killed", identity)) for identity in identities]
+    through = [read_record(record_path(tmp_path / "through", identity)) for identity in identities]
     assert {record.provenance.resumed for record in killed} == {kills}
     assert [numbers(record) for record in killed] == [numbers(record) for record in through]
 
@@ -298,7 +298,7 @@ def _change(*keys, to) -> Callable[[dict], None]:
 
 
 POSITION = ("state", "optimiser", "position_RP")
-LANE = ("state", "lanes", 0)
+LOOP = ("state", "optimiser", "by_lane", 0)
 FORGED = {
     "no state": _change("state", to=None),
     "another type": _change("state", "stage", to="first"),
@@ -325,12 +325,11 @@ UNFIT = {
     "work of no stage": _change("state", "spent", to=lambda spent: []),
 }
 UNFIT_FUSED = {
-    "other dtype": _change(*LANE, "optimiser", "position_P", "array", 0, to="<i8"),
-    "other shape": _change(*LANE, "optimiser", "steps_MP", "array", 1, to=lambda shape: [shape[0], 1]),
-    "other knots": _change(*LANE, "knots", "array", 1, to=lambda shape: [1]),
-    "other run": _change(*LANE, "run", to=7),
-    "other optimiser": _change(*LANE, "optimiser", to=lambda state: LEVENBERG | {"position_P": state["position_P"]}),
-    "work of no run": _change("state", "spent", to=lambda spent: [[]]),
+    "other dtype": _change(*LOOP, "position_P", "array", 0, to="<i8"),
+    "other shape": _change(*LOOP, "steps_MP", "array", 1, to=lambda shape: [shape[0], 1]),
+    "other knots": _change("state", "knots", 0, "tensor", 1, to=lambda shape: [*shape[:2], 1]),
+    "other run": _change("state", "lanes", 0, 0, to=7),
+    "other optimiser": _change(*LOOP, to=lambda state: LEVENBERG | {"position_P": state["position_P"]}),
 }
 LEVENBERG = dict.fromkeys(("loss", "damping", "growth"), 0.5) | dict.fromkeys(
     ("iterations", "evaluations", "refused_steps", "finished", "diverged"), 0
@@ -387,7 +386,8 @@ def test_nothing_unpickles():
     assert "pickle.load" not in sources.pop(PACKAGE / "judging" / "kept.py")
     words = ("import pickle", "pickle.load", "torch.load", "allow_pickle=True", "joblib", "marshal", "shelve")
 
-    assert [path for path, text in sources.items() for word in words if word in text] == []
+    for word in words:
+        assert [path for path, text in sources.items() if word in text] == []
 
 
 def test_under_other_numerics_it_starts_from_the_beginning(stopped, tmp_path, monkeypatch):

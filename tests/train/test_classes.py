@@ -12,21 +12,19 @@ from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
 from harness.base.plain import plain
-from harness.families import forward, initial_knots, initialise
+from harness.families import forward, initialise
 from harness.judging.laws import fit_table
 from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
 from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.runs import accuracies_table
-from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, RunTask, Task, parse_experiment
+from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, RunTask, Task, parse_experiment
 from harness.tasks import draw, resolve, stream
 from harness.train import train_pack
 from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses
 
 MLP = MlpShape(shape=(13, 6, 3), activation="tanh")
 KAN = KanShape(shape=(13, 2, 3), grid=3)
-LBFGS = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=30)
-ADAM = Recipe(optimizer=Adam(name="adam", learning_rate=0.01, batch_size=20), max_evaluations=30)
 
 
 @cache
@@ -37,7 +35,7 @@ def wine() -> RunTask:
 
 def _network(network, lanes=2):
     flat_RP = initialise(network, [stream(seed, "initial") for seed in range(lanes)], 1.0, torch.float64, "cpu")
-    return flat_RP, initial_knots(network, lanes, torch.float64, "cpu")
+    return flat_RP, network.initial_knots(lanes, torch.float64, "cpu")
 
 
 def _points(lanes=2) -> LanePoints:
@@ -84,17 +82,13 @@ def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_t
 
 
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
-@pytest.mark.parametrize("recipe", [LBFGS, ADAM], ids=["lbfgs", "adam"])
-def test_a_run_alone_is_the_run_in_a_pack_and_learns(network, recipe):
-    """Bit for bit; and after 30 evaluations nine wines in ten of the training points are told right."""
+def test_classes_are_learnt(network):
+    """After 30 evaluations nine wines in ten of the training points are told right."""
+    recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=30)
     runs = [RunSpec(task=wine(), network=network, recipe=recipe, seed=seed) for seed in range(2)]
-    together, alone = (trained_runs(each, engine="torch").outcomes for each in (runs, runs[:1]))
-
-    assert together[0].metrics == alone[0].metrics
-    assert together[0].curve == alone[0].curve
-    if recipe is LBFGS:
-        assert min(one.metrics.train_accuracy for one in together) > 0.9
-        assert together[0].metrics.train_cross_entropy == together[0].curve[-1].train_loss
+    for outcome in trained_runs(runs, engine="torch").outcomes:
+        assert outcome.metrics.train_accuracy > 0.9
+        assert outcome.metrics.train_cross_entropy == outcome.curve[-1].train_loss
 
 
 # ----------------------------------------------------------------------------------------------------- plan and record

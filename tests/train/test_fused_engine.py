@@ -1,4 +1,4 @@
-"""The fused engine: the same course of a run as the torch engine, the same bits in any company and at any interruption.
+"""The fused engine: the same course of a run as the torch engine.
 
 Compiles kernels where that has not been done, once a machine.
 """
@@ -13,9 +13,8 @@ from packs import trained_runs
 
 from harness.base.errors import HarnessError
 from harness.dispatch.here import train_here
-from harness.dispatch.slots import Done
+from harness.dispatch.slots import Done, TrainingOrder
 from harness.families import ARCHITECTURES
-from harness.families.layout import parameter_shapes
 from harness.optimisers import OPTIMISERS
 from harness.record import read_record, record_path
 from harness.spec import (
@@ -179,54 +178,27 @@ def test_final_errors_agree_within_the_spread_of_seeds(network):
     """Trained to the end, rounding has long parted the two engines: their mean log errors differ less than seeds do."""
     runs = [_run(network, Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=400), seed) for seed in range(12)]
 
-    logs = [
-        np.log([outcome.metrics.test_rmse for outcome in _trained(runs, engine=engine)])
-        for engine in ("fused", "torch")
-    ]
+    fused_logs, torch_logs = (
+        np.log([outcome.metrics.test_rmse for outcome in outcomes])
+        for outcomes in (_trained(runs), _trained(runs, engine="torch"))
+    )
 
-    assert abs(logs[0].mean() - logs[1].mean()) < max(logs[0].std(), logs[1].std())
+    assert abs(fused_logs.mean() - torch_logs.mean()) < max(fused_logs.std(), torch_logs.std())
 
 
 # ---------------------------------------------------------------------------------------------------------- determinism
-def _course(network, optimizer):
-    course = COURSE if network is not MLP else {"restarts": COURSE["restarts"]}
-    return Recipe(optimizer=optimizer, max_evaluations=120, **course)
-
-
-@pytest.mark.parametrize("network", [MLP, KAN, SPLINES], ids=["mlp", "kan", "splines"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_a_run_is_the_same_bits_alone_packed_and_interrupted_anywhere(network, optimizer):
-    """Solo = packed = in chunks of any length = stored after each of them and resumed."""
-    runs = [_run(network, _course(network, optimizer), seed) for seed in range(3)]
-    packed = _trained(runs)
-
-    assert len({outcome.metrics.test_rmse for outcome in packed}) == 3
-    for chunk, stored in product((1, 7), (False, True)):
-        assert _trained(runs[1:2], chunk, stored=stored) == packed[1:2]
-
-
-@pytest.mark.parametrize("network", [OF_CLASSES[0], OF_CLASSES[3], OF_CLASSES[7]], ids=["mlp", "kan", "splines"])
-def test_of_classes_too(network):
-    """Batches of classes, whose order an interrupted run draws again, and L-BFGS on all of them."""
-    for name, chunk in product(("batches", "lbfgs"), (1, 7)):
-        recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=30, restarts=COURSE["restarts"])
-        runs = [_run(network, recipe, seed, wine()) for seed in range(2)]
-        packed = _trained(runs)
-        fused._order.cache_clear()
-
-        assert packed[0] != packed[1]
-        assert _trained(runs[1:], chunk, stored=True) == packed[1:]
-
-
 @pytest.mark.nightly
 def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
     """One worker, two workers and this very process publish the same numbers."""
     batches = Recipe(optimizer=OPTIMIZERS["batches"], max_evaluations=30)
-    runs = [_run(network, _course(network, OPTIMIZERS["lbfgs"]), seed) for network in (MLP, KAN) for seed in (0, 1)]
+    courses = {MLP: {"restarts": COURSE["restarts"]}, KAN: COURSE}
+    runs = []
+    for (network, course), seed in product(courses.items(), (0, 1)):
+        runs.append(_run(network, Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=120, **course), seed))
     runs += [_run(OF_CLASSES[3], batches, seed, wine()) for seed in (0, 1)]
     for workers in (1, 2):
         packs = [(run,) for run in runs]
-        events = [event for _, event in train_here(packs, tmp_path / str(workers), workers)]
+        events = [event for _, event in train_here(packs, TrainingOrder(tmp_path / str(workers)), workers)]
         assert sum(isinstance(event, Done) for event in events) == len(packs)
     train_pack(runs[:2], tmp_path / "packed")
     train_pack(runs[2:4], tmp_path / "packed")
@@ -254,14 +226,18 @@ def test_a_diverged_run_is_an_outcome_and_touches_no_other(engine):
     assert outcomes[1] == alone
 
 
-def test_systems_without_a_solution_are_counted_and_nothing_is_raised():
-    """Scales make coefficients redundant, and there is hardly any damping: refused steps are in the outcome."""
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+def test_systems_without_a_solution_are_counted_and_nothing_is_raised(engine):
+    """Scales make coefficients redundant, and there is hardly any damping: of all stages refused steps are reported."""
     redundant = KanShape(shape=(2, 3, 1), grid=3, scales=True)
     optimizer = LevenbergMarquardt(name="levenberg_marquardt", damping=1e-300)
+    recipe = Recipe(optimizer=optimizer, max_evaluations=40, restarts=Restarts(count=2, evaluations=10))
 
-    (outcome,) = _trained([_run(redundant, Recipe(optimizer=optimizer, max_evaluations=30))])
+    _, state, (outcome,), _ = trained_runs([_run(redundant, recipe)], engine=engine)
 
-    assert outcome.refused_steps > 0
+    refused = [spent[2, 0].item() for spent in state.spent]
+    assert min(refused) > 0
+    assert outcome.refused_steps == sum(refused)
     assert outcome.status == "done"
     assert np.isfinite(outcome.metrics.train_rmse)
 
@@ -292,21 +268,24 @@ def test_fresh_points_of_the_domain_are_seen_by_hidden_layers():
     fresh = recipe.model_copy(update={"grid_updates": UPDATES.model_copy(update={"points": "domain"})})
     packs = [fused.prepare([_run(KAN, each)]) for each in (recipe, fresh)]
 
-    assert np.array_equal(packs[0].points[0].ranges_NI, packs[0].points[0].train.x.T)
-    assert np.array_equal(packs[1].points[0].ranges_NI, domain_points(TASK, 0))
-    lanes = [fused.advance(pack, fused.begin(pack), 1).lanes[0] for pack in packs]
-    assert not np.array_equal(lanes[0].knots, lanes[1].knots)
+    assert np.array_equal(packs[0].ranges_SNI[0], packs[0].train[0].x.T)
+    assert np.array_equal(packs[1].ranges_SNI[0], domain_points(TASK, 0))
+    knots = [fused.advance(pack, fused.begin(pack), 1).knots for pack in packs]
+    assert not any(map(np.array_equal, *knots))
 
 
 @pytest.mark.parametrize("place", ["after", "before"])
 def test_the_spline_of_each_node_has_its_place_in_the_parameters(place):
     """As of a KAN's edges, one spline a node."""
     network = SplineMlpShape(shape=(2, 3, 1), grid=4, place=place)
-    sizes = {name: math.prod(shape) for name, shape in parameter_shapes(network).items()}
+    sizes = {name: math.prod(shape) for name, shape in network.parameter_shapes().items()}
     first = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
-    nodes = [(name, node) for name in sizes if "coef" in name for node in range(sizes[name] // 7)]
+    corners = []
+    for name in sizes:
+        if "coef" in name:
+            corners += range(first[name], first[name] + sizes[name], 7)
 
-    assert fused.splines_of(network).tolist() == [[first[name] + 7 * node, 1, 7] for name, node in nodes]
+    assert fused.splines_of(network).tolist() == [[corner, 1, 7] for corner in corners]
 
 
 def test_what_it_cannot_do_is_said_with_the_engine_that_can():
@@ -326,5 +305,5 @@ def test_a_moved_grid_makes_an_optimiser_forget_and_its_work_stays_counted():
         pack = fused.prepare([_run(KAN, recipe)])
         state = fused.advance(pack, fused.begin(pack), 35)
 
-        assert state.lanes[0].optimiser.evaluations == 5
-        assert state.lanes[0].behind[0] == 30
+        assert state.optimiser.by_lane[0].evaluations == 5
+        assert state.behind[0, 0] == 30

@@ -6,26 +6,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from packs import trained_runs
 from scipy.optimize import least_squares
 from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness import families
 from harness.optimisers import LaneObjective, levenberg
 from harness.optimisers.levenberg import System, linearise
-from harness.spec import (
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    LevenbergMarquardt,
-    MlpShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-)
-from harness.tasks import resolve
-from harness.train import torch_engine
+from harness.spec import KanShape, LevenbergMarquardt, MlpShape
 
 F64 = torch.float64
 MARQUARDT = LevenbergMarquardt(name="levenberg_marquardt")
@@ -49,7 +36,7 @@ class Case:
         self.network = network
         self.x = torch.from_numpy(x)
         self.y = torch.from_numpy(wave + noise * np.stack([rng.standard_normal(shape) for rng in generators]))
-        self.knots = families.initial_knots(network, lanes, F64, "cpu")
+        self.knots = network.initial_knots(lanes, F64, "cpu")
         self.flat = families.initialise(network, generators, 1.0, F64, "cpu")
 
     def of(self, lanes):
@@ -66,15 +53,15 @@ class Case:
         """[R, O * N] at positions [R, P]."""
         return (families.forward(self.network, flat, self.knots, self.x) - self.y).transpose(1, 2).flatten(1)
 
-    def problem(self, lane):
-        """What the compiled loop wants of a lane."""
+    def problem(self, lane, by_point=False):
+        """What the compiled loop wants of a lane; where there are batches, points lie together."""
         from harness.train.fused import kernels
         from harness.train.fused.sizes import SQUARES
 
         knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in self.knots)])
-        arrays = (np.ascontiguousarray(array[lane].numpy().T) for array in (self.x, self.y))
+        arrays = (array[lane].numpy() if by_point else array[lane].numpy().T for array in (self.x, self.y))
         work = kernels.workspace(self.network, self.x.shape[1])
-        return (SQUARES, *kernels.describe(self.network), knots, *arrays, work)
+        return (SQUARES, *kernels.describe(self.network), knots, *map(np.ascontiguousarray, arrays), work)
 
     def residuals_of(self, lane):
         """The residuals of one lane as scipy wants them."""
@@ -90,11 +77,10 @@ def trained(settings, case, evaluations, kind=IN_TORCH):
 def second_differences(network):
     """The matrix that takes second differences of every spline's coefficients, one after the other."""
     rows, first = [], 0
-    for name, shape in families.parameter_shapes(network).items():
+    for name, shape in network.parameter_shapes().items():
         index = first + np.arange(math.prod(shape)).reshape(shape)
         if name.endswith("coef"):
-            inputs, _, outputs = shape
-            splines = [index[i, :, o] for i in range(inputs) for o in range(outputs)]
+            splines = np.moveaxis(index, 1, 2).reshape(-1, shape[1])
             rows += [np.diff(np.eye(families.parameter_count(network))[spline], 2, axis=0) for spline in splines]
         first += math.prod(shape)
     return torch.from_numpy(np.concatenate(rows))
@@ -393,51 +379,3 @@ def test_the_path_is_that_of_the_compiled_loop(network, samples, ridge, evaluati
         assert torch.equal(ours.iterations_R, theirs.iterations_R)
         torch.testing.assert_close(ours.loss_R, theirs.loss_R, rtol=1e-9, atol=1e-12)
         torch.testing.assert_close(ours.position_RP, theirs.position_RP, rtol=0, atol=1e-9)
-
-
-# --------------------------------------------------------------------------------------------------------- the engine
-TASK = resolve(Task(target="exp2d", train_points=200, validation_points=50, test_points=70))
-PLAIN = Recipe(optimizer=MARQUARDT, max_evaluations=40)
-STAGES = Recipe(
-    optimizer=MARQUARDT.model_copy(update={"tolerance_change": 1e-4}),
-    max_evaluations=100,
-    restarts=Restarts(count=2, evaluations=12),
-    grid_updates=GridUpdates(every=5, until=30),
-    grid_extension=GridExtension(grids=(2,), evaluations=25),
-)
-
-
-def run(network, recipe, seed):
-    return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed)
-
-
-@pytest.mark.parametrize("network", [MLP, KAN], ids=repr)
-@pytest.mark.parametrize("recipe", [PLAIN, STAGES], ids=["plain", "stages"])
-def test_a_run_alone_in_any_chunks_is_the_run_in_a_pack(network, recipe):
-    """Restarts, moved knots, finer grids and lanes that rest early: alone, packed, stored and resumed agree in bits."""
-    runs = [run(network, recipe, seed) for seed in range(3)]
-    packed = trained_runs(runs).outcomes
-    for spec, expected in zip(runs, packed, strict=True):
-        assert expected.status == "done"
-        assert expected.evaluations <= recipe.max_evaluations
-        assert expected.metrics.train_rmse < 0.2 * expected.curve[0].train_rmse
-        for chunk in (3, 1000):
-            assert trained_runs([spec], chunk, stored=True).outcomes == [expected]
-    if recipe is STAGES:
-        assert len({outcome.evaluations for outcome in packed}) > 1
-    else:
-        assert {outcome.evaluations for outcome in packed} == {40}
-
-
-def test_refused_steps_of_all_stages_are_reported():
-    """Relu networks with dead nodes have singular systems; what was refused in any stage is in the outcome."""
-    recipe = Recipe(optimizer=UNDAMPED, max_evaluations=40, restarts=Restarts(count=2, evaluations=10))
-    pack = torch_engine.prepare([run(MlpShape(shape=(2, 30, 1), activation="relu"), recipe, 0)])
-    first = torch_engine.advance(pack, torch_engine.begin(pack), 10)
-    refused = first.spent[0][2, 0].item()
-    assert refused > 0
-    state = first
-    while not torch_engine.ended(pack, state):
-        state = torch_engine.advance(pack, state, 1000)
-    assert torch_engine.finish(pack, state)[0].refused_steps == sum(spent[2, 0].item() for spent in state.spent)
-    assert torch_engine.finish(pack, state)[0].refused_steps >= refused

@@ -136,7 +136,7 @@ def test_a_frozen_base_is_a_constant():
     flat_RP = families.initialise(frozen, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
     x_RNI = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (2, 30, 2)))
     y_RNO = x_RNI.sin().sum(2, keepdim=True)
-    knots = families.initial_knots(frozen, 2, torch.float64, "cpu")
+    knots = frozen.initial_knots(2, torch.float64, "cpu")
     coef_RP, base_RP = flat_RP.split([14, 2], 1)
     by_base = (torch.nn.functional.silu(x_RNI) * base_RP[:, None]).sum(2, keepdim=True)
 

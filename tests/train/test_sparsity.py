@@ -49,13 +49,13 @@ def drawn(network: KanShape, lanes: int = 2, samples: int = 50):
     generator = torch.Generator().manual_seed(0)
     x_RNI = 2.4 * torch.rand(lanes, samples, network.shape[0], dtype=torch.float64, generator=generator) - 1.2
     y_RNO = torch.rand(lanes, samples, network.shape[-1], dtype=torch.float64, generator=generator)
-    return flat_RP, families.initial_knots(network, lanes, torch.float64, "cpu"), LanePoints(x_RNI, y_RNO)
+    return flat_RP, network.initial_knots(lanes, torch.float64, "cpu"), LanePoints(x_RNI, y_RNO)
 
 
 def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI, y_NO) -> torch.Tensor:
     """Of one lane, edge by edge: scipy's basis functions on the first layer's inputs are checked on the way."""
     parameters = unflatten(network, flat_P[None])
-    knots = families.initial_knots(network, 1, torch.float64, "cpu")
+    knots = network.initial_knots(1, torch.float64, "cpu")
     h_NI, penalty = x_NI, torch.zeros(())
     for layer, knots_RIT in enumerate(knots):
         own = {name: value[0] for name, value in of_layer(parameters, layer).items()}
@@ -82,13 +82,8 @@ def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI
         share = norms / norms.sum()
         entropy = -(share * share.log()).sum()
         penalty = penalty + settings.l1 * norms.sum() + settings.entropy * entropy
-        h_NI = torch.stack(
-            [
-                sum(edges[source, target] for source in range(h_NI.shape[1])) + own["bias"][target]
-                for target in range(network.shape[layer + 1])
-            ],
-            1,
-        )
+        outputs = torch.stack(list(edges.values())).unflatten(0, (h_NI.shape[1], -1)).sum(0)
+        h_NI = (outputs + own["bias"][:, None]).T
     return (h_NI - y_NO).square().mean() + settings.strength * penalty
 
 

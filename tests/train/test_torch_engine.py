@@ -131,7 +131,7 @@ def test_batches_cover_the_data_and_differ_between_seeds():
     recipe = Recipe(optimizer=Adam(name="adam", batch_size=50), max_evaluations=8)
     pack = engine.prepare([_run(MLP, recipe, seed) for seed in (0, 1)])
     state = engine.begin(pack)
-    train = engine._of_lanes(pack.train, state.lanes)
+    train = pack.of_lanes(pack.train, state.lanes)
     seen = []
     for number in range(8):
         batch = engine._chosen(train, engine._batch(pack, state, number))
@@ -139,7 +139,7 @@ def test_batches_cover_the_data_and_differ_between_seeds():
         seen.append(batch.x)
 
     for lane in range(2):
-        epochs = [torch.cat([batch[lane] for batch in seen[first : first + 4]]) for first in (0, 4)]
+        epochs = torch.cat(seen, 1)[lane].split(200)
         assert not torch.equal(epochs[0], epochs[1])
         for epoch in epochs:
             assert {tuple(point) for point in epoch.tolist()} == {tuple(p) for p in pack.train.x[lane].tolist()}
@@ -259,8 +259,7 @@ def test_the_best_start_is_judged_on_all_training_points():
     pack = engine.prepare([_run(MLP, recipe, seed) for seed in range(6)])
     longer = dataclasses.replace(pack, stages=(pack.stages[0]._replace(evaluations=41), pack.stages[1]))
     rivals = engine.advance(longer, engine.begin(longer), 40)
-    train = engine._of_lanes(pack.train, rivals.lanes)
-    losses = engine.losses(MLP, rivals.optimiser.position_RP, [], train).mean(1).reshape(6, 3)
+    losses = pack.final_losses(rivals, pack.of_lanes(pack.train, rivals.lanes)).reshape(6, 3)
 
     kept = engine.advance(pack, engine.begin(pack), 40)
 

@@ -36,10 +36,7 @@ class InTorch:
     def seen(self, state):
         if not isinstance(state, LbfgsState):
             return SimpleNamespace(**vars(state))
-        search = state.search
-        of_search = {"direction_RP": search.direction_RP, "probes_R": search.probes_R1[:, 0]}
-        properties = {name: getattr(state, name) for name in ("loss_R", "slope_R", "gradient_RP")}
-        return SimpleNamespace(**vars(state), **of_search, **properties)
+        return SimpleNamespace(**vars(state), loss_R=state.loss_R)
 
 
 class Compiled:

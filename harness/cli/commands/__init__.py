@@ -1,1 +1,1 @@
-"""One file a command; `harness.cli.COMMANDS` names them."""
+"""One file a command, which has its name."""

@@ -1,26 +1,36 @@
-"""`harness bench`."""
+"""`harness bench`.
+
+`python -m harness.cli.commands.bench FOLDER WORDS… PLACE` is the same as a job, on a node that --profile asks for. Its
+code lies in FOLDER, which it removes at its end.
+"""
 
 import math
 import shlex
+import shutil
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from harness.base.errors import INTERRUPTED, HarnessError
+from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError
 from harness.base.files import check_writable
+from harness.cli import main
 from harness.cli.options import EXAMPLE, PATH, results_option, scale_option, settings_option
 from harness.dispatch.profile import Profile, read_profile
+from harness.dispatch.slurm import executor, launch, log_path, logs_folder
+from harness.dispatch.snapshot import take_snapshot
+from harness.dispatch.submission import named_code, new_id
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
 from harness.measure.cost import never_timed
 from harness.show.console import TERMINAL, console, counted_progress
 from harness.show.costs import calibration_sentence
-from harness.spec import RunSpec, Setting, settings_options
-from harness.spec.read import FULL
-from harness.spec.run import Dtype, Engine
-from harness.study.costs import own_calibration
+from harness.spec import FULL, Dtype, Engine, RunSpec
+from harness.spec.setting import Setting, settings_options
 from harness.study.folders import StudyFile, planned_runs
-from harness.study.plans import plan_of
+from harness.study.plans import own_calibration, plan_of
 
 SHAPE_SECONDS = 0.5  # what timing a shape takes, about: 4,853 shapes took 41 minutes
 
@@ -113,11 +123,21 @@ def _send(
         )
     if dry_run:
         return
-    from harness.cli.bench_job import send_bench  # it imports the command that is being defined here
-
-    number, log = send_bench(profile, results, words, runs)
+    results = results.absolute()
+    identity, calibrations = new_id(), results / "calibrations"
+    folder = results / f".bench-{identity}"
+    folder.mkdir(parents=True)
+    try:
+        roots = [str(root) for root in take_snapshot(folder, named_code(runs)).roots]
+        alone = profile.model_copy(update={"cpus": 1, "packs_per_gpu": 1})  # as everything is timed alone
+        with executor(logs_folder(calibrations), alone, f"harness-bench-{identity}", roots) as sender:
+            job = ["harness.cli.commands.bench", str(folder), *words, "--results", str(results)]
+            number = launch(sender, 1, *job)
+    except HarnessError:
+        shutil.rmtree(folder)
+        raise
     TERMINAL.say(f"submitted: job {number}")
-    TERMINAL.say(f"its output: {log}")
+    TERMINAL.say(f"its output: {log_path(calibrations, number)}")
 
 
 def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calibration:
@@ -140,3 +160,16 @@ def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calib
     return calibrate(
         *kind, seconds_per_run, [*(kept.solo if kept else ()), *solo], [*(kept.knots if kept else ()), *knots]
     )
+
+
+def _told_to_end(*_: Any) -> None:
+    raise HarnessError("the job's time is over and nothing was written; raise time_minutes of the profile", INCOMPLETE)
+
+
+if __name__ == "__main__":
+    _, own_folder, *rest, _ = sys.argv
+    signal.signal(signal.SIGUSR2, _told_to_end)
+    try:
+        main(["bench", *rest])
+    finally:
+        shutil.rmtree(own_folder, ignore_errors=True)

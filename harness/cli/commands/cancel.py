@@ -40,15 +40,14 @@ def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlie
     """
     if earlier and conditions:
         raise HarnessError("--earlier, --where: give one of them; runs of earlier plans have no fields any more")
-    seen, wanted = look_and_wanted(manifest, folder)
-    unasked = {
-        run for run, one in seen.found.items() if wanted and run not in wanted.run_ids and one.state == "planned"
-    }
-    states = seen.found | seen.earlier
-    matching = list(seen.earlier) if earlier else _matching(manifest, seen.found, conditions)
+    view, wanted = look_and_wanted(manifest, folder)
+    planned = (run for run, state in view.states.items() if state.state == "planned")
+    unasked = set(planned).difference(wanted.run_ids) if wanted else set()
+    states = view.states | view.earlier
+    matching = list(view.earlier) if earlier else _matching(manifest, view.states, conditions)
     chosen = UNDERWAY if earlier else (*FREE, *UNDERWAY)
     runs = [run for run in matching if states[run].state in chosen and run not in unasked]
-    jobs = unneeded(seen.evidence, states | {run: states[run]._replace(state="cancelled") for run in runs})
+    jobs = unneeded(view.evidence, states | {run: states[run]._replace(state="cancelled") for run in runs})
     if not runs and not any(jobs):
         if any(states[run].state == "cancelled" for run in matching):
             click.echo("cancelled already, and no job of theirs is left")
@@ -56,7 +55,7 @@ def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlie
         which = f"of an earlier plan of {manifest.name} is on its way"
         fits = f"of {manifest.name} that fits is on its way or would be sent off"
         raise HarnessError(f"no run {which if earlier else fits}; `harness status` shows what there is")
-    for line in seen.evidence.damage:
+    for line in view.evidence.damage:
         click.echo(line)
     question = f"cancel {len(runs)} runs?" if runs else "end the jobs of cancelled runs?"
     confirm(question, yes, refused="nothing was cancelled")

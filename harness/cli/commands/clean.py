@@ -1,5 +1,6 @@
 """`harness clean`."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,40 +10,17 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
 from harness.cli.options import PATH, confirm, json_option, results_option, together, yes_option
 from harness.cli.showing import show
-from harness.dispatch.leftovers import (
-    KINDS,
-    Kind,
-    OnDisk,
-    Removed,
-    disk_bytes,
-    is_only_copy,
-    of_experiments,
-    on_disk,
-    removable,
-    remove,
-    run_words,
-    runs_of,
-)
+from harness.dispatch import leftovers
+from harness.dispatch.leftovers import Kind, OnDisk, Removed
 from harness.dispatch.submission import one_submitter
+from harness.show import disk
 from harness.show.console import steps_progress
-from harness.show.disk import (
-    MOST_NAMED,
-    WHAT,
-    Cleaned,
-    Removable,
-    cautions,
-    clean_json,
-    clean_lines,
-    clean_table,
-    disk_words,
-    question,
-    stay_lines,
-)
+from harness.show.disk import Cleaned, Removable
 from harness.show.tables.table import Table
-from harness.study.folders import frozen_plan
+from harness.study.folders import StudyFile
 
 kind_options = together(
-    *(click.option(f"--{kind}", kind, is_flag=True, help=f"Remove {what}.") for kind, what in WHAT.items())
+    *(click.option(f"--{kind}", kind, is_flag=True, help=f"Remove {what}.") for kind, what in disk.WHAT.items())
 )
 
 
@@ -61,30 +39,30 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
     removes no saved state of a pack that has yet to end. `unplanned` are results of yours: experiments whose folder was
     removed, or records that were merged and never planned.
     """
-    chosen = [kind for kind in KINDS if kinds[kind]]
+    chosen = [kind for kind in leftovers.KINDS if kinds[kind]]
     if yes and not chosen:
-        raise HarnessError(f"--yes: say what to remove: {', '.join(f'--{kind}' for kind in KINDS)}")
-    folders = [frozen_plan(file, results)[1] for file in files]
+        raise HarnessError(f"--yes: say what to remove: {', '.join(f'--{kind}' for kind in leftovers.KINDS)}")
+    folders = [StudyFile(file, results).frozen()[1] for file in files]
     results, *others = dict.fromkeys(folder.parent for folder in folders) or [results]
     if others:
         raise HarnessError(f"{results}, {others[0]}: clean one results folder at a time")
     if not results.is_dir():
         raise HarnessError(f"{results}: no such folder; --results names the one to clean")
     rows = _look(results, folders)
-    leftovers = removable(rows)
-    wanted = {kind: leftovers[kind] for kind in chosen if kind in leftovers}
+    removable = leftovers.removable(rows)
+    wanted = {kind: removable[kind] for kind in chosen if kind in removable}
     if not as_json:
-        show(_parts(results, rows, leftovers))
+        show(_parts(results, rows, removable))
         if wanted:
-            confirm(question(wanted), yes, "nothing was removed")
+            confirm(disk.question(wanted), yes, "nothing was removed")
     removed = _removed(results, folders, wanted) if wanted and (yes or not as_json) else {}
-    sizes = disk_bytes(results)
+    sizes = leftovers.disk_bytes(results)
     if as_json:
-        click.echo(json_text(clean_json(results, sizes, rows, leftovers, removed)))
+        click.echo(json_text(disk.clean_json(results, sizes, rows, removable, removed)))
     else:
-        left = [disk_words(results, sizes, notable=0)] if removed else []
-        show([*clean_lines(results, leftovers, chosen, removed), *left])
-    failures = [failure for of_kind in removed.values() for failure in of_kind.failures]
+        left = [disk.disk_words(results, sizes, notable=0)] if removed else []
+        show([*disk.clean_lines(results, removable, chosen, removed), *left])
+    failures = list(itertools.chain.from_iterable(of_kind.failures for of_kind in removed.values()))
     if failures:
         raise HarnessError(f"{len(failures)} could not be removed (first: {failures[0]})", INCOMPLETE)
 
@@ -92,18 +70,18 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
 def _look(results: Path, folders: Sequence[Path]) -> list[OnDisk]:
     """What may be removed, of these experiments alone if there are some."""
     with steps_progress("clean") as progress:
-        rows = list(on_disk(results, progress))
-    return of_experiments(rows, folders) if folders else rows
+        rows = list(leftovers.on_disk(results, progress))
+    return leftovers.of_experiments(rows, folders) if folders else rows
 
 
-def _parts(results: Path, rows: Sequence[OnDisk], leftovers: Removable) -> Iterator[Table | str]:
-    yield disk_words(results, disk_bytes(results), notable=0)
-    if leftovers:
-        yield clean_table(leftovers)
-    only_copies = sum(is_only_copy(snapshot.path) for snapshot in leftovers.get("snapshots", ()))
-    first = list(runs_of(leftovers.get("unplanned", ())))[:MOST_NAMED]
-    yield from stay_lines(rows)
-    yield from cautions(leftovers, only_copies, run_words(results, first))
+def _parts(results: Path, rows: Sequence[OnDisk], removable: Removable) -> Iterator[Table | str]:
+    yield disk.disk_words(results, leftovers.disk_bytes(results), notable=0)
+    if removable:
+        yield disk.clean_table(removable)
+    only_copies = sum(leftovers.is_only_copy(snapshot.path) for snapshot in removable.get("snapshots", ()))
+    first = list(leftovers.runs_of(removable.get("unplanned", ())))[: disk.MOST_NAMED]
+    yield from disk.stay_lines(rows)
+    yield from disk.cautions(removable, only_copies, leftovers.run_words(results, first))
 
 
 def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[Kind, Removed]:
@@ -113,5 +91,5 @@ def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[
         still = {(row.kind, row.path) for row in _look(results, folders) if not row.needed_by}
         for kind, of_kind in wanted.items():
             with steps_progress(kind) as progress:
-                removed[kind] = remove([row for row in of_kind if (kind, row.path) in still], progress)
+                removed[kind] = leftovers.remove([row for row in of_kind if (kind, row.path) in still], progress)
     return removed

@@ -10,10 +10,9 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable
-from harness.base.json_text import json_text, write_json
-from harness.cli.answering import print_headline
+from harness.base.json_text import write_json
 from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option
-from harness.cli.showing import show
+from harness.cli.showing import answer
 from harness.cli.tables import given, is_of_table, opened, table_options
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
 from harness.judging.laws import AUTO
@@ -23,9 +22,9 @@ from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
-from harness.show.tables.headline import wrapped
-from harness.study.comparing import Compared, compare_sides
-from harness.study.folders import frozen_plan
+from harness.show.tables.headline import console_lines, wrapped
+from harness.study.answers import Compared, compare_sides
+from harness.study.folders import StudyFile
 from harness.study.tables import Door, fits_answer
 
 OF_EXPERIMENTS = ("axis", "results")
@@ -84,20 +83,19 @@ def compare(
     if len(set(arms)) != 2:
         raise HarnessError(f"{first} and {second}: give two different arms to compare")
     is_table = is_of_table(file, asked)
-    if is_table or given({name: None for name in asked if name not in ("at", "level", "out")}):
-        for option in given(dict.fromkeys(OF_EXPERIMENTS if is_table else ("axis",))):
+    if is_table or given(asked.keys() - {"at", "level", "out"}):
+        for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
         more = {"laws": (asked["law"] or AUTO,), "arms": arms}
         with opened(file, results, asked, f"compare {file} {first} {second}", **more) as (request, door, manifest):
             _compare_laws(request, door, manifest.name if manifest else file.name, explain, as_json, asked)
         return
     if len(asked["at"]) > 1:
-        raise HarnessError(
-            f"--at {' and '.join(f'{at:g}' for at in asked['at'])}: an experiment is compared at one budget"
-        )
-    manifest, folder = frozen_plan(file, results)
+        sizes = " and ".join(f"{size:g}" for size in asked["at"])
+        raise HarnessError(f"--at {sizes}: an experiment is compared at one budget")
+    manifest, folder = StudyFile(file, results).frozen()
     at = asked["at"][0] if asked["at"] else None
-    compared = compare_sides(manifest, folder, arms, axis, at, asked["level"] if given({"level": None}) else None)
+    compared = compare_sides(manifest, folder, arms, axis, at, asked["level"] if given(["level"]) else None)
     versus, target = compared.asked, asked["out"] or folder
     check_writable(target)
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (versus.first, versus.second))
@@ -105,12 +103,9 @@ def compare(
     styles = experiment_styles(manifest, {side.label: side.names for side in versus.sides})
     titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
     drawn = write_figure(versus_figure(versus, compared.lines, styles, titles), target / stem)
-    if as_json:
-        click.echo(json_text(compared))
-        return
-    if explain:
-        show([ratios_table(compared.headline), *ratios_sentences(compared.headline, compared.not_measured)])
-    print_headline(compared.headline, [], [f"Figure: {drawn[0]}"])
+    parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, compared.not_measured)]
+    shown = console_lines(compared.headline, [], [f"Figure: {drawn[0]}"])
+    answer(compared, as_json, [*(parts if explain else ()), *shown])
 
 
 def _compare_laws(
@@ -120,14 +115,11 @@ def _compare_laws(
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
     compared = compare_laws(fits_answer(request, door), asked_of, name)
-    if as_json:
-        click.echo(json_text(compared))
-    else:
-        if explain:
-            show([ratios_table(compared.headline), *ratios_sentences(compared.headline, ())])
-            show([*compare_tables(compared), *compare_sentences(compared)])
-        claims = (wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
-        print_headline(compared.headline, [], list(chain.from_iterable(claims)))
+    parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, ())]
+    parts += [*compare_tables(compared), *compare_sentences(compared)]
+    claims = (wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
+    shown = console_lines(compared.headline, [], list(chain.from_iterable(claims)))
+    answer(compared, as_json, [*(parts if explain else ()), *shown])
     if out := asked["out"]:
         check_writable(out)
         asked_of_figure, curves, against = curves_of_laws(compared)

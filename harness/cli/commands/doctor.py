@@ -71,7 +71,7 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_j
                 console.print(room, style="bold")
             console.print(_lines(finding, console.width))
         findings.append(FindingAbout(room, finding))
-    levels = [one.finding.level for one in findings]
+    levels = [finding_about.finding.level for finding_about in findings]
     failed = levels.count("FAILED")
     if as_json:
         click.echo(json_text(Examined(profile, failed, findings)))

@@ -8,11 +8,10 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
-from harness.base.json_text import json_text, write_json
-from harness.cli.answering import print_fits, print_laws
+from harness.base.json_text import write_json
 from harness.cli.options import PATH, json_option, results_option
 from harness.cli.showing import answer
-from harness.cli.tables import SHARE, given, is_of_table, opened, table_options
+from harness.cli.tables import SHARE, given, is_of_table, laws_of_experiment, laws_shown, opened, table_options
 from harness.judging.forms import OF_TWO, FormAnswer
 from harness.judging.laws import AUTO
 from harness.judging.request import FitsAnswer, Form, Request
@@ -28,7 +27,7 @@ from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.laws import IN_THE_REPORT, checklists
 from harness.spec import Manifest, axis_words
 from harness.study.analysis import analyse, fits_of, keep_analysis
-from harness.study.folders import frozen_plan
+from harness.study.folders import StudyFile
 from harness.study.tables import Door, fits_answer, shape_answer
 
 # Options that ask for something else than laws of single series, and what of `FITTING` goes with each.
@@ -86,12 +85,9 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     (docs/codes.md).
     """
     if not is_of_table(file, asked) and not given(asked):
-        plan, folder = frozen_plan(file, results)
+        plan, folder = StudyFile(file, results).frozen()
         analysis = analyse(plan, folder, TERMINAL)
-        if as_json:
-            click.echo(json_text(fits_of(plan, analysis)))
-        else:
-            print_fits(plan, analysis)
+        answer(fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
         keep_analysis(plan, analysis, folder)
         return
     form = next((form for form in FORMS if asked[form] is not None), None)
@@ -102,17 +98,22 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         more |= {"form": form, "value": value}
     second = (str(value),) if form in OF_TWO else ()
     with opened(file, results, asked, f"fit {file}", second, **more) as (request, door, manifest):
-        if form:
-            _fit_form(request, door, as_json, asked["out"])
-        else:
+        if form is None:
             _fit_laws(request, manifest, door, as_json, asked)
+            return
+        fitted = shape_answer(request, door)
+        tables = list(form_tables(fitted))
+        answer(fitted, as_json, [*tables, *form_sentences(tables)])
+        if out := asked["out"]:
+            check_writable(out)
+            click.echo(write_json(fitted, out / "fits.json"), err=as_json)
 
 
 def _check_form(form: Form, x: Sequence[str]) -> None:
     """Raises HarnessError for options that do not go with a form."""
-    there = given(click.get_current_context().params)
-    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in there]
-    others += [option for option in FITTING if option in there and option not in FORMS[form]]
+    typed = given(click.get_current_context().params)
+    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in typed]
+    others += [option for option in FITTING if option in typed and option not in FORMS[form]]
     if others:
         raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
     if len(x) > 1:
@@ -122,10 +123,8 @@ def _check_form(form: Form, x: Sequence[str]) -> None:
 def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: bool, asked: Mapping[str, Any]) -> None:
     out = asked["out"]
     fits = fits_answer(request, door, checks=bool(as_json or out or asked["diagnostics"]))
-    if as_json:
-        click.echo(json_text(fits))
-    else:
-        print_laws(fits, request.x, axis_words if manifest else str, () if asked["diagnostics"] else IN_THE_REPORT)
+    hidden = () if asked["diagnostics"] else IN_THE_REPORT
+    answer(fits, as_json, laws_shown(fits, request.x, axis_words if manifest else str, hidden))
     if out:
         check_writable(out)
         checklist = out / "checklist.md"
@@ -135,12 +134,3 @@ def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: 
         residuals = write_figure(residuals_figure(manifest, fits.laws), out / "residuals")
         for path in (write_json(fits, out / "fits.json"), checklist, *scaling, *residuals):
             click.echo(path, err=as_json)
-
-
-def _fit_form(request: Request, door: Door, as_json: bool, out: Path | None) -> None:
-    fitted = shape_answer(request, door)
-    tables = list(form_tables(fitted))
-    answer(fitted, as_json, [*tables, *form_sentences(tables)])
-    if out:
-        check_writable(out)
-        click.echo(write_json(fitted, out / "fits.json"), err=as_json)

@@ -8,9 +8,7 @@ from harness.base.errors import INCOMPLETE
 from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option, study_options
 from harness.cli.showing import answer
 from harness.show.sweeps import kept_lines
-from harness.spec import manifest_path
-from harness.study.folders import StudyFile
-from harness.study.kept import KeptRecords, keep_records
+from harness.study.folders import KeptRecords, StudyFile, keep_records
 
 
 @click.command(epilog=f"Example: harness keep {EXAMPLE}")
@@ -26,11 +24,9 @@ def keep(study: StudyFile, as_json: bool) -> None:
     A record that is in the file stays, and one that differs from it is named
     and judged. Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
     """
-    folder = study.file
-    if not manifest_path(folder).exists():
+    if not study.is_folder:
         study.said()  # names a wrong file or scale
-        folder = study.folder
-    kept = keep_records(folder)
+    kept = keep_records(study.folder)
     answer(kept, as_json, kept_lines(kept.path, kept.merged, kept.absent))
     if kept.merged.damaged or kept.merged.defects:
         sys.exit(INCOMPLETE)

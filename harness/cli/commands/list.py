@@ -21,7 +21,7 @@ from harness.show.tables.frames import table_of_frame
 from harness.spec import BUILT_IN_RECIPES
 from harness.spec.document import parse
 from harness.spec.task import INSTALLED_TASKS
-from harness.study.shipped import EXPERIMENTS, PROFILES, shipped_files
+from harness.study.folders import EXPERIMENTS, PROFILES, shipped_files
 from harness.tasks import TASKS
 
 
@@ -109,8 +109,8 @@ def _files(folder: Path) -> Iterator[ExperimentRow | ProfileRow]:
         if folder == PROFILES:
             yield ProfileRow(name, " ".join(text.removeprefix("# ").partition(". ")[0].split()), str(path))
         else:
-            said = parse(text, str(path)).data
-            yield ExperimentRow(name, said["question"], ", ".join(said.get("scales", {})), str(path))
+            fields = parse(text, str(path)).data
+            yield ExperimentRow(name, fields["question"], ", ".join(fields.get("scales", {})), str(path))
 
 
 def _conventions() -> Iterator[ConventionRow]:
@@ -125,7 +125,7 @@ LISTS: dict[str, tuple[Callable[[], Iterable[Any]], str]] = {
     "tasks": (_tasks, "docs/tasks.md has their boxes and losses. Your own: docs/adding.md, docs/own_data.md."),
     "families": (_families, "Fields stand in an arm's architecture. Your own: docs/adding.md."),
     "recipes": (
-        lambda: [RecipeRow(name, one.optimizer.name, one.max_evaluations) for name, one in BUILT_IN_RECIPES.items()],
+        lambda: [RecipeRow(name, made.optimizer.name, made.max_evaluations) for name, made in BUILT_IN_RECIPES.items()],
         f"A file has its own under recipes:, by an optimizer: {', '.join(OPTIMISERS)}.",
     ),
     "experiments": (

@@ -24,15 +24,15 @@ def logs(manifest: Manifest, folder: Path, run: str) -> None:
 
     RUN is a run's id, or how it begins. The story has its attempts, and the end of its last job's output.
     """
-    seen = look(manifest, folder)
-    states = seen.found | seen.earlier
+    view = look(manifest, folder)
+    states = view.states | view.earlier
     matching = [identity for identity in states if identity.startswith(run)]
     if len(matching) != 1:
         many = f"{len(matching)} runs begin so; give more of it" if matching else "no run of the plan begins so"
         raise HarnessError(f"{run}: {many} (`harness status FILE --why STATE` lists ids)")
-    for line in story(matching[0], states[matching[0]], seen.evidence):
+    for line in story(matching[0], states[matching[0]], view.evidence):
         click.echo(line)
-    log = _last_log(folder, matching[0], seen.evidence)
+    log = _last_log(folder, matching[0], view.evidence)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log and log.exists() else []
     if lines:
         click.echo(f"the end of {log}:")

@@ -8,7 +8,7 @@ from harness.cli.options import COUNT, POSITIVE, json_option
 from harness.cli.showing import answer
 from harness.families.fields import families_help
 from harness.optimisers import OPTIMISERS
-from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms, to_json
+from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms
 from harness.show.tables.plans import match_table
 
 
@@ -72,4 +72,4 @@ def match(
         axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMISERS[optimizer](name=optimizer)
     )
     matched = match_arms(arms, setting)
-    answer(MatchAnswer(to_json(matched, setting)), as_json, [match_table(matched, setting)])
+    answer(MatchAnswer(matched), as_json, [match_table(matched, setting)])

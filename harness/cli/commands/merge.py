@@ -11,7 +11,7 @@ from harness.cli.showing import answer
 from harness.record.merge import Merged
 from harness.record.merge import merge as merge_records
 from harness.show.sweeps import merged_lines
-from harness.study.folders import frozen_plan
+from harness.study.folders import StudyFile
 
 
 @click.command(epilog="Example: harness merge /media/other/results --plan experiments/quickstart.yaml")
@@ -27,7 +27,7 @@ def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None
     Nothing is overwritten: a record that is here stays, and one that differs from it is kept beside it and judged. Exit
     3 if a record is damaged, or differs although the same code on the same kind of machine made both.
     """
-    wanted = frozenset(frozen_plan(plan, results)[0].run_ids()) if plan else None
+    wanted = frozenset(StudyFile(plan, results).frozen()[0].run_ids()) if plan else None
     merged = merge_records(source, wanted, results / "runs")
     answer(merged, as_json, merged_lines(merged))
     if merged.damaged or merged.defects:

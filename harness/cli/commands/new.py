@@ -8,8 +8,7 @@ import click
 from harness.base.errors import HarnessError, did_you_mean
 from harness.cli.options import PATH
 from harness.planning.starter import Rival, built_in_task, data_task, function_task, starter_text
-from harness.study.folders import check_folder_name
-from harness.study.shipped import EXPERIMENTS, shipped_files
+from harness.study.folders import EXPERIMENTS, check_folder_name, shipped_files
 
 MOST_VARIABLES = 1000  # of a function; with more, no file runs in minutes
 TRIED_ON = "exp2d"  # where nothing says what a module is to learn

@@ -17,12 +17,10 @@ from harness.record import missing
 from harness.show.costs import lanes_note, recipe_note
 from harness.show.tables.frames import plain_rows, table_of_frame
 from harness.show.tables.plans import plan_table
-from harness.spec import Manifest
-from harness.spec.read import FULL
-from harness.study.costs import calibrations_of, cost_sentence
+from harness.spec import FULL, Manifest
 from harness.study.folders import StudyFile, records_of
-from harness.study.looks import of_first_look
-from harness.study.plans import data_lines, device_lines, freeze_plan, plan_of
+from harness.study.plans import calibrations_of, cost_sentence, data_lines, device_lines, freeze_plan, plan_of
+from harness.study.sweeps import of_first_look
 
 PackCost = TypedDict(
     "PackCost",

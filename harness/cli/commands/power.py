@@ -19,7 +19,7 @@ from harness.cli.showing import answer
 from harness.judging.foreseen import ForeseenRule, foresee
 from harness.show.console import TERMINAL
 from harness.show.tables.power import power_sentences, power_table
-from harness.spec import manifest_path, read_manifest
+from harness.spec import read_manifest
 from harness.study.analysis import NO_RUNS, keeping_fits, recorded_tables
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
@@ -52,14 +52,14 @@ def power(study: StudyFile, replicates: int | None, noise: float | None, as_json
     The spread is read off the records that are there, of two replicates or more: a pilot is enough. Without records it
     is --noise, or `noise:` of the file.
     """
-    is_folder = manifest_path(study.file).exists()  # else only runs that earlier plans share with this have records
-    manifest, folder = (read_manifest(study.file), study.file) if is_folder else (plan_of(study), study.folder)
+    # Of a file only runs that earlier plans share with this have records.
+    manifest = read_manifest(study.folder) if study.is_folder else plan_of(study)
     if not manifest.experiment.decide:
         raise HarnessError(
             f"{study.file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md says how to add one"
         )
-    with keeping_fits(folder, TERMINAL):
+    with keeping_fits(study.folder, TERMINAL):
         say = partial(click.echo, err=True)
-        table, every = (NO_RUNS, NO_RUNS) if noise else recorded_tables(manifest, folder, say)
+        table, every = (NO_RUNS, NO_RUNS) if noise else recorded_tables(manifest, study.folder, say)
         foreseen = foresee(manifest, table, replicates, noise, every)
     answer(Power(foreseen), as_json, [power_table(foreseen), *power_sentences(foreseen)])

@@ -18,14 +18,11 @@ from harness.paper.replay.index import keep, row_of, row_without_page, write_ind
 from harness.record import missing, read_present, runs_table
 from harness.show.console import TERMINAL, console
 from harness.show.tables.verdicts import rules_table
-from harness.spec import Manifest, Narrow, freeze, narrowed, scales_of
-from harness.spec.read import FULL
+from harness.spec import FULL, Manifest, freeze, scales_of
+from harness.spec.setting import Narrow, narrowed
 from harness.study.analysis import analyse_and_report
-from harness.study.costs import cost_sentence
-from harness.study.folders import StudyFile, records_of
-from harness.study.kept import take_kept
-from harness.study.plans import plan_of
-from harness.study.shipped import EXPERIMENTS, shipped_files
+from harness.study.folders import EXPERIMENTS, StudyFile, records_of, shipped_files, take_kept
+from harness.study.plans import cost_sentence, plan_of
 from harness.study.sweeps import check_none_underway
 from harness.study.training import train_missing
 
@@ -89,12 +86,12 @@ def replay(
         return
     narrow = Narrow(max_width, seeds) if max_width or seeds else None
     names = [full_name(name)] if name else list(REPLAYS)
-    asked = [_planned(one, results, scale, narrow, replan) for one in names]
+    asked = [_planned(replay_name, results, scale, narrow, replan) for replay_name in names]
     for planned in () if partial else asked:
         if absent := planned.absent:
             show([cost_sentence(planned.manifest, results, workers)])
-            if there := len(planned.manifest.run_ids()) - len(absent):
-                show([f"{there} of these runs have records already"])
+            if recorded := len(planned.manifest.run_ids()) - len(absent):
+                show([f"{recorded} of these runs have records already"])
     if every:
         _all(asked, results, scale, partial, keeping, workers)
     else:
@@ -124,30 +121,29 @@ def _command(what: str, scale: str) -> str:
 
 
 def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) -> None:
-    """Train what is missing, unless a page of the rest is asked for; write the page, say what it says."""
+    """Train what is missing, unless a page of the rest is asked for; write the page, say what it says.
+
+    A HarnessError that names how much is left, and both ways to go on, if training leaves something.
+    """
+    manifest, folder = planned.manifest, planned.folder
     if not partial:
-        _train(planned, workers)
+        check_none_underway(manifest, folder)
+        try:
+            train_missing(manifest, folder, workers, TERMINAL)
+        except HarnessError as error:
+            if not planned.absent:
+                raise
+            text = (
+                f"{error}\n{manifest.name}: {planned.missing_words}; `{planned.made.command}` goes on, and with "
+                "--partial it writes a page of the others"
+            )
+            raise type(error)(text, error.exit_code) from None
     page, table, verdicts = _write(planned)
     rules = [rules_table(verdicts)] if verdicts else []
-    show([*page.findings, *rules, f"page: {planned.folder / 'replay.html'}"])
+    show([*page.findings, *rules, f"page: {folder / 'replay.html'}"])
     if keeping:
-        kept = keep(planned.folder, table, planned.folder.parent / KEPT)
+        kept = keep(folder, table, folder.parent / KEPT)
         show([f"kept: {kept}, listed in {kept.parent / 'index.html'}"])
-
-
-def _train(planned: Planned, workers: int | None) -> None:
-    """Train what is missing; a HarnessError that names how much is left, and both ways to go on, if something is."""
-    check_none_underway(planned.manifest, planned.folder)
-    try:
-        train_missing(planned.manifest, planned.folder, workers, TERMINAL)
-    except HarnessError as error:
-        if not planned.absent:
-            raise
-        text = (
-            f"{error}\n{planned.manifest.name}: {planned.missing_words}; `{planned.made.command}` goes on, and with "
-            "--partial it writes a page of the others"
-        )
-        raise type(error)(text, error.exit_code) from None
 
 
 def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
@@ -162,7 +158,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
         fits = fit_table(table)
         verdicts = plain([not_run(rule) for rule in manifest.experiment.decide])
         cells = {cell.index: cell.series for cell in manifest.cells}
-        series = {one.run_id: cells[one.cell] for one in manifest.runs if one.run_id in absent}
+        series = {run.run_id: cells[run.cell] for run in manifest.runs if run.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
         answered = analyse_and_report(manifest, folder, TERMINAL)

@@ -1,17 +1,15 @@
 """`harness retry`."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from harness.base.errors import HarnessError
-from harness.cli.mirroring import wandb_options
 from harness.cli.options import EXAMPLE, file_argument, results_option
-from harness.cli.sending import ask_and_send, where_options, where_to_send
+from harness.cli.sending import ask_and_send, where_options
 from harness.show.sweeps import retried_states
-from harness.study.folders import frozen_plan
-from harness.study.sending import Request, share
+from harness.study.folders import StudyFile
+from harness.study.sending import Destination, Request, share
 from harness.study.sweeps import look
 
 
@@ -22,15 +20,14 @@ from harness.study.sweeps import look
     "--cause", "causes", multiple=True, required=True, metavar="STATE", help="Send runs in this state. Repeat it."
 )
 @where_options
-@wandb_options
 def retry(
     file: Path,
     results: Path,
     causes: tuple[str, ...],
+    where: Destination,
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
-    **asked: Any,
 ) -> None:
     """Send off again runs that `harness submit` leaves alone.
 
@@ -38,13 +35,12 @@ def retry(
     a result, and is never tried again. For `damaged`, every record of the plan is checked in full, and damaged ones are
     moved to runs/damaged.
     """
-    where = where_to_send(asked["profile"], asked["local"], asked, asked["idle_gpus"])
     states = retried_states(causes)
-    manifest, folder = frozen_plan(file, results)
+    manifest, folder = StudyFile(file, results).frozen()
     if not dry_run:
         share(folder, where)
-    seen = look(manifest, folder, check_all="damaged" in states)
-    runs = [run for run, one in seen.found.items() if one.state in states]
+    view = look(manifest, folder, check_all="damaged" in states)
+    runs = [run for run, state in view.states.items() if state.state in states]
     if not runs:
         raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
     ask_and_send(Request(manifest, folder, where, dry_run, max_gpu_hours, only=frozenset(runs)), yes)

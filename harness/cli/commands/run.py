@@ -1,16 +1,18 @@
 """`harness run`."""
 
-from typing import Any
-
 import click
 
-from harness.cli.answering import print_fits, print_headline, print_verdicts
-from harness.cli.mirroring import copy_finished, export_of, mirror_of, wandb_options
+from harness.cli.mirroring import copy_finished, export_of, wandb_options
 from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option, workers_option
+from harness.cli.showing import show
+from harness.cli.tables import laws_of_experiment
+from harness.dispatch.mirror import Mirror
+from harness.judging.judge import sentence
 from harness.show.console import TERMINAL
+from harness.show.tables.headline import console_lines
 from harness.study.analysis import analyse_and_report, write_pack_costs
 from harness.study.folders import StudyFile
-from harness.study.looks import run_words
+from harness.study.sweeps import run_words
 from harness.study.training import run_file
 
 
@@ -21,7 +23,9 @@ from harness.study.training import run_file
 @until_decided_option
 @click.option("--explain", is_flag=True, help="Also print scaling laws, checks and verdicts, above the answer.")
 @wandb_options
-def run(study: StudyFile, replan: bool, workers: int | None, until_decided: bool, explain: bool, **wandb: Any) -> None:
+def run(
+    study: StudyFile, replan: bool, workers: int | None, until_decided: bool, explain: bool, mirror: Mirror | None
+) -> None:
     """Train what is missing, and say which side is better.
 
     This plans, trains, fits, draws and reports. The last lines are the answer: which side has the
@@ -32,16 +36,14 @@ def run(study: StudyFile, replan: bool, workers: int | None, until_decided: bool
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
-    mirror = mirror_of(wandb)
     manifest = run_file(study, TERMINAL, replan, workers, until_decided)
     if mirror:
         copy_finished(export_of(mirror, manifest, study.folder))
     analysis, headline, verdicts = analyse_and_report(manifest, study.folder, TERMINAL)
-    if sentence := write_pack_costs(manifest, analysis.records, study.folder):
-        TERMINAL.say(sentence)
+    if costs := write_pack_costs(manifest, analysis.records, study.folder):
+        TERMINAL.say(costs)
     if explain:
-        print_fits(manifest, analysis)
-        print_verdicts(verdicts)
+        show([*laws_of_experiment(manifest, analysis), *map(sentence, verdicts)])
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
     last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
-    print_headline(headline, verdicts, last)
+    show(console_lines(headline, verdicts, last))

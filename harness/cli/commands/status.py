@@ -2,26 +2,32 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.cli.mirroring import copy_finished, export_of, mirror_of, wandb_options
+from harness.base.json_text import json_text
+from harness.cli.group import output_is_read
+from harness.cli.mirroring import copy_finished, export_of, wandb_options
 from harness.cli.options import EXAMPLE, PATH, json_option, results_option
-from harness.cli.output import output_is_read
-from harness.cli.showing import answer
-from harness.cli.sweeps import show_status
+from harness.cli.showing import answer, show
 from harness.dispatch.leftovers import disk_bytes, notable_bytes
+from harness.dispatch.mirror import Mirror
 from harness.dispatch.overview import overview
-from harness.dispatch.state import UNDERWAY
+from harness.dispatch.reconcile import spending, unneeded
+from harness.dispatch.state import OVER, UNDERWAY, StateName
+from harness.record import duplicates
+from harness.show import sweeps
 from harness.show.console import console, steps_progress
 from harness.show.disk import disk_json, disk_words
 from harness.show.overview import OverviewSaid, overview_lines, overview_table
-from harness.show.sweeps import SweepSaid, wanted_states
-from harness.study.folders import frozen_plan
-from harness.study.sweeps import is_complete, look_and_wanted
+from harness.show.sweeps import SweepSaid
+from harness.show.tables.table import Table
+from harness.spec import Manifest
+from harness.study.folders import StudyFile, records_of
+from harness.study.sweeps import SweepView, Wanted, is_complete, look_and_wanted, look_lines
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
 
@@ -33,7 +39,9 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 @click.option("--why", metavar="STATE", help="List the runs in a state, and why. `failed` lists all that went wrong.")
 @wandb_options
 @json_option({"status": OverviewSaid, "status FILE": SweepSaid})
-def status(file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool, **wandb: Any) -> None:
+def status(
+    file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool, mirror: Mirror | None
+) -> None:
     """Show where every planned run is, and why.
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
@@ -46,7 +54,6 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
     With --wandb it copies finished runs to wandb, with --watch each time that it looks. Offline runs are written to the
     experiment's folder, for `wandb sync`; those that are there stay as they are.
     """
-    mirror = mirror_of(wandb)
     for option, value in (("--why", why), ("--wandb", mirror.mode if mirror else None)):
         if value and not file:
             raise HarnessError(
@@ -54,7 +61,7 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
             )
     if file and (file / "runs").is_dir():
         raise HarnessError(f"{file}: this folder holds all results; `harness status --results {file}` shows them")
-    export = export_of(mirror, *frozen_plan(file, results)) if mirror and file else None
+    export = export_of(mirror, *StudyFile(file, results).frozen()) if mirror and file else None
     while True:
         if file:
             is_underway, is_complete = _of_experiment(file, results, why, watch, as_json)
@@ -70,13 +77,13 @@ def status(file: Path | None, results: Path, watch: bool, why: str | None, as_js
 
 def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> tuple[bool, bool]:
     """Show the runs of one experiment; whether some are on their way, and whether none is missing."""
-    manifest, folder = frozen_plan(file, results)
-    listed = wanted_states(why) if why else ()
-    seen, wanted = look_and_wanted(manifest, folder)
+    manifest, folder = StudyFile(file, results).frozen()
+    listed = sweeps.wanted_states(why) if why else ()
+    view, wanted = look_and_wanted(manifest, folder)
     _clear(watch)
-    show_status(manifest, folder, seen, listed, as_json, wanted)
-    is_underway = any(one.state in UNDERWAY for one in seen.found.values())
-    return is_underway, is_complete(seen, wanted.run_ids if wanted else None)
+    show_status(manifest, folder, view, listed, as_json, wanted)
+    is_underway = any(state.state in UNDERWAY for state in view.states.values())
+    return is_underway, is_complete(view, wanted.run_ids if wanted else None)
 
 
 def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
@@ -84,17 +91,51 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
     if not results.is_dir():
         raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
     with steps_progress("status") as progress:
-        seen = overview(results, progress)
+        every = overview(results, progress)
     _clear(watch)
     sizes = disk_bytes(results)
     notable = notable_bytes(results, sizes)
-    table = [overview_table(seen)] if seen.experiments else []
-    lines = [*overview_lines(seen, results), disk_words(results, sizes, notable)]
-    answer(OverviewSaid(results, *seen, disk_json(sizes, notable)), as_json, [*table, *lines])
-    is_underway = any(one.running or one.queued for one in seen.experiments)
-    return is_underway, not seen.unreadable and not any(one.missing for one in seen.experiments)
+    table = [overview_table(every)] if every.experiments else []
+    lines = [*overview_lines(every, results), disk_words(results, sizes, notable)]
+    answer(OverviewSaid(results, *every, disk_json(sizes, notable)), as_json, [*table, *lines])
+    is_underway = any(sweep.running or sweep.queued for sweep in every.experiments)
+    return is_underway, not every.unreadable and not any(sweep.missing for sweep in every.experiments)
 
 
 def _clear(watch: bool) -> None:
     if watch and console.is_terminal:
         console.clear()
+
+
+def show_status(
+    manifest: Manifest, folder: Path, view: SweepView, listed: Sequence[StateName], as_json: bool, wanted: Wanted | None
+) -> None:
+    """Where the runs are, by state, what that has cost, and one by one those in a state to be listed.
+
+    Of a plan with looks, runs that are not `wanted` by now are not missing.
+    """
+    states, evidence, earlier = view.states, view.evidence, view.earlier
+    unasked = set(states).difference(wanted.run_ids) if wanted else set()
+    spent, jobs = spending(states | earlier, evidence), unneeded(evidence, states | earlier)
+    sizes = disk_bytes(folder.parent)
+    notable = notable_bytes(folder.parent, sizes)
+    if as_json:
+        disk = disk_json(sizes, notable)
+        click.echo(json_text(sweeps.sweep_said(manifest, states, spent, earlier, jobs, unasked, evidence, disk)))
+        return
+    parts: list[Table | str] = [sweeps.status_words(manifest, states, unasked)]
+    if wanted:
+        parts += look_lines(manifest, wanted)
+    if spent or any(state.state not in ("planned", *OVER) for state in states.values()):
+        waiting = {run for run in unasked if states[run].state == "planned"}
+        parts.append(sweeps.status_table({run: state for run, state in states.items() if run not in waiting}))
+    if spent:
+        parts.append(sweeps.spending_words(spent))
+    differing = sweeps.duplicate_lines(duplicates(records_of(folder)))
+    parts += [*evidence.damage, *sweeps.earlier_lines(earlier), *sweeps.unneeded_lines(jobs), *differing]
+    parts.append(disk_words(folder.parent, sizes, notable))
+    if any(state.state in listed for state in states.values()):
+        parts.append(sweeps.why_table(states, sweeps.run_words(manifest), listed))
+    elif listed:
+        parts.append(f"no run is {' or '.join(listed)}")
+    show(parts)

@@ -1,19 +1,15 @@
 """`harness submit`."""
 
-from typing import Any
-
 import click
 
-from harness.cli.mirroring import wandb_options
 from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option
-from harness.cli.sending import ask_and_send, where_options, where_to_send
+from harness.cli.sending import ask_and_send, where_options
 from harness.show.console import TERMINAL
 from harness.spec import manifest_path
-from harness.study.folders import StudyFile
-from harness.study.kept import say_kept
-from harness.study.looks import check_looks, look_lines, wanted_now
-from harness.study.plans import freeze_file, plan_of
-from harness.study.sending import Request, share
+from harness.study.folders import StudyFile, say_kept, take_kept
+from harness.study.plans import freeze_plan, plan_of
+from harness.study.sending import Destination, Request, share
+from harness.study.sweeps import check_looks, look_lines, wanted_now
 
 
 @click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/cpu.yaml --max-gpu-hours 10")
@@ -21,15 +17,14 @@ from harness.study.sending import Request, share
 @replan_option
 @until_decided_option
 @where_options
-@wandb_options
 def submit(
     study: StudyFile,
     replan: bool,
     until_decided: bool,
+    where: Destination,
     dry_run: bool,
     yes: bool,
     max_gpu_hours: float | None,
-    **asked: Any,
 ) -> None:
     """Send missing runs to a cluster, as jobs of equal length.
 
@@ -39,17 +34,17 @@ def submit(
     """
     if until_decided:
         check_looks(study)
-    where = where_to_send(asked["profile"], asked["local"], asked, asked["idle_gpus"])
     manifest, folder = plan_of(study), study.folder
     is_new = replan or not manifest_path(folder).exists()
     if not dry_run:
         share(folder, where)
     if not (dry_run and is_new):
-        manifest = freeze_file(study, replan, TERMINAL.say, dry_run)
-        if not dry_run:
-            share(folder, where)
+        manifest = freeze_plan(manifest, folder, replan)
     if dry_run:
         say_kept(manifest, folder, TERMINAL.say)
+    else:
+        take_kept(manifest, folder, TERMINAL.say)
+        share(folder, where)
     wanted = None
     if until_decided and manifest.looks:
         now = wanted_now(manifest, folder)

@@ -18,12 +18,10 @@ from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
 from harness.show.tables.table import Table
 from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
-from harness.spec import read_experiment, scales_of
-from harness.spec.read import FULL
+from harness.spec import FULL, read_experiment, scales_of
 from harness.study.analysis import refresh_answer
 from harness.study.answers import answer_of
-from harness.study.kept import KEPT, keep_records
-from harness.study.shipped import EXPERIMENTS
+from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 
 
 @click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")
@@ -41,14 +39,14 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     now. If runs are missing, the verdict is `not run`, with the command that trains them. This writes verdicts.html and
     verdicts.json into results/. Exit 3 if a record is damaged.
     """
-    made = [answer_of(file, results, scale) for file in files or _with_rules(scale)]
-    answers = [plain(said) for said, _ in made]
+    answered = [answer_of(StudyFile(file, results, scale)) for file in files or _with_rules(scale)]
+    answers = [plain(judged) for judged, _ in answered]
     answer(Answers(answers), as_json, _parts(answers))
     check_writable(results)
     for path in write_verdicts(answers, results):
         click.echo(path, err=as_json)
     if keeping:
-        whole = [(data, table) for data, (_, table) in zip(answers, made, strict=True) if table is not None]
+        whole = [(data, table) for data, (_, table) in zip(answers, answered, strict=True) if table is not None]
         if not whole:
             raise HarnessError(
                 "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
@@ -61,7 +59,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
             lines += kept_lines(records.path, records.merged, records.absent)
         for line in lines:
             click.echo(line, err=as_json)
-    if any(said.damaged for said, _ in made):
+    if any(judged.damaged for judged, _ in answered):
         sys.exit(INCOMPLETE)
 
 

@@ -47,3 +47,9 @@ def load(name: str) -> pd.DataFrame:
         raise HarnessError(f"there is no published table {name!r}; {did_you_mean(name, names())}")
     table = _read(name)
     return table.fillna({"errata": ""}) if "errata" in table else table
+
+
+def corrected(table: pd.DataFrame, column: str) -> pd.Series:
+    """A column with the values that errata give in place of the published ones."""
+    name = f"{column}_corrected"
+    return table[name].fillna(table[column]) if name in table else table[column]

@@ -18,17 +18,3 @@ from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
 from harness.paper.replay.known import REPLAYS, full_name
 from harness.paper.replay.page import Made, write_page
 from harness.paper.replay.points import POINT_COLUMNS, summary, with_outcomes
-
-__all__ = [
-    "POINT_COLUMNS",
-    "REPLAYS",
-    "Made",
-    "Page",
-    "Picture",
-    "Replay",
-    "ReplayRuns",
-    "full_name",
-    "summary",
-    "with_outcomes",
-    "write_page",
-]

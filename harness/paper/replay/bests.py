@@ -4,20 +4,20 @@ The paper takes the least test error over seeds, depths and grids. Ours does so 
 validation picks, with the median over its seeds.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from harness.base.formats import human
-from harness.paper.reference import load
+from harness.paper.reference import corrected, load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.pareto import pareto_figure
-from harness.paper.replay.names import network_words, published_shape
+from harness.paper.replay.names import chosen_runs, network_words, published_shape
 from harness.paper.replay.points import in_one_sentence, summary, with_outcomes
 from harness.show.tables.table import Table
 from harness.spec import axis_words
@@ -68,25 +68,24 @@ def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...]
     of_table = table_points(table, numbers, rows["task"], replay.tolerance)
     published = published_frontiers(rows["task"])
     of_figure = frontier_points(table, published, replay.tolerance)
-    counts = list(wins(of_table, numbers))
+    counted = list(wins(of_table, numbers))
     return Page(
         points=pd.concat([of_table, of_figure], ignore_index=True),
         figures=tuple(_figures(table, published, rows["task"])),
-        findings=tuple(_findings(of_table, of_figure, counts, numbers)),
-        tables=(*_wins_table(counts), *_number_tables(of_table, numbers), *_shape_tables(table, rows)),
+        findings=tuple(_findings(of_table, of_figure, counted, numbers)),
+        tables=(*_wins_table(counted), *_number_tables(of_table, numbers), *_shape_tables(table, rows)),
     )
 
 
 # --------------------------------------------------------------------------------------------------------------- ours
 def measured_runs(table: pd.DataFrame, inputs: int | None) -> pd.DataFrame:
     """Our chosen runs, once each: `network` in words, `edges` of what pruning left, `family`, and `drawn`, its x."""
-    chosen = table[table["chosen"]].drop_duplicates(["task", "series", "run_id"])
-    shape = chosen.get("pruned_shape", chosen["shape"]).fillna(chosen["shape"])
-    grid = chosen["grid"].astype("Float64").fillna(0).astype(int)
+    chosen = chosen_runs(table)
+    shape, grid = chosen.get("pruned_shape", chosen["shape"]).fillna(chosen["shape"]), chosen["grid"]
     return chosen.assign(
         network=network_words(published_shape(shape), grid),
-        edges=[drawn_count(one, 0) for one in shape],
-        drawn=[drawn_count(*one, inputs) for one in zip(shape, grid, strict=True)],
+        edges=[drawn_count(nodes, 0) for nodes in shape],
+        drawn=[drawn_count(nodes, intervals, inputs) for nodes, intervals in zip(shape, grid, strict=True)],
         family=np.where(chosen["arm"].isin(MLPS), "mlp", "kan"),
     )
 
@@ -130,15 +129,12 @@ def smallest(runs: pd.DataFrame) -> FamilyBest:
 def published_numbers(number: PublishedNumber, tasks: Iterable[str]) -> pd.DataFrame:
     """A row a task: `task`, `published`, `errata`, and `published_network`, nan if not printed."""
     table = load(number.table).set_index("task").loc[list(tasks)].reset_index()
-    errata = table["errata"] if number.is_mlp else ""  # a row's errata are about its MLP
-    table = table.assign(
-        published=table[number.column],
-        published_network=table[number.shape] if number.shape else math.nan,
-        errata=errata,
-    )
+    rows = table[["task"]].assign(published=table[number.column], errata="", published_network=math.nan)
+    if number.is_mlp:  # of which a row's errata are
+        rows["errata"] = table["errata"]
     if number.table == "tables_against_figures":  # a figure is free of a cell that the table repeats
-        table["errata"] = table["errata"].str.replace(" E9", "")
-    return table[["task", "published", "errata", "published_network"]]
+        rows["errata"] = rows["errata"].str.replace(" E9", "")
+    return rows.assign(published_network=table[number.shape]) if number.shape else rows
 
 
 def table_points(
@@ -149,8 +145,9 @@ def table_points(
     for number in numbers:
         ours = _runs_of(table, number)
         for row in published_numbers(number, tasks).to_dict("records"):
-            here = ours[ours["task"] == row["task"]]
-            rows.append(_point(row, number.what, smallest(here) if number.smallest else answer(here), here))
+            of_task = ours[ours["task"] == row["task"]]
+            best = smallest(of_task) if number.smallest else answer(of_task)
+            rows.append(_point(row, number.what, best, of_task))
     return with_outcomes(pd.DataFrame(rows), tolerance)
 
 
@@ -168,17 +165,16 @@ def frontier_points(table: pd.DataFrame, published: pd.DataFrame, tolerance: flo
     return with_outcomes(pd.DataFrame(rows), tolerance)
 
 
-def _point(published: Mapping[Any, Any], number: str, found: FamilyBest, ours: pd.DataFrame) -> dict[str, Any]:
+def _point(published: Mapping[Any, Any], number: str, best: FamilyBest, ours: pd.DataFrame) -> dict[str, Any]:
     arms = ", ".join(dict.fromkeys(ours["arm"])) or math.nan
-    return {**published, "what": f"{published['task']}, {number}", "number": number, "ours": arms, **found._asdict()}
+    return {**published, "what": f"{published['task']}, {number}", "number": number, "ours": arms, **best._asdict()}
 
 
 def _runs_of(table: pd.DataFrame, number: PublishedNumber) -> pd.DataFrame:
-    found = table[table["arm"].isin(number.arms)]
+    runs = table[table["arm"].isin(number.arms)]
     if number.width is None:
-        return found
-    hidden = found["shape"].str.split("-").str[1:-1]
-    return found[hidden.map(set) == {str(number.width)}]
+        return runs
+    return runs[runs["shape"].str.split("-").str[1:-1].map(set) == {str(number.width)}]
 
 
 def published_frontiers(tasks: Iterable[str]) -> pd.DataFrame:
@@ -217,7 +213,7 @@ def drawn_count(shape: str, grid: int, inputs: int | None = None) -> int:
     """
     first, *rest = (int(nodes) for nodes in shape.split("-"))
     nodes = [first if inputs is None else min(first, inputs), *rest]
-    return sum(a * b for a, b in pairwise(nodes)) * (grid or 1)
+    return sum(a * b for a, b in itertools.pairwise(nodes)) * (grid or 1)
 
 
 # -------------------------------------------------------------------------------------------------------------- words
@@ -239,66 +235,62 @@ class Wins(NamedTuple):
 def wins(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Wins]:
     """Every kind of KAN against every kind of MLP; a cell that repeats another one (E9) counts as corrected."""
     by_number = {number.what: points[points["number"] == number.what].set_index("task") for number in numbers}
-    for kan in (number.what for number in numbers if not number.is_mlp and not number.smallest):
-        for mlp in (number for number in numbers if number.is_mlp):
-            one, other = by_number[kan], by_number[mlp.what]
-            there = one["median"].notna() & other["median"].notna()
-            theirs = one["published"] < _corrected(mlp, other["published"])
-            best, median = ((one[name] < other[name])[there] for name in ("best", "median"))
-            yield Wins(kan, mlp.what, len(one), *(int(each.sum()) for each in (theirs, there, best, median)))
-
-
-def _corrected(number: PublishedNumber, published: pd.Series) -> pd.Series:
-    corrected = load(number.table).set_index("task").get(f"{number.column}_corrected", published)
-    return corrected.reindex(published.index).fillna(published)
+    kans = [number.what for number in numbers if not number.is_mlp and not number.smallest]
+    for name, number in itertools.product(kans, [number for number in numbers if number.is_mlp]):
+        kan, mlp = by_number[name], by_number[number.what]
+        both_ran = kan["median"].notna() & mlp["median"].notna()
+        of_mlps = corrected(load(number.table).set_index("task"), number.column).reindex(kan.index)
+        won = (kan["published"] < of_mlps, both_ran, *((kan[by] < mlp[by])[both_ran] for by in ("best", "median")))
+        yield Wins(name, number.what, len(kan), *(int(tasks.sum()) for tasks in won))
 
 
 def _findings(
-    of_table: pd.DataFrame, of_figure: pd.DataFrame, counts: Sequence[Wins], numbers: Sequence[PublishedNumber]
+    of_table: pd.DataFrame, of_figure: pd.DataFrame, counted: Sequence[Wins], numbers: Sequence[PublishedNumber]
 ) -> Iterator[str]:
     yield in_one_sentence(of_table)
-    for one in counts:
-        if one.run and one.kan in (ANY_KAN, PRUNED):
+    for count in counted:
+        if count.run and count.kan in (ANY_KAN, PRUNED):
             yield (
-                f"The {one.kan} is below the {one.mlp} in {one.published} of {one.tasks} as published; ours in "
-                f"{one.by_best} of {one.run} by the best run, in {one.by_median} by medians of what validation picks."
+                f"The {count.kan} is below the {count.mlp} in {count.published} of {count.tasks} as published; ours in "
+                f"{count.by_best} of {count.run} by the best run, in {count.by_median} by medians of what validation "
+                "picks."
             )
     for number in numbers:
-        found = summary(of_table[of_table["number"] == number.what])
-        if found.points:
-            by_best = f"{human(found.best_factor, 2)}x by the paper's rule"
-            yield f"{number.title}: {found.apart} ({by_best}); {found.words}."
+        of_number = summary(of_table[of_table["number"] == number.what])
+        if of_number.points:
+            by_best = f"{human(of_number.best_factor, 2)}x by the paper's rule"
+            yield f"{number.title}: {of_number.apart} ({by_best}); {of_number.words}."
     figure = summary(of_figure)
     if figure.points:
         yield f"Points of the frontiers: {figure.points} compared, {figure.words}."
 
 
-def _wins_table(counts: Sequence[Wins]) -> tuple[Table, ...]:
+def _wins_table(counted: Sequence[Wins]) -> tuple[Table, ...]:
     rows = []
-    for one in counts:
-        ours = [f"{count} of {one.run}" if one.run else None for count in (one.by_best, one.by_median)]
-        rows.append((one.kan, one.mlp, f"{one.published} of {one.tasks}", *ours))
+    for count in counted:
+        ours = [f"{won} of {count.run}" if count.run else None for won in (count.by_best, count.by_median)]
+        rows.append((count.kan, count.mlp, f"{count.published} of {count.tasks}", *ours))
     return page_tables("wins", rows)
 
 
 def _number_tables(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Table]:
     smallest_words = f"Of the networks with the fewest edges among those with a test RMSE under {REASONABLE:g}. "
     for number in numbers:
-        here = points[points["number"] == number.what]
-        if here["median"].notna().any():
+        of_number = points[points["number"] == number.what]
+        if of_number["median"].notna().any():
+            rows = of_number[list(NUMBER_COLUMNS)].itertuples(index=False)
             of_which = smallest_words if number.smallest else ""
-            rows = here[list(NUMBER_COLUMNS)].itertuples(index=False)
             yield from page_tables("number", rows, title=number.title, of_which=of_which)
 
 
 def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> tuple[Table, ...]:
     """What pruning left, beside the published shapes, if anything was pruned."""
     pruned, rows = table[table["arm"] == "pruned"], []
-    for one in published.to_dict("records") if len(pruned) else ():
-        here = pruned[pruned["task"] == one["task"]]
-        edges = here["edges"].agg(["min", "median", "max"])
-        shapes = (one["minimal_shape"], smallest(here).best_network, one["best_shape"], answer(here).best_network)
-        rows.append((one["task"], *shapes, *edges))
+    for row in published.to_dict("records") if len(pruned) else ():
+        left = pruned[pruned["task"] == row["task"]]
+        edges = left["edges"].agg(["min", "median", "max"])
+        shapes = (row["minimal_shape"], smallest(left).best_network, row["best_shape"], answer(left).best_network)
+        rows.append((row["task"], *shapes, *edges))
     return page_tables("shapes", rows, reasonable=REASONABLE)
 
 
@@ -306,9 +298,8 @@ def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> tuple[Table, 
 def _figures(table: pd.DataFrame, published: pd.DataFrame, of_table: Iterable[str]) -> Iterator[Picture]:
     tasks = [task for task in of_table if task in set(table["task"])]
     theirs = published.assign(who="published", x=published["drawn"], y=published["published"])
-    ours = _frontiers(table.assign(x=table["drawn"], y=table["test_rmse"]))
-    draw = partial(pareto_figure, pd.concat([theirs, ours]), tasks, axis_words("params.paper"))
-    yield picture("frontiers", "replay", draw)
+    both = pd.concat([theirs, _frontiers(table.assign(x=table["drawn"], y=table["test_rmse"]))])
+    yield picture("frontiers", "replay", partial(pareto_figure, both, tasks, axis_words("params.paper")))
     yield medians_picture(table, tasks)
 
 

@@ -10,17 +10,17 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.judging.laws import SeriesLaws
-from harness.paper.reference import load
+from harness.paper.reference import corrected, load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.curves import course_figure, curves_figure
-from harness.paper.replay.names import network_words, plain_name, published_shape
+from harness.paper.replay.names import chosen_runs, network_words, plain_name, published_shape, whole_grids
 from harness.paper.replay.points import apart_tables, groups, in_one_sentence, summary, with_outcomes
-from harness.show.tables.table import Table
 from harness.show.words import exponent_words
 
 OF_MEDIANS = "E3"  # the erratum by which a published error is another quantity of ours
 KEYS = ["task", "shape", "grid", "quantity"]
 COUNTS = ("params.paper", "params.trainable")
+SECONDS = "seconds in the pack"
 COURSES = 4  # runs whose course is drawn, at most
 DATA_END = 50  # the largest grid at which the published errors are not yet those of too few samples
 
@@ -29,11 +29,14 @@ def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) ->
     """The page of a figure: `panels` are the columns whose values make a panel of it, `x` its axis."""
     points = beside(published_points(replay, panels, x), runs.table, replay.tolerance)
     more = "; the typical one is the geometric mean over a curve."
+    rows = []
+    for exponent in exponents(points, runs.fits):
+        rows.append((*exponent.place, f"{exponent.published:.2f}", f"{exponent.ours:.2f}", *exponent.laws))
     return Page(
         points=points,
         figures=(errors_picture(points, replay, x), *_courses(runs, replay)),
         findings=(in_one_sentence(points), *_kan_findings(points), *_mlp_findings(points)),
-        tables=(*apart_tables(points, "panel", "error", more), *_exponent_table(exponents(points, runs.fits))),
+        tables=(*apart_tables(points, "panel", "error", more), *page_tables("exponents", rows)),
     )
 
 
@@ -43,19 +46,18 @@ def published_points(replay: Replay, panels: tuple[str, ...], x: str) -> pd.Data
 
     `x` and `grid` are as errata correct them; `curve` is a KAN's shape or an MLP's depth.
     """
-    (name,) = replay.published
-    table = load(name)
-    grid = _corrected(table, "grid").astype("Float64").fillna(0).astype(int)
+    table = load(replay.published[0])
+    grid = whole_grids(corrected(table, "grid"))
     family = table.get("family", pd.Series("kan", table.index))
     depth = table["shape"].str.count(",").astype(str)
-    is_median = [OF_MEDIANS in errata.split() for errata in table["errata"]]
+    is_median = table["errata"].str.split().map(lambda errata: OF_MEDIANS in errata)
     points = table[["task", "shape", "errata"]].assign(
         grid=grid,
         family=family,
         curve=table["shape"].where(family == "kan", "MLP, depth " + depth),
         what=table["task"] + " " + network_words(table["shape"], grid),
         panel=table[list(panels)].agg(" ".join, axis=1),
-        x=_corrected(table, x).astype(float),
+        x=corrected(table, x).astype(float),
         published=table["test_rmse"],
         quantity=np.where(is_median, "test_root_median_square", "test_rmse"),
     )
@@ -63,18 +65,10 @@ def published_points(replay: Replay, panels: tuple[str, ...], x: str) -> pd.Data
     return points.sort_values(["panel", "x"], key=lambda column: column.replace(order), kind="stable")
 
 
-def _corrected(table: pd.DataFrame, column: str) -> pd.Series:
-    """The column, with the values that errata give in place of the published ones."""
-    name = f"{column}_corrected"
-    return table[name].fillna(table[column]) if name in table else table[column]
-
-
 def chosen_networks(table: pd.DataFrame) -> pd.DataFrame:
-    """The runs that validation chose, once each, with the shape as it is published and 0 for no grid."""
-    grid = table["grid"].astype("Float64").fillna(0).astype(int)
-    seconds = {"seconds in the pack": table["pack_seconds"] / table["pack_lanes"]}
-    chosen = table.assign(shape=published_shape(table["shape"]), grid=grid, **seconds)[table["chosen"]]
-    return chosen.drop_duplicates(["task", "series", "run_id"])
+    """The chosen runs, with the shape as it is published, and SECONDS."""
+    runs = chosen_runs(table)
+    return runs.assign(shape=published_shape(runs["shape"]), **{SECONDS: runs["pack_seconds"] / runs["pack_lanes"]})
 
 
 def measured_points(table: pd.DataFrame, quantities: Iterable[str]) -> pd.DataFrame:
@@ -89,7 +83,7 @@ def measured_points(table: pd.DataFrame, quantities: Iterable[str]) -> pd.DataFr
         median=("error", "median"),
         worst=("error", "max"),
         seeds=("error", "size"),
-        seconds=("seconds in the pack", "median"),
+        seconds=(SECONDS, "median"),
         evaluations=("evaluations", "median"),
         **{name: (name, "first") for name in COUNTS},
     )
@@ -108,28 +102,26 @@ def beside(published: pd.DataFrame, table: pd.DataFrame, tolerance: float) -> pd
 # -------------------------------------------------------------------------------------------------------------- words
 def _kan_findings(points: pd.DataFrame) -> Iterator[str]:
     """Of every arm of KANs, the series nearest to each published curve."""
-    found = {key: (rows, summary(rows)) for key, rows in groups(_kans(points), "panel", "curve", "arm", "ours")}
-    nearest: dict[tuple[str, ...], str] = {}
-    for *which, ours in sorted(found, key=lambda key: found[key][1].typical_factor):
-        nearest.setdefault(tuple(which), ours)
-    for (panel, curve, arm, ours), (rows, told) in found.items():
-        if nearest[panel, curve, arm] == ours:
+    series = dict(groups(points.query("family == 'kan'"), "panel", "curve", "arm", "ours"))
+    summaries = {key: summary(rows) for key, rows in series.items()}
+    nearest: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for key in sorted(summaries, key=lambda key: summaries[key].typical_factor):
+        nearest.setdefault(key[:3], key)
+    for key, rows in series.items():
+        panel, curve, _, ours = key
+        if nearest[key[:3]] == key:
             place = panel if curve in panel else f"{panel} {curve}"
             ratio = rows.loc[rows["grid"] <= DATA_END, "ratio"].max()
             yield (
-                f"{place}, {ours}: {told.apart} ({told.words}); up to G = {DATA_END} the error is at most "
-                f"{human(ratio, 2)} times the published one."
+                f"{place}, {ours}: {summaries[key].apart} ({summaries[key].words}); up to G = {DATA_END} the error is "
+                f"at most {human(ratio, 2)} times the published one."
             )
 
 
-def _kans(points: pd.DataFrame) -> pd.DataFrame:
-    return points[points["family"] == "kan"]
-
-
 def _mlp_findings(points: pd.DataFrame) -> Iterator[str]:
-    for (panel,), rows in groups(points[points["family"] == "mlp"], "panel"):
-        told = summary(rows)
-        yield f"{panel}, MLPs: {told.apart} over {told.points} points ({told.words})."
+    for (panel,), rows in groups(points.query("family == 'mlp'"), "panel"):
+        of_panel = summary(rows)
+        yield f"{panel}, MLPs: {of_panel.apart} over {of_panel.points} points ({of_panel.words})."
 
 
 class Exponent(NamedTuple):
@@ -147,9 +139,9 @@ class Exponent(NamedTuple):
 
 def exponents(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> list[Exponent]:
     """An exponent a published KAN curve and series of ours, in the order of the figure; at least three points each."""
-    laws = {(one.task, one.series, one.axis): one.fits["pure"] for one in fits}
+    laws = {(series.task, series.series, series.axis): series.fits["pure"] for series in fits}
     found = []
-    for (panel, curve, ours), rows in groups(_kans(points), "panel", "curve", "ours"):
+    for (panel, curve, ours), rows in groups(points.query("family == 'kan'"), "panel", "curve", "ours"):
         falling = rows.iloc[: int(np.argmin(rows["published"])) + 1]
         if len(falling) >= 3:
             slope, our_slope = (_slope(falling["x"], falling[name]) for name in ("published", "median"))
@@ -161,11 +153,6 @@ def exponents(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> list[Exponent
 def _slope(x: pd.Series, y: pd.Series) -> float:
     """The exponent alpha of y = A x^-alpha, by least squares of logarithms; nan where an error is infinite."""
     return float(-np.polyfit(np.log(x), np.log(y), 1)[0]) if np.isfinite(y).all() else math.nan
-
-
-def _exponent_table(found: Sequence[Exponent]) -> tuple[Table, ...]:
-    rows = [(*one.place, f"{one.published:.2f}", f"{one.ours:.2f}", *one.laws) for one in found]
-    return page_tables("exponents", rows)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
@@ -182,9 +169,9 @@ def _courses(runs: ReplayRuns, replay: Replay) -> Iterator[Picture]:
     kans = table[table["grid"].notna() & (table["status"] == "done") & table["chosen"]]
     if len(set(kans["task"])) != 1:
         return
-    found = []
+    records = []
     for (task, series), rows in list(kans.groupby(["task", "series"], sort=False))[:COURSES]:
         finest = rows[rows["grid"] == rows["grid"].max()].sort_values("test_rmse")
         record = runs.records[finest.iloc[len(finest) // 2]["run_id"]]
-        found.append((f"{task}, {plain_name(str(series), replay.arms)}, {record.run.network.words}", record))
-    yield picture("course", "course", partial(course_figure, found))
+        records.append((f"{task}, {plain_name(str(series), replay.arms)}, {record.run.network.words}", record))
+    yield picture("course", "course", partial(course_figure, records))

@@ -18,7 +18,7 @@ from harness.paper.replay.page import missing_words
 from harness.paper.replay.points import Summary, in_one_sentence, outcome_words, summary
 from harness.record import Metrics
 from harness.show.pages.page import write_html
-from harness.show.tables.table import Table, TableRow, text_columns, to_markdown
+from harness.show.tables.table import TableCell, table_of, text_columns, to_markdown
 from harness.show.tables.verdicts import RULE_COLUMNS, rules_table
 
 
@@ -42,7 +42,7 @@ def row_of(folder: Path, base: Path) -> IndexRow:
     try:
         facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
         points = pd.read_csv(folder / "replay.csv")
-        finding = next((one for one in facts["findings"] if one != in_one_sentence(points)), "")
+        finding = next((finding for finding in facts["findings"] if finding != in_one_sentence(points)), "")
         missing = missing_words(facts["missing"], facts["runs"])
         judged = outcome_words(Counter(verdict["verdict"] for verdict in verdicts_of(facts)))
         return IndexRow(facts, missing, folder.relative_to(base).as_posix(), summary(points), finding, judged)
@@ -51,10 +51,9 @@ def row_of(folder: Path, base: Path) -> IndexRow:
         raise HarnessError(text, INCOMPLETE) from None
 
 
-def verdicts_of(facts: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+def verdicts_of(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The verdicts that a `replay.json` says; of an earlier version, whose rules were others, none."""
-    found: Sequence[dict[str, Any]] = facts["verdicts"] if facts.get("format") == FORMAT else ()
-    return found
+    return list(facts["verdicts"]) if facts.get("format") == FORMAT else []
 
 
 def row_without_page(replay: Replay, scale: str, why: str) -> IndexRow:
@@ -98,25 +97,23 @@ def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
 
 def _verdicts(rows: Sequence[IndexRow]) -> str:
     """A row for every rule of every replay that has rules; replays that earlier rules judged are named."""
-    judged, earlier = [], []
+    judged: list[list[TableCell]] = []
+    earlier = []
     for row in rows:
         verdicts = verdicts_of(row.facts)
         if row.facts.get("verdicts") and not verdicts:
             earlier.append(f"[{row.folder}]({row.folder}/replay.html)")
-        judged += [TableRow((row.folder, *one.cells)) for one in rules_table(verdicts).rows]
-    table = Table("", text_columns("replay", *RULE_COLUMNS), tuple(judged))
+        judged += [[row.folder, *rule.cells] for rule in rules_table(verdicts).rows]
+    table = table_of("", text_columns("replay", *RULE_COLUMNS), judged)
     shown = VERDICTS + to_markdown(table) + "\n" if judged else ""
     return shown + (f"\nJudged by rules of before version 1.0: {', '.join(earlier)}.\n" if earlier else "")
 
 
 def _line(row: IndexRow) -> str:
     facts = row.facts
-    made = f"{facts['last'][:10]}, {', '.join(commit[:9] for commit in facts['commits'])}"
     # Replays that were kept before the processor's were noted have the clock's alone.
     seconds = facts["seconds"] + (f" ({facts['cpu_seconds']})" if "cpu_seconds" in facts else "")
-    runs = f"{facts['runs']}{f' ({row.missing})' if row.missing else ''}"
-    cells = (
-        *(f"[{row.folder}]({row.folder}/replay.csv)", f"{facts['place']}: {facts['title']}", facts["scale"], runs),
-        *(seconds, made, f"`{facts['command']}`"),
-    )
-    return f"| {' | '.join(cells)} |\n"
+    runs = f"{facts['runs']} ({row.missing})" if row.missing else str(facts["runs"])
+    made = f"{facts['last'][:10]}, {', '.join(commit[:9] for commit in facts['commits'])}"
+    what = (f"[{row.folder}]({row.folder}/replay.csv)", f"{facts['place']}: {facts['title']}", facts["scale"])
+    return f"| {' | '.join((*what, runs, seconds, made))} | `{facts['command']}` |\n"

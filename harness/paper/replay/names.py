@@ -16,10 +16,24 @@ SETTING_WORDS = {
 
 
 def plain_name(series: str, arms: Mapping[str, str]) -> str:
-    """In figures, less what marks tell: `kan grid_eps=0.02 hidden=[2, 2]` as `KAN, knots at percentiles`."""
+    """In figures, less what marks tell: `kan grid_eps=0.02 hidden=[2, 2]` as `KAN, knots at percentiles`.
+
+    The label is all that kept runs have of a series (`harness.paper.replay.index.RUN_COLUMNS`).
+    """
     arm, *settings = re.split(r" (?=\w+=)", series)
-    told = [SETTING_WORDS.get(one, one) for one in settings if not one.startswith(TOLD_BY_MARKS)]
-    return ", ".join([arms.get(arm, arm), *told])
+    shown = [SETTING_WORDS.get(setting, setting) for setting in settings if not setting.startswith(TOLD_BY_MARKS)]
+    return ", ".join([arms.get(arm, arm), *shown])
+
+
+def chosen_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs that validation chose, once each, with 0 for no grid."""
+    chosen = table.assign(grid=whole_grids(table["grid"]))[table["chosen"]]
+    return chosen.drop_duplicates(["task", "series", "run_id"])
+
+
+def whole_grids(grid: pd.Series) -> pd.Series:
+    """Grids as whole numbers, 0 where there is none."""
+    return grid.astype("Float64").fillna(0).astype(int)
 
 
 def published_shape(shape: pd.Series) -> pd.Series:

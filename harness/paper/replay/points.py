@@ -35,16 +35,13 @@ def with_outcomes(points: pd.DataFrame, tolerance: float) -> pd.DataFrame:
     The outcome is the first of these that holds: not comparable (an erratum of MEANINGLESS), not published, not run,
     within the tolerance, within the seed spread (from our best to our worst), better, worse.
     """
-    found = points.assign(
-        ratio=points["median"] / points["published"],
-        best_ratio=points["best"] / points["published"],
-        tolerance=tolerance,
-    )
-    return found.assign(outcome=[_outcome(row) for row in found.to_dict("records")])
+    ratio, best_ratio = (points[name] / points["published"] for name in ("median", "best"))
+    points = points.assign(ratio=ratio, best_ratio=best_ratio, tolerance=tolerance)
+    return points.assign(outcome=[_outcome(row) for row in points.to_dict("records")])
 
 
 def _outcome(point: dict) -> str:
-    if wrong := [one for one in point["errata"].split() if one in MEANINGLESS]:
+    if wrong := [erratum for erratum in point["errata"].split() if erratum in MEANINGLESS]:
         return f"not comparable ({', '.join(wrong)})"
     if math.isnan(point["published"]):
         return "not published"
@@ -94,22 +91,19 @@ def outcome_words(outcomes: dict[str, int]) -> str:
 
 def summary(points: pd.DataFrame) -> Summary:
     """The summary of points that have outcomes."""
-    found = compared(points)
-    outcomes = dict(Counter(found["outcome"]).most_common())
-    if found.empty:
-        return Summary(0, math.nan, math.nan, math.nan, outcomes)
-    off, best_off = (np.abs(np.log(found[name])) for name in ("ratio", "best_ratio"))
-    typical, largest, best = (float(np.exp(value)) for value in (off.mean(), off.max(), best_off.mean()))
-    return Summary(len(found), typical, largest, best, outcomes)
+    said = compared(points)
+    off, best_off = (np.abs(np.log(said[name])) for name in ("ratio", "best_ratio"))
+    factors = (float(np.exp(apart)) for apart in (off.mean(), off.max(), best_off.mean()))
+    return Summary(len(said), *factors, outcomes=dict(Counter(said["outcome"]).most_common()))
 
 
 def in_one_sentence(points: pd.DataFrame) -> str:
     """Whether a page replicates what was published, as its first finding: how many points do."""
-    found = summary(points)
-    if not found.points:
+    all_points = summary(points)
+    if not all_points.points:
         return "No published point has a run of ours that it can be compared with."
-    same = sum(count for outcome, count in found.outcomes.items() if outcome.startswith("within"))
-    return f"Replicates {same} of {found.points} published points ({found.words}); {found.apart}."
+    same = sum(count for outcome, count in all_points.outcomes.items() if outcome.startswith("within"))
+    return f"Replicates {same} of {all_points.points} published points ({all_points.words}); {all_points.apart}."
 
 
 def groups(points: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
@@ -125,7 +119,7 @@ def apart_tables(points: pd.DataFrame, panel: str, error: str, more: str) -> tup
     """
     rows: list[tuple[str | float, ...]] = []
     for key, part in groups(points, "panel", "curve", "ours"):
-        found = summary(part)
-        factors = (found.typical_factor, found.largest_factor, found.best_factor)
-        rows.append((*key, found.points, *(f"{human(factor)}x" for factor in factors), found.words))
+        series = summary(part)
+        factors = (series.typical_factor, series.largest_factor, series.best_factor)
+        rows.append((*key, series.points, *(f"{human(factor)}x" for factor in factors), series.words))
     return page_tables("apart", rows, panel=panel, error=error, more=more)

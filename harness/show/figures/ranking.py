@@ -22,7 +22,8 @@ from harness.show.figures.theme import (
     themed,
 )
 from harness.show.words import LOSS_WORDS, loss_words
-from harness.spec import BEST_OF, axis_words
+from harness.spec import axis_words
+from harness.spec.manifest import BEST_OF
 
 ROW_HEIGHT, LEAST_ROW_HEIGHT = 0.145, 0.12  # inches, of a series; the least where else a task would be left out
 AROUND = 0.62  # inches, of a panel's title and axis

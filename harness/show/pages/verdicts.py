@@ -18,7 +18,9 @@ from harness.show.grouping import grouped
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import to_markdown
 from harness.show.tables.verdicts import ORIGIN, summary_table, tasks_of
-from harness.spec import answer_axes, default_count, takes_of
+from harness.spec import default_count
+from harness.spec.counts import answer_axes
+from harness.spec.decide import takes_of
 
 FIGURE = "scaling.png"
 KEPT_FILES = (FIGURE, "answer.json", "answer.png")

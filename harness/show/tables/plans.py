@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS, count_of
-from harness.planning.match import Matched, MatchSetting, ratios
-from harness.planning.spaces import differences, varied_words
+from harness.planning.match import MatchedSaid, MatchSetting
+from harness.planning.points import differences, varied_words
 from harness.show.grouping import grouped
 from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, number_columns, table_of, text_columns
 from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
@@ -89,25 +89,25 @@ def spaces_table(manifest: Manifest) -> Table:
     return table_of("", text_columns("arm", "what varies", "beside its family's standard space"), rows)
 
 
-def match_table(matched: Sequence[Matched], setting: MatchSetting) -> Table:
+def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
     """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
     first, *others = matched
     columns = [*text_columns(""), *number_columns(first.arm)]
     for other in others:
         columns += number_columns(other.arm, "÷ first")
-    offs = [f"{arm.counts[setting.count_name] / setting.budget - 1:+.1%}" for arm in matched]
+    offs = [f"{arm.residual:+.1%}" for arm in matched]
+    solved = [next(iter(arm.solved.items())) for arm in matched]
     rows = [
         _match_row("network", [arm.network.words for arm in matched]),
-        _match_row("solved for", [f"{arm.free}={arm.value:,}" for arm in matched]),
+        _match_row("solved for", [f"{size}={value:,}" for size, value in solved]),
         _match_row("off the budget", offs),
     ]
     counted = set(itertools.chain.from_iterable(arm.counts for arm in matched))
     known = [name for name in count_names() if name in counted]
-    ratios_to_first = [ratios(first, other) for other in others]
     last_axis = None
     for name in [*known, *sorted(counted.difference(known))]:
         counts = [f"{arm.counts[name]:,}" if name in arm.counts else NONE for arm in matched]
-        row = _match_row(name, counts, [number(ratio.get(name)) for ratio in ratios_to_first])
+        row = _match_row(name, counts, [number(other.ratio_to_first.get(name)) for other in others])
         axis = name.split(".")[0]
         is_matched = name == setting.count_name
         rows.append(row._replace(begins_section=axis != last_axis, look="strong" if is_matched else ""))

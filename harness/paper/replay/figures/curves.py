@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,23 +38,21 @@ def curves_figure(points: pd.DataFrame, arms: Mapping[str, str], x: str, y_words
     named = ours.assign(name=[plain_name(series, arms) for series in ours["ours"]])
     in_order = named.sort_values("family", kind="stable")
     styles = family_styles(dict(zip(in_order["name"], in_order["family"], strict=True)))
-    panels = list(dict.fromkeys(points["panel"]))
-    there = [panel for panel in panels if panel in set(ours["panel"])] or panels
-    columns = side_by_side(min(2, len(there)) if len(there) <= 2 else 3)
-    has_room = len(there) % columns > 0  # for the legend, beside the last panel
-    height = PANEL_HEIGHT if len(there) <= 2 else SMALL_HEIGHT
-    figure, cells = panel_grid(len(there) + has_room, columns, height)
-    grid = cells[: len(there)]
-    once = points.drop_duplicates(["panel", "curve", "x", "published"]).sort_values("x")
-    shown = [once[once["panel"] == panel] for panel in there]
-    for axes, panel, published in zip(grid, there, shown, strict=True):
-        _panel(axes, published, named[named["panel"] == panel].sort_values("x"), styles)
-        size = all_axes().get(x)
+    shown = points[points["panel"].isin(ours["panel"])] if len(ours) else points
+    once = shown.drop_duplicates(["panel", "curve", "x", "published"]).sort_values("x")
+    published = {panel: once[once["panel"] == panel] for panel in dict.fromkeys(shown["panel"])}
+    is_small = len(published) > 2
+    columns = side_by_side(3 if is_small else len(published))
+    has_room = len(published) % columns > 0  # for the legend, beside the last panel
+    figure, cells = panel_grid(len(published) + has_room, columns, SMALL_HEIGHT if is_small else PANEL_HEIGHT)
+    size = all_axes().get(x)
+    for axes, (panel, rows) in zip(cells, published.items(), strict=False):  # a cell more has the legend
+        _panel(axes, rows, named[named["panel"] == panel].sort_values("x"), styles)
         axes.set_xlabel(textwrap.fill(size.words if size else GRID_WORDS, LABEL_LETTERS))
         axes.set_title(_title(panel))
-    for axes in grid[::columns]:
+    for axes in cells[: len(published) : columns]:
         axes.set_ylabel(y_words)
-    legend = _legend(shown, styles)
+    legend = _legend(published.values(), styles)
     if has_room:
         cells[-1].axis("off")
         cells[-1].legend(handles=legend, loc="center left")
@@ -70,18 +68,18 @@ def _title(panel: str) -> str:
     return "  ".join([formula, *more])
 
 
-def _legend(shown: Sequence[pd.DataFrame], styles: Mapping[str, Style]) -> list[Line2D]:
+def _legend(published: Iterable[pd.DataFrame], styles: Mapping[str, Style]) -> list[Line2D]:
     """Published KANs, then published MLPs by depth, then ours: marks are those of the published curves."""
-    shapes: dict[str, dict[str, None]] = {}
-    for published in shown:
-        for curve, mark in _marks(published).items():
-            shapes.setdefault(mark, {})[curve] = None
-    order = [mark for mark in (*KAN_MARKS, *MLP_MARKS) if mark in shapes]
+    curves: dict[str, list[str]] = {mark: [] for mark in (*KAN_MARKS, *MLP_MARKS)}
+    for of_panel in published:
+        for curve, mark in _marks(of_panel).items():
+            curves[mark].append(curve)
     keys = []
-    for mark in order:
-        (curve, *others) = shapes[mark]
-        words = curve if mark in MLP_MARKS else "KAN" if others else f"KAN {curve}"
-        keys.append(Line2D([], [], marker=mark, color=INK, label=f"published {words}", **HOLLOW))
+    for mark, marked in curves.items():
+        if marked:
+            of_kans = "KAN" if len(set(marked)) > 1 else f"KAN {marked[0]}"
+            words = marked[0] if mark in MLP_MARKS else of_kans
+            keys.append(Line2D([], [], marker=mark, color=INK, label=f"published {words}", **HOLLOW))
     for name, style in styles.items():
         keys.append(Line2D([], [], color=style.colour, ls=style.line, lw=1.3, label=f"our {name}"))
     return keys

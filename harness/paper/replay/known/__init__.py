@@ -12,7 +12,7 @@ REPLAYS: dict[str, Replay] = {name: import_module(f"{__name__}.{name}").REPLAY f
 
 def full_name(name: str) -> str:
     """The replay of that name, or the one that begins so; a HarnessError names the nearest one."""
-    found = [one for one in REPLAYS if one.startswith(name)]
-    if len(found) != 1:
+    matching = [replay for replay in REPLAYS if replay.startswith(name)]
+    if len(matching) != 1:
         raise HarnessError(f"{name}: no such replay; {did_you_mean(name, REPLAYS)}")
-    return found[0]
+    return matching[0]

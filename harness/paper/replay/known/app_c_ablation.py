@@ -27,31 +27,30 @@ READ = 1e-4  # a formula's test RMSE up to which a run counts as read into the t
 
 def ablation(runs: ReplayRuns, replay: Replay) -> Page:
     """The page of the ablation: active edges by setting and seed, and the formulas of what is left."""
-    (name,) = replay.published
-    published = load(name)
-    survivals = _survivals(runs, published[published["setting"] == STANDARD].iloc[0])
+    published = load(replay.published[0])
+    standard = published.set_index("setting").loc[STANDARD]
+    rows = [_survival(runs.records[run_id], standard) for run_id in runs.table["run_id"]]
+    survivals = pd.DataFrame(rows).reindex(columns=COLUMNS)
     points = with_outcomes(pd.DataFrame(_points(published, survivals)), replay.tolerance)
     counts = survivals.pivot_table(index="setting", columns="seed", values="edges", dropna=False, sort=False)
     left = survivals[survivals["edges"].notna()]
+    with_formula = left[left["formula_rmse"] < math.inf]
+    best = with_formula.loc[with_formula.groupby("setting", sort=False)["formula_rmse"].idxmin()]
+    formulas = best[["setting", "seed", "formula", "least_r2", "formula_rmse"]].itertuples(index=False)
     return Page(
         points=points,
         figures=tuple(_pictures(counts, points, left)),
         findings=(in_one_sentence(points), *_count_findings(points, counts), *_left_findings(left, len(survivals))),
-        tables=(*_counts_table(counts, points), *_left_table(survivals), *_formulas_table(left)),
+        tables=(*_counts_table(counts, points), *_left_table(survivals), *page_tables("formulas", formulas)),
     )
 
 
 # ---------------------------------------------------------------------------------------------------------- two sides
-def _survivals(runs: ReplayRuns, standard: pd.Series) -> pd.DataFrame:
-    """A row a run: its `setting` and seed, what pruning left and how good it is; `edges` is nan if it diverged before.
+def _survival(record: Record, standard: pd.Series) -> dict[str, Any]:
+    """A run: its `setting` and seed, what pruning left and how good it is; without `edges` if it diverged before.
 
     `setting` says how norms are taken too; `published` is its name in the published table, where nothing is said of it.
     """
-    rows = [_survival(runs.records[run_id], standard) for run_id in runs.table["run_id"]]
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
-
-
-def _survival(record: Record, standard: pd.Series) -> dict[str, Any]:
     left, sparsity = record.pruned, record.run.recipe.sparsity
     assert sparsity
     published = _setting(record, standard)
@@ -68,8 +67,8 @@ def _survival(record: Record, standard: pd.Series) -> dict[str, Any]:
         "lost_input": math.isfinite(test_rmse) and len(left.inputs) < record.run.network.inputs,
         "penalised_rmse": left.test_rmse,
         "test_rmse": test_rmse,
-        "formula": formula.text if formula else None,
-        "least_r2": formula.least_r2 if formula else None,
+        "formula": formula and formula.text,
+        "least_r2": formula and formula.least_r2,
         "formula_rmse": math.inf if formula is None or formula.test_rmse is None else formula.test_rmse,
     }
 
@@ -88,12 +87,12 @@ def _setting(record: Record, standard: pd.Series) -> str:
 
 def _points(published: pd.DataFrame, survivals: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """A row a setting of ours, and one more for each published setting without a run."""
-    edges = dict(zip(published["setting"], published["edges"].astype(float), strict=True))
+    edges = published.set_index("setting")["edges"].astype(float)
     for setting, here in survivals.groupby("setting", sort=False):
-        known = edges.get(here["published"].iloc[0], math.nan)
-        yield point(str(setting), str(setting), known, list(here["edges"].dropna()))
-    there = set(survivals["published"])
-    yield from (point(name, math.nan, known, ()) for name, known in edges.items() if name not in there)
+        of_paper = edges.get(here["published"].iloc[0], math.nan)
+        yield point(str(setting), str(setting), of_paper, list(here["edges"].dropna()))
+    for setting, of_paper in edges.drop(survivals["published"].unique(), errors="ignore").items():
+        yield point(str(setting), math.nan, of_paper, ())
 
 
 # -------------------------------------------------------------------------------------------------------------- words
@@ -134,11 +133,9 @@ def _left_findings(left: pd.DataFrame, runs: int) -> Iterator[str]:
 
 
 def _counts_table(counts: pd.DataFrame, points: pd.DataFrame) -> tuple[Table, ...]:
-    known = points.set_index("what").loc[counts.index]
-    shown = counts.assign(published=known["published"], median=known["median"], outcome=known["outcome"])
-    seeds = list(counts)
-    rows = shown[["published", *seeds, "median", "outcome"]].itertuples()
-    return page_tables("counts", rows, more_numbers=[*(f"seed {seed}" for seed in seeds), "median"])
+    of_setting = points.set_index("what").loc[counts.index]
+    rows = pd.concat([of_setting["published"], counts, of_setting[["median", "outcome"]]], axis=1).itertuples()
+    return page_tables("counts", rows, more_numbers=[*(f"seed {seed}" for seed in counts), "median"])
 
 
 def _left_table(survivals: pd.DataFrame) -> tuple[Table, ...]:
@@ -149,13 +146,6 @@ def _left_table(survivals: pd.DataFrame) -> tuple[Table, ...]:
         errors = left[["penalised_rmse", "test_rmse", "formula_rmse"]].astype(float)
         rows.append((str(setting), " ".join(left["shape"]), *errors.median().replace(math.inf, math.nan)))
     return page_tables("left", rows)
-
-
-def _formulas_table(left: pd.DataFrame) -> tuple[Table, ...]:
-    read = left[left["formula_rmse"] < math.inf]
-    best = read.loc[read.groupby("setting", sort=False)["formula_rmse"].idxmin()]
-    rows = best[["setting", "seed", "formula", "least_r2", "formula_rmse"]].itertuples(index=False)
-    return page_tables("formulas", rows)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures

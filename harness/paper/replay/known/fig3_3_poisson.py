@@ -13,9 +13,9 @@ from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import size_axes
 from harness.paper.reference import load
 from harness.paper.replay.content import ARMS, Page, Picture, Replay, ReplayRuns, page_tables, picture
-from harness.paper.replay.curves import COUNTS, beside, chosen_networks, exponents
+from harness.paper.replay.curves import COUNTS, SECONDS, beside, chosen_networks, exponents
 from harness.paper.replay.figures.curves import curves_figure
-from harness.paper.replay.names import network_words
+from harness.paper.replay.names import network_words, whole_grids
 from harness.paper.replay.points import apart_tables, in_one_sentence
 from harness.show.tables.table import Table
 from harness.spec import axis_words
@@ -65,7 +65,7 @@ def published_points(replay: Replay, axis: str) -> pd.DataFrame:
     sizes = scaling.drop_duplicates(["shape", "grid"])[["shape", "grid", *COUNTS]]
     both = pd.concat([scaling, dynamics.merge(sizes, on=["shape", "grid"])], ignore_index=True)
     points = both[["shape", "family", "curve", "errata"]].assign(
-        task="poisson", grid=both["grid"].fillna(0).astype(int), x=both[axis].astype(float)
+        task="poisson", grid=whole_grids(both["grid"]), x=both[axis].astype(float)
     )
     words = network_words(points["shape"], points["grid"]) + np.where(_is_course(points), " (course)", "")
     of_norms = [
@@ -113,36 +113,32 @@ def duel(table: pd.DataFrame) -> Duel:
     """Who is held against whom: validation chooses among MLPs, and the series (activation) of the paper's."""
     runs = chosen_networks(_with_squares(table))
     runs = runs.fillna(dict.fromkeys((*NORMS, "validation_rmse"), np.inf))  # what diverged
-    numbers = [name for name in (*size_axes(), "evaluations", "validation_rmse") if name in runs]
-    groups = runs.groupby(["shape", "grid", "series"], sort=False)
-    medians = groups[[*numbers, *NORMS, "seconds in the pack"]].median().reset_index()
+    numbers = [name for name in (*size_axes(), "evaluations", "validation_rmse", *NORMS, SECONDS) if name in runs]
+    medians = runs.groupby(["shape", "grid", "series"], sort=False)[numbers].median().reset_index()
     ended = medians[np.isfinite(medians["validation_rmse"])].sort_values("validation_rmse", kind="stable")
     mlps = ended[(ended["grid"] == 0) & (ended["params.trainable"] <= MOST_PARAMETERS)]
     kans = ended[(ended["shape"] == KAN) & (ended["grid"] > 0)].sort_values("grid", ascending=False, kind="stable")
     return Duel(*(None if rows.empty else rows.iloc[0] for rows in (kans, mlps, mlps[mlps["shape"] == MLP])))
 
 
-def _duel_table(one: Duel) -> tuple[Table, ...]:
+def _duel_table(who: Duel) -> tuple[Table, ...]:
     """Errors, counts under every convention and seconds, and how many times the KAN's an MLP's are."""
-    kan, rivals = one.kan, [row for row in (one.best, one.chosen) if row is not None]
-    if kan is None or not rivals:
+    rivals = {f"{mlp['series']} {mlp['shape']}": mlp for mlp in (who.best, who.chosen) if mlp is not None}
+    if who.kan is None or not rivals:
         return ()
-    if len(rivals) == 2 and rivals[0].equals(rivals[1]):
-        rivals = rivals[:1]
-    heads = [f"{row['series']} {row['shape']}" for row in rivals]
-    numbers = [f"KAN {KAN}, G = {kan['grid']}", *heads, *(f"{head}, over the KAN's" for head in heads)]
-    rows = [
-        (name, kan[name], *(row[name] for row in rivals), *(row[name] / kan[name] for row in rivals))
-        for name in (*NORMS, *size_axes(), "evaluations", "seconds in the pack")
-        if name in kan and not math.isnan(kan[name])
-    ]
+    numbers = [f"KAN {KAN}, G = {who.kan['grid']}", *rivals, *(f"{name}, over the KAN's" for name in rivals)]
+    rows = []
+    for name in (*NORMS, *size_axes(), "evaluations", SECONDS):
+        if name in who.kan and not math.isnan(who.kan[name]):
+            of_rivals = [mlp[name] for mlp in rivals.values()]
+            rows.append((name, who.kan[name], *of_rivals, *(number / who.kan[name] for number in of_rivals)))
     return page_tables("duel", rows, numbers, most=MOST_PARAMETERS)
 
 
-def _duel_findings(one: Duel) -> Iterator[str]:
+def _duel_findings(who: Duel) -> Iterator[str]:
     """What the best MLP of ours does, the paper's claim and its own points, and what the MLP of that claim does."""
-    if one.kan is not None and one.best is not None:
-        yield _duel_words(f"the best MLP of at most {MOST_PARAMETERS:,} parameters", one.kan, one.best)
+    if who.kan is not None and who.best is not None:
+        yield _duel_words(f"the best MLP of at most {MOST_PARAMETERS:,} parameters", who.kan, who.best)
     published = load("pde_scaling")
     kan = published[(published["shape"] == KAN) & published["grid"].notna()].iloc[-1]
     mlp = published[published["shape"] == MLP].iloc[0]
@@ -154,8 +150,8 @@ def _duel_findings(one: Duel) -> Iterator[str]:
         f"{human(mlp['params.trainable'] / kan['params.trainable'], 2)}; against the best of its MLPs of that size or "
         f"less {human(best['l2_squared'].min() / kan['l2_squared'], 2)} times."
     )
-    if one.kan is not None and one.chosen is not None:
-        yield _duel_words("the MLP of the paper's claim", one.kan, one.chosen)
+    if who.kan is not None and who.chosen is not None:
+        yield _duel_words("the MLP of the paper's claim", who.kan, who.chosen)
 
 
 def _duel_words(who: str, kan: pd.Series, mlp: pd.Series) -> str:
@@ -184,9 +180,9 @@ def _depth_findings(points: pd.DataFrame) -> Iterator[str]:
 def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> tuple[Table, ...]:
     """Of every published KAN curve, beside a series of ours; laws are of the error in L2 alone."""
     rows = []
-    for one in exponents(points[~_is_course(points)], fits):
-        slopes = (f"{slope:.2f}" for slope in (one.published, one.published / 2, one.ours / 2))
-        rows.append((*one.place, *slopes, *(one.laws if one.place[0] == "L2²" else ("", ""))))
+    for exponent in exponents(points[~_is_course(points)], fits):
+        slopes = (f"{slope:.2f}" for slope in (exponent.published, exponent.published / 2, exponent.ours / 2))
+        rows.append((*exponent.place, *slopes, *(exponent.laws if exponent.place[0] == "L2²" else ("", ""))))
     return page_tables("exponents_of_squares", rows)
 
 

@@ -49,11 +49,8 @@ class OfArm(NamedTuple):
 
 def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
     """The page: errors of every arm, phase by phase, and what is kept of them."""
-    (name,) = replay.published
-    (text,) = load(name).query("item == @ITEM")["value"]
-    published = float(text)  # the same after every phase
-    arms = arms_of(runs)
-    in_phases = [one for one in arms if one.records]
+    published = float(load(replay.published[0]).set_index("item").loc[ITEM, "value"])  # the same after every phase
+    in_phases = [arm for arm in arms_of(runs) if arm.records]
     points = with_outcomes(pd.DataFrame(_points(in_phases, published)), replay.tolerance)
     return Page(
         points=points,
@@ -66,43 +63,41 @@ def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
 # ------------------------------------------------------------------------------------------------------------ our side
 def arms_of(runs: ReplayRuns) -> list[OfArm]:
     """The arms of the experiment that have runs here, in the order of its file."""
-    phases = {planned.run_id: planned.run.recipe.phases for planned in runs.manifest.runs}
     errors = ["rmse_right_after", "rmse_in_the_end", "forgetting", "train_rmse"]
-    table = runs.table[runs.table["chosen"]]
-    table = table.assign(
-        **table.reindex(columns=errors).fillna(math.inf), in_phases=table["run_id"].map(phases).notna()
-    )
-    found = []
-    for arm, rows in table.groupby("arm", sort=False):
-        phased, at_once = rows[rows["in_phases"]], rows[~rows["in_phases"]]
-        any_record = runs.records[rows["run_id"].iloc[0]]
-        found.append(
+    chosen = runs.table[runs.table["chosen"]]
+    chosen = chosen.assign(**chosen.reindex(columns=errors).fillna(math.inf))
+    arms = []
+    for arm, rows in chosen.groupby("arm", sort=False):
+        records = [runs.records[run_id] for run_id in rows["run_id"]]
+        in_phases = np.array([record.run.recipe.phases is not None for record in records])
+        phased = rows[in_phases]
+        arms.append(
             OfArm(
                 arm=str(arm),
-                network=any_record.run.network,
-                parameters=any_record.counts["params.trainable"],
-                records=tuple(runs.records[run_id] for run_id in phased["run_id"]),
+                network=records[0].run.network,
+                parameters=records[0].counts["params.trainable"],
+                records=tuple(record for record in records if record.run.recipe.phases is not None),
                 right_after=tuple(phased["rmse_right_after"]),
                 in_the_end=tuple(phased["rmse_in_the_end"]),
-                at_once=tuple(at_once["train_rmse"]),
+                at_once=tuple(rows.loc[~in_phases, "train_rmse"]),
                 times=phased["forgetting"].median(),
             )
         )
-    return found
+    return arms
 
 
 def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
     """A row an arm, phase and moment; one for each recipe that was published and has not been run."""
     for name in RECIPES:
-        if all(one.arm != name for one in arms):
+        if all(ours.arm != name for ours in arms):
             none = point(f"{name}, {RIGHT_AFTER}", math.nan, published, ())
             yield none | {"phase": None, "moment": RIGHT_AFTER}
-    for one in arms:
-        for phase in range(one.records[0].run.recipe.phases or 0):
+    for ours in arms:
+        for phase in range(ours.records[0].run.recipe.phases or 0):
             for moment, end in ((RIGHT_AFTER, phase), (IN_THE_END, -1)):
-                errors = [record.phases[end].rmse[phase] if record.phases else math.inf for record in one.records]
-                known = published if one.arm in RECIPES and moment == RIGHT_AFTER else math.nan
-                row = point(f"peak {phase + 1}, {moment}", one.arm, known, errors)
+                errors = [record.phases[end].rmse[phase] if record.phases else math.inf for record in ours.records]
+                of_paper = published if ours.arm in RECIPES and moment == RIGHT_AFTER else math.nan
+                row = point(f"peak {phase + 1}, {moment}", ours.arm, of_paper, errors)
                 yield row | {"phase": phase + 1, "moment": moment}
 
 
@@ -119,14 +114,14 @@ def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
 
 
 def _kept_findings(arms: Sequence[OfArm]) -> Iterator[str]:
-    keep = [f"{one.arm} ({one.times_words})" for one in arms if one.times <= KEPT]
-    lost = [one for one in arms if not one.times <= KEPT]
+    keep = [f"{ours.arm} ({ours.times_words})" for ours in arms if ours.times <= KEPT]
+    lost = [ours for ours in arms if not ours.times <= KEPT]
     if keep:
         yield f"What was learnt is kept, with errors at most {KEPT:g} times those right after a phase, by {_and(keep)}."
     if lost:
-        lose = [f"{one.arm} ({one.times_words})" for one in lost]
+        lose = [f"{ours.arm} ({ours.times_words})" for ours in lost]
         yield f"It is forgotten, and errors grow so many times, by {_and(lose)}."
-    if able := [f"{one.arm} {human(np.median(one.at_once), 2)}" for one in lost if one.at_once]:
+    if able := [f"{ours.arm} {human(np.median(ours.at_once), 2)}" for ours in lost if ours.at_once]:
         yield f"With all data at once, by as many evaluations, these have a training RMSE of: {', '.join(able)}."
 
 
@@ -137,12 +132,12 @@ def _and(names: Sequence[str]) -> str:
 
 def _kept_table(arms: Sequence[OfArm]) -> tuple[Table, ...]:
     rows = []
-    for one in arms:
-        right_after, in_the_end = (float(np.median(errors)) for errors in (one.right_after, one.in_the_end))
-        spread = f"{human(min(one.in_the_end))} to {human(max(one.in_the_end))}"
-        at_once = float(np.median(one.at_once)) if one.at_once else None
-        network = _words(one.network), one.parameters
-        rows.append((one.arm, *network, right_after, in_the_end, one.times_words, spread, at_once))
+    for ours in arms:
+        right_after, in_the_end = (float(np.median(errors)) for errors in (ours.right_after, ours.in_the_end))
+        spread = f"{human(min(ours.in_the_end))} to {human(max(ours.in_the_end))}"
+        at_once = float(np.median(ours.at_once)) if ours.at_once else None
+        network = _words(ours.network), ours.parameters
+        rows.append((ours.arm, *network, right_after, in_the_end, ours.times_words, spread, at_once))
     return page_tables("kept", rows)
 
 
@@ -160,15 +155,15 @@ def _words(network: Network) -> str:
 def _pictures(arms: Sequence[OfArm], replay: Replay, published: float) -> Iterator[Picture]:
     """Of the arms to be drawn the run whose error in the end is the median one; then the errors of all arms."""
     rows = []
-    for one in arms:
-        runs = zip(one.in_the_end, one.records, strict=True)
+    for ours in arms:
+        runs = zip(ours.in_the_end, ours.records, strict=True)
         done = [(error, record) for error, record in runs if record.phases and record.phases[-1].outputs]
-        if one.arm in DRAWN and done:
+        if ours.arm in DRAWN and done:
             _, record = sorted(done, key=lambda pair: pair[0])[len(done) // 2]
-            rows.append((f"{plain_name(one.arm, replay.arms)}\n{_words(one.network)}", record))
+            rows.append((f"{plain_name(ours.arm, replay.arms)}\n{_words(ours.network)}", record))
     if rows:
         yield picture("phases", "replay", partial(courses_figure, rows))
-    errors = {plain_name(one.arm, replay.arms): (one.right_after, one.in_the_end, one.at_once) for one in arms}
+    errors = {plain_name(ours.arm, replay.arms): (ours.right_after, ours.in_the_end, ours.at_once) for ours in arms}
     yield picture("kept", "kept", partial(errors_figure, errors, published))
 
 

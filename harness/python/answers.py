@@ -1,0 +1,266 @@
+"""What runs say: `harness.run`, `runs`, `compare`, `verdicts`; and `load_network`, what they have trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.base.errors import HarnessError
+from harness.base.plain import plain
+from harness.judging.judge import sentence
+from harness.judging.laws import fit_table
+from harness.judging.verdict import Verdict, refused_words
+from harness.judging.versus import Headline, NoHeadline, leader
+from harness.python.study import Shown, Study, study_of
+from harness.record import read_record, record_path
+from harness.record.networks import FOLDER, read_network
+from harness.show.console import TERMINAL
+from harness.show.figures.headline import headline_figure
+from harness.show.figures.labels import task_titles
+from harness.show.figures.rules import rules_figure
+from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.series import Style, experiment_styles
+from harness.show.figures.versus import TITLE_LETTERS, versus_figure
+from harness.show.tables.headline import answer_sentences as headline_sentences
+from harness.show.tables.verdicts import answer_sentences
+from harness.spec import Manifest
+from harness.study.analysis import analyse_and_report, keeping_fits
+from harness.study.answers import Compared, answer_of, compare_sides
+from harness.study.folders import planned_records
+from harness.study.tables import judged_tables
+from harness.study.training import run_file
+
+if TYPE_CHECKING:
+    from harness.nn.trained import TrainedNetwork
+
+# -------------------------------------------------------------------------------------------------------- comparisons
+COLUMNS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
+    """Two sides at equal size under every count: `compared` has all numbers, those of their laws too."""
+
+    manifest: Manifest
+    compared: Compared
+
+    @property
+    def sentences(self) -> list[str]:
+        """Who is better at the largest size, and what to be careful about."""
+        return _sentences(self.compared.headline)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each task, axis and size. `ratio` is the test loss of the second side over that of the first."""
+        return _readings(self.compared.headline)
+
+    def figure(self) -> Figure | None:
+        """The ratio at every size of the first side, a line for each count."""
+        curves = self.compared.lines
+        titles = task_titles(self.manifest, dict.fromkeys(line.task for line in curves), TITLE_LETTERS)
+        styles = _side_styles(self.manifest, self.compared.headline)
+        return versus_figure(self.compared.asked, curves, styles, titles)
+
+
+def compare(
+    of: Study | str | Path,
+    first: str,
+    second: str,
+    at: float | None = None,
+    axis: str | None = None,
+    level: float | None = None,
+) -> Comparison:
+    """Compare two arms of an experiment file or a results folder, as `harness compare` does.
+
+    A side may be several arms under a name of yours, `MLP=mlp_2,mlp_3`. `at` is a size of the first side on `axis`
+    (params, seconds, flops_train.local_min, ...), and `level` that of the intervals. A HarnessError while runs are
+    missing.
+    """
+    manifest, folder = study_of(of).frozen()
+    return Comparison(manifest, compare_sides(manifest, folder, (first, second), axis, at, level))
+
+
+def _sentences(headline: Headline | NoHeadline) -> list[str]:
+    """The answer at the largest size, and its cautions, or why there is none."""
+    if isinstance(headline, NoHeadline):
+        return [headline.why]
+    return [*headline_sentences(headline), *(f"Careful: {caution}" for caution in headline.cautions)]
+
+
+def _readings(headline: Headline | NoHeadline) -> pd.DataFrame:
+    """A row for each task, axis and size: the ratio of test losses second / first, and who is ahead beyond doubt."""
+    rows = []
+    for reading in () if isinstance(headline, NoHeadline) else headline.readings:
+        ratio = reading.ratio
+        better = leader(ratio, headline.first.label, headline.second.label)
+        place = (reading.task, reading.axis, reading.place, ratio.at, better)
+        rows.append((*place, ratio.estimate, ratio.low, ratio.high, ratio.replicates, ratio.refused or None))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _side_styles(manifest: Manifest, headline: Headline) -> Mapping[str, Style]:
+    """The styles of the arms of a plan, and of the two sides."""
+    return experiment_styles(manifest, {side.label: side.names for side in headline.sides})
+
+
+# ----------------------------------------------------------------------------------------------------------- verdicts
+RULE = ("claim", "rule", "verdict", "axis", "effort", "power")
+FOUND = ("estimate", "low", "high", "replicates", "won", "lost")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdicts(Shown):
+    """The verdicts on the rules of experiments; `answers` are those of `harness verdicts --json`."""
+
+    answers: list[dict[str, Any]]
+
+    @property
+    def sentences(self) -> list[str]:
+        """A sentence for each rule, then what to know besides, and the next move where runs are missing."""
+        claims = [f"{answer['name']}: “{rule['claim']}” is {rule['verdict']}." for answer, rule in self._rules()]
+        return [*claims, *chain.from_iterable(map(answer_sentences, self.answers))]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each rule: its claim, in words what it asks, and the verdict."""
+        rows = []
+        for answer, rule in self._rules():
+            rows.append({"experiment": answer["name"], **{name: rule.get(name) for name in RULE}})
+        return pd.DataFrame(rows)
+
+    @property
+    def numbers(self) -> pd.DataFrame:
+        """A row for each number that a verdict hangs on, one a task."""
+        rows = []
+        for answer, rule in self._rules():
+            for number in rule["numbers"]:
+                where = {"experiment": answer["name"], "claim": rule["claim"]}
+                named = {name: number[name] for name in ("unit", "outcome")}
+                estimate = {name: number["found"][name] for name in FOUND}
+                rows.append({**where, **named, **estimate, "refused": refused_words(number) or None})
+        return pd.DataFrame(rows)
+
+    def figure(self) -> Figure | None:
+        """The numbers with their intervals and limits; None while no rule is judged."""
+        return rules_figure([rule for _, rule in self._rules()])
+
+    def _rules(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        rules = []
+        for answer in self.answers:
+            rules += [(answer, rule) for rule in answer["verdicts"]]
+        return rules
+
+
+def verdicts(*of: Study | str | Path) -> Verdicts:
+    """Judge the rules (`decide:`) of experiment files or results folders, as `harness verdicts` does.
+
+    A rule whose runs are missing is `not run`. A HarnessError if a file has no rules.
+    """
+    if not of:
+        raise HarnessError("verdicts(): name at least one experiment file, results folder or study")
+    answers = [answer_of(study_of(file))[0] for file in of]
+    return Verdicts([plain(answer) for answer in answers])
+
+
+# --------------------------------------------------------------------------------------------------------------- runs
+class Runs(pd.DataFrame):
+    """A pandas DataFrame with a row for each run at each size that it was asked for.
+
+    What is computed from it is a plain DataFrame. docs/python.md says what its columns are.
+    """
+
+    _metadata: ClassVar[list[str]] = ["_plan"]  # kept by pandas, and no column
+    _plan: tuple[Manifest, Path]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The runs themselves."""
+        return pd.DataFrame(self)
+
+    def figure(self) -> Figure:
+        """Test loss against size, with the laws that are fitted to it."""
+        manifest, folder = self._plan
+        with keeping_fits(folder, TERMINAL):
+            return scaling_figure(manifest, fit_table(self.table))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Answer(Shown):
+    """Which side is better at equal size, the verdicts of the rules, the table of all runs, and the report's path."""
+
+    manifest: Manifest
+    headline: Headline | NoHeadline
+    verdicts: list[Verdict]
+    runs: Runs
+    report: Path
+
+    @property
+    def sentences(self) -> list[str]:
+        """The answer, what to be careful about, and the verdicts."""
+        return [*_sentences(self.headline), *map(sentence, self.verdicts), f"Report: {self.report}"]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each task, axis and size: how many times lower a side's test loss is. Empty without an answer."""
+        return _readings(self.headline)
+
+    def figure(self) -> Figure | None:
+        """The ratios with their intervals, at equal size on each axis; else the runs."""
+        if isinstance(self.headline, NoHeadline):
+            return self.runs.figure()
+        return headline_figure(self.headline, _side_styles(self.manifest, self.headline))
+
+
+def run(
+    of: Study | str | Path, workers: int | None = None, until_decided: bool = False, replan: bool = False
+) -> Answer:
+    """Train on this machine what is missing, and answer the question, as `harness run` does; progress is printed.
+
+    `workers` is how many processes train, one a core if left out. With `until_decided`, seeds are added only while a
+    rule is undecided. Interrupt it at any time: the same call goes on from there.
+    """
+    if workers is not None and workers < 1:
+        raise HarnessError(f"run(workers={workers}): give 1 or more, or leave it out for one a core")
+    study = study_of(of)
+    manifest, folder = run_file(study, TERMINAL, replan, workers, until_decided), study.folder
+    analysis, headline, verdicts = analyse_and_report(manifest, folder, TERMINAL)
+    return Answer(manifest, headline, verdicts, _runs(manifest, folder, analysis.table), folder / "report.html")
+
+
+def runs(of: Study | str | Path) -> Runs:
+    """The runs of an experiment file or a results folder as a tidy table; a HarnessError while some are missing."""
+    manifest, folder = study_of(of).frozen()
+    return _runs(manifest, folder, judged_tables(manifest, planned_records(manifest, folder), folder)[1])
+
+
+def _runs(manifest: Manifest, folder: Path, table: pd.DataFrame) -> Runs:
+    runs_table = Runs(table)
+    runs_table._plan = manifest, folder
+    return runs_table
+
+
+def load_network(run_id: str, results: str | Path = "results") -> TrainedNetwork:
+    """The trained network of a run as a torch module, which takes the task's own inputs.
+
+    Of a table it takes a DataFrame by the names of its columns, or an array in the order that `print` shows. `predict`
+    gives a number or a class for each row.
+
+    `run_id` is a run of `harness.runs(study)`. Its experiment must say `keep: networks`. A HarnessError if the run has
+    no record in this results folder, has diverged, or its network was not kept.
+    """
+    from harness.nn.trained import TrainedNetwork  # with torch
+
+    folder = Path(results)
+    path = record_path(folder / "runs", run_id)
+    if not path.exists():
+        raise HarnessError(f"run {run_id!r}: no record in {path.parent}; `harness.runs(study)` has the ids of runs")
+    record = read_record(path)
+    if record.status == "diverged":
+        raise HarnessError(f"run {run_id}: it diverged, so no network was kept; choose a run whose status is done")
+    return TrainedNetwork(record, read_network(folder / FOLDER, run_id))

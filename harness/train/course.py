@@ -1,0 +1,372 @@
+"""The course of a pack that trains, the same in both engines (see `harness.train.trainer`).
+
+A *lane* is one start of one run. An engine gives a `Pack`, which says what its lanes do; here is when: the stages, the
+moments when knots move or learning curves are sampled, the best start, what is kept in the end, and the outcomes.
+
+Legend: S runs, R lanes, N points, I inputs, P parameters, K moments.
+"""
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness import families, spec
+from harness.families.spline import Solver
+from harness.optimisers.lanes import choose, select
+from harness.spec import Network, Recipe, RunSpec, SplinedShape, Stage
+from harness.tasks import Samples, stream
+from harness.train.lanes import EngineState, Kept, LaneOfRun, Trained, alike, ended
+from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
+from harness.train.points import PackPoints
+
+# What is done to parameters [R, P] and knots, by points whose activations say where knots go.
+Move = Callable[[Tensor, list[Tensor], Tensor], tuple[Tensor, list[Tensor]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Pack(ABC):
+    """What does not change while a pack trains. An engine gives the abstract methods, and says what an optimiser is.
+
+    `train` are the points of the runs, in the engine's own form; the error at those of `curve` is the learning curve's
+    validation error; activations at `ranges_SNI` say where knots go.
+    """
+
+    points: PackPoints
+    stages: tuple[Stage, ...]
+    train: Any
+    curve: Any
+    ranges_SNI: Tensor
+
+    smallest: ClassVar[int] = 1  # lanes of an ensemble
+    solver: ClassVar[Solver]  # by which splines are moved to other knots
+
+    @property
+    def runs(self) -> tuple[RunSpec, ...]:
+        """In the order of their outcomes."""
+        return self.points.runs
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of all runs, but for learning rates."""
+        return self.runs[0].recipe
+
+    @classmethod
+    def of(cls, points: PackPoints, device: torch.device | str = "cpu") -> Self:
+        """The pack of these runs and points."""
+        first = points.runs[0]
+        of_runs = [
+            (points.split(run, "train"), points.curve(run), points.ranges(run)) for run in range(len(points.runs))
+        ]
+        train, curve, ranges = zip(*of_runs, strict=True)
+        return cls(
+            points=points,
+            stages=spec.stages(first.network, first.recipe),
+            train=cls.of_samples(first, train, device),
+            curve=cls.of_samples(first, curve, device),
+            ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.dtype)),
+        )
+
+    # ---------------------------------------------------------------------------------------------- what an engine does
+    @staticmethod
+    @abstractmethod
+    def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> Any:
+        """The points of runs that are alike but for them."""
+
+    @abstractmethod
+    def of_lanes(self, points: Any, lanes: Sequence[LaneOfRun]) -> Any:
+        """The points of the lanes, of those of the runs."""
+
+    @abstractmethod
+    def start(self, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor, total_steps: int) -> Any:
+        """A fresh optimiser of every lane at `flat_RP`; a schedule ends with `total_steps`."""
+
+    @abstractmethod
+    def evaluated(self, state: EngineState, points: Any, until: int) -> Any:
+        """The optimisers after the evaluations up to number `until` of the stage."""
+
+    @abstractmethod
+    def errors(self, state: EngineState, points: Any) -> Tensor:
+        """In the metric of the task, at the points of each lane, [R]."""
+
+    @abstractmethod
+    def final_losses(self, state: EngineState, points: Any) -> Tensor:
+        """By which the best start is chosen, [R]; not NaN."""
+
+    @abstractmethod
+    def metrics(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor]) -> list[float]:
+        """Those of a run's task in their order; one lane at a time, so that its company changes no bit."""
+
+    # ------------------------------------------------------ what it may do otherwise, if an optimiser is no `LaneState`
+    def moved(self, old: Any, fresh: Any, moving_R: Tensor) -> Any:
+        """The optimisers after knots were moved in the lanes of the mask, which stand where the fresh ones do."""
+        return self.recipe.optimizer.moved(old, fresh, moving_R)
+
+    def selected(self, optimiser: Any, index_K: Tensor) -> Any:
+        """The optimisers of the lanes that the index names."""
+        return select(optimiser, index_K)
+
+    def with_diverged(self, fresh: Any, old: Any) -> Any:
+        """The fresh optimisers, of which those have diverged that had before."""
+        return replace(fresh, diverged_R=old.diverged_R)
+
+    def counters(self, optimiser: Any) -> Tensor:
+        """Evaluations, iterations and refused steps that each has made, [3, R]."""
+        return self.recipe.optimizer.counters(optimiser)
+
+    def over_lanes(self, move: Move, moving_R: Tensor, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Any:
+        """What `move` makes of the lanes of the mask, at least."""
+        return move(flat_RP, list(knots), x_RNI)
+
+
+# -------------------------------------------------------------------------------------------------------- the trainer
+def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
+    """The pack whose networks see only these of the task's variables."""
+    return type(pack).of(replace(pack.points, inputs=tuple(inputs)), pack.ranges_SNI.device)
+
+
+def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> EngineState:
+    """The state before the first evaluation: networks initialised from each run's seed and start.
+
+    Or they begin where another training left each run, whose network must be that of the first stage, with one start.
+    """
+    network, starts, _ = pack.stages[0]
+    lanes = list(itertools.product(range(len(pack.runs)), range(starts)))
+    lanes += lanes[:1] * (pack.smallest - len(lanes))
+    dtype, device = pack.ranges_SNI.dtype, pack.ranges_SNI.device
+    positions, all_knots = [], []
+    if trained:
+        assert starts == 1
+        assert all(one.network.begun_as(network) == network for one in trained)
+        for one in (trained[index] for index, _ in lanes):
+            positions.append(one.position_P[None].to(device=device, dtype=dtype))
+            all_knots.append([layer[None].to(device=device, dtype=dtype) for layer in one.knots])
+    else:
+        for index, start in lanes:
+            run, keys = pack.runs[index], pack.runs[index].keys(start)
+            own = network.begun_as(run.network)
+            generators = [stream(run.seed, "initial", *keys)], [stream(run.seed, "features", *keys)]
+            positions.append(families.initialise(own, generators[0], run.recipe.gain, dtype, device))
+            all_knots.append(own.draw_knots(generators[1], dtype, device))
+    flat_RP, knots = torch.cat(positions), [torch.cat(layer) for layer in zip(*all_knots, strict=True)]
+    assert flat_RP.shape[1] == network.trainable + network.frozen, (
+        "parameter count mismatch between closed form and network"
+    )
+    return EngineState(
+        stage=0,
+        done=0,
+        lanes=tuple(lanes),
+        network=network,
+        knots=tuple(knots),
+        optimiser=_start(pack, 0, lanes, flat_RP),
+        behind=torch.zeros(3, len(lanes), dtype=torch.int64, device=device),
+        spent=(),
+        curve_at=torch.zeros(len(lanes), 0, dtype=torch.int64, device=device),
+        curve_errors=flat_RP.new_zeros(len(lanes), 0, 2),
+    )
+
+
+def fits(pack: Pack, state: Any) -> bool:
+    """Whether a state that comes from a file can be one of this pack: its place, lanes, and all shapes and dtypes.
+
+    Compiled code trusts these.
+    """
+    if not (isinstance(state, EngineState) and 0 <= state.stage <= len(pack.stages)):
+        return False
+    left = pack.stages[state.stage :] or (pack.stages[-1]._replace(starts=1),)
+    fresh = begin(replace(pack, stages=left))
+    spent = torch.zeros(3, len(pack.runs), dtype=torch.int64)
+    return (
+        state.network == fresh.network
+        and 0 <= state.done <= left[0].evaluations
+        and [run for run, _ in state.lanes] == [run for run, _ in fresh.lanes]
+        and len(state.spent) == state.stage
+        and all(alike(spent, each) for each in state.spent)
+        and alike(fresh, state)
+        and (state.kept is None or alike(_kept(fresh, fresh.optimiser.position_RP[:, 0]), state.kept))
+    )
+
+
+def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
+    """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves any more."""
+    stage = pack.stages[state.stage]
+    train = pack.of_lanes(pack.train, state.lanes)
+    goal = min(state.done + evaluations, stage.evaluations)
+    updates = spec.knot_update_points(pack.recipe, state.stage, stage.evaluations)
+    moments = sorted({*LOG_SPACED, stage.evaluations, *updates, goal})
+    while state.done < goal:
+        if isinstance(stage.network, SplinedShape) and state.done in updates:
+            state = _update_knots(pack, state)
+        until = next(moment for moment in moments if moment > state.done)
+        state = replace(state, optimiser=pack.evaluated(state, train, until), done=until)
+        if state.done in LOG_SPACED or state.done == stage.evaluations:
+            state = _seen(pack, state, train)
+    if state.done == stage.evaluations:
+        return _next_stage(pack, state, train)
+    if bool(_resting(state).all()):
+        return _next_stage(pack, _seen(pack, state, train), train)
+    return state
+
+
+def trained(pack: Pack, state: EngineState) -> list[Trained]:
+    """Where training left every run of a pack whose stages are behind, in the order of the pack."""
+    position_RP, all_knots = _in_the_end(state)
+    found = []
+    for lane, run in enumerate(pack.runs):
+        knots = tuple(of_layer[lane] for of_layer in all_knots)
+        found.append(Trained(state.network.begun_as(run.network), position_RP[lane], knots))
+    return found
+
+
+def finish(pack: Pack, state: EngineState) -> list[Outcome]:
+    """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
+    position_RP, all_knots = _in_the_end(state)
+    diverged_R = state.optimiser.diverged_R.tolist()
+    spent = torch.stack(state.spent).tolist()  # [stages, 3, S]
+    outcomes = []
+    for index, run in enumerate(pack.runs):
+        own = slice(index, index + 1)
+        metrics = pack.metrics(index, state.network, position_RP[own], [of_layer[own] for of_layer in all_knots])
+        by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
+        refused = sum(counters[2][index] for counters in spent)
+        moments = zip(state.curve_at[index].tolist(), state.curve_errors[index].tolist(), strict=True)
+        curve = learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
+        outcomes.append(outcome(run, metrics, by_stage, diverged_R[index], refused, curve))
+    return outcomes
+
+
+# ------------------------------------------------------------------------------------------------------------- stages
+def _start(pack: Pack, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor) -> Any:
+    """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
+    return pack.start(stage, lanes, flat_RP, spec.schedule_evaluations(pack.stages, stage, pack.recipe))
+
+
+def _next_stage(pack: Pack, state: EngineState, train: Any) -> EngineState:
+    """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
+    starts = pack.stages[state.stage].starts
+    counters = (state.behind + pack.counters(state.optimiser))[:, : len(pack.runs) * starts]
+    spent = counters.reshape(-1, len(pack.runs), starts).sum(2)
+    if starts > 1:
+        state = _keep_best_starts(pack, state, train, starts)
+    state = replace(state, stage=state.stage + 1, done=0, spent=(*state.spent, spent))
+    if ended(pack, state):
+        return state
+    network = pack.stages[state.stage].network
+    if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
+        return replace(state, behind=-pack.counters(state.optimiser))
+    return _refined(pack, state, network)
+
+
+def _keep_best_starts(pack: Pack, state: EngineState, train: Any, starts: int) -> EngineState:
+    """Of each run's starts, the one with the lowest loss on all training points; a diverged one counts as infinite.
+
+    Those forward passes, one a start, are not counted as evaluations.
+    """
+    runs = len(pack.runs)
+    loss_R = torch.where(state.optimiser.diverged_R, torch.inf, pack.final_losses(state, train))[: runs * starts]
+    best_S = loss_R.reshape(runs, starts).argmin(1)
+    index_K = best_S + starts * torch.arange(runs, device=best_S.device)
+    index_K = torch.cat([index_K, index_K[:1].expand(max(0, pack.smallest - runs))])
+    return replace(
+        state,
+        lanes=tuple(state.lanes[lane] for lane in index_K.tolist()),
+        knots=tuple(knots.index_select(0, index_K) for knots in state.knots),
+        optimiser=pack.selected(state.optimiser, index_K),
+        behind=state.behind.index_select(1, index_K),
+        curve_at=state.curve_at.index_select(0, index_K),
+        curve_errors=state.curve_errors.index_select(0, index_K),
+        kept=state.kept and state.kept.of_lanes(index_K),
+    )
+
+
+def _refined(pack: Pack, state: EngineState, network: Network) -> EngineState:
+    """Every lane on the finer grid of `network`; one that had converged trains on, one that has diverged stays so."""
+    if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
+        state = _update_knots(pack, state)
+    coarse = state.network
+    assert isinstance(network, SplinedShape)
+    assert isinstance(coarse, SplinedShape)
+
+    def refine(flat_RP: Tensor, knots: list[Tensor], _: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return families.extend_grid(coarse, flat_RP, knots, network.grid, pack.solver)[1:]
+
+    old = state.optimiser
+    everywhere_R = torch.ones_like(old.diverged_R)
+    flat_RP, knots = pack.over_lanes(refine, everywhere_R, old.position_RP, state.knots, pack.ranges_SNI)
+    return replace(
+        state,
+        network=network,
+        knots=tuple(knots),
+        optimiser=pack.with_diverged(_start(pack, state.stage, state.lanes, flat_RP), old),
+        behind=torch.zeros_like(state.behind),
+        kept=None,
+    )
+
+
+def _update_knots(pack: Pack, state: EngineState) -> EngineState:
+    """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit for bit."""
+    updates, old, moving_R = pack.recipe.grid_updates, state.optimiser, ~_resting(state)
+    assert updates is not None
+
+    def move(flat_RP: Tensor, knots: list[Tensor], x_RNI: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return families.update_knots(
+            state.network, flat_RP, knots, x_RNI, updates.grid_eps, updates.margin, pack.solver
+        )
+
+    x_RNI = pack.ranges_SNI.index_select(0, _runs_of(state.lanes, pack.ranges_SNI.device))
+    flat_RP, knots = pack.over_lanes(move, moving_R, old.position_RP, state.knots, x_RNI)
+    moved = pack.moved(old, _start(pack, state.stage, state.lanes, flat_RP), moving_R)
+    return replace(
+        state,
+        knots=tuple(choose(moving_R, *pair) for pair in zip(knots, state.knots, strict=True)),
+        optimiser=moved,
+        # Of one that begins anew, all that it has made.
+        behind=state.behind + pack.counters(old) - pack.counters(moved),
+    )
+
+
+def _runs_of(lanes: Iterable[LaneOfRun], device: torch.device) -> Tensor:
+    return torch.tensor([run for run, _ in lanes], device=device)
+
+
+def _resting(state: EngineState) -> Tensor:
+    return state.optimiser.finished_R | state.optimiser.diverged_R
+
+
+# ----------------------------------------------------------------------------------------------------- learning curve
+def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
+    """The state with one more point on every lane's learning curve."""
+    errors = [pack.errors(state, points) for points in (train, pack.of_lanes(pack.curve, state.lanes))]
+    runs_R = _runs_of(state.lanes, state.curve_at.device)
+    before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
+    in_stage_R = (state.behind + pack.counters(state.optimiser))[0]
+    at_R = before_S[runs_R] + pack.stages[state.stage].starts * in_stage_R
+    state = replace(
+        state,
+        curve_at=torch.cat([state.curve_at, at_R[:, None]], 1),
+        curve_errors=torch.cat([state.curve_errors, torch.stack(errors, 1)[:, None]], 1),
+    )
+    return replace(state, kept=_kept(state, errors[1])) if pack.recipe.early_stopping else state
+
+
+def _kept(state: EngineState, validation_R: Tensor) -> Kept:
+    """What is kept of every lane, after one more point of its learning curve."""
+    position_RP, before = state.optimiser.position_RP, state.kept
+    if before is None:
+        return Kept(validation_R.nan_to_num(torch.inf), position_RP, state.knots)
+    is_less_R = validation_R < before.validation_R
+    return Kept(
+        torch.where(is_less_R, validation_R, before.validation_R),
+        choose(is_less_R, position_RP, before.position_RP),
+        tuple(choose(is_less_R, *pair) for pair in zip(state.knots, before.knots, strict=True)),
+    )
+
+
+def _in_the_end(state: EngineState) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Parameters and knots of the networks that are the runs'."""
+    return (state.kept.position_RP, state.kept.knots) if state.kept else (state.optimiser.position_RP, state.knots)
