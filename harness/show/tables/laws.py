@@ -49,7 +49,7 @@ def laws_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_w
     """
     fits = list(itertools.chain.from_iterable(series.fits.values() for series in laws))
     fitted = {fit.law for fit in fits}
-    names = [law for law in ORDER if law in fitted]
+    names = list(filter(fitted.__contains__, ORDER))
     has_floors = "floor" in fitted or any(fit.floor is not None for fit in fits)
     heads = (*_heads("α", names), *(["floor E"] if has_floors else []), "sizes", "runs", "decades")
     rows: list[TableRow] = []
@@ -165,7 +165,7 @@ def held_out_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = ax
     """
     held = [series for series in laws if series.held_out]
     told = set(itertools.chain.from_iterable(map(_told, held)))
-    names = [law for law in ORDER if law in told]
+    names = list(filter(told.__contains__, ORDER))
     rows = []
     for series in held:
         first = next(iter(series.held_out.values()))

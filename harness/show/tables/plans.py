@@ -52,11 +52,13 @@ def _replicates_table(manifest: Manifest) -> Table:
     rows = []
     for cell in manifest.cells:
         arm: list[Piece] = [cell.arm, *([Styled(" infeasible", "dim")] if cell.infeasible else [])]
-        runs = [planned.run for planned in runs_of.get(cell.index, ())]
-        shapes = {run.network.begun_as() for run in runs}
+        shapes, evaluations = set(), []
+        for planned in runs_of.get(cell.index, ()):
+            shapes.add(planned.run.network.begun_as())
+            evaluations.append(planned.run.recipe.max_evaluations)
         sizes = _range([count_of(shape, match.count_name) or 0 for shape in shapes])
-        evaluations = _range([run.recipe.max_evaluations for run in runs])
-        numbers = (number(cell.asked, 6), f"{len(runs):,}", f"{len(shapes):,}", sizes, evaluations)
+        counts = f"{len(evaluations):,}", f"{len(shapes):,}"
+        numbers = (number(cell.asked, 6), *counts, sizes, _range(evaluations))
         rows.append(TableRow((cell.task, arm, *numbers), look="dim" if cell.infeasible else ""))
     title = f"plan of {manifest.name}: {search.replicates} replicates of {search.runs} runs a side and size"
     return Table(f"{title}: {manifest.experiment.question}", columns, tuple(rows))
