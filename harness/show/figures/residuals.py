@@ -54,7 +54,7 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
         against_size.set_title(textwrap.fill(title, TITLE_LETTERS))
     refused = len(drawn) - len(fitted)
     notes = [f"Refused laws have no residuals: {refused} not drawn."] if refused else []
-    band = "Faint: runs. Bold: means of sizes. Grey band: ± series standard deviation of the means about the law."
+    band = "Faint: runs. Bold: means of sizes. Grey band: ± one standard deviation of the means about the law."
     write_note(figure, [band, *notes, *undrawn_note(len(fitted) - len(shown), "laws")])
     return figure
 
