@@ -30,7 +30,7 @@ TITLE_LETTERS, TASK_LETTERS = 42, 24
 def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> Figure | None:
     """Two panels a drawn law: ln(loss/law) against the size and against the law's value; None if all were refused.
 
-    Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey band is series
+    Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey band is one
     standard deviation of the means about the law.
     """
     styles = experiment_styles(manifest) if manifest else named_styles(series.series for series in laws)
