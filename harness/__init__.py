@@ -8,15 +8,18 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from harness import nn
     from harness.base.errors import HarnessError
-    from harness.python import compare, load_network, plan, read, run, runs, verdicts
+    from harness.python import compare, fit, load_network, new, plan, read, run, runs, verdicts
     from harness.python.estimators import KANClassifier, KANRegressor, MLPClassifier, MLPRegressor
 
 # What is imported when it is first used, and from where: `import harness` takes no time, and never needs torch.
 _ESTIMATORS = ("KANClassifier", "KANRegressor", "MLPClassifier", "MLPRegressor")  # which need scikit-learn
+_FUNCTIONS = ("compare", "fit", "load_network", "new", "plan", "read", "run", "runs", "verdicts")
 _LATER = {
     **dict.fromkeys(_ESTIMATORS, "harness.python.estimators"),
     "HarnessError": "harness.base.errors",
-    **dict.fromkeys(("compare", "load_network", "plan", "read", "run", "runs", "verdicts"), "harness.python"),
+    **dict.fromkeys(
+        ("compare", "fit", "load_network", "new", "plan", "read", "run", "runs", "verdicts"), "harness.python"
+    ),
 }
 __all__ = [
     "HarnessError",
@@ -26,7 +29,9 @@ __all__ = [
     "MLPRegressor",
     "__version__",
     "compare",
+    "fit",
     "load_network",
+    "new",
     "nn",
     "plan",
     "read",

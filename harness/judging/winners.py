@@ -103,6 +103,7 @@ def _of_work(manifest: Manifest, axis: str, sides: Sequence[pd.DataFrame]) -> li
     """The budgets of work on an axis: the caps, where it is theirs; else as many, evenly in the logarithm.
 
     The largest is what the side can spend that can spend least; at the smallest every replicate of a side has a run.
+    There is none where the cheapest runs of one side cost more than the dearest of another.
     """
     search = manifest.experiment.search
     assert search
@@ -112,8 +113,9 @@ def _of_work(manifest: Manifest, axis: str, sides: Sequence[pd.DataFrame]) -> li
     if any(own.empty for own in done):
         return []
     high = min(own.max() for own in done)
-    least = [side[side["status"] == "done"].groupby("seed")[axis].min().max() for side in sides]
-    low = min(max(least), high)
+    low = max(side[side["status"] == "done"].groupby("seed")[axis].min().max() for side in sides)
+    if low > high:
+        return []
     number = len(set(np.concatenate([side["asked"] for side in sides])))
     return [_rounded_up(budget) for budget in np.geomspace(high, low, number)[::-1]]
 

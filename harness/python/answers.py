@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.base.errors import HarnessError
+from harness.base.errors import HarnessError, did_you_mean
 from harness.base.plain import plain
 from harness.judging.judge import sentence
 from harness.judging.laws import fit_table
 from harness.judging.verdict import Verdict, refused_words
-from harness.judging.versus import Headline, NoHeadline, leader
-from harness.python.study import Shown, Study, study_of
+from harness.judging.versus import Headline, NoHeadline
+from harness.python.laws import ComparisonByLaws, compare_table, of_runs
+from harness.python.study import Shown, Study, headline_said, readings, study_of
 from harness.record import read_record, record_path
 from harness.record.networks import FOLDER, read_network
-from harness.show.console import TERMINAL
+from harness.show.console import TERMINAL, progress_here
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
 from harness.show.figures.rules import rules_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import Style, experiment_styles
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
-from harness.show.tables.headline import answer_sentences as headline_sentences
 from harness.show.tables.verdicts import answer_sentences
 from harness.spec import Manifest
 from harness.study.analysis import analyse_and_report, keeping_fits
@@ -39,10 +39,8 @@ from harness.study.training import run_file
 if TYPE_CHECKING:
     from harness.nn.trained import TrainedNetwork
 
+
 # -------------------------------------------------------------------------------------------------------- comparisons
-COLUMNS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Shown):
     """Two sides at equal size under every count: `compared` has all numbers, those of their laws too."""
@@ -53,12 +51,12 @@ class Comparison(Shown):
     @property
     def sentences(self) -> list[str]:
         """Who is better at the largest size, and what to be careful about."""
-        return _sentences(self.compared.headline)
+        return headline_said(self.compared.headline)
 
     @property
     def table(self) -> pd.DataFrame:
         """A row for each task, axis and size. `ratio` is the test loss of the second side over that of the first."""
-        return _readings(self.compared.headline)
+        return readings(self.compared.headline)
 
     def figure(self) -> Figure | None:
         """The ratio at every size of the first side, a line for each count."""
@@ -69,39 +67,38 @@ class Comparison(Shown):
 
 
 def compare(
-    of: Study | str | Path,
-    first: str,
-    second: str,
-    at: float | None = None,
+    of: pd.DataFrame | Study | str | Path,
+    first: str | None = None,
+    second: str | None = None,
+    at: float | Sequence[float] | None = None,
     axis: str | None = None,
     level: float | None = None,
-) -> Comparison:
-    """Compare two arms of an experiment file or a results folder, as `harness compare` does.
+    *,
+    x: str | Sequence[str] = (),
+    y: str | None = None,
+    by: str | Sequence[str] = (),
+    **columns: Any,
+) -> Comparison | ComparisonByLaws:
+    """Compare two arms of an experiment file or a results folder, or of a table of anybody's runs.
 
-    A side may be several arms under a name of yours, `MLP=mlp_2,mlp_3`. `at` is a size of the first side on `axis`
-    (params, seconds, flops_train.local_min, ...), and `level` that of the intervals. A HarnessError while runs are
-    missing.
+    Without names these are the first two arms of the experiment. A side may be several arms under a name of yours,
+    `MLP=mlp_2,mlp_3`. `at` is a size of the first side on `axis` (params, seconds, flops_train.local_min, ...), and
+    `level` that of the intervals. A HarnessError while runs are missing.
+
+    Of a table of runs, arms are compared by their laws: `x`, `y`, `by` and the other columns are as in `harness.fit`,
+    and `at` are losses.
     """
+    if of_runs(of):
+        if first is None or second is None:
+            raise HarnessError("`first`, `second`: name two arms of the table, which are values of `by`")
+        return compare_table(of, (first, second), x, y, by, at, level, columns)
     manifest, folder = study_of(of).frozen()
-    return Comparison(manifest, compare_sides(manifest, folder, (first, second), axis, at, level))
-
-
-def _sentences(headline: Headline | NoHeadline) -> list[str]:
-    """The answer at the largest size, and its cautions, or why there is none."""
-    if isinstance(headline, NoHeadline):
-        return [headline.why]
-    return [*headline_sentences(headline), *(f"Careful: {caution}" for caution in headline.cautions)]
-
-
-def _readings(headline: Headline | NoHeadline) -> pd.DataFrame:
-    """A row for each task, axis and size: the ratio of test losses second / first, and who is ahead beyond doubt."""
-    rows = []
-    for reading in () if isinstance(headline, NoHeadline) else headline.readings:
-        ratio = reading.ratio
-        better = leader(ratio, headline.first.label, headline.second.label)
-        place = (reading.task, reading.axis, reading.place, ratio.at, better)
-        rows.append((*place, ratio.estimate, ratio.low, ratio.high, ratio.replicates, ratio.refused or None))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    arms = list(manifest.experiment.arms)
+    if first is None and len(arms) < 2:
+        raise HarnessError(f"{manifest.name} has one arm, {arms[0]}; there is nothing to compare it with")
+    pair = (first or arms[0], second or arms[1])
+    budget = None if at is None else float(at[0] if isinstance(at, Sequence) else at)
+    return Comparison(manifest, compare_sides(manifest, folder, pair, axis, budget, level))
 
 
 def _side_styles(manifest: Manifest, headline: Headline) -> Mapping[str, Style]:
@@ -203,12 +200,31 @@ class Answer(Shown):
     @property
     def sentences(self) -> list[str]:
         """The answer, what to be careful about, and the verdicts."""
-        return [*_sentences(self.headline), *map(sentence, self.verdicts), f"Report: {self.report}"]
+        return [*headline_said(self.headline), *map(sentence, self.verdicts), f"Report: {self.report}"]
 
     @property
     def table(self) -> pd.DataFrame:
         """A row for each task, axis and size: how many times lower a side's test loss is. Empty without an answer."""
-        return _readings(self.headline)
+        return readings(self.headline)
+
+    def best(self, arm: str, task: str | None = None) -> TrainedNetwork:
+        """The trained network of this arm with the least validation error, of all sizes and replicates.
+
+        Its experiment must say `keep: networks`, as files of `harness.new` do. A HarnessError if there is none.
+        """
+        of_arm = self.runs.table.query("arm == @arm and status == 'done'")
+        if of_arm.empty:
+            raise HarnessError(
+                f"{arm!r} is no arm with trained runs; {did_you_mean(arm, list(self.manifest.experiment.arms))}"
+            )
+        tasks = list(dict.fromkeys(of_arm["task"]))
+        if task is None and len(tasks) > 1:
+            raise HarnessError(f"`task`: {arm} learnt {', '.join(tasks)}; say which")
+        if task is not None and task not in tasks:
+            raise HarnessError(f"`task` {task!r} was not learnt by {arm}; {did_you_mean(task, tasks)}")
+        of_task = of_arm if task is None else of_arm[of_arm["task"] == task]
+        best = of_task.sort_values("val_loss", kind="stable").iloc[0]
+        return load_network(str(best["run_id"]), self.report.parent.parent)
 
     def figure(self) -> Figure | None:
         """The ratios with their intervals, at equal size on each axis; else the runs."""
@@ -220,7 +236,7 @@ class Answer(Shown):
 def run(
     of: Study | str | Path, workers: int | None = None, until_decided: bool = False, replan: bool = False
 ) -> Answer:
-    """Train on this machine what is missing, and answer the question, as `harness run` does; progress is printed.
+    """Train on this machine what is missing, and answer the question, as `harness run` does; progress is shown.
 
     `workers` is how many processes train, one a core if left out. With `until_decided`, seeds are added only while a
     rule is undecided. Interrupt it at any time: the same call goes on from there.
@@ -228,8 +244,9 @@ def run(
     if workers is not None and workers < 1:
         raise HarnessError(f"run(workers={workers}): give 1 or more, or leave it out for one a core")
     study = study_of(of)
-    manifest, folder = run_file(study, TERMINAL, replan, workers, until_decided), study.folder
-    analysis, headline, verdicts = analyse_and_report(manifest, folder, TERMINAL)
+    shown, folder = progress_here(), study.folder
+    manifest = run_file(study, shown, replan, workers, until_decided)
+    analysis, headline, verdicts = analyse_and_report(manifest, folder, shown)
     return Answer(manifest, headline, verdicts, _runs(manifest, folder, analysis.table), folder / "report.html")
 
 

@@ -1,26 +1,36 @@
 """`harness.read`, an experiment file, and `harness.plan`, all of its sizes; and what every function answers with."""
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from harness.base.errors import HarnessError
+from harness.base.files import whole_file
+from harness.judging.versus import Headline, NoHeadline, leader
+from harness.planning.starter import Rival
 from harness.planning.warnings import warnings_of
 from harness.show.figures.samples import samples_figure
 from harness.show.figures.sizes import sizes_figure
 from harness.show.figures.svg import inline_svg
+from harness.show.tables.headline import answer_sentences
 from harness.spec import BUILT_IN_RECIPES, FULL, Experiment, Manifest
 from harness.spec.setting import settings_from
+from harness.study.beginning import Starter, write_starter
 from harness.study.folders import StudyFile
 from harness.study.plans import cost_sentence, data_lines, freeze_plan, plan_of
 from harness.tasks import draw
 
+LARGEST_FRAME = 200e6  # bytes of a table that is copied into a file
 MOST_ROWS, MOST_COLUMNS = 20, 16  # of a table in a notebook, which shows the first and the last ones
 
 
@@ -51,6 +61,29 @@ class Shown(ABC):
         return "\n".join([*said, table, drawn or ""])
 
 
+# ---------------------------------------------------------------------------------------------------------- headlines
+COLUMNS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
+
+
+def headline_said(headline: Headline | NoHeadline) -> list[str]:
+    """The answer at the largest size, and its cautions, or why there is none."""
+    if isinstance(headline, NoHeadline):
+        return [headline.why]
+    return [*answer_sentences(headline), *(f"Careful: {caution}" for caution in headline.cautions)]
+
+
+def readings(headline: Headline | NoHeadline) -> pd.DataFrame:
+    """A row for each task, axis and size: the ratio of test losses second / first, and who is ahead beyond doubt."""
+    rows = []
+    for reading in () if isinstance(headline, NoHeadline) else headline.readings:
+        ratio = reading.ratio
+        better = leader(ratio, headline.first.label, headline.second.label)
+        place = (reading.task, reading.axis, reading.place, ratio.at, better)
+        rows.append((*place, ratio.estimate, ratio.low, ratio.high, ratio.replicates, ratio.refused or None))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+# -------------------------------------------------------------------------------------------------------------- files
 @dataclass(frozen=True, eq=False, repr=False)
 class Study(Shown, StudyFile):
     """An experiment file at one of its scales, with fields set if asked for; and the folder that its results go to."""
@@ -93,15 +126,78 @@ class Study(Shown, StudyFile):
 
 
 def read(
-    file: str | Path, settings: Mapping[str, Any] | None = None, *, scale: str = FULL, results: str | Path = "results"
+    file: str | Path | Mapping[str, Any],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    scale: str = FULL,
+    results: str | Path = "results",
+    name: str = "experiment",
 ) -> Study:
     """Read an experiment file at one of its scales. A HarnessError has a line for each mistake in it.
 
-    `settings` sets fields by their dotted paths, `{"match.at": [60, 120]}`, as `harness run --set` does. `results` is
-    the folder for records and reports, as in `harness run --results`.
+    A dict with the fields of a file is a file too; `name` is what it is called, and its results folder. `settings` sets
+    fields by their dotted paths, `{"match.at": [60, 120]}`, as `harness run --set` does. `results` is the folder for
+    records and reports, as in `harness run --results`.
     """
-    study = StudyFile(Path(file), Path(results), scale, settings_from({} if settings is None else settings))
-    return Study(study.file, study.results, scale, study.settings, experiment=study.said())
+    text = json.dumps(file, default=_json_value) if isinstance(file, Mapping) else None
+    path = Path(f"{name}.yaml") if isinstance(file, Mapping) else Path(file)
+    study = StudyFile(path, Path(results), scale, settings_from({} if settings is None else settings), text=text)
+    return Study(study.file, study.results, scale, study.settings, text=text, experiment=study.said())
+
+
+def new(
+    name: str | Path,
+    data: pd.DataFrame | str | Path | None = None,
+    target: str | None = None,
+    *,
+    classes: bool = False,
+    function: str | None = None,
+    inputs: int | None = None,
+    module: str | None = None,
+    against: Rival | None = None,
+    source: str | None = None,
+    results: str | Path = "results",
+) -> Study:
+    """Write NAME.yaml, an experiment that runs in minutes and can answer, as `harness new` does; and read it.
+
+    `data` is a table, or the path of one, whose column `target` is learnt from the others. The rows of a DataFrame are
+    written beside the file, under their hash. A file of that name is never overwritten, unless it says the same.
+    """
+    table = Path(data) if isinstance(data, str | Path) else None
+    if isinstance(data, pd.DataFrame):
+        table = _kept_rows(data, Path(name))
+    starter = Starter(function, inputs, table, target, classes, module, against, source)
+    path, _ = write_starter(Path(name), starter)
+    return read(path, results=results)
+
+
+def _kept_rows(rows: pd.DataFrame, name: Path) -> Path:
+    """The file of a DataFrame beside NAME.yaml, called by its content."""
+    size = int(rows.memory_usage(deep=True).sum())
+    if size > LARGEST_FRAME:
+        raise HarnessError(
+            f"`data`: the table takes {size / 1e6:,.0f} MB, and at most {LARGEST_FRAME / 1e6:,.0f} MB are copied; save "
+            "it (table.to_parquet('table.parquet')), and give its path"
+        )
+    try:
+        content = rows.rename(columns=str).to_parquet(index=False)
+    except Exception as error:  # of pyarrow, for columns that hold anything
+        raise HarnessError(f"`data`: the table cannot be written as Parquet ({error}); mend these columns") from None
+    path = name.with_name(f"{name.stem}-{hashlib.sha256(content).hexdigest()[:8]}.parquet")
+    with whole_file(path) as new_file:
+        new_file.write_bytes(content)
+    return path
+
+
+def _json_value(value: object) -> Any:
+    """Arrays and ranges as lists, paths as text."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Iterable):
+        return list(value)
+    raise HarnessError(f"{value!r} cannot stand in an experiment; give numbers, text, lists and dicts")
 
 
 def study_of(file: Study | str | Path) -> StudyFile:

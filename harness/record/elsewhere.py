@@ -70,12 +70,12 @@ def select(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
     for condition in conditions:
         name, equals, wanted = condition.partition("=")
         if not equals:
-            raise HarnessError(f"--where {condition!r} is not COLUMN=VALUE; for example --where 'task=j0'")
-        cells, number = _texts(table, name, "--where"), _number(wanted)
+            raise HarnessError(f"`where` {condition!r} is not COLUMN=VALUE; write it as task=j0")
+        cells, number = _texts(table, name, "`where`"), _number(wanted)
         kept = table[[cell == wanted or (number is not None and _number(cell) == number) for cell in cells]]
         if kept.empty:
             values = [value for value, _ in Counter(cells).most_common(12)]
-            raise HarnessError(f"--where {condition!r} leaves no row; {did_you_mean(wanted, values)}")
+            raise HarnessError(f"`where` {condition!r} leaves no row; {did_you_mean(wanted, values)}")
         table = kept
     return table
 
@@ -84,7 +84,7 @@ def by_arm(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     """The rows sorted by arm: numbers in their order, words in that of their first appearance; ties stay."""
     keys = []
     for name in columns.by:
-        cells = _texts(table, name, "--by")
+        cells = _texts(table, name, "`by`")
         numbers = list(map(_number, cells))
         keys.append(pd.factorize(np.array(cells, object))[0] if None in numbers else np.array(numbers))
     return table.iloc[np.lexsort(keys[::-1])] if keys else table
@@ -92,7 +92,7 @@ def by_arm(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
 
 def statuses(table: pd.DataFrame, columns: Columns) -> dict[str, int]:
     """How many rows have each status, the commonest first; empty where no column says."""
-    return dict(Counter(_texts(table, columns.status, "--status")).most_common()) if columns.status else {}
+    return dict(Counter(_texts(table, columns.status, "`status`")).most_common()) if columns.status else {}
 
 
 def is_ok(status: str) -> bool:
@@ -115,12 +115,12 @@ def runs_on(
         {
             "row": table.index.to_numpy(str),
             "task": "",
-            "series": _joined(table, columns.by, "--by", are_arms=True) or ONE_ARM,
-            "config": _joined(table, columns.config, "--config"),
-            "seed": _texts(table, columns.seed, "--seed") if columns.seed else "",
+            "series": _joined(table, columns.by, "`by`", are_arms=True) or ONE_ARM,
+            "config": _joined(table, columns.config, "`config`"),
+            "seed": _texts(table, columns.seed, "`seed`") if columns.seed else "",
             "status": np.where(failed, "failed", "done"),
-            "size": _numbers(table, x, "--x", failed),
-            "test_loss": _numbers(table, columns.y, "--y", failed),
+            "size": _numbers(table, x, "`x`", failed),
+            "test_loss": _numbers(table, columns.y, "`y`", failed),
             "metric": columns.y,
             "in_window": True,
             "until_minimum": False,
@@ -131,7 +131,7 @@ def runs_on(
     taken = {columns.y, columns.seed, columns.status, *columns.config, x, *others}
     conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in taken]
     names = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
-    same = {name: _texts(table, name, "--same") for name in names}
+    same = {name: _texts(table, name, "`same`") for name in names}
     runs = _at_config_sizes(runs) if columns.config else runs.assign(joined=False)
     _check(runs, columns, x, same, across)
     by_series = runs.groupby("series", sort=False)
@@ -144,6 +144,14 @@ def with_sizes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------------------------------------ reading
+def table_of_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """A DataFrame as `read_table` would read it."""
+    if frame.empty:
+        raise HarnessError("the table has no rows; give one row a run")
+    _check_names("the table", list(map(str, frame.columns)))
+    return frame.rename(columns=str).set_axis(pd.RangeIndex(1, len(frame) + 1).map("row {}".format), axis=0)
+
+
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path)
@@ -194,10 +202,10 @@ def _decoded(path: Path) -> str:
         raise HarnessError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
-def _check_names(path: Path, names: Sequence[str]) -> None:
+def _check_names(subject: Path | str, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise HarnessError(f"{path}: the column {twice[0]!r} is there twice; give every column a name of its own")
+        raise HarnessError(f"{subject}: the column {twice[0]!r} is there twice; give every column a name of its own")
 
 
 # ------------------------------------------------------------------------------------------------------------ columns
@@ -221,12 +229,12 @@ def _joined(table: pd.DataFrame, names: Sequence[str], option: str, are_arms: bo
 def _failed(table: pd.DataFrame, columns: Columns) -> np.ndarray:
     if not columns.status:
         return np.zeros(len(table), bool)
-    words = _texts(table, columns.status, "--status")
+    words = _texts(table, columns.status, "`status`")
     failed = ~np.array(list(map(is_ok, words)))
     if failed.all():
         values = ", ".join(repr(value) for value, _ in Counter(words).most_common(6))
         raise HarnessError(
-            f"--status {columns.status!r} says {values}, so no run is ok; ok is one of {', '.join(OK_STATUSES)}"
+            f"`status` {columns.status!r} says {values}, so no run is ok; ok is one of {', '.join(OK_STATUSES)}"
         )
     return failed
 
@@ -273,7 +281,7 @@ def _check(runs: pd.DataFrame, columns: Columns, x: str, same: Mapping[str, Sequ
     if done.empty:
         raise HarnessError(f"none of the {len(runs)} runs ended well, so there is nothing to fit.")
     _check_positive(done, "size", x, "Correct the sizes, or leave the rows out.")
-    failed = "If these runs failed, mark them as failed (--status COLUMN), and they are counted; else correct them."
+    failed = "If these runs failed, mark them as failed (`status`), and they are counted; else correct them."
     _check_positive(done, "test_loss", columns.y, failed)
     for name, values in same.items():
         of_name = done.assign(value=np.array(values, object)[done.index])
@@ -309,8 +317,8 @@ def _check_same(arm: str, runs: pd.DataFrame, name: str) -> None:
         within = "" if arm == ONE_ARM else f"{arm}: "
         raise HarnessError(
             f"{within}{name} has {len(counted)} values ({name_rows(counted['first'], says)}): numbers under different "
-            f"conventions are not one curve. Choose one with --where '{name}={counted.index[0]}', or tell them apart "
-            f"with --by {name}."
+            f"conventions are not one curve. Choose one with `where` '{name}={counted.index[0]}', or tell them apart "
+            f"with `by` {name}."
         )
 
 
@@ -324,8 +332,8 @@ def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
         + (f", seed {run.seed}" if columns.seed else "")
         for run, before in zip(again.itertuples(), first.loc[again.index].itertuples(), strict=True)
     ]
-    next_move = "Keep one row of each, or add the column that tells them apart to --config"
-    next_move += "." if columns.seed else ", or name the seeds with --seed."
+    next_move = "Keep one row of each, or add the column that tells them apart to `config`"
+    next_move += "." if columns.seed else ", or name the seeds with `seed`."
     raise HarnessError(f"{name_rows(again['row'], says)}: a run that is read twice would count as two. {next_move}")
 
 
@@ -337,7 +345,7 @@ def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]
         yield Caution(
             "REPEATS",
             f"{repeated} rows repeat a size{' and seed' if columns.seed else ''} and count as replicates. Name the "
-            "columns that say what a run is with --config, and a run that is there twice is found.",
+            "columns that say what a run is (config), and a run that is there twice is found.",
         )
     if runs["joined"].any():
         yield Caution(

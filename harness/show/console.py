@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from html import escape
 from typing import Any
 
 from rich.console import Console
@@ -23,7 +24,7 @@ from harness.base.formats import duration
 from harness.show.tables.table import Table, for_terminal
 
 console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
-if not (console.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
+if not ((console.is_terminal and not console.is_jupyter) or os.environ.get("COLUMNS", "").isdigit()):
     console = Console(highlight=False, markup=False, width=160)  # a log is not narrower for having no window
 
 
@@ -139,7 +140,10 @@ class PackProgress:
         now = time.monotonic()
         if now - self._last_line >= SILENT_SECONDS:
             self._last_line = now
-            self._print(what, now)
+            self._write(f"[{now - self._since:5.0f} s] {what}")
+
+    def _write(self, line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
 
     def pack_split(self, pack: Pack) -> None:
         """A pack begins anew as two, which share its runs."""
@@ -160,10 +164,7 @@ class PackProgress:
             self._last_line = now
             failed = ", ".join(f"{count} {status}" for status, count in self._statuses.items() if status != "done")
             parts = filter(None, [self._so_far(), f"{what} in {seconds:.1f} s", failed])
-            self._print("; ".join(parts), now)
-
-    def _print(self, line: str, now: float) -> None:
-        console.print(f"[{now - self._since:5.0f} s] {line}", soft_wrap=True)
+            self._write(f"[{now - self._since:5.0f} s] {'; '.join(parts)}")
 
 
 class Terminal:
@@ -198,3 +199,58 @@ class Terminal:
 
 
 TERMINAL = Terminal()
+
+
+class _NotebookProgress(PackProgress):
+    """A bar in a cell of a notebook, with the last line beside it."""
+
+    def __init__(self, work: Mapping[Pack, float], runs: int):
+        super().__init__(work, runs, None)
+        self._cell = NotebookLine()
+
+    def _write(self, line: str) -> None:
+        self._cell.write(line, self._share())
+
+
+class NotebookLine:
+    """A line below a cell that is written again and again, with a bar."""
+
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        self._shown = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def write(self, line: str, share: float | None = None) -> None:
+        """Replace what stands there; `share` of 1 is a full bar, and without it none is drawn."""
+        bar = "" if share is None else f'<progress value="{share:.4f}" max="1"></progress> '
+        self._shown.update({"text/html": f"{bar}{escape(line)}", "text/plain": line}, raw=True)
+
+
+class Notebook(Terminal):
+    """Shows in a notebook what the room `study` says of long work: sentences as text, progress as a bar."""
+
+    @contextmanager
+    def packs(self, work: Mapping[Pack, float], runs: int) -> Iterator[PackProgress]:
+        """Show progress over packs, by the work of each."""
+        yield _NotebookProgress(work, runs)
+
+    @contextmanager
+    def steps(self, what: str) -> Iterator[Callable[[str, int, int], None]]:
+        """Show progress over the steps of something, if it takes long."""
+        since, line = time.monotonic(), None
+
+        def told(step: str, done: int, of: int) -> None:
+            nonlocal line
+            if line is None and time.monotonic() - since >= SILENT_SECONDS:
+                line = NotebookLine()
+            if line is not None:
+                line.write(f"{what}: {step}" if step else what, done / of if of else None)
+
+        yield told
+        if line is not None:
+            line.write(f"{what}: done", 1.0)
+
+
+def progress_here() -> Terminal:
+    """Where progress is shown: in the cell of a notebook, or on the terminal."""
+    return Notebook() if console.is_jupyter else TERMINAL

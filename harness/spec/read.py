@@ -31,12 +31,15 @@ EXPERIMENT_FILE = "an experiment file; `harness list experiments` says where tho
 MOST_RUNS = 1_000_000  # of a plan, which takes some 20 KB of memory a run
 
 
-def read_experiment(path: Path, scale: str = FULL, settings: Sequence[Setting] = ()) -> Experiment:
-    """The experiment in the file at `path`, at this scale, with fields that a command has set.
+def read_experiment(
+    path: Path, scale: str = FULL, settings: Sequence[Setting] = (), text: str | None = None
+) -> Experiment:
+    """The experiment in the file at `path`, or in a `text` that is called so, at this scale, with fields that were set.
 
     A HarnessError has one line for each mistake.
     """
-    return _validated(Experiment, _at_first_point(_read_fields(path), scale, settings))
+    fields = _read_fields(path) if text is None else _parse_fields(text, path.name)
+    return _validated(Experiment, _at_first_point(fields, scale, settings))
 
 
 def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
@@ -44,9 +47,12 @@ def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Ex
     return _validated(Experiment, _at_first_point(_parse_fields(text, source), scale))
 
 
-def located(message: str, path: Path, scale: str = FULL, settings: Sequence[Setting] = ()) -> str:
-    """A message about the experiment in the file at `path`, after the line of what it begins with: `match.at: ...`."""
-    return _at_first_point(_read_fields(path), scale, settings).located(message)
+def located(
+    message: str, path: Path, scale: str = FULL, settings: Sequence[Setting] = (), text: str | None = None
+) -> str:
+    """A message about the experiment in a file or text, after the line of what it begins with: `match.at: ...`."""
+    fields = _read_fields(path) if text is None else _parse_fields(text, path.name)
+    return _at_first_point(fields, scale, settings).located(message)
 
 
 def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] = ()) -> Document:

@@ -32,13 +32,17 @@ DISTRIBUTION = "kan-mlp-harness"
 
 @dataclass(frozen=True, eq=False)
 class StudyFile:
-    """An experiment file at one of its scales, narrowed or with fields set if asked for; and the folder of results."""
+    """An experiment file at one of its scales, narrowed or with fields set if asked for; and the folder of results.
+
+    With a `text` it is that, and `file` only what it is called.
+    """
 
     file: Path
     results: Path = Path("results")
     scale: str = FULL
     settings: tuple[Setting, ...] = ()
     narrow: Narrow | None = None
+    text: str | None = None
 
     @property
     def is_folder(self) -> bool:
@@ -62,7 +66,7 @@ class StudyFile:
 
     def said(self) -> Experiment:
         """What the file says now, not narrowed."""
-        return read_experiment(self.file, self.scale, self.settings)
+        return read_experiment(self.file, self.scale, self.settings, self.text)
 
     def frozen(self) -> tuple[Manifest, Path]:
         """Its frozen plan, which must still say the same as the file, and the folder."""

@@ -56,7 +56,7 @@ def plan_of(study: StudyFile) -> Manifest:
             check_rules_can_be_judged(manifest)
         return manifest
     except HarnessError as error:
-        message = located(str(error), study.file, study.scale, study.settings)
+        message = located(str(error), study.file, study.scale, study.settings, study.text)
         raise HarnessError(message, error.exit_code) from None
 
 

@@ -51,7 +51,13 @@ class Door(NamedTuple):
 
 def of_file(request: Request, columns: Columns, second: Sequence[str] = ()) -> Door:
     """The runs of a file; a HarnessError names the rows that cannot be fitted. `second` are more columns of sizes."""
-    table = by_arm(select(read_table(request.file), request.where), columns)
+    content = hashlib.sha256(request.file.read_bytes()).hexdigest() if request.file.is_file() else ""
+    return of_table(read_table(request.file), content, request, columns, second)
+
+
+def of_table(read: pd.DataFrame, content: str, request: Request, columns: Columns, second: Sequence[str] = ()) -> Door:
+    """The runs of a table as `record.elsewhere` reads them; `content` stands for it."""
+    table = by_arm(select(read, request.where), columns)
     runs: dict[str, pd.DataFrame] = {}
     cautions: dict[tuple[str, str], tuple[Caution, ...]] = {}
     axes = dict.fromkeys((*request.x, *second))
@@ -59,8 +65,7 @@ def of_file(request: Request, columns: Columns, second: Sequence[str] = ()) -> D
         of_axis, of_arms = runs_on(table, columns, axis, tuple(axes), bool(request.arms) or request.form == "share")
         runs[axis] = _wanted(of_axis, request.arms, columns) if request.arms else of_axis
         cautions |= {(axis, arm): of_arm for arm, of_arm in of_arms.items()}
-    source = Source(hashlib.sha256(request.file.read_bytes()).hexdigest(), statuses(table, columns))
-    return Door(runs, cautions, source)
+    return Door(runs, cautions, Source(content, statuses(table, columns)))
 
 
 def _wanted(runs: pd.DataFrame, arms: Sequence[str], columns: Columns) -> pd.DataFrame:

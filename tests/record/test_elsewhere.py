@@ -176,7 +176,7 @@ def test_statuses_are_tallied_and_one_must_be_ok(tmp_path):
     table = _read(tmp_path, TEXT)
 
     assert statuses(table, Columns("rmse", status="status")) == {"ok": 1, "done": 1, "diverged": 1}
-    message = r"--status 'arch' says 'kan', 'mlp', so no run is ok; ok is one of ok, done"
+    message = r"`status` 'arch' says 'kan', 'mlp', so no run is ok; ok is one of ok, done"
     with pytest.raises(HarnessError, match=message):
         runs_on(table, Columns("rmse", status="arch"), "params")
 
@@ -262,8 +262,8 @@ def test_more_than_a_fifth_failed_at_a_size_is_censored():
 @pytest.mark.parametrize(
     ("columns", "seed", "message"),
     [
-        (NAMED, [*SEEDS[:4], "0", "0"], r"row 5: rmse = 0\.11, and 0\.1 in row 4: config c, seed 0.*--config"),
-        (Columns("rmse", config=("config",)), SEEDS, r"row 1: .*row 3: .*row 5: .*--seed"),
+        (NAMED, [*SEEDS[:4], "0", "0"], r"row 5: rmse = 0\.11, and 0\.1 in row 4: config c, seed 0.*`config`"),
+        (Columns("rmse", config=("config",)), SEEDS, r"row 1: .*row 3: .*row 5: .*`seed`"),
     ],
 )
 def test_a_run_that_is_there_twice_is_named(columns, seed, message):

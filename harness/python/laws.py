@@ -1,0 +1,182 @@
+"""`harness.fit`: scaling laws of an experiment or of anybody's table, and two arms of such a table by their laws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
+from harness.judging.laws import AUTO, SeriesLaws, drawn_law
+from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
+from harness.judging.scaling import headline_axes
+from harness.laws.result import LawName
+from harness.python.study import Shown, Study, headline_said, readings, study_of
+from harness.record.elsewhere import Columns, is_table, read_table, table_of_frame
+from harness.show.console import TERMINAL
+from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.series import named_styles
+from harness.show.figures.versus import versus_figure
+from harness.show.tables.laws import law_sentences, law_tables
+from harness.spec import Manifest
+from harness.study.analysis import keeping_fits
+from harness.study.tables import Door, fits_answer, of_experiment, of_table
+
+FRAME = Path("the table")  # what a DataFrame is called where a file would be
+SEVERAL = ("config", "same")  # of which there may be several columns
+MEANINGS = (*SEVERAL, "seed", "status")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Laws(Shown):
+    """Scaling laws of series of runs: `answer` has all numbers, as `harness fit --json`."""
+
+    answer: FitsAnswer
+    manifest: Manifest | None
+
+    @property
+    def sentences(self) -> list[str]:
+        """What to know of the laws: refusals and cautions."""
+        tables = law_tables(self.answer.laws, list(dict.fromkeys(laws.axis for laws in self.answer.laws)), str)
+        return list(law_sentences(tables, self.answer.source)) or ["Nothing speaks against these laws."]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each task, axis and series: its law, the exponent with its interval, or why there is none."""
+        return pd.DataFrame([_row(laws, self._drawn(laws)) for laws in self.answer.laws])
+
+    def _drawn(self, laws: SeriesLaws) -> LawName:
+        return drawn_law(self.answer.laws, laws.task, laws.axis)
+
+    def figure(self) -> Figure | None:
+        """Losses against sizes, with the laws."""
+        return scaling_figure(self.manifest, self.answer.laws)
+
+
+def _row(laws: SeriesLaws, name: LawName) -> dict[str, Any]:
+    fit = laws.fits[name]
+    where = {"task": laws.task or None, "arm": laws.series, "axis": laws.axis, "law": name}
+    ends = (fit.alpha_interval.low, fit.alpha_interval.high) if fit.alpha_interval else (None, None)
+    numbers = {"exponent": fit.alpha, "low": ends[0], "high": ends[1], "floor": fit.floor}
+    refused = "; ".join(f"{refusal.code}: {refusal.reason}" for refusal in fit.refusals)
+    return {**where, **numbers, "sizes": len(laws.sizes), "runs": laws.runs, "refused": refused or None}
+
+
+def fit(
+    of: pd.DataFrame | Study | str | Path,
+    x: str | Sequence[str] = (),
+    y: str | None = None,
+    by: str | Sequence[str] = (),
+    *,
+    law: str | Sequence[str] = AUTO,
+    level: float = 0.95,
+    min_x: float | None = None,
+    max_x: float | None = None,
+    until: Literal["minimum"] | None = None,
+    hold_out: int = 0,
+    objective: str = "auto",
+    **columns: Any,
+) -> Laws:
+    """Fit scaling laws to a table of runs, or to an experiment, as `harness fit` does.
+
+    Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `config`, `seed`,
+    `status`, `same` and `where` are as on the command line. Of an experiment none of these is needed. A HarnessError
+    names rows that cannot be fitted.
+    """
+    window = SizeRange(min_x, max_x, until)
+    how = {"laws": _many(law), "level": level, "window": window, "hold_out": hold_out, "objective": objective}
+    with opened(of, x, y, by, columns, how) as (request, door, manifest):
+        return Laws(fits_answer(request, door), manifest)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparisonByLaws(Shown):
+    """Two arms of a table by their laws: `compared` has all numbers, as `harness compare TABLE --json`."""
+
+    compared: ComparedByLaws
+
+    @property
+    def sentences(self) -> list[str]:
+        """Who is better at the largest size, what to be careful about, and the verdicts."""
+        verdicts = [f"“{verdict.claim}” is {verdict.conclusion}." for verdict in self.compared.verdicts]
+        return [*headline_said(self.compared.headline), *verdicts]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each axis and size. `ratio` is the loss of the second arm over that of the first."""
+        return readings(self.compared.headline)
+
+    def figure(self) -> Figure | None:
+        """Losses at equal size, and sizes at equal loss."""
+        asked, curves, against = curves_of_laws(self.compared)
+        return versus_figure(asked, curves, named_styles(self.compared.arms), against=against)
+
+
+def compare_table(
+    of: pd.DataFrame | str | Path,
+    arms: tuple[str, str],
+    x: str | Sequence[str],
+    y: str | None,
+    by: str | Sequence[str],
+    at: float | Sequence[float] | None,
+    level: float | None,
+    columns: Mapping[str, Any],
+) -> ComparisonByLaws:
+    """Two arms of a table by their laws; `at` are losses at which sizes are compared."""
+    losses = () if at is None else tuple(at) if isinstance(at, Sequence) else (at,)
+    how = {"arms": arms, "level": 0.95 if level is None else level}
+    with opened(of, x, y, by, columns, how) as (request, door, _):
+        compared = compare_laws(fits_answer(request, door), ComparisonRequest(losses), request.file.name)
+    return ComparisonByLaws(compared)
+
+
+def of_runs(of: Any) -> bool:
+    """Whether this is a table of anybody's runs: a DataFrame, or a file that is none of an experiment."""
+    return isinstance(of, pd.DataFrame) or (isinstance(of, str | Path) and is_table(Path(of)))
+
+
+@contextmanager
+def opened(
+    of: pd.DataFrame | Study | str | Path,
+    x: str | Sequence[str],
+    y: str | None,
+    by: str | Sequence[str],
+    columns: Mapping[str, Any],
+    how: Mapping[str, Any],
+) -> Iterator[tuple[Request, Door, Manifest | None]]:
+    """What is asked, and the runs that it is asked of; of an experiment its plan too, in whose folder fits are kept."""
+    meanings = {name: value for name, value in columns.items() if name in MEANINGS}
+    if unknown := columns.keys() - {*MEANINGS, "where"}:
+        raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, 'where'])}")
+    where, axes = _many(columns.get("where", ())), _many(x)
+    if isinstance(of, pd.DataFrame) or (not isinstance(of, Study) and of_runs(of)):
+        table = table_of_frame(of) if isinstance(of, pd.DataFrame) else read_table(Path(of))
+        if y is None or not axes:
+            names = ", ".join(map(str, table.columns))
+            raise HarnessError(f"`x`, `y`: name the column of sizes and that of losses ({names})")
+        meaning = Columns(
+            y, _many(by), **{name: _many(value) if name in SEVERAL else value for name, value in meanings.items()}
+        )
+        request = Request(FRAME if isinstance(of, pd.DataFrame) else Path(of), axes, meaning, where, **how)
+        check_request(request)
+        yield request, of_table(table, "", request, meaning), None
+        return
+    if y is not None or by or meanings:
+        raise HarnessError(
+            "`y`, `by`: an experiment knows its losses and arms; leave them out, or give a table of runs"
+        )
+    manifest, folder = study_of(of).frozen()
+    request = Request(folder, axes or tuple(headline_axes(manifest)[:2]), None, where, **how)
+    check_request(request)
+    with keeping_fits(folder, TERMINAL):
+        yield request, of_experiment(manifest, folder, request), manifest
+
+
+def _many(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,152 @@
+"""Python as its users type it: a table in memory, a dict for a file, laws of anybody's table, the best network."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import said
+from rich.console import Console
+
+import harness
+from harness.base.errors import HarnessError
+from harness.python import study as python_study
+from harness.show import console
+
+FIELDS = {
+    "question": "Which is better?",
+    "tasks": ["exp2d"],
+    "arms": {
+        "kan": {"architecture": {"family": "kan", "hidden": [2], "grid": 3}, "recipe": "short"},
+        "mlp": {"architecture": {"family": "mlp", "hidden": [6]}, "recipe": "short"},
+    },
+    "recipes": {"short": {"optimizer": {"name": "lbfgs"}, "max_evaluations": 20}},
+    "seeds": range(3),
+    "keep": "networks",
+}
+OPTIONS = ("--x", "params", "--y", "rmse", "--by", "arm", "--seed", "seed", "--json")
+SIZES = (10, 30, 100, 300, 1000, 3000)
+
+
+def prices(rows: int = 300) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    area = random.uniform(20, 200, rows).round(1)
+    return pd.DataFrame(
+        {"area": area, "city": random.choice(["Rome", "Oslo"], rows), "price": [f"${a:,.0f}" for a in 900 * area]}
+    )
+
+
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory):
+    """Of the experiment that FIELDS are."""
+    results = tmp_path_factory.mktemp("results")
+    study = harness.read(FIELDS, results=results, name="mine")
+    assert study.folder == results / "mine"
+    return harness.run(study, workers=1)
+
+
+def runs() -> pd.DataFrame:
+    """Losses of two arms that fall by powers of 0.5 and 0.8, with three seeds."""
+    random, rows = np.random.default_rng(0), []
+    for arm, exponent in (("slow", 0.5), ("fast", 0.8)):
+        for size in SIZES:
+            rows += [(arm, size, seed, size**-exponent * np.exp(0.02 * random.normal())) for seed in range(3)]
+    return pd.DataFrame(rows, columns=["arm", "params", "seed", "rmse"])
+
+
+# ------------------------------------------------------------------------------------------------------------- studies
+def test_a_table_in_memory_has_a_file_with_its_rows_beside_it(tmp_path):
+    first = harness.new(tmp_path / "prices", data=prices(), target="price")
+    again = harness.new(tmp_path / "prices", data=prices(), target="price")
+    assert first.experiment == again.experiment
+    (target,) = {task.target for task in first.experiment.tasks}
+    assert (target.numbers, target.encode) == ({"price": "currency"}, {"city": "one_hot"})
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / target.data), prices())
+    assert {path.suffix for path in tmp_path.iterdir()} == {".yaml", ".parquet"}
+    with pytest.raises(HarnessError, match=r"prices.yaml is there already, and is not overwritten"):
+        harness.new(tmp_path / "prices", data=prices(), target="area")
+
+
+def test_a_large_table_is_to_be_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(python_study, "LARGEST_FRAME", 1000)
+    with pytest.raises(HarnessError, match=r"at most 0 MB are copied; save it \(table.to_parquet"):
+        harness.new(tmp_path / "prices", data=prices(), target="price")
+    assert not list(tmp_path.iterdir())
+
+
+def test_mistakes_in_a_dict_are_named(tmp_path):
+    with pytest.raises(HarnessError, match=r"mine.yaml:1: arm: unknown field; did you mean 'arms'"):
+        harness.read({**FIELDS, "arm": {}}, name="mine")
+
+
+def test_the_headline_pair_needs_no_names_and_the_best_network_is_that_of_validation(answer):
+    assert (
+        harness.compare(answer.report.parent).sentences == harness.compare(answer.report.parent, "kan", "mlp").sentences
+    )
+    best = answer.runs.query("arm == 'kan'").sort_values("val_loss").iloc[0]
+    network = answer.best("kan")
+    assert network.record.run_id == best["run_id"]
+    assert np.isfinite(network.predict([[0.1, 0.2]])).all()
+    with pytest.raises(HarnessError, match="'kn' is no arm with trained runs; did you mean 'kan'"):
+        answer.best("kn")
+    assert set(answer.runs.groupby(["arm", "params.trainable"]).test_loss.median().index.names) == {
+        "arm",
+        "params.trainable",
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------- laws
+def test_laws_of_a_data_frame_are_those_of_the_command(tmp_path):
+    laws = harness.fit(runs(), x="params", y="rmse", by="arm", seed="seed")
+    runs().to_csv(tmp_path / "t.csv", index=False)
+    told = json.loads(
+        said("fit", tmp_path / "t.csv", *["--x", "params", "--y", "rmse", "--by", "arm", "--seed", "seed", "--json"])
+    )
+    assert laws.table["arm"].tolist() == [law["series"] for law in told["laws"]]
+    exponents = [law["fits"][laws.table["law"][0]]["alpha"] for law in told["laws"]]
+    assert laws.table["exponent"].tolist() == pytest.approx(exponents, rel=1e-12)
+    assert sorted(laws.table["exponent"]) == pytest.approx([0.5, 0.8], abs=0.02)
+    assert laws.figure() is not None
+    for wrong, said_of_it in (
+        ({}, r"`x`, `y`: name the column of sizes and that of losses \(arm, params, seed, rmse\)"),
+        ({"x": "param", "y": "rmse"}, "`x` 'param' is no column of the file; did you mean 'params'"),
+        ({"x": "params", "y": "rmse", "bi": "arm"}, "`bi` is no argument"),
+    ):
+        with pytest.raises(HarnessError, match=said_of_it):
+            harness.fit(runs(), **wrong)
+
+
+def test_arms_of_a_data_frame_are_compared_by_their_laws():
+    compared = harness.compare(runs(), "slow", "fast", x="params", y="rmse", by="arm", seed="seed")
+    largest = compared.table.iloc[-1]
+    assert (largest["better"], largest["size"]) == ("fast", SIZES[-1])
+    assert largest["ratio"] == pytest.approx(SIZES[-1] ** (0.5 - 0.8), rel=0.1)
+    assert compared.figure() is not None
+    with pytest.raises(HarnessError, match="name two arms of the table"):
+        harness.compare(runs(), x="params", y="rmse", by="arm")
+
+
+def test_laws_of_an_experiment_need_no_columns(answer):
+    laws = harness.fit(answer.report.parent)
+    assert set(laws.table["arm"]) == {"kan", "mlp"}
+    assert laws.table["refused"].notna().all()  # of one size
+    with pytest.raises(HarnessError, match="an experiment knows its losses and arms"):
+        harness.fit(answer.report.parent, y="rmse")
+
+
+# ------------------------------------------------------------------------------------------------------------ progress
+def test_a_notebook_shows_a_bar_that_is_written_again(monkeypatch, tmp_path):
+    shown = []
+
+    class Handle:
+        def update(self, data, raw):
+            shown.append(data)
+
+    monkeypatch.setattr("IPython.display.display", lambda *given, **named: Handle())
+    monkeypatch.setattr(console, "console", Console(file=io.StringIO(), force_jupyter=True))
+    monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0.0)
+    harness.run(harness.read(FIELDS, results=tmp_path, name="mine"), workers=1)
+    training = [data["text/html"] for data in shown if "runs)" in data["text/plain"]]
+    assert training[-1].startswith('<progress value="1.0000" max="1">')
+    assert "100% (6/6 runs)" in training[-1]
