@@ -31,9 +31,9 @@ from harness.show.figures.labels import task_titles
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles
+from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
-from harness.show.pages.page import svg
 from harness.spec import Manifest, read_manifest
 
 ROOT = Path(__file__).parents[1]
@@ -113,7 +113,7 @@ def _pictures(replay: Replay, table: pd.DataFrame) -> Iterator[Picture]:
 
 def into_page(page: Path, picture: Picture) -> None:
     """Put a picture with its caption into a page, in the place of the one that is there."""
-    drawn = svg(picture.draw, picture.stem, picture.alt)
+    drawn = inline_svg(picture.draw, picture.stem, picture.alt)
     figure = f"{drawn}\n<figcaption>{escape(picture.caption)}</figcaption>"
     pattern = IN_PAGE.format(stem=picture.stem)
     text, count = re.subn(pattern, rf"\1{MARK}\2", page.read_text(encoding="utf-8"), flags=re.DOTALL)

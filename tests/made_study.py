@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 
 from harness.judging.laws import SeriesLaws, fit_table
+from harness.judging.request import Request
 from harness.judging.scaling import HEADLINE_AXES
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
+from harness.record.elsewhere import Columns
 from harness.spec import Manifest, parse_experiment
+from harness.study.tables import fits_answer, of_file
 
 QUESTION = '"Does <b>alpha</b> & beta differ?"'
 CLAIM = "the first arm scales <faster>"
@@ -35,7 +38,7 @@ seeds: [0, 1, 2]
 
 
 class Study(NamedTuple):
-    """What `draw_scaling` and `write_report` are given."""
+    """What `scaling_figure` and `write_report` are given."""
 
     manifest: Manifest
     table: pd.DataFrame
@@ -79,6 +82,14 @@ def study(
     folder.mkdir()
     table = load(manifest, results / "runs")
     return Study(manifest, table, fit_table(table, AXES), folder)
+
+
+def laws_of_rows(folder: Path, rows: list[tuple], laws: tuple[str, ...], **asked) -> list[SeriesLaws]:
+    """The laws of a table of anybody's runs: (arm, size, loss) each."""
+    table, columns = folder / "runs.csv", Columns("loss", by=("arm",))
+    pd.DataFrame(rows, columns=["arm", "n", "loss"]).to_csv(table, index=False)
+    request = Request(table, ("n",), columns, laws=laws, **asked)
+    return fits_answer(request, of_file(request, columns)).laws
 
 
 def record_of(identity, run, counts, rmse) -> Record:

@@ -120,5 +120,5 @@ def laws_shown(
     fits: FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str]
 ) -> list[Table | str]:
     """Laws as tables, without the hidden columns, and below them what to know."""
-    tables = [table.without(*hidden) for table in law_tables(fits.laws, axes, called)]
+    tables = [table.without(*hidden) for table in law_tables(fits.laws, axes, called).values()]
     return [*tables, *law_sentences(tables, fits.source)]

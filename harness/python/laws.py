@@ -44,7 +44,7 @@ class Laws(Shown):
     def sentences(self) -> list[str]:
         """What to know of the laws: refusals and cautions."""
         tables = law_tables(self.answer.laws, list(dict.fromkeys(laws.axis for laws in self.answer.laws)), str)
-        return list(law_sentences(tables, self.answer.source)) or ["Nothing speaks against these laws."]
+        return list(law_sentences(list(tables.values()), self.answer.source)) or ["Nothing speaks against these laws."]
 
     @property
     def table(self) -> pd.DataFrame:

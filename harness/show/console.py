@@ -82,8 +82,8 @@ class PackProgress:
     def __init__(self, work: Mapping[Pack, float], runs: int, bar: Progress | None):
         self._packs, self._runs, self._ended, self._bar = len(work), runs, 0, bar
         self._work_of_run: dict[Any, float] = {}
-        for pack, of_pack in work.items():
-            self._work_of_run |= dict.fromkeys(pack, of_pack / len(pack))
+        for pack, pack_work in work.items():
+            self._work_of_run |= dict.fromkeys(pack, pack_work / len(pack))
         self._statuses: Counter[str] = Counter()
         self._all_work, self._found = sum(work.values()), 0.0
         self._done: dict[Pack, float] = {}
@@ -114,7 +114,7 @@ class PackProgress:
             self._go_on(self._so_far())
 
     def _work(self, pack: Pack) -> float:
-        return sum(self._work_of_run[run] for run in pack)
+        return sum(map(self._work_of_run.__getitem__, pack))
 
     def _count(self, pack: Pack, share: float) -> None:
         done = share * self._work(pack)
@@ -161,31 +161,10 @@ class PackProgress:
             return
         now, ended = time.monotonic(), self._ended == self._packs
         if ended or now - self._last_line >= SECONDS_BETWEEN_LINES or set(statuses) != {"done"}:
-            failed = {status: count for status, count in self._statuses.items() if status != "done"}
-            tally = ", ".join(f"{count} {status}" for status, count in failed.items())
-            elapsed, self._last_line = now - self._since, now
-            parts = [self._so_far(), f"{what} in {seconds:.1f} s", tally]
-            self._write(f"[{elapsed:5.0f} s] {'; '.join(filter(None, parts))}")
-
-
-@contextmanager
-def pack_progress(work: Mapping[Pack, float], runs: int) -> Iterator[PackProgress]:
-    """Shows progress over packs, by the work of each, while its block runs."""
-    if not console.is_terminal:
-        yield PackProgress(work, runs, None)
-        return
-    columns = (
-        TextColumn("{task.description:>12}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[count]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console) as bar:
-        yield PackProgress(work, runs, bar)
+            self._last_line = now
+            failed = ", ".join(f"{count} {status}" for status, count in self._statuses.items() if status != "done")
+            parts = filter(None, [self._so_far(), f"{what} in {seconds:.1f} s", failed])
+            self._write(f"[{now - self._since:5.0f} s] {'; '.join(parts)}")
 
 
 class Terminal:
@@ -195,9 +174,24 @@ class Terminal:
         """Print a sentence, on one line of a log."""
         console.print(line, soft_wrap=True)
 
-    def packs(self, work: Mapping[Pack, float], runs: int) -> AbstractContextManager[PackProgress]:
-        """Show progress over packs, by the work of each."""
-        return pack_progress(work, runs)
+    @contextmanager
+    def packs(self, work: Mapping[Pack, float], runs: int) -> Iterator[PackProgress]:
+        """Show progress over packs, by the work of each, while the block runs."""
+        if not console.is_terminal:
+            yield PackProgress(work, runs, None)
+            return
+        columns = (
+            TextColumn("{task.description:>12}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[count]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=console) as bar:
+            yield PackProgress(work, runs, bar)
 
     def steps(self, what: str) -> AbstractContextManager[Callable[[str, int, int], None]]:
         """Show progress over the steps of something."""

@@ -1,11 +1,11 @@
 """What the command line says of results on disk: their sizes, what can be removed, and what was."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict, cast
 
 from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, runs_of
+from harness.show.grouping import grouped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 Removable = Mapping[Kind, Sequence[OnDisk]]
@@ -36,11 +36,11 @@ def disk_words(results: Path, sizes: Mapping[str, int], notable: int) -> str:
     That is in checkpoints and snapshots.
     """
     parts = ", ".join(f"{what} {size_words(size)}" for what, size in sizes.items() if size)
-    told = f"disk: {results}/ takes {size_words(sum(sizes.values()))}" + (f" ({parts})" if parts else "")
-    if not notable:
-        return told
-    option = _results_option(results)
-    return f"{told}; `harness clean{option} --checkpoints --snapshots` frees about {size_words(notable)}"
+    words = f"disk: {results}/ takes {size_words(sum(sizes.values()))}" + (f" ({parts})" if parts else "")
+    if notable:
+        clean = f"harness clean{_results_option(results)} --checkpoints --snapshots"
+        words += f"; `{clean}` frees about {size_words(notable)}"
+    return words
 
 
 def _results_option(results: Path) -> str:
@@ -64,8 +64,8 @@ class DiskBytes(TypedDict):
 
 def disk_json(sizes: Mapping[str, int], notable: int | None = None) -> DiskBytes:
     """The same for a script."""
-    told = {"total": sum(sizes.values()), **sizes}
-    return cast(DiskBytes, told if notable is None else {**told, "freed_by_clean": notable})
+    freed = {} if notable is None else {"freed_by_clean": notable}
+    return cast(DiskBytes, {"total": sum(sizes.values()), **sizes, **freed})
 
 
 def clean_table(found: Removable) -> Table:
@@ -77,11 +77,8 @@ def clean_table(found: Removable) -> Table:
 
 def stay_lines(rows: Iterable[OnDisk]) -> list[str]:
     """What is still needed, or may be, and why."""
-    groups: dict[tuple[Kind, str], list[OnDisk]] = defaultdict(list)
-    for one in rows:
-        if one.needed_by:
-            groups[one.kind, one.needed_by].append(one)
-    return [f"{kind}: {_amount(those)} stay: {why}" for (kind, why), those in groups.items()]
+    groups = grouped(rows, lambda row: (row.kind, row.needed_by))
+    return [f"{kind}: {_amount(alike)} stay: {why}" for (kind, why), alike in groups.items() if why]
 
 
 def cautions(found: Removable, only_copies: int, words: Mapping[str, str]) -> list[str]:
@@ -101,7 +98,8 @@ def cautions(found: Removable, only_copies: int, words: Mapping[str, str]) -> li
 
 def question(wanted: Removable) -> str:
     """Asks whether these kinds are to be removed."""
-    return f"remove {', '.join(f'{kind} ({_amount(those)})' for kind, those in wanted.items())}?"
+    amounts = [f"{kind} ({_amount(leftovers)})" for kind, leftovers in wanted.items()]
+    return f"remove {', '.join(amounts)}?"
 
 
 def clean_lines(results: Path, found: Removable, chosen: Sequence[Kind], removed: Mapping[Kind, Removed]) -> list[str]:
@@ -110,8 +108,12 @@ def clean_lines(results: Path, found: Removable, chosen: Sequence[Kind], removed
         return ["nothing can be removed"]
     if not chosen:
         return [f"name the kinds to remove, as in `harness clean{_results_option(results)} --{next(iter(found))}`"]
-    gone = {kind: f"{one.number:,}, {size_words(one.bytes)}" for kind, one in removed.items()}
-    return [f"removed {kind}: {gone[kind]}" if kind in gone else f"{kind}: nothing can be removed" for kind in chosen]
+    lines = []
+    for kind in chosen:
+        gone = removed.get(kind)
+        amount = f"{gone.number:,}, {size_words(gone.bytes)}" if gone else ""
+        lines.append(f"removed {kind}: {amount}" if gone else f"{kind}: nothing can be removed")
+    return lines
 
 
 class RemovableSaid(TypedDict):
@@ -140,27 +142,23 @@ def clean_json(
     results: Path, sizes: Mapping[str, int], rows: Iterable[OnDisk], found: Removable, removed: Mapping[Kind, Removed]
 ) -> Cleaned:
     """The same for a script, with every path and run; `removed` has the kinds that were chosen."""
-    kinds: dict[Kind, RemovableSaid] = {
-        kind: {
-            "number": len(those := found.get(kind, ())),
-            "bytes": _bytes(those),
-            "paths": [str(one.path) for one in those],
-            "runs": list(runs_of(those)),
-        }
-        for kind in KINDS
-    }
+    removable: dict[Kind, RemovableSaid] = {}
+    for kind in KINDS:
+        those = found.get(kind, ())
+        paths = [str(leftover.path) for leftover in those]
+        removable[kind] = {"number": len(those), "bytes": _bytes(those), "paths": paths, "runs": list(runs_of(those))}
     return {
         "results": str(results),
         "disk_bytes": disk_json(sizes),
-        "removable": kinds,
+        "removable": removable,
         "stays": stay_lines(rows),
         "removed": removed,
     }
 
 
-def _amount(those: Sequence[OnDisk]) -> str:
-    return f"{len(those):,}, {size_words(_bytes(those))}"
+def _amount(leftovers: Sequence[OnDisk]) -> str:
+    return f"{len(leftovers):,}, {size_words(_bytes(leftovers))}"
 
 
-def _bytes(those: Sequence[OnDisk]) -> int:
-    return sum(one.bytes for one in those)
+def _bytes(leftovers: Sequence[OnDisk]) -> int:
+    return sum(leftover.bytes for leftover in leftovers)

@@ -1,8 +1,8 @@
 """Short names for narrow places, such as the rows of a table on a terminal: all different, and none cut without `…`."""
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
-from itertools import count
 
 FIELD = re.compile(r"\b([A-Za-z]+)_\w+(?==)")  # `train_points` of `train_points=200`
 PART_OF_WORD = re.compile(r"[^\s_=:,/()]+")
@@ -38,12 +38,12 @@ def _are_different(names: Sequence[str]) -> bool:
 def _without_shared(names: Sequence[str]) -> list[str]:
     words = [re.split(r" (?=\w+=)", name) for name in names]
     shared = set(words[0]).intersection(*words) if len(words) > 1 else set()
-    return [" ".join(word for word in own if word not in shared) for own in words]
+    return [" ".join(itertools.filterfalse(shared.__contains__, of_name)) for of_name in words]
 
 
 def _with_short_fields(names: Sequence[str]) -> list[str]:
     """With the first word of each field; as they are where two fields begin alike."""
-    fields = {field[0]: field[1] for name in names for field in FIELD.finditer(name)}
+    fields = {field[0]: field[1] for field in FIELD.finditer("\n".join(names))}
     if len(set(fields.values())) < len(fields):
         return list(names)
     return [FIELD.sub(r"\1", name) for name in names]
@@ -54,22 +54,21 @@ def _cut(names: Sequence[str], letters: int) -> list[str]:
 
     Ends begin with a whole word if that can be. Names that no share tells apart are numbered.
     """
-    long = [name for name in names if len(name) > letters]
     half = letters // 2
     for last_of in (_last_words, _last_letters):
         for most in sorted(range(1, letters), key=lambda most: (most < half, abs(most - half))):
-            ends = {name: last_of(name, most) for name in long}
-            cut = {name: f"{name[: letters - 1 - len(end)]}…{end}" for name, end in ends.items()}
-            shown = [cut.get(name, name) for name in names]
-            if all(ends.values()) and len(set(shown)) == len(names):
+            shown = []
+            for name in names:
+                end = last_of(name, most) if len(name) > letters else ""
+                shown.append(f"{name[: letters - 1 - len(end)]}…{end}" if end else name)
+            if len(set(shown)) == len(names) and max(map(len, shown), default=0) <= letters:
                 return shown
-    taken = set(names).difference(long)
-    numbered = {}
-    for name in long:
-        marks = (f"…{number}" for number in count(1))
-        numbered[name] = next(one for mark in marks if (one := name[: letters - len(mark)] + mark) not in taken)
-        taken.add(numbered[name])
-    return [numbered.get(name, name) for name in names]
+    taken, shown = {name for name in names if len(name) <= letters}, []
+    for name in names:
+        numbered = (name[: letters - len(mark)] + mark for mark in map("…{}".format, itertools.count(1)))
+        shown.append(name if name in taken else next(itertools.filterfalse(taken.__contains__, numbered)))
+        taken.add(shown[-1])
+    return shown
 
 
 def _last_words(name: str, most: int) -> str:

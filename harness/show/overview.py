@@ -1,5 +1,6 @@
 """What the command line says of all experiments of a results folder."""
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -12,9 +13,8 @@ COUNTED = ("planned", "recorded", "missing", "running", "queued", "failed")
 
 def overview_table(seen: Overview) -> Table:
     """A row for each experiment: its runs by how far they are, and the disk that it takes."""
-    rows = [
-        (one.name, *(getattr(one, count) for count in COUNTED), size_words(one.disk_bytes)) for one in seen.experiments
-    ]
+    counts = attrgetter(*COUNTED)
+    rows = [(counted.name, *counts(counted), size_words(counted.disk_bytes)) for counted in seen.experiments]
     return table_of("", (*text_columns("experiment"), *number_columns(*COUNTED, "disk")), rows)
 
 
@@ -23,12 +23,13 @@ def overview_lines(seen: Overview, results: Path) -> list[str]:
     if not seen.experiments and not seen.unreadable:
         return [f"no experiment has a plan in {results}/; `harness run FILE` or `harness plan FILE` makes one"]
     lines = list(seen.unreadable)
-    for one in seen.experiments:
-        says = f"`harness status {results / one.name}` says"
-        if one.not_verified:
-            lines.append(f"{one.name}: {one.not_verified:,} runs on their way are not verified; {says} why")
-        if one.later:
-            lines.append(f"{one.name}: {one.later:,} runs are of later looks; {says} whether a rule asks for them")
+    for counted in seen.experiments:
+        says = f"`harness status {results / counted.name}` says"
+        if counted.not_verified:
+            lines.append(f"{counted.name}: {counted.not_verified:,} runs on their way are not verified; {says} why")
+        if counted.later:
+            runs = f"{counted.later:,} runs are of later looks"
+            lines.append(f"{counted.name}: {runs}; {says} whether a rule asks for them")
     if seen.experiments:
         lines.append(f"`harness status {results / 'NAME'}` says more of one")
     return lines

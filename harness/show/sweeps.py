@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -17,8 +17,9 @@ from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, Evidence,
 from harness.record import Agreement, Duplicate
 from harness.record.merge import Merged
 from harness.show.disk import DiskBytes
+from harness.show.grouping import grouped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
-from harness.spec import Manifest
+from harness.spec import Cell, Manifest, PlannedRun
 
 # What the user can do about runs in a state that no submission sends off by itself.
 NEXT_MOVES: dict[StateName, str] = {
@@ -29,7 +30,6 @@ NEXT_MOVES: dict[StateName, str] = {
     "damaged": "`harness retry FILE --cause damaged` moves its record to runs/damaged and trains it again",
 }
 
-
 # What a verdict on a record that came second says; `same` ones are not kept.
 DUPLICATES: dict[Agreement | Literal["damaged"], str] = {
     "defect": "differ though code and kind of machine are the same: a defect of determinism, which should be reported",
@@ -37,8 +37,6 @@ DUPLICATES: dict[Agreement | Literal["damaged"], str] = {
     "within tolerance": "differ as machines do",
     "damaged": "are damaged, which no result hangs on; remove them",
 }
-
-
 UNTIL_DECIDED = " --until-decided"
 
 
@@ -59,10 +57,26 @@ class Offer(NamedTuple):
     assumed_limits: str | None = None
 
 
-def counts_of(found: Mapping[str, RunState]) -> dict[StateName, int]:
+def counts_of(found: Mapping[str, RunState]) -> Counter[StateName]:
     """How many runs are in each state, those with none left out."""
-    counted = Counter(state.state for state in found.values())
-    return {state: counted[state] for state in STATES if counted[state]}
+    counted = Counter(run.state for run in found.values())
+    return Counter(dict(sorted(counted.items(), key=lambda item: STATES.index(item[0]))))
+
+
+def _missing(found: Mapping[str, RunState], unasked: Collection[str]) -> list[str]:
+    """The runs that are wanted and have no whole record."""
+    return [run for run, state in found.items() if state.state not in OVER and run not in unasked]
+
+
+def _underway(found: Mapping[str, RunState]) -> list[str]:
+    return [run for run, state in found.items() if state.state in UNDERWAY]
+
+
+def _cells_of_runs(manifest: Manifest) -> Iterator[tuple[PlannedRun, Cell]]:
+    """Each run with its cell; a run that several cells share comes again."""
+    cells = {cell.index: cell for cell in manifest.cells}
+    for planned in manifest.runs:
+        yield planned, cells[planned.cell]
 
 
 def device_time(hours: float, unit: str) -> str:
@@ -76,71 +90,63 @@ def device_time(hours: float, unit: str) -> str:
 def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer, until_decided: bool = False) -> list[str]:
     """What is done, on its way and to be sent off, and what it will cost."""
     counts = counts_of(found)
-    told = ", ".join(f"{number} {state}" for state, number in counts.items())
-    lines = [f"{name}: {len(found)} runs: {told}"]
+    lines = [f"{name}: {len(found)} runs: {', '.join(f'{number} {state}' for state, number in counts.items())}"]
     if not offer.jobs and not offer.left_for_later:
+        flag = UNTIL_DECIDED if until_decided else ""
+        reported = f"; `harness run FILE{flag}` fits, draws and reports" if counts.keys() <= {*OVER} else ""
         moves = [f"{state}: {move}" for state, move in _by_next_move(found) if move]
-        over = {one.state for one in found.values()} <= set(OVER)
-        command = f"`harness run FILE{UNTIL_DECIDED if until_decided else ''}`"
-        return [*lines, "nothing to submit" + (f"; {command} fits, draws and reports" if over else ""), *moves]
+        return [*lines, f"nothing to submit{reported}", *moves]
     packs, runs = sum(len(job.packs) for job in offer.jobs), sum(len(job.runs) for job in offer.jobs)
     longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
     lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
     in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
-    how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
     lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
+    how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
     if offer.start_hours is None:
         how += "; without the start-up of jobs, which was not measured yet"
     elif offer.start_hours:
         how += f"; {device_time(offer.start_hours, offer.device_unit)} of it for jobs to start, as measured"
     lines.append(f"predicted: {device_time(offer.hours, offer.device_unit)} ({how})")
-    if offer.left_for_later:
-        lines.append(
-            f"{offer.left_for_later} jobs more than the cluster takes at once: run the same command again when some end"
-        )
+    if later := offer.left_for_later:
+        lines.append(f"{later} jobs more than the cluster takes at once: run the same command again when some end")
     if offer.assumed_limits:
-        lines.append(
-            f"assumed: the cluster takes arrays of {DEFAULT_LIMITS.largest_array:,} jobs, {DEFAULT_LIMITS.room:,} jobs "
-            f"in all ({offer.assumed_limits})"
-        )
+        arrays, room = DEFAULT_LIMITS.largest_array, DEFAULT_LIMITS.room
+        takes = f"arrays of {arrays:,} jobs, {room:,} jobs in all ({offer.assumed_limits})"
+        lines.append(f"assumed: the cluster takes {takes}")
     return lines
 
 
 def _by_next_move(found: Mapping[str, RunState]) -> dict[tuple[StateName, str], list[RunState]]:
     """Runs by their state and by what can be done about them."""
-    groups: dict[tuple[StateName, str], list[RunState]] = {}
-    for one in sorted(found.values(), key=lambda one: STATES.index(one.state)):
-        groups.setdefault((one.state, next_move(one)), []).append(one)
-    return groups
+    in_order = sorted(found.values(), key=lambda run: STATES.index(run.state))
+    return grouped(in_order, lambda run: (run.state, next_move(run)))
 
 
 def status_table(found: Mapping[str, RunState]) -> Table:
     """A row a state, or several where next moves differ: runs, what it is known from, and the next move."""
     rows = []
-    for (state, move), those in _by_next_move(found).items():
-        whys = Counter(one.why for one in those if one.why)
-        why = whys.most_common(1)[0][0] if whys else ""
-        rows.append((state, len(those), _short(why), move))
+    for (state, move), runs in _by_next_move(found).items():
+        whys = Counter(run.why for run in runs if run.why)
+        rows.append((state, len(runs), _short(max(whys, key=whys.__getitem__, default="")), move))
     columns = (*text_columns("state"), *number_columns("runs"), *text_columns("most often because", "next move"))
     return table_of("", columns, rows)
 
 
-def next_move(one: RunState) -> str:
+def next_move(run: RunState) -> str:
     """What a user can do about a run in this state."""
-    if one.next_move is not None:
-        return one.next_move
-    if one.state in OVER or one.state in UNDERWAY:
+    if run.next_move is not None:
+        return run.next_move
+    if run.state in (*OVER, *UNDERWAY):
         return ""
-    return NEXT_MOVES.get(one.state, "`harness submit` sends it off")
+    return NEXT_MOVES.get(run.state, "`harness submit` sends it off")
 
 
 def why_table(found: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[StateName]) -> Table:
     """A row a run in one of the wanted states: what it is, why it is there, who says so."""
-    rows = [
-        (run, names[run], one.state, _short(one.why), one.job or "", one.attempt or "")
-        for run, one in found.items()
-        if one.state in wanted
-    ]
+    rows = []
+    for run, state in found.items():
+        if state.state in wanted:
+            rows.append((run, names[run], state.state, _short(state.why), state.job or "", state.attempt or ""))
     return table_of("", text_columns("run", "what", "state", "why", "job", "attempt"), rows)
 
 
@@ -151,9 +157,7 @@ def _short(text: str) -> str:
 
 def wanted_states(word: str) -> tuple[StateName, ...]:
     """The states that `--why` asks for; `failed` is all that went wrong."""
-    if word == "failed":
-        return WENT_WRONG
-    return (_state(word, "--why"),)
+    return WENT_WRONG if word == "failed" else (_state(word, "--why"),)
 
 
 def retried_states(words: Sequence[str]) -> tuple[StateName, ...]:
@@ -173,31 +177,28 @@ def _state(word: str, option: str) -> StateName:
 
 def run_words(manifest: Manifest) -> dict[str, str]:
     """What each run is, in a few words."""
-    cells = {cell.index: cell for cell in manifest.cells}
-    found: dict[str, str] = {}
-    for planned in manifest.runs:
-        cell = cells[planned.cell]
-        words = f"{cell.task} {cell.series} {planned.run.network.words} seed {planned.run.seed}"
-        found.setdefault(planned.run_id, words)
-    return found
+    words: dict[str, str] = {}
+    for planned, cell in _cells_of_runs(manifest):
+        what = f"{cell.task} {cell.series} {planned.run.network.words} seed {planned.run.seed}"
+        words.setdefault(planned.run_id, what)
+    return words
 
 
 def status_words(manifest: Manifest, found: Mapping[str, RunState], unasked: Collection[str] = ()) -> str:
     """How many of the planned runs have records, in a sentence; those that are `unasked` are not missing."""
-    counted = Counter(one.state for one in found.values())
-    missing = sum(one.state not in OVER and run not in unasked for run, one in found.items())
-    done, diverged = counted["done"], counted["diverged"]
-    told = f"{manifest.name}: {len(found)} planned, {done} done, {diverged} diverged, {missing} missing"
-    flag = UNTIL_DECIDED if unasked else ""
+    counts, missing = counts_of(found), len(_missing(found, unasked))
+    recorded = f"{counts['done']} done, {counts['diverged']} diverged, {missing} missing"
+    sentence = f"{manifest.name}: {len(found)} planned, {recorded}"
     if not missing:
-        return f"{told}; `harness run{flag}` fits, draws and reports"
-    here = "; `harness run` trains them here, `harness submit` on a cluster"
-    return told + (here if missing == counted["planned"] else "")
+        return f"{sentence}; `harness run{UNTIL_DECIDED if unasked else ''}` fits, draws and reports"
+    if missing == counts["planned"]:
+        sentence += "; `harness run` trains them here, `harness submit` on a cluster"
+    return sentence
 
 
 def earlier_lines(earlier: Mapping[str, RunState]) -> list[str]:
     """How many runs of earlier plans alone are on their way, and how to take them back."""
-    underway = sum(one.state in UNDERWAY for one in earlier.values())
+    underway = len(_underway(earlier))
     move = "`harness cancel FILE --earlier` takes them back"
     return [f"{underway} runs of an earlier plan are still on their way; {move}"] if underway else []
 
@@ -255,26 +256,24 @@ def sweep_said(
     disk: DiskBytes,
 ) -> SweepSaid:
     """What scripts read of a sweep."""
-    counted = Counter(one.state for one in found.values())
-    missing = [run for run, one in found.items() if one.state not in OVER and run not in unasked]
-    cells = {cell.index: cell for cell in manifest.cells}
-    what: dict[str, RunSaid] = {}
-    for planned in manifest.runs:
-        cell, where = cells[planned.cell], found[planned.run_id]
-        said = RunSaid(where, cell.task, cell.arm, cell.series, planned.run.seed, planned.trial, next_move(where))
-        what.setdefault(planned.run_id, said)  # of a run that several cells share, the first
+    counts, missing = counts_of(found), _missing(found, unasked)
+    runs: dict[str, RunSaid] = {}
+    for planned, cell in _cells_of_runs(manifest):
+        where, seed = found[planned.run_id], planned.run.seed
+        said = RunSaid(where, cell.task, cell.arm, cell.series, seed, planned.trial, next_move(where))
+        runs.setdefault(planned.run_id, said)
     return SweepSaid(
         name=manifest.name,
         planned=len(found),
-        done=counted["done"],
-        diverged=counted["diverged"],
+        done=counts["done"],
+        diverged=counts["diverged"],
         missing=len(missing),
         missing_ids=missing,
         unasked=len(unasked),
-        states=counts_of(found),
-        runs=what,
+        states=counts,
+        runs=runs,
         spending=spending,
-        earlier_underway_ids=[run for run, one in earlier.items() if one.state in UNDERWAY],
+        earlier_underway_ids=_underway(earlier),
         damaged_files=evidence.damage,
         jobs_of_cancelled=jobs,
         disk_bytes=disk,
@@ -283,13 +282,12 @@ def sweep_said(
 
 def spending_words(spending: Spending) -> str:
     """The hours that were spent and predicted, what is left, and how long that takes."""
-    spent, over, left = (
-        device_time(hours, spending.device_unit)
-        for hours in (spending.spent_hours, spending.predicted_hours_over, spending.predicted_hours_left)
-    )
-    words = f"spent {spent}" + (f" (for {over} predicted)" if spending.predicted_hours_over else "")
+    unit = spending.device_unit
+    words = f"spent {device_time(spending.spent_hours, unit)}"
+    if spending.predicted_hours_over:
+        words += f" (for {device_time(spending.predicted_hours_over, unit)} predicted)"
     if spending.predicted_hours_left:
-        words += f"; on their way: {left} predicted"
+        words += f"; on their way: {device_time(spending.predicted_hours_left, unit)} predicted"
     if spending.seconds_left:
         words += f", about {duration(spending.seconds_left)} at the pace of now"
     if spending.overhead_seconds is not None:
@@ -302,31 +300,29 @@ def spending_words(spending: Spending) -> str:
 
 def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
     """The story of a run in the order of time: what was done with it, what all attempts wrote, and where it is now."""
-    told: list[tuple[str, list[str]]] = []
+    moments: list[list[str]] = []  # lines, of which the first begins with the time
     for submission in evidence.submissions:
         if any(run in job.runs for job in submission.jobs):
             where = submission.name if submission.profile else f"{submission.slots} processes on {submission.host}"
-            told.append((submission.at, [f"{submission.at}  submitted as {where}"]))
+            moments.append([f"{submission.at}  submitted as {where}"])
     words = {"cancel": "cancelled", "retry": "to be tried again"}
-    told += [
-        (order.at, [f"{order.at}  {words[order.kind]}, {order.by_words}"])
-        for order in evidence.orders
-        if run in order.runs
-    ]
+    for order in evidence.orders:
+        if run in order.runs:
+            moments.append([f"{order.at}  {words[order.kind]}, {order.by_words}"])
     for attempt in evidence.attempts:
         events = [event for event in attempt.events if run in event.get("runs", ())]
         if not events:
             continue
         begun = attempt.begun
         number = f", job {begun['slurm_number']}" if begun["slurm_number"] else ""
-        told.append((begun["at"], [f"{begun['at']}  attempt {attempt.id} begun on {begun['host']}{number}"]))
-        told += [(event["at"], _event_lines(event)) for event in events]
+        moments.append([f"{begun['at']}  attempt {attempt.id} begun on {begun['host']}{number}"])
+        moments += map(_event_lines, events)
         if ended := attempt.ended:
             again = ", and starts again" if ended.get("requeued") else ""
-            told.append((ended["at"], [f"{ended['at']}  attempt {attempt.id} ended: {ended['why']}{again}"]))
-    first = f"{run}: {state.state}" + (f" ({state.why})" if state.why else "")
-    told.sort(key=lambda one: one[0])
-    return [first, *itertools.chain.from_iterable(lines for _, lines in told)]
+            moments.append([f"{ended['at']}  attempt {attempt.id} ended: {ended['why']}{again}"])
+    moments.sort(key=lambda lines: lines[0].partition("  ")[0])
+    where = f"{run}: {state.state}" + (f" ({state.why})" if state.why else "")
+    return [where, *itertools.chain.from_iterable(moments)]
 
 
 def _event_lines(event: Event) -> list[str]:
@@ -339,10 +335,10 @@ def _event_lines(event: Event) -> list[str]:
 def duplicate_lines(found: Sequence[Duplicate]) -> list[str]:
     """What is to be said of records that came second and differ."""
     lines = []
+    by_verdict = grouped(found, lambda duplicate: duplicate.verdict)
     for verdict, meaning in DUPLICATES.items():
-        those = [one for one in found if one.verdict == verdict]
-        if those:
-            lines.append(f"{len(those)} records that came second {meaning} (first: {those[0].path})")
+        if same := by_verdict.get(verdict):
+            lines.append(f"{len(same)} records that came second {meaning} (first: {same[0].path})")
     return lines
 
 
@@ -363,6 +359,6 @@ def merged_lines(merged: Merged) -> list[str]:
         "damaged": merged.damaged,
         "of other experiments, left alone": merged.others,
     }
-    told = ", ".join(f"{len(runs)} {what}" for what, runs in counts.items() if runs)
+    counted = ", ".join(f"{len(runs)} {what}" for what, runs in counts.items() if runs)
     named = [f"differs: {run}" for run in (*merged.beyond_tolerance, *merged.defects)]
-    return [f"records: {told or 'none'}", *named, *merged.damaged]
+    return [f"records: {counted or 'none'}", *named, *merged.damaged]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from harness.base.formats import estimate, exponent
+from harness.judging.laws import SeriesLaws
 from harness.laws import Fit
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
@@ -19,6 +20,11 @@ def metric_words(columns: Iterable[str]) -> str:
     different = set(columns)
     (name,) = different if len(different) == 1 else ("test loss",)
     return {f"test_{metric}": words for metric, words in LOSS_WORDS.items()}.get(name, name)
+
+
+def loss_of_laws(laws: Iterable[SeriesLaws]) -> str:
+    """What the losses are called that these laws are of."""
+    return metric_words(series.metric for series in laws)
 
 
 def exponent_words(fit: Fit) -> str:

@@ -23,10 +23,11 @@ from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, missing, read_present, write_table
 from harness.show.console import Terminal
 from harness.show.costs import errors_sentence
-from harness.show.figures.headline import draw_headline
-from harness.show.figures.residuals import draw_residuals
-from harness.show.figures.scaling import draw_scaling
+from harness.show.figures.headline import headline_figure
+from harness.show.figures.residuals import residuals_figure
+from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles
+from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
 from harness.show.tables.laws import checklists
 from harness.spec import Manifest, read_manifest
@@ -105,7 +106,7 @@ def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> 
         draw_figures(manifest, analysis, folder)
         if isinstance(headline, Headline):
             styles = experiment_styles(manifest, {side.label: side.names for side in headline.sides})
-            draw_headline(headline, styles, folder)
+            write_figure(headline_figure(headline, styles), folder / "answer")
         tell("report", 1, 2)
         write_report(manifest, records, table, laws, headline, verdicts, folder)
     return Answered(analysis, headline, verdicts)
@@ -124,8 +125,9 @@ def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], terminal
 
 def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:
     """The figures of an experiment, as files; residuals where laws were checked, which those of a search are not."""
-    scaling = draw_scaling(manifest, analysis.laws, folder)
-    return scaling if manifest.experiment.search else [*scaling, *draw_residuals(manifest, analysis.laws, folder)]
+    scaling = write_figure(scaling_figure(manifest, analysis.laws), folder / "scaling")
+    residuals = None if manifest.experiment.search else residuals_figure(manifest, analysis.laws)
+    return [*scaling, *write_figure(residuals, folder / "residuals")]
 
 
 def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> str:

@@ -1,6 +1,7 @@
 """docs/adding.md is true: what it shows, written to files as it says, runs and is matched."""
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -130,7 +131,6 @@ def test_an_optimiser_of_the_penalised_part_is_checked_and_sent_with_jobs(folder
     text = text.replace("recipes:\n", f"recipes:\n{sparse}").replace("recipe: momentum", "recipe: sparse")
     manifest = make_plan(parse_experiment(text), "sparse")
     assert named_code(planned.run for planned in manifest.runs) == ["exp2d", "my_optimisers:Momentum"]
-
     page = (folder / "my_optimisers.py").read_text("utf-8")
     stuck = page.replace("my_optimisers:", "my_stuck:").replace("state.position_RP + velocity_RP", "state.position_RP")
     (folder / "my_stuck.py").write_text(stuck, encoding="utf-8")
@@ -139,6 +139,9 @@ def test_an_optimiser_of_the_penalised_part_is_checked_and_sent_with_jobs(folder
 
 
 # Of a page, what its file or its experiment says in place of what, and what is said of that.
+NOT_GIVEN = "add what `harness/optimisers/base.py` asks for"
+GRID, LANES = "    grid: PositiveInt | None = None", "choose(moving_R, velocity_RP, state.velocity_RP)"
+DRAWN, ANOTHER = "generator.standard_normal(shape)", "np.random.default_rng().standard_normal(shape)"
 IN_THE_EXPERIMENT = {
     "bumps.yaml": [
         (":BumpKan", ":BmpKan", "did you mean 'BumpKan'?"),
@@ -150,11 +153,7 @@ IN_THE_EXPERIMENT = {
         (":Momentum", ":Momentun", "did you mean 'Momentum'?"),
         ("momentum: 0.8", "momentun: 0.8", "momentun: unknown field; did you mean 'momentum'?"),
         ("momentum: 0.8", "momentum: 1.5", "less than 1"),
-        (
-            "my_optimisers:",
-            "my_lacking:",
-            "does not give title, tell; add what `harness/optimisers/base.py` asks for",
-        ),
+        ("my_optimisers:", "my_lacking:", f"does not give title, tell; {NOT_GIVEN}"),
         ("my_optimisers:", "my_others:", 'is of another one; write `name: Literal["my_others:Momentum"]`'),
         ("seeds:", "engine: fused\nseeds:", "engine: fused has no compiled loop of optimizer: my_optimisers:Momentum"),
     ],
@@ -163,20 +162,12 @@ IN_THE_CODE = {
     "my_families": [
         ('title = "bump KAN"', '# title = "bump KAN"', "does not give title; add what"),
         ('sizes = ("grid",)', 'sizes = ("bumps",)', "sizes names 'bumps'; a size that is solved for is grid, degree"),
-        (
-            "    grid: PositiveInt | None = None",
-            "    grid: PositiveInt | None = None\n    wide: int = 1",
-            "'wide' is no field",
-        ),
+        (GRID, f"{GRID}\n    wide: int = 1", "'wide' is no field"),
         ('scaled = ("coef",)', 'scaled = ("coeff",)', "scaled names 'coeff', but its parameters are coef"),
         ("return self.grid  # of one", "return self.gird  # of one", "AttributeError: 'BumpKanShape' object has no"),
         ("return self.grid  # of one", "return self.grid + 1  # of one", "RuntimeError: "),
-        (
-            "generator.standard_normal(shape)",
-            "np.random.default_rng().standard_normal(shape)",
-            "from the same generator",
-        ),
-        ("generator.standard_normal(shape)", "generator.standard_normal(shape[::-1])", "draw gives [5, "),
+        (DRAWN, ANOTHER, "from the same generator"),
+        (DRAWN, "generator.standard_normal(shape[::-1])", "draw gives [5, "),
         ("(1 + u_RIGN.square())", "(1 + (u_RIGN - u_RIGN.mean(-1, True)).square())", "depends on the other points"),
         ("(1 + u_RIGN.square())", "(1 + (u_RIGN - u_RIGN.mean(0)).square())", "depend on the other lanes"),
         ("return 5 * self.grid", "return 6 * self.grid", "FLOPs for a forward pass of one point, but torch executes"),
@@ -190,11 +181,7 @@ IN_THE_CODE = {
         ("learning_rate * gradient_RP", "learning_rate * gradient_RP.mean(0)", "a lane depends on the lane beside it"),
         ("state.position_RP + velocity_RP", "state.position_RP", "leave position_RP where it was"),
         ("@dataclass(frozen=True)", "", "TypeError: "),
-        (
-            "choose(moving_R, velocity_RP, state.velocity_RP)",
-            "0.5",
-            "tell changes velocity_RP of the state, which is no",
-        ),
+        (LANES, "0.5", "tell changes velocity_RP of the state, which is no"),
     ],
 }
 FILES = {"my_families": "bumps.yaml", "my_optimisers": "momentum.yaml"}
@@ -257,16 +244,12 @@ def test_the_family_counts_what_torch_executes(folder):
 def test_fields_that_are_in_both_classes_of_a_family_are_passed_on(folder):
     """Whatever their names; a field of the shape alone keeps its default."""
     page = (folder / "my_families.py").read_text("utf-8").replace("my_families:", "my_ranges:")
-    with_low = page.replace(
-        "    grid: PositiveInt | None = None", "    low: float = -2.0\n    grid: PositiveInt | None = None"
-    )
-    head = "class BumpKanShape"
-    begin = with_low.index('"""', with_low.index('"""', with_low.index(head)) + 3) + 3
-    with_low = with_low[:begin] + "\n\n    low: float = -2.0\n    power: int = 2" + with_low[begin:]
-    (folder / "my_ranges.py").write_text(with_low, encoding="utf-8")
+    page = page.replace(GRID, f"    low: float = -2.0\n{GRID}")
+    docstring = re.search(r'class BumpKanShape.*?""".*?"""', page, flags=re.DOTALL)[0]
+    page = page.replace(docstring, f"{docstring}\n\n    low: float = -2.0\n    power: int = 2")
+    (folder / "my_ranges.py").write_text(page, encoding="utf-8")
     text = (folder / "bumps.yaml").read_text("utf-8").replace("my_families:", "my_ranges:")
     text = text.replace('BumpKan", hidden', 'BumpKan", low: -5.0, hidden')
     networks = [planned.run.network for planned in make_plan(parse_experiment(text), "ranges").runs]
-    assert {(network.low, network.power) for network in networks if network.family == "my_ranges:BumpKan"} == {
-        (-5.0, 2)
-    }
+    own = {(network.low, network.power) for network in networks if network.family == "my_ranges:BumpKan"}
+    assert own == {(-5.0, 2)}

@@ -23,7 +23,6 @@ def test_the_tab_key_completes_in_bash():
         script.append(f"COMP_WORDS=({words}) COMP_CWORD={words.count(' ')} COMPREPLY=()")
         script.append('_harness_completion harness; echo "${COMPREPLY[*]}"')
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-
     done = subprocess.run(
         ["bash", "-c", "\n".join(script)],
         cwd=ROOT,
@@ -32,5 +31,4 @@ def test_the_tab_key_completes_in_bash():
         text=True,
         check=True,
     )
-
     assert done.stdout.splitlines() == list(typed.values())

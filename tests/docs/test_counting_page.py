@@ -28,22 +28,11 @@ from harness.families.base import evaluation_flops
 from harness.families.prices import BACKWARD, activation_price
 from harness.optimisers.levenberg import system_flops
 from harness.planning.match import MatchSetting, match_arms
-from harness.spec import (
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    RationalKanShape,
-    RbfKanShape,
-    SplineMlpShape,
-)
+from harness.spec import KanShape, Lbfgs, LevenbergMarquardt, MlpShape
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "counting.md").read_text(encoding="utf-8")
 PROSE = " ".join(TEXT.split())
-RELEASED = ROOT.parent / "shared" / "fair" / "kanbefair_results_raw_noheader.csv"
 LBFGS = Lbfgs(name="lbfgs")
 EXAMPLE = KanShape(shape=(2, 5, 1), grid=5)
 FORWARD = "flops_forward."
@@ -75,16 +64,9 @@ def value(formula: str, **letters: float) -> float:
     return eval(python, {"__builtins__": {}, "ceil": math.ceil, "log2": math.log2}, letters)
 
 
-def shape_of(cell: str) -> tuple[int, ...]:
-    return tuple(json.loads(cell))
-
-
 def stated(sentence: str) -> None:
     """The page says so."""
     assert sentence in PROSE, sentence
-
-
-# ------------------------------------------------------------------------------------------------------------ the page
 
 
 def test_every_equation_holds():
@@ -108,37 +90,37 @@ def test_the_figure_is_of_these_numbers():
 SIZES = [(1, 1, 1), (2, 5, 1), (3, 4, 2), (7, 3, 5)]
 
 
+# The letters that the page has for fields of networks.
+LETTERS = {"base": "base", "bias": "bias", "scales": "scale", "grid": "G", "order": "k", "rank": "r"}
+LETTERS |= {"degree": "D", "harmonics": "H", "numerator": "m", "denominator": "n"}
+
+
 def layers_of(network):
     """(index, letters of the page) of each layer of a network of two."""
+    fields = {letter: getattr(network, field) for field, letter in LETTERS.items() if hasattr(network, field)}
     for index, (inputs, outputs) in enumerate(pairwise(network.nodes)):
         last = index == len(network.shape) - 2
-        letters = {"I": inputs, "O": outputs, "E": inputs * outputs, "S": inputs}
-        letters |= {name: getattr(network, name) for name in ("base", "bias") if hasattr(network, name)}
-        if hasattr(network, "scales"):
-            letters["scale"] = network.scales
-        if hasattr(network, "grid"):
-            letters |= {"G": network.grid}
-        if hasattr(network, "order"):
-            letters |= {"k": network.order, "C": network.grid + network.order}
-            letters["R"] = recursion_terms(network.grid, network.order)
-        if isinstance(network, KanShape):
-            letters["P"] = network.base * (2 * letters["E"] + 5 * inputs) + network.bias * outputs
-        if isinstance(network, SplineMlpShape):
-            letters["r"] = network.rank
-            letters["s"] = inputs if network.place == "before" else outputs * (not last)
-            letters["z"] = inputs if network.place == "before" else outputs
-        if isinstance(network, MlpShape):
-            price = activation_price(network.activation, WEIGHTS["kanbefair"])
-            letters |= {"a": price * (not last), "b": price, "d": BACKWARD[network.activation]}
-            letters["p"] = network.activation == "prelu" and not last
-        if isinstance(network, RbfKanShape):
-            letters |= {"l": network.norm and inputs > 1, "e": network.grid == 1}
-        if isinstance(network, ChebyshevKanShape):
-            letters |= {"D": network.degree, "t": network.degree > 1}
-        if isinstance(network, FourierKanShape):
-            letters |= {"H": network.harmonics, "e": network.harmonics == 1}
-        if isinstance(network, RationalKanShape):
-            letters |= {"m": network.numerator, "n": network.denominator, "g": min(network.groups, inputs)}
+        letters = fields | {"I": inputs, "O": outputs, "E": inputs * outputs, "S": inputs}
+        if "k" in letters:
+            letters |= {"C": network.grid + network.order, "R": recursion_terms(network.grid, network.order)}
+        match network.family:
+            case "kan":
+                letters["P"] = network.base * (2 * letters["E"] + 5 * inputs) + network.bias * outputs
+            case "spline_mlp":
+                letters["s"] = inputs if network.place == "before" else outputs * (not last)
+                letters["z"] = inputs if network.place == "before" else outputs
+            case "mlp":
+                price = activation_price(network.activation, WEIGHTS["kanbefair"])
+                letters |= {"a": price * (not last), "b": price, "d": BACKWARD[network.activation]}
+                letters["p"] = network.activation == "prelu" and not last
+            case "rbf_kan":
+                letters |= {"l": network.norm and inputs > 1, "e": network.grid == 1}
+            case "chebyshev_kan":
+                letters["t"] = network.degree > 1
+            case "fourier_kan":
+                letters["e"] = network.harmonics == 1
+            case "rational_kan":
+                letters["g"] = min(network.groups, inputs)
         yield index, letters
 
 
@@ -177,7 +159,6 @@ def test_fourier_features_are_counted():
     plain, featured = MlpShape(shape=(6, 4, 1)), MlpShape(shape=(2, 4, 1), features=3)
     added = {name: n - count(plain)[name] for name, n in count(featured).items()}
     every, products = (value(formula, d=2, F=3) for formula in ("2 d F + 2 F", "2 d F"))
-
     stated("they add `2 d F + 2 F` FLOPs to a forward pass")
     stated("under `matmul` `2 d F`")
     assert added == dict.fromkeys(added, every) | {
@@ -222,7 +203,6 @@ def test_its_training_by_hand():
     """Evaluations and L-BFGS add up to the count of the run, which the command on the page prints."""
     numbers = [number(row[2]) for row in table("part") if row[2]]
     run = training_flops([Work(EXAMPLE, 1000, 1000, 1000)], LBFGS)
-
     assert numbers == [
         run["flops_train.shared_dense"] - run["flops_train.part_optimizer"],
         run["flops_train.part_optimizer"],
@@ -315,7 +295,7 @@ def test_what_a_backward_pass_executes(family):
 
 def test_how_far_the_rule_of_training_is():
     for cell, *shares in table("shape (G = 5)"):
-        kan, mlp = KanShape(shape=shape_of(cell), grid=5), MlpShape(shape=shape_of(cell))
+        kan, mlp = KanShape(shape=tuple(json.loads(cell)), grid=5), MlpShape(shape=tuple(json.loads(cell)))
         found = [
             kan.executed_evaluation(WEIGHTS["kanbefair"]) / per_sample(kan, "local_min"),
             executed_evaluation(kan, dense.evaluate).flops / per_sample(kan, "shared_dense"),

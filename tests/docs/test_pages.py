@@ -206,7 +206,6 @@ def test_what_the_readme_trains_or_sends_off_is_planned_as_it_is_written(folder)
             planned.append(run_line(f"harness plan experiments/{full_name(name)}.yaml {' '.join(options)}"))
         elif line.startswith("harness submit"):
             planned.append(run_line(f"{line} --dry-run"))
-
     assert len(planned) == 4
     assert all(" runs in " in each for each in planned)
 

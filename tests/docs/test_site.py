@@ -70,7 +70,6 @@ def test_it_has_every_command_function_and_kept_page(site):
         for folder in ("verdicts", "replay")
         for path in (ROOT / "results" / folder).rglob("*.html")
     ]
-
     for name in main.commands:
         assert f'id="harness-{name}"' in commands
         options = [one for one in main.imported(name).params if isinstance(one, click.Option)]

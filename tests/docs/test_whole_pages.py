@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import itertools
 import re
 from pathlib import Path
 
@@ -23,22 +24,23 @@ CLUSTER, COMMANDS, FITTING, PYTHON, TASKS_PAGE = (
 )
 
 
-def test_every_field_of_a_profile_is_explained():
-    (table,) = re.findall(r"\| field \| meaning.*?\n\n", CLUSTER, flags=re.DOTALL)
-    named = [name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
-    assert sorted(named) == sorted(Profile.model_fields)
+def first_cells(head: str) -> list[str]:
+    """The first cells of the table of the page on clusters that has this head."""
+    (table,) = re.findall(rf"\| {head}.*?\n\n", CLUSTER, flags=re.DOTALL)
+    return [row.split("|")[1] for row in table.strip().splitlines()[2:]]
+
+
+def test_every_field_of_a_profile_and_every_state_has_a_row():
+    fields = re.findall(r"`(\w+)`", " ".join(first_cells(r"field \| meaning")))
+    states = ", ".join(map(str.strip, first_cells(r"state \| it means"))).split(", ")
+    assert sorted(fields) == sorted(Profile.model_fields)
+    assert sorted(states) == sorted(STATES)
 
 
 def test_defaults_are_those_of_the_profile():
     """Where the table gives a number, a profile that says nothing has it."""
     for name, default in re.findall(r"^\| `(\w+)` \|.*\| (\d+) \|$", CLUSTER, flags=re.MULTILINE):
         assert getattr(Profile(), name) == int(default)
-
-
-def test_every_state_has_a_row():
-    (table,) = re.findall(r"\| state \| it means.*?\n\n", CLUSTER, flags=re.DOTALL)
-    named = [state for row in table.strip().splitlines()[2:] for state in row.split("|")[1].strip().split(", ")]
-    assert sorted(named) == sorted(STATES)
 
 
 PLACES = (
@@ -50,10 +52,10 @@ PLACES = (
 def codes_in_the_program() -> set[str]:
     """Every word in capitals that is a text of what analyses and shows, or begins one (`SEEDS: one seed of both`)."""
     words = set()
-    for path in (path for place in PLACES for path in (ROOT / "harness").glob(f"{place}.py")):
-        texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
-        found = [re.match(r"([A-Z][A-Z0-9_]{3,})(: |$)", text) for text in texts if isinstance(text, str)]
-        words |= {one[1] for one in found if one}
+    for path in itertools.chain.from_iterable((ROOT / "harness").glob(f"{place}.py") for place in PLACES):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words.update(re.findall(r"\A([A-Z][A-Z0-9_]{3,})(?:: |\Z)", node.value))
     return words
 
 
@@ -67,24 +69,17 @@ def test_the_interface_from_python_is_listed_with_its_arguments():
     assert len(functions) == PYTHON.count("\n| `harness.")
     assert len(functions) >= 6
     for name, arguments in functions:
-        defaults = {
-            one.name: one.default
-            for one in inspect.signature(getattr(harness, name)).parameters.values()
-            if one.default is not one.empty
-        }
-        for written in re.findall(r"(\w+)=(\w+|\"\w+\")", arguments):
-            assert str(defaults[written[0]]) == written[1].strip('"'), (name, written)
-    listed = re.findall(r"`(\w+)\(shape[^`]*\)`", PYTHON)
-    assert set(listed) == {module.__name__ for module in CLASSES.values()}
-    common = {"self", "shape", "drawing"}
-    told_of = set()
+        parameters = inspect.signature(getattr(harness, name)).parameters
+        for argument, default in re.findall(r"(\w+)=(\w+|\"\w+\")", arguments):
+            assert str(parameters[argument].default) == default.strip('"'), (name, argument)
+    listed = set()
     for row in re.findall(r"^\| (`\w+\(shape.*)\|$", PYTHON, flags=re.MULTILINE):
         classes, own = row.split(" | ")
         for name, written in re.findall(r"`(\w+)\(shape(?:, )?([^`]*)\)`", classes):
             told = {*re.findall(r"(\w+)=", written), *re.findall(r"`(\w+)`", own)}
-            assert told == set(inspect.signature(getattr(nn, name).__init__).parameters) - common, name
-            told_of.add(name)
-    assert told_of == set(listed)
+            assert told == set(inspect.signature(getattr(nn, name).__init__).parameters) - {"self", "shape", "drawing"}
+            listed.add(name)
+    assert listed == set(re.findall(r"`(\w+)\(shape[^`]*\)`", PYTHON)) == {one.__name__ for one in CLASSES.values()}
 
 
 def _named() -> set[str]:

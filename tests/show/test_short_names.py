@@ -21,7 +21,6 @@ anything = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_
 def test_different_names_stay_different_and_no_word_is_cut_unseen(names, letters):
     """Whatever the names: each word of a short one is a word of the full one, or stands beside `…`."""
     short = shortened(names, letters)
-
     assert list(short) == names
     assert len(set(short.values())) == len(names)
     for name, shown in short.items():

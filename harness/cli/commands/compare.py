@@ -19,7 +19,8 @@ from harness.judging.laws import AUTO
 from harness.judging.request import Request
 from harness.show.figures.labels import task_titles
 from harness.show.figures.series import experiment_styles, named_styles
-from harness.show.figures.versus import TITLE_LETTERS, draw_versus
+from harness.show.figures.theme import write_figure
+from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
 from harness.show.tables.headline import console_lines, wrapped
 from harness.study.answers import Compared, compare_sides
@@ -101,7 +102,7 @@ def compare(
     write_json(compared, target / f"{stem}.json")
     styles = experiment_styles(manifest, {side.label: side.names for side in versus.sides})
     titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
-    drawn = draw_versus(versus, compared.lines, styles, target / stem, titles)
+    drawn = write_figure(versus_figure(versus, compared.lines, styles, titles), target / stem)
     parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, compared.not_measured)]
     shown = console_lines(compared.headline, [], [f"Figure: {drawn[0]}"])
     answer(compared, as_json, [*(parts if explain else ()), *shown])
@@ -122,6 +123,7 @@ def _compare_laws(
     if out := asked["out"]:
         check_writable(out)
         asked_of_figure, curves, against = curves_of_laws(compared)
-        drawn = draw_versus(asked_of_figure, curves, named_styles(request.arms), out / "compare", against=against)
+        figure = versus_figure(asked_of_figure, curves, named_styles(request.arms), against=against)
+        drawn = write_figure(figure, out / "compare")
         for path in (write_json(compared, out / "compare.json"), *drawn):
             click.echo(path, err=as_json)

@@ -20,8 +20,9 @@ from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
 from harness.laws.surface import Surface
 from harness.show.console import TERMINAL
-from harness.show.figures.residuals import draw_residuals
-from harness.show.figures.scaling import draw_scaling
+from harness.show.figures.residuals import residuals_figure
+from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.theme import write_figure
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.laws import IN_THE_REPORT, checklists
 from harness.spec import Manifest, axis_words
@@ -129,6 +130,7 @@ def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: 
         checklist = out / "checklist.md"
         with whole_file(checklist) as new:
             new.write_text(checklists(fits.laws, f"{request.file.name}, {door.source.hash}"), encoding="utf-8")
-        figures = (*draw_scaling(manifest, fits.laws, out), *draw_residuals(manifest, fits.laws, out))
-        for path in (write_json(fits, out / "fits.json"), checklist, *figures):
+        scaling = write_figure(scaling_figure(manifest, fits.laws), out / "scaling")
+        residuals = write_figure(residuals_figure(manifest, fits.laws), out / "residuals")
+        for path in (write_json(fits, out / "fits.json"), checklist, *scaling, *residuals):
             click.echo(path, err=as_json)

@@ -15,8 +15,8 @@ from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.record import missing
 from harness.show.costs import lanes_note, recipe_note
-from harness.show.tables.frames import plain_rows
-from harness.show.tables.plans import packs_table, plan_table
+from harness.show.tables.frames import plain_rows, table_of_frame
+from harness.show.tables.plans import plan_table
 from harness.spec import FULL, Manifest
 from harness.study.folders import StudyFile, records_of
 from harness.study.plans import calibrations_of, cost_sentence, data_lines, device_lines, freeze_plan, plan_of
@@ -59,7 +59,7 @@ def plan(study: StudyFile, replan: bool, packs: bool, as_json: bool) -> None:
     """
     manifest = freeze_plan(plan_of(study), study.folder, replan)
     costs = pack_predictions(manifest, calibrations_of(manifest, study.results)) if packs else None
-    table = plan_table(manifest) if costs is None else packs_table(costs)
+    table = plan_table(manifest) if costs is None else table_of_frame("packs, the costliest first", costs, digits=4)
     pack_costs = None if costs is None else plain_rows(costs)
     answer(Planned(manifest, pack_costs), as_json, itertools.chain([table], _lines(manifest, study)))
 

@@ -13,12 +13,10 @@ from harness.base.json_text import write_json
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Replay, ReplayRuns
 from harness.paper.replay.points import POINT_COLUMNS
+from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
-from harness.show.pages.page import svg, write_html
-from harness.show.pages.provenance import provenance
-from harness.show.pages.verdicts import verdict_part
+from harness.show.pages.page import provenance, write_html
 from harness.show.tables.frames import table_of_frame
-from harness.show.tables.verdicts import rules_table
 
 # Of the table of points, on the page; replay.csv has them all.
 SHOWN_COLUMNS = ("what", "ours", "published", "median", "best", "worst", "seeds", "ratio", "outcome")
@@ -61,13 +59,12 @@ def write_page(
         changes=list(_changed(made.changes)),
         incomplete=missing_words(made.missing, len(runs.manifest.run_ids())),
         page=page,
-        pictures=[(one, svg(one.draw, one.stem, one.alt)) for one in page.figures],
+        pictures=[(one, inline_svg(one.draw, one.stem, one.alt)) for one in page.figures],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
         silent=list(silent.loc[[replay.place in places.split("; ") for places in silent["places"]], "choice"]),
         errata=errata[errata["erratum"].isin(concerned)].to_dict("records"),
-        verdicts=rules_table(verdicts),
-        rules=[verdict_part(verdict) for verdict in verdicts],
+        verdicts=verdicts,
         runs=len(runs.records),
         seeds=len(runs.manifest.experiment.seeds),
         evaluations=evaluations,

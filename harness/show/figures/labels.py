@@ -10,16 +10,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import offset_copy
 
 from harness.base.formats import PLAIN, human, scientific
-from harness.show.figures.series import TEXT_SHADE, Series, Style, shaded
+from harness.show.figures.series import TEXT_SHADE, DrawnLaw, Style, shaded
 from harness.show.figures.theme import LABEL_SIZE, figure_width, within_page
 from harness.show.names import shortened
+from harness.show.words import exponent_words
 from harness.spec import Manifest
 
 Place = Literal["outside upper left", "outside lower left"]
@@ -27,14 +26,11 @@ TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
 FEW_TICKS, MANY_TICKS = 3, 7
 SMALL_TICKS = (2, 4)
 WIDE_TICK = 10_000
-WORDS_SHARE = 0.15  # of a panel's height: the words above or below the line of equality
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
-BOLD_LETTERS_AN_INCH = 14
 BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
 PANEL_TITLE_LETTERS_AN_INCH = 15
-Y_LETTERS = 30
 MOST_TITLE_LINES = 3
 TITLE_LINE_HEIGHT = 0.15  # inches
 TITLE_LETTERS_AN_INCH = 12.5
@@ -59,13 +55,13 @@ def limits_without_outliers(losses: Iterable[np.ndarray], share: float) -> tuple
 
     The best of each series is always within.
     """
-    known = [of_series for of_series in losses if of_series.size]
+    known = list(filter(np.size, losses))
     if not known:
         return padded(np.array([]), share)
     every = np.concatenate(known)
     low, high = np.quantile(np.log10(every), [0.25, 0.75])
     fence = 10 ** (high + FENCE * max(high - low, 1.0))
-    highest = max(every[every <= fence].max(), *(of_series.min() for of_series in known))
+    highest = max(every[every <= fence].max(), *map(np.min, known))
     return padded(np.array([every.min(), highest]), share)
 
 
@@ -78,22 +74,16 @@ def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float
     return padded(np.exp([low, high]), 0.1)
 
 
-def _with_room_beside_1(low: float, high: float) -> tuple[float, float]:
-    """Limits of ratios, wider where the line at 1 would strike through the words at an end (`name_sides`)."""
-    below, above = -math.log(low), math.log(high)
-    others = WORDS_SHARE / (1 - WORDS_SHARE)
-    return math.exp(-max(below, others * above)), math.exp(max(above, others * below))
-
-
 def tick_values(low: float, high: float, few: int = FEW_TICKS, most: int = MANY_TICKS) -> list[float]:
     """Round values within [low, high]: powers of ten where there are at least `few`, else more digits between them."""
     powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in TICK_DIGITS:
-        ticks = [float(f"{tick:.1g}") for tick in np.outer(powers, digits).flat]
-        ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) >= few:
-            return ticks[:: math.ceil(len(ticks) / most)]
-    return [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high and tick > 0]
+        ticks = np.array([float(f"{tick:.1g}") for tick in np.outer(powers, digits).flat])
+        ticks = ticks[(low <= ticks) & (ticks <= high)]
+        if ticks.size >= few:
+            return ticks[:: math.ceil(ticks.size / most)].tolist()
+    ticks = MaxNLocator(4).tick_values(low, high)
+    return ticks[(low <= ticks) & (ticks <= high)].tolist()
 
 
 def set_ticks(axis: Axis, is_small: bool = False) -> None:
@@ -102,7 +92,7 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     ticks = tick_values(low, high, *SMALL_TICKS) if is_small else tick_values(low, high)
     # In a small panel 1,000 and 10,000 would touch.
     plain_below = WIDE_TICK if is_small else PLAIN[1]
-    is_plain = all(PLAIN[0] <= tick < plain_below for tick in ticks)
+    is_plain = PLAIN[0] <= min(ticks) and max(ticks) < plain_below
     if not is_plain and high < 2 * low:  # three of so many digits would touch
         ticks = [ticks[0], ticks[-1]]
     axis.set_major_locator(FixedLocator(ticks))
@@ -120,40 +110,43 @@ def key(label: str, style: Style, has_line: bool = True) -> Line2D:
     return Line2D([], [], color=style.colour, label=label, **look)
 
 
-def law_key(series: Series, exponent: str, columns: int, name: str) -> Line2D:
-    """A line of a legend: a name, and what the law of the series says, whose exponent is written already.
+def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
+    """A line of a legend: a name, and what the drawn law of the series says; why there is none, a note says.
 
-    `columns` panels stand side by side. Why there is no law, a note says.
+    `columns` panels stand side by side.
     """
-    fit, held_out = series.fit, series.held_out
-    said = ["no law" if fit.refusals else f"α = {exponent}"]
+    laws, fit, style = drawn
+    said = ["no law" if fit.refusals else f"α = {exponent_words(fit)}"]
     if fit.floor:
         said.append(f"floor E = {human(fit.floor, 2)}")
     if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):
         said.append(f"from sizes within a factor of {human(10**fit.decades, 2)}")
+    held_out = laws.held_out.get(fit.law)
     if held_out and held_out.prediction:
         within = held_out.prediction.within
         said.append(f"{within.sum()} of {within.size} held-out sizes as predicted")
-    if count := series.failed.size:
+    if count := laws.runs_failed:
         said.append(f"{count} {'run' if count == 1 else 'runs'} failed (×)")
     words = f"{name}: {', '.join(said)}" if name else ", ".join(said)
     letters = int(LETTERS_AN_INCH * figure_width(columns) / columns) - KEY_MARK
-    lines = textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False)
-    return key(lines, series.style)
+    return key(textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False), style)
 
 
 def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> None:
     """A legend below each panel; the figure grows by the tallest one of each row."""
-    heights: dict[int, int] = {}
-    for axes, own in keys.items():
+    heights: Counter[int] = Counter()  # lines of the tallest one, by the row of panels
+    for axes, handles in keys.items():
         below = offset_copy(axes.transAxes, figure, y=-BELOW_TICKS, units="points")
-        legend = axes.legend(handles=list(own), loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below)
-        for text, one in zip(legend.get_texts(), own, strict=True):
-            text.set_color(shaded(str(one.get_color()), TEXT_SHADE))
-        row = _place(axes).rowspan.start
-        lines = sum(str(one.get_label()).count("\n") + 1 for one in own)
-        heights[row] = max(lines, heights.get(row, 0))
-    _grow(figure, sum(heights.values()))
+        legend = axes.legend(handles=list(handles), loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below)
+        lines = 0
+        for text, handle in zip(legend.get_texts(), handles, strict=True):
+            text.set_color(shaded(str(handle.get_color()), TEXT_SHADE))
+            lines += text.get_text().count("\n") + 1
+        place = axes.get_subplotspec()
+        assert place is not None
+        row = place.rowspan.start
+        heights[row] = max(lines, heights[row])
+    _grow(figure, heights.total())
 
 
 def write_head(
@@ -164,7 +157,7 @@ def write_head(
     letters = int(TITLE_LETTERS_AN_INCH * figure.get_figwidth())
     title = "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
     room = LETTERS_AN_INCH * figure.get_figwidth()
-    lengths = [len(str(one.get_label())) + KEY_MARK for one in keys]
+    lengths = [len(str(handle.get_label())) + KEY_MARK for handle in keys]
     if len(keys) > columns or sum(lengths) > room:
         columns = max(1, min(columns, int(room / max(lengths))))
     figure.legend(handles=list(keys), title=title, loc=place, ncols=columns, **look)
@@ -184,12 +177,6 @@ def _grow(figure: Figure, lines: float) -> None:
     figure.set_figheight(within_page(figure.get_figheight() + LINE_HEIGHT * lines))
 
 
-def _place(axes: Axes) -> SubplotSpec:
-    place = axes.get_subplotspec()
-    assert place is not None
-    return place
-
-
 # ------------------------------------------------------------------------------------------------------- other words
 def task_titles(manifest: Manifest, tasks: Iterable[str], letters: int) -> dict[str, str]:
     """Task -> its formula, or its name where the formula is another task's too, or longer than so many letters.
@@ -197,13 +184,12 @@ def task_titles(manifest: Manifest, tasks: Iterable[str], letters: int) -> dict[
     A user's function has its name before its words, in lines of so many letters.
     """
     formulas = {task: manifest.formulas[task].formula for task in tasks}
-    shared = {formula for formula, number in Counter(formulas.values()).items() if number > 1}
-    names = shortened(formulas, letters)
+    tasks_of, names = Counter(formulas.values()), shortened(formulas, letters)
     titles = {}
     for task, formula in formulas.items():
         if ":" in task:
             titles[task] = in_title_lines(f"{names[task]}:  {formula}", letters)
-        elif formula in shared or len(formula) > letters:
+        elif tasks_of[formula] > 1 or len(formula) > letters:
             titles[task] = names[task].replace("_", " ").replace("=", " = ")
         else:
             titles[task] = formula
@@ -218,31 +204,6 @@ def title_letters(inches: float) -> int:
 def in_title_lines(words: str, letters: int) -> str:
     """The title of a panel in lines of so many letters, at most MOST_TITLE_LINES of them."""
     return textwrap.fill(words, letters, max_lines=MOST_TITLE_LINES, placeholder=" …")
-
-
-def y_words(words: str) -> str:
-    """The name of a y-axis in two lines at most, which the least of panels is high enough for."""
-    return textwrap.fill(words, Y_LETTERS, max_lines=2, placeholder=" …")
-
-
-def name_sides(axes: Axes, sides: tuple[str, str], words: tuple[str, str], styles: Mapping[str, Style]) -> None:
-    """Which side wins above the line of equality and which one below it, each in the colour of its style.
-
-    `words` follow their names, which are shortened to what a panel has room for.
-    """
-    first, second = sides
-    panel_inches = axes.figure.bbox.width / axes.figure.dpi / _place(axes).get_gridspec().ncols - BESIDE_PANEL
-    letters = int(BOLD_LETTERS_AN_INCH * panel_inches) - len(f"▲  {max(words, key=len)}")
-    names = shortened((first, second), max(8, letters))
-    axes.set_ylim(_with_room_beside_1(*axes.get_ylim()))
-    set_ticks(axes.yaxis)
-    axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
-    axes.axhline(1, color="0.2", lw=1.0, zorder=2)
-    halo = withStroke(linewidth=2.5, foreground="white", alpha=0.8)  # words stand clear of lines below them
-    look: dict[str, Any] = {"fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6, "path_effects": [halo]}
-    look["transform"] = axes.transAxes
-    axes.text(0.02, 0.985, f"▲ {names[first]} {words[0]}", va="top", color=styles[first].text_colour, **look)
-    axes.text(0.02, 0.015, f"▼ {names[second]} {words[1]}", va="bottom", color=styles[second].text_colour, **look)
 
 
 def write_note(figure: Figure, sentences: Sequence[str]) -> None:

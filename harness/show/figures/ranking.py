@@ -10,17 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.laws import size_means
-from harness.show.figures.labels import (
-    LETTERS_AN_INCH,
-    edge_notes,
-    in_title_lines,
-    limits_without_outliers,
-    set_ticks,
-    title_letters,
-    undrawn_note,
-    write_head,
-    write_note,
-)
+from harness.show.figures import labels
 from harness.show.figures.series import INK, Style
 from harness.show.figures.theme import (
     LABEL_SIZE,
@@ -53,8 +43,8 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
     """
     most = int(runs.groupby("task")["series"].nunique().max())
     names = {name: name.removeprefix(BEST_OF) for name in runs["series"].unique()}
-    is_long = max(map(len, names.values())) > LONG_NAME
-    columns = side_by_side(min(COLUMNS - is_long, len(titles)))
+    longest = max(map(len, names.values()))
+    columns = side_by_side(min(COLUMNS - (longest > LONG_NAME), len(titles)))
     room = MOST_HEIGHT - HEAD_AND_NOTE
     fitting = (room / -(-len(titles) // columns) - AROUND) / most
     height = most * min(ROW_HEIGHT, max(LEAST_ROW_HEIGHT, fitting)) + AROUND
@@ -62,59 +52,62 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
     tasks = list(titles) if is_narrow() else list(titles)[: rows_that_fit * columns]
     figure, grid = panel_grid(len(tasks), columns, height)
     beyond = failed = 0
-    letters = title_letters(figure_width(columns) / columns - max(map(len, names.values())) / LETTERS_AN_INCH)
+    letters = labels.title_letters(figure_width(columns) / columns - longest / labels.LETTERS_AN_INCH)
     for axes, task in zip(grid, tasks, strict=True):
         own = runs[runs["task"] == task]
-        axes.set_title(in_title_lines(titles[task], letters), fontsize=LABEL_SIZE + 0.5)
+        axes.set_title(labels.in_title_lines(titles[task], letters), fontsize=LABEL_SIZE + 0.5)
         axes.set_xlabel(LOSS_WORDS[own["metric"].iloc[0]])
         beyond += _panel(axes, own, styles, names)
         failed += int((own["status"] != "done").sum())
     loss = loss_words(runs["metric"])
     head = f"{loss[0].upper()}{loss[1:]} of {most} series, ranked at their largest size: further left is better"
     keys = [Line2D([], [], ls="", marker="o", ms=size, color=INK, label=name) for name, size in MARK_SIZES.items()]
-    write_head(figure, keys, head)
+    labels.write_head(figure, keys, head)
     sizes = (
         f"Sizes: {axis_words(axis)}. Marks: means of ln of runs, in which outliers count less; bars: the runs' range "
         "at the largest size."
     )
-    of_several = any(name != shown for name, shown in names.items())
+    of_several = list(names) != list(names.values())
     several = ["Of several arms in one row, validation picks one in each replicate."] if of_several else []
-    edges = edge_notes(beyond, "means", failed)
-    write_note(figure, [sizes, *several, *edges, *undrawn_note(len(titles) - len(tasks), "tasks")])
+    edges = labels.edge_notes(beyond, "means", failed)
+    labels.write_note(figure, [sizes, *several, *edges, *labels.undrawn_note(len(titles) - len(tasks), "tasks")])
     return figure
 
 
 def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style], names: Mapping[str, str]) -> int:
     """Draw a task, with the names of series as shown; how many of the drawn means lie beyond the panel."""
     done = runs[runs["status"] == "done"]
-    means = {
-        str(name): size_means(own["size"].to_numpy(float), own["test_loss"].to_numpy(float))
-        for name, own in done.groupby("series", sort=False)
-    }
     largest = runs.groupby("series", sort=False)["size"].max()
-    reached = {name: points for name, points in means.items() if points.sizes[-1] == largest[name]}
-    ranked = sorted(reached, key=lambda name: reached[name].means[-1])
-    ranked += [str(name) for name in largest.index if name not in reached]
-    losses = [own["test_loss"].to_numpy(float) for _, own in done.groupby("series")]
-    axes.set(xscale="log", xlim=limits_without_outliers(losses, 0.06))
+    means: dict[str, np.ndarray] = {}
+    losses: list[np.ndarray] = []
+    at_largest: dict[str, pd.Series] = {}
+    for series, own in done.groupby("series", sort=False):
+        name = str(series)
+        losses.append(own["test_loss"].to_numpy(float))
+        points = size_means(own["size"].to_numpy(float), losses[-1])
+        means[name] = points.means
+        if points.sizes[-1] == largest[name]:
+            at_largest[name] = own.loc[own["size"] == largest[name], "test_loss"]
+    ranked = sorted(at_largest, key=lambda name: means[name][-1])
+    ranked += largest.index.difference(ranked, sort=False).tolist()
+    axes.set(xscale="log", xlim=labels.limits_without_outliers(losses, 0.06))
     axes.set_ylim(len(ranked) - 0.4, -0.6)
     beyond = 0
     for place, name in enumerate(ranked):
         style = styles[name]
         axes.axhline(place, color="0.9", lw=0.5, zorder=0)
         if name in means:
-            beyond += _row(axes, place, name, means[name].means, style)
-        if name in reached:
-            last = done.loc[(done["series"] == name) & (done["size"] == largest[name]), "test_loss"]
-            bar: dict[str, Any] = {"color": style.colour, "lw": 1, "alpha": 0.6, "zorder": 2}
-            axes.hlines(place, last.min(), last.max(), gid=f"range:{name}", **bar)
+            beyond += _row(axes, place, name, means[name], style)
+        if name in at_largest:
+            ends = at_largest[name].min(), at_largest[name].max()
+            axes.hlines(place, *ends, color=style.colour, lw=1, alpha=0.6, zorder=2, gid=f"range:{name}")
         if (runs.loc[runs["series"] == name, "status"] != "done").any():
             axes.plot(0.985, place, "x", ms=3.5, color=style.colour, transform=axes.get_yaxis_transform())
     axes.set_yticks(range(len(ranked)), labels=[names[name] for name in ranked], fontsize=LABEL_SIZE - 0.5)
     for label, name in zip(axes.get_yticklabels(), ranked, strict=True):
         label.set_color(styles[name].text_colour)
     axes.tick_params(axis="y", length=0)
-    set_ticks(axes.xaxis, is_small=True)
+    labels.set_ticks(axes.xaxis, is_small=True)
     return beyond
 
 

@@ -21,11 +21,11 @@ def samples_figure(samples: Mapping[str, Samples]) -> Figure:
     """A panel for each task: targets over the first variable, in the colour of the second one where there are more."""
     shown, names = list(samples.items())[:MOST_TASKS], shortened(samples, TITLE_LETTERS)
     figure, panels = panel_grid(len(shown), side_by_side(min(COLUMNS, len(shown))), PANEL_HEIGHT)
-    for axes, (task, one) in zip(panels, shown, strict=True):
-        colour: dict[str, Any] = {"c": one.x[:, 1], "cmap": "viridis"} if one.x.shape[1] > 1 else {"color": INK}
-        axes.scatter(one.x[:, 0], one.y[:, 0], s=3, lw=0, **colour)
-        axes.set(title=names[task], xlabel=f"x1 of {one.x.shape[1]}", ylabel="target")
+    for axes, (task, points) in zip(panels, shown, strict=True):
+        colour: dict[str, Any] = {"c": points.x[:, 1], "cmap": "viridis"} if points.x.shape[1] > 1 else {"color": INK}
+        axes.scatter(points.x[:, 0], points.y[:, 0], s=3, lw=0, **colour)
+        axes.set(title=names[task], xlabel=f"x1 of {points.x.shape[1]}", ylabel="target")
     write_head(figure, [], "What the networks learn: the training points of the first seed")
-    coloured = ["Colour: the second variable."] if any(one.x.shape[1] > 1 for _, one in shown) else []
+    coloured = ["Colour: the second variable."] if any(points.x.shape[1] > 1 for _, points in shown) else []
     write_note(figure, [*coloured, *undrawn_note(len(samples) - len(shown), "tasks", "the experiment file names all")])
     return figure

@@ -4,6 +4,7 @@ Its colour is that of its family (`harness/families/base.py`). The series of a f
 series of an experiment in mark and line, so that they can be told apart in grey too.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from matplotlib.lines import Line2D
 
 from harness.families import FAMILIES
 from harness.judging.kept import kept, prepare
+from harness.judging.laws import SeriesLaws, runs_in
 from harness.laws import Fit, Points, band, predict, size_means
 from harness.laws.held_out import Extrapolation
 from harness.spec import Manifest, side_label
@@ -47,24 +49,14 @@ class Style(NamedTuple):
         return shaded(self.colour, TEXT_SHADE)
 
 
-class Series(NamedTuple):
-    """A series on one axis: the sizes and losses [n] of its runs that ended well, and the law of those in its window.
+class DrawnLaw(NamedTuple):
+    """The laws of a series on an axis, the one of them that is drawn, and how it looks."""
 
-    `outside` has the sizes and losses of those that lie outside of the window, `failed` the sizes of all others, nan
-    where nobody knows it.
-    """
-
-    name: str
-    style: Style
-    x: np.ndarray
-    y: np.ndarray
+    laws: SeriesLaws
     fit: Fit
-    outside: tuple[np.ndarray, np.ndarray]
-    failed: np.ndarray
-    held_out: Extrapolation | None = None
+    style: Style
 
 
-# -------------------------------------------------------------------------------------------------------------- styles
 def experiment_styles(manifest: Manifest, sides: Mapping[str, Sequence[str]] = NO_SIDES) -> dict[str, Style]:
     """The style of every series and side of an experiment, the same in all its figures, whatever these show.
 
@@ -76,14 +68,14 @@ def experiment_styles(manifest: Manifest, sides: Mapping[str, Sequence[str]] = N
         of_series.setdefault(cell.frontier or cell.series, set()).add(arms[cell.arm].architecture.family)
     of_side: dict[str, set[str]] = {}
     for label, names in (*((side_label(side), side) for side in manifest.experiment.sides), *sides.items()):
-        found = [of_series[name] if name in of_series else {arms[name].architecture.family} for name in names]
-        of_side[label] = set().union(*found)
-    return _one_family_each(of_side) | _one_family_each(of_series)
-
-
-def _one_family_each(families: Mapping[str, set[str]]) -> dict[str, Style]:
-    """The styles of what is of one family each; what is of several has a spare colour, by its own name."""
-    return family_styles({name: min(own) if len(own) == 1 else name for name, own in families.items()})
+        families: set[str] = set()
+        for name in names:
+            families |= of_series[name] if name in of_series else {arms[name].architecture.family}
+        of_side[label] = families
+    styles: dict[str, Style] = {}
+    for several in (of_side, of_series):  # what is of several families has a spare colour, by its own name
+        styles |= family_styles({name: min(own) if len(own) == 1 else name for name, own in several.items()})
+    return styles
 
 
 def named_styles(names: Iterable[str]) -> dict[str, Style]:
@@ -91,7 +83,7 @@ def named_styles(names: Iterable[str]) -> dict[str, Style]:
     families = {}
     for name in names:
         plain = re.sub(r"[^a-z0-9]+", "_", name.lower())  # of `KAN, G = 5`, `spline-mlp`
-        families[name] = max((family for family in FAMILIES if plain.startswith(family)), key=len, default=name)
+        families[name] = max(filter(plain.startswith, FAMILIES), key=len, default=name)
     return family_styles(families)
 
 
@@ -102,25 +94,24 @@ def family_styles(families: Mapping[str, str]) -> dict[str, Style]:
     drawn: Counter[str] = Counter()
     for index, (name, family) in enumerate(families.items()):
         colour = colours[family]
-        shade = SHADES[drawn[colour] % len(SHADES)]
-        styles[name] = Style(shaded(colour, shade), MARKS[index % len(MARKS)], LINES[index % len(LINES)])
+        styles[name] = _style(shaded(colour, SHADES[drawn[colour] % len(SHADES)]), index)
         drawn[colour] += 1
     return styles
 
 
 def plain_styles(names: Iterable[str]) -> dict[str, Style]:
     """Styles, in this order, of what is no arm, such as conventions: in colours of no family."""
-    colours = (INK, *SPARE)
-    return {
-        name: Style(colours[index % len(colours)], MARKS[index % len(MARKS)], LINES[index % len(LINES)])
-        for index, name in enumerate(dict.fromkeys(names))
-    }
+    colours = itertools.cycle((INK, *SPARE))
+    return {name: _style(next(colours), index) for index, name in enumerate(dict.fromkeys(names))}
+
+
+def _style(colour: str, index: int) -> Style:
+    return Style(colour, MARKS[index % len(MARKS)], LINES[index % len(LINES)])
 
 
 def shaded(colour: str, shade: float) -> str:
     """The colour mixed with white (`shade` > 0) or black (< 0)."""
-    red, green, blue = ((1 - abs(shade)) * part + max(shade, 0) for part in to_rgb(colour))
-    return to_hex((red, green, blue))
+    return to_hex((1 - abs(shade)) * np.array(to_rgb(colour)) + max(shade, 0))
 
 
 def _colours(families: Iterable[str]) -> dict[str, str]:
@@ -135,35 +126,38 @@ def _colours(families: Iterable[str]) -> dict[str, str]:
     return colours
 
 
-# ------------------------------------------------------------------------------------------------------------- drawing
-def draw_series(axes: Axes, series: Series) -> None:
+def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
     """Runs faint, means of sizes bold, hollow outside of the window, half-filled if held out; the law with its band.
 
-    Means that have no law are joined. What failed is a cross above its size. Artists carry a gid `kind:name`.
+    Means that have no law are joined. What failed is a cross above its size, and so is, upright, a run beyond the
+    panel. Artists carry a gid `kind:series`.
     """
-    name, style = series.name, series.style
+    laws, fit, style = drawn
+    name, points, (x, y), outside = laws.series, fit.points, runs_in(laws.table), runs_in(laws.table, "outside")
     dots: dict[str, Any] = {"ls": "", "marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
-    marks = axes.plot(series.x, series.y, color=style.colour, gid=f"runs:{name}", **dots)
-    marks.append(draw_means(axes, f"means:{name}", series.fit.points, style))
-    if series.outside[0].size:
-        marks.append(draw_means(axes, f"outside:{name}", size_means(*series.outside), style, mfc="white"))
-    if series.held_out:
-        marks.append(_draw_held_out(axes, series, series.held_out))
-    if series.failed.size:
-        top = np.full(series.failed.size, 0.97)
-        look: dict[str, Any] = {"marker": "x", "ms": 4, "ls": "", "transform": axes.get_xaxis_transform()}
-        axes.plot(series.failed, top, color=style.colour, gid=f"failed:{name}", **look)
-    law = None
-    if series.fit.refusals:
+    marks = axes.plot(x, y, color=style.colour, gid=f"runs:{name}", **dots)
+    marks.append(draw_means(axes, f"means:{name}", points, style))
+    if outside[0].size:
+        marks.append(draw_means(axes, f"outside:{name}", size_means(*outside), style, mfc="white"))
+    if fit.law in laws.held_out:
+        marks.append(_draw_held_out(axes, drawn, laws.held_out[fit.law]))
+    failed = laws.table.loc[laws.table["status"] != "done", "size"].to_numpy(float)
+    _mark_edge(axes, f"failed:{name}", failed, style, marker="x", ms=4)
+    if fit.refusals:
         joined: dict[str, Any] = {"color": style.colour, "lw": 0.8, "ls": style.line, "zorder": 2.5}
-        axes.plot(series.fit.points.sizes, series.fit.points.means, gid=f"joined:{name}", **joined)
+        axes.plot(points.sizes, points.means, gid=f"joined:{name}", **joined)
     else:
-        law = _draw_law(axes, series)
-    if series.fit.points.sizes.size > MANY_SIZES:  # small and pale, with the law before them
-        for line in marks:
-            line.set(markersize=2, markeredgewidth=0.4, alpha=0.4)
-        if law:
-            law.set(color=style.text_colour, zorder=5)
+        sizes = law_sizes(fit)
+        low, high = kept(band, fit, sizes)
+        axes.fill_between(sizes, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{name}")
+        look: dict[str, Any] = {"ls": style.line, "color": style.colour, "lw": 1.3, "zorder": 3}
+        (line,) = axes.plot(sizes, predict(fit, sizes), gid=f"law:{name}", **look)
+        if points.sizes.size > MANY_SIZES:
+            line.set(color=style.text_colour, zorder=5)
+    if points.sizes.size > MANY_SIZES:  # small and pale, behind the law
+        for mark in marks:
+            mark.set(markersize=2, markeredgewidth=0.4, alpha=0.4)
+    _mark_edge(axes, f"beyond:{name}", x[y > axes.get_ylim()[1]], style, marker="+", ms=4.5)
 
 
 def draw_band(axes: Axes, gid: str, x: np.ndarray, ends: tuple[np.ndarray, np.ndarray], style: Style) -> None:
@@ -173,23 +167,21 @@ def draw_band(axes: Axes, gid: str, x: np.ndarray, ends: tuple[np.ndarray, np.nd
         axes.plot(x, end, color=style.colour, ls=style.line, lw=0.5, alpha=0.5, zorder=1.5, gid=f"end_of_{gid}")
 
 
-def mark_beyond(axes: Axes, series: Series) -> None:
-    """Draw an upright cross at the edge above the size of each run that lies beyond it."""
-    beyond = series.x[series.y > axes.get_ylim()[1]]
-    if beyond.size:
-        look: dict[str, Any] = {"marker": "+", "ms": 4.5, "ls": "", "transform": axes.get_xaxis_transform()}
-        top = np.full(beyond.size, 0.97)
-        axes.plot(beyond, top, color=series.style.colour, gid=f"beyond:{series.name}", **look)
-
-
 def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) -> Line2D:
     """Marks of a series at the means of its sizes."""
     look: dict[str, Any] = {"color": style.colour, "ls": "", "ms": 4.5, "mew": 0.9, "zorder": 4}
     return axes.plot(points.sizes, points.means, marker=style.marker, gid=gid, **(look | more))[0]
 
 
+def draw_estimate(axes: Axes, height: float, ends: tuple[float | None, ...], colour: str, **mark: Any) -> None:
+    """An estimate with its interval (`ends`: low, estimate, high) in a row; `mark` says how it looks, and its gid."""
+    low, estimate, high = np.array(ends, float)
+    axes.plot([low, high], [height, height], color=colour, lw=1.4, solid_capstyle="butt", zorder=2)
+    axes.plot([estimate], [height], ms=5, mec=colour, ls="", zorder=3, **mark)
+
+
 def prepare_bands(fits: Iterable[Fit]) -> None:
-    """Compute the bands of these laws, which `draw_series` draws, on all cores."""
+    """Compute the bands of these laws, which `draw_law` draws, on all cores."""
     prepare(band, [(fit, law_sizes(fit)) for fit in fits if not fit.refusals], "bands")
 
 
@@ -200,23 +192,21 @@ def law_sizes(fit: Fit) -> np.ndarray:
     return x
 
 
-def _draw_law(axes: Axes, series: Series) -> Line2D:
-    fit, style = series.fit, series.style
-    x = law_sizes(fit)
-    low, high = kept(band, fit, x)
-    axes.fill_between(x, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{series.name}")
-    look: dict[str, Any] = {"ls": style.line, "color": style.colour, "lw": 1.3, "zorder": 3}
-    return axes.plot(x, predict(fit, x), gid=f"law:{series.name}", **look)[0]
+def _mark_edge(axes: Axes, gid: str, x: np.ndarray, style: Style, **mark: Any) -> None:
+    """Marks at the upper edge of a panel, if there are any."""
+    if x.size:
+        top = np.full(x.size, 0.97)
+        axes.plot(x, top, ls="", transform=axes.get_xaxis_transform(), color=style.colour, gid=gid, **mark)
 
 
-def _draw_held_out(axes: Axes, series: Series, found: Extrapolation) -> Line2D:
+def _draw_held_out(axes: Axes, drawn: DrawnLaw, found: Extrapolation) -> Line2D:
     """Half-filled marks at what was measured; where the law predicts, it goes on, with an interval at each size."""
-    fit, style = series.fit, series.style
+    (laws, fit, style), measured = drawn, found.measured
     if found.prediction:
-        x = np.geomspace(fit.points.sizes[-1], found.measured.sizes[-1], LAW_POINTS)
+        x = np.geomspace(fit.points.sizes[-1], measured.sizes[-1], LAW_POINTS)
         thin: dict[str, Any] = {"color": style.colour, "lw": 0.7, "zorder": 2.5}
-        axes.plot(x, predict(fit, x), ls=style.line, gid=f"extrapolated:{series.name}", **thin)
+        axes.plot(x, predict(fit, x), ls=style.line, gid=f"extrapolated:{laws.series}", **thin)
         ends = found.prediction.low, found.prediction.high
-        axes.vlines(found.measured.sizes, *ends, gid=f"predicted:{series.name}", **thin)
+        axes.vlines(measured.sizes, *ends, gid=f"predicted:{laws.series}", **thin)
     half: dict[str, Any] = {"fillstyle": "bottom", "markerfacecoloralt": "white"}
-    return draw_means(axes, f"held_out:{series.name}", found.measured, style, **half)
+    return draw_means(axes, f"held_out:{laws.series}", measured, style, **half)

@@ -1,5 +1,7 @@
 """What a plan makes equal, and what it leaves unequal: training FLOPs of its networks against their parameters."""
 
+from operator import itemgetter
+
 from matplotlib.figure import Figure
 
 from harness.show.figures.labels import key, set_ticks, write_head, write_note
@@ -21,7 +23,7 @@ def sizes_figure(manifest: Manifest) -> Figure:
         counts = [cell.counts for cell in manifest.cells if (cell.frontier or cell.series) == series and cell.counts]
         if not counts:
             continue
-        x, y = [one[params] for one in counts], [one[flops] for one in counts]
+        x, y = zip(*map(itemgetter(params, flops), counts), strict=True)
         axes.plot(x, y, ls="", marker=style.marker, ms=4.5, color=style.colour, alpha=0.7, gid=f"sizes:{series}")
         keys.append(key(series, style, has_line=False))
     set_ticks(axes.xaxis)

@@ -6,12 +6,12 @@ the page's ink, white becomes the page itself, and every other colour is a varia
 
 import io
 import re
-from collections import Counter
 from collections.abc import Callable
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import matplotlib
+from markupsafe import Markup
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -29,24 +29,22 @@ NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 @themed
-def inline_svg(draw: Callable[[], Figure | None], name: str, says: str) -> str | None:
+def inline_svg(draw: Callable[[], Figure | None], name: str, says: str) -> Markup | None:
     """The figure in two layouts, of which the width of the page shows one; None where there is nothing to draw.
 
     `name` tells the figure from others of the page; `says` is what it says to who cannot see it.
     """
     wide = draw()
-    if wide is None:
-        return None
     with narrow():
-        stacked = draw()
-    assert stacked is not None
-    layouts = {f"{name}-wide": wide, f"{name}-narrow": stacked}
-    drawn = [_one_svg(figure, layout, says) for layout, figure in layouts.items()]
+        stacked = draw() if wide else None
+    if wide is None or stacked is None:
+        return None
     hidden = (
         f"@media (max-width:{NARROW_PAGE}){{#{name}-wide{{display:none}}}}"
         f"@media (min-width:{NARROW_PAGE}){{#{name}-narrow{{display:none}}}}"
     )
-    return f"<style>{hidden}</style>{''.join(drawn)}"
+    layouts = _one_svg(wide, f"{name}-wide", says) + _one_svg(stacked, f"{name}-narrow", says)
+    return Markup(f"<style>{hidden}</style>{layouts}")
 
 
 def _one_svg(figure: Figure, name: str, says: str) -> str:
@@ -55,11 +53,11 @@ def _one_svg(figure: Figure, name: str, says: str) -> str:
         lay_out(figure)
         figure.savefig(image, format="svg", transparent=True, metadata=NO_METADATA)
     root = ElementTree.fromstring(_with_unique_ids(image.getvalue(), name))
-    parents = {child: parent for parent in root.iter() for child in parent}
-    for element in [one for one in root.iter() if _kind(one) in ("metadata", "style")]:
-        parents[element].remove(element)
     colours: dict[str, str] = {}
     for element in root.iter():
+        for child in list(element):
+            if _kind(child) in ("metadata", "style"):
+                element.remove(child)
         _restyle(element, colours)
         _round(element)
     for group in root.iter(f"{{{SVG}}}g"):
@@ -82,7 +80,6 @@ def _kind(element: Element) -> str:
     return element.tag.removeprefix(f"{{{SVG}}}")
 
 
-# -------------------------------------------------------------------------------------------------------------- colours
 def _restyle(element: Element, colours: dict[str, str]) -> None:
     """Colours that follow the page, in the font of the page; `colours` gathers the variables: name -> colour."""
     if not (style := element.get("style")):
@@ -117,15 +114,17 @@ def _of_page(colour: str, use: str, colours: dict[str, str]) -> tuple[str, float
 
 
 def _palette(colours: dict[str, str], name: str) -> Element:
-    light = ";".join(f"{variable}:{colour}" for variable, colour in colours.items())
-    of_dark = {name: shaded(colour, DARK_PAGE_SHADES[name.split("-")[2]]) for name, colour in colours.items()}
-    dark = ";".join(f"{variable}:{colour}" for variable, colour in of_dark.items())
+    light, dark = [], []
+    for variable, colour in colours.items():
+        light.append(f"{variable}:{colour}")
+        dark.append(f"{variable}:{shaded(colour, DARK_PAGE_SHADES[variable.split('-')[2]])}")
     style = Element(f"{{{SVG}}}style")
-    style.text = f"#{name}{{{light}}}@media screen and (prefers-color-scheme:dark){{#{name}{{{dark}}}}}"
+    style.text = (
+        f"#{name}{{{';'.join(light)}}}@media screen and (prefers-color-scheme:dark){{#{name}{{{';'.join(dark)}}}}}"
+    )
     return style
 
 
-# ----------------------------------------------------------------------------------------------------------------- size
 def _round(element: Element) -> None:
     """Hundredths of a point, which nobody sees."""
     for name in ("d", "x", "y", "transform", "width", "height"):
@@ -136,17 +135,16 @@ def _round(element: Element) -> None:
 
 def _share_style(group: Element) -> None:
     """What all marks of a group have in common is said once."""
-    marks = [one for one in group if _kind(one) == "use"]
-    if len(marks) < 2 or len(marks) != len(group):
+    looks = {(_kind(mark), mark.get("style", "")) for mark in group}
+    if len(group) < 2 or len(looks) > 1:
         return
-    styles = Counter(one.get("style", "") for one in marks)
-    if len(styles) == 1:
-        group.set("style", next(iter(styles)))
-        for one in marks:
-            one.attrib.pop("style", None)
+    ((kind, style),) = looks
+    if kind == "use":
+        group.set("style", style)
+        for mark in group:
+            mark.attrib.pop("style", None)
 
 
-# ------------------------------------------------------------------------------------------------------------------ ids
 def _with_unique_ids(text: str, name: str) -> str:
     """Ids that something refers to are the figure's name and a number; no other is kept."""
     text = text.replace("xlink:href=", "href=")

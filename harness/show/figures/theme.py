@@ -80,8 +80,13 @@ def lay_out(figure: Figure) -> None:
 
 
 @themed
-def write_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Write the figure as `stem`.png and `stem`.pdf, and return the paths; the same numbers give the same files."""
+def write_figure(figure: Figure | None, stem: Path) -> list[Path]:
+    """Write the figure as `stem`.png and `stem`.pdf, and return the paths: none where there was nothing to draw.
+
+    The same numbers give the same files.
+    """
+    if figure is None:
+        return []
     png, pdf = Path(f"{stem}.png"), Path(f"{stem}.pdf")
     lay_out(figure)
     with whole_file(png) as new_png, whole_file(pdf) as new_pdf:

@@ -4,49 +4,31 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from harness.judging.versus import RatioLine, VersusRequest
-from harness.show.figures.labels import (
-    key,
-    limits_around,
-    name_sides,
-    padded,
-    set_ticks,
-    write_head,
-    write_note,
-    y_words,
-)
+from harness.show.figures import labels
+from harness.show.figures.labels import limits_around, padded, set_ticks
 from harness.show.figures.series import Style, draw_band, plain_styles
-from harness.show.figures.theme import panel_grid, side_by_side, themed, write_figure
+from harness.show.figures.theme import LABEL_SIZE, figure_width, panel_grid, side_by_side, themed
+from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.spec import axis_words
 
 PANEL_HEIGHT = 2.4  # inches
 COLUMNS = 3
 MOST_PANELS = 12
-TITLE_LETTERS, LABEL_LETTERS = 27, 34
+TITLE_LETTERS, LABEL_LETTERS, Y_LETTERS = 27, 34, 30
 NO_TITLES: Mapping[str, str] = {}
+WORDS_SHARE = 0.15  # of a panel's height: the words above or below the line of equality
+BOLD_LETTERS_AN_INCH = 14
 MOST_MARKS = 24  # a line of more points is a law's, whose points are no networks
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
-
-
-def draw_versus(
-    asked: VersusRequest,
-    curves: Sequence[RatioLine],
-    styles: Mapping[str, Style],
-    stem: Path,
-    titles: Mapping[str, str] = NO_TITLES,
-    against: Mapping[str, str] = NO_TITLES,
-) -> list[Path]:
-    """Write the figure as `<stem>.png` and `.pdf`; nothing where no size can be compared."""
-    figure = versus_figure(asked, curves, styles, titles, against)
-    return write_figure(figure, stem) if figure else []
 
 
 @themed
@@ -63,38 +45,39 @@ def versus_figure(
     are of tasks (`task_titles`), which else have their short names. Where the x of a panel is not the size of A on the
     axis asked for, it is what `against` says.
     """
-    tasks = list(dict.fromkeys(line.task for line in curves))
-    if not tasks:
+    lines_of = grouped(curves, lambda line: line.task)
+    if not lines_of:
         return None
-    shown = tasks[:MOST_PANELS]
+    shown = list(lines_of)[:MOST_PANELS]
     axes_styles, names = plain_styles(line.axis for line in curves), shortened(shown, TITLE_LETTERS)
     columns = side_by_side(min(2 if against else COLUMNS, len(shown)))
     figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
-        _panel(axes, asked, [line for line in curves if line.task == task], axes_styles)
-        name_sides(axes, (asked.first, asked.second), ("better", "better"), styles)
-        if len(tasks) > 1:
+        _panel(axes, asked, lines_of[task], axes_styles)
+        _name_sides(axes, asked, figure_width(columns) / columns, styles)
+        if len(lines_of) > 1:
             axes.set_title(task if against else titles.get(task, names[task]))
-        if index % columns == 0:
-            axes.set_ylabel(y_words(f"{'' if asked.law else 'test loss of '}{asked.second} / {asked.first}"))
+        if index % columns == 0:  # two lines, which the least of panels is high enough for
+            ratio = f"{'' if asked.law else 'test loss of '}{asked.second} / {asked.first}"
+            axes.set_ylabel(textwrap.fill(ratio, Y_LETTERS, max_lines=2, placeholder=" …"))
         if index + columns >= len(shown) or against:
             of_sizes = f"{asked.first}: {axis_words(asked.axis)}"
             axes.set_xlabel(textwrap.fill(against.get(task, of_sizes), LABEL_LETTERS))
-    keys = [key(axis_words(name), style) for name, style in axes_styles.items()]
+    keys = [labels.key(axis_words(name), style) for name, style in axes_styles.items()]
     title = f"{asked.first} or {asked.second}: which is better where both are equal in …"
-    write_head(figure, keys, title)
-    write_note(figure, _notes(asked, len(tasks) - len(shown)))
+    labels.write_head(figure, keys, title)
+    labels.write_note(figure, _notes(asked, len(lines_of) - len(shown)))
     return figure
 
 
-def _panel(axes: Axes, asked: VersusRequest, own: Sequence[RatioLine], axes_styles: Mapping[str, Style]) -> None:
+def _panel(axes: Axes, asked: VersusRequest, lines: Sequence[RatioLine], axes_styles: Mapping[str, Style]) -> None:
     axes.set(xscale="log", yscale="log")
-    for line in own:
+    for line in lines:
         _draw(axes, line, axes_styles[line.axis])
-    axes.set_xlim(padded(np.concatenate([line.x for line in own]), 0.06))
-    ratios = np.concatenate([np.array([0.5, 2.0]), *(line.ratio for line in own)])  # equality is always there
-    ends = np.concatenate([np.concatenate([line.low, line.high]) for line in own])
-    axes.set_ylim(limits_around(ratios[np.isfinite(ratios) & (ratios > 0)], ends))
+    points = np.hstack([(line.x, line.ratio, line.low, line.high) for line in lines])
+    axes.set_xlim(padded(points[0], 0.06))
+    ratios = np.append(points[1], [0.5, 2.0])  # equality is always there
+    axes.set_ylim(limits_around(ratios[np.isfinite(ratios) & (ratios > 0)], points[2:].ravel()))
     set_ticks(axes.xaxis)
     set_ticks(axes.yaxis)
     if asked.at is not None:
@@ -114,19 +97,38 @@ def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
         axes.plot(line.x[chosen], line.ratio[chosen], mfc=fill, gid=f"{which}:{name}", **look)
 
 
+def _name_sides(axes: Axes, asked: VersusRequest, inches: float, styles: Mapping[str, Style]) -> None:
+    """Which side is better above the line of equality and which one below it, each in the colour of its style."""
+    letters = int(BOLD_LETTERS_AN_INCH * (inches - labels.BESIDE_PANEL)) - len("▲  better")
+    names = shortened((asked.first, asked.second), max(8, letters))
+    # The line at 1 must not strike through the words at an end.
+    low, high = np.log(axes.get_ylim())
+    share = WORDS_SHARE / (1 - WORDS_SHARE)
+    axes.set_ylim(np.exp(min(low, -share * high)), np.exp(max(high, -share * low)))
+    set_ticks(axes.yaxis)
+    axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
+    axes.axhline(1, color="0.2", lw=1.0, zorder=2)
+    halo = withStroke(linewidth=2.5, foreground="white", alpha=0.8)  # words stand clear of lines below them
+    look: dict[str, Any] = {"fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6, "path_effects": [halo]}
+    for side, mark, y, va in ((asked.first, "▲", 0.985, "top"), (asked.second, "▼", 0.015, "bottom")):
+        words, colour = f"{mark} {names[side]} better", styles[side].text_colour
+        axes.text(0.02, y, words, va=va, color=colour, transform=axes.transAxes, **look)
+
+
 def _notes(asked: VersusRequest, undrawn: int) -> list[str]:
-    more = [f"{undrawn} more panels are in the JSON."] if undrawn > 0 else []
     if asked.law:
         bands = f"bands: {100 * asked.level:.3g} % intervals, pointwise. One that leaves its panel has no end."
-        return [f"Lines: {asked.law} law of both; {bands}", *more]
-    notes = [
-        f"{asked.second} is read between its sizes at the one that is equal to {asked.first}'s in each count. Bands: "
-        f"{100 * asked.level:.3g} % intervals over replicates, pointwise; filled marks: equality lies outside of them. "
-        f"Lines end where {asked.second} has no network that large."
-    ]
-    notes += [
-        f"{side.label}: the best of {', '.join(side.names)} at each budget; in each replicate validation picks one."
-        for side in asked.sides
-        if len(side.names) > 1
-    ]
-    return [*notes, *more]
+        notes = [f"Lines: {asked.law} law of both; {bands}"]
+    else:
+        notes = [
+            f"{asked.second} is read between its sizes at the one that is equal to {asked.first}'s in each count. "
+            f"Bands: {100 * asked.level:.3g} % intervals over replicates, pointwise; filled marks: equality lies "
+            f"outside of them. Lines end where {asked.second} has no network that large."
+        ]
+        for side in asked.sides:
+            if len(side.names) > 1:
+                best = f"the best of {', '.join(side.names)} at each budget; in each replicate validation picks one."
+                notes.append(f"{side.label}: {best}")
+    if undrawn:
+        notes.append(f"{undrawn} more panels are in the JSON.")
+    return notes

@@ -1,20 +1,25 @@
-"""What every page needs: its template, tables, and figures inside it."""
+"""What pages have in common: templates, tables and pictures inside them, and where their runs were made."""
 
 import base64
+import json
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 from harness.base.formats import human
+from harness.judging.verdict import power_words, verdict_words
+from harness.record import Provenance
 from harness.show.codes import CODES, linked
-from harness.show.figures.svg import inline_svg
+from harness.show.grouping import grouped
 from harness.show.tables.table import Table, pieces
+from harness.show.tables.verdicts import numbers_table, rules_table
 from harness.spec import axis_words
 
 ENVIRONMENT = Environment(
@@ -41,7 +46,13 @@ ENVIRONMENT.filters |= {
     "sentence": lambda words: words[0].upper() + words[1:],
     "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
     "axis_words": axis_words,
+    "grouped": lambda items, name: grouped(items, attrgetter(name)).items(),
+    "in_full": lambda model: json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False),
     "table": to_html,
+    "verdict_words": verdict_words,
+    "power_words": power_words,
+    "rules_table": rules_table,
+    "numbers_table": numbers_table,
 }
 
 
@@ -53,15 +64,33 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
     return path
 
 
-def svg(draw: Callable[[], Figure | None], name: str, says: str) -> Markup | None:
-    """The figure as SVG for a page, which follows its colours and its width; None where there is nothing to draw.
-
-    It is drawn twice, for a wide page and for a phone. `name` is an id that no other figure of the page has.
-    """
-    found = inline_svg(draw, name, says)
-    return Markup(found) if found else None
-
-
 def address(image: bytes) -> str:
     """A PNG as an address that needs no file."""
     return f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"
+
+
+def provenance(places: Iterable[Provenance]) -> dict[str, Any]:
+    """What records say of where they were made; seconds are counted once a pack.
+
+    Commits with whether they were changed since, machines (host, device, threads of a pack) and versions each have
+    their number of runs, most first.
+    """
+    commits, machines, versions = Counter[Any](), Counter[Any](), Counter[str]()
+    packs, starts = set(), []
+    for place in places:
+        commits[place.commit or "not from a git checkout", bool(place.dirty)] += 1
+        machines[place.host, place.device, place.threads] += 1
+        versions[", ".join(f"{name} {number}" for name, number in place.versions.items())] += 1
+        packs.add((place.host, place.started_at, place.pack_seconds, place.pack_cpu_seconds))
+        starts.append(place.started_at)
+    *_, seconds, cpu_seconds = zip(*packs, strict=True)
+    return {
+        "commits": commits.most_common(),
+        "machines": machines.most_common(),
+        "versions": versions.most_common(),
+        "first": min(starts),
+        "last": max(starts),
+        "packs": len(packs),
+        "seconds": f"{sum(seconds):,.0f}",
+        "cpu_seconds": f"{sum(cpu_seconds):,.0f}",
+    }

@@ -2,25 +2,23 @@
 
 import json
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import whole_file
-from harness.base.formats import human
 from harness.base.json_text import FORMAT, write_json
-from harness.judging.verdict import power_words, verdict_words
+from harness.judging.verdict import power_words
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
+from harness.show.grouping import grouped
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import to_markdown
-from harness.show.tables.verdicts import ORIGIN, numbers_table, summary_table, tasks_of
-from harness.spec import axis_words, default_count
+from harness.show.tables.verdicts import ORIGIN, summary_table, tasks_of
+from harness.spec import default_count
 from harness.spec.counts import answer_axes
 from harness.spec.decide import takes_of
 
@@ -34,50 +32,33 @@ RUN_COLUMNS = (
     "won_on",
     *("params.paper", default_count("flops_forward")),
 )
-README = files(__package__).joinpath("templates/kept_verdicts.md").read_text(encoding="utf-8")
-
-
-def verdict_part(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    """A verdict in plain types on a page: a sentence, its rule, numbers, what it needs."""
-    rule, level = f"{verdict['rule']}.", verdict["interval_level"]
-    if level and level != verdict["level"]:
-        rule += f" For so many tasks each interval is at {100 * level:.4g} %."
-    if effort := verdict["effort"]:
-        caps = (verdict["cap"] or {}).items()
-        each = "".join(f", of at most {human(most)} {axis_words(axis)} each at the largest" for axis, most in caps)
-        rule += f" Each side has {effort:,} run{'' if effort == 1 else 's'} at each size{each}."
-    if any(one["look"] for one in verdict["numbers"]):
-        rule += " All looks together err no more than one such interval."
-    return {
-        "sentence": f"“{verdict['claim']}”: {verdict_words(verdict)}.",
-        "power": power_words(verdict),
-        "rule": rule,
-        "numbers": numbers_table(verdict) if verdict["numbers"] else None,
-    }
 
 
 def write_verdicts(answers: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     """Write `verdicts.html`, with the figures in the experiments' folders, and `verdicts.json` into `folder`."""
-    pictures = {}
+    return _write(answers, folder, lambda picture: address(picture.read_bytes()))
+
+
+def _write(answers: Sequence[Mapping[str, Any]], folder: Path, address_of: Callable[[Path], str]) -> list[Path]:
+    """The page and the numbers; `address_of` is where the page finds the picture of an experiment."""
+    figures: dict[str, str | None] = {}
+    outcomes: dict[str, None] = {}
+    tasks: set[str] = set()
     for answer in answers:
-        path = folder / answer["name"] / FIGURE
-        pictures[answer["name"]] = address(path.read_bytes()) if path.exists() else None
-    return _write(answers, folder, pictures)
-
-
-def _write(answers: Sequence[Mapping[str, Any]], folder: Path, pictures: Mapping[str, str | None]) -> list[Path]:
-    """The page and the numbers; `pictures` are what the page shows of each experiment, as addresses."""
-    verdicts = [verdict for answer in answers for verdict in answer["verdicts"]]
+        picture = folder / answer["name"] / FIGURE
+        figures[answer["name"]] = address_of(picture) if picture.exists() else None
+        for verdict in answer["verdicts"]:
+            outcomes[verdict["verdict"]] = None
+            tasks.update(tasks_of(verdict))
     page = write_html(
         folder / "verdicts.html",
         "verdicts.html",
         answers=answers,
         summary=summary_table(answers),
         matters={"factor": takes_of("test_loss").matters, "exponents": takes_of("exponent").matters},
-        outcomes=list(dict.fromkeys(verdict["verdict"] for verdict in verdicts)),
-        tasks=sorted({task for verdict in verdicts for task in tasks_of(verdict)}),
-        figures=pictures,
-        rules={answer["name"]: [verdict_part(verdict) for verdict in answer["verdicts"]] for answer in answers},
+        outcomes=list(outcomes),
+        tasks=sorted(tasks),
+        figures=figures,
     )
     return [page, write_json({"experiments": list(answers)}, folder / "verdicts.json")]
 
@@ -97,18 +78,26 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
         columns = [name for name in wanted if name in table and table[name].notna().any()]
         table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
         write_json(answer, target / "verdicts.json")
-        for made_file in (results / answer["name"]).iterdir():
-            if made_file.name in KEPT_FILES or (made_file.suffix == ".png" and made_file.name.startswith("compare_")):
-                shutil.copyfile(made_file, target / made_file.name)
-    found = {path.parent.name: _kept(path) for path in sorted(kept.glob("*/verdicts.json"))}
-    answers = [answer for answer in found.values() if answer]
-    earlier = [f"[{name}]({name}/verdicts.json)" for name, answer in found.items() if answer is None]
-    names = [answer["name"] for answer in answers]
-    _write(answers, kept, {name: f"{name}/{FIGURE}" if (kept / name / FIGURE).exists() else None for name in names})
-    with whole_file(kept / "README.md") as path:
-        sections = [_section(answer, heading) for answer, heading in zip(answers, kept_headings(answers), strict=True)]
-        told = f"\nNot on the page, of earlier rules: {', '.join(earlier)}.\n" if earlier else ""
-        path.write_text("".join([README, told, *sections]), encoding="utf-8")
+        for file in (results / answer["name"]).iterdir():
+            if file.name in KEPT_FILES or file.match("compare_*.png"):
+                shutil.copyfile(file, target / file.name)
+    answers, of_earlier_rules = [], []
+    for path in sorted(kept.glob("*/verdicts.json")):
+        if known := _kept(path):
+            answers.append(known)
+        else:
+            of_earlier_rules.append(f"[{path.parent.name}]({path.parent.name}/verdicts.json)")
+    _write(answers, kept, lambda picture: picture.relative_to(kept).as_posix())
+    questions = Counter(answer["question"] for answer in answers)
+    sections = []
+    for answer in answers:
+        needs = grouped(answer["verdicts"], power_words)  # which several claims can have in common
+        needs.pop("", None)
+        # Scales of an experiment have one question.
+        heading = answer["question"] + (f" ({answer['name']})" if questions[answer["question"]] > 1 else "")
+        table = to_markdown(summary_table([answer]).without(ORIGIN))
+        sections.append({**answer, "needs": needs, "heading": heading, "table": table})
+    write_html(kept / "README.md", "kept_verdicts.md", earlier=of_earlier_rules, sections=sections)
     return kept
 
 
@@ -119,27 +108,3 @@ def _kept(path: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
     return found if found.pop("format", None) == FORMAT else None
-
-
-def kept_headings(answers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What each experiment's section is called: its question, with its name where scales have one question."""
-    asked = Counter(answer["question"] for answer in answers)
-    return [
-        answer["question"] if asked[answer["question"]] == 1 else f"{answer['question']} ({answer['name']})"
-        for answer in answers
-    ]
-
-
-def _section(answer: Mapping[str, Any], heading: str) -> str:
-    where = f"[{answer['name']}]({answer['name']}/verdicts.json)"
-    commits = ", ".join(commit[:9] for commit in answer["commits"])
-    runs = f"{answer['runs']:,} runs, {answer['diverged']} diverged"
-    said = "".join(f" {note[:1].upper()}{note[1:]}." for note in answer["notes"])
-    rules = to_markdown(summary_table([answer]).without(ORIGIN))
-    claims: dict[str, list[str]] = defaultdict(list)  # by what they would need, which several can have in common
-    for one in answer["verdicts"]:
-        claims[power_words(one)].append(one["claim"])
-    claims.pop("", None)
-    needs = [f"- {'; '.join(names)}: {words}\n" for words, names in claims.items()]
-    told = f"\nWhat those that are open would need:\n\n{''.join(needs)}" if needs else ""
-    return f"\n## {heading}\n\n{where}: {runs}; {commits}.{said}\n\n{rules}\n{told}"

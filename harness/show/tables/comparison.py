@@ -1,6 +1,5 @@
 """What `harness compare --explain` adds of two arms: every ratio, and of laws also costs, crossovers and exponents."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,8 +10,9 @@ from harness.base.reasons import Refusal
 from harness.judging.by_laws import ComparedByLaws, Comparison
 from harness.judging.versus import Headline, Lead
 from harness.judging.words import found_words
+from harness.show.grouping import grouped
 from harness.show.tables.headline import lead_words, loss_of, turn_words
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, TableCell, number_columns, table_of, text_columns
 
 CROSSOVERS = {
     "none": "none",
@@ -27,9 +27,10 @@ def ratios_table(found: Headline) -> Table:
     """A row a task, axis and size: the ratio of losses, who is better, and the budget for equal losses."""
     first, second = found.first.label, found.second.label
     rows = []
-    for one in found.readings:
-        size, ahead = number(one.ratio.at, 4), lead_words(one.ratio, first, second)
-        rows.append((one.task, one.axis, one.place, size, found_words(one.ratio), ahead, found_words(one.multiplier)))
+    for reading in found.readings:
+        ratio, where = reading.ratio, (reading.task, reading.axis, reading.place)
+        told = found_words(ratio), lead_words(ratio, first, second), found_words(reading.multiplier)
+        rows.append((*where, number(ratio.at, 4), *told))
     columns = (
         *text_columns("task", "equal in", "place"),
         *number_columns("size", f"{second} / {first}"),
@@ -45,33 +46,31 @@ def ratios_table(found: Headline) -> Table:
 def ratios_sentences(found: Headline, absent: Sequence[str]) -> Iterator[str]:
     """Reasons of refusals, a line a reason with all tasks and axes that it is of; and what is not measured."""
     for what in ("ratio", "multiplier"):
-        places: dict[str, list[str]] = {}
-        for one in found.readings:
-            if reason := getattr(one, what).refused:
-                places.setdefault(reason, []).append(f"{one.task} {one.axis}".strip())
-        for reason, refused in places.items():
-            yield f"no {what}, {', '.join(dict.fromkeys(refused))}: {reason}"
+        for reason, readings in grouped(found.readings, lambda reading, of=what: getattr(reading, of).refused).items():
+            if reason:
+                places = dict.fromkeys(f"{reading.task} {reading.axis}".strip() for reading in readings)
+                yield f"no {what}, {', '.join(places)}: {reason}"
     if absent:
         yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
 
 
-# ------------------------------------------------------------------------------------------------------------- by laws
 def compare_tables(compared: ComparedByLaws) -> Iterator[Table]:
     """For every column of sizes the cost ratio at the losses that are told; then what else differs between the arms."""
-    for one in compared.sizes:
-        if one.cost.losses is not None:
-            yield _cost_table(compared, one)
+    for pair in compared.sizes:
+        if pair.cost.losses is not None:
+            yield _cost_table(compared, pair)
     yield _rest_table(compared)
 
 
 def compare_sentences(compared: ComparedByLaws) -> Iterator[str]:
     """Crossovers, failures and cautions in words, and the verdict last."""
-    for one in compared.sizes:
-        leads = [lead for lead in compared.headline.leads if (lead.task, lead.axis) == (one.task, one.axis)]
-        yield f"crossover by {_on(one)}: {crossover_words(one.crossover, leads, compared.arms)}"
+    for pair in compared.sizes:
+        leads = [lead for lead in compared.headline.leads if (lead.task, lead.axis) == (pair.task, pair.axis)]
+        yield f"crossover by {_on(pair)}: {crossover_words(pair.crossover, leads, compared.arms)}"
     arms = compared.sizes[0].arms
+    failed = [f"{arm.runs_failed} of {len(arm.table)} runs of {arm.series}" for arm in arms]
     if any(arm.runs_failed for arm in arms):
-        yield f"failed: {' and '.join(f'{arm.runs_failed} of {len(arm.table)} runs of {arm.series}' for arm in arms)}"
+        yield f"failed: {' and '.join(failed)}"
     yield from compared.headline.cautions
     for verdict in compared.verdicts:
         yield f"verdict: {comparison.sentence(verdict)}"
@@ -83,16 +82,16 @@ def crossover_words(found: comparison.Crossover, leads: Sequence[Lead], arms: tu
         return f"{_codes(found.refusals)}: none can be looked for"
     point = f" (the curves cross at {number(found.estimate, 4)})" if found.estimate else ""
     each = f"{found.level:.0%} of each size by itself, not of all together"
-    return f"{CROSSOVERS[found.kind]}{point}; {turn_words(leads, arms, arms)} ({each})"
+    return f"{CROSSOVERS[found.kind]}{point}; {turn_words(leads, arms)} ({each})"
 
 
-def _on(one: Comparison) -> str:
+def _on(pair: Comparison) -> str:
     """The axis of a comparison, and its task where there are tasks."""
-    return f"{one.axis} on {one.task}" if one.task else one.axis
+    return f"{pair.axis} on {pair.task}" if pair.task else pair.axis
 
 
-def _cost_table(compared: ComparedByLaws, one: Comparison) -> Table:
-    cost, twin = one.cost, one.twin
+def _cost_table(compared: ComparedByLaws, pair: Comparison) -> Table:
+    cost, twin = pair.cost, pair.twin
     assert cost.losses is not None
     assert cost.estimate is not None
     assert cost.low is not None
@@ -107,8 +106,8 @@ def _cost_table(compared: ComparedByLaws, one: Comparison) -> Table:
         if cost.extrapolated[i]:
             by_law += " (extrapolated)"
         rows.append((number(loss), by_law, estimate(twin.estimate[i], twin.low[i], twin.high[i]), cheaper))
-    metric = one.arms[0].metric
-    title = f"{_on(one)} of {second} / {first} at equal {metric}: {one.law} law of both, {cost.level:.0%} intervals"
+    metric = pair.arms[0].metric
+    title = f"{_on(pair)} of {second} / {first} at equal {metric}: {pair.law} law of both, {cost.level:.0%} intervals"
     columns = (*number_columns(metric, f"{second} / {first}", "read without a law"), *text_columns("cheaper"))
     return table_of(title, columns, rows)
 
@@ -116,25 +115,26 @@ def _cost_table(compared: ComparedByLaws, one: Comparison) -> Table:
 def _rest_table(compared: ComparedByLaws) -> Table:
     """A row a comparison, a column a column of sizes."""
     first, second = compared.arms
-    told = [_rest(one, first, second) for one in compared.sizes]
-    names = dict.fromkeys(itertools.chain.from_iterable(told))
-    rows = [(name, *(column.get(name, "") for column in told)) for name in names]
-    columns = (*text_columns(""), *number_columns(*(f"by {_on(one)}" for one in compared.sizes)))
-    return table_of(f"{first} and {second}", columns, rows)
+    rows: dict[str, list[TableCell]] = {}
+    for place, pair in enumerate(compared.sizes):
+        for name, words in _rest(pair, first, second).items():
+            rows.setdefault(name, [name, *[""] * len(compared.sizes)])[1 + place] = words
+    columns = (*text_columns(""), *number_columns(*(f"by {_on(pair)}" for pair in compared.sizes)))
+    return table_of(f"{first} and {second}", columns, rows.values())
 
 
-def _rest(one: Comparison, first: str, second: str) -> dict[str, str]:
+def _rest(pair: Comparison, first: str, second: str) -> dict[str, str]:
     rows = {}
-    for law, difference in one.exponents.items():
+    for law, difference in pair.exponents.items():
         told = _codes(difference.refusals)
         if difference.estimate is not None and difference.interval is not None:
             told = estimate(difference.estimate, difference.interval.low, difference.interval.high)
         rows[f"exponent of {first} less that of {second}, {law} law"] = told
-    if ratio := one.ratio:
+    if ratio := pair.ratio:
         ks = f", k {min(ratio.k)} to {max(ratio.k)}" if ratio.k else ""
         told = f"{estimate(ratio.estimate, ratio.interval.low, ratio.interval.high)} in {ratio.cells} bins{ks}"
         rows[f"loss of {second} / {first}, {AGGREGATES[ratio.how]} of bins"] = told
-    if dominance := one.dominance:
+    if dominance := pair.dominance:
         counted = int(np.sum(np.isfinite(dominance.ratio)))
         surely = round(dominance.at_least * counted), round(dominance.at_most * counted)
         rows[f"bins where {first} is better"] = (

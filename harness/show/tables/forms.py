@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from harness.base.formats import NONE, estimate, number, p_value
 from harness.judging.forms import FormAnswer, Result
 from harness.judging.request import Request
-from harness.laws import Estimate, Interval
+from harness.laws import Caution, Estimate, Interval
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
 from harness.laws.surface import Surface
+from harness.show.grouping import grouped
 from harness.show.tables.laws import note_sentences
 from harness.show.tables.table import Note, Table, TableRow, notes_of, number_columns, text_columns
 
@@ -17,37 +18,34 @@ from harness.show.tables.table import Note, Table, TableRow, notes_of, number_co
 def form_tables(found: FormAnswer) -> Iterator[Table]:
     """The numbers of every series, or the codes of refusals in their place."""
     request = found.request
-    if any(isinstance(one, SharedFit) for one in found.results.values()):
+    if request.form == "share":
         yield from _shared_tables(found)
         return
     y, x = _loss(request), request.x[0]
-    names: tuple[str, ...]
     match request.form:
         case "and":
             law = f"{y} = E + A {x}^-alpha + B {request.value}^-beta"
-            names = ("cells", "alpha", "beta", "E", "A", "B", f"best {x} ~ compute^", "objective")
         case "isoflop":
             law = f"{x} of the least {y} = c {request.value}^a"
-            names = ("budgets", "decades", "a", "c", "scatter / errors")
         case _:
             law = f"{y} = A {x}^-alpha, above {float(request.value or 0):.0%} of the runs"
-            names = ("runs", "sizes", "decades", "alpha", "A", "on / below")
-    rows = []
-    for series, one in found.results.items():
-        cells = [""] * len(names) if one.refusals else _cells(one)
-        warnings = () if isinstance(one, SharedFit) else one.warnings
-        notes = (*notes_of((*one.refusals, *warnings)), *_run_notes(found, series))
-        rows.append(TableRow((series, *cells), notes))
+    rows, heads = [], []
+    for series, result in found.results.items():
+        cells, warnings = _cells(result, x)
+        heads = list(cells)
+        texts = [""] * len(cells) if result.refusals else cells.values()
+        notes = (*notes_of((*result.refusals, *warnings)), *_run_notes(found, series))
+        rows.append(TableRow((series, *texts), notes))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals, in log space{filters}"
-    yield Table(title, (*text_columns("series"), *number_columns(*names)), tuple(rows))
+    yield Table(title, (*text_columns("series"), *number_columns(*heads)), tuple(rows))
     if request.form == "isoflop":
         yield _valleys_table(found)
 
 
 def form_sentences(tables: Sequence[Table]) -> Iterator[str]:
     """Why there is no number, and what to know: each code once, with the sentence of the first series it is about."""
-    if any(column.head == "shared" for table in tables for column in table.columns):
+    if any("shared" in table.heads for table in tables):
         yield "p: the chance of so much worse a fit than with nothing shared, if what is shared is the same in fact."
     yield from note_sentences(tables)
 
@@ -58,32 +56,35 @@ def _run_notes(found: FormAnswer, series: str) -> tuple[Note, ...]:
     return (*told, Note("FAILED", "", f"{lost}.", lost)) if failed else told
 
 
-def _cells(one: Result) -> list[str]:
-    match one:
+def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]:
+    """What a row says under each heading, and what to know of it."""
+    match result:
         case Surface():
-            exponents = [_estimate(each) for each in (one.alpha, one.beta, one.floor)]
-            amplitudes = [number(one.a, 4), number(one.b, 4)]
-            return [str(one.cells), *exponents, *amplitudes, _estimate(one.allocation), str(one.objective)]
+            cells = {"cells": str(result.cells), "alpha": _estimate(result.alpha), "beta": _estimate(result.beta)}
+            cells |= {"E": _estimate(result.floor), "A": number(result.a, 4), "B": number(result.b, 4)}
+            cells |= {f"best {x} ~ compute^": _estimate(result.allocation), "objective": str(result.objective)}
         case Isoflop():
-            budgets = f"{len(one.used)} of {len(one.valleys)}"
-            power = _words(one.exponent, one.exponent_interval)
-            return [budgets, number(one.decades, 2), power, number(one.coefficient), number(one.excess, 2)]
+            cells = {"budgets": f"{len(result.used)} of {len(result.valleys)}", "decades": number(result.decades, 2)}
+            cells |= {"a": _words(result.exponent, result.exponent_interval), "c": number(result.coefficient)}
+            cells |= {"scatter / errors": number(result.excess, 2)}
         case Frontier():
-            alpha = _words(one.alpha, one.alpha_interval)
-            counts = [str(one.runs), str(one.sizes), number(one.decades, 2)]
-            return [*counts, alpha, number(one.amplitude), f"{one.on} / {one.below}"]
-    raise TypeError(one)
+            cells = {"runs": str(result.runs), "sizes": str(result.sizes), "decades": number(result.decades, 2)}
+            cells |= {"alpha": _words(result.alpha, result.alpha_interval), "A": number(result.amplitude)}
+            cells |= {"on / below": f"{result.on} / {result.below}"}
+        case _:
+            raise TypeError(result)
+    return cells, result.warnings
 
 
 def _valleys_table(found: FormAnswer) -> Table:
     rows = []
     for series, result in found.results.items():
         assert isinstance(result, Isoflop)
-        for one in result.valleys:
-            tried = f"{number(one.smallest)} to {number(one.largest)}"
-            best = (number(one.x_best, 4), number(one.error, 2), number(one.y_best, 4))
-            refusals = [one.refusal] if one.refusal else []
-            rows.append(TableRow((series, number(one.budget, 4), one.runs, tried, *best), notes_of(refusals)))
+        for valley in result.valleys:
+            tried = f"{number(valley.smallest)} to {number(valley.largest)}"
+            best = (number(valley.x_best, 4), number(valley.error, 2), number(valley.y_best, 4))
+            refusals = [valley.refusal] if valley.refusal else []
+            rows.append(TableRow((series, number(valley.budget, 4), valley.runs, tried, *best), notes_of(refusals)))
     x = found.request.x[0]
     heads = number_columns(str(found.request.value), "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
     return Table("minima", (*text_columns("series"), *heads), tuple(rows))
@@ -91,39 +92,38 @@ def _valleys_table(found: FormAnswer) -> Table:
 
 def _shared_tables(found: FormAnswer) -> Iterator[Table]:
     """What the series of each task may share, the fewest parameters last; then the laws of what was asked for."""
-    by_task: dict[str, list[tuple[str, SharedFit]]] = {}
-    for name, one in found.results.items():
-        by_task.setdefault(name.removesuffix(one.share), []).append((name, one))
-    for task, fits in by_task.items():
+    by_task = grouped(found.results.items(), lambda result: result[0].removesuffix(getattr(result[1], "share", "")))
+    for task, results in by_task.items():
+        fits = [fit for _, fit in results if isinstance(fit, SharedFit)]
         rows = []
-        for _, one in sorted(fits, key=lambda fit: -fit[1].parameters):
-            cells = (one.share, one.parameters, one.dof, number(one.aicc), p_value(one.p))
-            rows.append(TableRow(cells, notes_of(one.refusals)))
+        for fit in sorted(fits, key=lambda fit: -fit.parameters):
+            cells = (fit.share, fit.parameters, fit.dof, number(fit.aicc), p_value(fit.p))
+            rows.append(TableRow(cells, notes_of(fit.refusals)))
         law = f"{task}{_loss(found.request)} = E + A {found.request.x[0]}^-alpha"
-        title = f"{law} in {len(fits[0][1].arms)} series: what they share"
+        title = f"{law} in {len(fits[0].arms)} series: what they share"
         heads = number_columns("parameters", "dof", "AICc", "p")
         yield Table(title, (*text_columns("shared"), *heads), tuple(rows))
-        if not fits[0][1].refusals:
-            yield _shared_table(found, task, fits[0][1])
+        if not fits[0].refusals:
+            yield _shared_table(found, task, fits[0])
 
 
 def _loss(request: Request) -> str:
     return request.columns.y if request.columns else "test loss"
 
 
-def _shared_table(found: FormAnswer, task: str, one: SharedFit) -> Table:
-    numbers = {"α": one.alphas, "E": one.floors, f"needs, for each of {one.arms[0]}": one.multipliers}
+def _shared_table(found: FormAnswer, task: str, fit: SharedFit) -> Table:
+    numbers = {"α": fit.alphas, "E": fit.floors, f"needs, for each of {fit.arms[0]}": fit.multipliers}
     known = {head: of_arms for head, of_arms in numbers.items() if of_arms}
-    rows = [
-        TableRow((arm, *(_estimate(of_arms.get(arm)) for of_arms in known.values())), _run_notes(found, f"{task}{arm}"))
-        for arm in one.arms
-    ]
-    title = f"{task}shared: {one.share}; {one.level:.0%} intervals"
+    rows = []
+    for arm in fit.arms:
+        estimates = [_estimate(of_arms.get(arm)) for of_arms in known.values()]
+        rows.append(TableRow((arm, *estimates), _run_notes(found, f"{task}{arm}")))
+    title = f"{task}shared: {fit.share}; {fit.level:.0%} intervals"
     return Table(title, (*text_columns("series"), *number_columns(*known)), tuple(rows))
 
 
-def _estimate(one: Estimate | None) -> str:
-    return "1" if one is None else _words(one.value, one.interval)
+def _estimate(found: Estimate | None) -> str:
+    return "1" if found is None else _words(found.value, found.interval)
 
 
 def _words(value: float | None, interval: Interval | None) -> str:

@@ -6,14 +6,16 @@ import itertools
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from harness.base.formats import estimate, exponent, human
+from harness.base.formats import NONE, estimate, exponent, human
 from harness.comparison.replicates import Found
 from harness.judging.verdict import Verdict
-from harness.judging.versus import FAR, Effort, Headline, Lead, NoHeadline, Reading, leader
+from harness.judging.versus import Headline, Lead, NoHeadline, leader
+from harness.show.grouping import grouped
 from harness.show.names import shortened
-from harness.show.tables.table import Styled, Table, TableCell, TableRow, text_columns
+from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of, text_columns
 from harness.show.words import LOSS_WORDS, metric_words
 from harness.spec import Takes, axis_short, axis_words
 
@@ -47,6 +49,11 @@ BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 def loss_of(found: Headline) -> str:
     """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
     return LOSS_WORDS[found.metric] if any(found.tasks) else metric_words([found.metric])
+
+
+def labels_of(found: Headline) -> tuple[str, str]:
+    """What both sides are called."""
+    return found.first.label, found.second.label
 
 
 def factor(value: float) -> str:
@@ -94,12 +101,22 @@ def _lead_forms(found: Found, first: str, second: str, write: Callable[[float], 
 
 def _refused_words(found: Found) -> str:
     """The words of the first code that refuses a number and has words here."""
-    return next((REFUSED[one.code] for one in found.refusals if one.code in REFUSED), "not known")
+    return next((REFUSED[refusal.code] for refusal in found.refusals if refusal.code in REFUSED), "not known")
 
 
 def _over(ratio: float) -> float:
     """The same ratio the other way round; an end that the data do not bound is 0 there and infinite here."""
     return 1 / ratio if ratio else math.inf
+
+
+def turn_words(leads: Sequence[Lead], names: tuple[str, str], at: Callable[[float], str] = human) -> str:
+    """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes of one task on one axis."""
+    stretches = []
+    for lead in leads:
+        who = f"{lead.leader} ahead" if lead.leader in names else "undecided"
+        ends = " to ".join(dict.fromkeys([at(lead.low), at(lead.high)]))
+        stretches.append(f"{who} {'with' if lead.axis == 'runs' else 'at'} {ends}")
+    return ", ".join(stretches)
 
 
 def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
@@ -111,33 +128,209 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     """
     if isinstance(found, NoHeadline):
         return [*wrapped(found.why), *_verdict_lines(verdicts), *last]
-    names, legend = short_names(found.first.label, found.second.label)
+    found, legend = _with_short_names(found)
     asked = f"Whose {loss_of(found)} is lower, how many times?"
-    lines = wrapped(f"{asked} ({interval_words(found)}; ?: undecided)")
+    intervals = f"{100 * found.level:.3g} % intervals{' over all looks' if found.looks else ''}"
+    lines = wrapped(f"{asked} ({intervals}; ?: undecided)")
     heading = "at equal:" if len(found.tasks) <= ALL_PLACES_UP_TO else f"{found.places[-1]} equal:"
-    lines += [*legend, console_row(heading, [axis_short(axis) for axis in found.columns[:COLUMNS]])]
+    lines += [*legend, _console_row(heading, map(axis_short, found.columns))]
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
-    beside = [*wrapped(baselines_words(found)), *wrapped(seconds_words(found, names))]
-    beside += list(itertools.chain.from_iterable(map(wrapped, (*other_pairs(found), *exponent_lines(found, names)))))
-    room = MOST_LINES - len(lines) - len(beside) - len(closing)
-    lines += [*_rows(found, names, room), *beside, *itertools.chain(*_effort_lines(found, names))]
-    for turn in _turns(found, names):
+    beside: list[str] = []
+    for line in (_baselines_words(found), _seconds_words(found), *other_pairs(found), *_exponent_lines(found)):
+        beside += wrapped(line)
+    lines += _rows(found, MOST_LINES - len(lines) - len(beside) - len(closing))
+    lines += [*beside, *_effort_lines(found)]
+    for line in _turns(found):
+        turn = wrapped(line)
         if len(lines) + len(turn) + len(closing) <= MOST_LINES:
             lines += turn
     return [*lines, *closing]
 
 
+def _with_short_names(found: Headline) -> tuple[Headline, list[str]]:
+    """The same, sides called A and B if their names are too long for cells, and the line that says who is who."""
+    labels = labels_of(found)
+    if max(map(len, labels)) <= LONGEST_NAME:
+        return found, []
+    short = dict(zip(labels, "AB", strict=True))
+    named = replace(
+        found,
+        first=replace(found.first, label="A"),
+        second=replace(found.second, label="B"),
+        leads=tuple(replace(lead, leader=short.get(lead.leader or "")) for lead in found.leads),
+        exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in found.exponents),
+    )
+    return named, wrapped(f"A: {labels[0]}. B: {labels[1]}.")
+
+
+def _console_row(label: str, cells: Iterable[str]) -> str:
+    """A line of a label and a cell a column; what is too long for its cell is cut."""
+    line = f"{label:<{LABEL_WIDTH}}"
+    for cell in itertools.islice(cells, COLUMNS):
+        line += f"{cell[: CELL_WIDTH - 1]:<{CELL_WIDTH}}"
+    return line.rstrip()
+
+
+def _rows(found: Headline, room: int) -> list[str]:
+    """The rows of all tasks; those of one or two tasks may have a line above them, if all stay within so many lines."""
+    if len(found.tasks) > TASKS_UP_TO:
+        return [_console_row(f"{len(found.tasks)} tasks", [_counted(found, axis) for axis in found.columns])]
+    if len(found.tasks) > ALL_PLACES_UP_TO:
+        labels = shortened(found.tasks, LABEL_WIDTH - 1)
+        return [_row(found, labels[task], task, found.places[-1]) for task in found.tasks]
+    beside = LABEL_WIDTH - PLACE_WIDTH - 1
+    labels, above = shortened(found.tasks, beside), shortened(found.tasks, WIDTH)
+    is_above = "…" in "".join(labels.values()) and len(found.tasks) * (1 + len(found.places)) <= room
+    lines = []
+    for task, place in itertools.product(found.tasks, found.places):
+        is_first = place == found.places[0]
+        if is_first and is_above:
+            lines.append(above[task])
+        name = labels[task] if is_first and not is_above else ""
+        label = f"{name:<{beside + 1}}{place}" if task else f"{place} size"
+        lines.append(_row(found, label, task, place))
+    return lines
+
+
+def _row(found: Headline, label: str, task: str, place: str) -> str:
+    cells = [lead_cell(found.reading(task, axis, place).ratio, *labels_of(found)) for axis in found.columns[:COLUMNS]]
+    return _console_row(label, cells)
+
+
+def _largest(found: Headline, axis: str) -> dict[str, Found]:
+    """By task the ratio at the largest size."""
+    return {task: found.reading(task, axis, found.places[-1]).ratio for task in found.tasks}
+
+
+def _counted(found: Headline, axis: str) -> str:
+    """On how many tasks each side is ahead at the largest size."""
+    first, second = labels_of(found)
+    ahead = Counter(leader(ratio, first, second) for ratio in _largest(found, axis).values())
+    return f"{first} {ahead[first]}, {second} {ahead[second]}, ? {ahead[None]}"
+
+
+def _baselines_words(found: Headline) -> str:
+    """`Test RMSE of a constant: exp2d 1.4, j0 0.29.`: each baseline on each task; empty if none is known.
+
+    Where that is longer than a line, the names are left out: tasks are in the order of the rows. Of more tasks than
+    have a row each, how often a constant is better than both sides.
+    """
+    if len(found.tasks) > TASKS_UP_TO:
+        largest = _largest(found, found.columns[0]).values()
+        lost = sum(ratio.is_refused_by("WORSE_THAN_CONSTANT") for ratio in largest)
+        return f"A constant is better than both sides on {lost} of {len(found.tasks)} tasks." if lost else ""
+    baselines, loss = grouped(found.baselines, lambda baseline: baseline.name), loss_of(found)
+    for has_names in (True, False):
+        models = []
+        for name, words in BASELINE_WORDS.items():
+            losses = {baseline.task: human(baseline.loss, 2) for baseline in baselines.get(name, ())}
+            of_tasks = [(f"{task} " if has_names else "") + losses.get(task, NONE) for task in found.tasks]
+            if losses:
+                models.append(f"of {words}: {', '.join(of_tasks)}")
+        line = f"{loss[0].upper()}{loss[1:]} {'; '.join(models)}." if models else ""
+        if len(line) <= WIDTH:
+            break
+    return line
+
+
+def _seconds_words(found: Headline) -> str:
+    """Who is ahead at equal seconds at the largest size, or how to have that; of laws nothing."""
+    if found.by == "laws":
+        return ""
+    if found.clock is None:
+        return "Equal seconds: not timed; `harness bench FILE` adds them."
+    ratios = _largest(found, found.clock).items()
+    said = "; ".join(f"{task} {lead_words(ratio, *labels_of(found))}" for task, ratio in ratios)
+    if len(found.tasks) > ALL_PLACES_UP_TO:
+        said = f"{_counted(found, found.clock)} on {len(found.tasks)} tasks"
+    return f"Equal seconds, {found.places[-1]} size: {said}."
+
+
+def other_pairs(found: Headline) -> list[str]:
+    """`kan or spline_mlp, largest size: j0 kan 5x [2, 9]; …`: a line for each other pair that the file names."""
+    lines = []
+    for (first, second), others in grouped(found.others, lambda other: (other.first, other.second)).items():
+        ratios = "; ".join(f"{other.task} {lead_words(other.ratio, first, second)}" for other in others)
+        lines.append(f"{first} or {second}, largest size: {ratios}.")
+    return lines
+
+
+def _exponent_lines(found: Headline) -> list[str]:
+    """`Exponent by params: exp2d kan 2.1 [1.5, 2.7], mlp 0.8 [0.6, 1]; …`: a line an axis, if there are a few tasks."""
+    if len(found.tasks) > ALL_PLACES_UP_TO:
+        return []
+    lines = []
+    for axis, of_axis in grouped(found.exponents, lambda of_side: of_side.axis).items():
+        tasks = []
+        for task, sides in grouped(of_axis, lambda of_side: of_side.task).items():
+            tasks.append(f"{task} {', '.join(f'{side.side} {found_exponent(side.exponent)}' for side in sides)}")
+        lines.append(f"Exponent by {axis_short(axis)}: {'; '.join(tasks)}.")
+    return lines
+
+
+def found_exponent(found: Found) -> str:
+    """`2.1 [1.5, 2.7]`, or why there is none."""
+    if found.estimate is None or found.low is None or found.high is None:
+        return _refused_words(found)
+    return estimate(found.estimate, found.low, found.high, exponent)
+
+
+def _effort_lines(found: Headline) -> list[str]:
+    """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it."""
+    lines = []
+    for task, efforts in grouped(found.efforts, lambda effort: effort.task).items():
+        leads = []
+        for ahead, stretch in itertools.groupby(efforts, key=lambda effort: leader(effort.ratio, *labels_of(found))):
+            runs = [effort.runs for effort in stretch]
+            leads.append(Lead(task, "runs", runs[0], runs[-1], ahead))
+        if len({lead.leader for lead in leads}) > 1 or len(found.tasks) <= TASKS_UP_TO:
+            lines += wrapped(f"{task} by runs a side: {turn_words(leads, labels_of(found), str)}.")
+    return lines
+
+
+def _turns(found: Headline) -> list[str]:
+    """Per task the sizes on the matched axis at which each is ahead; then those on others, if the lead turns there."""
+    lines = []
+    leads_of = grouped(found.leads, lambda lead: (lead.axis, lead.task))
+    for axis, task in itertools.product(found.columns, found.tasks):
+        leads = leads_of.get((axis, task), [])
+        turns = len({lead.leader for lead in leads} - {None}) > 1
+        if leads and len(leads) <= MOST_STRETCHES and (axis == found.columns[0] or turns):
+            where = f"{task}, by" if task else "By"
+            lines.append(f"{where} {axis_short(axis)}: {turn_words(leads, labels_of(found))}.")
+    return lines
+
+
+def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    if len(verdicts) == 1:
+        (verdict,) = verdicts
+        power = f": {verdict.power}" if verdict.power else ""
+        return wrapped(f"Verdict: “{verdict.claim}” is {verdict.verdict}{power}.")
+    counted = Counter(verdict.verdict for verdict in verdicts)
+    told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
+    return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
+
+
+def wrapped(text: str) -> list[str]:
+    """The text in lines of a narrow terminal, which no word is broken for."""
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 def answer_table(found: Headline) -> Table:
     """A row a task and place, a column an axis: who is ahead, how many times, and at which size; a lead stands out."""
-    names = (found.first.label, found.second.label)
-    axes = [*found.columns, *([found.clock] if found.clock else [])]
+    axes = list(filter(None, (*found.columns, found.clock)))
     rows: list[TableRow] = []
-    for task in found.tasks:
-        for place in found.places:
-            is_first = place == found.places[0]
-            label = f"{task}: {found.formulas[task]}" if is_first else ""
-            cells = [_answer_cell(found.reading(task, axis, place), names) for axis in axes]
-            rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
+    for task, place in itertools.product(found.tasks, found.places):
+        is_first = place == found.places[0]
+        label = f"{task}: {found.formulas[task]}" if is_first else ""
+        cells: list[TableCell] = []
+        for axis in axes:
+            reading = found.reading(task, axis, place)
+            at = f" at {human(reading.ratio.at, 3)}" if reading.ratio.at is not None else ""
+            worse = reading.worse_than_constant
+            beside = f"{at} ({worse[0]} is worse than a constant)" if worse else at
+            cells.append([_ratio_cell(reading.ratio, labels_of(found)), beside])
+        rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
     heads = [f"equal {axis_words(axis)}" for axis in axes]
     return Table("", text_columns("task", "size", *heads), tuple(rows))
 
@@ -146,74 +339,29 @@ def answer_sentences(found: Headline) -> list[str]:
     """The answer at the largest size, a sentence a task, and which networks were compared there."""
     place, loss = found.places[-1], loss_of(found)
     where = f"at the {place} equal size" if len(found.places) > 1 else f"at {place}"
-    told = []
+    baselines = grouped(found.baselines, lambda baseline: baseline.task)
+    sentences = []
     for task in found.tasks:
-        counts: dict[str, list[str]] = {}
+        axes_of: dict[str, list[str]] = {}
         for axis in found.columns:
-            outcome, times = _outcome(
-                found.reading(task, axis, place).ratio, found.first.label, found.second.label, loss
-            )
-            counts.setdefault(outcome, []).append(f"{times}at equal {axis_words(axis)}")
-        parts = [f"{outcome} {', '.join(listed)}" for outcome, listed in counts.items()]
-        largest = [
-            f"{one.side} {one.network} ({human(one.loss, 2)})"
-            for one in found.largest
-            if one.task == task and one.network
-        ]
-        networks = f" The largest networks, with their {loss}: {', '.join(largest)}." if largest else ""
-        known = [f"{BASELINE_WORDS[one.name]} has {human(one.loss, 2)}" for one in found.baselines if one.task == task]
-        beside = f" For comparison, {' and '.join(known)}." if known else ""
-        told.append(f"On {task}, {where}, {'; '.join(parts)}.{networks}{beside}")
-    return told
+            outcome, times = _outcome(found.reading(task, axis, place).ratio, *labels_of(found), loss)
+            axes_of.setdefault(outcome, []).append(f"{times}at equal {axis_words(axis)}")
+        outcomes = "; ".join(f"{outcome} {', '.join(axes)}" for outcome, axes in axes_of.items())
+        sentence = f"On {task}, {where}, {outcomes}."
+        largest = [side for side in found.largest if side.task == task and side.network]
+        if largest:
+            networks = ", ".join(f"{side.side} {side.network} ({human(side.loss, 2)})" for side in largest)
+            sentence += f" The largest networks, with their {loss}: {networks}."
+        if task in baselines:
+            losses = [f"{BASELINE_WORDS[model.name]} has {human(model.loss, 2)}" for model in baselines[task]]
+            sentence += f" For comparison, {' and '.join(losses)}."
+        sentences.append(sentence)
+    return sentences
 
 
-def baselines_words(found: Headline) -> str:
-    """`Test RMSE of a constant: exp2d 1.4, j0 0.29.`: each baseline on each task; empty if none is known.
-
-    Where that is longer than a line, the names are left out: tasks are in the order of the rows.
-
-    Of more tasks than have a row each, how often a constant is better than both sides.
-    """
-    if len(found.tasks) > TASKS_UP_TO:
-        largest = [found.reading(task, found.columns[0], found.places[-1]) for task in found.tasks]
-        lost = sum(one.ratio.is_refused_by("WORSE_THAN_CONSTANT") for one in largest)
-        return f"A constant is better than both sides on {lost} of {len(found.tasks)} tasks." if lost else ""
-    losses = {(one.name, one.task): human(one.loss, 2) for one in found.baselines}
-    known = {name: words for name, words in BASELINE_WORDS.items() if any(name == one for one, _ in losses)}
-    loss = loss_of(found)
-    for begin in ({task: f"{task} " for task in found.tasks}, dict.fromkeys(found.tasks, "")):
-        told = [
-            f"of {words}: {', '.join(begin[task] + losses.get((name, task), '–') for task in found.tasks)}"
-            for name, words in known.items()
-        ]
-        line = f"{loss[0].upper()}{loss[1:]} {'; '.join(told)}." if told else ""
-        if len(line) <= WIDTH:
-            break
-    return line
-
-
-def answer_key(found: Headline) -> str:
-    """How to read a cell of the answer's table."""
-    first, second, loss = found.first.label, found.second.label, loss_of(found)
-    limits = " Training FLOPs are a limit: the best setting within it may spend less." if found.limits else ""
-    over_looks = " (over all looks together)" if found.looks else ""
-    return (
-        f"“{first} 3x [2, 5] at 100” means: at size 100 the {loss} of {first} is 3 times lower, with a "
-        f"{_percent(found.level)} interval of 2 to 5{over_looks}. “{second} 2 to {first} 3?” means that it is "
-        f"undecided: the interval runs from {second} 2 times better to {first} 3 times better.{limits}"
-    )
-
-
-def interval_words(found: Headline) -> str:
-    """At which level intervals are; with looks, all that one may look at together."""
-    return f"{_percent(found.level)} intervals{' over all looks' if found.looks else ''}"
-
-
-def _answer_cell(found: Reading, names: tuple[str, str]) -> TableCell:
-    ratio = found.ratio
-    at = f" at {human(ratio.at, 3)}" if ratio.at is not None else ""
-    worse = f" ({found.worse_than_constant[0]} is worse than a constant)" if found.worse_than_constant else ""
-    return [_ratio_cell(ratio, names), f"{at}{worse}"]
+def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:
+    """Who is ahead, how many times; a lead stands out."""
+    return Styled(lead_words(ratio, *names, write=_in_full), "strong" if leader(ratio, *names) else "dim")
 
 
 def _in_full(times: float) -> str:
@@ -225,215 +373,34 @@ def _in_full(times: float) -> str:
 
 def _outcome(found: Found, first: str, second: str, loss: str) -> tuple[str, str]:
     """`the test RMSE of kan is`, and how many times lower; or that it is undecided, or why it is not known."""
+    words, ahead = lead_words(found, first, second), leader(found, first, second)
     if found.is_refused_by("WORSE_THAN_CONSTANT"):
         return "both sides are worse than a constant", ""
     if found.estimate is None:
-        return f"it is not known ({lead_words(found, first, second)})", ""
-    match leader(found, first, second):
-        case None:
-            words = lead_words(found, first, second)
-            return f"both are {words}" if words.startswith("equal") else "it is undecided", ""
-        case name:
-            times = found.estimate if name == first else 1 / found.estimate
-            return f"the {loss} of {name} is", f"{_in_full(times)} times lower "
-
-
-def seconds_words(found: Headline, names: tuple[str, str]) -> str:
-    """Who is ahead at equal seconds at the largest size, or how to have that; of laws nothing."""
-    if found.by == "laws":
-        return ""
-    if found.clock is None:
-        return "Equal seconds: not timed; `harness bench FILE` adds them."
-    where = f"Equal seconds, {found.places[-1]} size:"
-    if len(found.tasks) > ALL_PLACES_UP_TO:
-        return f"{where} {_counted(found, found.clock, names)} on {len(found.tasks)} tasks."
-    ratios = [found.reading(task, found.clock, found.places[-1]).ratio for task in found.tasks]
-    told = [f"{task} {lead_words(ratio, *names)}" for task, ratio in zip(found.tasks, ratios, strict=True)]
-    return f"{where} {'; '.join(told)}."
-
-
-def turn_words(
-    leads: Sequence[Lead], names: tuple[str, str], labels: tuple[str, str], at: Callable[[float], str] = human
-) -> str:
-    """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes of one task on one axis."""
-    called = {labels[0]: f"{names[0]} ahead", labels[1]: f"{names[1]} ahead", None: "undecided"}
-    stretches = []
-    for lead in leads:
-        ends = list(dict.fromkeys([at(lead.low), at(lead.high)]))
-        stretches.append(f"{called[lead.leader]} {'with' if lead.axis == 'runs' else 'at'} {' to '.join(ends)}")
-    return ", ".join(stretches)
-
-
-def short_names(first: str, second: str) -> tuple[tuple[str, str], list[str]]:
-    """Short names of two sides for narrow cells, and the line that explains them if they are not the full names."""
-    if max(len(first), len(second)) <= LONGEST_NAME:
-        return (first, second), []
-    return ("A", "B"), wrapped(f"A: {first}. B: {second}.")
-
-
-def _rows(found: Headline, names: tuple[str, str], room: int) -> list[str]:
-    """The rows of all tasks; those of one or two tasks may have a line above them, if all stay within so many lines."""
-    if len(found.tasks) > TASKS_UP_TO:
-        counted = [_counted(found, axis, names) for axis in found.columns[:COLUMNS]]
-        return [console_row(f"{len(found.tasks)} tasks", counted)]
-    if len(found.tasks) > ALL_PLACES_UP_TO:
-        labels = shortened(found.tasks, LABEL_WIDTH - 1)
-        return [_row(found, names, labels[task], task, found.places[-1]) for task in found.tasks]
-    beside = LABEL_WIDTH - PLACE_WIDTH - 1
-    labels, above = shortened(found.tasks, beside), shortened(found.tasks, WIDTH)
-    is_above = any("…" in label for label in labels.values()) and len(found.tasks) * (1 + len(found.places)) <= room
-    lines = []
-    for task in found.tasks:
-        if is_above:
-            lines.append(above[task])
-        for place in found.places:
-            own = labels[task] if place == found.places[0] and not is_above else ""
-            label = f"{own:<{beside + 1}}{place}" if task else f"{place} size"
-            lines.append(_row(found, names, label, task, place))
-    return lines
-
-
-def _row(found: Headline, names: tuple[str, str], label: str, task: str, place: str) -> str:
-    cells = [lead_cell(found.reading(task, axis, place).ratio, *names) for axis in found.columns[:COLUMNS]]
-    return console_row(label, cells)
-
-
-def _counted(found: Headline, axis: str, names: tuple[str, str]) -> str:
-    """On how many tasks each side is ahead at the largest size."""
-    ahead = Counter(leader(found.reading(task, axis, found.places[-1]).ratio, *names) for task in found.tasks)
-    return f"{names[0]} {ahead[names[0]]}, {names[1]} {ahead[names[1]]}, ? {ahead[None]}"
-
-
-def console_row(label: str, cells: Sequence[str]) -> str:
-    """A line of a label and a cell a column; what is too long for its cell is cut."""
-    return (f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell[: CELL_WIDTH - 1]:<{CELL_WIDTH}}" for cell in cells)).rstrip()
-
-
-def _effort_lines(found: Headline, names: tuple[str, str]) -> list[list[str]]:
-    """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it."""
-    labels = (found.first.label, found.second.label)
-    told = []
-    for task in found.tasks:
-        efforts = [one for one in found.efforts if one.task == task]
-        leaders = {leader(one.ratio, *labels) for one in efforts}
-        if len(leaders) > 1 or (leaders and len(found.tasks) <= TASKS_UP_TO):
-            told.append(wrapped(f"{task} by runs a side: {effort_words(efforts, names, labels)}."))
-    return told
-
-
-def effort_words(efforts: Sequence[Effort], names: tuple[str, str], labels: tuple[str, str]) -> str:
-    """`mlp ahead with 1, undecided with 2 to 8, kan ahead with 16 to 32`."""
-    stretches = []
-    for ahead, group in itertools.groupby(efforts, key=lambda effort: leader(effort.ratio, *labels)):
-        runs = [effort.runs for effort in group]
-        stretches.append(Lead(efforts[0].task, "runs", runs[0], runs[-1], ahead))
-    return turn_words(stretches, names, labels, str)
-
-
-def other_pairs(found: Headline) -> list[str]:
-    """`kan or spline_mlp, largest size: j0 kan 5x [2, 9]; …`: a line for each other pair that the file names."""
-    pairs: dict[tuple[str, str], list[str]] = {}
-    for one in found.others:
-        words = lead_words(one.ratio, one.first, one.second)
-        pairs.setdefault((one.first, one.second), []).append(f"{one.task} {words}")
-    return [f"{first} or {second}, largest size: {'; '.join(told)}." for (first, second), told in pairs.items()]
-
-
-def exponent_lines(found: Headline, names: tuple[str, str]) -> list[str]:
-    """`Exponent by params: exp2d kan 2.1 [1.5, 2.7], mlp 0.8 [0.6, 1]; …`: a line an axis, if there are a few tasks."""
-    if len(found.tasks) > ALL_PLACES_UP_TO:
-        return []
-    called = dict(zip((found.first.label, found.second.label), names, strict=True))
-    lines = []
-    for axis in dict.fromkeys(one.axis for one in found.exponents):
-        told: dict[str, list[str]] = {}
-        for one in found.exponents:
-            if one.axis == axis:
-                told.setdefault(one.task, []).append(f"{called[one.side]} {found_exponent(one.exponent)}")
-        tasks = "; ".join(f"{task} {', '.join(own)}" for task, own in told.items())
-        lines.append(f"Exponent by {axis_short(axis)}: {tasks}.")
-    return lines
-
-
-def found_exponent(found: Found) -> str:
-    """`2.1 [1.5, 2.7]`, or why there is none."""
-    if found.estimate is None or found.low is None or found.high is None:
-        return _refused_words(found)
-    return estimate(found.estimate, found.low, found.high, exponent)
+        return f"it is not known ({words})", ""
+    if ahead is None:
+        return f"both are {words}" if words.startswith("equal") else "it is undecided", ""
+    times = found.estimate if ahead == first else 1 / found.estimate
+    return f"the {loss} of {ahead} is", f"{_in_full(times)} times lower "
 
 
 def others_table(found: Headline) -> Table | None:
     """The same of the other pairs that the file names: a row a pair, a column a task; None where there are none."""
-    pairs = dict.fromkeys((one.first, one.second) for one in found.others)
-    ratios = {(one.first, one.second, one.task): one.ratio for one in found.others}
     rows = []
-    for names in pairs:
-        cells = [_ratio_cell(ratios[*names, task], names) for task in found.tasks]
-        rows.append(TableRow((" or ".join(names), *cells)))
-    return Table("", text_columns("pair", *found.tasks), tuple(rows)) if rows else None
-
-
-def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:
-    """Who is ahead, how many times; a lead stands out."""
-    return Styled(lead_words(ratio, *names, write=_in_full), "strong" if leader(ratio, *names) else "dim")
+    for pair, others in grouped(found.others, lambda other: (other.first, other.second)).items():
+        rows.append((" or ".join(pair), *(_ratio_cell(other.ratio, pair) for other in others)))
+    return table_of("", text_columns("pair", *found.tasks), rows) if rows else None
 
 
 def effort_table(found: Headline) -> Table | None:
     """A row an effort, a column a task: who is ahead, how many times; None where no search has replicates."""
-    if not found.efforts:
-        return None
-    names = (found.first.label, found.second.label)
-    tasks = [task for task in found.tasks if any(one.task == task for one in found.efforts)]
-    known = {(one.task, one.runs): one for one in found.efforts}
+    names = labels_of(found)
     rows = []
-    for runs in dict.fromkeys(one.runs for one in found.efforts):
+    for runs, efforts in grouped(found.efforts, lambda effort: effort.runs).items():
         cells: list[TableCell] = [f"{runs:,}"]
-        for task in tasks:
-            one = known[task, runs]
-            won, lost = one.ratio.won or 0, one.ratio.lost or 0
-            cells.append([_ratio_cell(one.ratio, names), f" ({names[0]} won {won} of {won + lost})"])
-        rows.append(TableRow(tuple(cells)))
-    return Table("", text_columns("runs a side and size", *tasks), tuple(rows))
-
-
-def near_words(found: Headline) -> str:
-    """How many runs of each side come near to its best, so how much it hangs on luck; empty if unknown."""
-    told = []
-    for task in found.tasks:
-        shares = [f"{100 * one.share:.2g} % of {one.side}'s" for one in found.near_the_best if one.task == task]
-        told += [f"{' and '.join(shares)} on {task}"] if shares else []
-    if not told:
-        return ""
-    return f"Runs at the largest size within {FAR:g} times of what validation picks among them: {'; '.join(told)}."
-
-
-def _turns(found: Headline, names: tuple[str, str]) -> list[list[str]]:
-    """Per task the sizes on the matched axis at which each is ahead; then those on others, if the lead turns there."""
-    labels = (found.first.label, found.second.label)
-    told = []
-    for axis in found.columns:
-        for task in found.tasks:
-            leads = [one for one in found.leads if (one.task, one.axis) == (task, axis)]
-            turns = len({one.leader for one in leads} - {None}) > 1
-            if leads and len(leads) <= MOST_STRETCHES and (axis == found.columns[0] or turns):
-                where = f"{task}, by" if task else "By"
-                told.append(wrapped(f"{where} {axis_short(axis)}: {turn_words(leads, names, labels)}."))
-    return told
-
-
-def _verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
-    if len(verdicts) == 1:
-        power = f": {verdicts[0].power}" if verdicts[0].power else ""
-        return wrapped(f"Verdict: “{verdicts[0].claim}” is {verdicts[0].verdict}{power}.")
-    counted = Counter(verdict.verdict for verdict in verdicts)
-    told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
-    return wrapped(f"Verdicts of {len(verdicts)} rules: {told} (see the report).") if verdicts else []
-
-
-def _percent(level: float) -> str:
-    return f"{100 * level:.3g} %"
-
-
-def wrapped(text: str) -> list[str]:
-    """The text in lines of a narrow terminal, which no word is broken for."""
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for effort in efforts:
+            won, lost = effort.ratio.won or 0, effort.ratio.lost or 0
+            cells.append([_ratio_cell(effort.ratio, names), f" ({names[0]} won {won} of {won + lost})"])
+        rows.append(cells)
+    tasks = grouped(found.efforts, lambda effort: effort.task)
+    return table_of("", text_columns("runs a side and size", *tasks), rows) if rows else None

@@ -1,35 +1,16 @@
 """Plans and what they cost: the cells, the packs, and arms that `harness match` made equal."""
 
-from __future__ import annotations
-
 import itertools
-from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS, count_of
 from harness.planning.match import MatchedSaid, MatchSetting
 from harness.planning.points import differences, varied_words
-from harness.show.tables.frames import table_of_frame
-from harness.show.tables.table import (
-    Column,
-    Piece,
-    Styled,
-    Table,
-    TableCell,
-    TableRow,
-    TextStyle,
-    number_columns,
-    table_of,
-    text_columns,
-)
-from harness.spec import Cell as PlannedCell
-from harness.spec import Manifest, RunSpec, axis_short, axis_words, count_names, default_count
+from harness.show.grouping import grouped
+from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, number_columns, table_of, text_columns
+from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import COUNT_KINDS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
@@ -41,20 +22,23 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
         return _replicates_table(manifest)
     match = manifest.experiment.match
     called = axis_words if in_full else axis_short
-    counts = [called(default_count(kind)) for kind in COUNT_KINDS]
-    matched = [f"asked {called(match.count_name)}", "achieved", "off"] if match else []
-    columns = (*text_columns("task", "series", "network"), *number_columns(*matched, *counts))
+    columns = [*text_columns("task", "series", "network")]
+    if match:
+        columns += number_columns(f"asked {called(match.count_name)}", "achieved", "off")
+    columns += number_columns(*(called(default_count(kind)) for kind in COUNT_KINDS))
     rows = []
     for cell in manifest.cells:
-        off = f"{cell.residual:+.1%}" if cell.residual is not None else NONE
-        matched_cells = [number(cell.asked, 6), number(cell.achieved, 6), off] if match else []
-        counted = [NONE] * len(COUNT_KINDS)
+        cells: list[TableCell] = [cell.task, cell.series, _network_words(cell, in_full)]
+        if match:
+            off = f"{cell.residual:+.1%}" if cell.residual is not None else NONE
+            cells += [number(cell.asked, 6), number(cell.achieved, 6), off]
         if cell.counts:
-            exact = [f"{cell.counts[default_count(kind)]:,}" for kind in ("params", "flops_forward")]
-            counted = [*exact, human(cell.counts[default_count("flops_train")])]
-        cells = (*_names(cell, in_full), *matched_cells, *counted)
-        rows.append(TableRow(cells, look="dim" if cell.infeasible else ""))
-    return Table(f"plan of {manifest.name}: {manifest.experiment.question}", columns, tuple(rows))
+            params, forward, train = (cell.counts[default_count(kind)] for kind in COUNT_KINDS)
+            cells += [f"{params:,}", f"{forward:,}", human(train)]
+        else:
+            cells += [NONE] * len(COUNT_KINDS)
+        rows.append(TableRow(tuple(cells), look="dim" if cell.infeasible else ""))
+    return Table(f"plan of {manifest.name}: {manifest.experiment.question}", tuple(columns), tuple(rows))
 
 
 def _replicates_table(manifest: Manifest) -> Table:
@@ -62,19 +46,19 @@ def _replicates_table(manifest: Manifest) -> Table:
     match, search = manifest.experiment.match, manifest.experiment.search
     assert match
     assert search
-    runs_of: dict[int, list[RunSpec]] = defaultdict(list)
-    for planned in manifest.runs:
-        runs_of[planned.cell].append(planned.run)
+    runs_of = grouped(manifest.runs, lambda planned: planned.cell)
     size = axis_short(match.count_name)
     columns = (*text_columns("task", "arm"), *number_columns(f"at most {size}", "runs", "shapes", size, "evaluations"))
     rows = []
     for cell in manifest.cells:
-        runs = runs_of[cell.index]
         arm: list[Piece] = [cell.arm, *([Styled(" infeasible", "dim")] if cell.infeasible else [])]
-        shapes = {run.network.begun_as() for run in runs}
-        sizes = [count_of(shape, match.count_name) or 0 for shape in shapes]
-        evaluations = [run.recipe.max_evaluations for run in runs]
-        numbers = [number(cell.asked, 6), f"{len(runs):,}", f"{len(shapes):,}", _range(sizes), _range(evaluations)]
+        shapes, evaluations = set(), []
+        for planned in runs_of.get(cell.index, ()):
+            shapes.add(planned.run.network.begun_as())
+            evaluations.append(planned.run.recipe.max_evaluations)
+        sizes = _range([count_of(shape, match.count_name) or 0 for shape in shapes])
+        counts = f"{len(evaluations):,}", f"{len(shapes):,}"
+        numbers = (number(cell.asked, 6), *counts, sizes, _range(evaluations))
         rows.append(TableRow((cell.task, arm, *numbers), look="dim" if cell.infeasible else ""))
     title = f"plan of {manifest.name}: {search.replicates} replicates of {search.runs} runs a side and size"
     return Table(f"{title}: {manifest.experiment.question}", columns, tuple(rows))
@@ -84,16 +68,15 @@ def _range(values: Collection[int]) -> str:
     return f"{min(values):,} to {max(values):,}" if values else NONE
 
 
-def _names(cell: PlannedCell, in_full: bool) -> list[TableCell]:
-    series = cell.series
-    network: list[Piece] = []
+def _network_words(cell: Cell, in_full: bool) -> list[Piece]:
+    words: list[Piece] = []
     if cell.network:
-        network.append(cell.network.long_words if in_full else cell.network.words)
+        words.append(cell.network.long_words if in_full else cell.network.words)
     if cell.infeasible:
-        network.append(Styled("infeasible", "dim"))
+        words.append(Styled("infeasible", "dim"))
     elif not cell.in_window:
-        network.append(Styled("outside the window", "dim"))
-    return [cell.task, series, network]
+        words.append(Styled("outside the window", "dim"))
+    return words
 
 
 def spaces_table(manifest: Manifest) -> Table:
@@ -108,35 +91,28 @@ def spaces_table(manifest: Manifest) -> Table:
     return table_of("", text_columns("arm", "what varies", "beside its family's standard space"), rows)
 
 
-def packs_table(costs: pd.DataFrame) -> Table:
-    """What each pack costs, as `harness.measure.cost.pack_predictions` says it."""
-    return table_of_frame("packs, the costliest first", costs, digits=4)
-
-
 def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
     """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
     first, *others = matched
-    columns: list[Column] = [*text_columns(""), *number_columns(first.arm)]
+    columns = [*text_columns(""), *number_columns(first.arm)]
     for other in others:
         columns += number_columns(other.arm, "÷ first")
-    offs = [f"{one.residual:+.1%}" for one in matched]
-    solved = [next(iter(one.solved.items())) for one in matched]
+    offs = [f"{arm.residual:+.1%}" for arm in matched]
+    solved = [next(iter(arm.solved.items())) for arm in matched]
     rows = [
-        _match_row("network", [one.network.words for one in matched]),
+        _match_row("network", [arm.network.words for arm in matched]),
         _match_row("solved for", [f"{size}={value:,}" for size, value in solved]),
         _match_row("off the budget", offs),
     ]
-    counted: set[str] = set()
-    for one in matched:
-        counted.update(one.counts)
+    counted = set(itertools.chain.from_iterable(arm.counts for arm in matched))
     known = [name for name in count_names() if name in counted]
     last_axis = None
     for name in [*known, *sorted(counted.difference(known))]:
-        counts = [f"{one.counts[name]:,}" if name in one.counts else NONE for one in matched]
+        counts = [f"{arm.counts[name]:,}" if name in arm.counts else NONE for arm in matched]
         row = _match_row(name, counts, [number(other.ratio_to_first.get(name)) for other in others])
         axis = name.split(".")[0]
-        look: TextStyle = "strong" if name == setting.count_name else ""
-        rows.append(row._replace(begins_section=axis != last_axis, look=look))
+        is_matched = name == setting.count_name
+        rows.append(row._replace(begins_section=axis != last_axis, look="strong" if is_matched else ""))
         last_axis = axis
     title = f"matched on {setting.count_name} = {setting.budget:,.10g}; functions by the {DEFAULT_WEIGHTS} weights"
     return Table(title, tuple(columns), tuple(rows))

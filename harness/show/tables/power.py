@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from harness.base.formats import NONE, number
 from harness.judging.foreseen import ForeseenNumber, ForeseenRule
 from harness.judging.power import ENOUGH, MOST_REPLICATES
 from harness.judging.words import limit_words
+from harness.show.grouping import grouped
 from harness.show.tables.table import Table, TableCell, TableRow, number_columns, text_columns
 
 MOST_LISTED = 3  # tasks in a cell
@@ -22,26 +23,25 @@ def power_table(foreseen: Sequence[ForeseenRule]) -> Table:
     """
     rows: list[TableRow] = []
     for index, rule in enumerate(foreseen, start=1):
-        alike: dict[tuple[TableCell, ...], list[str]] = defaultdict(list)
-        for one in rule.numbers:
-            alike[_cells(one, rule)].append(one.task)
-        told, asked = str(index), f"{rule.decide.quantity} {limit_words(rule.decide)}"
-        for cells, names in alike.items():
+        which, asked = str(index), f"{rule.decide.quantity} {limit_words(rule.decide)}"
+        for cells, alike in grouped(rule.numbers, partial(_cells, rule)).items():
+            names = [expected.task for expected in alike]
             tasks = ", ".join(names) if len(names) <= MOST_LISTED else f"{len(names)} tasks"
-            rows.append(TableRow((told, asked, tasks, *cells), begins_section=told != ""))
-            told = asked = ""
+            rows.append(TableRow((which, asked, tasks, *cells), begins_section=which != ""))
+            which = asked = ""
     replicates = foreseen[0].replicates if foreseen else 0
     heads = ("spread", "half-width", f"seen with {replicates} replicates", "replicates needed")
     columns = (*text_columns("rule", "what is asked", "task"), *number_columns(*heads))
     return Table("what the rules will see", columns, tuple(rows))
 
 
-def _cells(one: ForeseenNumber, of: ForeseenRule) -> tuple[TableCell, ...]:
-    if one.spread is None:
+def _cells(rule: ForeseenRule, expected: ForeseenNumber) -> tuple[TableCell, ...]:
+    if expected.spread is None:
         return (NONE,) * 4
-    width = f"{'±' if of.decide.takes.is_difference else '×/÷ '}{number(one.half_width)}"
-    needed = f"over {MOST_REPLICATES:,}" if one.replicates_needed is None else f"{one.replicates_needed:,}"
-    return number(one.spread), width, number(one.seen), needed
+    width = f"{'±' if rule.decide.takes.is_difference else '×/÷ '}{number(expected.half_width)}"
+    replicates = expected.replicates_needed
+    needed = f"over {MOST_REPLICATES:,}" if replicates is None else f"{replicates:,}"
+    return number(expected.spread), width, number(expected.seen), needed
 
 
 def power_sentences(foreseen: Sequence[ForeseenRule]) -> list[str]:
@@ -56,8 +56,8 @@ def power_sentences(foreseen: Sequence[ForeseenRule]) -> list[str]:
 def rule_sentences(foreseen: Sequence[ForeseenRule]) -> list[str]:
     """What each rule will see, or would need more, and why nobody can tell it of some numbers."""
     lines = []
-    for index, one in enumerate(foreseen, start=1):
-        lines.append(f"{index}. “{one.claim}” (from {one.source}): {one.sentence}.")
-        whys = dict.fromkeys(number.why for number in one.numbers if number.why and not one.decided)
-        lines += [f"   Of some numbers: {why}." for why in whys if why not in one.sentence]
+    for index, rule in enumerate(foreseen, start=1):
+        lines.append(f"{index}. “{rule.claim}” (from {rule.source}): {rule.sentence}.")
+        whys = dict.fromkeys(expected.why for expected in rule.numbers if expected.why and not rule.decided)
+        lines += [f"   Of some numbers: {why}." for why in whys if why not in rule.sentence]
     return lines

@@ -1,13 +1,13 @@
 """The runs of an experiment: how each series was trained, on which tasks, and accuracies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
 from harness.base.formats import human
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.show.words import LOSS_WORDS
-from harness.spec import Manifest, RunTask
+from harness.spec import Manifest, Recipe, RunTask
 
 
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
@@ -21,15 +21,11 @@ def accuracies_table(runs: pd.DataFrame) -> Table | None:
     chosen = runs[runs["chosen"] & (runs["metric"] == "cross_entropy") & (runs["status"] == "done")]
     rows = []
     for (task, series, _), of_size in chosen.groupby(["task", "series", "cell"], sort=False):
-        accuracy = of_size["test_accuracy"]
-        mean = Styled(f"{accuracy.mean():.1%}", "strong")
+        accuracy, size = of_size["test_accuracy"], human(of_size["params.trainable"].median())
         span = f"{accuracy.min():.1%} to {accuracy.max():.1%}"
-        rows.append((str(task), str(series), human(of_size["params.trainable"].median()), mean, span, len(of_size)))
-    columns = (
-        *text_columns("task", "series"),
-        *number_columns("trainable parameters", "test accuracy", "range", "seeds"),
-    )
-    return table_of("", columns, rows) if rows else None
+        rows.append((str(task), str(series), size, Styled(f"{accuracy.mean():.1%}", "strong"), span, len(of_size)))
+    heads = number_columns("trainable parameters", "test accuracy", "range", "seeds")
+    return table_of("", (*text_columns("task", "series"), *heads), rows) if rows else None
 
 
 def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
@@ -41,40 +37,35 @@ def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
         *number_columns("evaluation cap", "evaluations spent"),
         *text_columns("starts"),
     )
-    names = dict.fromkeys(runs["series"])
-    return table_of("", columns, [_series_cells(manifest, runs[runs["series"] == name]) for name in names])
+    rows = []
+    for name, own in runs.groupby("series", sort=False):
+        ended, cells = own["status"].value_counts(), set(own["cell"])
+        recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
+        optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
+        called = (
+            f"{manifest.experiment.arms[own['arm'].iloc[0]].recipe} ({optimizers} ({_distinct(own['engine'])} engine))"
+        )
+        counts = len(cells), len(own), int(ended.get("done", 0)), int(ended.get("diverged", 0))
+        caps = _span([recipe.max_evaluations for recipe in recipes])
+        rows.append(
+            (str(name), *counts, called, caps, _span(set(own["evaluations"])), _distinct(map(_starts, recipes)))
+        )
+    return table_of("", columns, rows)
 
 
-def _series_cells(manifest: Manifest, rows: pd.DataFrame) -> tuple[str | int, ...]:
-    arm = manifest.experiment.arms[rows["arm"].iloc[0]]
-    cells = set(rows["cell"])
-    recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
-    starts = [
-        f"{one.count} of {one.evaluations} evaluations, best goes on" if one.count > 1 else "1"
-        for one in (recipe.restarts for recipe in recipes)
-    ]
-    optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
-    return (
-        rows["series"].iloc[0],
-        len(cells),
-        len(rows),
-        int((rows["status"] == "done").sum()),
-        int((rows["status"] == "diverged").sum()),
-        f"{arm.recipe} ({optimizers} ({_distinct(rows['engine'])} engine))",
-        _span([recipe.max_evaluations for recipe in recipes]),
-        _span(list(rows["evaluations"])),
-        _distinct(starts),
-    )
+def _starts(recipe: Recipe) -> str:
+    restarts = recipe.restarts
+    return f"{restarts.count} of {restarts.evaluations} evaluations, best goes on" if restarts.count > 1 else "1"
 
 
-def _span(numbers: Sequence[int]) -> str:
+def _span(numbers: Collection[int]) -> str:
     least, most = min(numbers), max(numbers)
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _distinct(values: Iterable[object]) -> str:
     """The different values, in order of appearance."""
-    return "; ".join(dict.fromkeys(str(value) for value in values))
+    return "; ".join(dict.fromkeys(map(str, values)))
 
 
 def tasks_table(manifest: Manifest) -> Table:
@@ -85,7 +76,7 @@ def tasks_table(manifest: Manifest) -> Table:
         points = (task.train_points, task.validation_points, task.test_points)
         loss = LOSS_WORDS[task.metric].removeprefix("test ")
         intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
-        box = " × ".join(intervals if len(set(intervals)) > 1 else intervals[:1])
+        box = intervals[0] if len(set(intervals)) == 1 else " × ".join(intervals)
         rows.append((label, target.formula, target.source, loss, task.inputs, box, *points))
     columns = (
         *text_columns("task", "target", "source", "loss"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -44,9 +44,9 @@ class Note(NamedTuple):
     brief: str
 
 
-def notes_of(known: Iterable[Caution | Refusal]) -> tuple[Note, ...]:
+def notes_of(reasons: Iterable[Caution | Refusal]) -> tuple[Note, ...]:
     """Cautions and refusals as notes."""
-    return tuple(Note(one.code, "", one.reason, one.code) for one in known)
+    return tuple(Note(reason.code, "", reason.reason, reason.code) for reason in reasons)
 
 
 class TableRow(NamedTuple):
@@ -67,7 +67,7 @@ class Column(NamedTuple):
     """A heading. Numbers are set to the right."""
 
     head: str
-    is_number: bool
+    is_number: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,16 @@ class Table:
     rows: tuple[TableRow, ...]
     introduction: str = ""
 
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The headings."""
+        return tuple(column.head for column in self.columns)
+
     def without(self, *heads: str) -> Table:
         """The table less some columns."""
-        kept = [index for index, column in enumerate(self.columns) if column.head not in heads]
-        rows = [row._replace(cells=tuple(row.cells[index] for index in kept)) for row in self.rows]
-        return replace(self, columns=tuple(self.columns[index] for index in kept), rows=tuple(rows))
+        stays = [head not in heads for head in self.heads]
+        rows = [row._replace(cells=tuple(itertools.compress(row.cells, stays))) for row in self.rows]
+        return replace(self, columns=tuple(itertools.compress(self.columns, stays)), rows=tuple(rows))
 
     def without_notes(self) -> Table:
         """The table less what to know of its rows."""
@@ -92,7 +97,7 @@ class Table:
 
 def text_columns(*heads: str) -> tuple[Column, ...]:
     """Columns of text."""
-    return tuple(Column(head, is_number=False) for head in heads)
+    return tuple(map(Column, heads))
 
 
 def number_columns(*heads: str) -> tuple[Column, ...]:
@@ -109,43 +114,43 @@ def table_of(
 
 def pieces(cell: TableCell, write: Callable[[float | None], str]) -> list[Styled]:
     """What a cell says, piece by piece; whole numbers are written in full, others as `write` does."""
-    styled = []
-    for piece in cell if isinstance(cell, list) else [cell]:
-        match piece:
-            case Styled():
-                styled.append(piece)
-            case str():
-                styled.append(Styled(piece, ""))
-            case Integral():
-                styled.append(Styled(f"{piece:,}", ""))
-            case _:
-                styled.append(Styled(write(piece), ""))
-    return styled
+    return [_styled(piece, write) for piece in (cell if isinstance(cell, list) else [cell])]
 
 
-# ----------------------------------------------------------------------------------------------------------- terminals
-def for_terminal(one: Table, width: int) -> rich.table.Table | str:
+def _styled(piece: Piece, write: Callable[[float | None], str]) -> Styled:
+    match piece:
+        case Styled():
+            return piece
+        case str():
+            return Styled(piece, "")
+        case Integral():
+            return Styled(f"{piece:,}", "")
+        case _:
+            return Styled(write(piece), "")
+
+
+def for_terminal(table: Table, width: int) -> rich.table.Table | str:
     """The table for a terminal of that many columns; no word is broken.
 
     Where even that does not fit, each row stands alone, a line a cell.
     """
-    briefs = ["; ".join(dict.fromkeys(note.brief for note in row.notes if note.brief)) for row in one.rows]
-    columns = one.columns
-    rows = [[_rich_cell(cell) for cell in row.cells] for row in one.rows]
+    briefs = []
+    for row in table.rows:
+        briefs.append("; ".join(filter(None, dict.fromkeys(note.brief for note in row.notes))))
     if any(briefs):
-        columns += text_columns("notes")
-        rows = [[*cells, Text(brief)] for cells, brief in zip(rows, briefs, strict=True)]
-    heads = [column.head for column in columns]
+        rows = [row._replace(cells=(*row.cells, brief)) for row, brief in zip(table.rows, briefs, strict=True)]
+        table = replace(table, columns=(*table.columns, *text_columns("notes")), rows=tuple(rows))
+    lines = [list(map(_rich_cell, row.cells)) for row in table.rows]
     widths = []
-    for index, head in enumerate(heads):
-        words = " ".join([head, *(cells[index].plain for cells in rows), "-"]).split()
+    for place, head in enumerate(table.heads):
+        words = " ".join([head, "-", *(cells[place].plain for cells in lines)]).split()
         widths.append(max(map(cell_len, words)))
     if sum(widths) + 3 * len(widths) + 1 > width:
-        return _row_by_row(one.title, heads, rows, width)
-    drawn = rich.table.Table(title=one.title or None, title_justify="left")
-    for column, width_of_column in zip(columns, widths, strict=True):
-        drawn.add_column(column.head, justify="right" if column.is_number else "left", min_width=width_of_column)
-    for row, cells in zip(one.rows, rows, strict=True):
+        return _row_by_row(table, lines, width)
+    drawn = rich.table.Table(title=table.title or None, title_justify="left")
+    for column, column_width in zip(table.columns, widths, strict=True):
+        drawn.add_column(column.head, justify="right" if column.is_number else "left", min_width=column_width)
+    for row, cells in zip(table.rows, lines, strict=True):
         if row.begins_section:
             drawn.add_section()
         drawn.add_row(*cells, style=_RICH[row.look])
@@ -159,25 +164,23 @@ def _rich_cell(cell: TableCell) -> Text:
     return Text(" ").join(Text(text, _RICH[look]) for text, look in pieces(cell, number))
 
 
-def _row_by_row(title: str, heads: list[str], rows: list[list[Text]], width: int) -> str:
-    texts = [title]
-    for cells in rows:
-        texts += [f"{head}: {cell.plain}" for head, cell in zip(heads, cells, strict=True) if cell.plain]
+def _row_by_row(table: Table, lines: Sequence[Sequence[Text]], width: int) -> str:
+    texts = [table.title]
+    for cells in lines:
+        texts += [f"{head}: {cell.plain}" for head, cell in zip(table.heads, cells, strict=True) if cell]
         texts.append("")
-    lines = [textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""] for text in texts]
-    return "\n".join(itertools.chain.from_iterable(lines))
+    wrapped = [textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""] for text in texts]
+    return "\n".join(itertools.chain.from_iterable(wrapped))
 
 
-# ------------------------------------------------------------------------------------------------------------ Markdown
-def to_markdown(one: Table) -> str:
+def to_markdown(table: Table) -> str:
     """The table as Markdown, without its title and introduction."""
-    heads = [column.head for column in one.columns]
-    lines = [heads, ["---"] * len(heads)]
-    for row in one.rows:
-        lines.append([" ".join(map(_markdown, pieces(cell, human))) for cell in row.cells])
+    lines: list[Sequence[str]] = [table.heads, ["---"] * len(table.heads)]
+    marks = {"strong": "**", "code": "`"}
+    for row in table.rows:
+        texts = []
+        for cell in row.cells:
+            marked = [f"{marks.get(look, '')}{text}{marks.get(look, '')}" for text, look in pieces(cell, human)]
+            texts.append(" ".join(marked).replace("|", "/"))
+        lines.append(texts)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _markdown(piece: Styled) -> str:
-    mark = {"strong": "**", "code": "`"}.get(piece.look, "")
-    return f"{mark}{piece.text.replace('|', '/')}{mark}"

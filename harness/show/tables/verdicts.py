@@ -1,7 +1,6 @@
 """Verdicts in tables: in full for the terminal, in short for all readers, and every number for the page."""
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,34 +18,35 @@ def verdicts_table(answers: Sequence[Mapping[str, Any]]) -> Table:
     """A row a rule: the claim and its rule, the numbers, the verdict, where it is from."""
     rows = []
     for answer in answers:
+        origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
         for verdict in answer["verdicts"]:
             claim = verdict["claim"]
             if verdict["verdict"] != NOT_RUN:  # of others the page has the rule
                 level = verdict["interval_level"]
                 corrected = f" (each at {100 * level:.4g} %)" if level != verdict["level"] else ""
-                looks = " over all looks together" if any(one["look"] for one in verdict["numbers"]) else ""
+                looks = " over all looks together" if any(number["look"] for number in verdict["numbers"]) else ""
                 claim += f":\n{verdict['rule']}{corrected}{looks}"
-            needs = [power_words(verdict)] if power_words(verdict) else []
-            told = "\n".join([*number_lines(verdict), *needs]) or answer["why"]
-            origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
-            rows.append(TableRow((claim, told, verdict_words(verdict), origin), begins_section=True))
+            numbers = "\n".join(filter(None, [*number_lines(verdict), power_words(verdict)])) or answer["why"]
+            rows.append(TableRow((claim, numbers, verdict_words(verdict), origin), begins_section=True))
     columns = text_columns("claim: rule", "numbers", "verdict", ORIGIN)
     return Table("verdicts, by the rules of each plan", columns, tuple(rows))
 
 
 def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
     """A row for each rule, by the number of its claim: what became of it, by what it is counted, and how many runs."""
-    axes = all_axes()
-    judged = [(verdict, answer) for answer in answers for verdict in answer["verdicts"]]
-    rows = []
-    for verdict, answer in sorted(judged, key=lambda one: _claim_number(one[0]["claim"])):
-        origin: list[Piece] = [Styled(answer["name"], "link")]
-        origin += [Styled(commit[:9], "code") for commit in answer["commits"]]
-        axis = axes[verdict["axis"]].head if verdict["axis"] in axes else str(verdict["axis"] or "")
-        effort = "" if verdict["effort"] is None else f"best of {verdict['effort']}"
-        facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
-        cells = (verdict["claim"], Styled(verdict_words(verdict), "strong"), axis, effort, origin)
-        rows.append(TableRow(cells, facts=facts))
+    axes, rows = all_axes(), []
+    for answer in answers:
+        origin: list[Piece] = [
+            Styled(answer["name"], "link"),
+            *(Styled(commit[:9], "code") for commit in answer["commits"]),
+        ]
+        for verdict in answer["verdicts"]:
+            axis = axes[verdict["axis"]].head if verdict["axis"] in axes else str(verdict["axis"] or "")
+            effort = "" if verdict["effort"] is None else f"best of {verdict['effort']}"
+            facts = (("outcome", verdict["verdict"]), ("tasks", json.dumps(tasks_of(verdict))))
+            cells = (verdict["claim"], Styled(verdict_words(verdict), "strong"), axis, effort, list(origin))
+            rows.append(TableRow(cells, facts=facts))
+    rows.sort(key=lambda row: float((re.match(r"\d+", str(row.cells[0])) or ["inf"])[0]))  # others stand last
     columns = text_columns("claim", "verdict, and tasks for and against it", "by", "runs a side", ORIGIN)
     return Table("in short", columns, tuple(rows))
 
@@ -56,41 +56,37 @@ def tasks_of(verdict: Mapping[str, Any]) -> list[str]:
     return sorted({number["unit"] for number in verdict["numbers"]})
 
 
-def _claim_number(claim: str) -> float:
-    """The number that a claim begins with; of one without a number it is beyond all others."""
-    begins = re.match(r"\d+", claim)
-    return float(begins[0]) if begins else math.inf
-
-
 def rules_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
     """A row a rule of one experiment: the verdict, its numbers or the reason, their limit."""
     rows = []
     for verdict in verdicts:
         power = power_words(verdict)
-        refused = [one["found"]["refusals"] for one in verdict["numbers"] if one["found"]["refusals"]]
-        reasons = dict.fromkeys(" ".join(one["reason"] for one in of_number) for of_number in refused)
-        why = "; ".join(reason.rstrip(".") for reason in reasons if reason not in power)
-        told = ": ".join(filter(None, ["; ".join(number_lines(verdict)), why]))
+        reasons: dict[str, None] = {}
+        for number in verdict["numbers"]:
+            reason = " ".join(refusal["reason"] for refusal in number["found"]["refusals"])
+            if reason not in power:
+                reasons[reason.rstrip(".")] = None
+        said = ": ".join(filter(None, ["; ".join(number_lines(verdict)), "; ".join(reasons)]))
         if power:
-            told += f". {power}"
+            said += f". {power}"
         asked = limit_words(Decide.model_validate(verdict["decide"]))
-        rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), told, asked)))
+        rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), said, asked)))
     return Table("verdicts on the rules", text_columns(*RULE_COLUMNS), tuple(rows))
 
 
 def numbers_table(verdict: Mapping[str, Any]) -> Table:
     """Every number that a verdict hangs on, and why there is none."""
-    rows = []
-    for one in verdict["numbers"]:
-        found = one["found"]
-        why = refused_words(one)
-        notes = (Note("", "", why, ""),) if why else ()
+    rows, is_compared = [], False
+    for number in verdict["numbers"]:
+        found, why = number["found"], refused_words(number)
         won = "" if found["won"] is None else f"{found['won']} of {found['won'] + found['lost']}"
-        rows.append(TableRow((one["unit"], one["words"], won, one["outcome"]), notes))
+        is_compared |= bool(won)
+        notes = (Note("", "", why, ""),) if why else ()
+        rows.append(TableRow((number["unit"], number["words"], won, number["outcome"]), notes))
     won_by = f"won by {side_label(Decide.model_validate(verdict['decide']).arms_of_sides[0])}"
     columns = (*text_columns("task"), *number_columns("found", won_by), *text_columns("outcome"))
     table = Table("", columns, tuple(rows))
-    return table if any(row.cells[2] for row in rows) else table.without(won_by)
+    return table if is_compared else table.without(won_by)
 
 
 def answer_sentences(answer: Mapping[str, Any]) -> list[str]:

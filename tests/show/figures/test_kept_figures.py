@@ -12,6 +12,5 @@ def test_no_kept_figure_is_too_tall():
     """1,600 pixels at most, by the head of each file."""
     kept = [path for folder in ("results", "docs/figures") for path in (ROOT / folder).rglob("*.png")]
     sizes = {path: struct.unpack(">II", path.read_bytes()[16:24]) for path in kept}
-
     assert len(kept) > 20
     assert [path for path, (_, height) in sizes.items() if height > MOST_HEIGHT * DPI] == []

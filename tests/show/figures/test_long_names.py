@@ -10,7 +10,6 @@ from harness.judging.versus import RatioLine, Side, VersusRequest
 from harness.show.figures.labels import task_titles
 from harness.show.figures.ranking import ranking_figure
 from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.rules import rules_figure
 from harness.show.figures.samples import samples_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles, named_styles
@@ -45,10 +44,7 @@ def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike
     points = Samples(rng.uniform(size=(9, 1)), rng.uniform(size=(9, 1)))
     figures = {
         "scaling": (lambda: scaling_figure(manifest, laws), 4),
-        "ranking": (
-            lambda: ranking_figure(chosen_runs(table, AXIS), AXIS, titles, styles),
-            4,
-        ),
+        "ranking": (lambda: ranking_figure(chosen_runs(table, AXIS), AXIS, titles, styles), 4),
         "residuals": (lambda: residuals_figure(manifest, laws), 8),
         "versus": (lambda: versus_figure(asked, lines, named_styles(SIDES)), len(LONG)),
         "samples": (lambda: samples_figure(dict.fromkeys(LONG, points)), len(LONG)),
@@ -63,22 +59,3 @@ def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike
             for text in figure.findobj(Text):
                 if text.get_visible() and text.get_text() in titled:
                     assert text.get_window_extent().x1 <= figure.bbox.width, (name, text)
-
-
-def test_rows_of_a_rule_s_numbers_have_different_names():
-    """A row a task."""
-    rule = {"claim": "better", "quantity": "test_loss", "sides": list(SIDES), "threshold": 1, "at_least": 1}
-    found = {"estimate": 2.0, "low": 1.5, "high": 2.5}
-    numbers = [{"unit": unit, "outcome": "supported", "found": found} for unit in LONG]
-    claim = "KANs are better than MLPs on all functions with a long name that we know"
-    words = "the test loss of mlp / kan at the largest size is above 1, on at least 1 of 4 tasks, by params.trainable"
-    verdict = {"claim": claim, "rule": words, "verdict": "supported", "decide": rule, "numbers": numbers}
-    figure = rules_figure([verdict, verdict])
-    figure.draw_without_rendering()
-    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-
-    assert len(set(rows)) == len(numbers)
-    for axes in figure.axes:
-        assert "supported" in axes.get_title(loc="left")
-    for text in figure.findobj(Text):
-        assert not text.get_text() or text.get_window_extent().x1 <= figure.bbox.width, text

@@ -5,15 +5,13 @@ import random
 
 import numpy as np
 import pytest
+from made_study import laws_of_rows
 from matplotlib.colors import to_hex, to_rgb
 
 from harness.families import FAMILIES
-from harness.judging.request import Request
-from harness.record.elsewhere import Columns
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import INK, LINES, MARKS, SPARE, experiment_styles, family_styles, named_styles
-from harness.study.tables import fits_answer, of_file
 
 
 def colours(figure) -> dict[str, set[str]]:
@@ -37,7 +35,6 @@ def test_families_and_spare_colours_all_differ():
     }
     stated = [family.colour for family in FAMILIES.values()]
     linear = {colour: np.array(to_rgb(colour)) ** 2.2 for colour in (*stated, *SPARE)}
-
     assert len(set(stated)) == len(FAMILIES)
     assert not {*SPARE, INK} & set(stated)
     for eyes, matrix in seen.items():
@@ -51,7 +48,6 @@ def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
     styles = experiment_styles(made.manifest)
     scaling = colours(scaling_figure(made.manifest, made.laws))
     residuals = colours(residuals_figure(made.manifest, made.laws))
-
     assert residuals.keys() == {"kan", "mlp", "turned"} < scaling.keys()
     for figure in (scaling, residuals):
         assert figure == {name: {styles[name].colour} for name in figure}
@@ -61,12 +57,7 @@ def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
 def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after(tmp_path, names):
     """Whatever else is in the table, and in both figures."""
     points = itertools.product(names, (10, 30, 100, 300, 1000))
-    rows = [f"{name},{size},{names.index(name) + 1 / size}" for name, size in points]
-    table = tmp_path / "runs.csv"
-    table.write_text("\n".join(["arm,n,loss", *rows]))
-    request = Request(table, ("n",), Columns("loss", by=("arm",)), laws=("floor",))
-    laws = fits_answer(request, of_file(request, request.columns)).laws
-
+    laws = laws_of_rows(tmp_path, [(name, size, names.index(name) + 1 / size) for name, size in points], ("floor",))
     for figure in (scaling_figure(None, laws), residuals_figure(None, laws)):
         drawn = colours(figure)
         assert drawn["KAN"] == {FAMILIES["kan"].colour.lower()}
@@ -86,7 +77,6 @@ def test_a_spare_colour_does_not_depend_on_order():
     outside = [f"mine:Family{index}" for index in range(len(SPARE))]
     families = {name: name for name in (*outside, "kan")}
     known = {name: style.colour for name, style in family_styles(families).items()}
-
     assert {known[name] for name in outside} == set(SPARE)
     for seed in range(5):
         names = random.Random(seed).sample(list(families), len(families))
@@ -96,7 +86,6 @@ def test_a_spare_colour_does_not_depend_on_order():
 def test_the_series_of_a_family_differ():
     """Forty of them look different in mark or line, neighbours in both and in lightness."""
     styles = list(family_styles({f"kan {index}": "kan" for index in range(40)}).values())
-
     assert len({(style.marker, style.line) for style in styles}) == 40 == len(MARKS) * len(LINES)
     assert len({style.colour for style in styles}) == 3
     for one, other in itertools.pairwise(styles):

@@ -10,7 +10,6 @@ import pytest
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import WIDTH, panel_grid, side_by_side, themed
-from harness.show.pages.page import svg
 
 
 @themed
@@ -29,11 +28,8 @@ def _dots(count: int = 300):
 @pytest.fixture(scope="module")
 def drawn(made) -> str:
     """Two figures of one page."""
-    scaling = inline_svg(partial(scaling_figure, made.manifest, made.laws), "scaling", "Losses & sizes")
-    dots = inline_svg(partial(_dots), "dots", "Dots")
-    assert scaling is not None
-    assert dots is not None
-    return scaling + dots
+    scaling = partial(scaling_figure, made.manifest, made.laws)
+    return inline_svg(scaling, "scaling", "Losses & sizes") + inline_svg(_dots, "dots", "Dots")
 
 
 def _svgs(text: str) -> list[ElementTree.Element]:
@@ -49,7 +45,6 @@ def test_a_figure_has_a_layout_for_each_width(drawn):
 def test_ids_are_unique_in_a_page_and_all_links_lead_to_one(drawn):
     ids = re.findall(r'\bid="([^"]*)"', drawn)
     links = set(re.findall(r'href="#([^"]*)"', drawn)) | set(re.findall(r"url\(#([^)]*)\)", drawn))
-
     assert len(ids) == len(set(ids))
     assert links <= set(ids)
 
@@ -75,17 +70,11 @@ def test_letters_are_letters_in_the_font_of_the_page(drawn):
 
 def test_hundreds_of_marks_are_small():
     """At most 50 bytes each, in both layouts."""
-    few, many = (len(inline_svg(partial(_dots, count), "dots", "Dots") or "") for count in (100, 1100))
-
+    few, many = (len(inline_svg(partial(_dots, count), "dots", "Dots")) for count in (100, 1100))
     assert (many - few) / 1000 / 4 < 50
 
 
-def test_nothing_to_draw_is_no_figure():
-    assert svg(lambda: None, "none", "Nothing") is None
-
-
-def test_drawing_for_a_page_leaves_other_figures_as_they_are():
-    """Only what is drawn within is narrow."""
+def test_nothing_to_draw_is_no_figure_and_only_what_is_drawn_for_a_page_is_narrow():
+    assert inline_svg(lambda: None, "none", "Nothing") is None
     inline_svg(_dots, "dots", "Dots")
-
     assert _dots().get_figwidth() == WIDTH

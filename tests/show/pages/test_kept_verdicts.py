@@ -15,7 +15,6 @@ def test_what_an_earlier_format_kept_stays_and_is_named(tmp_path):
             path.write_text(path.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
     before = (kept / "earlier" / "verdicts.json").read_bytes()
     keep_verdicts([], tmp_path, kept)
-
     readme, page = ((kept / name).read_text() for name in ("README.md", "verdicts.html"))
     assert "of earlier rules: [earlier](earlier/verdicts.json)." in readme
     assert "[now](now/verdicts.json)" in readme

@@ -1,16 +1,14 @@
-"""The answer in words: at most 16 lines of 76 columns, whatever the tasks, names and numbers.
-
-pytest tests/show/tables/test_headline_words.py
-"""
+"""The answer in words: at most 16 lines of 76 columns, whatever the tasks, names and numbers."""
 
 import itertools
 from dataclasses import replace
 
 import pytest
+from made_headline import made_headline
 
 from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
-from harness.judging.versus import Baseline, Effort, Headline, Largest, Lead, NoHeadline, Other, Reading, Side
+from harness.judging.versus import Effort, Headline, NoHeadline, Other
 from harness.show.tables.headline import (
     answer_sentences,
     answer_table,
@@ -22,8 +20,6 @@ from harness.show.tables.headline import (
     others_table,
 )
 
-AXES = ("params.trainable", "flops_train.shared_dense", "flops_train.local_min")
-PLACES = ("smallest", "middle", "largest")
 RATIOS = (
     Found(3.21, 1.4, 7.0, at=30.0, replicates=5),
     Found(0.0312, 0.01, 0.09, at=30.0, replicates=5),
@@ -33,31 +29,11 @@ RATIOS = (
 )
 
 
-def made(tasks: int, names: tuple[str, str] = ("kan", "mlp"), clock: str | None = None) -> Headline:
-    """A headline with every kind of ratio in turn."""
-    return named([f"task_{number}_of_many" for number in range(tasks)], names, clock)
-
-
-def named(labels: list[str], names: tuple[str, str] = ("kan", "mlp"), clock: str | None = None) -> Headline:
-    """The same of tasks with these labels."""
-    axes = [*AXES, *([clock] if clock else [])]
-    ratios = itertools.cycle(RATIOS)
-    readings = [Reading(*place, next(ratios)) for place in itertools.product(labels, axes, PLACES)]
-    leads = [
-        Lead(task, axis, low, 2 * low, leader)
-        for (task, axis), (low, leader) in itertools.product(
-            itertools.product(labels, axes), ((1e9, names[0]), (4e9, None), (1.6e10, names[1]))
-        )
-    ]
-    sides = (Side(names[0], (names[0],)), Side(names[1], (names[1],)))
-    formulas = dict.fromkeys(labels, "exp(sin(πx) + y²)")
-    cautions = ("20 % of the runs of a side with a rather long name, which takes a second line, diverged.",)
-    pairs = itertools.product(labels, names)
-    largest = tuple(Largest(task, name, f"[2,5,1] of {name}", 1e-3) for task, name in pairs)
-    found = (tuple(readings), largest, tuple(leads), cautions)
-    losses = itertools.product(labels, (("constant", 0.58), ("linear", 0.44)))
-    baselines = tuple(Baseline(task, name, loss) for task, (name, loss) in losses)
-    return Headline(*sides, "rmse", 0.975, 5, formulas, AXES, clock, (), PLACES, *found, baselines=baselines)
+def made(labels: int | list[str], names: tuple[str, str] = ("kan", "mlp"), clock: str | None = None) -> Headline:
+    """A headline of so many tasks, or of tasks with these labels, with every kind of ratio in turn."""
+    if isinstance(labels, int):
+        labels = [f"task_{number}_of_many" for number in range(labels)]
+    return made_headline(dict.fromkeys(labels, "exp(sin(πx) + y²)"), RATIOS, names, clock)
 
 
 def test_the_answer_fits_sixteen_lines_of_76_columns():
@@ -73,38 +49,25 @@ def test_the_answer_fits_sixteen_lines_of_76_columns():
             assert any(line.startswith("A: the best of kan, kan_wide. B: spline_mlp.") for line in lines), case
 
 
-def test_a_lead_is_told_as_that_of_the_side_that_has_it():
-    """A ratio below 1 is the second's lead, turned over with its interval; an interval that holds 1 has both ends."""
-    told = [lead_words(ratio, "kan", "mlp") for ratio in RATIOS]
-
-    assert told == [
-        "kan 3.2x [1.4, 7]",
-        "mlp 32x [11, 100]",
-        "kan 2e5x [1e4, 4e6]",
-        "mlp 1e6 to kan 1e6?",
-        "no equal size",
-    ]
-
-
-def test_what_is_surely_nearer_to_equality_than_what_matters_is_told_as_equal():
-    """Both ends count; an interval that reaches further is undecided, and one without 1 is a lead, however small."""
-    for low, high, told in (
-        (0.98, 1.013, "equal within 1.02x"),
-        (0.9, 1.013, "mlp 1.1 to kan 1.01?"),
-        (1.013, 1.05, "kan 1.03x [1.01, 1.05]"),
-    ):
-        assert lead_words(Found((low * high) ** 0.5, low, high), "kan", "mlp") == told
-
-
-def test_a_cell_that_is_too_long_keeps_its_interval():
-    """Close results have three digits; their interval says what matters."""
-    for ratio, in_full, told in (
+@pytest.mark.parametrize(
+    ("ratio", "words", "cell"),
+    [
+        (RATIOS[0], "kan 3.2x [1.4, 7]", "kan 3.2x [1.4, 7]"),
+        (RATIOS[1], "mlp 32x [11, 100]", "mlp 32x [11, 100]"),
+        (RATIOS[2], "kan 2e5x [1e4, 4e6]", "kan 2e5x [1e4, 4e6]"),
+        (RATIOS[3], "mlp 1e6 to kan 1e6?", "mlp 1e6 to kan 1e6?"),
+        (RATIOS[4], "no equal size", "no equal size"),
+        # All of it is nearer to equality than what matters; an end reaches further; no interval holds 1, however near.
+        (Found(0.996, 0.98, 1.013), "equal within 1.02x", "equal within 1.02x"),
+        (Found(0.955, 0.9, 1.013), "mlp 1.1 to kan 1.01?", "mlp 1.1–kan 1.01?"),
+        (Found(1.031, 1.013, 1.05), "kan 1.03x [1.01, 1.05]", "kan 1.01 to 1.05x"),
         (Found(1 / 1.07, 1 / 1.11, 1 / 1.02), "mlp 1.07x [1.02, 1.1]", "mlp 1.02 to 1.1x"),
-        (Found(0.98, 1 / 1.12, 1.01), "mlp 1.1 to kan 1.01?", "mlp 1.1–kan 1.01?"),
-        (Found(3.21, 1.4, 7.0), "kan 3.2x [1.4, 7]", "kan 3.2x [1.4, 7]"),
-    ):
-        assert lead_words(ratio, "kan", "mlp") == in_full
-        assert lead_cell(ratio, "kan", "mlp") == told
+    ],
+)
+def test_a_lead_is_told_as_that_of_the_side_that_has_it(ratio, words, cell):
+    """A ratio below 1 is the second's lead, turned over; an interval that holds 1 has both ends, and no cell is cut."""
+    assert lead_words(ratio, "kan", "mlp") == words
+    assert lead_cell(ratio, "kan", "mlp") == cell
 
 
 @pytest.mark.parametrize(
@@ -119,7 +82,6 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
     """A row a task and size; a column an axis, seconds too."""
     found = made(2, clock="seconds")
     table = answer_table(found)
-
     assert len(table.rows) == 6
     assert [len(row.cells) for row in table.rows] == [6] * 6
     assert table.rows[0].cells[0] == "task_0_of_many: exp(sin(πx) + y²)"
@@ -173,16 +135,16 @@ def test_without_two_sides_the_reason_stands_in_the_answer_s_place():
 def test_tasks_whose_names_begin_alike_are_told_apart():
     """Of two, each has a line of its own, or what there is room for; of more, each row has a name of its own."""
     begin_alike = ["exp2d train_points=1000", "exp2d train_points=200"]
-    lines = console_lines(named(begin_alike), [], ["Report: r"])
+    lines = console_lines(made(begin_alike), [], ["Report: r"])
     assert set(begin_alike) <= set(lines)
-    without_room = console_lines(named(begin_alike), [], ["."] * 7)
+    without_room = console_lines(made(begin_alike), [], ["."] * 7)
     assert [line.split()[0] for line in without_room if "smallest" in line] == ["t…1000", "t…=200"]
-    more = console_lines(named([*begin_alike, "j0"]), [], ["Report: r"])
+    more = console_lines(made([*begin_alike, "j0"]), [], ["Report: r"])
     assert [line[:15].rstrip() for line in more[2:5]] == ["exp2d tra…=1000", "exp2d train=200", "j0"]
 
 
 def test_a_function_of_one_s_own_stands_beside_its_sizes_by_its_name_alone():
     """And a data file without its suffix."""
     for task, shown in (("my_tasks:ripple", "ripple"), ("tide.csv", "tide")):
-        lines = console_lines(named([task]), [], [])
+        lines = console_lines(made([task]), [], [])
         assert [line.split()[:2] for line in lines if "smallest" in line] == [[shown, "smallest"]]

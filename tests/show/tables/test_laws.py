@@ -28,9 +28,7 @@ def _laws(sizes=SIZES, losses=LOSSES, most: float | None = None, hold_out: int =
 def test_the_law_without_the_window_has_a_row_of_its_own():
     """Below the laws of the window stand the same laws of all sizes, under the same headings."""
     laws = _laws(np.append(SIZES, 1e7), np.append(LOSSES, 1.0), most=1e6)
-
-    within, without = laws_table(laws, [AXIS]).rows
-
+    within, without = laws_table(laws).rows
     assert [cell.text for cell in within.cells[4:6]] == [exponent_words(fit) for fit in laws[0].fits.values()]
     assert [cell.look for cell in within.cells[4:6]] == ["", "strong"]
     assert within.cells[7:9] == (6, 6)
@@ -45,9 +43,7 @@ def test_any_caution_is_in_the_notes_and_in_a_sentence():
     """A code that this version has never heard of is shown all the same."""
     (one,) = _laws()
     pure = replace(one.fits["pure"], warnings=(Caution("BRAND_NEW", "a reason"),))
-
-    table = laws_table([replace(one, fits=one.fits | {"pure": pure})], [AXIS])
-
+    table = laws_table([replace(one, fits=one.fits | {"pure": pure})])
     assert Note("BRAND_NEW", "E = 0", "a reason", "BRAND_NEW") in table.rows[0].notes
     assert "BRAND_NEW, xy kan, E = 0: a reason" in list(note_sentences([table]))
 
@@ -55,9 +51,7 @@ def test_any_caution_is_in_the_notes_and_in_a_sentence():
 def test_held_out_sizes_have_their_predictions_and_outcomes():
     """A size that follows the law is within, one ten times worse is missed; errors stand beside the last value's."""
     laws = _laws(np.append(SIZES, AHEAD), np.append(LOSSES, 2 / AHEAD * [1, 10]), hold_out=2)
-
     good, bad, errors = (row.cells for row in held_out_table(laws).rows)
-
     held_out = laws[0].held_out["pure"]
     assert good[4:6] == ("2×10⁶", "10⁻⁶")
     assert [cell.rsplit(" ")[-1] for cell in (*good[6:], *bad[6:])] == ["within", "within", "missed", "missed"]
@@ -70,21 +64,12 @@ def test_a_law_that_predicts_nothing_says_why_in_a_word():
     few, local = SIZES[:3], 10 ** np.linspace(3, 3.9, 6)
     for sizes, said in ((few, "TOO_FEW"), (local, "no prediction")):
         every = np.append(sizes, AHEAD)
-
         first, *_ = held_out_table(_laws(every, 1 / every, hold_out=2)).rows
-
         assert first.cells[6] == said
-
-
-def test_what_nobody_asked_for_has_no_table():
-    """Where nothing is held out, and nothing is checked, nothing is printed about it."""
-    assert held_out_table(_laws()) is None
-    assert checks_table(_laws()) is None
 
 
 def test_a_series_that_every_law_refuses_has_no_number_in_its_checks():
     """Nothing stands in the place of what cannot be known."""
     (one,) = check(_laws(SIZES[:2], LOSSES[:2]))
     other = check(_laws())
-
     assert checks_table([one, *other]).rows[0].cells[4:] == ("all refused", "–", "too few sizes", *["–"] * 7)

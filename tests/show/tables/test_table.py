@@ -62,43 +62,26 @@ def test_a_page_has_numbers_typeset_and_names_escaped():
     """Rows that belong together are marked as such; what to know of a row stands below it, code and sentence."""
     lines = list(ElementTree.fromstring(to_html(TABLE)).iter("tr"))
     rows = [["".join(cell.itertext()).strip() for cell in line] for line in lines]
-
     assert rows[0] == ["arm", "axis", "runs", "loss"]
     assert rows[1] == ["kan & friends", "flops_train.shared_dense", "12,345", "1.23×10⁻⁴"]
     assert rows[2][0] == "MISFIT, E = 0: the law <misses> sizes."
     assert rows[3:] == [["", "as before", "3", "–"], ["mlp best", "a|b", "7", "0.5"]]
     assert [line.get("class", "") for line in lines] == ["", "told", "follows", "follows", ""]
-
-
-def test_a_table_without_rows_has_its_headings():
-    """On a page too."""
-    assert "<th>arm</th>" in to_html(Table("", COLUMNS, ()))
+    assert "<th>arm</th>" in to_html(Table("", COLUMNS, ()))  # without rows
 
 
 def test_markdown_is_a_table_of_as_many_cells():
     """No cell ends early where a text has a bar in it."""
     heads, rule, *rows = to_markdown(TABLE).splitlines()
-
     assert heads == "| arm | axis | runs | loss |"
     assert rule == "| --- | --- | --- | --- |"
     assert rows[0] == "| kan & friends | `flops_train.shared_dense` | 12,345 | 1.23×10⁻⁴ |"
     assert rows[2] == "| mlp **best** | a/b | 7 | 0.5 |"
 
 
-def test_columns_can_be_left_out():
-    """With their cells; the rows stay what they were else."""
-    less = TABLE.without("axis", "loss")
-
-    assert [column.head for column in less.columns] == ["arm", "runs"]
-    assert [row.cells[1] for row in less.rows] == [12345, 3, 7]
-    assert less.rows[0].notes == (NOTE,)
-
-
 def test_a_data_frame_is_a_table():
     """Numbers stand to the right, and what is missing is a dash."""
     frame = pd.DataFrame({"name": ["a", None], "size": [3, 4], "loss": [0.123456, float("nan")]})
-
     made = table_of_frame("", frame, digits=4)
-
     assert [column.is_number for column in made.columns] == [False, True, True]
     assert made == table_of("", made.columns, [("a", 3, "0.1235"), (None, 4, None)])
