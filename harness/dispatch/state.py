@@ -151,7 +151,8 @@ class Evidence(NamedTuple):
     @property
     def damage(self) -> list[str]:
         """What is wrong with files of submissions and orders, in sentences."""
-        return [file.damage for file in (*self.submissions, *self.orders) if file.damage]
+        of_submissions = [submission.damage for submission in self.submissions if submission.damage]
+        return of_submissions + [order.damage for order in self.orders if order.damage]
 
     def jobs(self) -> list[JobSeen]:
         """Every job that was sent off, in that order."""

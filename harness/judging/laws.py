@@ -208,13 +208,12 @@ def _series_laws(
     task: str, series: str, axis: str, runs: pd.DataFrame, how: Fitting, cautions: tuple[Caution, ...]
 ) -> SeriesLaws:
     inside, *everywhere = _fitted(runs)
-    selection = None
+    selection, names = None, tuple(law for law in ORDER if law in how.laws)
     if AUTO in how.laws:
         selection = kept(select_law, *inside, how.level, how.objective)
-        names = (selection.chosen,) if selection.chosen else ()
+        names = tuple(law for law in ORDER if law == selection.chosen)
         fits = {law: _warned(selection.fits[law], runs) for law in ORDER if law in selection.fits}
     else:
-        names = tuple(law for law in ORDER if law in how.laws)
         fits = _fits(runs, inside, names, how)
     whole = _fits(runs, everywhere[0], tuple(fits), how) if everywhere else {}
     if whole and runs["until_minimum"].any():

@@ -92,6 +92,7 @@ def compare(
         if first is None or second is None:
             raise HarnessError("`first`, `second`: name two arms of the table, which are values of `by`")
         return compare_table(of, (first, second), x, y, by, at, level, columns)
+    assert not isinstance(of, pd.DataFrame)  # which is a table
     manifest, folder = study_of(of).frozen()
     arms = list(manifest.experiment.arms)
     if first is None and len(arms) < 2:

@@ -119,7 +119,7 @@ class ComparisonByLaws(Shown):
 
 
 def compare_table(
-    of: pd.DataFrame | str | Path,
+    of: pd.DataFrame | Study | str | Path,
     arms: tuple[str, str],
     x: str | Sequence[str],
     y: str | None,
@@ -136,7 +136,7 @@ def compare_table(
     return ComparisonByLaws(compared)
 
 
-def of_runs(of: Any) -> bool:
+def of_runs(of: object) -> bool:
     """Whether this is a table of anybody's runs: a DataFrame, or a file that is none of an experiment."""
     return isinstance(of, pd.DataFrame) or (isinstance(of, str | Path) and is_table(Path(of)))
 
@@ -155,14 +155,13 @@ def opened(
     if unknown := columns.keys() - {*MEANINGS, "where"}:
         raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, 'where'])}")
     where, axes = _many(columns.get("where", ())), _many(x)
-    if isinstance(of, pd.DataFrame) or (not isinstance(of, Study) and of_runs(of)):
+    if not isinstance(of, Study) and of_runs(of):
         table = table_of_frame(of) if isinstance(of, pd.DataFrame) else read_table(Path(of))
         if y is None or not axes:
             names = ", ".join(map(str, table.columns))
             raise HarnessError(f"`x`, `y`: name the column of sizes and that of losses ({names})")
-        meaning = Columns(
-            y, _many(by), **{name: _many(value) if name in SEVERAL else value for name, value in meanings.items()}
-        )
+        several = [_many(meanings.get(name, ())) for name in SEVERAL]
+        meaning = Columns(y, _many(by), several[0], meanings.get("seed"), meanings.get("status"), several[1])
         request = Request(FRAME if isinstance(of, pd.DataFrame) else Path(of), axes, meaning, where, **how)
         check_request(request)
         yield request, of_table(table, "", request, meaning), None
@@ -171,6 +170,7 @@ def opened(
         raise HarnessError(
             "`y`, `by`: an experiment knows its losses and arms; leave them out, or give a table of runs"
         )
+    assert not isinstance(of, pd.DataFrame)  # which is a table
     manifest, folder = study_of(of).frozen()
     request = Request(folder, axes or tuple(headline_axes(manifest)[:2]), None, where, **how)
     check_request(request)

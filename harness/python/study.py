@@ -74,8 +74,10 @@ def headline_said(headline: Headline | NoHeadline) -> list[str]:
 
 def readings(headline: Headline | NoHeadline) -> pd.DataFrame:
     """A row for each task, axis and size: the ratio of test losses second / first, and who is ahead beyond doubt."""
-    rows = []
-    for reading in () if isinstance(headline, NoHeadline) else headline.readings:
+    rows: list[tuple[Any, ...]] = []
+    if isinstance(headline, NoHeadline):
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+    for reading in headline.readings:
         ratio = reading.ratio
         better = leader(ratio, headline.first.label, headline.second.label)
         place = (reading.task, reading.axis, reading.place, ratio.at, better)

@@ -116,12 +116,18 @@ class Trained:
 
     def to_keep(self, scaling: Scaling | None) -> KeptNetwork:
         """What is kept of it; `scaling` is of its run's data."""
-        arrays = self.position_P.numpy(force=True), tuple(one.numpy(force=True) for one in self.knots)
+        knots = tuple(of_layer.numpy(force=True) for of_layer in self.knots)
+        kept = KeptNetwork(self.position_P.numpy(force=True), knots)
         if scaling is None:
-            return KeptNetwork(*arrays)
-        ends, output = np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre])
-        of_table = scaling.columns, scaling.labels, scaling.encoding, scaling.fill
-        return KeptNetwork(*arrays, ends, output, *of_table)
+            return kept
+        return kept._replace(
+            ends=np.stack([scaling.low, scaling.high]),
+            output=np.array([scaling.scale, scaling.centre]),
+            columns=scaling.columns,
+            labels=scaling.labels,
+            encoding=scaling.encoding,
+            fill=scaling.fill,
+        )
 
 
 def ended(pack: Any, state: Any) -> bool:

@@ -68,11 +68,11 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
     figure, axes = panel_grid(len(panels), columns, height)
     full_names = found.first.label, found.second.label
     names = full_names if max(map(len, full_names)) <= LONGEST_NAME else ("A", "B")
-    for panel, title, rows in zip(axes, titles, panels.values(), strict=True):
-        _draw(panel, rows, found, names, styles)
+    for panel_axes, title, rows in zip(axes, titles, panels.values(), strict=True):
+        _draw(panel_axes, rows, found, names, styles)
         # The same on every panel, so that the eye compares them.
-        _set_ratios(panel, every_row, FEW_TICKS if columns > TASK_COLUMNS else MANY_TICKS)
-        panel.set_title(title)
+        _set_ratios(panel_axes, every_row, FEW_TICKS if columns > TASK_COLUMNS else MANY_TICKS)
+        panel_axes.set_title(title)
     loss = LOSS_WORDS[found.metric]
     labels.write_head(figure, [], f"{names[0]} or {names[1]}: whose {loss} is lower, and how many times?")
     what = "replicates" if found.efforts else "seeds"
@@ -132,7 +132,12 @@ def _draw(
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     for label, text, side, shift in ((second, f"◀ {names[1]}", "right", -5), (first, f"{names[0]} ▶", "left", 5)):
-        place = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "ha": side, "va": "top"}
+        place: dict[str, Any] = {
+            "xycoords": axes.get_xaxis_transform(),
+            "textcoords": "offset points",
+            "ha": side,
+            "va": "top",
+        }
         colour = styles[label].text_colour
         axes.annotate(text, (1, 1), (shift, 0), weight="bold", fontsize=LABEL_SIZE, color=colour, **place)
     axes.set_xlabel("times lower")

@@ -82,8 +82,7 @@ def tick_values(low: float, high: float, few: int = FEW_TICKS, most: int = MANY_
         ticks = ticks[(low <= ticks) & (ticks <= high)]
         if ticks.size >= few:
             return ticks[:: math.ceil(ticks.size / most)].tolist()
-    ticks = MaxNLocator(4).tick_values(low, high)
-    return ticks[(low <= ticks) & (ticks <= high)].tolist()
+    return [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
 
 
 def set_ticks(axis: Axis, is_small: bool = False) -> None:

@@ -111,7 +111,8 @@ def _style(colour: str, index: int) -> Style:
 
 def shaded(colour: str, shade: float) -> str:
     """The colour mixed with white (`shade` > 0) or black (< 0)."""
-    return to_hex((1 - abs(shade)) * np.array(to_rgb(colour)) + max(shade, 0))
+    red, green, blue = ((1 - abs(shade)) * part + max(shade, 0) for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def _colours(families: Iterable[str]) -> dict[str, str]:

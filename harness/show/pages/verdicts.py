@@ -95,8 +95,8 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
         needs.pop("", None)
         # Scales of an experiment have one question.
         heading = answer["question"] + (f" ({answer['name']})" if questions[answer["question"]] > 1 else "")
-        table = to_markdown(summary_table([answer]).without(ORIGIN))
-        sections.append({**answer, "needs": needs, "heading": heading, "table": table})
+        summary = to_markdown(summary_table([answer]).without(ORIGIN))
+        sections.append({**answer, "needs": needs, "heading": heading, "table": summary})
     write_html(kept / "README.md", "kept_verdicts.md", earlier=of_earlier_rules, sections=sections)
     return kept
 

@@ -46,7 +46,7 @@ def ratios_table(found: Headline) -> Table:
 def ratios_sentences(found: Headline, absent: Sequence[str]) -> Iterator[str]:
     """Reasons of refusals, a line a reason with all tasks and axes that it is of; and what is not measured."""
     for what in ("ratio", "multiplier"):
-        for reason, readings in grouped(found.readings, lambda reading, of=what: getattr(reading, of).refused).items():
+        for reason, readings in grouped(found.readings, lambda reading: getattr(reading, what).refused).items():  # noqa: B023
             if reason:
                 places = dict.fromkeys(f"{reading.task} {reading.axis}".strip() for reading in readings)
                 yield f"no {what}, {', '.join(places)}: {reason}"

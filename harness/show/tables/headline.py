@@ -386,9 +386,9 @@ def _outcome(found: Found, first: str, second: str, loss: str) -> tuple[str, str
 
 def others_table(found: Headline) -> Table | None:
     """The same of the other pairs that the file names: a row a pair, a column a task; None where there are none."""
-    rows = []
+    rows: list[list[TableCell]] = []
     for pair, others in grouped(found.others, lambda other: (other.first, other.second)).items():
-        rows.append((" or ".join(pair), *(_ratio_cell(other.ratio, pair) for other in others)))
+        rows.append([" or ".join(pair), *(_ratio_cell(other.ratio, pair) for other in others)])
     return table_of("", text_columns("pair", *found.tasks), rows) if rows else None
 
 

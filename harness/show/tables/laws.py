@@ -104,7 +104,8 @@ def _law_cells(
         stands_out = fit is not None and law == drawn and not fit.refusals
         cells.append(Styled(exponent_words(fit) if fit else "", "strong" if stands_out else ""))
     if has_floors:
-        order: dict[LawName | None, None] = dict.fromkeys((series.quoted_law, "floor", *fits))
+        quoted: tuple[LawName, ...] = (series.quoted_law,) if series.quoted_law else ()
+        order: dict[LawName, None] = dict.fromkeys((*quoted, "floor", *fits))
         floors = [fits[law] for law in order if law in fits and fits[law].floor is not None]
         ends = floors[0].floor_interval if floors else None
         cells.append(NONE if ends is None else estimate(floors[0].floor, ends.low, ends.high, human))
@@ -176,9 +177,8 @@ def held_out_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = ax
             row = (*places, human(size, 4), human(mean), *words)
             rows.append(TableRow(row, goes_on=index > 0, begins_section=index == 0))
             places = ("",) * len(places)
-        errors = []
-        for rmsle in (first.last_value_rmsle, *(found and found.rmsle for found in predicted.values())):
-            errors.append(f"RMSLE {number(rmsle, 2)}" if rmsle is not None else NONE)
+        measured = [first.last_value_rmsle, *(found.rmsle if found else None for found in predicted.values())]
+        errors = [NONE if rmsle is None else f"RMSLE {number(rmsle, 2)}" for rmsle in measured]
         last_value = errors[0] if errors[0] == NONE else f"last value: {errors[0]}"
         rows.append(TableRow((*places, "all", last_value, *errors[1:]), goes_on=True))
     columns = (*SERIES_COLUMNS, *number_columns("size", "measured", *_heads("predicted", names)))
