@@ -132,14 +132,9 @@ def _draw(
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     for label, text, side, shift in ((second, f"◀ {names[1]}", "right", -5), (first, f"{names[0]} ▶", "left", 5)):
-        place: dict[str, Any] = {
-            "xycoords": axes.get_xaxis_transform(),
-            "textcoords": "offset points",
-            "ha": side,
-            "va": "top",
-        }
-        colour = styles[label].text_colour
-        axes.annotate(text, (1, 1), (shift, 0), weight="bold", fontsize=LABEL_SIZE, color=colour, **place)
+        above, colour = axes.get_xaxis_transform(), styles[label].text_colour
+        drawn = axes.annotate(text, (1, 1), (shift, 0), xycoords=above, textcoords="offset points", color=colour)
+        drawn.set(weight="bold", fontsize=LABEL_SIZE, ha=side, va="top")
     axes.set_xlabel("times lower")
 
 
