@@ -93,8 +93,8 @@ def summary(points: pd.DataFrame) -> Summary:
     """The summary of points that have outcomes."""
     said = compared(points)
     off, best_off = (np.abs(np.log(said[name])) for name in ("ratio", "best_ratio"))
-    factors = (float(np.exp(apart)) for apart in (off.mean(), off.max(), best_off.mean()))
-    return Summary(len(said), *factors, outcomes=dict(Counter(said["outcome"]).most_common()))
+    typical, largest, best = (float(np.exp(apart)) for apart in (off.mean(), off.max(), best_off.mean()))
+    return Summary(len(said), typical, largest, best, dict(Counter(said["outcome"]).most_common()))
 
 
 def in_one_sentence(points: pd.DataFrame) -> str:

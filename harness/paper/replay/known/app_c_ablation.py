@@ -28,7 +28,7 @@ READ = 1e-4  # a formula's test RMSE up to which a run counts as read into the t
 def ablation(runs: ReplayRuns, replay: Replay) -> Page:
     """The page of the ablation: active edges by setting and seed, and the formulas of what is left."""
     published = load(replay.published[0])
-    standard = published.set_index("setting").loc[STANDARD]
+    standard = published[published["setting"] == STANDARD].iloc[0]
     rows = [_survival(runs.records[run_id], standard) for run_id in runs.table["run_id"]]
     survivals = pd.DataFrame(rows).reindex(columns=COLUMNS)
     points = with_outcomes(pd.DataFrame(_points(published, survivals)), replay.tolerance)
@@ -91,8 +91,8 @@ def _points(published: pd.DataFrame, survivals: pd.DataFrame) -> Iterator[dict[s
     for setting, here in survivals.groupby("setting", sort=False):
         of_paper = edges.get(here["published"].iloc[0], math.nan)
         yield point(str(setting), str(setting), of_paper, list(here["edges"].dropna()))
-    for setting, of_paper in edges.drop(survivals["published"].unique(), errors="ignore").items():
-        yield point(str(setting), math.nan, of_paper, ())
+    for name, not_run in edges.drop(survivals["published"].unique(), errors="ignore").items():
+        yield point(str(name), math.nan, not_run, ())
 
 
 # -------------------------------------------------------------------------------------------------------------- words

@@ -49,7 +49,8 @@ class OfArm(NamedTuple):
 
 def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
     """The page: errors of every arm, phase by phase, and what is kept of them."""
-    published = float(load(replay.published[0]).set_index("item").loc[ITEM, "value"])  # the same after every phase
+    (text,) = load(replay.published[0]).query("item == @ITEM")["value"]
+    published = float(text)  # the same after every phase
     in_phases = [arm for arm in arms_of(runs) if arm.records]
     points = with_outcomes(pd.DataFrame(_points(in_phases, published)), replay.tolerance)
     return Page(
