@@ -49,7 +49,7 @@ class PartedShape(ShapeBase):
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        shapes = {}
+        shapes: dict[str, tuple[int, ...]] = {}
         for name, part in self.parts.items():
             shapes |= {f"{name}.{own}": shape for own, shape in part.parameter_shapes().items()}
         return shapes

@@ -165,8 +165,10 @@ class FusedPack(Pack):
                 given = one.given(points[lane])
                 x, y = (given.x, given.y) if batches is None else given.by_point
                 problem: Problem = (loss, *kernels.describe(state.network), one.joined, x, y, work)
-                steps = {"evaluations": until - state.done, "batches_SB": batches, "splines_E3": splines}
-                optimiser = LOOPS[settings.name].advance(settings, optimiser, problem, **steps)
+                loop, evaluations = LOOPS[settings.name], until - state.done
+                optimiser = loop.advance(
+                    settings, optimiser, problem, evaluations, batches_SB=batches, splines_E3=splines
+                )
             states.append(optimiser)
         return LoopStates(tuple(states))
 

@@ -120,8 +120,7 @@ class Trained:
         if scaling is None:
             return KeptNetwork(*arrays)
         ends, output = np.stack([scaling.low, scaling.high]), np.array([scaling.scale, scaling.centre])
-        of_table = scaling.columns, scaling.labels, scaling.encoding, scaling.fill
-        return KeptNetwork(*arrays, ends, output, *of_table)
+        return KeptNetwork(*arrays, ends, output, scaling.columns, scaling.labels, scaling.encoding, scaling.fill)
 
 
 def ended(pack: Any, state: Any) -> bool:

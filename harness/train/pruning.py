@@ -98,7 +98,7 @@ def advance(pack: PruningPack, state: PruningState, evaluations: int) -> Pruning
         return _prune(pack, state) if ended(pack.sparse, sparse) else state
     rest = []
     for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
-        if pruned:
+        if pruned and one:
             alone = _alone(run, pruned, pack.device)
             one = one if ended(alone, one) else course.advance(alone, one, evaluations)
         rest.append(one)
@@ -110,7 +110,7 @@ def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
     outcomes = []
     sparse = course.finish(pack.sparse, state.sparse)
     for run, first, pruned, one in zip(pack.runs, sparse, state.pruned, state.rest, strict=True):
-        if pruned:
+        if pruned and one:
             alone = _alone(run, pruned, pack.device)
             if run.recipe.sparsity and run.recipe.sparsity.snap:
                 formula = _formula(run, pruned.inputs, *course.trained(alone, one))
@@ -127,7 +127,7 @@ def trained(pack: PruningPack, state: PruningState) -> list[Trained | None]:
     """What is left of every run, in the end; None of one that diverged before it was pruned."""
     found: list[Trained | None] = []
     for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
-        if pruned is None:
+        if pruned is None or one is None:
             found.append(None)
             continue
         found += course.trained(_alone(run, pruned, pack.device), one)
