@@ -167,7 +167,7 @@ class FusedPack(Pack):
                 problem: Problem = (loss, *kernels.describe(state.network), one.joined, x, y, work)
                 loop, evaluations = LOOPS[settings.name], until - state.done
                 optimiser = loop.advance(
-                    settings, optimiser, problem, evaluations=evaluations, batches_SB=batches, splines_E3=splines
+                    settings, optimiser, problem, evaluations, batches_SB=batches, splines_E3=splines
                 )
             states.append(optimiser)
         return LoopStates(tuple(states))

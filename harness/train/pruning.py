@@ -127,7 +127,10 @@ def trained(pack: PruningPack, state: PruningState) -> list[Trained | None]:
     """What is left of every run, in the end; None of one that diverged before it was pruned."""
     found: list[Trained | None] = []
     for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
-        found += course.trained(_alone(run, pruned, pack.device), one) if pruned and one else [None]
+        if pruned is None or one is None:
+            found.append(None)
+            continue
+        found += course.trained(_alone(run, pruned, pack.device), one)
     return found
 
 
