@@ -17,8 +17,9 @@ import pandas as pd
 from markupsafe import escape
 from matplotlib.figure import Figure
 
-from harness.judging.headline import lines, main_headline, sides
+from harness.judging.headline import main_headline
 from harness.judging.laws import SeriesLaws, fit_table
+from harness.judging.pair import lines, sides_named
 from harness.judging.runs import runs_of
 from harness.judging.scaling import headline_axes
 from harness.judging.versus import Headline, VersusRequest
@@ -80,7 +81,7 @@ def of_experiment(folder: Path) -> Iterator[tuple[str, Draw]]:
         yield "answer", functools.partial(headline_figure, answer, styles)
     for picture in folder.glob("compare_*.png"):
         runs = runs_of(manifest, table)
-        both = sides(runs, *COMPARED[folder.name])
+        both = sides_named(runs, *COMPARED[folder.name])
         request = VersusRequest(both, runs.matched)
         found = lines(runs, request)
         styles = experiment_styles(manifest, {side.label: side.names for side in both})

@@ -1,5 +1,8 @@
 """Commands of `harness`, called in this process."""
 
+import json
+
+import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
@@ -8,6 +11,13 @@ from harness.cli import main
 def invoke(*words: object) -> Result:
     """What a command does; what it raises, but for its exit, is raised here."""
     return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+
+def json_of(*words: object) -> dict:
+    """What a command prints with --json, which must be strict."""
+    done = invoke(*words, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not strict JSON"))
 
 
 def said(*words: object, exit_code: int = 0) -> str:

@@ -4,7 +4,7 @@ Usable on its own beside harness.laws, with numpy and scipy only.
 """
 
 from harness.comparison.answer import Refusal
-from harness.comparison.best_of import Ratio, aggregate, expected_best, ratio
+from harness.comparison.best_of import Ratio, expected_best, ratio
 from harness.comparison.cost import CostRatio, cost_ratio
 from harness.comparison.crossover import Ahead, Crossover, crossover
 from harness.comparison.dominance import Dominance, dominance

@@ -30,13 +30,22 @@ def refused_fits(first: Fit, second: Fit) -> tuple[Refusal, ...]:
     )
 
 
-def shared_range(what: str, first: np.ndarray, second: np.ndarray) -> tuple[float, float] | Refusal:
-    """The range of values that both arms attain, or a refusal where it is empty; `what` names the values."""
+def shared_range(
+    what: str, first: np.ndarray, second: np.ndarray
+) -> tuple[tuple[float, float] | None, tuple[Refusal, ...]]:
+    """The range of values that both arms attain, or why there is none; `what` names the values."""
     low, high = max(first.min(), second.min()), min(first.max(), second.max())
     if low < high:
-        return float(low), float(high)
-    return Refusal(
-        "NO_OVERLAP",
+        return (float(low), float(high)), ()
+    reason = (
         f"the first arm's {what} run from {first.min():.4g} to {first.max():.4g}, the second's from "
-        f"{second.min():.4g} to {second.max():.4g}: no range is attained by both. Add sizes that bring them together.",
+        f"{second.min():.4g} to {second.max():.4g}: no range is attained by both. Add sizes that bring them together."
     )
+    return None, (Refusal("NO_OVERLAP", reason),)
+
+
+def shared_sizes(first: Fit, second: Fit) -> tuple[tuple[float, float] | None, tuple[Refusal, ...]]:
+    """The range of sizes that both arms have, or why the two laws are not compared."""
+    if refusals := refused_fits(first, second):
+        return None, refusals
+    return shared_range("sizes", first.points.sizes, second.points.sizes)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
 from harness.comparison.runs import SizePair
 from harness.laws import Interval
+from harness.laws.fitting import log_choose
+from harness.laws.replicates import half_width
 
 How = Literal["median", "mean_log", "best"]
 
@@ -37,38 +37,17 @@ def expected_best(log_losses: np.ndarray, k: int) -> np.ndarray:
 
     Exact and unbiased: the i-th lowest of n is the best of k in C(n - i, k - 1) of the C(n, k) choices.
     """
-    return np.sort(log_losses, axis=-1) @ _best_weights(log_losses.shape[-1], k)
-
-
-def _best_weights(n: int, k: int) -> np.ndarray:
+    n = log_losses.shape[-1]
     if not 1 <= k <= n:
         raise HarnessError(
             f"k={k}: the best of {k} needs at least {max(k, 1)} runs, and a size has {n}. Choose k from 1 to the "
             "least count of both arms; the best of unequal numbers of runs is no comparison."
         )
     others = np.arange(n)[::-1]  # runs that are worse than the i-th lowest
-
-    def log_choose(of: np.ndarray | int, chosen: int) -> np.ndarray:
-        return gammaln(np.add(of, 1)) - gammaln(chosen + 1) - gammaln(np.subtract(of, chosen) + 1)
-
     possible = others >= k - 1
     weights = np.zeros(n)
     weights[possible] = np.exp(log_choose(others[possible], k - 1) - log_choose(n, k))
-    return weights
-
-
-def aggregate(log_losses: np.ndarray, how: How = "median", k: int | None = None) -> np.ndarray:
-    """ln loss of a size from its runs [..., n]; `k` belongs to "best", which is the expected best of k of them."""
-    match how:
-        case "median":
-            return np.median(log_losses, axis=-1)
-        case "mean_log":
-            return np.mean(log_losses, axis=-1)
-        case "best":
-            if k is None:
-                raise HarnessError("how='best' needs k, the number of runs that both arms choose the best of.")
-            return expected_best(log_losses, k)
-    raise HarnessError(f"how={how!r} is not known; choose one of median, mean_log, best.")
+    return np.sort(log_losses, axis=-1) @ weights
 
 
 def ratio(cells: Sequence[SizePair], how: How = "median", k: int | None = None, level: float = 0.95) -> Ratio:
@@ -81,16 +60,19 @@ def ratio(cells: Sequence[SizePair], how: How = "median", k: int | None = None, 
     cells = [cell for cell in cells if cell.first.size and cell.second.size]
     if not cells:
         raise HarnessError("no bin holds runs of both arms; choose fewer bins.")
-    ks = [_common_k(cell, how, k) for cell in cells]
-    gaps = np.array(
-        [aggregate(cell.second, how, at) - aggregate(cell.first, how, at) for cell, at in zip(cells, ks, strict=True)]
-    )
-    half = np.inf
-    if len(gaps) > 1:
-        half = t_distribution.isf((1 - level) / 2, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))
-    estimate, low, high = (float(end) for end in np.exp(gaps.mean() + np.array([0.0, -half, half])))
-    return Ratio(estimate, Interval(low, high, level), how, len(cells), tuple(at for at in ks if at is not None))
-
-
-def _common_k(cell: SizePair, how: How, k: int | None) -> int | None:
-    return min(cell.first.size, cell.second.size) if how == "best" and k is None else k
+    ks: list[int] = []
+    gaps: list[float] = []
+    for cell in cells:
+        match how:
+            case "median":
+                gaps.append(float(np.median(cell.second) - np.median(cell.first)))
+            case "mean_log":
+                gaps.append(float(np.mean(cell.second) - np.mean(cell.first)))
+            case "best":
+                ks.append(min(cell.first.size, cell.second.size) if k is None else k)
+                gaps.append(float(expected_best(cell.second, ks[-1]) - expected_best(cell.first, ks[-1])))
+            case _:
+                raise HarnessError(f"how={how!r} is not known; choose one of median, mean_log, best.")
+    half = half_width(np.std(gaps, ddof=1), len(gaps), level) if len(gaps) > 1 else np.inf
+    estimate, low, high = np.exp(np.mean(gaps) + np.array([0.0, -half, half])).tolist()
+    return Ratio(estimate, Interval(low, high, level), how, len(cells), tuple(ks))

@@ -43,14 +43,11 @@ def cost_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
     unless `extrapolate`; so do fits at different levels.
     """
     level = common_level(first, second)
-    refusals = refused_fits(first, second)
-    if refusals:
+    if refusals := refused_fits(first, second):
         return CostRatio(level, refusals=refusals)
-    refusals = _not_falling(first, second)
-    attained = shared_range("mean losses", first.points.means, second.points.means)
-    if isinstance(attained, Refusal):
-        refusals += (attained,)
-    if refusals or isinstance(attained, Refusal):
+    attained, no_overlap = shared_range("mean losses", first.points.means, second.points.means)
+    refusals = (*_not_falling(first, second), *no_overlap)
+    if refusals or attained is None:
         return CostRatio(level, refusals=refusals)
     losses, extrapolated = asked("loss", at, attained, extrapolate)
     most = most_root(first.dof, second.dof, level)
@@ -80,20 +77,22 @@ def _not_falling(first: Fit, second: Fit) -> tuple[Refusal, ...]:
 def _log_size(fit: Fit, losses: np.ndarray, most: float) -> Profiled:
     """ln of the size at which the law has each loss [m]."""
     limits = _limits(fit)
-    values = losses[:, None]
-    return profiled(
-        lambda u: deviance(fit, np.exp(u), values, far=True), _solved_for(fit, losses, limits), limits, most, fit.dof
-    )
+
+    def against(log_size: np.ndarray) -> np.ndarray:
+        return deviance(fit, np.exp(log_size), losses[:, None], far=True)
+
+    return profiled(against, _solved_for(fit, losses, limits), limits, most, fit.dof)
 
 
 def _solved_for(fit: Fit, losses: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """ln of the size at which the law has each loss [m], -inf or inf where it is beyond the limits."""
     highest, lowest = predict(fit, np.exp(limits), far=True)
-    found = np.where(losses >= highest, -np.inf, np.inf)
+    log_sizes = np.where(losses >= highest, -np.inf, np.inf)
     within = (losses < highest) & (losses > lowest)
 
     def above(log_size: np.ndarray, log_loss: np.ndarray) -> np.ndarray:
         return np.log(predict(fit, np.exp(log_size), far=True)) - log_loss
 
     ends = (np.full(within.sum(), limits[0]), np.full(within.sum(), limits[1]))
-    found[within] = elementwise.find_root(above, ends, args=(np.log(losses[within]),)).x
-    return found
+    log_sizes[within] = elementwise.find_root(above, ends, args=(np.log(losses[within]),)).x
+    return log_sizes

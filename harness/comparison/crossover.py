@@ -12,7 +12,7 @@ from scipy.optimize import elementwise
 
 from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
-from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
+from harness.comparison.answer import Refusal, common_level, shared_sizes
 from harness.comparison.loss import log_loss_ratio
 from harness.laws import Fit, predict
 
@@ -59,32 +59,28 @@ def crossover(first: Fit, second: Fit, extrapolate_decades: float = 0.0) -> Cros
     level = common_level(first, second)
     if not (np.isfinite(extrapolate_decades) and extrapolate_decades >= 0):
         raise HarnessError(f"extrapolate_decades={extrapolate_decades} must be 0 or a number of decades above it.")
-    refusals = refused_fits(first, second)
-    if refusals:
-        return Crossover(level, refusals=refusals)
-    shared = shared_range("sizes", first.points.sizes, second.points.sizes)
-    if isinstance(shared, Refusal):
-        refusals += (shared,)
-    if refusals or isinstance(shared, Refusal):
+    shared, refusals = shared_sizes(first, second)
+    if shared is None:
         return Crossover(level, refusals=refusals)
     beyond = 10**extrapolate_decades
     searched = np.array([shared[0] / beyond, shared[1] * beyond])
     crossings = _fitted_crossings(first, second, np.log(searched))
     ends = np.exp(_ends(first, second, np.log(searched), crossings))
     cuts = np.concatenate([searched[:1], ends, searched[1:]])
-    state = _state(first, second, np.log(cuts[:-1] * cuts[1:]) / 2)
+    _, low, high = log_loss_ratio(first, second, np.log(cuts[:-1] * cuts[1:]) / 2)
+    state = np.where(low > 0, 1, np.where(high < 0, -1, 0))
     return _described(level, cuts, state, np.exp(crossings))
 
 
 def _described(level: float, cuts: np.ndarray, state: np.ndarray, crossings: np.ndarray) -> Crossover:
     """The stretches between `cuts` [s + 1] in words; `state` [s] is 0 where equal, else the sign of ln second/first."""
-    stretches = [(float(low), float(high)) for low, high in pairwise(cuts)]
-    equal = tuple(stretch for stretch, sign in zip(stretches, state, strict=True) if sign == 0)
-    ahead = tuple(
-        Ahead(*stretch, "first" if sign > 0 else "second")
-        for stretch, sign in zip(stretches, state, strict=True)
-        if sign != 0
-    )
+    equal: list[tuple[float, float]] = []
+    ahead: list[Ahead] = []
+    for (low, high), sign in zip(pairwise(cuts.tolist()), state, strict=True):
+        if sign == 0:
+            equal.append((low, high))
+        else:
+            ahead.append(Ahead(low, high, "first" if sign > 0 else "second"))
     kind: CrossoverKind
     if not equal:
         kind = "none"
@@ -93,7 +89,7 @@ def _described(level: float, cuts: np.ndarray, state: np.ndarray, crossings: np.
     else:
         kind = "half-open" if state[0] == 0 or state[-1] == 0 else "bounded"
     estimate = float(crossings[0]) if kind == "bounded" and len(crossings) == 1 else None
-    return Crossover(level, (float(cuts[0]), float(cuts[-1])), (), kind, equal, ahead, estimate)
+    return Crossover(level, (float(cuts[0]), float(cuts[-1])), (), kind, tuple(equal), tuple(ahead), estimate)
 
 
 def _fitted_crossings(first: Fit, second: Fit, searched: np.ndarray) -> np.ndarray:
@@ -114,11 +110,6 @@ def _ends(first: Fit, second: Fit, searched: np.ndarray, crossings: np.ndarray) 
         return np.maximum(low, -high)
 
     return _roots(doubt, np.unique(np.concatenate([np.linspace(searched[0], searched[1], STEPS + 1), crossings])))
-
-
-def _state(first: Fit, second: Fit, log_sizes: np.ndarray) -> np.ndarray:
-    _, low, high = log_loss_ratio(first, second, log_sizes)
-    return np.where(low > 0, 1, np.where(high < 0, -1, 0))
 
 
 def _roots(function: Callable[[np.ndarray], np.ndarray], nodes: np.ndarray) -> np.ndarray:

@@ -78,8 +78,8 @@ def value(side: Searched, budget: float, effort: int | None = None) -> Value:
 def _others(size: np.ndarray, candidate: np.ndarray) -> np.ndarray:
     """For each run the number of runs of its size, without the candidates that stand before it."""
     others = np.ones_like(size)
-    for one in np.unique(size):
-        own = size == one
+    for value in np.unique(size):
+        own = size == value
         before = np.cumsum(own & candidate, axis=-1) - candidate
         others = np.where(own, own.sum(axis=-1, keepdims=True) - before, others)
     return others

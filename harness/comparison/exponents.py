@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -30,23 +30,17 @@ def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:
 
     Fits at different levels, or of different laws, whose exponents are different quantities, raise HarnessError.
     """
-    level = _common(first, second)
-    refusals = refused_fits(first, second)
-    if refusals:
-        return ExponentDifference(level, refusals)
-    most = most_root(first.dof, second.dof, level)
-    estimate, low, high = difference(_exponent(first, most), _exponent(second, most), level)
-    return ExponentDifference(level, (), float(estimate[0]), Interval(float(low[0]), float(high[0]), level))
-
-
-def _common(first: Fit, second: Fit) -> float:
-    """The level of both fits, which must be of one law."""
     if first.law != second.law:
         raise HarnessError(
             f"law={first.law!r} of the first arm and law={second.law!r} of the second have exponents of different "
             "meaning; fit one law to both."
         )
-    return common_level(first, second)
+    level = common_level(first, second)
+    if refusals := refused_fits(first, second):
+        return ExponentDifference(level, refusals)
+    most = most_root(first.dof, second.dof, level)
+    estimate, low, high = difference(_exponent(first, most), _exponent(second, most), level)
+    return ExponentDifference(level, (), float(estimate[0]), Interval(float(low[0]), float(high[0]), level))
 
 
 def _exponent(fit: Fit, most: float) -> Profiled:
@@ -58,6 +52,5 @@ def _exponent(fit: Fit, most: float) -> Profiled:
     def against(alpha: np.ndarray) -> np.ndarray:
         return exponent_deviance(fit, np.maximum(alpha, least).ravel()).reshape(alpha.shape)
 
-    found = profiled(against, np.array([fit.alpha]), (least, FAR), most, fit.dof)
-    down = np.maximum(found.down, end)
-    return Profiled(found.estimate, down, found.up, most, fit.dof)
+    profile = profiled(against, np.array([fit.alpha]), (least, FAR), most, fit.dof)
+    return replace(profile, down=np.maximum(profile.down, end))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.base.errors import HarnessError
-from harness.comparison.answer import Refusal, common_level, refused_fits, shared_range
+from harness.comparison.answer import Refusal, common_level, shared_sizes
 from harness.comparison.profiled import FAR, Profiled, difference, most_root, profiled
 from harness.laws import Fit, deviance, predict
 from harness.laws.points import Numbers, NumbersOrNull
@@ -39,13 +39,8 @@ def loss_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
     above 1 is a lower loss of the first arm.
     """
     level = common_level(first, second)
-    refusals = refused_fits(first, second)
-    if refusals:
-        return LossRatio(level, refusals=refusals)
-    shared = shared_range("sizes", first.points.sizes, second.points.sizes)
-    if isinstance(shared, Refusal):
-        refusals += (shared,)
-    if refusals or isinstance(shared, Refusal):
+    shared, refusals = shared_sizes(first, second)
+    if shared is None:
         return LossRatio(level, refusals=refusals)
     sizes, extrapolated = asked("size", at, shared, extrapolate)
     estimate, low, high = (np.exp(part) for part in log_loss_ratio(first, second, np.log(sizes)))
@@ -75,8 +70,7 @@ def asked(
 def log_loss_ratio(first: Fit, second: Fit, log_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """ln(y_second / y_first) at ln sizes [m]: estimate, low and high, +-inf where open; neither fit is refused."""
     most = most_root(first.dof, second.dof, first.level)
-    one, other = _log_loss(second, log_sizes, most), _log_loss(first, log_sizes, most)
-    return difference(one, other, first.level)
+    return difference(_log_loss(second, log_sizes, most), _log_loss(first, log_sizes, most), first.level)
 
 
 def _log_loss(fit: Fit, log_sizes: np.ndarray, most: float) -> Profiled:

@@ -7,7 +7,6 @@ other initialisations and other data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
@@ -91,22 +90,71 @@ def best_ratio(first: Value, second: Value, level: float = 0.95) -> Found:
         gaps = other - mine
     rank, other_rank = (np.where(np.isnan(side), np.inf, side) for side in (mine, other))
     won, lost = int(np.sum(rank < other_rank)), int(np.sum(rank > other_rank))
-    return replace(_as_ratio(_over(gaps, level, without, mine, other)), won=won, lost=lost)
+    return replace(_as_ratio(difference_over(gaps, level, without, mine, other)), won=won, lost=lost)
 
 
-def ratio_over(gaps: ArrayLike, level: float = 0.95) -> Found:
-    """A ratio of which each replicate has the ln [R], nan where it has none."""
-    return _as_ratio(difference_over(gaps, level))
+def ratio_over(gaps: ArrayLike, level: float = 0.95, *ln_losses: np.ndarray) -> Found:
+    """A ratio of which each replicate has the ln [R], nan where it has none; refused with a loss of 0."""
+    return _as_ratio(difference_over(gaps, level, None, *ln_losses))
 
 
-def difference_over(values: ArrayLike, level: float = 0.95) -> Found:
-    """A number of which each replicate has one [R], nan where it has none."""
-    return _over(np.asarray(values, float), level)
+def difference_over(
+    values: ArrayLike, level: float = 0.95, without: np.ndarray | None = None, *ln_losses: np.ndarray
+) -> Found:
+    """The mean of the numbers that replicates have [R], nan where one has none, with Student's interval.
+
+    `without` is each one's chance to have none. More than a fifth without refuse the mean, and so does a loss of 0
+    among `ln_losses`.
+    """
+    values = np.asarray(values, float)
+    without = np.isnan(values) if without is None else without
+    known, share = values[~np.isnan(values)], round(float(np.mean(without)), 12)  # a fifth is to compare as such
+    refusals: list[Refusal] = []
+    cautions: list[Caution] = []
+    if share > MOST_WITHOUT:
+        reason = (
+            f"in {share:.0%} of {values.size} replicates a side has no network, more than {MOST_WITHOUT:.0%}, so the "
+            "others are the lucky ones. Compare at a larger budget or effort, or mend the failing runs."
+        )
+        refusals.append(Refusal("FAILED_REPLICATES", reason))
+    elif share > 0:
+        reason = f"in {share:.0%} of {values.size} replicates a side has no network; the mean is of the others."
+        cautions.append(Caution("LOST_REPLICATES", reason))
+    if known.size < 2:
+        reason = f"{known.size} of {values.size} replicates give a number, and an interval needs 2. Add replicates."
+        refusals.append(Refusal("ONE_REPLICATE", reason))
+    elif known.size < FEW:
+        reason = f"the interval is of {known.size} replicates; {FEW} or more are better."
+        cautions.append(Caution("FEW_REPLICATES", reason))
+    if any(np.isneginf(losses).any() for losses in ln_losses):
+        refusals.append(Refusal("ZERO", "a network that a search finds has a test loss of 0. Test on more points."))
+    found = Found(refusals=tuple(refusals), cautions=tuple(cautions), replicates=known.size, by_replicate=values)
+    if refusals:
+        return found
+    mean, half = float(known.mean()), float(half_width(known.std(ddof=1), known.size, level))
+    return replace(found, estimate=mean, low=mean - half, high=mean + half)
+
+
+def _as_ratio(found: Found) -> Found:
+    """Of a number whose replicates are ln ratios."""
+    if found.estimate is None or found.low is None or found.high is None:
+        return found
+    with np.errstate(over="ignore"):
+        estimate, low, high = np.exp([found.estimate, found.low, found.high]).tolist()
+    return replace(found, estimate=estimate, low=low, high=high)
 
 
 def shifted(found: Found, by: float) -> Found:
     """The number of every replicate, and their mean, plus another one."""
-    return _moved(found, lambda number: number + by, found.by_replicate + by)
+    if found.estimate is None or found.low is None or found.high is None:
+        return found
+    return replace(
+        found,
+        estimate=found.estimate + by,
+        low=found.low + by,
+        high=found.high + by,
+        by_replicate=found.by_replicate + by,
+    )
 
 
 def quotient(first: Found, second: Found, level: float = 0.95) -> Found:
@@ -116,25 +164,23 @@ def quotient(first: Found, second: Found, level: float = 0.95) -> Found:
     """
     if refusals := (*first.refusals, *second.refusals):
         return Found(refusals=refusals)
+    fall = (first.by_replicate > 0) & (second.by_replicate > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = np.where(
-            (first.by_replicate > 0) & (second.by_replicate > 0), first.by_replicate / second.by_replicate, np.nan
-        )
-        return ratio_over(np.log(ratios), level)
+        return ratio_over(np.log(np.where(fall, first.by_replicate / second.by_replicate, np.nan)), level)
 
 
 def needed(side: Curve, ln_loss: float) -> np.ndarray:
     """ln of the smallest budget at which each replicate [R] has a loss; nan where its budgets do not hold it."""
     falling = _falling(side)
-    found = np.array([_needed(side.budgets, row, ln_loss) for row in falling])
-    return np.where((falling[:, 0] > ln_loss) & (falling[:, -1] <= ln_loss), found, np.nan)
+    budgets = np.array([_needed(side.budgets, row, ln_loss) for row in falling])
+    return np.where((falling[:, 0] > ln_loss) & (falling[:, -1] <= ln_loss), budgets, np.nan)
 
 
 def deviation_over(logs: ArrayLike, level: float = 0.95) -> Found:
     """The standard deviation between replicates, with the interval of chi-squared, for normal values."""
     values = np.asarray(logs, float)
     values = values[~np.isnan(values)]
-    found = _over(values, level)
+    found = difference_over(values, level)
     if found.refusals:
         return found
     freedom, deviation = values.size - 1, float(values.std(ddof=1))
@@ -163,7 +209,7 @@ def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> F
     gaps = np.array([_needed(second.budgets, *each) for each in zip(falling, losses, strict=True)]) - np.log(at)
     never = losses < falling[:, -1]
     at_once = ~never & (losses > np.max(falling, axis=1, where=np.isfinite(falling), initial=-np.inf))
-    found = _over(gaps, level, np.isnan(gaps), first.ln_losses, second.ln_losses)
+    found = difference_over(gaps, level, None, first.ln_losses, second.ln_losses)
     if found.refusals or never.sum() + at_once.sum() <= MOST_WITHOUT * found.replicates:
         return _as_ratio(found)
     found = replace(found, estimate=None, low=None, high=None)
@@ -191,7 +237,7 @@ def exponent(side: Curve, level: float = 0.95) -> Found:
     """
     slopes = lines_of(side.budgets, side.ln_losses)[:, 1]
     flat = sum(np.unique(row[~np.isnan(row)]).size < LAW_NETWORKS for row in side.winners)
-    found = _over(slopes, level, np.isnan(slopes), side.ln_losses)
+    found = difference_over(slopes, level, None, side.ln_losses)
     refusals, cautions = found.refusals, found.cautions
     known = side.budgets[~np.isnan(side.ln_losses).all(axis=0)]
     decades = float(np.log10(known[-1] / known[0])) if known.size else 0.0
@@ -227,68 +273,13 @@ def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Found:
     lacking = np.where(np.isnan(first.ln_losses + second.ln_losses), np.nan, 0.0)
     mine, other = (lines_of(side.budgets, side.ln_losses + lacking)[:, 1] for side in (first, second))
     sides = {"first": exponent(first, level), "second": exponent(second, level)}
-    found = _over(mine - other, level)
+    found = difference_over(mine - other, level)
     local = tuple(caution for caution in sides["first"].cautions if caution.code == "LOCAL_SLOPE")
     found = replace(found, cautions=found.cautions + local)
-    told = [(name, refusal) for name, side in sides.items() for refusal in side.refusals]
-    if not told:
-        return found
-    refusals = tuple(replace(refusal, reason=f"of the {name} side, {refusal.reason}") for name, refusal in told)
-    return replace(found, estimate=None, low=None, high=None, refusals=refusals)
-
-
-def _over(values: np.ndarray, level: float, without: np.ndarray | None = None, *ln_losses: np.ndarray) -> Found:
-    """The mean of the values that are there with Student's interval, or why nothing is to be said of it.
-
-    `without` is each one's chance to have no value.
-    """
-    without = np.isnan(values) if without is None else without
-    refusals, cautions = _checked(values, without, *ln_losses)
-    known = values[~np.isnan(values)]
-    found = Found(refusals=refusals, cautions=cautions, replicates=known.size, by_replicate=values)
-    if refusals:
-        return found
-    mean, half = float(known.mean()), float(half_width(known.std(ddof=1), known.size, level))
-    return replace(found, estimate=mean, low=mean - half, high=mean + half)
-
-
-def _as_ratio(found: Found) -> Found:
-    """Of a number whose replicates are ln ratios."""
-    with np.errstate(over="ignore"):
-        return _moved(found, lambda number: float(np.exp(number)), found.by_replicate)
-
-
-def _moved(found: Found, move: Callable[[float], float], by_replicate: np.ndarray) -> Found:
-    if found.estimate is None or found.low is None or found.high is None:
-        return found
-    estimate, low, high = map(move, (found.estimate, found.low, found.high))
-    return replace(found, estimate=estimate, low=low, high=high, by_replicate=by_replicate)
-
-
-def _checked(
-    values: np.ndarray, without: np.ndarray, *ln_losses: np.ndarray
-) -> tuple[tuple[Refusal, ...], tuple[Caution, ...]]:
-    """What refuses a mean over replicates, and what to know of it; `without` is each one's chance to have no value."""
-    known, share = int(np.sum(~np.isnan(values))), round(float(np.mean(without)), 12)  # a fifth is to compare as such
-    refusals: list[Refusal] = []
-    cautions: list[Caution] = []
-    if share > MOST_WITHOUT:
-        reason = (
-            f"in {share:.0%} of {values.size} replicates a side has no network, more than {MOST_WITHOUT:.0%}, so the "
-            "others are the lucky ones. Compare at a larger budget or effort, or mend the failing runs."
-        )
-        refusals.append(Refusal("FAILED_REPLICATES", reason))
-    elif share > 0:
-        reason = f"in {share:.0%} of {values.size} replicates a side has no network; the mean is of the others."
-        cautions.append(Caution("LOST_REPLICATES", reason))
-    if known < 2:
-        reason = f"{known} of {values.size} replicates give a number, and an interval needs 2. Add replicates."
-        refusals.append(Refusal("ONE_REPLICATE", reason))
-    elif known < FEW:
-        cautions.append(Caution("FEW_REPLICATES", f"the interval is of {known} replicates; {FEW} or more are better."))
-    if any(np.isneginf(losses).any() for losses in ln_losses):
-        refusals.append(Refusal("ZERO", "a network that a search finds has a test loss of 0. Test on more points."))
-    return tuple(refusals), tuple(cautions)
+    refusals: tuple[Refusal, ...] = ()
+    for name, own in sides.items():
+        refusals += tuple(replace(refusal, reason=f"of the {name} side, {refusal.reason}") for refusal in own.refusals)
+    return replace(found, estimate=None, low=None, high=None, refusals=refusals) if refusals else found
 
 
 def _falling(side: Curve) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.base.errors import HarnessError
-from harness.comparison.answer import Refusal, shared_range
-from harness.laws import size_means
+from harness.comparison.answer import shared_range
+from harness.laws.points import runs
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,16 @@ class SizePair:
 
 def to_runs(x: ArrayLike, y: ArrayLike) -> ArmRuns:
     """Runs from one size and one loss each; raises HarnessError on rows that are not finite and positive."""
-    size_means(x, y)
-    return ArmRuns(np.asarray(x, float), np.asarray(y, float))
+    return ArmRuns(*runs(x, y))
 
 
 def matched_edges(first_x: np.ndarray, second_x: np.ndarray, bins: int) -> np.ndarray:
     """The edges [bins + 1] of bins equal in ln x over the sizes that both arms reach."""
     if bins < 1:
         raise HarnessError(f"bins={bins} must be at least 1.")
-    shared = shared_range("sizes", first_x, second_x)
-    if isinstance(shared, Refusal):
-        raise HarnessError(shared.reason)
+    shared, refusals = shared_range("sizes", first_x, second_x)
+    if shared is None:
+        raise HarnessError(refusals[0].reason)
     edges = np.geomspace(*shared, bins + 1)
     edges[0], edges[-1] = shared  # rounding must not leave out the runs at the ends
     return edges
@@ -61,28 +60,28 @@ def cells(first: ArmRuns, second: ArmRuns, edges: np.ndarray) -> list[SizePair]:
     run count once.
     """
     middles = (np.log(edges[:-1]) + np.log(edges[1:])) / 2
-    arms = [_placed(runs, edges) for runs in (first, second)]
-    found = []
-    for one, middle in enumerate(middles):
-        slope = _slope(arms, one)
-        found.append(SizePair(*(v[index == one] - slope * (u[index == one] - middle) for u, v, index in arms)))
-    return found
+    arms = [_placed(arm, edges) for arm in (first, second)]
+    pairs = []
+    for place, middle in enumerate(middles):
+        slope = _slope(arms, place)
+        pairs.append(SizePair(*(v[index == place] - slope * (u[index == place] - middle) for u, v, index in arms)))
+    return pairs
 
 
 Placed = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _placed(runs: ArmRuns, edges: np.ndarray) -> Placed:
+def _placed(arm: ArmRuns, edges: np.ndarray) -> Placed:
     """ln size, ln loss and bin of every different run."""
-    distinct = np.unique(np.column_stack([runs.x, runs.y]), axis=0)
+    distinct = np.unique(np.column_stack([arm.x, arm.y]), axis=0)
     return (*np.log(distinct.T), bin_of(distinct[:, 0], edges))
 
 
-def _slope(arms: list[Placed], one: int) -> float:
+def _slope(arms: list[Placed], place: int) -> float:
     """The slope of ln loss in ln x about a bin, within arms; 0 where each arm has one size there."""
     products = squares = 0.0
     for u, v, index in arms:
-        near = (index >= 0) & (np.abs(index - one) <= 1)
+        near = (index >= 0) & (np.abs(index - place) <= 1)
         centred = u[near] - u[near].mean() if near.any() else np.zeros(0)
         products, squares = products + float(centred @ v[near]), squares + float(centred @ centred)
     return products / squares if squares > 0 else 0.0

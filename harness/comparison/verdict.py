@@ -14,7 +14,7 @@ from harness.base.plain import INLINE, OrNull
 from harness.comparison.cost import CostRatio
 from harness.laws import Interval
 
-Ruling = Literal["supported", "refuted", "equal", "open"]
+Outcome = Literal["supported", "refuted", "equal", "open"]
 Conclusion = Literal["supported", "refuted", "equal", "convention-dependent", "open"]
 
 
@@ -37,7 +37,7 @@ class ClaimNumber:
     estimate: Annotated[float | None, "null if refused"] = None
     interval: Interval | None = None
     refused: Annotated[str | None, "why there is no number"] = None
-    outcome: Annotated[Ruling, "what follows"] = "open"
+    outcome: Annotated[Outcome, "what follows"] = "open"
 
     def __post_init__(self) -> None:
         if (self.refused is None) == (self.interval is None or self.estimate is None):
@@ -62,7 +62,7 @@ class Count:
     supported: Annotated[int, "tasks for the claim"]
     refuted: Annotated[int, "tasks against it"]
     tasks: Annotated[int, "all"]
-    outcome: Annotated[Ruling, "what follows"]
+    outcome: Annotated[Outcome, "what follows"]
     equal: Annotated[int, "tasks on which the sides differ by less than what matters"] = 0
 
 
@@ -91,7 +91,7 @@ def to_number(convention: str, task: str, ratio: CostRatio) -> ClaimNumber:
     return ClaimNumber(convention, task, estimate, Interval(low, high, ratio.level))
 
 
-def outcome(number: ClaimNumber, threshold: float) -> Ruling:
+def outcome(number: ClaimNumber, threshold: float) -> Outcome:
     """supported where the interval lies wholly above the threshold, refuted where wholly below, else open."""
     if number.interval is None:
         return "open"
@@ -100,7 +100,7 @@ def outcome(number: ClaimNumber, threshold: float) -> Ruling:
     return "refuted" if number.interval.high < threshold else "open"
 
 
-def count_outcomes(convention: str, outcomes: Sequence[Ruling], at_least: int) -> Count:
+def count_outcomes(convention: str, outcomes: Sequence[Outcome], at_least: int) -> Count:
     """The outcome of "on at least so many tasks" under a convention, from those of its tasks.
 
     It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say. If they are too
@@ -108,7 +108,7 @@ def count_outcomes(convention: str, outcomes: Sequence[Ruling], at_least: int) -
     """
     supported, refuted, tasks = outcomes.count("supported"), outcomes.count("refuted"), len(outcomes)
     equal = outcomes.count("equal")
-    found: Ruling = "open"
+    found: Outcome = "open"
     if supported >= at_least:
         found = "supported"
     elif tasks - refuted < at_least:
@@ -136,25 +136,27 @@ def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: S
     """
     if not numbers:
         raise HarnessError(f"claim {claim!r} has no numbers to be judged by; give one a task and convention.")
-    by_convention = {number.convention: [n for n in numbers if n.convention == number.convention] for number in numbers}
-    tasks = [number.task for number in numbers if number.convention == numbers[0].convention]
-    for convention, own in by_convention.items():
-        if sorted(number.task for number in own) != sorted(tasks) or len(set(tasks)) != len(tasks):
+    numbers = [replace(number, outcome=outcome(number, threshold)) for number in numbers]
+    by_convention: dict[str, dict[str, Outcome]] = {}
+    for number in numbers:
+        by_convention.setdefault(number.convention, {})[number.task] = number.outcome
+    tasks = list(by_convention[numbers[0].convention])
+    for convention in by_convention:
+        named = [number.task for number in numbers if number.convention == convention]
+        if sorted(named) != sorted(tasks):
             raise HarnessError(
-                f"claim {claim!r}: under {convention} the tasks are {', '.join(number.task for number in own)}, under "
+                f"claim {claim!r}: under {convention} the tasks are {', '.join(named)}, under "
                 f"{numbers[0].convention} {', '.join(tasks)}; give one number for each task under each convention."
             )
     if not 1 <= at_least <= len(tasks):
         raise HarnessError(f"claim {claim!r}: at_least={at_least} of {len(tasks)} tasks; choose 1 to {len(tasks)}.")
-    numbers = [replace(number, outcome=outcome(number, threshold)) for number in numbers]
     counts = tuple(
-        count_outcomes(name, [number.outcome for number in numbers if number.convention == name], at_least)
-        for name in by_convention
+        count_outcomes(convention, list(outcomes.values()), at_least) for convention, outcomes in by_convention.items()
     )
-    outcomes = {count.outcome for count in counts}
-    conclusion: Conclusion = "convention-dependent" if {"supported", "refuted"} <= outcomes else "open"
-    if len(outcomes) == 1:
-        (conclusion,) = outcomes
+    rulings = {count.outcome for count in counts}
+    conclusion: Conclusion = "convention-dependent" if {"supported", "refuted"} <= rulings else "open"
+    if len(rulings) == 1:
+        (conclusion,) = rulings
     signs = {(number.task, number.estimate > threshold) for number in numbers if number.estimate is not None}
     counted = f"{len(tasks)} task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     return JudgedClaim(

@@ -142,9 +142,8 @@ def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int | None], Listed
         if len(fields) == 4 and fields[1] in names:
             number, name, state, reason = fields
             state, _, by = state.partition(" ")  # sacct: CANCELLED by 1000
-            jobs |= dict.fromkeys(
-                ((name, task) for task in tasks_of(number)), Listed(number, name, state, by or reason)
-            )
+            listed = Listed(number, name, state, by or reason)
+            jobs |= {(name, task): listed for task in tasks_of(number)}
     return jobs
 
 

@@ -199,55 +199,34 @@ def cluster_rows(profile: Profile, taken: Limits, sacct_silence: str | None) -> 
     booked = "no GPU: only for experiment files that do not say device: cuda"
     if profile.gpus:
         booked = "GPUs: only for experiment files that say device: cuda; `harness submit` refuses others"
-    keyed = configuration.get("TrackWCKey", "no").lower() in ("yes", "1")
+    older = "20.02 or newer is needed (squeue --me): submit from another cluster"
+    arrays = f"of up to {taken.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays"
+    no_arrays = "switched off, so each job is submitted by itself: raise job_minutes, so that there are few"
+    room = f"for {taken.room:,} more jobs of yours now (MaxJobCount{', MaxSubmitJobs' * taken.has_accounting})"
+    no_room = "submit again as jobs end: `harness submit` sends what is missing"
+    is_keyed = configuration.get("TrackWCKey", "no").lower() in ("yes", "1")
+    key = f"{profile.wckey or 'none'}; this cluster {'books jobs by key' if is_keyed else 'needs none'} (TrackWCKey)"
+    no_key = f"wckey: one of `sacctmgr show wckey user={user()}`, or leave it so"
     requeued = "" if configuration.get("JobRequeue", "1") == "1" else ", as they ask for it (JobRequeue is off)"
+    held = f"SLURM may hold it after {configuration.get('MaxBatchRequeue', '5')} times (MaxBatchRequeue)"
     memory = time_seconds(configuration.get("MinJobAge", "300"))
+    remembers = taken.has_accounting or memory >= SHORTEST_MEMORY_SECONDS
+    watch = (
+        "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of life"
+    )
     enough = "states come from workers and squeue alone, which is enough"
     answers = f"sacct does not answer ({sacct_silence})" if sacct_silence else "sacct knows how earlier jobs ended"
+    accounting = answers if taken.has_accounting else f"none: {enough}"
+    is_silent = taken.has_accounting and sacct_silence
     return [
         fact("device", f"jobs book {booked}"),
-        must(
-            "SLURM",
-            is_new,
-            f"{number or 'of unknown version'}, cluster {name}",
-            "20.02 or newer is needed (squeue --me): submit from another cluster",
-        ),
-        should(
-            "arrays",
-            taken.largest_array > 1,
-            f"of up to {taken.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays",
-            "switched off, so each job is submitted by itself: raise job_minutes, so that there are few",
-        ),
-        should(
-            "room",
-            taken.room > 0,
-            f"for {taken.room:,} more jobs of yours now (MaxJobCount{', MaxSubmitJobs' * taken.has_accounting})",
-            "submit again as jobs end: `harness submit` sends what is missing",
-        ),
-        should(
-            "wckey",
-            bool(profile.wckey) or not keyed,
-            f"{profile.wckey or 'none'}; this cluster {'books jobs by key' if keyed else 'needs none'} (TrackWCKey)",
-            f"wckey: one of `sacctmgr show wckey user={user()}`, or leave it so",
-        ),
-        fact(
-            "requeue",
-            f"a job that loses its node goes back to the queue{requeued}; SLURM may hold it after "
-            f"{configuration.get('MaxBatchRequeue', '5')} times (MaxBatchRequeue)",
-        ),
-        should(
-            "ended jobs",
-            taken.has_accounting or memory >= SHORTEST_MEMORY_SECONDS,
-            f"squeue knows for {duration(memory)} how a job ended (MinJobAge)",
-            "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of "
-            "life",
-        ),
-        should(
-            "accounting",
-            not (taken.has_accounting and sacct_silence),
-            answers if taken.has_accounting else f"none: {enough}",
-            f"{enough}; tell the administrators",
-        ),
+        must("SLURM", is_new, f"{number or 'of unknown version'}, cluster {name}", older),
+        should("arrays", taken.largest_array > 1, arrays, no_arrays),
+        should("room", taken.room > 0, room, no_room),
+        should("wckey", bool(profile.wckey) or not is_keyed, key, no_key),
+        fact("requeue", f"a job that loses its node goes back to the queue{requeued}; {held}"),
+        should("ended jobs", remembers, f"squeue knows for {duration(memory)} how a job ended (MinJobAge)", watch),
+        should("accounting", not is_silent, accounting, f"{enough}; tell the administrators"),
     ]
 
 
@@ -279,25 +258,14 @@ def partition_rows(
     most = time_seconds(fields.get("MaxTime", "UNLIMITED"))
     shorter = f"{most // 60:g} or less"
     jobs_too = f" and job_minutes: {shorter}" if profile.job_minutes * 60 > most else ""
+    told = f"{profile.time_minutes} min asked, the partition allows {duration(most)}"
+    rows.append(must("time", profile.time_minutes * 60 <= most, told, f"time_minutes: {shorter}{jobs_too}"))
+    rows += [fit_row(profile, nodes), preemption_row(configuration, fields)]
     grace, kill = time_seconds(fields.get("GraceTime", "0")), time_seconds(configuration.get("KillWait", "30"))
-    return [
-        *rows,
-        must(
-            "time",
-            profile.time_minutes * 60 <= most,
-            f"{profile.time_minutes} min asked, the partition allows {duration(most)}",
-            f"time_minutes: {shorter}{jobs_too}",
-        ),
-        fit_row(profile, nodes),
-        preemption_row(configuration, fields),
-        should(
-            "time to save",
-            grace + kill >= SHORTEST_SAVE_SECONDS,
-            f"a job that is told to go has {duration(grace + kill)} (GraceTime {grace:g} s + KillWait {kill:g} s)",
-            f"lower checkpoint_seconds: up to {profile.checkpoint_seconds:g} s are trained again if that is too short "
-            "to save; no record is lost",
-        ),
-    ]
+    told = f"a job that is told to go has {duration(grace + kill)} (GraceTime {grace:g} s + KillWait {kill:g} s)"
+    again = f"up to {profile.checkpoint_seconds:g} s are trained again if that is too short to save; no record is lost"
+    saves = grace + kill >= SHORTEST_SAVE_SECONDS
+    return [*rows, should("time to save", saves, told, f"lower checkpoint_seconds: {again}")]
 
 
 def preemption_row(configuration: Fields, partition: Fields) -> Finding:

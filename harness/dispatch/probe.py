@@ -236,14 +236,9 @@ def clock_rows(report: Mapping[str, Any], dated_at: float, seen_at: float) -> li
         return []
     host, late, ahead = report["host"], max(0.0, seen_at - dated_at), report["at"] - dated_at
     patience = "be patient with status and cancel, or choose another file system: --results"
-    side = "ahead of" if ahead > 0 else "behind"
+    clock = f"the clock of {host} is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the file server's"
     administrators = "tell the administrators (NTP); signs of life of jobs look that much newer or older than they are"
     return [
         should("visibility", late <= MOST_SEEN_SECONDS, f"a file from {host} was seen within {late:.1f} s", patience),
-        should(
-            "clock",
-            abs(ahead) <= MOST_CLOCK_SECONDS,
-            f"the clock of {host} is {abs(ahead):.1f} s {side} the file server's",
-            administrators,
-        ),
+        should("clock", abs(ahead) <= MOST_CLOCK_SECONDS, clock, administrators),
     ]

@@ -20,18 +20,7 @@ from harness.dispatch.mirror import Mirror
 from harness.spec.read import read_settings
 
 # Options that the harness sets itself, because what it promises hangs on them.
-OURS = (
-    "array",
-    "signal",
-    "requeue",
-    "no-requeue",
-    "job-name",
-    "output",
-    "error",
-    "open-mode",
-    "export",
-    "nodes",
-)
+OURS = ("array", "signal", "requeue", "no-requeue", "job-name", "output", "error", "open-mode", "export", "nodes")
 # Options of sbatch that have a field of their own, and that field.
 FIELD_OF = {
     **{name: name for name in ("partition", "account", "qos", "constraint", "exclude", "wckey")},

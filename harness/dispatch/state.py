@@ -358,10 +358,7 @@ REASONS = {
         for_ever=True,
     ),
     "DependencyNeverSatisfied": Stuck(
-        "it never starts",
-        AGAIN,
-        change="take the dependency out of sbatch:",
-        for_ever=True,
+        "it never starts", AGAIN, change="take the dependency out of sbatch:", for_ever=True
     ),
     "BadConstraints|Partition(Time|Node)Limit|Invalid|NotAllowed|Per(Job|Node)|MaxWallDuration|QOSMin": Stuck(
         "it never starts as it was asked for",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.judging.versus import Baseline
 from harness.spec import Manifest
 from harness.tasks import draw
 from harness.tasks.baselines import Baselines, kept_baselines
@@ -27,17 +29,19 @@ def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd
     rows = []
     for task, seed, run_id in drawn.itertuples(index=False):
         try:
-            found = kept_baselines(runs[run_id].task, runs[run_id].seed, results, draw).model_dump()
+            known = kept_baselines(runs[run_id].task, runs[run_id].seed, results, draw).model_dump()
         except HarnessError:
-            found = {}
-        losses = {f"{PREFIX}{name}": found.get(name) for name in NAMES}
+            known = {}
+        losses = {f"{PREFIX}{name}": known.get(name) for name in NAMES}
         rows.append({"task": task, "seed": seed, **losses})
     columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in NAMES})
     return table.merge(columns, on=["task", "seed"], how="left")
 
 
-def baseline_losses(table: pd.DataFrame, task: str) -> dict[str, float]:
-    """The median over seeds of each baseline of a task that is known, by its name."""
-    rows = table[table["task"] == task]
-    medians = {name: float(rows[f"{PREFIX}{name}"].median()) for name in NAMES if f"{PREFIX}{name}" in rows}
-    return {name: loss for name, loss in medians.items() if math.isfinite(loss)}
+def baselines_of(table: pd.DataFrame, task: str) -> Iterator[Baseline]:
+    """The median over seeds of each baseline of a task that is known."""
+    columns = [name for name in NAMES if f"{PREFIX}{name}" in table]
+    for name in columns:
+        loss = float(table.loc[table["task"] == task, f"{PREFIX}{name}"].median())
+        if math.isfinite(loss):
+            yield Baseline(task, name, loss)

@@ -1,5 +1,6 @@
 """A against B by the laws of two series of a table of runs, on every axis of sizes, and a verdict over the axes."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,6 +10,7 @@ import numpy as np
 from harness import comparison
 from harness.base.errors import HarnessError
 from harness.base.plain import INLINE
+from harness.comparison.answer import shared_range
 from harness.comparison.best_of import How
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
@@ -99,8 +101,8 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> Compa
     if not by_size:
         raise HarnessError(f"{first} and {second} have laws on no task in common; compare others")
     judged: list[comparison.JudgedClaim] = []
-    for task in dict.fromkeys(one.task for one in by_size):
-        judged += _verdicts([one for one in by_size if one.task == task], request.arms, file, asked)
+    for task in dict.fromkeys(pair.task for pair in by_size):
+        judged += _verdicts([pair for pair in by_size if pair.task == task], request.arms, file, asked)
     return ComparedByLaws(
         request=AskedOfLaws(request, asked),
         source=fits.source,
@@ -115,16 +117,16 @@ def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioL
     """Losses at equal size, and sizes at equal loss, as lines of a panel each; and what these are drawn against."""
     curves: list[RatioLine] = []
     against: dict[str, str] = {}
-    for one in compared.sizes:
-        metric, by = one.arms[0].metric, f"by {axis_short(one.axis)}{f' on {one.task}' if one.task else ''}"
+    for pair in compared.sizes:
+        metric, by = pair.arms[0].metric, f"by {axis_short(pair.axis)}{f' on {pair.task}' if pair.task else ''}"
         of_loss, of_cost = f"{metric} {by}", f"size {by} at equal {metric}"
-        against |= {of_loss: axis_words(one.axis), of_cost: metric}
-        ratios = ((of_loss, one.loss.sizes, one.loss), (of_cost, one.curve.losses, one.curve))
+        against |= {of_loss: axis_words(pair.axis), of_cost: metric}
+        ratios = ((of_loss, pair.loss.sizes, pair.loss), (of_cost, pair.curve.losses, pair.curve))
         for panel, places, ratio in ratios:
             if places is not None and ratio.estimate is not None:
                 ends = np.asarray(ratio.low), np.asarray(ratio.high)
-                curves.append(RatioLine(panel, one.axis, places, ratio.estimate, *ends))
-    laws = " and ".join(dict.fromkeys(one.law for one in compared.sizes))
+                curves.append(RatioLine(panel, pair.axis, places, ratio.estimate, *ends))
+    laws = " and ".join(dict.fromkeys(pair.law for pair in compared.sizes))
     headline = compared.headline
     return VersusRequest(headline.sides, compared.sizes[0].axis, None, headline.level, laws), curves, against
 
@@ -137,18 +139,20 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
     losses = _losses_told(curve, first.axis, asked)
     cost = comparison.cost_ratio(*fits, losses, extrapolate=True)
     runs, others = (comparison.to_runs(*runs_in(arm.table, "fitted")) for arm in (first, second))
-    twin = None
+    (started, failures), (others_started, other_failures) = _started(first), _started(second)
+    cautions = comparison.failure_cautions(failures, other_failures)
+    twin = dominance = ratio = None
     if losses is not None:
         twin = comparison.twin_ratio(runs, others, losses, np.random.default_rng(asked.seed), first.level)
-    edges = _edges(first, second, asked)
-    cells = comparison.cells(runs, others, edges) if edges is not None else []
-    shared = [cell for cell in cells if cell.first.size and cell.second.size]
-    failed = [runs_in(with_sizes(arm.table), "failed")[0] for arm in (first, second)]
-    started = [np.concatenate([runs_in(arm.table)[0], lost]) for arm, lost in zip((first, second), failed, strict=True)]
-    failures, other_failures = (
-        comparison.failures(sizes, np.repeat([False, True], [sizes.size - lost.size, lost.size]))
-        for sizes, lost in zip(started, failed, strict=True)
-    )
+        cautions = (*comparison.twin_cautions(cost, twin), *cautions)
+    edges = _edges(first.points.sizes, second.points.sizes, asked.bins)
+    if edges is not None:
+        cautions += comparison.budget_cautions(started, others_started, edges)
+        cells = comparison.cells(runs, others, edges)
+        if any(cell.first.size and cell.second.size for cell in cells):
+            dominance = comparison.dominance(runs, others, edges, first.level)
+            ratio = comparison.ratio(cells, asked.how, asked.k, first.level)
+    told = [name for name in first.fits if name in second.fits and (name == law or name in EXPONENTS)]
     return Comparison(
         task=first.task,
         axis=first.axis,
@@ -159,20 +163,19 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         twin=twin,
         loss=comparison.loss_ratio(*fits),
         crossover=comparison.crossover(*fits),
-        exponents={
-            name: comparison.exponent_difference(first.fits[name], second.fits[name])
-            for name in first.fits
-            if name in second.fits and (name == law or name in EXPONENTS)
-        },
-        dominance=comparison.dominance(runs, others, edges, first.level) if edges is not None and shared else None,
-        ratio=comparison.ratio(shared, asked.how, asked.k, first.level) if shared else None,
+        exponents={name: comparison.exponent_difference(first.fits[name], second.fits[name]) for name in told},
+        dominance=dominance,
+        ratio=ratio,
         failures=(failures, other_failures),
-        cautions=(
-            *(comparison.twin_cautions(cost, twin) if twin else ()),
-            *comparison.failure_cautions(failures, other_failures),
-            *(comparison.budget_cautions(started[0], started[1], edges) if edges is not None else ()),
-        ),
+        cautions=cautions,
     )
+
+
+def _started(arm: SeriesLaws) -> tuple[np.ndarray, comparison.Failures]:
+    """The sizes of all runs of an arm that were started, and how many failed at each."""
+    lost, _ = runs_in(with_sizes(arm.table), "failed")
+    sizes = np.concatenate([runs_in(arm.table)[0], lost])
+    return sizes, comparison.failures(sizes, np.arange(sizes.size) >= sizes.size - lost.size)
 
 
 def _losses_told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.ndarray | None:
@@ -189,24 +192,23 @@ def _losses_told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) 
     return np.union1d(asked.at, curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)])
 
 
-def _edges(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> np.ndarray | None:
+def _edges(first: np.ndarray, second: np.ndarray, bins: int | None) -> np.ndarray | None:
     """Bins over the sizes that both arms share; None where they share no range."""
-    one, other = first.points.sizes, second.points.sizes
-    if not (one.size and other.size):
+    if not (first.size and second.size):
         return None
-    low, high = max(one[0], other[0]), min(one[-1], other[-1])
-    if not low < high:
+    shared, _ = shared_range("sizes", first, second)
+    if shared is None:
         return None
-    shared = min(int(np.sum((low <= sizes) & (sizes <= high))) for sizes in (one, other))
-    return comparison.matched_edges(one, other, asked.bins or max(1, shared))
+    sizes_within = min(int(np.sum((shared[0] <= sizes) & (sizes <= shared[1]))) for sizes in (first, second))
+    return comparison.matched_edges(first, second, bins or max(1, sizes_within))
 
 
 # ------------------------------------------------------------------------------------------------------------ headline
 def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
     """Who is better at equal size by the laws of both: at the ends of the sizes that they share, and between."""
     first, second = (Side(name, (name,)) for name in arms)
-    tasks, compared = {one.task for one in by_size}, {(one.task, one.axis) for one in by_size}
-    axes = dict.fromkeys(one.axis for one in by_size)
+    tasks, compared = {pair.task for pair in by_size}, {(pair.task, pair.axis) for pair in by_size}
+    axes = dict.fromkeys(pair.axis for pair in by_size)
     return Headline(
         first,
         second,
@@ -218,55 +220,53 @@ def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
         clock=None,
         limits=(),
         places=PLACES,
-        readings=tuple(reading for one in by_size for reading in _readings(one)),
+        readings=tuple(itertools.chain.from_iterable(map(_readings, by_size))),
         largest=(),
-        leads=tuple(lead for one in by_size for lead in _leads(one, arms)),
+        leads=tuple(itertools.chain.from_iterable(_leads(pair, arms) for pair in by_size)),
         cautions=tuple(_cautions(by_size, arms)),
         by="laws",
     )
 
 
-def _readings(one: Comparison) -> Iterator[Reading]:
+def _readings(pair: Comparison) -> Iterator[Reading]:
     """The ratio of losses at three sizes, and what B needs there for the loss that A's law has."""
-    middle = 0 if one.loss.sizes is None else one.loss.sizes.size // 2
-    cost = _cost_of_sizes(one)
-    for place, index in zip(PLACES, (0, middle, -1), strict=True):
-        yield Reading(one.task, one.axis, place, _found(one, one.loss, index), (), _found(one, cost, index))
+    loss, (first, second) = pair.loss, pair.fits
+    if loss.sizes is None:
+        refused = Found(refusals=loss.refusals)
+        yield from (Reading(pair.task, pair.axis, place, refused, (), refused) for place in PLACES)
+        return
+    at_places = [0, loss.sizes.size // 2, -1]
+    sizes = loss.sizes[at_places]
+    cost = comparison.cost_ratio(first, second, predict(first, sizes), extrapolate=True)
+    for index, (place, at, size) in enumerate(zip(PLACES, at_places, sizes.tolist(), strict=True)):
+        yield Reading(pair.task, pair.axis, place, _found(loss, at, size), (), _found(cost, index, size))
 
 
-def _cost_of_sizes(one: Comparison) -> comparison.CostRatio | comparison.LossRatio:
-    """How many times A's size B needs for the loss that A's law has there, at each size that both have."""
-    first, second = one.fits
-    if one.loss.sizes is None:
-        return one.loss
-    return comparison.cost_ratio(first, second, predict(first, one.loss.sizes), extrapolate=True)
-
-
-def _found(one: Comparison, ratio: comparison.CostRatio | comparison.LossRatio, index: int) -> Found:
-    if one.loss.sizes is None or ratio.estimate is None or ratio.low is None or ratio.high is None:
+def _found(ratio: comparison.CostRatio | comparison.LossRatio, index: int, size: float) -> Found:
+    if ratio.estimate is None or ratio.low is None or ratio.high is None:
         return Found(refusals=ratio.refusals)
     estimate, low, high = (float(values[index]) for values in (ratio.estimate, ratio.low, ratio.high))
-    return Found(estimate, low, high, at=float(one.loss.sizes[index]))
+    return Found(estimate, low, high, at=size)
 
 
-def _leads(one: Comparison, arms: tuple[str, str]) -> list[Lead]:
+def _leads(pair: Comparison, arms: tuple[str, str]) -> list[Lead]:
     """The stretches of sizes at which one is ahead, and those at which they may be equal, in order."""
     called = dict(zip(("first", "second"), arms, strict=True))
-    leads = [Lead(one.task, one.axis, ahead.low, ahead.high, called[ahead.arm]) for ahead in one.crossover.ahead]
-    leads += [Lead(one.task, one.axis, low, high, None) for low, high in one.crossover.equal]
+    leads = [Lead(pair.task, pair.axis, ahead.low, ahead.high, called[ahead.arm]) for ahead in pair.crossover.ahead]
+    leads += [Lead(pair.task, pair.axis, low, high, None) for low, high in pair.crossover.equal]
     return sorted(leads, key=lambda lead: lead.low)
 
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
     """`FLOOR_OPEN, kan: …`: each code once for the comparisons, and once for an arm."""
     said = set()
-    for one in by_size:
-        where = f"by {one.axis} on {one.task}" if one.task else f"by {one.axis}"
-        own: tuple[Caution | Refusal, ...] = (*one.curve.refusals, *one.cautions)
+    for pair in by_size:
+        where = f"by {pair.axis} on {pair.task}" if pair.task else f"by {pair.axis}"
+        own: tuple[Caution | Refusal, ...] = (*pair.curve.refusals, *pair.cautions)
         told = [(where, reason) for reason in own]
-        for arm in one.arms:
+        for arm in pair.arms:
             chosen = arm.selection.cautions if arm.selection else ()
-            of_arm = (*arm.cautions, *chosen, *arm.fits[one.law].warnings)
+            of_arm = (*arm.cautions, *chosen, *arm.fits[pair.law].warnings)
             # What failed is said of both arms above.
             told += [(arm.series, caution) for caution in of_arm if caution.code != "CENSORED"]
         for place, caution in told:
@@ -293,20 +293,20 @@ def _verdicts(
     at = asked.at or _middle(by_size)
     claim, quantity = f"{first} is cheaper than {second}{on}", f"the cost of {second} / {first} at equal loss"
     if not at:
-        reasons = {one.axis: " ".join(map(str, one.curve.refusals)) or "no loss on every axis" for one in by_size}
+        reasons = {pair.axis: " ".join(map(str, pair.curve.refusals)) or "no loss on every axis" for pair in by_size}
         numbers = [comparison.ClaimNumber(axis, file, refused=reason) for axis, reason in reasons.items()]
         return [comparison.judge(claim, quantity, 1.0, 1, numbers)]
     verdicts = []
     for loss in at:
-        costs = [comparison.cost_ratio(*one.fits, loss, extrapolate=True) for one in by_size]
-        numbers = [comparison.to_number(one.axis, file, cost) for one, cost in zip(by_size, costs, strict=True)]
+        costs = {pair.axis: comparison.cost_ratio(*pair.fits, loss, extrapolate=True) for pair in by_size}
+        numbers = [comparison.to_number(axis, file, cost) for axis, cost in costs.items()]
         verdicts.append(comparison.judge(f"{claim} at {metric} {loss:.3g}", quantity, 1.0, 1, numbers))
     return verdicts
 
 
 def _middle(by_size: Sequence[Comparison]) -> tuple[float, ...]:
     """The middle, in ln, of the losses that both arms attain on every axis; none where they share no range."""
-    ranges = np.array([one.curve.attained for one in by_size if one.curve.attained])
+    ranges = np.array([pair.curve.attained for pair in by_size if pair.curve.attained])
     if not ranges.size or ranges[:, 0].max() >= ranges[:, 1].min():
         return ()
     return (float(np.sqrt(ranges[:, 0].max() * ranges[:, 1].min())),)

@@ -44,24 +44,22 @@ def form_answer(
     cautions: Mapping[tuple[str, str], tuple[Caution, ...]],
 ) -> FormAnswer[Any]:
     """Fit a form to tables of runs by axis: those of sizes, and of OF_TWO those of the other column, row by row."""
-    of_x = with_parts(runs[request.x[0]])
-    series = {_name(place): own for place, own in of_x.groupby(["task", "series"], sort=False)}
-    known = {name: cautions.get((request.x[0], str(own["series"].iloc[0])), ()) for name, own in series.items()}
-    form, asked = request.form, str(request.value)
-    match form:
-        case "and" | "isoflop":
-            other = runs[asked]["size"]
-            results: Any = {name: _of_two(request, form, own, other[own.index]) for name, own in series.items()}
+    axis, form, asked = request.x[0], request.form, str(request.value)
+    of_x = with_parts(runs[axis])
+    results: Any = _shared(request, asked, of_x) if form == "share" else {}
+    told: dict[str, tuple[Caution, ...]] = {}
+    failed: dict[str, int] = {}
+    for place, own in of_x.groupby(["task", "series"], sort=False):
+        name = _name(place)
+        told[name] = cautions.get((axis, str(own["series"].iloc[0])), ())
+        failed[name] = int((own["status"] != "done").sum())
+        if form in OF_TWO:
+            results[name] = _of_two(request, own, runs[asked]["size"][own.index])
             # A size is there again at every other one, by design.
-            known = {name: tuple(one for one in own if one.code != "REPEATS") for name, own in known.items()}
-        case "frontier":
-            results = {
-                name: frontier(*runs_in(own, "fitted"), float(asked), request.level) for name, own in series.items()
-            }
-        case _:
-            results = _shared(request, asked, of_x)
-    failed = {name: int((own["status"] != "done").sum()) for name, own in series.items()}
-    return FormAnswer(request, source, results, known, failed)
+            told[name] = tuple(caution for caution in told[name] if caution.code != "REPEATS")
+        elif form == "frontier":
+            results[name] = frontier(*runs_in(own, "fitted"), float(asked), request.level)
+    return FormAnswer(request, source, results, told, failed)
 
 
 def _name(place: Any) -> str:
@@ -70,17 +68,17 @@ def _name(place: Any) -> str:
     return f"{task}: {series}" if task else series
 
 
-def _of_two(request: Request, form: Form, own: pd.DataFrame, other: pd.Series) -> Surface | Isoflop:
+def _of_two(request: Request, own: pd.DataFrame, other: pd.Series) -> Surface | Isoflop:
     done = own["status"] == "done"
     x, y, second = (values[done].to_numpy(float) for values in (own["size"], own["test_loss"], other))
-    if form == "isoflop":
+    if request.form == "isoflop":
         return isoflop(second, x, y, request.level)
     return fit_surface(x, second, y, request.level, request.objective)
 
 
 def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:
     """By what the series of a task share, of several tasks by `TASK: WHAT`."""
-    found = {}
+    fits = {}
     for task in runs["task"].unique():
         of_task = runs[runs["task"] == task]
         points = {str(name): runs_in(own, "fitted") for name, own in of_task.groupby("series", sort=False)}
@@ -90,6 +88,6 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
                 f"`share` {asked}: {alone}, and nothing to share it with; name the column that tells arms apart (`by`)"
             )
         x, y = ({name: values[place] for name, values in points.items()} for place in (0, 1))
-        for share in dict.fromkeys((*[one for one in SHARES if one == asked], *SHARES)):
-            found[_name((task, share))] = fit_shared(x, y, share, request.level)
-    return found
+        for share in sorted(SHARES, key=lambda share: share != asked):
+            fits[_name((task, share))] = fit_shared(x, y, share, request.level)
+    return fits

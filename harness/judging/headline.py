@@ -8,112 +8,33 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from harness.base.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError
 from harness.base.reasons import NoNumber
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
-from harness.comparison.replicates import Found, exponent, not_found
-from harness.judging.baselines import baseline_losses
+from harness.comparison.replicates import exponent, not_found
+from harness.judging import sides, versus
+from harness.judging.baselines import baselines_of
 from harness.judging.judge import interval_level
-from harness.judging.runs import ExperimentRuns, level_over, runs_of
+from harness.judging.pair import Pair, conventions_of, tasks_of_both
+from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
-from harness.judging.sides import (
-    SideCurve,
-    budget_ratio,
-    check_any_learnt,
-    common,
-    largest_common,
-    loss_ratio,
-    picked,
-    rows_of_side,
-    side_curve,
-    size_on,
-    worse_than_constant,
-)
-from harness.judging.versus import (
-    FAR,
-    PLACES,
-    Baseline,
-    Effort,
-    Headline,
-    Largest,
-    Lead,
-    NearTheBest,
-    NoHeadline,
-    Other,
-    RatioLine,
-    Reading,
-    Side,
-    SideExponent,
-    VersusRequest,
-    leader,
-)
+from harness.judging.sides import SideCurve
+from harness.judging.versus import FAR, PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
 from harness.judging.winners import LOSS, of_side
-from harness.spec import END_TOLERANCE, Decide, Manifest, all_axes, side_label, units
-from harness.spec.counts import answer_axes
+from harness.spec import END_TOLERANCE, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
+SPENT = ("flops_train", "seconds")  # kinds of axes on which a search has caps
 DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two sides, the runs that they are compared by, the tasks on which both have runs, and the level of intervals."""
-
-    runs: ExperimentRuns
-    sides: tuple[Side, Side]
-    tasks: Sequence[str]
-    level: float
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        """What the sides are called."""
-        return self.sides[0].label, self.sides[1].label
-
-    def curves(self, task: str, axis: str, effort: int | None = None) -> tuple[SideCurve, SideCurve]:
-        """The curve of each side; a HarnessError where one has none."""
-        first, second = (side_curve(self.runs, task, side.names, axis, effort) for side in self.sides)
-        return first, second
-
-    def level_of(self, replicates: int) -> float:
-        """The level of an interval over so many replicates, which looks make higher."""
-        looks = self.runs.manifest.looks
-        return level_over(self.level, looks, replicates) if looks else self.level
-
-    def ratio(self, curves: tuple[SideCurve, SideCurve], size: float | None) -> Found:
-        """second / first in test loss at a size, or why there is none; None stands for a size that there is not."""
-        try:
-            if size is None:
-                first, second = curves
-                reason = f"{first.name} and {second.name} have too few sizes of {first.axis} in common"
-                raise NoNumber("NO_SIZE", reason)
-            check_any_learnt(curves, size)
-            replicates = loss_ratio(*curves, size, self.level).replicates
-            return replace(loss_ratio(*curves, size, self.level_of(replicates)), at=size)
-        except HarnessError as error:
-            return not_found(error, size)
-
-    def largest_ratio(self, task: str, effort: int | None = None) -> Found:
-        """The same at the largest matched size that both have."""
-        try:
-            curves = self.curves(task, self.runs.matched, effort)
-            return self.ratio(curves, largest_common(curves))
-        except HarnessError as error:
-            return not_found(error)
-
-
-def main_rule(manifest: Manifest) -> Decide | None:
-    """The first rule that compares two sides by their sizes."""
-    rules = manifest.experiment.decide
-    return next((rule for rule in rules if len(rule.sides) == 2 and not rule.takes.of_networks), None)
 
 
 def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
@@ -121,17 +42,17 @@ def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
 
     Else its only two arms, and of a search with replicates its first two.
     """
-    if pairs := manifest.experiment.pairs:
-        return _sides_of(pairs[0])
-    if rule := main_rule(manifest):
-        first, second = rule.arms_of_sides
-        return _sides_of((first, second))
-    arms = list(manifest.experiment.arms)
-    has_pair = len(arms) > 1 if manifest.experiment.search else len(arms) == 2
-    return (Side(arms[0], (arms[0],)), Side(arms[1], (arms[1],))) if has_pair else None
+    experiment = manifest.experiment
+    if experiment.pairs:
+        return _sides_of(experiment.pairs[0])
+    for rule in experiment.decide:
+        if len(rule.sides) == 2 and not rule.takes.of_networks:
+            return _sides_of(rule.arms_of_sides)
+    arms = [(arm,) for arm in experiment.arms]
+    return _sides_of(arms[:2]) if len(arms) == 2 or (experiment.search and len(arms) > 2) else None
 
 
-def _sides_of(pair: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[Side, Side]:
+def _sides_of(pair: Sequence[tuple[str, ...]]) -> tuple[Side, Side]:
     first, second = pair
     return Side(side_label(first), first), Side(side_label(second), second)
 
@@ -141,19 +62,19 @@ def main_headline(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame |
 
     `every` has all runs, of which efforts are made.
     """
-    sides = main_sides(manifest)
-    if sides is None:
+    both = main_sides(manifest)
+    if both is None:
         arms = ", ".join(manifest.experiment.arms)
         return NoHeadline(f"No two sides are named to compare: `harness compare FILE A B` compares two of {arms}.")
     try:
-        return headline(runs_of(manifest, table, every), sides)
+        return headline(runs_of(manifest, table, every), both)
     except HarnessError as error:
         return NoHeadline(f"Nothing can be compared: {error}.")
 
 
 def headline(
     runs: ExperimentRuns,
-    sides: tuple[Side, Side],
+    both: tuple[Side, Side],
     at: float | None = None,
     axis: str | None = None,
     level: float | None = None,
@@ -165,97 +86,84 @@ def headline(
     level of the first rule that compares these sides, so that answer and verdict agree.
     """
     manifest, asked_axis = runs.manifest, axis or runs.matched
-    pair = Pair(runs, sides, tasks_of_both(runs, sides), _level(runs, sides) if level is None else level)
-    measured, _ = conventions_of(runs, asked_axis)
-    axes = [asked_axis, *(name for name in measured if name != asked_axis)]
+    if level is None:
+        names = tuple(side.names for side in both)
+        rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
+        level = LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
+    pair = Pair(runs, both, tasks_of_both(runs, both), level)
+    axes = list(dict.fromkeys([asked_axis, *conventions_of(runs, asked_axis)[0]]))
     places = PLACES if at is None else (f"{at:,.6g}",)
     readings: list[Reading] = []
     leads: list[Lead] = []
     for task, axis_name in itertools.product(pair.tasks, axes):
         try:
             curves = pair.curves(task, axis_name)
-            matched = side_curve(runs, task, sides[0].names, asked_axis)
-            sizes = _sizes(*curves) if at is None else [size_on(matched, at, axis_name)]
+            matched = sides.side_curve(runs, task, both[0].names, asked_axis)
+            sizes = _sizes(*curves) if at is None else [sides.size_on(matched, at, axis_name)]
         except HarnessError as error:
-            no = not_found(error)
-            readings += [Reading(task, axis_name, place, no, (), no) for place in places]
+            refused = not_found(error)
+            readings += [Reading(task, axis_name, place, refused, (), refused) for place in places]
             continue
         for place, size in zip(places, sizes, strict=True):
             readings.append(_reading(pair, task, axis_name, place, curves, size))
         leads += _leads(pair, task, axis_name, curves)
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
-    is_searched = runs.every is not None and manifest.experiment.search is not None
-    return Headline(
-        *sides,
+    found = Headline(
+        *both,
         metric=str(runs.table["metric"].iloc[0]),
         level=pair.level,
         replicates=max((reading.ratio.replicates for reading in readings), default=0),
         formulas={task: manifest.formulas[task].formula for task in pair.tasks},
         columns=tuple(name for name in axes if name not in clocks),
         clock=clocks[0] if clocks else None,
-        limits=tuple(
-            name for name in axes if "won_on" in runs.table and all_axes()[name].kind in ("flops_train", "seconds")
-        ),
+        limits=tuple(name for name in axes if all_axes()[name].kind in SPENT) if "won_on" in runs.table else (),
         places=places,
         readings=tuple(readings),
-        largest=tuple(_largest(runs, task, side) for task, side in itertools.product(pair.tasks, sides)),
+        largest=tuple(_largest(runs, task, side) for task, side in itertools.product(pair.tasks, both)),
         leads=tuple(leads),
         cautions=tuple(_cautions(pair, readings)),
         looks=manifest.looks,
-        efforts=tuple(_efforts(pair)) if is_searched else (),
         others=tuple(_others(pair)),
         exponents=tuple(_exponents(pair)),
-        near_the_best=tuple(_near_the_best(pair)) if is_searched else (),
-        baselines=tuple(
-            Baseline(task, name, loss)
-            for task in pair.tasks
-            for name, loss in baseline_losses(runs.table, task).items()
-        ),
+        baselines=tuple(itertools.chain.from_iterable(baselines_of(runs.table, task) for task in pair.tasks)),
+    )
+    search, every = manifest.experiment.search, runs.every
+    if search is None or every is None:
+        return found
+    of_efforts = itertools.product(pair.tasks, efforts(search.runs))
+    of_sides = itertools.product(pair.tasks, both)
+    return replace(
+        found,
+        efforts=tuple(versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts),
+        near_the_best=tuple(_near_the_best(manifest, every, task, side) for task, side in of_sides),
     )
 
 
-def _efforts(pair: Pair) -> Iterator[Effort]:
-    """Every effort of a search on every task, at the largest matched budget."""
-    search = pair.runs.manifest.experiment.search
-    assert search
-    for task, effort in itertools.product(pair.tasks, efforts(search.runs)):
-        yield Effort(task, effort, pair.largest_ratio(task, effort))
+def _near_the_best(manifest: Manifest, every: pd.DataFrame, task: str, side: Side) -> versus.NearTheBest:
+    runs = of_side(manifest, every, task, side.names)
+    runs = runs[runs["asked"] == runs["asked"].max()]
+    best = sides.picked(runs, ["seed"]).set_index("seed")[LOSS]
+    near = (runs["status"] == "done") & (runs[LOSS] <= FAR * runs["seed"].map(best))
+    return versus.NearTheBest(task, side.label, float(near.groupby(runs["seed"]).mean().mean()))
 
 
-def _near_the_best(pair: Pair) -> Iterator[NearTheBest]:
-    """Of every side of a search on every task."""
-    assert pair.runs.every is not None
-    for task, side in itertools.product(pair.tasks, pair.sides):
-        runs = of_side(pair.runs.manifest, pair.runs.every, task, side.names)
-        runs = runs[runs["asked"] == runs["asked"].max()]
-        best = picked(runs, ["seed"]).set_index("seed")[LOSS]
-        near = (runs["status"] == "done") & (runs[LOSS] <= FAR * runs["seed"].map(best))
-        yield NearTheBest(task, side.label, float(near.groupby(runs["seed"]).mean().mean()))
-
-
-def _exponents(pair: Pair) -> Iterator[SideExponent]:
+def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:
     """Of both sides, by a size and by a training cost."""
     for axis, task, side in itertools.product(headline_axes(pair.runs.manifest), pair.tasks, pair.sides):
         try:
-            curve = side_curve(pair.runs, task, side.names, axis)
+            curve = sides.side_curve(pair.runs, task, side.names, axis)
             found = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
         except HarnessError as error:
             found = not_found(error)
-        yield SideExponent(task, side.label, axis, found)
+        yield versus.SideExponent(task, side.label, axis, found)
 
 
-def _others(pair: Pair) -> Iterator[Other]:
+def _others(pair: Pair) -> Iterator[versus.Other]:
     """The other pairs that the file names, on every task."""
-    for sides in map(_sides_of, pair.runs.manifest.experiment.pairs):
-        if sides != pair.sides:
-            other = replace(pair, sides=sides)
-            yield from (Other(*other.labels, task, other.largest_ratio(task)) for task in pair.tasks)
-
-
-def _level(runs: ExperimentRuns, sides: tuple[Side, Side]) -> float:
-    asked = tuple(side.names for side in sides)
-    rule = next((rule for rule in runs.manifest.experiment.decide if rule.arms_of_sides == asked), None)
-    return LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
+    for both in map(_sides_of, pair.runs.manifest.experiment.pairs):
+        if both != pair.sides:
+            other = replace(pair, sides=both)
+            yield from (versus.Other(*other.labels, task, other.largest_ratio(task)) for task in pair.tasks)
 
 
 def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | None, float]:
@@ -263,8 +171,8 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
 
     Where they have one size in common, it is the largest. None stands for a size that there is not.
     """
-    largest = largest_common([first, second])
-    smallest, _ = common([first, second])
+    largest = sides.largest_common([first, second])
+    smallest, _ = sides.common([first, second])
     if smallest >= largest * (1 - END_TOLERANCE):
         return None, None, float(largest)
     between = first.sizes[(first.sizes > smallest) & (first.sizes < largest)]
@@ -277,12 +185,14 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
 def _reading(
     pair: Pair, task: str, axis: str, place: str, curves: tuple[SideCurve, SideCurve], size: float | None
 ) -> Reading:
-    ratio = pair.ratio(curves, size)
     if size is None:
-        return Reading(task, axis, place, ratio, (), ratio)
-    worse = worse_than_constant(curves, size) if ratio.estimate is not None else ()
+        reason = f"{curves[0].name} and {curves[1].name} have too few sizes of {axis} in common"
+        refused = not_found(NoNumber("NO_SIZE", reason))
+        return Reading(task, axis, place, refused, (), refused)
+    ratio = pair.ratio(curves, size)
+    worse = sides.worse_than_constant(curves, size) if ratio.estimate is not None else ()
     try:
-        multiplier = replace(budget_ratio(*curves, size, pair.level), at=size)
+        multiplier = replace(sides.budget_ratio(*curves, size, pair.level), at=size)
     except HarnessError as error:
         multiplier = not_found(error, size)
     return Reading(task, axis, place, ratio, worse, multiplier)
@@ -290,16 +200,16 @@ def _reading(
 
 def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
     """The chosen runs of a side at its largest size on the matched axis, without those that diverged."""
-    rows = chosen_runs(rows_of_side(runs.table, task, side.names), runs.matched)
+    rows = chosen_runs(sides.rows_of_side(runs.table, task, side.names), runs.matched)
     return rows[(rows["size"] == rows["size"].max()) & (rows["status"] == "done")]
 
 
-def _largest(runs: ExperimentRuns, task: str, side: Side) -> Largest:
+def _largest(runs: ExperimentRuns, task: str, side: Side) -> versus.Largest:
     of_size = _of_largest(runs, task, side)
     networks = {cell.index: cell.network.words for cell in runs.manifest.cells if cell.network}
     words = [networks.get(cell, "") for cell in of_size["cell"]]
     loss = float(np.exp(np.log(of_size["test_loss"]).mean()))
-    return Largest(task, side.label, ", ".join(filter(None, dict.fromkeys(words))), loss)
+    return versus.Largest(task, side.label, ", ".join(filter(None, dict.fromkeys(words))), loss)
 
 
 def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]) -> list[Lead]:
@@ -307,7 +217,7 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
 
     Sizes that cannot be read are left out.
     """
-    smallest, largest = common(curves)
+    smallest, largest = sides.common(curves)
     between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
     ratios = {float(size): pair.ratio(curves, float(size)) for size in dict.fromkeys([smallest, *between, largest])}
     read = [(size, leader(ratio, *pair.labels)) for size, ratio in ratios.items() if not ratio.refusals]
@@ -320,7 +230,7 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
 
 def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     table = pair.runs.table[pair.runs.table["chosen"]]
-    chosen = {side: table[table["arm"].isin(side.names) | table["series"].isin(side.names)] for side in pair.sides}
+    chosen = {side: sides.rows_named(table, side.names) for side in pair.sides}
     failed: dict[tuple[str, ...], list[str]] = {}
     for side in pair.sides:
         failed.setdefault(_worse_than_constant(side, readings), []).append(side.label)
@@ -355,12 +265,12 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
 
 def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> tuple[str, ...]:
     """The tasks on which the median loss of a side is above that of a constant, at the largest size of any axis."""
-    failed = {}
-    for one in readings:
-        is_worse = side.label in one.worse_than_constant or one.ratio.is_refused_by("WORSE_THAN_CONSTANT")
-        if is_worse and one.place not in PLACES[:-1]:
-            failed[one.task] = True
-    return tuple(failed)
+    tasks = []
+    for reading in readings:
+        is_worse = side.label in reading.worse_than_constant or reading.ratio.is_refused_by("WORSE_THAN_CONSTANT")
+        if is_worse and reading.place not in PLACES[:-1]:
+            tasks.append(reading.task)
+    return tuple(dict.fromkeys(tasks))
 
 
 def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> str:
@@ -382,91 +292,3 @@ def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> str:
             falls[reading.task] = fall
     most = max(falls, key=lambda task: falls[task], default=None)
     return f"of {side.label} on {most} still fell {falls[most]:.2g}x" if most else ""
-
-
-# ---------------------------------------------------------------------------------------------------- as a user asks
-def sides(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
-    """A and B as typed: an arm, a series, or `label=arm,arm`.
-
-    A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
-    """
-    there = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
-    both = _side(first, there), _side(second, there)
-    for name in (*both[0].names, *both[1].names):
-        if name not in there:
-            raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, there)}")
-    if shared := [name for name in both[0].names if name in both[1].names]:
-        raise HarnessError(f"{first} and {second}: {', '.join(shared)} on both sides; give different arms to compare")
-    return both
-
-
-def _side(text: str, there: Sequence[str]) -> Side:
-    if text in there:  # the name of a series may have = and , in it
-        return Side(text, (text,))
-    label, _, listed = text.rpartition("=")
-    names = tuple(name.strip() for name in listed.split(","))
-    return Side(label or listed, names)
-
-
-def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
-    """The conventions to compare under, those of every answer and `axis`; and those of them not measured."""
-    asked = list(dict.fromkeys([*answer_axes(), axis]))
-    return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
-
-
-def tasks_of_both(runs: ExperimentRuns, sides: tuple[Side, Side]) -> list[str]:
-    """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
-    rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
-    both = [set(rows.loc[rows["arm"].isin(side.names) | rows["series"].isin(side.names), "task"]) for side in sides]
-    tasks = [task for task in dict.fromkeys(rows["task"]) if task in both[0] & both[1]]
-    if not tasks:
-        raise HarnessError(f"{sides[0].label} and {sides[1].label} have runs on no task in common; compare others")
-    return tasks
-
-
-def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
-    """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
-    if asked.axis in conventions_of(runs, asked.axis)[1]:
-        raise HarnessError(f"`axis` {asked.axis}: not measured; `harness bench FILE` measures it")
-    if asked.at is None:
-        return
-    told = []
-    for task in tasks_of_both(runs, asked.sides):
-        low, high = common([side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
-        if low <= asked.at <= high:
-            return
-        told.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
-    raise HarnessError(
-        f"`at` {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
-        f"{'; '.join(told)}; ask within"
-    )
-
-
-def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
-    """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
-    axes, _ = conventions_of(runs, asked.axis)
-    curves = []
-    for task, axis in itertools.product(tasks_of_both(runs, asked.sides), axes):
-        if points := _points(runs, task, axis, asked):
-            curves.append(RatioLine(task, axis, *np.array(points).T))
-    return curves
-
-
-def _points(runs: ExperimentRuns, task: str, axis: str, asked: VersusRequest) -> list[tuple[float, ...]]:
-    """(A's budget, ratio, low, high), where there is one."""
-    points: list[tuple[float, ...]] = []
-    try:
-        curves = Pair(runs, asked.sides, (task,), asked.level).curves(task, axis)
-        of_sizes = side_curve(runs, task, asked.sides[0].names, asked.axis)
-    except HarnessError:
-        return []
-    for size in of_sizes.sizes:
-        try:
-            at = size_on(of_sizes, float(size), axis)
-            check_any_learnt(curves, at)
-            ratio = loss_ratio(*curves, at, asked.level)
-        except HarnessError:
-            continue
-        if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
-            points.append((float(size), ratio.estimate, ratio.low, ratio.high))
-    return points

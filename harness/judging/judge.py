@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -26,8 +25,6 @@ def judge_all(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | Non
 
     Of a plan with looks the tables have all runs of the first look, and any of later ones.
     """
-    if not manifest.experiment.decide:
-        return []
     runs = runs_of(manifest, table, every)
     return [judge(rule, runs) for rule in manifest.experiment.decide]
 
@@ -38,23 +35,25 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     What a look decides on a task stays as it was found there. The next look finds anew what is open, with all of its
     replicates, until the claim is decided; it waits until all their runs are recorded.
     """
-    counted, axis = units(rule, runs.tasks), rule.axis or runs.matched
+    manifest, counted, axis = runs.manifest, units(rule, runs.tasks), rule.axis or runs.matched
     level = interval_level(rule, len(counted))
-    looks = looks_at(level, runs.manifest.looks or (len(runs.manifest.experiment.seeds),))
+    looks = looks_at(level, manifest.looks or (len(manifest.experiment.seeds),))
     numbers: dict[str, Number] = {}
+    count = Count(axis, 0, 0, len(counted), "open")
     waits_for = None
     for look in looks:
-        if runs.manifest.looks and not has_replicates(runs, look.replicates):
+        if manifest.looks and not has_replicates(runs, look.replicates):
             waits_for = look.replicates
             break
-        seen = until(runs, look) if runs.manifest.looks else runs
+        seen = until(runs, look) if manifest.looks else runs
         for unit, tasks in counted.items():
             if unit not in numbers or numbers[unit].outcome == "open":
-                numbers[unit] = _number(rule, unit, Case(rule, tasks, axis, seen, look.level), look, runs)
-        if _count(rule, axis, numbers).outcome != "open":
+                case = Case(rule, tasks, axis, seen, look.level)
+                numbers[unit] = _number(unit, case, look if manifest.looks else None)
+        count = count_outcomes(axis, [number.outcome for number in numbers.values()], rule.at_least)
+        if count.outcome != "open":
             break
-    count = _count(rule, axis, numbers)
-    search = runs.manifest.experiment.search
+    search, is_open = manifest.experiment.search, count.outcome == "open"
     return Verdict(
         claim=rule.claim,
         rule=rule_words(rule, axis, len(counted)),
@@ -67,7 +66,7 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
         verdict=count.outcome,
         count=count,
         matters=matters_words(rule),
-        power=power_line(rule, list(numbers.values()), looks[-1]) if count.outcome == "open" else None,
+        power=power_line(rule, list(numbers.values()), looks[-1].level) if numbers and is_open else None,
         waits_for=waits_for,
         numbers=tuple(numbers.values()),
     )
@@ -78,30 +77,20 @@ def interval_level(rule: Decide, tasks: int) -> float:
     return task_level(rule.level, tasks, rule.at_least)
 
 
-def _number(rule: Decide, unit: str, case: Case, look: Look, runs: ExperimentRuns) -> Number:
+def _number(unit: str, case: Case, look: Look | None) -> Number:
+    rule = case.rule
     try:
         if all_axes()[case.axis].needs_seconds and "seconds" not in case.runs.table:
             raise HarnessError("seconds are not measured: `harness bench FILE`")
         found = QUANTITIES[rule.quantity].find(case)
-        found = replace(found, at=_budget(case))
+        if rule.takes.at == "budget":
+            place = rule.place
+            found = replace(found, at=place if isinstance(place, float) else budget_of(case, curves_of(case)))
     except HarnessError as error:  # what the data do not carry has a reason, and is no error
         found = not_found(error)
     known = found.by_replicate[~np.isnan(found.by_replicate)]
     spread = float(known.std(ddof=1)) if known.size > 1 and not found.refusals else None
-    seen = look if runs.manifest.looks else None
-    return Number(unit, found, outcome(rule, found), seen, number_words(found, seen), spread)
-
-
-def _budget(case: Case) -> float | None:
-    """Where a number that was found is read, if it is of one budget."""
-    rule = case.rule
-    if rule.takes.at != "budget":
-        return None
-    return rule.place if isinstance(rule.place, float) else budget_of(case, curves_of(case))
-
-
-def _count(rule: Decide, axis: str, numbers: Mapping[str, Number]) -> Count:
-    return count_outcomes(axis, [one.outcome for one in numbers.values()], rule.at_least)
+    return Number(unit, found, outcome(rule, found), look, number_words(found, look), spread)
 
 
 # ------------------------------------------------------------------------------------------------------------ outcomes
@@ -110,12 +99,10 @@ def outcome(rule: Decide, found: Found) -> Outcome:
     if found.low is None or found.high is None:
         return "open"
     if rule.within is not None:
-        near = _near(rule, rule.within)
-        is_inside, is_outside = (
-            near[0] < found.low and found.high < near[1],
-            found.high < near[0] or near[1] < found.low,
-        )
-        return "supported" if is_inside else "refuted" if is_outside else "open"
+        low, high = _near(rule, rule.within)
+        if low < found.low and found.high < high:
+            return "supported"
+        return "refuted" if found.high < low or high < found.low else "open"
     is_above, is_below = found.low > rule.limit, found.high < rule.limit
     if is_above or is_below:
         return "supported" if is_above == (rule.threshold is not None) else "refuted"

@@ -215,7 +215,7 @@ def _law_named(name: str) -> Law:
 
 
 def _law_name(law: Law) -> str:
-    return next(name for name, one in LAWS.items() if one is law)
+    return next(name for name, known in LAWS.items() if known is law)
 
 
 copyreg.pickle(Law, lambda law: (_law_named, (_law_name(law),)))  # its curves are functions

@@ -4,9 +4,9 @@ Laws of a search are over its replicates, all others by likelihood (`law_of_repl
 """
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -178,22 +178,24 @@ def fit_runs(
     Runs that failed cannot enter a law of their loss; they are counted. A law is warned where its exponent hangs on a
     window that the data cut. `cautions` are those of the runs, by axis and series.
     """
-    groups = [
-        (axis, str(task), str(series), own)
-        for axis, of_axis in runs.items()
-        for (task, series), own in with_parts(of_axis).groupby(["task", "series"], sort=False)
-    ]
-    if AUTO in how.laws:
-        calls = [(*runs_in(own, "fitted"), how.level, how.objective) for *_, own in groups]
+    groups: list[tuple[str, str, str, pd.DataFrame]] = []
+    calls: list[tuple[Any, ...]] = []
+    chooses = AUTO in how.laws
+    for axis, of_axis in runs.items():
+        for (task, series), own in with_parts(of_axis).groupby(["task", "series"], sort=False):
+            groups.append((str(task), str(series), axis, own))
+            fitted = _fitted(own)
+            if chooses:
+                calls.append((*fitted[0], how.level, how.objective))
+            else:
+                laws = itertools.product(fitted, how.laws)
+                calls += [(*points, law, how.level, how.objective) for points, law in laws]
+    if chooses:
         prepare(select_law, calls, "choices of laws")
     else:
-        fitted = itertools.chain.from_iterable(map(_fitted, (own for *_, own in groups)))
-        calls = [(*one, law, how.level, how.objective) for one, law in itertools.product(fitted, how.laws)]
         prepare(fit_law, calls, "laws")
-    return [
-        _series_laws(task, series, axis, own, how, (cautions or {}).get((axis, series), ()))
-        for axis, task, series, own in groups
-    ]
+    known = cautions or {}
+    return [_series_laws(*group, how, known.get((group[2], group[1]), ())) for group in groups]
 
 
 def _fitted(runs: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -207,27 +209,28 @@ def _series_laws(
 ) -> SeriesLaws:
     inside, *everywhere = _fitted(runs)
     selection = None
-    names = tuple(law for law in ORDER if law in how.laws)
     if AUTO in how.laws:
         selection = kept(select_law, *inside, how.level, how.objective)
-        fits = {law: selection.fits[law] for law in ORDER if law in selection.fits}
         names = (selection.chosen,) if selection.chosen else ()
+        fits = {law: _warned(selection.fits[law], runs) for law in ORDER if law in selection.fits}
     else:
-        fits = _fits(inside, names, how)
-    whole = _fits(everywhere[0], tuple(fits), how) if everywhere else {}
-    fits, whole = ({law: _warned(one, runs) for law, one in some.items()} for some in (fits, whole))
+        names = tuple(law for law in ORDER if law in how.laws)
+        fits = _fits(runs, inside, names, how)
+    whole = _fits(runs, everywhere[0], tuple(fits), how) if everywhere else {}
     if whole and runs["until_minimum"].any():
-        fits = {law: warn_of_cut(one, whole[law]) for law, one in fits.items()}
+        fits = {law: warn_of_cut(fit, whole[law]) for law, fit in fits.items()}
     held_out = {}
     if (runs["part"] == "held_out").any():
         x, y = runs_in(runs, "held_out")
-        fits = {law: warn_of_distance(one, x) for law, one in fits.items()}
-        held_out = {law: kept(extrapolate, one, x, y) for law, one in fits.items()}
+        fits = {law: warn_of_distance(fit, x) for law, fit in fits.items()}
+        held_out = {law: kept(extrapolate, fit, x, y) for law, fit in fits.items()}
     return SeriesLaws(task, series, axis, runs, fits, names, whole, held_out, cautions, selection)
 
 
-def _fits(runs: tuple[np.ndarray, np.ndarray], laws: Sequence[LawName], how: Fitting) -> dict[LawName, Fit]:
-    return {law: kept(fit_law, *runs, law, how.level, how.objective) for law in laws}
+def _fits(
+    runs: pd.DataFrame, points: tuple[np.ndarray, np.ndarray], laws: Sequence[LawName], how: Fitting
+) -> dict[LawName, Fit]:
+    return {law: _warned(kept(fit_law, *points, law, how.level, how.objective), runs) for law in laws}
 
 
 def _warned(law: Fit, runs: pd.DataFrame) -> Fit:
@@ -256,35 +259,26 @@ def _with_rows(law: Fit, runs: pd.DataFrame) -> Fit:
 
 
 # -------------------------------------------------------------------------------------------------------------- checks
-def check(
-    laws: Sequence[SeriesLaws], axes: Collection[str] | None = None, chooses: bool = True, how: Fitting = AS_DECLARED
-) -> list[SeriesLaws]:
-    """The laws, those on `axes` with how far to trust them: seconds where a series has hundreds of sizes.
-
-    With `chooses` the law to quote is chosen first, where that has not been done.
-    """
-    shown = [one for one in laws if axes is None or one.axis in axes]
-    if chooses:
-        calls = [(*runs_in(one.table, "fitted"), how.level, how.objective) for one in shown]
-        prepare(
-            select_law, [call for one, call in zip(shown, calls, strict=True) if not one.selection], "choices of laws"
-        )
-        shown = [
-            one if one.selection else replace(one, selection=kept(select_law, *call))
-            for one, call in zip(shown, calls, strict=True)
-        ]
-    quoted = [(*runs_in(one.table, "fitted"), one.quoted) for one in shown if one.quoted]
-    prepare(cross_check, quoted, "bootstraps")
-    prepare(diagnose, [(law,) for *_, law in quoted], "diagnostics")
-    checked = iter(replace(one, checks=_checks(one)) for one in shown)
-    return [next(checked) if axes is None or one.axis in axes else one for one in laws]
+def check(laws: Sequence[SeriesLaws], axes: Sequence[str] | None = None) -> list[SeriesLaws]:
+    """The laws, those on `axes` (None: on all) with the law to quote, and with how far to trust that."""
+    shown = [series for series in laws if axes is None or series.axis in axes]
+    calls = [(*runs_in(series.table, "fitted"), AS_DECLARED.level, AS_DECLARED.objective) for series in shown]
+    prepare(select_law, calls, "choices of laws")
+    chosen = [replace(series, selection=kept(select_law, *call)) for series, call in zip(shown, calls, strict=True)]
+    checked = iter(with_checks(chosen))
+    return [next(checked) if axes is None or series.axis in axes else series for series in laws]
 
 
-def _checks(one: SeriesLaws) -> Checks | None:
-    if one.quoted is None:
-        return None
-    other = kept(cross_check, *runs_in(one.table, "fitted"), one.quoted)
-    return Checks(kept(diagnose, one.quoted), other)
+def with_checks(laws: Sequence[SeriesLaws]) -> list[SeriesLaws]:
+    """The laws of each series with how far to trust the one to quote: seconds where it has hundreds of sizes."""
+    calls = [(*runs_in(series.table, "fitted"), series.quoted) for series in laws]
+    prepare(cross_check, [call for call in calls if call[-1]], "bootstraps")
+    prepare(diagnose, [call[-1:] for call in calls if call[-1]], "diagnostics")
+    checked = []
+    for series, (x, y, law) in zip(laws, calls, strict=True):
+        checks = Checks(kept(diagnose, law), kept(cross_check, x, y, law)) if law else None
+        checked.append(replace(series, checks=checks))
+    return checked
 
 
 def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
@@ -294,26 +288,26 @@ def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     that stand alike the richest, which contains the others. A criterion such as AICc is not asked where laws were
     declared: at six or seven sizes it takes the floor from an arm that visibly lies on it.
     """
-    own = [one for one in laws if (one.task, one.axis) == (task, axis)]
-    shared = [law for law in ORDER if all(law in one.fits for one in own)]
-    wanted = [law for law in shared if any(law in one.drawable for one in own)] or shared
-    refused = {law: sum(bool(one.fits[law].refusals) for one in own) for law in wanted if own}
+    own = [series for series in laws if (series.task, series.axis) == (task, axis)]
+    if not own:
+        return "pure"
+    shared = [law for law in ORDER if all(law in series.fits for series in own)]
+    wanted = [law for law in shared if any(law in series.drawable for series in own)] or shared
+    refused = {law: sum(bool(series.fits[law].refusals) for series in own) for law in wanted}
     return min(refused, key=lambda law: (refused[law], -ORDER.index(law)), default="pure")
 
 
 # -------------------------------------------------------------------------------------------------------- of a search
 def _of_search(table: pd.DataFrame, axes: Sequence[str], level: float) -> Iterator[SeriesLaws]:
-    for axis, (task, series) in itertools.product(
-        axes, dict.fromkeys(zip(table["task"], table["series"], strict=True))
-    ):
-        rows = table[(table["task"] == task) & (table["series"] == series)]
+    curves = list(table.groupby(["task", "series"], sort=False))
+    for axis, ((task, series), rows) in itertools.product(axes, curves):
         if (won_on(rows, axis)[axis] > 0).any():
             runs = with_parts(with_sizes(chosen_runs(rows, axis)))
             law = law_of_replicates(curve_of(rows, axis), level)
             yield SeriesLaws(str(task), str(series), axis, runs, {"pure": law}, ("pure",))
 
 
-def law_of_replicates(curve: SideCurve, level: float = 0.95) -> Fit:
+def law_of_replicates(curve: SideCurve, level: float) -> Fit:
     """The law amplitude * size^-alpha of a side: the means over the lines of its replicates, with Student's interval.
 
     Copies of one network carry no law, and no rising law is drawn: these are refused (`comparison.replicates`).

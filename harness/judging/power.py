@@ -19,7 +19,6 @@ from scipy.stats import chi2
 from scipy.stats import t as t_distribution
 
 from harness.base.formats import human
-from harness.judging.runs import Look
 from harness.judging.verdict import Number
 from harness.judging.words import asked_words
 from harness.spec import Decide
@@ -57,7 +56,7 @@ def seen(spread: float, replicates: int, level: float, of_equality: bool = False
     while chance(spread, replicates, far, level, of_equality) < ENOUGH:
         far *= 2
     return float(
-        brentq(lambda one: chance(spread, replicates, one, level, of_equality) - ENOUGH, 0.0, far, xtol=1e-6 * far)
+        brentq(lambda apart: chance(spread, replicates, apart, level, of_equality) - ENOUGH, 0.0, far, xtol=1e-6 * far)
     )
 
 
@@ -65,13 +64,17 @@ def replicates_needed(spread: float, difference: float, level: float, of_equalit
     """The fewest replicates in all that have an ENOUGH chance; None if MOST_REPLICATES are too few."""
     if chance(spread, MOST_REPLICATES, difference, level, of_equality) < ENOUGH:
         return None
-    numbers = range(2, MOST_REPLICATES + 1)
-    return numbers[bisect_left(numbers, ENOUGH, key=lambda one: chance(spread, one, difference, level, of_equality))]
+
+    def chance_of(replicates: int) -> float:
+        return chance(spread, replicates, difference, level, of_equality)
+
+    return bisect_left(range(MOST_REPLICATES + 1), ENOUGH, lo=2, key=chance_of)
 
 
-def difference_of(rule: Decide) -> float:
-    """The smallest difference that matters: of ln for ratios."""
-    return rule.smallest if rule.takes.is_difference else math.log(rule.smallest)
+def difference_of(rule: Decide, smallest: float | None = None) -> float:
+    """The smallest difference that matters, as the rule says it, as a difference: of ln for ratios."""
+    smallest = smallest or rule.smallest
+    return smallest if rule.takes.is_difference else math.log(smallest)
 
 
 def as_said(rule: Decide, difference: float) -> float:
@@ -79,31 +82,30 @@ def as_said(rule: Decide, difference: float) -> float:
     return difference if rule.takes.is_difference else math.exp(min(difference, LARGEST_LOG))
 
 
-def power_line(rule: Decide, numbers: Sequence[Number], last: Look) -> str:
+def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
     """What an open rule would need, in a line: on the last task that it needs, of those that are open."""
-    open_ones = [one for one in numbers if one.outcome == "open"]
-    if refused := next((one for one in open_ones if one.spread is None), None):
+    still_open = [number for number in numbers if number.outcome == "open"]
+    if refused := next((number for number in still_open if number.spread is None), None):
         where = f" on {refused.unit}" if len(numbers) > 1 else ""
         if refused.found.is_refused_by("ONE_REPLICATE"):
             return f"it needs two replicates or more{where}"
         reason = refused.found.refusals[-1].reason if refused.found.refusals else "there is no number"
         return f"more replicates will not help{where}: {reason.split('. ')[0].rstrip('.')}"
-    if bounded := [one for one in open_ones if one.found.bound]:
-        where = f" on {bounded[0].unit}" if len(numbers) > 1 else ""
+    if bounded := next((number for number in still_open if number.found.bound), None):
+        where = f" on {bounded.unit}" if len(numbers) > 1 else ""
         return f"more replicates will not help{where}: most give a bound only; add budgets on its side"
     of_equality = rule.within is not None
-    decided = sum(one.outcome == "supported" for one in numbers)
-    still_needed = min(max(rule.at_least - decided, 1), len(open_ones))
-    one = sorted(open_ones, key=lambda one: (one.spread or 0.0, one.unit))[still_needed - 1]
-    replicates = one.found.replicates
+    decided = sum(number.outcome == "supported" for number in numbers)
+    still_needed = min(max(rule.at_least - decided, 1), len(still_open))
+    last = sorted(still_open, key=lambda number: (number.spread or 0.0, number.unit))[still_needed - 1]
+    spread, replicates = last.spread or 0.0, last.found.replicates
     for smallest in _asked_in_turn(rule):
-        difference = smallest if rule.takes.is_difference else math.log(smallest)
-        needed = replicates_needed(one.spread or 0.0, difference, last.level, of_equality) or math.inf
+        needed = replicates_needed(spread, difference_of(rule, smallest), level, of_equality) or math.inf
         if needed <= MOST_TIMES * replicates:
             break
-    where = f" on {one.unit}" if len(numbers) > 1 else ""
+    where = f" on {last.unit}" if len(numbers) > 1 else ""
     what = f"{asked_words(rule, smallest)}{where}"
-    told = human(as_said(rule, seen(one.spread or 0.0, replicates, last.level, of_equality)))
+    told = human(as_said(rule, seen(spread, replicates, level, of_equality)))
     least = f"the present {replicates} can tell only one of {told} or more"
     if math.isinf(needed):
         return f"{what} would need more than {MOST_REPLICATES:,} replicates; {least}"

@@ -1,22 +1,21 @@
 """Every quantity that a rule can be about. To add one, add it to QUANTITIES, and its row to docs/verdicts.md.
 
-Every command that reads a plan with rules reads this file too. So functions import what computes, and the packages that
-it needs, when they are called.
+Every command that reads a plan with rules reads this file too. So what computes, with the packages that it needs, is in
+`judging.finding`, which is imported when a quantity is looked for.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
-from harness.base.errors import HarnessError
 from harness.base.formats import human
 from harness.judging.quantity import (
     Case,
     Quantity,
     budget_words,
     effort_words,
-    of_a_column,
     over_published,
     ratio_words,
     sides_words,
@@ -27,21 +26,30 @@ if TYPE_CHECKING:
     from harness.comparison.replicates import Found
 
 
-def _test_loss(case: Case) -> Found:
-    """The ratio in each replicate; refused where both sides are worse than a constant.
+def _by(name: str, *arguments: Any) -> Callable[[Case], Found]:
+    """What finds a quantity: the function of `judging.finding` of this name, with more `arguments` than the case."""
 
-    Where networks are not matched, none has just the size that a rule names, so that the best one up to it counts.
+    def find(case: Case) -> Found:
+        found: Found = getattr(import_module("harness.judging.finding"), name)(case, *arguments)
+        return found
+
+    return find
+
+
+def _of_a_column(
+    *, name: str, summary: str, read_at: str, what: str, column: str, trained_with: Literal["phases", "sparsity"]
+) -> Quantity:
+    """A quantity that is a column of the table of runs: of one side its value, of two sides the ratio.
+
+    `what` is how it reads, before the sides. Its runs are those whose recipe has the field `trained_with`.
     """
-    from harness.judging.networks import loss_ratio_up_to
-    from harness.judging.sides import budget_of, check_any_learnt, curves_of, loss_ratio
 
-    place = case.rule.place
-    if case.runs.manifest.experiment.match is None and isinstance(place, float):
-        return loss_ratio_up_to(case, place)
-    first, second = curves_of(case)
-    budget = budget_of(case, [first, second])
-    check_any_learnt([first, second], budget)
-    return loss_ratio(first, second, budget, case.level)
+    def words(rule: Decide) -> str:
+        of = ratio_words(rule) if len(rule.sides) == 2 else f"of {sides_words(rule)[0]}{over_published(rule)}"
+        return f"{what} {of}"
+
+    takes = Takes(sides=(1, 2), of_networks=True, over_published=True)
+    return Quantity(name, summary, read_at, takes, words, _by("value_or_ratio", column, trained_with))
 
 
 def _multiplier_words(rule: Decide) -> str:
@@ -49,28 +57,9 @@ def _multiplier_words(rule: Decide) -> str:
     return f"the budget that {second} needs for {first}'s test loss {budget_words(rule)}, over it{effort_words(rule)},"
 
 
-def _multiplier(case: Case) -> Found:
-    """By log-log interpolation along the second side's falling curve, in each replicate."""
-    from harness.judging.sides import budget_of, budget_ratio, curves_of
-
-    first, second = curves_of(case)
-    return budget_ratio(first, second, budget_of(case, (first, second)), case.level)
-
-
 def _exponent_words(rule: Decide) -> str:
     told = f"the exponent of {' minus that of '.join(sides_words(rule))}{effort_words(rule)}"
     return told if rule.published is None else f"{told}, less the published {rule.published:.4g},"
-
-
-def _exponent(case: Case) -> Found:
-    """The slope of each replicate's own curve."""
-    from harness.comparison.replicates import exponent, exponent_gap, shifted
-    from harness.judging.sides import at_shared_budgets, curves_of
-
-    curves = curves_of(case)
-    if len(curves) == 2:
-        return exponent_gap(*at_shared_budgets(*curves), case.level)
-    return shifted(exponent(curves[0].over_budgets, case.level), -(case.rule.published or 0.0))
 
 
 def _count_words(rule: Decide) -> str:
@@ -80,93 +69,10 @@ def _count_words(rule: Decide) -> str:
     return f"{rule.count[0]} {ratio_words(rule)} {budget_words(rule)}"
 
 
-def _count(case: Case) -> Found:
-    """From the networks of each replicate."""
-    from harness.judging.sides import budget_of, column_ratio, curves_of
-
-    first, *others = curves_of(case)
-    budget = budget_of(case, [first, *others])
-    below, above = case.rule.count[0], case.rule.count[-1]
-    return column_ratio(first.of_column(below), (others or [first])[0].of_column(above), budget, case.level)
-
-
-def _exponent_kept(case: Case) -> Found:
-    """The ratio of the exponents in each replicate."""
-    from harness.comparison.replicates import exponent, quotient
-    from harness.judging.sides import curve_on
-
-    (names,) = case.rule.arms_of_sides
-    fewest, most = (
-        exponent(curve_on(case, task, names).over_budgets, case.level) for task in (case.tasks[0], case.tasks[-1])
-    )
-    return quotient(most, fewest, case.level)
-
-
 def _growth_words(rule: Decide) -> str:
     loss = human(rule.place) if isinstance(rule.place, float) else rule.place
     needs = f"that {sides_words(rule)[0]} needs for test loss {loss}"
     return f"the slope in ln(inputs) of ln({rule.axis or 'size'}) {needs}"
-
-
-def _growth(case: Case) -> Found:
-    """The least-squares slope in each replicate."""
-    import numpy as np
-
-    from harness.comparison.replicates import difference_over, needed
-    from harness.judging.sides import curve_on
-
-    (names,), loss = case.rule.arms_of_sides, case.rule.place
-    assert isinstance(loss, float)
-    inputs = np.log([case.runs.tasks[task][1] for task in case.tasks])
-    if np.unique(inputs).size < 3:
-        number = np.unique(inputs).size
-        raise HarnessError(f"a slope needs tasks of three different numbers of inputs, and there are {number}")
-    sizes = [needed(curve_on(case, task, names).over_budgets, math.log(loss)) for task in case.tasks]  # [tasks][R]
-    centred = inputs - inputs.mean()
-    return difference_over(centred @ np.array(sizes) / (centred @ centred), case.level)
-
-
-def _best_size(case: Case) -> Found:
-    """The size of each replicate; runs that diverged are passed over."""
-    import numpy as np
-
-    from harness.comparison.replicates import ratio_over
-    from harness.judging.sides import curves_of
-
-    (curve,) = curves_of(case)
-    best = np.argmin(np.where(np.isnan(curve.logs), np.inf, curve.logs), axis=0)
-    return ratio_over(np.log(curve.sizes[best] / (case.rule.published or 1.0)), case.level)
-
-
-def _edges_by_seed(case: Case) -> Found:
-    """The standard deviation, and the interval that chi-squared gives it where the ln counts are normal."""
-    from harness.comparison.replicates import deviation_over
-    from harness.judging.networks import logs_of, rows_trained_with
-
-    (names,) = case.rule.arms_of_sides
-    logs = logs_of(rows_trained_with(case, names, "sparsity", "active_edges"), "active_edges")
-    return deviation_over(logs, case.level)
-
-
-def _network_loss(case: Case) -> Found:
-    """From the runs of the network of that size."""
-    from harness.judging.networks import loss_of_size
-
-    return loss_of_size(case)
-
-
-def _upturn(case: Case) -> Found:
-    """The ratio in each replicate."""
-    import numpy as np
-
-    from harness.comparison.replicates import ratio_over
-    from harness.judging.sides import curves_of
-
-    (curve,) = curves_of(case)
-    if len(curve.sizes) < 2:
-        raise HarnessError(f"{curve.name} has one size, so that nothing can turn up; give it two or more")
-    *smaller, largest = curve.logs
-    return ratio_over(largest - np.min(smaller, axis=0), case.level)
 
 
 # Messages, the JSON Schema and docs/verdicts.md have them in this order.
@@ -179,7 +85,7 @@ QUANTITIES = {
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(2,), at="budget", of_efforts=True),
             words=lambda rule: f"the test loss {ratio_words(rule)} {budget_words(rule)}{effort_words(rule)}",
-            find=_test_loss,
+            find=_by("test_loss"),
         ),
         Quantity(
             name="multiplier",
@@ -187,7 +93,7 @@ QUANTITIES = {
             read_at="a budget of the first side",
             takes=Takes(sides=(2,), at="budget", of_efforts=True, of_laws=True),
             words=_multiplier_words,
-            find=_multiplier,
+            find=_by("multiplier"),
         ),
         Quantity(
             name="exponent",
@@ -203,7 +109,7 @@ QUANTITIES = {
                 matters=0.2,
             ),
             words=_exponent_words,
-            find=_exponent,
+            find=_by("exponent"),
         ),
         Quantity(
             name="count",
@@ -211,7 +117,7 @@ QUANTITIES = {
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(1, 2), at="budget", of_counts=True),
             words=_count_words,
-            find=_count,
+            find=_by("count"),
         ),
         Quantity(
             name="exponent_kept",
@@ -219,7 +125,7 @@ QUANTITIES = {
             read_at="all budgets on an axis",
             takes=Takes(sides=(1,), at="axis", of_family=True, of_laws=True),
             words=lambda rule: f"the exponent of {sides_words(rule)[0]} at the most inputs over that at the fewest",
-            find=_exponent_kept,
+            find=_by("exponent_kept"),
         ),
         Quantity(
             name="growth",
@@ -227,7 +133,7 @@ QUANTITIES = {
             read_at="a test loss",
             takes=Takes(sides=(1,), at="loss", needs_place=True, of_family=True, is_difference=True, matters=0.2),
             words=_growth_words,
-            find=_growth,
+            find=_by("growth"),
         ),
         Quantity(
             name="best_size",
@@ -238,9 +144,9 @@ QUANTITIES = {
                 f"the {rule.axis or 'size'} at which {sides_words(rule)[0]} has its least test loss"
                 f"{over_published(rule)}"
             ),
-            find=_best_size,
+            find=_by("best_size"),
         ),
-        of_a_column(
+        _of_a_column(
             name="edges",
             summary="the number of active edges after training with a penalty; of two sides its ratio",
             read_at="the end of the penalised part",
@@ -254,9 +160,9 @@ QUANTITIES = {
             read_at="the end of the penalised part",
             takes=Takes(sides=(1,), of_networks=True),
             words=lambda rule: f"the standard deviation over seeds of ln(active edges) of {sides_words(rule)[0]}",
-            find=_edges_by_seed,
+            find=_by("edges_by_seed"),
         ),
-        of_a_column(
+        _of_a_column(
             name="error_in_the_end",
             summary="the training RMSE on all phases after the last one; of two sides its ratio",
             read_at="the end of the last phase",
@@ -264,7 +170,7 @@ QUANTITIES = {
             column="rmse_in_the_end",
             trained_with="phases",
         ),
-        of_a_column(
+        _of_a_column(
             name="forgetting",
             summary="the mean training error in the end over that right after each phase; of two sides its ratio",
             read_at="the end of the last phase",
@@ -278,7 +184,7 @@ QUANTITIES = {
             read_at="a size",
             takes=Takes(sides=(1,), at="budget", needs_place=True, of_networks=True, over_published=True),
             words=lambda rule: f"the test loss of {sides_words(rule)[0]} {budget_words(rule)}{over_published(rule)}",
-            find=_network_loss,
+            find=_by("network_loss"),
         ),
         Quantity(
             name="upturn",
@@ -288,7 +194,7 @@ QUANTITIES = {
             words=lambda rule: (
                 f"the test loss of {sides_words(rule)[0]} at its largest size over the least at a smaller one"
             ),
-            find=_upturn,
+            find=_by("upturn"),
         ),
     )
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from harness.base.formats import human
 from harness.spec import Decide, Takes, side_label
@@ -46,33 +46,6 @@ class Quantity:
     takes: Takes
     words: Callable[[Decide], str]
     find: Callable[[Case], Found]
-
-
-def of_a_column(
-    *, name: str, summary: str, read_at: str, what: str, column: str, trained_with: Literal["phases", "sparsity"]
-) -> Quantity:
-    """A quantity that is a column of the table of runs: of one side its value, of two sides the ratio.
-
-    `what` is how it reads, before the sides. Its runs are those whose recipe has the field `trained_with`.
-    """
-
-    def words(rule: Decide) -> str:
-        of = ratio_words(rule) if len(rule.sides) == 2 else f"of {sides_words(rule)[0]}{over_published(rule)}"
-        return f"{what} {of}"
-
-    def find(case: Case) -> Found:
-        from harness.judging.networks import value_or_ratio
-
-        return value_or_ratio(case, column, trained_with)
-
-    return Quantity(
-        name=name,
-        summary=summary,
-        read_at=read_at,
-        takes=Takes(sides=(1, 2), of_networks=True, over_published=True),
-        words=words,
-        find=find,
-    )
 
 
 # -------------------------------------------------------------------------------------------------- words for `words`

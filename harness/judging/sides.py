@@ -45,7 +45,6 @@ class SideCurve:
     winners: np.ndarray
     lost: np.ndarray
     seeds: tuple[int, ...]
-    column: str = LOSS
     constant: float | None = None
     none: np.ndarray | None = None  # [m, R], the chance that a search of a lower effort finds nothing
     runs: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
@@ -58,6 +57,11 @@ class SideCurve:
     def of_column(self, column: str) -> SideCurve:
         """The same runs, of another value."""
         return curve_of(self.runs, self.axis, column)
+
+
+def rows_named(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The rows of these arms or series."""
+    return runs[runs["arm"].isin(names) | runs["series"].isin(names)]
 
 
 def rows_of_side(runs: pd.DataFrame, task: str, names: Sequence[str]) -> pd.DataFrame:
@@ -74,9 +78,9 @@ def rows_of_side(runs: pd.DataFrame, task: str, names: Sequence[str]) -> pd.Data
                 f"{label} is no side of this search; its sides are: {', '.join(runs['series'].unique())}"
             )
         return rows
-    rows = rows[rows["arm"].isin(names) | rows["series"].isin(names)]
-    series = list(dict.fromkeys(rows["series"]))
-    if not series:
+    rows = rows_named(rows, names)
+    series = rows["series"].unique()
+    if not series.size:
         raise HarnessError(f"{label} has no runs on {task}")
     if len(series) == 1:
         return rows.assign(series=label)
@@ -101,8 +105,8 @@ def side_curve(
     if key not in runs.curves:
         full = curve_of(rows_of_side(runs.table, task, names), axis)
         runs.curves[key] = full if effort is None else _at_effort(runs, task, names, full, effort)
-    found: SideCurve = runs.curves[key]
-    return found
+    curve: SideCurve = runs.curves[key]
+    return curve
 
 
 def curve_on(case: Case, task: str, names: Sequence[str]) -> SideCurve:
@@ -136,7 +140,7 @@ def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     seeds = tuple(int(seed) for seed in values.columns)
     sizes = lost.index.to_numpy(float)
     by_size = values.to_numpy(float)
-    return SideCurve(name, axis, sizes, by_size, by_size, lost.to_numpy(float), seeds, column, constant, runs=runs)
+    return SideCurve(name, axis, sizes, by_size, by_size, lost.to_numpy(float), seeds, constant, runs=runs)
 
 
 def _at_effort(runs: ExperimentRuns, task: str, names: Sequence[str], full: SideCurve, effort: int) -> SideCurve:
@@ -162,8 +166,8 @@ def budget_of(case: Case, curves: Sequence[SideCurve]) -> float:
     place = case.rule.place
     if isinstance(place, str):
         return largest_common(curves)
-    for one in curves:
-        _inside(one, place)
+    for curve in curves:
+        _inside(curve, place)
     return place
 
 
@@ -171,60 +175,57 @@ def largest_common(curves: Sequence[SideCurve]) -> float:
     """The largest budget that all curves reach; a HarnessError where they share none."""
     low, high = common(curves)
     if high < low * (1 - END_TOLERANCE):
-        told = ", ".join(f"{one.name} has {one.axis} from {one.sizes[0]:.4g} to {one.sizes[-1]:.4g}" for one in curves)
-        raise NoNumber("NO_OVERLAP", told)
+        raise NoNumber("NO_OVERLAP", ", ".join(map(_range_words, curves)))
     return high
 
 
 def common(curves: Sequence[SideCurve]) -> tuple[float, float]:
     """The range of budgets that all curves have; empty where the low end is above the high one."""
-    return max(one.sizes[0] for one in curves), min(one.sizes[-1] for one in curves)
+    return max(curve.sizes[0] for curve in curves), min(curve.sizes[-1] for curve in curves)
 
 
-def read(one: SideCurve, at: float) -> np.ndarray:
+def read(curve: SideCurve, at: float) -> np.ndarray:
     """ln of the value at budget `at`, by replicate [R]; a HarnessError outside, and where many runs diverged."""
-    inside = _inside(one, at)
-    upper = int(np.searchsorted(one.sizes, inside))
-    lower = upper if one.sizes[upper] == inside else upper - 1
-    if (lost := max(one.lost[lower], one.lost[upper])) > MOST_FAILED:
-        where = " to ".join(dict.fromkeys(f"{one.sizes[place]:.4g}" for place in (lower, upper)))
-        reason = f"{lost:.0%} of the runs of {one.name} at {one.axis} {where} diverged; mend them first"
+    sizes, inside = curve.sizes, _inside(curve, at)
+    upper = int(np.searchsorted(sizes, inside))
+    lower = upper if sizes[upper] == inside else upper - 1
+    if (lost := max(curve.lost[lower], curve.lost[upper])) > MOST_FAILED:
+        where = " to ".join(dict.fromkeys(f"{sizes[place]:.4g}" for place in (lower, upper)))
+        reason = f"{lost:.0%} of the runs of {curve.name} at {curve.axis} {where} diverged; mend them first"
         raise NoNumber("CENSORED", reason)
     if lower == upper:
-        return one.logs[lower]
-    share = math.log(inside / one.sizes[lower]) / math.log(one.sizes[upper] / one.sizes[lower])
-    return (1 - share) * one.logs[lower] + share * one.logs[upper]
+        return curve.logs[lower]
+    share = math.log(inside / sizes[lower]) / math.log(sizes[upper] / sizes[lower])
+    return (1 - share) * curve.logs[lower] + share * curve.logs[upper]
 
 
-def size_on(known: SideCurve, at: float, axis: str) -> float:
-    """The size on `axis` of what a side has at a budget `at` of its known curve, or between its neighbours there."""
-    if axis == known.axis:
+def size_on(curve: SideCurve, at: float, axis: str) -> float:
+    """The size on `axis` of what a side has at a budget `at` of the curve, or between its neighbours there."""
+    if axis == curve.axis:
         return at
-    logs = read(replace(known.of_column(axis), lost=np.zeros_like(known.lost)), at)
+    logs = read(replace(curve.of_column(axis), lost=np.zeros_like(curve.lost)), at)
     logs = logs[np.isfinite(logs)]
     if not logs.size:
-        raise HarnessError(f"{axis} counts nothing of {known.name}")
+        raise HarnessError(f"{axis} counts nothing of {curve.name}")
     return math.exp(float(logs.mean()))
 
 
 def loss_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
     """second / first in test loss at a budget, over the replicates that both have."""
-    seeds = _seeds_of_both(first, second)
-    return best_ratio(_value(_of_seeds(first, seeds), at), _value(_of_seeds(second, seeds), at), level)
+    mine, other = (_value(side, at) for side in _paired(first, second))
+    return best_ratio(mine, other, level)
 
 
 def column_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
     """second / first in another column at a budget; a count that is the same in all replicates has no spread."""
-    seeds = _seeds_of_both(first, second)
-    one, other = (read(_of_seeds(side, seeds), at) for side in (first, second))
-    return ratio_over(other - one, level)
+    mine, other = (read(side, at) for side in _paired(first, second))
+    return ratio_over(other - mine, level)
 
 
 def budget_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
     """The budget that the second side needs for the first's test loss at a budget, over it."""
-    seeds = _seeds_of_both(first, second)
-    one, other = (_of_seeds(side, seeds).over_budgets for side in (first, second))
-    return multiplier(one, other, at, level)
+    mine, other = _paired(first, second)
+    return multiplier(mine.over_budgets, other.over_budgets, at, level)
 
 
 def at_shared_budgets(first: SideCurve, second: SideCurve) -> tuple[Curve, Curve]:
@@ -233,27 +234,27 @@ def at_shared_budgets(first: SideCurve, second: SideCurve) -> tuple[Curve, Curve
     budgets = first.sizes[(first.sizes >= low * (1 - END_TOLERANCE)) & (first.sizes <= high * (1 + END_TOLERANCE))]
     if not budgets.size:
         largest_common([first, second])  # which says why
-    seeds = _seeds_of_both(first, second)
 
-    def at_budgets(side: SideCurve) -> np.ndarray:
-        return np.array([read(side, float(budget)) for budget in budgets]).T
+    def at_budgets(side: SideCurve) -> Curve:
+        full = replace(side, logs=side.winners)
+        logs, winners = (np.array([read(curve, float(at)) for at in budgets]).T for curve in (side, full))
+        return Curve(budgets, logs, winners)
 
-    one, other = (
-        Curve(budgets, at_budgets(side), at_budgets(replace(side, logs=side.winners)))
-        for side in (_of_seeds(first, seeds), _of_seeds(second, seeds))
-    )
-    return one, other
+    mine, other = _paired(first, second)
+    return at_budgets(mine), at_budgets(other)
 
 
 def worse_than_constant(curves: Sequence[SideCurve], at: float) -> tuple[str, ...]:
     """The names of the sides whose median test loss at a budget is above that of a constant."""
-    return tuple(one.name for one in curves if one.constant is not None and np.nanmedian(read(one, at)) > one.constant)
+    return tuple(
+        curve.name for curve in curves if curve.constant is not None and np.nanmedian(read(curve, at)) > curve.constant
+    )
 
 
 def check_any_learnt(curves: Sequence[SideCurve], at: float) -> None:
     """A HarnessError where all sides are worse than a constant at a budget: among failures nobody is ahead."""
     if len(worse_than_constant(curves, at)) == len(curves):
-        medians = " and ".join(f"{one.name} {math.exp(np.nanmedian(read(one, at))):.3g}" for one in curves)
+        medians = " and ".join(f"{curve.name} {math.exp(np.nanmedian(read(curve, at))):.3g}" for curve in curves)
         raise NoNumber(
             "WORSE_THAN_CONSTANT",
             f"a constant has a test loss of {math.exp(curves[0].constant or 0):.3g}, and at {curves[0].axis} {at:.4g} "
@@ -261,24 +262,28 @@ def check_any_learnt(curves: Sequence[SideCurve], at: float) -> None:
         )
 
 
-def _inside(one: SideCurve, at: float) -> float:
+def _inside(curve: SideCurve, at: float) -> float:
     """The budget, moved to an end where it is hardly beyond; a HarnessError where it is."""
-    inside = min(max(at, one.sizes[0]), one.sizes[-1])
+    inside = min(max(at, curve.sizes[0]), curve.sizes[-1])
     if abs(at / inside - 1) > END_TOLERANCE:
-        ends = f"{one.sizes[0]:.4g} to {one.sizes[-1]:.4g}"
-        raise NoNumber("NO_OVERLAP", f"{one.name} has {one.axis} from {ends}, which leaves {at:.4g} out")
+        raise NoNumber("NO_OVERLAP", f"{_range_words(curve)}, which leaves {at:.4g} out")
     return float(inside)
 
 
-def _seeds_of_both(first: SideCurve, second: SideCurve) -> list[int]:
-    return [seed for seed in first.seeds if seed in second.seeds]
+def _range_words(curve: SideCurve) -> str:
+    return f"{curve.name} has {curve.axis} from {curve.sizes[0]:.4g} to {curve.sizes[-1]:.4g}"
 
 
-def _of_seeds(side: SideCurve, seeds: Sequence[int]) -> SideCurve:
-    """The curve of these replicates alone."""
+def _paired(first: SideCurve, second: SideCurve) -> tuple[SideCurve, SideCurve]:
+    """Both curves, of the replicates that both have."""
+    seeds = tuple(seed for seed in first.seeds if seed in second.seeds)
+    return _of_seeds(first, seeds), _of_seeds(second, seeds)
+
+
+def _of_seeds(side: SideCurve, seeds: tuple[int, ...]) -> SideCurve:
     places = [side.seeds.index(seed) for seed in seeds]
     none = None if side.none is None else side.none[:, places]
-    return replace(side, seeds=tuple(seeds), logs=side.logs[:, places], winners=side.winners[:, places], none=none)
+    return replace(side, seeds=seeds, logs=side.logs[:, places], winners=side.winners[:, places], none=none)
 
 
 def _value(side: SideCurve, at: float) -> Value:

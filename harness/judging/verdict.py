@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
-from harness.comparison.verdict import Count
+from harness.comparison.verdict import Count, Outcome
 from harness.judging.runs import Look
 from harness.judging.words import matters_words, rule_words
 from harness.spec import Decide
 
-Outcome = Literal["supported", "refuted", "equal", "open"]
 NOT_RUN: Literal["not run"] = "not run"
 
 
@@ -32,7 +31,7 @@ class Number:
     spread: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What became of a rule. [verdicts.md](verdicts.md) explains rules and verdicts."""
 
@@ -43,15 +42,17 @@ class Verdict:
         str | None, "the count of size by which sides are equal; null if not judged and the rule names none"
     ]
     level: Annotated[float, "of intervals, as the rule says"]
-    interval_level: Annotated[float | None, "of each interval, for so many tasks and looks; null if not judged"]
+    interval_level: Annotated[float | None, "of each interval, for so many tasks and looks; null if not judged"] = None
     effort: Annotated[int | None, "with `search:`, how many runs a side has at each size"]
-    cap: Annotated[Mapping[str, float] | None, "with `search:`, what a run of the largest size may spend, by its axis"]
+    cap: Annotated[
+        Mapping[str, float] | None, "with `search:`, what a run of the largest size may spend, by its axis"
+    ] = None
     verdict: Annotated[Outcome | Literal["not run"], str, "`supported`, `refuted`, `equal`, `open` or `not run`"]
-    count: Annotated[Count | None, "of tasks; null if not judged"]
+    count: Annotated[Count | None, "of tasks; null if not judged"] = None
     matters: Annotated[str, "how near to the limit is equal"]
-    power: Annotated[str | None, "what an open rule would need"]
-    waits_for: Annotated[int | None, "with `looks:`, replicates of the next look, while that waits for runs"]
-    numbers: Annotated[tuple[Number, ...], "one a task or family of tasks"]
+    power: Annotated[str | None, "what an open rule would need"] = None
+    waits_for: Annotated[int | None, "with `looks:`, replicates of the next look, while that waits for runs"] = None
+    numbers: Annotated[tuple[Number, ...], "one a task or family of tasks"] = ()
 
 
 def not_run(rule: Decide) -> Verdict:
@@ -62,15 +63,9 @@ def not_run(rule: Decide) -> Verdict:
         decide=rule,
         axis=rule.axis,
         level=rule.level,
-        interval_level=None,
         effort=rule.effort,
-        cap=None,
         verdict=NOT_RUN,
-        count=None,
         matters=matters_words(rule),
-        power=None,
-        waits_for=None,
-        numbers=(),
     )
 
 

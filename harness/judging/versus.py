@@ -185,7 +185,8 @@ class Headline:
 
     def reading(self, task: str, axis: str, place: str) -> Reading:
         """The reading of a task on an axis at a place."""
-        return next(one for one in self.readings if (one.task, one.axis, one.place) == (task, axis, place))
+        wanted = (task, axis, place)
+        return next(found for found in self.readings if (found.task, found.axis, found.place) == wanted)
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,9 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
 
 def whole_replicates(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
     """The rows of the replicates of which every planned run is recorded."""
-    planned = Counter(one.run.seed for one in {one.run_id: one for one in manifest.runs}.values())
+    seeds = {planned.run_id: planned.run.seed for planned in manifest.runs}
     recorded = runs.groupby("seed")["run_id"].nunique()
-    whole = [seed for seed, number in planned.items() if recorded.get(seed) == number]
+    whole = [seed for seed, number in Counter(seeds.values()).items() if recorded.get(seed) == number]
     return runs[runs["seed"].isin(whole)]
 
 

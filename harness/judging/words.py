@@ -53,7 +53,7 @@ def number_words(found: Found, look: Look | None) -> str:
 def found_words(found: Found) -> str:
     """`1.3 [1.1, 1.6]`, a bound, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
     if found.refusals:
-        codes = dict.fromkeys(one.code for one in found.refusals if one.code)
+        codes = dict.fromkeys(refusal.code for refusal in found.refusals if refusal.code)
         return f"refused ({', '.join(codes)})" if codes else "refused"
     if found.bound is not None:
         return f"{found.bound[0]} {human(found.bound[1])}"

@@ -41,12 +41,16 @@ PRINCIPLES = {
 
 @dataclass(frozen=True)
 class Item:
-    """A question of the checklist and its answer; not `filled` where only the author can say."""
+    """A question of the checklist and its answer."""
 
     section: Section
     question: str
     answer: str
-    filled: bool
+
+    @property
+    def filled(self) -> bool:
+        """False where only the author can say."""
+        return NOT_KNOWN not in self.answer
 
 
 def checklist(
@@ -97,11 +101,10 @@ def checklist(
             "Does the law extrapolate to sizes that were not fitted?": _extrapolation(fit, selection),
         },
     }
-    return tuple(
-        Item(section, question, answer or NOT_KNOWN, answer is not None and NOT_KNOWN not in answer)
-        for section, answers in asked.items()
-        for question, answer in answers.items()
-    )
+    items: list[Item] = []
+    for section, answers in asked.items():
+        items += (Item(section, question, answer or NOT_KNOWN) for question, answer in answers.items())
+    return tuple(items)
 
 
 def to_markdown(items: Sequence[Item]) -> str:
@@ -133,7 +136,7 @@ def _models(fit: Fit) -> str:
     if not points.sizes.size:
         return "none"
     return (
-        f"{int(points.counts.sum())} runs at {np.unique(points.sizes).size} sizes from {points.sizes[0]:.4g} to "
+        f"{int(points.counts.sum())} runs at {points.sizes.size} sizes from {points.sizes[0]:.4g} to "
         f"{points.sizes[-1]:.4g} ({fit.decades:.2g} decades)"
     )
 

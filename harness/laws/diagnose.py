@@ -71,7 +71,7 @@ def diagnose(fit: Fit) -> Diagnostics:
     delta = HUBER * robust_sd(r, problem)
     deltas = {"1.345 sd": delta, "13.45 sd": 10 * delta, "squares": None}
     return Diagnostics(
-        sizes=int(np.unique(points.sizes).size),
+        sizes=points.sizes.size,
         runs=int(points.counts.sum()),
         decades_x=fit.decades,
         decades_y=float(np.ptp(log_y) / np.log(10)),

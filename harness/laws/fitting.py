@@ -27,7 +27,7 @@ from harness.laws.points import (
 )
 from harness.laws.profile import Region
 from harness.laws.replicates import half_width, on_lines
-from harness.laws.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal
+from harness.laws.result import Caution, Estimate, Fit, Interval, LawName, Misfit, estimate_of
 from harness.laws.solve import Problem, Solution
 
 WARN_DECADES, MOST_DECADES = 0.5, 1.0  # that a law may be asked beyond its sizes
@@ -55,17 +55,17 @@ def fit_law(
         raise HarnessError(f"level={level} must be between 0 and 1.")
     wanted = read_objective(objective)
     points = size_means(x, y, robust=wanted.kind in ("auto", "huber"))
-    refusals = refusal.data_refusals(points, LAWS[law])
-    if refusals:
-        return _refused(law, points, level, refusals)
+    base = Fit(law, points, level, points.decades, points.sizes.size - LAWS[law].parameters)
+    if refusals := refusal.data_refusals(points, LAWS[law]):
+        return replace(base, refusals=refusals)
     if wanted.kind == "huber_log":
         known, words, misfit = _published(*runs(x, y), points, LAWS[law], level, wanted)
     else:
         points, known, words, misfit = _settled(points, LAWS[law], level, wanted)
-    stuck = refusal.runaway(known.problem, known.solution) or refusal.stuck(known.solution)
-    if stuck:
-        return _refused(law, points, level, (stuck,))
-    return _fit(law, points, level, known, words, misfit, intervals)
+    base = replace(base, points=points)
+    if stuck := refusal.runaway(known.problem, known.solution) or refusal.stuck(known.solution):
+        return replace(base, refusals=(stuck,))
+    return _with_numbers(base, known, words, misfit, intervals)
 
 
 def predict(fit: Fit, x: ArrayLike, far: bool = False) -> np.ndarray:
@@ -122,7 +122,7 @@ def prediction_interval(
         unit = np.mean(points.distinct / at_sizes)
         runs = np.median(points.distinct) if runs is None else np.asarray(runs, float)
         scale = np.sqrt(runs / there / unit)
-    low, high = profile.new_point_ends(known, u, scale)
+    low, high = profile.prediction_ends(known, u, scale)
     return _losses(known, low), _losses(known, high)
 
 
@@ -206,7 +206,7 @@ def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple
     logs = to_logs(points.sizes, points.means, weights)
     problem, edges, solution, words = optimum(Problem(law, logs), wanted)
     misfit = _misfit(points, problem, solution)
-    if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < refusal.MISFIT_P and not np.all(weights == 1):
+    if misfit.is_lack_of_fit and not np.all(weights == 1):
         weights = np.ones_like(weights)
         problem, edges, solution, words = optimum(Problem(law, replace(logs, scale=np.sqrt(weights))), wanted)
     return replace(points, weights=weights), profile.region(problem, edges, solution, level), words, misfit
@@ -250,51 +250,40 @@ def _runs_p(r: np.ndarray, roundoff: float) -> float:
     runs_seen = np.arange(2, 2 + int(np.sum(signs[1:] != signs[:-1])))
     half, rest = runs_seen // 2, runs_seen - runs_seen // 2
     # Wald & Wolfowitz 1940: positives and negatives are each cut into half of the runs. The numbers of ways are beyond
-    # a float at a thousand sizes, so their logarithms are taken.
+    # a float at a thousand sizes, so their logarithms are taken; they are -inf where there are not so many.
     ways = np.logaddexp(
-        _log_ways(positives, half) + _log_ways(negatives, rest), _log_ways(positives, rest) + _log_ways(negatives, half)
+        log_choose(positives - 1, half - 1) + log_choose(negatives - 1, rest - 1),
+        log_choose(positives - 1, rest - 1) + log_choose(negatives - 1, half - 1),
     )
-    return min(1.0, float(np.exp(logsumexp(ways) - _log_choose(positives + negatives, positives))))
+    return min(1.0, float(np.exp(logsumexp(ways) - log_choose(positives + negatives, positives))))
 
 
-def _log_ways(number: int, parts: np.ndarray) -> np.ndarray:
-    """ln of the ways to cut `number` residuals in a row into each of `parts`; -inf where there are not so many."""
-    return _log_choose(number - 1, parts - 1)
-
-
-def _log_choose(number: int, chosen: np.ndarray | int) -> np.ndarray:
+def log_choose(number: np.ndarray | int, chosen: np.ndarray | int) -> np.ndarray:
+    """ln of the ways to choose so many of a number."""
     return np.asarray(gammaln(number + 1) - gammaln(chosen + 1) - gammaln(number - chosen + 1))
 
 
-def _refused(law: LawName, points: Points, level: float, refusals: tuple[Refusal, ...]) -> Fit:
-    dof = points.sizes.size - LAWS[law].parameters
-    return Fit(law, points, level, points.decades, dof, refusals)
-
-
-def _fit(law: LawName, points: Points, level: float, known: Region, words: str, misfit: Misfit, intervals: bool) -> Fit:
-    problem, p = known.problem, known.solution.p
+def _with_numbers(base: Fit, known: Region, words: str, misfit: Misfit, intervals: bool) -> Fit:
+    points, level, problem, p = base.points, base.level, known.problem, known.solution.p
     logs = problem.logs
     alpha = float(problem.law.alpha(p[problem.law.exponent]))
     far_level, far_alpha = _asymptote(problem, p)
     log_amplitude = float(far_level + logs.log_y_average + far_alpha * logs.log_x_first)
-    alpha_interval = Interval(*profile.exponent_interval(known), level) if intervals else None
-    floor = floor_limits = None
+    cautions = refusal.data_cautions(points, problem.law, problem.dof) + refusal.misfit_cautions(misfit)
+    alpha_interval = floor = floor_limits = None
+    if intervals:
+        alpha_interval = Interval(*profile.exponent_interval(known), level)
+        cautions += refusal.exponent_cautions("the exponent's", alpha_interval)
     if problem.law.floor:
         floor = float(np.exp(profile.log_floor(problem)(p)[0] + logs.log_y_average))
         if intervals:
             low, high = np.array(profile.floor_interval(known)) * math.exp(logs.log_y_average)
             floor_limits = Interval(float(low), float(high), level)
+            cautions += refusal.floor_cautions(floor_limits, float(points.means.min()))
     with np.errstate(over="ignore"):
         amplitude = float(np.exp(log_amplitude))
-    cautions = refusal.data_cautions(points, problem.law, problem.dof) + refusal.misfit_cautions(misfit)
-    if alpha_interval:
-        cautions += refusal.interval_cautions(points, alpha_interval, floor_limits)
-    return Fit(
-        law=law,
-        points=points,
-        level=level,
-        decades=points.decades,
-        dof=problem.dof,
+    return replace(
+        base,
         warnings=cautions,
         alpha=alpha,
         alpha_interval=alpha_interval,
@@ -323,16 +312,15 @@ def _more(known: Region, level: float) -> dict[str, Estimate] | None:
     """The other parameters of the shifted and the broken law, in the units of the data."""
     problem = known.problem
     names = {"log_shift": "shift", "first_alpha": "first_alpha", "log_break": "break_at", "log_width": "width"}
-    found = {}
+    told = {}
     for index, name in enumerate(problem.law.names):
         if name not in names:
             continue
         ends = np.array([known.solution.p[index], *profile.coordinate_interval(known, index)])
         if name in ("log_shift", "log_break"):
             ends = ends + problem.logs.log_x_first
-        value, low, high = np.exp(ends) if name != "first_alpha" else ends
-        found[names[name]] = Estimate(float(value), Interval(float(low), float(high), level))
-    return found or None
+        told[names[name]] = estimate_of(np.exp(ends) if name != "first_alpha" else ends, level)
+    return told or None
 
 
 def _sigma(points: Points, known: Region) -> float:

@@ -75,7 +75,7 @@ class Isoflop:
     @property
     def used(self) -> tuple[Valley, ...]:
         """The valleys that the law goes through."""
-        return _used(self.valleys)
+        return tuple(valley for valley in self.valleys if valley.refusal is None)
 
 
 def isoflop(budget: ArrayLike, x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Isoflop:
@@ -99,10 +99,11 @@ def isoflop(budget: ArrayLike, x: ArrayLike, y: ArrayLike, level: float = 0.95) 
     if not budget.size == x.size == y.size:
         raise HarnessError(f"budget has {budget.size} rows, x {x.size} and y {y.size}; give one of each per run.")
     valleys = tuple(_valley(float(at), x[budget == at], y[budget == at]) for at in np.unique(budget))
-    used = _used(valleys)
-    decades = math.log10(used[-1].budget / used[0].budget) if used else 0.0
-    found = Isoflop(valleys, level, decades, len(used) - 2, _refusals(valleys, decades))
-    return found if found.refusals else _law(found)
+    found = Isoflop(valleys, level, 0.0, -2)
+    if used := found.used:
+        found = replace(found, decades=math.log10(used[-1].budget / used[0].budget), dof=len(used) - 2)
+    refusals = _refusals(found)
+    return replace(found, refusals=refusals) if refusals else _law(found)
 
 
 def _valley(budget: float, x: np.ndarray, y: np.ndarray) -> Valley:
@@ -155,12 +156,8 @@ def _left_out(valley: Valley, code: str, reason: str) -> Valley:
     return replace(valley, refusal=Refusal(code, reason))
 
 
-def _used(valleys: tuple[Valley, ...]) -> tuple[Valley, ...]:
-    return tuple(valley for valley in valleys if valley.refusal is None)
-
-
-def _refusals(valleys: tuple[Valley, ...], decades: float) -> tuple[Refusal, ...]:
-    used = _used(valleys)
+def _refusals(found: Isoflop) -> tuple[Refusal, ...]:
+    used, valleys = found.used, found.valleys
     refusals = []
     if len(used) < MIN_BUDGETS:
         reason = (
@@ -169,7 +166,7 @@ def _refusals(valleys: tuple[Valley, ...], decades: float) -> tuple[Refusal, ...
         )
         refusals.append(Refusal("TOO_FEW", reason))
     ends = (used[0].budget, used[-1].budget) if used else None
-    return (*refusals, *range_refusals("budgets with a minimum", decades, ends, "budgets"))
+    return (*refusals, *range_refusals("budgets with a minimum", found.decades, ends, "budgets"))
 
 
 def _first_reason(valleys: tuple[Valley, ...]) -> str:

@@ -89,17 +89,16 @@ def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True) -> Points:
     sizes, log_y = np.unique(x), np.log(y)
     rows = [np.flatnonzero(x == size) for size in sizes]
     rows = [of_size[np.argsort(log_y[of_size], kind="stable")] for of_size in rows]  # row order reaches no last bit
-    nobody = np.full(sizes.size, np.inf)
-    sds = _robust_sds(np.log(sizes), [log_y[of_size] for of_size in rows]) if robust else nobody
-    far = [
-        np.abs(log_y[of_size] - np.median(log_y[of_size])) > _outlying(x.size, of_size.size) * sd
-        for of_size, sd in zip(rows, sds, strict=True)
-    ]
-    outliers = np.sort(np.concatenate([*(of_size[is_far] for of_size, is_far in zip(rows, far, strict=True)), []]))
     groups = [log_y[of_size] for of_size in rows]
-    # Of two runs that are far from each other nobody knows which is wrong: both stay.
-    kept = [np.unique(group if is_far.all() else group[~is_far]) for group, is_far in zip(groups, far, strict=True)]
-    if outliers.size:
+    sds = _robust_sds(np.log(sizes), groups) if robust else np.full(sizes.size, np.inf)
+    outliers: list[int] = []
+    kept = []
+    for of_size, group, sd in zip(rows, groups, sds, strict=True):
+        is_far = np.abs(group - np.median(group)) > _outlying(x.size, group.size) * sd
+        outliers += of_size[is_far].tolist()
+        # Of two runs that are far from each other nobody knows which is wrong: both stay.
+        kept.append(np.unique(group if is_far.all() else group[~is_far]))
+    if outliers:
         centres = [_location(group, HUBER * sd) for group, sd in zip(groups, sds, strict=True)]
     else:
         centres = [group.mean() for group in groups]
@@ -110,7 +109,7 @@ def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True) -> Points:
         distinct=np.array([group.size for group in kept], dtype=int),
         spreads=np.array([group.std(ddof=1) if group.size > 1 else np.nan for group in kept]),
         weights=np.ones(sizes.size),
-        outliers=outliers.astype(int),
+        outliers=np.array(sorted(outliers), dtype=int),
     )
 
 

@@ -26,18 +26,13 @@ STAGES = ((4, 3), (1, 40), (1, 260))
 ROOT_STEPS = 24  # halvings at worst: where a search ends in either of two valleys, the profile is no smooth curve
 NO_FLOOR = 40.0  # e^-40 of the lowest loss is below rounding
 
-Rest = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-
 
 @dataclass(frozen=True)
 class ProfiledQuantity:
-    """p[index] + rest(p): what a profile holds at a value. `rest` is read where p[index] = 0; its gradient is [..., P].
-
-    `at` [m, ...] are arguments of `rest`, one for each of the m values asked for.
-    """
+    """p[index] + rest(p): what a profile holds at a value. `rest` is read where p[index] = 0."""
 
     index: int
-    rest: Rest | None = None
+    rest: Residuals | None = None
 
     def __call__(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The quantity and its gradient at p [..., P], everywhere."""
@@ -150,8 +145,7 @@ def profile_deviance(known: Region, quantity: ProfiledQuantity, value: np.ndarra
     """How far the objective rises where the quantity is `value` [m], in units of variance: F(1, dof) at the truth."""
     problem = known.problem
     residuals = pinned(residuals_of(problem.law.curve, problem.logs), quantity, value)
-    longest = np.delete(np.array(problem.law.longest_step), quantity.index)
-    return _rise(known, residuals, longest, quantity.index, value.size)
+    return _rise(known, residuals, quantity.index, value.size)
 
 
 def new_point_deviance(known: Region, u: np.ndarray, v: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -164,23 +158,19 @@ def new_point_deviance(known: Region, u: np.ndarray, v: np.ndarray, scale: np.nd
         extra = scale[:, None, None] * (mu - v[:, None, None])
         return np.concatenate([r, extra], axis=-1), np.concatenate([jacobian, scale[:, None, None, None] * there], -2)
 
-    return _rise(known, with_point, np.array(law.longest_step), None, v.size)
+    return _rise(known, with_point, [], v.size)
 
 
-def _rise(
-    known: Region, residuals: Residuals, longest_step: np.ndarray, left_out: int | None, problems: int
-) -> np.ndarray:
+def _rise(known: Region, residuals: Residuals, left_out: int | list[int], problems: int) -> np.ndarray:
     """How far every problem's least objective [m] lies above the best law's, in units of the variance.
 
-    It is searched from the best few of the law's starts and the solution.
+    It is searched from the best few of the law's starts and the solution, over all parameters but those left out.
     """
     problem = known.problem
     solution = np.maximum(known.solution.p, -FAR)  # no floor at all is far, but not at infinity
-    candidates = np.vstack([solution, problem.law.starts(problem.logs)])
-    if left_out is not None:
-        candidates = np.delete(candidates, left_out, axis=1)
+    candidates = np.delete(np.vstack([solution, problem.law.starts(problem.logs)]), left_out, axis=1)
     starts = np.broadcast_to(candidates, (problems, *candidates.shape))
-    rest = (longest_step, problem.logs.roundoff, problem.delta)
+    rest = (np.delete(problem.law.longest_step, left_out), problem.logs.roundoff, problem.delta)
     for kept, steps in STAGES:
         moved, objective = descend(residuals, starts, *rest, tolerance=1e-8, steps=steps)
         order = np.argsort(objective, axis=-1)[:, :kept]
@@ -207,11 +197,21 @@ def quantity_interval(
     known: Region, quantity: ProfiledQuantity, open_ends: np.ndarray | None = None, longest_step: float = 1.0
 ) -> tuple[float, float]:
     """The values of any quantity within the region."""
-    step = min(_reach(known, quantity), longest_step) * np.array([-1.0, 1.0])
-    inner = np.repeat(quantity(known.solution.p)[0], 2)
+    reach = min(_reach(known, quantity), longest_step)
     ends = open_ends if open_ends is not None else np.zeros(2, dtype=bool)
-    low, high = _ends(lambda value: profile_deviance(known, quantity, value), known, inner, step, ends)
+    low, high = _quantity_ends(known, quantity, float(quantity(known.solution.p)[0]), reach, ends)
     return float(low), float(high)
+
+
+def _quantity_ends(
+    known: Region, quantity: ProfiledQuantity, inner: float, reach: float, open_ends: np.ndarray
+) -> np.ndarray:
+    """Both ends of a quantity, from `inner`, with first steps of `reach`."""
+
+    def deviance(value: np.ndarray) -> np.ndarray:
+        return profile_deviance(known, quantity, value)
+
+    return _ends(deviance, known, np.full(2, inner), reach * np.array([-1.0, 1.0]), open_ends)
 
 
 def floor_interval(known: Region) -> tuple[float, float]:
@@ -223,53 +223,33 @@ def floor_interval(known: Region) -> tuple[float, float]:
     # From no floor at all, the law's slope in the floor is nothing, and so says nothing about how far to go.
     reach = min(_reach(known, quantity), 1.0) if inner > lowest - NO_FLOOR else 1.0
     open_ends = np.array([known.edges is not None and known.edges.pure <= known.bound, False])
-    step = reach * np.array([-1.0, 1.0])
-    ends = _ends(
-        lambda value: profile_deviance(known, quantity, value), known, np.array([inner, inner]), step, open_ends
-    )
-    low, high = np.exp(ends)
+    low, high = np.exp(_quantity_ends(known, quantity, inner, reach, open_ends))
     # Below e^-40 of the lowest loss a floor is none: laws without edges are only followed to there.
     return (0.0 if np.log(max(low, 1e-300)) <= lowest - NO_FLOOR else float(low)), float(high)
 
 
-def prediction_ends(known: Region, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def prediction_ends(known: Region, u: np.ndarray, scale: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The least and the largest ln y at every u [m] within the region, less the average ln y of the points.
 
-    Above the smallest size they are finite; below it the floor law may be open upward.
+    With `scale` it is the ln y that a new point there, of weight `scale`^2, may have. Above the smallest size they are
+    finite; below it the floor law may be open upward.
     """
     reach = np.array([_reach(known, prediction(known.problem, u_1)) for u_1 in u[:, None]])
-
-    def deviance(value: np.ndarray, place: np.ndarray) -> np.ndarray:
-        return profile_deviance(known, prediction(known.problem, u[place]), value)
-
-    return _ends_about_curve(known, u, reach, deviance)
-
-
-def new_point_ends(known: Region, u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest ln y that a new point at u [m], of weight `scale`^2, may have, less the average."""
-    reach = np.array([_reach(known, prediction(known.problem, u_1)) for u_1 in u[:, None]])
-    noise = np.sqrt(known.bound - known.solution.objective) / scale
-
-    def deviance(value: np.ndarray, place: np.ndarray) -> np.ndarray:
-        return new_point_deviance(known, u[place], value, scale[place])
-
-    return _ends_about_curve(known, u, np.hypot(reach, noise), deviance)
-
-
-def _ends_about_curve(
-    known: Region, u: np.ndarray, reach: np.ndarray, deviance: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where `deviance`(ln y, places in u) reaches the bound below and above the law at every u [m]."""
+    if scale is not None:
+        reach = np.hypot(reach, np.sqrt(known.bound - known.solution.objective) / scale)
     above = np.repeat([False, True], u.size)
     steep = known.edges is not None and known.edges.step <= known.bound
     centre = np.tile(known.problem.law.curve(known.solution.p, u)[0], 2)
     step = np.tile(np.minimum(reach, 1.0), 2) * np.where(above, 1.0, -1.0)
-    place = np.tile(np.arange(u.size), 2)
 
-    def at_place(value: np.ndarray, place: np.ndarray) -> np.ndarray:
-        return deviance(value, place.astype(int))  # the root finder makes its arguments floats
+    def deviance(value: np.ndarray, place: np.ndarray) -> np.ndarray:
+        place = place.astype(int)  # the root finder makes its arguments floats
+        if scale is None:
+            return profile_deviance(known, prediction(known.problem, u[place]), value)
+        return new_point_deviance(known, u[place], value, scale[place])
 
-    ends = _ends(at_place, known, centre, step, above & np.tile(u < 0, 2) & steep, place)
+    places = np.tile(np.arange(u.size), 2)
+    ends = _ends(deviance, known, centre, step, above & np.tile(u < 0, 2) & steep, places)
     return ends[: u.size], ends[u.size :]
 
 

@@ -25,29 +25,24 @@ SINGLE_SEED_RISE = 2.0
 FLOOR_SHARE = 0.9
 GRADIENT = 1e-5  # cosine between the residuals and a column of the Jacobian
 FAR_SHIFT = 1e3  # times the largest size: there the shifted law is an exponential
-MISFIT_P, RUNS_P = 0.05, 0.01
+RUNS_P = 0.01
 NEAR = 10.0  # times the resolution of the arithmetic
 
 
 def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
     """What the points alone forbid: too few sizes, too short a range, losses that rise with size."""
-    few = _too_few(points, law)
-    if not points.sizes.size:
-        return (few,) if few else ()
-    rises = None if law is BROKEN else _nonmonotone(points)  # one break may be a rise
-    short = range_refusals("sizes", points.decades, (points.sizes[0], points.sizes[-1]), "sizes")
-    return (*((few,) if few else ()), *short, *((rises,) if rises else ()))
-
-
-def _too_few(points: Points, law: Law) -> Refusal | None:
+    refusals: tuple[Refusal, ...] = ()
     need, have = law.parameters + SPARE_SIZES, points.sizes.size
-    if have >= need:
-        return None
-    return Refusal(
-        "TOO_FEW",
-        f"{_plural(have, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
-        f"{_plural(need - have, 'size')} (more seeds at the same sizes do not count).",
-    )
+    if have < need:
+        reason = (
+            f"{_plural(have, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
+            f"{_plural(need - have, 'size')} (more seeds at the same sizes do not count)."
+        )
+        refusals += (Refusal("TOO_FEW", reason),)
+    if have:
+        refusals += range_refusals("sizes", points.decades, (points.sizes[0], points.sizes[-1]), "sizes")
+        refusals += () if law is BROKEN else _nonmonotone(points)  # one break may be a rise
+    return refusals
 
 
 def _plural(number: int, noun: str) -> str:
@@ -77,19 +72,19 @@ def local_cautions(what: str, decades: float) -> tuple[Caution, ...]:
     return (Caution("LOCAL_SLOPE", reason),)
 
 
-def _nonmonotone(points: Points) -> Refusal | None:
+def _nonmonotone(points: Points) -> tuple[Refusal, ...]:
     rises = np.diff(np.log(points.means))
     limits = _rise_limits(points)
     if not np.any(rises > limits):
-        return None
+        return ()
     worst = int(np.argmax(rises - limits))
-    return Refusal(
-        "NONMONOTONE",
+    reason = (
         f"the mean loss rises from {points.means[worst]:.4g} at size {points.sizes[worst]:.4g} to "
         f"{points.means[worst + 1]:.4g} at size {points.sizes[worst + 1]:.4g}, a factor of "
         f"{_factor(rises[worst])} where noise explains {_factor(limits[worst])}. Fit only the sizes before the rise, "
-        "or give larger models more data or more steps.",
+        "or give larger models more data or more steps."
     )
+    return (Refusal("NONMONOTONE", reason),)
 
 
 def _factor(logarithm: float) -> str:
@@ -157,17 +152,17 @@ def runaway(problem: Problem, solution: Solution) -> Refusal | None:
 
 def misfit_cautions(misfit: Misfit) -> tuple[Caution, ...]:
     """What to know where the law does not go through the points."""
-    found = []
-    if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < MISFIT_P:
-        found.append(
+    signs = []
+    if misfit.is_lack_of_fit:
+        signs.append(
             f"size means scatter about the law by more than seeds explain (lack of fit, p = {misfit.lack_of_fit_p:.2g})"
         )
     if misfit.runs_p < RUNS_P:
-        found.append(f"residuals of one sign follow each other (runs test, p = {misfit.runs_p:.2g})")
-    if not found:
+        signs.append(f"residuals of one sign follow each other (runs test, p = {misfit.runs_p:.2g})")
+    if not signs:
         return ()
     reason = (
-        f"{' and '.join(found)}: the law is not the whole truth. Intervals rest on the scatter of sizes about it; "
+        f"{' and '.join(signs)}: the law is not the whole truth. Intervals rest on the scatter of sizes about it; "
         "try a law with a floor or a break."
     )
     return (Caution("MISFIT", reason),)
@@ -195,13 +190,6 @@ def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
         )
         cautions.append(Caution("OUTLIERS", reason))
     return tuple(cautions)
-
-
-def interval_cautions(points: Points, alpha: Interval, floor: Interval | None) -> tuple[Caution, ...]:
-    """What to know of the intervals: an exponent that may be 0 or unbounded, a floor that the data do not pin."""
-    return exponent_cautions("the exponent's", alpha) + (
-        floor_cautions(floor, float(points.means.min())) if floor else ()
-    )
 
 
 def exponent_cautions(whose: str, alpha: Interval) -> tuple[Caution, ...]:
@@ -232,19 +220,18 @@ def floor_cautions(floor: Interval, lowest: float) -> tuple[Caution, ...]:
     return (Caution("PLATEAU", reason),)
 
 
-def warn_of_precision(fit: Fit, dtype: Literal["float32", "float64"], scale: float = 1.0) -> Fit:
-    """The fit, with the caution NUMERICAL_FLOOR where its floor lies within ten roundings of targets of size `scale`.
+def warn_of_precision(fit: Fit, dtype: Literal["float32", "float64"]) -> Fit:
+    """The fit, with the caution NUMERICAL_FLOOR where its floor lies within ten roundings of targets of size 1.
 
     Rounding errors of sums grow with their length, so that a floor higher up may be one too: this finds the plain ones.
     """
-    resolution = float(np.finfo(dtype).eps) * scale
+    resolution = float(np.finfo(dtype).eps)
     lowest = float(fit.points.means.min(initial=np.inf))
-    floor = fit.floor if fit.floor else None
-    if fit.refusals or (floor or lowest) > NEAR * resolution:
+    if fit.refusals or (fit.floor or lowest) > NEAR * resolution:
         return fit
-    what = f"the floor, {floor:.2g}," if floor else f"the lowest mean loss, {lowest:.2g},"
+    what = f"the floor, {fit.floor:.2g}," if fit.floor else f"the lowest mean loss, {lowest:.2g},"
     reason = (
-        f"{what} lies within {NEAR:g} times the rounding of {dtype}, {resolution:.1g} for targets of size {scale:g}: "
+        f"{what} lies within {NEAR:g} times the rounding of {dtype}, {resolution:.1g} for targets of size 1: "
         "it is the arithmetic's. Train in a longer format, or fit the sizes before."
     )
     return replace(fit, warnings=(*fit.warnings, Caution("NUMERICAL_FLOOR", reason)))

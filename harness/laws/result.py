@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from harness.laws.points import Points
 from harness.laws.profile import Region
 
 LawName = Literal["pure", "floor", "shifted", "broken"]
+MISFIT_P = 0.05
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Estimate:
     interval: Annotated[Interval, "its interval"]
 
 
+def estimate_of(ends: Iterable[float], level: float) -> Estimate:
+    """A parameter from its value, and the low and the high end of its interval."""
+    value, low, high = map(float, ends)
+    return Estimate(value, Interval(low, high, level))
+
+
 @dataclass(frozen=True)
 class Misfit:
     """Whether the law goes through the points, given the noise between seeds and the signs of the residuals."""
@@ -51,6 +59,11 @@ class Misfit:
         float | None, "F test of the scatter of size means about the law against that between seeds; null without these"
     ]
     runs_p: Annotated[float, "chance of as few runs of residuals of equal sign by accident"]
+
+    @property
+    def is_lack_of_fit(self) -> bool:
+        """Whether size means scatter about the law by more than seeds explain."""
+        return self.lack_of_fit_p is not None and self.lack_of_fit_p < MISFIT_P
 
 
 @dataclass(frozen=True)

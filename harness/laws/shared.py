@@ -16,8 +16,8 @@ from harness.laws.fitting import aicc, fit_law
 from harness.laws.law import CurveFunction, Law, Logs, to_logs
 from harness.laws.points import noise_variances
 from harness.laws.profile import NO_FLOOR, ProfiledQuantity, Region, of_two, quantity_interval, region
-from harness.laws.refusal import MISFIT_P, stuck
-from harness.laws.result import Estimate, Fit, Interval, Refusal
+from harness.laws.refusal import stuck
+from harness.laws.result import Estimate, Fit, Refusal, estimate_of
 from harness.laws.solve import Problem, Solution, solve
 
 Share = Literal["nothing", "floor", "alpha", "both"]
@@ -62,8 +62,8 @@ def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Sh
         raise HarnessError(f"arms {list(arms)} with x and {list(y)} with y; give both for two arms or more.")
     fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
     refusals: tuple[Refusal, ...] = ()
-    for arm in arms:
-        refusals += tuple(Refusal(one.code, f"{arm}: {one.reason}") for one in fits[arm].refusals)
+    for arm, fit in fits.items():
+        refusals += tuple(replace(refusal, reason=f"{arm}: {refusal.reason}") for refusal in fit.refusals)
     if refusals:
         parameters = int(_places(len(arms), share)[2].max()) + 1
         dof = sum(fit.points.sizes.size for fit in fits.values()) - parameters
@@ -73,8 +73,6 @@ def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Sh
     base = SharedFit(share, arms, level, problem.law.parameters, problem.dof)
     if refusal := stuck(solution):
         return replace(base, refusals=(refusal,))
-    free = _problem(fits, "nothing")
-    least = solve(free, None)
     known = region(problem, None, solution, level)
     places = _places(len(arms), share)
     return replace(
@@ -83,7 +81,7 @@ def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Sh
         floors=_estimates(known, arms, places[0], problem.logs.log_y_average, level),
         multipliers=_multipliers(known, arms, places[1], level) if share == "both" else None,
         aicc=aicc(problem, solution),
-        p=_p(problem, solution, free, least),
+        p=_p(problem, solution, fits),
         sigma=float(np.sqrt(known.variance)),
     )
 
@@ -134,16 +132,14 @@ def _problem(fits: Mapping[str, Fit], share: Share) -> Problem:
 
 def _weights(fits: list[Fit]) -> np.ndarray:
     """Inverse variances of size means by the noise between seeds; ones where an arm has too few seeds or misfits."""
-    variances = [noise_variances(fit.points, fit.points.sizes) for fit in fits]
-    misfits = [
-        fit.misfit is not None and fit.misfit.lack_of_fit_p is not None and fit.misfit.lack_of_fit_p < MISFIT_P
-        for fit in fits
-    ]
-    if any(misfits) or any(one is None for one in variances):
-        return np.ones(sum(fit.points.sizes.size for fit in fits))
-    found = [fit.points.distinct / one for fit, one in zip(fits, variances, strict=True) if one is not None]
-    weights = np.concatenate(found)
-    return weights / weights.mean()
+    weights = []
+    for fit in fits:
+        variances = noise_variances(fit.points, fit.points.sizes)
+        if variances is None or (fit.misfit and fit.misfit.is_lack_of_fit):
+            return np.ones(sum(other.points.sizes.size for other in fits))
+        weights.append(fit.points.distinct / variances)
+    together = np.concatenate(weights)
+    return together / together.mean()
 
 
 def _starts(fits: Mapping[str, Fit], places: Places, parameters: int, logs: Logs) -> np.ndarray:
@@ -175,31 +171,32 @@ def _estimates(
     known: Region, arms: tuple[str, ...], place: np.ndarray, unit: float, level: float
 ) -> dict[str, Estimate]:
     """exp of a parameter of each arm, and its interval; what is shared is profiled once."""
-    found = {}
+    by_place = {}
     for index in np.unique(place):
         low, high = quantity_interval(known, ProfiledQuantity(int(index)))
         value = float(known.solution.p[index])
         nothing = low < float(known.problem.logs.v.min()) - NO_FLOOR
-        ends = Interval(0.0 if nothing else math.exp(low + unit), float(np.exp(high + unit)), level)
-        found[int(index)] = Estimate(math.exp(value + unit), ends)
-    return {arm: found[int(index)] for arm, index in zip(arms, place, strict=True)}
+        ends = (0.0 if nothing else math.exp(low + unit), np.exp(high + unit))
+        by_place[index] = estimate_of((math.exp(value + unit), *ends), level)
+    return {arm: by_place[index] for arm, index in zip(arms, place, strict=True)}
 
 
 def _multipliers(known: Region, arms: tuple[str, ...], place: np.ndarray, level: float) -> dict[str, Estimate]:
     """X of each arm over X of the first, in units of x a unit."""
-    found = {}
+    multipliers = {}
     for arm, index in zip(arms[1:], place[1:], strict=True):
         quantity = of_two(int(index), int(place[0]), -1.0)
-        low, high = np.exp(quantity_interval(known, quantity))
         value = math.exp(float(quantity(known.solution.p)[0]))
-        found[arm] = Estimate(value, Interval(float(low), float(high), level))
-    return found
+        multipliers[arm] = estimate_of((value, *np.exp(quantity_interval(known, quantity))), level)
+    return multipliers
 
 
-def _p(problem: Problem, solution: Solution, free: Problem, least: Solution) -> float | None:
+def _p(problem: Problem, solution: Solution, fits: Mapping[str, Fit]) -> float | None:
+    free = _problem(fits, "nothing")
     spared = free.law.parameters - problem.law.parameters
     if not spared:
         return None
+    least = solve(free, None)
     variance = max(least.objective, free.logs.roundoff) / free.dof
     gain = max(solution.objective - least.objective, 0.0) / spared / variance
     return float(f_distribution.sf(gain, spared, free.dof))

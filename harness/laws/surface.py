@@ -17,7 +17,7 @@ from harness.laws.law import FLOOR_SHARES, Law, Logs, to_logs
 from harness.laws.objective import optimum, read_objective
 from harness.laws.points import positive
 from harness.laws.refusal import LOCAL_DECADES, RANGE_SLACK, exponent_cautions, floor_cautions, stuck
-from harness.laws.result import Caution, Estimate, Interval, Refusal
+from harness.laws.result import Caution, Estimate, Refusal, estimate_of
 from harness.laws.solve import Problem
 
 MIN_LEVELS, MIN_CELLS = 4, 12
@@ -138,13 +138,14 @@ def _refusals(sizes: np.ndarray, decades: tuple[float, ...]) -> tuple[Refusal, .
 def _surface(base: Surface, known: profile.Region, words: str, lowest: float) -> Surface:
     problem, p = known.problem, known.solution.p
     logs = problem.logs
-    alpha, beta = (_exponent(known, index, base.level) for index in (1, 2))
-    floor_low, floor_high = np.array(profile.floor_interval(known)) * math.exp(logs.log_y_average)
-    floor_value = math.exp(float(profile.log_floor(problem)(p)[0]) + logs.log_y_average)
-    floor = Estimate(floor_value, Interval(float(floor_low), float(floor_high), base.level))
-    low, high = profile.quantity_interval(known, profile.of_two(2, 1, -1.0))  # of ln(beta / alpha), which decides it
-    ratio = float(p[2] - p[1])
-    share = expit([low, ratio, high]).tolist()
+    alpha, beta = (
+        estimate_of(np.exp([p[index], *profile.coordinate_interval(known, index)]), base.level) for index in (1, 2)
+    )
+    floor_ends = np.array(profile.floor_interval(known)) * math.exp(logs.log_y_average)
+    floor = estimate_of(
+        (math.exp(float(profile.log_floor(problem)(p)[0]) + logs.log_y_average), *floor_ends), base.level
+    )
+    ratio_ends = profile.quantity_interval(known, profile.of_two(2, 1, -1.0))  # of ln(beta / alpha), which decides it
     unit = p[0] + logs.log_y_average
     loss = known.solution.objective / (1 if problem.delta is None else 2)
     with np.errstate(over="ignore"):
@@ -156,7 +157,7 @@ def _surface(base: Surface, known: profile.Region, words: str, lowest: float) ->
         alpha=alpha,
         beta=beta,
         floor=floor,
-        allocation=Estimate(share[1], Interval(share[0], share[2], base.level)),
+        allocation=estimate_of(expit([p[2] - p[1], *ratio_ends]), base.level),
         a=a,
         b=b,
         sigma=float(np.sqrt(known.variance)),
@@ -167,19 +168,14 @@ def _surface(base: Surface, known: profile.Region, words: str, lowest: float) ->
     )
 
 
-def _exponent(known: profile.Region, index: int, level: float) -> Estimate:
-    low, high = np.exp(profile.coordinate_interval(known, index))
-    return Estimate(float(np.exp(known.solution.p[index])), Interval(float(low), float(high), level))
-
-
 def _cautions(
     base: Surface, exponents: tuple[Estimate, Estimate], floor: Estimate, lowest: float
 ) -> tuple[Caution, ...]:
-    found = [
-        Caution("LOCAL_SLOPE", f"{name} spans {span:.2g} decades, less than {LOCAL_DECADES:g}: its exponent is local.")
-        for name, span in zip("ND", base.decades, strict=True)
-        if span < LOCAL_DECADES - RANGE_SLACK
-    ]
-    for name, exponent in zip("ND", exponents, strict=True):
-        found += exponent_cautions(f"{name}'s exponent's", exponent.interval)
-    return (*found, *floor_cautions(floor.interval, lowest))
+    local: list[Caution] = []
+    pinned: list[Caution] = []
+    for name, span, exponent in zip("ND", base.decades, exponents, strict=True):
+        if span < LOCAL_DECADES - RANGE_SLACK:
+            reason = f"{name} spans {span:.2g} decades, less than {LOCAL_DECADES:g}: its exponent is local."
+            local.append(Caution("LOCAL_SLOPE", reason))
+        pinned += exponent_cautions(f"{name}'s exponent's", exponent.interval)
+    return (*local, *pinned, *floor_cautions(floor.interval, lowest))

@@ -9,8 +9,9 @@ from typing import Annotated
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.judging.headline import check_asked, conventions_of, headline, lines, sides
+from harness.judging.headline import headline
 from harness.judging.judge import judge_all
+from harness.judging.pair import check_asked, conventions_of, lines, sides_named
 from harness.judging.runs import level_over, runs_of
 from harness.judging.verdict import Answer, not_run
 from harness.judging.versus import Headline, RatioLine, VersusRequest
@@ -142,7 +143,7 @@ def compare_sides(
     """Compare two sides, as a user names them, of a complete plan in this folder; see `headline` for what is asked."""
     runs = runs_of(manifest, *judged_tables(manifest, planned_records(manifest, folder), folder))
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    both = sides(runs, *arms)
+    both = sides_named(runs, *arms)
     check_asked(runs, VersusRequest(both, named, at))
     compared = headline(runs, both, at, named, level)
     strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level

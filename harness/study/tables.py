@@ -10,7 +10,7 @@ import pandas as pd
 from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.baselines import with_baselines
 from harness.judging.forms import OF_TWO, FormAnswer, form_answer
-from harness.judging.laws import AUTO, check, fit_runs, fit_table
+from harness.judging.laws import AUTO, fit_runs, fit_table, with_checks
 from harness.judging.request import WHOLE, FitsAnswer, Request, Source
 from harness.judging.scaling import chosen_runs, sizes_of, windowed
 from harness.judging.winners import reported
@@ -115,7 +115,7 @@ def fits_answer(request: Request, door: Door, checks: bool = False) -> FitsAnswe
     if door.replicated is not None and of_replicates and _windowed(request, door) is door.runs:
         return FitsAnswer(request, door.source, fit_table(door.replicated, request.x, request.how))
     laws = fit_runs(_windowed(request, door), request.how, door.cautions)
-    return FitsAnswer(request, door.source, check(laws, chooses=False, how=request.how) if checks else laws)
+    return FitsAnswer(request, door.source, with_checks(laws) if checks else laws)
 
 
 def shape_answer(request: Request, door: Door) -> FormAnswer[Any]:

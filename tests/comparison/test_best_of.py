@@ -9,7 +9,7 @@ from shared_data import shared
 
 from benchmarks.simulation import equal_cells
 from harness.base.errors import HarnessError
-from harness.comparison import ArmRuns, SizePair, aggregate, cells, expected_best, matched_edges, ratio
+from harness.comparison import ArmRuns, SizePair, cells, expected_best, matched_edges, ratio
 from harness.comparison.runs import bin_of
 
 
@@ -18,16 +18,16 @@ def test_it_is_the_mean_over_all_choices_of_k(k):
     """The order-statistic weights equal the mean of the minimum over every subset of k of the 7 runs."""
     runs = np.random.default_rng(1).standard_normal(7)
     enumerated = np.mean([min(choice) for choice in combinations(runs, k)])
-
     assert expected_best(runs, k) == pytest.approx(enumerated)
 
 
 def test_the_default_is_the_median():
-    """A single disaster does not move it; the geometric mean is there for the asking."""
-    runs = np.array([0.0, 1.0, 50.0])
-
-    assert aggregate(runs) == 1
-    assert aggregate(runs, "mean_log") == pytest.approx(17)
+    """A single disaster does not move it; the geometric mean is there for the asking, and no other word."""
+    cells = [SizePair(np.zeros(3), np.array([0.0, 1.0, 50.0]))]
+    assert ratio(cells).estimate == pytest.approx(np.e)
+    assert ratio(cells, "mean_log").estimate == pytest.approx(np.exp(17))
+    with pytest.raises(HarnessError, match=r"how='min' .* median, mean_log, best"):
+        ratio(cells, "min")
 
 
 @pytest.mark.parametrize("k", [0, 7])
@@ -35,14 +35,6 @@ def test_a_k_that_a_size_cannot_give_is_an_error(k):
     """The raw best of 44 against the best of 6 cannot be asked for: k is at most the least count."""
     with pytest.raises(HarnessError, match=f"k={k}: .* a size has"):
         ratio([SizePair(np.zeros(44), np.zeros(6))], "best", k=k)
-
-
-def test_unknown_words_are_answered_with_those_allowed():
-    """The error names the word and the three that are known; "best" without k says what k is."""
-    with pytest.raises(HarnessError, match=r"how='min' .* median, mean_log, best"):
-        aggregate(np.zeros(3), "min")
-    with pytest.raises(HarnessError, match="needs k"):
-        aggregate(np.zeros(3), "best")
 
 
 def test_the_best_of_more_runs_is_better_for_nothing():
@@ -59,7 +51,6 @@ def test_the_best_of_more_runs_is_better_for_nothing():
 def test_one_size_has_no_interval():
     """A ratio at a single size says nothing of other sizes: the interval is open."""
     found = ratio([SizePair(np.zeros(3), np.ones(3)), SizePair(np.zeros(0), np.ones(3))])
-
     assert found.cells == 1
     assert found.estimate == pytest.approx(np.e)
     assert (found.interval.low, found.interval.high) == (0, np.inf)

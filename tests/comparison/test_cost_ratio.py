@@ -8,7 +8,7 @@ from two_arms import fit_of
 
 from benchmarks.arms import Arm, curve, sizes_of
 from harness.base.errors import HarnessError
-from harness.comparison import cost_ratio
+from harness.comparison import cost_ratio, crossover, exponent_difference, loss_ratio
 from harness.laws import deviance, fit_law
 
 
@@ -24,7 +24,6 @@ def test_a_cost_multiplier_is_found_exactly():
     first, second = Arm(floor=2, alpha=0.5, at=1e4), Arm(floor=2, alpha=0.5, at=3e4)
     multiplier = ((curve(second, 1e5) - 2) / (curve(first, 1e5) - 2)) ** (1 / 0.5)
     found = cost_ratio(exact(first), exact(second))
-
     assert multiplier == pytest.approx(3)
     assert found.estimate == pytest.approx(multiplier, rel=1e-6)
     assert np.all((found.low <= found.estimate * (1 + 1e-9)) & (found.estimate <= found.high * (1 + 1e-9)))
@@ -35,10 +34,10 @@ def test_units_of_size_and_loss_do_not_matter():
     x = np.repeat(np.geomspace(1e3, 1e6, 7), 3)
     noise = np.random.default_rng(1).standard_normal((2, x.size))
     losses = (1 + (x / 1e5) ** -1) * np.exp(0.1 * noise)
-    plain = cost_ratio(*(fit_law(x, y, "floor") for y in losses))
-    scaled = cost_ratio(*(fit_law(1e6 * x, 1e-9 * y, "floor") for y in losses))
+    at = np.array([2.0, 10.0, 50.0])
+    plain = cost_ratio(*(fit_law(x, y, "floor") for y in losses), at)
+    scaled = cost_ratio(*(fit_law(1e6 * x, 1e-9 * y, "floor") for y in losses), 1e-9 * at)
 
-    assert scaled.losses == pytest.approx(1e-9 * plain.losses)
     assert scaled.low == pytest.approx(plain.low, rel=1e-4)
     assert scaled.high == pytest.approx(plain.high, rel=1e-4)
 
@@ -62,7 +61,8 @@ def test_exchanging_the_arms_inverts_the_ratio():
     """second / first of the exchanged arms is one over it, open ends included."""
     rng = np.random.default_rng(3)
     first, second = fit_of(Arm(floor=1, at=1e4), rng), fit_of(Arm(floor=1, at=2e4), rng)
-    there, back = cost_ratio(first, second), cost_ratio(second, first)
+    at = [1.02, 1.2, 3.0]
+    there, back = (cost_ratio(*pair, at, extrapolate=True) for pair in ((first, second), (second, first)))
 
     assert np.isinf(there.high).any() or (there.low == 0).any()
     with np.errstate(divide="ignore"):
@@ -113,20 +113,23 @@ def test_losses_that_one_arm_does_not_attain_must_be_asked_for_as_extrapolated()
 def test_arms_without_a_loss_in_common_are_refused():
     """Mean losses that do not overlap leave nothing to compare at: a refusal, no numbers."""
     found = cost_ratio(exact(Arm(at=1e6)), exact(Arm(at=1e12)))
-
     assert [refusal.code for refusal in found.refusals] == ["NO_OVERLAP"]
     assert found.estimate is None
 
 
-def test_a_refused_fit_refuses_the_ratio():
-    """The refusal says which arm's law was refused and why."""
+@pytest.mark.parametrize("compare", [cost_ratio, loss_ratio, crossover, exponent_difference])
+def test_a_refused_fit_refuses_every_comparison_and_two_levels_are_an_error(compare):
+    """The refusal says which arm's law was refused and why, and no number stands beside it; the error both levels."""
     few = fit_law([1e3, 1e4, 1e5], [1e3, 1e2, 1e1], "pure")
-    found = cost_ratio(exact(Arm()), few)
+    found = compare(exact(Arm()), few)
 
-    assert [refusal.code for refusal in found.refusals] == ["REFUSED_FIT"]
-    assert "second arm" in found.refusals[0].reason
-    assert "TOO_FEW" in found.refusals[0].reason
-    assert found.losses is None
+    (refusal,) = found.refusals
+    assert refusal.code == "REFUSED_FIT"
+    assert "second arm" in refusal.reason
+    assert "TOO_FEW" in refusal.reason
+    assert found == type(found)(0.95, refusals=found.refusals)
+    with pytest.raises(HarnessError, match=r"level=0\.95 .* level=0\.9;"):
+        compare(exact(Arm()), exact(Arm(), level=0.9))
 
 
 def test_a_law_that_does_not_fall_has_no_size_for_a_loss():
@@ -134,12 +137,5 @@ def test_a_law_that_does_not_fall_has_no_size_for_a_loss():
     x = np.geomspace(1e3, 1e6, 7)
     rising = fit_law(x, 10 * x**0.01 * np.exp([0.02, -0.02, 0.02, -0.02, 0.02, -0.02, 0.02]), "pure")
     found = cost_ratio(exact(Arm()), rising)
-
     assert rising.alpha < 0
     assert [refusal.code for refusal in found.refusals] == ["NOT_FALLING"]
-
-
-def test_fits_at_two_levels_are_not_compared():
-    """The error names both levels."""
-    with pytest.raises(HarnessError, match=r"level=0\.95 .* level=0\.9;"):
-        cost_ratio(exact(Arm()), exact(Arm(), level=0.9))

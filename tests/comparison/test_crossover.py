@@ -56,38 +56,33 @@ def test_parallel_curves_that_are_apart_do_not_cross():
     """One arm ahead over all shared sizes: kind none, no set, no estimate."""
     rng = np.random.default_rng(3)
     found = crossover(fit_of(Arm(at=1e6), rng), fit_of(Arm(at=3e6), rng))
-
     assert (found.kind, found.equal, found.estimate) == ("none", (), None)
     assert [(stretch.low, stretch.high, stretch.arm) for stretch in found.ahead] == [(*found.searched, "first")]
     assert found.searched == pytest.approx((1e3, 1e6), rel=1e-12)
 
 
-def test_a_crossing_near_the_end_is_half_open():
-    """Where the set reaches the largest shared size the data do not say that the curves cross: no point estimate."""
+def test_a_crossing_near_the_end_is_half_open_and_a_declared_extrapolation_can_close_it():
+    """Where the set reaches the largest shared size the data do not say that the curves cross: no point estimate.
+
+    Searched a decade beyond their sizes, they cross within bounds.
+    """
     rng = np.random.default_rng(4)
-    found = crossover(fit_of(Arm(alpha=1.0, at=1e6), rng), fit_of(Arm(alpha=0.8, at=1e6), rng))
+    fits = fit_of(Arm(alpha=1.0, at=1e6), rng), fit_of(Arm(alpha=0.8, at=1e6), rng)
+    found, beyond = crossover(*fits), crossover(*fits, extrapolate_decades=1)
 
     assert found.kind == "half-open"
     assert found.equal[-1][1] == found.searched[1]
     assert [stretch.arm for stretch in found.ahead] == ["second"]
     assert found.estimate is None
-
-
-def test_a_declared_extrapolation_can_close_the_set():
-    """The same curves, searched a decade beyond their sizes, cross within bounds there."""
-    rng = np.random.default_rng(4)
-    found = crossover(fit_of(Arm(alpha=1.0, at=1e6), rng), fit_of(Arm(alpha=0.8, at=1e6), rng), extrapolate_decades=1)
-
-    assert found.kind == "bounded"
-    assert found.searched == pytest.approx((1e2, 1e7))
-    assert found.equal[0][0] < 1e6 < found.equal[0][1]
+    assert beyond.kind == "bounded"
+    assert beyond.searched == pytest.approx((1e2, 1e7))
+    assert beyond.equal[0][0] < 1e6 < beyond.equal[0][1]
 
 
 def test_the_same_runs_are_equal_everywhere():
     """An arm against itself: everything, and nobody is ahead."""
     fit = fit_of(STEEP, np.random.default_rng(5))
     found = crossover(fit, fit)
-
     assert (found.kind, found.ahead, found.estimate) == ("everything", (), None)
     assert found.equal == (found.searched,)
 
@@ -97,18 +92,12 @@ def test_a_set_narrower_than_the_search_is_not_overlooked():
     sizes = sizes_of(STEEP)
     first, second = (fit_law(sizes, (sizes / 7654.0) ** -alpha, "pure") for alpha in (1.0, 0.8))
     found = crossover(first, second)
-
     assert found.kind == "bounded"
     assert found.estimate == pytest.approx(7654)
     assert found.equal[0] == pytest.approx((7654, 7654))
 
 
-def test_refusals_and_wrong_arguments():
-    """A refused fit is a refusal, a negative extrapolation an error."""
+def test_a_negative_extrapolation_is_an_error():
     fit = fit_of(STEEP, np.random.default_rng(6))
-    few = fit_law([1e3, 1e4, 1e5], [3.0, 2.0, 1.0], "pure")
-
-    assert [refusal.code for refusal in crossover(fit, few).refusals] == ["REFUSED_FIT"]
-    assert crossover(fit, few).kind is None
     with pytest.raises(HarnessError, match="extrapolate_decades=-1"):
         crossover(fit, fit, extrapolate_decades=-1)

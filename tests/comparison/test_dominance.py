@@ -16,7 +16,6 @@ def arm(rng, means, seeds=5, sd=0.1):
 def test_bins_are_equal_in_log_over_what_both_reach():
     """Edges ascend by one factor from the larger smallest to the smaller largest size, to the last bit."""
     edges = matched_edges(np.array([1.0, 100.0]), np.array([0.1, 1000.0]), 4)
-
     assert edges == pytest.approx(np.geomspace(1, 100, 5))
     assert (edges[0], edges[-1]) == (1, 100)
 
@@ -26,7 +25,6 @@ def test_curves_that_cross_in_the_middle_share_the_range():
     rng = np.random.default_rng(1)
     first, second = arm(rng, (SIZES / 10**4.5) ** -1.0), arm(rng, (SIZES / 10**4.5) ** -0.5)
     found = dominance(first, second, matched_edges(first.x, second.x, 8))
-
     assert found.share == 0.5
     assert 0.25 <= found.at_least <= 0.5 <= found.at_most <= 0.75
     assert np.all((found.low < found.ratio) & (found.ratio < found.high))
@@ -36,7 +34,6 @@ def test_a_single_run_decides_nothing():
     """A bin with one run of an arm counts in the share, not among what is beyond doubt."""
     first, second = to_runs([1, 2, 4, 8], [1, 1, 1, 1]), to_runs([1, 2, 4, 8], [9, 9, 9, 9])
     found = dominance(first, second, matched_edges(first.x, second.x, 3))
-
     assert (found.share, found.at_least, found.at_most) == (1, pytest.approx(1 / 3), 1)
 
 

@@ -31,7 +31,6 @@ def test_against_an_exact_arm_it_is_the_other_arms_interval():
     x = np.geomspace(1e3, 1e6, 7)
     exact = fit_law(x, 1 + (x / 1e5) ** -0.5, "floor")
     found = exponent_difference(fit, exact)
-
     assert found.interval.low == pytest.approx(fit.alpha_interval.low - 0.5, abs=1e-3)
     assert found.interval.high == pytest.approx(fit.alpha_interval.high - 0.5, abs=1e-3)
 
@@ -55,16 +54,7 @@ def test_exponents_of_two_laws_are_not_compared():
         exponent_difference(fit_of(Arm(floor=1), rng), fit_of(Arm(), rng))
 
 
-def test_a_refused_fit_refuses_the_difference():
-    """No exponent of a refused fit is printed in a difference either."""
-    few = fit_law([1e3, 1e4, 1e5], [3.0, 2.0, 1.0], "pure")
-    found = exponent_difference(few, fit_of(Arm(), np.random.default_rng(5)))
-
-    assert [refusal.code for refusal in found.refusals] == ["REFUSED_FIT"]
-    assert found.interval is None
-
-
 def test_unequal_exponents_are_told_apart():
     """A difference of .2 is seen in most replicates: the interval is not wide for nothing."""
-    found = [exponent_difference(*pair) for pair in fits(Arm(alpha=1.0), Arm(alpha=0.8), 20, seed=7)]
+    found = [exponent_difference(*pair) for pair in fits(Arm(alpha=1.0), Arm(alpha=0.8), 10, seed=7)]
     assert np.mean([difference.interval.low > 0 for difference in found]) >= 0.9

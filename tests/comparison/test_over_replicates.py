@@ -53,7 +53,6 @@ def test_the_interval_is_students_of_pairs(level):
     first, second = np.random.default_rng(1).standard_normal((2, 8))
     found = best_ratio(values(*first), values(*second), level)
     truth = ttest_rel(second, first).confidence_interval(level)
-
     assert found.estimate == pytest.approx(math.exp(np.mean(second - first)))
     assert (found.low, found.high) == pytest.approx((math.exp(truth.low), math.exp(truth.high)))
 
@@ -62,7 +61,6 @@ def test_a_half_width_is_foreseen_by_the_same_formula():
     """Student's of as many replicates as there may be; one replicate shows nothing."""
     gaps = np.random.default_rng(2).standard_normal(12)
     interval = ttest_1samp(gaps, 0).confidence_interval(0.95)
-
     assert half_width(gaps.std(ddof=1), 12, 0.95) == pytest.approx((interval.high - interval.low) / 2)
     assert half_width(1.0, 48, 0.95) < half_width(1.0, 12, 0.95) / 2
     assert half_width(1.0, 1, 0.95) == math.inf
@@ -71,22 +69,16 @@ def test_a_half_width_is_foreseen_by_the_same_formula():
 def test_a_side_without_a_network_loses_the_replicate_and_is_left_out_of_the_mean():
     """One of five fails: a caution. The mean is of the other four, of which the first wins two and nobody one."""
     found = best_ratio(values(0, 1, 2, 3, NAN), values(2, 2, 2, 2, 2))
-
     assert (found.won, found.lost) == (2, 2)
     assert found.estimate == pytest.approx(math.exp(np.mean([2, 1, 0, -1])))
     assert (codes(found.cautions), found.refusals) == (["LOST_REPLICATES", "FEW_REPLICATES"], ())
 
 
-def test_where_both_fail_nobody_wins():
-    found = best_ratio(values(NAN, NAN, 1, 1), values(NAN, 1, NAN, 2))
-
-    assert (found.won, found.lost) == (2, 1)
-
-
 def test_too_many_failures_refuse_the_number_and_leave_who_won():
-    """Two of five are more than a fifth."""
+    """Two of five are more than a fifth. Where both fail nobody wins."""
+    both = best_ratio(values(NAN, NAN, 1, 1), values(NAN, 1, NAN, 2))
+    assert (both.won, both.lost) == (2, 1)
     found = best_ratio(values(0, 0, 0, NAN, 0), values(1, 2, 3, 4, NAN))
-
     assert (found.estimate, codes(found.refusals)) == (None, ["FAILED_REPLICATES"])
     assert "in 40% of 5 replicates" in found.refusals[0].reason
     assert (found.won, found.lost) == (4, 1)
@@ -111,7 +103,6 @@ def test_few_replicates_are_a_caution_and_one_is_none():
 @pytest.mark.parametrize("first", [(-math.inf, 0, 0, 0), (-math.inf, -math.inf, 0, 0)])
 def test_a_loss_of_zero_is_refused(first):
     found = best_ratio(values(*first), values(-math.inf, 0, 0, 1))
-
     assert (found.estimate, codes(found.refusals)) == (None, ["ZERO"])
 
 
@@ -120,14 +111,12 @@ def test_the_multiplier_of_two_power_laws_is_the_closed_form(at):
     """a x^-p = b y^-q gives y = (b / a x^p)^(1 / q), in each replicate and between budgets too."""
     first, second = law([1.0, 2.0, 3.0, 4.0], 1.0), law([3.0, 6.0, 9.0, 12.0], 1.25)
     truth = (3 * at) ** (1 / 1.25) / at
-
     assert near(multiplier(first, second, at), truth)
 
 
 def test_a_rise_counts_as_flat():
     """Validation's mistake at 120: the loss of 60 stands, and who has that loss at 60 needs no more than 60."""
     clean, mistaken = of_losses([[8, 4, 4, 2, 1.0]] * 2), of_losses([[8, 4, 5, 2, 1.0]] * 2)
-
     assert near(multiplier(clean, mistaken, 120), 0.5)
     assert near(multiplier(mistaken, clean, 120), 0.5)
 
@@ -144,31 +133,22 @@ def test_bounds_make_the_answer_a_bound_by_the_median():
     assert found.refusals == ()
 
 
-def test_better_from_its_smallest_budget_is_a_bound_from_above():
-    found = multiplier(law([100.0] * 4, 1.0), law([1.0] * 4, 1.0), 120)
-
-    assert found.bound == ("at most", pytest.approx(30 / 120))
-
-
-def test_a_fifth_of_bounds_enter_as_numbers():
-    first, second = law([1.0] * 5, 1.0), law([2.0, 2.0, 2.0, 2.0, 100.0], 1.0)
-    found = multiplier(first, second, 120)
-
-    assert found.bound is None
-    assert found.estimate == pytest.approx((2**4 * 4) ** (1 / 5))
-
-
-def test_bounds_on_both_sides_in_equal_numbers_say_nothing():
-    found = multiplier(law([1.0] * 4, 1.0), law([100.0, 100.0, 0.001, 0.001], 1.0), 120)
-
-    assert (found.estimate, found.bound, codes(found.refusals)) == (None, None, ["NO_OVERLAP"])
+def test_other_bounds():
+    """Better from its smallest budget is one from above, a fifth of bounds enter as numbers, and bounds on both sides
+    in equal numbers say nothing.
+    """
+    above = multiplier(law([100.0] * 4, 1.0), law([1.0] * 4, 1.0), 120)
+    few = multiplier(law([1.0] * 5, 1.0), law([2.0, 2.0, 2.0, 2.0, 100.0], 1.0), 120)
+    nothing = multiplier(law([1.0] * 4, 1.0), law([100.0, 100.0, 0.001, 0.001], 1.0), 120)
+    assert above.bound == ("at most", pytest.approx(30 / 120))
+    assert (few.bound, few.estimate) == (None, pytest.approx((2**4 * 4) ** (1 / 5)))
+    assert (nothing.estimate, nothing.bound, codes(nothing.refusals)) == (None, None, ["NO_OVERLAP"])
 
 
 def test_a_side_that_never_finishes_never_comes_to_a_loss_and_has_none():
     """As the second it gives a bound; as the first it gives no number, and too many of them refuse."""
     first = law([1.0] * 4, 1.0)
     nothing = of_losses(np.full((4, 5), NAN))
-
     assert multiplier(first, nothing, 120).bound == ("at least", pytest.approx(4))
     assert codes(multiplier(nothing, first, 120).refusals) == ["FAILED_REPLICATES", "ONE_REPLICATE"]
 
@@ -176,7 +156,6 @@ def test_a_side_that_never_finishes_never_comes_to_a_loss_and_has_none():
 def test_before_its_first_value_a_side_has_no_loss():
     """The first side has no network at 30: at 40 it has no loss. A second side like it is a bound from 60 on."""
     late = of_losses([[NAN, 4, 3, 2, 1.0]] * 4)
-
     assert codes(multiplier(late, law([1.0] * 4, 1.0), 40).refusals) == ["FAILED_REPLICATES", "ONE_REPLICATE"]
     assert near(multiplier(late, late, 60), 1)
     assert multiplier(of_losses([[9, 8, 7, 6, 5.0]] * 4), late, 120).bound == ("at most", pytest.approx(0.5))
@@ -197,14 +176,9 @@ def test_an_exponent_is_the_mean_slope_with_students_interval():
     assert found.by_replicate == pytest.approx(alphas)
     assert (found.estimate, found.low, found.high) == pytest.approx((2.0, truth.low, truth.high))
     assert (found.refusals, found.cautions) == ((), ())
-
-
-def test_budgets_without_a_value_are_passed_over():
-    """Two replicates begin later; their slopes are of the budgets that they have."""
-    losses = BUDGETS ** -np.array([[1.0], [2.0], [1.0], [2.0]])
-    losses[:2, :2] = NAN
-
-    assert exponent(of_losses(losses)).by_replicate == pytest.approx([1, 2, 1, 2])
+    losses = BUDGETS ** -alphas[:, None]
+    losses[:2, :2] = NAN  # two replicates begin later: their slopes are of the budgets that they have
+    assert exponent(of_losses(losses)).by_replicate == pytest.approx(alphas)
 
 
 def test_copies_of_one_network_carry_no_law():
@@ -216,23 +190,15 @@ def test_copies_of_one_network_carry_no_law():
     assert (codes(refused.refusals), refused.estimate) == (["ONE_NETWORK"], None)
     assert kept.refusals == ()
     assert kept.estimate < 1
+    # Told apart at full effort: means over subsets differ from budget to budget, even if one network wins at all.
+    at_full_effort = Curve(BUDGETS, law([1.0] * 4, 1.0).ln_losses, np.zeros((4, 5)))
+    assert codes(exponent(at_full_effort).refusals) == ["ONE_NETWORK"]
 
 
-def test_networks_are_told_apart_at_full_effort():
-    """Means over subsets differ from budget to budget, even if one network wins at all of them."""
-    side = law([1.0] * 4, 1.0)
-
-    assert codes(exponent(Curve(BUDGETS, side.ln_losses, np.zeros((4, 5)))).refusals) == ["ONE_NETWORK"]
-
-
-def test_no_rising_law_is_drawn():
-    """Losses that rise in the mean of the replicates, although they fall in one."""
+def test_no_rising_law_is_drawn_and_weak_ones_have_cautions():
+    """Losses rise in the mean of the replicates, although they fall in one; an interval reaches 0; a range is short."""
     found = exponent(of_losses(BUDGETS ** -np.array([[-1.0], [-0.5], [0.2]])))
-
     assert (codes(found.refusals), found.estimate) == (["NOT_FALLING"], None)
-
-
-def test_an_interval_that_reaches_zero_and_a_short_range_are_cautions():
     short = [30.0, 60.0, 120.0]
     found = exponent(law([1.0] * 4, 1.0, short))
     open_one = exponent(of_losses(BUDGETS ** -np.array([[-1.0], [2.0], [0.2], [1.0]])))
@@ -243,19 +209,18 @@ def test_an_interval_that_reaches_zero_and_a_short_range_are_cautions():
 
 
 def test_a_difference_of_exponents_is_taken_in_each_replicate():
-    """Luck that both sides share in a replicate cancels; budgets that one side lacks are left out of both."""
+    """Luck that both sides share in a replicate cancels; budgets that one side lacks are left out of both.
+
+    It is refused with either exponent.
+    """
     alphas = np.array([[1.0], [2.0], [3.0], [4.0]])
     first, second = BUDGETS ** -(alphas + 0.5), BUDGETS**-alphas
     first[:, 0], second[0, 0] = 1.0, NAN
     gap = exponent_gap(of_losses(BUDGETS ** -(alphas + 0.5)), of_losses(second))
+    found = exponent_gap(law([1.0] * 4, 1.0), of_losses([[4, 4, 4, 4, 4.0]] * 4))
 
     assert near(gap, 0.5)
     assert exponent_gap(of_losses(first), of_losses(second)).by_replicate[0] == pytest.approx(0.5)
-
-
-def test_a_difference_is_refused_with_either_exponent():
-    flat = of_losses([[4, 4, 4, 4, 4.0]] * 4)
-    found = exponent_gap(law([1.0] * 4, 1.0), flat)
 
     assert (codes(found.refusals), found.estimate) == (["ONE_NETWORK"], None)
     assert found.refusals[0].reason.startswith("of the second side, in 4 of 4 replicates")

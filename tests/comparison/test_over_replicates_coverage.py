@@ -16,7 +16,7 @@ from harness.comparison.effort import Searched, value
 from harness.laws.replicates import half_width
 from harness.record.kept import KEPT_RECORDS, read_lines
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 KEPT = Path(__file__).parents[2] / "results" / "verdicts" / "toys-short" / KEPT_RECORDS
 FORMULAS_SHAPE = {"j0": [1, 1], "exp2d": [2, 1, 1], "xy": [2, 2, 1], "exp4d": [4, 2, 1, 1]}  # an arm that knows it

@@ -72,7 +72,6 @@ def test_stable_is_about_signs():
 def test_a_refused_estimate_is_open_with_its_reason():
     """The reason is in what is written; the verdict does not count it as for or against."""
     verdict = judge("c", "cost", 1, 1, [refused()])
-
     assert verdict.conclusion == "open"
     assert verdict.numbers[0].refused == "TOO_FEW: 3 distinct sizes"
 
@@ -88,7 +87,6 @@ def test_the_sentence_names_all_that_was_found():
     """Claim, conclusion, and the count under each convention."""
     numbers = [number("supported", "params.trainable"), number("refuted", "flops_train.shared_dense")]
     found = sentence(judge("KANs are cheaper", "cost", 1, 1, numbers))
-
     assert found.startswith("“KANs are cheaper” is convention-dependent: ")
     assert "supported under params.trainable (1 of 1 for it, 0 against)" in found
     assert "refuted under flops_train.shared_dense (0 of 1 for it, 1 against)" in found
@@ -98,30 +96,26 @@ def test_json_is_strict():
     """Open ends are null and said to be open; nothing needs more than strict JSON."""
     verdict = judge("c", "cost", 1, 1, [ClaimNumber("a", "t", 3, Interval(1.5, float("inf"), 0.95))])
     written = json.loads(json.dumps(plain(verdict), allow_nan=False))
-
     assert written["numbers"][0]["high"] is None
     assert written["numbers"][0]["high_open"]
     assert written["conclusion"] == "supported"
     assert written["rule"] == "cost is above 1, its interval wholly so, on at least 1 of 1 task"
 
 
-def test_conventions_must_have_the_same_tasks():
-    """A task that one convention lacks is an error with both lists, and so is a task given twice."""
-    with pytest.raises(HarnessError, match="under b the tasks are xy, under a j0"):
-        judge("c", "cost", 1, 1, [number("supported", "a", "j0"), number("supported", "b", "xy")])
-    with pytest.raises(HarnessError, match="one number for each task"):
-        judge("c", "cost", 1, 1, [number("supported"), number("supported")])
-
-
-@pytest.mark.parametrize("at_least", [0, 2])
-def test_a_rule_must_be_within_its_tasks(at_least):
-    """At least 2 of 1 task cannot be met: the error says what can be chosen."""
-    with pytest.raises(HarnessError, match=f"at_least={at_least} of 1 tasks; choose 1 to 1"):
-        judge("c", "cost", 1, at_least, [number("supported")])
-
-
-def test_a_number_is_an_estimate_or_a_reason():
-    """Neither, or both, is an error that names task and convention."""
+@pytest.mark.parametrize(
+    ("at_least", "numbers", "said"),
+    [
+        (1, [number("supported", "a", "j0"), number("supported", "b", "xy")], "under b the tasks are xy, under a j0"),
+        (1, [number("supported"), number("supported")], "one number for each task"),
+        (0, [number("supported")], "at_least=0 of 1 tasks; choose 1 to 1"),
+        (2, [number("supported")], "at_least=2 of 1 tasks; choose 1 to 1"),
+        (1, [], "has no numbers to be judged by"),
+    ],
+)
+def test_a_claim_that_cannot_be_judged_is_an_error(at_least, numbers, said):
+    """Conventions have the same tasks, each once, a rule is within them, and a number is an estimate or a reason."""
+    with pytest.raises(HarnessError, match=said):
+        judge("c", "cost", 1, at_least, numbers)
     with pytest.raises(HarnessError, match=r"j0 under params\.trainable"):
         ClaimNumber("params.trainable", "j0")
 

@@ -325,8 +325,9 @@ def test_files_of_this_machine_do_what_is_asked(tmp_path):
 
 
 def test_a_folder_that_nothing_can_be_written_to_is_one_line():
-    (finding,) = probe.try_results(Path("/proc"))
-    assert (finding.level, finding.what) == ("FAILED", "folder")
+    for folder in ("/proc", "/proc/results", "/proc/version"):
+        (finding,) = probe.try_results(Path(folder))
+        assert (finding.level, finding.what, finding.told.startswith(f"{folder}: ")) == ("FAILED", "folder", True)
 
 
 def test_a_file_system_without_hard_links_is_told(tmp_path, monkeypatch):

@@ -13,27 +13,28 @@ decide:
   - {claim: the first scales faster, quantity: exponent, sides: [kan, mlp], threshold: 0, at_least: 1}
   - {claim: the first is better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
 """
-TEXT = """
+SIZES = "[30, 60, 120, 250, 500, 1000, 2000]"
+TEXT = f"""
 question: Which is better?
 tasks: [xy]
 arms:
-  kan: {architecture: {family: mlp, depth: 2, activation: silu}, recipe: fast}
-  mlp: {architecture: {family: mlp, depth: 2, activation: relu}, recipe: fast}
-match: {axis: params, at: [30, 60, 120, 250, 500, 1000, 2000], tol: 0.2, solve: width}
+  kan: {{architecture: {{family: mlp, depth: 2, activation: silu}}, recipe: fast}}
+  mlp: {{architecture: {{family: mlp, depth: 2, activation: relu}}, recipe: fast}}
+match: {{axis: params, at: {SIZES}, tol: 0.2, solve: width}}
 recipes:
-  fast: {optimizer: {name: adam}, max_evaluations: 100}
+  fast: {{optimizer: {{name: adam}}, max_evaluations: 100}}
 seeds: [0, 1, 2]
 scales:
-  short: {seeds: [0, 1]}
+  short: {{seeds: [0, 1]}}
 """
 ALPHAS = {"kan": 1.0, "mlp": 0.6}
 
 
-def write_experiment(folder: Path, rules: str = RULES) -> Path:
+def write_experiment(folder: Path, rules: str = RULES, sizes: str = SIZES) -> Path:
     """The file, in `folder`/experiments."""
     path = folder / "experiments" / "made.yaml"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(TEXT + rules, encoding="utf-8")
+    path.write_text(TEXT.replace(SIZES, sizes) + rules, encoding="utf-8")
     return path
 
 

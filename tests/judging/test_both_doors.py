@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import invoke, json_of, said
 from judging.made_experiment import write_experiment, write_records
 from made_study import record_of
 
-from harness.cli import main
 from harness.record import publish
 from harness.spec import read_manifest
 
@@ -35,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
         write_experiment(folder, rules="")
         (folder / "experiments" / "crossed.yaml").write_text(CROSSED, encoding="utf-8")
         for name in ("made", "crossed"):
-            CliRunner().invoke(main, ["plan", f"experiments/{name}.yaml"], catch_exceptions=False)
+            invoke("plan", f"experiments/{name}.yaml")
         write_records(folder)
         manifest, noise = read_manifest(folder / "results" / "crossed"), np.random.default_rng(1)
         cells = {cell.index: cell for cell in manifest.cells}
@@ -44,28 +43,24 @@ def folder(tmp_path_factory) -> Path:
             away = np.log(cell.counts[SIZE] / (20 * (cell.asked / 1e9) ** 0.25))
             loss = (cell.asked / 1e8) ** -0.2 * np.exp(0.1 * away**2 + noise.normal(0, 0.01))
             publish(record_of(planned.run_id, planned.run, cell.counts, loss), folder / "results" / "runs")
-        CliRunner().invoke(main, ["fit", "results/made"], catch_exceptions=False)
+        invoke("fit", "results/made")
     return folder
 
 
-def _call(folder: Path, *arguments: str) -> Result:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-
-
-def _json(folder: Path, *arguments: str) -> dict:
-    done = _call(folder, *arguments, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
+@pytest.fixture
+def here(folder, monkeypatch) -> Path:
+    """The folder, in which commands are run."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "200")
+    return folder
 
 
 @pytest.mark.parametrize("asked", [(), ("--law", "shifted"), ("--hold-out", "1", "--law", "pure", "--law", "floor")])
-def test_an_experiment_and_its_table_have_the_same_laws(folder, asked):
+def test_an_experiment_and_its_table_have_the_same_laws(here, asked):
     """To the last digits, with the same law to quote, predictions and checks."""
     table = ("--y", "test_loss", "--by", "series", "--config", "cell", "--seed", "seed", "--status", "status")
-    experiment = _json(folder, "fit", "results/made", "--x", SIZE, *asked)["laws"]
-    file = _json(folder, "fit", "results/made/runs.csv", "--x", SIZE, *table, *asked)["laws"]
+    experiment = json_of("fit", "results/made", "--x", SIZE, *asked)["laws"]
+    file = json_of("fit", "results/made/runs.csv", "--x", SIZE, *table, *asked)["laws"]
 
     assert [one["series"] for one in experiment] == [one["series"] for one in file] == ["kan", "mlp"]
     for one, other in zip(experiment, file, strict=True):
@@ -73,64 +68,61 @@ def test_an_experiment_and_its_table_have_the_same_laws(folder, asked):
             assert one[key] == other[key], key
 
 
-def test_the_best_size_of_each_budget_has_its_law(folder):
+def test_the_best_size_of_each_budget_has_its_law(here):
     """IsoFLOP: at each budget that was asked for, loss over size has its minimum, and these follow a power law."""
     asked = ("fit", "results/crossed", "--x", SIZE, "--isoflop", COST)
-    found, done = _json(folder, *asked)["results"]["xy: mlp"], _call(folder, *asked)
-
+    found = json_of(*asked)["results"]["xy: mlp"]
     assert tuple(valley["budget"] for valley in found["valleys"]) == BUDGETS
     assert {valley["runs"] for valley in found["valleys"]} == {18}
     assert found["exponent"] == pytest.approx(0.25, abs=0.02)
-    assert "4 of 4" in done.stdout
+    assert "4 of 4" in said(*asked)
 
 
-def test_a_surface_has_every_size_at_every_budget(folder):
+def test_a_surface_has_every_size_at_every_budget(here):
     """Each run once, although the best sizes are a series of their own."""
-    found = _json(folder, "fit", "results/crossed", "--x", SIZE, "--and", COST)["results"]
-
+    asked = ("fit", "results/crossed", "--x", SIZE, "--and", COST)
+    found = json_of(*asked)["results"]
     assert list(found) == ["xy: mlp"]
     assert (found["xy: mlp"]["rows"], found["xy: mlp"]["cells"]) == (72, 24)
+    assert f"E + A {SIZE}^-alpha + B {COST}^-beta" in " ".join(said(*asked).split())
 
 
-def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(folder):
+def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(here):
     """As those of a table; on the first headline axis if none is named."""
-    shared = _json(folder, "fit", "results/made", "--share", "alpha")["results"]
-    edge = _json(folder, "fit", "results/made", "--frontier", "0.5")["results"]
+    shared = json_of("fit", "results/made", "--share", "alpha")["results"]
+    edge = json_of("fit", "results/made", "--frontier", "0.5")["results"]
 
     assert list(shared) == ["xy: alpha", "xy: nothing", "xy: floor", "xy: both"]
     assert shared["xy: alpha"]["p"] < 0.01
+    assert "needs, for each of kan" in " ".join(said("fit", "results/made", "--share", "both").split())
     assert {name: one["alpha"] for name, one in edge.items()} == pytest.approx(
         {"xy: kan": 1.0, "xy: mlp": 0.6}, abs=0.05
     )
 
 
-def test_what_is_asked_of_an_experiment_is_written_where_it_is_told_to_be(folder, tmp_path):
+def test_what_is_asked_of_an_experiment_is_written_where_it_is_told_to_be(here, tmp_path):
     """Its own fits.json stays that of its own axes and window."""
-    own = (folder / "results" / "made" / "fits.json").read_bytes()
-
-    found = _json(folder, "fit", "results/made", "--law", "pure", "--min-x", "60", "--x", SIZE, "--out", str(tmp_path))
-
+    own = (here / "results" / "made" / "fits.json").read_bytes()
+    found = json_of("fit", "results/made", "--law", "pure", "--min-x", "60", "--x", SIZE, "--out", str(tmp_path))
     assert json.loads((tmp_path / "fits.json").read_text()) == found
     assert {path.name for path in tmp_path.iterdir()} >= {"scaling.png", "residuals.png", "checklist.md"}
     assert {one["runs_outside_window"] for one in found["laws"]} == {3}
-    assert (folder / "results" / "made" / "fits.json").read_bytes() == own
+    assert (here / "results" / "made" / "fits.json").read_bytes() == own
 
 
-def test_arms_of_an_experiment_are_compared_by_their_laws(folder, tmp_path):
+def test_arms_of_an_experiment_are_compared_by_their_laws(here, tmp_path):
     """As those of a table: the crossover is a set, and the verdict is over both counts of size."""
-    asked = ("compare", "results/made", "kan", "mlp", "--law", "pure", "--out", str(tmp_path))
-    found = _json(folder, *asked)
+    told = said("compare", "results/made", "kan", "mlp", "--law", "pure", "--out", str(tmp_path))
+    found = json.loads((tmp_path / "compare.json").read_text(encoding="utf-8"))
 
     assert [(one["task"], one["axis"]) for one in found["sizes"]] == [("xy", SIZE), ("xy", COST)]
     assert found["sizes"][0]["exponents"]["pure"]["estimate"] == pytest.approx(0.4, abs=0.05)
     assert found["verdicts"][0]["claim"].startswith("kan is cheaper than mlp on xy")
     assert (tmp_path / "compare.png").exists()
-    assert "kan ahead at" in _call(folder, *asked).stdout
+    assert "kan ahead at" in told
 
 
-def test_a_column_that_is_no_number_is_named(folder):
+def test_a_column_that_is_no_number_is_named(here):
     """With the columns that are."""
-    done = _call(folder, "fit", "results/made", "--x", "shape")
-
-    assert done.exit_code == 2
-    assert "'shape' is no size or count of these runs" in done.output
+    told = said("fit", "results/made", "--x", "shape", exit_code=2)
+    assert "'shape' is no size or count of these runs" in told

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import invoke, json_of
 from shared_data import shared
 
-from harness.cli import main
 from harness.judging.request import Request
 from harness.record.elsewhere import Columns
 from harness.study.tables import fits_answer, of_file
@@ -20,13 +20,11 @@ SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 
 
 def _fit(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["fit", *map(str, arguments)], catch_exceptions=False)
+    return invoke("fit", *arguments)
 
 
 def _json(*arguments: object) -> dict:
-    done = _fit(*arguments, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not strict JSON"))
+    return json_of("fit", *arguments)
 
 
 def _table(path: Path, unit: float = 1.0, failed: dict[int, int] | None = None) -> Path:
@@ -63,14 +61,12 @@ def _alphas(found: dict, law: str = "pure", part: str = "fits") -> dict[str, flo
 def test_known_exponents_come_back_at_any_magnitude(tmp_path, unit):
     """Losses of any unit, also packed, give the exponents that made them."""
     found = _alphas(_json(_table(tmp_path / "runs.csv.gz", unit), *NAMED))
-
     assert found == pytest.approx(EXPONENTS, abs=0.03)
 
 
 def test_the_table_shows_what_the_json_says(table):
     """One row an arm: its sizes, its runs, its exponents under both laws."""
     done, found = _fit(table, *NAMED), _alphas(_json(table, *NAMED))
-
     for arm, alpha in found.items():
         line = next(line for line in done.stdout.splitlines() if f" {arm} " in line and "│" in line)
         assert f"{alpha:.2f} [" in line
@@ -94,9 +90,7 @@ def test_failed_runs_are_counted_and_a_lossy_size_is_a_caution(tmp_path):
 def test_a_window_shows_the_exponent_with_and_without(table):
     """Runs outside of the window are counted, and both exponents stand side by side."""
     window = ("--min-x", 30, "--max-x", 3000)
-
     found, done = _json(table, *NAMED, *window), _fit(table, *NAMED, *window)
-
     assert [one["runs_outside_window"] for one in found["laws"]] == [6, 6]
     assert _alphas(found, part="without_window") == _alphas(_json(table, *NAMED))
     assert _alphas(found) != _alphas(found, part="without_window")
@@ -106,7 +100,6 @@ def test_a_window_shows_the_exponent_with_and_without(table):
 def test_several_sizes_are_fitted_side_by_side(table):
     """Each --x gives its own table; here one is a tenth of the other, so that the exponents agree."""
     found = _json(table, *NAMED, "--x", "width")
-
     assert [one["axis"] for one in found["laws"]] == ["params", "params", "width", "width"]
     alphas = [one["fits"]["pure"]["alpha"] for one in found["laws"]]
     np.testing.assert_allclose(alphas[:2], alphas[2:], rtol=1e-8)
@@ -167,52 +160,6 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
     assert "leverage" not in _fit(table, *NAMED).stdout
 
 
-# -------------------------------------------------------------------------------------------------------- other forms
-def _grid(path: Path) -> Path:
-    """E + A N^-.4 + B D^-.3 with 1 % noise, at 6 x 6 sizes, and budgets 6 N D rounded to a digit."""
-    generator = np.random.default_rng(3)
-    lines = ["n,tokens,loss"]
-    for n in 10.0 ** np.linspace(6, 8.5, 6):
-        for d in 10.0 ** np.linspace(8, 10.5, 6):
-            loss = (1.7 + 200 * n**-0.4 + 300 * d**-0.3) * np.exp(0.001 * generator.standard_normal())
-            lines.append(f"{float(n)!r},{float(d)!r},{float(loss)!r}")
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def test_two_sizes_at_once(tmp_path):
-    """--and fits both exponents: the intervals hold those that made the losses."""
-    asked = (_grid(tmp_path / "grid.csv"), "--x", "n", "--and", "tokens", "--y", "loss")
-
-    surface = _json(*asked)["results"]["all"]
-
-    for name, truth in (("alpha", 0.4), ("beta", 0.3), ("floor", 1.7)):
-        assert surface[name]["interval"]["low"] < truth < surface[name]["interval"]["high"]
-    assert "E + A n^-alpha + B tokens^-beta" in " ".join(_fit(*asked).stdout.split())
-
-
-def test_arms_that_share_their_law_have_a_multiplier(tmp_path):
-    """An arm that needs 3 times the size at any loss: sharing both is not rejected, and the multiplier is 3."""
-    generator = np.random.default_rng(1)
-    lines = ["arch,n,loss"]
-    for arm, need in (("a", 1), ("b", 3)):
-        for size in SIZES:
-            loss = (1e-3 + (size / need) ** -1.0) * np.exp(0.02 * generator.standard_normal())
-            lines.append(f"{arm},{size},{float(loss)!r}")
-    path = tmp_path / "shared.csv"
-    path.write_text("\n".join(lines) + "\n")
-    asked = (path, "--x", "n", "--y", "loss", "--by", "arch", "--share", "both")
-
-    found = _json(*asked)["results"]
-
-    assert list(found) == ["both", "nothing", "floor", "alpha"]
-    assert found["both"]["p"] > 0.01
-    multiplier = found["both"]["multipliers"]["b"]
-    assert multiplier["value"] == pytest.approx(3, rel=0.05)
-    assert multiplier["interval"]["low"] < multiplier["value"] < multiplier["interval"]["high"]
-    assert "needs, for each of a" in " ".join(_fit(*asked).stdout.split())
-
-
 # ------------------------------------------------------------------------------------------------------------- mistakes
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -243,7 +190,6 @@ def test_arms_that_share_their_law_have_a_multiplier(tmp_path):
 def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
     """Wrong options and wrong cells exit with 2 and a sentence on standard error, nothing on standard output."""
     done = _fit(table, *arguments)
-
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
 
@@ -251,7 +197,6 @@ def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
 def test_failed_runs_that_are_not_marked_are_an_error_that_says_how(tmp_path):
     """NaN losses are named by line, and --status is the next move."""
     done = _fit(_table(tmp_path / "runs.csv", failed={10: 1, 100: 2}), *ASKED)
-
     assert done.exit_code == 2
     assert "line 2: rmse = nan, line 8: rmse = nan, line 9: rmse = nan" in done.stderr
     assert "--status" in done.stderr
@@ -275,10 +220,8 @@ def test_an_experiment_takes_no_option_of_tables(tmp_path):
 def test_language_models_of_several_sizes_go_through_the_same_door():
     """Losses of 2 to 3 by number of experts: ten arms in order, the dense models' slope as others found it."""
     path = shared("scaling_data", "routing", "final_S-Base.csv")
-
     asked = ("--x", "total_parameter_count", "--y", "loss_validation", "--by", "num_experts", "--law", "pure")
     found = _alphas(_json(path, *asked))
-
     assert list(found) == [f"num_experts={2**i}" for i in range(10)]
     assert found["num_experts=1"] == pytest.approx(0.0785, abs=0.001)
 

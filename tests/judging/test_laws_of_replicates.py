@@ -50,7 +50,6 @@ def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
 )
 def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
     (found,) = fit_table(winners(law, noise=0), [PARAMS])
-
     assert code in [refusal.code for refusal in found.fits["pure"].refusals]
     assert found.fits["pure"].alpha is None
 

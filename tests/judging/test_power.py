@@ -152,11 +152,18 @@ def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
     assert better.sentence == "the planned 12 replicates see a difference of 10 % (80 %)"
     assert faster.numbers[0].spread is None
     assert faster.sentence.startswith("only a pilot says how far replicates differ in exponent: train")
+    assert faster.numbers[0].why == faster.sentence
 
 
 def test_a_rule_that_its_records_decide_needs_no_more():
-    laws = {"kan": power(1, 1.0), "mlp": power(9, 1.0)}
-    for looks, recorded, decided_as in (("", 12, "supported"), ("", 4, None), ("looks: [4, 12]", 4, "supported")):
+    """A pilot that is smaller than the first look decides nothing."""
+    laws, first = {"kan": power(1, 1.0), "mlp": power(9, 1.0)}, "looks: [4, 12]"
+    for looks, recorded, decided_as in (
+        ("", 12, "supported"),
+        ("", 4, None),
+        (first, 4, "supported"),
+        (first, 3, None),
+    ):
         manifest = made_plan(12, more=RULES + looks)
         table = made_table(manifest, laws)
         (better, *_) = foresee(manifest, table[table["seed"] < recorded])

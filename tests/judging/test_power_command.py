@@ -1,7 +1,6 @@
 """`harness power`: from a pilot's records, from a declared noise, and with the next moves where there is neither."""
 
 import json
-import math
 import re
 import shutil
 from pathlib import Path
@@ -81,20 +80,6 @@ def test_a_pilot_of_two_seeds_is_enough(here):
     assert of_few["replicates_needed"] == of_many["replicates_needed"]
     assert "1. “is better” (from records of 2 replicates): a difference of 10 % would need" in shown.output
     assert "`harness power experiments/made.yaml` says" in invoke("plan", "experiments/made.yaml").output
-
-
-def test_a_declared_noise_says_what_records_with_that_noise_say(here):
-    """Of a ratio of losses, within the chance of a pilot of three seeds; of others only a pilot says something."""
-    declared = _rules("--noise", str(NOISE))
-    _write_pilot(here, 3)
-    recorded = _rules()
-    (one,), (other,) = declared[0]["numbers"], recorded[0]["numbers"]
-    assert declared[0]["source"] == f"a declared noise of {NOISE}"
-    assert 1 / 4 < math.log(one["half_width"]) / math.log(other["half_width"]) < 4
-    assert one["spread"] == pytest.approx(NOISE * math.sqrt(2))
-    for rule in declared[1:]:
-        assert "only a pilot says" in rule["numbers"][0]["why"]
-        assert "only a pilot says" in rule["sentence"]
 
 
 def test_a_decided_rule_is_said_to_be_decided(here):

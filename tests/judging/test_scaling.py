@@ -36,7 +36,6 @@ def _table(**changes) -> pd.DataFrame:
 def test_only_the_chosen_trial_enters():
     """The law of the chosen trials is found although the others would hide it."""
     (found,) = fit_table(_table(), axes=["params.trainable"])
-
     assert list(found.fits) == ["pure", "floor"]
     assert found.fits["pure"].alpha == pytest.approx(1, abs=0.02)
     assert found.points.counts.tolist() == [3] * 7
@@ -46,9 +45,7 @@ def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
     table = _table()
     table.loc[table["cell"] == 0, "in_window"] = False
     table.loc[(table["cell"] == 3) & (table["seed"] == 0), ["status", "test_loss"]] = ["diverged", np.nan]
-
     (found,) = fit_table(table, axes=["params.trainable"])
-
     assert (found.runs_outside_window, found.runs_failed) == (3, 1)
     assert found.points.counts.tolist() == [3, 3, 2, 3, 3, 3]
 
@@ -89,9 +86,7 @@ def test_a_declared_window_has_the_law_without_it_and_no_warning():
     """A window declared before the run is not cut by the data: both exponents are there, and nothing is warned of."""
     table = _worse_from(_table(), 5)
     table = table.assign(in_window=table["cell"] < 5)
-
     (found,) = fit_table(table, axes=[AXIS])
-
     assert found.without_window["pure"].refusals[0].code == "NONMONOTONE"
     assert "WINDOW" not in {caution.code for caution in found.fits["pure"].warnings}
     assert fit_table(_table(), axes=[AXIS])[0].without_window == {}
@@ -124,7 +119,6 @@ def test_sizes_are_held_out_of_the_declared_window_and_before_the_minimum_is_loo
 def test_each_series_has_its_own_window():
     turned, falling = _worse_from(_table(until_minimum=True), 5), _table(until_minimum=True, series="mlp")
     fits = fit_table(pd.concat([turned, falling.assign(cell=falling["cell"] + 7)], ignore_index=True), axes=[AXIS])
-
     assert [(one.series, one.runs_outside_window) for one in fits] == [("kan", 6), ("mlp", 0)]
 
 
@@ -132,7 +126,6 @@ def test_fits_as_data_have_what_was_held_out_and_the_law_without_the_window():
     """fits.json says both for every law, as strict JSON; null where there is nothing to say."""
     (both,) = plain(fit_table(_worse_from(_table(until_minimum=True, hold_out=1), 5), axes=[AXIS]))
     (neither,) = plain(fit_table(_table(), axes=[AXIS]))
-
     assert json.loads(json.dumps(both, allow_nan=False)) == both
     assert list(both["without_window"]) == ["pure", "floor"]
     assert [size["size"] for size in both["held_out"]["floor"]["sizes"]] == [2000]
@@ -153,14 +146,12 @@ def test_a_diverged_run_does_not_move_the_size_of_the_others():
     axis = "flops_train.shared_dense"
     lost = (table["cell"] == 2) & (table["seed"] > 0)
     table.loc[lost, ["status", "test_loss", axis]] = ["diverged", np.nan, 3]
-
     assert fit_table(table, axes=[axis])[0].points.sizes.tolist() == SIZES.tolist()
 
 
 def test_a_series_of_which_all_runs_diverged_is_refused_and_not_lost():
     """Nothing to fit is TOO_FEW, with the number of runs that diverged."""
     (found,) = fit_table(_table(status="diverged"), axes=["params.trainable"])
-
     assert [fit.refusals[0].code for fit in found.fits.values()] == ["TOO_FEW", "TOO_FEW"]
     assert found.runs_failed == plain(found)["runs_failed"] == 21
 
@@ -225,5 +216,4 @@ def test_checks_are_of_the_runs_that_were_fitted_on_the_axes_that_were_asked_for
 def test_a_series_that_every_law_refuses_is_not_diagnosed():
     """Nothing is diagnosed where there is no law."""
     (found,) = check(fit_table(_table().query("cell < 2"), [AXIS]))
-
     assert (found.quoted_law, found.quoted, found.checks) == (None, None, None)

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import invoke, said
 from judging.made_experiment import write_experiment, write_records
 from judging.made_runs import SIZES, made_runs, power
 
-from harness.cli import main
-from harness.judging.headline import headline, lines, sides
+from harness.judging.headline import headline
+from harness.judging.pair import lines, sides_named
 from harness.judging.runs import runs_of
 from harness.judging.versus import Reading, Side, VersusRequest, leader
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
 
+FOUR_TIMES = {"kan": power(1, 1.0), "mlp": power(4, 1.0)}
 SIDES = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
 EQUAL_PARAMS, EQUAL_FLOPS = 4.0, 0.4  # a KAN of ten times the FLOPs for each parameter, and a quarter of the loss
 RATIOS = {
@@ -29,7 +30,7 @@ RATIOS = {
 @pytest.fixture(scope="module")
 def runs():
     """Losses N^-1, and 4 N^-1 of the MLP."""
-    return made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
+    return made_runs(FOUR_TIMES)
 
 
 def readings(runs, sides=SIDES, at=None, axis="params.trainable") -> list[Reading]:
@@ -97,7 +98,7 @@ def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
 
 
 def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
-    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, tasks="[xy, exp2d, j0]")
+    runs = made_runs(FOUR_TIMES, tasks="[xy, exp2d, j0]")
     tiny = (runs.table["task"] == "j0") & (runs.table["arm"] == "kan")
     runs = runs_of(
         runs.manifest, runs.table.assign(**{name: runs.table[name] / np.where(tiny, 1e6, 1) for name in RATIOS})
@@ -112,18 +113,18 @@ def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
 def folder(tmp_path_factory) -> Path:
     """An experiment with all of its records."""
     folder = tmp_path_factory.mktemp("versus")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write_experiment(folder)
-        CliRunner().invoke(main, ["plan", "experiments/made.yaml"], catch_exceptions=False)
-        write_records(folder)
+    invoke("plan", write_experiment(folder), "--results", folder / "results")
+    write_records(folder)
     return folder
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def _compare(folder: Path, *arguments: str):
-    file, results = str(folder / "experiments" / "made.yaml"), str(folder / "results")
-    asked = ["compare", file, *arguments, "--results", results]
-    return CliRunner().invoke(main, asked, catch_exceptions=False, env={"COLUMNS": "200"})
+    return invoke("compare", folder / "experiments" / "made.yaml", *arguments, "--results", folder / "results")
 
 
 def test_the_command_says_and_draws_who_is_better(folder):
@@ -144,7 +145,7 @@ def test_the_command_says_and_draws_who_is_better(folder):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "told"),
     [
         (("kan", "mpl"), "'mpl' is no arm of this experiment; did you mean 'mlp'?"),
         (("kan", "kan"), "give two different arms to compare"),
@@ -158,25 +159,22 @@ def test_the_command_says_and_draws_who_is_better(folder):
         (("kan", "mlp", "--x", "parms"), "'parms' is no size or count of these runs; allowed: "),
     ],
 )
-def test_a_mistake_is_a_sentence_with_the_next_move(folder, arguments, said):
+def test_a_mistake_is_a_sentence_with_the_next_move(folder, arguments, told):
     done = _compare(folder, *arguments)
     assert done.exit_code == 2
-    assert said in done.output
+    assert told in done.output
 
 
 def test_options_of_experiments_are_not_for_tables(folder):
     table = folder / "runs.csv"
     table.write_text("params,rmse,by\n1,2,a\n")
-    done = CliRunner().invoke(
-        main, ["compare", str(table), "a", "b", "--x", "params", "--y", "rmse", "--axis", "params"]
-    )
-    assert done.exit_code == 2
-    assert "--axis is for experiments" in done.output
+    told = said("compare", table, "a", "b", "--x", "params", "--y", "rmse", "--axis", "params", exit_code=2)
+    assert "--axis is for experiments" in told
 
 
 def test_of_several_arms_the_best_by_validation_stands_for_all():
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0), "deep": power(8, 1.0)}, noise=0)
-    asked = VersusRequest(sides(runs, "kan", "MLP=deep, mlp"), "params.trainable", 200.0)
+    asked = VersusRequest(sides_named(runs, "kan", "MLP=deep, mlp"), "params.trainable", 200.0)
     assert (asked.second, asked.sides[1].names) == ("MLP", ("deep", "mlp"))
     best, alone = readings(runs, asked.sides, 200.0), readings(runs, at=200.0)
     assert [one.ratio.estimate for one in best] == [one.ratio.estimate for one in alone]
@@ -186,14 +184,13 @@ def test_of_several_arms_the_best_by_validation_stands_for_all():
     )
 
 
-def test_the_name_of_a_series_is_taken_as_it_stands():
-    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
-    runs = runs_of(runs.manifest, runs.table.replace({"series": {"kan": "kan order=2"}}))
-    assert sides(runs, "kan order=2", "mlp")[0] == Side("kan order=2", ("kan order=2",))
+def test_the_name_of_a_series_is_taken_as_it_stands(runs):
+    of_series = runs_of(runs.manifest, runs.table.replace({"series": {"kan": "kan order=2"}}))
+    assert sides_named(of_series, "kan order=2", "mlp")[0] == Side("kan order=2", ("kan order=2",))
 
 
 def test_a_task_that_one_arm_cannot_meet_is_left_out():
-    runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)}, tasks="[xy, exp2d]")
+    runs = made_runs(FOUR_TIMES, tasks="[xy, exp2d]")
     table = runs.table[(runs.table["task"] == "xy") | (runs.table["arm"] == "kan")]
     assert {line.task for line in lines(runs_of(runs.manifest, table), VersusRequest(SIDES, "params.trainable"))} == {
         "xy"

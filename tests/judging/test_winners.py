@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from judging.made_runs import made_plan, made_table, power
+from judging.made_runs import LAWS, SAME, made_plan, made_table, power
 from scipy.stats import ttest_1samp
 
 from harness.base.errors import HarnessError
@@ -13,7 +13,6 @@ from harness.judging.baselines import CONSTANT
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge, judge_all
 from harness.judging.runs import runs_of
-from harness.judging.versus import Headline
 from harness.judging.winners import reported
 from harness.planning.plan import make_plan
 from harness.show.tables.headline import other_pairs
@@ -42,39 +41,37 @@ def searched() -> Manifest:
 
 def made_runs(rng, diverged=0.1, plan=None):
     """A table of all runs of the plan with losses that are made up; some diverged."""
-    rows, plan = [], plan or searched()
-    for one in plan.runs:
-        cell = plan.cells[one.cell]
-        validation = float(np.exp(rng.normal(-np.log(cell.asked), 1.0)))
-        is_lost = rng.random() < diverged
-        losses = (np.nan, np.nan) if is_lost else (validation, validation * np.exp(rng.normal(0, 0.2)))
-        rows.append(
-            {
-                "run_id": one.run_id,
-                "task": cell.task,
-                "arm": cell.arm,
-                "series": cell.arm,
-                "asked": cell.asked,
-                "seed": one.run.seed,
-                "trial": one.trial,
-                "cell": cell.index,
-                "metric": "rmse",
-                "val_loss": losses[0],
-                "test_loss": losses[1],
-                "status": "diverged" if is_lost else "done",
-                "params.trainable": 0.9 * cell.asked,
-                FLOPS: cell.asked * 4e5 * rng.uniform(0.9, 1.0),
-                "flops_train.local_min": cell.asked * 1e5 * rng.uniform(0.1, 1.0),
-                "trials": 6,
-                "chosen": True,
-                "of_budget": False,
-                "in_window": True,
-                "until_minimum": False,
-                "hold_out": 0,
-                "dtype": "float64",
-            }
-        )
-    return pd.DataFrame(rows)
+    plan = plan or searched()
+    cells = [plan.cells[one.cell] for one in plan.runs]
+    asked = np.array([cell.asked for cell in cells])
+    is_lost = rng.random(asked.size) < diverged
+    validation = np.where(is_lost, np.nan, np.exp(rng.normal(-np.log(asked), 1.0)))
+    found = {
+        "run_id": [one.run_id for one in plan.runs],
+        "task": [cell.task for cell in cells],
+        "arm": [cell.arm for cell in cells],
+        "series": [cell.arm for cell in cells],
+        "asked": asked,
+        "seed": [one.run.seed for one in plan.runs],
+        "cell": [cell.index for cell in cells],
+        "val_loss": validation,
+        "test_loss": validation * np.exp(rng.normal(0, 0.2, asked.size)),
+        "params.trainable": 0.9 * asked,
+        FLOPS: asked * 4e5 * rng.uniform(0.9, 1.0, asked.size),
+        "flops_train.local_min": asked * 1e5 * rng.uniform(0.1, 1.0, asked.size),
+    }
+    told = {"trial": [one.trial for one in plan.runs], "trials": 6, "status": np.where(is_lost, "diverged", "done")}
+    return pd.DataFrame(found | SAME | LAWS | told)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return made_runs(np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def winners(runs):
+    return reported(searched(), runs)
 
 
 def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
@@ -104,16 +101,10 @@ def test_a_look_reads_the_winners_of_its_replicates(recorded, reached, waits_for
     assert verdict.waits_for == waits_for
 
 
-@pytest.fixture
-def runs():
-    return made_runs(np.random.default_rng(0))
-
-
-def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs):
-    table = reported(searched(), runs)
+def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs, winners):
     of_side = {"kan": (("kan", 6),), "the best of mlp, spline_mlp": (("mlp", 3), ("spline_mlp", 3))}
     checked = 0
-    for row in table.to_dict("records"):
+    for row in winners.to_dict("records"):
         own = pd.concat(runs[(runs["arm"] == arm) & (runs["trial"] < most)] for arm, most in of_side[row["series"]])
         own = own[own["seed"] == row["seed"]]
         cost = own["asked"] if row["won_on"] == "params.trainable" else own[row["won_on"]]
@@ -126,32 +117,29 @@ def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs):
         assert row[row["won_on"]] == row["asked"]
         checked += 1
     assert checked > 60
-    assert set(table["won_on"]) >= {"params.trainable", FLOPS, "flops_train.local_min"}
-    assert set(table.groupby(["series", "won_on", "asked"])["seed"].nunique()) == {4}
+    assert set(winners["won_on"]) >= {"params.trainable", FLOPS, "flops_train.local_min"}
+    assert set(winners.groupby(["series", "won_on", "asked"])["seed"].nunique()) == {4}
 
 
-def test_a_larger_budget_never_leaves_less_to_choose_from(runs):
+def test_a_larger_budget_never_leaves_less_to_choose_from(winners):
     """So the validation loss of a side in a replicate never rises with the budget."""
-    table = reported(searched(), runs)
-    for _, of_replicate in table.groupby(["series", "won_on", "seed"]):
+    for _, of_replicate in winners.groupby(["series", "won_on", "seed"]):
         losses = of_replicate.sort_values("asked")["val_loss"].dropna().to_numpy()
         assert (np.diff(losses) <= 0).all()
 
 
-def test_budgets_of_work_are_the_caps_or_what_every_side_can_spend(runs):
-    table = reported(searched(), runs)
-    assert sorted(set(table.loc[table["won_on"] == FLOPS, "asked"])) == [2e7, 5e7, 1.2e8]
-    local = table[table["won_on"] == "flops_train.local_min"]
+def test_budgets_of_work_are_the_caps_or_what_every_side_can_spend(runs, winners):
+    assert sorted(set(winners.loc[winners["won_on"] == FLOPS, "asked"])) == [2e7, 5e7, 1.2e8]
+    local = winners[winners["won_on"] == "flops_train.local_min"]
     assert local["asked"].nunique() == 3
     assert (local["status"] == "done").all()
     assert local["asked"].max() <= 1.01 * runs["flops_train.local_min"].max()
 
 
-def test_the_effort_of_all_runs_is_the_answer(runs):
+def test_the_effort_of_all_runs_is_the_answer():
     """The ratio at the largest size is that of the effort curve at all runs; the headline shows both."""
     every = made_runs(np.random.default_rng(1), diverged=0.0)
     found = main_headline(searched(), reported(searched(), every), every)
-    assert isinstance(found, Headline)
     assert [one.runs for one in found.efforts] == [1, 2, 4, 6]
     largest = found.reading("exp2d", "params.trainable", "largest").ratio
     last = found.efforts[-1]
@@ -167,7 +155,6 @@ def test_how_many_runs_come_near_to_the_best_is_counted_in_each_replicate():
     every.loc[is_kan, "val_loss"] = every.loc[is_kan, "test_loss"] = losses[is_kan]
     every.loc[is_kan & losses.isna(), "status"] = "diverged"
     found = main_headline(searched(), reported(searched(), every), every)
-    assert isinstance(found, Headline)
     assert [one.share for one in found.near_the_best if one.side == "kan"] == [pytest.approx(2 / 6)]
 
 

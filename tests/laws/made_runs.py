@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 
+def codes(reasons):
+    """The codes of refusals or cautions."""
+    return [reason.code for reason in reasons]
+
+
 def curve(x, alpha, floor=1.0, crossing=1e4):
     """y = floor * (1 + (x / crossing)^-alpha): floor and reducible loss are equal at `crossing`."""
     return floor * (1 + (np.asarray(x) / crossing) ** -alpha)

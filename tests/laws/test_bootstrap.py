@@ -5,7 +5,6 @@ import pytest
 from made_runs import curve, runs
 from scipy import stats
 
-from harness.base.errors import HarnessError
 from harness.laws import bootstrap, cross_check, fit_law, predict, sandwich
 from harness.laws.bootstrap import refit
 
@@ -105,12 +104,3 @@ def test_cross_check_warns_where_one_size_carries_the_exponent():
     assert cross_check(x, y, crowded, 400).caution.code == "INTERVALS_DIFFER"
     assert cross_check(*pure_runs(10), even, 400).caution is None
     assert cross_check(*pure_runs(10), even, 400).sandwich is None
-
-
-def test_a_refused_fit_is_not_resampled():
-    """Neither bootstrap nor sandwich answers for a fit without an exponent."""
-    fit = fit_law([1, 2, 3], [3, 2, 1], "pure")
-    with pytest.raises(HarnessError, match="nothing to resample"):
-        bootstrap([1, 2, 3], [3, 2, 1], fit, "pairs")
-    with pytest.raises(HarnessError, match="no exponent"):
-        sandwich(fit)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from made_runs import curve, runs
 
-from harness.base.errors import HarnessError
 from harness.laws import data_hash, diagnose, fit_law
 from harness.laws.fitting import _runs_p
 
@@ -87,9 +86,3 @@ def test_the_hash_is_of_the_rows_whatever_their_order():
     x, y = [1.0, 2.0, 3.0], [3.0, 2.0, 1.0]
     assert data_hash(x, y) == data_hash(x[::-1], y[::-1])
     assert data_hash(x, y) != data_hash(x, [3.0, 2.0, 1.5])
-
-
-def test_a_refused_fit_has_no_diagnostics():
-    """There is nothing to diagnose, and the error says so."""
-    with pytest.raises(HarnessError, match="nothing to diagnose"):
-        diagnose(fit_law([1, 2, 3], [3, 2, 1], "pure"))

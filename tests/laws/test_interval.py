@@ -76,16 +76,6 @@ def test_floor_intervals_end_where_an_independent_profile_reaches_the_bound(alph
             assert best_rss(points, through, starts) == pytest.approx(bound, rel=1e-4)
 
 
-def test_band_holds_the_curve():
-    """The curve lies within its own band at every x, below, among and beyond the sizes."""
-    x, y = runs(np.random.default_rng(3), SIZES, curve(SIZES, 1.0), seeds=3, sd=0.2)
-    at = np.geomspace(1e1, 1e7, 25)
-    for law in ("pure", "floor"):
-        fit = fit_law(x, y, law)
-        low, high = band(fit, at, far=True)
-        assert np.all((low < predict(fit, at, far=True)) & (predict(fit, at, far=True) < high))
-
-
 def test_floor_that_the_sizes_do_not_reach_is_open():
     """Where even the largest size is far above the floor, the data allow none, and the fit says so."""
     x, y = runs(np.random.default_rng(4), SIZES, curve(SIZES, 1.0, crossing=1e7), seeds=3, sd=0.1)

@@ -13,8 +13,6 @@ from harness.laws.law import LAWS, to_logs
 from harness.laws.objective import optimum, read_objective
 from harness.laws.solve import Problem, descend, residuals_of
 
-LAW_NAMES = tuple(LAWS)
-
 
 @st.composite
 def noisy_runs(draw, law):
@@ -72,7 +70,10 @@ def assert_same_surface(fit, other, rel):
 # Failures are shown as found: to shrink one takes thousands of fits.
 many = settings(max_examples=8, derandomize=True, phases=[Phase.explicit, Phase.generate])
 few = settings(many, max_examples=3)
-laws = pytest.mark.parametrize("law", LAW_NAMES)
+# The broken law takes ten times as long as the others together.
+laws = pytest.mark.parametrize(
+    "law", [pytest.param(law, marks=[pytest.mark.nightly] if law == "broken" else []) for law in LAWS]
+)
 
 
 @laws

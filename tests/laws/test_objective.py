@@ -87,6 +87,7 @@ def test_a_published_loss_of_single_runs_has_sizes_as_units_all_the_same():
     assert "SINGLE_SEED" not in [caution.code for caution in fit.warnings]
 
 
+@pytest.mark.nightly
 def test_intervals_of_a_delta_far_below_the_scatter_hold_the_truth():
     """A law through single runs has residuals of zero, which say nothing of the noise: 95 in 100 all the same."""
     rng = np.random.default_rng(1)

@@ -51,29 +51,24 @@ def test_bad_rows_are_named_with_their_values(column, bad):
         size_means(**data)
 
 
-def test_columns_of_different_length_are_refused():
-    """One loss is missing: both lengths are said."""
-    with pytest.raises(HarnessError, match="x has 3 rows and y has 2"):
-        size_means([1, 2, 3], [1, 2])
-
-
 @pytest.mark.parametrize("law", ["pure", "floor"])
 @pytest.mark.parametrize("rows", [0, 1])
 def test_hardly_any_rows_are_too_few_sizes(law, rows):
     """A series of which every run diverged, or all but one, has a refusal in the place of its exponent."""
     fit = fit_law([10.0] * rows, [0.1] * rows, law)
-
     assert fit.refusals[0].code == "TOO_FEW"
     assert fit.alpha is None
 
 
-def test_unknown_law_names_the_known_ones():
-    """A misspelt law is answered with the choice."""
-    with pytest.raises(HarnessError, match="'powr' is not known; allowed: pure, floor, shifted, broken"):
-        fit_law([1, 2], [1, 2], "powr")
-
-
-def test_level_is_a_probability():
-    """A level in percent is refused."""
-    with pytest.raises(HarnessError, match="level=95"):
-        fit_law([1, 2], [1, 2], "pure", level=95)
+@pytest.mark.parametrize(
+    ("y", "law", "level", "said"),
+    [
+        ([1, 2], "pure", 0.95, "x has 3 rows and y has 2"),
+        ([1, 2, 3], "powr", 0.95, "'powr' is not known; allowed: pure, floor, shifted, broken"),
+        ([1, 2, 3], "pure", 95, "level=95"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_answered_with_what_is_allowed(y, law, level, said):
+    """A loss that is missing, a misspelt law, and a level in percent."""
+    with pytest.raises(HarnessError, match=said):
+        fit_law([1, 2, 3], y, law, level=level)

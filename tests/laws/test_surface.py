@@ -70,9 +70,5 @@ def test_a_design_without_both_ranges_is_refused():
     assert [refusal.code for refusal in few.refusals] == ["TOO_FEW"]
     assert [refusal.code for refusal in narrow.refusals] == ["RANGE"]
     assert few.alpha is None
-
-
-def test_columns_of_different_length_are_an_error():
-    """All three lengths are said."""
     with pytest.raises(HarnessError, match="n has 36 rows, d has 36 and y has 35"):
         fit_surface(N, D, TRUTH[:-1])

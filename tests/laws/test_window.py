@@ -21,33 +21,28 @@ def test_the_window_ends_at_the_least_mean():
     rng = np.random.default_rng(0)
     x, y = runs(rng, SIZES, turned(SIZES), seeds=3, sd=0.1)
     order = rng.permutation(x.size)
-
     for unit_x, unit_y in ((1, 1), (1e9, 1e-12)):
         kept = until_minimum(unit_x * x[order], unit_y * y[order])
         assert kept.tolist() == (x[order] <= 1000).tolist()
 
 
-def test_a_law_that_falls_is_kept_whole():
-    """Without a turn nothing is cut."""
-    assert until_minimum(SIZES, SIZES**-0.3).all()
+@pytest.mark.parametrize(
+    ("x", "y", "kept"),
+    [
+        (SIZES, SIZES**-0.3, 7),
+        # The mean of ln y decides, not the best run: 1e-3, 1 and 1 are worse than three times 0.05.
+        (np.repeat([1.0, 2.0, 3.0], 3), [1e-3, 1, 1, 0.05, 0.05, 0.05, 1, 1, 1], 6),
+        # On an exact plateau no size is worse, so none is cut.
+        ([1, 2, 3, 4], [2.0, 1.0, 1.0, 3.0], 3),
+        ([], [], 0),
+    ],
+)
+def test_the_first_rows_are_kept(x, y, kept):
+    """All of a law that falls; up to the least mean; up to the last of equal means; none of none."""
+    assert until_minimum(x, y).tolist() == [True] * kept + [False] * (len(x) - kept)
 
 
-def test_one_lucky_seed_does_not_end_the_window():
-    """The mean of ln y decides, not the best run: 1e-3, 1 and 1 are worse than three times 0.05."""
-    x = np.repeat([1.0, 2.0, 3.0], 3)
-    y = np.array([1e-3, 1, 1, 0.05, 0.05, 0.05, 1, 1, 1])
-
-    assert until_minimum(x, y).tolist() == [True] * 6 + [False] * 3
-
-
-def test_of_equal_least_means_the_largest_size_ends_the_window():
-    """On an exact plateau no size is worse, so none is cut."""
-    assert until_minimum([1, 2, 3, 4], [2.0, 1.0, 1.0, 3.0]).tolist() == [True, True, True, False]
-
-
-def test_no_rows_are_no_window_and_bad_rows_are_named():
-    """An empty series has an empty window; a loss without a logarithm is an error."""
-    assert until_minimum([], []).tolist() == []
+def test_bad_rows_are_named():
     with pytest.raises(HarnessError, match=r"y\[1\] = nan"):
         until_minimum([1, 2], [1, np.nan])
 
@@ -88,7 +83,6 @@ def test_an_exponent_that_the_sizes_beyond_confirm_is_not_warned_of():
     x, y = SIZES, SIZES**-0.1 * np.exp(noise)
     kept = until_minimum(x, y)
     within = fit_law(x[kept], y[kept], "pure")
-
     assert kept.tolist() == [True] * 6 + [False]
     assert warn_of_cut(within, fit_law(x, y, "pure")) == within
 
@@ -96,5 +90,4 @@ def test_an_exponent_that_the_sizes_beyond_confirm_is_not_warned_of():
 def test_a_refused_fit_has_no_exponent_to_warn_of():
     """Three sizes are left: the refusal stands alone."""
     within = fit_law(SIZES[:3], SIZES[:3] ** -1.0, "pure")
-
     assert warn_of_cut(within, fit_law(SIZES, turned(SIZES, 100), "pure")) is within

@@ -32,10 +32,7 @@ SPLINE_MLP = SplineMlpShape(shape=(2, 5, 5, 1), grid=5)
 def test_everything_that_runs_do_is_timed_once(engine):
     updates, extension = GridUpdates(every=10, until=20), GridExtension(grids=(3,), evaluations=10)
     extended = {"restarts": Restarts(count=2, evaluations=5), "grid_updates": updates, "grid_extension": extension}
-    mixed = {
-        "optimizer": LevenbergMarquardt(name="levenberg_marquardt"),
-        "grid_updates": GridUpdates(grid_eps=0.5),
-    }
+    mixed = {"optimizer": LevenbergMarquardt(name="levenberg_marquardt"), "grid_updates": GridUpdates(grid_eps=0.5)}
     settings = [
         {"network": KAN, **extended},
         {"network": KAN, "seed": 1, **extended},

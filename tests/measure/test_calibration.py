@@ -30,16 +30,7 @@ from harness.measure.calibration import (
     write_calibration,
 )
 from harness.optimisers import load_optimiser
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    Lbfgs,
-    LevenbergMarquardt,
-    RunSpec,
-    SplineMlpShape,
-    sealed,
-)
+from harness.spec import Adam, GridExtension, GridUpdates, Lbfgs, LevenbergMarquardt, RunSpec, SplineMlpShape, sealed
 
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
 

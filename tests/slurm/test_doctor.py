@@ -135,14 +135,6 @@ def test_a_partition_that_is_down_or_allows_less_time(testbed, tmp_path):
     assert (code, found["partition"]["told"]) == (3, "gpu, 2 nodes, DOWN")
 
 
-@pytest.mark.parametrize("results", ["/proc/results", "/proc/version"])
-def test_a_results_folder_that_takes_no_files(testbed, tmp_path, results):
-    code, found = diagnose(profile(tmp_path), Path(results))
-    assert (code, failures(found)) == (3, ["folder"])
-    assert results in found["folder"]["told"]
-    assert found["probe job"]["level"] == "warning"
-
-
 def test_without_slurm(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     code, found = diagnose(profile(tmp_path), tmp_path / "results")

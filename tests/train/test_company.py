@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 import torch
-from harness.planning.packs import computation
 from packs import trained_runs
 
+from harness.planning.plan import computation
 from harness.spec import (
     Adam,
     GridExtension,
@@ -19,7 +19,6 @@ from harness.spec import (
     Recipe,
     Restarts,
     RunSpec,
-    SplinedShape,
     SplineMlpShape,
     Task,
 )
@@ -63,7 +62,7 @@ def test_a_run_has_the_same_bits_in_any_company_and_at_any_interruption(engine, 
     """Alone = in a pack of other seeds, gains, rates and beginnings, first or last in it = stored on the way."""
     course = {"restarts": Restarts(count=2, evaluations=4), "early_stopping": optimizer == "lbfgs"}
     networks, settings = (BEGINNINGS | OF_CLASSES)[name], OPTIMIZERS[optimizer]
-    if isinstance(networks[0], SplinedShape):
+    if name in ("kan", "spline_mlp"):
         course["grid_extension"] = GridExtension(grids=(2,), evaluations=8)
         course["grid_updates"] = GridUpdates(every=6, until=12)
     runs = []

@@ -1,0 +1,147 @@
+"""Two sides of an experiment, as a user names them, and the ratio of their test losses at any size that both have."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.base.errors import HarnessError, did_you_mean
+from harness.comparison.replicates import Found, not_found
+from harness.judging import sides
+from harness.judging.runs import ExperimentRuns, level_over
+from harness.judging.sides import SideCurve
+from harness.judging.versus import RatioLine, Side, VersusRequest
+from harness.spec.counts import answer_axes
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sides, the runs that they are compared by, the tasks on which both have runs, and the level of intervals."""
+
+    runs: ExperimentRuns
+    sides: tuple[Side, Side]
+    tasks: Sequence[str]
+    level: float
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """What the sides are called."""
+        return self.sides[0].label, self.sides[1].label
+
+    def curves(self, task: str, axis: str, effort: int | None = None) -> tuple[SideCurve, SideCurve]:
+        """The curve of each side; a HarnessError where one has none."""
+        first, second = (sides.side_curve(self.runs, task, side.names, axis, effort) for side in self.sides)
+        return first, second
+
+    def level_of(self, replicates: int) -> float:
+        """The level of an interval over so many replicates, which looks make higher."""
+        looks = self.runs.manifest.looks
+        return level_over(self.level, looks, replicates) if looks else self.level
+
+    def ratio(self, curves: tuple[SideCurve, SideCurve], size: float) -> Found:
+        """second / first in test loss at a size, or why there is none."""
+        try:
+            sides.check_any_learnt(curves, size)
+            found = sides.loss_ratio(*curves, size, self.level)
+            if (level := self.level_of(found.replicates)) != self.level:
+                found = sides.loss_ratio(*curves, size, level)
+            return replace(found, at=size)
+        except HarnessError as error:
+            return not_found(error, size)
+
+    def largest_ratio(self, task: str, effort: int | None = None) -> Found:
+        """The same at the largest matched size that both have."""
+        try:
+            curves = self.curves(task, self.runs.matched, effort)
+            return self.ratio(curves, sides.largest_common(curves))
+        except HarnessError as error:
+            return not_found(error)
+
+
+def sides_named(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Side]:
+    """A and B as typed: an arm, a series, or `label=arm,arm`.
+
+    A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
+    """
+    there = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
+    both = _side(first, there), _side(second, there)
+    for name in (*both[0].names, *both[1].names):
+        if name not in there:
+            raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, there)}")
+    if shared := [name for name in both[0].names if name in both[1].names]:
+        raise HarnessError(f"{first} and {second}: {', '.join(shared)} on both sides; give different arms to compare")
+    return both
+
+
+def _side(text: str, there: Sequence[str]) -> Side:
+    if text in there:  # the name of a series may have = and , in it
+        return Side(text, (text,))
+    label, _, listed = text.rpartition("=")
+    return Side(label or listed, tuple(name.strip() for name in listed.split(",")))
+
+
+def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
+    """The conventions to compare under, those of every answer and `axis`; and those of them not measured."""
+    asked = list(dict.fromkeys([*answer_axes(), axis]))
+    return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
+
+
+def tasks_of_both(runs: ExperimentRuns, both: tuple[Side, Side]) -> list[str]:
+    """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
+    rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
+    of_first, of_second = (set(sides.rows_named(rows, side.names)["task"]) for side in both)
+    tasks = [task for task in rows["task"].unique() if task in of_first & of_second]
+    if not tasks:
+        raise HarnessError(f"{both[0].label} and {both[1].label} have runs on no task in common; compare others")
+    return tasks
+
+
+def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
+    """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
+    if asked.axis in conventions_of(runs, asked.axis)[1]:
+        raise HarnessError(f"`axis` {asked.axis}: not measured; `harness bench FILE` measures it")
+    if asked.at is None:
+        return
+    told = []
+    for task in tasks_of_both(runs, asked.sides):
+        low, high = sides.common([sides.side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
+        if low <= asked.at <= high:
+            return
+        told.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
+    raise HarnessError(
+        f"`at` {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
+        f"{'; '.join(told)}; ask within"
+    )
+
+
+def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
+    """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
+    axes, _ = conventions_of(runs, asked.axis)
+    curves = []
+    for task, axis in itertools.product(tasks_of_both(runs, asked.sides), axes):
+        if points := _points(runs, task, axis, asked):
+            curves.append(RatioLine(task, axis, *np.array(points).T))
+    return curves
+
+
+def _points(runs: ExperimentRuns, task: str, axis: str, asked: VersusRequest) -> list[tuple[float, ...]]:
+    """(A's budget, ratio, low, high), where there is one."""
+    points: list[tuple[float, ...]] = []
+    try:
+        curves = Pair(runs, asked.sides, (task,), asked.level).curves(task, axis)
+        of_sizes = sides.side_curve(runs, task, asked.sides[0].names, asked.axis)
+    except HarnessError:
+        return []
+    for size in of_sizes.sizes:
+        try:
+            at = sides.size_on(of_sizes, float(size), axis)
+            sides.check_any_learnt(curves, at)
+            ratio = sides.loss_ratio(*curves, at, asked.level)
+        except HarnessError:
+            continue
+        if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
+            points.append((float(size), ratio.estimate, ratio.low, ratio.high))
+    return points
