@@ -8,14 +8,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from harness import nn
     from harness.base.errors import HarnessError
+    from harness.nn.estimators import KANClassifier, KANRegressor, MLPClassifier, MLPRegressor
     from harness.python import compare, fit, load_network, new, plan, read, run, runs, verdicts
-    from harness.python.estimators import KANClassifier, KANRegressor, MLPClassifier, MLPRegressor
 
 # What is imported when it is first used, and from where: `import harness` takes no time, and never needs torch.
 _ESTIMATORS = ("KANClassifier", "KANRegressor", "MLPClassifier", "MLPRegressor")  # which need scikit-learn
 _FUNCTIONS = ("compare", "fit", "load_network", "new", "plan", "read", "run", "runs", "verdicts")
 _LATER = {
-    **dict.fromkeys(_ESTIMATORS, "harness.python.estimators"),
+    **dict.fromkeys(_ESTIMATORS, "harness.nn.estimators"),
     "HarnessError": "harness.base.errors",
     **dict.fromkeys(
         ("compare", "fit", "load_network", "new", "plan", "read", "run", "runs", "verdicts"), "harness.python"
