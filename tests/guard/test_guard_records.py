@@ -120,17 +120,20 @@ def test_what_kernels_are_compiled_from_is_in_their_key(trained):
 
 
 def test_training_comes_to_the_kept_records(trained, tmp_path):
-    """Bit for bit where the machine and libraries are those of the record; elsewhere within machines' tolerance."""
+    """Errors bit for bit where the machine and libraries are those of the record; elsewhere within machines' tolerance.
+
+    Kept records are never written again, so that they lack the errors that came later.
+    """
     shutil.copytree(RECORDS, tmp_path / "runs")
     found = json.loads(said(f"merge {trained[1]} --results {tmp_path} --json").splitlines()[1])
-    alike = set()
-    for path in trained[1].glob("*.json"):
-        new, old = (content(record)["provenance"] for record in (path, RECORDS / path.name))
-        if all(new[name] == old[name] for name in ("device", "instruction_set", "versions")):
-            alike.add(path.stem)
-
     assert len(found["same"]) + len(found["within_tolerance"]) == len(list(RECORDS.glob("*.json")))
-    assert alike <= set(found["same"])
+    for path in trained[1].glob("*.json"):
+        new, old = content(path), content(RECORDS / path.name)
+        if all(
+            new["provenance"][name] == old["provenance"][name] for name in ("device", "instruction_set", "versions")
+        ):
+            assert (new["metrics"] or {}).items() >= (old["metrics"] or {}).items()
+            assert new["counts"] == old["counts"]
 
 
 # ---------------------------------------------------------------------------------------------------------------- jobs
