@@ -167,7 +167,7 @@ def _of_real_data() -> Iterator[Sentence]:
     _check(not any(_leader(splines[task]) for task in ("digits", "breast_cancer", "wine")), "three sets are undecided")
     _check(_leader(splines["camera"]) == "second", "spline MLPs lead on the photograph")
     data = f"MLPs ahead by {TIMES} on digits and {TIMES} on a photograph"
-    yield data, *_times(leads["digits"]), *_times(leads["camera"])
+    yield data, *_times(leads["digits"], 3), *_times(leads["camera"], 3)
     yield f"on a photograph ([real_data]) spline MLPs are ahead by {TIMES}", *_times(splines["camera"], 3)
 
 
