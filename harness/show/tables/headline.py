@@ -347,7 +347,7 @@ def answer_sentences(found: Headline) -> list[str]:
             outcome, times = _outcome(found.reading(task, axis, place).ratio, *labels_of(found), loss)
             axes_of.setdefault(outcome, []).append(f"{times}at equal {axis_words(axis)}")
         outcomes = "; ".join(f"{outcome} {', '.join(axes)}" for outcome, axes in axes_of.items())
-        sentence = f"On {task}, {where}, {outcomes}."
+        sentence = f"On {task}, {where}, {outcomes}." if task else f"{where[0].upper()}{where[1:]}, {outcomes}."
         largest = [side for side in found.largest if side.task == task and side.network]
         if largest:
             networks = ", ".join(f"{side.side} {side.network} ({human(side.loss, 2)})" for side in largest)
