@@ -40,6 +40,17 @@ class Warnings(logging.Handler):
         click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
 
 
+# What other tools call our commands.
+OTHER_WORDS = {
+    "train": "run",
+    "start": "run",
+    "sweep": "submit",
+    "launch": "submit",
+    "check": "validate",
+    "show": "report",
+}
+
+
 class Group(click.Group):
     """Prints a HarnessError as its sentence and exits with its code; a command outlives whoever reads its output.
 
@@ -59,6 +70,8 @@ class Group(click.Group):
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that the arguments begin with, and import it."""
+        if arguments[0] in OTHER_WORDS and arguments[0] not in self.commands:
+            raise HarnessError(f"{arguments[0]}: no such command; did you mean {OTHER_WORDS[arguments[0]]}?")
         name, stand_in, rest = super().resolve_command(context, arguments)
         return name, self.imported(name) if name and stand_in else None, rest
 

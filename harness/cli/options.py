@@ -1,6 +1,7 @@
 """Arguments and options that several commands have, and the question that --yes answers."""
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +12,27 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.spec import FULL
 from harness.spec.setting import settings_of
-from harness.study.folders import StudyFile
+from harness.study.folders import StudyFile, shipped_or_own
 
 EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands
 
 PATH = click.Path(path_type=Path)
-COUNT = click.IntRange(min=1)
+
+
+class Count(click.IntRange):
+    """A whole number of 1 or more."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """As of every click.IntRange; what is no number is told by an example."""
+        try:
+            return super().convert(value, parameter, context)
+        except click.BadParameter:
+            if re.fullmatch(r"[+-]?\d+", str(value)):
+                raise
+            self.fail(f"{value!r} is no whole number; write one, such as 2", parameter, context)
+
+
+COUNT = Count(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 Decorator = Callable[[Callable], Callable]
 
@@ -91,11 +107,13 @@ def study_options(*options: Decorator) -> Decorator:
 
 def _study(**given: Any) -> dict[str, Any]:
     fields = {name: given.pop(name) for name in ("file", "results", "scale", "settings") if name in given}
-    return {"study": StudyFile(**fields), **given}
+    return {"study": StudyFile(**fields | {"file": shipped_or_own(fields["file"])}), **given}
 
 
 def _frozen(file: Path, results: Path, **given: Any) -> dict[str, Any]:
-    manifest, folder = StudyFile(file, results).frozen()
+    if not file.exists() and Path(given.get("run", "")).is_file():
+        raise HarnessError(f"{file}: the file comes first, {given['run']} {file}")
+    manifest, folder = StudyFile(shipped_or_own(file), results).frozen()
     return {"manifest": manifest, "folder": folder, **given}
 
 

@@ -245,7 +245,11 @@ def _numbers(table: pd.DataFrame, name: str, option: str, failed: np.ndarray) ->
     of_rows = zip(table.index, cells, numbers, failed, strict=True)
     if bad := {row: f"{name} = {cell!r}" for row, cell, number, lost in of_rows if number is None and not lost}:
         named = name_rows(bad, bad.values())
-        next_move = "Write numbers as 1234.5 or 1.2345e3, or choose rows with --where."
+        commas = [cell for cell in cells if _number(cell) is None and _number(cell.replace(",", ".")) is not None]
+        written = (
+            f"Write {commas[0].replace(',', '.')} for {commas[0]}" if commas else "Write numbers as 1234.5 or 1.2345e3"
+        )
+        next_move = f"{written}, or choose rows with `where`."
         raise HarnessError(f"{named}: not a number. {next_move}")
     return np.array(numbers, float)  # in which None is nan
 

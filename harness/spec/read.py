@@ -28,6 +28,8 @@ Settings = TypeVar("Settings", bound=Frozen)
 # The scale of an experiment as its file stands; `scales:` maps others to what they change, by dotted path.
 FULL = "full"
 EXPERIMENT_FILE = "an experiment file; `harness list experiments` says where those of the project are"
+NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+UNITS = {"": 1, "%": 0.01, "k": 1e3, "m": 1e6}
 MOST_RUNS = 1_000_000  # of a plan, which takes some 20 KB of memory a run
 
 
@@ -158,7 +160,9 @@ def _read_fields(path: Path, model: type[Frozen] = Experiment, what: str = EXPER
     try:
         return _parse_fields(path.read_text(encoding="utf-8"), str(path), model)
     except OSError as error:
-        raise HarnessError(f"{path}: {error.strerror}; give the path of {what}") from None
+        beside = [path.with_suffix(ending) for ending in (".yaml", ".yml") if path.with_suffix(ending).is_file()]
+        hint = f"did you mean {beside[0]}?" if beside else f"give the path of {what}"
+        raise HarnessError(f"{path}: {error.strerror}; {hint}") from None
     except UnicodeDecodeError as error:
         raise HarnessError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
 
@@ -323,10 +327,10 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
             return ": missing; add it"
         case "literal_error" | "enum":
             options = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-            return f"={_shown(given)}: {did_you_mean(str(given), options)}"
+            return f"={_shown(given)}: {did_you_mean(str(given).lower(), options)}"
         case "union_tag_invalid":
             options = [word.strip("'") for word in context["expected_tags"].split(", ")]
-            return f"={_shown(context['tag'])}: {did_you_mean(context['tag'], options)}"
+            return f"={_shown(context['tag'])}: {did_you_mean(str(context['tag']).lower(), options)}"
         case "union_tag_not_found":
             return f": {context['discriminator']} is missing; add it"
         case "too_short":
@@ -336,9 +340,29 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
             several = isinstance(given, str) and re.fullmatch(r"[\w.+-]+(\s*,\s*[\w.+-]+)+", given)
             such_as = "[0, 1, 2] for three seeds" if last == "seeds" else f"[{given if several else _shown(given)}]"
             return f"={_shown(given)}: a list is expected; write {such_as}"
+        case "int_type" | "float_type" | "int_from_float":
+            wanted = "a whole number" if detail["type"].startswith("int") else "a number"
+            if isinstance(given, list):
+                return f"={_shown(given)}: {wanted} is expected; `grid:` trains one after the other"
+            meant = _number_meant(given)
+            return f"={_shown(given)}: {wanted} is expected" + (f"; write {meant}" if meant else "")
         case _:
             message = detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
             return f"={_shown(given)}: {message[0].lower()}{message[1:]}"
+
+
+def _number_meant(given: Any) -> str:
+    """How a number is written that stands there as `25%`, `1k`, `0,3`, `one` or 500.0; empty if it is none."""
+    if isinstance(given, float):
+        return f"{given:.0f}" if given.is_integer() else ""
+    text = str(given).strip().lower()
+    if text in NUMBER_WORDS:
+        return str(NUMBER_WORDS.index(text))
+    match = re.fullmatch(r"([+-]?\d+)(?:[.,](\d+))?\s*([%km]?)", text)
+    if not match:
+        return ""
+    whole, decimals, unit = match.groups()
+    return f"{float(f'{whole}.{decimals or 0}') * UNITS[unit]:.12g}"
 
 
 def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list[int | str], list[str]]:

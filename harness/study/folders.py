@@ -77,6 +77,13 @@ class StudyFile:
         return manifest, self.folder
 
 
+def shipped_or_own(file: Path) -> Path:
+    """The file; or the experiment of this name that comes with the project, where there is no such file."""
+    if file.suffix or len(file.parts) > 1 or file.exists():
+        return file
+    return shipped_files(EXPERIMENTS).get(file.name, file)
+
+
 def check_folder_name(file: Path) -> None:
     """A HarnessError if no results folder may be called as this file is."""
     check_name(file.stem, f"{file}")
