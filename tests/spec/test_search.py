@@ -55,7 +55,7 @@ SPACES = [  # what an arm's space says, and what is said of it
     ("architecture.order: [2, 2]", ":8: arms.kan.space.architecture.order: 2 is given more than once"),
     ("architecture.order: 2", ":8: arms.kan.space.architecture.order: give a list of choices or a range"),
     ("architecture.order: [2, tree]", 'architecture.order="tree": a whole number is expected'),
-    ("recipe.optimizer.learning_rate: [0.1, fast]", 'space.recipe.optimizer.learning_rate="fast": input'),
+    ("recipe.optimizer.learning_rate: [0.1, fast]", 'space.recipe.optimizer.learning_rate="fast": a number is'),
     ("recipe.restarts: [{count: 1}, {count: two}]", 'space.recipe.restarts.count="two": a whole number is expected; write 2'),
     ("architecture.grid: {low: 3, high: 5}", "architecture.grid: match.solve finds this size"),
     ("architecture.noise: {low: 3, high: 3}", ":8: arms.kan.space.architecture.noise.low=3 must be below"),

@@ -236,8 +236,8 @@ def test_systems_without_a_solution_are_counted_and_nothing_is_raised(engine):
     _, state, (outcome,), _ = trained_runs([_run(redundant, recipe)], engine=engine)
 
     refused = [spent[2, 0].item() for spent in state.spent]
-    assert min(refused) > 0
-    assert outcome.refused_steps == sum(refused)
+    assert len(refused) == 2
+    assert outcome.refused_steps == sum(refused) > 0
     assert outcome.status == "done"
     assert np.isfinite(outcome.metrics.train_rmse)
 
