@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +16,9 @@ from harness.tasks.baselines import Baselines, kept_baselines
 
 PREFIX = "baseline."  # of the columns
 CONSTANT = f"{PREFIX}constant"
-NAMES = tuple(Baselines.model_fields)
+DEVIATION = f"{PREFIX}deviation"
+NAMES = ("constant", "linear")  # the models
+FIELDS = tuple(Baselines.model_fields)
 
 
 def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd.DataFrame:
@@ -32,9 +34,11 @@ def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd
             known = kept_baselines(runs[run_id].task, runs[run_id].seed, results, draw).model_dump()
         except HarnessError:
             known = {}
-        losses = {f"{PREFIX}{name}": known.get(name) for name in NAMES}
+        losses = {f"{PREFIX}{name}": known.get(name) for name in FIELDS}
         rows.append({"task": task, "seed": seed, **losses})
-    columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in NAMES})
+    columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in FIELDS})
+    if columns[DEVIATION].isna().all():
+        columns = columns.drop(columns=DEVIATION)
     return table.merge(columns, on=["task", "seed"], how="left")
 
 
@@ -45,3 +49,11 @@ def baselines_of(table: pd.DataFrame, task: str) -> Iterator[Baseline]:
         loss = float(table.loc[table["task"] == task, f"{PREFIX}{name}"].median())
         if math.isfinite(loss):
             yield Baseline(task, name, loss)
+
+
+def deviations_of(table: pd.DataFrame, tasks: Sequence[str]) -> dict[str, float]:
+    """What an RMSE of 1 is in the unit of each task that has one, the median over seeds."""
+    if DEVIATION not in table:
+        return {}
+    medians = table.groupby("task")[DEVIATION].median().dropna()
+    return {task: float(medians[task]) for task in tasks if task in medians}

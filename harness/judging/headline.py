@@ -19,7 +19,7 @@ from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
 from harness.comparison.replicates import exponent, not_found
 from harness.judging import sides, versus
-from harness.judging.baselines import baselines_of
+from harness.judging.baselines import baselines_of, deviations_of
 from harness.judging.judge import interval_level
 from harness.judging.pair import Pair, conventions_of, tasks_of_both
 from harness.judging.runs import ExperimentRuns, runs_of
@@ -125,6 +125,7 @@ def headline(
         looks=manifest.looks,
         others=tuple(_others(pair)),
         exponents=tuple(_exponents(pair)),
+        deviations=deviations_of(runs.table, pair.tasks),
         baselines=tuple(itertools.chain.from_iterable(baselines_of(runs.table, task) for task in pair.tasks)),
     )
     search, every = manifest.experiment.search, runs.every

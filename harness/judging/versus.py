@@ -167,6 +167,9 @@ class Headline:
     cautions: Annotated[tuple[str, ...], "sentences, the most important one first"]
     looks: Annotated[tuple[int, ...], "with `looks:`, numbers of replicates"] = ()
     baselines: Annotated[tuple[Baseline, ...], "one a task and model"] = ()
+    deviations: Annotated[
+        dict[str, float], "of numbers in tables of the user's: what an RMSE of 1 is in their unit"
+    ] = field(default_factory=dict)
     efforts: Annotated[tuple[Effort, ...], "of a search, one a task and effort"] = ()
     others: Annotated[tuple[Other, ...], "one a pair and task"] = ()
     exponents: Annotated[tuple[SideExponent, ...], "one a task, side and axis"] = ()

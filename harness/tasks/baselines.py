@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from harness.base.files import whole_file
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, is_none
 from harness.spec import RunTask, content_hash, sealed, unsealed
 from harness.tasks.data_file import fetch_data
 from harness.tasks.samples import Array, Samples, Splits
@@ -27,10 +28,13 @@ class Baselines(Frozen):
     `constant` is of the mean of the training targets, or of their shares of classes. Of a PDE, whose training sees no
     values, it is of the mean of the solution over the test points. `linear` is of data alone: least squares, or
     logistic regression with half the squared weights added to the sum of the training losses (scikit-learn's C = 1).
+    `deviation` is of a number in a table of the user's own: what an RMSE of 1 is in its unit, which is the standard
+    deviation of the training rows.
     """
 
     constant: float
     linear: float | None = None
+    deviation: float | None = Field(None, exclude_if=is_none)
 
 
 class _Key(Frozen):
@@ -46,7 +50,9 @@ def kept_baselines(task: RunTask, seed: int, results: Path, draw: Callable[[RunT
     """
     path = results / FOLDER / f"{content_hash(_Key(task=task, seed=seed))[:16]}.json"
     with suppress(OSError, ValueError):  # one that is damaged is made again
-        return Baselines.model_validate(unsealed(path.read_text(encoding="utf-8")))
+        kept = Baselines.model_validate(unsealed(path.read_text(encoding="utf-8")))
+        if kept.deviation or task.classes or not task.is_data_file:  # else it is from before there were deviations
+            return kept
     fetch_data((task,), results / "data")
     made = baselines(task, draw(task, seed))
     with suppress(OSError):  # of a folder that others keep
@@ -68,7 +74,8 @@ def baselines(task: RunTask, splits: Splits) -> Baselines:
     if splits.scaling is None:
         return Baselines(constant=constant)
     weights, *_ = np.linalg.lstsq(_with_ones(splits.train), splits.train.y[:, 0])
-    return Baselines(constant=constant, linear=_rmse(test, _with_ones(splits.test) @ weights))
+    linear = _rmse(test, _with_ones(splits.test) @ weights)
+    return Baselines(constant=constant, linear=linear, deviation=splits.scaling.scale if task.is_data_file else None)
 
 
 def _of_classes(classes: int, splits: Splits) -> Baselines:

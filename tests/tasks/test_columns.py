@@ -16,6 +16,7 @@ from harness.planning.plan import make_plan
 from harness.planning.starter import data_task, starter_text
 from harness.spec import Task, parse_experiment
 from harness.tasks import TargetError, draw, keep_data, known_data, resolve
+from harness.tasks.baselines import baselines
 from harness.tasks.columns import WRITINGS, Column, encoded, from_text, read_numbers, to_text
 from harness.tasks.table import Table
 from harness.train import train_pack
@@ -118,6 +119,15 @@ def test_a_gap_has_the_median_of_the_training_rows_and_an_input_that_says_so(tmp
         assert splits.train.x[is_gap, 0] == pytest.approx(2 * (fill - low) / (high - low) - 1)
         assert np.array_equal(splits.train.x[:, 1] == 1, is_gap)
     assert len(data.x) == ROWS - rows["y"].isna().sum()
+
+
+def test_what_an_rmse_of_1_is_in_the_unit_of_the_table(tmp_path):
+    task = learnt(tmp_path, messy(), inputs=["area"], numbers={"y": "currency"}, missing="drop")
+    data = known_data(task)
+    trained = data.rows(0)["train"][: task.train_points]
+    assert baselines(task, draw(task, 0)).deviation == pytest.approx(data.y[trained].std(), rel=1e-12)
+    built_in = resolve(Task(target="diabetes"))
+    assert baselines(built_in, draw(built_in, 0)).deviation is None
 
 
 def test_rows_with_gaps_are_dropped_where_the_file_says_so(tmp_path):

@@ -136,7 +136,13 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     lines += [*legend, _console_row(heading, map(axis_short, found.columns))]
     closing = [*_verdict_lines(verdicts), *wrapped(f"Careful: {found.cautions[0]}" if found.cautions else ""), *last]
     beside: list[str] = []
-    for line in (_baselines_words(found), _seconds_words(found), *other_pairs(found), *_exponent_lines(found)):
+    for line in (
+        _baselines_words(found),
+        _units_words(found),
+        _seconds_words(found),
+        *other_pairs(found),
+        *_exponent_lines(found),
+    ):
         beside += wrapped(line)
     lines += _rows(found, MOST_LINES - len(lines) - len(beside) - len(closing))
     lines += [*beside, *_effort_lines(found)]
@@ -231,6 +237,12 @@ def _baselines_words(found: Headline) -> str:
         if len(line) <= WIDTH:
             break
     return line
+
+
+def _units_words(found: Headline) -> str:
+    """`An RMSE of 1 is 70,200 in the unit of the output (houses.csv).`; empty where tasks have no unit."""
+    of_tasks = [f"{human(found.deviations[task], 3)} ({task})" for task in found.tasks if task in found.deviations]
+    return f"An RMSE of 1 is, in the unit of the output, {', '.join(of_tasks)}." if of_tasks else ""
 
 
 def _seconds_words(found: Headline) -> str:
@@ -355,6 +367,8 @@ def answer_sentences(found: Headline) -> list[str]:
         if task in baselines:
             losses = [f"{BASELINE_WORDS[model.name]} has {human(model.loss, 2)}" for model in baselines[task]]
             sentence += f" For comparison, {' and '.join(losses)}."
+        if task in found.deviations:
+            sentence += f" An RMSE of 1 is {human(found.deviations[task], 3)} in the unit of the output."
         sentences.append(sentence)
     return sentences
 

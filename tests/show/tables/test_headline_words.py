@@ -114,6 +114,9 @@ def test_baselines_stand_beside_every_answer():
     found = made(2)
     lines = " ".join(line.strip() for line in console_lines(found, [], []))
     assert "Test RMSE of a constant: 0.58, 0.58; of a linear model: 0.44, 0.44." in lines
+    of_table = replace(found, deviations={found.tasks[0]: 70_213.4})
+    assert "1 is, in the unit of the output, 70,200 (task_0_of_many)." in " ".join(console_lines(of_table, [], []))
+    assert answer_sentences(of_table)[0].endswith("An RMSE of 1 is 70,200 in the unit of the output.")
     lost = replace(found, readings=tuple(replace(one, worse_than_constant=("mlp",)) for one in found.readings))
     assert answer_table(lost).rows[0].cells[2][1] == " at 30 (mlp is worse than a constant)"
 
