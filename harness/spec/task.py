@@ -58,6 +58,22 @@ ColumnNames = Annotated[
 ]
 
 
+def _day(value: object) -> object:
+    """A day as a file writes it, 2024-01-01; strict reading would ask for a date, which YAML has as text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("a day is expected; write it as 2024-01-01") from None
+
+
+def _kind_of_split(value: object) -> str:
+    if isinstance(value, SplitBy | SplitAfter):
+        return "<by>" if isinstance(value, SplitBy) else "<after>"
+    return "<column>" if not isinstance(value, dict) else "<after>" if "after" in value else "<by>"
+
+
 class SplitBy(Frozen):
     """A split in which all rows of one value of the column `by` (a patient) are together."""
 
@@ -70,7 +86,7 @@ class SplitAfter(Frozen):
     Without `column` it is the only one that is read as dates.
     """
 
-    after: date
+    after: Annotated[date, BeforeValidator(_day, json_schema_input_type=str)]
     column: str | None = None
 
 
@@ -98,7 +114,13 @@ class DataFile(Frozen):
     encode: dict[str, Literal["one_hot"]] = Field({}, exclude_if=is_empty)
     missing: Literal["drop", "median"] | None = Field(None, exclude_if=is_none)
     classes: bool | None = None
-    split: str | SplitBy | SplitAfter | None = None
+    split: (
+        Annotated[
+            Annotated[str, Tag("<column>")] | Annotated[SplitBy, Tag("<by>")] | Annotated[SplitAfter, Tag("<after>")],
+            Discriminator(_kind_of_split),
+        ]
+        | None
+    ) = None
     validation: str | None = None
     test: str | None = None
 

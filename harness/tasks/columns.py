@@ -49,7 +49,8 @@ class Writing(NamedTuple):
     numbers: Callable[[Any], Any]
 
 
-_UNIT = r"[^\d\s.,()+-]{1,3}"  # such as $, € or USD
+# Of money: letters alone are no unit, as `S41` is the code of a seller.
+_UNIT = r"(?:US\$|[$€£¥₹₽₩₺₫฿₴₦₪]|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|BRL|kr|zł)"
 
 
 def _with_unit(group: str, point: str) -> re.Pattern[str]:
@@ -105,13 +106,19 @@ def read_numbers(table: Table, name: str, reading: Reading) -> Array:
         row = int(np.flatnonzero(is_there)[is_wrong.to_numpy().argmax()])
         raise TargetError(
             f"{table.subject}: column {name!r} is {column.iloc[row]!r} {table.place(row)}, which is not written as "
-            f"{reading} ({writing.example}); mend it, or leave the column out"
+            f"{reading} ({writing.example}); {_other_reading(text)}mend it, or leave the column out"
         )
     try:
         values[is_there] = writing.numbers(text)
     except ValueError as error:  # of a date that no calendar has
         raise TargetError(f"{table.subject}: column {name!r}: {error}; mend it, or leave the column out") from None
     return values
+
+
+def _other_reading(text: Any) -> str:
+    """How all of a column of text can be read."""
+    fitting = [reading for reading, writing in WRITINGS.items() if text.str.fullmatch(writing.pattern).all()]
+    return f"say {fitting[0]}, as which all cells are written, " if fitting else ""
 
 
 # ------------------------------------------------------------------------------------------------------------ encoding

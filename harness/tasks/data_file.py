@@ -336,7 +336,8 @@ def _parts_by_column(column: str, table: Table) -> Rows:
     if len(unknown):
         raise TargetError(
             f"{table.subject}: split: column {column!r} says {unknown.iloc[0]!r} {table.place(unknown.index[0])}; "
-            f"write {', '.join(SPLITS[:-1])} or {SPLITS[-1]} in every row"
+            f"write {', '.join(SPLITS[:-1])} or {SPLITS[-1]} in every row, or say {{by: {column}}} to keep the rows of "
+            "each value together"
         )
     for name in ("train", "test"):
         if not (words == name).any():

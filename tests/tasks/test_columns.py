@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness
+from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.planning.plan import make_plan
 from harness.planning.starter import data_task, starter_text
 from harness.spec import Task, parse_experiment
 from harness.tasks import TargetError, draw, keep_data, known_data, resolve
 from harness.tasks.baselines import baselines
-from harness.tasks.columns import WRITINGS, Column, encoded, from_text, read_numbers, to_text
+from harness.tasks.columns import WRITINGS, Column, Suggestion, encoded, from_text, read_numbers, suggest, to_text
 from harness.tasks.table import Table
 from harness.train import train_pack
 
@@ -197,6 +198,13 @@ def test_rows_after_a_day_are_for_testing(tmp_path):
     rows = messy()
     rows["y"] = np.arange(ROWS)
     fields = {"inputs": ["id"], "numbers": {"sold": "date"}}
+    text = PRICES.replace(
+        "leave_out: [id, sold, weight, agent, country]",
+        "split: {after: 2022-01-01, column: sold}\n      leave_out: [weight]",
+    )
+    assert parse_experiment(text).tasks[0].target.split.after == dt.date(2022, 1, 1)
+    with pytest.raises(HarnessError, match=r"split.after.*a day is expected; write it as 2024-01-01"):
+        parse_experiment(text.replace("2022-01-01", "soon"))
     task = learnt(tmp_path, rows, split={"after": "2022-01-01"}, **fields)
     for seed in range(2):
         assert set(rows.loc[known_data(task).rows(seed)["test"], "sold"]) == set(
@@ -224,6 +232,12 @@ def test_a_messy_table_has_a_first_file_that_says_all_that_was_chosen(tmp_path, 
         "y is learnt from area, city (one_hot), sold (date), discount (percent), weight (decimal_comma)"
         in written.output
     )
+
+
+def test_codes_are_no_money():
+    rows = pd.DataFrame({"seller": [f"S{number % 9}" for number in range(40)], "price": ["25 €", "3.5 EUR"] * 20})
+    assert suggest(Table("t", rows), "seller") == Suggestion(one_hot=True)
+    assert suggest(Table("t", rows), "price") == Suggestion(reading="currency")
 
 
 def test_the_first_file_of_a_clean_table_says_no_more_than_it_needs(tmp_path):
