@@ -110,7 +110,7 @@ def headline(
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
     found = Headline(
         *both,
-        metric=str(runs.table["metric"].iloc[0]),
+        metric=metric_of(runs.table),
         level=pair.level,
         replicates=max((reading.ratio.replicates for reading in readings), default=0),
         formulas={task: manifest.formulas[task].formula for task in pair.tasks},
@@ -138,6 +138,12 @@ def headline(
         efforts=tuple(versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts),
         near_the_best=tuple(_near_the_best(manifest, every, task, side) for task, side in of_sides),
     )
+
+
+def metric_of(runs: pd.DataFrame) -> str:
+    """The metric of the tasks of these runs; `loss` where they have several."""
+    metrics = runs["metric"].unique()
+    return str(metrics[0]) if len(metrics) == 1 else "loss"
 
 
 def _near_the_best(manifest: Manifest, every: pd.DataFrame, task: str, side: Side) -> versus.NearTheBest:

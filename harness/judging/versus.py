@@ -153,7 +153,7 @@ class Headline:
 
     first: Annotated[Side, "the first side"]
     second: Annotated[Side, "the second side"]
-    metric: Annotated[str, "the loss"]
+    metric: Annotated[str, "the loss; `loss` where tasks have several"]
     level: Annotated[float, "of intervals"]
     replicates: Annotated[int, "of the numbers"]
     formulas: Annotated[dict[str, str], "by task"]

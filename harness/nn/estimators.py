@@ -6,6 +6,7 @@ one network with the settings that were given, not the answer of a search: `harn
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -34,7 +35,7 @@ EVALUATIONS_AT_A_TIME = 50  # between which Ctrl-C is heard
 OBSERVED = 100  # rows on which the errors of a run are computed, which nobody reads here
 
 
-class _Network(BaseEstimator):
+class _Network(BaseEstimator, ABC):
     """What regressors and classifiers share. Subclasses say the module and its settings."""
 
     hidden: Sequence[int]
@@ -42,8 +43,9 @@ class _Network(BaseEstimator):
     max_evaluations: int
     random_state: int
 
+    @abstractmethod
     def _module(self, shape: Sequence[int]) -> KAN | MLP:
-        raise NotImplementedError
+        """The network that is trained, of these nodes from inputs to outputs."""
 
     def _fit(self, x: np.ndarray, y: np.ndarray, classes: int | None) -> None:
         """Train on points x [n, inputs] and values or numbers of classes y [n]."""

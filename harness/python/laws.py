@@ -24,6 +24,7 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
 from harness.show.tables.laws import law_sentences, law_tables
+from harness.show.words import exponent_words
 from harness.spec import Manifest
 from harness.study.analysis import keeping_fits
 from harness.study.tables import Door, fits_answer, of_experiment, of_table
@@ -42,9 +43,13 @@ class Laws(Shown):
 
     @property
     def sentences(self) -> list[str]:
-        """What to know of the laws: refusals and cautions."""
+        """The exponents with their intervals, then what to know of them: refusals and cautions."""
         tables = law_tables(self.answer.laws, list(dict.fromkeys(laws.axis for laws in self.answer.laws)), str)
-        return list(law_sentences(list(tables.values()), self.answer.source)) or ["Nothing speaks against these laws."]
+        exponents = []
+        for laws in self.answer.laws:
+            task = f" on {laws.task}" if laws.task else ""
+            exponents.append(f"{laws.series} by {laws.axis}{task}: {exponent_words(laws.fits[self._drawn(laws)])}")
+        return [*exponents, *law_sentences(list(tables.values()), self.answer.source)]
 
     @property
     def table(self) -> pd.DataFrame:

@@ -165,16 +165,21 @@ def new(
     `data` is a table, or the path of one, whose column `target` is learnt from the others. The rows of a DataFrame are
     written beside the file, under their hash. A file of that name is never overwritten, unless it says the same.
     """
-    table = Path(data) if isinstance(data, str | Path) else None
+    table, is_new = Path(data) if isinstance(data, str | Path) else None, False
     if isinstance(data, pd.DataFrame):
-        table = _kept_rows(data, Path(name))
+        table, is_new = _kept_rows(data, Path(name))
     starter = Starter(function, inputs, table, target, classes, module, against, source)
-    path, _ = write_starter(Path(name), starter)
+    try:
+        path, _ = write_starter(Path(name), starter)
+    except HarnessError:
+        if is_new and table:
+            table.unlink()
+        raise
     return read(path, results=results)
 
 
-def _kept_rows(rows: pd.DataFrame, name: Path) -> Path:
-    """The file of a DataFrame beside NAME.yaml, called by its content."""
+def _kept_rows(rows: pd.DataFrame, name: Path) -> tuple[Path, bool]:
+    """The file of a DataFrame beside NAME.yaml, called by its content, and whether it was not there before."""
     size = int(rows.memory_usage(deep=True).sum())
     if size > LARGEST_FRAME:
         raise HarnessError(
@@ -186,9 +191,11 @@ def _kept_rows(rows: pd.DataFrame, name: Path) -> Path:
     except Exception as error:  # of pyarrow, for columns that hold anything
         raise HarnessError(f"`data`: the table cannot be written as Parquet ({error}); mend these columns") from None
     path = name.with_name(f"{name.stem}-{hashlib.sha256(content).hexdigest()[:8]}.parquet")
+    if path.exists():
+        return path, False
     with whole_file(path) as new_file:
         new_file.write_bytes(content)
-    return path
+    return path, True
 
 
 def _json_value(value: object) -> Any:

@@ -6,7 +6,7 @@ from harness.base.formats import estimate, exponent
 from harness.judging.laws import SeriesLaws
 from harness.laws import Fit
 
-LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy"}  # by the metric of a task
+LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy", "loss": "test loss"}  # by the metric of tasks
 
 
 def loss_words(metrics: Iterable[str]) -> str:

@@ -240,9 +240,10 @@ def _data(
     )
     if data.points["train_points"] < 1:
         alike = f"have one value of {said.split_column}" if together is not None else "have the same inputs"
+        next_move = "split by another column" if together is not None else "remove repeated rows"
         raise TargetError(
             f"target {said.name}: {int(np.bincount(data.groups).max()):,} of {len(x):,} rows {alike}, "
-            "and go into one split together, which leaves none to train on; remove repeated rows, or say which row is "
+            f"and go into one split together, which leaves none to train on; {next_move}, or say which row is "
             "in which split (split: a column of train, validation and test)"
         )
     kind = f"one of {classes} classes" if classes else "standardised"

@@ -66,6 +66,9 @@ def test_a_table_in_memory_has_a_file_with_its_rows_beside_it(tmp_path):
     assert {path.suffix for path in tmp_path.iterdir()} == {".yaml", ".parquet"}
     with pytest.raises(HarnessError, match=r"prices.yaml is there already, and is not overwritten"):
         harness.new(tmp_path / "prices", data=prices(), target="area")
+    with pytest.raises(HarnessError, match="has no column 'cost'"):
+        harness.new(tmp_path / "other", data=prices(20), target="cost")
+    assert len(list(tmp_path.iterdir())) == 2  # of what failed nothing is left
 
 
 def test_a_large_table_is_to_be_saved(tmp_path, monkeypatch):
@@ -106,6 +109,7 @@ def test_laws_of_a_data_frame_are_those_of_the_command(tmp_path):
     assert laws.table["arm"].tolist() == [law["series"] for law in told["laws"]]
     exponents = [law["fits"][laws.table["law"][0]]["alpha"] for law in told["laws"]]
     assert laws.table["exponent"].tolist() == pytest.approx(exponents, rel=1e-12)
+    assert laws.sentences[0].startswith("slow by params: 0.5")
     assert sorted(laws.table["exponent"]) == pytest.approx([0.5, 0.8], abs=0.02)
     assert laws.figure() is not None
     for wrong, said_of_it in (

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.transforms import offset_copy
 
 from harness.base.formats import PLAIN, human, scientific
@@ -27,6 +27,7 @@ FEW_TICKS, MANY_TICKS = 3, 7
 SMALL_TICKS = (2, 4)
 WIDE_TICK = 10_000
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
+MOST_DECADES = 1e15
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
 LETTERS_AN_INCH = 16.8
 BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
@@ -98,7 +99,8 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}" if is_plain else scientific(tick, 4)))
     # Each tick is measured when a figure is laid out: nine a decade took a quarter of an analysis.
     between = range(1, 10) if high < FEW_DECADES * low else (2, 5)
-    axis.set_minor_locator(LogLocator(subs=between, numticks=200))
+    is_readable = high < MOST_DECADES * low  # else ticks between the decades are one black bar
+    axis.set_minor_locator(LogLocator(subs=between, numticks=200) if is_readable else NullLocator())
     axis.set_minor_formatter(NullFormatter())
 
 

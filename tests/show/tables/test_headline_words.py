@@ -3,11 +3,13 @@
 import itertools
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from made_headline import made_headline
 
 from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
+from harness.judging.headline import metric_of
 from harness.judging.versus import Effort, Headline, NoHeadline, Other
 from harness.show.tables.headline import (
     answer_sentences,
@@ -107,6 +109,13 @@ def test_pages_have_a_row_for_each_other_pair_and_effort_and_say_who_won():
     )
     assert others_table(found).rows[0].cells == ("kan or spline_mlp", ("spline_mlp 32x [11, 100]", "strong"))
     assert effort_table(found).rows[0].cells[1] == [("kan 3.2x [1.4, 7]", "strong"), " (kan won 6 of 8)"]
+
+
+def test_tasks_of_several_metrics_are_not_said_to_have_one():
+    metrics = pd.DataFrame({"metric": ["cross_entropy", "rmse", "rmse"]})
+    assert metric_of(metrics[1:]) == "rmse"
+    of_all = replace(made(2), metric=metric_of(metrics))
+    assert console_lines(of_all, [], [])[0].startswith("Whose test loss is lower")
 
 
 def test_baselines_stand_beside_every_answer():
