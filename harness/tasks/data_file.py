@@ -206,7 +206,7 @@ def _of_rows(numbers: Rows | None, is_whole: NDArray[np.bool_]) -> Any:
 
 def read_user_table(path: Path, output: str) -> Table:
     """The table of a file that has a column of this name; a TargetError says what is wrong with it."""
-    table = read_table(f"--data {path}", _place("--data", path, "this folder").path)
+    table = read_table(f"`data` {path}", _place("`data`", path, "this folder").path)
     if output not in table.rows:
         raise TargetError(f"{table.subject} has no column {output!r}; {table.columns_words(output)}")
     return table
