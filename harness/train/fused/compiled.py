@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import itertools
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from typing import Any
 import llvmlite  # type: ignore[import-untyped]
 import llvmlite.binding  # type: ignore[import-untyped]
 import numba
+from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import UserProvidedCacheLocator
 
 from harness.base.files import user_cache
@@ -32,6 +35,11 @@ KEPT_FOLDERS = 24  # a version of the source has one for each module of kernels 
 OPTIONS: dict[str, Any] = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
 # Of parts, which Python never calls: a tenth of what compiling takes.
 NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+# numba numbers the functions and the record types that a process compiles for, and names compiled code by these
+# numbers. Two processes may give one name to different code, and whoever loads both from their folders calls the wrong
+# one (numba issue 10486). Counting from a number of its own makes the names of each process unlike any other's.
+FunctionIdentity._unique_ids = itertools.count(secrets.randbits(64))
 
 
 def compiled(function: Callable[..., Any]) -> Any:

@@ -31,6 +31,31 @@ MAIN = """
 from package.caller import plus
 print(plus(1.0), sum(plus.stats.cache_hits.values()))
 """
+# `at` is long and called often, so that it is not inlined: its code has a name in what is kept.
+RECORDS = """
+import numpy as np
+from package.compiled import compiled, part
+
+RECORDS = {
+    "first": np.array([(1.0, 2.0)], np.dtype([("value", float), ("other", float)])),
+    "second": np.array([(1.0, 2.0)], np.dtype([("other", float), ("value", float)])),
+}
+
+@part
+def at(record, count):
+    total = 0.0
+    for i in range(count):
+        total += np.exp(record.value) * np.sin(total + i) - np.cos(total) + np.sqrt(i) + np.tan(total)
+    return record.value + 0 * total
+
+@compiled
+def first(records):
+    return at(records[0], records.size) + at(records[0], 2 * records.size) - at(records[0], 3 * records.size)
+
+@compiled
+def second(records):
+    return at(records[0], records.size) + at(records[0], 2 * records.size) - at(records[0], 3 * records.size)
+"""
 
 
 @pytest.fixture
@@ -42,16 +67,34 @@ def package(tmp_path):
     (folder / "compiled.py").write_text(Path(compiled.__file__).read_text())
     (folder / "callee.py").write_text(CALLEE)
     (folder / "caller.py").write_text(CALLER)
+    (folder / "records.py").write_text(RECORDS)
     return folder
+
+
+def printed(package, cache, code):
+    """What a fresh process prints, in words."""
+    environment = {**os.environ, "PYTHONPATH": str(package.parent), "HARNESS_CACHE": str(cache), "PYTHONHASHSEED": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert not done.stderr
+    return done.stdout.split()
 
 
 def run(package, cache):
     """The result of plus(1) in a fresh process, and how many functions it had not to compile."""
-    environment = {**os.environ, "PYTHONPATH": str(package.parent), "HARNESS_CACHE": str(cache)}
-    done = subprocess.run([sys.executable, "-c", MAIN], capture_output=True, text=True, env=environment, check=True)
-    assert not done.stderr
-    result, hits = done.stdout.split()
+    result, hits = printed(package, cache, MAIN)
     return float(result), int(hits)
+
+
+def test_what_two_processes_compiled_does_not_mix_in_a_third(package, tmp_path):
+    """numba gave both versions of `at` one name, so that the third process called the first one twice."""
+
+    def values(*names):
+        calls = ", ".join(f"records.{name}(records.RECORDS[{name!r}])" for name in names)
+        return printed(package, tmp_path / "cache", f"from package import records; print({calls})")
+
+    assert values("first") == ["1.0"]
+    assert values("second") == ["2.0"]
+    assert values("first", "second") == ["1.0", "2.0"]
 
 
 def test_what_was_compiled_is_found_until_a_source_is_edited(package, tmp_path):
@@ -117,7 +160,7 @@ recipe = Recipe(optimizer=Adam(name="adam", batch_size=30), max_evaluations=20)
 run = RunSpec(task=resolve(Task(target="wine")), network=MlpShape(shape=(13, 6, 3)), recipe=recipe, seed=0)
 pack = fused_engine.prepare([run])
 state = fused_engine.advance(pack, fused_engine.begin(pack), 15)
-print(state.lanes[0].optimiser.position_P.tobytes().hex())
+print(state.optimiser.by_lane[0].position_P.tobytes().hex())
 """
     own = {**os.environ, "HARNESS_CACHE": str(tmp_path)}
     seen = [
