@@ -1,16 +1,24 @@
 """`harness run`."""
 
+from collections.abc import Sequence
+
 import click
 
+from harness.base.errors import HarnessError, did_you_mean
+from harness.base.plain import plain
 from harness.cli.mirroring import copy_finished, export_of, wandb_options
 from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option, workers_option
 from harness.cli.showing import show
 from harness.cli.tables import laws_of_experiment
 from harness.dispatch.mirror import Mirror
 from harness.judging.judge import sentence
+from harness.judging.verdict import Verdict
+from harness.paper.replay import EXTENDED, REPLAYS, Made, ReplayRuns, write_page
 from harness.show.console import TERMINAL
 from harness.show.tables.headline import console_lines
-from harness.study.analysis import analyse_and_report, write_pack_costs
+from harness.spec import Manifest
+from harness.spec.read import scales_of
+from harness.study.analysis import Analysis, analyse_and_report, write_pack_costs
 from harness.study.folders import StudyFile
 from harness.study.sweeps import run_words
 from harness.study.training import run_file
@@ -36,6 +44,9 @@ def run(
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
+    published = study.said().published
+    if published and published not in EXTENDED:
+        raise HarnessError(f"published: {published}: no such figure; {did_you_mean(published, EXTENDED)}")
     manifest = run_file(study, TERMINAL, replan, workers, until_decided)
     if mirror:
         copy_finished(export_of(mirror, manifest, study.folder))
@@ -45,5 +56,17 @@ def run(
     if explain:
         show([*laws_of_experiment(manifest, analysis), *map(sentence, verdicts)])
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
-    last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
+    figure = _beside_published(study, manifest, analysis, verdicts) if published else []
+    last = [*figure, f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
     show(console_lines(headline, verdicts, last))
+
+
+def _beside_published(
+    study: StudyFile, manifest: Manifest, analysis: Analysis, verdicts: Sequence[Verdict]
+) -> list[str]:
+    """Write the page of the figure of the paper that the file names; its first sentence, and where it is."""
+    replay = REPLAYS[manifest.experiment.published or ""]
+    runs = ReplayRuns(manifest, analysis.table, analysis.laws, analysis.records)
+    made = Made(f"harness run {study.words}", study.scale, scales_of(study.file)[study.scale], {})
+    page = write_page(runs, replay, made, plain(verdicts), study.folder)
+    return [page.findings[0], f"{replay.place} with these runs: {study.folder / 'replay.html'}, replay.png"]

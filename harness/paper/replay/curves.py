@@ -11,6 +11,16 @@ import pandas as pd
 from harness.base.formats import human
 from harness.judging.laws import SeriesLaws
 from harness.paper.reference import corrected, load
+from harness.paper.replay.added import (
+    ADDED,
+    COUNT,
+    Comparison,
+    added_families,
+    added_points,
+    comparison_table,
+    comparisons,
+    sentences,
+)
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.curves import course_figure, curves_figure
 from harness.paper.replay.names import chosen_runs, network_words, plain_name, published_shape, whole_grids
@@ -26,17 +36,31 @@ DATA_END = 50  # the largest grid at which the published errors are not yet thos
 
 
 def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) -> Page:
-    """The page of a figure: `panels` are the columns whose values make a panel of it, `x` its axis."""
-    points = beside(published_points(replay, panels, x), runs.table, replay.tolerance)
+    """The page of a figure: `panels` are the columns whose values make a panel of it, `x` its axis.
+
+    With arms that the user added the axis is COUNT, and the page begins with them.
+    """
+    table = runs.table[runs.table["arm"].isin(replay.arms)]
+    points = shown = beside(published_points(replay, panels, x), table, replay.tolerance)
+    found: list[Comparison] = []
+    if families := added_families(runs, replay):
+        x = COUNT
+        published = published_points(replay, panels, x)
+        by_count, added = beside(published, table, replay.tolerance), added_points(runs.table, families, published)
+        shown, found = pd.concat([by_count, added], ignore_index=True), list(comparisons(by_count, added))
     more = "; the typical one is the geometric mean over a curve."
     rows = []
     for exponent in exponents(points, runs.fits):
         rows.append((*exponent.place, f"{exponent.published:.2f}", f"{exponent.ours:.2f}", *exponent.laws))
     return Page(
-        points=points,
-        figures=(errors_picture(points, replay, x), *_courses(runs, replay)),
-        findings=(in_one_sentence(points), *_kan_findings(points), *_mlp_findings(points)),
-        tables=(*apart_tables(points, "panel", "error", more), *page_tables("exponents", rows)),
+        points=shown,
+        figures=(errors_picture(shown, replay, x), *_courses(runs, replay)),
+        findings=(*sentences(found), in_one_sentence(points), *_kan_findings(points), *_mlp_findings(points)),
+        tables=(
+            *comparison_table(found),
+            *apart_tables(points, "panel", "error", more),
+            *page_tables("exponents", rows),
+        ),
     )
 
 
@@ -159,7 +183,8 @@ def _slope(x: pd.Series, y: pd.Series) -> float:
 def errors_picture(points: pd.DataFrame, replay: Replay, x: str) -> Picture:
     """Published errors and ours, a panel a function or network."""
     drawn_by = " The axis is the paper's, edges × G, as errata correct it; the experiment's report has ours."
-    about_axis = drawn_by if x == "params.paper" else ""
+    added = " A star is an arm that was added." if (points["curve"] == ADDED).any() else ""
+    about_axis = drawn_by if x == "params.paper" else added
     return picture("curves", "replay", partial(curves_figure, points, replay.arms, x), about_axis=about_axis)
 
 
