@@ -143,9 +143,9 @@ def kept_files(manifest: Manifest, folder: Path) -> list[Path]:
     The latter may be the checkout's, wherever results are.
     """
     paths = [kept_path(folder)]
-    if published := manifest.experiment.published:
+    if figure := manifest.experiment.figure:
         for results in (folder.parent, CHECKOUT / "results"):
-            paths.append(kept_path(results / published))
+            paths.append(kept_path(results / figure))
     return [path for path in dict.fromkeys(paths) if path.exists()]
 
 

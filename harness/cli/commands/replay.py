@@ -140,7 +140,7 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
             raise type(error)(text, error.exit_code) from None
     page, table, verdicts = _write(planned)
     rules = [rules_table(verdicts)] if verdicts else []
-    show([*page.findings, *rules, f"page: {folder / 'replay.html'}"])
+    show([*page.lead, *page.findings, *rules, f"page: {folder / 'replay.html'}"])
     if keeping:
         kept = keep(folder, table, folder.parent / KEPT)
         show([f"kept: {kept}, listed in {kept.parent / 'index.html'}"])

@@ -1,5 +1,6 @@
 """`harness run`."""
 
+import textwrap
 from collections.abc import Sequence
 
 import click
@@ -13,9 +14,10 @@ from harness.cli.tables import laws_of_experiment
 from harness.dispatch.mirror import Mirror
 from harness.judging.judge import sentence
 from harness.judging.verdict import Verdict
+from harness.judging.versus import NoHeadline
 from harness.paper.replay import EXTENDED, REPLAYS, Made, ReplayRuns, write_page
 from harness.show.console import TERMINAL
-from harness.show.tables.headline import console_lines
+from harness.show.tables.headline import WIDTH, console_lines
 from harness.spec import Manifest
 from harness.spec.read import scales_of
 from harness.study.analysis import Analysis, analyse_and_report, write_pack_costs
@@ -44,9 +46,9 @@ def run(
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
-    published = study.said().published
-    if published and published not in EXTENDED:
-        raise HarnessError(f"published: {published}: no such figure; {did_you_mean(published, EXTENDED)}")
+    figure = study.said().figure
+    if figure and figure not in EXTENDED:
+        raise HarnessError(f"figure: {figure}: no figure to which arms can be added; {did_you_mean(figure, EXTENDED)}")
     manifest = run_file(study, TERMINAL, replan, workers, until_decided)
     if mirror:
         copy_finished(export_of(mirror, manifest, study.folder))
@@ -56,17 +58,20 @@ def run(
     if explain:
         show([*laws_of_experiment(manifest, analysis), *map(sentence, verdicts)])
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
-    figure = _beside_published(study, manifest, analysis, verdicts) if published else []
-    last = [*figure, f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
-    show(console_lines(headline, verdicts, last))
+    last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
+    if figure:
+        last = [*_beside_published(study, manifest, analysis, verdicts), *last]
+    show(last if figure and isinstance(headline, NoHeadline) else console_lines(headline, verdicts, last))
 
 
 def _beside_published(
     study: StudyFile, manifest: Manifest, analysis: Analysis, verdicts: Sequence[Verdict]
 ) -> list[str]:
     """Write the page of the figure of the paper that the file names; its first sentence, and where it is."""
-    replay = REPLAYS[manifest.experiment.published or ""]
+    replay = REPLAYS[manifest.experiment.figure or ""]
     runs = ReplayRuns(manifest, analysis.table, analysis.laws, analysis.records)
-    made = Made(f"harness run {study.words}", study.scale, scales_of(study.file)[study.scale], {})
+    changes = scales_of(study.file)[study.scale] | dict(study.settings)
+    made = Made(f"harness run {study.words}", study.scale, changes, {})
     page = write_page(runs, replay, made, plain(verdicts), study.folder)
-    return [page.findings[0], f"{replay.place} with these runs: {study.folder / 'replay.html'}, replay.png"]
+    where = f"{replay.place} with these runs: {study.folder / 'replay.html'}, replay.png"
+    return [textwrap.fill(page.lead[0], WIDTH), where]

@@ -24,6 +24,7 @@ LABEL_LETTERS = 32
 HOLLOW: dict[str, Any] = {"mfc": "white", "mec": INK, "ms": 5, "mew": 0.9, "lw": 0.6, "ls": (0, (1, 1.5))}
 GRID_WORDS = "intervals of a spline, G"
 ADDED_MARK = "*"
+ADDED_LOOK: dict[str, Any] = {"ms": 8, "mec": INK, "mew": 0.6, "lw": 1.5, "zorder": 5}
 KAN_MARKS, MLP_MARKS = ("o", "P", "X"), ("s", "^", "D", "v")
 PANEL_HEIGHT, SMALL_HEIGHT, COURSE_HEIGHT = 3.0, 2.6, 2.6  # inches
 
@@ -83,8 +84,8 @@ def _legend(published: Iterable[pd.DataFrame], styles: Mapping[str, Style], adde
             words = marked[0] if mark in MLP_MARKS else of_kans
             keys.append(Line2D([], [], marker=mark, color=INK, label=f"published {words}", **HOLLOW))
     for name, style in styles.items():
-        look = {"marker": ADDED_MARK, "label": name} if name in added else {"label": f"our {name}"}
-        keys.append(Line2D([], [], color=style.colour, ls=style.line, lw=1.3, **look))
+        look = {"marker": ADDED_MARK, "label": name, **ADDED_LOOK} if name in added else {"label": f"our {name}"}
+        keys.append(Line2D([], [], **{"color": style.colour, "ls": style.line, "lw": 1.3, **look}))
     return keys
 
 
@@ -123,7 +124,7 @@ def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: 
         axes.vlines(shown["x"], shown["best"], worst, color=style.colour, lw=1, alpha=0.4, zorder=2)
         for curve, part in shown.groupby(shown["curve"].astype(str), sort=False):
             look = {"color": style.colour, "marker": marks[curve], "zorder": 3, **filled, "ls": style.line}
-            look |= {"ms": 7, "lw": 1.5, "zorder": 5} if curve == ADDED else {}
+            look |= ADDED_LOOK if curve == ADDED else {}
             axes.plot(part["x"], part["median"], gid=f"ours:{series}", **look)
     axes.set(xscale="log", yscale="log")
     set_ticks(axes.xaxis, is_small=True)
