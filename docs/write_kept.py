@@ -307,7 +307,7 @@ def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
 
 
 def _exponents() -> Iterator[Sentence]:
-    """Of paper.md, a row a published curve of a KAN: its exponent, and ours by each way of training; then MLPs' range."""
+    """Of paper.md, a row a published curve of a KAN: its exponent, and ours by each way of training; and MLPs'."""
     for _, facts in _kept_replays():
         rows = dict[tuple[str, str, str], dict[str, str]]()
         for panel, network, ours, published, *others in facts["exponents"]:

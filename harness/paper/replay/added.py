@@ -39,8 +39,8 @@ def added_points(table: pd.DataFrame, families: Mapping[str, str], published: pd
     points = points.assign(shape=networks["shape"].first(), x=networks[COUNT].first()).reset_index()
     points = points.rename(columns={"series": "ours"})
     what = points["task"] + " " + points["ours"] + " " + published_shape(points["shape"])
-    said = {"curve": ADDED, "family": points["arm"].map(families), "errata": "", "published": np.nan}
-    return points.assign(what=what, outcome="not published", **said)
+    said = {"curve": ADDED, "errata": "", "published": np.nan, "outcome": "not published"}
+    return points.assign(what=what, family=points["arm"].map(families), **said)
 
 
 def comparisons(points: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
