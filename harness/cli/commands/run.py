@@ -1,7 +1,6 @@
 """`harness run`."""
 
 import textwrap
-from collections.abc import Sequence
 
 import click
 
@@ -13,14 +12,13 @@ from harness.cli.showing import show
 from harness.cli.tables import laws_of_experiment
 from harness.dispatch.mirror import Mirror
 from harness.judging.judge import sentence
-from harness.judging.verdict import Verdict
 from harness.judging.versus import NoHeadline
 from harness.paper.replay import EXTENDED, REPLAYS, Made, ReplayRuns, write_page
 from harness.show.console import TERMINAL
 from harness.show.tables.headline import WIDTH, console_lines
 from harness.spec import Manifest
 from harness.spec.read import scales_of
-from harness.study.analysis import Analysis, analyse_and_report, write_pack_costs
+from harness.study.analysis import Answered, analyse_and_report, write_pack_costs
 from harness.study.folders import StudyFile
 from harness.study.sweeps import run_words
 from harness.study.training import run_file
@@ -52,7 +50,7 @@ def run(
     manifest = run_file(study, TERMINAL, replan, workers, until_decided)
     if mirror:
         copy_finished(export_of(mirror, manifest, study.folder))
-    analysis, headline, verdicts = analyse_and_report(manifest, study.folder, TERMINAL)
+    analysis, headline, verdicts = answered = analyse_and_report(manifest, study.folder, TERMINAL)
     if costs := write_pack_costs(manifest, analysis.records, study.folder):
         TERMINAL.say(costs)
     if explain:
@@ -60,18 +58,17 @@ def run(
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
     last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
     if figure:
-        last = [*_beside_published(study, manifest, analysis, verdicts), *last]
+        last = [*_beside_published(study, manifest, answered), *last]
     show(last if figure and isinstance(headline, NoHeadline) else console_lines(headline, verdicts, last))
 
 
-def _beside_published(
-    study: StudyFile, manifest: Manifest, analysis: Analysis, verdicts: Sequence[Verdict]
-) -> list[str]:
+def _beside_published(study: StudyFile, manifest: Manifest, answered: Answered) -> list[str]:
     """Write the page of the figure of the paper that the file names; its first sentence, and where it is."""
     replay = REPLAYS[manifest.experiment.figure or ""]
-    runs = ReplayRuns(manifest, analysis.table, analysis.laws, analysis.records)
+    records, _, table, laws = answered.analysis
     changes = scales_of(study.file)[study.scale] | dict(study.settings)
     made = Made(f"harness run {study.words}", study.scale, changes, {})
-    page = write_page(runs, replay, made, plain(verdicts), study.folder)
+    runs = ReplayRuns(manifest, table, laws, records)
+    page = write_page(runs, replay, made, plain(answered.verdicts), study.folder)
     where = f"{replay.place} with these runs: {study.folder / 'replay.html'}, replay.png"
     return [textwrap.fill(page.lead[0], WIDTH), where]
