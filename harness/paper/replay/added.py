@@ -26,7 +26,7 @@ def added_families(runs: ReplayRuns, replay: Replay) -> dict[str, str]:
 
 
 def added_points(table: pd.DataFrame, families: Mapping[str, str], published: pd.DataFrame) -> pd.DataFrame:
-    """A row a panel, network of an added arm and quantity that was published, as `curves.beside`; inf if it diverged."""
+    """A row a panel, network of an added arm and published quantity, as `curves.beside`; inf if a run diverged."""
     runs = chosen_runs(table[table["arm"].isin(list(families))])
     rows = runs.merge(published[["task", "panel", "quantity"]].drop_duplicates(), on="task")
     rows["error"] = [row[row["quantity"]] for _, row in rows.iterrows()]
