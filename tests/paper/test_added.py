@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pandas as pd
-import pytest
 from commands import said
 from made_records import made_of_plan
 
@@ -75,10 +74,3 @@ def test_an_arm_is_compared_with_the_best_of_at_most_its_size():
     assert found == Comparison("mine", "xy", 100, 1.0, "the published KANs", "[2,2,1]", 2.0)
     (sentence,) = sentences([found, found._replace(task="j0", error=8.0)])
     assert sentence.endswith("the published KANs on 1 of 2 functions (its error is typically 1.4 times theirs).")
-
-
-@pytest.mark.parametrize("asked", ["fig3_1", "Fig 3.1", "Figure 3.1", "fig. 3.1", NAME])
-def test_an_experiment_is_found_as_people_write_it(tmp_path, monkeypatch, asked):
-    monkeypatch.chdir(tmp_path)
-    said("new", "mine", "--from", asked)
-    assert f"figure: {NAME} " in Path("mine.yaml").read_text(encoding="utf-8")
