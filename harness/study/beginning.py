@@ -62,9 +62,8 @@ def _text_of(path: Path, starter: Starter) -> tuple[str, list[str]]:
     """The file, and what was chosen for it, a sentence each."""
     if starter.source:
         shipped = shipped_files(EXPERIMENTS)
-        return shipped[full_name(starter.source, shipped, "`source` {}: no such experiment")].read_text(
-            encoding="utf-8"
-        ), []
+        name = full_name(starter.source, shipped, "`source` {}: no such experiment")
+        return shipped[name].read_text(encoding="utf-8"), []
     chosen = []
     if starter.data:
         task = data_task(starter.data, str(starter.target), starter.classes, path.parent)
