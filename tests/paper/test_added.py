@@ -7,7 +7,7 @@ import pandas as pd
 from commands import said
 from made_records import made_of_plan
 
-from harness.paper.replay.added import Comparison, comparisons, sentences
+from harness.paper.replay.added import comparisons, sentences
 from harness.record import publish
 from harness.study.folders import StudyFile, keep_records
 from harness.study.plans import freeze_file, plan_of
@@ -70,7 +70,13 @@ def test_an_arm_is_compared_with_the_best_of_at_most_its_size():
         {"arm": "mine", "task": "xy", "x": x, "quantity": quantity, "median": error}
         for x, quantity, error in ((90, "median", 1.0), (100, "median", 3.0), (90, "rmse", 0.01))
     ]
-    (found,) = comparisons(pd.DataFrame(points), pd.DataFrame(added))
-    assert found == Comparison("mine", "xy", 100, 1.0, "the published KANs", "[2,2,1]", 2.0)
-    (sentence,) = sentences([found, found._replace(task="j0", error=8.0)])
+    (found,) = comparisons(pd.DataFrame(points), pd.DataFrame(added)).to_dict("records")
+    assert [found[name] for name in ("most", "error", "rival", "network")] == [
+        100,
+        1.0,
+        "the published KANs",
+        "[2,2,1]",
+    ]
+    assert (found["their_error"], found["ratio"]) == (2.0, 0.5)
+    (sentence,) = sentences(pd.DataFrame([found, found | {"task": "j0", "ratio": 4.0}]))
     assert sentence.endswith("the published KANs on 1 of 2 functions (its error is typically 1.4 times theirs).")
