@@ -64,7 +64,7 @@ def comparisons(points: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
 def sentences(found: pd.DataFrame) -> Iterator[str]:
     """How each added arm compares, in one sentence."""
     for arm, of_arm in found.groupby("arm", sort=False):
-        parts = []
+        parts: list[str] = []
         for rival, ratios in of_arm.groupby("rival", sort=False)["ratio"]:
             functions, its, theirs = ("", "", "") if parts else (" functions", "its error is typically ", " theirs")
             times = f"{its}{human(float(np.exp(np.log(ratios).mean())), 2)} times{theirs}"

@@ -31,7 +31,7 @@ def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) ->
     """
     table = runs.table[runs.table["arm"].isin(replay.arms)]
     points = shown = beside(published_points(replay, panels, x), table, replay.tolerance)
-    about_added, added_tables = list[str](), ()
+    about_added, added_tables = list[str](), page_tables("added", ())
     if families := added_families(runs, replay):
         x = COUNT
         published = published_points(replay, panels, x)

@@ -44,11 +44,10 @@ def write_page(
     """
     page = replay.kind(runs, replay)
     with files(__package__).joinpath("claims.csv").open(encoding="utf-8") as file:
-        claims = pd.read_csv(file).set_index(["place", "scale"])
-    if (place := (replay.place, made.scale.partition(",")[0])) in claims.index:
-        page = page._replace(
-            lead=(*page.lead, "The paper's claim: {claim} Found here: {found}".format(**claims.loc[place]))
-        )
+        claims = pd.read_csv(file)
+    is_here = (claims["place"] == replay.place) & (claims["scale"] == made.scale.partition(",")[0])
+    for row in claims[is_here].to_dict("records"):
+        page = page._replace(lead=(*page.lead, f"The paper's claim: {row['claim']} Found here: {row['found']}"))
     first = [*POINT_COLUMNS, *(name for name in page.points if name not in POINT_COLUMNS)]
     page = page._replace(points=page.points[first])
     records = runs.records.values()
