@@ -42,7 +42,7 @@ class Window(Frozen):
 
 # Fields that a plan has once, however many points its axes have; what a run of a search may spend is a run's own.
 OF_A_RUN = ("search.cap",)
-OF_A_PLAN = ("question", "compare", "decide", "looks", "noise", "search", "device", "keep")
+OF_A_PLAN = ("question", "figure", "compare", "decide", "looks", "noise", "search", "device", "keep")
 
 
 AxisValues = Annotated[tuple, Field(min_length=1)]
@@ -52,6 +52,11 @@ class Experiment(Frozen):
     """One question, the runs that answer it, and the rule by which they do."""
 
     question: str
+    figure: str | None = Field(
+        None,
+        description="a figure of the KAN paper, such as fig3_1_toy_scaling: its points stand beside the runs",
+        exclude_if=is_none,
+    )
     tasks: Annotated[
         tuple[TaskEntry, ...],
         BeforeValidator(alone_or_many, json_schema_input_type=str | Task | list[str | Task]),

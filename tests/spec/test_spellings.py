@@ -4,8 +4,9 @@ import pytest
 from commands import invoke
 
 from harness.base.errors import HarnessError
-from harness.paper.replay.known import full_name
+from harness.paper.replay import REPLAYS
 from harness.spec import parse_experiment
+from harness.study.folders import full_name
 
 TEXT = """question: KANs or MLPs?
 tasks: [exp2d]
@@ -72,4 +73,4 @@ def test_on_the_command_line(tmp_path, monkeypatch):
     ],
 )
 def test_a_figure_as_people_write_it(written, name):
-    assert full_name(written) == full_name(name) == name
+    assert full_name(written, REPLAYS, "{}") == full_name(name, REPLAYS, "{}") == name

@@ -13,7 +13,7 @@ from harness.cli.options import COUNT, replan_option, results_option, scale_opti
 from harness.cli.showing import show
 from harness.judging.laws import fit_table
 from harness.judging.verdict import not_run
-from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
+from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, write_page
 from harness.paper.replay.index import keep, row_of, row_without_page, write_index
 from harness.record import missing, read_present, runs_table
 from harness.show.console import TERMINAL, console
@@ -21,7 +21,7 @@ from harness.show.tables.verdicts import rules_table
 from harness.spec import FULL, Manifest, freeze, scales_of
 from harness.spec.setting import Narrow, narrowed
 from harness.study.analysis import analyse_and_report
-from harness.study.folders import EXPERIMENTS, StudyFile, records_of, shipped_files, take_kept
+from harness.study.folders import EXPERIMENTS, StudyFile, full_name, records_of, shipped_files, take_kept
 from harness.study.plans import cost_sentence, plan_of
 from harness.study.sweeps import check_none_underway
 from harness.study.training import train_missing
@@ -85,7 +85,7 @@ def replay(
         show(f"{replay_name:26} {about.place}: {about.title}" for replay_name, about in REPLAYS.items())
         return
     narrow = Narrow(max_width, seeds) if max_width or seeds else None
-    names = [full_name(name)] if name else list(REPLAYS)
+    names = [full_name(name, REPLAYS, "{}: no such replay")] if name else list(REPLAYS)
     asked = [_planned(replay_name, results, scale, narrow, replan) for replay_name in names]
     for planned in () if partial else asked:
         if absent := planned.absent:
@@ -140,7 +140,7 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
             raise type(error)(text, error.exit_code) from None
     page, table, verdicts = _write(planned)
     rules = [rules_table(verdicts)] if verdicts else []
-    show([*page.findings, *rules, f"page: {folder / 'replay.html'}"])
+    show([*page.lead, *page.findings, *rules, f"page: {folder / 'replay.html'}"])
     if keeping:
         kept = keep(folder, table, folder.parent / KEPT)
         show([f"kept: {kept}, listed in {kept.parent / 'index.html'}"])
