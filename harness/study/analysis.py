@@ -1,5 +1,6 @@
 """The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import pandas as pd
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
 from harness.dispatch.here import available_cores
+from harness.judging.baselines import baselines_of
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.kept import keeping, tell
@@ -24,8 +26,7 @@ from harness.record import Record, missing, read_present, write_table
 from harness.show.console import Terminal
 from harness.show.costs import errors_sentence
 from harness.show.figures.headline import headline_figure
-from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
@@ -124,10 +125,14 @@ def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], terminal
 
 
 def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:
-    """The figures of an experiment, as files; residuals where laws were checked, which those of a search are not."""
-    scaling = write_figure(scaling_figure(manifest, analysis.laws), folder / "scaling")
-    residuals = None if manifest.experiment.search else residuals_figure(manifest, analysis.laws)
-    return [*scaling, *write_figure(residuals, folder / "residuals")]
+    """The figures of an experiment, as files: the two sides that it is about, and its other arms if it has some."""
+    tasks = analysis.table["task"].unique()
+    baselines = list(itertools.chain.from_iterable(baselines_of(analysis.table, task) for task in tasks))
+    sides, others = of_sides(manifest, analysis.laws)
+    paths = write_figure(scaling_figure(manifest, analysis.laws, sides, baselines), folder / "scaling")
+    if others:
+        paths += write_figure(scaling_figure(manifest, analysis.laws, others, baselines), folder / "scaling_others")
+    return paths
 
 
 def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> str:

@@ -101,7 +101,7 @@ def compare(
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (versus.first, versus.second))
     write_json(compared, target / f"{stem}.json")
     styles = experiment_styles(manifest, {side.label: side.names for side in versus.sides})
-    titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
+    titles = task_titles(compared.headline.formulas, TITLE_LETTERS)
     drawn = write_figure(versus_figure(versus, compared.lines, styles, titles), target / stem)
     parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, compared.not_measured)]
     shown = console_lines(compared.headline, [], [f"Figure: {drawn[0]}"])
