@@ -1,28 +1,29 @@
 """What `harness fit` and `harness compare` share: what is asked of laws, and the runs from either door."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
-from harness.cli.options import POSITIVE, together
-from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
-from harness.judging.scaling import headline_axes
-from harness.record.elsewhere import Columns, is_table, read_table
+from harness.cli.options import POSITIVE, Size, together
 from harness.show.console import TERMINAL
-from harness.show.tables.laws import IN_THE_REPORT, law_sentences, law_tables, uncrossed
 from harness.show.tables.table import Table
 from harness.spec import Manifest, axis_short
-from harness.study.analysis import Analysis, fits_of, keeping_fits
 from harness.study.folders import StudyFile
-from harness.study.tables import Door, of_experiment, of_file
+
+if TYPE_CHECKING:
+    from harness.judging.request import FitsAnswer, Request
+    from harness.study.analysis import Analysis
+    from harness.study.tables import Door
 
 OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
-SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+SHARE = Size(0, 1, min_open=True, max_open=True)
 
 table_options = together(
     click.option("--x", multiple=True, metavar="COLUMN", help="The column of sizes. Repeat it to fit several."),
@@ -70,6 +71,8 @@ def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
 
     A HarnessError about an option that is given there and is of files alone.
     """
+    from harness.record.elsewhere import is_table
+
     is_experiment = file.suffix in (".yaml", ".yml") or file.is_dir()
     if is_table(file) or ((asked["x"] or asked["y"]) and not is_experiment):
         return True
@@ -87,6 +90,12 @@ def opened(
     Of an experiment there is its plan, and laws that are fitted in the block are kept in its folder. `second` are more
     columns of sizes.
     """
+    from harness.judging.request import Request, SizeRange, check_request
+    from harness.judging.scaling import headline_axes
+    from harness.record.elsewhere import Columns, read_table
+    from harness.study.analysis import keeping_fits
+    from harness.study.tables import of_experiment, of_file
+
     window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
     given_values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
     if is_of_table(file, asked):
@@ -112,6 +121,10 @@ def opened(
 
 def laws_of_experiment(manifest: Manifest, analysis: Analysis) -> list[Table | str]:
     """The laws, held-out sizes and checks of an experiment, on its headline axes, and what to know."""
+    from harness.judging.scaling import headline_axes
+    from harness.show.tables.laws import IN_THE_REPORT, uncrossed
+    from harness.study.analysis import fits_of
+
     fits = fits_of(manifest, analysis._replace(laws=uncrossed(manifest, analysis.laws)))
     return laws_shown(fits, headline_axes(manifest), axis_short, IN_THE_REPORT)
 
@@ -120,5 +133,7 @@ def laws_shown(
     fits: FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str]
 ) -> list[Table | str]:
     """Laws as tables, without the hidden columns, and below them what to know."""
+    from harness.show.tables.laws import law_sentences, law_tables
+
     tables = [table.without(*hidden) for table in law_tables(fits.laws, axes, called).values()]
     return [*tables, *law_sentences(tables, fits.source)]

@@ -1,10 +1,12 @@
 """`harness compare`: two arms of an experiment, or of a table of anybody's runs."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,20 +16,20 @@ from harness.base.json_text import write_json
 from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import given, is_of_table, opened, table_options
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
-from harness.judging.laws import AUTO
-from harness.judging.request import Request
-from harness.show.figures.labels import task_titles
-from harness.show.figures.series import experiment_styles, named_styles
-from harness.show.figures.theme import write_figure
-from harness.show.figures.versus import TITLE_LETTERS, versus_figure
-from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
-from harness.show.tables.headline import console_lines, wrapped
-from harness.study.answers import Compared, compare_sides
 from harness.study.folders import StudyFile
-from harness.study.tables import Door, fits_answer
+
+if TYPE_CHECKING:
+    from harness.judging.request import Request
+    from harness.study.tables import Door
 
 OF_EXPERIMENTS = ("axis", "results")
+
+
+def _answers() -> Mapping[str, Any]:
+    from harness.judging.by_laws import ComparedByLaws
+    from harness.study.answers import Compared
+
+    return {"compare FILE A B": Compared, "compare FILE A B --law LAW": ComparedByLaws}
 
 
 @click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")
@@ -61,7 +63,7 @@ OF_EXPERIMENTS = ("axis", "results")
 @click.option("--bins", type=COUNT, help="How many bins of equal width in ln size.  [default: as many as sizes]")
 @click.option("--out", type=PATH, help="Folder for the numbers (JSON) and the figure.")
 @click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
-@json_option({"compare FILE A B": Compared, "compare FILE A B --law LAW": ComparedByLaws})
+@json_option(_answers)
 def compare(
     file: Path, first: str, second: str, results: Path, axis: str | None, explain: bool, as_json: bool, **asked: Any
 ) -> None:
@@ -79,6 +81,15 @@ def compare(
     under all of them. A crossover is the set of sizes at which the arms may be equal; if the set has no end, none can
     be claimed. Each size is judged by itself.
     """
+    from harness.judging.laws import AUTO
+    from harness.show.figures.labels import task_titles
+    from harness.show.figures.series import experiment_styles
+    from harness.show.figures.theme import write_figure
+    from harness.show.figures.versus import TITLE_LETTERS, versus_figure
+    from harness.show.tables.comparison import ratios_sentences, ratios_table
+    from harness.show.tables.headline import console_lines
+    from harness.study.answers import compare_sides
+
     arms = (first, second)
     if len(set(arms)) != 2:
         raise HarnessError(f"{first} and {second}: give two different arms to compare")
@@ -111,6 +122,14 @@ def compare(
 def _compare_laws(
     request: Request, door: Door, name: str, explain: bool, as_json: bool, asked: Mapping[str, Any]
 ) -> None:
+    from harness.judging.by_laws import ComparisonRequest, compare_laws, curves_of_laws
+    from harness.show.figures.series import named_styles
+    from harness.show.figures.theme import write_figure
+    from harness.show.figures.versus import versus_figure
+    from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
+    from harness.show.tables.headline import console_lines, wrapped
+    from harness.study.tables import fits_answer
+
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])

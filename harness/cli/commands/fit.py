@@ -1,34 +1,26 @@
 """`harness fit`: the laws of an experiment, or of a table of anybody's runs."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import write_json
-from harness.cli.options import PATH, json_option, results_option
+from harness.cli.options import PATH, Count, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import SHARE, given, is_of_table, laws_of_experiment, laws_shown, opened, table_options
-from harness.judging.forms import OF_TWO, FormAnswer
-from harness.judging.laws import AUTO
-from harness.judging.request import FitsAnswer, Form, Request
-from harness.laws.frontier import Frontier
-from harness.laws.isoflop import Isoflop
-from harness.laws.shared import SharedFit
-from harness.laws.surface import Surface
 from harness.show.console import TERMINAL
-from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.scaling import scaling_figure
-from harness.show.figures.theme import write_figure
-from harness.show.tables.forms import form_sentences, form_tables
-from harness.show.tables.laws import IN_THE_REPORT, checklists
 from harness.spec import Manifest, axis_words
-from harness.study.analysis import analyse, fits_of, keep_analysis
 from harness.study.folders import StudyFile
-from harness.study.tables import Door, fits_answer, shape_answer
+
+if TYPE_CHECKING:
+    from harness.judging.request import Form, Request
+    from harness.study.tables import Door
 
 # Options that ask for something else than laws of single series, and what of `FITTING` goes with each.
 FORMS: dict[Form, tuple[str, ...]] = {
@@ -39,6 +31,23 @@ FORMS: dict[Form, tuple[str, ...]] = {
 }
 # Of a law, and not of the table that it is fitted to.
 FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics")
+
+
+def _answers() -> Mapping[str, Any]:
+    from harness.judging.forms import FormAnswer
+    from harness.judging.request import FitsAnswer
+    from harness.laws.frontier import Frontier
+    from harness.laws.isoflop import Isoflop
+    from harness.laws.shared import SharedFit
+    from harness.laws.surface import Surface
+
+    return {
+        "fit FILE": FitsAnswer,
+        "fit FILE --and COLUMN": FormAnswer[Surface],
+        "fit FILE --isoflop COLUMN": FormAnswer[Isoflop],
+        "fit FILE --frontier QUANTILE": FormAnswer[Frontier],
+        "fit FILE --share WHAT": FormAnswer[SharedFit],
+    }
 
 
 @click.command(epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
@@ -52,9 +61,7 @@ FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective"
     metavar="LAW",
     help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
 )
-@click.option(
-    "--hold-out", type=click.IntRange(min=0), default=0, help="How many of the largest sizes to predict, not to fit."
-)
+@click.option("--hold-out", type=Count(min=0), default=0, help="How many of the largest sizes to predict, not to fit.")
 @click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
 @click.option("--and", "and", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta.")
 @click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law.")
@@ -63,15 +70,7 @@ FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective"
     "--share", type=click.Choice(["floor", "alpha", "both"]), help="All arms share one floor, one exponent, or both."
 )
 @click.option("--out", type=PATH, help="Folder for fits.json and figures of the laws.")
-@json_option(
-    {
-        "fit FILE": FitsAnswer,
-        "fit FILE --and COLUMN": FormAnswer[Surface],
-        "fit FILE --isoflop COLUMN": FormAnswer[Isoflop],
-        "fit FILE --frontier QUANTILE": FormAnswer[Frontier],
-        "fit FILE --share WHAT": FormAnswer[SharedFit],
-    }
-)
+@json_option(_answers)
 def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """Fit scaling laws to an experiment, or to a table of runs.
 
@@ -84,6 +83,12 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     must have one value in a fit. If the data do not support a law, a code stands in place of its exponent
     (docs/codes.md).
     """
+    from harness.judging.forms import OF_TWO
+    from harness.judging.laws import AUTO
+    from harness.show.tables.forms import form_sentences, form_tables
+    from harness.study.analysis import analyse, fits_of, keep_analysis
+    from harness.study.tables import shape_answer
+
     if not is_of_table(file, asked) and not given(asked):
         plan, folder = StudyFile(file, results).frozen()
         analysis = analyse(plan, folder, TERMINAL)
@@ -121,6 +126,12 @@ def _check_form(form: Form, x: Sequence[str]) -> None:
 
 
 def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: bool, asked: Mapping[str, Any]) -> None:
+    from harness.show.figures.residuals import residuals_figure
+    from harness.show.figures.scaling import scaling_figure
+    from harness.show.figures.theme import write_figure
+    from harness.show.tables.laws import IN_THE_REPORT, checklists
+    from harness.study.tables import fits_answer
+
     out = asked["out"]
     fits = fits_answer(request, door, checks=bool(as_json or out or asked["diagnostics"]))
     hidden = () if asked["diagnostics"] else IN_THE_REPORT

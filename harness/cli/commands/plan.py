@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypedDict
 
 import click
@@ -15,8 +15,8 @@ from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.record import missing
 from harness.show.costs import lanes_note, recipe_note
-from harness.show.tables.frames import plain_rows, table_of_frame
 from harness.show.tables.plans import plan_table
+from harness.show.tables.table import Table
 from harness.spec import FULL, Manifest
 from harness.study.folders import StudyFile, records_of
 from harness.study.plans import calibrations_of, cost_sentence, data_lines, device_lines, freeze_plan, plan_of
@@ -38,6 +38,8 @@ PackCost = TypedDict(
     },
 )
 
+MOST_SIZES = 10  # that are shown unless all are asked for
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -50,18 +52,26 @@ class Planned:
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
 @takes_study
 @replan_option
-@click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of the sizes.")
-@json_option({"plan FILE": Planned})
-def plan(study: StudyFile, replan: bool, packs: bool, as_json: bool) -> None:
+@click.option("--all", "every", is_flag=True, help=f"Show all sizes.  [default: the first {MOST_SIZES}]")
+@click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of sizes.")
+@json_option(lambda: {"plan FILE": Planned})
+def plan(study: StudyFile, replan: bool, every: bool, packs: bool, as_json: bool) -> None:
     """Solve every size, freeze the plan, and show what it costs.
 
-    The table has the asked and the achieved budget of each size.
+    The table has the asked and the achieved budget of the first sizes; the page that `harness report` writes has all.
     """
+    from harness.show.tables.frames import plain_rows, table_of_frame
+
     manifest = freeze_plan(plan_of(study), study.folder, replan)
     costs = pack_predictions(manifest, calibrations_of(manifest, study.results)) if packs else None
     table = plan_table(manifest) if costs is None else table_of_frame("packs, the costliest first", costs, digits=4)
     pack_costs = None if costs is None else plain_rows(costs)
-    answer(Planned(manifest, pack_costs), as_json, itertools.chain([table], _lines(manifest, study)))
+    left_out = 0 if every else len(table.rows) - MOST_SIZES
+    parts: list[Table | str] = [table]
+    if left_out > 0:
+        what = "sizes" if costs is None else "packs"
+        parts = [replace(table, rows=table.rows[:MOST_SIZES]), f"and {left_out:,} more {what}; --all shows them"]
+    answer(Planned(manifest, pack_costs), as_json, itertools.chain(parts, _lines(manifest, study)))
 
 
 def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:

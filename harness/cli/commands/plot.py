@@ -7,7 +7,6 @@ import click
 from harness.cli.options import EXAMPLE, plan_options
 from harness.show.console import TERMINAL
 from harness.spec import Manifest
-from harness.study.analysis import analyse, draw_figures, keep_analysis, keeping_fits
 
 
 @click.command(epilog=f"Example: harness plot {EXAMPLE}")
@@ -17,6 +16,8 @@ def plot(manifest: Manifest, folder: Path) -> None:
 
     Sizes are parameters and training FLOPs. The figure is a PNG and a PDF.
     """
+    from harness.study.analysis import analyse, draw_figures, keep_analysis, keeping_fits
+
     with keeping_fits(folder, TERMINAL):
         analysis = analyse(manifest, folder, TERMINAL)
         keep_analysis(manifest, analysis, folder)

@@ -1,7 +1,8 @@
 """`harness power`."""
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import Any
 
 import click
 
@@ -9,6 +10,7 @@ from harness.base.errors import HarnessError
 from harness.cli.options import (
     EXAMPLE,
     POSITIVE,
+    Count,
     json_option,
     planned_argument,
     results_option,
@@ -16,31 +18,27 @@ from harness.cli.options import (
     study_options,
 )
 from harness.cli.showing import answer
-from harness.judging.foreseen import ForeseenRule, foresee
 from harness.show.console import TERMINAL
-from harness.show.tables.power import power_sentences, power_table
 from harness.spec import read_manifest
-from harness.study.analysis import NO_RUNS, keeping_fits, recorded_tables
 from harness.study.folders import StudyFile
-from harness.study.plans import plan_of
 
 
-class Power(NamedTuple):
-    """How many replicates the rules of an experiment need."""
+def _answers() -> Mapping[str, Any]:
+    from harness.judging.foreseen import Power
 
-    rules: Annotated[list[ForeseenRule], "in the order of the file"]
+    return {"power FILE": Power}
 
 
 @click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --replicates 12")
 @study_options(planned_argument, results_option, scale_option)
-@click.option("--replicates", type=click.IntRange(min=2), help="How many to plan with.  [default: the file's]")
+@click.option("--replicates", type=Count(min=2), help="How many to plan with.  [default: the file's]")
 @click.option(
     "--noise",
     type=POSITIVE,
     metavar="SD",
     help="Standard deviation of ln test loss between replicates, in place of records. 0.3: they differ by a third.",
 )
-@json_option({"power FILE": Power})
+@json_option(_answers)
 def power(study: StudyFile, replicates: int | None, noise: float | None, as_json: bool) -> None:
     """Say how many replicates the rules of an experiment need.
 
@@ -52,6 +50,11 @@ def power(study: StudyFile, replicates: int | None, noise: float | None, as_json
     The spread is read off the records that are there, of two replicates or more: a pilot is enough. Without records it
     is --noise, or `noise:` of the file.
     """
+    from harness.judging.foreseen import Power, foresee
+    from harness.show.tables.power import power_sentences, power_table
+    from harness.study.analysis import NO_RUNS, keeping_fits, recorded_tables
+    from harness.study.plans import plan_of
+
     # Of a file only runs that earlier plans share with this have records.
     manifest = read_manifest(study.folder) if study.is_folder else plan_of(study)
     if not manifest.experiment.decide:

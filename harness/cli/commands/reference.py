@@ -1,20 +1,21 @@
 """`harness reference`: what the KAN paper published."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
-import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.base.formats import number
 from harness.base.plain import Rows
 from harness.cli.options import json_option
 from harness.cli.showing import answer
-from harness.paper.reference import CONFIDENCE, TABLES, load, names
-from harness.record.elsewhere import select
-from harness.show.tables.frames import plain_rows, table_of_frame
 from harness.show.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS_SHOWN = 60
 DIGITS = 5  # of a number; none is published with more
@@ -36,13 +37,17 @@ ReferenceTable = TypedDict(
     "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value. Repeat it for several."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on standard output, nothing else.")
-@json_option({"reference": Rows[ReferenceTable], "reference NAME": Rows[dict[str, str | float | bool | None]]})
+@json_option(lambda: {"reference": Rows[ReferenceTable], "reference NAME": Rows[dict[str, str | float | bool | None]]})
 def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
     """Show what the KAN paper published, and what is wrong in it.
 
     Without NAME, this lists the tables. Each row has its source, how sure it is, and the errata (mistakes of the paper)
     that concern it. `--where errata=E1` shows the rows of one erratum; `harness reference errata` explains all.
     """
+    from harness.paper.reference import TABLES, load, names
+    from harness.record.elsewhere import select
+    from harness.show.tables.frames import plain_rows
+
     if as_csv and as_json:
         raise HarnessError("--csv and --json are two answers to one question; leave one of them out")
     if name:
@@ -63,6 +68,9 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
 
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
     """What the table is, its first rows, and what to know of them; a row alone is shown downwards."""
+    from harness.paper.reference import CONFIDENCE, TABLES, load
+    from harness.show.tables.frames import table_of_frame
+
     if name:
         about = TABLES[TABLES["table"] == name].iloc[0]
         yield f"{name}: {about['what']} ({about['place']})"
@@ -91,6 +99,8 @@ def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
 
 
 def _cell(value: Any) -> str:
+    import pandas as pd
+
     if pd.isna(value):
         return ""
     return number(value, DIGITS) if isinstance(value, float) else str(value)
@@ -98,6 +108,8 @@ def _cell(value: Any) -> str:
 
 def _errata_lines(table: pd.DataFrame) -> Iterator[str]:
     """The errata in words, each with the rows that it concerns."""
+    from harness.paper.reference import load, names
+
     concerned: dict[str, list[str]] = {}
     for name in names():
         if "errata" in (other := load(name)):

@@ -1,30 +1,29 @@
 """`harness replay`: the paper's figures and tables, run again and put beside what was published."""
 
+from __future__ import annotations
+
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.plain import plain
 from harness.cli.options import COUNT, replan_option, results_option, scale_option, workers_option
 from harness.cli.showing import show
-from harness.judging.laws import fit_table
-from harness.judging.verdict import not_run
-from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
-from harness.paper.replay.index import keep, row_of, row_without_page, write_index
 from harness.record import missing, read_present, runs_table
 from harness.show.console import TERMINAL, console
-from harness.show.tables.verdicts import rules_table
 from harness.spec import FULL, Manifest, freeze, scales_of
 from harness.spec.setting import Narrow, narrowed
-from harness.study.analysis import analyse_and_report
 from harness.study.folders import EXPERIMENTS, StudyFile, records_of, shipped_files, take_kept
 from harness.study.plans import cost_sentence, plan_of
 from harness.study.sweeps import check_none_underway
-from harness.study.training import train_missing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.paper.replay import Made, Page
 
 KEPT = "replay"  # the folder in results/ whose content the project keeps
 
@@ -79,6 +78,8 @@ def replay(
     the published points beside ours. Runs that have records are not trained again, so `harness submit` can do the
     training. The page says on top if it is not of the full scale, or not of all runs.
     """
+    from harness.paper.replay import REPLAYS, full_name
+
     if every and (name or max_width or seeds):
         raise HarnessError("--all runs every replay as its file says: leave NAME, --max-width and --seeds out")
     if name is None and not every:
@@ -100,6 +101,8 @@ def replay(
 
 def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan: bool) -> Planned:
     """A replay with its plan, frozen before anything trains."""
+    from harness.paper.replay import Made
+
     file = EXPERIMENTS / f"{name}.yaml"
     if not file.exists():
         file = shipped_files(EXPERIMENTS)[name]
@@ -125,6 +128,10 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
 
     A HarnessError that names how much is left, and both ways to go on, if training leaves something.
     """
+    from harness.paper.replay.index import keep
+    from harness.show.tables.verdicts import rules_table
+    from harness.study.training import train_missing
+
     manifest, folder = planned.manifest, planned.folder
     if not partial:
         check_none_underway(manifest, folder)
@@ -151,6 +158,11 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
 
     Rules are not judged on a part of the runs.
     """
+    from harness.judging.laws import fit_table
+    from harness.judging.verdict import not_run
+    from harness.paper.replay import REPLAYS, ReplayRuns, write_page
+    from harness.study.analysis import analyse_and_report
+
     manifest, folder, made = planned.manifest, planned.folder, planned.made
     if absent := set(planned.absent):
         records = read_present(manifest, records_of(folder))
@@ -170,6 +182,9 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
 
 def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:
     """Every replay, and the page that lists them; one whose runs are incomplete is a row that says so."""
+    from harness.paper.replay import REPLAYS
+    from harness.paper.replay.index import row_of, row_without_page, write_index
+
     rows, incomplete, stopped = [], [], False
     for planned in asked:
         try:

@@ -7,13 +7,9 @@ from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decid
 from harness.cli.showing import show
 from harness.cli.tables import laws_of_experiment
 from harness.dispatch.mirror import Mirror
-from harness.judging.judge import sentence
 from harness.show.console import TERMINAL
-from harness.show.tables.headline import console_lines
-from harness.study.analysis import analyse_and_report, write_pack_costs
 from harness.study.folders import StudyFile
 from harness.study.sweeps import run_words
-from harness.study.training import run_file
 
 
 @click.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
@@ -36,6 +32,11 @@ def run(
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
+    from harness.judging.judge import sentence
+    from harness.show.tables.headline import console_lines
+    from harness.study.analysis import analyse_and_report, write_pack_costs
+    from harness.study.training import run_file
+
     manifest = run_file(study, TERMINAL, replan, workers, until_decided)
     if mirror:
         copy_finished(export_of(mirror, manifest, study.folder))

@@ -12,23 +12,24 @@ from harness.base.files import check_writable
 from harness.base.plain import plain
 from harness.cli.options import PATH, json_option, results_option, scale_option
 from harness.cli.showing import answer
-from harness.judging.verdict import Answers
 from harness.show.console import TERMINAL
-from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
 from harness.show.tables.table import Table
-from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
 from harness.spec import FULL, read_experiment, scales_of
-from harness.study.analysis import refresh_answer
-from harness.study.answers import answer_of
 from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
+
+
+def _answers() -> Mapping[str, Any]:
+    from harness.judging.verdict import Answers
+
+    return {"verdicts [FILE…]": Answers}
 
 
 @click.command(epilog="Example: harness verdicts experiments/quickstart.yaml")
 @click.argument("files", nargs=-1, type=PATH, metavar="[FILE|FOLDER]...")
 @results_option
 @scale_option
-@json_option({"verdicts [FILE…]": Answers})
+@json_option(_answers)
 @click.option(
     "--keep", "keeping", is_flag=True, help="Copy the verdicts, runs and figures to results/verdicts/, which git keeps."
 )
@@ -39,6 +40,11 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     now. If runs are missing, the verdict is `not run`, with the command that trains them. This writes verdicts.html and
     verdicts.json into results/. Exit 3 if a record is damaged.
     """
+    from harness.judging.verdict import Answers
+    from harness.show.pages.verdicts import keep_verdicts, write_verdicts
+    from harness.study.analysis import refresh_answer
+    from harness.study.answers import answer_of
+
     answered = [answer_of(StudyFile(file, results, scale)) for file in files or _with_rules(scale)]
     answers = [plain(judged) for judged, _ in answered]
     answer(Answers(answers), as_json, _parts(answers))
@@ -64,6 +70,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
 
 
 def _parts(answers: Sequence[Mapping[str, Any]]) -> Iterator[Table | str]:
+    from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
+
     yield verdicts_table(answers)
     if judged := [said for said in answers if not said["why"]]:
         yield summary_table(judged).without(ORIGIN)
