@@ -2,7 +2,7 @@
 
 import click
 
-from harness.cli.mirroring import copy_finished, export_of, wandb_options
+from harness.cli.mirroring import copy_answer, copy_finished, export_of, wandb_options
 from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option, workers_option
 from harness.cli.showing import show
 from harness.cli.tables import laws_of_experiment
@@ -38,13 +38,18 @@ def run(
     from harness.study.training import run_file
 
     manifest = run_file(study, TERMINAL, replan, workers, until_decided)
-    if mirror:
-        copy_finished(export_of(mirror, manifest, study.folder))
-    analysis, headline, verdicts = analyse_and_report(manifest, study.folder, TERMINAL)
+    export = export_of(mirror, manifest, study.folder) if mirror else None
+    if export:
+        copy_finished(export)
+    answered = analyse_and_report(manifest, study.folder, TERMINAL)
+    analysis, headline, verdicts = answered
     if costs := write_pack_costs(manifest, analysis.records, study.folder):
         TERMINAL.say(costs)
     if explain:
         show([*laws_of_experiment(manifest, analysis), *map(sentence, verdicts)])
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
     last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
-    show(console_lines(headline, verdicts, last))
+    lines = console_lines(headline, verdicts, last)
+    if export:
+        copy_answer(export, answered, lines)
+    show(lines)
