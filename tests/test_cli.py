@@ -316,7 +316,7 @@ def test_plan_shows_ten_sizes_unless_all_are_asked_for(tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY.replace("at: [30, 60, 120]", "at: [30, 42, 60, 84, 120, 168, 240]"))
     plan = ["plan", str(file), "--results", str(tmp_path)]
-    assert "and 4 more sizes; --all shows them" in (few := invoke(*plan).output)
+    assert "and 4 more; --all shows them" in (few := invoke(*plan).output)
     assert [text.count("│ xy") for text in (few, invoke(*plan, "--all").output)] == [10, 14]
 
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
+from harness.cli.later import heavy
 from harness.cli.options import gathered
-from harness.dispatch.mirror import Export, Grid, Mirror, check_wandb, of_answer
+from harness.dispatch.mirror import Export, Mirror, check_wandb, of_answer
 from harness.show.console import steps_progress
 from harness.spec import Manifest
 from harness.study.folders import records_of
-
-if TYPE_CHECKING:
-    from harness.study.analysis import Answered
 
 FIGURES = ("answer", "scaling")  # of an experiment, which its answer has in wandb
 
@@ -49,39 +47,30 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     """What copies the finished runs of a plan to wandb."""
 
     def picked() -> Collection[str]:
-        """Of a search, the runs that count by the records that there are."""
-        from harness.study.analysis import recorded_tables
-
         if not manifest.experiment.search:
             return ()
-        table, _ = recorded_tables(manifest, folder, partial(click.echo, err=True))
+        table, _ = heavy.recorded_tables(manifest, folder, partial(click.echo, err=True))
         return frozenset() if table.empty else frozenset(table.loc[table["status"] == "done", "run_id"])
 
     return Export(mirror, manifest, records_of(folder), folder / "wandb", picked)
 
 
-def copy_answer(export: Export, answered: Answered, lines: Sequence[str]) -> None:
+def copy_answer(export: Export, answered: heavy.Answered, lines: Sequence[str]) -> None:
     """Copy the answer with its table, verdicts and figures; `lines` are it as the terminal has it."""
-    from harness.judging.versus import Headline, leader
-
-    headline, manifest = answered.headline, export.manifest
-    rules = [[one.claim, one.rule, one.verdict] for one in answered.verdicts]
-    tables = {"rules": Grid(["claim", "rule", "verdict"], rules)}
-    if isinstance(headline, Headline):
+    headline, verdicts, manifest = answered.headline, answered.verdicts, export.manifest
+    tables = {"rules": [("claim", "rule", "verdict"), *((one.claim, one.rule, one.verdict) for one in verdicts)]}
+    if isinstance(headline, heavy.Headline):
         first, second = (side.label for side in headline.sides)
-        columns = ["task", "equal", "place", "at", "ahead", f"{second} / {first}", "low", "high", "why not"]
-        rows = []
+        rows: list[tuple] = [("task", "equal", "place", "at", "ahead", f"{second} / {first}", "low", "high", "why not")]
         for reading in headline.readings:
-            ratio = reading.ratio
-            numbers = [ratio.estimate, ratio.low, ratio.high, " ".join(refusal.code for refusal in ratio.refusals)]
-            ahead = leader(ratio, first, second)
-            rows.append([reading.task, reading.axis, reading.place, ratio.at, ahead, *numbers])
-        tables = {"table": Grid(columns, rows), **tables}
-    folder = export.folder.parent
-    figures = {name: path for name in FIGURES if (path := folder / f"{name}.png").exists()}
-    summary = {"answer": "\n".join(lines), "verdict": {one.claim: one.verdict for one in answered.verdicts}}
+            ratio, place = reading.ratio, (reading.task, reading.axis, reading.place, reading.ratio.at)
+            why_not = " ".join(refusal.code for refusal in ratio.refusals)
+            rows.append((*place, heavy.leader(ratio, first, second), ratio.estimate, ratio.low, ratio.high, why_not))
+        tables = {"table": rows, **tables}
+    figures = {name: path for name in FIGURES if (path := export.folder.parent / f"{name}.png").exists()}
+    summary = {"answer": "\n".join(lines), "verdict": {one.claim: one.verdict for one in verdicts}}
     last = max(record.provenance.started_at for record in answered.analysis.records.values())
-    export.answer(of_answer(manifest, last, summary, tables, figures), partial(click.echo, err=True))
+    export.answer(of_answer(manifest, last, summary, tables=tables, figures=figures), partial(click.echo, err=True))
 
 
 def copy_finished(export: Export) -> int:

@@ -19,44 +19,20 @@ EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands
 PATH = click.Path(path_type=Path)
 
 
-class _Told(click.ParamType):
-    """A number; what is none is told how it is written: two as 2, 1k as 1000."""
-
-    kind: str
-    number: type
+class Count(click.IntRange):
+    """A whole number; what is none is told how it is written: two as 2, 1k as 1000."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
-        """As of every number of click."""
+        """As of every click.IntRange."""
         try:
-            self.number(value)
+            int(value)
         except ValueError:
-            meant = number_meant(value) or _whole(value) or "digits, such as 2"
-            self.fail(f"{value!r} is no {self.kind}; write {meant}", parameter, context)
+            self.fail(f"{value!r} is no whole number; write {number_meant(value) or 'one as 2'}", parameter, context)
         return super().convert(value, parameter, context)
 
 
-class Count(_Told, click.IntRange):
-    """A whole number, from a least one on."""
-
-    kind, number = "whole number", int
-
-
-class Size(_Told, click.FloatRange):
-    """A number in a range."""
-
-    kind, number = "number", float
-
-
-def _whole(value: str) -> str:
-    """`1000` for 1e3; empty for what is no whole number."""
-    try:
-        return number_meant(float(value))
-    except ValueError:
-        return ""
-
-
 COUNT = Count(min=1)
-POSITIVE = Size(min=0, min_open=True)
+POSITIVE = click.FloatRange(min=0, min_open=True)
 Decorator = Callable[[Callable], Callable]
 Answers = Callable[[], Mapping[str, Any]]  # called by docs/write.py alone: a help text needs no numerical library
 

@@ -51,13 +51,6 @@ class Mirror(Frozen):
         return fields
 
 
-class Grid(NamedTuple):
-    """A table, as wandb shows it."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-
-
 class WandbRun(NamedTuple):
     """All that wandb is told of a run. `history` has one row a point of the learning curve."""
 
@@ -70,7 +63,7 @@ class WandbRun(NamedTuple):
     config: dict[str, Any]
     history: tuple[dict[str, float], ...]
     summary: dict[str, Any]
-    tables: Mapping[str, Grid] = {}
+    tables: Mapping[str, Sequence[Sequence[Any]]] = {}  # the first row has the heads
     figures: Mapping[str, Path] = {}
 
     @property
@@ -112,30 +105,13 @@ def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is
     )
 
 
-def of_answer(
-    manifest: Manifest,
-    last_started_at: str,
-    summary: dict[str, Any],
-    tables: Mapping[str, Grid],
-    figures: Mapping[str, Path],
-) -> WandbRun:
-    """The run `answer` of an experiment: the same one whenever it is answered anew."""
-    of_experiment = hashlib.sha256(f"{manifest.name} {manifest.experiment_hash}".encode()).hexdigest()
-    arms = tuple(arm[:LONGEST_TAG] for arm in manifest.experiment.arms)
+def of_answer(manifest: Manifest, last_started_at: str, summary: dict[str, Any], **shown: Any) -> WandbRun:
+    """The run `answer` of an experiment, the same one whenever it is answered anew; `shown` are tables and figures."""
+    named = hashlib.sha256(f"{manifest.name} {manifest.experiment_hash}".encode()).hexdigest()
     config = {"experiment": manifest.name, "question": manifest.experiment.question, "runs": len(manifest.run_ids())}
-    return WandbRun(
-        id=f"{ANSWER}-{of_experiment[:16]}",
-        name=ANSWER,
-        group=manifest.name,
-        job_type=ANSWER,
-        tags=(ANSWER, *arms),
-        started_at=last_started_at,
-        config=config,
-        history=(),
-        summary=summary,
-        tables=tables,
-        figures=figures,
-    )
+    tags = (ANSWER, *(arm[:LONGEST_TAG] for arm in manifest.experiment.arms))
+    about = (f"{ANSWER}-{named[:16]}", ANSWER, manifest.name, ANSWER, tags, last_started_at)
+    return WandbRun(*about, config, (), summary, **shown)
 
 
 def _network_words(run: RunSpec) -> str:
@@ -214,8 +190,9 @@ class Export:
         options += " --wandb-losing" if self.mirror.losing else ""
         why = f" ({failures[0]})" if failures else ""
         move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if left or why else ""
+        where = "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
         kind = "picked" if self.manifest.experiment.search and not self.mirror.losing else "finished"
-        say(f"wandb: {len(ended) - left} of {len(ended)} {kind} runs are {self._where}{move}")
+        say(f"wandb: {len(ended) - left} of {len(ended)} {kind} runs are {where}{move}")
         return left
 
     @cached_property
@@ -224,10 +201,6 @@ class Export:
         for one in self.manifest.runs:
             planned[one.run_id].append(one)
         return planned
-
-    @property
-    def _where(self) -> str:
-        return "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
 
     def _copy(self, batch: Sequence[str], picked: Collection[str]) -> list[str]:
         """Make each a run of wandb's; why some records could not be read. Whatever wandb raises ends it."""
@@ -249,9 +222,9 @@ class Export:
         """Copy the answer of the experiment, in place of an earlier one. No failure is raised: it is said."""
         try:
             self._write([wandb_run], lambda one: None)
-            say(f"wandb: the answer is {self._where}")
+            say("wandb: the answer is there too")
         except Exception as error:  # wandb raises what it likes
-            say(f"wandb: the answer is not {self._where} ({_in_a_line(error)}); the same command tries again")
+            say(f"wandb: the answer is not there ({_in_a_line(error)}); the same command tries again")
 
     def _path(self, wandb_run: WandbRun) -> Path:
         return self.folder / wandb_run.offline_file
@@ -327,7 +300,7 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
         run.log(row)
     shown: dict[str, Any] = {}
     for name, table in wandb_run.tables.items():
-        shown[name] = wandb.Table([*table.columns], [*table.rows], allow_mixed_types=True)
+        shown[name] = wandb.Table([*table[0]], [*table[1:]], allow_mixed_types=True)
     shown |= {name: wandb.Image(str(path)) for name, path in wandb_run.figures.items()}
     if shown:
         run.log(shown)

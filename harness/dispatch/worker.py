@@ -27,7 +27,7 @@ from harness.base.errors import HarnessError
 from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
 from harness.dispatch.here import Begun, Failed, handling, train_here
-from harness.dispatch.mirror import Export, Mirror
+from harness.dispatch.mirror import Export
 from harness.dispatch.slots import Done, Evaluated, Saved, TrainingOrder, in_words
 from harness.dispatch.snapshot import check_code, check_snapshot
 from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
@@ -74,22 +74,9 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
         else:
             log.write("ended", why="finished", requeued=False)
     if job.mirror and not told:
-        _copy(home, job, job.mirror)
-
-
-def _copy(home: Path, job: JobFile, mirror: Mirror) -> None:
-    """Copy the runs of a job to wandb, but for a search, of which validation has not picked yet."""
-    try:
-        manifest = read_manifest(home)
-    except HarnessError as error:
-        print(f"wandb: nothing is copied: {error}")
-        return
-    if manifest.experiment.search and not mirror.losing:
-        print(f"wandb: `harness status FILE --wandb {mirror.mode}` copies what validation picks, once all have trained")
-        return
-    own = set(itertools.chain.from_iterable(job.ids))
-    of_job = manifest.model_copy(update={"runs": tuple(run for run in manifest.runs if run.run_id in own)})
-    Export(mirror, of_job, home.parent / "runs", home / "wandb").go_on(print)
+        plan, own = read_manifest(home), {*itertools.chain.from_iterable(job.ids)}
+        of_job = plan.model_copy(update={"runs": tuple(run for run in plan.runs if run.run_id in own)})
+        Export(job.mirror, of_job, home.parent / "runs", home / "wandb").go_on(print)
 
 
 def slurm_number() -> str | None:

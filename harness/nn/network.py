@@ -23,15 +23,11 @@ Generator = np.random.Generator | torch.Generator | int
 OTHER_WORDS = {
     "width": "shape",
     "layers_hidden": "shape",
-    "layer_sizes": "shape",
+    "seed": "generator",
     "grid_size": "grid",
     "num_grids": "grid",
-    "spline_order": "order",
-    "k": "order",
-    "noise_scale": "noise",
-    "scale_noise": "noise",
-    "seed": "generator",
 }
+OTHER_WORDS |= {"spline_order": "order", "k": "order", "noise_scale": "noise", "scale_noise": "noise"}
 
 
 class NetworkModule(nn.Module):
@@ -160,11 +156,9 @@ def _check_arguments(kind: type, named: Mapping[str, Any]) -> None:
     for name, value in named.items():
         if name in allowed:
             continue
-        if name == "grid_range" and "low" in allowed:
-            raise HarnessError(f"{kind.__name__}: grid_range: write low={value[0]!r}, high={value[1]!r}")
-        if (ours := OTHER_WORDS.get(name)) in allowed:
-            raise HarnessError(f"{kind.__name__}: {name}: write {ours}={value!r}")
-        raise HarnessError(f"{kind.__name__}: {name}: no such argument; {did_you_mean(name, allowed)}")
+        ours = OTHER_WORDS.get(name)
+        move = f"write {ours}={value!r}" if ours in allowed else did_you_mean(name, allowed)
+        raise HarnessError(f"{kind.__name__}: {name}: no such argument; {move}")
 
 
 def _conversion(dtype: torch.dtype) -> str:

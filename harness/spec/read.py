@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -355,6 +356,8 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
 
 def number_meant(given: Any) -> str:
     """How a number is written that stands there as `25%`, `1k`, `0,3`, `one` or 500.0; empty if it is none."""
+    with suppress(ValueError):
+        given = float(given)
     if isinstance(given, float):
         return f"{given:.0f}" if given.is_integer() else ""
     text = str(given).strip().lower()

@@ -24,16 +24,7 @@ from numpy.typing import NDArray
 from harness.base.files import os_words, whole_file
 from harness.spec import DataFile, RunTask
 from harness.spec.task import DATA_FILE, MOST_COORDINATES, SplitAfter, SplitBy
-from harness.tasks.columns import (
-    WRITINGS,
-    Column,
-    column_numbers,
-    columns_of,
-    encoded,
-    read_numbers,
-    suggest,
-    to_text,
-)
+from harness.tasks.columns import Column, column_numbers, columns_of, encoded, read_numbers, to_text
 from harness.tasks.data import HELD_BACK, Data, in_proportion
 from harness.tasks.samples import Array, Labels, stream
 from harness.tasks.table import MOST_COLUMNS, Table, check_complete, is_number, read_table, some, texts
@@ -193,8 +184,6 @@ def _read(said_json: str, places: tuple[tuple[str, Place], ...]) -> FileData:
     varying = np.isin(parts, (BY_SEED, SPLITS.index("train")))
     if varying.sum() < LEAST_ROWS:
         raise TargetError(f"{where}: {varying.sum()} rows to train on; give {LEAST_ROWS} or more")
-    for column in columns:
-        _check_reading(tables["data"], column)
     next_move = "say how it is read (numbers:, encode:), or leave it out (leave_out:)"
     x = np.concatenate([encoded(table, columns, next_move) for table in tables.values()])[is_whole]
     y, labels = _output(said, list(tables.values()), is_whole)
@@ -218,16 +207,6 @@ def _check_columns(said: DataFile, inputs: Sequence[str], tables: Mapping[str, T
     if split:
         next_move = "fill them, or drop these rows: `missing:` does not fill the column that splits the rows"
         check_complete(tables["data"]._replace(subject=f"target.split: {said.data}"), split, next_move)
-
-
-def _check_reading(table: Table, column: Column) -> None:
-    """A TargetError that says how to read a column of text, such as decimal commas, that all cells are written as."""
-    if column.reading or column.categories or is_number(table.rows[column.name]):
-        return
-    if reading := suggest(table, column.name).reading:
-        example = f"{reading} ({WRITINGS[reading].example})"
-        move = f"say numbers: {{{column.name}: {reading}}}, or leave it out (leave_out:)"
-        raise TargetError(f"{table.subject}: column {column.name!r} is written as {example}; {move}")
 
 
 def _is_whole(said: DataFile, inputs: Sequence[str], table: Table) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from wandb.proto import wandb_internal_pb2
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.dispatch import mirror
-from harness.dispatch.mirror import Export, Grid, Mirror, WandbRun, check_wandb, of_answer, of_run
+from harness.dispatch.mirror import Export, Mirror, WandbRun, check_wandb, of_answer, of_run
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import parse_experiment
@@ -277,11 +277,13 @@ def test_the_answer_is_one_run_with_its_tables_and_figures(export, said, manifes
     figure = tmp_path / "answer.png"
     Image.new("RGB", (4, 3)).save(figure)
     for verdict in ("open", "supported"):
-        rows = {"table": Grid(["task", "ratio"], [["xy", 1.5], ["j0", None]])}
+        rows = {"table": [["task", "ratio"], ["xy", 1.5], ["j0", None]]}
         started_at = f"2026-01-0{1 + (verdict == 'open')}T00:00:00+00:00"
-        answer = of_answer(manifest, started_at, {"verdict": {"KANs win": verdict}}, rows, {"answer": figure})
+        answer = of_answer(
+            manifest, started_at, {"verdict": {"KANs win": verdict}}, tables=rows, figures={"answer": figure}
+        )
         export().answer(answer, said.append)
-    assert said == [f"wandb: the answer is in {tmp_path / 'wandb'}"] * 2
+    assert said == ["wandb: the answer is there too"] * 2
     (file,) = tmp_path.rglob("*.wandb")
     (table,) = file.parent.rglob("*.table.json")
     assert json.loads(table.read_text())["data"] == [["xy", 1.5], ["j0", None]]

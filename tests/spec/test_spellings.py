@@ -54,7 +54,6 @@ def test_on_the_command_line(tmp_path, monkeypatch):
         "run q.yaml --workers two": "'two' is no whole number; write 2",
         "run q.yaml --workers 1e1": "'1e1' is no whole number; write 10",
         "run q.yaml --worker 2": "No such option '--worker'. Did you mean '--workers'?",
-        "fit d.csv --x params --y rmse --level 95%": "'95%' is no number; write 0.95",
         "plan q.yaml --set match.tol=[4e8]": "match.tol=[4e8]: a number is expected",
         "run q.yml": "q.yml: No such file or directory; did you mean q.yaml?",
         "logs abc q.yaml": "abc: the file comes first, q.yaml abc",

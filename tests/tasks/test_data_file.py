@@ -276,11 +276,6 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
             {},
             "column 'b' holds text, such as 'Oslo'; say how it is read .numbers:, encode:., or leave it out",
         ),
-        (
-            NUMBERS | {"b": [f"{value},5" for value in range(20)]},
-            {},
-            r"column 'b' is written as decimal_comma \(1.234,5\); say numbers: \{b: decimal_comma\}",
-        ),
         (NUMBERS | {"b": [*range(19), "3 m"]}, {}, "column 'b' holds text in some rows .1, first '3 m' in line 21"),
         (NUMBERS | {"b": [*range(19), np.inf]}, {}, "column 'b' is inf in line 21; mend it"),
         (NUMBERS | {"y": list("ab") * 10}, {"classes": False}, "'y' holds text.*or say `classes: true`"),

@@ -9,6 +9,7 @@ import click
 
 from harness.base.installed import installed
 from harness.base.plain import Rows
+from harness.cli.later import conventions, frames, pd, tasks
 from harness.cli.options import json_option
 from harness.cli.showing import answer
 from harness.families import FAMILIES, INSTALLED_FAMILIES
@@ -83,9 +84,7 @@ class CodeRow(NamedTuple):
 
 
 def _tasks() -> Iterator[TaskRow]:
-    from harness.tasks import TASKS
-
-    for name, task in TASKS.items():
+    for name, task in tasks.TASKS.items():
         inputs = getattr(task, "inputs", None)
         number = inputs if isinstance(inputs, int) else None
         yield TaskRow(name, number, getattr(task, "formula", ""), getattr(task, "source", ""))
@@ -112,9 +111,7 @@ def _files(folder: Path) -> Iterator[ExperimentRow | ProfileRow]:
 
 
 def _conventions() -> Iterator[ConventionRow]:
-    from harness.count.conventions import CONVENTIONS
-
-    for convention in CONVENTIONS:
+    for convention in conventions.CONVENTIONS:
         counted = (("params", convention.parameters), ("FLOPs", convention.flops))
         counts = " and ".join(what for what, has in counted if has)
         yield ConventionRow(convention.name, counts, convention.rule, convention.source, convention.misleads)
@@ -160,10 +157,6 @@ def list(what: str, as_json: bool) -> None:
     These are the names that an experiment file can have, the experiments and the profiles of clusters that come with
     the project, and the words in capitals that tables have.
     """
-    import pandas as pd
-
-    from harness.show.tables.frames import table_of_frame
-
     make_rows, more = LISTS[what]
     rows = tuple(make_rows())
-    answer(Rows(rows), as_json, [table_of_frame("", pd.DataFrame(rows, dtype=object)), more])
+    answer(Rows(rows), as_json, [frames.table_of_frame("", pd.DataFrame(rows, dtype=object)), more])

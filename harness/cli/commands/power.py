@@ -1,12 +1,11 @@
 """`harness power`."""
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import click
 
 from harness.base.errors import HarnessError
+from harness.cli.later import heavy
 from harness.cli.options import (
     EXAMPLE,
     POSITIVE,
@@ -21,12 +20,7 @@ from harness.cli.showing import answer
 from harness.show.console import TERMINAL
 from harness.spec import read_manifest
 from harness.study.folders import StudyFile
-
-
-def _answers() -> Mapping[str, Any]:
-    from harness.judging.foreseen import Power
-
-    return {"power FILE": Power}
+from harness.study.plans import plan_of
 
 
 @click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --replicates 12")
@@ -38,7 +32,7 @@ def _answers() -> Mapping[str, Any]:
     metavar="SD",
     help="Standard deviation of ln test loss between replicates, in place of records. 0.3: they differ by a third.",
 )
-@json_option(_answers)
+@json_option(lambda: {"power FILE": heavy.Power})
 def power(study: StudyFile, replicates: int | None, noise: float | None, as_json: bool) -> None:
     """Say how many replicates the rules of an experiment need.
 
@@ -50,19 +44,14 @@ def power(study: StudyFile, replicates: int | None, noise: float | None, as_json
     The spread is read off the records that are there, of two replicates or more: a pilot is enough. Without records it
     is --noise, or `noise:` of the file.
     """
-    from harness.judging.foreseen import Power, foresee
-    from harness.show.tables.power import power_sentences, power_table
-    from harness.study.analysis import NO_RUNS, keeping_fits, recorded_tables
-    from harness.study.plans import plan_of
-
     # Of a file only runs that earlier plans share with this have records.
     manifest = read_manifest(study.folder) if study.is_folder else plan_of(study)
     if not manifest.experiment.decide:
         raise HarnessError(
             f"{study.file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md says how to add one"
         )
-    with keeping_fits(study.folder, TERMINAL):
+    with heavy.keeping_fits(study.folder, TERMINAL):
         say = partial(click.echo, err=True)
-        table, every = (NO_RUNS, NO_RUNS) if noise else recorded_tables(manifest, study.folder, say)
-        foreseen = foresee(manifest, table, replicates, noise, every)
-    answer(Power(foreseen), as_json, [power_table(foreseen), *power_sentences(foreseen)])
+        table, every = (heavy.NO_RUNS, heavy.NO_RUNS) if noise else heavy.recorded_tables(manifest, study.folder, say)
+        foreseen = heavy.foresee(manifest, table, replicates, noise, every)
+    answer(heavy.Power(foreseen), as_json, [heavy.power_table(foreseen), *heavy.power_sentences(foreseen)])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.plain import plain
+from harness.cli.later import heavy, index, pd, replays
 from harness.cli.options import COUNT, replan_option, results_option, scale_option, workers_option
 from harness.cli.showing import show
 from harness.record import missing, read_present, runs_table
@@ -20,11 +21,6 @@ from harness.study.folders import EXPERIMENTS, StudyFile, records_of, shipped_fi
 from harness.study.plans import cost_sentence, plan_of
 from harness.study.sweeps import check_none_underway
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from harness.paper.replay import Made, Page
-
 KEPT = "replay"  # the folder in results/ whose content the project keeps
 
 
@@ -34,7 +30,7 @@ class Planned(NamedTuple):
     name: str
     manifest: Manifest
     folder: Path
-    made: Made
+    made: replays.Made
 
     @property
     def absent(self) -> list[str]:
@@ -78,15 +74,13 @@ def replay(
     the published points beside ours. Runs that have records are not trained again, so `harness submit` can do the
     training. The page says on top if it is not of the full scale, or not of all runs.
     """
-    from harness.paper.replay import REPLAYS, full_name
-
     if every and (name or max_width or seeds):
         raise HarnessError("--all runs every replay as its file says: leave NAME, --max-width and --seeds out")
     if name is None and not every:
-        show(f"{replay_name:26} {about.place}: {about.title}" for replay_name, about in REPLAYS.items())
+        show(f"{replay_name:26} {about.place}: {about.title}" for replay_name, about in replays.REPLAYS.items())
         return
     narrow = Narrow(max_width, seeds) if max_width or seeds else None
-    names = [full_name(name)] if name else list(REPLAYS)
+    names = [replays.full_name(name)] if name else list(replays.REPLAYS)
     asked = [_planned(replay_name, results, scale, narrow, replan) for replay_name in names]
     for planned in () if partial else asked:
         if absent := planned.absent:
@@ -101,8 +95,6 @@ def replay(
 
 def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan: bool) -> Planned:
     """A replay with its plan, frozen before anything trains."""
-    from harness.paper.replay import Made
-
     file = EXPERIMENTS / f"{name}.yaml"
     if not file.exists():
         file = shipped_files(EXPERIMENTS)[name]
@@ -116,7 +108,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
         for option, what, value in (("--max-width", "width", narrow.max_width), ("--seeds", "seeds", narrow.seeds)):
             command += f" {option} {value}" if value else ""
             words += f", {what} {value}" if value else ""
-    return Planned(name, manifest, study.folder, Made(command, words, changes, {}))
+    return Planned(name, manifest, study.folder, replays.Made(command, words, changes, {}))
 
 
 def _command(what: str, scale: str) -> str:
@@ -128,15 +120,11 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
 
     A HarnessError that names how much is left, and both ways to go on, if training leaves something.
     """
-    from harness.paper.replay.index import keep
-    from harness.show.tables.verdicts import rules_table
-    from harness.study.training import train_missing
-
     manifest, folder = planned.manifest, planned.folder
     if not partial:
         check_none_underway(manifest, folder)
         try:
-            train_missing(manifest, folder, workers, TERMINAL)
+            heavy.train_missing(manifest, folder, workers, TERMINAL)
         except HarnessError as error:
             if not planned.absent:
                 raise
@@ -146,52 +134,44 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
             )
             raise type(error)(text, error.exit_code) from None
     page, table, verdicts = _write(planned)
-    rules = [rules_table(verdicts)] if verdicts else []
+    rules = [heavy.rules_table(verdicts)] if verdicts else []
     show([*page.findings, *rules, f"page: {folder / 'replay.html'}"])
     if keeping:
-        kept = keep(folder, table, folder.parent / KEPT)
+        kept = index.keep(folder, table, folder.parent / KEPT)
         show([f"kept: {kept}, listed in {kept.parent / 'index.html'}"])
 
 
-def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
+def _write(planned: Planned) -> tuple[replays.Page, pd.DataFrame, list[dict[str, Any]]]:
     """The page, from all runs, or else from those that have records, their table, and the verdicts on its rules.
 
     Rules are not judged on a part of the runs.
     """
-    from harness.judging.laws import fit_table
-    from harness.judging.verdict import not_run
-    from harness.paper.replay import REPLAYS, ReplayRuns, write_page
-    from harness.study.analysis import analyse_and_report
-
     manifest, folder, made = planned.manifest, planned.folder, planned.made
     if absent := set(planned.absent):
         records = read_present(manifest, records_of(folder))
         table = runs_table(manifest, records)
-        fits = fit_table(table)
-        verdicts = plain([not_run(rule) for rule in manifest.experiment.decide])
+        fits = heavy.fit_table(table)
+        verdicts = plain([heavy.not_run(rule) for rule in manifest.experiment.decide])
         cells = {cell.index: cell.series for cell in manifest.cells}
         series = {run.run_id: cells[run.cell] for run in manifest.runs if run.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
-        answered = analyse_and_report(manifest, folder, TERMINAL)
+        answered = heavy.analyse_and_report(manifest, folder, TERMINAL)
         records, _, table, fits = answered.analysis
         verdicts = plain(answered.verdicts)
-    runs = ReplayRuns(manifest, table, fits, records)
-    return write_page(runs, REPLAYS[planned.name], made, verdicts, folder), table, verdicts
+    runs = replays.ReplayRuns(manifest, table, fits, records)
+    return replays.write_page(runs, replays.REPLAYS[planned.name], made, verdicts, folder), table, verdicts
 
 
 def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:
     """Every replay, and the page that lists them; one whose runs are incomplete is a row that says so."""
-    from harness.paper.replay import REPLAYS
-    from harness.paper.replay.index import row_of, row_without_page, write_index
-
     rows, incomplete, stopped = [], [], False
     for planned in asked:
         try:
             if not stopped:
                 console.print(planned.manifest.name, style="bold")
                 _one(planned, partial, keeping, workers)
-                rows.append(row_of(planned.folder, results))
+                rows.append(index.row_of(planned.folder, results))
                 continue
         except HarnessError as error:
             if error.exit_code != INCOMPLETE:
@@ -200,9 +180,9 @@ def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping
             show([str(error)])
         incomplete.append(planned.name)
         why = f"{planned.missing_words}; {planned.made.command} goes on"
-        rows.append(row_without_page(REPLAYS[planned.name], planned.made.scale, why))
+        rows.append(index.row_without_page(replays.REPLAYS[planned.name], planned.made.scale, why))
     path, command = results / f"replays{'' if scale == FULL else f'-{scale}'}.html", _command("--all", scale)
-    write_index(rows, command, path)
+    index.write_index(rows, command, path)
     show([f"list: {path}"])
     if incomplete:
         text = f"{len(incomplete)} of {len(asked)} replays have no page ({', '.join(incomplete)}); {path} says so"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.later import heavy
 from harness.cli.options import EXAMPLE, plan_options
 from harness.show.console import TERMINAL
 from harness.spec import Manifest
@@ -16,7 +17,5 @@ def report(manifest: Manifest, folder: Path) -> None:
 
     It has the answer, figures, fits, the plan and provenance.
     """
-    from harness.study.analysis import analyse_and_report
-
-    analyse_and_report(manifest, folder, TERMINAL)
+    heavy.analyse_and_report(manifest, folder, TERMINAL)
     click.echo(folder / "report.html")

@@ -2,6 +2,7 @@
 
 import click
 
+from harness.cli.later import heavy
 from harness.cli.mirroring import copy_answer, copy_finished, export_of, wandb_options
 from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option, workers_option
 from harness.cli.showing import show
@@ -32,24 +33,19 @@ def run(
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
-    from harness.judging.judge import sentence
-    from harness.show.tables.headline import console_lines
-    from harness.study.analysis import analyse_and_report, write_pack_costs
-    from harness.study.training import run_file
-
-    manifest = run_file(study, TERMINAL, replan, workers, until_decided)
+    manifest = heavy.run_file(study, TERMINAL, replan, workers, until_decided)
     export = export_of(mirror, manifest, study.folder) if mirror else None
     if export:
         copy_finished(export)
-    answered = analyse_and_report(manifest, study.folder, TERMINAL)
+    answered = heavy.analyse_and_report(manifest, study.folder, TERMINAL)
     analysis, headline, verdicts = answered
-    if costs := write_pack_costs(manifest, analysis.records, study.folder):
+    if costs := heavy.write_pack_costs(manifest, analysis.records, study.folder):
         TERMINAL.say(costs)
     if explain:
-        show([*laws_of_experiment(manifest, analysis), *map(sentence, verdicts)])
+        show([*laws_of_experiment(manifest, analysis), *map(heavy.sentence, verdicts)])
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
     last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
-    lines = console_lines(headline, verdicts, last)
+    lines = heavy.console_lines(headline, verdicts, last)
     if export:
         copy_answer(export, answered, lines)
     show(lines)
