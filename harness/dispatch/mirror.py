@@ -172,28 +172,52 @@ class Export:
         """
         failures: list[str] = []
         ended: list[str] = []
+        is_brief = bool(self.manifest.experiment.search) and not self.mirror.losing
         try:
-            recorded = {path.stem for path in self.records.glob("*.json")}
-            picked = self.picked()
-            is_brief = self.manifest.experiment.search and not self.mirror.losing
-            wanted = [run for run in self.manifest.run_ids() if not is_brief or run in picked]
+            recorded, picked = {path.stem for path in self.records.glob("*.json")}, self.picked()
+            wanted = [run for run in self.manifest.run_ids() if run in picked or not is_brief]
             ended = [run for run in wanted if run in recorded]
             waiting = [run for run in ended if run not in self.copied]
             for start in range(0, len(waiting), BATCH):
-                failures += self._copy(waiting[start : start + BATCH], picked)
+                self._copy(self._logged(waiting[start : start + BATCH], picked, failures))
                 progress(min(start + BATCH, len(waiting)), len(waiting))
         except Exception as error:  # wandb raises what it likes
             failures.append(_in_a_line(error))
         left = len(ended) - len(self.copied.intersection(ended))
+        where = "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
         chosen = self.mirror.model_dump(exclude={"mode", "losing"}, exclude_defaults=True)
         options = "".join(f" --wandb-{name} {value}" for name, value in chosen.items())
         options += " --wandb-losing" if self.mirror.losing else ""
         why = f" ({failures[0]})" if failures else ""
         move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if left or why else ""
-        where = "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
-        kind = "picked" if self.manifest.experiment.search and not self.mirror.losing else "finished"
+        kind = "picked" if is_brief else "finished"
         say(f"wandb: {len(ended) - left} of {len(ended)} {kind} runs are {where}{move}")
         return left
+
+    def answer(self, wandb_run: WandbRun, say: Callable[[str], None]) -> None:
+        """Copy the answer of the experiment, in place of an earlier one. No failure is raised: it is said."""
+        try:
+            self._copy([wandb_run])
+            say("wandb: the answer is there too")
+        except Exception as error:  # wandb raises what it likes
+            say(f"wandb: the answer is not there ({_in_a_line(error)}); the same command tries again")
+
+    def _logged(self, batch: Sequence[str], picked: Collection[str], failures: list[str]) -> list[WandbRun]:
+        """What is logged of the runs that are not there yet; why some records could not be read is a failure."""
+        planned, absent = self._planned, []
+        for run in batch:
+            try:
+                wandb_run = of_run(
+                    read_record(record_path(self.records, run)), self.manifest, planned[run], run in picked
+                )
+            except HarnessError as error:
+                failures.append(str(error))
+                continue
+            if self.mirror.mode == "offline" and (self.folder / wandb_run.offline_file).exists():
+                self.copied.add(run)
+            else:
+                absent.append(wandb_run)
+        return absent
 
     @cached_property
     def _planned(self) -> dict[str, list[PlannedRun]]:
@@ -202,57 +226,28 @@ class Export:
             planned[one.run_id].append(one)
         return planned
 
-    def _copy(self, batch: Sequence[str], picked: Collection[str]) -> list[str]:
-        """Make each a run of wandb's; why some records could not be read. Whatever wandb raises ends it."""
-        damaged: list[str] = []
-        wandb_runs: list[WandbRun] = []
-        for run in batch:
-            try:
-                record = read_record(record_path(self.records, run))
-            except HarnessError as error:
-                damaged.append(str(error))
-                continue
-            wandb_runs.append(of_run(record, self.manifest, self._planned[run], run in picked))
-        absent = [one for one in wandb_runs if self.mirror.mode == "online" or not self._path(one).exists()]
-        self.copied.update(one.id for one in wandb_runs if one not in absent)
-        self._write(absent, lambda one: self.copied.add(one.id))
-        return damaged
-
-    def answer(self, wandb_run: WandbRun, say: Callable[[str], None]) -> None:
-        """Copy the answer of the experiment, in place of an earlier one. No failure is raised: it is said."""
-        try:
-            self._write([wandb_run], lambda one: None)
-            say("wandb: the answer is there too")
-        except Exception as error:  # wandb raises what it likes
-            say(f"wandb: the answer is not there ({_in_a_line(error)}); the same command tries again")
-
-    def _path(self, wandb_run: WandbRun) -> Path:
-        return self.folder / wandb_run.offline_file
-
-    def _write(self, wandb_runs: Sequence[WandbRun], is_there: Callable[[WandbRun], None]) -> None:
-        """Make each a run of wandb's, and tell `is_there` of each that is."""
+    def _copy(self, wandb_runs: Sequence[WandbRun]) -> None:
+        """Make each a run of wandb's. Whatever wandb raises ends it."""
         written: list[tuple[WandbRun, Path]] = []
         with tempfile.TemporaryDirectory(prefix="harness-wandb-", ignore_cleanup_errors=True) as scratch:
             try:
                 for wandb_run in wandb_runs:
                     written.append((wandb_run, _log(wandb_run, self.mirror, scratch)))
                     if self.mirror.mode == "online":
-                        is_there(wandb_run)
+                        self.copied.add(wandb_run.id)
             finally:
-                if wandb_runs:
-                    _wandb().teardown()  # its service still writes when a run has finished
+                _wandb().teardown()  # its service still writes when a run has finished
             for wandb_run, file in written if self.mirror.mode == "offline" else ():
                 self._place(wandb_run, file)
-                is_there(wandb_run)
+                self.copied.add(wandb_run.id)
 
     def _place(self, wandb_run: WandbRun, file: Path) -> None:
         """Put an offline run where it belongs: its pictures and tables before the file that names them."""
         for earlier in self.folder.glob(f"offline-run-*-{wandb_run.id}"):
             shutil.rmtree(earlier)
-        path = self._path(wandb_run)
+        path = self.folder / wandb_run.offline_file
         path.parent.mkdir(parents=True)
-        media = file.parent / "files" / "media"
-        if media.exists():
+        if (media := file.parent / "files" / "media").exists():
             shutil.copytree(media, path.parent / "files" / "media")
         with whole_file(path) as temporary:
             shutil.copyfile(file, temporary)

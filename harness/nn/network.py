@@ -151,7 +151,7 @@ class SplinedModule(NetworkModule):
 
 def _check_arguments(kind: type, named: Mapping[str, Any]) -> None:
     """A HarnessError about the first argument that this class does not have, and how it is written here."""
-    own = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "drawing")]
+    own = [name for name in inspect.signature(kind).parameters if name != "drawing"]
     allowed = [*own, *Drawing.__annotations__]
     for name, value in named.items():
         if name in allowed:
