@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
+from harness.base.formats import as_typed
 from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
 from harness.spec.arm import Arm, Match, Search
 from harness.spec.counts import CountName
@@ -186,8 +187,8 @@ class Experiment(Frozen):
             )
         if len(search.caps) not in (1, len(match.at)):
             raise ValueError(
-                f"search.cap={list(search.caps)}: give one number, or one for each of the {len(match.at)} budgets of "
-                "match.at"
+                f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for "
+                f"each of the {len(match.at)} budgets of match.at"
             )
         if twice := repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")

@@ -50,7 +50,7 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path, m
     bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
     stopped = Mock(side_effect=Stopped("stopped: 0 of 12 runs have records", INCOMPLETE))
-    monkeypatch.setattr("harness.cli.commands.replay.train_missing", stopped)
+    monkeypatch.setattr("harness.cli.later.heavy.train_missing", stopped)
 
     output = said("replay", "fig2_3", "--scale", "tiny", "--workers", "1", exit_code=3)
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from harness.cli.later import heavy
 from harness.cli.options import EXAMPLE, plan_options
 from harness.show.console import TERMINAL
 from harness.spec import Manifest
-from harness.study.analysis import analyse, draw_figures, keep_analysis, keeping_fits
 
 
 @click.command(epilog=f"Example: harness plot {EXAMPLE}")
@@ -17,9 +17,9 @@ def plot(manifest: Manifest, folder: Path) -> None:
 
     Sizes are parameters and training FLOPs. The figure is a PNG and a PDF.
     """
-    with keeping_fits(folder, TERMINAL):
-        analysis = analyse(manifest, folder, TERMINAL)
-        keep_analysis(manifest, analysis, folder)
-        drawn = draw_figures(manifest, analysis, folder)
+    with heavy.keeping_fits(folder, TERMINAL):
+        analysis = heavy.analyse(manifest, folder, TERMINAL)
+        heavy.keep_analysis(manifest, analysis, folder)
+        drawn = heavy.draw_figures(manifest, analysis, folder)
     for path in drawn:
         click.echo(path)
