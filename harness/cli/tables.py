@@ -14,8 +14,10 @@ from harness.judging.request import FitsAnswer, Request, SizeRange, check_reques
 from harness.judging.scaling import headline_axes
 from harness.record.elsewhere import Columns, is_table, read_table
 from harness.show.console import TERMINAL
+from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.laws import IN_THE_REPORT, law_sentences, law_tables, uncrossed
 from harness.show.tables.table import Table
+from harness.show.words import loss_of_laws
 from harness.spec import Manifest, axis_short
 from harness.study.analysis import Analysis, fits_of, keeping_fits
 from harness.study.folders import StudyFile
@@ -112,7 +114,9 @@ def opened(
 
 def laws_of_experiment(manifest: Manifest, analysis: Analysis) -> list[Table | str]:
     """The laws, held-out sizes and checks of an experiment, on its headline axes, and what to know."""
-    fits = fits_of(manifest, analysis._replace(laws=uncrossed(manifest, analysis.laws)))
+    laws = uncrossed(manifest, analysis.laws)
+    ahead = [law for law in analysis.ahead if law.series in {series.name for series in laws}]
+    fits = fits_of(manifest, analysis._replace(laws=laws, ahead=ahead))
     return laws_shown(fits, headline_axes(manifest), axis_short, IN_THE_REPORT)
 
 
@@ -121,4 +125,5 @@ def laws_shown(
 ) -> list[Table | str]:
     """Laws as tables, without the hidden columns, and below them what to know."""
     tables = [table.without(*hidden) for table in law_tables(fits.laws, axes, called).values()]
+    tables += ahead_tables(fits.ahead, loss_of_laws(fits.laws))
     return [*tables, *law_sentences(tables, fits.source)]

@@ -85,6 +85,11 @@ class SeriesLaws:
     checks: Annotated[Checks | None, "of the law to quote; null where it is refused, or nobody asked"] = None
 
     @property
+    def name(self) -> str:
+        """What it is called: of an experiment with its task."""
+        return f"{self.task}: {self.series}" if self.task else self.series
+
+    @property
     def metric(self) -> Annotated[str, "the loss, such as `test_rmse`; of a table of anybody's runs its column"]:
         """As columns are called."""
         name = str(self.table["metric"].iloc[0])

@@ -88,12 +88,15 @@ class Surface:
     region: profile.Region | None = field(default=None, repr=False, compare=False)
 
 
-def fit_surface(n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto") -> Surface:
+def fit_surface(
+    n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto", intervals: bool = True
+) -> Surface:
     """Fit the two-variable law to single runs, which all have one entry; cells (N, D) are the units of replication.
 
     By least squares that is a fit to cell means, weighted by their runs. `objective` as in `fit_law`. `loss` is the
     objective at the optimum as published fits state it: the sum of Huber's losses, half a square inside of delta.
-    Raises HarnessError on rows that are not finite and positive.
+    `intervals=False` leaves out all numbers but the set of laws, for predictions and simulations. Raises HarnessError
+    on rows that are not finite and positive.
     """
     n, d, y = positive("n", n), positive("d", d), positive("y", y)
     if not n.size == d.size == y.size:
@@ -113,7 +116,10 @@ def fit_surface(n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, o
     refusal = stuck(solution)
     if refusal:
         return replace(base, refusals=(refusal,))
-    return _surface(base, profile.region(problem, edges, solution, level), words, float(losses.min()))
+    known = profile.region(problem, edges, solution, level)
+    if not intervals:
+        return replace(base, objective=words, region=known)
+    return _surface(base, known, words, float(losses.min()))
 
 
 def _refusals(sizes: np.ndarray, decades: tuple[float, ...]) -> tuple[Refusal, ...]:

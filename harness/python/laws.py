@@ -56,6 +56,17 @@ class Laws(Shown):
         """A row for each task, axis and series: its law, the exponent with its interval, or why there is none."""
         return pd.DataFrame([_row(laws, self._drawn(laws)) for laws in self.answer.laws])
 
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """A row for each law and place of `predict`: the law's interval, and `run_low` to `run_high` of one new run."""
+        rows = []
+        for law in self.answer.ahead:
+            for place in law.predictions:
+                numbers = {name: getattr(place, name) for name in ("loss", "low", "high", "run_low", "run_high")}
+                codes = [reason.code for reason in (*place.cautions, *law.cautions)]
+                rows.append({"series": law.series, "law": law.law, **place.at, **numbers, "cautions": ", ".join(codes)})
+        return pd.DataFrame(rows)
+
     def _drawn(self, laws: SeriesLaws) -> LawName:
         return drawn_law(self.answer.laws, laws.task, laws.axis)
 
@@ -85,17 +96,21 @@ def fit(
     max_x: float | None = None,
     until: Literal["minimum"] | None = None,
     hold_out: int = 0,
+    predict: float | str | Sequence[float | str] = (),
     objective: str = "auto",
     **columns: Any,
 ) -> Laws:
     """Fit scaling laws to a table of runs, or to an experiment, as `harness fit` does.
 
-    Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `config`, `seed`,
+    Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `predict` are new runs:
+    sizes, or `"params=1e9"` where there are several columns of sizes. `config`, `seed`,
     `status`, `same` and `where` are as on the command line. Of an experiment none of these is needed. A HarnessError
     names rows that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
+    places = (predict,) if isinstance(predict, float | int | str) else predict
     how = {"laws": _many(law), "level": level, "window": window, "hold_out": hold_out, "objective": objective}
+    how["predict"] = tuple(map(str, places))
     with opened(of, x, y, by, columns, how) as (request, door, manifest):
         return Laws(fits_answer(request, door), manifest)
 
