@@ -18,8 +18,9 @@ from scipy.stats import norm
 
 from benchmarks import report
 from harness.comparison import to_runs, without_law
-from harness.laws import fit_law, fit_surface
+from harness.laws import Interval, fit_law, fit_surface
 from harness.laws.ahead import NewRun, new_run, origin_cautions, rolling_curve, rolling_surface
+from harness.laws.groups import law_by_groups, surface_by_groups
 from harness.show.console import console
 
 FOLDER = Path("results/fits")
@@ -196,8 +197,65 @@ def bins(replicates: int) -> Iterator[Score]:
         yield bins_lead(f"arms 20 % apart, {design}, sd 0.1", 0.2, sizes, (0.1, 0.1), replicates)
 
 
+# -------------------------------------------------------------------------------------------------------------- groups
+class Correlated(NamedTuple):
+    """Errors that rows of a group share: an offset, a slope, and a part that the next row remembers; their sds."""
+
+    offset: float = 0.01
+    slope: float = 0.004
+    remembered: float = 0.01
+    own: float = 0.003
+
+
+SHARED = Correlated()
+
+
+def shared_errors(rng: np.random.Generator, groups: int, rows: int, sds: Correlated = SHARED) -> np.ndarray:
+    """Errors of ln loss of the rows of every group, one group after the other."""
+    along = np.linspace(-1, 1, rows)
+    errors = sds.offset * rng.standard_normal((groups, 1)) + sds.slope * rng.standard_normal((groups, 1)) * along
+    memory = rng.standard_normal((groups, rows))
+    for row in range(1, rows):
+        memory[:, row] = 0.8 * memory[:, row - 1] + 0.6 * memory[:, row]
+    return (errors + sds.remembered * memory + sds.own * rng.standard_normal((groups, rows))).ravel()
+
+
+def grouped(replicates: int) -> Iterator[Score]:
+    """Intervals over runs whose checkpoints are rows: of a curve over tokens, and of a law of both sizes."""
+    for groups in (6, 10, 20, 40):
+        low = 0.93 if groups >= 10 else 0.0
+        name = f"{groups} groups of 15 rows"
+        rng = generator(name)
+        group = np.repeat(np.arange(groups), 15)
+        tokens = np.tile(np.geomspace(1e9, 1e11, 15), groups)
+        n = np.repeat(np.geomspace(1e8, 1e10, groups), 15)
+        held: dict[str, list[bool]] = {}
+        for _ in range(replicates):
+            errors = shared_errors(rng, groups, 15)
+            curve = tokens**-0.1 * np.exp(errors)
+            pure = fit_law(tokens, curve, "pure")
+            by_groups = law_by_groups(pure, tokens, curve, group.astype(str))
+            y = (1.8 + 480 * n**-0.35 + 2100 * tokens**-0.37) * np.exp(errors)
+            surface = fit_surface(n, tokens, y, intervals=False)
+            held.setdefault("exponent of a curve", []).append(_holds(by_groups.alpha_interval, 0.1))
+            held.setdefault("the same by the profile, for comparison", []).append(_holds(pure.alpha_interval, 0.1))
+            if surface.region is None:
+                continue
+            wide = surface_by_groups(surface, n, tokens, y, group.astype(str))
+            for what, found, truth in (("N", wide.alpha, 0.35), ("D", wide.beta, 0.37), ("floor", wide.floor, 1.8)):
+                inside = _holds(found.interval if found else None, truth)
+                held.setdefault(f"{what} of a law of two sizes", []).append(inside)
+        for what, holds in held.items():
+            is_open = "comparison" in what
+            yield Score("groups", name, what, 0.0 if is_open else low, 1.0 if is_open or not low else 0.99, holds)
+
+
+def _holds(interval: Interval | None, truth: float) -> bool:
+    return interval is not None and interval.low <= truth <= interval.high
+
+
 # ---------------------------------------------------------------------------------------------------------------- page
-PARTS: dict[str, Callable[[int], Iterator[Score]]] = {"ahead": ahead, "bins": bins}
+PARTS: dict[str, Callable[[int], Iterator[Score]]] = {"ahead": ahead, "bins": bins, "groups": grouped}
 
 
 def lines_of(scores: Iterator[Score]) -> pd.DataFrame:

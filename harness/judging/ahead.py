@@ -30,6 +30,7 @@ from harness.laws.ahead import (
     seen_ahead,
 )
 from harness.laws.fitting import WARN_DECADES
+from harness.laws.groups import surface_by_groups
 from harness.laws.result import LawName
 from harness.laws.surface import Surface
 
@@ -98,7 +99,7 @@ def _of_curve(
     told = [{series.axis: place} for place in places.tolist()]
     ends = fit.points.sizes[[0, -1]][:, None]
     local = any(caution.code == "LOCAL_SLOPE" for caution in fit.warnings)
-    predictions = _predictions(told, foreseen, places[:, None], ends, "sizes" if local else "")
+    predictions = _predictions(told, foreseen, places[:, None], ends, local)
     return Ahead(series.name, series.axis, name, origins, (), predictions, origin_cautions(origins))
 
 
@@ -121,16 +122,22 @@ class CrossedRuns:
     compute: np.ndarray
     names: tuple[str, str, str | None]
     per_product: float
+    groups: Sequence[str] | None = None
 
 
 def crossed_runs(
-    n: np.ndarray, d: np.ndarray, y: np.ndarray, compute: np.ndarray | None, names: tuple[str, str, str | None]
+    n: np.ndarray,
+    d: np.ndarray,
+    y: np.ndarray,
+    compute: np.ndarray | None,
+    names: tuple[str, str, str | None],
+    groups: Sequence[str] | None = None,
 ) -> CrossedRuns:
     """The runs with their compute: as a column says, or D where that is a cost of training, or else 6 N D."""
     if compute is None:
         of_d = names[1].lower().startswith(COSTS)
-        return CrossedRuns(n, d, y, d if of_d else OF_A_PRODUCT * n * d, names, OF_A_PRODUCT)
-    return CrossedRuns(n, d, y, compute, names, float(np.median(compute / (n * d))))
+        return CrossedRuns(n, d, y, d if of_d else OF_A_PRODUCT * n * d, names, OF_A_PRODUCT, groups)
+    return CrossedRuns(n, d, y, compute, names, float(np.median(compute / (n * d))), groups)
 
 
 def surface_ahead(
@@ -140,6 +147,8 @@ def surface_ahead(
     held = largest_budgets(runs.compute, hold_out)
     n, d, y, compute = (values[~held] for values in (runs.n, runs.d, runs.y, runs.compute))
     law = fit_surface(n, d, y, level, objective)
+    if runs.groups is not None:
+        law = surface_by_groups(law, n, d, y, np.array(runs.groups)[~held].tolist())
     axis = " and ".join(runs.names[:2])
     if law.refusals:
         return law, Ahead(name, axis, "surface")
@@ -150,7 +159,7 @@ def surface_ahead(
     foreseen = new_run(law, asked, _steps(runs, asked, largest), origins) if len(asked) else None
     ends = np.array([(n.min(), d.min()), (n.max(), d.max())])
     local = any(caution.code == "LOCAL_SLOPE" for caution in law.warnings)
-    predictions = _predictions(places, foreseen, asked, ends, "sizes" if local else "")
+    predictions = _predictions(places, foreseen, asked, ends, local)
     return law, Ahead(
         series=name,
         axis=axis,
@@ -223,7 +232,7 @@ def _asked(text: str, names: Mapping[str, str], alone: str | None) -> dict[str, 
 
 
 def _predictions(
-    places: Sequence[dict[str, float]], foreseen: NewRun | None, x: np.ndarray, ends: np.ndarray, local: str
+    places: Sequence[dict[str, float]], foreseen: NewRun | None, x: np.ndarray, ends: np.ndarray, local: bool
 ) -> tuple[Predicted, ...]:
     """The rows of what was asked for at x [m, sizes]; `ends` [2, sizes] are those of the fitted sizes.
 

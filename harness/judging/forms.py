@@ -9,11 +9,12 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.judging.ahead import Ahead, CrossedRuns, crossed_runs, surface_ahead
-from harness.judging.laws import runs_in
+from harness.judging.laws import groups_in, runs_in
 from harness.judging.request import Form, Request, Source
 from harness.judging.scaling import with_parts
 from harness.laws import Caution, fit_shared
 from harness.laws.frontier import Frontier, frontier
+from harness.laws.groups import frontier_by_groups, isoflop_by_groups, shared_by_groups
 from harness.laws.isoflop import Isoflop, isoflop
 from harness.laws.shared import SHARES, SharedFit
 from harness.laws.surface import Surface
@@ -65,11 +66,17 @@ def form_answer(
                 results[name], foreseen = surface_ahead(name, _crossed(request, own, runs), *how)
                 ahead.append(foreseen)
             else:
-                results[name] = isoflop(*_of_two(own, runs[asked]), request.level)
+                points = _of_two(own, runs[asked])
+                results[name] = isoflop(*points, request.level)
+                if request.group:
+                    results[name] = isoflop_by_groups(results[name], *points, groups_in(own))
             # A size is there again at every other one, by design.
             told[name] = tuple(caution for caution in told[name] if caution.code != "REPEATS")
         elif form == "frontier":
             results[name] = frontier(*runs_in(own, "fitted"), float(asked), request.level)
+            if request.group:
+                groups = groups_in(own, "fitted")
+                results[name] = frontier_by_groups(results[name], *runs_in(own, "fitted"), groups)
     return FormAnswer(request, source, results, told, failed, ahead)
 
 
@@ -89,7 +96,8 @@ def _of_two(own: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndar
 def _crossed(request: Request, own: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
     second, x, y = _of_two(own, runs[str(request.value)])
     compute = _of_two(own, runs[request.compute])[0] if request.compute else None
-    return crossed_runs(x, second, y, compute, (request.x[0], str(request.value), request.compute))
+    groups = groups_in(own) if request.group else None
+    return crossed_runs(x, second, y, compute, (request.x[0], str(request.value), request.compute), groups)
 
 
 def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:
@@ -105,5 +113,9 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
             )
         x, y = ({name: values[place] for name, values in points.items()} for place in (0, 1))
         for share in sorted(SHARES, key=lambda share: share != asked):
-            fits[_name((task, share))] = fit_shared(x, y, share, request.level)
+            fit = fit_shared(x, y, share, request.level)
+            if request.group:
+                groups = {str(name): groups_in(own, "fitted") for name, own in of_task.groupby("series", sort=False)}
+                fit = shared_by_groups(fit, x, y, groups)
+            fits[_name((task, share))] = fit
     return fits

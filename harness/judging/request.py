@@ -38,6 +38,7 @@ class Request:
     hold_out: Annotated[int, "how many of the largest sizes are set aside; of two sizes, how many budgets"] = 0
     objective: Annotated[str, "what is minimised"] = "auto"
     predict: Annotated[tuple[str, ...], "the new runs that were asked for, such as `N=1e9,D=2e10`"] = ()
+    group: Annotated[str | None, "the column of groups of rows that intervals are over"] = None
     compute: Annotated[str | None, "the column of what a run costs; null: 6 N D"] = None
     arms: Annotated[tuple[str, ...], "those wanted; all where empty"] = ()
     form: Annotated[Form | None, "the option of another form than a law of each series, such as `isoflop`"] = None

@@ -202,6 +202,8 @@ def new_run(law: Fit | Surface, x: np.ndarray, steps: np.ndarray, origins: Seque
     variances = _new_variances(law, x, np.ones(len(x)))
     pooled = (known.problem.dof * variances + seen * scatter) / (known.problem.dof + seen)
     total = pooled + _missed_variance(origins, steps)
+    if law.groups is not None and law.groups.parameters is not None:
+        return _new_run_by_groups(law, law.groups.parameters, u, total)
     ends = (
         *profile.prediction_ends(known, u),
         *profile.prediction_ends(known, u, np.sqrt(known.variance / total)),
@@ -210,6 +212,20 @@ def new_run(law: Fit | Surface, x: np.ndarray, steps: np.ndarray, origins: Seque
         low, high, run_low, run_high = (np.exp(end + average) for end in ends)
         curve = np.exp(known.problem.law.curve(known.solution.p, u)[0] + average)
     return NewRun(curve, low, high, run_low, run_high)
+
+
+def _new_run_by_groups(law: Fit | Surface, parameters: np.ndarray, u: np.ndarray, variance: np.ndarray) -> NewRun:
+    """The same with the law's uncertainty from its refits without each group, `parameters` [G, P]."""
+    assert law.region is not None
+    problem = law.region.problem
+    without = problem.law.curve(parameters, u)[0]
+    groups = len(without)
+    of_law = (groups - 1) * without.var(axis=0)
+    quantile = float(t_distribution.isf((1 - law.level) / 2, groups - 1))
+    centre = problem.law.curve(law.region.solution.p, u)[0] + problem.logs.log_y_average
+    half, run_half = quantile * np.sqrt(of_law), quantile * np.sqrt(of_law + variance)
+    low, high, run_low, run_high = (np.exp(centre + offset) for offset in (-half, half, -run_half, run_half))
+    return NewRun(np.exp(centre), low, high, run_low, run_high)
 
 
 def new_run_of_lines(

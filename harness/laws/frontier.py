@@ -16,7 +16,7 @@ from scipy.stats import t as t_distribution
 from harness.base.errors import HarnessError
 from harness.laws.points import runs
 from harness.laws.refusal import local_cautions, range_refusals
-from harness.laws.result import Caution, Interval, Refusal
+from harness.laws.result import Caution, Groups, Interval, Refusal
 
 MIN_SIZES = 4  # as for the pure law: 2 parameters, and 2 sizes to spare
 MIN_EXPECTED = 5  # runs that a quantile leaves on its thinner side
@@ -47,6 +47,7 @@ class Frontier:
     below: Annotated[int | None, "runs below it"] = None
     refusals: Annotated[tuple[Refusal, ...], "why there is no law"] = ()
     warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
+    groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,14 @@ def _line(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray, quantile: f
     )
     slope, level = -solved.eqlin.marginals
     return float(slope), float(level)
+
+
+def quantile_exponent(x: np.ndarray, y: np.ndarray, quantile: float) -> float:
+    """The exponent of `frontier`, without an interval."""
+    log_x, log_y = np.log(x), np.log(y)
+    (middle_x, half_x), (middle_y, half_y) = _middle_and_half(log_x), _middle_and_half(log_y)
+    unit_x, unit_y = (log_x - middle_x) / half_x, (log_y - middle_y) / half_y
+    return -half_y / half_x * _line(unit_x, unit_y, np.ones(x.size), quantile)[0]
 
 
 def _law(found: Frontier, log_x: np.ndarray, log_y: np.ndarray, rng: np.random.Generator, replicates: int) -> Frontier:

@@ -32,6 +32,7 @@ from harness.study.tables import Door, fits_answer, of_experiment, of_table
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
 MEANINGS = (*SEVERAL, "seed", "status")
+OF_BOTH = ("where", "group")  # of a table and of an experiment
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,9 +104,9 @@ def fit(
     """Fit scaling laws to a table of runs, or to an experiment, as `harness fit` does.
 
     Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `predict` are new runs:
-    sizes, or `"params=1e9"` where there are several columns of sizes. `config`, `seed`,
-    `status`, `same` and `where` are as on the command line. Of an experiment none of these is needed. A HarnessError
-    names rows that cannot be fitted.
+    sizes, or `"params=1e9"` where there are several columns of sizes. `config`, `seed`, `status`, `same`, `where` and
+    `group` are as on the command line. Of an experiment none of these is needed. A HarnessError names rows that cannot
+    be fitted.
     """
     window = SizeRange(min_x, max_x, until)
     places = (predict,) if isinstance(predict, float | int | str) else predict
@@ -172,9 +173,10 @@ def opened(
 ) -> Iterator[tuple[Request, Door, Manifest | None]]:
     """What is asked, and the runs that it is asked of; of an experiment its plan too, in whose folder fits are kept."""
     meanings = {name: value for name, value in columns.items() if name in MEANINGS}
-    if unknown := columns.keys() - {*MEANINGS, "where"}:
-        raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, 'where'])}")
+    if unknown := columns.keys() - {*MEANINGS, *OF_BOTH}:
+        raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, *OF_BOTH])}")
     where, axes = _many(columns.get("where", ())), _many(x)
+    how = {**how, "group": columns.get("group")}
     if not isinstance(of, Study) and of_runs(of):
         table = table_of_frame(of) if isinstance(of, pd.DataFrame) else read_table(Path(of))
         if y is None or not axes:

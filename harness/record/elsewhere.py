@@ -31,6 +31,8 @@ ONE_ARM = "all"  # what the runs of a table without arms are called
 MAX_ROWS_NAMED = 5
 CENSORED_SHARE = 0.2
 EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are none
+# Columns that name a run, where nothing else is asked of them: a run in several rows left checkpoints there.
+RUN_NAMES = ("run", "run_id", "run_name", "name", "exp_name", "job", "job_id", "trial", "wandb_id", "id")
 NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
 
 
@@ -133,6 +135,13 @@ def runs_on(
     names = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
     same = {name: _texts(table, name, "`same`") for name in names}
     runs = _at_config_sizes(runs) if columns.config else runs.assign(joined=False)
+    amounts = {name: _numbers(table, name, "`x`", failed) for name in dict.fromkeys((x, *others))}
+    names = [name for name in RUN_NAMES if name in table.columns and name not in (*taken, *columns.by)]
+    runs = runs.assign(
+        amount=list(zip(*amounts.values(), strict=True)),
+        run=_texts(table, names[0], "a name") if names else list(zip(runs["config"], runs["seed"], strict=True)),
+        is_named=bool(names),
+    )
     _check(runs, columns, x, same, across)
     by_series = runs.groupby("series", sort=False)
     return runs, {str(arm): tuple(_cautions(of_arm, columns, x)) for arm, of_arm in by_series}
@@ -327,7 +336,9 @@ def _check_same(arm: str, runs: pd.DataFrame, name: str) -> None:
 
 
 def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
-    first = runs.groupby(["series", "config", "seed"]).transform("first")
+    # With a seed, a config at several amounts of work is told of as checkpoints.
+    place = ["series", "config", "seed", *(["amount"] if columns.seed else [])]
+    first = runs.groupby(place).transform("first")
     again = runs[runs["row"] != first["row"]]
     if again.empty:
         return
@@ -351,6 +362,18 @@ def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]
             f"{repeated} rows repeat a size{' and seed' if columns.seed else ''} and count as replicates. Name the "
             "columns that say what a run is (config), and a run that is there twice is found.",
         )
+    if runs["is_named"].any() or (columns.config and columns.seed):
+        amounts = runs[done].groupby("run")["amount"].agg(["nunique", "size"])
+        kept = amounts[amounts["nunique"] > 1]
+        if len(kept):
+            name = kept.index[0] if isinstance(kept.index[0], str) else ", seed ".join(map(str, kept.index[0]))
+            yield Caution(
+                "CHECKPOINTS",
+                f"{len(kept)} runs stand in {kept['size'].sum()} rows, the first ({name}) at {kept['nunique'].iloc[0]} "
+                "amounts of data or compute: checkpoints are no runs of their own, and where a learning rate decays, "
+                "their loss is above that of a run which ends there. Keep the last row of each run, or name the column "
+                "of runs as `group`.",
+            )
     if runs["joined"].any():
         yield Caution(
             "MEDIAN_SIZE",
