@@ -23,7 +23,7 @@ from harness.study.analysis import Analysis, fits_of, keeping_fits
 from harness.study.folders import StudyFile
 from harness.study.tables import Door, of_experiment, of_file
 
-OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
+OF_FILES = ("y", "by", "config", "seed", "status", "same", "group")  # options that say what the columns of a file mean
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 table_options = together(
@@ -43,11 +43,7 @@ table_options = together(
     click.option(
         "--same", multiple=True, metavar="COLUMN", help="A column that must have one value in a fit. Repeat it."
     ),
-    click.option(
-        "--group",
-        metavar="COLUMN",
-        help="Rows of one value are one group, such as a run's checkpoints; see fitting.md.",
-    ),
+    click.option("--group", metavar="COLUMN", help="Rows of one value, as a run's checkpoints, count as one group."),
     click.option("--level", type=SHARE, default=0.95, show_default=True, help="The level of the intervals."),
     click.option("--min-x", type=POSITIVE, help="The smallest size that is fitted."),
     click.option("--max-x", type=POSITIVE, help="The largest size that is fitted."),
@@ -95,10 +91,7 @@ def opened(
     columns of sizes.
     """
     window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
-    given_values = {name: asked[name] for name in ("x", "where", "group", "level", "objective")} | {
-        "window": window,
-        **more,
-    }
+    given_values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
     if is_of_table(file, asked):
         if absent := [f"--{name}" for name in ("x", "y") if not asked[name]]:
             columns = ", ".join(map(str, read_table(file).columns))

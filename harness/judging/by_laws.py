@@ -15,7 +15,7 @@ from harness.comparison.best_of import How
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
-from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest
+from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest, leader
 from harness.laws import Caution, Fit, Interval, Refusal, predict
 from harness.laws.result import LawName
 from harness.record.elsewhere import with_sizes
@@ -155,8 +155,7 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         if any(cell.first.size and cell.second.size for cell in cells):
             dominance = comparison.dominance(runs, others, edges, first.level)
             ratio = comparison.ratio(cells, asked.how, asked.k, first.level)
-    loss = comparison.loss_ratio(*fits)
-    bins = comparison.without_law(runs, others, first.level) if fits[0].refusals or fits[1].refusals else None
+    is_refused = bool(fits[0].refusals or fits[1].refusals)
     told = [name for name in first.fits if name in second.fits and (name == law or name in EXPONENTS)]
     return Comparison(
         task=first.task,
@@ -166,14 +165,14 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         curve=curve,
         cost=cost,
         twin=twin,
-        loss=loss,
+        loss=comparison.loss_ratio(*fits),
         crossover=comparison.crossover(*fits),
         exponents={name: comparison.exponent_difference(first.fits[name], second.fits[name]) for name in told},
         dominance=dominance,
         ratio=ratio,
         failures=(failures, other_failures),
         cautions=cautions,
-        without_law=bins,
+        without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )
 
 
@@ -275,15 +274,12 @@ def _leads(pair: Comparison, arms: tuple[str, str]) -> list[Lead]:
 
 def _leads_of_bins(pair: Comparison, bins: comparison.Dominance, arms: tuple[str, str]) -> Iterator[Lead]:
     """Neighbouring bins with one leader are one stretch."""
-    begins, leaders = 0, [_ahead(low, high, arms) for low, high in zip(bins.low, bins.high, strict=True)]
+    leaders = [leader(_found(bins, index, 0), *arms) for index in range(len(bins.ratio))]
+    begins = 0
     for who, stretch in itertools.groupby(leaders):
         ends = begins + len(list(stretch))
         yield Lead(pair.task, pair.axis, float(bins.edges[begins]), float(bins.edges[ends]), who, without_law=True)
         begins = ends
-
-
-def _ahead(low: float, high: float, arms: tuple[str, str]) -> str | None:
-    return arms[0] if low > 1 else arms[1] if high < 1 else None
 
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.judging.ahead import Ahead, CrossedRuns, crossed_runs, surface_ahead
+from harness.judging.ahead import COSTS, OF_A_PRODUCT, CrossedRuns, Foresight, surface_ahead
 from harness.judging.laws import groups_in, runs_in
 from harness.judging.request import Form, Request, Source
 from harness.judging.scaling import with_parts
@@ -38,7 +38,7 @@ class FormAnswer(Generic[Found]):
     ]
     cautions: Annotated[dict[str, tuple[Caution, ...]], "by series"]
     runs_failed: Annotated[dict[str, int], "by series"]
-    ahead: Annotated[list[Ahead], "of laws of two sizes: how they foresaw their largest budgets, and new runs"] = field(
+    ahead: Annotated[list[Foresight], "of laws of two sizes: their largest budgets foreseen, and new runs"] = field(
         default_factory=list
     )
 
@@ -55,7 +55,7 @@ def form_answer(
     results: Any = _shared(request, asked, of_x) if form == "share" else {}
     told: dict[str, tuple[Caution, ...]] = {}
     failed: dict[str, int] = {}
-    ahead: list[Ahead] = []
+    ahead: list[Foresight] = []
     for place, own in of_x.groupby(["task", "series"], sort=False):
         name = _name(place)
         told[name] = cautions.get((axis, str(own["series"].iloc[0])), ())
@@ -68,13 +68,13 @@ def form_answer(
             else:
                 points = _of_two(own, runs[asked])
                 results[name] = isoflop(*points, request.level)
-                if request.group:
+                if "group" in own:
                     results[name] = isoflop_by_groups(results[name], *points, groups_in(own))
             # A size is there again at every other one, by design.
             told[name] = tuple(caution for caution in told[name] if caution.code != "REPEATS")
         elif form == "frontier":
             results[name] = frontier(*runs_in(own, "fitted"), float(asked), request.level)
-            if request.group:
+            if "group" in own:
                 groups = groups_in(own, "fitted")
                 results[name] = frontier_by_groups(results[name], *runs_in(own, "fitted"), groups)
     return FormAnswer(request, source, results, told, failed, ahead)
@@ -94,10 +94,13 @@ def _of_two(own: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndar
 
 
 def _crossed(request: Request, own: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
-    second, x, y = _of_two(own, runs[str(request.value)])
-    compute = _of_two(own, runs[request.compute])[0] if request.compute else None
-    groups = groups_in(own) if request.group else None
-    return crossed_runs(x, second, y, compute, (request.x[0], str(request.value), request.compute), groups)
+    """The runs with their compute: as a column says, or D where that is a cost of training, or else 6 N D."""
+    d, n, y = _of_two(own, runs[str(request.value)])
+    compute = d if str(request.value).lower().startswith(COSTS) else OF_A_PRODUCT * n * d
+    if request.compute:
+        compute = _of_two(own, runs[request.compute])[0]
+    groups = np.array(groups_in(own)) if "group" in own else None
+    return CrossedRuns((request.x[0], str(request.value)), n, d, y, compute, groups)
 
 
 def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:
@@ -114,7 +117,7 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
         x, y = ({name: values[place] for name, values in points.items()} for place in (0, 1))
         for share in sorted(SHARES, key=lambda share: share != asked):
             fit = fit_shared(x, y, share, request.level)
-            if request.group:
+            if "group" in runs:
                 groups = {str(name): groups_in(own, "fitted") for name, own in of_task.groupby("series", sort=False)}
                 fit = shared_by_groups(fit, x, y, groups)
             fits[_name((task, share))] = fit

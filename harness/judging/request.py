@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from harness import __version__
 from harness.base.errors import HarnessError, did_you_mean
-from harness.judging.ahead import Ahead
+from harness.judging.ahead import Foresight
 from harness.judging.laws import AUTO, ORDER, Fitting, SeriesLaws
 from harness.record.elsewhere import Columns
 
@@ -38,7 +38,6 @@ class Request:
     hold_out: Annotated[int, "how many of the largest sizes are set aside; of two sizes, how many budgets"] = 0
     objective: Annotated[str, "what is minimised"] = "auto"
     predict: Annotated[tuple[str, ...], "the new runs that were asked for, such as `N=1e9,D=2e10`"] = ()
-    group: Annotated[str | None, "the column of groups of rows that intervals are over"] = None
     compute: Annotated[str | None, "the column of what a run costs; null: 6 N D"] = None
     arms: Annotated[tuple[str, ...], "those wanted; all where empty"] = ()
     form: Annotated[Form | None, "the option of another form than a law of each series, such as `isoflop`"] = None
@@ -72,7 +71,7 @@ class FitsAnswer:
     request: Annotated[Request | None, "what was asked; null of an experiment's own axes, window and laws"]
     source: Annotated[Source, "where the runs are from"]
     laws: Annotated[list[SeriesLaws], "one a task, series and axis"]
-    ahead: Annotated[list[Ahead], "of the laws to quote: how they foresaw their largest budgets, and new runs"] = field(
+    ahead: Annotated[list[Foresight], "of the laws to quote: their largest budgets foreseen, and new runs"] = field(
         default_factory=list
     )
 

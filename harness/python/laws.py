@@ -31,8 +31,7 @@ from harness.study.tables import Door, fits_answer, of_experiment, of_table
 
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
-MEANINGS = (*SEVERAL, "seed", "status")
-OF_BOTH = ("where", "group")  # of a table and of an experiment
+MEANINGS = (*SEVERAL, "seed", "status", "group")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,8 +63,7 @@ class Laws(Shown):
         for law in self.answer.ahead:
             for place in law.predictions:
                 numbers = {name: getattr(place, name) for name in ("loss", "low", "high", "run_low", "run_high")}
-                codes = [reason.code for reason in (*place.cautions, *law.cautions)]
-                rows.append({"series": law.series, "law": law.law, **place.at, **numbers, "cautions": ", ".join(codes)})
+                rows.append({"series": law.series, "law": law.law, **place.at, **numbers})
         return pd.DataFrame(rows)
 
     def _drawn(self, laws: SeriesLaws) -> LawName:
@@ -103,10 +101,10 @@ def fit(
 ) -> Laws:
     """Fit scaling laws to a table of runs, or to an experiment, as `harness fit` does.
 
-    Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `predict` are new runs:
-    sizes, or `"params=1e9"` where there are several columns of sizes. `config`, `seed`, `status`, `same`, `where` and
-    `group` are as on the command line. Of an experiment none of these is needed. A HarnessError names rows that cannot
-    be fitted.
+    Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `config`, `seed`,
+    `status`, `same`, `group` and `where` are as on the command line. Of an experiment none of these is needed.
+    `predict` are new runs: sizes, or `"params=1e9"` where there are several columns of sizes. A HarnessError names rows
+    that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
     places = (predict,) if isinstance(predict, float | int | str) else predict
@@ -173,17 +171,17 @@ def opened(
 ) -> Iterator[tuple[Request, Door, Manifest | None]]:
     """What is asked, and the runs that it is asked of; of an experiment its plan too, in whose folder fits are kept."""
     meanings = {name: value for name, value in columns.items() if name in MEANINGS}
-    if unknown := columns.keys() - {*MEANINGS, *OF_BOTH}:
-        raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, *OF_BOTH])}")
+    if unknown := columns.keys() - {*MEANINGS, "where"}:
+        raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, 'where'])}")
     where, axes = _many(columns.get("where", ())), _many(x)
-    how = {**how, "group": columns.get("group")}
     if not isinstance(of, Study) and of_runs(of):
         table = table_of_frame(of) if isinstance(of, pd.DataFrame) else read_table(Path(of))
         if y is None or not axes:
             names = ", ".join(map(str, table.columns))
             raise HarnessError(f"`x`, `y`: name the column of sizes and that of losses ({names})")
         several = [_many(meanings.get(name, ())) for name in SEVERAL]
-        meaning = Columns(y, _many(by), several[0], meanings.get("seed"), meanings.get("status"), several[1])
+        alone = {name: meanings.get(name) for name in ("seed", "status", "group")}
+        meaning = Columns(y, _many(by), config=several[0], same=several[1], **alone)
         request = Request(FRAME if isinstance(of, pd.DataFrame) else Path(of), axes, meaning, where, **how)
         check_request(request)
         yield request, of_table(table, "", request, meaning), None

@@ -46,6 +46,7 @@ class Columns:
     seed: Annotated[str | None, "`--seed`"] = None
     status: Annotated[str | None, "`--status`"] = None
     same: Annotated[tuple[str, ...], "`--same`"] = ()
+    group: Annotated[str | None, "`--group`"] = None
 
 
 def is_table(path: Path) -> bool:
@@ -142,6 +143,8 @@ def runs_on(
         run=_texts(table, names[0], "a name") if names else list(zip(runs["config"], runs["seed"], strict=True)),
         is_named=bool(names),
     )
+    if columns.group:
+        runs = runs.assign(group=_texts(table, columns.group, "`group`"))
     _check(runs, columns, x, same, across)
     by_series = runs.groupby("series", sort=False)
     return runs, {str(arm): tuple(_cautions(of_arm, columns, x)) for arm, of_arm in by_series}
@@ -356,13 +359,13 @@ def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]
     """What to know of the runs of an arm."""
     done = runs["status"] == "done"
     repeated = int(runs[done].duplicated(["size", "seed"]).sum())
-    if repeated and not columns.config:  # nobody said what a run is
+    if repeated and not columns.config and not columns.group:  # nobody said what a run is
         yield Caution(
             "REPEATS",
             f"{repeated} rows repeat a size{' and seed' if columns.seed else ''} and count as replicates. Name the "
             "columns that say what a run is (config), and a run that is there twice is found.",
         )
-    if runs["is_named"].any() or (columns.config and columns.seed):
+    if not columns.group and (runs["is_named"].any() or (columns.config and columns.seed)):
         amounts = runs[done].groupby("run")["amount"].agg(["nunique", "size"])
         kept = amounts[amounts["nunique"] > 1]
         if len(kept):

@@ -11,7 +11,7 @@ import pandas as pd
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
 from harness.dispatch.here import available_cores
-from harness.judging.ahead import Ahead, ahead_of_laws
+from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.kept import keeping, tell
@@ -49,7 +49,7 @@ class Analysis(NamedTuple):
     every: pd.DataFrame
     table: pd.DataFrame
     laws: list[SeriesLaws]
-    ahead: list[Ahead]
+    ahead: list[Foresight]
 
 
 class Answered(NamedTuple):

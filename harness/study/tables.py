@@ -62,22 +62,11 @@ def of_table(read: pd.DataFrame, content: str, request: Request, columns: Column
     runs: dict[str, pd.DataFrame] = {}
     cautions: dict[tuple[str, str], tuple[Caution, ...]] = {}
     axes = dict.fromkeys((*request.x, *second))
-    if request.group and request.group not in table:
-        names = list(map(str, table.columns))
-        raise HarnessError(f"`group` {request.group!r} is no column of the file; {did_you_mean(request.group, names)}")
     for axis in axes:
         of_axis, of_arms = runs_on(table, columns, axis, tuple(axes), bool(request.arms) or request.form == "share")
-        if request.group:
-            of_axis = of_axis.assign(group=table[request.group].to_numpy(str))
-            of_arms = {arm: tuple(_not_checkpoints(told)) for arm, told in of_arms.items()}
         runs[axis] = _wanted(of_axis, request.arms, columns) if request.arms else of_axis
         cautions |= {(axis, arm): of_arm for arm, of_arm in of_arms.items()}
     return Door(runs, cautions, Source(content, statuses(table, columns)))
-
-
-def _not_checkpoints(cautions: Sequence[Caution]) -> list[Caution]:
-    """What to know of runs whose groups are known."""
-    return [caution for caution in cautions if caution.code not in ("CHECKPOINTS", "REPEATS")]
 
 
 def _wanted(runs: pd.DataFrame, arms: Sequence[str], columns: Columns) -> pd.DataFrame:
@@ -101,13 +90,6 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request, second: Se
     were crossed with is the budget that was asked for: budgets are the same only when equal to the last bit.
     """
     table, every = judged_tables(manifest, planned_records(manifest, folder), folder)
-    if request.group:
-        if manifest.experiment.search:
-            raise HarnessError("`group`: the laws of a search are over its replicates already; leave it out")
-        if request.group not in table:
-            names = list(map(str, table.columns))
-            raise HarnessError(f"`group` {request.group!r} is no column of runs; {did_you_mean(request.group, names)}")
-        table = table.assign(group=table[request.group].astype(str))
     for axis in (*request.x, *second):
         if axis not in table or not pd.api.types.is_numeric_dtype(table[axis]):
             numbers = [str(name) for name in table.select_dtypes("number")]

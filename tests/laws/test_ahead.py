@@ -12,7 +12,6 @@ from benchmarks.planning import isoflop_grid
 from harness.laws import fit_surface
 from harness.laws.ahead import (
     budgets_of,
-    largest_budgets,
     new_run,
     new_run_of_lines,
     origin_cautions,
@@ -32,7 +31,6 @@ def test_budgets_of_a_grid_are_its_own_and_near_computes_are_one():
 
     assert np.unique(budgets_of(grid)).size == 4
     assert np.unique(budgets_of(2.0 ** np.arange(9))).tolist() == pytest.approx(2.0 ** np.arange(9))
-    assert largest_budgets(grid, 1).tolist() == [False] * 9 + [True] * 3
 
 
 def test_an_exact_law_misses_no_budget():
