@@ -83,7 +83,7 @@ def next_budget(name: str, grid: Grid, replicates: int, low: float, is_true: boo
             continue
         origins = rolling_surface(grid.n[fitted], grid.d[fitted], y[fitted], grid.compute[fitted])
         seen.append(Seen(new_run(law, places[new], step, origins), bool(origin_cautions(origins))))
-    yield from _ahead_scores(name, seen, float(grid.log_loss[new][0]), SD, low, is_true)
+    yield from _ahead_scores("ahead", name, seen, float(grid.log_loss[new][0]), SD, low, is_true)
 
 
 def next_size(
@@ -101,7 +101,7 @@ def next_size(
         origins = rolling_curve(x, y, law)  # type: ignore[arg-type]
         new = new_run(fit, sizes[-1:], np.log(sizes[-1:] / sizes[-2]), origins)
         seen.append(Seen(new, bool(origin_cautions(origins))))
-    yield from _ahead_scores(name, seen, float(log_loss[-1]), sd, 0.8, is_true)
+    yield from _ahead_scores("curves", name, seen, float(log_loss[-1]), sd, 0.8, is_true)
 
 
 class Seen(NamedTuple):
@@ -112,21 +112,21 @@ class Seen(NamedTuple):
 
 
 def _ahead_scores(
-    name: str, seen: Sequence[Seen], truth: float, sd: float, low: float, is_true: bool
+    part: str, name: str, seen: Sequence[Seen], truth: float, sd: float, low: float, is_true: bool
 ) -> Iterator[Score]:
     """A new run is inside as often as its noise lets it: each replicate counts with this chance."""
     inside = [_chance(new, truth, sd) for new, _ in seen]
     of_law = [bool(new.low[0] <= np.exp(truth) <= new.high[0]) for new, _ in seen]
     warned = [is_warned for _, is_warned in seen]
     if is_true:
-        yield Score("ahead", name, "new run inside", 0.93, 0.98, inside)
-        yield Score("ahead", name, "curve inside the law's interval", 0.9, 1.0, of_law)
-        yield Score("ahead", name, "EXTRAPOLATES_BADLY", 0.0, 0.07, warned)
+        yield Score(part, name, "new run inside", 0.93, 0.98, inside)
+        yield Score(part, name, "curve inside the law's interval", 0.9, 1.0, of_law)
+        yield Score(part, name, "EXTRAPOLATES_BADLY", 0.0, 0.07, warned)
         return
     either = [max(run, float(caution)) for run, caution in zip(inside, warned, strict=True)]
-    yield Score("ahead", name, "new run inside, or the caution", low, 1.0, either)
-    yield Score("ahead", name, "new run inside", 0.0, 1.0, inside)
-    yield Score("ahead", name, "EXTRAPOLATES_BADLY", 0.0, 1.0, warned)
+    yield Score(part, name, "new run inside, or the caution", low, 1.0, either)
+    yield Score(part, name, "new run inside", 0.0, 1.0, inside)
+    yield Score(part, name, "EXTRAPOLATES_BADLY", 0.0, 1.0, warned)
 
 
 def _chance(new: NewRun, truth: float, sd: float) -> float:
@@ -135,15 +135,19 @@ def _chance(new: NewRun, truth: float, sd: float) -> float:
 
 
 def ahead(replicates: int) -> Iterator[Score]:
-    """New runs of the next budget, where laws are true and where they bend."""
+    """New runs of the next budget of compute, where laws of two sizes are true and where they bend."""
     for budgets in (4, 6):
         yield from next_budget(f"surface, {budgets - 1} budgets", isoflop_grid(budgets), replicates, 0.93, True)
-    for percent in (1, 2, 4):  # that a step of a factor of 10^0.5 adds to what a step before it showed
+    for percent in (1, 2):  # that a step of a factor of 10^0.5 adds to what a step before it showed
         bend = percent / 100 / (2 * np.log(10**0.5) ** 2)
         name = f"surface of 4 budgets that bends by {percent} % a step"
         yield from next_budget(name, isoflop_grid(5, bend=bend), replicates, 0.8, False)
         name = f"surface of 4 budgets that bends by {percent} % at the next one alone"
         yield from next_budget(name, isoflop_grid(5, bend=2 * bend, late=True), replicates, 0.0, False)
+
+
+def curves(replicates: int) -> Iterator[Score]:
+    """The same of curves: one new run at the next size."""
     sizes = np.geomspace(1e3, 1e6, 8)
     pure = -0.3 * np.log(sizes)
     floor = np.log(1 + (sizes / 3e4) ** -0.5)
@@ -255,7 +259,7 @@ def _holds(interval: Interval | None, truth: float) -> bool:
 
 
 # ---------------------------------------------------------------------------------------------------------------- page
-PARTS: dict[str, Callable[[int], Iterator[Score]]] = {"ahead": ahead, "bins": bins, "groups": grouped}
+PARTS: dict[str, Callable[[int], Iterator[Score]]] = {"ahead": ahead, "curves": curves, "bins": bins, "groups": grouped}
 
 
 def lines_of(scores: Iterator[Score]) -> pd.DataFrame:

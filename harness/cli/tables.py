@@ -43,7 +43,6 @@ table_options = together(
     click.option(
         "--same", multiple=True, metavar="COLUMN", help="A column that must have one value in a fit. Repeat it."
     ),
-    click.option("--group", metavar="COLUMN", help="Rows of one value, as a run's checkpoints, count as one group."),
     click.option("--level", type=SHARE, default=0.95, show_default=True, help="The level of the intervals."),
     click.option("--min-x", type=POSITIVE, help="The smallest size that is fitted."),
     click.option("--max-x", type=POSITIVE, help="The largest size that is fitted."),
@@ -99,7 +98,7 @@ def opened(
                 f"{' and '.join(absent)}: name the column of sizes and that of losses ({columns}); for example: "
                 f"harness {command} --x params --y rmse --by arch"
             )
-        meaning = Columns(**{name: asked[name] for name in OF_FILES})
+        meaning = Columns(**{name: asked[name] for name in OF_FILES if name in asked})
         request = Request(file, columns=meaning, **given_values)
         check_request(request)
         yield request, of_file(request, meaning, second), None

@@ -144,9 +144,9 @@ def rolling_replicates(sizes: np.ndarray, ln_losses: np.ndarray) -> tuple[Budget
         if errors.size < 2 or smaller.sum() < 2:
             continue
         scatter, spread = float(errors.std(ddof=1)), float(np.nanstd(losses - np.nanmean(losses, axis=0), ddof=1))
-        run_sd, step = spread * np.sqrt(1 + 1 / errors.size), float(np.log(last / before))
         runs, error_sd = int(np.isfinite(losses).sum()), scatter / np.sqrt(errors.size)
-        found.append(BudgetAhead(last, runs, step, errors.mean(), scatter, error_sd, run_sd, errors.size - 1))
+        run_sd, step = float(np.hypot(spread, error_sd)), float(np.log(last / before))
+        found.append(BudgetAhead(last, runs, step, float(errors.mean()), scatter, error_sd, run_sd, errors.size - 1))
     return tuple(found)
 
 

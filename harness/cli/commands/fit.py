@@ -70,6 +70,7 @@ FITTING = (
 @click.option(
     "--compute", metavar="COLUMN", help="With --and: the column of what a run costs.  [default: 6 x and, its budgets]"
 )
+@click.option("--group", metavar="COLUMN", help="Rows of one value, as a run's checkpoints, count as one group.")
 @click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
 @click.option("--and", "and", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta.")
 @click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law.")

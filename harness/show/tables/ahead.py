@@ -1,5 +1,6 @@
 """How laws foresaw their own largest budgets, and what they say of new runs."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -42,4 +43,4 @@ def ahead_tables(ahead: Sequence[Foresight], loss: str) -> Iterator[Table]:
 
 def _cells(budget: BudgetAhead) -> tuple[str | int, ...]:
     scatter = NONE if budget.scatter is None else f"{budget.scatter:.2%}"
-    return number(budget.budget), budget.runs, f"{budget.error:+.2%}", scatter, f"{budget.run_sd:.2%}"
+    return number(budget.budget), budget.runs, f"{math.expm1(budget.error):+.2%}", scatter, f"{budget.run_sd:.2%}"
