@@ -226,7 +226,7 @@ def shared_errors(rng: np.random.Generator, groups: int, rows: int, sds: Correla
 
 def grouped(replicates: int) -> Iterator[Score]:
     """Intervals over runs whose checkpoints are rows: of a curve over tokens, and of a law of both sizes."""
-    for groups in (6, 10, 20, 40):
+    for groups in (6, 10, 20):
         low = 0.93 if groups >= 10 else 0.0
         name = f"{groups} groups of 15 rows"
         rng = generator(name)

@@ -76,7 +76,7 @@ def _of_curve(
         curve = curve_of(won_on(replicated[of_series], series.axis), series.axis)
         logs = curve.logs.T
         origins = ahead.rolling_replicates(curve.sizes, logs)
-        foreseen = ahead.new_run_of_lines(curve.sizes, logs, places, fit.level, origins)
+        foreseen: NewRun | None = ahead.new_run_of_lines(curve.sizes, logs, places, fit.level, origins)
     else:
         origins = kept(ahead.rolling_curve, *runs_in(series.table, "fitted"), name, fit.level, objective)
         steps = np.maximum(np.log(places / ahead.budgets_of(fit.points.sizes).max()), 0)
@@ -197,6 +197,7 @@ def _predictions(
         reason = f"asked {away:.2g} decades beyond the sizes: the law may end before."
         cautions = (Caution("EXTRAPOLATED", reason),) if away > WARN_DECADES else ()
         assert new is not None
-        numbers = (float(values[index]) for values in (new.curve, new.low, new.high, new.run_low, new.run_high))
-        found.append(Predicted(place, *numbers, cautions=cautions))
+        ends_of = (new.curve, new.low, new.high, new.run_low, new.run_high)
+        loss, low, high, run_low, run_high = (float(values[index]) for values in ends_of)
+        found.append(Predicted(place, loss, low, high, run_low, run_high, cautions))
     return tuple(found)

@@ -254,11 +254,10 @@ def _readings(pair: Comparison) -> Iterator[Reading]:
 
 
 def _found(ratio: comparison.CostRatio | comparison.LossRatio | comparison.Dominance, index: int, size: float) -> Found:
-    if isinstance(ratio, comparison.Dominance):
-        return Found(*(float(values[index]) for values in (ratio.ratio, ratio.low, ratio.high)), at=size)
-    if ratio.estimate is None or ratio.low is None or ratio.high is None:
-        return Found(refusals=ratio.refusals)
-    estimate, low, high = (float(values[index]) for values in (ratio.estimate, ratio.low, ratio.high))
+    estimates = ratio.ratio if isinstance(ratio, comparison.Dominance) else ratio.estimate
+    if estimates is None or ratio.low is None or ratio.high is None:
+        return Found(refusals=() if isinstance(ratio, comparison.Dominance) else ratio.refusals)
+    estimate, low, high = (float(values[index]) for values in (estimates, ratio.low, ratio.high))
     return Found(estimate, low, high, at=size)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -83,8 +84,10 @@ def rolling_surface(
     n: ArrayLike, d: ArrayLike, y: ArrayLike, compute: ArrayLike, level: float = 0.95, objective: str = "auto"
 ) -> tuple[BudgetAhead, ...]:
     """The last budgets of compute, each foreseen by the law of two sizes of all runs that cost less."""
-    x, y = np.column_stack([positive("n", n), positive("d", d)]), positive("y", y)
-    return _rolling(lambda kept: fit_surface(*x[kept].T, y[kept], level, objective, False), x, y, budgets_of(compute))
+    n, d, y = positive("n", n), positive("d", d), positive("y", y)
+    fitted = partial(fit_surface, level=level, objective=objective, intervals=False)
+    x, budget = np.column_stack([n, d]), budgets_of(compute)
+    return _rolling(lambda kept: fitted(n[kept], d[kept], y[kept]), x, y, budget)
 
 
 def _rolling(
@@ -165,10 +168,10 @@ def origin_cautions(origins: Sequence[BudgetAhead]) -> tuple[Caution, ...]:
 
 # ------------------------------------------------------------------------------------------------------------ new runs
 def new_run(law: Fit | Surface, x: np.ndarray, steps: np.ndarray, origins: Sequence[BudgetAhead] = ()) -> NewRun:
-    """What the law says at x [m] or [m, 2], which lie `steps` [m] in ln beyond the largest budget; below it none.
+    """What the law says at x [m] or [m, 2], which lie `steps` [m] in ln beyond the largest budget.
 
-    To the scatter of a new run about the law comes what the origins showed: the mean error beyond what the law's own
-    uncertainty explains, in proportion to the step, and their scatter.
+    To the scatter of a run about the law comes what the origins showed: their scatter, and their mean error beyond what
+    the law's own uncertainty explains.
     """
     known = law.region
     assert known is not None
@@ -229,10 +232,8 @@ def _new_variances(law: Fit | Surface, x: np.ndarray, runs: np.ndarray) -> np.nd
 
 
 def _missed_variance(origins: Sequence[BudgetAhead], steps: np.ndarray) -> np.ndarray:
-    """The squared mean error that is to be expected so many steps ahead, beyond what a true law would show.
-
-    It grows in proportion to the step up to the origins' own, and beyond it where the last origin is bad.
-    """
+    """The squared mean error to expect so many steps ahead, beyond a true law's: in proportion to the step up to the
+    origins' own, and further where the last origin is bad."""
     excess = [max(abs(origin.error) - origin.error_sd, 0) ** 2 for origin in origins if np.isfinite(origin.error_sd)]
     if not excess:
         return np.zeros_like(steps)

@@ -1,7 +1,6 @@
 """Intervals where rows are not independent: each group of them, such as the checkpoints of a run, is left out in turn.
 
-What rows of a group have in common is not noise between rows. Refits without each group show how far a number moves
-with the groups, whatever their rows share: the jackknife over groups, with Student's t of groups - 1 degrees.
+Refits show how far a number moves with the groups, whatever their rows share: the jackknife, with Student's t.
 """
 
 from __future__ import annotations
@@ -134,8 +133,8 @@ def shared_by_groups(
         of_arm = dict(zip(arms, np.split(group, np.cumsum(sizes)[:-1]), strict=True))
         refits = []
         for index in range(number):
-            rest = ({arm: values[arm][of_arm[arm] != index] for arm in arms} for values in (x, y))
-            refits.append(fit_shared(*rest, law.share, law.level, intervals=False))
+            rest_x, rest_y = ({arm: values[arm][of_arm[arm] != index] for arm in arms} for values in (x, y))
+            refits.append(fit_shared(rest_x, rest_y, law.share, law.level, intervals=False))
             if refits[-1].refusals:
                 raise NoNumber("FEW_GROUPS", f"without one of the groups: {refits[-1].refusals[0].reason}")
         fields: dict[str, dict[str, Estimate]] = {}
@@ -160,8 +159,9 @@ def _over_groups(law: Law, groups: Sequence[str], refitted: Callable[[np.ndarray
             raise NoNumber("FEW_GROUPS", f"{few} Add groups (more rows of a group do not count).")
         found = refitted(group, names.size)
     except NoNumber as error:
-        fields = [name + end for name in OF_LAWS for end in ("", "_interval") if hasattr(law, name + end)]
-        return replace(law, refusals=(error.refusal,), **dict.fromkeys(fields))
+        names_of = (name + end for name in OF_LAWS for end in ("", "_interval"))
+        none: Any = dict.fromkeys(name for name in names_of if hasattr(law, name))
+        return replace(law, refusals=(error.refusal,), **none)
     most = int(np.argmax(np.abs(found.without - found.exponent)))
     told = Groups(names.size, str(names[most]), float(found.without[most]), found.parameters)
     if isinstance(law, SharedFit):  # which has no cautions

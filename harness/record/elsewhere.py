@@ -136,11 +136,11 @@ def runs_on(
     names = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
     same = {name: _texts(table, name, "`same`") for name in names}
     runs = _at_config_sizes(runs) if columns.config else runs.assign(joined=False)
-    amounts = {name: _numbers(table, name, "`x`", failed) for name in dict.fromkeys((x, *others))}
+    amounts = [np.nan_to_num(_numbers(table, name, "`x`", failed), nan=-1) for name in dict.fromkeys((x, *others))]
     names = [name for name in RUN_NAMES if name in table.columns and name not in (*taken, *columns.by)]
     runs = runs.assign(
-        amount=list(zip(*amounts.values(), strict=True)),
-        run=_texts(table, names[0], "a name") if names else list(zip(runs["config"], runs["seed"], strict=True)),
+        amount=[" ".join(map(str, row)) for row in zip(*amounts, strict=True)],
+        run=_texts(table, names[0], "a name") if names else runs["config"] + ", seed " + runs["seed"],
         is_named=bool(names),
     )
     if columns.group:
@@ -366,16 +366,14 @@ def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]
             "columns that say what a run is (config), and a run that is there twice is found.",
         )
     if not columns.group and (runs["is_named"].any() or (columns.config and columns.seed)):
-        amounts = runs[done].groupby("run")["amount"].agg(["nunique", "size"])
-        kept = amounts[amounts["nunique"] > 1]
+        amounts = runs[done].groupby("run")["amount"].nunique()
+        kept = amounts[amounts > 1]
         if len(kept):
-            name = kept.index[0] if isinstance(kept.index[0], str) else ", seed ".join(map(str, kept.index[0]))
             yield Caution(
                 "CHECKPOINTS",
-                f"{len(kept)} runs stand in {kept['size'].sum()} rows, the first ({name}) at {kept['nunique'].iloc[0]} "
-                "amounts of data or compute: checkpoints are no runs of their own, and where a learning rate decays, "
-                "their loss is above that of a run which ends there. Keep the last row of each run, or name the column "
-                "of runs as `group`.",
+                f"{len(kept)} runs, {kept.index[0]} the first, stand at several amounts of data or compute. Such rows "
+                "are no runs of their own: where a learning rate decays, their loss is above that of a run which "
+                "ends there. Keep the last row of each run, or name the column of runs as `group`.",
             )
     if runs["joined"].any():
         yield Caution(

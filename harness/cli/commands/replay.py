@@ -162,7 +162,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
         answered = analyse_and_report(manifest, folder, TERMINAL)
-        records, _, table, fits = answered.analysis
+        records, _, table, fits, _ = answered.analysis
         verdicts = plain(answered.verdicts)
     runs = ReplayRuns(manifest, table, fits, records)
     return write_page(runs, REPLAYS[planned.name], made, verdicts, folder), table, verdicts
