@@ -21,6 +21,7 @@ from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
+from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import WIDTH, console_lines, wrapped
