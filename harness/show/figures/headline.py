@@ -122,7 +122,8 @@ def _groups(found: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
 def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], found: Headline, styles: Mapping[str, Style]) -> None:
     """The groups, each below its letter and heading; the number of each ratio at the right edge."""
     first, second = found.first.label, found.second.label
-    height, heights, names = 0.0, [], []
+    height = 0.0
+    heights: dict[float, str] = {}  # of rows, with their labels
     for letter, (heading, rows) in zip(ascii_lowercase, groups.items(), strict=False):
         height -= HEADING + heading.count("\n")
         left: dict[str, Any] = {"xycoords": ("figure fraction", "data"), "va": "center", "in_layout": False}
@@ -132,8 +133,7 @@ def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], found: Headline, sty
         axes.annotate(heading, (0.045 if len(groups) > 1 else 0.012, height), **left)
         for row in rows:
             height -= ROW
-            heights.append(height)
-            names.append(row.label)
+            heights[height] = row.label
             ratio, ahead = row.ratio, leader(row.ratio, first, second)
             colour = styles[ahead].colour if ahead else UNDECIDED
             look = {"marker": styles[ahead].marker if ahead else "o", "mfc": colour if ahead else "white"}
@@ -144,7 +144,7 @@ def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], found: Headline, sty
             axes.annotate(_number(ratio), (1.02, height), color=ink, annotation_clip=False, **right)
     axes.axvline(1, color="0.2", lw=0.6, zorder=1)
     axes.set_ylim(height - 1, 0.3)
-    axes.set_yticks(heights, names)
+    axes.set_yticks(list(heights), list(heights.values()))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
