@@ -67,7 +67,7 @@ def copy_answer(export: Export, answered: heavy.Answered, lines: Sequence[str]) 
             why_not = " ".join(refusal.code for refusal in ratio.refusals)
             rows.append((*place, heavy.leader(ratio, first, second), ratio.estimate, ratio.low, ratio.high, why_not))
         tables = {"table": rows, **tables}
-    figures = {name: path for name in FIGURES if (path := export.folder.parent / f"{name}.png").exists()}
+    figures = {f"{name}_figure": path for name in FIGURES if (path := export.folder.parent / f"{name}.png").exists()}
     summary = {"answer": "\n".join(lines), "verdict": {one.claim: one.verdict for one in verdicts}}
     last = max(record.provenance.started_at for record in answered.analysis.records.values())
     export.answer(of_answer(manifest, last, summary, tables=tables, figures=figures), partial(click.echo, err=True))
