@@ -30,6 +30,7 @@ EXPERIMENTS = Path("experiments")  # of the folder in which a command is typed
 PROFILES = Path("slurm")
 DISTRIBUTION = "kan-mlp-harness"
 CHECKOUT = Path(harness.__file__).parents[1]
+SHIPPED_RESULTS = CHECKOUT / "results"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +145,7 @@ def kept_files(manifest: Manifest, folder: Path) -> list[Path]:
     """
     paths = [kept_path(folder)]
     if figure := manifest.experiment.figure:
-        for results in (folder.parent, CHECKOUT / "results"):
+        for results in (folder.parent, SHIPPED_RESULTS):
             paths.append(kept_path(results / figure))
     return [path for path in dict.fromkeys(paths) if path.exists()]
 

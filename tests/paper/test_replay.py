@@ -19,6 +19,12 @@ from harness.study.plans import plan_of
 from tests.paper.tiny_scales import bring
 
 
+@pytest.fixture(autouse=True)
+def without_kept_records(tmp_path, monkeypatch):
+    """Those of this checkout are of some runs of the small scales here, too."""
+    monkeypatch.setattr("harness.study.folders.SHIPPED_RESULTS", tmp_path)
+
+
 @pytest.mark.nightly  # tests/guard holds the pages of all
 @pytest.mark.parametrize("name", REPLAYS)
 def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
@@ -117,7 +123,6 @@ def test_every_choice_is_one_of_a_replay_and_every_replay_has_some():
 def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
     bring("fig3_1_toy_scaling", tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.study.folders.CHECKOUT", tmp_path)  # which has no kept records
     narrow = ["--scale", "short", "--max-width", "10", "--seeds", "2"]
     output = said("replay", "fig3_1", *narrow, "--partial", exit_code=3)
     assert "runs of fig3_1_toy_scaling-short-width-10-seeds-2 has a record" in output
