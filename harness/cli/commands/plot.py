@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from harness.cli.options import EXAMPLE, plan_options
-from harness.show.console import TERMINAL
+from harness.show.console import PROGRESS
 from harness.spec import Manifest
 from harness.study.analysis import analyse, draw_figures, keep_analysis, keeping_fits
 
@@ -17,8 +17,8 @@ def plot(manifest: Manifest, folder: Path) -> None:
 
     Sizes are parameters and training FLOPs. The figure is a PNG and a PDF.
     """
-    with keeping_fits(folder, TERMINAL):
-        analysis = analyse(manifest, folder, TERMINAL)
+    with keeping_fits(folder, PROGRESS):
+        analysis = analyse(manifest, folder, PROGRESS)
         keep_analysis(manifest, analysis, folder)
         drawn = draw_figures(manifest, analysis, folder)
     for path in drawn:

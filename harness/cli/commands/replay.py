@@ -16,7 +16,7 @@ from harness.judging.verdict import not_run
 from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
 from harness.paper.replay.index import keep, row_of, row_without_page, write_index
 from harness.record import missing, read_present, runs_table
-from harness.show.console import TERMINAL, console
+from harness.show.console import PROGRESS, console
 from harness.show.tables.verdicts import rules_table
 from harness.spec import FULL, Manifest, freeze, scales_of
 from harness.spec.setting import Narrow, narrowed
@@ -105,7 +105,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
         file = shipped_files(EXPERIMENTS)[name]
     study = StudyFile(file, results, scale, narrow=narrow)
     manifest = freeze(plan_of(study), study.folder, replan)
-    take_kept(manifest, study.folder, TERMINAL.say)
+    take_kept(manifest, study.folder, PROGRESS.say)
     changes = scales_of(file)[scale]
     command, words = _command(name, scale), scale
     if narrow:
@@ -129,7 +129,7 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
     if not partial:
         check_none_underway(manifest, folder)
         try:
-            train_missing(manifest, folder, workers, TERMINAL)
+            train_missing(manifest, folder, workers, PROGRESS)
         except HarnessError as error:
             if not planned.absent:
                 raise
@@ -161,7 +161,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
         series = {run.run_id: cells[run.cell] for run in manifest.runs if run.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
-        answered = analyse_and_report(manifest, folder, TERMINAL)
+        answered = analyse_and_report(manifest, folder, PROGRESS)
         records, _, table, fits = answered.analysis
         verdicts = plain(answered.verdicts)
     runs = ReplayRuns(manifest, table, fits, records)

@@ -17,7 +17,7 @@ from harness.record.kept import KEPT_RECORDS
 from harness.show.grouping import grouped
 from harness.show.pages.page import address, write_html
 from harness.show.tables.table import to_markdown
-from harness.show.tables.verdicts import ORIGIN, summary_table, tasks_of
+from harness.show.tables.verdicts import ORIGIN, question_answers, summary_table, tasks_of
 from harness.spec import default_count
 from harness.spec.counts import answer_axes
 from harness.spec.decide import takes_of
@@ -54,6 +54,7 @@ def _write(answers: Sequence[Mapping[str, Any]], folder: Path, address_of: Calla
         folder / "verdicts.html",
         "verdicts.html",
         answers=answers,
+        questions=question_answers(answers),
         summary=summary_table(answers),
         matters={"factor": takes_of("test_loss").matters, "exponents": takes_of("exponent").matters},
         outcomes=list(outcomes),

@@ -3,15 +3,61 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.judging.verdict import NOT_RUN, number_lines, power_words, refused_words, verdict_words
 from harness.judging.words import limit_words
+from harness.show.grouping import grouped
+from harness.show.tables.headline import factor, family_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, number_columns, text_columns
 from harness.spec import Decide, all_axes, side_label
 
 ORIGIN = "experiment, commit"
 RULE_COLUMNS = ("claim", "verdict", "found, with interval", "asked to be")
+
+
+class QuestionAnswer(NamedTuple):
+    """What became of a question: a chip, which is the side that is ahead where that is decided, and a sentence."""
+
+    question: str
+    chip: str
+    decided: bool
+    sentence: str
+    name: str
+
+
+def question_answers(answers: Sequence[Mapping[str, Any]]) -> list[QuestionAnswer]:
+    """The answer of each question, by the experiment with the most runs, and its first rule on errors at equal size."""
+    said = []
+    for question, scales in grouped(answers, lambda answer: str(answer["question"])).items():
+        largest = max(scales, key=lambda answer: int(answer["runs"]))
+        on_errors = [verdict for verdict in largest["verdicts"] if verdict["decide"].get("quantity") == "test_loss"]
+        for verdict in [*on_errors, *largest["verdicts"]][:1]:
+            chip, decided, sentence = _in_a_sentence(verdict)
+            said.append(QuestionAnswer(question, chip, decided, sentence, largest["name"]))
+    return said
+
+
+def _in_a_sentence(verdict: Mapping[str, Any]) -> tuple[str, bool, str]:
+    """The chip of a verdict, whether it is a side, and in a sentence the claim and who is ahead on which task."""
+    sides = [family_words(side_label(names)) for names in Decide.model_validate(verdict["decide"]).arms_of_sides]
+    ahead: dict[str, list[str]] = {side: [] for side in sides}
+    for number in verdict["numbers"]:
+        unit, (estimate, low, high) = number["unit"], (number["found"][name] for name in ("estimate", "low", "high"))
+        if len(sides) == 2 and estimate and (low > 1 or high < 1):
+            who, times = (sides[0], estimate) if low > 1 else (sides[1], 1 / estimate)
+            ahead[who].append(f"{factor(times)}x on {unit}")
+        else:
+            ahead.setdefault("equal on" if number["outcome"] == "equal" else "open on", []).append(unit)
+    outcome = verdict["verdict"]
+    is_side = len(sides) == 2 and (outcome == "supported" or (outcome == "refuted" and not ahead[sides[0]]))
+    claim = re.sub(r"^\d+[:,] *", "", verdict["claim"])
+    told = "; ".join(f"{who} {', '.join(tasks)}" for who, tasks in ahead.items() if tasks)
+    return (
+        sides[outcome == "refuted"] if is_side else outcome,
+        is_side,
+        f"“{claim}” is {outcome}. {told}".rstrip() + ".",
+    )
 
 
 def verdicts_table(answers: Sequence[Mapping[str, Any]]) -> Table:

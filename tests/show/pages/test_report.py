@@ -116,8 +116,10 @@ def test_rules_are_stated_and_judged(text):
 def test_the_answer_comes_first_and_then_what_it_rests_on(written):
     """Sections in order, each in the bar of contents."""
     sections = re.findall(r'<section id="(\w+)"', written)
-    assert sections == ["answer", "ratios", "laws", "trust", "plan", "runs", "provenance", "codes"]
+    assert sections == ["answer", "laws", "trust", "plan", "runs", "provenance", "codes"]
     assert re.findall(r'<a href="#(\w+)">', written[: written.index("</nav>")]) == sections
+    places = [written.index(mark) for mark in ('<div class="answers">', "ratios-figure", "Careful:", "<table")]
+    assert places == sorted(places)
 
 
 def test_each_code_has_its_words_on_the_page(written):
