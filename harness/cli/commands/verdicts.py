@@ -17,7 +17,7 @@ from harness.show.console import PROGRESS
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
 from harness.show.tables.table import Table
-from harness.show.tables.verdicts import ORIGIN, answer_sentences, summary_table, verdicts_table
+from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.spec import FULL, read_experiment, scales_of
 from harness.study.analysis import refresh_answer
 from harness.study.answers import answer_of
@@ -64,9 +64,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
 
 
 def _parts(answers: Sequence[Mapping[str, Any]]) -> Iterator[Table | str]:
-    yield verdicts_table(answers)
-    if judged := [said for said in answers if not said["why"]]:
-        yield summary_table(judged).without(ORIGIN)
+    for said in answers:
+        yield rules_table(said["verdicts"], said["name"])
     for said in answers:
         yield from answer_sentences(said)
 

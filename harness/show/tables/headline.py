@@ -6,7 +6,7 @@ import itertools
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from harness.base.formats import estimate, exponent, human
@@ -24,8 +24,7 @@ COLUMNS = 3
 LEAST_LABEL = 12  # letters of a task's name beside its cells
 LONGEST_NAME = 3  # of a side; two longer ones do not fit into a cell, and are called A and B
 ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
-TASKS_UP_TO = 6  # of more, the console counts on how many who is ahead
-MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
+TASKS_UP_TO = 6  # whose errors are on the console
 WRITTEN_OUT = 10_000  # times, below
 LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
 REFUSED = {
@@ -105,12 +104,13 @@ def _over(ratio: float) -> float:
 
 
 def turn_words(leads: Sequence[Lead], names: tuple[str, str], at: Callable[[float], str] = human) -> str:
-    """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes of one task on one axis."""
+    """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes, or efforts, of one task on one axis."""
     stretches = []
-    for lead in leads:
-        who = f"{lead.leader} ahead" if lead.leader in names else "undecided"
-        ends = " to ".join(dict.fromkeys([at(lead.low), at(lead.high)]))
-        stretches.append(f"{who} {'with' if lead.axis == 'runs' else 'at'} {ends}")
+    for ahead, stretch in itertools.groupby(leads, key=lambda lead: lead.leader):
+        first, *_, last = [*stretch] * 2
+        ends = " to ".join(dict.fromkeys([at(first.low), at(last.high)]))
+        who = f"{ahead} ahead" if ahead in names else "undecided"
+        stretches.append(f"{who} {'with' if first.axis == 'runs' else 'at'} {ends}")
     return ", ".join(stretches)
 
 
@@ -126,8 +126,9 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
     found, legend = _with_short_names(found)
     intervals = f"{100 * found.level:.3g} % intervals{' over all looks' if found.looks else ''}"
     opening = [f"Whose {loss_of(found)} is lower, how many times? ({intervals}; ?: undecided)", *legend]
-    beside = [*_baselines_words(found), *_seconds_words(found), *other_pairs(found), *_exponent_lines(found)]
-    beside += [*_effort_lines(found), *_turns(found)]
+    beside = [_seconds_words(found), *other_pairs(found), *_exponent_lines(found), *_effort_lines(found)]
+    if ALL_PLACES_UP_TO < len(found.tasks) <= TASKS_UP_TO:
+        beside = [*(f"{task}, {errors_words(found, task)}." for task in found.tasks), *beside]
     return [*_all_wrapped(opening), *_grid(found), *_all_wrapped([*beside, *closing]), *last]
 
 
@@ -142,7 +143,6 @@ def _with_short_names(found: Headline) -> tuple[Headline, list[str]]:
         first=replace(found.first, label="A"),
         second=replace(found.second, label="B"),
         largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in found.largest),
-        leads=tuple(replace(lead, leader=short.get(lead.leader or "")) for lead in found.leads),
         exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in found.exponents),
     )
     return named, [f"A: {labels[0]}. B: {labels[1]}."]
@@ -151,59 +151,41 @@ def _with_short_names(found: Headline) -> tuple[Headline, list[str]]:
 def _grid(found: Headline) -> list[str]:
     """A row a task and size, a column an axis, all cells in the longest form that fits all of them.
 
-    Of one or two tasks every size is shown, between the task's formula and its errors; of many, who leads how often.
+    Of one or two tasks every size is shown, between the task's formula and its errors.
     """
-    axes, names, largest = found.columns[:COLUMNS], labels_of(found), found.places[-1]
-    if len(found.tasks) > TASKS_UP_TO:
-        counted = [_counted(found, axis) for axis in axes]
-        return _aligned([(f"{largest} equal:", map(axis_short, axes)), (f"{len(found.tasks)} tasks", counted)])
-    is_short = len(found.tasks) > ALL_PLACES_UP_TO
-    places = found.places[-1:] if is_short else found.places
+    axes, has_sizes = found.columns[:COLUMNS], len(found.tasks) <= ALL_PLACES_UP_TO
+    places, heads = found.places if has_sizes else found.places[-1:], list(map(axis_short, axes))
+    rows = list(itertools.product(found.tasks, places))
     for form in range(3):
-        cells = {}
-        for task, place in itertools.product(found.tasks, places):
+        cells = []
+        for task, place in rows:
             ratios = (found.reading(task, axis, place).ratio for axis in axes)
-            cells[task, place] = [_lead_forms(ratio, *names)[form] for ratio in ratios]
-        widths = [max(map(len, column)) + 1 for column in zip(*cells.values(), map(axis_short, axes), strict=True)]
-        if WIDTH - sum(widths) >= LEAST_LABEL:
+            cells.append([_lead_forms(ratio, *labels_of(found))[form] for ratio in ratios])
+        room = WIDTH - sum(max(map(len, column)) + 1 for column in zip(heads, *cells, strict=True))
+        if room >= LEAST_LABEL:
             break
-    if is_short:
-        labels = shortened(found.tasks, max(WIDTH - sum(widths), LEAST_LABEL) - 1)
-        rows = [(labels[task], of_place) for (task, _), of_place in cells.items()]
-        return _aligned([(f"{largest} equal:", map(axis_short, axes)), *rows])
-    heading = ("at equal:", map(axis_short, axes))
-    lines = _aligned([heading, *((f"  {place}", row) for (_, place), row in cells.items())])
-    shown = lines[:1]
-    for index, task in enumerate(found.tasks):
-        begin = 1 + index * len(places)
+    labels = shortened(found.tasks, max(room, LEAST_LABEL))
+    names = [f"  {place}" if has_sizes else labels[task] for task, place in rows]
+    first = "at equal:" if has_sizes else f"{places[0]} equal:"
+    heading, *lines = _aligned([[first, *heads], *([name, *row] for name, row in zip(names, cells, strict=True))])
+    if not has_sizes:
+        return [heading, *lines]
+    shown = [heading]
+    for begin, task in zip(range(0, len(lines), len(places)), found.tasks, strict=True):
         shown += [*wrapped(task_words(found, task)), *lines[begin : begin + len(places)]]
         shown += wrapped(f"  {errors_words(found, task)}".rstrip())
     return shown
 
 
-def _aligned(rows: Sequence[tuple[str, Iterable[str]]]) -> list[str]:
-    """Lines of a label and cells, one below the other."""
-    columns = list(zip(*([label, *cells] for label, cells in rows), strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    return [" ".join(map(str.ljust, line, widths)).rstrip() for line in zip(*columns, strict=True)]
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [" ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def task_words(found: Headline, task: str) -> str:
     """`exp2d: exp(sin(πx) + y²)`: a task with its formula; empty of a table of anybody's runs."""
     formula = found.formulas.get(task, "")
     return f"{task}: {formula}" if formula and formula != task else task
-
-
-def _largest(found: Headline, axis: str) -> dict[str, Found]:
-    """By task the ratio at the largest size."""
-    return {task: found.reading(task, axis, found.places[-1]).ratio for task in found.tasks}
-
-
-def _counted(found: Headline, axis: str) -> str:
-    """On how many tasks each side is ahead at the largest size."""
-    first, second = labels_of(found)
-    ahead = Counter(leader(ratio, first, second) for ratio in _largest(found, axis).values())
-    return f"{first} {ahead[first]}, {second} {ahead[second]}, ? {ahead[None]}"
 
 
 def errors_words(found: Headline, task: str, with_networks: bool = False) -> str:
@@ -226,29 +208,13 @@ def errors_words(found: Headline, task: str, with_networks: bool = False) -> str
     return f"{where}: {', '.join(told)}" if told else ""
 
 
-def _baselines_words(found: Headline) -> Iterator[str]:
-    """The errors of each task, where they do not stand with its sizes; of many, where a constant is better."""
-    if len(found.tasks) > TASKS_UP_TO:
-        largest = _largest(found, found.columns[0]).values()
-        lost = sum(ratio.is_refused_by("WORSE_THAN_CONSTANT") for ratio in largest)
-        if lost:
-            yield f"A constant is better than both sides on {lost} of {len(found.tasks)} tasks."
-    elif len(found.tasks) > ALL_PLACES_UP_TO:
-        yield from (f"{task}, {errors_words(found, task)}." for task in found.tasks)
-
-
-def _seconds_words(found: Headline) -> Iterator[str]:
+def _seconds_words(found: Headline) -> str:
     """Who is ahead at equal seconds at the largest size, or how to have that; of laws nothing."""
-    if found.by == "laws":
-        return
     if found.clock is None:
-        yield "Equal seconds: not timed; `harness bench FILE` adds them."
-        return
-    ratios = _largest(found, found.clock).items()
-    said = "; ".join(f"{task} {lead_words(ratio, *labels_of(found))}" for task, ratio in ratios)
-    if len(found.tasks) > ALL_PLACES_UP_TO:
-        said = f"{_counted(found, found.clock)} on {len(found.tasks)} tasks"
-    yield f"Equal seconds, {found.places[-1]} size: {said}."
+        return "" if found.by == "laws" else "Equal seconds: not timed; `harness bench FILE` adds them."
+    ratios = {task: found.reading(task, found.clock, found.places[-1]).ratio for task in found.tasks}
+    said = "; ".join(f"{task} {lead_words(ratio, *labels_of(found))}" for task, ratio in ratios.items())
+    return f"Equal seconds, {found.places[-1]} size: {said}."
 
 
 def other_pairs(found: Headline) -> list[str]:
@@ -288,24 +254,11 @@ def found_exponent(found: Found) -> str:
 
 def _effort_lines(found: Headline) -> list[str]:
     """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it."""
-    lines = []
+    lines, names = [], labels_of(found)
     for task, efforts in grouped(found.efforts, lambda effort: effort.task).items():
-        leads = []
-        for ahead, stretch in itertools.groupby(efforts, key=lambda effort: leader(effort.ratio, *labels_of(found))):
-            runs = [effort.runs for effort in stretch]
-            leads.append(Lead(task, "runs", runs[0], runs[-1], ahead))
+        leads = [Lead(task, "runs", effort.runs, effort.runs, leader(effort.ratio, *names)) for effort in efforts]
         if len({lead.leader for lead in leads}) > 1 or len(found.tasks) <= TASKS_UP_TO:
-            lines.append(f"{task} by runs a side: {turn_words(leads, labels_of(found), str)}.")
-    return lines
-
-
-def _turns(found: Headline) -> list[str]:
-    """Per task and axis the sizes at which each is ahead, where the lead turns."""
-    lines = []
-    for (axis, task), leads in grouped(found.leads, lambda lead: (lead.axis, lead.task)).items():
-        if axis in found.columns and len(leads) <= MOST_STRETCHES and len({lead.leader for lead in leads} - {None}) > 1:
-            where = f"{task}, by" if task else "By"
-            lines.append(f"{where} {axis_short(axis)}: {turn_words(leads, labels_of(found))}.")
+            lines.append(f"{task} by runs a side: {turn_words(leads, names, str)}.")
     return lines
 
 
@@ -350,22 +303,14 @@ def answer_table(found: Headline) -> Table:
 
 def answer_cards(found: Headline) -> dict[str, str]:
     """`KAN 5.7x by parameters, 12x by FLOPs (local)` of each task: who is ahead at the largest equal size."""
-    cards = {}
+    cards, (first, second) = {}, map(family_words, labels_of(found))
     for task in found.tasks:
         outcomes: dict[str, list[str]] = {}
         for axis in found.columns:
             ratio = found.reading(task, axis, found.places[-1]).ratio
-            ahead = leader(ratio, *labels_of(found))
-            outcome, times = ahead and family_words(ahead), ""
-            if outcome and ratio.estimate:
-                times = f"{factor(ratio.estimate if ahead == found.first.label else 1 / ratio.estimate)}x "
-            elif ratio.estimate is None:
-                outcome = _refused_words(ratio)
-            else:
-                words = lead_words(ratio, *labels_of(found))
-                outcome = words if words.startswith("equal") else "open"
-            by = axis_short(axis).replace("params", "parameters")
-            outcomes.setdefault(outcome or "", []).append(f"{times}by {by}")
+            ahead, words = leader(ratio, first, second), _lead_forms(ratio, first, second)[-1]
+            times, by = words.removeprefix(ahead) if ahead else "", axis_short(axis).replace("params", "parameters")
+            outcomes.setdefault(ahead or words, []).append(f"{times} by {by}".strip())
         cards[task] = "; ".join(f"{outcome} {', '.join(axes)}" for outcome, axes in outcomes.items())
     return cards
 

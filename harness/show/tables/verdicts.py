@@ -1,11 +1,11 @@
-"""Verdicts in tables: in full for the terminal, in short for all readers, and every number for the page."""
+"""Verdicts in a sentence a question, and in tables: a row a claim, a row a rule with its numbers, every number."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.judging.verdict import NOT_RUN, number_lines, power_words, refused_words, verdict_words
+from harness.judging.verdict import number_lines, power_words, refused_words, verdict_words
 from harness.judging.words import limit_words
 from harness.show.grouping import grouped
 from harness.show.tables.headline import factor, family_words
@@ -60,24 +60,6 @@ def _in_a_sentence(verdict: Mapping[str, Any]) -> tuple[str, bool, str]:
     )
 
 
-def verdicts_table(answers: Sequence[Mapping[str, Any]]) -> Table:
-    """A row a rule: the claim and its rule, the numbers, the verdict, where it is from."""
-    rows = []
-    for answer in answers:
-        origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
-        for verdict in answer["verdicts"]:
-            claim = verdict["claim"]
-            if verdict["verdict"] != NOT_RUN:  # of others the page has the rule
-                level = verdict["interval_level"]
-                corrected = f" (each at {100 * level:.4g} %)" if level != verdict["level"] else ""
-                looks = " over all looks together" if any(number["look"] for number in verdict["numbers"]) else ""
-                claim += f":\n{verdict['rule']}{corrected}{looks}"
-            numbers = "\n".join(filter(None, [*number_lines(verdict), power_words(verdict)])) or answer["why"]
-            rows.append(TableRow((claim, numbers, verdict_words(verdict), origin), begins_section=True))
-    columns = text_columns("claim: rule", "numbers", "verdict", ORIGIN)
-    return Table("verdicts, by the rules of each plan", columns, tuple(rows))
-
-
 def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
     """A row for each rule, by the number of its claim: what became of it, by what it is counted, and how many runs."""
     axes, rows = all_axes(), []
@@ -102,7 +84,7 @@ def tasks_of(verdict: Mapping[str, Any]) -> list[str]:
     return sorted({number["unit"] for number in verdict["numbers"]})
 
 
-def rules_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
+def rules_table(verdicts: Sequence[Mapping[str, Any]], title: str = "verdicts on the rules") -> Table:
     """A row a rule of one experiment: the verdict, its numbers or the reason, their limit."""
     rows = []
     for verdict in verdicts:
@@ -117,7 +99,7 @@ def rules_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
             said += f". {power}"
         asked = limit_words(Decide.model_validate(verdict["decide"]))
         rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), said, asked)))
-    return Table("verdicts on the rules", text_columns(*RULE_COLUMNS), tuple(rows))
+    return Table(title, text_columns(*RULE_COLUMNS), tuple(rows))
 
 
 def numbers_table(verdict: Mapping[str, Any]) -> Table:
