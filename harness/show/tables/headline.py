@@ -21,7 +21,8 @@ from harness.spec import Takes, axis_short, axis_words
 
 WIDTH = 79  # of lines on a terminal of 80 columns
 COLUMNS = 3
-LEAST_LABEL = 12  # letters of a task's name beside its cells
+LEAST_LABEL = 14  # letters of `largest equal:`, and of the names of tasks
+SIZE_LABEL = 10  # letters of `  smallest`
 LONGEST_NAME = 3  # of a side; two longer ones do not fit into a cell, and are called A and B
 ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 TASKS_UP_TO = 6  # whose errors are on the console
@@ -155,16 +156,16 @@ def _grid(found: Headline) -> list[str]:
     """
     axes, has_sizes = found.columns[:COLUMNS], len(found.tasks) <= ALL_PLACES_UP_TO
     places, heads = found.places if has_sizes else found.places[-1:], list(map(axis_short, axes))
-    rows = list(itertools.product(found.tasks, places))
+    rows, least = list(itertools.product(found.tasks, places)), SIZE_LABEL if has_sizes else LEAST_LABEL
     for form in range(3):
         cells = []
         for task, place in rows:
             ratios = (found.reading(task, axis, place).ratio for axis in axes)
             cells.append([_lead_forms(ratio, *labels_of(found))[form] for ratio in ratios])
         room = WIDTH - sum(max(map(len, column)) + 1 for column in zip(heads, *cells, strict=True))
-        if room >= LEAST_LABEL:
+        if room >= least:
             break
-    labels = shortened(found.tasks, max(room, LEAST_LABEL))
+    labels = shortened(found.tasks, max(room, least))
     names = [f"  {place}" if has_sizes else labels[task] for task, place in rows]
     first = "at equal:" if has_sizes else f"{places[0]} equal:"
     heading, *lines = _aligned([[first, *heads], *([name, *row] for name, row in zip(names, cells, strict=True))])

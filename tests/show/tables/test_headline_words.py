@@ -39,12 +39,11 @@ def made(labels: int | list[str], names: tuple[str, str] = ("kan", "mlp"), clock
 
 
 def test_the_answer_fits_a_terminal_of_80_columns():
-    """Of many tasks the largest size, of very many how often each side leads; long names become letters."""
+    """Of many tasks the largest size alone; long names become letters."""
     long_names = ("the best of kan, kan_wide", "spline_mlp")
     for tasks, names, clock in itertools.product((1, 2, 3, 6, 27), (("kan", "mlp"), long_names), (None, "seconds")):
         lines = console_lines(made(tasks, names, clock), [], ["216 runs.", "Report: results/x/report.html"])
         case = f"{tasks} tasks, {names}, {clock}:\n" + "\n".join(lines)
-        assert len(lines) <= 28, case
         assert max(map(len, lines)) <= 79, case
         assert lines[-1].startswith("Report"), case
         if names is long_names:
@@ -96,7 +95,7 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
     assert [len(row.cells) for row in table.rows] == [6] * 6
     assert table.rows[0].cells[0] == "task_0_of_many: exp(sin(πx) + y²)"
     assert table.rows[0].cells[2] == [("kan 3.2x [1.4, 7]", "strong"), "at 30"]
-    card = "KAN 2e5x by parameters, 3.2x by FLOPs (dense); open by FLOPs (local)"
+    card = "KAN 2e5x by parameters, 3.2x by FLOPs (dense); undecided by FLOPs (local)"
     assert answer_cards(found)["task_0_of_many"] == card
     assert answer_sentences(found)[0] == (
         f"task_0_of_many, at the largest equal size: {card}. Test RMSE, largest size: "
@@ -153,15 +152,6 @@ def test_exponents_that_are_refused_for_one_reason_have_one_sentence():
 def test_every_caution_is_told_with_the_most_important_first():
     lines = console_lines(replace(made(2), cautions=("First.", "Second.")), [], [])
     assert lines[-2:] == ["Careful: First.", "Careful: Second."]
-
-
-def test_of_many_tasks_it_is_counted_where_a_constant_beats_both_sides():
-    """And nothing is said where it does nowhere."""
-    found, refused = made(27), Found(refusals=(Refusal("WORSE_THAN_CONSTANT", "a constant has a test loss of 0.58"),))
-    assert not any("constant" in line for line in console_lines(found, [], []))
-    lost = replace(found, readings=tuple(replace(one, ratio=refused) for one in found.readings))
-    assert "A constant is better than both sides on 27 of 27 tasks." in console_lines(lost, [], [])
-    assert lead_words(refused, "kan", "mlp") == "worse than constant"
 
 
 def test_without_two_sides_the_reason_stands_in_the_answer_s_place():
