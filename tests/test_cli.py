@@ -115,7 +115,7 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
     assert {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()} == records
 
 
-@pytest.mark.parametrize("command", ["status", "fit", "plot", "report"])
+@pytest.mark.parametrize("command", ["status", "fit", "report"])
 def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
     """A file that no longer says what was planned is named with what differs; nothing is analysed under its name."""
     (tmp_path / "tiny.yaml").write_text(TINY + "window: {kan: {max: 100}}\n")
@@ -368,7 +368,7 @@ def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
         assert capsys.readouterr().err.startswith("error: standard output: No space left on device; ")
 
 
-@pytest.mark.parametrize("command", ["status", "fit", "plot", "report"])
+@pytest.mark.parametrize("command", ["status", "fit", "report"])
 def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
     """Asking about an experiment that was never planned, and about a file that does not exist."""
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -404,7 +404,7 @@ def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
     assert "[red]" in invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path)).output
 
 
-@pytest.mark.parametrize("command", ["fit", "plot", "report"])
+@pytest.mark.parametrize("command", ["fit", "report"])
 def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))

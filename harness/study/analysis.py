@@ -103,7 +103,9 @@ def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> 
         headline, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
         write_json({"headline": headline, "verdicts": verdicts}, folder / "answer.json")
         tell("figures", 0, 2)
-        draw_figures(manifest, analysis, folder)
+        write_figure(scaling_figure(manifest, laws), folder / "scaling")
+        if not manifest.experiment.search:  # whose laws were checked
+            write_figure(residuals_figure(manifest, laws), folder / "residuals")
         if isinstance(headline, Headline):
             styles = experiment_styles(manifest, {side.label: side.names for side in headline.sides})
             write_figure(headline_figure(headline, styles), folder / "answer")
@@ -121,13 +123,6 @@ def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], terminal
     written = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
     if written != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
         analyse_and_report(read_manifest(folder), folder, terminal)
-
-
-def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:
-    """The figures of an experiment, as files; residuals where laws were checked, which those of a search are not."""
-    scaling = write_figure(scaling_figure(manifest, analysis.laws), folder / "scaling")
-    residuals = None if manifest.experiment.search else residuals_figure(manifest, analysis.laws)
-    return [*scaling, *write_figure(residuals, folder / "residuals")]
 
 
 def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> str:

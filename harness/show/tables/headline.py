@@ -337,14 +337,6 @@ def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:
     return Styled(lead_words(ratio, *names), "strong" if leader(ratio, *names) else "dim")
 
 
-def others_table(found: Headline) -> Table | None:
-    """The same of the other pairs that the file names: a row a pair, a column a task; None where there are none."""
-    rows: list[list[TableCell]] = []
-    for pair, others in grouped(found.others, lambda other: (other.first, other.second)).items():
-        rows.append([" or ".join(pair), *(_ratio_cell(other.ratio, pair) for other in others)])
-    return table_of("", text_columns("pair", *found.tasks), rows) if rows else None
-
-
 def effort_table(found: Headline) -> Table | None:
     """A row an effort, a column a task: who is ahead, how many times; None where no search has replicates."""
     names = labels_of(found)

@@ -19,7 +19,7 @@ from harness.show.tables.headline import (
     effort_table,
     factor,
     lead_words,
-    others_table,
+    other_pairs,
 )
 
 RATIOS = (
@@ -104,17 +104,18 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
     assert "no equal size by" in answer_sentences(found)[1]
 
 
-def test_pages_have_a_row_for_each_other_pair_and_effort_and_say_who_won():
+def test_there_is_a_line_for_each_other_pair_and_a_row_for_each_effort():
     """Those of the first side; without other pairs or a search there is no table."""
     found = made(1)
-    assert others_table(found) is effort_table(found) is None
+    assert effort_table(found) is None
+    assert other_pairs(found) == []
     (task,), won = found.tasks, replace(RATIOS[0], won=6, lost=2)
     found = replace(
         found,
         others=(Other("kan", "spline_mlp", task, RATIOS[1]),),
         efforts=(Effort(task, 4, replace(won, won=6, lost=2)),),
     )
-    assert others_table(found).rows[0].cells == ("kan or spline_mlp", ("spline_mlp 32x [11, 100]", "strong"))
+    assert other_pairs(found) == [f"kan or spline_mlp, largest size: {task} spline_mlp 32x [11, 100]."]
     assert effort_table(found).rows[0].cells[1] == [("kan 3.2x [1.4, 7]", "strong"), " (kan won 6 of 8)"]
 
 
