@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from harness.base.formats import estimate, exponent, human
+from harness.base.formats import WRITTEN_OUT, estimate, exponent, human
 from harness.comparison.replicates import Found
 from harness.judging.verdict import Verdict
 from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, leader
@@ -26,7 +26,6 @@ SIZE_LABEL = 10  # letters of `  smallest`
 LONGEST_NAME = 3  # of a side; two longer ones do not fit into a cell, and are called A and B
 ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 TASKS_UP_TO = 6  # whose errors are on the console
-WRITTEN_OUT = 10_000  # times, below
 LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
 REFUSED = {
     "NO_OVERLAP": "no equal size",

@@ -1,6 +1,7 @@
 """Verdicts in a sentence a question, and in tables: a row a claim, a row a rule with its numbers, every number."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -110,11 +111,21 @@ def numbers_table(verdict: Mapping[str, Any]) -> Table:
         won = "" if found["won"] is None else f"{found['won']} of {found['won'] + found['lost']}"
         is_compared |= bool(won)
         notes = (Note("", "", why, ""),) if why else ()
-        rows.append(TableRow((number["unit"], number["words"], won, number["outcome"]), notes))
+        rows.append(TableRow((number["unit"], _found_words(number), won, number["outcome"]), notes))
     won_by = f"won by {side_label(Decide.model_validate(verdict['decide']).arms_of_sides[0])}"
     columns = (*text_columns("task"), *number_columns("found", won_by), *text_columns("outcome"))
     table = Table("", columns, tuple(rows))
     return table if is_compared else table.without(won_by)
+
+
+def _found_words(number: Mapping[str, Any]) -> str:
+    """A number with its interval in the format of all cells; else the reason, or the bound, as it was kept."""
+    found, look = number["found"], number["look"]
+    if found["estimate"] is None:
+        return str(number["words"])
+    after = f" at {look['replicates']} of {look['of']} replicates" if look else ""
+    estimate, *ends = (factor(math.inf if found[name] is None else found[name]) for name in ("estimate", "low", "high"))
+    return f"{estimate} [{', '.join(ends)}]{after}"
 
 
 def answer_sentences(answer: Mapping[str, Any]) -> list[str]:
