@@ -53,13 +53,14 @@ def labels_of(found: Headline) -> tuple[str, str]:
 
 
 def factor(value: float) -> str:
-    """A factor with two digits, or three below 1.1; from 10,000 on with a power of ten: `1.02`, `3.2`, `2300`, `3.5e5`.
+    """A number with two digits, or three near 1; from 10,000 on with a power of ten: `1.02`, `3.2`, `2300`, `3.5e5`.
 
     Four digits have no comma, because two of them stand in an interval.
     """
     if math.isinf(value):
         return "∞"
-    rounded = float(f"{value:.{3 if value < LEAST_THAT_MATTERS else 2}g}")
+    is_near_1 = 1 / LEAST_THAT_MATTERS < value < LEAST_THAT_MATTERS
+    rounded = float(f"{value:.{3 if is_near_1 else 2}g}")
     if rounded < WRITTEN_OUT:
         return f"{rounded:g}"
     digits, power = f"{value:.1e}".split("e")
