@@ -13,7 +13,7 @@ from harness.cli.options import POSITIVE, together
 from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.record.elsewhere import Columns, is_table, read_table
-from harness.show.console import PROGRESS
+from harness.show.console import TERMINAL
 from harness.show.tables.laws import IN_THE_REPORT, law_sentences, law_tables, uncrossed
 from harness.show.tables.table import Table
 from harness.spec import Manifest, axis_short
@@ -106,7 +106,7 @@ def opened(
         file, **given_values | {"x": asked["x"] or headline_axes(manifest)[: 1 if more.get("form") else 2]}
     )
     check_request(request)
-    with keeping_fits(folder, PROGRESS):
+    with keeping_fits(folder, TERMINAL):
         yield request, of_experiment(manifest, folder, request, second), manifest
 
 

@@ -21,7 +21,7 @@ from harness.python.laws import ComparisonByLaws, compare_table, of_runs
 from harness.python.study import Shown, Study, headline_said, readings, study_of
 from harness.record import read_record, record_path
 from harness.record.networks import FOLDER, read_network
-from harness.show.console import PROGRESS, progress_here
+from harness.show.console import TERMINAL, progress_here
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
 from harness.show.figures.rules import rules_figure
@@ -184,7 +184,7 @@ class Runs(pd.DataFrame):
     def figure(self) -> Figure:
         """Test loss against size, with the laws that are fitted to it."""
         manifest, folder = self._plan
-        with keeping_fits(folder, PROGRESS):
+        with keeping_fits(folder, TERMINAL):
             return scaling_figure(manifest, fit_table(self.table))
 
 

@@ -19,7 +19,7 @@ from harness.judging.scaling import headline_axes
 from harness.laws.result import LawName
 from harness.python.study import Shown, Study, headline_said, readings, study_of
 from harness.record.elsewhere import Columns, is_table, read_table, table_of_frame
-from harness.show.console import PROGRESS
+from harness.show.console import TERMINAL
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
@@ -179,7 +179,7 @@ def opened(
     manifest, folder = study_of(of).frozen()
     request = Request(folder, axes or tuple(headline_axes(manifest)[:2]), None, where, **how)
     check_request(request)
-    with keeping_fits(folder, PROGRESS):
+    with keeping_fits(folder, TERMINAL):
         yield request, of_experiment(manifest, folder, request), manifest
 
 

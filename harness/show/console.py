@@ -192,7 +192,7 @@ class Terminal:
         return steps_progress(what)
 
 
-PROGRESS = Terminal(log)  # of commands whose answer comes after the work
+TERMINAL = Terminal(log)  # of commands whose answer comes after the work
 ANSWERS = Terminal(console)  # of commands whose sentences are the answer
 
 
@@ -248,4 +248,4 @@ class Notebook(Terminal):
 
 def progress_here() -> Terminal:
     """Where progress is shown: in the cell of a notebook, or on stderr."""
-    return Notebook(console) if console.is_jupyter else PROGRESS
+    return Notebook(console) if console.is_jupyter else TERMINAL

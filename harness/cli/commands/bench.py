@@ -26,7 +26,7 @@ from harness.dispatch.snapshot import take_snapshot
 from harness.dispatch.submission import named_code, new_id
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
 from harness.measure.cost import never_timed
-from harness.show.console import ANSWERS, PROGRESS, steps_progress
+from harness.show.console import ANSWERS, TERMINAL, steps_progress
 from harness.show.costs import calibration_sentence
 from harness.spec import FULL, Dtype, Engine, RunSpec
 from harness.spec.setting import Setting, settings_options
@@ -147,7 +147,7 @@ def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calib
 
     before = own_calibration(results, kind)
     if kind[0] == "fused":
-        compile_kernels(PROGRESS.say)
+        compile_kernels(TERMINAL.say)
     runs = [run for run in of_file if kind_of(run) == kind]
     if before is None or not of_file:
         runs += standard_runs(*kind)

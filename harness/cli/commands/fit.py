@@ -19,7 +19,7 @@ from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
 from harness.laws.surface import Surface
-from harness.show.console import PROGRESS
+from harness.show.console import TERMINAL
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.theme import write_figure
@@ -86,7 +86,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """
     if not is_of_table(file, asked) and not given(asked):
         plan, folder = StudyFile(file, results).frozen()
-        analysis = analyse(plan, folder, PROGRESS)
+        analysis = analyse(plan, folder, TERMINAL)
         answer(fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
         keep_analysis(plan, analysis, folder)
         return

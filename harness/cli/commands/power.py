@@ -17,7 +17,7 @@ from harness.cli.options import (
 )
 from harness.cli.showing import answer
 from harness.judging.foreseen import ForeseenRule, foresee
-from harness.show.console import PROGRESS
+from harness.show.console import TERMINAL
 from harness.show.tables.power import power_sentences, power_table
 from harness.spec import read_manifest
 from harness.study.analysis import NO_RUNS, keeping_fits, recorded_tables
@@ -58,7 +58,7 @@ def power(study: StudyFile, replicates: int | None, noise: float | None, as_json
         raise HarnessError(
             f"{study.file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md says how to add one"
         )
-    with keeping_fits(study.folder, PROGRESS):
+    with keeping_fits(study.folder, TERMINAL):
         say = partial(click.echo, err=True)
         table, every = (NO_RUNS, NO_RUNS) if noise else recorded_tables(manifest, study.folder, say)
         foreseen = foresee(manifest, table, replicates, noise, every)

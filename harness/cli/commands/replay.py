@@ -16,7 +16,7 @@ from harness.judging.verdict import not_run
 from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
 from harness.paper.replay.index import keep, row_of, row_without_page, write_index
 from harness.record import missing, read_present, runs_table
-from harness.show.console import PROGRESS, console
+from harness.show.console import TERMINAL, console
 from harness.show.tables.verdicts import rules_table
 from harness.spec import FULL, Manifest, freeze, scales_of
 from harness.spec.setting import Narrow, narrowed
@@ -89,9 +89,9 @@ def replay(
     asked = [_planned(replay_name, results, scale, narrow, replan) for replay_name in names]
     for planned in () if partial else asked:
         if absent := planned.absent:
-            PROGRESS.say(cost_sentence(planned.manifest, results, workers))
+            TERMINAL.say(cost_sentence(planned.manifest, results, workers))
             if recorded := len(planned.manifest.run_ids()) - len(absent):
-                PROGRESS.say(f"{recorded} of these runs have records already")
+                TERMINAL.say(f"{recorded} of these runs have records already")
     if every:
         _all(asked, results, scale, partial, keeping, workers)
     else:
@@ -105,7 +105,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
         file = shipped_files(EXPERIMENTS)[name]
     study = StudyFile(file, results, scale, narrow=narrow)
     manifest = freeze(plan_of(study), study.folder, replan)
-    take_kept(manifest, study.folder, PROGRESS.say)
+    take_kept(manifest, study.folder, TERMINAL.say)
     changes = scales_of(file)[scale]
     command, words = _command(name, scale), scale
     if narrow:
@@ -129,7 +129,7 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
     if not partial:
         check_none_underway(manifest, folder)
         try:
-            train_missing(manifest, folder, workers, PROGRESS)
+            train_missing(manifest, folder, workers, TERMINAL)
         except HarnessError as error:
             if not planned.absent:
                 raise
@@ -161,7 +161,7 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
         series = {run.run_id: cells[run.cell] for run in manifest.runs if run.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
-        answered = analyse_and_report(manifest, folder, PROGRESS)
+        answered = analyse_and_report(manifest, folder, TERMINAL)
         records, _, table, fits = answered.analysis
         verdicts = plain(answered.verdicts)
     runs = ReplayRuns(manifest, table, fits, records)

@@ -8,7 +8,7 @@ from harness.cli.showing import show
 from harness.cli.tables import laws_of_experiment
 from harness.dispatch.mirror import Mirror
 from harness.judging.judge import sentence
-from harness.show.console import PROGRESS
+from harness.show.console import TERMINAL
 from harness.show.pages.markdown import answer_markdown
 from harness.show.tables.headline import console_lines
 from harness.study.analysis import analyse_and_report, write_pack_costs
@@ -44,12 +44,12 @@ def run(
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
-    manifest = run_file(study, PROGRESS, replan, workers, until_decided)
+    manifest = run_file(study, TERMINAL, replan, workers, until_decided)
     if mirror:
         copy_finished(export_of(mirror, manifest, study.folder))
-    analysis, headline, verdicts = analyse_and_report(manifest, study.folder, PROGRESS)
+    analysis, headline, verdicts = analyse_and_report(manifest, study.folder, TERMINAL)
     if costs := write_pack_costs(manifest, analysis.records, study.folder):
-        PROGRESS.say(costs)
+        TERMINAL.say(costs)
     if explain:
         show([*laws_of_experiment(manifest, analysis), *map(sentence, verdicts)])
     report = study.folder / "report.html"

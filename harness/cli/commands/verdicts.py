@@ -13,7 +13,7 @@ from harness.base.plain import plain
 from harness.cli.options import PATH, json_option, results_option, scale_option
 from harness.cli.showing import answer
 from harness.judging.verdict import Answers
-from harness.show.console import PROGRESS
+from harness.show.console import TERMINAL
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
 from harness.show.tables.table import Table
@@ -52,7 +52,7 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
                 "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
             )
         for data, _ in whole:
-            refresh_answer(results / data["name"], data["verdicts"], PROGRESS)
+            refresh_answer(results / data["name"], data["verdicts"], TERMINAL)
         lines = [f"kept: {keep_verdicts(whole, results, results / KEPT)}"]
         for data, _ in whole:
             records = keep_records(results / data["name"])
