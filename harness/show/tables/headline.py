@@ -304,7 +304,8 @@ def answer_table(found: Headline) -> Table:
 
 def answer_cards(found: Headline) -> dict[str, str]:
     """`KAN 5.7x by parameters, 12x by FLOPs (local)` of each task: who is ahead at the largest equal size."""
-    cards, (first, second) = {}, map(family_words, labels_of(found))
+    first, second = map(family_words, labels_of(found))
+    cards: dict[str, str] = {}
     for task in found.tasks:
         outcomes: dict[str, list[str]] = {}
         for axis in found.columns:
