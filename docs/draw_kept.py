@@ -1,11 +1,13 @@
 """Draw the kept figures anew, from kept numbers, as the code draws them now: `python docs/draw_kept.py [WORD]...`.
 
 With words, only those in folders whose name has one of them. Nothing is trained. Pages of replays get the new figures
-in place of the old. What needs more than the kept numbers stays as it is: courses of training (Figs. 2.3, 3.4), pruned
-networks (Tables 1 and 2, App. C).
+in place of the old. Names of experiments' figures are of the file as it is now. What needs more than the kept numbers
+stays as it is: courses of training (Figs. 2.3, 3.4), pruned networks (Tables 1 and 2, App. C).
 """
 
 import functools
+import itertools
+import json
 import re
 import shutil
 import sys
@@ -17,30 +19,28 @@ import pandas as pd
 from markupsafe import escape
 from matplotlib.figure import Figure
 
+from harness.comparison.replicates import Found
+from harness.judging.baselines import baselines_of
 from harness.judging.headline import main_headline
-from harness.judging.laws import SeriesLaws, fit_table
-from harness.judging.pair import lines, sides_named
-from harness.judging.runs import runs_of
+from harness.judging.laws import fit_table
 from harness.judging.scaling import headline_axes
-from harness.judging.versus import Headline, VersusRequest
+from harness.judging.versus import Baseline, Headline, Reading, Side
 from harness.judging.winners import reported
 from harness.paper.replay import REPLAYS, Picture, Replay, bests, curves
 from harness.paper.replay.known import fig3_3_poisson as poisson
 from harness.show.figures.headline import headline_figure
-from harness.show.figures.labels import task_titles
-from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
-from harness.show.figures.versus import TITLE_LETTERS, versus_figure
-from harness.spec import Manifest, read_manifest
+from harness.spec import FULL, read_manifest, scales_of
+from harness.spec.manifest import manifest_path
+from harness.study.folders import StudyFile
+from harness.study.plans import plan_of
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-COMPARED = {  # what `harness compare` was given for each kept comparison
-    "quickstart": ("kan", "mlp"),
-}
+NUMBERS = ("estimate", "low", "high", "at", "replicates")  # of a ratio, which are drawn
 IN_PAGE = r'(<section id="{stem}">\s*<figure>\s*).*?(\s*</figure>)'
 
 MARK = "<picture>"
@@ -48,45 +48,53 @@ Draw = Callable[[], Figure | None]
 
 
 # -------------------------------------------------------------------------------------------------------- experiments
-def kept_study(folder: Path) -> tuple[Manifest, pd.DataFrame, list[SeriesLaws]]:
-    """The plan of a kept experiment, its kept runs with the columns that follow from the plan, and their laws."""
-    manifest = read_manifest(folder)
-    table = pd.read_csv(folder / "runs.csv")
-    cells = {cell.index: cell for cell in manifest.cells}
-    of_cell = table["cell"].map(cells)
-    known = {
-        "dtype": manifest.experiment.dtype,
-        "metric": "rmse",
-        "test_loss": table["test_rmse"],
-        "val_loss": table["validation_rmse"],
-        "in_window": [cell is None or cell.in_window for cell in of_cell],
-        "until_minimum": [bool(cell and cell.window and cell.window.until) for cell in of_cell],
-        "hold_out": [cell.hold_out if cell else 0 for cell in of_cell],
-        "of_budget": [bool(cell and cell.frontier) for cell in of_cell],
-    }
-    table = reported(manifest, table.assign(**{name: values for name, values in known.items() if name not in table}))
-    return manifest, table, fit_table(table, headline_axes(manifest))
+def study_of(folder: Path) -> StudyFile | None:
+    """The file and scale whose kept results these are; None of earlier files, whose figures stay as they are."""
+    stem, _, scale = folder.name.partition("-")
+    file = ROOT / "experiments" / f"{stem}.yaml"
+    is_known = file.exists() and (scale or FULL) in scales_of(file)
+    return StudyFile(file, folder.parent, scale or FULL) if is_known else None
 
 
-def of_experiment(folder: Path) -> Iterator[tuple[str, Draw]]:
+def of_experiment(folder: Path, study: StudyFile) -> Iterator[tuple[str, Draw]]:
     """The figures of a kept experiment, by the stems of their files."""
-    manifest, table, laws = kept_study(folder)
-    yield "scaling", functools.partial(scaling_figure, manifest, laws)
-    if (folder / "residuals.png").exists():
-        yield "residuals", functools.partial(residuals_figure, manifest, laws)
-    if (folder / "answer.png").exists():
-        answer = main_headline(manifest, table)
-        assert isinstance(answer, Headline)
+    manifest = read_manifest(folder) if manifest_path(folder).exists() else plan_of(study)
+    runs = pd.read_csv(folder / "runs.csv")
+    known = {"dtype": manifest.experiment.dtype, "of_budget": False}
+    every = runs.assign(**{name: value for name, value in known.items() if name not in runs})
+    table = every if "won_on" in every else reported(manifest, every)
+    laws = fit_table(table, headline_axes(manifest))
+    answer = kept_answer(folder / "answer.json") or main_headline(manifest, table, every)
+    baselines = list(itertools.chain.from_iterable(baselines_of(table, task) for task in table["task"].unique()))
+    if isinstance(answer, Headline):
+        baselines = list(answer.baselines)
         styles = experiment_styles(manifest, {side.label: side.names for side in answer.sides})
         yield "answer", functools.partial(headline_figure, answer, styles)
-    for picture in folder.glob("compare_*.png"):
-        runs = runs_of(manifest, table)
-        both = sides_named(runs, *COMPARED[folder.name])
-        request = VersusRequest(both, runs.matched)
-        found = lines(runs, request)
-        styles = experiment_styles(manifest, {side.label: side.names for side in both})
-        titles = task_titles(manifest, dict.fromkeys(line.task for line in found), TITLE_LETTERS)
-        yield picture.stem, functools.partial(versus_figure, request, found, styles, titles)
+    sides, others = of_sides(manifest, laws)
+    yield "scaling", functools.partial(scaling_figure, manifest, laws, sides, baselines)
+    if others:
+        yield "scaling_others", functools.partial(scaling_figure, manifest, laws, others, baselines)
+
+
+def kept_answer(path: Path) -> Headline | None:
+    """What is drawn of an answer that is kept, if there is one: that it is not computed anew keeps its seconds."""
+    said = json.loads(path.read_text(encoding="utf-8"))["headline"] if path.exists() else None
+    if not said:
+        return None
+    readings = []
+    for reading in said["readings"]:
+        ratio = Found(**{name: reading["ratio"][name] for name in NUMBERS})
+        readings.append(Reading(reading["task"], reading["axis"], reading["place"], ratio))
+    return Headline(
+        *(Side(said[side]["label"], tuple(said[side]["names"])) for side in ("first", "second")),
+        **{name: said[name] for name in ("metric", "level", "replicates", "formulas", "clock")},
+        **{name: tuple(said[name]) for name in ("columns", "limits", "places", "looks", "efforts")},
+        readings=tuple(readings),
+        largest=(),
+        leads=(),
+        cautions=(),
+        baselines=tuple(Baseline(**baseline) for baseline in said["baselines"]),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ replays
@@ -123,27 +131,26 @@ def into_page(page: Path, picture: Picture) -> None:
 
 # ---------------------------------------------------------------------------------------------------------------- all
 def write(draw: Draw, folder: Path, stem: str) -> None:
-    """Write those files of a figure that the folder has."""
-    figure = draw()
-    assert figure is not None
+    """Write a figure, as the kinds of files that are kept of it."""
     with tempfile.TemporaryDirectory() as temporary:
-        for path in write_figure(figure, Path(temporary) / stem):
-            if (folder / path.name).exists():
+        for path in write_figure(draw(), Path(temporary) / stem):
+            if path.suffix == ".png" or (folder / path.name).exists():
                 shutil.copyfile(path, folder / path.name)
     print(folder / stem, flush=True)
 
 
 def draw_all(words: list[str]) -> None:
     """All kept figures, or those in folders whose name has one of the words."""
-    for folder in sorted(path for kind in ("reference", "replay") for path in (RESULTS / kind).glob("*/")):
+    kinds = ("reference", "verdicts", "replay")
+    for folder in sorted(path for kind in kinds for path in (RESULTS / kind).glob("*/")):
         if words and not any(word in folder.name for word in words):
             continue
         if folder.parent.name == "replay":
             for picture in of_replay(folder):
                 write(picture.draw, folder, picture.stem)
                 into_page(folder / "replay.html", picture)
-        elif (folder / "scaling.png").exists():
-            for stem, draw in of_experiment(folder):
+        elif (folder / "scaling.png").exists() and (study := study_of(folder)):
+            for stem, draw in of_experiment(folder, study):
                 write(draw, folder, stem)
 
 

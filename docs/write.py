@@ -64,7 +64,7 @@ def _answers() -> dict[str, Any]:
     """By how a command is called, the type of what it then prints."""
     commands = [main.imported(name) for name in sorted(main.commands)]
     options = [one for command in commands for one in command.params if isinstance(one, JsonOption)]
-    return {call: answer for option in options for call, answer in option.answers.items()}
+    return {call: answer for option in options for call, answer in option.make_answers().items()}
 
 
 def _schema(kind: Any, shapes: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from write_numbers import LBFGS, with_numbers, with_table
 
 from harness.base.formats import exponent, human
 from harness.planning.match import MatchSetting, match_arms
+from harness.spec import FULL
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "results"
@@ -26,6 +28,9 @@ PARAMS, FLOPS = "params.trainable", "flops_train.shared_dense"
 TASKS = ("j0", "exp2d", "xy", "exp4d")
 TIMES, ENDS = "{} times [{}, {}]", "{} [{}, {}]"  # how claims.md writes an interval
 FORWARD = ("shared_dense", "local_min", "kanbefair", "executed")
+EXPERIMENTS = sorted((DOCS.parent / "experiments").glob("*.yaml"))
+MINUTES = {"fig3_4_forgetting.yaml": "2 minutes", "app_c_ablation.yaml": "12 minutes"}  # as experiments/README.md says
+WAYS = ("grid_eps=0.02", "levenberg")  # of training a KAN, beside that with uniform knots
 FULL_LENGTH = "fig3_1_toy_scaling-width-100-seeds-1"
 Sentence = tuple[str, ...]
 Found = dict[str, Any]
@@ -33,11 +38,11 @@ Found = dict[str, Any]
 
 def pages() -> dict[str, str]:
     """What is written, by the names of files beside docs/."""
-    paper = with_table((DOCS / "paper.md").read_text(encoding="utf-8"), "replay | scale", list(_replays()))
+    paper = with_table((DOCS / "paper.md").read_text(encoding="utf-8"), "figure | the paper's claim", list(_replays()))
     readme = first_screen.written((DOCS.parent / "README.md").read_text(encoding="utf-8"))
     return {
         "claims.md": _with_all((DOCS / "claims.md").read_text(encoding="utf-8"), _of_claims()),
-        "paper.md": _with_all(paper, _of_paper()),
+        "paper.md": with_table(paper, "figure | network", list(_exponents())),
         "../README.md": _with_all(readme, _of_readme()),
     }
 
@@ -261,71 +266,74 @@ def _of_replays() -> Iterator[Sentence]:
     yield f"the best MLP of the paper's size or less is {TIMES} *more* accurate", *numbers
 
 
-def _findings(folder: str) -> list[str]:
-    """The sentences under "What came out" of a kept replay."""
-    return _kept(f"replay/{folder}/replay.json")["findings"]
+def _kept_replays() -> list[tuple[str, Found]]:
+    """The folder and the facts of each: figures, then tables, then the appendix."""
+    kept = [path.parent.name for path in (RESULTS / "replay").glob("*/replay.json")]
+    replays = [(folder, _kept(f"replay/{folder}/replay.json")) for folder in sorted(kept)]
+    return sorted(replays, key=lambda replay: ("Fig", "Tab", "App").index(replay[1]["place"][:3]))
 
 
 def _replays() -> Iterator[Sentence]:
-    """The rows of paper.md as they stand, with the counts of each kept replay, of which there is none without a row."""
-    text = (DOCS / "paper.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\[\w+\]\(../results/replay/(.+)/replay.csv\)) \| (.*?) \|", text, re.MULTILINE)
-    kept = {path.parent.name for path in (RESULTS / "replay").glob("*/replay.json")}
-    _check({folder for _, folder, _ in rows} == kept, "each replay has its row in paper.md")
-    for link, folder, scale in rows:
-        counts = dict.fromkeys(("within", "better", "worse"), 0)
-        for number, outcome in re.findall(r"(\d+) (within|better|worse)", _findings(folder)[0]):
-            counts[outcome] += int(number)
-        yield link, scale, *map(str, counts.values())
+    """Of paper.md, a row a kept replay: how many points are as published, at which scale, and what the whole costs."""
+    costs = (DOCS.parent / "experiments" / "README.md").read_text(encoding="utf-8")
+    with files("harness.paper.replay").joinpath("claims.csv").open(encoding="utf-8") as file:
+        claims = pd.read_csv(file).set_index(["place", "scale"])
+    lead = re.compile(r"Replicates (\d+ of \d+) .*? within a factor of (\d)(?: \((.*?)\))?; (?:(\d+) within)?")
+    for folder, facts in _kept_replays():
+        scale, *narrowed = facts["scale"].split(", ")
+        said = claims.loc[facts["place"], scale]
+        all_points, factor, kinds, of_seeds = _matched(lead, facts["lead"][0]).groups()
+        in_squares = ", squares within 4" if factor == "4" else ""
+        points = f"{all_points}{in_squares}{f' ({kinds})' if kinds else ''}"
+        points += f"; {of_seeds} more within our seeds" if of_seeds else ""
+        (file_name,) = (path.name for path in EXPERIMENTS if folder.startswith(path.stem))
+        text = (DOCS.parent / "experiments" / file_name).read_text(encoding="utf-8")
+        comment = re.search(rf"^  {scale}: # (.*)$", text, re.MULTILINE)
+        of_scale = ", ".join([scale, *narrowed]) + (f": {comment[1]}" if comment else "")
+        missing = "nothing"
+        if scale != FULL or narrowed:
+            cost = re.search(rf"^\| `{file_name}` \| [\d,]+ \| [\d.e]+ \| (\d+)", costs, re.MULTILINE)
+            missing = f"the full scale: {f'about {cost[1]} core-hours' if cost else MINUTES[file_name]}"
+        found = f"{said['found'][0].upper()}{said['found'][1:]}"
+        link = f"[{facts['place']}](../results/replay/{folder}/replay.csv)"
+        yield link, said["claim"], found, points, of_scale, missing
 
 
-# Of paper.md: the folder of a kept replay, how one of its findings begins, what that says, and what the page says.
-TABLE_1, TABLE_2, APP_C = "table1_special_functions-short", "table2_feynman-short", "app_c_ablation-short"
-ANY_WIDTH = "The best KAN of all is below the MLP of any width"
-PAPER = (
-    (
-        FULL_LENGTH,
-        "exp4d [4,2,2,1], kan grid",
-        "the error is at most {} times",
-        "[4,2,2,1] on exp4d is up to {} times worse",
-    ),
-    (FULL_LENGTH, "exp100d [100,1,1], kan grid", "typically {}x apart", "exp100d is typically {} times worse"),
-    (
-        "fig3_3_poisson-table",
-        "Ours: the best MLP",
-        "with {}. Its squared errors are {} (L2)",
-        "Here the best MLP, with {} parameters, has {} times the KAN's squared error",
-    ),
-    (
-        "fig3_4_forgetting-short",
-        "paper:",
-        "After the last phase it is at most {}×",
-        "error is {}×10⁻⁶ after every phase",
-    ),
-    (APP_C, "standard:", "median of 4 seeds, {} to {}.", "Ours keeps {} to {} over 4 seeds"),
-    (APP_C, "Settings move", "the standard setting by {}.", "Seeds alone move that number by {}."),
-    (TABLE_1, ANY_WIDTH, "ours in {} of {} by the best run", "On {} of {} functions, as published"),
-    (TABLE_1, "Replicates", "typically {}x apart", "Single points are typically {} times apart"),
-    (TABLE_2, ANY_WIDTH, "in {} of {} as published", "in the paper on {} of {}."),
-    (
-        TABLE_2,
-        ANY_WIDTH,
-        "ours in {} of {} by the best run, in {} by medians",
-        "on {} of {} formulas by the best run, and on {} by medians of what validation picks",
-    ),
-)
+def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    match = pattern.match(text)
+    _check(match is not None, f"{pattern.pattern} is in: {text}")
+    assert match
+    return match
 
 
-def _of_paper() -> Iterator[Sentence]:
-    """Sentences that a page of a replay and paper.md both have, with `{}` for the same numbers."""
-    for folder, begin, found, said in PAPER:
-        (finding,) = (one for one in _findings(folder) if one.startswith(begin))
-        match = re.search(re.escape(found).replace(r"\{\}", r"([\d,.]*\d)"), finding)
-        _check(match is not None, f"{begin}: {found}")
-        yield said, *(match.groups() if match else ())
-    mlps = [re.search(r"MLPs: .*?(\d+) points.*?(\d+) within 2x", one) for one in _findings(FULL_LENGTH)]
-    points, within = (str(sum(int(one[group]) for one in mlps if one)) for group in (1, 2))
-    yield "{} of {} MLP points are within a factor of", within, points
+def _exponents() -> Iterator[Sentence]:
+    """Of paper.md, a row a published curve of a KAN: its exponent, and ours by each way of training; and MLPs'."""
+    for _, facts in _kept_replays():
+        rows = dict[tuple[str, str, str], dict[str, str]]()
+        for panel, network, ours, published, *others in facts["exponents"]:
+            *slopes, law, _ = others  # of squared errors first theirs, halved
+            if law:  # there is none of H1 errors
+                name = f"{panel.split()[0]} {network}"
+                row = rows.setdefault((facts["place"], name, slopes[0] if slopes[1:] else published), {})
+                way = next((way for way in WAYS if way in ours), "")
+                row[way] = law if law[0].isdigit() else f"{slopes[-1]} ({law})"
+        for (place, name, published), ways in rows.items():
+            yield place, name, published, *(ways.get(way, "–") for way in ("", *WAYS))
+            if ends := re.search(r"\[(.*), (.*)\]", ways.get("", "")):
+                holds = float(ends[1]) <= float(published) <= float(ends[2])
+                _check(
+                    holds != name.startswith("exp4d"), f"with uniform knots all exponents but exp4d's agree ({name})"
+                )
+                _check(
+                    (float(ends[2]) >= 4) == (name.split()[0] in ("j0", "xy")) or place != "Fig. 3.1", f"{name} and 4"
+                )
+    points = pd.read_csv(RESULTS / "replay" / FULL_LENGTH / "replay.csv").query("family == 'mlp' and ratio == ratio")
+    curves = points[~points["outcome"].str.startswith("not")].groupby(["task", "curve"])
+    ranges = []
+    for error in ("published", "median"):
+        slopes = [-np.polyfit(np.log(curve["x"]), np.log(curve[error]), 1)[0] for _, curve in curves]
+        ranges.append(f"{min(slopes):.2f} to {max(slopes):.2f}")
+    yield "Fig. 3.1", "MLPs of four depths (slopes)", *ranges, "–", "–"
 
 
 # -------------------------------------------------------------------------------------------------------------- README

@@ -148,7 +148,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     kept = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
 
     assert process.returncode == 3
-    assert re.search(r"stopped: \d+ of 8 runs have records; run the same command again to go on", errors)
+    assert re.match(r"\nstopping\nstopped: \d+ of 8 runs have records; run the same command again to go on\n$", errors)
     assert "Traceback" not in errors
     assert 1 <= len(kept) < 8
     assert not list((tmp_path / "results" / "runs").glob(".*"))
@@ -270,6 +270,15 @@ HEAVY = {"torch", "pandas", "scipy", "numpy"}
 COMMAND = "from harness.cli import main; from contextlib import suppress\nwith suppress(SystemExit): main({})"
 LIGHT = {  # code, and what it loads no module of
     "help": (COMMAND.format(["--help"]), HEAVY | {"pydantic", "rich", "harness.cli.commands"}),
+    "help of all commands": (
+        "\n".join(COMMAND.format([name, "--help"]) for name in main.commands),
+        {"torch", "pandas", "scipy.stats", "matplotlib"},
+    ),
+    "completion of a replay's name": (
+        "import os; os.environ |= {'_HARNESS_COMPLETE': 'bash_complete', 'COMP_WORDS': 'harness replay f', "
+        "'COMP_CWORD': '2'}\n" + COMMAND.format("[], 'harness'"),
+        HEAVY | {"pydantic", "rich"},
+    ),
     "a look at a sweep, and a worker before it trains": (
         "import harness.show.sweeps, harness.dispatch.reconcile, harness.dispatch.worker",
         {"torch", "pandas"},
@@ -313,6 +322,14 @@ def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
     assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown.output
     assert "uncalibrated" in shown.output
     assert (tmp_path / "results" / "tiny" / "manifest.json").exists()
+
+
+def test_plan_shows_ten_sizes_unless_all_are_asked_for(tmp_path):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY.replace("at: [30, 60, 120]", "at: [30, 42, 60, 84, 120, 168, 240]"))
+    plan = ["plan", str(file), "--results", str(tmp_path)]
+    assert "and 4 more; --all shows them" in (few := invoke(*plan).output)
+    assert [text.count("│ xy") for text in (few, invoke(*plan, "--all").output)] == [10, 14]
 
 
 def test_plan_as_json_is_the_manifest(tmp_path):

@@ -4,7 +4,9 @@ Each takes what there may be in place of a number: None and nan become a dash, i
 """
 
 import math
+import re
 from collections.abc import Callable
+from decimal import Decimal
 
 NONE = "–"  # where there is no number
 WRITTEN_OUT = 10_000  # below, no number has a power of ten
@@ -41,6 +43,15 @@ def exponent(value: float | None) -> str:
         return _without_digits(value)
     decimals = 2 if abs(value) >= 0.1 else 3
     return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: no -0.000
+
+
+def as_typed(text: str) -> str:
+    """JSON or a list with its large whole floats as people type them: `[4e8, 2.5e7]` of `[400000000.0, 25000000.0]`."""
+    return re.sub(r'(?<![\w."])\d{7,}\.0(?![\w."])', _short, text)
+
+
+def _short(found: re.Match[str]) -> str:
+    return str(Decimal(found[0]).normalize()).lower().replace("e+", "e")
 
 
 def interval(low: float, high: float, write: Callable[[float], str] = number) -> str:

@@ -8,28 +8,42 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
 
 import click
+from click.shell_completion import CompletionItem
 
-from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError
+from harness.base.errors import INCOMPLETE, INTERRUPTED, USAGE, HarnessError, Stopped
 from harness.base.files import unwritable
 
 COMMANDS = Path(__file__).parent / "commands"  # one file a command
+NAMES = {"replay": COMMANDS.parents[1] / "paper" / "replay" / "known"}  # where files have the names of an argument
 
 
 class StandIn(click.Command):
-    """A command by its name: the help of the group and the completion of names need no more than its first sentence."""
+    """A command by its name: the help of the group and the completion of names need no more than its first sentence.
+
+    Of a command in `NAMES`, it completes the first word without importing the command.
+    """
 
     def get_short_help_str(self, limit: int = 45) -> str:
         """As of the command itself, read off its file."""
         module = ast.parse((COMMANDS / f"{self.name}.py").read_text(encoding="utf-8"))
         (command,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == self.name)
         return click.Command(self.name, help=ast.get_docstring(command)).get_short_help_str(limit)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so, or the options."""
+        if incomplete.startswith("-"):
+            return _imported(str(self.name)).shell_complete(context, incomplete)
+        names = sorted(file.stem for file in NAMES[str(self.name)].glob("[!_]*.*"))
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 class Warnings(logging.Handler):
@@ -64,7 +78,7 @@ class Group(click.Group):
 
     def imported(self, name: str) -> click.Command:
         """The command itself, from its file."""
-        return getattr(import_module(f"harness.cli.commands.{name}"), name)
+        return _imported(name)
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
@@ -73,6 +87,8 @@ class Group(click.Group):
         if arguments[0] in OTHER_WORDS and arguments[0] not in self.commands:
             raise HarnessError(f"{arguments[0]}: no such command; did you mean {OTHER_WORDS[arguments[0]]}?")
         name, stand_in, rest = super().resolve_command(context, arguments)
+        if name in NAMES and not rest and context.resilient_parsing:  # its first word is completed
+            return name, stand_in, rest
         return name, self.imported(name) if name and stand_in else None, rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -80,7 +96,7 @@ class Group(click.Group):
         log = logging.getLogger("harness")
         if not any(isinstance(handler, Warnings) for handler in log.handlers):
             log.addHandler(Warnings())
-        with lasting_output() as output:
+        with lasting_output() as output, says_stopping():
             try:
                 return super().main(*args, **kwargs)
             finally:
@@ -102,12 +118,18 @@ class Group(click.Group):
             raise
 
     def invoke(self, context: click.Context) -> Any:
-        """Run the command; an interruption, a HarnessError or an OSError is printed, and ends with its exit code."""
+        """Run the command; an interruption or a mistake is printed in sentences, and ends with its exit code."""
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
-            click.echo("error: stopped; run the same command again to go on", err=True)
+            click.echo("stopped; run the same command again to go on", err=True)
             sys.exit(INTERRUPTED)
+        except Stopped as stopped:
+            click.echo(stopped, err=True)
+            sys.exit(stopped.exit_code)
+        except click.UsageError as mistake:
+            click.echo(f"error: {visible(mistake.format_message())}", err=True)
+            sys.exit(USAGE)
         except (HarnessError, OSError) as problem:
             error = unwritable(problem) if isinstance(problem, OSError) else problem
             options = self.imported(context.invoked_subcommand).params if context.invoked_subcommand else []
@@ -116,12 +138,36 @@ class Group(click.Group):
             sys.exit(error.exit_code)
 
 
+def _imported(name: str) -> click.Command:
+    return getattr(import_module(f"harness.cli.commands.{name}"), name)
+
+
 def typed(message: str, parameters: Iterable[click.Parameter]) -> str:
     """The message with fields as options: errors name them in backquotes, `max_width`; typed it is --max-width."""
     options = [parameter for parameter in parameters if isinstance(parameter, click.Option)]
     flags = {option.name: option.opts[0] for option in options}
     flags |= {flag.removeprefix("--").replace("-", "_"): flag for flag in flags.values()}  # --law gives `laws`
     return re.sub(r"`(\w+)`", lambda field: flags.get(field[1], field[0]), message)
+
+
+@contextmanager
+def says_stopping() -> Iterator[None]:
+    """Say `stopping` at once at the first Ctrl-C in the block: what is under way may take seconds to end."""
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        os.write(sys.__stderr__.fileno(), b"\nstopping\n")  # no print, which the signal may have come amid
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # ------------------------------------------------------------------------------------------------------------- output

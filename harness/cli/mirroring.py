@@ -1,21 +1,27 @@
 """--wandb and what goes with it, of commands that copy finished runs to it."""
 
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
+from harness.cli.later import heavy
 from harness.cli.options import gathered
-from harness.dispatch.mirror import Export, Mirror, check_wandb
+from harness.dispatch.mirror import Export, Mirror, check_wandb, of_answer
 from harness.show.console import steps_progress
 from harness.spec import Manifest
 from harness.study.folders import records_of
 
+FIGURES = ("answer", "scaling")  # of an experiment, which its answer has in wandb
+
 
 def _mirror(
     wandb: Literal["online", "offline"] | None,
-    wandb_per: Literal["run", "pack"],
+    wandb_losing: bool,
     wandb_project: str,
     wandb_entity: str | None,
     **given: Any,
@@ -23,7 +29,7 @@ def _mirror(
     mirror = None
     if wandb:
         check_wandb(wandb)
-        mirror = Mirror(mode=wandb, per=wandb_per, project=wandb_project, entity=wandb_entity)
+        mirror = Mirror(mode=wandb, losing=wandb_losing, project=wandb_project, entity=wandb_entity)
     return {"mirror": mirror, **given}
 
 
@@ -31,13 +37,7 @@ def _mirror(
 wandb_options = gathered(
     _mirror,
     click.option("--wandb", type=click.Choice(["online", "offline"]), help="Copy finished runs to wandb."),
-    click.option(
-        "--wandb-per",
-        type=click.Choice(["run", "pack"]),
-        default="run",
-        show_default=True,
-        help="What becomes one wandb run: a run, or runs that train together.",
-    ),
+    click.option("--wandb-losing", is_flag=True, help="Of a search, also copy the runs that validation does not pick."),
     click.option("--wandb-project", default="harness", show_default=True, metavar="NAME", help="The wandb project."),
     click.option("--wandb-entity", metavar="NAME", help="The wandb team or user.  [default: yours]"),
 )
@@ -45,7 +45,32 @@ wandb_options = gathered(
 
 def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     """What copies the finished runs of a plan to wandb."""
-    return Export(mirror, manifest.name, manifest.packs, records_of(folder), folder / "wandb")
+
+    def picked() -> Collection[str]:
+        if not manifest.experiment.search:
+            return ()
+        table, _ = heavy.recorded_tables(manifest, folder, partial(click.echo, err=True))
+        return frozenset() if table.empty else frozenset(table.loc[table["status"] == "done", "run_id"])
+
+    return Export(mirror, manifest, records_of(folder), folder / "wandb", picked)
+
+
+def copy_answer(export: Export, answered: heavy.Answered, lines: Sequence[str]) -> None:
+    """Copy the answer with its table, verdicts and figures; `lines` are it as the terminal has it."""
+    headline, verdicts, manifest = answered.headline, answered.verdicts, export.manifest
+    tables = {"rules": [("claim", "rule", "verdict"), *((one.claim, one.rule, one.verdict) for one in verdicts)]}
+    if isinstance(headline, heavy.Headline):
+        first, second = (side.label for side in headline.sides)
+        rows: list[tuple] = [("task", "equal", "place", "at", "ahead", f"{second} / {first}", "low", "high", "why not")]
+        for reading in headline.readings:
+            ratio, place = reading.ratio, (reading.task, reading.axis, reading.place, reading.ratio.at)
+            why_not = " ".join(refusal.code for refusal in ratio.refusals)
+            rows.append((*place, heavy.leader(ratio, first, second), ratio.estimate, ratio.low, ratio.high, why_not))
+        tables = {"table": rows, **tables}
+    figures = {name: path for name in FIGURES if (path := export.folder.parent / f"{name}.png").exists()}
+    summary = {"answer": "\n".join(lines), "verdict": {one.claim: one.verdict for one in verdicts}}
+    last = max(record.provenance.started_at for record in answered.analysis.records.values())
+    export.answer(of_answer(manifest, last, summary, tables=tables, figures=figures), partial(click.echo, err=True))
 
 
 def copy_finished(export: Export) -> int:

@@ -1,7 +1,6 @@
 """Arguments and options that several commands have, and the question that --yes answers."""
 
 import functools
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.spec import FULL
+from harness.spec.read import number_meant
 from harness.spec.setting import settings_of
 from harness.study.folders import StudyFile, shipped_or_own
 
@@ -20,21 +20,21 @@ PATH = click.Path(path_type=Path)
 
 
 class Count(click.IntRange):
-    """A whole number of 1 or more."""
+    """A whole number; what is none is told how it is written: two as 2, 1k as 1000."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
-        """As of every click.IntRange; what is no number is told by an example."""
+        """As of every click.IntRange."""
         try:
-            return super().convert(value, parameter, context)
-        except click.BadParameter:
-            if re.fullmatch(r"[+-]?\d+", str(value)):
-                raise
-            self.fail(f"{value!r} is no whole number; write one, such as 2", parameter, context)
+            int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no whole number; write {number_meant(value) or 'one as 2'}", parameter, context)
+        return super().convert(value, parameter, context)
 
 
 COUNT = Count(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 Decorator = Callable[[Callable], Callable]
+Answers = Callable[[], Mapping[str, Any]]  # called by docs/write.py alone: a help text needs no numerical library
 
 
 def together(*options: Decorator) -> Decorator:
@@ -122,17 +122,17 @@ plan_options = gathered(_frozen, planned_argument, results_option)  # a command 
 
 
 class JsonOption(click.Option):
-    """--json, with the types of the `answers` that it prints, by how the command is called."""
+    """--json, and `make_answers`, which gives the types that it prints, by how the command is called."""
 
-    def __init__(self, *names: Any, answers: Mapping[str, Any], **settings: Any):
+    def __init__(self, *names: Any, make_answers: Answers, **settings: Any):
         super().__init__(*names, **settings)
-        self.answers = answers
+        self.make_answers = make_answers
 
 
-def json_option(answers: Mapping[str, Any]) -> Decorator:
+def json_option(make_answers: Answers) -> Decorator:
     """--json of a command; docs/write.py says what the keys of its answers mean."""
     words = "Print JSON on standard output, nothing else."
-    return click.option("--json", "as_json", cls=JsonOption, answers=answers, is_flag=True, help=words)
+    return click.option("--json", "as_json", cls=JsonOption, make_answers=make_answers, is_flag=True, help=words)
 
 
 def confirm(question: str, yes: bool, refused: str) -> None:

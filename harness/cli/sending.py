@@ -10,7 +10,7 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.cli.commands.status import show_status
 from harness.cli.mirroring import wandb_options
-from harness.cli.options import PATH, POSITIVE, confirm, gathered, yes_option
+from harness.cli.options import COUNT, PATH, POSITIVE, confirm, gathered, yes_option
 from harness.dispatch.mirror import Mirror, check_wandb
 from harness.dispatch.profile import read_profile
 from harness.show.console import ANSWERS
@@ -45,7 +45,7 @@ where_options = gathered(
     ),
     click.option(
         "--local",
-        type=click.IntRange(min=1),
+        type=COUNT,
         metavar="N",
         help="Use no cluster: train N packs of runs at a time on this machine.",
     ),

@@ -1,5 +1,7 @@
 """What `harness fit` and `harness compare` share: what is asked of laws, and the runs from either door."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,17 +11,12 @@ import click
 from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
+from harness.cli.later import elsewhere, heavy
 from harness.cli.options import POSITIVE, together
-from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
-from harness.judging.scaling import headline_axes
-from harness.record.elsewhere import Columns, is_table, read_table
 from harness.show.console import TERMINAL
-from harness.show.tables.laws import IN_THE_REPORT, law_sentences, law_tables, uncrossed
 from harness.show.tables.table import Table
 from harness.spec import Manifest, axis_short
-from harness.study.analysis import Analysis, fits_of, keeping_fits
 from harness.study.folders import StudyFile
-from harness.study.tables import Door, of_experiment, of_file
 
 OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
@@ -71,7 +68,7 @@ def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
     A HarnessError about an option that is given there and is of files alone.
     """
     is_experiment = file.suffix in (".yaml", ".yml") or file.is_dir()
-    if is_table(file) or ((asked["x"] or asked["y"]) and not is_experiment):
+    if elsewhere.is_table(file) or ((asked["x"] or asked["y"]) and not is_experiment):
         return True
     for option in given(OF_FILES):
         raise HarnessError(f"{option} is for tables of runs, and {file} is none; with a table give --x and --y too")
@@ -81,44 +78,44 @@ def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
 @contextmanager
 def opened(
     file: Path, results: Path, asked: Mapping[str, Any], command: str, second: Sequence[str] = (), **more: Any
-) -> Iterator[tuple[Request, Door, Manifest | None]]:
+) -> Iterator[tuple[heavy.Request, heavy.Door, Manifest | None]]:
     """What is asked, by the values of `table_options` and `more`, and the runs that it is asked of.
 
     Of an experiment there is its plan, and laws that are fitted in the block are kept in its folder. `second` are more
     columns of sizes.
     """
-    window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
+    window = heavy.SizeRange(asked["min_x"], asked["max_x"], asked["until"])
     given_values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
     if is_of_table(file, asked):
         if absent := [f"--{name}" for name in ("x", "y") if not asked[name]]:
-            columns = ", ".join(map(str, read_table(file).columns))
+            columns = ", ".join(map(str, elsewhere.read_table(file).columns))
             raise HarnessError(
                 f"{' and '.join(absent)}: name the column of sizes and that of losses ({columns}); for example: "
                 f"harness {command} --x params --y rmse --by arch"
             )
-        meaning = Columns(**{name: asked[name] for name in OF_FILES})
-        request = Request(file, columns=meaning, **given_values)
-        check_request(request)
-        yield request, of_file(request, meaning, second), None
+        meaning = elsewhere.Columns(**{name: asked[name] for name in OF_FILES})
+        request = heavy.Request(file, columns=meaning, **given_values)
+        heavy.check_request(request)
+        yield request, heavy.of_file(request, meaning, second), None
         return
     manifest, folder = StudyFile(file, results).frozen()
-    request = Request(
-        file, **given_values | {"x": asked["x"] or headline_axes(manifest)[: 1 if more.get("form") else 2]}
+    request = heavy.Request(
+        file, **given_values | {"x": asked["x"] or heavy.headline_axes(manifest)[: 1 if more.get("form") else 2]}
     )
-    check_request(request)
-    with keeping_fits(folder, TERMINAL):
-        yield request, of_experiment(manifest, folder, request, second), manifest
+    heavy.check_request(request)
+    with heavy.keeping_fits(folder, TERMINAL):
+        yield request, heavy.of_experiment(manifest, folder, request, second), manifest
 
 
-def laws_of_experiment(manifest: Manifest, analysis: Analysis) -> list[Table | str]:
+def laws_of_experiment(manifest: Manifest, analysis: heavy.Analysis) -> list[Table | str]:
     """The laws, held-out sizes and checks of an experiment, on its headline axes, and what to know."""
-    fits = fits_of(manifest, analysis._replace(laws=uncrossed(manifest, analysis.laws)))
-    return laws_shown(fits, headline_axes(manifest), axis_short, IN_THE_REPORT)
+    fits = heavy.fits_of(manifest, analysis._replace(laws=heavy.uncrossed(manifest, analysis.laws)))
+    return laws_shown(fits, heavy.headline_axes(manifest), axis_short, heavy.IN_THE_REPORT)
 
 
 def laws_shown(
-    fits: FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str]
+    fits: heavy.FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str]
 ) -> list[Table | str]:
     """Laws as tables, without the hidden columns, and below them what to know."""
-    tables = [table.without(*hidden) for table in law_tables(fits.laws, axes, called).values()]
-    return [*tables, *law_sentences(tables, fits.source)]
+    tables = [table.without(*hidden) for table in heavy.law_tables(fits.laws, axes, called).values()]
+    return [*tables, *heavy.law_sentences(tables, fits.source)]

@@ -312,9 +312,12 @@ def terminated_like_ctrl_c() -> Iterator[None]:
     The first of such signals does; a second Ctrl-C would leave workers that nobody waits for.
     """
     heard: list[int] = []
+    at_ctrl_c = signal.getsignal(signal.SIGINT)
 
-    def end(number: int, _frame: object) -> None:
+    def end(number: int, frame: Any) -> None:
         heard.append(number)
+        if len(heard) == 1 and callable(at_ctrl_c):
+            at_ctrl_c(number, frame)
         if len(heard) == 1:
             raise KeyboardInterrupt
 

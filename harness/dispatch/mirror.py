@@ -4,50 +4,67 @@
 neither waits for wandb nor fails with it.
 """
 
+import hashlib
 import importlib.util
 import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from pydantic import model_validator
 
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import Frozen
-from harness.dispatch.jobs import RunIds
 from harness.record import Record, read_record, record_path
-from harness.spec import RunSpec
-from harness.spec.run import pack_key
+from harness.spec import Manifest, PlannedRun, RunSpec
 
 ANSWER_SECONDS = 30.0  # after which a server is taken for unreachable, or stuck
 BATCH = 50  # wandb's service, which writes the files of offline runs, is waited for once a batch
+LONGEST_TAG = 64  # characters that wandb takes
+ANSWER = "answer"  # the run of an experiment that has its answer, and its job type
 # A mode beside ours, the service of another program of wandb's, and those under which wandb leaves out our ids.
 OVERRULED = ("WANDB_MODE", "WANDB_SERVICE", "WANDB_SWEEP_ID", "WANDB_LAUNCH")
 
 
 class Mirror(Frozen):
-    """How records are copied to wandb: `per` says what one of its runs is."""
+    """How records are copied to wandb; `losing` also copies runs of a search that validation does not pick."""
 
     mode: Literal["online", "offline"]
-    per: Literal["run", "pack"] = "run"
+    losing: bool = False
     project: str = "harness"
     entity: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_gone(cls, fields: object) -> object:
+        """Profiles and jobs of earlier versions say `per: run`, as is always so now."""
+        if isinstance(fields, dict) and fields.get("per") == "run":
+            return {name: value for name, value in fields.items() if name != "per"}
+        return fields
+
 
 class WandbRun(NamedTuple):
-    """All that wandb is told of a run, or of a pack. `history` has one row a point of the learning curves."""
+    """All that wandb is told of a run. `history` has one row a point of the learning curve."""
 
     id: str
     name: str
     group: str
+    job_type: str
+    tags: tuple[str, ...]
     started_at: str
     config: dict[str, Any]
     history: tuple[dict[str, float], ...]
     summary: dict[str, Any]
+    tables: Mapping[str, Sequence[Sequence[Any]]] = {}  # the first row has the heads
+    figures: Mapping[str, Path] = {}
 
     @property
     def offline_file(self) -> Path:
@@ -57,46 +74,44 @@ class WandbRun(NamedTuple):
 
 
 # ------------------------------------------------------------------------------------------------------ what is logged
-def of_run(record: Record, experiment: str) -> WandbRun:
-    """What is logged of a run; counts are nested, which wandb shows as `params.trainable`."""
+def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is_picked: bool = False) -> WandbRun:
+    """What is logged of a run, which is `planned` in a cell or in several; validation may have picked it.
+
+    The group is the experiment, the job type the arm. Counts are nested, which wandb shows as `params.trainable`.
+    """
+    cells = [manifest.cells[one.cell] for one in planned]
+    cell, match = cells[0], manifest.experiment.match
+    told = {
+        "experiment": manifest.name,
+        "arm": cell.arm,
+        "series": cell.series,
+        "replicate": record.run.seed,
+        "size_asked": cell.asked,
+        "size_axis": match.count_name if match else None,
+        "trial": planned[0].trial,
+    }
+    words = itertools.chain.from_iterable((other.task, other.arm) for other in cells)
+    ended = [*(["picked"] if is_picked else []), *(["diverged"] if record.status == "diverged" else [])]
     return WandbRun(
         id=record.run_id,
         name=f"{_network_words(record.run)} seed {record.run.seed}",
-        group=experiment,
+        group=manifest.name,
+        job_type=cell.arm,
+        tags=tuple(dict.fromkeys(word[:LONGEST_TAG] for word in [*words, *ended])),
         started_at=record.provenance.started_at,
-        config=record.run.model_dump(mode="json"),
+        config=told | record.run.model_dump(mode="json"),
         history=tuple(point.model_dump(exclude_none=True) for point in record.curve),
         summary=_summary(record),
     )
 
 
-def of_pack(records: Sequence[Record], experiment: str) -> WandbRun:
-    """What is logged of a pack: its runs' curves in one history, as `train_rmse/<run id>`.
-
-    Config and summary have each run's own under `runs`; the config has what all have alike, the summary how many ended
-    how.
-    """
-    configs = {record.run_id: record.run.model_dump(mode="json") for record in records}
-    alike, *others = configs.values()
-    for other in others:
-        alike = {name: value for name, value in alike.items() if other[name] == value}
-    statuses = [record.status for record in records]
-    rows: dict[int, dict[str, float]] = {}
-    for record in records:
-        for point in record.curve:
-            row = rows.setdefault(point.evaluations, {"evaluations": point.evaluations})
-            errors = point.model_dump(exclude={"evaluations"}, exclude_none=True)
-            row |= {f"{name}/{record.run_id}": error for name, error in errors.items()}
-    return WandbRun(
-        id=pack_key(list(configs)),
-        name=f"{_network_words(records[0].run)}, {len(records)} runs",
-        group=experiment,
-        started_at=records[0].provenance.started_at,
-        config=alike | {"runs": configs},
-        history=tuple(rows[evaluations] for evaluations in sorted(rows)),
-        summary={status: statuses.count(status) for status in ("done", "diverged")}
-        | {"runs": {record.run_id: _summary(record) for record in records}},
-    )
+def of_answer(manifest: Manifest, last_started_at: str, summary: dict[str, Any], **shown: Any) -> WandbRun:
+    """The run `answer` of an experiment, the same one whenever it is answered anew; `shown` are tables and figures."""
+    named = hashlib.sha256(f"{manifest.name} {manifest.experiment_hash}".encode()).hexdigest()
+    config = {"experiment": manifest.name, "question": manifest.experiment.question, "runs": len(manifest.run_ids())}
+    tags = (ANSWER, *(arm[:LONGEST_TAG] for arm in manifest.experiment.arms))
+    about = (f"{ANSWER}-{named[:16]}", ANSWER, manifest.name, ANSWER, tags, last_started_at)
+    return WandbRun(*about, config, (), summary, **shown)
 
 
 def _network_words(run: RunSpec) -> str:
@@ -136,73 +151,110 @@ def check_wandb(mode: Literal["online", "offline"]) -> None:
 
 @dataclass
 class Export:
-    """Copies the finished runs of packs to wandb, each once.
+    """Copies the finished runs of a plan to wandb, each once.
 
     `records` is where the records are, `folder` where offline runs go: each becomes one file, where `wandb sync` finds
-    it, whole or not at all. A file that is there stays as it is.
+    it, whole or not at all. A file that is there stays as it is. Of a search `picked` gives the ids of runs that
+    validation picks, which alone are copied unless losing runs are asked for.
     """
 
     mirror: Mirror
-    experiment: str
-    packs: Sequence[RunIds]
+    manifest: Manifest
     records: Path
     folder: Path
-    copied: set[RunIds] = field(default_factory=set)
+    picked: Callable[[], Collection[str]] = tuple
+    copied: set[str] = field(default_factory=set)
 
     def go_on(self, say: Callable[[str], None], progress: Callable[[int, int], None] = lambda done, of: None) -> int:
         """Copy what has ended and is not copied, and say how many are; returns how many are left.
 
         `progress` hears how many of how many are through. No failure is raised: the first is said.
         """
-        recorded, failures = {path.stem for path in self.records.glob("*.json")}, []
-        is_by_pack = self.mirror.per == "pack"
-        packs = self.packs if is_by_pack else [(run,) for run in itertools.chain.from_iterable(self.packs)]
-        ended = [runs for runs in packs if recorded.issuperset(runs)]
-        waiting = [runs for runs in ended if runs not in self.copied]
+        failures: list[str] = []
+        ended: list[str] = []
+        is_brief = bool(self.manifest.experiment.search) and not self.mirror.losing
         try:
+            recorded, picked = {path.stem for path in self.records.glob("*.json")}, self.picked()
+            wanted = [run for run in self.manifest.run_ids() if run in picked or not is_brief]
+            ended = [run for run in wanted if run in recorded]
+            waiting = [run for run in ended if run not in self.copied]
             for start in range(0, len(waiting), BATCH):
-                failures += self._copy(waiting[start : start + BATCH])
+                self._copy(self._logged(waiting[start : start + BATCH], picked, failures))
                 progress(min(start + BATCH, len(waiting)), len(waiting))
         except Exception as error:  # wandb raises what it likes
-            failures.append(" ".join(f"{type(error).__name__}: {error}".split()))
+            failures.append(_in_a_line(error))
         left = len(ended) - len(self.copied.intersection(ended))
         where = "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
-        chosen = self.mirror.model_dump(exclude={"mode"}, exclude_defaults=True)
+        chosen = self.mirror.model_dump(exclude={"mode", "losing"}, exclude_defaults=True)
         options = "".join(f" --wandb-{name} {value}" for name, value in chosen.items())
+        options += " --wandb-losing" if self.mirror.losing else ""
         why = f" ({failures[0]})" if failures else ""
-        move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if left else ""
-        say(f"wandb: {len(ended) - left} of {len(ended)} finished {self.mirror.per}s are {where}{move}")
+        move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if left or why else ""
+        kind = "picked" if is_brief else "finished"
+        say(f"wandb: {len(ended) - left} of {len(ended)} {kind} runs are {where}{move}")
         return left
 
-    def _copy(self, batch: Sequence[RunIds]) -> list[str]:
-        """Make each a run of wandb's; why some records could not be read. Whatever wandb raises ends it."""
-        damaged: list[str] = []
-        written: dict[RunIds, tuple[Path, Path]] = {}
+    def answer(self, wandb_run: WandbRun, say: Callable[[str], None]) -> None:
+        """Copy the answer of the experiment, in place of an earlier one. No failure is raised: it is said."""
+        try:
+            self._copy([wandb_run])
+            say("wandb: the answer is there too")
+        except Exception as error:  # wandb raises what it likes
+            say(f"wandb: the answer is not there ({_in_a_line(error)}); the same command tries again")
+
+    def _logged(self, batch: Sequence[str], picked: Collection[str], failures: list[str]) -> list[WandbRun]:
+        """What is logged of the runs that are not there yet; why some records could not be read is a failure."""
+        planned, absent = self._planned, []
+        for run in batch:
+            try:
+                wandb_run = of_run(
+                    read_record(record_path(self.records, run)), self.manifest, planned[run], run in picked
+                )
+            except HarnessError as error:
+                failures.append(str(error))
+                continue
+            if self.mirror.mode == "offline" and (self.folder / wandb_run.offline_file).exists():
+                self.copied.add(run)
+            else:
+                absent.append(wandb_run)
+        return absent
+
+    @cached_property
+    def _planned(self) -> dict[str, list[PlannedRun]]:
+        planned: dict[str, list[PlannedRun]] = defaultdict(list)
+        for one in self.manifest.runs:
+            planned[one.run_id].append(one)
+        return planned
+
+    def _copy(self, wandb_runs: Sequence[WandbRun]) -> None:
+        """Make each a run of wandb's. Whatever wandb raises ends it."""
+        written: list[tuple[WandbRun, Path]] = []
         with tempfile.TemporaryDirectory(prefix="harness-wandb-", ignore_cleanup_errors=True) as scratch:
             try:
-                for runs in batch:
-                    try:
-                        records = [read_record(record_path(self.records, run)) for run in runs]
-                    except HarnessError as error:
-                        damaged.append(str(error))
-                        continue
-                    is_pack = self.mirror.per == "pack"
-                    wandb_run = of_pack(records, self.experiment) if is_pack else of_run(records[0], self.experiment)
-                    path = self.folder / wandb_run.offline_file
-                    if self.mirror.mode == "offline" and not path.exists():
-                        written[runs] = _log(wandb_run, self.mirror, scratch), path
-                        continue
+                for wandb_run in wandb_runs:
+                    written.append((wandb_run, _log(wandb_run, self.mirror, scratch)))
                     if self.mirror.mode == "online":
-                        _log(wandb_run, self.mirror, scratch)
-                    self.copied.add(runs)
+                        self.copied.add(wandb_run.id)
             finally:
                 _wandb().teardown()  # its service still writes when a run has finished
-            for runs, (file, path) in written.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with whole_file(path) as temporary:
-                    shutil.copyfile(file, temporary)
-                self.copied.add(runs)
-        return damaged
+            for wandb_run, file in written if self.mirror.mode == "offline" else ():
+                self._place(wandb_run, file)
+                self.copied.add(wandb_run.id)
+
+    def _place(self, wandb_run: WandbRun, file: Path) -> None:
+        """Put an offline run where it belongs: its pictures and tables before the file that names them."""
+        for earlier in self.folder.glob(f"offline-run-*-{wandb_run.id}"):
+            shutil.rmtree(earlier)
+        path = self.folder / wandb_run.offline_file
+        path.parent.mkdir(parents=True)
+        if (media := file.parent / "files" / "media").exists():
+            shutil.copytree(media, path.parent / "files" / "media")
+        with whole_file(path) as temporary:
+            shutil.copyfile(file, temporary)
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
@@ -212,6 +264,8 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
         project=mirror.project,
         entity=mirror.entity,
         group=wandb_run.group,
+        job_type=wandb_run.job_type,
+        tags=wandb_run.tags,
         id=wandb_run.id,
         name=wandb_run.name,
         config=wandb_run.config,
@@ -239,6 +293,12 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
             run.define_metric(name, step_metric="evaluations", summary="none")
     for row in wandb_run.history[run.starting_step :]:  # one that was begun before has its first rows
         run.log(row)
+    shown: dict[str, Any] = {}
+    for name, table in wandb_run.tables.items():
+        shown[name] = wandb.Table([*table[0]], [*table[1:]], allow_mixed_types=True)
+    shown |= {name: wandb.Image(str(path)) for name, path in wandb_run.figures.items()}
+    if shown:
+        run.log(shown)
     run.summary.update(wandb_run.summary)
     run.finish()
     return Path(run.settings.sync_file)

@@ -32,7 +32,7 @@ from harness.dispatch.slots import Done, Evaluated, Saved, TrainingOrder, in_wor
 from harness.dispatch.snapshot import check_code, check_snapshot
 from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
 from harness.record.networks import FOLDER as NETWORKS
-from harness.spec import RunSpec, run_id
+from harness.spec import RunSpec, read_manifest, run_id
 
 HEARTBEAT_SECONDS = 30.0
 # Why a worker is told to stop, by what SLURM says of its job then.
@@ -74,7 +74,9 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
         else:
             log.write("ended", why="finished", requeued=False)
     if job.mirror and not told:
-        Export(job.mirror, job.experiment, job.ids, home.parent / "runs", home / "wandb").go_on(print)
+        plan, own = read_manifest(home), {*itertools.chain.from_iterable(job.ids)}
+        of_job = plan.model_copy(update={"runs": tuple(run for run in plan.runs if run.run_id in own)})
+        Export(job.mirror, of_job, home.parent / "runs", home / "wandb").go_on(print)
 
 
 def slurm_number() -> str | None:

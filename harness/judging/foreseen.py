@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 
@@ -54,6 +54,12 @@ class ForeseenRule:
     sentence: Annotated[str, "the answer in words"]
     numbers: Annotated[tuple[ForeseenNumber, ...], "one a task or family of tasks"]
     decide: Decide
+
+
+class Power(NamedTuple):
+    """How many replicates the rules of an experiment need."""
+
+    rules: Annotated[list[ForeseenRule], "in the order of the file"]
 
 
 def foresee(

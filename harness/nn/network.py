@@ -3,20 +3,31 @@
 Shape suffixes: 1 the only lane, P parameters of the network, N points, I inputs, O outputs.
 """
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from harness import families
-from harness.base.errors import HarnessError
+from harness.base.errors import HarnessError, did_you_mean
 from harness.count import count
 from harness.families import ShapeBase, SplinedShape
 
 Generator = np.random.Generator | torch.Generator | int
+
+# What pykan (width, k, ...), efficient-kan (layers_hidden, grid_size, ...) and FastKAN (num_grids) call our arguments.
+OTHER_WORDS = {
+    "width": "shape",
+    "layers_hidden": "shape",
+    "seed": "generator",
+    "grid_size": "grid",
+    "num_grids": "grid",
+}
+OTHER_WORDS |= {"spline_order": "order", "k": "order", "noise_scale": "noise", "scale_noise": "noise"}
 
 
 class NetworkModule(nn.Module):
@@ -26,6 +37,11 @@ class NetworkModule(nn.Module):
     their part if the network has several; what no optimiser moves (knots, or frequencies of Fourier features) are
     buffers.
     """
+
+    def __new__(cls, *_arguments: Any, **named: Any) -> Self:
+        """A HarnessError says what to write for an argument that other packages call otherwise."""
+        _check_arguments(cls, named)
+        return super().__new__(cls)
 
     def __init__(self, network: ShapeBase, flat_1P: Tensor, knots: Sequence[Tensor] = ()):
         super().__init__()
@@ -131,6 +147,18 @@ class SplinedModule(NetworkModule):
             else:  # a new one, as torch remembers the shape of the old one in graphs that are still there
                 self._register(name, value[0], old.requires_grad)
         self._keep_knots(knots)
+
+
+def _check_arguments(kind: type, named: Mapping[str, Any]) -> None:
+    """A HarnessError about the first argument that this class does not have, and how it is written here."""
+    own = [name for name in inspect.signature(kind).parameters if name != "drawing"]
+    allowed = [*own, *Drawing.__annotations__]
+    for name, value in named.items():
+        if name in allowed:
+            continue
+        ours = OTHER_WORDS.get(name)
+        move = f"write {ours}={value!r}" if ours in allowed else did_you_mean(name, allowed)
+        raise HarnessError(f"{kind.__name__}: {name}: no such argument; {move}")
 
 
 def _conversion(dtype: torch.dtype) -> str:

@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from typing import Any, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, at
+from harness.base.formats import as_typed
 from harness.count import count, count_of, flops_by_cap, run_flops
 from harness.families import KanShape, Network, SplinedShape
 from harness.optimisers import Optimiser
@@ -278,7 +279,7 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
     else:
         most = most_evaluations(lambda cap: flops_at(cap)[name], allowed, least, late)
     if most < least:
-        return f"search.cap: {name}={allowed:,.6g} ends before the last stage of the recipe; allow more"
+        return f"search.cap: {name}={as_typed(str(allowed))} ends before the last stage of the recipe; allow more"
     return Candidate(network, capped(most), {**counts, **flops_at(most)})
 
 

@@ -24,8 +24,7 @@ from harness.record.networks import FOLDER, read_network
 from harness.show.console import TERMINAL, progress_here
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
-from harness.show.figures.rules import rules_figure
-from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import Style, experiment_styles
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.verdicts import answer_sentences
@@ -60,10 +59,9 @@ class Comparison(Shown):
 
     def figure(self) -> Figure | None:
         """The ratio at every size of the first side, a line for each count."""
-        curves = self.compared.lines
-        titles = task_titles(self.manifest, dict.fromkeys(line.task for line in curves), TITLE_LETTERS)
+        titles = task_titles(self.compared.headline.formulas, TITLE_LETTERS)
         styles = _side_styles(self.manifest, self.compared.headline)
-        return versus_figure(self.compared.asked, curves, styles, titles)
+        return versus_figure(self.compared.asked, self.compared.lines, styles, titles)
 
 
 def compare(
@@ -144,9 +142,8 @@ class Verdicts(Shown):
                 rows.append({**where, **named, **estimate, "refused": refused_words(number) or None})
         return pd.DataFrame(rows)
 
-    def figure(self) -> Figure | None:
-        """The numbers with their intervals and limits; None while no rule is judged."""
-        return rules_figure([rule for _, rule in self._rules()])
+    def figure(self) -> None:
+        """None: a forest of ratios is the figure of an answer, and `numbers` has those of the rules."""
 
     def _rules(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         rules = []
@@ -185,7 +182,8 @@ class Runs(pd.DataFrame):
         """Test loss against size, with the laws that are fitted to it."""
         manifest, folder = self._plan
         with keeping_fits(folder, TERMINAL):
-            return scaling_figure(manifest, fit_table(self.table))
+            laws = fit_table(self.table)
+            return scaling_figure(manifest, laws, of_sides(manifest, laws)[0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,6 +6,12 @@ from collections.abc import Iterable, Sequence
 
 FIELD = re.compile(r"\b([A-Za-z]+)_\w+(?==)")  # `train_points` of `train_points=200`
 PART_OF_WORD = re.compile(r"[^\s_=:,/()]+")
+CAPITALS = re.compile(r"\b(kan|mlp|rbf)(?=s?\b)")
+
+
+def written(name: str) -> str:
+    """The name of an arm or series as people write it: `spline MLP` of `spline_mlp`."""
+    return CAPITALS.sub(lambda found: found[0].upper(), name.replace("_", " "))
 
 
 def shortened(names: Iterable[str], letters: int) -> dict[str, str]:

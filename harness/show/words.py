@@ -5,8 +5,17 @@ from collections.abc import Iterable
 from harness.base.formats import estimate, exponent
 from harness.judging.laws import SeriesLaws
 from harness.laws import Fit
+from harness.spec import all_axes
 
 LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy", "loss": "test loss"}  # by the metric of tasks
+
+COUNTED = {"params": "parameters", "flops_forward": "forward FLOPs", "flops_train": "training FLOPs"}  # by kind
+
+
+def counted(axis: str) -> str:
+    """What is counted on an axis, by any convention; of anybody's table its column."""
+    known = all_axes().get(axis)
+    return COUNTED.get(known.kind, known.kind) if known else axis
 
 
 def loss_words(metrics: Iterable[str]) -> str:

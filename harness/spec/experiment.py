@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
+from harness.base.formats import as_typed
 from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
 from harness.spec.arm import Arm, Match, Search
 from harness.spec.counts import CountName
@@ -42,7 +43,7 @@ class Window(Frozen):
 
 # Fields that a plan has once, however many points its axes have; what a run of a search may spend is a run's own.
 OF_A_RUN = ("search.cap",)
-OF_A_PLAN = ("question", "compare", "decide", "looks", "noise", "search", "device", "keep")
+OF_A_PLAN = ("question", "figure", "compare", "decide", "looks", "noise", "search", "device", "keep")
 
 
 AxisValues = Annotated[tuple, Field(min_length=1)]
@@ -52,6 +53,11 @@ class Experiment(Frozen):
     """One question, the runs that answer it, and the rule by which they do."""
 
     question: str
+    figure: str | None = Field(
+        None,
+        description="a figure of the KAN paper, such as fig3_1_toy_scaling: its points stand beside the runs",
+        exclude_if=is_none,
+    )
     tasks: Annotated[
         tuple[TaskEntry, ...],
         BeforeValidator(alone_or_many, json_schema_input_type=str | Task | list[str | Task]),
@@ -181,8 +187,8 @@ class Experiment(Frozen):
             )
         if len(search.caps) not in (1, len(match.at)):
             raise ValueError(
-                f"search.cap={list(search.caps)}: give one number, or one for each of the {len(match.at)} budgets of "
-                "match.at"
+                f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for "
+                f"each of the {len(match.at)} budgets of match.at"
             )
         if twice := repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
+from harness.base.formats import as_typed
 from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
 from harness.spec.document import SET, Document, Keys, parse, path_of
@@ -343,16 +345,19 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
         case "int_type" | "float_type" | "int_from_float":
             wanted = "a whole number" if detail["type"].startswith("int") else "a number"
             if isinstance(given, list):
-                return f"={_shown(given)}: {wanted} is expected; `grid:` trains one after the other"
-            meant = _number_meant(given)
+                every = f"grid: {{{'.'.join(map(str, path))}: {_shown(given)}}}"
+                return f"={_shown(given)}: {wanted} is expected; write {every} to train one after the other"
+            meant = number_meant(given)
             return f"={_shown(given)}: {wanted} is expected" + (f"; write {meant}" if meant else "")
         case _:
             message = detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
             return f"={_shown(given)}: {message[0].lower()}{message[1:]}"
 
 
-def _number_meant(given: Any) -> str:
+def number_meant(given: Any) -> str:
     """How a number is written that stands there as `25%`, `1k`, `0,3`, `one` or 500.0; empty if it is none."""
+    with suppress(ValueError):
+        given = float(given)
     if isinstance(given, float):
         return f"{given:.0f}" if given.is_integer() else ""
     text = str(given).strip().lower()
@@ -404,5 +409,5 @@ def _child(node: dict[str, Any], part: int | str) -> dict[str, Any] | None:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str)
+    text = as_typed(json.dumps(value, default=str))
     return text if len(text) <= 80 else text[:77] + "..."

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
+from harness.base.formats import as_typed
 from harness.spec.document import parse
 from harness.spec.experiment import Experiment
 
@@ -58,13 +59,13 @@ def _json(path: str, value: Any) -> str:
 
 def settings_options(settings: Iterable[Setting]) -> str:
     """The options that set these fields, as a shell takes them: ` --set 'match.at=[60, 120]'`, or nothing."""
-    texts = [f"{path}={json.dumps(value, ensure_ascii=False)}" for path, value in settings]
+    texts = [f"{path}={as_typed(json.dumps(value, ensure_ascii=False))}" for path, value in settings]
     return "".join(f" --set {shlex.quote(text)}" for text in texts)
 
 
 def settings_words(settings: Iterable[Setting]) -> str:
     """What names the results of an experiment with these fields: `+match.at=60_120`, or nothing."""
-    words = "+".join(f"{_plain(path)}={_plain(json.dumps(value))}" for path, value in sorted(settings))
+    words = "+".join(f"{_plain(path)}={_plain(as_typed(json.dumps(value)))}" for path, value in sorted(settings))
     if len(words) > LONGEST:
         words = f"set={hashlib.sha256(words.encode()).hexdigest()[:8]}"
     return f"+{words}" if words else ""

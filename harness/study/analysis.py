@@ -1,5 +1,6 @@
 """The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import pandas as pd
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
 from harness.dispatch.here import available_cores
+from harness.judging.baselines import baselines_of
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.kept import keeping, tell
@@ -24,8 +26,7 @@ from harness.record import Record, missing, read_present, write_table
 from harness.show.console import Terminal
 from harness.show.costs import errors_sentence
 from harness.show.figures.headline import headline_figure
-from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
@@ -103,9 +104,7 @@ def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> 
         headline, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
         write_json({"headline": headline, "verdicts": verdicts}, folder / "answer.json")
         tell("figures", 0, 2)
-        write_figure(scaling_figure(manifest, laws), folder / "scaling")
-        if not manifest.experiment.search:  # whose laws were checked
-            write_figure(residuals_figure(manifest, laws), folder / "residuals")
+        draw_figures(manifest, analysis, folder)
         if isinstance(headline, Headline):
             styles = experiment_styles(manifest, {side.label: side.names for side in headline.sides})
             write_figure(headline_figure(headline, styles), folder / "answer")
@@ -123,6 +122,17 @@ def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], terminal
     written = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
     if written != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
         analyse_and_report(read_manifest(folder), folder, terminal)
+
+
+def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:
+    """The figures of an experiment, as files: the two sides that it is about, and its other arms if it has some."""
+    tasks = analysis.table["task"].unique()
+    baselines = list(itertools.chain.from_iterable(baselines_of(analysis.table, task) for task in tasks))
+    sides, others = of_sides(manifest, analysis.laws)
+    paths = write_figure(scaling_figure(manifest, analysis.laws, sides, baselines), folder / "scaling")
+    if others:
+        paths += write_figure(scaling_figure(manifest, analysis.laws, others, baselines), folder / "scaling_others")
+    return paths
 
 
 def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> str:

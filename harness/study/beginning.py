@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.base.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError
 from harness.planning.starter import Rival, built_in_task, data_task, function_task, starter_text
-from harness.study.folders import EXPERIMENTS, check_folder_name, shipped_files
+from harness.study.folders import EXPERIMENTS, check_folder_name, full_name, shipped_files
 
 TRIED_ON = "exp2d"  # where nothing says what a module is to learn
 
@@ -62,11 +62,8 @@ def _text_of(path: Path, starter: Starter) -> tuple[str, list[str]]:
     """The file, and what was chosen for it, a sentence each."""
     if starter.source:
         shipped = shipped_files(EXPERIMENTS)
-        if starter.source not in shipped:
-            raise HarnessError(
-                f"`source` {starter.source}: no such experiment; {did_you_mean(starter.source, shipped)}"
-            )
-        return shipped[starter.source].read_text(encoding="utf-8"), []
+        name = full_name(starter.source, shipped, "`source` {}: no such experiment")
+        return shipped[name].read_text(encoding="utf-8"), []
     chosen = []
     if starter.data:
         task = data_task(starter.data, str(starter.target), starter.classes, path.parent)

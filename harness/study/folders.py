@@ -4,14 +4,15 @@ the project keeps; and the files that come with the project.
 `study.plans` makes plans. This needs none of the numerical libraries, so that `harness status` answers at once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import harness
-from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.base.files import check_name
 from harness.base.plain import INLINE
 from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
@@ -28,6 +29,7 @@ KEPT = "verdicts"  # the folder in results/ whose content the project keeps
 EXPERIMENTS = Path("experiments")  # of the folder in which a command is typed
 PROFILES = Path("slurm")
 DISTRIBUTION = "kan-mlp-harness"
+CHECKOUT = Path(harness.__file__).parents[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,29 +137,39 @@ def kept_path(folder: Path) -> Path:
     return folder.parent / KEPT / folder.name / KEPT_RECORDS
 
 
-def take_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
-    """Publish the records of planned runs that lack one here and have one in the kept file, and say how many.
+def kept_files(manifest: Manifest, folder: Path) -> list[Path]:
+    """Files of kept records that can have runs of this plan: its own, and that of the figure whose experiment it is of.
 
-    A HarnessError if the file is damaged, after all whole records of it have been published.
+    The latter may be the checkout's, wherever results are.
     """
-    path = kept_path(folder)
-    if not path.exists() or not (absent := missing(manifest, records_of(folder))):
-        return
-    merged = merge(path, frozenset(absent), records_of(folder))
-    if merged.new:
-        say(f"{len(merged.new):,} records came from {path}")
-    if merged.damaged:
-        raise HarnessError("\n".join(merged.damaged), INCOMPLETE)
+    paths = [kept_path(folder)]
+    if figure := manifest.experiment.figure:
+        for results in (folder.parent, CHECKOUT / "results"):
+            paths.append(kept_path(results / figure))
+    return [path for path in dict.fromkeys(paths) if path.exists()]
+
+
+def take_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
+    """Publish the records of planned runs that lack one here and have one in a kept file, and say how many.
+
+    A HarnessError if a file is damaged, after all whole records of it have been published.
+    """
+    for path in kept_files(manifest, folder):
+        if not (absent := missing(manifest, records_of(folder))):
+            return
+        merged = merge(path, frozenset(absent), records_of(folder))
+        if merged.new:
+            say(f"{len(merged.new):,} records came from {path}")
+        if merged.damaged:
+            raise HarnessError("\n".join(merged.damaged), INCOMPLETE)
 
 
 def say_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
     """Say how many planned runs would get their records from the kept file."""
-    path = kept_path(folder)
-    if not path.exists():
-        return
-    kept = read_lines(path).by_run
-    if number := sum(run in kept for run in missing(manifest, records_of(folder))):
-        say(f"{number:,} of the missing runs have records in {path}, and will not be sent")
+    for path in kept_files(manifest, folder):
+        kept = read_lines(path).by_run
+        if number := sum(run in kept for run in missing(manifest, records_of(folder))):
+            say(f"{number:,} of the missing runs have records in {path}, and will not be sent")
 
 
 class KeptRecords(NamedTuple):
@@ -183,12 +195,25 @@ def keep_records(folder: Path) -> KeptRecords:
 
 
 # ------------------------------------------------------------------------------------------------------------ shipped
+def full_name(name: str, names: Collection[str], refusal: str) -> str:
+    """The one of these names that is meant: itself, as people write it (Fig. 3.1), or the only one that begins so.
+
+    A HarnessError says `refusal`, as "{}: no such replay", and the nearest one.
+    """
+    as_file = re.sub(r"[\s.]+", "_", re.sub(r"^(fig|table|app)(ure|endix)?[\s._]*", r"\1", name.lower()))
+    as_file = re.sub(r"^app_?", "app_", as_file)
+    matching = [one for one in names if one == name] or [one for one in names if one.startswith(as_file)]
+    if len(matching) != 1:
+        raise HarnessError(f"{refusal.format(name)}; {did_you_mean(name, names)}")
+    return matching[0]
+
+
 def shipped_files(folder: Path) -> dict[str, Path]:
     """The YAML files of the checkout that runs, or those that a wheel puts below the environment, by their names.
 
     A HarnessError if this installation has none.
     """
-    paths = sorted((Path(harness.__file__).parents[1] / folder).glob("*.yaml"))
+    paths = sorted((CHECKOUT / folder).glob("*.yaml"))
     if not paths:
         try:
             files = metadata.files(DISTRIBUTION) or []

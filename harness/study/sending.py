@@ -7,7 +7,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable, private_folder
 from harness.base.provenance import host
 from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
@@ -273,4 +273,4 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission, liste
                     case {"event": "pack_failed", "move": "give up"}:
                         progress.pack_done(pack, words[pack[0]], ["crashed"] * len(pack), 0.0)
     except KeyboardInterrupt:
-        raise HarnessError("stopped; run the same command again to go on", INCOMPLETE) from None
+        raise Stopped("stopped; run the same command again to go on", INCOMPLETE) from None

@@ -135,7 +135,7 @@ def _column(tables: Sequence[Table], name: str, said: DataFile) -> Column:
     categories = sorted(values - {GAP}) + ([GAP] if has_gaps and said.missing == "median" else [])
     if len(categories) > MOST_CATEGORIES:
         raise TargetError(
-            f"{tables[0].subject}: encode: column {name!r} has {len(categories):,} categories ({some(categories)}); "
+            f"target.encode.{name}: {said.data}: it has {len(categories):,} categories ({some(categories)}); "
             f"at most {MOST_CATEGORIES} become inputs, so merge some, or leave the column out"
         )
     return Column(name, categories=tuple(categories))

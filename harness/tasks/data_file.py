@@ -27,7 +27,7 @@ from harness.spec.task import DATA_FILE, MOST_COORDINATES, SplitAfter, SplitBy
 from harness.tasks.columns import Column, column_numbers, columns_of, encoded, read_numbers, to_text
 from harness.tasks.data import HELD_BACK, Data, in_proportion
 from harness.tasks.samples import Array, Labels, stream
-from harness.tasks.table import Table, check_complete, is_number, read_table, some, texts
+from harness.tasks.table import MOST_COLUMNS, Table, check_complete, is_number, read_table, some, texts
 from harness.tasks.target import TargetError
 
 ENDINGS = (".csv", ".parquet", ".npz")
@@ -41,13 +41,15 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FileData(Data):
-    """Data of a file. `parts` [n] says who splits each row; `notes` are what the user should know of the table.
+    """Data of a file. `parts` [n] says who splits each row, and `split_words` how, if it is not the seed alone.
 
-    Rows of one number in `together` [n] go into one split; without it, rows of equal inputs do.
+    Rows of one number in `together` [n] go into one split; without it, rows of equal inputs do. `notes` are what the
+    user should know of the table.
     """
 
     parts: Rows = field(kw_only=True)
     together: Rows | None = None
+    split_words: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -92,10 +94,11 @@ class FileData(Data):
     @property
     def parts_words(self) -> str:
         """Who splits the rows."""
+        split = f", {self.split_words}" if self.split_words else ""
         if "test" in self.by_seed:
-            return super().parts_words
+            return f"{super().parts_words}{split}"
         takes = "; of those not for testing, the seed takes a fifth for validation"
-        return f"{len(self.x):,} rows, split by the file{takes if 'validation' in self.by_seed else ''}"
+        return f"{len(self.x):,} rows{split}{takes if 'validation' in self.by_seed else ''}"
 
     def rows(self, seed: int) -> dict[str, Rows]:
         """The rows of each split under a seed, in the order in which they are taken."""
@@ -162,11 +165,7 @@ def _read(said_json: str, places: tuple[tuple[str, Place], ...]) -> FileData:
     said = DataFile.model_validate_json(said_json)
     tables = {key: read_table(f"target.{key}: {getattr(said, key)}", place.path) for key, place in places}
     inputs = _inputs(said, tables["data"].rows)
-    wanted = [*inputs, said.output, *([said.split_column] if said.split_column else [])]
-    for table in tables.values():
-        for name in [*wanted, *(said.leave_out or ()), *said.numbers, *said.encode]:
-            if name not in table.rows:
-                raise TargetError(f"{table.subject} has no column {name!r}; {table.columns_words(name)}")
+    _check_columns(said, inputs, tables)
     where = f"target {said.name}"
     if not inputs:
         raise TargetError(f"{where}: no column is left to learn {said.output} from; add some")
@@ -192,6 +191,22 @@ def _read(said_json: str, places: tuple[tuple[str, Place], ...]) -> FileData:
     if labels is not None:
         _check_classes(where, labels, y[varying], has_seed=bool((parts == BY_SEED).any()))
     return _data(said, columns, x, y, labels, parts, together, dropped=int((~is_whole).sum()))
+
+
+def _check_columns(said: DataFile, inputs: Sequence[str], tables: Mapping[str, Table]) -> None:
+    """A TargetError that names the field which names a column that is not there, or the file that lacks it."""
+    split = [said.split_column] if said.split_column else []
+    named = [("output", said.output), *(("inputs", name) for name in inputs), *(("split", name) for name in split)]
+    named += [("leave_out", name) for name in said.leave_out or ()]
+    named += [(f"numbers.{name}", name) for name in said.numbers] + [(f"encode.{name}", name) for name in said.encode]
+    for key, table in tables.items():
+        for place, name in named:
+            if name not in table.rows:
+                subject = f"target.{place}: {said.data}" if key == "data" else table.subject
+                raise TargetError(f"{subject} has no column {name!r}; {table.columns_words(name)}")
+    if split:
+        next_move = "fill them, or drop these rows: `missing:` does not fill the column that splits the rows"
+        check_complete(tables["data"]._replace(subject=f"target.split: {said.data}"), split, next_move)
 
 
 def _is_whole(said: DataFile, inputs: Sequence[str], table: Table) -> NDArray[np.bool_]:
@@ -237,6 +252,7 @@ def _data(
         encoding=to_text(columns),
         parts=parts,
         together=together,
+        split_words=_split_words(said),
     )
     if data.points["train_points"] < 1:
         alike = f"have one value of {said.split_column}" if together is not None else "have the same inputs"
@@ -264,9 +280,13 @@ def _version(x: Array, y: Array, parts: Rows, classes: int | None, together: Row
 def _notes(said: DataFile, columns: Sequence[Column], data: FileData, dropped: int) -> Iterable[str]:
     """What to know of a table, a sentence each."""
     names = [] if data.labels is None else data.labels.astype(str).tolist()
-    points = ", ".join(f"{number:,} {name.removesuffix('_points')}" for name, number in data.points.items())
-    kind = f"one of {len(names)} classes ({some(names)})" if names else "a number"
+    points = ", ".join(f"{rows:,} {name.removesuffix('_points')}" for name, rows in data.points.items())
+    how = {**said.numbers, **said.encode}
+    number = f"a number ({how[said.output]})" if said.output in how else "a number"
+    kind = f"one of {len(names)} classes ({some(names)})" if names else number
     yield f"{said.name}: {said.output} is learnt as {kind}; {data.parts_words} ({points})"
+    told = [f"{column.name} ({how[column.name]})" if column.name in how else column.name for column in columns]
+    yield f"{said.name}: {said.output} is learnt from {some(told, MOST_COLUMNS)}"
     if dropped:
         gaps = "a gap" if said.missing == "drop" else f"no {said.output}"
         yield f"{said.name}: {dropped:,} rows have {gaps}, and are left out"
@@ -281,6 +301,12 @@ def _notes(said: DataFile, columns: Sequence[Column], data: FileData, dropped: i
             f"{said.name}: {data.repeated:,} of {len(data.x):,} rows have the inputs of an earlier row; rows of equal "
             "inputs go into one split together"
         )
+    if left_out := len(data.x) - sum(data.points.values()):
+        alike = "equal inputs" if data.together is None else f"one {said.split_column}"
+        yield (
+            f"{said.name}: each seed leaves out {left_out:,} of {len(data.x):,} rows, as rows of {alike} stay together "
+            "and every seed has as many rows in a split"
+        )
     is_test = data.parts == SPLITS.index("test")
     seen = int(np.isin(data.groups[is_test], data.groups[~is_test]).sum())
     if seen:
@@ -294,6 +320,18 @@ def _notes(said: DataFile, columns: Sequence[Column], data: FileData, dropped: i
             f"{said.name}: {said.output} has {len(values)} different whole numbers, and is learnt as a number; "
             "`classes: true` learns them as classes, `classes: false` says that this is meant"
         )
+
+
+def _split_words(said: DataFile) -> str:
+    """How the file splits the rows, after their number; empty if it leaves that to the seed."""
+    match said.split:
+        case SplitBy(by=column):
+            return f"with all rows of one {column} in one split"
+        case SplitAfter(after=day):
+            return f"of which those with {said.split_column} after {day} are for testing"
+        case str() as column:
+            return f"split by the column {column}"
+    return "split by the files" if said.test else ""
 
 
 def _inputs(said: DataFile, table: Any) -> list[str]:
@@ -315,12 +353,9 @@ def _split(said: DataFile, tables: dict[str, Table]) -> tuple[Rows, Rows | None]
     table = tables["data"]
     match said.split:
         case SplitBy(by=column):
-            check_complete(table, [column], "fill them, or drop these rows")
             return _parts_by_file(tables), np.unique(texts(table, column), return_inverse=True)[1]
         case SplitAfter(after=day):
-            column = str(said.split_column)
-            check_complete(table, [column], "fill them, or drop these rows")
-            days = read_numbers(table, column, "date")
+            days = read_numbers(table, str(said.split_column), "date")
             is_later = days > (day - date(1970, 1, 1)).days
             if is_later.all() or not is_later.any():
                 which = "all" if is_later.any() else "no"
@@ -463,7 +498,8 @@ def _columns(kept: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
 
 
 def _packed(data: FileData) -> bytes:
-    words = {name: getattr(data, name) for name in ("formula", "source", "classes", "notes", "encoding")}
+    named = ("formula", "source", "classes", "notes", "encoding", "split_words")
+    words = {name: getattr(data, name) for name in named}
     arrays: dict[str, Any] = {"x": data.x, "y": data.y, "parts": data.parts, "words": np.array(json.dumps(words))}
     arrays |= {name: array for name in ("labels", "together") if (array := getattr(data, name)) is not None}
     file = io.BytesIO()

@@ -5,22 +5,26 @@ import itertools
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
+from wandb.proto import wandb_internal_pb2
 
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.dispatch import mirror
-from harness.dispatch.mirror import Export, Mirror, check_wandb, of_pack, of_run
+from harness.dispatch.mirror import Export, Mirror, WandbRun, check_wandb, of_answer, of_run
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import parse_experiment
-from harness.spec.run import pack_key
+from harness.spec.arm import Search
 from harness.train import train_pack
 
 # One pack of four runs, of which the two with the absurd learning rate diverge.
@@ -35,6 +39,9 @@ seeds: [0, 1]
 grid: {recipes.fast.optimizer.learning_rate: [0.01, 1.0e+300]}
 engine: torch
 """
+
+
+SEARCH = Search(runs=1, replicates=2, cap={"evaluations": [20]})
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +67,11 @@ def records(manifest, folder):
 
 @pytest.fixture
 def export(manifest, folder, tmp_path):
-    """Makes an export of the pack to a folder `wandb`."""
+    """Makes an export of the plan to a folder `wandb`."""
 
     def make(mode="offline", records=folder, **fields):
         mirror = Mirror(mode=mode, project="theirs", **fields)
-        return Export(mirror, "toys", manifest.packs, records, tmp_path / "wandb")
+        return Export(mirror, manifest, records, tmp_path / "wandb")
 
     return make
 
@@ -75,18 +82,24 @@ def said():
     return []
 
 
+def logged_of(record, manifest) -> WandbRun:
+    """What is logged of a record."""
+    return of_run(record, manifest, [planned for planned in manifest.runs if planned.run_id == record.run_id])
+
+
 def _first(records, status):
     return next(record for record in records if record.status == status)
 
 
 # ------------------------------------------------------------------------------------------------------ what is logged
-def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records):
+def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records, manifest):
     """One that has diverged has no error, but its status."""
     record = _first(records, "done")
-    logged = of_run(record, "toys")
-    assert (logged.id, logged.group) == (record.run_id, "toys")
+    logged = logged_of(record, manifest)
+    assert (logged.id, logged.group, logged.job_type, logged.tags) == (record.run_id, "toys", "kan", ("xy", "kan"))
     assert logged.name == f"xy kan 2-2-1 G=3 seed {record.run.seed}"
-    assert logged.config == record.run.model_dump(mode="json")
+    told = {"experiment": "toys", "arm": "kan", "replicate": record.run.seed, "size_asked": None, "trial": 0}
+    assert logged.config.items() >= (told | record.run.model_dump(mode="json")).items()
     assert [row["evaluations"] for row in logged.history] == [point.evaluations for point in record.curve]
     assert logged.history[-1]["train_rmse"] == record.curve[-1].train_rmse
     assert logged.summary["test_rmse"] == record.metrics.test_rmse
@@ -94,29 +107,11 @@ def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records):
     assert logged.summary["evaluations"] == record.evaluations
     assert logged.summary["status"] == "done"
     record = _first(records, "diverged")
-    logged = of_run(record, "toys")
+    logged = logged_of(record, manifest)
+    assert logged.tags[-1] == "diverged"
     assert (logged.summary["status"], logged.summary["diverged_at"]) == ("diverged", record.diverged_at)
     assert not [name for name in logged.summary if "rmse" in name]
     assert None not in itertools.chain.from_iterable(row.values() for row in logged.history)
-
-
-def test_a_pack_is_logged_with_what_is_each_runs_own(records):
-    """Specs and outcomes stand under the runs' ids, and each curve can be read back from the history, which ascends."""
-    logged = of_pack(records, "toys")
-
-    assert logged.id == pack_key([record.run_id for record in records])
-    assert logged.name == "xy kan 2-2-1 G=3, 4 runs"
-    assert logged.config["network"] == records[0].run.network.model_dump(mode="json")
-    assert not {"seed", "recipe"} & set(logged.config)
-    assert logged.config["runs"] == {record.run_id: record.run.model_dump(mode="json") for record in records}
-    assert (logged.summary["done"], logged.summary["diverged"]) == (2, 2)
-    assert logged.summary["runs"] == {record.run_id: of_run(record, "toys").summary for record in records}
-    evaluations = [row["evaluations"] for row in logged.history]
-    assert evaluations == sorted(set(evaluations))
-    for record in records:
-        column = f"train_rmse/{record.run_id}"
-        curve = {row["evaluations"]: row[column] for row in logged.history if column in row}
-        assert curve == {p.evaluations: p.train_rmse for p in record.curve if p.train_rmse is not None}
 
 
 # -------------------------------------------------------------------------------------------------------- through wandb
@@ -206,11 +201,12 @@ def server(tmp_path, monkeypatch):
 
 
 def _check_sent(server, expected):
-    """The server has the very name, group, config, history and summary of each; what wandb adds itself aside."""
+    """The server has the very name, group, job type, tags, config, history and summary of each, beside wandb's own."""
     assert set(server.runs) == {wandb_run.id for wandb_run in expected}
     for wandb_run in expected:
         sent = server.runs[wandb_run.id]
         assert (sent["displayName"], sent["groupName"], sent["project"]) == (wandb_run.name, "toys", "theirs")
+        assert (sent["jobType"], sent["tags"]) == (wandb_run.job_type, [*wandb_run.tags])
         config = {name: field["value"] for name, field in json.loads(sent["config"]).items()}
         assert _without_wandbs(config) == wandb_run.config
         history = [_without_wandbs(json.loads(line)) for line in sent["wandb-history.jsonl"]]
@@ -218,41 +214,101 @@ def _check_sent(server, expected):
         assert _without_wandbs(json.loads(sent["wandb-summary.json"][-1])) == wandb_run.summary
 
 
+def _in_offline_file(path) -> dict:
+    """The records of each kind in an offline file, which is a log in blocks of 32 KiB, as LevelDB has them."""
+    data, place, begun, found = path.read_bytes(), 7, b"", defaultdict(list)
+    while place + 7 <= len(data):
+        if (left := 32768 - place % 32768) < 7:
+            place += left
+            continue
+        _, length, kind = struct.unpack("<IHB", data[place : place + 7])
+        begun += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # a whole record, or the last piece of one
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(begun)
+            begun, name = b"", record.WhichOneof("record_type")
+            found[name].append(getattr(record, name))
+    return found
+
+
 def _without_wandbs(values: dict) -> dict:
     return {name: value for name, value in values.items() if not name.startswith("_")}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("per", ["run", pytest.param("pack", marks=pytest.mark.nightly)])
-def test_offline_files_have_the_very_numbers(per, export, said, records, server, tmp_path, monkeypatch, capfd):
+def test_offline_files_have_the_very_numbers(export, said, records, manifest, server, tmp_path, monkeypatch, capfd):
     """`wandb sync` uploads them, diverged runs too, bit for bit; exporting again writes nothing.
 
     Neither the user's own settings of wandb nor its chatter come between.
     """
-    expected = [of_pack(records, "toys")] if per == "pack" else [of_run(record, "toys") for record in records]
+    expected = [logged_of(record, manifest) for record in records]
     with monkeypatch.context() as own:
         for name, value in {"MODE": "disabled", "PROJECT": "mine", "RUN_GROUP": "mine", "SERVICE": "gone"}.items():
             own.setenv(f"WANDB_{name}", value)
-        assert export(per=per).go_on(said.append) == 0
+        assert export().go_on(said.append) == 0
 
-    assert said == [f"wandb: {len(expected)} of {len(expected)} finished {per}s are in {tmp_path / 'wandb'}"]
+    assert said == [f"wandb: {len(expected)} of {len(expected)} finished runs are in {tmp_path / 'wandb'}"]
     assert capfd.readouterr() == ("", "")
     files = {tmp_path / "wandb" / wandb_run.offline_file for wandb_run in expected}
     assert set(tmp_path.rglob("*.wandb")) == files
     subprocess.run([sys.executable, "-m", "wandb", "sync", *(file.parent for file in files)], cwd=tmp_path, check=True)
     _check_sent(server, expected)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("wandb/**")}
-    export(per=per).go_on(said.append)
+    export().go_on(said.append)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("wandb/**")} == written
 
 
 @pytest.mark.slow
-def test_mirrored_online_twice_a_run_has_its_curve_once(export, said, records, server, tmp_path):
+def test_mirrored_online_twice_a_run_has_its_curve_once(export, said, records, manifest, server, tmp_path):
     for _ in range(2):
         assert export("online").go_on(said.append) == 0
         assert said.pop() == "wandb: 4 of 4 finished runs are uploaded"
-        _check_sent(server, [of_run(record, "toys") for record in records])
+        _check_sent(server, [logged_of(record, manifest) for record in records])
     assert not (tmp_path / "wandb").exists()
+
+
+@pytest.mark.slow
+def test_the_answer_is_one_run_with_its_tables_and_figures(export, said, manifest, tmp_path):
+    """Answered anew it takes the place of the earlier one; what it shows lies beside it, for `wandb sync`.
+
+    The stand-in for the server has no artifacts, which tables are, so the file itself is read.
+    """
+    figure = tmp_path / "answer.png"
+    Image.new("RGB", (4, 3)).save(figure)
+    for verdict in ("open", "supported"):
+        rows = {"table": [["task", "ratio"], ["xy", 1.5], ["j0", None]]}
+        started_at = f"2026-01-0{1 + (verdict == 'open')}T00:00:00+00:00"
+        answer = of_answer(
+            manifest, started_at, {"verdict": {"KANs win": verdict}}, tables=rows, figures={"answer": figure}
+        )
+        export().answer(answer, said.append)
+    assert said == ["wandb: the answer is there too"] * 2
+    (file,) = tmp_path.rglob("*.wandb")
+    (table,) = file.parent.rglob("*.table.json")
+    assert json.loads(table.read_text())["data"] == [["xy", 1.5], ["j0", None]]
+    assert len([*file.parent.rglob("*.png")]) == 1
+    told = _in_offline_file(file)
+    (run,) = told["run"]
+    assert (run.display_name, run.run_group, run.job_type, [*run.tags]) == (
+        "answer",
+        "toys",
+        "answer",
+        ["answer", "kan"],
+    )
+    items = itertools.chain.from_iterable(summary.update for summary in told["summary"])
+    shown = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in items}
+    assert shown["verdict"] == {"KANs win": "supported"}
+
+
+def test_of_a_search_only_what_validation_picks_is_copied_unless_all_is_asked_for(manifest, folder, said, tmp_path):
+    searched = manifest.model_copy(update={"experiment": manifest.experiment.model_copy(update={"search": SEARCH})})
+    picked = manifest.run_ids()[:1]
+    for losing, number, kind in ((False, 1, "picked"), (True, 4, "finished")):
+        export = Export(Mirror(mode="offline", losing=losing), searched, folder, tmp_path / kind, lambda: picked)
+        assert export.go_on(said.append) == 0
+        assert said.pop() == f"wandb: {number} of {number} {kind} runs are in {tmp_path / kind}"
+        assert len([*tmp_path.glob(f"{kind}/*")]) == number
 
 
 # --------------------------------------------------------------------------------------------------- never in the way
@@ -272,10 +328,8 @@ def test_a_damaged_record_does_not_keep_the_others_from_wandb(export, said, fold
     for path in others:
         os.link(folder / path.name, path)
     assert export(records=mine).go_on(said.append) == 1
-    assert export(records=mine, per="pack").go_on(said.append) == 0
     assert f"(record {damaged} is damaged" in said[0]
     assert {path.stem for path in tmp_path.rglob("*.wandb")} == {f"run-{path.stem}" for path in others}
-    assert said[1] == f"wandb: 0 of 0 finished packs are in {tmp_path / 'wandb'}"
 
 
 @pytest.mark.parametrize("request_", ["graphql", "file_stream"])

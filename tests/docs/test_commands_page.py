@@ -17,7 +17,12 @@ TEXT = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 def test_the_tab_key_completes_in_bash():
     """After the page's line a real bash knows the commands, the options of one, and the choices of an option."""
     (line,) = re.findall(r"`(eval .*?bash_source harness\)\")`", TEXT)
-    typed = {"harness stat": "status", "harness status --wat": "--watch", "harness status --wandb on": "online"}
+    typed = {
+        "harness stat": "status",
+        "harness replay fig3_4": "fig3_4_forgetting",
+        "harness status --wat": "--watch",
+        "harness status --wandb on": "online",
+    }
     script = [line]
     for words in typed:
         script.append(f"COMP_WORDS=({words}) COMP_CWORD={words.count(' ')} COMPREPLY=()")

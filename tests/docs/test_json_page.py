@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import write
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
+from docs import write  # tests/guard has a write of its own
 from harness.base.json_text import FORMAT, json_text
 from harness.cli import main
 from tests.guard.contents import write_odd_files

@@ -29,8 +29,9 @@ from ruamel.yaml import YAML
 
 from harness.cli import main
 from harness.dispatch.profile import Profile, read_profile
-from harness.paper.replay import full_name
+from harness.paper.replay import REPLAYS
 from harness.spec import parse_experiment
+from harness.study.folders import full_name
 
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")))]
 TUTORIALS = "docs/tutorials/"
@@ -46,6 +47,7 @@ ONLY_PARSED = (
     ("", "status", "needs a cluster; tests/slurm"),
     ("", "replay", "minutes to hours of training; tests/paper has small ones, and the README's is planned below"),
     ("README.md", "run", "a minute or more; planned below, .ci/run runs the quickstart, and a tutorial waves.yaml"),
+    ("docs/paper.md", "run", "a minute; tests/paper/test_added.py has a small one"),
     ("docs/README.md", "run", "a minute; .ci/run runs it"),
     ("docs/json.md", "", "test_json_page.py calls each command that has --json"),
     ("docs/own_data.md", "run", "half a minute; a tutorial runs such a file"),
@@ -203,7 +205,9 @@ def test_what_the_readme_trains_or_sends_off_is_planned_as_it_is_written(folder)
             planned.append(run_line(line.replace("harness run", "harness plan")))
         elif line.startswith("harness replay"):
             name, *options = line.removeprefix("harness replay ").split()
-            planned.append(run_line(f"harness plan experiments/{full_name(name)}.yaml {' '.join(options)}"))
+            planned.append(
+                run_line(f"harness plan experiments/{full_name(name, REPLAYS, name)}.yaml {' '.join(options)}")
+            )
         elif line.startswith("harness submit"):
             planned.append(run_line(f"{line} --dry-run"))
     assert len(planned) == 4

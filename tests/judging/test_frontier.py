@@ -59,8 +59,8 @@ def test_budgets_have_no_law_in_the_figure(study):
     gids = {artist.get_gid() for axes in figure.axes for artist in [*axes.lines, *axes.texts] if artist.get_gid()}
     assert {"means:kan (best size)", "means:mlp (best size)", "means:kan at 1e+08 FLOPs"} <= gids
     assert not {gid for gid in gids if gid.startswith("law:") and "FLOPs" in gid}
-    named = [text.get_text().partition(":")[0] for text in figure.legends[0].get_texts()]
-    assert named == ["kan (best size)", "mlp (best size)"]
+    named = [text.get_text().partition(":")[0] for text in figure.axes[0].get_legend().get_texts()]
+    assert named == ["KAN (best size)", "MLP (best size)"]
     assert {gid for gid in gids if gid.startswith("budget:")} == {
         f"budget:{arm} at {budget} FLOPs" for arm in ("kan", "mlp") for budget in ("1e+08", "1e+09")
     }

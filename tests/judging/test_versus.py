@@ -90,7 +90,7 @@ def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
         assert drawn[f"ratio:{line.axis}"].get_ydata() == pytest.approx(line.ratio)
         assert drawn[f"decided:{line.axis}"].get_xdata() == pytest.approx(line.x[decided])
         assert drawn[f"open:{line.axis}"].get_xdata() == pytest.approx(line.x[~decided])
-    assert {text.get_text() for text in axes.texts} == {"▲ kan better", "▼ mlp better"}
+    assert {text.get_text() for text in axes.texts} == {"▲ KAN better", "▼ MLP better"}
     assert drawn["budget"].get_xdata() == [100.0, 100.0]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend[0] == "trainable parameters"

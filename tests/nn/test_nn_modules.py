@@ -194,3 +194,19 @@ def test_under_autocast_it_computes_in_its_own_dtype(name):
 
 def test_every_family_of_layers_has_its_class():
     assert set(CLASSES) == set(families.FAMILIES) - {"module"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "write"),
+    [
+        ({"grid_size": 5}, "KAN: grid_size: no such argument; write grid=5"),
+        ({"spline_order": 3}, "KAN: spline_order: no such argument; write order=3"),
+        ({"k": 3}, "KAN: k: no such argument; write order=3"),
+        ({"grids": 5}, "KAN: grids: no such argument; did you mean 'grid'"),
+    ],
+)
+def test_words_of_other_packages_are_refused_with_ours(typed, write):
+    with pytest.raises(harness.HarnessError, match=write):
+        nn.KAN([2, 5, 1], **typed)
+    with pytest.raises(harness.HarnessError, match=r"KAN: width: no such argument; write shape=\[2, 5, 1\]"):
+        nn.KAN(width=[2, 5, 1])

@@ -73,6 +73,6 @@ def test_where_every_run_diverged_there_is_a_page():
     """It has a row a setting, without a number of ours, and says nothing of what settings change."""
     found = page({})
     assert found.points["median"].isna().all()
-    assert len(found.findings) == 2
+    assert len(found.findings) == 1
     assert [row.cells[1] for row in found.tables[1].rows] == [""] * 4
     assert [figure.stem for figure in found.figures] == ["active_edges"]

@@ -50,7 +50,7 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path, m
     bring(name, tmp_path)
     monkeypatch.chdir(tmp_path)
     stopped = Mock(side_effect=Stopped("stopped: 0 of 12 runs have records", INCOMPLETE))
-    monkeypatch.setattr("harness.cli.commands.replay.train_missing", stopped)
+    monkeypatch.setattr("harness.cli.later.heavy.train_missing", stopped)
 
     output = said("replay", "fig2_3", "--scale", "tiny", "--workers", "1", exit_code=3)
 
@@ -117,6 +117,7 @@ def test_every_choice_is_one_of_a_replay_and_every_replay_has_some():
 def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
     bring("fig3_1_toy_scaling", tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("harness.study.folders.CHECKOUT", tmp_path)  # which has no kept records
     narrow = ["--scale", "short", "--max-width", "10", "--seeds", "2"]
     output = said("replay", "fig3_1", *narrow, "--partial", exit_code=3)
     assert "runs of fig3_1_toy_scaling-short-width-10-seeds-2 has a record" in output

@@ -49,3 +49,14 @@ def test_the_factor_of_a_curve_is_the_same_for_twice_and_for_half():
     assert found.outcomes == {"worse": 1, "within 2x": 1}
     of_nothing = summary(with_outcomes(pd.DataFrame([point([])]), 2.0))
     assert math.isnan(of_nothing.typical_factor)  # not one, which would say that all are the same
+
+
+def test_a_page_begins_with_how_many_points_are_as_published_and_which_are_worse():
+    of_arms = {"kan": [[1.0], [0.3, 3.0, 9.0]], "mlp": [[9.0], [0.1], [1.5]]}
+    rows = [
+        point(seeds) | {"arm": arm, "panel": "xy", "curve": arm} for arm, points in of_arms.items() for seeds in points
+    ]
+    said = points.in_one_sentence(with_outcomes(pd.DataFrame(rows), 2.0), {"kan": "KAN", "mlp": "MLP"})
+    assert said.startswith("Replicates 2 of 5 published points within a factor of 2 (KAN 1 of 2, MLP 1 of 3);")
+    assert "; 1 within the seed spread, 1 better, 1 worse, typically " in said
+    assert said.endswith(" Worse most often: xy mlp (1 of 3).")

@@ -183,7 +183,7 @@ def test_stopping_it_cancels_its_job(testbed, tmp_path):
 
     assert (process.returncode, waiting) == (130, "")
     assert "cancelled" in told
-    assert told.splitlines()[-1] == "error: stopped; run the same command again to go on"
+    assert told.splitlines()[-1] == "stopped; run the same command again to go on"
     assert not (tmp_path / "results").exists()
 
 

@@ -4,8 +4,9 @@ import pytest
 from commands import invoke
 
 from harness.base.errors import HarnessError
-from harness.paper.replay.known import full_name
+from harness.paper.replay import REPLAYS
 from harness.spec import parse_experiment
+from harness.study.folders import full_name
 
 TEXT = """question: KANs or MLPs?
 tasks: [exp2d]
@@ -36,7 +37,7 @@ decide:
         (
             "hidden: [2]",
             "hidden: [2], order: [0, 3]",
-            r"order=\[0, 3\]: a whole number is expected; `grid:` trains one after",
+            r"order=\[0, 3\]: a whole number is expected; write grid: {arms.kan.architecture.order: .0, 3.}",
         ),
         ("[40, 80]", "[40, many]", r'match.at.1="many": a number is expected$'),
     ],
@@ -51,7 +52,10 @@ def test_on_the_command_line(tmp_path, monkeypatch):
     (tmp_path / "q.yaml").write_text(TEXT)
     (tmp_path / "d.csv").write_text("params;rmse\n10;0,5\n20;0,3\n")
     for command, said in {
-        "run q.yaml --workers two": "'two' is no whole number; write one, such as 2",
+        "run q.yaml --workers two": "'two' is no whole number; write 2",
+        "run q.yaml --workers 1e1": "'1e1' is no whole number; write 10",
+        "run q.yaml --worker 2": "No such option '--worker'. Did you mean '--workers'?",
+        "plan q.yaml --set match.tol=[4e8]": "match.tol=[4e8]: a number is expected",
         "run q.yml": "q.yml: No such file or directory; did you mean q.yaml?",
         "logs abc q.yaml": "abc: the file comes first, q.yaml abc",
         "train q.yaml": "train: no such command; did you mean run?",
@@ -72,4 +76,4 @@ def test_on_the_command_line(tmp_path, monkeypatch):
     ],
 )
 def test_a_figure_as_people_write_it(written, name):
-    assert full_name(written) == full_name(name) == name
+    assert full_name(written, REPLAYS, "{}") == full_name(name, REPLAYS, "{}") == name

@@ -120,6 +120,8 @@ def test_a_gap_has_the_median_of_the_training_rows_and_an_input_that_says_so(tmp
         assert splits.train.x[is_gap, 0] == pytest.approx(2 * (fill - low) / (high - low) - 1)
         assert np.array_equal(splits.train.x[:, 1] == 1, is_gap)
     assert len(data.x) == ROWS - rows["y"].isna().sum()
+    assert "y is learnt as a number (currency)" in data.notes[0]
+    assert "y is learnt from area" in data.notes[1]
 
 
 def test_what_an_rmse_of_1_is_in_the_unit_of_the_table(tmp_path):
@@ -192,6 +194,9 @@ def test_rows_of_one_patient_go_into_one_split_together(tmp_path):
         assert len(draw(task, seed).train.x) == task.train_points
         tested.append(frozenset(of_split["test"]))
     assert len(set(tested)) == 3
+    left_out = ROWS - task.train_points - task.validation_points - task.test_points
+    assert "in one split (" in data.notes[0]
+    assert f"each seed leaves out {left_out} of 300 rows, as rows of one patient stay together" in data.notes[-1]
 
 
 def test_rows_after_a_day_are_for_testing(tmp_path):
@@ -210,6 +215,7 @@ def test_rows_after_a_day_are_for_testing(tmp_path):
         assert set(rows.loc[known_data(task).rows(seed)["test"], "sold"]) == set(
             rows.query("sold > '2022-01-01'")["sold"]
         )
+    assert "of which those with sold after 2022-01-01 are for testing" in known_data(task).notes[0]
     with pytest.raises(TargetError, match="no rows are later than 2030-01-01; choose another day"):
         learnt(tmp_path, rows, split={"after": "2030-01-01"}, **fields)
 

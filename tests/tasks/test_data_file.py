@@ -1,5 +1,6 @@
 """A table of the user's own: read from a file, split without leaks, scaled by training rows, known by its content."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -280,7 +281,7 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
         (NUMBERS | {"y": list("ab") * 10}, {"classes": False}, "'y' holds text.*or say `classes: true`"),
         (NUMBERS | {"y": [*("a" * 18), "b", "b"]}, {}, r"needs 5 rows or more.*1 of 2 classes have fewer: b \(2\)"),
         (NUMBERS, {"classes": True}, r"20 of 20 classes have fewer: 0.0 \(1\).* and 15 more; drop or merge them"),
-        (NUMBERS, {"inputs": ["a", "bb"]}, "target.data: t.csv has no column 'bb'; .*did you mean 'b'"),
+        (NUMBERS, {"inputs": ["a", "bb"]}, "target.inputs: t.csv has no column 'bb'; .*did you mean 'b'"),
         (
             NUMBERS,
             {"split": "b", "inputs": ["a"]},
@@ -380,9 +381,33 @@ def test_who_splits_the_rows_is_said(tmp_path):
     own = known_data(learnt(tmp_path, inputs=["a", "b"], test="test.csv"))
     by_seed = known_data(learnt(tmp_path, inputs=["a", "b"]))
     assert own.parts_words == (
-        "57 rows, split by the file; of those not for testing, the seed takes a fifth for validation"
+        "57 rows, split by the files; of those not for testing, the seed takes a fifth for validation"
     )
     assert by_seed.parts_words == "50 rows, of which a fifth is for validation and a fifth for testing"
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        (
+            "numbers:\n        a: percent\n        bb: percent",
+            "8: tasks.0: target.numbers.bb: t.csv has no column 'bb'",
+        ),
+        ("encode: {kid: one_hot}", "6: tasks.0: target.encode.kid: t.csv has no column 'kid'; did you mean 'kind'"),
+        ("leave_out: [prt]", "6: tasks.0: target.leave_out: t.csv has no column 'prt'; did you mean 'part'"),
+        ("split: {by: prt}", "6: tasks.0: target.split: t.csv has no column 'prt'"),
+        (
+            "split: gap\n      missing: drop",
+            "6: .*split: t.csv: missing values in gap .*`missing:` does not fill",
+        ),
+    ],
+)
+def test_a_field_that_names_a_column_which_is_not_there_is_told_with_its_own_line(fields, wrong, tmp_path):
+    written(tmp_path, "t.csv", table().assign(gap=[None, *["train"] * 59]))
+    target = f"tasks:\n  - target:\n      data: t.csv\n      output: y\n      {fields}"
+    (tmp_path / "t.yaml").write_text(TEXT.lstrip().replace(TEXT.splitlines()[2], target), encoding="utf-8")
+    said = CliRunner().invoke(main, ["validate", str(tmp_path / "t.yaml")])
+    assert re.search(f"t.yaml:{wrong}", said.output), said.output
 
 
 def test_fields_of_functions_are_refused(folder):

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError
+from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError, Stopped
 from harness.base.files import check_writable
 from harness.cli import main
 from harness.cli.options import EXAMPLE, PATH, results_option, scale_option, settings_option
@@ -102,7 +102,7 @@ def bench(
     try:
         calibrations = [_bench(kind, runs, results) for kind in kinds]
     except KeyboardInterrupt:
-        raise HarnessError("stopped; nothing was written, and the next bench starts over", INTERRUPTED) from None
+        raise Stopped("stopped; nothing was written, and the next bench starts over", INTERRUPTED) from None
     for calibration in calibrations:
         path = write_calibration(calibration, results)
         ANSWERS.say(calibration_sentence(calibration))

@@ -29,7 +29,7 @@ kind_options = together(
 @results_option
 @kind_options
 @yes_option
-@json_option({"clean [FILE…]": Cleaned})
+@json_option(lambda: {"clean [FILE…]": Cleaned})
 def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **kinds: bool) -> None:
     """Show what results no longer need on disk, and remove the kinds that you name.
 

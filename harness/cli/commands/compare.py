@@ -1,5 +1,7 @@
 """`harness compare`: two arms of an experiment, or of a table of anybody's runs."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from itertools import chain
@@ -11,21 +13,11 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import write_json
+from harness.cli.later import heavy
 from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import given, is_of_table, opened, table_options
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
-from harness.judging.laws import AUTO
-from harness.judging.request import Request
-from harness.show.figures.labels import task_titles
-from harness.show.figures.series import experiment_styles, named_styles
-from harness.show.figures.theme import write_figure
-from harness.show.figures.versus import TITLE_LETTERS, versus_figure
-from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
-from harness.show.tables.headline import console_lines, wrapped
-from harness.study.answers import Compared, compare_sides
 from harness.study.folders import StudyFile
-from harness.study.tables import Door, fits_answer
 
 OF_EXPERIMENTS = ("axis", "results")
 
@@ -61,7 +53,7 @@ OF_EXPERIMENTS = ("axis", "results")
 @click.option("--bins", type=COUNT, help="How many bins of equal width in ln size.  [default: as many as sizes]")
 @click.option("--out", type=PATH, help="Folder for the numbers (JSON) and the figure.")
 @click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
-@json_option({"compare FILE A B": Compared, "compare FILE A B --law LAW": ComparedByLaws})
+@json_option(lambda: {"compare FILE A B": heavy.Compared, "compare FILE A B --law LAW": heavy.ComparedByLaws})
 def compare(
     file: Path, first: str, second: str, results: Path, axis: str | None, explain: bool, as_json: bool, **asked: Any
 ) -> None:
@@ -86,7 +78,7 @@ def compare(
     if is_table or given(asked.keys() - {"at", "level", "out"}):
         for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
-        more = {"laws": (asked["law"] or AUTO,), "arms": arms}
+        more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms}
         with opened(file, results, asked, f"compare {file} {first} {second}", **more) as (request, door, manifest):
             _compare_laws(request, door, manifest.name if manifest else file.name, explain, as_json, asked)
         return
@@ -95,35 +87,35 @@ def compare(
         raise HarnessError(f"--at {sizes}: an experiment is compared at one budget")
     manifest, folder = StudyFile(file, results).frozen()
     at = asked["at"][0] if asked["at"] else None
-    compared = compare_sides(manifest, folder, arms, axis, at, asked["level"] if given(["level"]) else None)
+    compared = heavy.compare_sides(manifest, folder, arms, axis, at, asked["level"] if given(["level"]) else None)
     versus, target = compared.asked, asked["out"] or folder
     check_writable(target)
     stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (versus.first, versus.second))
     write_json(compared, target / f"{stem}.json")
-    styles = experiment_styles(manifest, {side.label: side.names for side in versus.sides})
-    titles = task_titles(manifest, dict.fromkeys(line.task for line in compared.lines), TITLE_LETTERS)
-    drawn = write_figure(versus_figure(versus, compared.lines, styles, titles), target / stem)
-    parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, compared.not_measured)]
-    shown = console_lines(compared.headline, [], [f"Figure: {drawn[0]}"])
+    styles = heavy.experiment_styles(manifest, {side.label: side.names for side in versus.sides})
+    titles = heavy.task_titles(compared.headline.formulas, heavy.TITLE_LETTERS)
+    drawn = heavy.write_figure(heavy.versus_figure(versus, compared.lines, styles, titles), target / stem)
+    parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, compared.not_measured)]
+    shown = heavy.console_lines(compared.headline, [], [f"Figure: {drawn[0]}"])
     answer(compared, as_json, [*(parts if explain else ()), *shown])
 
 
 def _compare_laws(
-    request: Request, door: Door, name: str, explain: bool, as_json: bool, asked: Mapping[str, Any]
+    request: heavy.Request, door: heavy.Door, name: str, explain: bool, as_json: bool, asked: Mapping[str, Any]
 ) -> None:
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
-    asked_of = ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
-    compared = compare_laws(fits_answer(request, door), asked_of, name)
-    parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, ())]
-    parts += [*compare_tables(compared), *compare_sentences(compared)]
-    claims = (wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
-    shown = console_lines(compared.headline, [], list(chain.from_iterable(claims)))
+    asked_of = heavy.ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
+    compared = heavy.compare_laws(heavy.fits_answer(request, door), asked_of, name)
+    parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, ())]
+    parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]
+    claims = (heavy.wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
+    shown = heavy.console_lines(compared.headline, [], list(chain.from_iterable(claims)))
     answer(compared, as_json, [*(parts if explain else ()), *shown])
     if out := asked["out"]:
         check_writable(out)
-        asked_of_figure, curves, against = curves_of_laws(compared)
-        figure = versus_figure(asked_of_figure, curves, named_styles(request.arms), against=against)
-        drawn = write_figure(figure, out / "compare")
+        asked_of_figure, curves, against = heavy.curves_of_laws(compared)
+        figure = heavy.versus_figure(asked_of_figure, curves, heavy.named_styles(request.arms), against=against)
+        drawn = heavy.write_figure(figure, out / "compare")
         for path in (write_json(compared, out / "compare.json"), *drawn):
             click.echo(path, err=as_json)

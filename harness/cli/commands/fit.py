@@ -1,5 +1,7 @@
 """`harness fit`: the laws of an experiment, or of a table of anybody's runs."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,29 +11,16 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import write_json
-from harness.cli.options import PATH, json_option, results_option
+from harness.cli.later import heavy
+from harness.cli.options import PATH, Count, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import SHARE, given, is_of_table, laws_of_experiment, laws_shown, opened, table_options
-from harness.judging.forms import OF_TWO, FormAnswer
-from harness.judging.laws import AUTO
-from harness.judging.request import FitsAnswer, Form, Request
-from harness.laws.frontier import Frontier
-from harness.laws.isoflop import Isoflop
-from harness.laws.shared import SharedFit
-from harness.laws.surface import Surface
 from harness.show.console import TERMINAL
-from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.scaling import scaling_figure
-from harness.show.figures.theme import write_figure
-from harness.show.tables.forms import form_sentences, form_tables
-from harness.show.tables.laws import IN_THE_REPORT, checklists
 from harness.spec import Manifest, axis_words
-from harness.study.analysis import analyse, fits_of, keep_analysis
 from harness.study.folders import StudyFile
-from harness.study.tables import Door, fits_answer, shape_answer
 
 # Options that ask for something else than laws of single series, and what of `FITTING` goes with each.
-FORMS: dict[Form, tuple[str, ...]] = {
+FORMS: dict[heavy.Form, tuple[str, ...]] = {
     "and": ("--objective",),
     "isoflop": (),
     "frontier": ("--min-x", "--max-x", "--until"),
@@ -52,9 +41,7 @@ FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective"
     metavar="LAW",
     help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
 )
-@click.option(
-    "--hold-out", type=click.IntRange(min=0), default=0, help="How many of the largest sizes to predict, not to fit."
-)
+@click.option("--hold-out", type=Count(min=0), default=0, help="How many of the largest sizes to predict, not to fit.")
 @click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
 @click.option("--and", "and", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta.")
 @click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law.")
@@ -64,12 +51,12 @@ FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective"
 )
 @click.option("--out", type=PATH, help="Folder for fits.json and figures of the laws.")
 @json_option(
-    {
-        "fit FILE": FitsAnswer,
-        "fit FILE --and COLUMN": FormAnswer[Surface],
-        "fit FILE --isoflop COLUMN": FormAnswer[Isoflop],
-        "fit FILE --frontier QUANTILE": FormAnswer[Frontier],
-        "fit FILE --share WHAT": FormAnswer[SharedFit],
+    lambda: {
+        "fit FILE": heavy.FitsAnswer,
+        "fit FILE --and COLUMN": heavy.FormAnswer[heavy.Surface],
+        "fit FILE --isoflop COLUMN": heavy.FormAnswer[heavy.Isoflop],
+        "fit FILE --frontier QUANTILE": heavy.FormAnswer[heavy.Frontier],
+        "fit FILE --share WHAT": heavy.FormAnswer[heavy.SharedFit],
     }
 )
 def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
@@ -86,30 +73,30 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """
     if not is_of_table(file, asked) and not given(asked):
         plan, folder = StudyFile(file, results).frozen()
-        analysis = analyse(plan, folder, TERMINAL)
-        answer(fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
-        keep_analysis(plan, analysis, folder)
+        analysis = heavy.analyse(plan, folder, TERMINAL)
+        answer(heavy.fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
+        heavy.keep_analysis(plan, analysis, folder)
         return
     form = next((form for form in FORMS if asked[form] is not None), None)
-    more = {"laws": asked["laws"] or (AUTO,), "hold_out": asked["hold_out"]}
+    more = {"laws": asked["laws"] or (heavy.AUTO,), "hold_out": asked["hold_out"]}
     value = None if form is None else str(asked[form])
     if form:
         _check_form(form, asked["x"])
         more |= {"form": form, "value": value}
-    second = (str(value),) if form in OF_TWO else ()
+    second = (str(value),) if form in heavy.OF_TWO else ()
     with opened(file, results, asked, f"fit {file}", second, **more) as (request, door, manifest):
         if form is None:
             _fit_laws(request, manifest, door, as_json, asked)
             return
-        fitted = shape_answer(request, door)
-        tables = list(form_tables(fitted))
-        answer(fitted, as_json, [*tables, *form_sentences(tables)])
+        fitted = heavy.shape_answer(request, door)
+        tables = list(heavy.form_tables(fitted))
+        answer(fitted, as_json, [*tables, *heavy.form_sentences(tables)])
         if out := asked["out"]:
             check_writable(out)
             click.echo(write_json(fitted, out / "fits.json"), err=as_json)
 
 
-def _check_form(form: Form, x: Sequence[str]) -> None:
+def _check_form(form: heavy.Form, x: Sequence[str]) -> None:
     """Raises HarnessError for options that do not go with a form."""
     typed = given(click.get_current_context().params)
     others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in typed]
@@ -120,17 +107,19 @@ def _check_form(form: Form, x: Sequence[str]) -> None:
         raise HarnessError(f"--{form} takes one --x, and {' and '.join(x)} were given; fit one at a time")
 
 
-def _fit_laws(request: Request, manifest: Manifest | None, door: Door, as_json: bool, asked: Mapping[str, Any]) -> None:
+def _fit_laws(
+    request: heavy.Request, manifest: Manifest | None, door: heavy.Door, as_json: bool, asked: Mapping[str, Any]
+) -> None:
     out = asked["out"]
-    fits = fits_answer(request, door, checks=bool(as_json or out or asked["diagnostics"]))
-    hidden = () if asked["diagnostics"] else IN_THE_REPORT
+    fits = heavy.fits_answer(request, door, checks=bool(as_json or out or asked["diagnostics"]))
+    hidden = () if asked["diagnostics"] else heavy.IN_THE_REPORT
     answer(fits, as_json, laws_shown(fits, request.x, axis_words if manifest else str, hidden))
     if out:
         check_writable(out)
         checklist = out / "checklist.md"
         with whole_file(checklist) as new:
-            new.write_text(checklists(fits.laws, f"{request.file.name}, {door.source.hash}"), encoding="utf-8")
-        scaling = write_figure(scaling_figure(manifest, fits.laws), out / "scaling")
-        residuals = write_figure(residuals_figure(manifest, fits.laws), out / "residuals")
+            new.write_text(heavy.checklists(fits.laws, f"{request.file.name}, {door.source.hash}"), encoding="utf-8")
+        scaling = heavy.write_figure(heavy.scaling_figure(manifest, fits.laws), out / "scaling")
+        residuals = heavy.write_figure(heavy.residuals_figure(manifest, fits.laws), out / "residuals")
         for path in (write_json(fits, out / "fits.json"), checklist, *scaling, *residuals):
             click.echo(path, err=as_json)

@@ -13,7 +13,7 @@ from harness.study.folders import KeptRecords, StudyFile, keep_records
 
 @click.command(epilog=f"Example: harness keep {EXAMPLE}")
 @study_options(planned_argument, results_option, scale_option)
-@json_option({"keep FILE": KeptRecords})
+@json_option(lambda: {"keep FILE": KeptRecords})
 def keep(study: StudyFile, as_json: bool) -> None:
     """Put an experiment's records into one file, which git keeps.
 

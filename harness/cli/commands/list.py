@@ -6,23 +6,20 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import click
-import pandas as pd
 
 from harness.base.installed import installed
 from harness.base.plain import Rows
+from harness.cli.later import conventions, frames, pd, tasks
 from harness.cli.options import json_option
 from harness.cli.showing import answer
-from harness.count.conventions import CONVENTIONS
 from harness.families import FAMILIES, INSTALLED_FAMILIES
 from harness.families.fields import fields_of
 from harness.optimisers import OPTIMISERS
 from harness.show.codes import CODES
-from harness.show.tables.frames import table_of_frame
 from harness.spec import BUILT_IN_RECIPES
 from harness.spec.document import parse
 from harness.spec.task import INSTALLED_TASKS
 from harness.study.folders import EXPERIMENTS, PROFILES, shipped_files
-from harness.tasks import TASKS
 
 
 class TaskRow(NamedTuple):
@@ -87,7 +84,7 @@ class CodeRow(NamedTuple):
 
 
 def _tasks() -> Iterator[TaskRow]:
-    for name, task in TASKS.items():
+    for name, task in tasks.TASKS.items():
         inputs = getattr(task, "inputs", None)
         number = inputs if isinstance(inputs, int) else None
         yield TaskRow(name, number, getattr(task, "formula", ""), getattr(task, "source", ""))
@@ -114,7 +111,7 @@ def _files(folder: Path) -> Iterator[ExperimentRow | ProfileRow]:
 
 
 def _conventions() -> Iterator[ConventionRow]:
-    for convention in CONVENTIONS:
+    for convention in conventions.CONVENTIONS:
         counted = (("params", convention.parameters), ("FLOPs", convention.flops))
         counts = " and ".join(what for what, has in counted if has)
         yield ConventionRow(convention.name, counts, convention.rule, convention.source, convention.misleads)
@@ -144,7 +141,7 @@ LISTS: dict[str, tuple[Callable[[], Iterable[Any]], str]] = {
 @click.command("list", epilog="Example: harness list tasks")
 @click.argument("what", type=click.Choice([*LISTS]), metavar="|".join(LISTS))
 @json_option(
-    {
+    lambda: {
         "list tasks": Rows[TaskRow],
         "list families": Rows[FamilyRow],
         "list recipes": Rows[RecipeRow],
@@ -162,4 +159,4 @@ def list(what: str, as_json: bool) -> None:
     """
     make_rows, more = LISTS[what]
     rows = tuple(make_rows())
-    answer(Rows(rows), as_json, [table_of_frame("", pd.DataFrame(rows, dtype=object)), more])
+    answer(Rows(rows), as_json, [frames.table_of_frame("", pd.DataFrame(rows, dtype=object)), more])

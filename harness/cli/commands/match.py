@@ -55,7 +55,7 @@ class WithFamilies(click.Command):
     show_default=True,
     help="Whose work flops_train includes.",
 )
-@json_option({"match": MatchAnswer})
+@json_option(lambda: {"match": MatchAnswer})
 def match(
     arms: tuple[str, ...],
     budget: float,

@@ -18,7 +18,7 @@ from harness.study.folders import StudyFile
 @click.argument("source", type=click.Path(path_type=Path, exists=True), metavar="FOLDER|FILE")
 @results_option
 @click.option("--plan", type=PATH, metavar="FILE", help="Only records of this experiment's runs.")
-@json_option({"merge FOLDER": Merged})
+@json_option(lambda: {"merge FOLDER": Merged})
 def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
     """Add records that were trained elsewhere, and check each one.
 

@@ -3,19 +3,19 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypedDict
 
 import click
 
 from harness.base.plain import INLINE
+from harness.cli.later import frames
 from harness.cli.options import EXAMPLE, json_option, replan_option, takes_study
 from harness.cli.showing import answer
 from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.record import missing
 from harness.show.costs import lanes_note, recipe_note
-from harness.show.tables.frames import plain_rows, table_of_frame
 from harness.show.tables.plans import plan_table
 from harness.spec import FULL, Manifest
 from harness.study.folders import StudyFile, records_of
@@ -38,6 +38,8 @@ PackCost = TypedDict(
     },
 )
 
+MOST_SIZES = 10  # that are shown unless all are asked for
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -50,18 +52,22 @@ class Planned:
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
 @takes_study
 @replan_option
+@click.option("--all", "every", is_flag=True, help=f"Show all sizes.  [default: the first {MOST_SIZES}]")
 @click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of the sizes.")
-@json_option({"plan FILE": Planned})
-def plan(study: StudyFile, replan: bool, packs: bool, as_json: bool) -> None:
+@json_option(lambda: {"plan FILE": Planned})
+def plan(study: StudyFile, replan: bool, every: bool, packs: bool, as_json: bool) -> None:
     """Solve every size, freeze the plan, and show what it costs.
 
-    The table has the asked and the achieved budget of each size.
+    The table has the asked and the achieved budget of the first sizes; the page that `harness report` writes has all.
     """
     manifest = freeze_plan(plan_of(study), study.folder, replan)
     costs = pack_predictions(manifest, calibrations_of(manifest, study.results)) if packs else None
-    table = plan_table(manifest) if costs is None else table_of_frame("packs, the costliest first", costs, digits=4)
-    pack_costs = None if costs is None else plain_rows(costs)
-    answer(Planned(manifest, pack_costs), as_json, itertools.chain([table], _lines(manifest, study)))
+    table = plan_table(manifest) if costs is None else frames.table_of_frame("packs, the costliest first", costs, 4)
+    pack_costs = None if costs is None else frames.plain_rows(costs)
+    left_out = 0 if every else len(table.rows) - MOST_SIZES
+    more = [f"and {left_out:,} more; --all shows them"] if left_out > 0 else []
+    shown = replace(table, rows=table.rows[: None if every else MOST_SIZES])
+    answer(Planned(manifest, pack_costs), as_json, itertools.chain([shown], more, _lines(manifest, study)))
 
 
 def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:

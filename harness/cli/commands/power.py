@@ -1,14 +1,15 @@
 """`harness power`."""
 
 from functools import partial
-from typing import Annotated, NamedTuple
 
 import click
 
 from harness.base.errors import HarnessError
+from harness.cli.later import heavy
 from harness.cli.options import (
     EXAMPLE,
     POSITIVE,
+    Count,
     json_option,
     planned_argument,
     results_option,
@@ -16,31 +17,22 @@ from harness.cli.options import (
     study_options,
 )
 from harness.cli.showing import answer
-from harness.judging.foreseen import ForeseenRule, foresee
 from harness.show.console import TERMINAL
-from harness.show.tables.power import power_sentences, power_table
 from harness.spec import read_manifest
-from harness.study.analysis import NO_RUNS, keeping_fits, recorded_tables
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 
 
-class Power(NamedTuple):
-    """How many replicates the rules of an experiment need."""
-
-    rules: Annotated[list[ForeseenRule], "in the order of the file"]
-
-
 @click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --replicates 12")
 @study_options(planned_argument, results_option, scale_option)
-@click.option("--replicates", type=click.IntRange(min=2), help="How many to plan with.  [default: the file's]")
+@click.option("--replicates", type=Count(min=2), help="How many to plan with.  [default: the file's]")
 @click.option(
     "--noise",
     type=POSITIVE,
     metavar="SD",
     help="Standard deviation of ln test loss between replicates, in place of records. 0.3: they differ by a third.",
 )
-@json_option({"power FILE": Power})
+@json_option(lambda: {"power FILE": heavy.Power})
 def power(study: StudyFile, replicates: int | None, noise: float | None, as_json: bool) -> None:
     """Say how many replicates the rules of an experiment need.
 
@@ -58,8 +50,8 @@ def power(study: StudyFile, replicates: int | None, noise: float | None, as_json
         raise HarnessError(
             f"{study.file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md says how to add one"
         )
-    with keeping_fits(study.folder, TERMINAL):
+    with heavy.keeping_fits(study.folder, TERMINAL):
         say = partial(click.echo, err=True)
-        table, every = (NO_RUNS, NO_RUNS) if noise else recorded_tables(manifest, study.folder, say)
-        foreseen = foresee(manifest, table, replicates, noise, every)
-    answer(Power(foreseen), as_json, [power_table(foreseen), *power_sentences(foreseen)])
+        table, every = (heavy.NO_RUNS, heavy.NO_RUNS) if noise else heavy.recorded_tables(manifest, study.folder, say)
+        foreseen = heavy.foresee(manifest, table, replicates, noise, every)
+    answer(heavy.Power(foreseen), as_json, [heavy.power_table(foreseen), *heavy.power_sentences(foreseen)])

@@ -1,19 +1,18 @@
 """`harness reference`: what the KAN paper published."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Any, TypedDict
 
 import click
-import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.base.formats import number
 from harness.base.plain import Rows
+from harness.cli.later import elsewhere, frames, pd, published
 from harness.cli.options import json_option
 from harness.cli.showing import answer
-from harness.paper.reference import CONFIDENCE, TABLES, load, names
-from harness.record.elsewhere import select
-from harness.show.tables.frames import plain_rows, table_of_frame
 from harness.show.tables.table import Table
 
 ROWS_SHOWN = 60
@@ -36,7 +35,7 @@ ReferenceTable = TypedDict(
     "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value. Repeat it for several."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on standard output, nothing else.")
-@json_option({"reference": Rows[ReferenceTable], "reference NAME": Rows[dict[str, str | float | bool | None]]})
+@json_option(lambda: {"reference": Rows[ReferenceTable], "reference NAME": Rows[dict[str, str | float | bool | None]]})
 def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
     """Show what the KAN paper published, and what is wrong in it.
 
@@ -46,46 +45,48 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
     if as_csv and as_json:
         raise HarnessError("--csv and --json are two answers to one question; leave one of them out")
     if name:
-        table = load(name)
+        table = published.load(name)
     else:
-        contents = TABLES.assign(rows=[len(load(name)) for name in names()])[["table", "rows", "place", "what"]]
+        contents = published.TABLES.assign(rows=[len(published.load(name)) for name in published.names()])[
+            ["table", "rows", "place", "what"]
+        ]
         table = contents.rename(columns={"place": "in the paper", "what": "what it holds"})
     texts = table.astype(object).where(table.notna(), "")
     if "errata" in table:  # a condition on them is met by any of a row's
         texts = texts.assign(errata=texts["errata"].str.split(" ")).explode("errata")
-    table = table.loc[select(texts, where).index.unique()]
+    table = table.loc[elsewhere.select(texts, where).index.unique()]
     if as_csv:
         click.echo(table.to_csv(index=False), nl=False)
     else:
         parts = _errata_lines(table) if name == "errata" else _shown(name, table)
-        answer(Rows(tuple(plain_rows(table))), as_json, parts)
+        answer(Rows(tuple(frames.plain_rows(table))), as_json, parts)
 
 
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
     """What the table is, its first rows, and what to know of them; a row alone is shown downwards."""
     if name:
-        about = TABLES[TABLES["table"] == name].iloc[0]
+        about = published.TABLES[published.TABLES["table"] == name].iloc[0]
         yield f"{name}: {about['what']} ({about['place']})"
     if len(table) == 1:
         cells = table.iloc[0].map(_cell)
-        yield table_of_frame("", cells[cells != ""].rename_axis("column").reset_index(name="value"))
+        yield frames.table_of_frame("", cells[cells != ""].rename_axis("column").reset_index(name="value"))
     else:
         alike = [column for column in table if len(table[column].unique()) == 1]
         if same := [f"{column}={cell}" for column in alike if (cell := _cell(table[column].iloc[0]))]:
             yield f"all rows: {', '.join(same)}"
-        yield table_of_frame("", table.drop(columns=alike).head(ROWS_SHOWN), DIGITS)
+        yield frames.table_of_frame("", table.drop(columns=alike).head(ROWS_SHOWN), DIGITS)
     if not name:
-        yield from (f"{word}: {what}" for word, what in CONFIDENCE.items())
+        yield from (f"{word}: {what}" for word, what in published.CONFIDENCE.items())
     if len(table) > ROWS_SHOWN:
         yield f"{len(table):,} rows, the first {ROWS_SHOWN} shown: choose with --where, or take all with --csv"
     if "errata" in table:
         counts = table["errata"].str.split().explode().value_counts()
-        for erratum in load("errata").to_dict("records"):
+        for erratum in published.load("errata").to_dict("records"):
             if rows := counts.get(erratum["erratum"]):
                 concerned = f"{rows} {'row' if rows == 1 else 'rows'}"
                 yield f"{erratum['erratum']}, {concerned}: {erratum['place']}. {erratum['finding']}"
     if "confidence" in table:
-        sources = load("sources").set_index("source")
+        sources = published.load("sources").set_index("source")
         for key in table["source"].unique():
             yield f"{key}: {sources.loc[key, 'what']} ({sources.loc[key, 'where']})"
 
@@ -99,8 +100,8 @@ def _cell(value: Any) -> str:
 def _errata_lines(table: pd.DataFrame) -> Iterator[str]:
     """The errata in words, each with the rows that it concerns."""
     concerned: dict[str, list[str]] = {}
-    for name in names():
-        if "errata" in (other := load(name)):
+    for name in published.names():
+        if "errata" in (other := published.load(name)):
             for erratum, rows in other["errata"].str.split().explode().value_counts().items():
                 concerned.setdefault(str(erratum), []).append(f"{rows} of {name}")
     for row in table.fillna("").to_dict("records"):

@@ -1,30 +1,25 @@
 """`harness replay`: the paper's figures and tables, run again and put beside what was published."""
 
+from __future__ import annotations
+
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.plain import plain
+from harness.cli.later import heavy, index, pd, replays
 from harness.cli.options import COUNT, replan_option, results_option, scale_option, workers_option
 from harness.cli.showing import show
-from harness.judging.laws import fit_table
-from harness.judging.verdict import not_run
-from harness.paper.replay import REPLAYS, Made, Page, ReplayRuns, full_name, write_page
-from harness.paper.replay.index import keep, row_of, row_without_page, write_index
 from harness.record import missing, read_present, runs_table
 from harness.show.console import TERMINAL, console
-from harness.show.tables.verdicts import rules_table
 from harness.spec import FULL, Manifest, freeze, scales_of
 from harness.spec.setting import Narrow, narrowed
-from harness.study.analysis import analyse_and_report
-from harness.study.folders import EXPERIMENTS, StudyFile, records_of, shipped_files, take_kept
+from harness.study.folders import EXPERIMENTS, StudyFile, full_name, records_of, shipped_files, take_kept
 from harness.study.plans import cost_sentence, plan_of
 from harness.study.sweeps import check_none_underway
-from harness.study.training import train_missing
 
 KEPT = "replay"  # the folder in results/ whose content the project keeps
 
@@ -35,7 +30,7 @@ class Planned(NamedTuple):
     name: str
     manifest: Manifest
     folder: Path
-    made: Made
+    made: replays.Made
 
     @property
     def absent(self) -> list[str]:
@@ -82,10 +77,10 @@ def replay(
     if every and (name or max_width or seeds):
         raise HarnessError("--all runs every replay as its file says: leave NAME, --max-width and --seeds out")
     if name is None and not every:
-        show(f"{replay_name:26} {about.place}: {about.title}" for replay_name, about in REPLAYS.items())
+        show(f"{replay_name:26} {about.place}: {about.title}" for replay_name, about in replays.REPLAYS.items())
         return
     narrow = Narrow(max_width, seeds) if max_width or seeds else None
-    names = [full_name(name)] if name else list(REPLAYS)
+    names = [full_name(name, replays.REPLAYS, "{}: no such replay")] if name else list(replays.REPLAYS)
     asked = [_planned(replay_name, results, scale, narrow, replan) for replay_name in names]
     for planned in () if partial else asked:
         if absent := planned.absent:
@@ -113,7 +108,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
         for option, what, value in (("--max-width", "width", narrow.max_width), ("--seeds", "seeds", narrow.seeds)):
             command += f" {option} {value}" if value else ""
             words += f", {what} {value}" if value else ""
-    return Planned(name, manifest, study.folder, Made(command, words, changes, {}))
+    return Planned(name, manifest, study.folder, replays.Made(command, words, changes, {}))
 
 
 def _command(what: str, scale: str) -> str:
@@ -129,7 +124,7 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
     if not partial:
         check_none_underway(manifest, folder)
         try:
-            train_missing(manifest, folder, workers, TERMINAL)
+            heavy.train_missing(manifest, folder, workers, TERMINAL)
         except HarnessError as error:
             if not planned.absent:
                 raise
@@ -139,14 +134,14 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
             )
             raise type(error)(text, error.exit_code) from None
     page, table, verdicts = _write(planned)
-    rules = [rules_table(verdicts)] if verdicts else []
-    show([*page.findings, *rules, f"page: {folder / 'replay.html'}"])
+    rules = [heavy.rules_table(verdicts)] if verdicts else []
+    show([*page.lead, *page.findings, *rules, f"page: {folder / 'replay.html'}"])
     if keeping:
-        kept = keep(folder, table, folder.parent / KEPT)
+        kept = index.keep(folder, table, folder.parent / KEPT)
         show([f"kept: {kept}, listed in {kept.parent / 'index.html'}"])
 
 
-def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
+def _write(planned: Planned) -> tuple[replays.Page, pd.DataFrame, list[dict[str, Any]]]:
     """The page, from all runs, or else from those that have records, their table, and the verdicts on its rules.
 
     Rules are not judged on a part of the runs.
@@ -155,17 +150,17 @@ def _write(planned: Planned) -> tuple[Page, pd.DataFrame, list[dict[str, Any]]]:
     if absent := set(planned.absent):
         records = read_present(manifest, records_of(folder))
         table = runs_table(manifest, records)
-        fits = fit_table(table)
-        verdicts = plain([not_run(rule) for rule in manifest.experiment.decide])
+        fits = heavy.fit_table(table)
+        verdicts = plain([heavy.not_run(rule) for rule in manifest.experiment.decide])
         cells = {cell.index: cell.series for cell in manifest.cells}
         series = {run.run_id: cells[run.cell] for run in manifest.runs if run.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
-        answered = analyse_and_report(manifest, folder, TERMINAL)
+        answered = heavy.analyse_and_report(manifest, folder, TERMINAL)
         records, _, table, fits = answered.analysis
         verdicts = plain(answered.verdicts)
-    runs = ReplayRuns(manifest, table, fits, records)
-    return write_page(runs, REPLAYS[planned.name], made, verdicts, folder), table, verdicts
+    runs = replays.ReplayRuns(manifest, table, fits, records)
+    return replays.write_page(runs, replays.REPLAYS[planned.name], made, verdicts, folder), table, verdicts
 
 
 def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:
@@ -176,7 +171,7 @@ def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping
             if not stopped:
                 console.print(planned.manifest.name, style="bold")
                 _one(planned, partial, keeping, workers)
-                rows.append(row_of(planned.folder, results))
+                rows.append(index.row_of(planned.folder, results))
                 continue
         except HarnessError as error:
             if error.exit_code != INCOMPLETE:
@@ -185,9 +180,9 @@ def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping
             show([str(error)])
         incomplete.append(planned.name)
         why = f"{planned.missing_words}; {planned.made.command} goes on"
-        rows.append(row_without_page(REPLAYS[planned.name], planned.made.scale, why))
+        rows.append(index.row_without_page(replays.REPLAYS[planned.name], planned.made.scale, why))
     path, command = results / f"replays{'' if scale == FULL else f'-{scale}'}.html", _command("--all", scale)
-    write_index(rows, command, path)
+    index.write_index(rows, command, path)
     show([f"list: {path}"])
     if incomplete:
         text = f"{len(incomplete)} of {len(asked)} replays have no page ({', '.join(incomplete)}); {path} says so"

@@ -1,20 +1,24 @@
 """`harness run`."""
 
+from __future__ import annotations
+
+import textwrap
+
 import click
 
-from harness.cli.mirroring import copy_finished, export_of, wandb_options
+from harness.base.errors import HarnessError, did_you_mean
+from harness.base.plain import plain
+from harness.cli.later import heavy, replays
+from harness.cli.mirroring import copy_answer, copy_finished, export_of, wandb_options
 from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option, workers_option
 from harness.cli.showing import show
 from harness.cli.tables import laws_of_experiment
 from harness.dispatch.mirror import Mirror
-from harness.judging.judge import sentence
 from harness.show.console import TERMINAL
-from harness.show.pages.markdown import answer_markdown
-from harness.show.tables.headline import console_lines
-from harness.study.analysis import analyse_and_report, write_pack_costs
+from harness.spec import Manifest
+from harness.spec.read import scales_of
 from harness.study.folders import StudyFile
 from harness.study.sweeps import run_words
-from harness.study.training import run_file
 
 
 @click.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
@@ -44,18 +48,42 @@ def run(
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
-    manifest = run_file(study, TERMINAL, replan, workers, until_decided)
-    if mirror:
-        copy_finished(export_of(mirror, manifest, study.folder))
-    analysis, headline, verdicts = analyse_and_report(manifest, study.folder, TERMINAL)
-    if costs := write_pack_costs(manifest, analysis.records, study.folder):
+    figure = study.said().figure
+    if figure and figure not in replays.EXTENDED:
+        near = did_you_mean(figure, replays.EXTENDED)
+        raise HarnessError(f"figure: {figure}: no figure to which arms can be added; {near}")
+    manifest = heavy.run_file(study, TERMINAL, replan, workers, until_decided)
+    export = export_of(mirror, manifest, study.folder) if mirror else None
+    if export:
+        copy_finished(export)
+    answered = heavy.analyse_and_report(manifest, study.folder, TERMINAL)
+    analysis, headline, verdicts = answered
+    if costs := heavy.write_pack_costs(manifest, analysis.records, study.folder):
         TERMINAL.say(costs)
     if explain:
-        show([*laws_of_experiment(manifest, analysis), *map(sentence, verdicts)])
+        show([*laws_of_experiment(manifest, analysis), *map(heavy.sentence, verdicts)])
     report = study.folder / "report.html"
-    if markdown:
-        click.echo(answer_markdown(manifest, analysis.records.values(), headline, verdicts, (study.file, report)))
-        return
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
     last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {report}"]
-    show(console_lines(headline, verdicts, last))
+    if figure:
+        last = [*_beside_published(study, manifest, answered), *last]
+    is_figure_alone = figure and isinstance(headline, heavy.NoHeadline)
+    lines = last if is_figure_alone else heavy.console_lines(headline, verdicts, last)
+    if export:
+        copy_answer(export, answered, lines)
+    if markdown:
+        click.echo(heavy.answer_markdown(manifest, analysis.records.values(), headline, verdicts, (study.file, report)))
+        return
+    show(lines)
+
+
+def _beside_published(study: StudyFile, manifest: Manifest, answered: heavy.Answered) -> list[str]:
+    """Write the page of the figure of the paper that the file names; its first sentence, and where it is."""
+    replay = replays.REPLAYS[manifest.experiment.figure or ""]
+    records, _, table, laws = answered.analysis
+    changes = scales_of(study.file)[study.scale] | dict(study.settings)
+    made = replays.Made(f"harness run {study.words}", study.scale, changes, {})
+    runs = replays.ReplayRuns(manifest, table, laws, records)
+    page = replays.write_page(runs, replay, made, plain(answered.verdicts), study.folder)
+    where = f"{replay.place} with these runs: {study.folder / 'replay.html'}, replay.png"
+    return [textwrap.fill(page.lead[0], heavy.WIDTH), where]

@@ -38,7 +38,7 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 @click.option("--watch", is_flag=True, help=f"Look again every {WATCH_SECONDS:.0f} s until no run is on its way.")
 @click.option("--why", metavar="STATE", help="List the runs in a state, and why. `failed` lists all that went wrong.")
 @wandb_options
-@json_option({"status": OverviewSaid, "status FILE": SweepSaid})
+@json_option(lambda: {"status": OverviewSaid, "status FILE": SweepSaid})
 def status(
     file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool, mirror: Mirror | None
 ) -> None:

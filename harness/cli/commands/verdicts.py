@@ -10,17 +10,13 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
 from harness.base.plain import plain
+from harness.cli.later import heavy
 from harness.cli.options import PATH, json_option, results_option, scale_option
 from harness.cli.showing import answer
-from harness.judging.verdict import Answers
 from harness.show.console import TERMINAL
-from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.sweeps import kept_lines
 from harness.show.tables.table import Table
-from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.spec import FULL, read_experiment, scales_of
-from harness.study.analysis import refresh_answer
-from harness.study.answers import answer_of
 from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 
 
@@ -28,7 +24,7 @@ from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 @click.argument("files", nargs=-1, type=PATH, metavar="[FILE|FOLDER]...")
 @results_option
 @scale_option
-@json_option({"verdicts [FILE…]": Answers})
+@json_option(lambda: {"verdicts [FILE…]": heavy.Answers})
 @click.option(
     "--keep", "keeping", is_flag=True, help="Copy the verdicts, runs and figures to results/verdicts/, which git keeps."
 )
@@ -39,11 +35,11 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     now. If runs are missing, the verdict is `not run`, with the command that trains them. This writes verdicts.html and
     verdicts.json into results/. Exit 3 if a record is damaged.
     """
-    answered = [answer_of(StudyFile(file, results, scale)) for file in files or _with_rules(scale)]
+    answered = [heavy.answer_of(StudyFile(file, results, scale)) for file in files or _with_rules(scale)]
     answers = [plain(judged) for judged, _ in answered]
-    answer(Answers(answers), as_json, _parts(answers))
+    answer(heavy.Answers(answers), as_json, _parts(answers))
     check_writable(results)
-    for path in write_verdicts(answers, results):
+    for path in heavy.write_verdicts(answers, results):
         click.echo(path, err=as_json)
     if keeping:
         whole = [(data, table) for data, (_, table) in zip(answers, answered, strict=True) if table is not None]
@@ -52,8 +48,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
                 "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
             )
         for data, _ in whole:
-            refresh_answer(results / data["name"], data["verdicts"], TERMINAL)
-        lines = [f"kept: {keep_verdicts(whole, results, results / KEPT)}"]
+            heavy.refresh_answer(results / data["name"], data["verdicts"], TERMINAL)
+        lines = [f"kept: {heavy.keep_verdicts(whole, results, results / KEPT)}"]
         for data, _ in whole:
             records = keep_records(results / data["name"])
             lines += kept_lines(records.path, records.merged, records.absent)
@@ -65,9 +61,9 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
 
 def _parts(answers: Sequence[Mapping[str, Any]]) -> Iterator[Table | str]:
     for said in answers:
-        yield rules_table(said["verdicts"], said["name"])
+        yield heavy.rules_table(said["verdicts"], said["name"])
     for said in answers:
-        yield from answer_sentences(said)
+        yield from heavy.answer_sentences(said)
 
 
 def _with_rules(scale: str) -> list[Path]:

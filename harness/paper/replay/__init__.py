@@ -15,6 +15,6 @@ says what to change for a slice of the experiment that a test can run in seconds
 """
 
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns
-from harness.paper.replay.known import REPLAYS, full_name
+from harness.paper.replay.known import EXTENDED, REPLAYS
 from harness.paper.replay.page import Made, write_page
 from harness.paper.replay.points import POINT_COLUMNS, summary, with_outcomes

@@ -13,18 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from harness.base.formats import human
 from harness.paper.reference import corrected, load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.names import chosen_runs, network_words, published_shape
-from harness.paper.replay.points import in_one_sentence, summary, with_outcomes
+from harness.paper.replay.points import in_one_sentence, with_outcomes
 from harness.show.tables.table import Table
 from harness.spec import axis_words
 
 REASONABLE = 1e-2  # the test RMSE below which a pruned KAN may be called minimal
 KANS = ("unpruned", "pruned", "human")
 MLPS = ("mlp", "mlp_tanh", "mlp_relu")
+FAMILY_WORDS = {"kan": "KANs", "mlp": "MLPs"}
 # Published numbers by `what` they are.
 ANY_KAN, PRUNED = "best KAN of all", "pruned KAN"
 NARROW, WIDE = "MLP of width 5", "MLP of any width"
@@ -72,7 +72,8 @@ def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...]
     return Page(
         points=pd.concat([of_table, of_figure], ignore_index=True),
         figures=tuple(_figures(table, published, rows["task"])),
-        findings=tuple(_findings(of_table, of_figure, counted, numbers)),
+        lead=(in_one_sentence(of_table.assign(arm=of_table["family"]), FAMILY_WORDS), *_win_words(counted)),
+        findings=(),
         tables=(*_wins_table(counted), *_number_tables(of_table, numbers), *_shape_tables(table, rows)),
     )
 
@@ -147,7 +148,8 @@ def table_points(
         for row in published_numbers(number, tasks).to_dict("records"):
             of_task = ours[ours["task"] == row["task"]]
             best = smallest(of_task) if number.smallest else answer(of_task)
-            rows.append(_point(row, number.what, best, of_task))
+            family = "mlp" if number.is_mlp else "kan"
+            rows.append(_point({**row, "family": family}, number.what, best, of_task))
     return with_outcomes(pd.DataFrame(rows), tolerance)
 
 
@@ -244,25 +246,15 @@ def wins(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[W
         yield Wins(name, number.what, len(kan), *(int(tasks.sum()) for tasks in won))
 
 
-def _findings(
-    of_table: pd.DataFrame, of_figure: pd.DataFrame, counted: Sequence[Wins], numbers: Sequence[PublishedNumber]
-) -> Iterator[str]:
-    yield in_one_sentence(of_table)
+def _win_words(counted: Sequence[Wins]) -> Iterator[str]:
+    """On how many tasks the best KAN leads the best MLP, of whatever kind both are."""
     for count in counted:
-        if count.run and count.kan in (ANY_KAN, PRUNED):
+        if count.run and (count.kan, count.mlp) == (ANY_KAN, WIDE):
             yield (
                 f"The {count.kan} is below the {count.mlp} in {count.published} of {count.tasks} as published; ours in "
                 f"{count.by_best} of {count.run} by the best run, in {count.by_median} by medians of what validation "
                 "picks."
             )
-    for number in numbers:
-        of_number = summary(of_table[of_table["number"] == number.what])
-        if of_number.points:
-            by_best = f"{human(of_number.best_factor, 2)}x by the paper's rule"
-            yield f"{number.title}: {of_number.apart} ({by_best}); {of_number.words}."
-    figure = summary(of_figure)
-    if figure.points:
-        yield f"Points of the frontiers: {figure.points} compared, {figure.words}."
 
 
 def _wins_table(counted: Sequence[Wins]) -> tuple[Table, ...]:

@@ -38,11 +38,13 @@ class Picture(NamedTuple):
 class Page(NamedTuple):
     """What a page says: every point (POINT_COLUMNS, and more if need be), figures, sentences from the numbers, tables.
 
-    The first figure and the first finding stand for the whole where there is room for one.
+    The `lead`, with which the page begins, says whether it replicates. The first figure stands for the whole where
+    there is room for one.
     """
 
     points: pd.DataFrame
     figures: tuple[Picture, ...]
+    lead: tuple[str, ...]
     findings: tuple[str, ...]
     tables: tuple[Table, ...]
 

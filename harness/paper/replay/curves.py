@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from harness.base.formats import human
 from harness.judging.laws import SeriesLaws
 from harness.paper.reference import corrected, load
+from harness.paper.replay.added import ADDED, COUNT, added_families, added_points, comparisons, sentences
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.figures.curves import course_figure, curves_figure
 from harness.paper.replay.names import chosen_runs, network_words, plain_name, published_shape, whole_grids
-from harness.paper.replay.points import apart_tables, groups, in_one_sentence, summary, with_outcomes
+from harness.paper.replay.points import apart_tables, groups, in_one_sentence, with_outcomes
 from harness.show.words import exponent_words
 
 OF_MEDIANS = "E3"  # the erratum by which a published error is another quantity of ours
@@ -22,21 +22,33 @@ KEYS = ["task", "shape", "grid", "quantity"]
 COUNTS = ("params.paper", "params.trainable")
 SECONDS = "seconds in the pack"
 COURSES = 4  # runs whose course is drawn, at most
-DATA_END = 50  # the largest grid at which the published errors are not yet those of too few samples
 
 
 def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) -> Page:
-    """The page of a figure: `panels` are the columns whose values make a panel of it, `x` its axis."""
-    points = beside(published_points(replay, panels, x), runs.table, replay.tolerance)
+    """The page of a figure: `panels` are the columns whose values make a panel of it, `x` its axis.
+
+    With arms that the user added the axis is COUNT, and the page begins with them.
+    """
+    table = runs.table[runs.table["arm"].isin(replay.arms)]
+    points = shown = beside(published_points(replay, panels, x), table, replay.tolerance)
+    about_added, added_tables = list[str](), page_tables("added", ())
+    if families := added_families(runs, replay):
+        x = COUNT
+        published = published_points(replay, panels, x)
+        by_count, added = beside(published, table, replay.tolerance), added_points(runs.table, families, published)
+        shown = pd.concat([by_count, added[added["quantity"] == "test_rmse"]], ignore_index=True)
+        found = comparisons(by_count, added)
+        about_added, added_tables = list(sentences(found)), page_tables("added", found.to_numpy(object).tolist())
     more = "; the typical one is the geometric mean over a curve."
     rows = []
     for exponent in exponents(points, runs.fits):
         rows.append((*exponent.place, f"{exponent.published:.2f}", f"{exponent.ours:.2f}", *exponent.laws))
     return Page(
-        points=points,
-        figures=(errors_picture(points, replay, x), *_courses(runs, replay)),
-        findings=(in_one_sentence(points), *_kan_findings(points), *_mlp_findings(points)),
-        tables=(*apart_tables(points, "panel", "error", more), *page_tables("exponents", rows)),
+        points=shown,
+        figures=(errors_picture(shown, replay, x), *_courses(runs, replay)),
+        lead=(*about_added, in_one_sentence(points, replay.arms)),
+        findings=(),
+        tables=(*added_tables, *apart_tables(points, "panel", "error", more), *page_tables("exponents", rows)),
     )
 
 
@@ -99,31 +111,7 @@ def beside(published: pd.DataFrame, table: pd.DataFrame, tolerance: float) -> pd
     return with_outcomes(published.merge(measured, on=KEYS, how="left"), tolerance)
 
 
-# -------------------------------------------------------------------------------------------------------------- words
-def _kan_findings(points: pd.DataFrame) -> Iterator[str]:
-    """Of every arm of KANs, the series nearest to each published curve."""
-    series = dict(groups(points.query("family == 'kan'"), "panel", "curve", "arm", "ours"))
-    summaries = {key: summary(rows) for key, rows in series.items()}
-    nearest: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for key in sorted(summaries, key=lambda key: summaries[key].typical_factor):
-        nearest.setdefault(key[:3], key)
-    for key, rows in series.items():
-        panel, curve, _, ours = key
-        if nearest[key[:3]] == key:
-            place = panel if curve in panel else f"{panel} {curve}"
-            ratio = rows.loc[rows["grid"] <= DATA_END, "ratio"].max()
-            yield (
-                f"{place}, {ours}: {summaries[key].apart} ({summaries[key].words}); up to G = {DATA_END} the error is "
-                f"at most {human(ratio, 2)} times the published one."
-            )
-
-
-def _mlp_findings(points: pd.DataFrame) -> Iterator[str]:
-    for (panel,), rows in groups(points.query("family == 'mlp'"), "panel"):
-        of_panel = summary(rows)
-        yield f"{panel}, MLPs: {of_panel.apart} over {of_panel.points} points ({of_panel.words})."
-
-
+# ----------------------------------------------------------------------------------------------------------- exponents
 class Exponent(NamedTuple):
     """How fast errors fall along a published KAN curve and a series of ours, up to the published minimum.
 
@@ -159,7 +147,8 @@ def _slope(x: pd.Series, y: pd.Series) -> float:
 def errors_picture(points: pd.DataFrame, replay: Replay, x: str) -> Picture:
     """Published errors and ours, a panel a function or network."""
     drawn_by = " The axis is the paper's, edges × G, as errata correct it; the experiment's report has ours."
-    about_axis = drawn_by if x == "params.paper" else ""
+    added = " A star is an arm that was added." if (points["curve"] == ADDED).any() else ""
+    about_axis = drawn_by if x == "params.paper" else added
     return picture("curves", "replay", partial(curves_figure, points, replay.arms, x), about_axis=about_axis)
 
 

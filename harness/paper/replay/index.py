@@ -15,7 +15,7 @@ from harness.base.files import whole_file
 from harness.base.json_text import FORMAT
 from harness.paper.replay.content import Replay
 from harness.paper.replay.page import missing_words
-from harness.paper.replay.points import Summary, in_one_sentence, outcome_words, summary
+from harness.paper.replay.points import outcome_words
 from harness.record import Metrics
 from harness.show.pages.page import write_html
 from harness.show.tables.table import TableCell, table_of, text_columns, to_markdown
@@ -26,14 +26,12 @@ class IndexRow(NamedTuple):
     """A replay in a list. Without a page (`folder` is None) it says only what is `missing`, and what to do.
 
     `facts` is what its `replay.json` says, place, title and scale at least, `folder` where it lies from where the list
-    is. `finding` is the first that says more than `summary`; `judged` counts the verdicts on its rules by outcome.
+    is. `judged` counts the verdicts on its rules by outcome.
     """
 
     facts: Mapping[str, Any]
     missing: str
     folder: str | None = None
-    summary: Summary | None = None
-    finding: str = ""
     judged: str = ""
 
 
@@ -41,13 +39,11 @@ def row_of(folder: Path, base: Path) -> IndexRow:
     """The row of a replay whose page lies in `folder`, for a list in `base`; a HarnessError if it is damaged."""
     try:
         facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
-        points = pd.read_csv(folder / "replay.csv")
-        finding = next((finding for finding in facts["findings"] if finding != in_one_sentence(points)), "")
         missing = missing_words(facts["missing"], facts["runs"])
         judged = outcome_words(Counter(verdict["verdict"] for verdict in verdicts_of(facts)))
-        return IndexRow(facts, missing, folder.relative_to(base).as_posix(), summary(points), finding, judged)
+        return IndexRow(facts, missing, folder.relative_to(base).as_posix(), judged)
     except (ValueError, KeyError, OSError) as error:
-        text = f"{folder}: replay.json or replay.csv is damaged ({error}); `harness replay` makes them anew"
+        text = f"{folder}: replay.json is damaged ({error}); `harness replay` makes them anew"
         raise HarnessError(text, INCOMPLETE) from None
 
 

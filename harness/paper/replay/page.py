@@ -43,6 +43,11 @@ def write_page(
     `replay.json` has in short what lists of replays say of it (`harness.paper.replay.index`).
     """
     page = replay.kind(runs, replay)
+    with files(__package__).joinpath("claims.csv").open(encoding="utf-8") as file:
+        claims = pd.read_csv(file)
+    is_here = (claims["place"] == replay.place) & (claims["scale"] == made.scale.partition(",")[0])
+    for row in claims[is_here].to_dict("records"):
+        page = page._replace(lead=(*page.lead, f"The paper's claim: {row['claim']} Found here: {row['found']}"))
     first = [*POINT_COLUMNS, *(name for name in page.points if name not in POINT_COLUMNS)]
     page = page._replace(points=page.points[first])
     records = runs.records.values()
@@ -76,7 +81,9 @@ def write_page(
         **made._asdict(),
         "runs": len(runs.manifest.run_ids()),
         "figures": [one.stem for one in page.figures],
+        "lead": page.lead,
         "findings": page.findings,
+        "exponents": [row.cells for table in page.tables if table.title == "Exponents" for row in table.rows],
         "verdicts": list(verdicts),
         "evaluations": evaluations,
         **{name: origin[name] for name in ("seconds", "cpu_seconds", "first", "last")},

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ POINT_COLUMNS = (
     *("what", "ours", "published", "median", "best", "worst", "seeds", "errata"),
     *("ratio", "tolerance", "outcome"),
 )
+WORST_GROUPS = 3  # that are named
 # Errata that leave a published error without the meaning that its place in the figure gives it.
 MEANINGLESS = ("E2", "E4", "E9")
 
@@ -73,16 +74,6 @@ class Summary(NamedTuple):
     best_factor: float
     outcomes: dict[str, int]
 
-    @property
-    def words(self) -> str:
-        """`5 within 2x, 1 worse`."""
-        return outcome_words(self.outcomes)
-
-    @property
-    def apart(self) -> str:
-        """`typically 1.8x apart`."""
-        return f"typically {human(self.typical_factor, 2)}x apart"
-
 
 def outcome_words(outcomes: dict[str, int]) -> str:
     """`5 within 2x, 1 worse`."""
@@ -97,13 +88,40 @@ def summary(points: pd.DataFrame) -> Summary:
     return Summary(len(said), typical, largest, best, dict(Counter(said["outcome"]).most_common()))
 
 
-def in_one_sentence(points: pd.DataFrame) -> str:
-    """Whether a page replicates what was published, as its first finding: how many points do."""
-    all_points = summary(points)
-    if not all_points.points:
-        return "No published point has a run of ours that it can be compared with."
-    same = sum(count for outcome, count in all_points.outcomes.items() if outcome.startswith("within"))
-    return f"Replicates {same} of {all_points.points} published points ({all_points.words}); {all_points.apart}."
+def in_one_sentence(points: pd.DataFrame, arms: Mapping[str, str]) -> str:
+    """Whether a page replicates what was published: how many points do, of each kind of `arms`, and which do not."""
+    said = compared(points)
+    if said.empty:
+        return "Replicates nothing yet: no published point has a run of ours that it can be compared with."
+    tolerance = said["tolerance"].iloc[0]
+    is_near, outcomes = said["outcome"] == f"within {tolerance:g}x", Counter(said["outcome"])
+    parts = []
+    if "arm" in said:
+        for kind, near in is_near.groupby(said["arm"].map(arms), sort=False):
+            parts.append(f"{kind} {near.sum()} of {len(near)}")
+    of_kinds = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+    others = [f"{outcomes[one]} {one}" for one in ("within the seed spread", "better", "worse") if outcomes[one]]
+    typical = human(summary(said).typical_factor, 2)
+    text = (
+        f"Replicates {is_near.sum()} of {len(said)} published points within a factor of {tolerance:g}{of_kinds}; "
+        f"{', '.join([*others, f'typically {typical}x apart'])}."
+    )
+    return f"{text} {_worst_groups(said)}".rstrip()
+
+
+def _worst_groups(said: pd.DataFrame) -> str:
+    """The curves, or kinds of numbers, with the most points that are worse than published."""
+    if "panel" in said:
+        pairs = zip(said["panel"], said["curve"], strict=True)
+        named = [panel if curve in panel else f"{panel} {curve}" for panel, curve in pairs]
+    elif "number" in said:
+        named = list(said["number"])
+    else:
+        return ""
+    counted = (said["outcome"] == "worse").groupby(np.array(named, object), sort=False).agg(["sum", "size"])
+    worst = counted[counted["sum"] > 0].sort_values("sum", ascending=False, kind="stable").head(WORST_GROUPS)
+    told = [f"{name} ({worse} of {of_group})" for name, worse, of_group in worst.itertuples()]
+    return f"Worse most often: {'; '.join(told)}." if told else ""
 
 
 def groups(points: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
@@ -121,5 +139,5 @@ def apart_tables(points: pd.DataFrame, panel: str, error: str, more: str) -> tup
     for key, part in groups(points, "panel", "curve", "ours"):
         series = summary(part)
         factors = (series.typical_factor, series.largest_factor, series.best_factor)
-        rows.append((*key, series.points, *(f"{human(factor)}x" for factor in factors), series.words))
+        rows.append((*key, series.points, *(f"{human(factor)}x" for factor in factors), outcome_words(series.outcomes)))
     return page_tables("apart", rows, panel=panel, error=error, more=more)

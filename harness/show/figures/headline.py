@@ -4,154 +4,178 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from operator import methodcaller
-from typing import NamedTuple
+from string import ascii_lowercase
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-from harness.base.formats import human, scientific
+from harness.base.formats import human, interval, scientific
 from harness.comparison.replicates import Found
 from harness.judging.versus import Headline, leader
 from harness.show.figures import labels
 from harness.show.figures.series import Style, draw_estimate
-from harness.show.figures.theme import LABEL_SIZE, figure_width, panel_grid, side_by_side, themed
-from harness.show.names import shortened
-from harness.show.words import LOSS_WORDS
+from harness.show.figures.theme import MOST_HEIGHT, figure_width, in_column, is_narrow, label_size, panel_grid
+from harness.show.names import written
+from harness.show.words import LOSS_WORDS, counted
 from harness.spec import all_axes
 
-MORE_LINES = methodcaller("count", "\n")  # of a title
-ROW_HEIGHT = 0.19  # inches
+ROW, HEADING, AROUND = 1.55, 2.0, 7.5  # lines: of a ratio, of the heading of a group, and of all that is around them
 TASKS_WITH_ALL_SIZES = 4  # of more tasks, one row each, at the largest size
-TASK_COLUMNS, AXIS_COLUMNS = 2, 3
-MOST_ROWS = 30  # in a panel
-UNDECIDED = "0.45"  # grey
-FEW_TICKS, MANY_TICKS = 3, 4  # of a factor of 1 and what lies to one side of it, at most
+UNDECIDED = "0.4"  # grey
+TICKS = 4  # of a factor of 1 and what lies to one side of it, at most
 LETTERS = 18  # of a task beside its row
 LONGEST_NAME = 16  # of a side; two longer ones do not fit beside each other, and are called A and B
 
 
 class _Row(NamedTuple):
-    """A ratio with its interval; `gap` is left above it."""
+    """A ratio with its interval."""
 
     label: str
     ratio: Found
-    gap: float
 
 
-@themed
+@in_column
 def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | None:
-    """A panel for each task with rows of axes and sizes; with many tasks, a panel for each axis with rows of tasks.
+    """A forest: rows of axes and sizes for each task; of many tasks, rows of tasks for each axis, with their numbers.
 
     A mark has the colour of the side that is ahead, and is hollow and grey where the interval holds equality. Artists
     carry a gid `ratio:leader`. None where no ratio has a number.
     """
-    by_task = len(found.tasks) <= TASKS_WITH_ALL_SIZES
-    panels = _task_panels(found) if by_task else _axis_panels(found)
-    every_row = list(itertools.chain.from_iterable(panels.values()))
-    if not every_row:
+    is_by_task = len(found.tasks) <= TASKS_WITH_ALL_SIZES
+    groups = _groups(found, is_by_task)
+    if not groups:
         return None
-    columns = min(side_by_side(TASK_COLUMNS if by_task else AXIS_COLUMNS), len(panels))
-    longest_label = max(len(row.label) for row in every_row)
-    label_width = (longest_label + 2) / labels.LETTERS_AN_INCH
-    letters = labels.title_letters(figure_width(columns) / columns - label_width)
-    short = shortened(found.tasks, letters)
-    titles = []
-    for panel in panels:  # of a task, which has a formula, or of an axis
-        name, formula = short.get(panel, panel), found.formulas.get(panel, panel)
-        titles.append(labels.in_title_lines(name if formula == panel else f"{name}: {formula}", letters))
-    height = 0.75 + ROW_HEIGHT * (max(map(len, panels.values())) + 1)
-    height += labels.TITLE_LINE_HEIGHT * max(map(MORE_LINES, titles))
-    figure, axes = panel_grid(len(panels), columns, height)
-    full_names = found.first.label, found.second.label
+    lines = AROUND + sum(HEADING + heading.count("\n") + ROW * len(rows) for heading, rows in groups.items())
+    figure, (axes,) = panel_grid(1, 1, lines * labels.line_height())
+    full_names = written(found.first.label), written(found.second.label)
     names = full_names if max(map(len, full_names)) <= LONGEST_NAME else ("A", "B")
-    for panel_axes, title, rows in zip(axes, titles, panels.values(), strict=True):
-        _draw(panel_axes, rows, found, names, styles)
-        # The same on every panel, so that the eye compares them.
-        _set_ratios(panel_axes, every_row, FEW_TICKS if columns > TASK_COLUMNS else MANY_TICKS)
-        panel_axes.set_title(title)
-    loss = LOSS_WORDS[found.metric]
-    labels.write_head(figure, [], f"{names[0]} or {names[1]}: whose {loss} is lower, and how many times?")
+    _draw(axes, groups, found, styles)
+    _set_ratios(axes, list(itertools.chain.from_iterable(groups.values())))
+    ends = (f"{names[0]} ▶", "left", 5), (f"◀ {names[1]}", "right", -5)
+    for side, (text, align, shift) in zip(found.sides, ends, strict=True):
+        look: dict[str, Any] = {"color": styles[side.label].text_colour, "weight": "bold", "fontsize": label_size()}
+        above = axes.get_xaxis_transform()
+        axes.annotate(text, (1, 1), (shift, 0), xycoords=above, textcoords="offset points", ha=align, va="top", **look)
+    axes.set_xlabel(f"how many times lower the {LOSS_WORDS[found.metric]} is (×)")
+    labels.write_head(figure, [], finding(found, names))
     what = "replicates" if found.efforts else "seeds"
     over = f"{what}, and over all looks together" if found.looks else what
-    notes = [f"Bars: {100 * found.level:.3g} % intervals over {over}. Hollow: undecided."]
+    notes = [f"Bars and brackets: {100 * found.level:.3g} % intervals over {over}. Grey: neither is ahead."]
     if names != full_names:
         notes.append(f"A: {full_names[0]}. B: {full_names[1]}.")
+    drawn = len(groups) if is_by_task else max(map(len, groups.values()))
+    notes += labels.undrawn_note(len(found.tasks) - drawn, "tasks", "the report has all ratios")
     labels.write_note(figure, notes)
     return figure
 
 
-def _task_panels(found: Headline) -> dict[str, list[_Row]]:
-    panels: dict[str, list[_Row]] = {}
-    for task, axis in itertools.product(found.tasks, filter(None, (*found.columns, found.clock))):
-        gap = 0.6  # above the first row of an axis
-        for place in found.places:
+def finding(found: Headline, names: tuple[str, str]) -> str:
+    """What the ratios say at the largest size on the matched axis, in a sentence without its stop."""
+    labels_of_sides = (found.first.label, found.second.label)
+    ratios = [found.reading(task, found.columns[0], found.places[-1]).ratio for task in found.tasks]
+    ahead = Counter(leader(ratio, *labels_of_sides) for ratio in ratios)
+    equal, loss = f"equal {counted(found.columns[0])}", LOSS_WORDS[found.metric]
+    sides = [(ahead[label], name) for label, name in zip(labels_of_sides, names, strict=True)]
+    (won, better), (lost, worse) = sides if sides[0][0] >= sides[1][0] else sides[::-1]
+    if not won:
+        return f"At {equal}, neither {better} nor {worse} is ahead"
+    if len(ratios) == 1:
+        return f"{better}'s {loss} is {_times(ratios[0].estimate or math.nan)} times lower than {worse}'s at {equal}"
+    neither = f", neither on {ahead[None]}" if ahead[None] else ""
+    return f"At {equal}, {better} is ahead on {won} of {len(ratios)} tasks, {worse} on {lost or 'none'}{neither}"
+
+
+def _groups(found: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
+    """Rows by the heading of a task: the matched axis at all sizes, every other one at the largest.
+
+    Or else by that of an axis: tasks in the order of their ratios, of which those in the middle go where room is short.
+    """
+    heading = labels.task_titles(found.formulas, labels.title_letters(figure_width(1) - 0.3) if is_by_task else LETTERS)
+    axes = tuple(filter(None, (*found.columns, found.clock))) if is_by_task else found.columns
+    groups: dict[str, list[_Row]] = {}
+    for task, axis in itertools.product(found.tasks, axes):
+        is_matched, known, title = axis == found.columns[0], all_axes()[axis], heading.get(task, task)
+        for place in found.places if is_by_task and is_matched else found.places[-1:]:
             ratio = found.reading(task, axis, place).ratio
-            if ratio.estimate is not None:
-                row = _Row(f"{human(ratio.at, 2)} {all_axes()[axis].short}", ratio, gap)
-                panels.setdefault(task, []).append(row)
-                gap = 0.0
-    return panels
-
-
-def _axis_panels(found: Headline) -> dict[str, list[_Row]]:
-    """By the ratio, so that the eye finds who wins where; tasks beyond the room are left out, those in the middle."""
-    panels, short = {}, shortened(found.tasks, LETTERS)
-    for axis in found.columns:
-        rows = []
-        for task in found.tasks:
-            ratio = found.reading(task, axis, found.places[-1]).ratio
-            if ratio.estimate is not None:
-                rows.append(_Row(short[task], ratio, 0.0))
+            if ratio.estimate is None:
+                continue
+            unit = counted(axis) if is_matched or known.kind == "params" else known.short
+            size = f"{human(ratio.at, 2)} {unit}"
+            group, label = (title, size) if is_by_task else (f"at equal {known.words}", title)
+            groups.setdefault(group, []).append(_Row(label, ratio))
+    if is_by_task:
+        return groups
+    room = math.inf if is_narrow() else MOST_HEIGHT / labels.line_height() - AROUND
+    most = max(2, (room / len(axes) - HEADING) / ROW)
+    for group, rows in groups.items():
         rows.sort(key=lambda row: -(row.ratio.estimate or 0.0))
-        if rows:
-            half = MOST_ROWS // 2
-            panels[f"at equal {all_axes()[axis].short}"] = [*rows[:half], *rows[half:][-half:]]
-    return panels
+        half = int(min(most, len(rows) + 1) / 2)
+        groups[group] = [*rows[:half], *rows[half:][-half:]]
+    return groups
 
 
-def _draw(
-    axes: Axes, rows: Sequence[_Row], found: Headline, names: tuple[str, str], styles: Mapping[str, Style]
-) -> None:
-    """The rows of a panel; `names` are what the sides are called, the first one's to the right."""
+def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], found: Headline, styles: Mapping[str, Style]) -> None:
+    """The groups, each below its letter and heading; the number of each ratio at the right edge."""
     first, second = found.first.label, found.second.label
-    names_of_rows, ratios, gaps = zip(*rows, strict=True)
-    heights = -np.cumsum(1.0 + np.array(gaps))
-    for height, ratio in zip(heights, ratios, strict=True):
-        ahead = leader(ratio, first, second)
-        colour = styles[ahead].colour if ahead else UNDECIDED
-        look = {"marker": styles[ahead].marker if ahead else "o", "mfc": colour if ahead else "white"}
-        ends = ratio.low or math.nan, ratio.estimate, ratio.high or math.nan
-        draw_estimate(axes, height, ends, colour, gid=f"ratio:{ahead or 'undecided'}", **look)
-    axes.axvline(1, color="0.2", lw=0.8, zorder=1)
-    axes.set_ylim(heights[-1] - 0.7, heights[0] + 1.6)
-    axes.set_yticks(heights, names_of_rows)
+    height, heights, names = 0.0, [], []
+    for letter, (heading, rows) in zip(ascii_lowercase, groups.items(), strict=False):
+        height -= HEADING + heading.count("\n")
+        left: dict[str, Any] = {"xycoords": ("figure fraction", "data"), "va": "center", "in_layout": False}
+        left["bbox"] = {"fc": "white", "ec": "none", "pad": 0.5}
+        if len(groups) > 1:
+            axes.annotate(letter, (0.012, height), weight="bold", **left)
+        axes.annotate(heading, (0.045 if len(groups) > 1 else 0.012, height), **left)
+        for row in rows:
+            height -= ROW
+            heights.append(height)
+            names.append(row.label)
+            ratio, ahead = row.ratio, leader(row.ratio, first, second)
+            colour = styles[ahead].colour if ahead else UNDECIDED
+            look = {"marker": styles[ahead].marker if ahead else "o", "mfc": colour if ahead else "white"}
+            ends = ratio.low or math.nan, ratio.estimate, ratio.high or math.nan
+            draw_estimate(axes, height, ends, colour, gid=f"ratio:{ahead or 'undecided'}", **look)
+            ink = styles[ahead].text_colour if ahead else UNDECIDED
+            right: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "va": "center", "fontsize": label_size()}
+            axes.annotate(_number(ratio), (1.02, height), color=ink, annotation_clip=False, **right)
+    axes.axvline(1, color="0.2", lw=0.6, zorder=1)
+    axes.set_ylim(height - 1, 0.3)
+    axes.set_yticks(heights, names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    for label, text, side, shift in ((second, f"◀ {names[1]}", "right", -5), (first, f"{names[0]} ▶", "left", 5)):
-        above, colour = axes.get_xaxis_transform(), styles[label].text_colour
-        drawn = axes.annotate(text, (1, 1), (shift, 0), xycoords=above, textcoords="offset points", color=colour)
-        drawn.set(weight="bold", fontsize=LABEL_SIZE, ha=side, va="top")
-    axes.set_xlabel("times lower")
 
 
-def _set_ratios(axes: Axes, rows: Sequence[_Row], ticks: int) -> None:
+def _number(ratio: Found) -> str:
+    """How many times lower the loss of that side is on which the mark lies, with the interval."""
+    assert ratio.estimate is not None
+    low, high = ratio.low or 0.0, math.inf if ratio.high is None else ratio.high
+    if ratio.estimate < 1:
+        low, high = 1 / high, 1 / low if low else math.inf
+    return f"{_times(ratio.estimate)} {interval(low, high, _two_digits)}"
+
+
+def _times(ratio: float) -> str:
+    """How many times: a ratio below 1 is the other side's."""
+    return _two_digits(max(ratio, 1 / ratio))
+
+
+def _two_digits(times: float) -> str:
+    """Or three near 1; powers of ten from ten thousand on."""
+    return scientific(times, 1) if 1e4 <= times < math.inf else human(times, 3 if 1 <= times < 1.1 else 2)
+
+
+def _set_ratios(axes: Axes, rows: Sequence[_Row]) -> None:
     """A logarithmic axis around the ratios of these rows, with the same round factors on both sides of 1."""
     ratios = np.array([(row.ratio.estimate, row.ratio.low, row.ratio.high) for row in rows], float)
     low, high = labels.limits_around(np.append(ratios[:, 0], [0.2, 5.0]), ratios[:, 1:].ravel())
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    factors = np.array(labels.tick_values(1, max(high, 1 / low), few=ticks - 1, most=ticks))
+    factors = np.array(labels.tick_values(1, max(high, 1 / low), few=TICKS - 1, most=TICKS))
     axes.xaxis.set_major_locator(FixedLocator(np.unique([1 / factors, factors]).tolist()))
-    axes.xaxis.set_major_formatter(FuncFormatter(_times))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: _times(ratio)))
     axes.xaxis.set_minor_locator(LogLocator(subs=(1,), numticks=200))
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _times(ratio: float, _: object) -> str:
-    """How many times: a ratio below 1 is the other side's."""
-    times = max(ratio, 1 / ratio)
-    return f"{scientific(times, 1) if times >= 1e4 else human(times, 2)}×"

@@ -4,8 +4,10 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_lowercase
 from typing import Any, Literal
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -16,10 +18,9 @@ from matplotlib.transforms import offset_copy
 
 from harness.base.formats import PLAIN, human, scientific
 from harness.show.figures.series import TEXT_SHADE, DrawnLaw, Style, shaded
-from harness.show.figures.theme import LABEL_SIZE, figure_width, within_page
+from harness.show.figures.theme import figure_width, label_size, within_page
 from harness.show.names import shortened
 from harness.show.words import exponent_words
-from harness.spec import Manifest
 
 Place = Literal["outside upper left", "outside lower left"]
 TICK_DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
@@ -29,16 +30,15 @@ WIDE_TICK = 10_000
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 MOST_DECADES = 1e15
 FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
-LETTERS_AN_INCH = 16.8
+LETTERS_AN_INCH = 117.6  # over their size in points; in bold ones
+BOLD_LETTERS_AN_INCH = 112
 BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
-PANEL_TITLE_LETTERS_AN_INCH = 15
+PANEL_TITLE_LETTERS_AN_INCH = 127
 MOST_TITLE_LINES = 3
 TITLE_LINE_HEIGHT = 0.15  # inches
-TITLE_LETTERS_AN_INCH = 12.5
 KEY_MARK = 9  # letters that the mark of a legend takes the room of
-LINE_HEIGHT = 1.25 * LABEL_SIZE / 72  # inches
-BELOW_TICKS = 28  # points from a panel to its legend
-TITLE_SIZE = 9
+BELOW_TICKS = 4.0  # letters' heights from a panel to its legend
+HEAD_SIZE = 1.2  # of what a figure says, over the size of letters in its legend
 
 
 # --------------------------------------------------------------------------------------------------- limits and ticks
@@ -51,19 +51,22 @@ def padded(values: np.ndarray, share: float) -> tuple[float, float]:
     return math.exp(low - pad), math.exp(high + pad)
 
 
-def limits_without_outliers(losses: Iterable[np.ndarray], share: float) -> tuple[float, float]:
+def limits_without_outliers(
+    losses: Iterable[np.ndarray], share: float, always: Sequence[float] = ()
+) -> tuple[float, float]:
     """Limits around the losses [runs] of every series, without outliers far above, which would flatten it all.
 
-    The best of each series is always within.
+    The best of each series is within, and what is `always`. Where that is given, outliers far below are left out too.
     """
     known = list(filter(np.size, losses))
     if not known:
-        return padded(np.array([]), share)
+        return padded(np.array(always), share)
     every = np.concatenate(known)
     low, high = np.quantile(np.log10(every), [0.25, 0.75])
-    fence = 10 ** (high + FENCE * max(high - low, 1.0))
-    highest = max(every[every <= fence].max(), *map(np.min, known))
-    return padded(np.array([every.min(), highest]), share)
+    reach = FENCE * max(high - low, 1.0)
+    highest = max(every[every <= 10 ** (high + reach)].max(), *map(np.min, known), *always)
+    is_low = every >= 10 ** (low - reach) if len(always) else np.isfinite(every)
+    return padded(np.array([min(every[is_low].min(), *always, highest), highest]), share)
 
 
 def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
@@ -107,7 +110,7 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
 # ------------------------------------------------------------------------------------------------------------- legends
 def key(label: str, style: Style, has_line: bool = True) -> Line2D:
     """A line of a legend."""
-    look: dict[str, Any] = {"marker": style.marker, "ls": style.line if has_line else "", "ms": 4, "lw": 1.3}
+    look: dict[str, Any] = {"marker": style.marker, "ls": style.line if has_line else ""}
     return Line2D([], [], color=style.colour, label=label, **look)
 
 
@@ -117,19 +120,15 @@ def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
     `columns` panels stand side by side.
     """
     laws, fit, style = drawn
-    said = ["no law" if fit.refusals else f"α = {exponent_words(fit)}"]
+    said = ["no law" if fit.refusals else f"α {exponent_words(fit)}"]
     if fit.floor:
         said.append(f"floor E = {human(fit.floor, 2)}")
-    if not fit.refusals and any(warning.code == "LOCAL_SLOPE" for warning in fit.warnings):
-        said.append(f"from sizes within a factor of {human(10**fit.decades, 2)}")
     held_out = laws.held_out.get(fit.law)
     if held_out and held_out.prediction:
         within = held_out.prediction.within
         said.append(f"{within.sum()} of {within.size} held-out sizes as predicted")
-    if count := laws.runs_failed:
-        said.append(f"{count} {'run' if count == 1 else 'runs'} failed (×)")
     words = f"{name}: {', '.join(said)}" if name else ", ".join(said)
-    letters = int(LETTERS_AN_INCH * figure_width(columns) / columns) - KEY_MARK
+    letters = letters_in(figure_width(columns) / columns) - KEY_MARK // 2  # digits are narrow
     return key(textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False), style)
 
 
@@ -137,8 +136,11 @@ def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> N
     """A legend below each panel; the figure grows by the tallest one of each row."""
     heights: Counter[int] = Counter()  # lines of the tallest one, by the row of panels
     for axes, handles in keys.items():
-        below = offset_copy(axes.transAxes, figure, y=-BELOW_TICKS, units="points")
-        legend = axes.legend(handles=list(handles), loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below)
+        lines_of_axis = BELOW_TICKS - (0 if axes.get_xlabel() else 1.6)
+        below = offset_copy(axes.transAxes, figure, -1.8 * label_size(), -lines_of_axis * label_size(), units="points")
+        legend = axes.legend(
+            handles=list(handles), handlelength=2, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below
+        )
         lines = 0
         for text, handle in zip(legend.get_texts(), handles, strict=True):
             text.set_color(shaded(str(handle.get_color()), TEXT_SHADE))
@@ -154,10 +156,11 @@ def write_head(
     figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 8, place: Place = "outside upper left"
 ) -> None:
     """What the figure says, in bold, and one legend for all panels, in so many columns, above or below them."""
-    look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": TITLE_SIZE}}
-    letters = int(TITLE_LETTERS_AN_INCH * figure.get_figwidth())
+    size = HEAD_SIZE * label_size()
+    look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": size}}
+    letters = int(BOLD_LETTERS_AN_INCH * figure.get_figwidth() / size)
     title = "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
-    room = LETTERS_AN_INCH * figure.get_figwidth()
+    room = letters_in(figure.get_figwidth())
     lengths = [len(str(handle.get_label())) + KEY_MARK for handle in keys]
     if len(keys) > columns or sum(lengths) > room:
         columns = max(1, min(columns, int(room / max(lengths))))
@@ -175,22 +178,38 @@ def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:
 
 def _grow(figure: Figure, lines: float) -> None:
     """Make the figure higher by so many lines of small letters, so that panels keep their height as far as they can."""
-    figure.set_figheight(within_page(figure.get_figheight() + LINE_HEIGHT * lines))
+    figure.set_figheight(within_page(figure.get_figheight() + lines * line_height()))
 
 
 # ------------------------------------------------------------------------------------------------------- other words
-def task_titles(manifest: Manifest, tasks: Iterable[str], letters: int) -> dict[str, str]:
+def letters_in(inches: float) -> int:
+    """How many letters of legends and notes stand in so many inches."""
+    return int(LETTERS_AN_INCH * inches / label_size())
+
+
+def line_height() -> float:
+    """How many inches a line of legends and notes is high."""
+    return 1.25 * label_size() / 72
+
+
+def write_letters(panels: Sequence[Axes]) -> None:
+    """The letter of each panel, by which a text refers to it: a, b, c, …"""
+    beside = -2.2 * label_size(), matplotlib.rcParams["axes.titlepad"]
+    for letter, axes in zip(ascii_lowercase, panels if len(panels) > 1 else (), strict=False):
+        axes.annotate(letter, (0, 1), beside, xycoords="axes fraction", textcoords="offset points", weight="bold")
+
+
+def task_titles(formulas: Mapping[str, str], letters: int) -> dict[str, str]:
     """Task -> its formula, or its name where the formula is another task's too, or longer than so many letters.
 
-    A user's function has its name before its words, in lines of so many letters.
+    A user's function has its name before its words, in lines of so many letters; data have their name.
     """
-    formulas = {task: manifest.formulas[task].formula for task in tasks}
     tasks_of, names = Counter(formulas.values()), shortened(formulas, letters)
     titles = {}
     for task, formula in formulas.items():
         if ":" in task:
             titles[task] = in_title_lines(f"{names[task]}:  {formula}", letters)
-        elif tasks_of[formula] > 1 or len(formula) > letters:
+        elif tasks_of[formula] > 1 or len(formula) > letters or formula.endswith(" rows"):
             titles[task] = names[task].replace("_", " ").replace("=", " = ")
         else:
             titles[task] = formula
@@ -199,7 +218,7 @@ def task_titles(manifest: Manifest, tasks: Iterable[str], letters: int) -> dict[
 
 def title_letters(inches: float) -> int:
     """How many letters a line of a panel's title has, above so many inches."""
-    return max(1, int(PANEL_TITLE_LETTERS_AN_INCH * inches))
+    return max(1, int(PANEL_TITLE_LETTERS_AN_INCH * inches / matplotlib.rcParams["axes.titlesize"]))
 
 
 def in_title_lines(words: str, letters: int) -> str:
@@ -209,9 +228,8 @@ def in_title_lines(words: str, letters: int) -> str:
 
 def write_note(figure: Figure, sentences: Sequence[str]) -> None:
     """Write sentences below the panels."""
-    letters = int(LETTERS_AN_INCH * figure.get_figwidth())
-    if lines := textwrap.wrap(" ".join(sentences), letters):
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=LABEL_SIZE)
+    if lines := textwrap.wrap(" ".join(sentences), letters_in(figure.get_figwidth())):
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=label_size())
         _grow(figure, len(lines))
 
 

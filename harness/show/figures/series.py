@@ -21,6 +21,7 @@ from harness.judging.kept import kept, prepare
 from harness.judging.laws import SeriesLaws, runs_in
 from harness.laws import Fit, Points, band, predict, size_means
 from harness.laws.held_out import Extrapolation
+from harness.show.figures.theme import label_size
 from harness.spec import Manifest, side_label
 
 INK = "#222222"  # of what belongs to no arm, such as published points, or the ratio of two arms
@@ -134,8 +135,8 @@ def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
     panel. Artists carry a gid `kind:series`.
     """
     laws, fit, style = drawn
-    name, points, (x, y), outside = laws.series, fit.points, runs_in(laws.table), runs_in(laws.table, "outside")
-    dots: dict[str, Any] = {"ls": "", "marker": ".", "ms": 4, "mec": "none", "alpha": 0.45, "zorder": 2}
+    name, points, (x, y), outside = laws.series, fit.points, runs_in(laws.table), sizes_outside(laws, fit)
+    dots: dict[str, Any] = {"ls": "", "marker": ".", "mec": "none", "alpha": 0.45, "zorder": 2}
     marks = axes.plot(x, y, color=style.colour, gid=f"runs:{name}", **dots)
     marks.append(draw_means(axes, f"means:{name}", points, style))
     if outside[0].size:
@@ -143,22 +144,39 @@ def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
     if fit.law in laws.held_out:
         marks.append(_draw_held_out(axes, drawn, laws.held_out[fit.law]))
     failed = laws.table.loc[laws.table["status"] != "done", "size"].to_numpy(float)
-    _mark_edge(axes, f"failed:{name}", failed, style, marker="x", ms=4)
+    _mark_edge(axes, f"failed:{name}", failed, style, marker="x")
     if fit.refusals:
-        joined: dict[str, Any] = {"color": style.colour, "lw": 0.8, "ls": style.line, "zorder": 2.5}
+        joined: dict[str, Any] = {"color": style.colour, "lw": 0.6, "ls": style.line, "zorder": 2.5}
         axes.plot(points.sizes, points.means, gid=f"joined:{name}", **joined)
     else:
         sizes = law_sizes(fit)
         low, high = kept(band, fit, sizes)
         axes.fill_between(sizes, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{name}")
-        look: dict[str, Any] = {"ls": style.line, "color": style.colour, "lw": 1.3, "zorder": 3}
+        look: dict[str, Any] = {"ls": style.line, "color": style.colour, "zorder": 3}
         (line,) = axes.plot(sizes, predict(fit, sizes), gid=f"law:{name}", **look)
         if points.sizes.size > MANY_SIZES:
             line.set(color=style.text_colour, zorder=5)
     if points.sizes.size > MANY_SIZES:  # small and pale, behind the law
         for mark in marks:
             mark.set(markersize=2, markeredgewidth=0.4, alpha=0.4)
-    _mark_edge(axes, f"beyond:{name}", x[y > axes.get_ylim()[1]], style, marker="+", ms=4.5)
+    low, high = axes.get_ylim()
+    _mark_edge(axes, f"beyond:{name}", x[y > high], style, marker="+")
+    _mark_edge(axes, f"below:{name}", x[y < low], style, height=0.03, marker="+")
+
+
+def sizes_outside(laws: SeriesLaws, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Sizes and losses of the runs outside of the window; a law over replicates has none, and takes all sizes."""
+    x, y = runs_in(laws.table, "outside")
+    return x[~np.isin(x, fit.points.sizes)], y[~np.isin(x, fit.points.sizes)]
+
+
+def draw_baseline(axes: Axes, name: str, loss: float, is_named: bool = True) -> None:
+    """A line at what a model without training reaches, with its name beside the panel: `constant` or `linear`."""
+    is_constant = name == "constant"
+    axes.axhline(loss, color="0.4", lw=0.6, ls=(0, (1, 1.5)) if is_constant else "--", gid=f"baseline:{name}")
+    if is_named:  # one above its line, one below: they may be close
+        look: dict[str, Any] = {"va": "bottom" if is_constant else "top", "color": "0.3", "fontsize": label_size()}
+        axes.annotate(name, (1.01, loss), xycoords=axes.get_yaxis_transform(), annotation_clip=False, **look)
 
 
 def draw_band(axes: Axes, gid: str, x: np.ndarray, ends: tuple[np.ndarray, np.ndarray], style: Style) -> None:
@@ -170,15 +188,15 @@ def draw_band(axes: Axes, gid: str, x: np.ndarray, ends: tuple[np.ndarray, np.nd
 
 def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) -> Line2D:
     """Marks of a series at the means of its sizes."""
-    look: dict[str, Any] = {"color": style.colour, "ls": "", "ms": 4.5, "mew": 0.9, "zorder": 4}
+    look: dict[str, Any] = {"color": style.colour, "ls": "", "mew": 0.8, "zorder": 4}
     return axes.plot(points.sizes, points.means, marker=style.marker, gid=gid, **(look | more))[0]
 
 
 def draw_estimate(axes: Axes, height: float, ends: tuple[float | None, ...], colour: str, **mark: Any) -> None:
     """An estimate with its interval (`ends`: low, estimate, high) in a row; `mark` says how it looks, and its gid."""
     low, estimate, high = np.array(ends, float)
-    axes.plot([low, high], [height, height], color=colour, lw=1.4, solid_capstyle="butt", zorder=2)
-    axes.plot([estimate], [height], ms=5, mec=colour, ls="", zorder=3, **mark)
+    axes.plot([low, high], [height, height], color=colour, solid_capstyle="butt", zorder=2)
+    axes.plot([estimate], [height], mec=colour, mew=0.8, ls="", zorder=3, **mark)
 
 
 def prepare_bands(fits: Iterable[Fit]) -> None:
@@ -193,11 +211,11 @@ def law_sizes(fit: Fit) -> np.ndarray:
     return x
 
 
-def _mark_edge(axes: Axes, gid: str, x: np.ndarray, style: Style, **mark: Any) -> None:
-    """Marks at the upper edge of a panel, if there are any."""
+def _mark_edge(axes: Axes, gid: str, x: np.ndarray, style: Style, height: float = 0.97, **mark: Any) -> None:
+    """Marks at an edge of a panel, the upper one unless its `height` is another, if there are any."""
     if x.size:
-        top = np.full(x.size, 0.97)
-        axes.plot(x, top, ls="", transform=axes.get_xaxis_transform(), color=style.colour, gid=gid, **mark)
+        mark |= {"transform": axes.get_xaxis_transform(), "color": style.colour, "gid": gid}
+        axes.plot(x, np.full(x.size, height), ls="", **mark)
 
 
 def _draw_held_out(axes: Axes, drawn: DrawnLaw, found: Extrapolation) -> Line2D:

@@ -16,14 +16,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from harness.show.figures.series import shaded
-from harness.show.figures.theme import lay_out, narrow, themed
+from harness.show.figures.theme import COLUMN_SCALE, COLUMN_WIDTH, lay_out, narrow, themed
 
 SVG = "http://www.w3.org/2000/svg"
 MOST_CHROMA = 0.02  # between the parts of a grey
 INK_LIGHTNESS = 0.2  # greys below it are the page's ink
 # How far colours are mixed with white on a dark page. Letters, which are darker than their marks, need more of it.
 DARK_PAGE_SHADES = {"c": 0.35, "text": 0.6}
-PIXELS_AN_INCH = 150  # how large a figure is at most: letters of 7 points are as high as those of the page
+PIXELS_AN_INCH = 150  # how large a figure is at most: its letters are as high as those of the page
 NARROW_PAGE = "37.5rem"  # 600 pixels: of pages up to it, the narrow layout is shown
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
@@ -64,7 +64,7 @@ def _one_svg(figure: Figure, name: str, says: str) -> str:
         _share_style(group)
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
-    width = figure.get_figwidth() * PIXELS_AN_INCH
+    width = figure.get_figwidth() * PIXELS_AN_INCH / (COLUMN_SCALE if figure.get_figwidth() == COLUMN_WIDTH else 1)
     looks = f"width:100%;max-width:{width:.0f}px;height:auto;fill:currentColor;stroke-linejoin:round"
     root.attrib |= {"id": name, "role": "img", "aria-label": says, "style": looks}
     title = Element(f"{{{SVG}}}title")

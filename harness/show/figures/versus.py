@@ -15,23 +15,22 @@ from harness.judging.versus import RatioLine, VersusRequest
 from harness.show.figures import labels
 from harness.show.figures.labels import limits_around, padded, set_ticks
 from harness.show.figures.series import Style, draw_band, plain_styles
-from harness.show.figures.theme import LABEL_SIZE, figure_width, panel_grid, side_by_side, themed
+from harness.show.figures.theme import figure_width, in_column, label_size, panel_grid, panel_height, side_by_side
 from harness.show.grouping import grouped
-from harness.show.names import shortened
+from harness.show.names import shortened, written
 from harness.spec import axis_words
 
-PANEL_HEIGHT = 2.4  # inches
-COLUMNS = 3
+PANEL_HEIGHT = 1.3  # inches
+COLUMNS = 2
 MOST_PANELS = 12
-TITLE_LETTERS, LABEL_LETTERS, Y_LETTERS = 27, 34, 30
+TITLE_LETTERS, LABEL_LETTERS, Y_LETTERS = 27, 34, 22
 NO_TITLES: Mapping[str, str] = {}
-WORDS_SHARE = 0.15  # of a panel's height: the words above or below the line of equality
-BOLD_LETTERS_AN_INCH = 14
+WORDS_SHARE = 0.16  # of a panel's height: the words above or below the line of equality
 MOST_MARKS = 24  # a line of more points is a law's, whose points are no networks
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
 
 
-@themed
+@in_column
 def versus_figure(
     asked: VersusRequest,
     curves: Sequence[RatioLine],
@@ -51,23 +50,30 @@ def versus_figure(
     shown = list(lines_of)[:MOST_PANELS]
     axes_styles, names = plain_styles(line.axis for line in curves), shortened(shown, TITLE_LETTERS)
     columns = side_by_side(min(2 if against else COLUMNS, len(shown)))
-    figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
+    figure, panels = panel_grid(len(shown), columns, panel_height(PANEL_HEIGHT))
+    first, second = written(asked.first), written(asked.second)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, asked, lines_of[task], axes_styles)
         _name_sides(axes, asked, figure_width(columns) / columns, styles)
         if len(lines_of) > 1:
-            axes.set_title(task if against else titles.get(task, names[task]))
+            axes.set_title(labels.in_title_lines(task if against else titles.get(task, names[task]), TITLE_LETTERS))
         if index % columns == 0:  # two lines, which the least of panels is high enough for
-            ratio = f"{'' if asked.law else 'test loss of '}{asked.second} / {asked.first}"
+            ratio = f"{'' if asked.law else 'test loss of '}{second} / {first}"
             axes.set_ylabel(textwrap.fill(ratio, Y_LETTERS, max_lines=2, placeholder=" …"))
         if index + columns >= len(shown) or against:
-            of_sizes = f"{asked.first}: {axis_words(asked.axis)}"
+            of_sizes = f"{first}: {axis_words(asked.axis)}"
             axes.set_xlabel(textwrap.fill(against.get(task, of_sizes), LABEL_LETTERS))
     keys = [labels.key(axis_words(name), style) for name, style in axes_styles.items()]
-    title = f"{asked.first} or {asked.second}: which is better where both are equal in …"
-    labels.write_head(figure, keys, title)
+    labels.write_letters(panels)
+    labels.write_head(figure, keys, f"{_finding(curves, first, second)} where both are equal in …")
     labels.write_note(figure, _notes(asked, len(lines_of) - len(shown)))
     return figure
+
+
+def _finding(curves: Sequence[RatioLine], first: str, second: str) -> str:
+    """Who is better beyond doubt at the right end of the curves."""
+    won, lost = sum(line.low[-1] > 1 for line in curves), sum(line.high[-1] < 1 for line in curves)
+    return f"{first} is better at the right end of {won} of {len(curves)} curves, {second} at that of {lost},"
 
 
 def _panel(axes: Axes, asked: VersusRequest, lines: Sequence[RatioLine], axes_styles: Mapping[str, Style]) -> None:
@@ -78,8 +84,7 @@ def _panel(axes: Axes, asked: VersusRequest, lines: Sequence[RatioLine], axes_st
     axes.set_xlim(padded(points[0], 0.06))
     ratios = np.append(points[1], [0.5, 2.0])  # equality is always there
     axes.set_ylim(limits_around(ratios[np.isfinite(ratios) & (ratios > 0)], points[2:].ravel()))
-    set_ticks(axes.xaxis)
-    set_ticks(axes.yaxis)
+    set_ticks(axes.xaxis, is_small=True)
     if asked.at is not None:
         axes.axvline(asked.at, color="0.4", lw=0.8, ls=(0, (2, 2)), zorder=1, gid="budget")
 
@@ -88,30 +93,30 @@ def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
     name, colour = line.axis, style.colour
     draw_band(axes, f"band_ratio:{name}", line.x, (np.clip(line.low, *BEYOND), np.clip(line.high, *BEYOND)), style)
     known = np.where(np.isfinite(line.ratio) & (line.ratio > 0), line.ratio, np.nan)
-    axes.plot(line.x, known, ls=style.line, color=colour, lw=1.3, zorder=3, gid=f"ratio:{name}")
+    axes.plot(line.x, known, ls=style.line, color=colour, zorder=3, gid=f"ratio:{name}")
     if line.x.size > MOST_MARKS:
         return
     decided = (line.low > 1) | (line.high < 1)
-    look: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4.2, "mec": colour, "mew": 0.8, "zorder": 4}
+    look: dict[str, Any] = {"ls": "", "marker": style.marker, "mec": colour, "mew": 0.8, "zorder": 4}
     for which, fill, chosen in (("decided", colour, decided), ("open", "white", ~decided)):
         axes.plot(line.x[chosen], line.ratio[chosen], mfc=fill, gid=f"{which}:{name}", **look)
 
 
 def _name_sides(axes: Axes, asked: VersusRequest, inches: float, styles: Mapping[str, Style]) -> None:
     """Which side is better above the line of equality and which one below it, each in the colour of its style."""
-    letters = int(BOLD_LETTERS_AN_INCH * (inches - labels.BESIDE_PANEL)) - len("▲  better")
-    names = shortened((asked.first, asked.second), max(8, letters))
+    room = labels.BOLD_LETTERS_AN_INCH / label_size() * (inches - labels.BESIDE_PANEL)
+    names = shortened((asked.first, asked.second), max(8, int(room) - len("▲  better")))
     # The line at 1 must not strike through the words at an end.
     low, high = np.log(axes.get_ylim())
     share = WORDS_SHARE / (1 - WORDS_SHARE)
     axes.set_ylim(np.exp(min(low, -share * high)), np.exp(max(high, -share * low)))
-    set_ticks(axes.yaxis)
+    set_ticks(axes.yaxis, is_small=True)
     axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
-    axes.axhline(1, color="0.2", lw=1.0, zorder=2)
+    axes.axhline(1, color="0.2", lw=0.7, zorder=2)
     halo = withStroke(linewidth=2.5, foreground="white", alpha=0.8)  # words stand clear of lines below them
-    look: dict[str, Any] = {"fontsize": LABEL_SIZE, "weight": "bold", "zorder": 6, "path_effects": [halo]}
+    look: dict[str, Any] = {"fontsize": label_size(), "weight": "bold", "zorder": 6, "path_effects": [halo]}
     for side, mark, y, va in ((asked.first, "▲", 0.985, "top"), (asked.second, "▼", 0.015, "bottom")):
-        words, colour = f"{mark} {names[side]} better", styles[side].text_colour
+        words, colour = f"{mark} {written(names[side])} better", styles[side].text_colour
         axes.text(0.02, y, words, va=va, color=colour, transform=axes.transAxes, **look)
 
 

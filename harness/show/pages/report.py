@@ -13,11 +13,11 @@ from harness.base.plain import plain
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
-from harness.judging.versus import FAR, Headline, NoHeadline
+from harness.judging.versus import FAR, Baseline, Headline, NoHeadline
 from harness.record import Record
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.svg import inline_svg
 from harness.show.pages.page import provenance, write_html
@@ -28,7 +28,7 @@ from harness.show.tables.runs import accuracies_table, run_tasks, series_table, 
 from harness.show.words import loss_of_laws
 from harness.spec import Manifest
 
-RESIDUALS_SAY = "Residuals of the drawn laws against size and against the law's value, two panels a series"
+RESIDUALS_SAY = "Residuals of the drawn laws against size, a panel a series"
 
 
 def write_report(
@@ -61,7 +61,7 @@ def write_report(
         verdicts=list(map(plain, verdicts)),
         accuracies=accuracies_table(table),
         loss=loss,
-        laws=_laws(manifest, laws, loss),
+        laws=_laws(manifest, laws, loss, found.baselines if isinstance(found, Headline) else ()),
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
         spaces=spaces_table(manifest),
         windows={(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window},
@@ -72,7 +72,7 @@ def write_report(
     )
 
 
-def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str) -> dict[str, Any]:
+def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: Sequence[Baseline]) -> dict[str, Any]:
     """The laws on the headline axes and on all, and how far to trust them, if they were checked.
 
     Series that were crossed with budgets, whose sizes are those of valleys, are in the table of every axis alone.
@@ -84,9 +84,12 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str) -> dict[str
     checks, residuals = tables.get("checks"), partial(residuals_figure, manifest, laws)
     fits = list(chain.from_iterable(series.fits.values() for series in laws))
     refused = {tuple(refusal.code for refusal in fit.refusals) for fit in fits}
+    sides, others = of_sides(manifest, laws)
+    asked, rest = (partial(scaling_figure, manifest, laws, names, baselines) for names in (sides, others))
     return {
         "level": laws[0].level,
-        "figure": inline_svg(partial(scaling_figure, manifest, laws), "laws-figure", says),
+        "figure": inline_svg(asked, "laws-figure", says),
+        "others": others and inline_svg(rest, "others-figure", says),
         "headline": tables["laws"],
         "refused": fits[0].refusals if len(refused) == 1 else (),  # all, for one reason
         "every_axis": laws_table(ordered).without_notes(),

@@ -23,7 +23,7 @@ from harness.spec import default_count
 from harness.spec.counts import answer_axes
 from harness.spec.decide import takes_of
 
-KEPT_FILES = ("scaling.png", "answer.json", "answer.png")
+KEPT_FILES = ("scaling.png", "scaling_others.png", "answer.json", "answer.png")
 # Of the table of runs, what verdicts hang on, beside the axes of `answer_axes`.
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),

@@ -36,7 +36,8 @@ def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike
     """On a page and on a phone; also where tasks have one formula."""
     manifest, table, laws, _ = alike
     styles = experiment_styles(manifest)
-    titles = task_titles(manifest, table["task"].unique(), TITLE_LETTERS)
+    formulas = {task: manifest.formulas[task].formula for task in table["task"].unique()}
+    titles = task_titles(formulas, TITLE_LETTERS)
     rng = np.random.default_rng(0)
     asked = VersusRequest(tuple(Side(name, (name,)) for name in SIDES), AXIS)
     x, ratio = np.array([60.0, 500.0]), np.array([2.0, 3.0])

@@ -8,19 +8,25 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from made_headline import made_headline
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, fit_table
 from harness.judging.scaling import HEADLINE_AXES, chosen_runs
+from harness.judging.versus import Baseline
 from harness.laws import Fit, predict
+from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import set_ticks, task_titles, tick_values
 from harness.show.figures.ranking import ranking_figure
 from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.scaling import PANEL_HEIGHT, scaling_figure
+from harness.show.figures.scaling import PANEL_HEIGHT, of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.theme import DPI, write_figure
+from harness.show.figures.theme import DPI, MOST_HEIGHT, write_figure
+from harness.show.names import written
 
 TASKS = ("exp2d", "exp100d")
 
@@ -45,7 +51,7 @@ def gids(axes: Axes) -> set[str]:
 def label_of(axes: Axes, series: str) -> str:
     """What the legend of a panel says of a series, on one line."""
     texts = [" ".join(text.get_text().split()) for text in axes.get_legend().get_texts()]
-    (found,) = [text for text in texts if text.startswith(f"{series}:")]
+    (found,) = [text for text in texts if text.startswith(f"{written(series)}:")]
     return found
 
 
@@ -55,14 +61,14 @@ def assert_readable(figure: Figure) -> None:
     legends = [axes.get_legend().get_window_extent() for axes in figure.axes]
     frames = [axes.get_window_extent() for axes in figure.axes]
     titles = [box for axes in figure.axes if (box := axes._left_title.get_window_extent()).width]
-    labels = [axes.xaxis.label.get_window_extent() for axes in figure.axes]
+    labels = [axes.xaxis.label.get_window_extent() for axes in figure.axes if axes.get_xlabel()]
     for box in legends:
         assert np.all(figure.bbox.min <= box.min)
         assert np.all(box.max <= figure.bbox.max)
         assert not any(box.overlaps(other) for other in (*frames, *titles, *labels))
     assert not any(one.overlaps(other) for one, other in itertools.combinations(legends, 2))
     for axes, frame in zip(figure.axes, frames, strict=True):
-        assert frame.height > 200 * PANEL_HEIGHT * 0.7
+        assert frame.height > figure.dpi * PANEL_HEIGHT * 0.5
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
             assert sum(low <= tick <= high for tick in axis.get_majorticklocs()) >= 2
@@ -129,7 +135,7 @@ def test_a_refused_fit_has_joined_means_and_its_reason_once(figure):
     """Where the fit is refused means are joined without a law, and a note says why, once for all panels."""
     note = " ".join(figure.get_supxlabel().split())
     assert note.count("the error rises with size") == 1
-    assert "No law (the error rises with size): bent on exp2d, bent on exp100d." in note
+    assert "No law: the error rises with size." in note
     for axes in figure.axes:
         assert label_of(axes, "bent") == "bent: no law"
         np.testing.assert_array_equal(line(axes, "joined:bent").get_xydata(), line(axes, "means:bent").get_xydata())
@@ -139,11 +145,11 @@ def test_a_refused_fit_has_joined_means_and_its_reason_once(figure):
 
 
 def test_a_diverged_run_is_in_the_figure(made, figure):
-    """A diverged run has no error, but a cross at its size, and its series' label counts it."""
+    """A diverged run has no error, but a cross at its size, and the note counts it."""
     diverged = made.table[(made.table["status"] == "diverged") & made.table["chosen"]]
     for axes, (task, axis) in zip(figure.axes, itertools.product(TASKS, HEADLINE_AXES), strict=True):
         np.testing.assert_array_equal(line(axes, "failed:mlp").get_xdata(), diverged[diverged["task"] == task][axis])
-        assert "1 run failed" in label_of(axes, "mlp")
+    assert "× at the edge: runs that failed, 2 in all" in " ".join(figure.get_supxlabel().split())
 
 
 @pytest.mark.parametrize("case", ["figure", "held_figure"])
@@ -151,20 +157,50 @@ def test_panels_are_readable(case, request):
     """Legends cover nothing; axes name what they count and have at least two labelled ticks."""
     figure = request.getfixturevalue(case)
     assert_readable(figure)
-    assert {axes.get_xlabel() for axes in figure.axes} == {"trainable parameters", "training FLOPs (shared-dense)"}
+    assert [axes.get_xlabel() for axes in figure.axes[-2:]] == ["trainable parameters", "training FLOPs (shared-dense)"]
     assert "RMSE" in figure.axes[0].get_ylabel()
     assert "exp(sin(πx) + y²)" in figure.axes[0].get_title(loc="left")
 
 
-def test_small_panels_have_one_legend(held, monkeypatch):
-    """Where legends with laws would take too much room, the names stand once above all panels."""
-    monkeypatch.setattr("harness.show.figures.scaling.ROWS_HEIGHT", 0.1)
-    shown = scaling_figure(held.manifest, held.laws)
-    (legend,) = shown.legends
-    assert not any(axes.get_legend() for axes in shown.axes)
-    styles = experiment_styles(held.manifest)
-    looks = [(line.get_label(), line.get_color(), line.get_marker()) for line in legend.legend_handles]
-    assert looks == [(name, styles[name].colour, styles[name].marker) for name in ("kan", "mlp")]
+def test_only_the_asked_sides_are_drawn_with_what_a_constant_reaches(made):
+    """Other arms have a figure of their own; a line of a baseline is within the panel, however bad it is."""
+    rule_is_of, others = of_sides(made.manifest, made.laws)
+    assert (rule_is_of, others) == (["mlp", "bent"], ["kan", "turned"])
+    for names, absent in ((rule_is_of, others), (others, rule_is_of)):
+        shown = scaling_figure(made.manifest, made.laws, names, [Baseline("exp2d", "constant", 50.0)])
+        first, *_, last = shown.axes
+        assert line(first, "baseline:constant").get_ydata()[0] == 50 < first.get_ylim()[1]
+        assert "baseline:constant" not in gids(last)
+        drawn_here = {gid.partition(":")[2] for axes in shown.axes for gid in gids(axes)}
+        assert {*names} <= drawn_here
+        assert not drawn_here & {*absent}
+
+
+def test_titles_say_what_was_found(made, held):
+    """On how many tasks a law falls beyond doubt, by arms as people write them."""
+    for study, said in (
+        (made, "Test RMSE falls as a power of parameters on 2 of 2 tasks for KAN, on 2 for MLP"),
+        (held, "Test RMSE falls as a power of parameters for KAN, for MLP"),
+    ):
+        (legend,) = scaling_figure(study.manifest, study.laws, ("kan", "mlp")).legends
+        assert " ".join(legend.get_title().get_text().split()) == said
+
+
+def test_every_letter_can_be_read_in_a_column_of_a_paper(made, held):
+    """85 mm wide, no letter below 5 points."""
+    runs = chosen_runs(made.table, "params.trainable")
+    titles, styles = dict.fromkeys(TASKS, "a task"), experiment_styles(made.manifest)
+    figures = [
+        scaling_figure(made.manifest, made.laws, baselines=[Baseline("exp2d", "linear", 1.0)]),
+        scaling_figure(held.manifest, held.laws),
+        ranking_figure(runs, "params.trainable", titles, styles),
+        residuals_figure(made.manifest, made.laws),
+        headline_figure(made_headline({"one": "J0(20x)"}, [Found(2.0, 1.5, 3.0, at=100.0)]), styles),
+    ]
+    for figure in figures:
+        assert figure.get_figwidth() == pytest.approx(85 / 25.4)
+        sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+        assert min(sizes) >= 5
 
 
 def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
@@ -178,8 +214,9 @@ def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
         runs = made.table[(made.table["task"] == task) & made.table["chosen"] & (made.table["status"] == "done")]
         runs = runs[runs["params.trainable"] == runs.groupby("series")["params.trainable"].transform("max")]
         means = np.exp(np.log(runs["test_loss"]).groupby(runs["series"]).mean())
-        assert names == means.sort_values().index.tolist()
-        for label, name in zip(axes.get_yticklabels(), names, strict=True):
+        ranked = means.sort_values().index.tolist()
+        assert names == list(map(written, ranked))
+        for label, name in zip(axes.get_yticklabels(), ranked, strict=True):
             assert to_hex(label.get_color()) == styles[name].text_colour
             last = [line for line in axes.lines if line.get_gid() == f"mean:{name}"][-1]
             assert last.get_xdata()[-1] == pytest.approx(means[name])
@@ -187,7 +224,7 @@ def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
 
 
 def test_names_of_several_arms_leave_panels_their_width(made):
-    """A long name takes a column of panels away; that its row is the best of several arms is said once."""
+    """Panels with long names stand below each other; that its row is the best of several arms is said once."""
     long, axis = "the best of spline_after, spline_before", "params.trainable"
     styles, titles = experiment_styles(made.manifest), dict.fromkeys(TASKS, "a task")
     renamed = made.table.assign(series=made.table["series"].replace("kan", long))
@@ -195,7 +232,7 @@ def test_names_of_several_arms_leave_panels_their_width(made):
     shown = ranking_figure(chosen_runs(renamed, axis), axis, titles, {**styles, long: styles["kan"]})
     assert "several arms" not in short.get_supxlabel()
     assert "several arms" in shown.get_supxlabel().replace("\n", " ")
-    assert long.removeprefix("the best of ") in [label.get_text() for label in shown.axes[0].get_yticklabels()]
+    assert "spline after, spline before" in [label.get_text() for label in shown.axes[0].get_yticklabels()]
     shown.draw_without_rendering()
     assert min(axes.get_window_extent().width / shown.bbox.width for axes in shown.axes) > 0.2
 
@@ -231,7 +268,7 @@ def test_every_run_is_within_panels_that_share_their_losses(held):
 
 
 def test_no_figure_is_too_tall(made, monkeypatch):
-    """Whatever is drawn, however many panels and legends: 1,600 pixels at most, and all panels on the page."""
+    """Whatever is drawn, however many panels and legends: a page at most, and all panels on it."""
     for count, most in ((1, 8), (6, 3), (15, 8)):
         tasks = [f"task {index}" for index in range(count)]
         monkeypatch.setattr("harness.show.figures.scaling.MOST_SERIES", most)
@@ -242,16 +279,14 @@ def test_no_figure_is_too_tall(made, monkeypatch):
                 laws += [replace(one, task=task, table=one.table.assign(task=task)) for task in tasks]
         shown = scaling_figure(made.manifest.model_copy(update={"formulas": formulas}), laws)
         shown.draw_without_rendering()
-        assert shown.get_figheight() * DPI <= 1600
+        assert shown.get_figheight() <= MOST_HEIGHT
         heights = [axes.get_window_extent().height for axes in shown.axes if axes.get_visible()]
-        assert min(heights) > 0.6 * DPI
+        assert min(heights) > 0.25 * shown.dpi
 
 
-def test_a_users_target_is_titled_with_its_docstring(made):
+def test_a_users_target_is_titled_with_its_docstring():
     """A function of the user's own shows the first line of its docstring, dollar signs and all."""
-    formula = made.manifest.formulas["exp2d"].model_copy(update={"formula": "costs $5 + $x_1$"})
-    manifest = made.manifest.model_copy(update={"formulas": {"mine:f": formula}})
-    assert task_titles(manifest, ["mine:f"], 60) == {"mine:f": "mine:f:  costs $5 + $x_1$"}
+    assert task_titles({"mine:f": "costs $5 + $x_1$"}, 60) == {"mine:f": "mine:f:  costs $5 + $x_1$"}
 
 
 def test_any_range_has_round_ticks():
@@ -277,12 +312,9 @@ def test_ticks_of_a_small_panel_do_not_touch():
 
 
 def test_residuals_of_an_experiment_lie_about_its_laws(made):
-    """Two panels a series that has a law, whose means are ln(size mean / law), against the size and the law's value."""
+    """A panel a series that has a law, whose means are ln(size mean / law) against the size."""
     figure = residuals_figure(made.manifest, made.laws)
     _, fit = drawn(made.laws, "exp2d", "mlp", "params.trainable")
-    lines = [line for axes in figure.axes for line in axes.lines if line.get_gid() == "means:exp2d:mlp"]
-    assert len(lines) == 2
-    for line in lines:
-        assert line.get_ydata() == pytest.approx(np.log(fit.points.means / predict(fit, fit.points.sizes)))
-    assert lines[0].get_xdata() == pytest.approx(fit.points.sizes)
-    assert lines[1].get_xdata() == pytest.approx(predict(fit, fit.points.sizes))
+    (means,) = [line for axes in figure.axes for line in axes.lines if line.get_gid() == "means:exp2d:mlp"]
+    assert means.get_ydata() == pytest.approx(np.log(fit.points.means / predict(fit, fit.points.sizes)))
+    assert means.get_xdata() == pytest.approx(fit.points.sizes)

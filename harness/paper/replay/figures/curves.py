@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.paper.replay.added import ADDED
 from harness.paper.replay.names import plain_name
 from harness.record import Record
 from harness.show.figures.labels import set_ticks, write_head
@@ -22,6 +23,8 @@ from harness.tasks import TASKS, load_target
 LABEL_LETTERS = 32
 HOLLOW: dict[str, Any] = {"mfc": "white", "mec": INK, "ms": 5, "mew": 0.9, "lw": 0.6, "ls": (0, (1, 1.5))}
 GRID_WORDS = "intervals of a spline, G"
+ADDED_MARK = "*"
+ADDED_LOOK: dict[str, Any] = {"ms": 8, "mec": INK, "mew": 0.6, "lw": 1.5, "zorder": 5}
 KAN_MARKS, MLP_MARKS = ("o", "P", "X"), ("s", "^", "D", "v")
 PANEL_HEIGHT, SMALL_HEIGHT, COURSE_HEIGHT = 3.0, 2.6, 2.6  # inches
 
@@ -39,7 +42,7 @@ def curves_figure(points: pd.DataFrame, arms: Mapping[str, str], x: str, y_words
     in_order = named.sort_values("family", kind="stable")
     styles = family_styles(dict(zip(in_order["name"], in_order["family"], strict=True)))
     shown = points[points["panel"].isin(ours["panel"])] if len(ours) else points
-    once = shown.drop_duplicates(["panel", "curve", "x", "published"]).sort_values("x")
+    once = shown[shown["curve"] != ADDED].drop_duplicates(["panel", "curve", "x", "published"]).sort_values("x")
     published = {panel: once[once["panel"] == panel] for panel in dict.fromkeys(shown["panel"])}
     is_small = len(published) > 2
     columns = side_by_side(3 if is_small else len(published))
@@ -52,7 +55,7 @@ def curves_figure(points: pd.DataFrame, arms: Mapping[str, str], x: str, y_words
         axes.set_title(_title(panel))
     for axes in cells[: len(published) : columns]:
         axes.set_ylabel(y_words)
-    legend = _legend(published.values(), styles)
+    legend = _legend(published.values(), styles, set(named.loc[named["curve"] == ADDED, "name"]))
     if has_room:
         cells[-1].axis("off")
         cells[-1].legend(handles=legend, loc="center left")
@@ -68,7 +71,7 @@ def _title(panel: str) -> str:
     return "  ".join([formula, *more])
 
 
-def _legend(published: Iterable[pd.DataFrame], styles: Mapping[str, Style]) -> list[Line2D]:
+def _legend(published: Iterable[pd.DataFrame], styles: Mapping[str, Style], added: set[str]) -> list[Line2D]:
     """Published KANs, then published MLPs by depth, then ours: marks are those of the published curves."""
     curves: dict[str, list[str]] = {mark: [] for mark in (*KAN_MARKS, *MLP_MARKS)}
     for of_panel in published:
@@ -81,7 +84,8 @@ def _legend(published: Iterable[pd.DataFrame], styles: Mapping[str, Style]) -> l
             words = marked[0] if mark in MLP_MARKS else of_kans
             keys.append(Line2D([], [], marker=mark, color=INK, label=f"published {words}", **HOLLOW))
     for name, style in styles.items():
-        keys.append(Line2D([], [], color=style.colour, ls=style.line, lw=1.3, label=f"our {name}"))
+        look = {"marker": ADDED_MARK, "label": name, **ADDED_LOOK} if name in added else {"label": f"our {name}"}
+        keys.append(Line2D([], [], **{"color": style.colour, "ls": style.line, "lw": 1.3, **look}))
     return keys
 
 
@@ -109,7 +113,7 @@ def course_figure(records: Sequence[tuple[str, Record]]) -> Figure:
 
 
 def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: Mapping[str, Style]) -> None:
-    marks = _marks(published)
+    marks = {**_marks(published), ADDED: ADDED_MARK}
     filled: dict[str, Any] = {"ms": 3.6, "mec": "none", "lw": 0.9}
     for curve, rows in published.groupby(published["curve"].astype(str), sort=False):
         look: dict[str, Any] = {"color": INK, "marker": marks[curve], "zorder": 4, **HOLLOW}
@@ -120,6 +124,7 @@ def _panel(axes: Axes, published: pd.DataFrame, measured: pd.DataFrame, styles: 
         axes.vlines(shown["x"], shown["best"], worst, color=style.colour, lw=1, alpha=0.4, zorder=2)
         for curve, part in shown.groupby(shown["curve"].astype(str), sort=False):
             look = {"color": style.colour, "marker": marks[curve], "zorder": 3, **filled, "ls": style.line}
+            look |= ADDED_LOOK if curve == ADDED else {}
             axes.plot(part["x"], part["median"], gid=f"ours:{series}", **look)
     axes.set(xscale="log", yscale="log")
     set_ticks(axes.xaxis, is_small=True)

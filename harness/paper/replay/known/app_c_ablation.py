@@ -40,7 +40,8 @@ def ablation(runs: ReplayRuns, replay: Replay) -> Page:
     return Page(
         points=points,
         figures=tuple(_pictures(counts, points, left)),
-        findings=(in_one_sentence(points), *_count_findings(points, counts), *_left_findings(left, len(survivals))),
+        lead=(in_one_sentence(points, replay.arms),),
+        findings=(*_count_findings(points, counts), *_left_findings(left, len(survivals))),
         tables=(*_counts_table(counts, points), *_left_table(survivals), *page_tables("formulas", formulas)),
     )
 

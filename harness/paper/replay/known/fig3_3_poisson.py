@@ -39,7 +39,8 @@ def poisson(runs: ReplayRuns, replay: Replay) -> Page:
     return Page(
         points=points,
         figures=tuple(norms_picture(runs.table, replay, axis) for axis in COUNTS),
-        findings=(in_one_sentence(points), *_duel_findings(who), *_depth_findings(points)),
+        lead=(in_one_sentence(points, replay.arms),),
+        findings=(*_duel_findings(who), *_depth_findings(points)),
         tables=(
             *_duel_table(who),
             *apart_tables(points, "norm", "squared error", more),

@@ -56,7 +56,8 @@ def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
     return Page(
         points=points,
         figures=tuple(_pictures(in_phases, replay, published)),
-        findings=(in_one_sentence(points), *_recipe_findings(points), *_kept_findings(in_phases)),
+        lead=(in_one_sentence(points, replay.arms),),
+        findings=(*_recipe_findings(points), *_kept_findings(in_phases)),
         tables=_kept_table(in_phases),
     )
 

@@ -1,0 +1,46 @@
+"""What commands load when they are called, with pandas, scipy.stats and matplotlib: see `harness.cli.later`."""
+# ruff: noqa: F401
+
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
+from harness.judging.foreseen import Power, foresee
+from harness.judging.forms import OF_TWO, FormAnswer
+from harness.judging.judge import sentence
+from harness.judging.laws import AUTO, fit_table
+from harness.judging.request import FitsAnswer, Form, Request, SizeRange, check_request
+from harness.judging.scaling import headline_axes
+from harness.judging.verdict import Answers, not_run
+from harness.judging.versus import Headline, NoHeadline, leader
+from harness.laws.frontier import Frontier
+from harness.laws.isoflop import Isoflop
+from harness.laws.shared import SharedFit
+from harness.laws.surface import Surface
+from harness.show.figures.labels import task_titles
+from harness.show.figures.residuals import residuals_figure
+from harness.show.figures.scaling import scaling_figure
+from harness.show.figures.series import experiment_styles, named_styles
+from harness.show.figures.theme import write_figure
+from harness.show.figures.versus import TITLE_LETTERS, versus_figure
+from harness.show.pages.markdown import answer_markdown
+from harness.show.pages.verdicts import keep_verdicts, write_verdicts
+from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
+from harness.show.tables.forms import form_sentences, form_tables
+from harness.show.tables.headline import WIDTH, console_lines, wrapped
+from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, uncrossed
+from harness.show.tables.power import power_sentences, power_table
+from harness.show.tables.verdicts import answer_sentences, rules_table
+from harness.study.analysis import (
+    NO_RUNS,
+    Analysis,
+    Answered,
+    analyse,
+    analyse_and_report,
+    fits_of,
+    keep_analysis,
+    keeping_fits,
+    recorded_tables,
+    refresh_answer,
+    write_pack_costs,
+)
+from harness.study.answers import Compared, answer_of, compare_sides
+from harness.study.tables import Door, fits_answer, of_experiment, of_file, shape_answer
+from harness.study.training import run_file, train_missing
