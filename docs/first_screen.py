@@ -29,13 +29,15 @@ OTHER_COUNTS = {"flops_train.local_min": "training FLOPs (local)", "seconds": "t
 
 
 def answer() -> str:
-    """The last lines of the quickstart, from its kept runs."""
+    """What the quickstart prints, from its kept runs: who is ahead, the verdict, the first caution, the last line."""
     manifest, runs = read_manifest(QUICKSTART), pd.read_csv(QUICKSTART / "runs.csv")
     table = reported(manifest, runs)
-    closing = [f"{len(manifest.run_ids()):,} runs. Laws, codes and checks: the report, or --explain."]
-    closing.append("Report: results/quickstart/report.html")
+    closing = ["Report: results/quickstart/report.html"]
     lines = console_lines(main_headline(manifest, table, runs), judge_all(manifest, table), closing)
-    return "\n".join(["```", *lines, "```"])
+    errors = max(number for number, line in enumerate(lines) if line.startswith("  test RMSE"))
+    verdict = next(number for number, line in enumerate(lines) if line.startswith("Verdict: "))
+    cautions = [number for number, line in enumerate(lines) if line.startswith("Careful: ")]
+    return "\n".join(["```", *lines[: errors + 1], "…", *lines[verdict : cautions[1]], "…", lines[-1], "```"])
 
 
 def searched() -> str:

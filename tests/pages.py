@@ -72,8 +72,8 @@ def lines_of(block: Block) -> list[str]:
     """The commands of a `sh` block, without their comments; `a && b` are two, and of `a | b` it is the first."""
     commands: list[str] = []
     for line in block.text.splitlines():
-        code = re.sub(r"\s+# .*$", "", line)
-        commands += [command.partition(" | ")[0].strip() for command in code.split("&&")]
+        code = re.sub(r"(^|\s+)# .*$", "", line)
+        commands += [command.partition(" | ")[0].strip() for command in code.split("&&") if command]
     return commands
 
 

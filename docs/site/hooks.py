@@ -20,6 +20,7 @@ from harness.cli import main
 ROOT = Path(__file__).parents[2]
 # In Markdown ("[a](b)", and "[a]: b" in a line of its own) and HTML, and not to other sites.
 LINK = re.compile(r'(?:\]\(|^\[[^\]]+\]: )([^)#\s:]+)(?:[)#]|$)|(?:href|src)="([^"#:]+)["#]', re.MULTILINE)
+BY_FILE = re.compile(r"\[[\w/-]+\.md\]\(([^)#\s:]+\.md)(#[^)]*)?\)")  # a link whose words are the name of a file
 WITH_LINKS = {".md", ".ipynb", ".html", ""}  # a folder has no suffix
 CODE = {".py": "python", ".yaml": "yaml"}
 HELP_WIDTH = 76  # characters
@@ -80,13 +81,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Keep search to pages of the nav, give the width of the screen to others (code), and mend one page.
+    """Keep search to pages of the nav, give others (code) the whole screen, name links by titles, and mend one page.
 
     The log of changes has lines that begin with two words in brackets, which is a link in Markdown.
     """
     if not (page.parent or page.is_homepage):
         page.meta |= {"search": {"exclude": True}, "hide": ["navigation", "toc"]}
+    markdown = BY_FILE.sub(lambda link: f"[{title_of(page, link[1])}]({link[1]}{link[2] or ''})", markdown)
     return markdown.replace("] [", "], [") if page.file.src_uri == "CHANGELOG.md" else markdown
+
+
+def title_of(page: Page, target: str) -> str:
+    """The first heading of the page that a link of this page leads to."""
+    path = ROOT / posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), target))
+    return path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") if path.exists() else target
 
 
 def linked(file: File) -> list[str]:

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from decimal import Decimal
 
 NONE = "–"  # where there is no number
+WRITTEN_OUT = 10_000  # below, no number has a power of ten
 PLAIN = (0.001, 1e5)  # what is typeset is written out within, and else a multiple of a power of ten
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """To significant digits in plain characters, as terminals and messages have it: `0.0123`, `1.23e+06`."""
+    """To significant digits in plain characters, as terminals and messages have it: `0.0123`, `2,350`, `1.23e+06`."""
     if value is None or not math.isfinite(value):
         return _without_digits(value)
-    return f"{value:,.{digits}g}"
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.4g}" if 1000 <= abs(rounded) < WRITTEN_OUT and digits < 4 else f"{value:,.{digits}g}"
 
 
 def human(value: float | None, digits: int = 3) -> str:

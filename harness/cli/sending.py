@@ -13,7 +13,7 @@ from harness.cli.mirroring import wandb_options
 from harness.cli.options import COUNT, PATH, POSITIVE, confirm, gathered, yes_option
 from harness.dispatch.mirror import Mirror, check_wandb
 from harness.dispatch.profile import read_profile
-from harness.show.console import TERMINAL
+from harness.show.console import ANSWERS
 from harness.study.sending import Destination, Request, send_off
 from harness.study.sweeps import is_complete, look_and_wanted
 
@@ -65,7 +65,7 @@ where_options = gathered(
 def ask_and_send(request: Request, yes: bool) -> None:
     """Show what there is to send off, ask, and send it, as `send_off` does; what this machine trains is then shown."""
     agree = partial(confirm, yes=yes, refused="nothing was submitted")
-    if not send_off(request, TERMINAL, agree):
+    if not send_off(request, ANSWERS, agree):
         return
     view, wanted_since = look_and_wanted(request.manifest, request.folder)
     show_status(request.manifest, request.folder, view, (), as_json=False, wanted=wanted_since)

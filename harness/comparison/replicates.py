@@ -235,6 +235,8 @@ def exponent(side: Curve, level: float = 0.95) -> Found:
     stay in the mean, because without them the law would look steeper. More than a fifth of them refuse the exponent,
     and so does a mean that is not above 0.
     """
+    if side.budgets.size < 2:
+        return Found(refusals=(Refusal("RANGE", "there is one budget, and an exponent needs several. Add budgets."),))
     slopes = lines_of(side.budgets, side.ln_losses)[:, 1]
     flat = sum(np.unique(row[~np.isnan(row)]).size < LAW_NETWORKS for row in side.winners)
     found = difference_over(slopes, level, None, side.ln_losses)

@@ -28,7 +28,8 @@ from harness.spec.setting import settings_from
 from harness.study.beginning import Starter, write_starter
 from harness.study.folders import StudyFile
 from harness.study.plans import cost_sentence, data_lines, freeze_plan, plan_of
-from harness.tasks import draw
+from harness.tasks import draw, known_data, resolve
+from harness.tasks.table import some
 
 LARGEST_FRAME = 200e6  # bytes of a table that is copied into a file
 MOST_ROWS, MOST_COLUMNS = 20, 16  # of a table in a notebook, which shows the first and the last ones
@@ -94,11 +95,16 @@ class Study(Shown, StudyFile):
 
     @property
     def sentences(self) -> list[str]:
-        """The question, and what is in the file."""
+        """The question, what is in the file, and which columns of its tables are learnt from which."""
         at_scale = "" if self.scale == FULL else f" at scale {self.scale}"
         with_set = "".join(f", with {path} = {value}" for path, value in self.settings)
         arms, seeds = ", ".join(self.experiment.arms), len(self.experiment.seeds)
-        return [self.experiment.question, f"{self.file}{at_scale}{with_set} compares {arms}, over {seeds} seeds."]
+        said = [self.experiment.question, f"{self.file}{at_scale}{with_set} compares {arms}, over {seeds} seeds."]
+        for task in (resolve(written, self.file.parent) for written in self.experiment.tasks):
+            if task.is_data_file:
+                data = known_data(task)
+                said += [*data.notes, f"Its inputs: {some(data.columns)}"]
+        return said
 
     @property
     def table(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The terminal: what is printed on, and progress of long work."""
+"""The terminal: answers go to stdout, and the progress of long work to stderr."""
 
 import os
 import time
@@ -23,9 +23,11 @@ from rich.progress import (
 from harness.base.formats import duration
 from harness.show.tables.table import Table, for_terminal
 
-console = Console(highlight=False, markup=False)  # names are the user's: "[red]" is a name
+# Names are the user's, so "[red]" is a name.
+console = Console(highlight=False, markup=False)
+log = Console(highlight=False, markup=False, stderr=True)
 if not ((console.is_terminal and not console.is_jupyter) or os.environ.get("COLUMNS", "").isdigit()):
-    console = Console(highlight=False, markup=False, width=160)  # a log is not narrower for having no window
+    console = Console(highlight=False, markup=False, width=160)  # a file is not narrower for having no window
 
 
 def print_table(table: Table) -> None:
@@ -40,15 +42,11 @@ ROUNDING = 1e-9  # of sums of shares of work
 
 
 @contextmanager
-def steps_progress(what: str, log: Console | None = None) -> Iterator[Callable[[str, int, int], None]]:
-    """Shows how far the steps of `what` are while its block runs: on a terminal a bar, elsewhere a line now and then.
-
-    It goes to stderr, so that what a command prints for other programs stays whole; another `log` has its end too.
-    """
-    to = log or Console(stderr=True, highlight=False, markup=False)
-    if to.is_terminal:
+def steps_progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Shows how far the steps of `what` are while its block runs, as a bar or as a line now and then."""
+    if log.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=to, transient=log is None) as bar:
+        with Progress(*columns, console=log, transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda step, done, of: bar.update(
                 task, description=f"{what}: {step}" if step else what, completed=done, total=of
@@ -58,18 +56,11 @@ def steps_progress(what: str, log: Console | None = None) -> Iterator[Callable[[
 
     def print_now_and_then(step: str, done: int, of: int) -> None:
         nonlocal last_line
-        if time.monotonic() - last_line >= SILENT_SECONDS or (log and done == of):
+        if time.monotonic() - last_line >= SILENT_SECONDS:
             last_line = time.monotonic()
-            to.print(" ".join(filter(None, [f"{what}:", step, f"{done}/{of}"])), soft_wrap=True)
+            log.print(" ".join(filter(None, [f"{what}:", step, f"{done}/{of}"])), soft_wrap=True)
 
     yield print_now_and_then
-
-
-@contextmanager
-def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """The same of work that has no steps, to stdout."""
-    with steps_progress(what, console) as told:
-        yield lambda done, of: told("", done, of)
 
 
 class PackProgress:
@@ -143,7 +134,7 @@ class PackProgress:
             self._write(f"[{now - self._since:5.0f} s] {what}")
 
     def _write(self, line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
+        log.print(line, soft_wrap=True)
 
     def pack_split(self, pack: Pack) -> None:
         """A pack begins anew as two, which share its runs."""
@@ -168,16 +159,19 @@ class PackProgress:
 
 
 class Terminal:
-    """Prints what the room `study` says of long work."""
+    """Shows what the room `study` says of long work. Sentences go to `said_on`, and progress to stderr."""
+
+    def __init__(self, said_on: Console) -> None:
+        self._said_on = said_on
 
     def say(self, line: str) -> None:
-        """Print a sentence, on one line of a log."""
-        console.print(line, soft_wrap=True)
+        """Print a sentence, on one line."""
+        self._said_on.print(line, soft_wrap=True)
 
     @contextmanager
     def packs(self, work: Mapping[Pack, float], runs: int) -> Iterator[PackProgress]:
         """Show progress over packs, by the work of each, while the block runs."""
-        if not console.is_terminal:
+        if not log.is_terminal:
             yield PackProgress(work, runs, None)
             return
         columns = (
@@ -190,7 +184,7 @@ class Terminal:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, console=console) as bar:
+        with Progress(*columns, console=log) as bar:
             yield PackProgress(work, runs, bar)
 
     def steps(self, what: str) -> AbstractContextManager[Callable[[str, int, int], None]]:
@@ -198,7 +192,8 @@ class Terminal:
         return steps_progress(what)
 
 
-TERMINAL = Terminal()
+TERMINAL = Terminal(log)  # of commands whose answer comes after the work
+ANSWERS = Terminal(console)  # of commands whose sentences are the answer
 
 
 class _NotebookProgress(PackProgress):
@@ -252,5 +247,5 @@ class Notebook(Terminal):
 
 
 def progress_here() -> Terminal:
-    """Where progress is shown: in the cell of a notebook, or on the terminal."""
-    return Notebook() if console.is_jupyter else TERMINAL
+    """Where progress is shown: in the cell of a notebook, or on stderr."""
+    return Notebook(console) if console.is_jupyter else TERMINAL

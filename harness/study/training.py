@@ -91,8 +91,7 @@ def train_missing(
         return
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
     check_writable(records)
-    if line := warnings_line(manifest):
-        terminal.say(line)
+    terminal.say(" ".join(["Ctrl-C stops it, and the same command goes on.", warnings_line(manifest)]).rstrip())
     fetch_data((run.task for run in itertools.chain.from_iterable(packs)), folder.parent / "data")
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         check_drawn(task, seed)  # a target that is not finite is named before anything trains

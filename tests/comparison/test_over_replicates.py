@@ -224,3 +224,10 @@ def test_a_difference_of_exponents_is_taken_in_each_replicate():
 
     assert (codes(found.refusals), found.estimate) == (["ONE_NETWORK"], None)
     assert found.refusals[0].reason.startswith("of the second side, in 4 of 4 replicates")
+
+
+def test_one_budget_has_no_exponent_because_it_is_one():
+    """No replicate has failed there."""
+    losses = np.zeros((8, 1))
+    (refusal,) = exponent(Curve(np.array([20.0]), losses, losses)).refusals
+    assert refusal.code == "RANGE"

@@ -23,7 +23,7 @@ ROOT = GUARD.parents[1]
 RESULTS = Path("results")
 CONSOLE_WIDTH, HELP_WIDTH = 160, 100
 FRAME, COLUMN = re.compile("[\u2500-\u257f]+"), re.compile("[│┃]")  # characters that draw boxes
-PROGRESS = "analysis: "  # begins a line that is said every few seconds, so on a slow machine alone
+TERMINAL = "analysis: "  # begins a line that is said every few seconds, so on a slow machine alone
 SIZES = "disk: "  # begins a line of sizes of files, which figures of another matplotlib change
 WHERE = Provenance(
     commit="c0ffee" * 6 + "c0ff",
@@ -52,7 +52,7 @@ def said(command: str) -> str:
     """A command line and what it answers on a terminal of a fixed width, less the frames of tables."""
     console.width = CONSOLE_WIDTH
     done = CliRunner().invoke(main, shlex.split(command), env={"COLUMNS": str(HELP_WIDTH)}, catch_exceptions=False)
-    shown = [line for line in done.output.splitlines() if not line.startswith((PROGRESS, SIZES))]
+    shown = [line for line in done.output.splitlines() if not line.startswith((TERMINAL, SIZES))]
     lines = [_without_frame(line) for line in shown if not FRAME.fullmatch(line.strip())]
     ending = [] if done.exit_code == 0 else [f"(exit code {done.exit_code})"]
     return "\n".join([f"$ harness {command}", *lines, *ending, ""])

@@ -170,3 +170,11 @@ def test_a_script_needs_no_guard(trained):
     done = subprocess.run([sys.executable, str(script)], cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("once") == 1
+
+
+def test_a_study_of_a_table_says_what_it_learns_from_which_columns(tmp_path):
+    chance = np.random.default_rng(0)
+    houses = pd.DataFrame({"rooms": chance.integers(1, 8, 200), "area": chance.uniform(20, 200, 200)})
+    study = harness.new(tmp_path / "prices", houses.assign(price=1000 * houses["area"]), "price")
+    assert "price is learnt as a number" in str(study)
+    assert study.sentences[-1] == "Its inputs: rooms, area"

@@ -16,7 +16,7 @@ def clock(monkeypatch) -> list[float]:
     now = [0.0]
     monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0.0)
-    monkeypatch.setattr(console, "console", console.Console(width=160))
+    monkeypatch.setattr(console, "log", console.Console(width=160, stderr=True))
     return now
 
 
@@ -31,7 +31,7 @@ def test_a_log_has_the_share_the_time_left_and_the_best_losses(clock, capsys):
     progress.pack_done(kans, "xy kan [2,2,1] G=5", ["done", "diverged"], 90.0, "best test RMSE on xy so far: kan 0.01")
     clock[0] = 100.0
     progress.pack_done(mlps, "xy mlp [2,5,1]", ["done", "done"], 10.0)
-    middle, second, last = capsys.readouterr().out.splitlines()
+    middle, second, last = capsys.readouterr().err.splitlines()
     assert middle == "[   45 s] 45% (0/4 runs), about 55 s left"
     assert "] 90% (2/4 runs), about 10 s left; best test RMSE on xy so far: kan 0.01; xy kan [2,2,1] G=5" in second
     assert second.endswith(" in 90.0 s; 1 diverged")
@@ -48,7 +48,7 @@ def test_the_halves_of_a_pack_have_its_work(clock, capsys):
     for half in (kans[:1], kans[1:], ("mlp",)):
         clock[0] += 10.0
         progress.pack_done(half, half[0], ["done"] * len(half), 10.0)
-    shares = [line.partition("] ")[2].partition(" runs")[0] for line in capsys.readouterr().out.splitlines()]
+    shares = [line.partition("] ")[2].partition(" runs")[0] for line in capsys.readouterr().err.splitlines()]
     assert shares == ["45% (0/4", "30% (1/4", "90% (3/4", "100% (4/4"]
 
 
@@ -58,7 +58,7 @@ def test_at_the_end_no_time_is_left(clock, capsys):
     for pack in ("c", "b", "a"):
         clock[0] += 10
         progress.pack_done((pack,), pack, ["done"], 10.0)
-    *_, last = capsys.readouterr().out.splitlines()
+    *_, last = capsys.readouterr().err.splitlines()
     assert last == "[   30 s] 100% (3/3 runs); a in 10.0 s"
 
 
@@ -69,18 +69,18 @@ def test_what_an_earlier_command_trained_is_no_speed(clock, capsys):
     progress.reached(("half",), 0.5)
     clock[0] = 15.0
     progress.reached(("half",), 0.6)
-    first, then = capsys.readouterr().out.splitlines()
+    first, then = capsys.readouterr().err.splitlines()
     assert first == "[    5 s] 50% (0/1 runs)"
     assert then == "[   15 s] 60% (0/1 runs), about 40 s left"
 
 
 def test_a_log_of_what_is_counted_has_a_line_now_and_then(clock, capsys):
     """A bench of an hour must not be silent until its end."""
-    with console.counted_progress("shapes") as progress:
+    with console.steps_progress("bench") as progress:
         for done in range(1, 13):
             clock[0] += 1.0
-            progress(done, 12)
-    assert capsys.readouterr().out.splitlines() == ["shapes: 4/12", "shapes: 8/12", "shapes: 12/12"]
+            progress("shapes", done, 12)
+    assert capsys.readouterr().err.splitlines() == [f"bench: shapes {done}/12" for done in (4, 8, 12)]
 
 
 def test_what_is_piped_is_as_wide_as_asked_for():

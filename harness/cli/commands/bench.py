@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from harness.dispatch.snapshot import take_snapshot
 from harness.dispatch.submission import named_code, new_id
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
 from harness.measure.cost import never_timed
-from harness.show.console import TERMINAL, console, counted_progress
+from harness.show.console import ANSWERS, TERMINAL, steps_progress
 from harness.show.costs import calibration_sentence
 from harness.spec import FULL, Dtype, Engine, RunSpec
 from harness.spec.setting import Setting, settings_options
@@ -104,8 +105,8 @@ def bench(
         raise Stopped("stopped; nothing was written, and the next bench starts over", INTERRUPTED) from None
     for calibration in calibrations:
         path = write_calibration(calibration, results)
-        TERMINAL.say(calibration_sentence(calibration))
-        TERMINAL.say(f"calibration: {path}")
+        ANSWERS.say(calibration_sentence(calibration))
+        ANSWERS.say(f"calibration: {path}")
 
 
 def _send(
@@ -115,7 +116,7 @@ def _send(
     shapes = never_timed(runs, {})[1]
     what = f"{shapes:,} shape{'s' if shapes > 1 else ''}" if runs else "standard networks"
     minutes = math.ceil(shapes * SHAPE_SECONDS / 60) + 1
-    TERMINAL.say(f"{path}: one job of one CPU times {what}, about {minutes} min")
+    ANSWERS.say(f"{path}: one job of one CPU times {what}, about {minutes} min")
     if minutes * 60 > profile.time_minutes * 60 - profile.save_seconds:
         raise HarnessError(
             f"{path}: time_minutes: {profile.time_minutes} ends the job before that, and it would write nothing; "
@@ -136,8 +137,8 @@ def _send(
     except HarnessError:
         shutil.rmtree(folder)
         raise
-    TERMINAL.say(f"submitted: job {number}")
-    TERMINAL.say(f"its output: {log_path(calibrations, number)}")
+    ANSWERS.say(f"submitted: job {number}")
+    ANSWERS.say(f"its output: {log_path(calibrations, number)}")
 
 
 def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calibration:
@@ -146,16 +147,16 @@ def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calib
 
     before = own_calibration(results, kind)
     if kind[0] == "fused":
-        compile_kernels(console.print)
+        compile_kernels(TERMINAL.say)
     runs = [run for run in of_file if kind_of(run) == kind]
     if before is None or not of_file:
         runs += standard_runs(*kind)
-        with counted_progress(f"{kind[0]}: a run") as progress:
-            seconds_per_run = bench_run(*kind, progress)
+        with steps_progress(f"{kind[0]}: a run") as progress:
+            seconds_per_run = bench_run(*kind, partial(progress, ""))
     else:
         seconds_per_run = before.seconds_per_run
-    with counted_progress(f"{kind[0]}: shapes alone") as progress:
-        solo, knots = bench_solo(runs, progress)
+    with steps_progress(f"{kind[0]}: shapes alone") as progress:
+        solo, knots = bench_solo(runs, partial(progress, ""))
     kept = own_calibration(results, kind)  # what another bench wrote meanwhile, or this file had
     return calibrate(
         *kind, seconds_per_run, [*(kept.solo if kept else ()), *solo], [*(kept.knots if kept else ()), *knots]

@@ -84,9 +84,9 @@ def replay(
     asked = [_planned(replay_name, results, scale, narrow, replan) for replay_name in names]
     for planned in () if partial else asked:
         if absent := planned.absent:
-            show([cost_sentence(planned.manifest, results, workers)])
+            TERMINAL.say(cost_sentence(planned.manifest, results, workers))
             if recorded := len(planned.manifest.run_ids()) - len(absent):
-                show([f"{recorded} of these runs have records already"])
+                TERMINAL.say(f"{recorded} of these runs have records already")
     if every:
         _all(asked, results, scale, partial, keeping, workers)
     else:

@@ -27,14 +27,21 @@ from harness.study.sweeps import run_words
 @workers_option
 @until_decided_option
 @click.option("--explain", is_flag=True, help="Also print scaling laws, checks and verdicts, above the answer.")
+@click.option("--markdown", is_flag=True, help="Print the answer as Markdown, for a pull request.")
 @wandb_options
 def run(
-    study: StudyFile, replan: bool, workers: int | None, until_decided: bool, explain: bool, mirror: Mirror | None
+    study: StudyFile,
+    replan: bool,
+    workers: int | None,
+    until_decided: bool,
+    explain: bool,
+    markdown: bool,
+    mirror: Mirror | None,
 ) -> None:
     """Train what is missing, and say which side is better.
 
-    This plans, trains, fits, draws and reports. The last lines are the answer: which side has the
-    lower test error at equal parameters, FLOPs and seconds, and how many times lower it is.
+    This plans, trains, fits, draws and reports. It prints the answer: which side has the lower test error at equal
+    parameters, FLOPs and seconds, and how many times lower it is. Progress goes to stderr.
 
     With --until-decided it trains the first look of the file's `looks:`, judges the rules, and goes on with the
     replicates that open rules ask for. Without it, it trains all of them.
@@ -55,14 +62,18 @@ def run(
         TERMINAL.say(costs)
     if explain:
         show([*laws_of_experiment(manifest, analysis), *map(heavy.sentence, verdicts)])
+    report = study.folder / "report.html"
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
-    last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {study.folder / 'report.html'}"]
+    last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {report}"]
     if figure:
         last = [*_beside_published(study, manifest, answered), *last]
     is_figure_alone = figure and isinstance(headline, heavy.NoHeadline)
     lines = last if is_figure_alone else heavy.console_lines(headline, verdicts, last)
     if export:
         copy_answer(export, answered, lines)
+    if markdown:
+        click.echo(heavy.answer_markdown(manifest, analysis.records.values(), headline, verdicts, (study.file, report)))
+        return
     show(lines)
 
 

@@ -4,7 +4,7 @@ import click
 
 from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option
 from harness.cli.sending import ask_and_send, where_options
-from harness.show.console import TERMINAL
+from harness.show.console import ANSWERS
 from harness.spec import manifest_path
 from harness.study.folders import StudyFile, say_kept, take_kept
 from harness.study.plans import freeze_plan, plan_of
@@ -41,14 +41,14 @@ def submit(
     if not (dry_run and is_new):
         manifest = freeze_plan(manifest, folder, replan)
     if dry_run:
-        say_kept(manifest, folder, TERMINAL.say)
+        say_kept(manifest, folder, ANSWERS.say)
     else:
-        take_kept(manifest, folder, TERMINAL.say)
+        take_kept(manifest, folder, ANSWERS.say)
         share(folder, where)
     wanted = None
     if until_decided and manifest.looks:
         now = wanted_now(manifest, folder)
         wanted = frozenset(now.run_ids)
         for line in look_lines(manifest, now):
-            TERMINAL.say(line)
+            ANSWERS.say(line)
     ask_and_send(Request(manifest, folder, where, dry_run, max_gpu_hours, wanted=wanted), yes)

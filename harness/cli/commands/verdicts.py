@@ -60,9 +60,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
 
 
 def _parts(answers: Sequence[Mapping[str, Any]]) -> Iterator[Table | str]:
-    yield heavy.verdicts_table(answers)
-    if judged := [said for said in answers if not said["why"]]:
-        yield heavy.summary_table(judged).without(heavy.ORIGIN)
+    for said in answers:
+        yield heavy.rules_table(said["verdicts"], said["name"])
     for said in answers:
         yield from heavy.answer_sentences(said)
 

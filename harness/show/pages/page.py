@@ -1,6 +1,5 @@
 """What pages have in common: templates, tables and pictures inside them, and where their runs were made."""
 
-import base64
 import json
 import re
 from collections import Counter
@@ -62,11 +61,6 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
-
-
-def address(image: bytes) -> str:
-    """A PNG as an address that needs no file."""
-    return f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"
 
 
 def provenance(places: Iterable[Provenance]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
     own = uncrossed(manifest, ordered)
     tables = law_tables(own, headline_axes(manifest))
     checks, residuals = tables.get("checks"), partial(residuals_figure, manifest, laws)
+    fits = list(chain.from_iterable(series.fits.values() for series in laws))
+    refused = {tuple(refusal.code for refusal in fit.refusals) for fit in fits}
     sides, others = of_sides(manifest, laws)
     asked, rest = (partial(scaling_figure, manifest, laws, names, baselines) for names in (sides, others))
     return {
@@ -88,6 +91,7 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
         "figure": inline_svg(asked, "laws-figure", says),
         "others": others and inline_svg(rest, "others-figure", says),
         "headline": tables["laws"],
+        "refused": fits[0].refusals if len(refused) == 1 else (),  # all, for one reason
         "every_axis": laws_table(ordered).without_notes(),
         "axes": {series.axis for series in laws},
         "of_budgets": len(own) < len(ordered),

@@ -1,9 +1,10 @@
 """The page of verdicts, in the results folder and in the folder that the project keeps."""
 
+import itertools
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,14 @@ from harness.judging.verdict import power_words
 from harness.record import ClassMetrics, Metrics
 from harness.record.kept import KEPT_RECORDS
 from harness.show.grouping import grouped
-from harness.show.pages.page import address, write_html
+from harness.show.pages.page import write_html
 from harness.show.tables.table import to_markdown
-from harness.show.tables.verdicts import ORIGIN, summary_table, tasks_of
+from harness.show.tables.verdicts import ORIGIN, question_answers, summary_table, tasks_of
 from harness.spec import default_count
 from harness.spec.counts import answer_axes
 from harness.spec.decide import takes_of
 
-FIGURE = "scaling.png"
-KEPT_FILES = (FIGURE, "scaling_others.png", "answer.json", "answer.png")
+KEPT_FILES = ("scaling.png", "scaling_others.png", "answer.json", "answer.png")
 # Of the table of runs, what verdicts hang on, beside the axes of `answer_axes`.
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
@@ -35,30 +35,17 @@ RUN_COLUMNS = (
 
 
 def write_verdicts(answers: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
-    """Write `verdicts.html`, with the figures in the experiments' folders, and `verdicts.json` into `folder`."""
-    return _write(answers, folder, lambda picture: address(picture.read_bytes()))
-
-
-def _write(answers: Sequence[Mapping[str, Any]], folder: Path, address_of: Callable[[Path], str]) -> list[Path]:
-    """The page and the numbers; `address_of` is where the page finds the picture of an experiment."""
-    figures: dict[str, str | None] = {}
-    outcomes: dict[str, None] = {}
-    tasks: set[str] = set()
-    for answer in answers:
-        picture = folder / answer["name"] / FIGURE
-        figures[answer["name"]] = address_of(picture) if picture.exists() else None
-        for verdict in answer["verdicts"]:
-            outcomes[verdict["verdict"]] = None
-            tasks.update(tasks_of(verdict))
+    """Write `verdicts.html` and `verdicts.json` into `folder`."""
+    verdicts = list(itertools.chain.from_iterable(answer["verdicts"] for answer in answers))
     page = write_html(
         folder / "verdicts.html",
         "verdicts.html",
         answers=answers,
+        questions=question_answers(answers),
         summary=summary_table(answers),
         matters={"factor": takes_of("test_loss").matters, "exponents": takes_of("exponent").matters},
-        outcomes=list(outcomes),
-        tasks=sorted(tasks),
-        figures=figures,
+        outcomes=list(dict.fromkeys(verdict["verdict"] for verdict in verdicts)),
+        tasks=sorted(set(itertools.chain.from_iterable(map(tasks_of, verdicts)))),
     )
     return [page, write_json({"experiments": list(answers)}, folder / "verdicts.json")]
 
@@ -87,7 +74,7 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
             answers.append(known)
         else:
             of_earlier_rules.append(f"[{path.parent.name}]({path.parent.name}/verdicts.json)")
-    _write(answers, kept, lambda picture: picture.relative_to(kept).as_posix())
+    write_verdicts(answers, kept)
     questions = Counter(answer["question"] for answer in answers)
     sections = []
     for answer in answers:

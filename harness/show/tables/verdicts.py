@@ -1,12 +1,15 @@
-"""Verdicts in tables: in full for the terminal, in short for all readers, and every number for the page."""
+"""Verdicts in a sentence a question, and in tables: a row a claim, a row a rule with its numbers, every number."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from harness.judging.verdict import NOT_RUN, number_lines, power_words, refused_words, verdict_words
+from harness.judging.verdict import number_lines, power_words, refused_words, verdict_words
 from harness.judging.words import limit_words
+from harness.show.grouping import grouped
+from harness.show.tables.headline import factor, family_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, number_columns, text_columns
 from harness.spec import Decide, all_axes, side_label
 
@@ -14,22 +17,48 @@ ORIGIN = "experiment, commit"
 RULE_COLUMNS = ("claim", "verdict", "found, with interval", "asked to be")
 
 
-def verdicts_table(answers: Sequence[Mapping[str, Any]]) -> Table:
-    """A row a rule: the claim and its rule, the numbers, the verdict, where it is from."""
-    rows = []
-    for answer in answers:
-        origin = "\n".join([answer["name"], *(commit[:9] for commit in answer["commits"])])
-        for verdict in answer["verdicts"]:
-            claim = verdict["claim"]
-            if verdict["verdict"] != NOT_RUN:  # of others the page has the rule
-                level = verdict["interval_level"]
-                corrected = f" (each at {100 * level:.4g} %)" if level != verdict["level"] else ""
-                looks = " over all looks together" if any(number["look"] for number in verdict["numbers"]) else ""
-                claim += f":\n{verdict['rule']}{corrected}{looks}"
-            numbers = "\n".join(filter(None, [*number_lines(verdict), power_words(verdict)])) or answer["why"]
-            rows.append(TableRow((claim, numbers, verdict_words(verdict), origin), begins_section=True))
-    columns = text_columns("claim: rule", "numbers", "verdict", ORIGIN)
-    return Table("verdicts, by the rules of each plan", columns, tuple(rows))
+class QuestionAnswer(NamedTuple):
+    """What became of a question: a chip, which is the side that is ahead where that is decided, and a sentence."""
+
+    question: str
+    chip: str
+    decided: bool
+    sentence: str
+    name: str
+
+
+def question_answers(answers: Sequence[Mapping[str, Any]]) -> list[QuestionAnswer]:
+    """The answer of each question, by the experiment with the most runs, and its first rule on errors at equal size."""
+    said = []
+    for question, scales in grouped(answers, lambda answer: str(answer["question"])).items():
+        largest = max(scales, key=lambda answer: int(answer["runs"]))
+        on_errors = [verdict for verdict in largest["verdicts"] if verdict["decide"].get("quantity") == "test_loss"]
+        for verdict in [*on_errors, *largest["verdicts"]][:1]:
+            chip, decided, sentence = _in_a_sentence(verdict)
+            said.append(QuestionAnswer(question, chip, decided, sentence, largest["name"]))
+    return said
+
+
+def _in_a_sentence(verdict: Mapping[str, Any]) -> tuple[str, bool, str]:
+    """The chip of a verdict, whether it is a side, and in a sentence the claim and who is ahead on which task."""
+    sides = [family_words(side_label(names)) for names in Decide.model_validate(verdict["decide"]).arms_of_sides]
+    ahead: dict[str, list[str]] = {side: [] for side in sides}
+    for number in verdict["numbers"]:
+        unit, (estimate, low, high) = number["unit"], (number["found"][name] for name in ("estimate", "low", "high"))
+        if len(sides) == 2 and estimate and (low > 1 or high < 1):
+            who, times = (sides[0], estimate) if low > 1 else (sides[1], 1 / estimate)
+            ahead[who].append(f"{factor(times)}x on {unit}")
+        else:
+            ahead.setdefault("equal on" if number["outcome"] == "equal" else "open on", []).append(unit)
+    outcome = verdict["verdict"]
+    is_side = len(sides) == 2 and (outcome == "supported" or (outcome == "refuted" and not ahead[sides[0]]))
+    claim = re.sub(r"^\d+[:,] *", "", verdict["claim"])
+    told = "; ".join(f"{who} {', '.join(tasks)}" for who, tasks in ahead.items() if tasks)
+    return (
+        sides[outcome == "refuted"] if is_side else outcome,
+        is_side,
+        f"“{claim}” is {outcome}. {told}".rstrip() + ".",
+    )
 
 
 def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
@@ -56,7 +85,7 @@ def tasks_of(verdict: Mapping[str, Any]) -> list[str]:
     return sorted({number["unit"] for number in verdict["numbers"]})
 
 
-def rules_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
+def rules_table(verdicts: Sequence[Mapping[str, Any]], title: str = "verdicts on the rules") -> Table:
     """A row a rule of one experiment: the verdict, its numbers or the reason, their limit."""
     rows = []
     for verdict in verdicts:
@@ -71,7 +100,7 @@ def rules_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
             said += f". {power}"
         asked = limit_words(Decide.model_validate(verdict["decide"]))
         rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), said, asked)))
-    return Table("verdicts on the rules", text_columns(*RULE_COLUMNS), tuple(rows))
+    return Table(title, text_columns(*RULE_COLUMNS), tuple(rows))
 
 
 def numbers_table(verdict: Mapping[str, Any]) -> Table:
@@ -82,11 +111,21 @@ def numbers_table(verdict: Mapping[str, Any]) -> Table:
         won = "" if found["won"] is None else f"{found['won']} of {found['won'] + found['lost']}"
         is_compared |= bool(won)
         notes = (Note("", "", why, ""),) if why else ()
-        rows.append(TableRow((number["unit"], number["words"], won, number["outcome"]), notes))
+        rows.append(TableRow((number["unit"], _found_words(number), won, number["outcome"]), notes))
     won_by = f"won by {side_label(Decide.model_validate(verdict['decide']).arms_of_sides[0])}"
     columns = (*text_columns("task"), *number_columns("found", won_by), *text_columns("outcome"))
     table = Table("", columns, tuple(rows))
     return table if is_compared else table.without(won_by)
+
+
+def _found_words(number: Mapping[str, Any]) -> str:
+    """A number with its interval in the format of all cells; else the reason, or the bound, as it was kept."""
+    found, look = number["found"], number["look"]
+    if found["estimate"] is None:
+        return str(number["words"])
+    after = f" at {look['replicates']} of {look['of']} replicates" if look else ""
+    estimate, *ends = (factor(math.inf if found[name] is None else found[name]) for name in ("estimate", "low", "high"))
+    return f"{estimate} [{', '.join(ends)}]{after}"
 
 
 def answer_sentences(answer: Mapping[str, Any]) -> list[str]:

@@ -70,13 +70,26 @@ def test_a_page_fits_its_screen_and_can_be_read(browser, pages, name):
 
 
 def test_the_answer_is_on_the_first_screen(browser, pages):
-    """Its first sentence whole, below the question and the bar of contents; on a wide screen its table too."""
+    """All cards below the question and the bar of contents; on a wide screen half of the figure too."""
     for screen, scheme in everywhere():
         with shown(browser, pages["report"], screen, scheme) as page:
-            sentence = page.locator("#answer .lead").first.bounding_box()
-            table = page.locator("#answer table").first.bounding_box()
-            assert sentence["y"] + sentence["height"] <= screen["height"]
-            assert screen is SCREENS[1] or table["y"] + table["height"] <= screen["height"]
+            card = page.locator("#answer .answers p").last.bounding_box()
+            figure = page.locator("#answer figure").first.bounding_box()
+            assert card["y"] + card["height"] <= screen["height"]
+            assert screen is SCREENS[1] or figure["y"] + figure["height"] / 2 <= screen["height"]
+
+
+def test_verdicts_begin_with_a_sentence_a_question(browser, pages):
+    """With a chip each, on the first screen; a phone has it all on ten screens, and a link unfolds its experiment."""
+    with shown(browser, pages["verdicts"], SCREENS[1]) as page:
+        chips = page.locator("#questions .chip")
+        assert chips.count() == 2
+        last = chips.last.bounding_box()
+        assert last["y"] + last["height"] <= SCREENS[1]["height"]
+        assert page.evaluate("document.documentElement.scrollHeight") <= 10 * SCREENS[1]["height"]
+        assert not page.locator("#two .rule").first.is_visible()
+        page.locator("#questions a", has_text="two").click()
+        page.locator("#two .rule").first.wait_for()
 
 
 def test_a_figure_has_one_layout_a_screen(browser, pages):
@@ -104,6 +117,7 @@ def test_verdicts_are_sorted_by_claim_and_can_be_filtered(browser, pages):
     """By verdict, and by task too. Claims without a number are last. Without script all is there."""
     claims = "tr[data-outcome]"
     with shown(browser, pages["verdicts"], SCREENS[0]) as page:
+        page.locator("#summary > details > summary").click()
         texts = page.locator(f"{claims} td:first-child").all_inner_texts()
         assert [text.partition(":")[0] for text in texts] == ["2", "3", "10", "KANs are better"]
         page.select_option("select[name=outcome]", "open")
@@ -116,5 +130,6 @@ def test_verdicts_are_sorted_by_claim_and_can_be_filtered(browser, pages):
         assert 0 < len(both) < len(undecided)
         assert all('"j0"' in row.get_attribute("data-tasks") for row in both)
     with shown(browser, pages["verdicts"], SCREENS[1], java_script_enabled=False) as page:
+        page.locator("#summary > details > summary").click()
         assert page.locator(f"{claims}:visible").count() == len(texts)
         assert not page.locator("form").is_visible()
