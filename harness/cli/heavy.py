@@ -21,12 +21,14 @@ from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
+from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import WIDTH, console_lines, wrapped
 from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, uncrossed
 from harness.show.tables.power import power_sentences, power_table
 from harness.show.tables.verdicts import ORIGIN, answer_sentences, rules_table, summary_table, verdicts_table
+from harness.show.words import loss_of_laws
 from harness.study.analysis import (
     NO_RUNS,
     Analysis,

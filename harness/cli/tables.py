@@ -18,7 +18,7 @@ from harness.show.tables.table import Table
 from harness.spec import Manifest, axis_short
 from harness.study.folders import StudyFile
 
-OF_FILES = ("y", "by", "config", "seed", "status", "same")  # options that say what the columns of a file mean
+OF_FILES = ("y", "by", "config", "seed", "status", "same", "group")  # options that say what the columns of a file mean
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 table_options = together(
@@ -93,7 +93,7 @@ def opened(
                 f"{' and '.join(absent)}: name the column of sizes and that of losses ({columns}); for example: "
                 f"harness {command} --x params --y rmse --by arch"
             )
-        meaning = elsewhere.Columns(**{name: asked[name] for name in OF_FILES})
+        meaning = elsewhere.Columns(**{name: asked[name] for name in OF_FILES if name in asked})
         request = heavy.Request(file, columns=meaning, **given_values)
         heavy.check_request(request)
         yield request, heavy.of_file(request, meaning, second), None
@@ -109,7 +109,9 @@ def opened(
 
 def laws_of_experiment(manifest: Manifest, analysis: heavy.Analysis) -> list[Table | str]:
     """The laws, held-out sizes and checks of an experiment, on its headline axes, and what to know."""
-    fits = heavy.fits_of(manifest, analysis._replace(laws=heavy.uncrossed(manifest, analysis.laws)))
+    laws = heavy.uncrossed(manifest, analysis.laws)
+    ahead = [law for law in analysis.ahead if law.series in {series.name for series in laws}]
+    fits = heavy.fits_of(manifest, analysis._replace(laws=laws, ahead=ahead))
     return laws_shown(fits, heavy.headline_axes(manifest), axis_short, heavy.IN_THE_REPORT)
 
 
@@ -118,4 +120,5 @@ def laws_shown(
 ) -> list[Table | str]:
     """Laws as tables, without the hidden columns, and below them what to know."""
     tables = [table.without(*hidden) for table in heavy.law_tables(fits.laws, axes, called).values()]
+    tables += heavy.ahead_tables(fits.ahead, heavy.loss_of_laws(fits.laws))
     return [*tables, *heavy.law_sentences(tables, fits.source)]

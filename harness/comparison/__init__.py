@@ -7,7 +7,7 @@ from harness.comparison.answer import Refusal
 from harness.comparison.best_of import Ratio, expected_best, ratio
 from harness.comparison.cost import CostRatio, cost_ratio
 from harness.comparison.crossover import Ahead, Crossover, crossover
-from harness.comparison.dominance import Dominance, dominance
+from harness.comparison.dominance import Dominance, dominance, without_law
 from harness.comparison.exponents import ExponentDifference, exponent_difference
 from harness.comparison.loss import LossRatio, loss_ratio
 from harness.comparison.runs import ArmRuns, SizePair, cells, matched_edges, to_runs

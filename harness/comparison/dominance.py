@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
-from harness.comparison.runs import ArmRuns, SizePair, cells
+from harness.comparison.answer import shared_range
+from harness.comparison.runs import ArmRuns, SizePair, cells, matched_edges
 from harness.laws.points import Numbers, NumbersOrNull
+
+MOST_BINS = 6  # of a verdict without a law: more bins widen the band of each
+UNITS_A_BIN = (4, 3, 2)  # sizes, or else runs, that each arm should have in every bin
+WELCH = 0.6  # of the error that is allowed: of 44 runs against 6, Welch's interval errs 1.5 times as often as it says
+FEWEST_OF_SIZES = 3  # bins that sizes should fill: fewer show too little of a curve
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,40 @@ def dominance(first: ArmRuns, second: ArmRuns, edges: np.ndarray, level: float =
     if not filled.any():
         raise HarnessError("no bin holds runs of both arms; choose fewer bins.")
     each = level ** (1 / int(filled.sum()))
-    ratio, low, high = np.exp(np.array([_welch(cell, each) for cell in both])).T
+    with np.errstate(over="ignore"):  # two runs of an arm bound next to nothing
+        ratio, low, high = np.exp(np.array([_welch(cell, each) for cell in both])).T
     share, at_least, at_most = (float(np.mean(better[filled])) for better in (ratio > 1, low > 1, ~(high < 1)))
     return Dominance(level, edges, ratio, low, high, share, at_least, at_most)
+
+
+def without_law(first: ArmRuns, second: ArmRuns, level: float = 0.95) -> Dominance | None:
+    """Two arms in as many bins as their runs support: who is ahead where no law can say; None if they share no bin.
+
+    Sizes are the units of replication where there are many, or where the arms have others: a bin then shows what a
+    line through it misses. Arms of a few common sizes have runs as units.
+    """
+    shared, _ = shared_range("sizes", first.x, second.x)
+    if shared is None:
+        return None
+    sizes = [np.unique(arm.x[(shared[0] <= arm.x) & (arm.x <= shared[1])]) for arm in (first, second)]
+    by_size = _size_means(first), _size_means(second)
+    units: list[tuple[tuple[ArmRuns, ArmRuns], int]] = [(by_size, 1)]
+    if np.array_equal(sizes[0], sizes[1]):
+        units = [(by_size, FEWEST_OF_SIZES), ((first, second), 1)]
+    for least in UNITS_A_BIN:
+        for arms, fewest in units:
+            for bins in range(MOST_BINS, fewest - 1, -1):
+                edges = matched_edges(first.x, second.x, bins)
+                counts = [min(cell.first.size, cell.second.size) for cell in cells(*arms, edges)]
+                if min(counts) >= least:
+                    return replace(dominance(*arms, edges, 1 - WELCH * (1 - level)), level=level)
+    return None
+
+
+def _size_means(arm: ArmRuns) -> ArmRuns:
+    """The geometric mean loss at each size, as one run."""
+    sizes, of_run = np.unique(arm.x, return_inverse=True)
+    return ArmRuns(sizes, np.exp(np.bincount(of_run, np.log(arm.y)) / np.bincount(of_run)))
 
 
 def _welch(cell: SizePair, level: float) -> tuple[float, float, float]:

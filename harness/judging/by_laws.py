@@ -15,8 +15,8 @@ from harness.comparison.best_of import How
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
-from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest
-from harness.laws import Caution, Fit, Refusal, predict
+from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest, leader
+from harness.laws import Caution, Fit, Interval, Refusal, predict
 from harness.laws.result import LawName
 from harness.record.elsewhere import with_sizes
 from harness.spec import axis_short, axis_words
@@ -57,6 +57,9 @@ class Comparison:
     ratio: Annotated[comparison.Ratio | None, "loss B / A over all common bins; null if they share no bin"]
     failures: Annotated[tuple[comparison.Failures, comparison.Failures], "of A, then of B"]
     cautions: Annotated[tuple[Caution, ...], "of the comparison"]
+    without_law: Annotated[
+        comparison.Dominance | None, "where a law was refused: who is ahead by bins of size; null if they share no bin"
+    ] = None
 
     @property
     def fits(self) -> tuple[Fit, Fit]:
@@ -152,6 +155,7 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         if any(cell.first.size and cell.second.size for cell in cells):
             dominance = comparison.dominance(runs, others, edges, first.level)
             ratio = comparison.ratio(cells, asked.how, asked.k, first.level)
+    is_refused = bool(fits[0].refusals or fits[1].refusals)
     told = [name for name in first.fits if name in second.fits and (name == law or name in EXPONENTS)]
     return Comparison(
         task=first.task,
@@ -168,6 +172,7 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         ratio=ratio,
         failures=(failures, other_failures),
         cautions=cautions,
+        without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )
 
 
@@ -231,6 +236,12 @@ def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
 def _readings(pair: Comparison) -> Iterator[Reading]:
     """The ratio of losses at three sizes, and what B needs there for the loss that A's law has."""
     loss, (first, second) = pair.loss, pair.fits
+    if bins := pair.without_law:
+        middles = np.sqrt(bins.edges[:-1] * bins.edges[1:])
+        no_law = Found(refusals=loss.refusals)
+        for place, index in zip(PLACES, (0, middles.size // 2, -1), strict=True):
+            yield Reading(pair.task, pair.axis, place, _found(bins, index, float(middles[index])), (), no_law)
+        return
     if loss.sizes is None:
         refused = Found(refusals=loss.refusals)
         yield from (Reading(pair.task, pair.axis, place, refused, (), refused) for place in PLACES)
@@ -242,19 +253,32 @@ def _readings(pair: Comparison) -> Iterator[Reading]:
         yield Reading(pair.task, pair.axis, place, _found(loss, at, size), (), _found(cost, index, size))
 
 
-def _found(ratio: comparison.CostRatio | comparison.LossRatio, index: int, size: float) -> Found:
-    if ratio.estimate is None or ratio.low is None or ratio.high is None:
-        return Found(refusals=ratio.refusals)
-    estimate, low, high = (float(values[index]) for values in (ratio.estimate, ratio.low, ratio.high))
+def _found(ratio: comparison.CostRatio | comparison.LossRatio | comparison.Dominance, index: int, size: float) -> Found:
+    estimates = ratio.ratio if isinstance(ratio, comparison.Dominance) else ratio.estimate
+    if estimates is None or ratio.low is None or ratio.high is None:
+        return Found(refusals=() if isinstance(ratio, comparison.Dominance) else ratio.refusals)
+    estimate, low, high = (float(values[index]) for values in (estimates, ratio.low, ratio.high))
     return Found(estimate, low, high, at=size)
 
 
 def _leads(pair: Comparison, arms: tuple[str, str]) -> list[Lead]:
     """The stretches of sizes at which one is ahead, and those at which they may be equal, in order."""
+    if pair.without_law:
+        return list(_leads_of_bins(pair, pair.without_law, arms))
     called = dict(zip(("first", "second"), arms, strict=True))
     leads = [Lead(pair.task, pair.axis, ahead.low, ahead.high, called[ahead.arm]) for ahead in pair.crossover.ahead]
     leads += [Lead(pair.task, pair.axis, low, high, None) for low, high in pair.crossover.equal]
     return sorted(leads, key=lambda lead: lead.low)
+
+
+def _leads_of_bins(pair: Comparison, bins: comparison.Dominance, arms: tuple[str, str]) -> Iterator[Lead]:
+    """Neighbouring bins with one leader are one stretch."""
+    leaders = [leader(_found(bins, index, 0), *arms) for index in range(len(bins.ratio))]
+    begins = 0
+    for who, stretch in itertools.groupby(leaders):
+        ends = begins + len(list(stretch))
+        yield Lead(pair.task, pair.axis, float(bins.edges[begins]), float(bins.edges[ends]), who, without_law=True)
+        begins = ends
 
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
@@ -263,6 +287,11 @@ def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[
     for pair in by_size:
         where = f"by {pair.axis} on {pair.task}" if pair.task else f"by {pair.axis}"
         own: tuple[Caution | Refusal, ...] = (*pair.curve.refusals, *pair.cautions)
+        if pair.without_law:
+            bins = len(pair.without_law.ratio)
+            of_bins = f"{bins} bins of size" if bins > 1 else "all sizes that both have"
+            reason = f"{pair.curve.refusals[0].reason} Who is ahead is read without a law, from {of_bins}."
+            own = (Caution("WITHOUT_LAW", reason), *pair.cautions)
         told = [(where, reason) for reason in own]
         for arm in pair.arms:
             chosen = arm.selection.cautions if arm.selection else ()
@@ -290,6 +319,10 @@ def _verdicts(
     first, second = arms
     task, metric = by_size[0].task, by_size[0].arms[0].metric
     on = f" on {task}" if task else ""
+    if not asked.at and all(pair.without_law for pair in by_size):
+        claim = f"{first} has the lower {metric} at every size{on}, without a law"
+        quantity = f"the {metric} of {second} / {first} in each bin of size"
+        return [comparison.judge(claim, quantity, 1.0, 1, [_of_bins(pair, file) for pair in by_size])]
     at = asked.at or _middle(by_size)
     claim, quantity = f"{first} is cheaper than {second}{on}", f"the cost of {second} / {first} at equal loss"
     if not at:
@@ -302,6 +335,15 @@ def _verdicts(
         numbers = [comparison.to_number(axis, file, cost) for axis, cost in costs.items()]
         verdicts.append(comparison.judge(f"{claim} at {metric} {loss:.3g}", quantity, 1.0, 1, numbers))
     return verdicts
+
+
+def _of_bins(pair: Comparison, file: str) -> comparison.ClaimNumber:
+    """The ratio of losses over all bins, with the widest ends of their simultaneous band."""
+    bins = pair.without_law
+    assert bins is not None
+    estimate = float(np.exp(np.log(bins.ratio).mean()))
+    ends = Interval(float(bins.low.min()), float(bins.high.max()), bins.level)
+    return comparison.ClaimNumber(pair.axis, file, estimate, ends)
 
 
 def _middle(by_size: Sequence[Comparison]) -> tuple[float, ...]:

@@ -1,17 +1,20 @@
 """Other forms than a law of each series of a table of runs: two sizes at once, isoFLOP, frontiers, shared laws."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.judging.laws import runs_in
+from harness.judging.ahead import COSTS, OF_A_PRODUCT, CrossedRuns, Foresight, surface_ahead
+from harness.judging.laws import groups_in, runs_in
 from harness.judging.request import Form, Request, Source
 from harness.judging.scaling import with_parts
-from harness.laws import Caution, fit_shared, fit_surface
+from harness.laws import Caution, fit_shared
 from harness.laws.frontier import Frontier, frontier
+from harness.laws.groups import frontier_by_groups, isoflop_by_groups, shared_by_groups
 from harness.laws.isoflop import Isoflop, isoflop
 from harness.laws.shared import SHARES, SharedFit
 from harness.laws.surface import Surface
@@ -35,6 +38,9 @@ class FormAnswer(Generic[Found]):
     ]
     cautions: Annotated[dict[str, tuple[Caution, ...]], "by series"]
     runs_failed: Annotated[dict[str, int], "by series"]
+    ahead: Annotated[list[Foresight], "of laws of two sizes: their largest budgets foreseen, and new runs"] = field(
+        default_factory=list
+    )
 
 
 def form_answer(
@@ -49,17 +55,29 @@ def form_answer(
     results: Any = _shared(request, asked, of_x) if form == "share" else {}
     told: dict[str, tuple[Caution, ...]] = {}
     failed: dict[str, int] = {}
+    ahead: list[Foresight] = []
     for place, own in of_x.groupby(["task", "series"], sort=False):
         name = _name(place)
         told[name] = cautions.get((axis, str(own["series"].iloc[0])), ())
         failed[name] = int((own["status"] != "done").sum())
         if form in OF_TWO:
-            results[name] = _of_two(request, own, runs[asked]["size"][own.index])
+            if form == "and":
+                how = (request.level, request.objective, request.hold_out, request.predict)
+                results[name], foreseen = surface_ahead(name, _crossed(request, own, runs), *how)
+                ahead.append(foreseen)
+            else:
+                points = _of_two(own, runs[asked])
+                results[name] = isoflop(*points, request.level)
+                if "group" in own:
+                    results[name] = isoflop_by_groups(results[name], *points, groups_in(own))
             # A size is there again at every other one, by design.
             told[name] = tuple(caution for caution in told[name] if caution.code != "REPEATS")
         elif form == "frontier":
             results[name] = frontier(*runs_in(own, "fitted"), float(asked), request.level)
-    return FormAnswer(request, source, results, told, failed)
+            if "group" in own:
+                groups = groups_in(own, "fitted")
+                results[name] = frontier_by_groups(results[name], *runs_in(own, "fitted"), groups)
+    return FormAnswer(request, source, results, told, failed, ahead)
 
 
 def _name(place: Any) -> str:
@@ -68,12 +86,21 @@ def _name(place: Any) -> str:
     return f"{task}: {series}" if task else series
 
 
-def _of_two(request: Request, own: pd.DataFrame, other: pd.Series) -> Surface | Isoflop:
-    done = own["status"] == "done"
-    x, y, second = (values[done].to_numpy(float) for values in (own["size"], own["test_loss"], other))
-    if request.form == "isoflop":
-        return isoflop(second, x, y, request.level)
-    return fit_surface(x, second, y, request.level, request.objective)
+def _of_two(own: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The other size, the size and the loss of the runs that ended well."""
+    done = own[own["status"] == "done"]
+    second = other["size"][done.index].to_numpy(float)
+    return second, done["size"].to_numpy(float), done["test_loss"].to_numpy(float)
+
+
+def _crossed(request: Request, own: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
+    """The runs with their compute: as a column says, or D where that is a cost of training, or else 6 N D."""
+    d, n, y = _of_two(own, runs[str(request.value)])
+    compute = d if str(request.value).lower().startswith(COSTS) else OF_A_PRODUCT * n * d
+    if request.compute:
+        compute = _of_two(own, runs[request.compute])[0]
+    groups = np.array(groups_in(own)) if "group" in own else None
+    return CrossedRuns((request.x[0], str(request.value)), n, d, y, compute, groups)
 
 
 def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:
@@ -89,5 +116,9 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
             )
         x, y = ({name: values[place] for name, values in points.items()} for place in (0, 1))
         for share in sorted(SHARES, key=lambda share: share != asked):
-            fits[_name((task, share))] = fit_shared(x, y, share, request.level)
+            fit = fit_shared(x, y, share, request.level)
+            if "group" in runs:
+                groups = {str(name): groups_in(own, "fitted") for name, own in of_task.groupby("series", sort=False)}
+                fit = shared_by_groups(fit, x, y, groups)
+            fits[_name((task, share))] = fit
     return fits

@@ -19,6 +19,7 @@ from harness.laws import Fit, Interval, cross_check, data_hash, diagnose, extrap
 from harness.laws.bootstrap import CrossCheck
 from harness.laws.diagnose import Diagnostics
 from harness.laws.fitting import warn_of_distance
+from harness.laws.groups import law_by_groups
 from harness.laws.held_out import Extrapolation
 from harness.laws.points import Points
 from harness.laws.refusal import warn_of_precision
@@ -83,6 +84,11 @@ class SeriesLaws:
     cautions: Annotated[tuple[Caution, ...], "what to know of the runs before quoting a law"] = ()
     selection: Annotated[Selection | None, "how the law to quote was chosen; null where it was not"] = None
     checks: Annotated[Checks | None, "of the law to quote; null where it is refused, or nobody asked"] = None
+
+    @property
+    def name(self) -> str:
+        """What it is called: of an experiment with its task."""
+        return f"{self.task}: {self.series}" if self.task else self.series
 
     @property
     def metric(self) -> Annotated[str, "the loss, such as `test_rmse`; of a table of anybody's runs its column"]:
@@ -154,6 +160,12 @@ def runs_in(runs: pd.DataFrame, *parts: str) -> tuple[np.ndarray, np.ndarray]:
     return own["size"].to_numpy(float), own["test_loss"].to_numpy(float)
 
 
+def groups_in(runs: pd.DataFrame, *parts: str) -> list[str]:
+    """The groups of the runs of `runs_in`."""
+    own = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
+    return own["group"].astype(str).tolist()
+
+
 # ---------------------------------------------------------------------------------------------------------------- fits
 def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, how: Fitting = AS_DECLARED) -> list[SeriesLaws]:
     """The laws of an experiment's table (`record.load`): of every task, series and axis, from runs in the fit window.
@@ -215,6 +227,9 @@ def _series_laws(
         fits = {law: _warned(selection.fits[law], runs) for law in ORDER if law in selection.fits}
     else:
         fits = _fits(runs, inside, names, how)
+    if "group" in runs:
+        groups = groups_in(runs, "fitted")
+        fits = {law: law_by_groups(fit, *inside, groups) if fit.alpha_interval else fit for law, fit in fits.items()}
     whole = _fits(runs, everywhere[0], tuple(fits), how) if everywhere else {}
     if whole and runs["until_minimum"].any():
         fits = {law: warn_of_cut(fit, whole[law]) for law, fit in fits.items()}

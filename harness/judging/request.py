@@ -1,11 +1,12 @@
 """What is asked of a table of runs, and where the runs are from: the same of an experiment and of anybody's file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from harness import __version__
 from harness.base.errors import HarnessError, did_you_mean
+from harness.judging.ahead import Foresight
 from harness.judging.laws import AUTO, ORDER, Fitting, SeriesLaws
 from harness.record.elsewhere import Columns
 
@@ -34,8 +35,10 @@ class Request:
     laws: Annotated[tuple[str, ...], "`auto`, or the laws to show side by side"] = (AUTO,)
     level: Annotated[float, "of intervals"] = 0.95
     window: Annotated[SizeRange, "the sizes that laws are fitted to"] = WHOLE
-    hold_out: Annotated[int, "how many of the largest sizes are set aside"] = 0
+    hold_out: Annotated[int, "how many of the largest sizes are set aside; of two sizes, how many budgets"] = 0
     objective: Annotated[str, "what is minimised"] = "auto"
+    predict: Annotated[tuple[str, ...], "the new runs that were asked for, such as `N=1e9,D=2e10`"] = ()
+    compute: Annotated[str | None, "the column of what a run costs; null: 6 N D"] = None
     arms: Annotated[tuple[str, ...], "those wanted; all where empty"] = ()
     form: Annotated[Form | None, "the option of another form than a law of each series, such as `isoflop`"] = None
     value: Annotated[str | None, "of that option: a column of sizes or budgets, a quantile, or what series share"] = (
@@ -68,6 +71,9 @@ class FitsAnswer:
     request: Annotated[Request | None, "what was asked; null of an experiment's own axes, window and laws"]
     source: Annotated[Source, "where the runs are from"]
     laws: Annotated[list[SeriesLaws], "one a task, series and axis"]
+    ahead: Annotated[list[Foresight], "of the laws to quote: their largest budgets foreseen, and new runs"] = field(
+        default_factory=list
+    )
 
 
 def check_request(request: Request) -> None:

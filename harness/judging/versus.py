@@ -81,6 +81,7 @@ class Lead:
     low: Annotated[float, "from this size"]
     high: Annotated[float, "to that one"]
     leader: Annotated[str | None, "who is ahead; null if undecided"]
+    without_law: Annotated[bool, "whether bins of size say so, as a law was refused"] = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from scipy.stats import t as t_distribution
 from harness.base.errors import HarnessError
 from harness.laws.points import runs
 from harness.laws.refusal import local_cautions, range_refusals
-from harness.laws.result import Caution, Interval, Refusal
+from harness.laws.result import Caution, Groups, Interval, Refusal
 
 MIN_SIZES = 4  # as for the pure law: 2 parameters, and 2 sizes to spare
 MIN_EXPECTED = 5  # runs that a quantile leaves on its thinner side
@@ -47,21 +47,7 @@ class Frontier:
     below: Annotated[int | None, "runs below it"] = None
     refusals: Annotated[tuple[Refusal, ...], "why there is no law"] = ()
     warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
-
-
-@dataclass(frozen=True)
-class Best:
-    """The lowest loss in each bin of ln x, with the number of runs that it is the lowest of; every array is [bins].
-
-    `edges` [bins + 1] bound the bins, each with its lower edge, the last with both. A bin without runs has a count of 0
-    and nan for its best run's x and y.
-    """
-
-    edges: np.ndarray
-    counts: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    warnings: tuple[Caution, ...] = ()
+    groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
 
 
 def frontier(
@@ -92,27 +78,6 @@ def frontier(
     return _law(found, np.log(x), np.log(y), np.random.default_rng(seed), replicates)
 
 
-def best_per_bin(x: ArrayLike, y: ArrayLike, bins: int) -> Best:
-    """The best run in each of `bins` bins equal in ln x, from the smallest to the largest x; one entry per run.
-
-    The best of more runs is lower by chance alone: with k falling from 10 to 1 over 3 decades, a power law through the
-    best runs is too shallow by about .2 standard deviations of ln y. A caution says where k differs. Raises
-    HarnessError on rows that are not finite and positive.
-    """
-    x, y = runs(x, y)
-    if not x.size or bins < 1:
-        raise HarnessError(f"bins={bins} of {x.size} runs: give at least one bin, and one run.")
-    edges = np.geomspace(x.min(), x.max(), bins + 1)
-    places = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, bins - 1)
-    counts = np.bincount(places, minlength=bins)
-    best_x, best_y = np.full(bins, np.nan), np.full(bins, np.nan)
-    for place in np.flatnonzero(counts):
-        rows = np.flatnonzero(places == place)
-        best = rows[np.argmin(y[rows])]
-        best_x[place], best_y[place] = x[best], y[best]
-    return Best(edges, counts, best_x, best_y, _uneven(counts[counts > 0]))
-
-
 def _line(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray, quantile: float) -> tuple[float, float]:
     """Slope and level at 0 of the line of least pinball loss; a run counts `weights` times.
 
@@ -128,6 +93,13 @@ def _line(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray, quantile: f
     )
     slope, level = -solved.eqlin.marginals
     return float(slope), float(level)
+
+
+def quantile_exponent(x: np.ndarray, y: np.ndarray, quantile: float) -> float:
+    """The exponent of `frontier`, without an interval."""
+    (middle_x, half_x), (middle_y, half_y) = _middle_and_half(np.log(x)), _middle_and_half(np.log(y))
+    unit_x, unit_y = (np.log(x) - middle_x) / half_x, (np.log(y) - middle_y) / half_y
+    return -half_y / half_x * _line(unit_x, unit_y, np.ones(x.size), quantile)[0]
 
 
 def _law(found: Frontier, log_x: np.ndarray, log_y: np.ndarray, rng: np.random.Generator, replicates: int) -> Frontier:
@@ -207,13 +179,3 @@ def _cautions(found: Frontier, alpha: Interval) -> tuple[Caution, ...]:
             f"{MIN_EXPECTED}: the line hangs on single runs. Add runs, or ask for a quantile nearer to .5."
         )
     return (*local_cautions("sizes", found.decades), *starmap(Caution, reasons.items()))
-
-
-def _uneven(counts: np.ndarray) -> tuple[Caution, ...]:
-    if counts.min() == counts.max():
-        return ()
-    reason = (
-        f"the best run is the best of {counts.min()} in one bin and of {counts.max()} in another: more runs look "
-        "better by chance alone. Take as many runs from every bin, or fit a quantile."
-    )
-    return (Caution("K_MISMATCH", reason),)

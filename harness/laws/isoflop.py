@@ -14,7 +14,7 @@ from scipy.stats import t as t_distribution
 from harness.base.errors import HarnessError
 from harness.laws.points import positive, size_means
 from harness.laws.refusal import RANGE_SLACK, local_cautions, range_refusals
-from harness.laws.result import Caution, Interval, Refusal
+from harness.laws.result import Caution, Groups, Interval, Refusal
 
 MIN_SIZES = 4  # a parabola has 3 parameters, and a residual is needed for the error of its minimum
 MIN_BUDGETS = 4  # the law has 2 parameters, and a pure law is refused with fewer than 2 sizes to spare
@@ -71,6 +71,7 @@ class Isoflop:
         "scatter about the law, in squares, over what the errors of the minima explain: about 1 when they are all "
         "there is, more when the minima follow no single law or the parabolas are wrong; null without these errors",
     ] = None
+    groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
 
     @property
     def used(self) -> tuple[Valley, ...]:

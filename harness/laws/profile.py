@@ -120,6 +120,16 @@ def prediction(problem: Problem, u: np.ndarray) -> ProfiledQuantity:
     return ProfiledQuantity(0, rest)
 
 
+def mean_prediction(problem: Problem, u: np.ndarray) -> ProfiledQuantity:
+    """The mean of ln y over all u [n], less the average ln y."""
+
+    def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mu, jacobian = problem.law.curve(p, u)
+        return mu.mean(axis=-1), jacobian.mean(axis=-2)
+
+    return ProfiledQuantity(0, rest)
+
+
 # ---------------------------------------------------------------------------------------- the profile at given values
 def pinned(residuals: Residuals, quantity: ProfiledQuantity, value: np.ndarray) -> Residuals:
     """Residuals over the other parameters [m, k, P-1] with the quantity at `value` [m]."""
@@ -229,7 +239,7 @@ def floor_interval(known: Region) -> tuple[float, float]:
 
 
 def prediction_ends(known: Region, u: np.ndarray, scale: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest ln y at every u [m] within the region, less the average ln y of the points.
+    """The least and the largest ln y at every u [m] or [m, 2] within the region, less the average ln y of the points.
 
     With `scale` it is the ln y that a new point there, of weight `scale`^2, may have. Above the smallest size they are
     finite; below it the floor law may be open upward.
@@ -237,7 +247,8 @@ def prediction_ends(known: Region, u: np.ndarray, scale: np.ndarray | None = Non
     reach = np.array([_reach(known, prediction(known.problem, u_1)) for u_1 in u[:, None]])
     if scale is not None:
         reach = np.hypot(reach, np.sqrt(known.bound - known.solution.objective) / scale)
-    above = np.repeat([False, True], u.size)
+    above = np.repeat([False, True], len(u))
+    before_first = u < 0 if u.ndim == 1 else np.zeros(len(u), dtype=bool)
     steep = known.edges is not None and known.edges.step <= known.bound
     centre = np.tile(known.problem.law.curve(known.solution.p, u)[0], 2)
     step = np.tile(np.minimum(reach, 1.0), 2) * np.where(above, 1.0, -1.0)
@@ -248,9 +259,9 @@ def prediction_ends(known: Region, u: np.ndarray, scale: np.ndarray | None = Non
             return profile_deviance(known, prediction(known.problem, u[place]), value)
         return new_point_deviance(known, u[place], value, scale[place])
 
-    places = np.tile(np.arange(u.size), 2)
-    ends = _ends(deviance, known, centre, step, above & np.tile(u < 0, 2) & steep, places)
-    return ends[: u.size], ends[u.size :]
+    places = np.tile(np.arange(len(u)), 2)
+    ends = _ends(deviance, known, centre, step, above & np.tile(before_first, 2) & steep, places)
+    return ends[: len(u)], ends[len(u) :]
 
 
 # --------------------------------------------------------------------------------------------- where a profile leaves

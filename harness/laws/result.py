@@ -67,6 +67,18 @@ class Misfit:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Refits without each group of rows in turn, which intervals are over."""
+
+    # `parameters` are those of the refits [groups, P], of a law with a region.
+
+    number: Annotated[int, "how many there are"]
+    largest: Annotated[str, "the group whose absence moves the exponent most"]
+    without_it: Annotated[float, "the exponent without that group"]
+    parameters: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class Fit:
     """A law fitted to size means in log space: y = floor + amplitude · x^-alpha (pure and floor), and its kin.
 
@@ -98,5 +110,6 @@ class Fit:
     aicc: Annotated[float | None, "AICc, sigma counted as a parameter; null below 3 degrees of freedom"] = None
     objective: Annotated[str | None, "what was minimised"] = None
     misfit: Annotated[Misfit | None, "whether the law goes through the points"] = None
+    groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
     region: Region | None = field(default=None, repr=False, compare=False)
     lines: np.ndarray | None = field(default=None, repr=False, compare=False)

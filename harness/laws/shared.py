@@ -17,12 +17,13 @@ from harness.laws.law import CurveFunction, Law, Logs, to_logs
 from harness.laws.points import noise_variances
 from harness.laws.profile import NO_FLOOR, ProfiledQuantity, Region, of_two, quantity_interval, region
 from harness.laws.refusal import stuck
-from harness.laws.result import Estimate, Fit, Refusal, estimate_of
+from harness.laws.result import Estimate, Fit, Groups, Refusal, estimate_of
 from harness.laws.solve import Problem, Solution, solve
 
 Share = Literal["nothing", "floor", "alpha", "both"]
 SHARES: tuple[Share, ...] = ("nothing", "floor", "alpha", "both")
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # where in p each arm finds its ln floor, its ln X and its ln alpha
+OPEN = (-np.inf, np.inf)  # in place of an interval that nobody asked for
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,17 @@ class SharedFit:
     aicc: Annotated[float | None, "AICc"] = None
     p: Annotated[float | None, "chance of so much worse a fit than with nothing shared, if sharing is true"] = None
     sigma: Annotated[float | None, "standard deviation of ln(mean / law)"] = None
+    groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
 
 
-def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Share, level: float = 0.95) -> SharedFit:
+def fit_shared(
+    x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Share, level: float = 0.95, intervals: bool = True
+) -> SharedFit:
     """Fit laws with a floor to the runs of two or more arms at once, least squares on size means.
 
     Residuals of all arms have one variance, up to the noise between seeds where every arm has enough of them. An arm
-    whose own law is refused refuses the whole. Raises HarnessError for fewer than two arms, or an unknown `share`.
+    whose own law is refused refuses the whole. `intervals=False` leaves the intervals and `p` out. Raises HarnessError
+    for fewer than two arms, or an unknown `share`.
     """
     if share not in SHARES:
         raise HarnessError(f"share={share!r} is not known; {did_you_mean(share, SHARES)}.")
@@ -77,11 +82,11 @@ def fit_shared(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Sh
     places = _places(len(arms), share)
     return replace(
         base,
-        alphas=_estimates(known, arms, places[2], 0.0, level),
-        floors=_estimates(known, arms, places[0], problem.logs.log_y_average, level),
-        multipliers=_multipliers(known, arms, places[1], level) if share == "both" else None,
+        alphas=_estimates(known, arms, places[2], 0.0, level, intervals),
+        floors=_estimates(known, arms, places[0], problem.logs.log_y_average, level, intervals),
+        multipliers=_multipliers(known, arms, places[1], level, intervals) if share == "both" else None,
         aicc=aicc(problem, solution),
-        p=_p(problem, solution, fits),
+        p=_p(problem, solution, fits) if intervals else None,
         sigma=float(np.sqrt(known.variance)),
     )
 
@@ -168,12 +173,12 @@ def _starts(fits: Mapping[str, Fit], places: Places, parameters: int, logs: Logs
 
 
 def _estimates(
-    known: Region, arms: tuple[str, ...], place: np.ndarray, unit: float, level: float
+    known: Region, arms: tuple[str, ...], place: np.ndarray, unit: float, level: float, intervals: bool
 ) -> dict[str, Estimate]:
     """exp of a parameter of each arm, and its interval; what is shared is profiled once."""
     by_place = {}
     for index in np.unique(place):
-        low, high = quantity_interval(known, ProfiledQuantity(int(index)))
+        low, high = quantity_interval(known, ProfiledQuantity(int(index))) if intervals else OPEN
         value = float(known.solution.p[index])
         nothing = low < float(known.problem.logs.v.min()) - NO_FLOOR
         ends = (0.0 if nothing else math.exp(low + unit), np.exp(high + unit))
@@ -181,13 +186,16 @@ def _estimates(
     return {arm: by_place[index] for arm, index in zip(arms, place, strict=True)}
 
 
-def _multipliers(known: Region, arms: tuple[str, ...], place: np.ndarray, level: float) -> dict[str, Estimate]:
+def _multipliers(
+    known: Region, arms: tuple[str, ...], place: np.ndarray, level: float, intervals: bool
+) -> dict[str, Estimate]:
     """X of each arm over X of the first, in units of x a unit."""
     multipliers = {}
     for arm, index in zip(arms[1:], place[1:], strict=True):
         quantity = of_two(int(index), int(place[0]), -1.0)
         value = math.exp(float(quantity(known.solution.p)[0]))
-        multipliers[arm] = estimate_of((value, *np.exp(quantity_interval(known, quantity))), level)
+        ends = quantity_interval(known, quantity) if intervals else OPEN
+        multipliers[arm] = estimate_of((value, *np.exp(ends)), level)
     return multipliers
 
 

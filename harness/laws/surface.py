@@ -17,11 +17,12 @@ from harness.laws.law import FLOOR_SHARES, Law, Logs, to_logs
 from harness.laws.objective import optimum, read_objective
 from harness.laws.points import positive
 from harness.laws.refusal import LOCAL_DECADES, RANGE_SLACK, exponent_cautions, floor_cautions, stuck
-from harness.laws.result import Caution, Estimate, Refusal, estimate_of
+from harness.laws.result import Caution, Estimate, Groups, Refusal, estimate_of
 from harness.laws.solve import Problem
 
 MIN_LEVELS, MIN_CELLS = 4, 12
 MIN_AXIS_DECADES = 0.2
+OPEN = (-np.inf, np.inf)  # in place of an interval that nobody asked for
 FALLS = (0.5, 1.5, 4.0, 10.0)  # of the reducible loss along an axis, in e-foldings
 
 
@@ -85,15 +86,19 @@ class Surface:
     objective: Annotated[str | None, "what was minimised"] = None
     loss: Annotated[float | None, "the objective at the optimum"] = None
     starts_agreeing: Annotated[float | None, "share of starts that came to the solution"] = None
+    groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
     region: profile.Region | None = field(default=None, repr=False, compare=False)
 
 
-def fit_surface(n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto") -> Surface:
+def fit_surface(
+    n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto", intervals: bool = True
+) -> Surface:
     """Fit the two-variable law to single runs, which all have one entry; cells (N, D) are the units of replication.
 
     By least squares that is a fit to cell means, weighted by their runs. `objective` as in `fit_law`. `loss` is the
     objective at the optimum as published fits state it: the sum of Huber's losses, half a square inside of delta.
-    Raises HarnessError on rows that are not finite and positive.
+    `intervals=False` leaves intervals open, which are most of the time: for refits and simulations. Raises HarnessError
+    on rows that are not finite and positive.
     """
     n, d, y = positive("n", n), positive("d", d), positive("y", y)
     if not n.size == d.size == y.size:
@@ -113,7 +118,8 @@ def fit_surface(n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, o
     refusal = stuck(solution)
     if refusal:
         return replace(base, refusals=(refusal,))
-    return _surface(base, profile.region(problem, edges, solution, level), words, float(losses.min()))
+    known = profile.region(problem, edges, solution, level)
+    return _surface(base, known, words, float(losses.min()) if intervals else None)
 
 
 def _refusals(sizes: np.ndarray, decades: tuple[float, ...]) -> tuple[Refusal, ...]:
@@ -135,17 +141,20 @@ def _refusals(sizes: np.ndarray, decades: tuple[float, ...]) -> tuple[Refusal, .
     return tuple(found)
 
 
-def _surface(base: Surface, known: profile.Region, words: str, lowest: float) -> Surface:
+def _surface(base: Surface, known: profile.Region, words: str, lowest: float | None) -> Surface:
+    """The numbers of the law; without the lowest loss no intervals, nor cautions, which are of them."""
     problem, p = known.problem, known.solution.p
     logs = problem.logs
     alpha, beta = (
-        estimate_of(np.exp([p[index], *profile.coordinate_interval(known, index)]), base.level) for index in (1, 2)
+        estimate_of(np.exp([p[index], *(profile.coordinate_interval(known, index) if lowest else OPEN)]), base.level)
+        for index in (1, 2)
     )
-    floor_ends = np.array(profile.floor_interval(known)) * math.exp(logs.log_y_average)
+    floor_ends = np.array(profile.floor_interval(known) if lowest else (0, np.inf)) * math.exp(logs.log_y_average)
     floor = estimate_of(
         (math.exp(float(profile.log_floor(problem)(p)[0]) + logs.log_y_average), *floor_ends), base.level
     )
-    ratio_ends = profile.quantity_interval(known, profile.of_two(2, 1, -1.0))  # of ln(beta / alpha), which decides it
+    # Of ln(beta / alpha), which decides the best allocation.
+    ratio_ends = profile.quantity_interval(known, profile.of_two(2, 1, -1.0)) if lowest else OPEN
     unit = p[0] + logs.log_y_average
     loss = known.solution.objective / (1 if problem.delta is None else 2)
     with np.errstate(over="ignore"):
@@ -153,7 +162,7 @@ def _surface(base: Surface, known: profile.Region, words: str, lowest: float) ->
         b = float(np.exp(unit + p[3] + beta.value * logs.log_x_first[1]))
     return replace(
         base,
-        warnings=_cautions(base, (alpha, beta), floor, lowest),
+        warnings=_cautions(base, (alpha, beta), floor, lowest) if lowest else (),
         alpha=alpha,
         beta=beta,
         floor=floor,

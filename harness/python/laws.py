@@ -31,7 +31,7 @@ from harness.study.tables import Door, fits_answer, of_experiment, of_table
 
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
-MEANINGS = (*SEVERAL, "seed", "status")
+MEANINGS = (*SEVERAL, "seed", "status", "group")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,6 +55,16 @@ class Laws(Shown):
     def table(self) -> pd.DataFrame:
         """A row for each task, axis and series: its law, the exponent with its interval, or why there is none."""
         return pd.DataFrame([_row(laws, self._drawn(laws)) for laws in self.answer.laws])
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """A row for each law and place of `predict`: the law's interval, and `run_low` to `run_high` of one new run."""
+        rows = []
+        for law in self.answer.ahead:
+            for place in law.predictions:
+                numbers = {name: getattr(place, name) for name in ("loss", "low", "high", "run_low", "run_high")}
+                rows.append({"series": law.series, "law": law.law, **place.at, **numbers})
+        return pd.DataFrame(rows)
 
     def _drawn(self, laws: SeriesLaws) -> LawName:
         return drawn_law(self.answer.laws, laws.task, laws.axis)
@@ -85,17 +95,21 @@ def fit(
     max_x: float | None = None,
     until: Literal["minimum"] | None = None,
     hold_out: int = 0,
+    predict: float | str | Sequence[float | str] = (),
     objective: str = "auto",
     **columns: Any,
 ) -> Laws:
     """Fit scaling laws to a table of runs, or to an experiment, as `harness fit` does.
 
     Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `config`, `seed`,
-    `status`, `same` and `where` are as on the command line. Of an experiment none of these is needed. A HarnessError
-    names rows that cannot be fitted.
+    `status`, `same`, `group` and `where` are as on the command line. Of an experiment none of these is needed.
+    `predict` are new runs: sizes, or `"params=1e9"` where there are several columns of sizes. A HarnessError names rows
+    that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
+    places = (predict,) if isinstance(predict, float | int | str) else predict
     how = {"laws": _many(law), "level": level, "window": window, "hold_out": hold_out, "objective": objective}
+    how["predict"] = tuple(map(str, places))
     with opened(of, x, y, by, columns, how) as (request, door, manifest):
         return Laws(fits_answer(request, door), manifest)
 
@@ -166,7 +180,8 @@ def opened(
             names = ", ".join(map(str, table.columns))
             raise HarnessError(f"`x`, `y`: name the column of sizes and that of losses ({names})")
         several = [_many(meanings.get(name, ())) for name in SEVERAL]
-        meaning = Columns(y, _many(by), several[0], meanings.get("seed"), meanings.get("status"), several[1])
+        alone = {name: meanings.get(name) for name in ("seed", "status", "group")}
+        meaning = Columns(y, _many(by), config=several[0], same=several[1], **alone)
         request = Request(FRAME if isinstance(of, pd.DataFrame) else Path(of), axes, meaning, where, **how)
         check_request(request)
         yield request, of_table(table, "", request, meaning), None

@@ -31,6 +31,8 @@ ONE_ARM = "all"  # what the runs of a table without arms are called
 MAX_ROWS_NAMED = 5
 CENSORED_SHARE = 0.2
 EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are none
+# Columns that name a run, where nothing else is asked of them: a run in several rows left checkpoints there.
+RUN_NAMES = ("run", "run_id", "run_name", "name", "exp_name", "job", "job_id", "trial", "wandb_id", "id")
 NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
 
 
@@ -44,6 +46,7 @@ class Columns:
     seed: Annotated[str | None, "`--seed`"] = None
     status: Annotated[str | None, "`--status`"] = None
     same: Annotated[tuple[str, ...], "`--same`"] = ()
+    group: Annotated[str | None, "`--group`"] = None
 
 
 def is_table(path: Path) -> bool:
@@ -133,6 +136,15 @@ def runs_on(
     names = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
     same = {name: _texts(table, name, "`same`") for name in names}
     runs = _at_config_sizes(runs) if columns.config else runs.assign(joined=False)
+    amounts = [np.nan_to_num(_numbers(table, name, "`x`", failed), nan=-1) for name in dict.fromkeys((x, *others))]
+    names = [name for name in RUN_NAMES if name in table.columns and name not in (*taken, *columns.by)]
+    runs = runs.assign(
+        amount=[" ".join(map(str, row)) for row in zip(*amounts, strict=True)],
+        run=_texts(table, names[0], "a name") if names else runs["config"] + ", seed " + runs["seed"],
+        is_named=bool(names),
+    )
+    if columns.group:
+        runs = runs.assign(group=_texts(table, columns.group, "`group`"))
     _check(runs, columns, x, same, across)
     by_series = runs.groupby("series", sort=False)
     return runs, {str(arm): tuple(_cautions(of_arm, columns, x)) for arm, of_arm in by_series}
@@ -327,7 +339,9 @@ def _check_same(arm: str, runs: pd.DataFrame, name: str) -> None:
 
 
 def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
-    first = runs.groupby(["series", "config", "seed"]).transform("first")
+    # With a seed, a config at several amounts of work is told of as checkpoints.
+    place = ["series", "config", "seed", *(["amount"] if columns.seed else [])]
+    first = runs.groupby(place).transform("first")
     again = runs[runs["row"] != first["row"]]
     if again.empty:
         return
@@ -345,12 +359,22 @@ def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]
     """What to know of the runs of an arm."""
     done = runs["status"] == "done"
     repeated = int(runs[done].duplicated(["size", "seed"]).sum())
-    if repeated and not columns.config:  # nobody said what a run is
+    if repeated and not columns.config and not columns.group:  # nobody said what a run is
         yield Caution(
             "REPEATS",
             f"{repeated} rows repeat a size{' and seed' if columns.seed else ''} and count as replicates. Name the "
             "columns that say what a run is (config), and a run that is there twice is found.",
         )
+    if not columns.group and (runs["is_named"].any() or (columns.config and columns.seed)):
+        amounts = runs[done].groupby("run")["amount"].nunique()
+        kept = amounts[amounts > 1]
+        if len(kept):
+            yield Caution(
+                "CHECKPOINTS",
+                f"{len(kept)} runs, {kept.index[0]} the first, stand at several amounts of data or compute. Such rows "
+                "are no runs of their own: where a learning rate decays, their loss is above that of a run which "
+                "ends there. Keep the last row of each run, or name the column of runs as `group`.",
+            )
     if runs["joined"].any():
         yield Caution(
             "MEDIAN_SIZE",

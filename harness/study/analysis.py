@@ -12,11 +12,12 @@ import pandas as pd
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import json_text, write_json
 from harness.dispatch.here import available_cores
+from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.kept import keeping, tell
-from harness.judging.laws import SeriesLaws, check, fit_table
+from harness.judging.laws import AS_DECLARED, SeriesLaws, check, fit_table
 from harness.judging.request import FitsAnswer
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
@@ -40,7 +41,7 @@ NO_RUNS = pd.DataFrame({"run_id": [], "seed": []})
 
 
 class Analysis(NamedTuple):
-    """A complete plan's records, the table of all runs, the one that is judged, and its laws.
+    """A complete plan's records, the table of all runs, the one that is judged, its laws, and how these foresee.
 
     Laws are checked on headline axes, but for those of a search.
     """
@@ -49,6 +50,7 @@ class Analysis(NamedTuple):
     every: pd.DataFrame
     table: pd.DataFrame
     laws: list[SeriesLaws]
+    ahead: list[Foresight]
 
 
 class Answered(NamedTuple):
@@ -75,7 +77,9 @@ def analyse(manifest: Manifest, folder: Path, terminal: Terminal) -> Analysis:
         laws = fit_table(table)
         if not manifest.experiment.search:
             laws = check(laws, headline_axes(manifest))
-    return Analysis(records, every, table, laws)
+        shown = [series for series in laws if series.axis in headline_axes(manifest)]
+        ahead = ahead_of_laws(shown, (), AS_DECLARED.objective, table if manifest.experiment.search else None)
+    return Analysis(records, every, table, laws, ahead)
 
 
 def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
@@ -92,7 +96,7 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
 
 def fits_of(manifest: Manifest, analysis: Analysis) -> FitsAnswer:
     """What scripts read of the laws of an analysis."""
-    return FitsAnswer(None, source_of(manifest, analysis.every), analysis.laws)
+    return FitsAnswer(None, source_of(manifest, analysis.every), analysis.laws, analysis.ahead)
 
 
 def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> Answered:
@@ -100,7 +104,7 @@ def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> 
     with keeping_fits(folder, terminal):
         analysis = analyse(manifest, folder, terminal)
         keep_analysis(manifest, analysis, folder)
-        records, every, table, laws = analysis
+        records, every, table, laws, _ = analysis
         headline, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
         write_json({"headline": headline, "verdicts": verdicts}, folder / "answer.json")
         tell("figures", 0, 2)

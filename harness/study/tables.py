@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.judging.ahead import ahead_of_laws
 from harness.judging.baselines import with_baselines
 from harness.judging.forms import OF_TWO, FormAnswer, form_answer
 from harness.judging.laws import AUTO, fit_runs, fit_table, with_checks
@@ -107,15 +108,18 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request, second: Se
 
 
 def fits_answer(request: Request, door: Door, checks: bool = False) -> FitsAnswer:
-    """The laws that are asked for of the runs, with checks if asked for.
+    """The laws that are asked for of the runs, with checks if asked for; those of all series also as they foresee.
 
     Of a search the law without a floor is over its replicates, as in its report, unless a window is asked for.
     """
     of_replicates = door.replicated is not None and {*request.laws} <= {AUTO, "pure"} and not request.arms
     if door.replicated is not None and of_replicates and _windowed(request, door) is door.runs:
-        return FitsAnswer(request, door.source, fit_table(door.replicated, request.x, request.how))
-    laws = fit_runs(_windowed(request, door), request.how, door.cautions)
-    return FitsAnswer(request, door.source, with_checks(laws) if checks else laws)
+        laws, replicated = fit_table(door.replicated, request.x, request.how), door.replicated
+    else:
+        laws, replicated = fit_runs(_windowed(request, door), request.how, door.cautions), None
+        laws = with_checks(laws) if checks else laws
+    foreseen = [] if request.arms else ahead_of_laws(laws, request.predict, request.objective, replicated)
+    return FitsAnswer(request, door.source, laws, foreseen)
 
 
 def shape_answer(request: Request, door: Door) -> FormAnswer[Any]:

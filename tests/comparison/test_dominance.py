@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.base.errors import HarnessError
-from harness.comparison import dominance, matched_edges, to_runs
+from harness.comparison import dominance, matched_edges, to_runs, without_law
 
 SIZES = np.geomspace(1e3, 1e6, 16)
 
@@ -54,3 +54,19 @@ def test_arms_of_one_law_are_level_whatever_their_sizes():
 
     assert np.all((found.low < 1) & (found.high > 1))
     assert np.exp(np.abs(np.log(found.ratio))) == pytest.approx(1, abs=0.15)
+
+
+def test_without_a_law_bins_hold_several_units_of_both_arms():
+    """Many sizes are units; of arms of other sizes too, in fewer bins; without overlap there is no bin."""
+    rng = np.random.default_rng(2)
+    first, second = arm(rng, SIZES**-0.4), arm(rng, 0.5 * SIZES**-0.4)
+    found = without_law(first, second)
+    assert len(found.ratio) == 4
+    assert np.all(found.high < 1)
+
+    few = SIZES[::4]
+    shifted = [
+        to_runs(np.repeat(x, 3), np.repeat(x**-0.4, 3) * np.exp(0.1 * rng.standard_normal(12))) for x in (few, 2 * few)
+    ]
+    assert len(without_law(*shifted).ratio) < 3
+    assert without_law(to_runs([1, 2], [1, 1]), to_runs([3, 4], [1, 1])) is None

@@ -236,3 +236,27 @@ def test_a_table_of_the_project_is_compared(tmp_path):
     assert found == json.loads((tmp_path / "compare.json").read_text())
     assert {path.name for path in tmp_path.iterdir()} == {"compare.json", "compare.png", "compare.pdf"}
     assert found["verdicts"][0]["conclusion"] == "supported"
+
+
+def test_a_refused_law_leaves_who_is_ahead_to_bins(tmp_path):
+    """A curve that rises has no law; the other arm is ahead all the same, from where to where, and by how much."""
+    generator = np.random.default_rng(8)
+    lines = ["arch,params,seed,rmse"]
+    for arm, factor in (("kan", 1.0), ("mlp", 0.25)):
+        for size in SIZES:
+            rise = 1 + (size / 300) ** 1.2 if arm == "kan" else 1
+            for seed in range(3):
+                loss = factor * size**-0.3 * rise * np.exp(0.05 * generator.standard_normal())
+                lines.append(f"{arm},{size},{seed},{float(loss)!r}")
+    table = tmp_path / "runs.csv"
+    table.write_text("\n".join(lines) + "\n")
+    asked = ("kan", "mlp", "--x", "params", "--y", "rmse", "--by", "arch", "--seed", "seed")
+    answer = _json(table, *asked)
+    headline = answer["headline"]
+
+    (lead,) = headline["leads"]
+    assert (lead["leader"], lead["low"], lead["high"], lead["without_law"]) == ("mlp", 10, 10000, True)
+    assert headline["readings"][-1]["ratio"]["high"] < 0.1
+    assert headline["cautions"][0].startswith("WITHOUT_LAW")
+    assert answer["verdicts"][0]["conclusion"] == "refuted"
+    assert "Without a law, by params: mlp ahead at 10 to 10,000." in _compare(table, *asked).stdout

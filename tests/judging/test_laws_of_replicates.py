@@ -65,3 +65,17 @@ def test_what_is_asked_of_a_search_is_over_its_replicates_unless_a_window_is_ask
 
     assert own.fits["pure"].alpha_interval == known.fits["pure"].alpha_interval
     assert (windowed.fits["pure"].lines, windowed.runs_outside_window) == (None, 8)
+
+
+def test_a_new_run_of_a_search_is_foreseen_over_its_replicates():
+    """Its interval is wider than the law's, holds the truth here, and every replicate's line has the origins."""
+    table = winners(power(3, 1.2))
+    door = Door({PARAMS: chosen_runs(table, PARAMS)}, {}, Source("plan", {}), table)
+    place = 3 * float(SIZES[-1])
+
+    answer = fits_answer(Request(Path("x.yaml"), (PARAMS,), predict=(f"{place}",)), door)
+
+    ((new,), origins) = answer.ahead[0].predictions, answer.ahead[0].origins
+    truth = 3 * place**-1.2
+    assert new.run_low < new.low < truth < new.high < new.run_high
+    assert [origin.runs for origin in origins] == [8] * 3

@@ -21,13 +21,16 @@ from harness.study.folders import StudyFile
 
 # Options that ask for something else than laws of single series, and what of `FITTING` goes with each.
 FORMS: dict[heavy.Form, tuple[str, ...]] = {
-    "and": ("--objective",),
+    "and": ("--objective", "--hold-out", "--predict", "--compute"),
     "isoflop": (),
     "frontier": ("--min-x", "--max-x", "--until"),
     "share": ("--min-x", "--max-x", "--until"),
 }
 # Of a law, and not of the table that it is fitted to.
-FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics")
+FITTING = (
+    *("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics"),
+    *("--predict", "--compute"),
+)
 
 
 @click.command(epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
@@ -41,7 +44,17 @@ FITTING = ("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective"
     metavar="LAW",
     help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
 )
-@click.option("--hold-out", type=Count(min=0), default=0, help="How many of the largest sizes to predict, not to fit.")
+@click.option(
+    "--hold-out", type=Count(min=0), default=0, help="Largest sizes (with --and: budgets) to predict, not fit."
+)
+@click.option(
+    "--predict",
+    multiple=True,
+    metavar="PLACE",
+    help="A new run: a size, N=1e9,D=2e10 (with --and; C=1e21 takes the best N and D). Repeat it.",
+)
+@click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times both sizes]")
+@click.option("--group", metavar="COLUMN", help="Rows of one value, as a run's checkpoints, count as one group.")
 @click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
 @click.option("--and", "and", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta.")
 @click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law.")
@@ -78,12 +91,17 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         heavy.keep_analysis(plan, analysis, folder)
         return
     form = next((form for form in FORMS if asked[form] is not None), None)
-    more = {"laws": asked["laws"] or (heavy.AUTO,), "hold_out": asked["hold_out"]}
+    more = {
+        "laws": asked["laws"] or (heavy.AUTO,),
+        **{name: asked[name] for name in ("hold_out", "predict", "compute")},
+    }
     value = None if form is None else str(asked[form])
     if form:
         _check_form(form, asked["x"])
         more |= {"form": form, "value": value}
-    second = (str(value),) if form in heavy.OF_TWO else ()
+    if asked["compute"] and form != "and":
+        raise HarnessError("--compute goes with --and, whose runs have two sizes; leave it out")
+    second = tuple(filter(None, (str(value), asked["compute"]))) if form in heavy.OF_TWO else ()
     with opened(file, results, asked, f"fit {file}", second, **more) as (request, door, manifest):
         if form is None:
             _fit_laws(request, manifest, door, as_json, asked)

@@ -69,7 +69,7 @@ def run(
 def _beside_published(study: StudyFile, manifest: Manifest, answered: heavy.Answered) -> list[str]:
     """Write the page of the figure of the paper that the file names; its first sentence, and where it is."""
     replay = replays.REPLAYS[manifest.experiment.figure or ""]
-    records, _, table, laws = answered.analysis
+    records, _, table, laws, _ = answered.analysis
     changes = scales_of(study.file)[study.scale] | dict(study.settings)
     made = replays.Made(f"harness run {study.words}", study.scale, changes, {})
     runs = replays.ReplayRuns(manifest, table, laws, records)

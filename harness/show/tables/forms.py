@@ -11,6 +11,7 @@ from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
 from harness.laws.surface import Surface
 from harness.show.grouping import grouped
+from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.laws import note_sentences
 from harness.show.tables.table import Note, Table, TableRow, notes_of, number_columns, text_columns
 
@@ -41,6 +42,7 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
     yield Table(title, (*text_columns("series"), *number_columns(*heads)), tuple(rows))
     if request.form == "isoflop":
         yield _valleys_table(found)
+    yield from ahead_tables(found.ahead, y)
 
 
 def form_sentences(tables: Sequence[Table]) -> Iterator[str]:

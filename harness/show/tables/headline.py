@@ -309,6 +309,8 @@ def _turns(found: Headline) -> list[str]:
         turns = len({lead.leader for lead in leads} - {None}) > 1
         if leads and len(leads) <= MOST_STRETCHES and (axis == found.columns[0] or turns):
             where = f"{task}, by" if task else "By"
+            if any(lead.without_law for lead in leads):
+                where = f"{task}, without a law, by" if task else "Without a law, by"
             lines.append(f"{where} {axis_short(axis)}: {turn_words(leads, labels_of(found))}.")
     return lines
 

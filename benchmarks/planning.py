@@ -1,0 +1,305 @@
+"""Laws that a lab can plan by, simulated: predictions of the next budget, and the caution where a law bends.
+
+python -m benchmarks.planning                  # all parts, results/fits/planning.md
+python -m benchmarks.planning --part ahead     # one part, replacing its rows there
+"""
+
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from benchmarks import report
+from harness.comparison import to_runs, without_law
+from harness.laws import Interval, fit_law, fit_surface
+from harness.laws.ahead import NewRun, new_run, origin_cautions, rolling_curve, rolling_surface
+from harness.laws.groups import law_by_groups, surface_by_groups
+from harness.show.console import console
+
+FOLDER = Path("results/fits")
+REPLICATES = 500
+SD = 0.005  # of ln loss between runs of a language model
+
+
+class Score(NamedTuple):
+    """The share of replicates in which something holds, and the shares that are accepted."""
+
+    part: str
+    scenario: str
+    what: str
+    low: float
+    high: float
+    holds: Sequence[float]
+
+
+def generator(name: str) -> np.random.Generator:
+    """Random numbers of a scenario."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
+# --------------------------------------------------------------------------------------------------------------- ahead
+class Grid(NamedTuple):
+    """Runs of isoFLOP budgets: sizes, tokens, compute and true ln loss of each."""
+
+    n: np.ndarray
+    d: np.ndarray
+    compute: np.ndarray
+    log_loss: np.ndarray
+
+
+def isoflop_grid(budgets: int, ratio: float = 10**0.5, sizes: int = 9, bend: float = 0.0, late: bool = False) -> Grid:
+    """Budgets of compute with sizes about the best; `bend` lowers ln loss by the square of ln compute.
+
+    A `late` bend begins at the last budget but one.
+    """
+    compute = np.repeat(1e18 * ratio ** np.arange(budgets), sizes)
+    n = 0.3 * np.sqrt(compute / 6) * np.tile(np.geomspace(0.25, 4, sizes), budgets)
+    d = compute / 6 / n
+    along = np.log(compute / compute[0])
+    if late:
+        along = np.maximum(along - np.log(ratio) * (budgets - 2), 0)
+    return Grid(n, d, compute, np.log(1.8 + 480 * n**-0.35 + 2100 * d**-0.37) - bend * along**2)
+
+
+def next_budget(name: str, grid: Grid, replicates: int, low: float, is_true: bool) -> Iterator[Score]:
+    """One new run at the middle of the largest budget, foreseen from the others."""
+    rng = generator(name)
+    seen: list[Seen] = []
+    fitted = grid.compute < grid.compute.max()
+    new = np.flatnonzero(~fitted)[[int(np.sum(~fitted)) // 2]]
+    places = np.column_stack([grid.n, grid.d])
+    step = np.log(grid.compute[new] / grid.compute[fitted].max())
+    for _ in range(replicates):
+        y = np.exp(grid.log_loss + SD * rng.standard_normal(grid.log_loss.size))
+        law = fit_surface(grid.n[fitted], grid.d[fitted], y[fitted], intervals=False)
+        if law.region is None:
+            continue
+        origins = rolling_surface(grid.n[fitted], grid.d[fitted], y[fitted], grid.compute[fitted])
+        seen.append(Seen(new_run(law, places[new], step, origins), bool(origin_cautions(origins))))
+    yield from _ahead_scores("ahead", name, seen, float(grid.log_loss[new][0]), SD, low, is_true)
+
+
+def next_size(
+    name: str, law: str, sizes: np.ndarray, log_loss: np.ndarray, seeds: int, sd: float, replicates: int, is_true: bool
+) -> Iterator[Score]:
+    """One new run at the largest size, foreseen by the curve through the others."""
+    rng = generator(name)
+    seen: list[Seen] = []
+    x = np.repeat(sizes[:-1], seeds)
+    for _ in range(replicates):
+        y = np.exp(np.repeat(log_loss[:-1], seeds) + sd * rng.standard_normal(x.size))
+        fit = fit_law(x, y, law, intervals=False)  # type: ignore[arg-type]
+        if fit.region is None:
+            continue
+        origins = rolling_curve(x, y, law)  # type: ignore[arg-type]
+        new = new_run(fit, sizes[-1:], np.log(sizes[-1:] / sizes[-2]), origins)
+        seen.append(Seen(new, bool(origin_cautions(origins))))
+    yield from _ahead_scores("curves", name, seen, float(log_loss[-1]), sd, 0.8, is_true)
+
+
+class Seen(NamedTuple):
+    """What a replicate said of a new run, and whether it warned."""
+
+    new: NewRun
+    is_warned: bool
+
+
+def _ahead_scores(
+    part: str, name: str, seen: Sequence[Seen], truth: float, sd: float, low: float, is_true: bool
+) -> Iterator[Score]:
+    """A new run is inside as often as its noise lets it: each replicate counts with this chance."""
+    inside = [_chance(new, truth, sd) for new, _ in seen]
+    of_law = [bool(new.low[0] <= np.exp(truth) <= new.high[0]) for new, _ in seen]
+    warned = [is_warned for _, is_warned in seen]
+    if is_true:
+        yield Score(part, name, "new run inside", 0.93, 0.98, inside)
+        yield Score(part, name, "curve inside the law's interval", 0.9, 1.0, of_law)
+        yield Score(part, name, "EXTRAPOLATES_BADLY", 0.0, 0.07, warned)
+        return
+    either = [max(run, float(caution)) for run, caution in zip(inside, warned, strict=True)]
+    yield Score(part, name, "new run inside, or the caution", low, 1.0, either)
+    yield Score(part, name, "new run inside", 0.0, 1.0, inside)
+    yield Score(part, name, "EXTRAPOLATES_BADLY", 0.0, 1.0, warned)
+
+
+def _chance(new: NewRun, truth: float, sd: float) -> float:
+    low, high = norm.cdf((np.log([new.run_low[0], new.run_high[0]]) - truth) / sd)
+    return float(high - low)
+
+
+def ahead(replicates: int) -> Iterator[Score]:
+    """New runs of the next budget of compute, where laws of two sizes are true and where they bend."""
+    for budgets in (4, 6):
+        yield from next_budget(f"surface, {budgets - 1} budgets", isoflop_grid(budgets), replicates, 0.93, True)
+    for percent in (1, 2):  # that a step of a factor of 10^0.5 adds to what a step before it showed
+        bend = percent / 100 / (2 * np.log(10**0.5) ** 2)
+        name = f"surface of 4 budgets that bends by {percent} % a step"
+        yield from next_budget(name, isoflop_grid(5, bend=bend), replicates, 0.8, False)
+        name = f"surface of 4 budgets that bends by {percent} % at the next one alone"
+        yield from next_budget(name, isoflop_grid(5, bend=2 * bend, late=True), replicates, 0.0, False)
+
+
+def curves(replicates: int) -> Iterator[Score]:
+    """The same of curves: one new run at the next size."""
+    sizes = np.geomspace(1e3, 1e6, 8)
+    pure = -0.3 * np.log(sizes)
+    floor = np.log(1 + (sizes / 3e4) ** -0.5)
+    for seeds, sd in ((1, 0.02), (3, 0.02)):
+        yield from next_size(f"pure law, 7 sizes of {seeds} runs", "pure", sizes, pure, seeds, sd, replicates, True)
+        yield from next_size(f"floor law, 7 sizes of {seeds} runs", "floor", sizes, floor, seeds, sd, replicates, True)
+    yield from next_size("pure law where there is a floor", "pure", sizes, floor, 3, 0.02, replicates, False)
+    kinked = pure - 0.2 * np.maximum(np.log(sizes / sizes[4]), 0)
+    yield from next_size("pure law that breaks at 5 of 7 sizes", "pure", sizes, kinked, 3, 0.02, replicates, False)
+
+
+# --------------------------------------------------------------------------------------------------------- without law
+def bent(x: np.ndarray) -> np.ndarray:
+    """ln loss that falls, and rises once the data run out: no law of size goes through it."""
+    return np.log(x**-0.4 + 2e-3 * (x / 1e4) ** 0.8)
+
+
+def bins_lead(
+    name: str, gain: float, sizes: tuple[np.ndarray, np.ndarray], sd: tuple[float, float], replicates: int
+) -> Score:
+    """Whether bins say that one of two arms is ahead somewhere, the first being better by `gain` in ln loss."""
+    rng, found = generator(name), []
+    for _ in range(replicates):
+        arms = []
+        for better, x in zip((gain, 0.0), sizes, strict=True):
+            noise = np.interp(np.log(x), np.log(x[[0, -1]]), sd) * rng.standard_normal(x.size)
+            arms.append(to_runs(x, np.exp(bent(x) - better + noise)))
+        bins = without_law(*arms)
+        assert bins is not None
+        found.append(bool(np.any((bins.low > 1) | (bins.high < 1))))
+    is_equal = gain == 0
+    return Score("bins", name, "a lead somewhere", 0.0, 0.05 if is_equal else 1.0, found)
+
+
+def bins(replicates: int) -> Iterator[Score]:
+    """Verdicts without a law: of equal arms, and of arms that differ."""
+    grid = np.geomspace(1e2, 1e5, 7)
+    shifted = np.geomspace(1.5e2, 1.2e5, 7)
+    rng = generator("sizes")
+    scattered = tuple(np.sort(np.exp(rng.uniform(np.log(1e2), np.log(1e5), 200))) for _ in range(2))
+    designs = {
+        "7 sizes of 3 runs": (np.repeat(grid, 3), np.repeat(grid, 3)),
+        "7 sizes of 5 runs, others of each arm": (np.repeat(grid, 5), np.repeat(shifted, 5)),
+        "200 runs of any size": scattered,
+        "44 runs a size against 6": (np.repeat(grid, 44), np.repeat(grid, 6)),
+    }
+    for design, sizes in designs.items():
+        for sd in ((0.1, 0.1), (0.05, 0.4)):
+            where = f"{design}, sd {sd[0]} to {sd[1]}"
+            yield bins_lead(f"equal arms, {where}", 0.0, sizes, sd, replicates)
+        yield bins_lead(f"arms 20 % apart, {design}, sd 0.1", 0.2, sizes, (0.1, 0.1), replicates)
+
+
+# -------------------------------------------------------------------------------------------------------------- groups
+class Correlated(NamedTuple):
+    """Errors that rows of a group share: an offset, a slope, and a part that the next row remembers; their sds."""
+
+    offset: float = 0.01
+    slope: float = 0.004
+    remembered: float = 0.01
+    own: float = 0.003
+
+
+SHARED = Correlated()
+
+
+def shared_errors(rng: np.random.Generator, groups: int, rows: int, sds: Correlated = SHARED) -> np.ndarray:
+    """Errors of ln loss of the rows of every group, one group after the other."""
+    along = np.linspace(-1, 1, rows)
+    errors = sds.offset * rng.standard_normal((groups, 1)) + sds.slope * rng.standard_normal((groups, 1)) * along
+    memory = rng.standard_normal((groups, rows))
+    for row in range(1, rows):
+        memory[:, row] = 0.8 * memory[:, row - 1] + 0.6 * memory[:, row]
+    return (errors + sds.remembered * memory + sds.own * rng.standard_normal((groups, rows))).ravel()
+
+
+def grouped(replicates: int) -> Iterator[Score]:
+    """Intervals over runs whose checkpoints are rows: of a curve over tokens, and of a law of both sizes."""
+    for groups in (6, 10, 20):
+        low = 0.93 if groups >= 10 else 0.0
+        name = f"{groups} groups of 15 rows"
+        rng = generator(name)
+        group = np.repeat(np.arange(groups), 15)
+        tokens = np.tile(np.geomspace(1e9, 1e11, 15), groups)
+        n = np.repeat(np.geomspace(1e8, 1e10, groups), 15)
+        held: dict[str, list[bool]] = {}
+        for _ in range(replicates):
+            errors = shared_errors(rng, groups, 15)
+            curve = tokens**-0.1 * np.exp(errors)
+            pure = fit_law(tokens, curve, "pure")
+            by_groups = law_by_groups(pure, tokens, curve, group.astype(str))
+            y = (1.8 + 480 * n**-0.35 + 2100 * tokens**-0.37) * np.exp(errors)
+            surface = fit_surface(n, tokens, y, intervals=False)
+            held.setdefault("exponent of a curve", []).append(_holds(by_groups.alpha_interval, 0.1))
+            held.setdefault("the same by the profile, for comparison", []).append(_holds(pure.alpha_interval, 0.1))
+            if surface.region is None:
+                continue
+            wide = surface_by_groups(surface, n, tokens, y, group.astype(str))
+            for what, found, truth in (("N", wide.alpha, 0.35), ("D", wide.beta, 0.37), ("floor", wide.floor, 1.8)):
+                inside = _holds(found.interval if found else None, truth)
+                held.setdefault(f"{what} of a law of two sizes", []).append(inside)
+        for what, holds in held.items():
+            is_open = "comparison" in what
+            yield Score("groups", name, what, 0.0 if is_open else low, 1.0 if is_open or not low else 0.99, holds)
+
+
+def _holds(interval: Interval | None, truth: float) -> bool:
+    return interval is not None and interval.low <= truth <= interval.high
+
+
+# ---------------------------------------------------------------------------------------------------------------- page
+PARTS: dict[str, Callable[[int], Iterator[Score]]] = {"ahead": ahead, "curves": curves, "bins": bins, "groups": grouped}
+
+
+def lines_of(scores: Iterator[Score]) -> pd.DataFrame:
+    """A row a score, with its share and whether it is accepted."""
+    rows = []
+    for score in scores:
+        share = float(np.mean(score.holds)) if score.holds else float("nan")
+        asked = "" if (score.low, score.high) == (0, 1) else f"{100 * score.low:g} to {100 * score.high:g} %"
+        count = f"{sum(score.holds):.4g} of {len(score.holds)}, {100 * share:.3g} %"
+        met = ("yes" if score.low <= share <= score.high else "NO") if asked else ""
+        rows.append((score.part, score.scenario, score.what, count, asked, met))
+        console.print(*rows[-1], sep=" | ")
+    return pd.DataFrame(rows, columns=["part", "scenario", "what", "found", "accepted", "met"])
+
+
+@click.command(help="Simulate what docs/fitting.md promises to who plans by laws, and keep the table.")
+@click.option("--part", "parts", multiple=True, type=click.Choice(list(PARTS)), help="Only this.  [default: all]")
+@click.option("--replicates", default=REPLICATES, show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="For results.")
+def main(parts: tuple[str, ...], replicates: int, folder: Path) -> None:
+    """Simulate parts, and keep the rows of the others."""
+    load_before, began = os.getloadavg()[0], time.perf_counter()
+    asked = parts or tuple(PARTS)
+    kept = folder / "planning.csv"
+    before = pd.read_csv(kept, keep_default_na=False) if kept.exists() else pd.DataFrame(columns=["part"])
+    tables = [before[~before["part"].isin(asked)], *(lines_of(PARTS[part](replicates)) for part in asked)]
+    columns = ["part", "scenario", "what", "found", "accepted", "met"]
+    lines = pd.concat(tables, ignore_index=True)[columns]
+    found = report.Report(
+        name="planning",
+        title="Laws that a lab can plan by, simulated; intervals at 95 %",
+        table=lines,
+        shown={name: name for name in columns},
+        notes=[
+            f"The last run made {', '.join(asked)} with {replicates} replicates in {time.perf_counter() - began:.0f} s "
+            "(`python -m benchmarks.planning`). Rows without an accepted range are for comparison. Misses stay."
+        ],
+    )
+    console.print(f"written: {', '.join(map(str, report.write(found, folder, load_before)))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""What laws say of runs that nobody made, and how well they foresaw their own largest budgets."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from harness.base.errors import HarnessError
+from harness.base.plain import OrNull
+from harness.base.reasons import Caution, Refusal
+from harness.judging.kept import kept
+from harness.judging.laws import SeriesLaws, runs_in
+from harness.judging.scaling import won_on
+from harness.judging.sides import curve_of
+from harness.laws import Fit, ahead, fit_surface
+from harness.laws.ahead import BudgetAhead, NewRun
+from harness.laws.fitting import WARN_DECADES
+from harness.laws.groups import surface_by_groups
+from harness.laws.result import LawName
+from harness.laws.surface import Surface
+
+OF_A_PRODUCT = 6.0  # FLOPs of training a parameter on a token (Kaplan et al. 2020)
+COSTS = ("flops", "seconds", "compute")  # what a column of compute is called
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A run that nobody made, as a law foresees it; without numbers where there is a refusal."""
+
+    at: Annotated[dict[str, float], "where, by column"]
+    loss: Annotated[OrNull | None, "by the law"] = None
+    low: Annotated[OrNull | None, "lower end of the law's interval"] = None
+    high: Annotated[OrNull | None, "upper end of the law's interval"] = None
+    run_low: Annotated[OrNull | None, "lower end of the interval of one new run"] = None
+    run_high: Annotated[OrNull | None, "upper end of the interval of one new run"] = None
+    cautions: Annotated[tuple[Caution, ...], "what to know of it"] = ()
+    refusal: Annotated[Refusal | None, "why there is no number"] = None
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """How one law foresaw its own largest budgets, and what it says of new runs."""
+
+    series: Annotated[str, "the curve; of an experiment `TASK: SERIES`"]
+    axis: Annotated[str, "the column of sizes; of two sizes both"]
+    law: Annotated[str, "its form"]
+    origins: Annotated[tuple[BudgetAhead, ...], "the last budgets, each foreseen by the law of the smaller ones"] = ()
+    held_out: Annotated[tuple[BudgetAhead, ...], "of a law of two sizes: the budgets set aside, and how it fared"] = ()
+    predictions: Annotated[tuple[Predicted, ...], "what was asked for"] = ()
+    cautions: Annotated[tuple[Caution, ...], "what to know before extrapolating it"] = ()
+
+
+def ahead_of_laws(
+    laws: Sequence[SeriesLaws], predict: Sequence[str], objective: str, replicated: pd.DataFrame | None = None
+) -> list[Foresight]:
+    """Of every law of one size to quote; `predict` are places, and `replicated` the runs behind laws of replicates."""
+    axes = list(dict.fromkeys(series.axis for series in laws))
+    asked = [_asked(text, {axis: axis for axis in axes}, axes[0] if len(axes) == 1 else None) for text in predict]
+    found = []
+    for series in laws:
+        places = [place[series.axis] for place in asked if series.axis in place]
+        for name, fit in series.fits.items():
+            if name in series.drawable and not fit.refusals:
+                found.append(_of_curve(series, name, fit, np.array(places), objective, replicated))
+    return found
+
+
+def _of_curve(
+    series: SeriesLaws, name: LawName, fit: Fit, places: np.ndarray, objective: str, replicated: pd.DataFrame | None
+) -> Foresight:
+    if fit.lines is not None and replicated is not None:
+        of_series = (replicated["task"] == series.task) & (replicated["series"] == series.series)
+        curve = curve_of(won_on(replicated[of_series], series.axis), series.axis)
+        logs = curve.logs.T
+        origins = ahead.rolling_replicates(curve.sizes, logs)
+        foreseen: NewRun | None = ahead.new_run_of_lines(curve.sizes, logs, places, fit.level, origins)
+    else:
+        origins = kept(ahead.rolling_curve, *runs_in(series.table, "fitted"), name, fit.level, objective)
+        steps = np.maximum(np.log(places / ahead.budgets_of(fit.points.sizes).max()), 0)
+        foreseen = ahead.new_run(fit, places, steps, origins) if places.size else None
+    told = [{series.axis: place} for place in places.tolist()]
+    ends = fit.points.sizes[[0, -1]][:, None]
+    predictions = _predictions(told, foreseen, places[:, None], ends, fit.warnings)
+    return Foresight(series.name, series.axis, name, origins, (), predictions, ahead.origin_cautions(origins))
+
+
+class CrossedRuns(NamedTuple):
+    """Runs of two sizes that ended well [n], what each cost, and their groups; `names` are the columns of N and D."""
+
+    names: tuple[str, str]
+    n: np.ndarray
+    d: np.ndarray
+    y: np.ndarray
+    compute: np.ndarray
+    groups: np.ndarray | None = None
+
+    @property
+    def per_product(self) -> float | None:
+        """The compute of N times D; None where D is the compute."""
+        return None if self.compute is self.d else float(np.median(self.compute / (self.n * self.d)))
+
+    def costs(self, n: np.ndarray, d: np.ndarray) -> np.ndarray:
+        """Compute of new runs."""
+        return d if self.per_product is None else self.per_product * n * d
+
+
+def surface_ahead(
+    name: str, runs: CrossedRuns, level: float, objective: str, hold_out: int, predict: Sequence[str]
+) -> tuple[Surface, Foresight]:
+    """The law of two sizes of all budgets but the largest `hold_out`, and how it foresees."""
+    budget = ahead.budgets_of(runs.compute)
+    held = np.isin(budget, np.unique(budget)[::-1][:hold_out])
+    n, d, y, compute = (values[~held] for values in (runs.n, runs.d, runs.y, runs.compute))
+    law = fit_surface(n, d, y, level, objective)
+    if runs.groups is not None:
+        law = surface_by_groups(law, n, d, y, runs.groups[~held].tolist())
+    foreseen = Foresight(name, " and ".join(runs.names), "surface")
+    if law.refusals:
+        return law, foreseen
+    origins = kept(ahead.rolling_surface, n, d, y, compute, level, objective)
+    largest = float(ahead.budgets_of(compute).max())
+    places = [_place(text, runs, law) for text in predict]
+    asked = np.array([(place[runs.names[0]], place[runs.names[1]]) for place in places]).reshape(-1, 2)
+    ends = np.array([(n.min(), d.min()), (n.max(), d.max())])
+    new = ahead.new_run(law, asked, np.log(runs.costs(*asked.T) / largest), origins) if len(asked) else None
+    return law, replace(
+        foreseen,
+        origins=origins,
+        held_out=tuple(_held_out(law, runs, held, largest, origins)),
+        predictions=_predictions(places, new, asked, ends, law.warnings),
+        cautions=ahead.origin_cautions(origins),
+    )
+
+
+def _held_out(
+    law: Surface, runs: CrossedRuns, held: np.ndarray, largest: float, origins: Sequence[BudgetAhead]
+) -> Iterator[BudgetAhead]:
+    budget = ahead.budgets_of(runs.compute)
+    for of_budget in np.unique(budget[held]):
+        there = budget == of_budget
+        x, y = np.column_stack([runs.n, runs.d])[there], runs.y[there]
+        seen = ahead.seen_ahead(law, x, y, of_budget, largest)
+        cells, of_run = np.unique(x, axis=0, return_inverse=True)
+        new = ahead.new_run(law, cells, np.full(len(cells), seen.step), origins)
+        inside = (new.run_low[of_run.ravel()] <= y) & (y <= new.run_high[of_run.ravel()])
+        yield replace(seen, inside=int(inside.sum()))
+
+
+def _place(text: str, runs: CrossedRuns, law: Surface) -> dict[str, float]:
+    """N and D of a place that is asked for; of compute alone the N and D of the least loss."""
+    n, d = runs.names
+    asked = _asked(text, {"N": n, n: n, "D": d, d: d, "C": "C"}, None)
+    if asked.keys() == {n, d}:
+        return asked
+    if asked.keys() != {"C"} or not (law.alpha and law.beta and law.a and law.b):
+        raise HarnessError(f"`predict` {text!r}: a law of {n} and {d} needs both, or the compute C alone")
+    if runs.per_product is None:
+        raise HarnessError(f"`predict` {text!r}: {d} is the compute here, and no {n} is best for it; give both")
+    alpha, beta, product = law.alpha.value, law.beta.value, asked["C"] / runs.per_product
+    best = (alpha * law.a / (beta * law.b)) ** (1 / (alpha + beta)) * product ** (beta / (alpha + beta))
+    return {n: float(best), d: float(product / best), "C": asked["C"]}
+
+
+def _asked(text: str, names: Mapping[str, str], alone: str | None) -> dict[str, float]:
+    """`N=1e9,D=2e10` as numbers by column; a number `alone` is of this column."""
+    found = {}
+    for part in text.split(","):
+        name, equals, written = part.rpartition("=")
+        column = names.get(name.strip()) if equals else alone
+        if column is None:
+            raise HarnessError(f"`predict` {text!r}: write {', '.join(f'{name}=NUMBER' for name in names)}")
+        try:
+            value = float(written)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and value > 0):
+            raise HarnessError(f"`predict` {text!r}: {written.strip()!r} is no number above 0; write it as 1e9")
+        found[column] = value
+    return found
+
+
+def _predictions(
+    places: Sequence[dict[str, float]], new: NewRun | None, x: np.ndarray, ends: np.ndarray, warnings: Iterable[Caution]
+) -> tuple[Predicted, ...]:
+    """The rows of what was asked for at x [m, sizes]; a law of less than a decade says nothing beyond its `ends`."""
+    local = any(caution.code == "LOCAL_SLOPE" for caution in warnings)
+    found = []
+    for index, place in enumerate(places):
+        away = np.maximum(np.log10(ends[0] / x[index]), np.log10(x[index] / ends[1])).max()
+        if local and away > 1e-9:
+            reason = "the sizes span less than a decade, which show a local slope only: add range, or ask within them."
+            found.append(Predicted(place, refusal=Refusal("LOCAL_SLOPE", reason)))
+            continue
+        reason = f"asked {away:.2g} decades beyond the sizes: the law may end before."
+        cautions = (Caution("EXTRAPOLATED", reason),) if away > WARN_DECADES else ()
+        assert new is not None
+        ends_of = (new.curve, new.low, new.high, new.run_low, new.run_high)
+        loss, low, high, run_low, run_high = (float(values[index]) for values in ends_of)
+        found.append(Predicted(place, loss, low, high, run_low, run_high, cautions))
+    return tuple(found)

@@ -1,0 +1,125 @@
+"""Laws foresee: budgets are told apart, exact laws miss nothing, bends are found, and the best N and D are the best."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import Result
+from commands import invoke
+from scipy.stats import t as t_distribution
+
+from benchmarks.planning import isoflop_grid
+from harness.laws import fit_surface
+from harness.laws.ahead import (
+    budgets_of,
+    new_run,
+    new_run_of_lines,
+    origin_cautions,
+    rolling_curve,
+    rolling_surface,
+)
+
+SD = 0.005
+
+
+def _losses(grid, seed=0):
+    return np.exp(grid.log_loss + SD * np.random.default_rng(seed).standard_normal(grid.log_loss.size))
+
+
+def test_budgets_of_a_grid_are_its_own_and_near_computes_are_one():
+    grid = np.repeat([1e18, 3e18, 6e18, 1e19], 3) * np.tile([0.9, 1.0, 1.1], 4)
+
+    assert np.unique(budgets_of(grid)).size == 4
+    assert np.unique(budgets_of(2.0 ** np.arange(9))).tolist() == pytest.approx(2.0 ** np.arange(9))
+
+
+def test_an_exact_law_misses_no_budget():
+    """Without noise every origin's error is nothing, and a new run lies on the law."""
+    grid = isoflop_grid(4)
+    y = np.exp(grid.log_loss)
+    origins = rolling_surface(grid.n, grid.d, y, grid.compute)
+    law = fit_surface(grid.n, grid.d, y)
+    place = np.array([[1e9, 3e10]])
+
+    assert len(origins) == 2
+    assert max(abs(origin.error) for origin in origins) < 1e-6
+    assert new_run(law, place, np.log([6 * 3e19 / grid.compute.max()]), origins).curve == pytest.approx(
+        1.8 + 480 * 1e9**-0.35 + 2100 * 3e10**-0.37
+    )
+
+
+def test_a_law_that_bends_is_told_and_its_new_run_has_room():
+    """A bend of 2 % a step: the caution, and the next budget inside; without it the interval is narrower."""
+    grid = isoflop_grid(5, bend=0.02 / (2 * np.log(10**0.5) ** 2))
+    y, fitted = _losses(grid), grid.compute < grid.compute.max()
+    origins = rolling_surface(grid.n[fitted], grid.d[fitted], y[fitted], grid.compute[fitted])
+    law = fit_surface(grid.n[fitted], grid.d[fitted], y[fitted])
+    place, step = np.array([[grid.n[-5], grid.d[-5]]]), np.log([10**0.5])
+    seen, alone = new_run(law, place, step, origins), new_run(law, place, step)
+
+    assert [caution.code for caution in origin_cautions(origins)] == ["EXTRAPOLATES_BADLY"]
+    assert seen.run_low[0] < y[-5] < seen.run_high[0]
+    assert not alone.run_low[0] < y[-5] < alone.run_high[0]
+
+
+def test_a_curve_has_an_origin_for_each_of_its_last_sizes():
+    x = np.repeat(np.geomspace(1e3, 1e6, 7), 3)
+    y = x**-0.3 * np.exp(0.02 * np.random.default_rng(1).standard_normal(x.size))
+
+    origins = rolling_curve(x, y, "pure")
+
+    assert [origin.budget for origin in origins] == pytest.approx(np.unique(x)[-3:])
+    assert origin_cautions(origins) == ()
+
+
+def test_replicates_that_are_exact_lines_give_students_interval():
+    """Without scatter about lines a new run varies as the lines do."""
+    sizes = np.geomspace(10, 1e4, 5)
+    levels = np.array([-0.1, 0.0, 0.05, 0.2])
+    logs = levels[:, None] - 0.5 * np.log(sizes)
+    seen = new_run_of_lines(sizes, logs, np.array([1e5]), 0.95)
+    quantile = t_distribution.isf(0.025, 3)
+
+    assert np.log(seen.high / seen.curve) == pytest.approx(quantile * levels.std(ddof=1) / 2)
+    assert np.log(seen.run_high / seen.curve) == pytest.approx(quantile * levels.std(ddof=1) * np.sqrt(1 + 1 / 4))
+
+
+# ---------------------------------------------------------------------------------------------------------- from tables
+@pytest.fixture
+def table(tmp_path):
+    grid = isoflop_grid(5)
+    rows = zip(grid.n, grid.d, grid.compute * 0.9, _losses(grid), strict=True)
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(["N,D,flops,loss", *(",".join(map(repr, map(float, row))) for row in rows)]) + "\n")
+    return path
+
+
+def _fit(*arguments: object) -> Result:
+    return invoke("fit", *arguments)
+
+
+def test_compute_alone_takes_the_best_n_and_d(table):
+    """C stands at the least loss of all N and D that cost as much, by the counted compute of the table."""
+    asked = ("--x", "N", "--y", "loss", "--and", "D", "--compute", "flops", "--hold-out", 1)
+    places = [part for n in (5e9, 8e9) for part in ("--predict", f"N={n:g},D={1e22 / 5.4 / n:g}")]
+    answer = json.loads(_fit(table, *asked, "--predict", "C=1e22", *places, "--json").stdout)
+    (ahead,) = answer["ahead"]
+    best, *others = ahead["predictions"]
+
+    assert best["at"]["N"] * best["at"]["D"] * 5.4 == pytest.approx(1e22, rel=1e-6)
+    assert best["loss"] < min(other["loss"] for other in others)
+    assert best["run_low"] < best["low"] < best["loss"] < best["high"] < best["run_high"]
+    (held,) = ahead["held_out"]
+    assert held["runs"] == 9
+    assert held["inside"] >= 7
+    assert len(ahead["origins"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "says"), [("D=1e9", "needs both, or the compute C alone"), ("N=x,D=1", "'x' is no number above 0")]
+)
+def test_a_place_that_is_none_is_said(table, place, says):
+    done = _fit(table, "--x", "N", "--y", "loss", "--and", "D", "--predict", place)
+
+    assert done.exit_code == 2
+    assert says in done.stderr
