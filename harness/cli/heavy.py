@@ -29,6 +29,7 @@ from harness.show.tables.headline import WIDTH, console_lines, wrapped
 from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, uncrossed
 from harness.show.tables.power import power_sentences, power_table
 from harness.show.tables.verdicts import answer_sentences, rules_table
+from harness.show.words import loss_of_laws
 from harness.study.analysis import (
     NO_RUNS,
     Analysis,

@@ -15,7 +15,6 @@ from harness.cli.later import elsewhere, heavy
 from harness.cli.options import POSITIVE, together
 from harness.show.console import TERMINAL
 from harness.show.tables.table import Table
-from harness.show.words import loss_of_laws
 from harness.spec import Manifest, axis_short
 from harness.study.folders import StudyFile
 
@@ -121,5 +120,5 @@ def laws_shown(
 ) -> list[Table | str]:
     """Laws as tables, without the hidden columns, and below them what to know."""
     tables = [table.without(*hidden) for table in heavy.law_tables(fits.laws, axes, called).values()]
-    tables += heavy.ahead_tables(fits.ahead, loss_of_laws(fits.laws))
+    tables += heavy.ahead_tables(fits.ahead, heavy.loss_of_laws(fits.laws))
     return [*tables, *heavy.law_sentences(tables, fits.source)]

@@ -45,10 +45,7 @@ FITTING = (
     help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
 )
 @click.option(
-    "--hold-out",
-    type=Count(min=0),
-    default=0,
-    help="How many of the largest sizes to predict, not to fit; with --and how many budgets.",
+    "--hold-out", type=Count(min=0), default=0, help="Largest sizes (with --and: budgets) to predict, not fit."
 )
 @click.option(
     "--predict",
@@ -56,9 +53,7 @@ FITTING = (
     metavar="PLACE",
     help="A new run: a size, N=1e9,D=2e10 (with --and; C=1e21 takes the best N and D). Repeat it.",
 )
-@click.option(
-    "--compute", metavar="COLUMN", help="With --and: the column of what a run costs.  [default: 6 x and, its budgets]"
-)
+@click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times both sizes]")
 @click.option("--group", metavar="COLUMN", help="Rows of one value, as a run's checkpoints, count as one group.")
 @click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
 @click.option("--and", "and", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta.")
