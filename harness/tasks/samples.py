@@ -1,12 +1,14 @@
 """Points and what is wanted there, and the random streams that they come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.spec import RunTask
+from harness.tasks.loss import SQUARES, Loss
+from harness.tasks.observation import Observation
 
 Array = NDArray[np.float64]
 Labels = NDArray[Any]  # what a table calls its classes: text, numbers, or true and false
@@ -26,29 +28,12 @@ STREAMS = {
 
 
 @dataclass(frozen=True)
-class Inside:
-    """How many of a PDE's points lie inside, the first ones, and the weight of their mean squared residual."""
-
-    points: int
-    weight: float
-
-
-@dataclass(frozen=True)
-class Quadrature:
-    """What a mean over the box takes: the share of each point [n], and the target's gradient there [n, inputs]."""
-
-    shares: Array
-    gradient: Array
-
-
-@dataclass(frozen=True)
 class Samples:
-    """Points x [n, inputs] and what is wanted there, y [n, 1]: the target's values, or `inside` its Laplacian's."""
+    """Points x [n, inputs] and what `loss` wants there, y [n, 1]: values, numbers of classes, Laplacians."""
 
     x: Array
     y: Array
-    inside: Inside | None = None
-    quadrature: Quadrature | None = None
+    loss: Loss = SQUARES
 
 
 class Scaling(NamedTuple):
@@ -71,12 +56,16 @@ class Scaling(NamedTuple):
 
 @dataclass(frozen=True)
 class Splits:
-    """Training, validation and test samples, each from a random stream of its own; `scaling` is of data."""
+    """Training, validation and test samples, each from a random stream of its own; `scaling` is of data.
+
+    `observations` are what the task asks of trained networks beside those of its loss.
+    """
 
     train: Samples
     validation: Samples
     test: Samples
     scaling: Scaling | None = None
+    observations: tuple[Observation, ...] = ()
 
 
 def stream(seed: int, name: str, *keys: int) -> np.random.Generator:
@@ -103,4 +92,4 @@ def scaled(task: RunTask, x: Array) -> Array:
 def phases_of(train: Samples, phases: int) -> list[Samples]:
     """Training samples in `phases` groups of equal size, in the order of their first variable."""
     groups = np.split(np.argsort(train.x[:, 0], kind="stable"), phases)
-    return [Samples(train.x[group], train.y[group]) for group in groups]
+    return [replace(train, x=train.x[group], y=train.y[group]) for group in groups]

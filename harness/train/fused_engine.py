@@ -8,8 +8,7 @@ Legend: R lanes, N points, I inputs, O outputs, P parameters, B points of a batc
 """
 
 import math
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -24,6 +23,9 @@ from harness.base.errors import HarnessError
 from harness.families.base import samples_last
 from harness.spec import MlpShape, Network, Recipe, RunSpec, SplinedShape
 from harness.tasks import Samples, Splits, stream
+from harness.tasks.loss import SQUARES as OF_SQUARES
+from harness.tasks.loss import LanePoints, Loss
+from harness.tasks.observation import Seen, SplitName, chunks
 from harness.train.course import Move, Pack, advance, begin, finish, fits, trained
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
@@ -31,7 +33,7 @@ from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Loop, Problem
 from harness.train.fused.sizes import CROSS_ENTROPY, SQUARES
 from harness.train.lanes import EngineState, LaneOfRun, LoopStates, ended
-from harness.train.points import SPLITS, PackPoints, chunks
+from harness.train.points import PackPoints
 
 __all__ = ["FusedPack", "advance", "begin", "ended", "finish", "fits", "prepare", "trained"]
 
@@ -64,6 +66,7 @@ class SplitPoints:
 
     x: Array
     y: Array
+    loss: Loss = OF_SQUARES
 
     @cached_property
     def by_point(self) -> tuple[Array, Array]:
@@ -72,7 +75,7 @@ class SplitPoints:
 
     def part(self, which: slice) -> "SplitPoints":
         """Some of the points."""
-        return SplitPoints(np.ascontiguousarray(self.x[:, which]), np.ascontiguousarray(self.y[:, which]))
+        return replace(self, x=np.ascontiguousarray(self.x[:, which]), y=np.ascontiguousarray(self.y[:, which]))
 
 
 class LaneNetwork(NamedTuple):
@@ -108,22 +111,62 @@ class LaneNetwork(NamedTuple):
             outputs.append(out_ON)
         return np.concatenate(outputs, axis=1)
 
-    def squared_errors(self, points: SplitPoints) -> Array:
-        """[O * N]; NaN or infinite where the network is."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.square(self.outputs(points) - points.y).ravel()
-
-    def error(self, points: SplitPoints, are_classes: bool) -> float:
+    def error(self, points: SplitPoints) -> float:
         """In the metric of the task, as the torch engine has it; NaN or infinite where the network is."""
-        if are_classes:
-            (kind, sizes), unused_P = kernels.describe(self.network), np.empty_like(self.position_P)
-            x, work = self.given(points).x, kernels.workspace(self.network, points.x.shape[1])
-            loss = kernels.loss_and_gradient(
-                CROSS_ENTROPY, kind, sizes, self.position_P, self.joined, x, points.y, unused_P, work
-            )
-            return max(loss, sys.float_info.min)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return math.sqrt(self.squared_errors(points).mean())
+        mean = KERNEL_LOSSES[points.loss.kernel].mean(self, points)
+        return points.loss.in_metric(torch.tensor(mean, dtype=torch.float64)).item()
+
+
+# ------------------------------------------------------------------------------------------------------------- losses
+class KernelLoss(NamedTuple):
+    """What kernels are asked for to have a loss, and its mean at the points of a split."""
+
+    code: int
+    mean: Callable[[LaneNetwork, SplitPoints], float]
+
+
+def _mean_square(lane: LaneNetwork, points: SplitPoints) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.square(lane.outputs(points) - points.y).ravel().mean())
+
+
+def _mean_cross_entropy(lane: LaneNetwork, points: SplitPoints) -> float:
+    (kind, sizes), unused_P = kernels.describe(lane.network), np.empty_like(lane.position_P)
+    x, work = lane.given(points).x, kernels.workspace(lane.network, points.x.shape[1])
+    return kernels.loss_and_gradient(
+        CROSS_ENTROPY, kind, sizes, lane.position_P, lane.joined, x, points.y, unused_P, work
+    )
+
+
+# By the names that losses of `harness.tasks.loss` have.
+KERNEL_LOSSES = {
+    "squares": KernelLoss(SQUARES, _mean_square),
+    "cross_entropy": KernelLoss(CROSS_ENTROPY, _mean_cross_entropy),
+}
+
+
+@dataclass(frozen=True)
+class SeenByKernels(Seen):
+    """What kernels give at the points."""
+
+    split: SplitPoints
+
+    @property
+    def lane(self) -> LaneNetwork:
+        """The network as kernels take it."""
+        return LaneNetwork(self.network, self.flat_1P[0].numpy(), list(self.knots))
+
+    @cached_property
+    def outputs_NO(self) -> Tensor:
+        return torch.from_numpy(self.lane.outputs(self.split)).T
+
+    @cached_property
+    def losses_1K(self) -> Tensor:
+        return self.points.loss.of_outputs(self.outputs_NO[None], self.points.y).flatten(1)
+
+    @property
+    def loss(self) -> float:
+        return self.lane.error(self.split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,14 +178,9 @@ class FusedPack(Pack):
 
     solver = "gelsd"
 
-    @property
-    def are_classes(self) -> bool:
-        """Whether targets are the numbers of classes, y_1N, and the loss is their cross-entropy."""
-        return self.runs[0].task.classes is not None
-
     @staticmethod
     def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> list[SplitPoints]:
-        return [SplitPoints(np.ascontiguousarray(one.x.T), np.ascontiguousarray(one.y.T)) for one in samples]
+        return [SplitPoints(np.ascontiguousarray(one.x.T), np.ascontiguousarray(one.y.T), one.loss) for one in samples]
 
     def of_lanes(self, points: list[SplitPoints], lanes: Sequence[LaneOfRun]) -> list[SplitPoints]:
         return [points[run] for run, _ in lanes]
@@ -156,7 +194,7 @@ class FusedPack(Pack):
 
     def evaluated(self, state: EngineState, points: list[SplitPoints], until: int) -> LoopStates:
         settings, work = self.recipe.optimizer, kernels.workspace(state.network, points[0].x.shape[1])
-        loss, splines = CROSS_ENTROPY if self.are_classes else SQUARES, splines_of(state.network)
+        loss, splines = KERNEL_LOSSES[points[0].loss.kernel].code, splines_of(state.network)
         states = []
         for lane, one in enumerate(_networks(state)):
             optimiser = state.optimiser.by_lane[lane]
@@ -217,21 +255,16 @@ class FusedPack(Pack):
         return torch.tensor(counted).T
 
     def errors(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
-        errors = [one.error(own, self.are_classes) for one, own in zip(_networks(state), points, strict=True)]
+        errors = [one.error(own) for one, own in zip(_networks(state), points, strict=True)]
         return torch.tensor(errors, dtype=torch.float64)
 
     def final_losses(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
         return self.errors(state, points).nan_to_num(torch.inf, torch.inf)
 
-    def metrics(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor]) -> list[float]:
-        trained = LaneNetwork(network, position_1P[0].numpy(), knots)
-        splits = self.of_samples(self.runs[index], [self.points.split(index, name) for name in SPLITS], "cpu")
-        errors = [trained.error(split, self.are_classes) for split in splits]
-        if self.are_classes:
-            return errors + [float((trained.outputs(split).argmax(0) == split.y[0]).mean()) for split in splits]
-        of_test = np.sort(trained.squared_errors(splits[2]))
-        median = of_test[(of_test.size - 1) // 2]  # the lower one, as torch has it
-        return [*errors, math.sqrt(median), math.sqrt(of_test[-1])]
+    def seen(self, index: int, split: SplitName, network: Network, position_1P: Tensor, knots: list[Tensor]) -> Seen:
+        samples = self.points.split(index, split)
+        points = LanePoints(torch.from_numpy(samples.x)[None], torch.from_numpy(samples.y)[None], samples.loss)
+        return SeenByKernels(network, position_1P, knots, points, *self.of_samples(self.runs[index], [samples], "cpu"))
 
 
 def _networks(state: EngineState) -> Iterable[LaneNetwork]:

@@ -5,7 +5,7 @@ Lanes share the computation and nothing else: each keeps its data, its line sear
 Legend: S runs, R lanes, N points, I inputs, O outputs, P parameters.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -16,14 +16,14 @@ from torch import Tensor
 
 from harness import spec
 from harness.optimisers import LaneObjective, LaneState
-from harness.spec import KanShape, Network, RunSpec, Sparsity
-from harness.tasks import Quadrature, Samples, Splits, stream
-from harness.train import sparsity
+from harness.spec import Network, RunSpec
+from harness.tasks import Samples, Splits, stream
+from harness.tasks.loss import LanePoints
+from harness.tasks.observation import Seen, SplitName
 from harness.train.captured import Replay
 from harness.train.course import Pack, advance, begin, finish, fits, trained
 from harness.train.lanes import EngineState, LaneOfRun, ended
-from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
-from harness.train.points import SPLITS, PackPoints, chunks
+from harness.train.points import PackPoints
 
 __all__ = ["TorchPack", "advance", "begin", "ended", "finish", "fits", "prepare", "trained"]
 
@@ -43,7 +43,6 @@ class TorchPack(Pack):
 
     train: LanePoints
     curve: LanePoints
-    sparsity: Sparsity | None = None  # whose penalty all stages have
 
     smallest = SMALLEST_ENSEMBLE
     solver = "qr"
@@ -58,7 +57,7 @@ class TorchPack(Pack):
         x_SNI, y_SNO = np.stack([one.x for one in samples]), np.stack([one.y for one in samples])
         dtype = getattr(torch, run.dtype)
         x, y = (torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO))
-        return LanePoints(x, y, samples[0].inside, are_classes=run.task.classes is not None)
+        return LanePoints(x, y, samples[0].loss)
 
     def of_lanes(self, points: LanePoints, lanes: Sequence[LaneOfRun]) -> LanePoints:
         """Those of the runs, where the lanes are these: large ones take as long to copy as several evaluations."""
@@ -83,47 +82,19 @@ class TorchPack(Pack):
         return optimiser
 
     def errors(self, state: EngineState, points: LanePoints) -> Tensor:
-        return in_metric(self._losses(state, points), points)
+        return points.loss.in_metric(self._losses(state, points))
 
     def final_losses(self, state: EngineState, points: LanePoints) -> Tensor:
         return self._losses(state, points).nan_to_num(torch.inf)
 
     def _losses(self, state: EngineState, points: LanePoints) -> Tensor:
-        return losses(state.network, state.optimiser.position_RP, state.knots, points).mean(1)
+        with torch.no_grad():
+            losses = points.loss.losses(state.network, state.optimiser.position_RP, state.knots, points)
+        return points.loss.mean(losses.flatten(1))
 
-    def metrics(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor]) -> list[float]:
-        run, samples = self.runs[index], [self.points.split(index, name) for name in SPLITS]
-        splits = [self.of_samples(run, [split], position_1P.device) for split in samples]
-        losses_N = []
-        for split in splits:
-            of_parts = [losses(network, position_1P, knots, part)[0] for part in _parts(split)]
-            losses_N.append(torch.cat(of_parts))
-        errors = [in_metric(of_split.mean(), splits[0]).item() for of_split in losses_N]
-        if run.task.classes:
-            return errors + [accuracies(network, position_1P, knots, points).item() for points in splits]
-        squares_N = losses_N[2]
-        largest = squares_N.max().sqrt().item()
-        if quadrature := samples[2].quadrature:
-            slopes_1N = squared_slope_errors(network, position_1P, knots, splits[2].x, quadrature)
-            test, median, h1 = _by_quadrature(quadrature, squares_N, slopes_1N[0])
-            return [*errors[:2], test, median, largest, h1]
-        return [*errors, squares_N.median().sqrt().item(), largest]
-
-
-def _parts(points: LanePoints) -> Iterator[LanePoints]:
-    """The points in parts that are evaluated one after the other; those of a PDE are cut into blocks later."""
-    if points.inside:
-        yield points
-        return
-    for part in chunks(points.x.shape[1]):
-        yield replace(points, x=points.x[:, part], y=points.y[:, part])
-
-
-def _by_quadrature(quadrature: Quadrature, squares_N: Tensor, slopes_N: Tensor) -> list[float]:
-    """The root mean square over the box, that of the median node, and the H1 error: with the gradient's squares."""
-    shares_N = torch.from_numpy(quadrature.shares).to(squares_N)
-    mean, of_slopes = ((shares_N * each_N).sum() for each_N in (squares_N, slopes_N))
-    return [each.sqrt().item() for each in (mean, squares_N.median(), mean + of_slopes)]
+    def seen(self, index: int, split: SplitName, network: Network, position_1P: Tensor, knots: list[Tensor]) -> Seen:
+        points = self.of_samples(self.runs[index], [self.points.split(index, split)], position_1P.device)
+        return Seen(network, position_1P, knots, points)
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
@@ -145,9 +116,7 @@ def _evaluate(
     points = train if index_RB is None else _chosen(train, index_RB)
 
     def objective(position_RP: Tensor) -> tuple[Tensor, Tensor]:
-        if pack.sparsity and isinstance(network, KanShape):
-            return sparsity.loss_and_gradient(pack.sparsity, network, position_RP, knots, points)
-        return loss_and_gradient(network, position_RP, knots, points)
+        return points.loss.loss_and_gradient(network, position_RP, knots, points)
 
     return pack.recipe.optimizer.evaluate(optimiser, LaneObjective(objective, network, knots, points.x, points.y))
 

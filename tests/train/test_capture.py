@@ -30,9 +30,9 @@ from harness.spec import (
     Task,
 )
 from harness.tasks import resolve
+from harness.tasks.loss import SQUARES, LanePoints
 from harness.train import torch_engine
 from harness.train.captured import InPlace
-from harness.train.objective import LanePoints, loss_and_gradient
 
 LANES, SAMPLES, BATCH = 3, 64, 16
 NARROW = ((2, 5, 1),)
@@ -75,7 +75,7 @@ def evaluation(network, settings, device):
             of_batch = replace(points, x=x, y=y)
 
         def objective(asked_RP):
-            return loss_and_gradient(network, asked_RP, carried, of_batch)
+            return SQUARES.loss_and_gradient(network, asked_RP, carried, of_batch)
 
         return settings.evaluate(state, LaneObjective(objective, network, carried, of_batch.x, of_batch.y))
 
