@@ -130,10 +130,6 @@ class Optimiser(Frozen):
         """Why it cannot learn a PDE, from the field that says so, or None."""
         return None
 
-    def why_no_loss(self, loss: str) -> str | None:
-        """Why it cannot learn by a loss that is no sum of squares, of these words, from the field that says so."""
-        return f"name={self.name}: {loss} is no sum of squares; use lbfgs or adam" if self.needs_squares else None
-
     def why_infeasible(self, network: ShapeBase, points: int) -> str | None:
         """Why it cannot train this network on so many points, or None."""
         return None

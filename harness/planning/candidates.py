@@ -74,10 +74,13 @@ class ArmOnTask:
             with at(f"recipes.{arm.recipe}.{place}"):
                 optimiser.check()
         loss = loss_of(task)
-        if why := loss.why_not_of(arm.architecture):
+        if loss.is_equation and (why := arm.architecture.why_no_pde()):
             raise HarnessError(f"arms.{self.name}.architecture.{why}")
-        if why := loss.why_not_by(recipe.optimizer):
+        if loss.is_equation and (why := recipe.optimizer.why_no_pde()):
             raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
+        if loss.subject and recipe.optimizer.needs_squares:
+            why = f"{loss.words} is no sum of squares; use lbfgs or adam"
+            raise HarnessError(f"recipes.{arm.recipe}.optimizer.name={recipe.optimizer.name}: {why}")
         if loss.subject and (given := [name for name in ("sparsity", "phases") if getattr(recipe, name)]):
             raise HarnessError(f"recipes.{arm.recipe}.{given[0]}: {loss.subject} learnt without; leave it out")
         updates = recipe.grid_updates

@@ -1,16 +1,6 @@
 """Records: one file a run, and the tables that they make. No statistic."""
 
-from harness.record.schema import (
-    CURVE_POINTS,
-    ClassMetrics,
-    CurvePoint,
-    Metrics,
-    OwnMetrics,
-    PhaseEnd,
-    Provenance,
-    Pruned,
-    Record,
-)
+from harness.record.schema import CURVE_POINTS, ClassMetrics, CurvePoint, Metrics, PhaseEnd, Provenance, Pruned, Record
 from harness.record.store import (
     DAMAGED,
     Agreement,

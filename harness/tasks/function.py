@@ -10,8 +10,7 @@ import numpy as np
 
 from harness.base.user_code import calling_user_code
 from harness.spec import RunTask, Task
-from harness.tasks.loss import SQUARES, Loss
-from harness.tasks.observation import Observation
+from harness.tasks.loss import SQUARES, Loss, Observation
 from harness.tasks.samples import Array, Samples, Splits, stream, uniform
 from harness.tasks.target import Target, TargetError
 

@@ -1,7 +1,11 @@
-"""What a run minimises. Read this first to add a loss; the samples of a task say which one is theirs (`Samples.loss`).
+"""What a run minimises, and what is observed of it: read this first to add a loss or an observation.
 
-A loss is one frozen class. `of_outputs` says what each point adds, and the mean over all points is minimised. Training
-asks a loss for everything that depends on it: no engine knows which ones there are.
+A loss is one frozen class. `of_outputs` says what each point adds, and the mean over the points is minimised. Samples
+say which loss is theirs (`Samples.loss`), and training asks it for all that depends on it.
+
+An observation is a value with a name, made at declared moments. A loss has some that every run with it makes, and a
+task may have its own (`Splits.observations`). An engine says what a network gives at points, as `Seen`; what is made of
+it is the same in every engine.
 
 Nothing here may import torch: take it from `harness.families.later`.
 
@@ -11,10 +15,11 @@ Shape suffixes: R lanes, N points, I inputs, O outputs, P parameters, K what a m
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import sqrt
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +28,15 @@ from harness import families
 from harness.base.errors import HarnessError
 from harness.base.user_code import calling_user_code
 from harness.families.later import Knots, Tensor, jets, torch
-from harness.optimisers import Optimiser
 from harness.spec import PDE_BLOCK, Network
-from harness.tasks.observation import SPLITS, Accuracy, LargestError, Observation, RootMedianSquare, Seen
 
-if TYPE_CHECKING:
-    from harness.families import ArchitectureBase
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+
+CHUNK = 4096  # points that a network sees at once when it is observed, so that their work fits in caches
 
 
+# ---------------------------------------------------------------------------------------------------------- of any kind
 @dataclass(frozen=True)
 class Loss(ABC):
     """What points add to the loss of a run, and the metric in which its mean is reported."""
@@ -43,6 +49,7 @@ class Loss(ABC):
     subject: ClassVar[str] = "a loss of a task's own is"
     words: ClassVar[str] = "a loss of a task's own"
     needs: ClassVar[str] = "kernels of its loss"
+    is_equation: ClassVar[bool] = False  # of second derivatives of a network, at all points at once
 
     @abstractmethod
     def of_outputs(self, outputs_RNO: Tensor, y_RNO: Tensor) -> Tensor:
@@ -60,14 +67,6 @@ class Loss(ABC):
         losses = self.losses(network, flat_RP, knots, points)
         return backward(losses.mean(tuple(range(1, losses.dim()))), flat_RP)
 
-    def why_not_of(self, architecture: ArchitectureBase) -> str | None:
-        """Why networks of this architecture cannot learn by it, from the field that says so, or None."""
-        return None
-
-    def why_not_by(self, optimiser: Optimiser) -> str | None:
-        """Why this optimiser cannot learn by it, from the field that says so, or None."""
-        return optimiser.why_no_loss(self.words) if self.subject else None
-
     def mean(self, losses_RK: Tensor) -> Tensor:
         """Of what the points of a split add, [R]."""
         return losses_RK.mean(1)
@@ -76,11 +75,104 @@ class Loss(ABC):
         """A mean of losses as it is reported."""
         return mean
 
-    def parts(self, points: LanePoints, most: int) -> Iterator[LanePoints]:
-        """The points in parts of at most so many, of which `losses` are taken one after the other."""
-        for first in range(0, points.x.shape[1], most):
-            part = slice(first, first + most)
+    def parts(self, points: LanePoints) -> Iterator[LanePoints]:
+        """The points in chunks, of which `losses` are taken one after the other."""
+        for part in chunks(points.x.shape[1]):
             yield replace(points, x=points.x[:, part], y=points.y[:, part])
+
+
+def chunks(points: int) -> Iterator[slice]:
+    """All points in parts of at most CHUNK."""
+    return (slice(first, first + CHUNK) for first in range(0, points, CHUNK))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The network of one run, and the points of a split that it is observed at.
+
+    What it gives there is computed when it is first asked for, a chunk after the other.
+    """
+
+    network: Network
+    flat_1P: Tensor
+    knots: Knots
+    points: LanePoints
+
+    @cached_property
+    def outputs_NO(self) -> Tensor:
+        """What the network gives at each point."""
+        with torch.no_grad():
+            parts = [
+                families.forward(self.network, self.flat_1P, self.knots, self.points.x[:, part])[0]
+                for part in chunks(self.points.x.shape[1])
+            ]
+            return torch.cat(parts)
+
+    @cached_property
+    def losses_1K(self) -> Tensor:
+        """What each point adds to the loss."""
+        loss = self.points.loss
+        with torch.no_grad():
+            parts = [
+                loss.losses(self.network, self.flat_1P, self.knots, part).flatten(1) for part in loss.parts(self.points)
+            ]
+            return torch.cat(parts, 1)
+
+    def root(self, square: Tensor) -> float:
+        """Of a number: engines round it otherwise."""
+        return square.sqrt().item()
+
+    @property
+    def loss(self) -> float:
+        """In the metric of the task."""
+        loss = self.points.loss
+        return loss.in_metric(loss.mean(self.losses_1K)).item()
+
+
+@dataclass(frozen=True)
+class Observation(ABC):
+    """A value with a name.
+
+    It is of the network as it is `at` the end of training; or also at every moment of the learning curve, `curve`; or
+    also after each so many evaluations of a stage, a number.
+    """
+
+    name: str
+    split: SplitName = "test"
+    at: Literal["end", "curve"] | int = "end"
+
+    @abstractmethod
+    def value(self, seen: Seen) -> float:
+        """What the network of one run comes to, at the points of the split."""
+
+    def moments(self, evaluations: int, on_curve: Collection[int]) -> Collection[int]:
+        """When it is made in a stage of so many evaluations, before its end."""
+        if isinstance(self.at, int):
+            return range(self.at, evaluations, self.at)
+        return on_curve if self.at == "curve" else ()
+
+
+# ----------------------------------------------------------------------------------------------- of numbers and classes
+class RootMedianSquare(Observation):
+    """The square root of the median square, the lower one of two."""
+
+    def value(self, seen: Seen) -> float:
+        return seen.root(seen.losses_1K[0].median())
+
+
+class LargestError(Observation):
+    """The largest distance from what is wanted."""
+
+    def value(self, seen: Seen) -> float:
+        return seen.root(seen.losses_1K[0].max())
+
+
+class Accuracy(Observation):
+    """The share of points of classes whose largest output is that of their class."""
+
+    def value(self, seen: Seen) -> float:
+        wanted_N = seen.points.y[0, :, 0]
+        return (seen.outputs_NO.argmax(1) == wanted_N).to(wanted_N).mean().item()
 
 
 @dataclass(frozen=True)
@@ -140,28 +232,17 @@ class OwnLoss(Loss):
 
     def check(self) -> None:
         """A HarnessError if it does not give a finite number a point, or if a point's hangs on the others."""
-        outputs_RNO = torch.linspace(-2, 2, 15, dtype=torch.float64).reshape(3, 5, 1).sin()
         y_RNO = torch.linspace(0, 1, 15, dtype=torch.float64).reshape(3, 5, 1)
+        outputs_RNO = (9 * y_RNO).sin()
         with calling_user_code(f"loss {self.metric}"):
             together, apart = self.of_outputs(outputs_RNO, y_RNO), self.of_outputs(outputs_RNO[1:, 2:], y_RNO[1:, 2:])
-            if together.shape not in ((3, 5), (3, 5, 1)) or not torch.isfinite(together).all():
-                raise HarnessError(f"give a finite number for each of 3 x 5 points, not {list(together.shape)}")
-            if not torch.allclose(apart, together[1:, 2:]):
-                raise HarnessError("what a point adds must not depend on other points; the mean is taken later")
+            if together.shape[:2] != (3, 5) or not torch.allclose(apart, together[1:, 2:]):
+                raise HarnessError("a point must add one finite number, by itself; the mean over points is taken later")
 
 
 # ------------------------------------------------------------------------------------------------------------- of PDEs
-class _Block(NamedTuple):
-    """Points that are alike; their residuals are scaled by `weight`."""
-
-    x: Tensor
-    y: Tensor
-    is_inside: bool
-    weight: float
-
-
 @dataclass(frozen=True)
-class Equation(Loss):
+class Equation(Squares):
     """Residuals of a PDE: the first `inside` points want the Laplacian y, the others, on the boundary, the values y.
 
     They are scaled so that their mean square is `weight` times the mean square inside, plus that on the boundary.
@@ -169,67 +250,56 @@ class Equation(Loss):
 
     inside: int
     weight: float
-    metric = "rmse"
+    kernel = ""
     subject = "a PDE is"
     needs = "second derivatives"
-
-    def why_not_of(self, architecture: ArchitectureBase) -> str | None:
-        return architecture.why_no_pde()
-
-    def why_not_by(self, optimiser: Optimiser) -> str | None:
-        return optimiser.why_no_pde()
-
-    def of_outputs(self, outputs_RNO: Tensor, y_RNO: Tensor) -> Tensor:
-        raise NotImplementedError("an equation is of derivatives too, which outputs do not tell")
+    is_equation = True
 
     def losses(self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> Tensor:
-        residuals = [_residuals(network, flat_RP, knots, block) for block in self._blocks(points)]
-        return torch.cat(residuals, 1).square()
+        return torch.cat(list(self._residuals(network, flat_RP, knots, points)), 1).square()
 
     def loss_and_gradient(
         self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints
     ) -> tuple[Tensor, Tensor]:
         """Block by block, as derivatives of a network take much memory."""
         flat_RP, total = flat_RP.detach().requires_grad_(), points.y[0].numel()
-        parts = []
-        for block in self._blocks(points):
-            residuals = _residuals(network, flat_RP, knots, block)
-            parts.append(backward(residuals.square().sum((1, 2)) / total, flat_RP))
+        parts = [
+            backward(residuals_RNO.square().sum((1, 2)) / total, flat_RP)
+            for residuals_RNO in self._residuals(network, flat_RP, knots, points)
+        ]
         losses, gradients = zip(*parts, strict=True)
         return sum(losses[1:], losses[0]), sum(gradients[1:], gradients[0])
 
-    def in_metric(self, mean: Tensor) -> Tensor:
-        return mean.sqrt()
-
-    def parts(self, points: LanePoints, most: int) -> Iterator[LanePoints]:
+    def parts(self, points: LanePoints) -> Iterator[LanePoints]:
         """As they are: they are cut into blocks later."""
         yield points
 
-    def _blocks(self, points: LanePoints) -> Iterator[_Block]:
+    def _residuals(self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> Iterator[Tensor]:
+        """Of one block of points after the other."""
         total = points.x.shape[1]
         parts = (True, slice(None, self.inside), self.weight), (False, slice(self.inside, None), 1.0)
         for is_inside, part, weight in parts:
             x_RNI, y_RNO = points.x[:, part], points.y[:, part]
             scale = sqrt(weight * total / x_RNI.shape[1])
             for x, y in zip(x_RNI.split(PDE_BLOCK, 1), y_RNO.split(PDE_BLOCK, 1), strict=True):
-                yield _Block(x, y, is_inside, scale)
-
-
-def _residuals(network: Network, flat_RP: Tensor, knots: Knots, block: _Block) -> Tensor:
-    if not block.is_inside:
-        return block.weight * (families.forward(network, flat_RP, knots, block.x) - block.y)
-    *_, laplacian_RNO = jets.forward_laplacian(network, flat_RP, knots, block.x)
-    return block.weight * (laplacian_RNO - block.y)
+                args = network, flat_RP, knots, x
+                there = jets.forward_laplacian(*args)[-1] if is_inside else families.forward(*args)
+                yield scale * (there - y)
 
 
 class SlopeError(Observation):
     """The H1 error: the root of the mean over the box of |u - y|^2 + |grad u - grad y|^2."""
 
     def value(self, seen: Seen) -> float:
-        loss = seen.points.loss
+        loss, x_1NI = seen.points.loss, seen.points.x
         assert isinstance(loss, Quadrature)
-        slopes_1N = loss.slope_errors(seen.network, seen.flat_1P, seen.knots, seen.points.x)
-        return (loss.mean(seen.losses_1K) + loss.mean(slopes_1N)).sqrt().item()
+        wanted_NI = torch.from_numpy(loss.gradient).to(x_1NI)
+        with torch.no_grad():
+            errors = [
+                (jets.forward_laplacian(seen.network, seen.flat_1P, seen.knots, x)[1][:, :, 0] - wanted).square().sum(2)
+                for x, wanted in zip(x_1NI.split(PDE_BLOCK, 1), wanted_NI.split(PDE_BLOCK), strict=True)
+            ]
+        return (loss.mean(seen.losses_1K) + loss.mean(torch.cat(errors, 1))).sqrt().item()
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,16 +313,6 @@ class Quadrature(Squares):
 
     def mean(self, losses_RK: Tensor) -> Tensor:
         return (torch.from_numpy(self.shares).to(losses_RK) * losses_RK).sum(1)
-
-    def slope_errors(self, network: Network, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> Tensor:
-        """|grad y - grad u|^2 at the nodes, [R, N]; gradients of a network with one output."""
-        wanted_NI = torch.from_numpy(self.gradient).to(x_RNI)
-        with torch.no_grad():
-            errors = [
-                (jets.forward_laplacian(network, flat_RP, knots, x)[1][:, :, 0] - wanted).square().sum(2)
-                for x, wanted in zip(x_RNI.split(PDE_BLOCK, 1), wanted_NI.split(PDE_BLOCK), strict=True)
-            ]
-            return torch.cat(errors, 1)
 
 
 def backward(loss_R: Tensor, flat_RP: Tensor) -> tuple[Tensor, Tensor]:

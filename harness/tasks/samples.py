@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.spec import RunTask
-from harness.tasks.loss import SQUARES, Loss
-from harness.tasks.observation import Observation
+from harness.tasks.loss import SQUARES, Loss, Observation
 
 Array = NDArray[np.float64]
 Labels = NDArray[Any]  # what a table calls its classes: text, numbers, or true and false

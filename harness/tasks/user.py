@@ -5,8 +5,7 @@ import inspect
 from harness.base.errors import at, did_you_mean
 from harness.base.user_code import calling_user_code, user_module, version_of
 from harness.tasks.function import Function
-from harness.tasks.loss import SQUARES, Loss, OwnLoss
-from harness.tasks.observation import Observation
+from harness.tasks.loss import SQUARES, Loss, Observation, OwnLoss
 from harness.tasks.target import TargetError
 
 

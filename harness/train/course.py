@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,7 +23,7 @@ from harness.families.spline import Solver
 from harness.optimisers.lanes import choose, select
 from harness.spec import Network, Recipe, RunSpec, SplinedShape, Stage
 from harness.tasks import Samples, stream
-from harness.tasks.observation import SPLITS, Observation, Seen, SplitName
+from harness.tasks.loss import SPLITS, Observation, Seen, SplitName
 from harness.train.lanes import EngineState, Kept, LaneOfRun, Trained, alike, ended
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 from harness.train.points import PackPoints
@@ -104,7 +104,7 @@ class Pack(ABC):
         """By which the best start is chosen, [R]; not NaN."""
 
     @abstractmethod
-    def seen(self, index: int, split: SplitName, network: Network, position_1P: Tensor, knots: list[Tensor]) -> Seen:
+    def seen(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor], split: SplitName) -> Seen:
         """The network of a run at the points of a split; one lane at a time, so that its company changes no bit."""
 
     # ------------------------------------------------------ what it may do otherwise, if an optimiser is no `LaneState`
@@ -203,7 +203,7 @@ def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
     train = pack.of_lanes(pack.train, state.lanes)
     goal = min(state.done + evaluations, stage.evaluations)
     updates = spec.knot_update_points(pack.recipe, state.stage, stage.evaluations)
-    own = itertools.chain.from_iterable(one.moments(stage.evaluations) for one in pack.watched)
+    own = itertools.chain.from_iterable(one.moments(stage.evaluations, ()) for one in pack.watched)
     looks = {*LOG_SPACED, stage.evaluations, *own}
     moments = sorted({*looks, *updates, goal})
     while state.done < goal:
@@ -238,7 +238,8 @@ def finish(pack: Pack, state: EngineState) -> list[Outcome]:
     outcomes = []
     for index, run in enumerate(pack.runs):
         own = slice(index, index + 1)
-        seen = _seen_at(pack, index, state.network, position_RP[own], [of_layer[own] for of_layer in all_knots])
+        knots = [of_layer[own] for of_layer in all_knots]
+        seen = cache(partial(pack.seen, index, state.network, position_RP[own], knots))
         losses = {split: seen(split).loss for split in SPLITS}
         observed = {one.name: one.value(seen(one.split)) for one in pack.points.observations(index)}
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
@@ -355,32 +356,30 @@ def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
     runs_R = _runs_of(state.lanes, state.curve_at.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
     in_stage_R = (state.behind + pack.counters(state.optimiser))[0]
-    observed_RW = errors[0].new_tensor([_observed(pack, state, lane) for lane in range(len(state.lanes))])
     at_R = before_S[runs_R] + pack.stages[state.stage].starts * in_stage_R
     state = replace(
         state,
         curve_at=torch.cat([state.curve_at, at_R[:, None]], 1),
-        curve_errors=torch.cat([state.curve_errors, torch.cat([torch.stack(errors, 1), observed_RW], 1)[:, None]], 1),
+        curve_errors=torch.cat(
+            [state.curve_errors, torch.cat([torch.stack(errors, 1), _observed(pack, state)], 1)[:, None]], 1
+        ),
     )
     return replace(state, kept=_kept(state, errors[1])) if pack.recipe.early_stopping else state
 
 
-def _observed(pack: Pack, state: EngineState, lane: int) -> list[float]:
-    """What is observed of a lane on the way; NaN where it is not due. All is due at the end of a stage."""
-    done, own = state.done, slice(lane, lane + 1)
-    ends = done == pack.stages[state.stage].evaluations or bool(_resting(state).all())
-    position_RP, knots = state.optimiser.position_RP, [layer[own] for layer in state.knots]
-    seen = _seen_at(pack, state.lanes[lane][0], state.network, position_RP[own], knots)
-    return [
-        one.value(seen(one.split)) if ends or one.is_due(done, done in LOG_SPACED) else math.nan for one in pack.watched
-    ]
-
-
-def _seen_at(
-    pack: Pack, run: int, network: Network, position_1P: Tensor, knots: list[Tensor]
-) -> Callable[[SplitName], Seen]:
-    """The network of a run at a split, each of which it is asked for once."""
-    return cache(lambda split: pack.seen(run, split, network, position_1P, knots))
+def _observed(pack: Pack, state: EngineState) -> Tensor:
+    """What is observed of every lane on the way [R, observations]; NaN if it is not due, as all is at a stage's end."""
+    evaluations, position_RP, found = pack.stages[state.stage].evaluations, state.optimiser.position_RP, []
+    ends = state.done == evaluations or bool(_resting(state).all())
+    due = [ends or state.done in one.moments(evaluations, LOG_SPACED) for one in pack.watched]
+    for lane, (run, _) in enumerate(state.lanes):
+        own = slice(lane, lane + 1)
+        knots = [of_layer[own] for of_layer in state.knots]
+        seen = cache(partial(pack.seen, run, state.network, position_RP[own], knots))
+        found.append(
+            [one.value(seen(one.split)) if now else math.nan for one, now in zip(pack.watched, due, strict=True)]
+        )
+    return state.curve_errors.new_tensor(found)
 
 
 def _kept(state: EngineState, validation_R: Tensor) -> Kept:

@@ -8,9 +8,10 @@ Legend: R lanes, N points, I inputs, O outputs, P parameters, B points of a batc
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +25,7 @@ from harness.families.base import samples_last
 from harness.spec import MlpShape, Network, Recipe, RunSpec, SplinedShape
 from harness.tasks import Samples, Splits, stream
 from harness.tasks.loss import SQUARES as OF_SQUARES
-from harness.tasks.loss import LanePoints, Loss
-from harness.tasks.observation import Seen, SplitName, chunks
+from harness.tasks.loss import LanePoints, Loss, Seen, SplitName, chunks
 from harness.train.course import Move, Pack, advance, begin, finish, fits, trained
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
@@ -111,62 +111,50 @@ class LaneNetwork(NamedTuple):
             outputs.append(out_ON)
         return np.concatenate(outputs, axis=1)
 
-    def error(self, points: SplitPoints) -> float:
+    def error(self, points: SplitPoints, outputs: Callable[[], Array] | None = None) -> float:
         """In the metric of the task, as the torch engine has it; NaN or infinite where the network is."""
-        mean = KERNEL_LOSSES[points.loss.kernel].mean(self, points)
-        return points.loss.in_metric(torch.tensor(mean, dtype=torch.float64)).item()
+        return ERRORS[points.loss.kernel](self, points, outputs or partial(self.outputs, points))
 
 
 # ------------------------------------------------------------------------------------------------------------- losses
-class KernelLoss(NamedTuple):
-    """What kernels are asked for to have a loss, and its mean at the points of a split."""
-
-    code: int
-    mean: Callable[[LaneNetwork, SplitPoints], float]
-
-
-def _mean_square(lane: LaneNetwork, points: SplitPoints) -> float:
+def _rmse(lane: LaneNetwork, points: SplitPoints, outputs: Callable[[], Array]) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.square(lane.outputs(points) - points.y).ravel().mean())
+        return math.sqrt(np.square(outputs() - points.y).ravel().mean())
 
 
-def _mean_cross_entropy(lane: LaneNetwork, points: SplitPoints) -> float:
+def _cross_entropy(lane: LaneNetwork, points: SplitPoints, outputs: Callable[[], Array]) -> float:
     (kind, sizes), unused_P = kernels.describe(lane.network), np.empty_like(lane.position_P)
     x, work = lane.given(points).x, kernels.workspace(lane.network, points.x.shape[1])
-    return kernels.loss_and_gradient(
-        CROSS_ENTROPY, kind, sizes, lane.position_P, lane.joined, x, points.y, unused_P, work
-    )
+    problem = kind, sizes, lane.position_P, lane.joined, x, points.y, unused_P, work
+    return max(kernels.loss_and_gradient(CROSS_ENTROPY, *problem), sys.float_info.min)
 
 
-# By the names that losses of `harness.tasks.loss` have.
-KERNEL_LOSSES = {
-    "squares": KernelLoss(SQUARES, _mean_square),
-    "cross_entropy": KernelLoss(CROSS_ENTROPY, _mean_cross_entropy),
-}
+# By the kernels that losses of `harness.tasks.loss` name: what compiled code calls them, and errors in their metrics.
+CODES = {"squares": SQUARES, "cross_entropy": CROSS_ENTROPY}
+ERRORS = {"squares": _rmse, "cross_entropy": _cross_entropy}
 
 
 @dataclass(frozen=True)
 class SeenByKernels(Seen):
     """What kernels give at the points."""
 
+    lane: LaneNetwork
     split: SplitPoints
-
-    @property
-    def lane(self) -> LaneNetwork:
-        """The network as kernels take it."""
-        return LaneNetwork(self.network, self.flat_1P[0].numpy(), list(self.knots))
 
     @cached_property
     def outputs_NO(self) -> Tensor:
-        return torch.from_numpy(self.lane.outputs(self.split)).T
+        return torch.from_numpy(self.lane.outputs(self.split).T)
 
     @cached_property
     def losses_1K(self) -> Tensor:
         return self.points.loss.of_outputs(self.outputs_NO[None], self.points.y).flatten(1)
 
+    def root(self, square: Tensor) -> float:
+        return math.sqrt(square)
+
     @property
     def loss(self) -> float:
-        return self.lane.error(self.split)
+        return self.lane.error(self.split, lambda: self.outputs_NO.T.numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +182,7 @@ class FusedPack(Pack):
 
     def evaluated(self, state: EngineState, points: list[SplitPoints], until: int) -> LoopStates:
         settings, work = self.recipe.optimizer, kernels.workspace(state.network, points[0].x.shape[1])
-        loss, splines = KERNEL_LOSSES[points[0].loss.kernel].code, splines_of(state.network)
+        loss, splines = CODES[points[0].loss.kernel], splines_of(state.network)
         states = []
         for lane, one in enumerate(_networks(state)):
             optimiser = state.optimiser.by_lane[lane]
@@ -261,10 +249,12 @@ class FusedPack(Pack):
     def final_losses(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
         return self.errors(state, points).nan_to_num(torch.inf, torch.inf)
 
-    def seen(self, index: int, split: SplitName, network: Network, position_1P: Tensor, knots: list[Tensor]) -> Seen:
+    def seen(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor], split: SplitName) -> Seen:
         samples = self.points.split(index, split)
         points = LanePoints(torch.from_numpy(samples.x)[None], torch.from_numpy(samples.y)[None], samples.loss)
-        return SeenByKernels(network, position_1P, knots, points, *self.of_samples(self.runs[index], [samples], "cpu"))
+        (as_kernels_want,) = self.of_samples(self.runs[index], [samples], "cpu")
+        lane = LaneNetwork(network, position_1P[0].numpy(), knots)
+        return SeenByKernels(network, position_1P, knots, points, lane, as_kernels_want)
 
 
 def _networks(state: EngineState) -> Iterable[LaneNetwork]:

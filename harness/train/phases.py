@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness import families
 from harness.record.schema import CURVE_POINTS, AnyCurvePoint, PhaseEnd
 from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
-from harness.tasks import Samples, Splits, draw, phases_of, scaled
+from harness.tasks import Samples, draw, phases_of, scaled
 from harness.train import course
 from harness.train.lanes import EngineState, Trained, ended
 from harness.train.outcome import Outcome, later, outcome
@@ -82,7 +82,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PhasesPack:
             task = run.task.model_copy(update={"train_points": points_at_a_time(run.recipe, run.task.train_points)})
             part = parts(run.network, run.recipe)[phase]._asdict()
             of_phase.append(run.model_copy(update={"task": task, **part}))
-            samples.append(Splits(of_run[phase], splits.validation, splits.test))
+            samples.append(replace(splits, train=of_run[phase]))
         packs.append(engine.prepare(of_phase, device, samples))
     return PhasesPack(tuple(runs), stages(first.network, first.recipe), tuple(packs), points)
 

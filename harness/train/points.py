@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.spec import RunSpec, RunTask
 from harness.tasks import Samples, Splits, curve_points, domain_points, draw, scaled
-from harness.tasks.observation import Observation, SplitName
+from harness.tasks.loss import Observation, SplitName
 from harness.tasks.samples import Array
 
 

@@ -18,8 +18,7 @@ from harness import spec
 from harness.optimisers import LaneObjective, LaneState
 from harness.spec import Network, RunSpec
 from harness.tasks import Samples, Splits, stream
-from harness.tasks.loss import LanePoints
-from harness.tasks.observation import Seen, SplitName
+from harness.tasks.loss import LanePoints, Seen, SplitName
 from harness.train.captured import Replay
 from harness.train.course import Pack, advance, begin, finish, fits, trained
 from harness.train.lanes import EngineState, LaneOfRun, ended
@@ -92,7 +91,7 @@ class TorchPack(Pack):
             losses = points.loss.losses(state.network, state.optimiser.position_RP, state.knots, points)
         return points.loss.mean(losses.flatten(1))
 
-    def seen(self, index: int, split: SplitName, network: Network, position_1P: Tensor, knots: list[Tensor]) -> Seen:
+    def seen(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor], split: SplitName) -> Seen:
         points = self.of_samples(self.runs[index], [self.points.split(index, split)], position_1P.device)
         return Seen(network, position_1P, knots, points)
 

@@ -106,7 +106,7 @@ def test_the_loss_is_the_papers(network):
 
 def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution():
     pack = torch_engine.prepare([_run(MLP, PLAIN)])
-    seen = pack.seen(0, "test", MLP, torch.zeros(1, parameter_count(MLP), dtype=torch.float64), [])
+    seen = pack.seen(0, MLP, torch.zeros(1, parameter_count(MLP), dtype=torch.float64), [], "test")
     observed = {one.name: one.value(seen) for one in pack.points.observations(0)}
     rmse, h1 = seen.loss, observed["test_h1_error"]
     assert 4 * rmse**2 == pytest.approx(0.7558732969623, rel=1e-11)

@@ -20,8 +20,7 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.runs import accuracies_table
 from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, RunTask, Task, parse_experiment
 from harness.tasks import draw, resolve, stream
-from harness.tasks.loss import CROSS_ENTROPY, LanePoints
-from harness.tasks.observation import Accuracy, Seen
+from harness.tasks.loss import CROSS_ENTROPY, Accuracy, LanePoints, Seen
 from harness.train import train_pack
 
 MLP = MlpShape(shape=(13, 6, 3), activation="tanh")
