@@ -1,11 +1,8 @@
 """What a run minimises, and what is observed of it: read this first to add a loss or an observation.
 
-A loss is one frozen class. `of_outputs` says what each point adds, and the mean over the points is minimised. Samples
-say which loss is theirs (`Samples.loss`), and training asks it for all that depends on it.
-
-An observation is a value with a name, made at declared moments. A loss has some that every run with it makes, and a
-task may have its own (`Splits.observations`). An engine says what a network gives at points, as `Seen`; what is made of
-it is the same in every engine.
+A loss says what each point adds; the mean over the points is minimised. Samples say which loss is theirs, and training
+asks it for all that depends on it. An observation is a value with a name. A loss has some that every run makes, a task
+may have its own (`Splits.observations`). An engine says what a network gives at points, `Seen`, and no more.
 
 Nothing here may import torch: take it from `harness.families.later`.
 
@@ -88,10 +85,7 @@ def chunks(points: int) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class Seen:
-    """The network of one run, and the points of a split that it is observed at.
-
-    What it gives there is computed when it is first asked for, a chunk after the other.
-    """
+    """The network of one run at the points of a split; what it gives there is computed once, in chunks."""
 
     network: Network
     flat_1P: Tensor
@@ -101,12 +95,9 @@ class Seen:
     @cached_property
     def outputs_NO(self) -> Tensor:
         """What the network gives at each point."""
+        lane = self.network, self.flat_1P, self.knots
         with torch.no_grad():
-            parts = [
-                families.forward(self.network, self.flat_1P, self.knots, self.points.x[:, part])[0]
-                for part in chunks(self.points.x.shape[1])
-            ]
-            return torch.cat(parts)
+            return torch.cat([families.forward(*lane, part.x)[0] for part in self.points.loss.parts(self.points)])
 
     @cached_property
     def losses_1K(self) -> Tensor:

@@ -24,6 +24,7 @@ from harness.optimisers.lanes import choose, select
 from harness.spec import Network, Recipe, RunSpec, SplinedShape, Stage
 from harness.tasks import Samples, stream
 from harness.tasks.loss import SPLITS, Observation, Seen, SplitName
+from harness.tasks.samples import SHUFFLED, Batches
 from harness.train.lanes import EngineState, Kept, LaneOfRun, Trained, alike, ended
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 from harness.train.points import PackPoints
@@ -46,6 +47,7 @@ class Pack(ABC):
     curve: Any
     ranges_SNI: Tensor
     watched: tuple[Observation, ...] = ()  # which are made on the way too
+    batches: Batches = SHUFFLED
 
     smallest: ClassVar[int] = 1  # lanes of an ensemble
     solver: ClassVar[Solver]  # by which splines are moved to other knots
@@ -74,6 +76,7 @@ class Pack(ABC):
             train=cls.of_samples(first, train, device),
             curve=cls.of_samples(first, curve, device),
             ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.dtype)),
+            batches=points.splits(0).batches,
             watched=tuple(one for one in points.observations(0) if one.at != "end"),
         )
 

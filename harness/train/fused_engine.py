@@ -26,6 +26,7 @@ from harness.spec import MlpShape, Network, Recipe, RunSpec, SplinedShape
 from harness.tasks import Samples, Splits, stream
 from harness.tasks.loss import SQUARES as OF_SQUARES
 from harness.tasks.loss import LanePoints, Loss, Seen, SplitName, chunks
+from harness.tasks.samples import Batches
 from harness.train.course import Move, Pack, advance, begin, finish, fits, trained
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
@@ -206,13 +207,15 @@ class FusedPack(Pack):
         run, start = state.lanes[lane]
         total = self.train[run].x.shape[1]
         size = spec.samples_per_evaluation(self.recipe, total)
-        if size == total:
+        batches = self.batches.per_epoch(total, size)
+        if batches is None:
             return None
-        before, batches = sum(stage.evaluations for stage in self.stages[: state.stage]), total // size
+        before = sum(stage.evaluations for stage in self.stages[: state.stage])
         first, last = before + state.done, before + until - 1
         rows = []
         for epoch in range(first // batches, 1 + last // batches):
-            order = _order(self.runs[run].seed, self.runs[run].keys(start, epoch), total)
+            keys = self.runs[run].seed, self.runs[run].keys(start, epoch)
+            order = _order(self.batches, *keys, total, size)
             rows.append(order[: batches * size].reshape(batches, size))
         skipped = first - first // batches * batches
         return np.concatenate(rows)[skipped : skipped + until - state.done]
@@ -263,9 +266,10 @@ def _networks(state: EngineState) -> Iterable[LaneNetwork]:
 
 
 @lru_cache(maxsize=1)
-def _order(seed: int, keys: tuple[int, ...], points: int) -> NDArray[np.int64]:
+def _order(batches: Batches, seed: int, keys: tuple[int, ...], points: int, size: int) -> NDArray[np.int64]:
     """The order of training points in an epoch, in which Python may have a look at a run many times."""
-    return stream(seed, "batches", *keys).permutation(points)
+    (order,) = batches.epoch(stream(seed, "batches", *keys), points, size)
+    return order
 
 
 @lru_cache(maxsize=64)

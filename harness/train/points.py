@@ -26,15 +26,16 @@ class PackPoints:
 
     def split(self, index: int, name: SplitName) -> Samples:
         """A split of the run at `index`."""
-        samples: Samples = getattr(self._splits(index), name)
+        samples: Samples = getattr(self.splits(index), name)
         return replace(samples, x=self._seen(self.runs[index].task, samples.x))
 
     def observations(self, index: int) -> tuple[Observation, ...]:
         """Those of the loss by which the run is tested, and those of its task."""
-        splits = self._splits(index)
+        splits = self.splits(index)
         return (*splits.test.loss.observations, *splits.observations)
 
-    def _splits(self, index: int) -> Splits:
+    def splits(self, index: int) -> Splits:
+        """All that the task of the run at `index` gives."""
         run = self.runs[index]
         return self.given[index] if self.given else _drawn(run.task, run.seed)
 

@@ -19,6 +19,7 @@ from harness.optimisers import LaneObjective, LaneState
 from harness.spec import Network, RunSpec
 from harness.tasks import Samples, Splits, stream
 from harness.tasks.loss import LanePoints, Seen, SplitName
+from harness.tasks.samples import Batches
 from harness.train.captured import Replay
 from harness.train.course import Pack, advance, begin, finish, fits, trained
 from harness.train.lanes import EngineState, LaneOfRun, ended
@@ -72,12 +73,12 @@ class TorchPack(Pack):
         return self.recipe.optimizer.start(flat_RP, rates_R, total_steps)
 
     def evaluated(self, state: EngineState, points: LanePoints, until: int) -> LaneState:
-        indices_RB = (_batch(self, state, number) for number in range(state.done, until))
+        feeds = (_feed(self, state, number) for number in range(state.done, until))
         optimiser: Any = state.optimiser
         if points.x.is_cuda:
-            return _replay(self, state.network, state.lanes, state.knots)(optimiser, indices_RB)
-        for index_RB in indices_RB:
-            optimiser = _evaluate(self, state.network, state.knots, points, optimiser, index_RB)
+            return _replay(self, state.network, state.lanes, state.knots)(optimiser, feeds)
+        for feed in feeds:
+            optimiser = _evaluate(self, state.network, state.knots, points, optimiser, feed)
         return optimiser
 
     def errors(self, state: EngineState, points: LanePoints) -> Tensor:
@@ -109,10 +110,10 @@ def _evaluate(
     knots: tuple[Tensor, ...],
     train: LanePoints,
     optimiser: LaneState,
-    index_RB: Tensor | None,
+    feed: tuple[Tensor, ...],
 ) -> LaneState:
-    """The optimiser after one evaluation in every lane, of the points that the index names, or of all."""
-    points = train if index_RB is None else _chosen(train, index_RB)
+    """The optimiser after one evaluation in every lane, of what it is fed, or of all points."""
+    points = pack.batches.seen(train, feed) if feed else train
 
     def objective(position_RP: Tensor) -> tuple[Tensor, Tensor]:
         return points.loss.loss_and_gradient(network, position_RP, knots, points)
@@ -120,35 +121,26 @@ def _evaluate(
     return pack.recipe.optimizer.evaluate(optimiser, LaneObjective(objective, network, knots, points.x, points.y))
 
 
-def _chosen(points: LanePoints, index_RB: Tensor) -> LanePoints:
-    """Whole rows are copied, in a fraction of the time that `gather` takes for every number by itself."""
-    lanes, total = points.x.shape[:2]
-    first_R1 = total * torch.arange(lanes, device=index_RB.device)[:, None]
-    rows = (first_R1 + index_RB).flatten()
-    x, y = (each.flatten(0, 1).index_select(0, rows).unflatten(0, index_RB.shape) for each in (points.x, points.y))
-    return replace(points, x=x, y=y)
-
-
-def _batch(pack: TorchPack, state: EngineState, number: int) -> Tensor | None:
-    """The points of an evaluation of the stage: None for all, or the next batch of this epoch's order, [R, B].
-
-    What does not fill a last batch is left out of its epoch.
-    """
-    points = pack.train.x.shape[1]
-    if pack.samples == points:
-        return None
+def _feed(pack: TorchPack, state: EngineState, number: int) -> tuple[Tensor, ...]:
+    """What an evaluation of the stage is fed in every lane, [R, B, ...]; nothing if it sees all points."""
+    points, size = pack.train.x.shape[1], pack.samples
+    per_epoch = pack.batches.per_epoch(points, size)
+    if per_epoch is None:
+        return ()
     before = sum(stage.evaluations for stage in pack.stages[: state.stage])
-    epoch, batch = divmod(before + number, points // pack.samples)
+    epoch, batch = divmod(before + number, per_epoch)
     keys = tuple((pack.runs[run].seed, *pack.runs[run].keys(start, epoch)) for run, start in state.lanes)
-    order_RN = _order_of_epoch(keys, points, pack.train.x.device)
-    return order_RN[:, batch * pack.samples : (batch + 1) * pack.samples]
+    of_epoch = _epoch(pack.batches, keys, points, size, pack.train.x.device)
+    return tuple(each[:, batch * size : (batch + 1) * size] for each in of_epoch)
 
 
 @lru_cache(maxsize=1)
-def _order_of_epoch(keys: tuple[tuple[int, ...], ...], points: int, device: torch.device) -> Tensor:
-    """The order [R, N] that every lane draws for itself, kept on the device as long as the epoch lasts.
+def _epoch(
+    batches: Batches, keys: tuple[tuple[int, ...], ...], points: int, size: int, device: torch.device
+) -> tuple[Tensor, ...]:
+    """What the evaluations of an epoch are fed, kept on the device as long as it lasts.
 
     Of each lane the keys are its seed and those of its stream.
     """
-    orders = [stream(seed, "batches", *of_lane).permutation(points) for seed, *of_lane in keys]
-    return torch.from_numpy(np.stack(orders)).to(device)
+    of_lanes = [batches.epoch(stream(seed, "batches", *of_lane), points, size) for seed, *of_lane in keys]
+    return tuple(torch.from_numpy(np.stack(arrays)).to(device) for arrays in zip(*of_lanes, strict=True))

@@ -133,7 +133,7 @@ def test_all_that_an_evaluation_changes_is_in_its_tensors(network):
         pack = torch_engine.prepare(runs)
         begun = torch_engine.begin(pack)
         evaluate = partial(torch_engine._evaluate, pack, network, begun.knots, pack.train)
-        indices = [torch_engine._batch(pack, begun, number) for number in range(13)]
+        indices = [torch_engine._feed(pack, begun, number) for number in range(13)]
         fresh = evaluate(begun.optimiser, indices[0])  # the first one makes the state as large as it will be
         in_place = InPlace(evaluate, fresh, indices[0])
         for index in indices[1:]:

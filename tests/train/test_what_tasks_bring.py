@@ -1,4 +1,4 @@
-"""Losses and observations that a task brings: what is observed, when, and that it changes nothing else."""
+"""Batches, losses and observations that a task brings: no engine knows of them, and each run has its own bits."""
 
 from dataclasses import dataclass, replace
 
@@ -9,6 +9,7 @@ from harness.base.errors import HarnessError
 from harness.spec import Adam, KanShape, MlpShape, Recipe, RunSpec, Task
 from harness.tasks import draw, resolve
 from harness.tasks.loss import Observation, OwnLoss
+from harness.tasks.samples import SHUFFLED, Batches
 from harness.train import ENGINES
 
 TASK = resolve(Task(target="exp2d", train_points=30, validation_points=20, test_points=5000))
@@ -23,6 +24,13 @@ class MeanOutput(Observation):
         return seen.outputs_NO.mean().item()
 
 
+class FarFromFirst(Observation):
+    """The mean distance of outputs from the first variable."""
+
+    def value(self, seen):
+        return (seen.outputs_NO[:, 0] - seen.points.x[0, :, 0]).abs().mean().item()
+
+
 class Worst(Observation):
     """The largest square."""
 
@@ -30,9 +38,9 @@ class Worst(Observation):
         return seen.losses_1K.max().item()
 
 
-def observed_by(monkeypatch, engine, *observations, chunk=10**6, stored=False, seeds=(0,)):
-    """The outcomes of runs whose task observes this."""
-    drawn = {seed: replace(draw(TASK, seed), observations=observations) for seed in seeds}
+def observed_by(monkeypatch, engine, *observations, chunk=10**6, stored=False, seeds=(0,), batches=SHUFFLED):
+    """The outcomes of runs whose task observes this, and feeds training so."""
+    drawn = {seed: replace(draw(TASK, seed), observations=observations, batches=batches) for seed in seeds}
     monkeypatch.setattr("harness.train.points._drawn", lambda task, seed: drawn[seed])
     runs = [RunSpec(task=TASK, network=NETWORKS[engine], recipe=RECIPE, seed=seed, engine=engine) for seed in seeds]
     return trained_runs(runs, chunk=chunk, stored=stored).outcomes
@@ -64,6 +72,37 @@ def test_what_is_observed_knows_nothing_of_company_and_interruptions(monkeypatch
 
     assert in_pieces[::-1] == together
     assert alone == together[1:]
+
+
+@dataclass(frozen=True)
+class Stream(Batches):
+    """Points that no evaluation has seen before, of another function: the first variable."""
+
+    def per_epoch(self, points, size):
+        return 1
+
+    def epoch(self, generator, points, size):
+        x = generator.uniform(-1, 1, (size, 2))
+        return x, x[:, :1]
+
+    def seen(self, train, feed):
+        x, y = feed
+        return replace(train, x=x.to(train.x), y=y.to(train.y))
+
+
+def test_a_task_may_draw_fresh_points_for_every_evaluation(monkeypatch):
+    """Its function is learnt, not that of the training points; in any company, and at any interruption."""
+    kinds = {"batches": Stream()}
+    together = observed_by(monkeypatch, "torch", FarFromFirst("far", at="curve"), seeds=(0, 1), **kinds)
+    in_pieces = observed_by(
+        monkeypatch, "torch", FarFromFirst("far", at="curve"), chunk=4, stored=True, seeds=(1, 0), **kinds
+    )
+    (alone,) = observed_by(monkeypatch, "torch", FarFromFirst("far", at="curve"), seeds=(1,), **kinds)
+
+    assert in_pieces[::-1] == together
+    assert alone == together[1]
+    far = [point.observed["far"] for point in alone.curve]
+    assert far[-1] < far[0] / 2
 
 
 class Nothing(Observation):
