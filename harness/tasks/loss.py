@@ -102,12 +102,9 @@ class Seen:
     @cached_property
     def losses_1K(self) -> Tensor:
         """What each point adds to the loss."""
-        loss = self.points.loss
+        loss, lane = self.points.loss, (self.network, self.flat_1P, self.knots)
         with torch.no_grad():
-            parts = [
-                loss.losses(self.network, self.flat_1P, self.knots, part).flatten(1) for part in loss.parts(self.points)
-            ]
-            return torch.cat(parts, 1)
+            return torch.cat([loss.losses(*lane, part).flatten(1) for part in loss.parts(self.points)], 1)
 
     def root(self, square: Tensor) -> float:
         """Of a number: engines round it otherwise."""
