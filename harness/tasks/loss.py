@@ -168,7 +168,10 @@ class Squares(Loss):
     """Squared residuals; the root of their mean is the RMSE."""
 
     metric = "rmse"
-    observations = (RootMedianSquare("test_root_median_square"), LargestError("test_largest_error"))
+    observations: ClassVar[tuple[Observation, ...]] = (
+        RootMedianSquare("test_root_median_square"),
+        LargestError("test_largest_error"),
+    )
     kernel = "squares"
     subject = ""
 
