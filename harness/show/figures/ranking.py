@@ -23,7 +23,7 @@ from harness.show.figures.theme import (
     side_by_side,
 )
 from harness.show.names import written
-from harness.show.words import loss_word, loss_words
+from harness.show.words import LOSS_WORDS, loss_words
 from harness.spec import axis_words
 from harness.spec.manifest import BEST_OF
 
@@ -55,7 +55,7 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
     for axes, task in zip(grid, tasks, strict=True):
         own = runs[runs["task"] == task]
         metric = str(own["metric"].iloc[0])
-        axes.set(title=labels.in_title_lines(titles[task], letters), xlabel=loss_word(metric))
+        axes.set(title=labels.in_title_lines(titles[task], letters), xlabel=LOSS_WORDS.get(metric, metric))
         ranked, clipped = _panel(axes, own, styles)
         axes.set_yticks(range(len(ranked)), labels=[names[name] for name in ranked])
         for label, name in zip(axes.get_yticklabels(), ranked, strict=True):
