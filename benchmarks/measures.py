@@ -36,8 +36,8 @@ from harness.spec import Manifest, Recipe, RunSpec, Task
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.tasks import Samples, Splits, draw, resolve, scaled
+from harness.tasks.loss import SQUARES, LanePoints
 from harness.train import ENGINES
-from harness.train.objective import LanePoints, loss_and_gradient
 
 # An evaluation so late that no point of the learning curve is near, and how many there are in all.
 LATE, EVALUATIONS = 1_100_000, 2_000_000
@@ -58,7 +58,7 @@ def evaluator(network: dict, dtype: str, lanes: int, points: int) -> Work:
     """Loss and gradient of random points, by the torch engine."""
     made, flat_RP, knots, x_RNI, y_RNO = _begun(network, dtype, lanes, points)
     samples = LanePoints(x_RNI, y_RNO)
-    return Work(lambda: loss_and_gradient(made, flat_RP, knots, samples), lanes=lanes, trained_by="torch")
+    return Work(lambda: SQUARES.loss_and_gradient(made, flat_RP, knots, samples), lanes=lanes, trained_by="torch")
 
 
 def optimiser(settings: dict, network: dict, lanes: int, points: int, evaluations: int, alone: bool = True) -> Work:
@@ -67,7 +67,7 @@ def optimiser(settings: dict, network: dict, lanes: int, points: int, evaluation
     samples = LanePoints(x_RNI, y_RNO)
     own = Recipe(optimizer=settings, max_evaluations=evaluations).optimizer
     objective = LaneObjective(
-        lambda position_RP: loss_and_gradient(made, position_RP, knots, samples), made, knots, x_RNI, y_RNO
+        lambda position_RP: SQUARES.loss_and_gradient(made, position_RP, knots, samples), made, knots, x_RNI, y_RNO
     )
 
     start = own.start(flat_RP, total_steps=evaluations)

@@ -56,7 +56,7 @@ PARTS = {
     "batches": ("fused_engine.py", "_batches"),
     "knots": ("course.py", "_update_knots"),
     "refinement": ("harness/families", "extend_grid"),
-    "errors": ("fused_engine.py", "squared_errors"),
+    "errors": ("fused_engine.py", "error"),
 }
 
 

@@ -130,10 +130,6 @@ class Optimiser(Frozen):
         """Why it cannot learn a PDE, from the field that says so, or None."""
         return None
 
-    def why_no_classes(self) -> str | None:
-        """Why it cannot learn classes, from the field that says so, or None."""
-        return None
-
     def why_infeasible(self, network: ShapeBase, points: int) -> str | None:
         """Why it cannot train this network on so many points, or None."""
         return None

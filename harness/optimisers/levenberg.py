@@ -192,11 +192,6 @@ class LevenbergMarquardt(Optimiser):
             f"name={self.name}: it has no Jacobian of second derivatives, by which a PDE is learnt; use lbfgs or adam"
         )
 
-    def why_no_classes(self) -> str | None:
-        return (
-            f"name={self.name}: a cross-entropy, by which classes are learnt, is no sum of squares; use lbfgs or adam"
-        )
-
     def why_infeasible(self, network: ShapeBase, points: int) -> str | None:
         """It factorises a dense matrix."""
         if why := network.without_levenberg():

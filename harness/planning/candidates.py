@@ -21,7 +21,7 @@ from harness.planning.solve import LARGEST_SIZE, build_network, most_evaluations
 from harness.spec import BUILT_IN_RECIPES, Arm, Engine, Experiment, Recipe, Restarts, RunSpec, RunTask, count_names
 from harness.spec.arm import Match, Search, Size
 from harness.spec.recipe import check_cap, least_evaluations, points_at_a_time
-from harness.tasks import is_data
+from harness.tasks import is_data, loss_of
 
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
 
@@ -73,17 +73,16 @@ class ArmOnTask:
         for place, optimiser in recipe.optimisers.items():
             with at(f"recipes.{arm.recipe}.{place}"):
                 optimiser.check()
-        # A PDE is learnt by second derivatives on all points, classes by a cross-entropy.
-        if task.is_pde and (why := arm.architecture.why_no_pde()):
+        loss = loss_of(task)
+        if loss.is_equation and (why := arm.architecture.why_no_pde()):
             raise HarnessError(f"arms.{self.name}.architecture.{why}")
-        for is_kind, kind, why in (
-            (task.is_pde, "a PDE is", recipe.optimizer.why_no_pde()),
-            (task.classes, "classes are", recipe.optimizer.why_no_classes()),
-        ):
-            if is_kind and why:
-                raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
-            if given := [name for name in ("sparsity", "phases") if is_kind and getattr(recipe, name)]:
-                raise HarnessError(f"recipes.{arm.recipe}.{given[0]}: {kind} learnt without; leave it out")
+        if loss.is_equation and (why := recipe.optimizer.why_no_pde()):
+            raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
+        if loss.subject and recipe.optimizer.needs_squares:
+            why = f"{loss.words} is no sum of squares; use lbfgs or adam"
+            raise HarnessError(f"recipes.{arm.recipe}.optimizer.name={recipe.optimizer.name}: {why}")
+        if loss.subject and (given := [name for name in ("sparsity", "phases") if getattr(recipe, name)]):
+            raise HarnessError(f"recipes.{arm.recipe}.{given[0]}: {loss.subject} learnt without; leave it out")
         updates = recipe.grid_updates
         if updates and updates.points == "domain" and self.is_of_data:
             raise HarnessError(
@@ -135,10 +134,10 @@ class ArmOnTask:
 
 def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, task: RunTask) -> Engine:
     """The engine of `network`: the experiment's, or `fused` where it can train it; a HarnessError if it cannot."""
-    if task.is_pde:
+    if not (loss := loss_of(task)).kernel:
         if experiment.engine == "fused":
             raise HarnessError(
-                f"engine: fused has no second derivatives, by which {task.target} is learnt; use engine: torch, or "
+                f"engine: fused has no {loss.needs}, by which {task.target} is learnt; use engine: torch, or "
                 "leave `engine` out"
             )
         return "torch"

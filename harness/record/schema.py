@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from harness.base.frozen import Frozen, is_none
 from harness.spec import KanShape, RunSpec
-from harness.spec.task import Metric
 
 # 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
 # Provenance has grown by fields with defaults, without which older records read as well: that made no new version.
@@ -16,6 +16,7 @@ RECORD_SCHEMA = 2
 
 Status = Literal["done", "diverged"]
 CURVE_POINTS = 201  # of a network of one variable after each phase
+SPLITS = {"train": "train", "val": "validation", "test": "test"}  # as tables of classifications name them
 
 
 class Losses(NamedTuple):
@@ -27,24 +28,43 @@ class Losses(NamedTuple):
 
 
 class Measured(Frozen):
-    """Errors of a run: by those in the `metric` of its task trials are chosen, and laws fitted."""
+    """Errors of a run: by those in the metric of its task trials are chosen, and laws fitted.
 
-    metric: ClassVar[Metric]
+    Fields are called by their split and the metric. `observed` are values that the task has of its own, by name.
+    """
+
+    suffix: ClassVar[str] = ""
+    columns: ClassVar[Mapping[str, str]] = {}  # of tables, beside the losses, and which field each of them has
+
+    observed: dict[str, float] | None = Field(None, exclude_if=is_none)
+
+    @classmethod
+    def of(cls, values: Mapping[str, float | None], **more: Any) -> Self:
+        """From losses, named by their split, and what was observed; `more` are other fields."""
+        named = {f"{name}{cls.suffix}" if name in Losses._fields else name: value for name, value in values.items()}
+        observed = {name: value for name, value in named.items() if name not in cls.model_fields and value is not None}
+        own = {name: value for name, value in named.items() if name in cls.model_fields}
+        return cls(**own, observed=observed or None, **more)
+
+    def values(self) -> dict[str, float]:
+        """What it is made `of`."""
+        own = {name.removesuffix(self.suffix): value for name, value in self.model_dump(exclude={"observed"}).items()}
+        return {**own, **(self.observed or {})}
 
     @property
     def train_loss(self) -> Any:
         """In the metric of the task."""
-        return getattr(self, f"train_{self.metric}")
+        return getattr(self, f"train{self.suffix}")
 
     @property
     def validation_loss(self) -> Any:
         """In the metric of the task."""
-        return getattr(self, f"validation_{self.metric}")
+        return getattr(self, f"validation{self.suffix}")
 
     @property
     def losses(self) -> Losses:
         """All three, which a point of a learning curve has not."""
-        return Losses(self.train_loss, self.validation_loss, getattr(self, f"test_{self.metric}"))
+        return Losses(self.train_loss, self.validation_loss, getattr(self, f"test{self.suffix}"))
 
 
 class Metrics(Measured):
@@ -56,7 +76,7 @@ class Metrics(Measured):
     those are roots of the loss.
     """
 
-    metric = "rmse"
+    suffix = "_rmse"
 
     train_rmse: float
     validation_rmse: float
@@ -69,7 +89,8 @@ class Metrics(Measured):
 class ClassMetrics(Measured):
     """Mean cross-entropies in nats at the end of a run that learns classes, and shares of points told right."""
 
-    metric = "cross_entropy"
+    suffix = "_cross_entropy"
+    columns: ClassVar = {f"{short}_accuracy": f"{split}_accuracy" for short, split in SPLITS.items()}
 
     train_cross_entropy: float
     validation_cross_entropy: float
@@ -79,13 +100,21 @@ class ClassMetrics(Measured):
     test_accuracy: float
 
 
-METRICS: dict[Metric, type[Metrics | ClassMetrics]] = {"rmse": Metrics, "cross_entropy": ClassMetrics}
+Metrics.columns = {name: name for name in Metrics.model_fields if name != "observed"}
+
+
+class OwnMetrics(Measured):
+    """Means at the end of a run whose task has a loss of its own, which is the metric of `run`."""
+
+    train: float
+    validation: float
+    test: float
 
 
 class CurvePoint(Measured):
     """Errors after `evaluations` forward+backward passes of the run, restarts included."""
 
-    metric = "rmse"
+    suffix = "_rmse"
 
     evaluations: int
     train_rmse: float | None
@@ -95,15 +124,31 @@ class CurvePoint(Measured):
 class ClassCurvePoint(Measured):
     """The same of a run that learns classes: mean cross-entropies in nats."""
 
-    metric = "cross_entropy"
+    suffix = "_cross_entropy"
 
     evaluations: int
     train_cross_entropy: float | None
     validation_cross_entropy: float | None
 
 
-LearningCurve = tuple[Annotated[CurvePoint | ClassCurvePoint, Field(union_mode="left_to_right")], ...]
-CURVE_POINT: dict[Metric, type[CurvePoint | ClassCurvePoint]] = {"rmse": CurvePoint, "cross_entropy": ClassCurvePoint}
+class OwnCurvePoint(Measured):
+    """The same of a run whose task has a loss of its own."""
+
+    evaluations: int
+    train: float | None
+    validation: float | None
+
+
+AnyMetrics = Metrics | ClassMetrics | OwnMetrics
+AnyCurvePoint = CurvePoint | ClassCurvePoint | OwnCurvePoint
+LearningCurve = tuple[Annotated[AnyCurvePoint, Field(union_mode="left_to_right")], ...]
+
+
+def kinds_of(metric: str) -> tuple[type[AnyMetrics], type[AnyCurvePoint]]:
+    """What has the errors of a run of a task with this metric: at its end, and at a moment of its learning curve."""
+    kinds: dict[str, tuple[type[AnyMetrics], type[AnyCurvePoint]]]
+    kinds = {"rmse": (Metrics, CurvePoint), "cross_entropy": (ClassMetrics, ClassCurvePoint)}
+    return kinds.get(metric, (OwnMetrics, OwnCurvePoint))
 
 
 class PhaseEnd(Frozen):
@@ -178,7 +223,7 @@ class Record(Frozen):
     run_id: str
     run: RunSpec
     status: Status
-    metrics: Metrics | ClassMetrics | None = Field(union_mode="left_to_right")
+    metrics: AnyMetrics | None = Field(union_mode="left_to_right")
     evaluations: int
     iterations: int
     by_stage: tuple[tuple[int, int], ...]
@@ -199,7 +244,8 @@ class Record(Frozen):
 
     def brief(self) -> Record:
         """The record with the ends of the last half of its learning curve alone, from which all tables are made."""
-        return self.model_copy(update={"curve": tuple(dict.fromkeys((*self.last_half[:1], *self.last_half[-1:])))})
+        first, *rest = self.last_half or (None,)
+        return self.model_copy(update={"curve": tuple(point for point in (first, *rest[-1:]) if point)})
 
     @model_validator(mode="after")
     def _metrics_if_done(self) -> Record:

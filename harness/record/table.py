@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.base.files import whole_file
-from harness.record.schema import METRICS, ClassMetrics, Losses, Metrics, PhaseEnd, Record
+from harness.record.schema import AnyMetrics, Losses, PhaseEnd, Record, kinds_of
 from harness.record.store import read_planned
 from harness.spec import Cell, Manifest, ModuleShape, PlannedRun, Recipe, canonical_json
-from harness.spec.task import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SPLITS = {"train": "train", "val": "validation", "test": "test"}  # as tables of classifications name them
 
 
 def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
@@ -113,15 +110,14 @@ def _late_fall(recipe: Recipe, record: Record) -> float:
     return late[0] / late[-1] if late and late[0] and late[-1] else math.nan
 
 
-def _errors(metric: Metric, metrics: Metrics | ClassMetrics | None) -> dict[str, Any]:
+def _errors(metric: str, metrics: AnyMetrics | None) -> dict[str, Any]:
     """The columns of a run's errors; those of one that diverged are NaN."""
     losses = metrics.losses if metrics else Losses(math.nan, math.nan, math.nan)
-    of_task = {"metric": metric, "val_loss": losses.validation, "test_loss": losses.test}
-    always = [name for name, field in METRICS[metric].model_fields.items() if field.is_required()]
-    errors = metrics.model_dump() if metrics else dict.fromkeys(always, math.nan)
-    if metric == "rmse":
-        return errors | of_task
-    return of_task | {f"{split}_accuracy": errors[f"{name}_accuracy"] for split, name in SPLITS.items()}
+    (kind, _), has = kinds_of(metric), metrics.model_dump() if metrics else {}
+    always = {name: math.nan for name, field in kind.model_fields.items() if field.is_required()} | has
+    columns = {column: always[field] for column, field in kind.columns.items() if field in always}
+    observed = {f"observed.{name}": value for name, value in has.get("observed", {}).items()}
+    return columns | {"metric": metric, "val_loss": losses.validation, "test_loss": losses.test} | observed
 
 
 def _forgetting(phases: tuple[PhaseEnd, ...] | None) -> dict[str, float]:

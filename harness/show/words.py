@@ -21,7 +21,12 @@ def counted(axis: str) -> str:
 def loss_words(metrics: Iterable[str]) -> str:
     """What the losses of tasks with these metrics are called."""
     different = set(metrics)
-    return LOSS_WORDS[different.pop()] if len(different) == 1 else "test loss"
+    return loss_word(different.pop()) if len(different) == 1 else "test loss"
+
+
+def loss_word(metric: str) -> str:
+    """What the loss of a task is called, by its metric; a loss of a task's own is called as the task calls it."""
+    return LOSS_WORDS.get(metric, f"test {metric}")
 
 
 def metric_words(columns: Iterable[str]) -> str:

@@ -33,8 +33,6 @@ MOST_COORDINATES = 100_000_000  # of the points of a split, which then take 0.8 
 # With what the fingerprint of a data file begins, so that a run says where its samples come from.
 DATA_FILE = "data file sha256 "
 
-Metric = Literal["rmse", "cross_entropy"]
-
 Reading = Literal["currency", "percent", "decimal_comma", "date"]  # how a column of text is read as numbers
 
 MOST_CATEGORIES = 20  # of a column, each of which becomes an input
@@ -273,11 +271,12 @@ class RunTask(Frozen):
     interior_weight: Positive | None = Field(None, exclude_if=is_none)
     instance: NonNegativeInt = Field(0, exclude_if=is_empty)
     classes: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=is_none)
+    own_loss: str | None = Field(None, exclude_if=is_none)  # the metric of the target's own loss, if it has one
 
     @property
-    def metric(self) -> Metric:
+    def metric(self) -> str:
         """What the loss of a run is in tables: the RMSE, or where there are classes the mean cross-entropy in nats."""
-        return "cross_entropy" if self.classes else "rmse"
+        return self.own_loss or ("cross_entropy" if self.classes else "rmse")
 
     @property
     def outputs(self) -> int:

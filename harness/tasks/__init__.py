@@ -8,7 +8,8 @@ from pathlib import Path
 from harness.spec import RunTask, Task
 from harness.tasks.data_file import fetch_data, keep_data, known_data, read_data_file
 from harness.tasks.function import Function, gives_columns, values
-from harness.tasks.samples import Inside, Quadrature, Samples, Scaling, Splits, domain_points, phases_of, scaled, stream
+from harness.tasks.loss import CROSS_ENTROPY, SQUARES, Equation, Loss
+from harness.tasks.samples import Samples, Scaling, Splits, domain_points, phases_of, scaled, stream
 from harness.tasks.target import Named, Target, TargetError
 from harness.tasks.user import load_user_target
 
@@ -88,6 +89,17 @@ def is_reshaped(task: RunTask) -> bool:
         return False
     target = load_target(task.target, task.inputs, task.instance)
     return isinstance(target, Function) and gives_columns(task, target)
+
+
+def loss_of(task: RunTask) -> Loss:
+    """What a run of the task minimises; no other place asks what kind of task it is."""
+    if task.own_loss:
+        target = load_target(task.target, task.inputs, task.instance)
+        assert isinstance(target, Function)
+        return target.loss
+    if task.interior_weight:
+        return Equation(task.train_points, task.interior_weight)
+    return CROSS_ENTROPY if task.classes else SQUARES
 
 
 def check_drawn(task: RunTask, seed: int) -> None:

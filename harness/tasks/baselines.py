@@ -16,6 +16,7 @@ from harness.base.files import whole_file
 from harness.base.frozen import Frozen, is_none
 from harness.spec import RunTask, content_hash, sealed, unsealed
 from harness.tasks.data_file import fetch_data
+from harness.tasks.loss import Quadrature
 from harness.tasks.samples import Array, Samples, Splits
 
 FOLDER = "baselines"  # in the results folder
@@ -67,9 +68,11 @@ def baselines(task: RunTask, splits: Splits) -> Baselines:
     if task.classes:
         return _of_classes(task.classes, splits)
     test = splits.test.y[:, 0]
-    if splits.test.quadrature:
-        shares = splits.test.quadrature.shares
+    if isinstance(splits.test.loss, Quadrature):
+        shares = splits.test.loss.shares
         return Baselines(constant=float(np.sqrt(shares @ (test - shares @ test) ** 2)))
+    if task.own_loss:
+        return Baselines(constant=_of_own_loss(splits))
     constant = _rmse(test, splits.train.y.mean())
     if splits.scaling is None:
         return Baselines(constant=constant)
@@ -99,6 +102,15 @@ def _of_classes(classes: int, splits: Splits) -> Baselines:
     logs = log_softmax(_with_ones(splits.test) @ fitted.x.reshape(-1, classes), axis=1)
     linear = -logs[np.arange(len(test)), test].mean()
     return Baselines(constant=float(constant), linear=float(linear))
+
+
+def _of_own_loss(splits: Splits) -> float:
+    """What the mean of the training targets has, by a loss of the task's own."""
+    import torch  # which other baselines are computed without
+
+    wanted, loss = torch.from_numpy(splits.test.y)[None], splits.test.loss
+    of_points = loss.of_outputs(torch.full_like(wanted, splits.train.y.mean()), wanted)
+    return loss.in_metric(loss.mean(of_points.flatten(1))).item()
 
 
 def _with_ones(samples: Samples) -> Array:

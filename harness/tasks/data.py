@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.spec import RunTask, Task
+from harness.tasks.loss import CROSS_ENTROPY, SQUARES
 from harness.tasks.samples import Array, Labels, Samples, Scaling, Splits, stream
 from harness.tasks.target import Named, Target, TargetError
 
@@ -96,8 +97,10 @@ class Data(Target):
                     "for more points, or for a target that varies more"
                 )
 
+        loss = SQUARES if self.classes is None else CROSS_ENTROPY
+
         def samples(rows: NDArray[np.int64]) -> Samples:
-            return Samples(spanning(x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None])
+            return Samples(spanning(x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None], loss)
 
         return Splits(
             train=samples(train),

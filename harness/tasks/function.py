@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from harness.base.user_code import calling_user_code
 from harness.spec import RunTask, Task
+from harness.tasks.loss import SQUARES, Loss, Observation
 from harness.tasks.samples import Array, Samples, Splits, stream, uniform
 from harness.tasks.target import Target, TargetError
 
@@ -34,7 +35,8 @@ class Function(Target):
     """A target whose `function` maps points [n, inputs] to values [n] in float64.
 
     Where training points are not drawn, `train_points` gives so many of them, [n, inputs], the same under every seed.
-    A function that `is_standardised` is known to be finite and to vary, wherever its points fall.
+    A function that `is_standardised` is known to be finite and to vary, wherever its points fall. Its values are learnt
+    by `loss`, and `observations` are made beside those of the loss.
     """
 
     function: Values
@@ -45,6 +47,8 @@ class Function(Target):
     train_points: Callable[[int], Array] | None = None
     only_box: str = ""
     is_standardised: bool = False
+    loss: Loss = SQUARES
+    observations: tuple[Observation, ...] = ()
     can_be_noisy: ClassVar[bool] = True
 
     def resolve(self, task: Task) -> RunTask:
@@ -53,7 +57,9 @@ class Function(Target):
             assert task.train_points
             self.train_points(task.train_points)  # a number that it has no points for is told now
         settings = {name: getattr(task, name) or default for name, default in self.settings.items()}
-        return RunTask(fingerprint=self.version, **{**task.model_dump(), **settings, "inputs": self.inputs})
+        own_loss = None if self.loss == SQUARES else self.loss.metric
+        known = {**task.model_dump(), **settings, "inputs": self.inputs}
+        return RunTask(fingerprint=self.version, own_loss=own_loss, **known)
 
     def check(self, task: RunTask, seed: int) -> None:
         """Draws the samples, unless the function is standardised: a random field of 16 variables takes seconds."""
@@ -66,15 +72,17 @@ class Function(Target):
         points = {name: uniform(task, seed, name, count) for name, count in counts.items()}
         if self.train_points:
             points["train"] = self.train_points(task.train_points)
-        train, validation, test = (Samples(x, values(task.target, self, x)[:, None]) for x in points.values())
+        train, validation, test = (
+            Samples(x, values(task.target, self, x)[:, None], self.loss) for x in points.values()
+        )
         _check_varies(task, train)
         if task.label_noise:
             deviation, generator = task.label_noise * train.y.std(), stream(seed, "noise")
             train, validation = (
-                Samples(seen.x, seen.y + deviation * generator.standard_normal(seen.y.shape))
+                replace(seen, y=seen.y + deviation * generator.standard_normal(seen.y.shape))
                 for seen in (train, validation)
             )
-        return Splits(train, validation, test)
+        return Splits(train, validation, test, observations=self.observations)
 
 
 def values(reference: str, target: Function, x: Array) -> Array:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy import cos, pi, sin
 
 from harness.spec import RunTask
+from harness.tasks import loss
 from harness.tasks.function import Function, Values
-from harness.tasks.samples import Array, Inside, Quadrature, Samples, Splits, stream
+from harness.tasks.samples import Array, Samples, Splits, stream
 
 
 def solution(x: Array) -> Array:
@@ -66,14 +67,15 @@ class Equation(Function):
         edge = np.where(side % 2, 1.0, -1.0)
         across = np.where(side < 2, edge, 2 * along - 1), np.where(side < 2, 2 * along - 1, edge)
         y = np.concatenate([self.laplacian(x), np.zeros(task.boundary_points)])
-        return Samples(np.concatenate([x, np.stack(across, 1)]), y[:, None], Inside(inside, task.interior_weight))
+        points = np.concatenate([x, np.stack(across, 1)])
+        return Samples(points, y[:, None], loss.Equation(inside, task.interior_weight))
 
     def _quadrature(self, nodes: int) -> Samples:
         """Gauss-Legendre nodes of the square, at least as many, a whole number a variable; weights that sum to 1."""
         points, weights = np.polynomial.legendre.leggauss(ceil(sqrt(nodes)))
         x = np.stack(np.meshgrid(points, points, indexing="ij"), -1).reshape(-1, 2)
         shares = np.outer(weights, weights).ravel() / 4
-        return Samples(x, self.function(x)[:, None], quadrature=Quadrature(shares, self.gradient(x)))
+        return Samples(x, self.function(x)[:, None], loss.Quadrature(shares, self.gradient(x)))
 
 
 TASKS = {

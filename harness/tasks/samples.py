@@ -1,12 +1,20 @@
-"""Points and what is wanted there, and the random streams that they come from."""
+"""Points and what is wanted there, what each evaluation sees of them, and the random streams that they come from.
 
-from dataclasses import dataclass
+Shape suffixes: R lanes, B points of an evaluation.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.families.later import Tensor, torch
 from harness.spec import RunTask
+from harness.tasks.loss import SQUARES, LanePoints, Loss, Observation
 
 Array = NDArray[np.float64]
 Labels = NDArray[Any]  # what a table calls its classes: text, numbers, or true and false
@@ -26,29 +34,54 @@ STREAMS = {
 
 
 @dataclass(frozen=True)
-class Inside:
-    """How many of a PDE's points lie inside, the first ones, and the weight of their mean squared residual."""
-
-    points: int
-    weight: float
-
-
-@dataclass(frozen=True)
-class Quadrature:
-    """What a mean over the box takes: the share of each point [n], and the target's gradient there [n, inputs]."""
-
-    shares: Array
-    gradient: Array
-
-
-@dataclass(frozen=True)
 class Samples:
-    """Points x [n, inputs] and what is wanted there, y [n, 1]: the target's values, or `inside` its Laplacian's."""
+    """Points x [n, inputs] and what `loss` wants there, y [n, 1]: values, numbers of classes, Laplacians."""
 
     x: Array
     y: Array
-    inside: Inside | None = None
-    quadrature: Quadrature | None = None
+    loss: Loss = SQUARES
+
+
+@dataclass(frozen=True)
+class Batches(ABC):
+    """What each evaluation sees, by its number: an epoch of them is drawn from a random stream of its own.
+
+    Training can so go on anywhere. A lane is fed arrays, from whose parts what it sees is made.
+    """
+
+    @abstractmethod
+    def per_epoch(self, points: int, size: int) -> int | None:
+        """Evaluations of an epoch, of so many of the training points each; None if each sees all as they are."""
+
+    @abstractmethod
+    def epoch(self, generator: np.random.Generator, points: int, size: int) -> tuple[NDArray[Any], ...]:
+        """What the evaluations of an epoch are fed, one behind the other: arrays lead with `size` entries of each."""
+
+    @abstractmethod
+    def seen(self, train: LanePoints, feed: tuple[Tensor, ...]) -> LanePoints:
+        """What an evaluation sees that is fed this, [R, B, ...]; tensors in, tensors out, as a GPU repeats it."""
+
+
+@dataclass(frozen=True)
+class Shuffled(Batches):
+    """The training points in a new order every epoch; what does not fill a last batch is left out of it."""
+
+    def per_epoch(self, points: int, size: int) -> int | None:
+        return None if size == points else points // size
+
+    def epoch(self, generator: np.random.Generator, points: int, size: int) -> tuple[NDArray[Any], ...]:
+        return (generator.permutation(points),)
+
+    def seen(self, train: LanePoints, feed: tuple[Tensor, ...]) -> LanePoints:
+        """Whole rows are copied, in a fraction of the time that `gather` takes for every number by itself."""
+        (index_RB,), (lanes, total) = feed, train.x.shape[:2]
+        first_R1 = total * torch.arange(lanes, device=index_RB.device)[:, None]
+        rows = (first_R1 + index_RB).flatten()
+        x, y = (each.flatten(0, 1).index_select(0, rows).unflatten(0, index_RB.shape) for each in (train.x, train.y))
+        return replace(train, x=x, y=y)
+
+
+SHUFFLED = Shuffled()
 
 
 class Scaling(NamedTuple):
@@ -71,12 +104,17 @@ class Scaling(NamedTuple):
 
 @dataclass(frozen=True)
 class Splits:
-    """Training, validation and test samples, each from a random stream of its own; `scaling` is of data."""
+    """Training, validation and test samples, each from a random stream of its own; `scaling` is of data.
+
+    `batches` say what each evaluation sees, `observations` what is asked of networks beside those of the loss.
+    """
 
     train: Samples
     validation: Samples
     test: Samples
     scaling: Scaling | None = None
+    observations: tuple[Observation, ...] = ()
+    batches: Batches = SHUFFLED
 
 
 def stream(seed: int, name: str, *keys: int) -> np.random.Generator:
@@ -103,4 +141,4 @@ def scaled(task: RunTask, x: Array) -> Array:
 def phases_of(train: Samples, phases: int) -> list[Samples]:
     """Training samples in `phases` groups of equal size, in the order of their first variable."""
     groups = np.split(np.argsort(train.x[:, 0], kind="stable"), phases)
-    return [Samples(train.x[group], train.y[group]) for group in groups]
+    return [replace(train, x=train.x[group], y=train.y[group]) for group in groups]

@@ -2,9 +2,10 @@
 
 import inspect
 
-from harness.base.errors import did_you_mean
+from harness.base.errors import at, did_you_mean
 from harness.base.user_code import calling_user_code, user_module, version_of
 from harness.tasks.function import Function
+from harness.tasks.loss import SQUARES, Loss, Observation, OwnLoss
 from harness.tasks.target import TargetError
 
 
@@ -23,4 +24,11 @@ def load_user_target(reference: str, inputs: int | None) -> Function:
             raise TargetError(f"target {reference}: {module_name} has no function {function_name!r}; {hint}")
         formula = (inspect.getdoc(function) or reference).splitlines()[0]
     version = version_of(function, reference, "target", TargetError)
-    return Function(function, inputs=inputs, formula=formula, source=reference, version=version)
+    loss, observations = getattr(function, "loss", SQUARES), tuple(getattr(function, "observations", ()))
+    for one, kind in ((loss, Loss), *((each, Observation) for each in observations)):
+        if not isinstance(one, kind):
+            raise TargetError(f"target {reference}: {one!r} is no {kind.__name__}; derive its class from that")
+    if isinstance(loss, OwnLoss):
+        with at(f"target {reference}: loss {loss.metric}"):
+            loss.check()
+    return Function(function, inputs, formula, source=reference, version=version, loss=loss, observations=observations)

@@ -1,10 +1,9 @@
 """Evaluations as replays of one CUDA graph: the device repeats what it was once told, and Python says only when.
 
 A graph reads and writes the same memory at every replay. So all that an evaluation changes must be in tensors: the
-optimiser's state, which `InPlace` keeps in tensors of its own, and the index of a mini-batch. A CPU can run the same
+optimiser's state, which `InPlace` keeps in tensors of its own, and what it is fed (`Batches`). A CPU can run the same
 and check it (tests/train/test_capture.py). Nothing here has been run on a GPU yet.
 
-Shape suffixes: R lanes, B points of a mini-batch.
 """
 
 from __future__ import annotations
@@ -18,33 +17,34 @@ from torch import Tensor
 
 from harness.optimisers import LaneState
 
-# The optimiser after one evaluation in every lane, of the points that an index [R, B] names or, where it is None, all.
-Evaluate = Callable[[Any, Tensor | None], Any]
+# The optimiser after one evaluation in every lane, of what it is fed.
+Feed = tuple[Tensor, ...]
+Evaluate = Callable[[Any, Feed], Any]
 
 
 class InPlace:
-    """An evaluation whose state, and whose index of a mini-batch, stay where they are in memory."""
+    """An evaluation whose state, and what it is fed, stay where they are in memory."""
 
-    def __init__(self, evaluate: Evaluate, state: LaneState, index_RB: Tensor | None) -> None:
+    def __init__(self, evaluate: Evaluate, state: LaneState, feed: Feed) -> None:
         self.evaluate = evaluate
         self.state = replace(state, **{name: value.clone() for name, value in _tensors(state).items()})
-        self.index_RB = None if index_RB is None else index_RB.clone()
+        self.feed = tuple(each.clone() for each in feed)
 
     def place(self, state: LaneState) -> None:
         """Go on from this state."""
         for name, own in _tensors(self.state).items():
             own.copy_(getattr(state, name))
 
-    def choose(self, index_RB: Tensor | None) -> None:
-        """The next evaluation is of these points."""
-        if self.index_RB is not None and index_RB is not None:
-            self.index_RB.copy_(index_RB)
+    def choose(self, feed: Feed) -> None:
+        """The next evaluation is fed this."""
+        for own, each in zip(self.feed, feed, strict=True):
+            own.copy_(each)
 
     def run(self) -> None:
         """One evaluation: what a graph consists of."""
         own = _tensors(self.state)
         # What the evaluation hands on unchanged may be the memory of another field, which is about to be overwritten.
-        after = {name: value.clone() for name, value in _tensors(self.evaluate(self.state, self.index_RB)).items()}
+        after = {name: value.clone() for name, value in _tensors(self.evaluate(self.state, self.feed)).items()}
         for name, value in after.items():
             own[name].copy_(value)
 
@@ -61,18 +61,20 @@ class Replay:
         self.in_place: InPlace | None = None
         self.graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, state: LaneState, indices_RB: Iterable[Tensor | None]) -> LaneState:
-        """The state after an evaluation of each index."""
-        indices = iter(indices_RB)
+    def __call__(self, state: LaneState, feeds: Iterable[Feed]) -> LaneState:
+        """The state after an evaluation of each feed."""
+        left = iter(feeds)
         if self.in_place is None:
-            index_RB = next(indices, None)
+            feed = next(left, None)
+            if feed is None:
+                return state
             # As it is: it warms up, and a state may grow at its first evaluation.
-            state = self.evaluate(state, index_RB)
-            self.in_place = InPlace(self.evaluate, state, index_RB)
+            state = self.evaluate(state, feed)
+            self.in_place = InPlace(self.evaluate, state, feed)
             self.graph = _captured(self.in_place)
         self.in_place.place(state)
-        for index_RB in indices:
-            self.in_place.choose(index_RB)
+        for feed in left:
+            self.in_place.choose(feed)
             self.graph.replay() if self.graph else self.in_place.run()
         return self.in_place.taken()
 

@@ -7,9 +7,11 @@ Legend: S runs, R lanes, N points, I inputs, P parameters, K moments.
 """
 
 import itertools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,6 +23,8 @@ from harness.families.spline import Solver
 from harness.optimisers.lanes import choose, select
 from harness.spec import Network, Recipe, RunSpec, SplinedShape, Stage
 from harness.tasks import Samples, stream
+from harness.tasks.loss import SPLITS, Observation, Seen, SplitName
+from harness.tasks.samples import SHUFFLED, Batches
 from harness.train.lanes import EngineState, Kept, LaneOfRun, Trained, alike, ended
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 from harness.train.points import PackPoints
@@ -42,6 +46,8 @@ class Pack(ABC):
     train: Any
     curve: Any
     ranges_SNI: Tensor
+    watched: tuple[Observation, ...] = ()  # which are made on the way too
+    batches: Batches = SHUFFLED
 
     smallest: ClassVar[int] = 1  # lanes of an ensemble
     solver: ClassVar[Solver]  # by which splines are moved to other knots
@@ -70,6 +76,8 @@ class Pack(ABC):
             train=cls.of_samples(first, train, device),
             curve=cls.of_samples(first, curve, device),
             ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.dtype)),
+            batches=points.splits(0).batches,
+            watched=tuple(one for one in points.observations(0) if one.at != "end"),
         )
 
     # ---------------------------------------------------------------------------------------------- what an engine does
@@ -99,8 +107,8 @@ class Pack(ABC):
         """By which the best start is chosen, [R]; not NaN."""
 
     @abstractmethod
-    def metrics(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor]) -> list[float]:
-        """Those of a run's task in their order; one lane at a time, so that its company changes no bit."""
+    def seen(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor], split: SplitName) -> Seen:
+        """The network of a run at the points of a split; one lane at a time, so that its company changes no bit."""
 
     # ------------------------------------------------------ what it may do otherwise, if an optimiser is no `LaneState`
     def moved(self, old: Any, fresh: Any, moving_R: Tensor) -> Any:
@@ -167,7 +175,7 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> EngineState:
         behind=torch.zeros(3, len(lanes), dtype=torch.int64, device=device),
         spent=(),
         curve_at=torch.zeros(len(lanes), 0, dtype=torch.int64, device=device),
-        curve_errors=flat_RP.new_zeros(len(lanes), 0, 2),
+        curve_errors=flat_RP.new_zeros(len(lanes), 0, 2 + len(pack.watched)),
     )
 
 
@@ -198,13 +206,15 @@ def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
     train = pack.of_lanes(pack.train, state.lanes)
     goal = min(state.done + evaluations, stage.evaluations)
     updates = spec.knot_update_points(pack.recipe, state.stage, stage.evaluations)
-    moments = sorted({*LOG_SPACED, stage.evaluations, *updates, goal})
+    own = itertools.chain.from_iterable(one.moments(stage.evaluations, ()) for one in pack.watched)
+    looks = {*LOG_SPACED, stage.evaluations, *own}
+    moments = sorted({*looks, *updates, goal})
     while state.done < goal:
         if isinstance(stage.network, SplinedShape) and state.done in updates:
             state = _update_knots(pack, state)
         until = next(moment for moment in moments if moment > state.done)
         state = replace(state, optimiser=pack.evaluated(state, train, until), done=until)
-        if state.done in LOG_SPACED or state.done == stage.evaluations:
+        if state.done in looks:
             state = _seen(pack, state, train)
     if state.done == stage.evaluations:
         return _next_stage(pack, state, train)
@@ -231,12 +241,16 @@ def finish(pack: Pack, state: EngineState) -> list[Outcome]:
     outcomes = []
     for index, run in enumerate(pack.runs):
         own = slice(index, index + 1)
-        metrics = pack.metrics(index, state.network, position_RP[own], [of_layer[own] for of_layer in all_knots])
+        knots = [of_layer[own] for of_layer in all_knots]
+        seen = cache(partial(pack.seen, index, state.network, position_RP[own], knots))
+        losses = {split: seen(split).loss for split in SPLITS}
+        observed = {one.name: one.value(seen(one.split)) for one in pack.points.observations(index)}
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
         refused = sum(counters[2][index] for counters in spent)
-        moments = zip(state.curve_at[index].tolist(), state.curve_errors[index].tolist(), strict=True)
-        curve = learning_curve(run.task.metric, ((at, *errors) for at, errors in moments))
-        outcomes.append(outcome(run, metrics, by_stage, diverged_R[index], refused, curve))
+        names = ["train", "validation", *(one.name for one in pack.watched)]
+        values = [dict(zip(names, at_moment, strict=True)) for at_moment in state.curve_errors[index].tolist()]
+        curve = learning_curve(run.task.metric, zip(state.curve_at[index].tolist(), values, strict=True))
+        outcomes.append(outcome(run, losses | observed, by_stage, diverged_R[index], refused, curve))
     return outcomes
 
 
@@ -340,7 +354,7 @@ def _resting(state: EngineState) -> Tensor:
 
 # ----------------------------------------------------------------------------------------------------- learning curve
 def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
-    """The state with one more point on every lane's learning curve."""
+    """The state with one more point on every lane's learning curve, with what is observed then."""
     errors = [pack.errors(state, points) for points in (train, pack.of_lanes(pack.curve, state.lanes))]
     runs_R = _runs_of(state.lanes, state.curve_at.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
@@ -349,9 +363,26 @@ def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
     state = replace(
         state,
         curve_at=torch.cat([state.curve_at, at_R[:, None]], 1),
-        curve_errors=torch.cat([state.curve_errors, torch.stack(errors, 1)[:, None]], 1),
+        curve_errors=torch.cat(
+            [state.curve_errors, torch.cat([torch.stack(errors, 1), _observed(pack, state)], 1)[:, None]], 1
+        ),
     )
     return replace(state, kept=_kept(state, errors[1])) if pack.recipe.early_stopping else state
+
+
+def _observed(pack: Pack, state: EngineState) -> Tensor:
+    """What is observed of every lane on the way [R, observations]; NaN if it is not due, as all is at a stage's end."""
+    evaluations, position_RP, found = pack.stages[state.stage].evaluations, state.optimiser.position_RP, []
+    ends = state.done == evaluations or bool(_resting(state).all())
+    due = [ends or state.done in one.moments(evaluations, LOG_SPACED) for one in pack.watched]
+    for lane, (run, _) in enumerate(state.lanes):
+        own = slice(lane, lane + 1)
+        knots = [of_layer[own] for of_layer in state.knots]
+        seen = cache(partial(pack.seen, run, state.network, position_RP[own], knots))
+        found.append(
+            [one.value(seen(one.split)) if now else math.nan for one, now in zip(pack.watched, due, strict=True)]
+        )
+    return state.curve_errors.new_tensor(found)
 
 
 def _kept(state: EngineState, validation_R: Tensor) -> Kept:

@@ -9,9 +9,9 @@ Legend: R lanes, N points, I inputs, O outputs, P parameters, B points of a batc
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,9 @@ from harness.base.errors import HarnessError
 from harness.families.base import samples_last
 from harness.spec import MlpShape, Network, Recipe, RunSpec, SplinedShape
 from harness.tasks import Samples, Splits, stream
+from harness.tasks.loss import SQUARES as OF_SQUARES
+from harness.tasks.loss import LanePoints, Loss, Seen, SplitName, chunks
+from harness.tasks.samples import Batches
 from harness.train.course import Move, Pack, advance, begin, finish, fits, trained
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
@@ -31,7 +34,7 @@ from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Loop, Problem
 from harness.train.fused.sizes import CROSS_ENTROPY, SQUARES
 from harness.train.lanes import EngineState, LaneOfRun, LoopStates, ended
-from harness.train.points import SPLITS, PackPoints, chunks
+from harness.train.points import PackPoints
 
 __all__ = ["FusedPack", "advance", "begin", "ended", "finish", "fits", "prepare", "trained"]
 
@@ -64,6 +67,7 @@ class SplitPoints:
 
     x: Array
     y: Array
+    loss: Loss = OF_SQUARES
 
     @cached_property
     def by_point(self) -> tuple[Array, Array]:
@@ -72,7 +76,7 @@ class SplitPoints:
 
     def part(self, which: slice) -> "SplitPoints":
         """Some of the points."""
-        return SplitPoints(np.ascontiguousarray(self.x[:, which]), np.ascontiguousarray(self.y[:, which]))
+        return replace(self, x=np.ascontiguousarray(self.x[:, which]), y=np.ascontiguousarray(self.y[:, which]))
 
 
 class LaneNetwork(NamedTuple):
@@ -108,22 +112,50 @@ class LaneNetwork(NamedTuple):
             outputs.append(out_ON)
         return np.concatenate(outputs, axis=1)
 
-    def squared_errors(self, points: SplitPoints) -> Array:
-        """[O * N]; NaN or infinite where the network is."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.square(self.outputs(points) - points.y).ravel()
-
-    def error(self, points: SplitPoints, are_classes: bool) -> float:
+    def error(self, points: SplitPoints, outputs: Callable[[], Array] | None = None) -> float:
         """In the metric of the task, as the torch engine has it; NaN or infinite where the network is."""
-        if are_classes:
-            (kind, sizes), unused_P = kernels.describe(self.network), np.empty_like(self.position_P)
-            x, work = self.given(points).x, kernels.workspace(self.network, points.x.shape[1])
-            loss = kernels.loss_and_gradient(
-                CROSS_ENTROPY, kind, sizes, self.position_P, self.joined, x, points.y, unused_P, work
-            )
-            return max(loss, sys.float_info.min)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return math.sqrt(self.squared_errors(points).mean())
+        return ERRORS[points.loss.kernel](self, points, outputs or partial(self.outputs, points))
+
+
+# ------------------------------------------------------------------------------------------------------------- losses
+def _rmse(lane: LaneNetwork, points: SplitPoints, outputs: Callable[[], Array]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.sqrt(np.square(outputs() - points.y).ravel().mean())
+
+
+def _cross_entropy(lane: LaneNetwork, points: SplitPoints, outputs: Callable[[], Array]) -> float:
+    (kind, sizes), unused_P = kernels.describe(lane.network), np.empty_like(lane.position_P)
+    x, work = lane.given(points).x, kernels.workspace(lane.network, points.x.shape[1])
+    problem = kind, sizes, lane.position_P, lane.joined, x, points.y, unused_P, work
+    return max(kernels.loss_and_gradient(CROSS_ENTROPY, *problem), sys.float_info.min)
+
+
+# By the kernels that losses of `harness.tasks.loss` name: what compiled code calls them, and errors in their metrics.
+CODES = {"squares": SQUARES, "cross_entropy": CROSS_ENTROPY}
+ERRORS = {"squares": _rmse, "cross_entropy": _cross_entropy}
+
+
+@dataclass(frozen=True)
+class SeenByKernels(Seen):
+    """What kernels give at the points."""
+
+    lane: LaneNetwork
+    split: SplitPoints
+
+    @cached_property
+    def outputs_NO(self) -> Tensor:
+        return torch.from_numpy(self.lane.outputs(self.split).T)
+
+    @cached_property
+    def losses_1K(self) -> Tensor:
+        return self.points.loss.of_outputs(self.outputs_NO[None], self.points.y).flatten(1)
+
+    def root(self, square: Tensor) -> float:
+        return math.sqrt(square)
+
+    @property
+    def loss(self) -> float:
+        return self.lane.error(self.split, lambda: self.outputs_NO.T.numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,14 +167,9 @@ class FusedPack(Pack):
 
     solver = "gelsd"
 
-    @property
-    def are_classes(self) -> bool:
-        """Whether targets are the numbers of classes, y_1N, and the loss is their cross-entropy."""
-        return self.runs[0].task.classes is not None
-
     @staticmethod
     def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> list[SplitPoints]:
-        return [SplitPoints(np.ascontiguousarray(one.x.T), np.ascontiguousarray(one.y.T)) for one in samples]
+        return [SplitPoints(np.ascontiguousarray(one.x.T), np.ascontiguousarray(one.y.T), one.loss) for one in samples]
 
     def of_lanes(self, points: list[SplitPoints], lanes: Sequence[LaneOfRun]) -> list[SplitPoints]:
         return [points[run] for run, _ in lanes]
@@ -156,7 +183,7 @@ class FusedPack(Pack):
 
     def evaluated(self, state: EngineState, points: list[SplitPoints], until: int) -> LoopStates:
         settings, work = self.recipe.optimizer, kernels.workspace(state.network, points[0].x.shape[1])
-        loss, splines = CROSS_ENTROPY if self.are_classes else SQUARES, splines_of(state.network)
+        loss, splines = CODES[points[0].loss.kernel], splines_of(state.network)
         states = []
         for lane, one in enumerate(_networks(state)):
             optimiser = state.optimiser.by_lane[lane]
@@ -180,13 +207,15 @@ class FusedPack(Pack):
         run, start = state.lanes[lane]
         total = self.train[run].x.shape[1]
         size = spec.samples_per_evaluation(self.recipe, total)
-        if size == total:
+        batches = self.batches.per_epoch(total, size)
+        if batches is None:
             return None
-        before, batches = sum(stage.evaluations for stage in self.stages[: state.stage]), total // size
+        before = sum(stage.evaluations for stage in self.stages[: state.stage])
         first, last = before + state.done, before + until - 1
         rows = []
         for epoch in range(first // batches, 1 + last // batches):
-            order = _order(self.runs[run].seed, self.runs[run].keys(start, epoch), total)
+            keys = self.runs[run].seed, self.runs[run].keys(start, epoch)
+            order = _order(self.batches, *keys, total, size)
             rows.append(order[: batches * size].reshape(batches, size))
         skipped = first - first // batches * batches
         return np.concatenate(rows)[skipped : skipped + until - state.done]
@@ -217,21 +246,18 @@ class FusedPack(Pack):
         return torch.tensor(counted).T
 
     def errors(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
-        errors = [one.error(own, self.are_classes) for one, own in zip(_networks(state), points, strict=True)]
+        errors = [one.error(own) for one, own in zip(_networks(state), points, strict=True)]
         return torch.tensor(errors, dtype=torch.float64)
 
     def final_losses(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
         return self.errors(state, points).nan_to_num(torch.inf, torch.inf)
 
-    def metrics(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor]) -> list[float]:
-        trained = LaneNetwork(network, position_1P[0].numpy(), knots)
-        splits = self.of_samples(self.runs[index], [self.points.split(index, name) for name in SPLITS], "cpu")
-        errors = [trained.error(split, self.are_classes) for split in splits]
-        if self.are_classes:
-            return errors + [float((trained.outputs(split).argmax(0) == split.y[0]).mean()) for split in splits]
-        of_test = np.sort(trained.squared_errors(splits[2]))
-        median = of_test[(of_test.size - 1) // 2]  # the lower one, as torch has it
-        return [*errors, math.sqrt(median), math.sqrt(of_test[-1])]
+    def seen(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor], split: SplitName) -> Seen:
+        samples = self.points.split(index, split)
+        points = LanePoints(torch.from_numpy(samples.x)[None], torch.from_numpy(samples.y)[None], samples.loss)
+        (as_kernels_want,) = self.of_samples(self.runs[index], [samples], "cpu")
+        lane = LaneNetwork(network, position_1P[0].numpy(), knots)
+        return SeenByKernels(network, position_1P, knots, points, lane, as_kernels_want)
 
 
 def _networks(state: EngineState) -> Iterable[LaneNetwork]:
@@ -240,9 +266,10 @@ def _networks(state: EngineState) -> Iterable[LaneNetwork]:
 
 
 @lru_cache(maxsize=1)
-def _order(seed: int, keys: tuple[int, ...], points: int) -> NDArray[np.int64]:
+def _order(batches: Batches, seed: int, keys: tuple[int, ...], points: int, size: int) -> NDArray[np.int64]:
     """The order of training points in an epoch, in which Python may have a look at a run many times."""
-    return stream(seed, "batches", *keys).permutation(points)
+    (order,) = batches.epoch(stream(seed, "batches", *keys), points, size)
+    return order
 
 
 @lru_cache(maxsize=64)

@@ -88,9 +88,9 @@ class EngineState:
     `done` counts evaluations of this stage. Counters are evaluations, iterations and refused steps: `behind` of each
     lane [3, R], to be added to its optimiser's to give those of this stage; `spent` of each run [3, S], one for every
     stage behind.
-    The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and its
-    training and validation error in the metric of the task, `curve_errors` [R, K, 2]. With early stopping the networks
-    of the runs are those that are `kept` in the end.
+    The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and in
+    `curve_errors` [R, K, 2 or more] its training and validation error in the metric of the task, and what is observed
+    on the way. With early stopping the networks of the runs are those that are `kept` in the end.
     """
 
     stage: int

@@ -1,14 +1,13 @@
 """What a run came to, and at which moments its learning curve is sampled: the same for every engine."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harness.count import count, run_flops
 from harness.record import schema
 from harness.spec import RunSpec
-from harness.spec.task import Metric
 
 # Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
 LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60))
@@ -22,7 +21,7 @@ class Outcome:
     """
 
     status: str
-    metrics: schema.Metrics | schema.ClassMetrics | None
+    metrics: schema.AnyMetrics | None
     evaluations: int
     iterations: int
     by_stage: tuple[tuple[int, int], ...]
@@ -36,22 +35,23 @@ class Outcome:
 
 def outcome(
     run: RunSpec,
-    errors: Sequence[float],
+    values: Mapping[str, float],
     by_stage: tuple[tuple[int, int], ...],
     diverged: bool,
     refused_steps: int,
     curve: schema.LearningCurve,
 ) -> Outcome:
-    """`errors` are the fields of the metrics of its task in their order; the last of `Metrics` is of PDEs only.
+    """`values` are its losses, named by their split, and what was observed.
 
-    A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if they are not finite.
+    A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if a loss is not finite.
     """
-    metrics = schema.METRICS[run.task.metric]
-    diverged = diverged or not all(math.isfinite(error) for error in errors)
+    metrics, _ = schema.kinds_of(run.task.metric)
+    finite = {name: value for name, value in values.items() if math.isfinite(value)}
+    diverged = diverged or not finite.keys() >= set(schema.Losses._fields)
     evaluations = sum(made for made, _ in by_stage)
     return Outcome(
         status="diverged" if diverged else "done",
-        metrics=None if diverged else metrics(**dict(zip(metrics.model_fields, errors, strict=False))),
+        metrics=None if diverged else metrics.of(finite),
         evaluations=evaluations,
         iterations=sum(made for _, made in by_stage),
         by_stage=by_stage,
@@ -67,15 +67,15 @@ def later(curve: Iterable[Any], evaluations: int) -> Iterator[Any]:
     return (point.model_copy(update={"evaluations": evaluations + point.evaluations}) for point in curve)
 
 
-def learning_curve(metric: Metric, moments: Iterable[tuple[int, float, float]]) -> schema.LearningCurve:
-    """Points from (evaluations, training error, validation error) of each moment, in the metric of the task.
+def learning_curve(metric: str, moments: Iterable[tuple[int, Mapping[str, float]]]) -> schema.LearningCurve:
+    """Points from evaluations and values of each moment: the losses of training and validation, and what was observed.
 
     Only those at which the lane had moved since the one before: a lane at rest has nothing new to show.
     """
-    points: list[schema.CurvePoint | schema.ClassCurvePoint] = []
-    point = schema.CURVE_POINT[metric]
-    for at, *errors in moments:
-        train, validation = (error if math.isfinite(error) else None for error in errors)
+    _, point = schema.kinds_of(metric)
+    points: list[schema.AnyCurvePoint] = []
+    for at, values in moments:
         if not points or at > points[-1].evaluations:
-            points.append(point(**dict(zip(point.model_fields, (at, train, validation), strict=True))))
+            finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+            points.append(point.of(finite, evaluations=at))
     return tuple(points)

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from harness import families
-from harness.record.schema import CURVE_POINTS, ClassCurvePoint, ClassMetrics, CurvePoint, PhaseEnd
+from harness.record.schema import CURVE_POINTS, AnyCurvePoint, PhaseEnd
 from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
-from harness.tasks import Samples, Splits, draw, phases_of, scaled
+from harness.tasks import Samples, draw, phases_of, scaled
 from harness.train import course
 from harness.train.lanes import EngineState, Trained, ended
 from harness.train.outcome import Outcome, later, outcome
@@ -82,7 +82,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PhasesPack:
             task = run.task.model_copy(update={"train_points": points_at_a_time(run.recipe, run.task.train_points)})
             part = parts(run.network, run.recipe)[phase]._asdict()
             of_phase.append(run.model_copy(update={"task": task, **part}))
-            samples.append(Splits(of_run[phase], splits.validation, splits.test))
+            samples.append(replace(splits, train=of_run[phase]))
         packs.append(engine.prepare(of_phase, device, samples))
     return PhasesPack(tuple(runs), stages(first.network, first.recipe), tuple(packs), points)
 
@@ -155,15 +155,14 @@ def _outcome(run: RunSpec, behind: Sequence[Behind], index: int) -> Outcome:
     outcomes, ends = [one.outcomes[index] for one in behind], tuple(one.ends[index] for one in behind)
     before = [0, *accumulate(one.evaluations for one in outcomes)]
     last, train_rmse = outcomes[-1].metrics, float(np.sqrt(np.square(ends[-1].rmse).mean()))
-    assert not isinstance(last, ClassMetrics)  # which a plan refuses
     by_stage: list[tuple[int, int]] = []
-    curve: list[CurvePoint | ClassCurvePoint] = []
+    curve: list[AnyCurvePoint] = []
     for spent, one in zip(before, outcomes, strict=False):
         by_stage += one.by_stage
         curve += later(one.curve, spent)
     whole = outcome(
         run,
-        [train_rmse, *list(last.model_dump().values())[1:]] if last else [math.nan],
+        {**last.values(), "train": train_rmse} if last else {"train": math.nan},
         tuple(by_stage),
         any(one.status == "diverged" for one in outcomes),
         sum(one.refused_steps for one in outcomes),

@@ -1,20 +1,15 @@
 """The points of a pack's runs as networks see them: scaled to [-1, 1]^d, and only the inputs that are left."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
 from harness.spec import RunSpec, RunTask
 from harness.tasks import Samples, Splits, curve_points, domain_points, draw, scaled
+from harness.tasks.loss import Observation, SplitName
 from harness.tasks.samples import Array
-
-SplitName = Literal["train", "validation", "test"]
-SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")  # in the order of a run's errors
-
-CHUNK = 4096  # points that a network sees at once when its errors are measured, so that their work fits in caches
 
 
 @dataclass(frozen=True)
@@ -31,15 +26,24 @@ class PackPoints:
 
     def split(self, index: int, name: SplitName) -> Samples:
         """A split of the run at `index`."""
+        samples: Samples = getattr(self.splits(index), name)
+        return replace(samples, x=self._seen(self.runs[index].task, samples.x))
+
+    def observations(self, index: int) -> tuple[Observation, ...]:
+        """Those of the loss by which the run is tested, and those of its task."""
+        splits = self.splits(index)
+        return (*splits.test.loss.observations, *splits.observations)
+
+    def splits(self, index: int) -> Splits:
+        """All that the task of the run at `index` gives."""
         run = self.runs[index]
-        splits = self.given[index] if self.given else _drawn(run.task, run.seed)
-        samples: Samples = getattr(splits, name)
-        return replace(samples, x=self._seen(run.task, samples.x))
+        return self.given[index] if self.given else _drawn(run.task, run.seed)
 
     def curve(self, index: int) -> Samples:
         """The validation points that the learning curve reads."""
         samples, count = self.split(index, "validation"), curve_points(self.runs[index].task)
-        return samples if samples.inside else Samples(samples.x[:count], samples.y[:count])
+        is_whole = count == self.runs[index].task.validation_points
+        return samples if is_whole else replace(samples, x=samples.x[:count], y=samples.y[:count])
 
     def ranges(self, index: int) -> Array:
         """The points [n, inputs] whose activations say where knots go: those of training, or fresh ones of the box."""
@@ -58,8 +62,3 @@ class PackPoints:
 def _drawn(task: RunTask, seed: int) -> Splits:
     """Kept for the splits of one run, and for the next runs of its data."""
     return draw(task, seed)
-
-
-def chunks(points: int) -> Iterator[slice]:
-    """All points in parts of at most CHUNK."""
-    return (slice(first, first + CHUNK) for first in range(0, points, CHUNK))

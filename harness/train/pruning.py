@@ -22,7 +22,7 @@ from harness.tasks import draw, scaled
 from harness.train import course, torch_engine
 from harness.train.lanes import EngineState, LaneOfRun, Trained, ended
 from harness.train.outcome import Outcome, later
-from harness.train.sparsity import edge_scores, kept_nodes
+from harness.train.sparsity import Penalised, edge_scores, kept_nodes
 from harness.train.symbolic import EdgeSamples, read_formula
 from harness.train.torch_engine import TorchPack
 from harness.train.trainer import ENGINES
@@ -62,11 +62,13 @@ class PruningState:
 def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PruningPack:
     """The pack of `runs`, KANs of one `computation`; draws their samples."""
     first = runs[0]
+    assert first.recipe.sparsity
     together = torch_engine.prepare([_part(run, 0) for run in runs], device)
+    train = replace(together.train, loss=Penalised(first.recipe.sparsity))
     return PruningPack(
         runs=tuple(runs),
         stages=stages(first.network, first.recipe),
-        sparse=replace(together, sparsity=first.recipe.sparsity),
+        sparse=replace(together, train=train),
         device=device,
     )
 

@@ -8,6 +8,7 @@ Legend: R lanes, N points, I inputs, O outputs, P parameters.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,22 +17,29 @@ from torch import Tensor
 
 from harness import families
 from harness.families.later import Knots
-from harness.spec import KanShape, Sparsity
-from harness.train.objective import LanePoints, backward
+from harness.spec import KanShape, Network, Sparsity
+from harness.tasks.loss import LanePoints, Squares, backward
 
 NodeScores = NDArray[np.float64]
 
 
-def loss_and_gradient(
-    sparsity: Sparsity, network: KanShape, flat_RP: Tensor, knots: Knots, points: LanePoints
-) -> tuple[Tensor, Tensor]:
-    """Mean squared residual and penalty of every lane, [R], and their gradient, [R, P]."""
-    flat_RP = flat_RP.detach().requires_grad_()
-    edges, y_RNO = families.edges(network, flat_RP, knots, points.x)
-    loss_R = (y_RNO - points.y).square().mean((1, 2))
-    for norm_ROI in norms(sparsity, network, edges, knots):
-        loss_R = loss_R + sparsity.strength * penalty(sparsity, norm_ROI)
-    return backward(loss_R, flat_RP)
+@dataclass(frozen=True)
+class Penalised(Squares):
+    """Squared residuals, and while a KAN trains the penalty on its edges beside their mean."""
+
+    sparsity: Sparsity
+
+    def loss_and_gradient(
+        self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints
+    ) -> tuple[Tensor, Tensor]:
+        """With the penalty, and its gradient."""
+        assert isinstance(network, KanShape)
+        flat_RP = flat_RP.detach().requires_grad_()
+        edges, outputs_RNO = families.edges(network, flat_RP, knots, points.x)
+        loss_R = self.of_outputs(outputs_RNO, points.y).mean((1, 2))
+        for norm_ROI in norms(self.sparsity, network, edges, knots):
+            loss_R = loss_R + self.sparsity.strength * penalty(self.sparsity, norm_ROI)
+        return backward(loss_R, flat_RP)
 
 
 def norms(sparsity: Sparsity, network: KanShape, edges: Sequence[Tensor], knots: Knots) -> Iterator[Tensor]:

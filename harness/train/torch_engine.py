@@ -5,7 +5,7 @@ Lanes share the computation and nothing else: each keeps its data, its line sear
 Legend: S runs, R lanes, N points, I inputs, O outputs, P parameters.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -16,14 +16,14 @@ from torch import Tensor
 
 from harness import spec
 from harness.optimisers import LaneObjective, LaneState
-from harness.spec import KanShape, Network, RunSpec, Sparsity
-from harness.tasks import Quadrature, Samples, Splits, stream
-from harness.train import sparsity
+from harness.spec import Network, RunSpec
+from harness.tasks import Samples, Splits, stream
+from harness.tasks.loss import LanePoints, Seen, SplitName
+from harness.tasks.samples import Batches
 from harness.train.captured import Replay
 from harness.train.course import Pack, advance, begin, finish, fits, trained
 from harness.train.lanes import EngineState, LaneOfRun, ended
-from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses, squared_slope_errors
-from harness.train.points import SPLITS, PackPoints, chunks
+from harness.train.points import PackPoints
 
 __all__ = ["TorchPack", "advance", "begin", "ended", "finish", "fits", "prepare", "trained"]
 
@@ -43,7 +43,6 @@ class TorchPack(Pack):
 
     train: LanePoints
     curve: LanePoints
-    sparsity: Sparsity | None = None  # whose penalty all stages have
 
     smallest = SMALLEST_ENSEMBLE
     solver = "qr"
@@ -58,7 +57,7 @@ class TorchPack(Pack):
         x_SNI, y_SNO = np.stack([one.x for one in samples]), np.stack([one.y for one in samples])
         dtype = getattr(torch, run.dtype)
         x, y = (torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO))
-        return LanePoints(x, y, samples[0].inside, are_classes=run.task.classes is not None)
+        return LanePoints(x, y, samples[0].loss)
 
     def of_lanes(self, points: LanePoints, lanes: Sequence[LaneOfRun]) -> LanePoints:
         """Those of the runs, where the lanes are these: large ones take as long to copy as several evaluations."""
@@ -74,56 +73,28 @@ class TorchPack(Pack):
         return self.recipe.optimizer.start(flat_RP, rates_R, total_steps)
 
     def evaluated(self, state: EngineState, points: LanePoints, until: int) -> LaneState:
-        indices_RB = (_batch(self, state, number) for number in range(state.done, until))
+        feeds = (_feed(self, state, number) for number in range(state.done, until))
         optimiser: Any = state.optimiser
         if points.x.is_cuda:
-            return _replay(self, state.network, state.lanes, state.knots)(optimiser, indices_RB)
-        for index_RB in indices_RB:
-            optimiser = _evaluate(self, state.network, state.knots, points, optimiser, index_RB)
+            return _replay(self, state.network, state.lanes, state.knots)(optimiser, feeds)
+        for feed in feeds:
+            optimiser = _evaluate(self, state.network, state.knots, points, optimiser, feed)
         return optimiser
 
     def errors(self, state: EngineState, points: LanePoints) -> Tensor:
-        return in_metric(self._losses(state, points), points)
+        return points.loss.in_metric(self._losses(state, points))
 
     def final_losses(self, state: EngineState, points: LanePoints) -> Tensor:
         return self._losses(state, points).nan_to_num(torch.inf)
 
     def _losses(self, state: EngineState, points: LanePoints) -> Tensor:
-        return losses(state.network, state.optimiser.position_RP, state.knots, points).mean(1)
+        with torch.no_grad():
+            losses = points.loss.losses(state.network, state.optimiser.position_RP, state.knots, points)
+        return points.loss.mean(losses.flatten(1))
 
-    def metrics(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor]) -> list[float]:
-        run, samples = self.runs[index], [self.points.split(index, name) for name in SPLITS]
-        splits = [self.of_samples(run, [split], position_1P.device) for split in samples]
-        losses_N = []
-        for split in splits:
-            of_parts = [losses(network, position_1P, knots, part)[0] for part in _parts(split)]
-            losses_N.append(torch.cat(of_parts))
-        errors = [in_metric(of_split.mean(), splits[0]).item() for of_split in losses_N]
-        if run.task.classes:
-            return errors + [accuracies(network, position_1P, knots, points).item() for points in splits]
-        squares_N = losses_N[2]
-        largest = squares_N.max().sqrt().item()
-        if quadrature := samples[2].quadrature:
-            slopes_1N = squared_slope_errors(network, position_1P, knots, splits[2].x, quadrature)
-            test, median, h1 = _by_quadrature(quadrature, squares_N, slopes_1N[0])
-            return [*errors[:2], test, median, largest, h1]
-        return [*errors, squares_N.median().sqrt().item(), largest]
-
-
-def _parts(points: LanePoints) -> Iterator[LanePoints]:
-    """The points in parts that are evaluated one after the other; those of a PDE are cut into blocks later."""
-    if points.inside:
-        yield points
-        return
-    for part in chunks(points.x.shape[1]):
-        yield replace(points, x=points.x[:, part], y=points.y[:, part])
-
-
-def _by_quadrature(quadrature: Quadrature, squares_N: Tensor, slopes_N: Tensor) -> list[float]:
-    """The root mean square over the box, that of the median node, and the H1 error: with the gradient's squares."""
-    shares_N = torch.from_numpy(quadrature.shares).to(squares_N)
-    mean, of_slopes = ((shares_N * each_N).sum() for each_N in (squares_N, slopes_N))
-    return [each.sqrt().item() for each in (mean, squares_N.median(), mean + of_slopes)]
+    def seen(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor], split: SplitName) -> Seen:
+        points = self.of_samples(self.runs[index], [self.points.split(index, split)], position_1P.device)
+        return Seen(network, position_1P, knots, points)
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation
@@ -139,48 +110,37 @@ def _evaluate(
     knots: tuple[Tensor, ...],
     train: LanePoints,
     optimiser: LaneState,
-    index_RB: Tensor | None,
+    feed: tuple[Tensor, ...],
 ) -> LaneState:
-    """The optimiser after one evaluation in every lane, of the points that the index names, or of all."""
-    points = train if index_RB is None else _chosen(train, index_RB)
+    """The optimiser after one evaluation in every lane, of what it is fed, or of all points."""
+    points = pack.batches.seen(train, feed) if feed else train
 
     def objective(position_RP: Tensor) -> tuple[Tensor, Tensor]:
-        if pack.sparsity and isinstance(network, KanShape):
-            return sparsity.loss_and_gradient(pack.sparsity, network, position_RP, knots, points)
-        return loss_and_gradient(network, position_RP, knots, points)
+        return points.loss.loss_and_gradient(network, position_RP, knots, points)
 
     return pack.recipe.optimizer.evaluate(optimiser, LaneObjective(objective, network, knots, points.x, points.y))
 
 
-def _chosen(points: LanePoints, index_RB: Tensor) -> LanePoints:
-    """Whole rows are copied, in a fraction of the time that `gather` takes for every number by itself."""
-    lanes, total = points.x.shape[:2]
-    first_R1 = total * torch.arange(lanes, device=index_RB.device)[:, None]
-    rows = (first_R1 + index_RB).flatten()
-    x, y = (each.flatten(0, 1).index_select(0, rows).unflatten(0, index_RB.shape) for each in (points.x, points.y))
-    return replace(points, x=x, y=y)
-
-
-def _batch(pack: TorchPack, state: EngineState, number: int) -> Tensor | None:
-    """The points of an evaluation of the stage: None for all, or the next batch of this epoch's order, [R, B].
-
-    What does not fill a last batch is left out of its epoch.
-    """
-    points = pack.train.x.shape[1]
-    if pack.samples == points:
-        return None
+def _feed(pack: TorchPack, state: EngineState, number: int) -> tuple[Tensor, ...]:
+    """What an evaluation of the stage is fed in every lane, [R, B, ...]; nothing if it sees all points."""
+    points, size = pack.train.x.shape[1], pack.samples
+    per_epoch = pack.batches.per_epoch(points, size)
+    if per_epoch is None:
+        return ()
     before = sum(stage.evaluations for stage in pack.stages[: state.stage])
-    epoch, batch = divmod(before + number, points // pack.samples)
+    epoch, batch = divmod(before + number, per_epoch)
     keys = tuple((pack.runs[run].seed, *pack.runs[run].keys(start, epoch)) for run, start in state.lanes)
-    order_RN = _order_of_epoch(keys, points, pack.train.x.device)
-    return order_RN[:, batch * pack.samples : (batch + 1) * pack.samples]
+    of_epoch = _epoch(pack.batches, keys, points, size, pack.train.x.device)
+    return tuple(each[:, batch * size : (batch + 1) * size] for each in of_epoch)
 
 
 @lru_cache(maxsize=1)
-def _order_of_epoch(keys: tuple[tuple[int, ...], ...], points: int, device: torch.device) -> Tensor:
-    """The order [R, N] that every lane draws for itself, kept on the device as long as the epoch lasts.
+def _epoch(
+    batches: Batches, keys: tuple[tuple[int, ...], ...], points: int, size: int, device: torch.device
+) -> tuple[Tensor, ...]:
+    """What the evaluations of an epoch are fed, kept on the device as long as it lasts.
 
     Of each lane the keys are its seed and those of its stream.
     """
-    orders = [stream(seed, "batches", *of_lane).permutation(points) for seed, *of_lane in keys]
-    return torch.from_numpy(np.stack(orders)).to(device)
+    of_lanes = [batches.epoch(stream(seed, "batches", *of_lane), points, size) for seed, *of_lane in keys]
+    return tuple(torch.from_numpy(np.stack(arrays)).to(device) for arrays in zip(*of_lanes, strict=True))

@@ -18,8 +18,12 @@ from harness.count import WEIGHTS
 from harness.count.dispatched import executed_evaluation, executed_forward
 from harness.dispatch.submission import named_code
 from harness.families import family_named, forward, initialise, residual_jacobian
+from harness.nn.trained import TrainedNetwork
 from harness.planning.plan import make_plan
+from harness.record import load, read_record, record_path
+from harness.record.networks import read_network
 from harness.spec import parse_experiment
+from harness.tasks import draw
 
 
 @pytest.fixture
@@ -84,6 +88,58 @@ def test_code_of_the_page_goes_from_plan_to_verdict(folder, file, own, words):
     for record in records:
         if record["run"]["recipe"]["optimizer"]["name"] == "my_optimisers:Momentum":
             assert record["counts"]["flops_train.part_optimizer"] == 4 * record["counts"]["params.trainable"] * 50
+
+
+def test_a_loss_and_an_observation_of_the_page_are_trained_recorded_and_told(folder):
+    """Its loss is torch's Huber loss; what is observed stands in metrics, curves and tables; no engine knows of it."""
+    plan = make_plan(parse_experiment((folder / "steps.yaml").read_text("utf-8")), "steps")
+    runs = {planned.run_id: planned.run for planned in plan.runs}
+    records = [
+        record
+        for pack in plan.packs
+        for record in train.train_pack([runs[identity] for identity in pack], folder / "runs", networks=folder / "kept")
+    ]
+    assert {(run.engine, run.task.metric) for run in runs.values()} == {("torch", "huber")}
+    for record in records:
+        assert read_record(record_path(folder / "runs", record.run_id)) == record
+        test = draw(record.run.task, record.run.seed).test
+        outputs = TrainedNetwork(record, read_network(folder / "kept", record.run_id))(test.x).detach()
+        huber = torch.nn.functional.huber_loss(outputs, torch.from_numpy(test.y), delta=0.05)
+        far_off = (np.abs(outputs.numpy() - test.y) > 0.1).mean()
+        assert record.metrics.losses.test == pytest.approx(huber.item(), rel=1e-9)
+        assert record.metrics.observed == {"far_off": pytest.approx(far_off, abs=1e-12)}
+        assert record.curve[-1].train_loss == record.metrics.losses.train < record.curve[0].train_loss
+        assert record.curve[-1].observed == record.metrics.observed
+    table = load(plan, folder / "runs")
+    assert set(table["metric"]) == {"huber"}
+    assert list(table["observed.far_off"]) == [
+        next(one for one in records if one.run_id == name).metrics.observed["far_off"] for name in table["run_id"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{name: lbfgs}", "{name: levenberg_marquardt}", "is no sum of squares; use lbfgs or adam"),
+        ("max_evaluations: 20", "max_evaluations: 20, phases: 2", "a loss of a task's own is learnt without"),
+        (
+            "seeds:",
+            "engine: fused\nseeds:",
+            "fused has no kernels of its loss, by which my_losses:steps",
+        ),
+    ],
+)
+def test_what_cannot_learn_by_a_loss_of_ones_own_is_named(folder, old, new, said):
+    text = (folder / "steps.yaml").read_text("utf-8").replace(old, new)
+    with pytest.raises(HarnessError, match=said):
+        make_plan(parse_experiment(text), "steps")
+
+
+def test_a_loss_that_mixes_points_is_refused(folder):
+    source = (folder / "my_losses.py").read_text("utf-8")
+    (folder / "my_losses.py").write_text(source.replace("self.delta / 2))", "self.delta / 2)).cumsum(1)"), "utf-8")
+    with pytest.raises(HarnessError, match="loss huber: a point must add one finite number, by itself"):
+        make_plan(parse_experiment((folder / "steps.yaml").read_text("utf-8")), "steps")
 
 
 def test_an_optimiser_of_before_is_still_one(folder):

@@ -13,7 +13,7 @@ from harness.count import count
 from harness.families import ShapeBase
 from harness.nn.classes import CLASSES, module_of
 from harness.tasks import stream
-from harness.train.objective import LanePoints, loss_and_gradient
+from harness.tasks.loss import SQUARES, LanePoints
 
 MODULES = {
     "kan": lambda **more: nn.KAN([2, 3, 1], grid=4, order=3, **more),
@@ -47,7 +47,7 @@ def test_outputs_and_gradients_are_those_of_an_experiment(name):
     module, x = module_of(network, flat_RP, knots), points(network)
     assert type(module) is type(MODULES[name]())
     y = torch.cat([target(x)] * network.shape[-1], 1)
-    wanted, gradient_RP = loss_and_gradient(network, flat_RP, knots, LanePoints(x[None], y[None]))
+    wanted, gradient_RP = SQUARES.loss_and_gradient(network, flat_RP, knots, LanePoints(x[None], y[None]))
     torch.testing.assert_close(module(x), families.forward(network, flat_RP, knots, x[None])[0], rtol=1e-12, atol=1e-12)
     loss = (module(x) - y).square().mean()
     loss.backward()

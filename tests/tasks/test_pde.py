@@ -19,7 +19,6 @@ from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse
 from harness.spec.recipe import GridExtension, GridUpdates
 from harness.tasks import draw, load_target, resolve, stream
 from harness.train import torch_engine
-from harness.train.objective import loss_and_gradient, squared_slope_errors
 from tests.families.test_jets import by_autograd
 
 POINTS = {"train_points": 600, "validation_points": 60, "test_points": 400, "boundary_points": 90}
@@ -69,7 +68,7 @@ def test_the_solution_solves_the_equation():
 
 def test_points_lie_inside_and_evenly_on_the_four_sides():
     train = draw(resolve(Task(target="poisson", train_points=50, boundary_points=4000)), 3).train
-    assert (train.inside.points, train.inside.weight, len(train.x)) == (50, 0.01, 4050)
+    assert (train.loss.inside, train.loss.weight, len(train.x)) == (50, 0.01, 4050)
     np.testing.assert_array_equal(train.y[:50, 0], load_target("poisson").laplacian(train.x[:50]))
     assert not train.y[50:].any()
     boundary = train.x[50:]
@@ -83,7 +82,7 @@ def test_points_lie_inside_and_evenly_on_the_four_sides():
 def test_the_quadrature_knows_the_norms_of_the_solution():
     """Means over the square of u^2, in closed form by a Fresnel integral, and of |grad u|^2, by scipy's quadrature."""
     target, test = load_target("poisson"), draw(resolve(Task(target="poisson", test_points=400)), 0).test
-    shares, slopes = test.quadrature.shares, test.quadrature.gradient
+    shares, slopes = test.loss.shares, test.loss.gradient
     assert len(shares) == 400
     assert shares @ test.y[:, 0] ** 2 == pytest.approx((1 - fresnel(2)[1] / 2) / 4, rel=1e-12)
     squared = lambda b, a: (target.gradient(np.array([[a, b]])) ** 2).sum()  # noqa: E731
@@ -95,7 +94,7 @@ def test_the_loss_is_the_papers(network):
     points = torch_engine.prepare([_run(network, PLAIN, seed) for seed in (0, 1)]).train
     flat = initialise(network, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
     knots = network.initial_knots(2, torch.float64, "cpu")
-    loss, gradient = loss_and_gradient(network, flat, knots, points)
+    loss, gradient = points.loss.loss_and_gradient(network, flat, knots, points)
     flat.requires_grad_()
     inside, boundary = points.x[:, :600], points.x[:, 600:]
     equation = (by_autograd(network, flat, knots, inside)[2] - points.y[:, :600]).square().mean((1, 2))
@@ -107,11 +106,9 @@ def test_the_loss_is_the_papers(network):
 
 def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution():
     pack = torch_engine.prepare([_run(MLP, PLAIN)])
-    flat = torch.zeros(2, parameter_count(MLP), dtype=torch.float64)
-    test = pack.points.split(0, "test")
-    nodes = torch.from_numpy(test.x).repeat(2, 1, 1)
-    slopes = squared_slope_errors(MLP, flat, [], nodes, test.quadrature)
-    rmse, _, h1 = torch_engine._by_quadrature(test.quadrature, torch.from_numpy(test.y[:, 0]).square(), slopes[0])
+    seen = pack.seen(0, MLP, torch.zeros(1, parameter_count(MLP), dtype=torch.float64), [], "test")
+    observed = {one.name: one.value(seen) for one in pack.points.observations(0)}
+    rmse, h1 = seen.loss, observed["test_h1_error"]
     assert 4 * rmse**2 == pytest.approx(0.7558732969623, rel=1e-11)
     assert 4 * (h1**2 - rmse**2) == pytest.approx(20.080206867014, rel=1e-11)
 

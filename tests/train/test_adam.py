@@ -13,9 +13,9 @@ from two_kinds import COMPILED, same, slow
 
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.optimisers.adam import AdamState
+from harness.tasks.loss import SQUARES, LanePoints
 from harness.train.fused.optimisers import adam as compiled
 from harness.train.fused_engine import LOOPS
-from harness.train.objective import LanePoints, loss_and_gradient
 
 STEPS = 20
 COSINE = Adam(name="adam", schedule="cosine", learning_rate=0.1, weight_decay=0.5)
@@ -131,7 +131,7 @@ def test_a_diverged_lane_of_a_compiled_loop_rests_where_that_of_torch_does():
     peer = settings.start(case.flat[:1])
     for points in [healthy] * 4 + [slice(None)] * 5:
         seen = LanePoints(case.x[:1, points], case.y[:1, points])
-        peer = settings.tell(peer, *loss_and_gradient(MLP, settings.ask(peer), [], seen))
+        peer = settings.tell(peer, *SQUARES.loss_and_gradient(MLP, settings.ask(peer), [], seen))
     assert gone.diverged
     assert (gone.evaluations, gone.iterations) == (peer.evaluations_R.item(), peer.iterations_R.item()) == (5, 4)
     assert np.array_equal(gone.position_P, state.previous_P)

@@ -30,9 +30,9 @@ from harness.spec import (
     Task,
 )
 from harness.tasks import resolve
+from harness.tasks.loss import SQUARES, LanePoints
 from harness.train import torch_engine
 from harness.train.captured import InPlace
-from harness.train.objective import LanePoints, loss_and_gradient
 
 LANES, SAMPLES, BATCH = 3, 64, 16
 NARROW = ((2, 5, 1),)
@@ -75,7 +75,7 @@ def evaluation(network, settings, device):
             of_batch = replace(points, x=x, y=y)
 
         def objective(asked_RP):
-            return loss_and_gradient(network, asked_RP, carried, of_batch)
+            return SQUARES.loss_and_gradient(network, asked_RP, carried, of_batch)
 
         return settings.evaluate(state, LaneObjective(objective, network, carried, of_batch.x, of_batch.y))
 
@@ -133,7 +133,7 @@ def test_all_that_an_evaluation_changes_is_in_its_tensors(network):
         pack = torch_engine.prepare(runs)
         begun = torch_engine.begin(pack)
         evaluate = partial(torch_engine._evaluate, pack, network, begun.knots, pack.train)
-        indices = [torch_engine._batch(pack, begun, number) for number in range(13)]
+        indices = [torch_engine._feed(pack, begun, number) for number in range(13)]
         fresh = evaluate(begun.optimiser, indices[0])  # the first one makes the state as large as it will be
         in_place = InPlace(evaluate, fresh, indices[0])
         for index in indices[1:]:

@@ -20,8 +20,8 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.runs import accuracies_table
 from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, RunTask, Task, parse_experiment
 from harness.tasks import draw, resolve, stream
+from harness.tasks.loss import CROSS_ENTROPY, Accuracy, LanePoints, Seen
 from harness.train import train_pack
-from harness.train.objective import LanePoints, accuracies, in_metric, loss_and_gradient, losses
 
 MLP = MlpShape(shape=(13, 6, 3), activation="tanh")
 KAN = KanShape(shape=(13, 2, 3), grid=3)
@@ -41,14 +41,14 @@ def _network(network, lanes=2):
 def _points(lanes=2) -> LanePoints:
     train = draw(wine(), 0).train
     x, y = (torch.from_numpy(np.stack([one] * lanes)) for one in (train.x, train.y))
-    return LanePoints(x, y, are_classes=True)
+    return LanePoints(x, y, CROSS_ENTROPY)
 
 
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_the_loss_is_the_cross_entropy_of_torch(network):
     """Value and gradient of every lane, to 1e-12, and the share that is told right is that of the largest output."""
     (flat_RP, knots), points = _network(network), _points()
-    loss_R, gradient_RP = loss_and_gradient(network, flat_RP, knots, points)
+    loss_R, gradient_RP = CROSS_ENTROPY.loss_and_gradient(network, flat_RP, knots, points)
 
     flat = flat_RP.clone().requires_grad_()
     outputs = forward(network, flat, knots, points.x)
@@ -58,7 +58,10 @@ def test_the_loss_is_the_cross_entropy_of_torch(network):
         assert loss_R[lane].item() == pytest.approx(expected.item(), rel=1e-12)
         torch.testing.assert_close(gradient_RP[lane], slope[lane], rtol=0, atol=1e-12)
         told = (outputs[lane].argmax(1) == points.y[lane, :, 0]).double().mean()
-        assert accuracies(network, flat_RP, knots, points)[lane] == told
+        own = slice(lane, lane + 1)
+        one = LanePoints(points.x[own], points.y[own], CROSS_ENTROPY)
+        seen = Seen(network, flat_RP[own], [layer[own] for layer in knots], one)
+        assert Accuracy("train_accuracy").value(seen) == told
 
 
 ONE_POINT = MlpShape(shape=(1, 3))  # whose outputs are its biases where x = 0
@@ -71,8 +74,7 @@ def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_t
     def loss(values) -> float:
         flat_RP = torch.cat([torch.zeros(3), torch.tensor(values)]).double()[None]
         x, y = torch.zeros(1, 1, 1).double(), torch.full((1, 1, 1), float(label)).double()
-        points = LanePoints(x, y, are_classes=True)
-        return losses(ONE_POINT, flat_RP, [], points).item()
+        return CROSS_ENTROPY.losses(ONE_POINT, flat_RP, [], LanePoints(x, y)).item()
 
     apart = np.delete(np.array(torch.tensor(logits).tolist()) - torch.tensor(logits).tolist()[label], label)
     exact = float(np.logaddexp.reduce([0.0, *apart])) if apart.max() > -30 else float(np.exp(apart).sum())
@@ -150,9 +152,7 @@ def test_laws_figures_and_reports_speak_of_the_metric(trained):
 
 def test_a_loss_that_is_nothing_has_a_logarithm():
     """A mean cross-entropy below all numbers is the least one, so that laws and pairs have a point there."""
-    points = LanePoints(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), are_classes=True)
-
-    assert in_metric(torch.zeros(1).double(), points).item() == np.finfo(float).tiny
+    assert CROSS_ENTROPY.in_metric(torch.zeros(1).double()).item() == np.finfo(float).tiny
 
 
 @pytest.mark.parametrize(

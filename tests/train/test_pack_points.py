@@ -8,8 +8,7 @@ from packs import trained_runs
 from harness import families
 from harness.record import Metrics
 from harness.spec import KanShape, LevenbergMarquardt, MlpShape, Recipe, RunSpec, Task
-from harness.tasks import curve_points, draw, resolve
-from harness.train import points
+from harness.tasks import curve_points, draw, loss, resolve
 
 NETWORKS = [MlpShape(shape=(2, 5, 1)), KanShape(shape=(2, 2, 1), grid=4)]
 
@@ -56,7 +55,7 @@ def test_chunks_and_company_change_no_bit(network, engine, monkeypatch):
     together = trained_runs(runs).outcomes
     assert trained_runs(runs[1:2]).outcomes == together[1:2]
 
-    monkeypatch.setattr(points, "CHUNK", 100)
+    monkeypatch.setattr(loss, "CHUNK", 100)
     for whole, parts in zip(together, trained_runs(runs).outcomes, strict=True):
         assert parts.metrics.model_dump() == pytest.approx(whole.metrics.model_dump(), rel=1e-13)
 

@@ -15,8 +15,8 @@ from harness.planning.plan import make_plan
 from harness.record import load, read_record
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Sparsity, Task, parse_experiment
 from harness.tasks import draw, phases_of, resolve, stream
+from harness.tasks.loss import SQUARES, LanePoints
 from harness.train import ENGINES, sparsity, train_pack
-from harness.train.objective import LanePoints, loss_and_gradient
 
 PEAKS = resolve(Task(target="five_peaks", train_points=500))
 PAPER = KanShape(shape=(1, 1), grid=200, base="frozen")
@@ -140,14 +140,14 @@ def test_a_frozen_base_is_a_constant():
     coef_RP, base_RP = flat_RP.split([14, 2], 1)
     by_base = (torch.nn.functional.silu(x_RNI) * base_RP[:, None]).sum(2, keepdim=True)
 
-    loss_R, gradient_RP = loss_and_gradient(frozen, flat_RP, knots, LanePoints(x_RNI, y_RNO))
-    expected_R, expected_RP = loss_and_gradient(bare, coef_RP, knots, LanePoints(x_RNI, y_RNO - by_base))
+    loss_R, gradient_RP = SQUARES.loss_and_gradient(frozen, flat_RP, knots, LanePoints(x_RNI, y_RNO))
+    expected_R, expected_RP = SQUARES.loss_and_gradient(bare, coef_RP, knots, LanePoints(x_RNI, y_RNO - by_base))
 
     assert torch.allclose(loss_R, expected_R, rtol=1e-12)
     assert torch.allclose(gradient_RP[:, :14], expected_RP, rtol=1e-10, atol=1e-14)
     assert torch.equal(gradient_RP[:, 14:], torch.zeros(2, 2))
-    penalised = sparsity.loss_and_gradient(
-        Sparsity(strength=0.1, evaluations=1), frozen, flat_RP, knots, LanePoints(x_RNI, y_RNO)
+    penalised = sparsity.Penalised(Sparsity(strength=0.1, evaluations=1)).loss_and_gradient(
+        frozen, flat_RP, knots, LanePoints(x_RNI, y_RNO)
     )
     assert torch.equal(penalised[1][:, 14:], torch.zeros(2, 2))
 

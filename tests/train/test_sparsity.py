@@ -32,8 +32,8 @@ from harness.spec import (
     stages,
 )
 from harness.tasks import resolve, stream
+from harness.tasks.loss import LanePoints
 from harness.train import sparsity, train_pack
-from harness.train.objective import LanePoints
 
 TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
 KAN = KanShape(shape=(2, 3, 1), grid=4)
@@ -94,7 +94,7 @@ def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy, per_r
     settings = Sparsity(strength=0.3, evaluations=1, l1=0.7, entropy=entropy, per_range=per_range)
     flat_RP, knots, points = drawn(FULL)
 
-    loss_R, gradient_RP = sparsity.loss_and_gradient(settings, FULL, flat_RP, knots, points)
+    loss_R, gradient_RP = sparsity.Penalised(settings).loss_and_gradient(FULL, flat_RP, knots, points)
 
     for lane in range(2):
         flat_P = flat_RP[lane].clone().requires_grad_()

@@ -134,7 +134,7 @@ def test_batches_cover_the_data_and_differ_between_seeds():
     train = pack.of_lanes(pack.train, state.lanes)
     seen = []
     for number in range(8):
-        batch = engine._chosen(train, engine._batch(pack, state, number))
+        batch = pack.batches.seen(train, engine._feed(pack, state, number))
         assert batch.x.shape == (2, 50, 2)
         seen.append(batch.x)
 

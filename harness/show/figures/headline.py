@@ -21,7 +21,7 @@ from harness.show.figures import labels
 from harness.show.figures.series import Style, draw_estimate
 from harness.show.figures.theme import MOST_HEIGHT, figure_width, in_column, is_narrow, label_size, panel_grid
 from harness.show.names import written
-from harness.show.words import LOSS_WORDS, counted
+from harness.show.words import counted, loss_word
 from harness.spec import all_axes
 
 ROW, HEADING, AROUND = 1.55, 2.0, 7.5  # lines: of a ratio, of the heading of a group, and of all that is around them
@@ -61,7 +61,7 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
         look: dict[str, Any] = {"color": styles[side.label].text_colour, "weight": "bold", "fontsize": label_size()}
         above = axes.get_xaxis_transform()
         axes.annotate(text, (1, 1), (shift, 0), xycoords=above, textcoords="offset points", ha=align, va="top", **look)
-    axes.set_xlabel(f"how many times lower the {LOSS_WORDS[found.metric]} is (×)")
+    axes.set_xlabel(f"how many times lower the {loss_word(found.metric)} is (×)")
     labels.write_head(figure, [], finding(found, names))
     what = "replicates" if found.efforts else "seeds"
     over = f"{what}, and over all looks together" if found.looks else what
@@ -79,7 +79,7 @@ def finding(found: Headline, names: tuple[str, str]) -> str:
     labels_of_sides = (found.first.label, found.second.label)
     ratios = [found.reading(task, found.columns[0], found.places[-1]).ratio for task in found.tasks]
     ahead = Counter(leader(ratio, *labels_of_sides) for ratio in ratios)
-    equal, loss = f"equal {counted(found.columns[0])}", LOSS_WORDS[found.metric]
+    equal, loss = f"equal {counted(found.columns[0])}", loss_word(found.metric)
     sides = [(ahead[label], name) for label, name in zip(labels_of_sides, names, strict=True)]
     (won, better), (lost, worse) = sides if sides[0][0] >= sides[1][0] else sides[::-1]
     if not won:

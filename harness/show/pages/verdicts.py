@@ -27,7 +27,7 @@ KEPT_FILES = ("scaling.png", "scaling_others.png", "answer.json", "answer.png")
 # Of the table of runs, what verdicts hang on, beside the axes of `answer_axes`.
 RUN_COLUMNS = (
     *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
-    *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.model_fields, *ClassMetrics.model_fields])),
+    *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.columns, *ClassMetrics.model_fields])),
     *("evaluations", "cell", "in_window", "until_minimum", "hold_out"),
     "won_on",
     *("params.paper", default_count("flops_forward")),

@@ -16,7 +16,7 @@ from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, leader
 from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of, text_columns
-from harness.show.words import LOSS_WORDS, metric_words
+from harness.show.words import loss_word, metric_words
 from harness.spec import Takes, axis_short, axis_words
 
 WIDTH = 79  # of lines on a terminal of 80 columns
@@ -45,7 +45,7 @@ BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
 def loss_of(found: Headline) -> str:
     """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
-    return LOSS_WORDS[found.metric] if any(found.tasks) else metric_words([found.metric])
+    return loss_word(found.metric) if any(found.tasks) else metric_words([found.metric])
 
 
 def labels_of(found: Headline) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from harness.base.formats import human
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
-from harness.show.words import LOSS_WORDS
+from harness.show.words import loss_word
 from harness.spec import Manifest, Recipe, RunTask
 
 
@@ -74,7 +74,7 @@ def tasks_table(manifest: Manifest) -> Table:
     for label, task in run_tasks(manifest).items():
         target = manifest.formulas[label]
         points = (task.train_points, task.validation_points, task.test_points)
-        loss = LOSS_WORDS[task.metric].removeprefix("test ")
+        loss = loss_word(task.metric).removeprefix("test ")
         intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
         box = intervals[0] if len(set(intervals)) == 1 else " × ".join(intervals)
         rows.append((label, target.formula, target.source, loss, task.inputs, box, *points))

@@ -27,9 +27,10 @@ from harness.families import (
 )
 from harness.families.spline import extend_knots
 from harness.families.splined import SplinedShape
+from harness.tasks.loss import CROSS_ENTROPY as OF_CLASSES
+from harness.tasks.loss import LanePoints
 from harness.train.fused import kan, kernels
 from harness.train.fused.sizes import CROSS_ENTROPY, SQUARES
-from harness.train.objective import LanePoints, loss_and_gradient
 
 pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of a room
 
@@ -264,8 +265,8 @@ class ClassCase(Case):
 
     def torch_loss_and_gradient(self):
         flat_P = torch.from_numpy(self.parameters)
-        points = LanePoints(*(torch.from_numpy(part.T[None].copy()) for part in (self.x, self.y)), are_classes=True)
-        loss_R, gradient_RP = loss_and_gradient(self.network, flat_P[None], self.torch_knots, points)
+        points = LanePoints(*(torch.from_numpy(part.T[None].copy()) for part in (self.x, self.y)))
+        loss_R, gradient_RP = OF_CLASSES.loss_and_gradient(self.network, flat_P[None], self.torch_knots, points)
         return self.torch_outputs(flat_P).numpy(), loss_R.item(), gradient_RP[0].numpy()
 
 

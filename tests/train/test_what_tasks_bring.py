@@ -1,0 +1,136 @@
+"""Batches, losses and observations that a task brings: no engine knows of them, and each run has its own bits."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+from packs import trained_runs
+
+from harness.base.errors import HarnessError
+from harness.spec import Adam, KanShape, MlpShape, Recipe, RunSpec, Task
+from harness.tasks import draw, resolve
+from harness.tasks.loss import Observation, OwnLoss
+from harness.tasks.samples import SHUFFLED, Batches
+from harness.train import ENGINES
+
+TASK = resolve(Task(target="exp2d", train_points=30, validation_points=20, test_points=5000))
+RECIPE = Recipe(optimizer=Adam(name="adam", learning_rate=0.02, batch_size=10), max_evaluations=25)
+NETWORKS = {"torch": KanShape(shape=(2, 2, 1), grid=3), "fused": MlpShape(shape=(2, 4, 1))}
+
+
+class MeanOutput(Observation):
+    """What the network gives on average."""
+
+    def value(self, seen):
+        return seen.outputs_NO.mean().item()
+
+
+class FarFromFirst(Observation):
+    """The mean distance of outputs from the first variable."""
+
+    def value(self, seen):
+        return (seen.outputs_NO[:, 0] - seen.points.x[0, :, 0]).abs().mean().item()
+
+
+class Worst(Observation):
+    """The largest square."""
+
+    def value(self, seen):
+        return seen.losses_1K.max().item()
+
+
+def observed_by(monkeypatch, engine, *observations, chunk=10**6, stored=False, seeds=(0,), batches=SHUFFLED):
+    """The outcomes of runs whose task observes this, and feeds training so."""
+    drawn = {seed: replace(draw(TASK, seed), observations=observations, batches=batches) for seed in seeds}
+    monkeypatch.setattr("harness.train.points._drawn", lambda task, seed: drawn[seed])
+    runs = [RunSpec(task=TASK, network=NETWORKS[engine], recipe=RECIPE, seed=seed, engine=engine) for seed in seeds]
+    return trained_runs(runs, chunk=chunk, stored=stored).outcomes
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_values_are_made_at_their_moments_and_change_nothing_else(monkeypatch, engine):
+    """At the end only, at all moments of the curve, or after every ten evaluations: then the curve has more points."""
+    (bare,) = observed_by(monkeypatch, engine)
+    kinds = MeanOutput("late"), MeanOutput("always", at="curve"), Worst("worst", split="validation", at=10)
+    (seen,) = observed_by(monkeypatch, engine, *kinds)
+
+    assert seen.metrics.model_copy(update={"observed": None}) == bare.metrics
+    assert seen.metrics.observed.keys() == {"late", "always", "worst"}
+    assert seen.metrics.observed["late"] == seen.metrics.observed["always"] == seen.curve[-1].observed["always"]
+    moments = {"always": [1, 2, 3, 4, 6, 8, 11, 16, 23, 25], "worst": [10, 20, 25]}
+    for name, expected in moments.items():
+        assert [point.evaluations for point in seen.curve if name in (point.observed or {})] == expected
+    plain = {point.evaluations: point.model_copy(update={"observed": None}) for point in seen.curve}
+    assert [plain[point.evaluations] for point in bare.curve] == list(bare.curve)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_observed_knows_nothing_of_company_and_interruptions(monkeypatch, engine):
+    kinds = MeanOutput("mean", at="curve"), Worst("worst", at=7)
+    together = observed_by(monkeypatch, engine, *kinds, seeds=(0, 1))
+    in_pieces = observed_by(monkeypatch, engine, *kinds, chunk=4, stored=True, seeds=(1, 0))
+    alone = observed_by(monkeypatch, engine, *kinds, seeds=(1,))
+
+    assert in_pieces[::-1] == together
+    assert alone == together[1:]
+
+
+@dataclass(frozen=True)
+class Stream(Batches):
+    """Points that no evaluation has seen before, of another function: the first variable."""
+
+    def per_epoch(self, points, size):
+        return 1
+
+    def epoch(self, generator, points, size):
+        x = generator.uniform(-1, 1, (size, 2))
+        return x, x[:, :1]
+
+    def seen(self, train, feed):
+        x, y = feed
+        return replace(train, x=x.to(train.x), y=y.to(train.y))
+
+
+def test_a_task_may_draw_fresh_points_for_every_evaluation(monkeypatch):
+    """Its function is learnt, not that of the training points; in any company, and at any interruption."""
+    kinds = {"batches": Stream()}
+    together = observed_by(monkeypatch, "torch", FarFromFirst("far", at="curve"), seeds=(0, 1), **kinds)
+    in_pieces = observed_by(
+        monkeypatch, "torch", FarFromFirst("far", at="curve"), chunk=4, stored=True, seeds=(1, 0), **kinds
+    )
+    (alone,) = observed_by(monkeypatch, "torch", FarFromFirst("far", at="curve"), seeds=(1,), **kinds)
+
+    assert in_pieces[::-1] == together
+    assert alone == together[1]
+    far = [point.observed["far"] for point in alone.curve]
+    assert far[-1] < far[0] / 2
+
+
+class Nothing(Observation):
+    """What cannot be told."""
+
+    def value(self, seen):
+        return float("nan")
+
+
+def test_a_value_that_is_not_finite_is_left_out(monkeypatch):
+    (outcome,) = observed_by(monkeypatch, "torch", Nothing("nothing", at="curve"), MeanOutput("mean"))
+
+    assert outcome.status == "done"
+    assert outcome.metrics.observed.keys() == {"mean"}
+    assert all(point.observed is None for point in outcome.curve)
+
+
+@dataclass(frozen=True)
+class Mixing(OwnLoss):
+    """The share of a point in the whole loss."""
+
+    metric = "mixing"
+
+    def of_outputs(self, outputs_RNO, y_RNO):
+        squares = (outputs_RNO - y_RNO).square()
+        return squares / squares.sum(1, keepdim=True)
+
+
+def test_a_loss_whose_points_know_of_each_other_is_refused():
+    with pytest.raises(HarnessError, match="a point must add one finite number, by itself"):
+        Mixing().check()
