@@ -160,7 +160,7 @@ def says_stopping() -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
-        os.write(sys.__stderr__.fileno(), b"\nstopping\n")  # no print, which the signal may have come amid
+        os.write(2, b"\nstopping\n")  # no print, which the signal may have come amid
         signal.default_int_handler(number, frame)
 
     signal.signal(signal.SIGINT, stop)

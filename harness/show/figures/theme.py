@@ -23,7 +23,8 @@ DPI, COLUMN_DPI = 200, 300
 MOST_HEIGHT = 9.2  # inches, of the text on a page of a paper; a phone scrolls
 LABEL_SIZE = 7
 COLUMN_SCALE = 0.75  # of letters, lines and marks in one column
-Arguments, Drawn = ParamSpec("Arguments"), TypeVar("Drawn")
+Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
 with as_file(files(__package__).joinpath("house.mplstyle")) as style:
     HOUSE = matplotlib.rc_params_from_file(style, use_default_template=False)
 THEME: dict[Any, Any] = {**sns.axes_style("ticks"), **sns.plotting_context("paper"), **HOUSE}
