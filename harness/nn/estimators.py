@@ -20,6 +20,7 @@ from harness.optimisers import Adam, Lbfgs
 from harness.spec import Recipe, RunSpec, RunTask
 from harness.tasks import Samples, Splits
 from harness.tasks.data import spanning
+from harness.tasks.loss import CROSS_ENTROPY, SQUARES
 from harness.train import one_thread
 from harness.train.lanes import ended
 from harness.train.trainer import ENGINES
@@ -52,8 +53,9 @@ class _Network(BaseEstimator, ABC):
         self.low_, self.high_ = x.min(0), x.max(0)
         scaled = spanning(x, self.low_, self.high_)
         network = self._module((x.shape[1], *self.hidden, classes or 1)).network
-        train = Samples(scaled, y[:, None])
-        observed = Samples(scaled[:OBSERVED], y[:OBSERVED, None])
+        loss = CROSS_ENTROPY if classes else SQUARES
+        train = Samples(scaled, y[:, None], loss)
+        observed = Samples(scaled[:OBSERVED], y[:OBSERVED, None], loss)
         box = {"low": -1.0, "high": 1.0}
         counts = {"train_points": len(x), "validation_points": len(observed.x), "test_points": len(observed.x)}
         task = RunTask(target="data", fingerprint="given to fit", inputs=x.shape[1], classes=classes, **box, **counts)

@@ -356,7 +356,7 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
 
 def number_meant(given: Any) -> str:
     """How a number is written that stands there as `25%`, `1k`, `0,3`, `one` or 500.0; empty if it is none."""
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError):
         given = float(given)
     if isinstance(given, float):
         return f"{given:.0f}" if given.is_integer() else ""
