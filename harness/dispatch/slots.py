@@ -238,13 +238,15 @@ def _is_cold(runs: tuple[RunSpec, ...]) -> bool:
 
 def _compile(pipe: Any, unit: Compilation) -> None:
     _end_with_parent(threading.Lock())
+    failed = None
     try:
         from harness.train import fused_engine
 
         fused_engine.compile_for(unit.module, unit.runs)
-        pipe.send(None)
     except Exception as error:
-        pipe.send(f"{type(error).__name__}: {error}")
+        failed = f"{type(error).__name__}: {error}"
+    with suppress(OSError):  # the parent has gone
+        pipe.send(failed)
 
 
 def _end_with_parent(training: threading.Lock) -> None:

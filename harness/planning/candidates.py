@@ -278,7 +278,8 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
     else:
         most = most_evaluations(lambda cap: flops_at(cap)[name], allowed, least, late)
     if most < least:
-        return f"search.cap: {name}={as_typed(str(allowed)).removesuffix('.0')} ends before the last stage of the recipe; allow more"
+        limit = as_typed(str(allowed)).removesuffix(".0")
+        return f"search.cap: {name}={limit} ends before the last stage of the recipe; allow more"
     return Candidate(network, capped(most), {**counts, **flops_at(most)})
 
 

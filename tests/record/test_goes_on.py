@@ -91,9 +91,7 @@ def test_what_is_kept_is_not_sent_again(planned):
 @pytest.mark.slow
 def test_a_replay_goes_on_from_what_is_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "harness.study.folders.SHIPPED_RESULTS", tmp_path
-    )  # else records of the paper's figure are taken
+    monkeypatch.setattr("harness.study.folders.SHIPPED_RESULTS", tmp_path)  # which have some of these runs
     name = "fig2_3_grid_extension"
     bring(name, tmp_path)
     replay = ("replay", name, "--scale", "tiny", "--partial")
