@@ -1,7 +1,7 @@
 """The `harness` command. Each command has a file in `commands/`, which is imported when that command is called.
 
-Beside them is what several commands share. Here and there, what loads pandas, matplotlib or scipy.stats is imported in
-functions, so that a help text need not wait for them.
+Beside them is what several commands share. What loads pandas, matplotlib or scipy.stats is gathered in `heavy` and
+reached by `later`, which imports it when it is first used: a help text need not wait for it.
 """
 
 import gc

@@ -107,7 +107,7 @@ class Seen:
             return torch.cat([loss.losses(*lane, part).flatten(1) for part in loss.parts(self.points)], 1)
 
     def root(self, square: Tensor) -> float:
-        """Of a number: engines round it otherwise."""
+        """The square root of a number, rounded as this engine rounds it."""
         return square.sqrt().item()
 
     @property

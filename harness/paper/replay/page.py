@@ -45,9 +45,8 @@ def write_page(
     page = replay.kind(runs, replay)
     with files(__package__).joinpath("claims.csv").open(encoding="utf-8") as file:
         claims = pd.read_csv(file)
-    is_here = (claims["place"] == replay.place) & (claims["scale"] == made.scale.partition(",")[0])
-    for row in claims[is_here].to_dict("records"):
-        page = page._replace(lead=(*page.lead, f"The paper's claim: {row['claim']} Found here: {row['found']}"))
+    for claim in claims.loc[claims["place"] == replay.place, "claim"]:
+        page = page._replace(lead=(*page.lead, f"The paper's claim: {claim}"))
     first = [*POINT_COLUMNS, *(name for name in page.points if name not in POINT_COLUMNS)]
     page = page._replace(points=page.points[first])
     records = runs.records.values()

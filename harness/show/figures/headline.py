@@ -14,13 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-from harness.base.formats import human, interval, scientific
+from harness.base.formats import WRITTEN_OUT, human, interval, scientific
 from harness.comparison.replicates import Found
 from harness.judging.versus import Headline, leader
 from harness.show.figures import labels
 from harness.show.figures.series import Style, draw_estimate
 from harness.show.figures.theme import MOST_HEIGHT, figure_width, in_column, is_narrow, label_size, panel_grid
 from harness.show.names import written
+from harness.show.tables.headline import factor
 from harness.show.words import counted, loss_word
 from harness.spec import all_axes
 
@@ -29,7 +30,7 @@ TASKS_WITH_ALL_SIZES = 4  # of more tasks, one row each, at the largest size
 UNDECIDED = "0.4"  # grey
 TICKS = 4  # of a factor of 1 and what lies to one side of it, at most
 LETTERS = 18  # of a task beside its row
-LONGEST_NAME = 16  # of a side; two longer ones do not fit beside each other, and are called A and B
+LONGEST_NAME = 16  # of a side; a longer one does not fit beside the other, and is called A or B
 
 
 class _Row(NamedTuple):
@@ -53,7 +54,10 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
     lines = AROUND + sum(HEADING + heading.count("\n") + ROW * len(rows) for heading, rows in groups.items())
     figure, (axes,) = panel_grid(1, 1, lines * labels.line_height())
     full_names = written(found.first.label), written(found.second.label)
-    names = full_names if max(map(len, full_names)) <= LONGEST_NAME else ("A", "B")
+    first, second = (
+        full if len(full) <= LONGEST_NAME else letter for full, letter in zip(full_names, "AB", strict=True)
+    )
+    names = first, second
     _draw(axes, groups, found, styles)
     _set_ratios(axes, list(itertools.chain.from_iterable(groups.values())))
     ends = (f"{names[0]} ▶", "left", 5), (f"◀ {names[1]}", "right", -5)
@@ -66,8 +70,7 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
     what = "replicates" if found.efforts else "seeds"
     over = f"{what}, and over all looks together" if found.looks else what
     notes = [f"Bars and brackets: {100 * found.level:.3g} % intervals over {over}. Grey: neither is ahead."]
-    if names != full_names:
-        notes.append(f"A: {full_names[0]}. B: {full_names[1]}.")
+    notes += [f"{name}: {full}." for name, full in zip(names, full_names, strict=True) if name != full]
     drawn = len(groups) if is_by_task else max(map(len, groups.values()))
     notes += labels.undrawn_note(len(found.tasks) - drawn, "tasks", "the report has all ratios")
     labels.write_note(figure, notes)
@@ -155,17 +158,16 @@ def _number(ratio: Found) -> str:
     low, high = ratio.low or 0.0, math.inf if ratio.high is None else ratio.high
     if ratio.estimate < 1:
         low, high = 1 / high, 1 / low if low else math.inf
-    return f"{_times(ratio.estimate)} {interval(low, high, _two_digits)}"
+    return f"{_times(ratio.estimate)} {interval(low, high, factor)}"
 
 
 def _times(ratio: float) -> str:
     """How many times: a ratio below 1 is the other side's."""
-    return _two_digits(max(ratio, 1 / ratio))
+    return factor(max(ratio, 1 / ratio))
 
 
-def _two_digits(times: float) -> str:
-    """Or three near 1; powers of ten from ten thousand on."""
-    return scientific(times, 1) if 1e4 <= times < math.inf else human(times, 3 if 1 <= times < 1.1 else 2)
+def _tick(times: float) -> str:
+    return scientific(times, 1) if times >= WRITTEN_OUT else f"{times:g}"
 
 
 def _set_ratios(axes: Axes, rows: Sequence[_Row]) -> None:
@@ -176,6 +178,6 @@ def _set_ratios(axes: Axes, rows: Sequence[_Row]) -> None:
     axes.set_xlim(low, high)
     factors = np.array(labels.tick_values(1, max(high, 1 / low), few=TICKS - 1, most=TICKS))
     axes.xaxis.set_major_locator(FixedLocator(np.unique([1 / factors, factors]).tolist()))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: _times(ratio)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: _tick(max(ratio, 1 / ratio))))
     axes.xaxis.set_minor_locator(LogLocator(subs=(1,), numticks=200))
     axes.xaxis.set_minor_formatter(NullFormatter())
