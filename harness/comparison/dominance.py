@@ -58,11 +58,13 @@ def dominance(first: ArmRuns, second: ArmRuns, edges: np.ndarray, level: float =
 
 
 def without_law(first: ArmRuns, second: ArmRuns, level: float = 0.95) -> Dominance | None:
-    """Two arms in as many bins as their runs support: who is ahead where no law can say; None if they share no bin.
+    """Two arms in as many bins as their runs support: who is ahead where no law can say; None if they share no bin or one has no run.
 
     Sizes are the units of replication where there are many, or where the arms have others: a bin then shows what a
     line through it misses. Arms of a few common sizes have runs as units.
     """
+    if not (first.x.size and second.x.size):
+        return None
     shared, _ = shared_range("sizes", first.x, second.x)
     if shared is None:
         return None

@@ -70,3 +70,4 @@ def test_without_a_law_bins_hold_several_units_of_both_arms():
     ]
     assert len(without_law(*shifted).ratio) < 3
     assert without_law(to_runs([1, 2], [1, 1]), to_runs([3, 4], [1, 1])) is None
+    assert without_law(to_runs([1, 2], [1, 1]), to_runs([], [])) is None

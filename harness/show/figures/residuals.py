@@ -11,17 +11,17 @@ from matplotlib.figure import Figure
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.scaling import headline_axes
 from harness.laws import predict
-from harness.show.figures.labels import padded, set_ticks, undrawn_note, write_letters, write_note
+from harness.show.figures.labels import padded, set_ticks, title_letters, undrawn_note, write_letters, write_note
 from harness.show.figures.series import MANY_SIZES, DrawnLaw, experiment_styles, named_styles
-from harness.show.figures.theme import in_column, panel_grid, panel_height, side_by_side
+from harness.show.figures.theme import figure_width, in_column, panel_grid, panel_height, side_by_side
 from harness.show.names import shortened, written
 from harness.show.tables.laws import uncrossed
 from harness.show.words import metric_words
 from harness.spec import Manifest, axis_words
 
 MOST_LAWS = 8
-PANEL_HEIGHT = 1.3  # inches
-TITLE_LETTERS, TASK_LETTERS = 32, 24
+PANEL_HEIGHT, LEFT_OF_PANEL = 1.3, 0.5  # inches; of the vertical axis and its words
+TASK_LETTERS = 24
 
 
 @in_column
@@ -43,12 +43,14 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
     if not fitted:
         return None
     shown = fitted[:MOST_LAWS]
-    figure, panels = panel_grid(len(shown), side_by_side(min(2, len(shown))), panel_height(PANEL_HEIGHT))
+    columns = side_by_side(min(2, len(shown)))
+    figure, panels = panel_grid(len(shown), columns, panel_height(PANEL_HEIGHT))
+    letters = title_letters(figure_width(columns) / columns - LEFT_OF_PANEL)
     names = shortened((series.task for series in laws), TASK_LETTERS)
     for law, axes in zip(shown, panels, strict=True):
         _draw(axes, law)
         title = ", ".join(filter(None, (names[law.laws.task], written(law.laws.series), f"{law.fit.law} law")))
-        axes.set_title(textwrap.fill(title, TITLE_LETTERS))
+        axes.set_title(textwrap.fill(title, letters))
     write_letters(panels)
     refused = len(drawn) - len(fitted)
     notes = [f"Refused laws have no residuals: {refused} not drawn."] if refused else []
