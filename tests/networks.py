@@ -11,6 +11,7 @@ from harness.families.spline import active_bases
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
+    GatedMlpShape,
     KanShape,
     MlpShape,
     RationalKanShape,
@@ -42,6 +43,7 @@ SETTINGS = {
         ),
         *({"grid": 4, "place": "before", "rank": rank} for rank in (2, 3)),
     ],
+    GatedMlpShape: [{"activation": name} for name in ("silu", "gelu", "relu")],
     RbfKanShape: [{"grid": grid, "norm": norm} for grid, norm in product((1, 5, 8), (True, False))],
     ChebyshevKanShape: [{"degree": degree} for degree in (1, 2, 4)],
     FourierKanShape: [{"harmonics": harmonics} for harmonics in (1, 4)],

@@ -58,7 +58,7 @@ def dominance(first: ArmRuns, second: ArmRuns, edges: np.ndarray, level: float =
 
 
 def without_law(first: ArmRuns, second: ArmRuns, level: float = 0.95) -> Dominance | None:
-    """Two arms in as many bins as their runs support: who is ahead where no law can say; None if they share no bin or one has no run.
+    """Two arms in as many bins as their runs support: who is ahead where no law can say; None if they share no bin.
 
     Sizes are the units of replication where there are many, or where the arms have others: a bin then shows what a
     line through it misses. Arms of a few common sizes have runs as units.

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from harness.families import ModuleShape, Network
+from harness.families import LayeredShape, ModuleShape, Network
 from harness.families.base import evaluation_flops
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
 from harness.spec.counts import Axis, CountKind
@@ -66,37 +66,42 @@ class Convention:
     in_answers: tuple[CountKind, ...] = ()
 
 
-def by_layers(layers: Layers, products_only: bool = False) -> Flops:
+def by_layers(layers: Layers) -> Flops:
     """FLOPs by the forward counts of layers: a backward pass takes twice as much, but for the first layer.
 
-    Fourier features stand before the layers, and of `products_only` without their waves. A user's module has no layers:
-    its passes are counted as they run.
+    Fourier features stand before the layers. Networks that are no layers have the passes of `shared_dense`.
     """
 
     def forward(network: Network, weights: str) -> int | None:
         per_layer = layers(network, weights)
-        before = network.flops_before(None if products_only else WEIGHTS[weights])
-        return None if per_layer is None else before + sum(per_layer)
+        return None if per_layer is None else network.flops_before(WEIGHTS[weights]) + sum(per_layer)
 
     def evaluation(network: Network) -> int | None:
-        per_layer = layers(network, DEFAULT_WEIGHTS)
-        if per_layer is None:
-            return None
-        prices = WEIGHTS[DEFAULT_WEIGHTS]
-        if isinstance(network, ModuleShape):
-            return network.evaluation_flops("matmul" if products_only else "shared_dense", prices)
-        return network.flops_before(None if products_only else prices) + evaluation_flops(per_layer)
+        per_layer, prices = layers(network, DEFAULT_WEIGHTS), WEIGHTS[DEFAULT_WEIGHTS]
+        if per_layer is None or not isinstance(network, LayeredShape):
+            return None if per_layer is None else network.evaluation_flops("shared_dense", prices)
+        return network.flops_before(prices) + evaluation_flops(per_layer)
 
     return Flops(forward, evaluation, layers)
 
 
-def _of_families(name: str) -> Layers:
-    """The forward FLOPs of layers as their family counts them under the convention of that name."""
-    return lambda network, weights: network.flops(name, WEIGHTS[weights])
+def by_families(name: str) -> Flops:
+    """FLOPs as each family counts them under the convention of that name."""
 
+    def layers(network: Network, weights: str) -> list[int] | None:
+        is_unknown = name == "kanbefair" and network.kanbefair_parameters is None
+        return None if is_unknown else network.flops(name, WEIGHTS[weights])
 
-def _kanbefair_layers(network: Network, weights: str) -> list[int] | None:
-    return None if network.kanbefair_parameters is None else network.flops("kanbefair", WEIGHTS[weights])
+    def forward(network: Network, weights: str) -> int | None:
+        per_layer = layers(network, weights)
+        before = network.flops_before(None if name == "matmul" else WEIGHTS[weights])
+        return None if per_layer is None else before + sum(per_layer)
+
+    def evaluation(network: Network) -> int | None:
+        is_unknown = layers(network, DEFAULT_WEIGHTS) is None
+        return None if is_unknown else network.evaluation_flops(name, WEIGHTS[DEFAULT_WEIGHTS])
+
+    return Flops(forward, evaluation, layers)
 
 
 # The first of a kind is its default. Messages, tables and the JSON Schema list them in this order.
@@ -133,13 +138,31 @@ CONVENTIONS = [
         parameters=lambda network: network.paper_parameters,
     ),
     Convention(
+        name="non_embedding",
+        words="parameters without embeddings",
+        short="non-embedding",
+        rule="transformers: all but those of tokens, positions and logits",
+        source="Kaplan et al. 2020 (arXiv 2001.08361), whose laws are in it",
+        misleads="a small transformer has a tenth to a fifth of its parameters, and of its work, in what is left out",
+        parameters=lambda network: getattr(network, "non_embedding_parameters", None),
+    ),
+    Convention(
+        name="blocks",
+        words="parameters of the feed-forward blocks",
+        short="blocks'",
+        rule="transformers: those of their feed-forward blocks",
+        source="this project: the part in which arms of one backbone differ",
+        misleads="says nothing of attention, which all arms share",
+        parameters=lambda network: getattr(network, "block_parameters", None),
+    ),
+    Convention(
         name="shared_dense",
         words="shared-dense",
         short="dense",
         rule="bases once an input, all of them multiplied. The default",
         source="good PyTorch code without custom kernels: efficient-kan, pykan from 0.2 on, the dense evaluator here",
         misleads="multiplies G + k coefficients of which k + 1 count; for fine grids mostly zeros",
-        flops=by_layers(_of_families("shared_dense")),
+        flops=by_families("shared_dense"),
         has_penalty=True,
         in_answers=("flops_train",),
     ),
@@ -152,7 +175,7 @@ CONVENTIONS = [
         source="local kernels; the evaluator that trains here comes near it",
         misleads="grids look free, for it does not depend on G; gathers are no FLOPs, but take time; no lower bound "
         "either: polynomials stored for every interval need less",
-        flops=by_layers(_of_families("local_min")),
+        flops=by_families("local_min"),
         has_penalty=True,
         skips_zeros=True,
         in_answers=("flops_train",),
@@ -164,7 +187,7 @@ CONVENTIONS = [
         rule="bases computed on each edge, all of them multiplied",
         source="pykan 0.0.x",
         misleads="an edge's bases are those of its input: O - 1 of O computations are repetition",
-        flops=by_layers(_of_families("per_edge")),
+        flops=by_families("per_edge"),
         has_penalty=True,
     ),
     Convention(
@@ -183,7 +206,7 @@ CONVENTIONS = [
         rule="`per_edge` with 9 operations a term, and an MLP's activation on the output layer too",
         source="KANbeFair's released results ([2407.16674](https://arxiv.org/abs/2407.16674))",
         misleads="as `per_edge`, and 26 % more for [2,5,1] at G = 5",
-        flops=by_layers(_kanbefair_layers),
+        flops=by_families("kanbefair"),
     ),
     Convention(
         name="matmul",
@@ -192,7 +215,7 @@ CONVENTIONS = [
         rule="matrix products only",
         source="what `torch.utils.flop_counter` sees of the evaluator that trains here",
         misleads="misses nearly everything that a local KAN does, and reverses the order of evaluators",
-        flops=by_layers(_of_families("matmul"), products_only=True),
+        flops=by_families("matmul"),
     ),
     Convention(
         name="executed",

@@ -16,8 +16,10 @@ from pydantic import Field
 from harness.base.installed import place_of_name
 from harness.base.outside import OrOutside
 from harness.families.base import LARGEST_DEPTH, ArchitectureBase, Depth, Hidden, Layered, LayeredShape, ShapeBase
+from harness.families.blocks import BLOCKS, INSTALLED_FAMILIES
 from harness.families.chebyshev_kan import ChebyshevKan, ChebyshevKanShape
 from harness.families.fourier_kan import FourierKan, FourierKanShape
+from harness.families.gated_mlp import GatedMlp, GatedMlpShape
 from harness.families.jacobian import residual_jacobian
 from harness.families.kan import Kan, KanShape, keep_nodes
 from harness.families.lanes import edges, extend_grid, forward, initialise, update_knots
@@ -29,14 +31,9 @@ from harness.families.rational_kan import RationalKan, RationalKanShape
 from harness.families.rbf_kan import RbfKan, RbfKanShape
 from harness.families.spline_mlp import SplineMlp, SplineMlpShape
 from harness.families.splined import SplinedShape
+from harness.families.transformer import Transformer, TransformerShape
 
-INSTALLED_FAMILIES = "harness.families"  # the entry points by which a package adds some
-
-ARCHITECTURES: tuple[type[ArchitectureBase], ...] = (
-    *(Mlp, Kan, SplineMlp),
-    *(RbfKan, ChebyshevKan, FourierKan, RationalKan),
-    Module,
-)
+ARCHITECTURES: tuple[type[ArchitectureBase], ...] = (*BLOCKS, Module, Transformer)
 FAMILIES = {architecture.network.model_fields["family"].default: architecture for architecture in ARCHITECTURES}
 
 SIZES = tuple(dict.fromkeys(itertools.chain(*(architecture.sizes for architecture in ARCHITECTURES))))

@@ -53,6 +53,7 @@ class ArchitectureBase(Frozen):
     colour: ClassVar[str]
     standard_space: ClassVar[Space] = {}  # what a search may vary where an arm does not say
     sizes: ClassVar[tuple[str, ...]] = ()  # which of its fields are sizes that can be left open, beside width and depth
+    reads_tokens: ClassVar[bool] = False  # it learns sequences, and nothing else
 
     if TYPE_CHECKING:
         family: str
@@ -62,9 +63,31 @@ class ArchitectureBase(Frozen):
         """Of a family of the user's own the version of its code; edited code is another network."""
         return code_version(type(self), self.family, "family") if ":" in self.family else None
 
+    @property
+    def drawn_as(self) -> str:
+        """The family whose colour its arms have."""
+        return self.family
+
     @abstractmethod
     def open_sizes(self) -> list[str]:
         """The sizes that it leaves open."""
+
+    def has_size(self, name: str) -> bool:
+        """Whether a size of that name can be solved for, or varied."""
+        return name in type(self).model_fields
+
+    def with_size(self, name: str, value: Any, where: str) -> Self:
+        """The same with a value for an open size; a HarnessError if it has one already, `where` the file says so."""
+        if (fixed := getattr(self, name, None)) is not None:
+            raise HarnessError(f"{where}.{name}={fixed}: this size is varied by the plan; leave it out")
+        return self.model_copy(update={name: value})
+
+    @abstractmethod
+    def network_of(self, inputs: int, outputs: int, where: str, scales: bool) -> ShapeBase:
+        """Its network on so many inputs; a HarnessError names `where` a size is missing.
+
+        `scales` holds where a KAN does not say.
+        """
 
     def why_no_pde(self) -> str | None:
         """Why it cannot learn a PDE, from the field that says so, or None: a PDE is learnt by second derivatives."""
@@ -89,6 +112,34 @@ class Layered(ArchitectureBase):
             return own
         width = ["width"] if self.width is None else []
         return [*width, *own, *(["depth"] if self.depth is None else [])]
+
+    def network_of(self, inputs: int, outputs: int, where: str, scales: bool) -> LayeredShape:
+        of_network, said = self.network.model_fields, type(self).model_fields.keys() - {"family", "source"}
+        fields = {name: getattr(self, name) for name in of_network if name in said}
+        if fields.get("scales", False) is None:
+            fields["scales"] = scales
+        for name, value in list(fields.items()):
+            if value is None and of_network[name].is_required():
+                raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
+            if value is None:
+                del fields[name]
+        if self.source is not None:
+            fields["source"] = self.source
+        return self.network(shape=(inputs, *self._hidden_nodes(where), outputs), **fields)
+
+    def _hidden_nodes(self, where: str) -> tuple[int, ...]:
+        hidden, depth, width = self.hidden, self.depth, self.width
+        if hidden is not None and (depth or width):
+            raise HarnessError(f"{where}: hidden={list(hidden)} fixes depth and width; give either it or those two")
+        if hidden is None and depth == 1 and width is not None:
+            raise HarnessError(f"{where}: depth=1 has no hidden layer, so width={width} says nothing; leave it out")
+        if hidden is not None or depth == 1:
+            return hidden or ()
+        if not (depth and width):
+            missing = "depth" if not depth else "width"
+            advice = "give hidden, or depth and width, or let match.solve find it"
+            raise HarnessError(f"{where}.{missing} is missing: {advice}")
+        return (width,) * (depth - 1)
 
 
 # ----------------------------------------------------------------------------------------- a network with all its sizes

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, FiniteFloat, PositiveInt
 
 from harness.families import kanbefair
-from harness.families.base import Layer, Layered, Prices
+from harness.families.base import Layer, Prices
 from harness.families.later import F, Knots, Tensor, jets, np, spline, torch, wide
 from harness.families.layout import flatten, of_layer, unflatten
 from harness.families.prices import BACKWARD
 from harness.families.space import Range
-from harness.families.splined import KnotMove, SplinedShape, SplineOrder
+from harness.families.splined import KnotMove, Splined, SplinedShape, SplineOrder
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
@@ -193,7 +193,7 @@ class KanShape(SplinedShape):
         return sum(layer.edges for layer in self.layers) * self.grid
 
 
-class Kan(Layered):
+class Kan(Splined):
     """A B-spline KAN (Liu et al. 2024, eq. 2.10): phi(x) = w_b silu(x) + w_s sum_i c_i B_i(x) on every edge.
 
     A `base` that is `frozen` keeps the w_b that it was drawn with: they are computed, but are no parameters.

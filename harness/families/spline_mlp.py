@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.families import kanbefair
-from harness.families.base import Layer, Layered, Prices
+from harness.families.base import Layer, Prices
 from harness.families.later import Knots, Tensor, np, spline, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense
 from harness.families.space import Range
-from harness.families.splined import KnotMove, SplinedShape, SplineOrder, of_splines
+from harness.families.splined import KnotMove, Splined, SplinedShape, SplineOrder, of_splines
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
@@ -171,7 +171,7 @@ class SplineMlpShape(SplinedShape):
         return kanbefair.spline_mlp_layer_flops(*sizes, self.place == "before")
 
 
-class SplineMlp(Layered):
+class SplineMlp(Splined):
     """An MLP with learnable B-splines on its nodes: `after` the linear map, on hidden nodes, or `before` it, on inputs.
 
     KANbeFair (Yu et al. 2024) calls them BSpline_MLP and BSpline_First_MLP. `noise` over G is the range of the values

@@ -9,9 +9,10 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat, model_validator
 
-from harness.families.base import LayeredShape
+from harness.base.frozen import is_none
+from harness.families.base import Layered, LayeredShape
 from harness.families.later import Device, Knots, Tensor, spline, torch
 
 SplineOrder = Annotated[int, Field(ge=1, le=5, description="polynomial degree k, 3 = cubic")]
@@ -31,6 +32,20 @@ class KnotMove(NamedTuple):
     grid_eps: float
     margin: float
     solver: spline.Solver
+
+
+class Splined(Layered):
+    """What an arm with splines says of their domain, [-1, 1] if it says nothing."""
+
+    low: FiniteFloat | None = Field(None, description="where knots of splines begin", exclude_if=is_none)
+    high: FiniteFloat | None = Field(None, description="where they end", exclude_if=is_none)
+
+    @model_validator(mode="after")
+    def _domain_is_not_empty(self) -> Self:
+        low, high = (-1.0 if self.low is None else self.low), (1.0 if self.high is None else self.high)
+        if not low < high:
+            raise ValueError(f"low={low:g} must be below high={high:g}")
+        return self
 
 
 class SplinedShape(LayeredShape):

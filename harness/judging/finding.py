@@ -62,6 +62,17 @@ def count(case: Case) -> Found:
     return sides.column_ratio(first.of_column(below), (others or [first])[0].of_column(above), budget, case.level)
 
 
+def observed(case: Case) -> Found:
+    """From the networks that validation picks in each replicate."""
+    first, second = sides.curves_of(case)
+    column = f"observed.{case.rule.observed}"
+    if column not in case.runs.table:
+        names = [name.removeprefix("observed.") for name in map(str, case.runs.table) if name.startswith("observed.")]
+        raise HarnessError(f"no run observed {case.rule.observed}; they have: {', '.join(names) or 'nothing'}")
+    budget = sides.budget_of(case, [first, second])
+    return sides.column_ratio(first.of_column(column), second.of_column(column), budget, case.level)
+
+
 def exponent_kept(case: Case) -> Found:
     """The ratio of the exponents in each replicate."""
     (names,) = case.rule.arms_of_sides

@@ -120,6 +120,15 @@ QUANTITIES = {
             find=_by("count"),
         ),
         Quantity(
+            name="observed",
+            summary="the ratio of what runs observe beside their losses, `observed`, of the networks that validation "
+            "picks at equal budgets",
+            read_at="a budget, the largest one that both have if none is given",
+            takes=Takes(sides=(2,), at="budget", of_observed=True),
+            words=lambda rule: f"the {rule.observed} {ratio_words(rule)} {budget_words(rule)}",
+            find=_by("observed"),
+        ),
+        Quantity(
             name="exponent_kept",
             summary="alpha at the most inputs over alpha at the fewest, in a family of tasks",
             read_at="all budgets on an axis",

@@ -20,6 +20,7 @@ from torch import Tensor
 from harness import families
 from harness.base.errors import HarnessError
 from harness.families import FAMILIES, Activation, KanShape, Layered, ShapeBase
+from harness.families.gated_mlp import Gate
 from harness.families.kan import Base
 from harness.families.mlp import OMEGA_0
 from harness.families.spline_mlp import SplinePlace
@@ -105,6 +106,13 @@ class SplineMLP(SplinedModule):
         super().__init__(*_lane("spline_mlp", shape, {**settings, "low": low, "high": high}, drawing))
 
 
+class GatedMLP(NetworkModule):
+    """An MLP whose hidden nodes are an activation of one linear map times another: `silu` is SwiGLU, `gelu` GEGLU."""
+
+    def __init__(self, shape: Sequence[int], *, activation: Gate = "silu", **drawing: Unpack[Drawing]):
+        super().__init__(*_lane("gated_mlp", shape, {"activation": activation}, drawing))
+
+
 class MLP(NetworkModule):
     """A multilayer perceptron. `activation` is silu, relu, tanh, gelu, prelu, or sine, sin(omega_0 z) as in SIREN.
 
@@ -174,6 +182,7 @@ CLASSES: dict[str, type[NetworkModule]] = {
     "kan": KAN,
     "spline_mlp": SplineMLP,
     "mlp": MLP,
+    "gated_mlp": GatedMLP,
     "rbf_kan": RBFKAN,
     "chebyshev_kan": ChebyshevKAN,
     "fourier_kan": FourierKAN,

@@ -65,6 +65,7 @@ class Optimiser(Frozen):
     tunable: ClassVar[tuple[str, ...]] = ()  # read by nobody; classes of users set it, and their text is in ids of runs
     timing: ClassVar[tuple[str, ...] | None] = None  # fields that cost time; None: all but `learning_rate`
     needs_squares: ClassVar[bool] = False  # it learns sums of squares only, and so neither classes nor a penalty
+    takes_batches: ClassVar[bool] = True  # it learns where each evaluation sees other points
     has_loop: ClassVar[bool] = False  # a compiled one, which the fused engine needs
     torch_version: ClassVar[int] = 1  # raise it when its torch lanes would take another path than before, in rounding
 

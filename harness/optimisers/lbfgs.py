@@ -117,6 +117,7 @@ class Lbfgs(GradientOptimiser):
     state = LbfgsState
     timing = ("history",)
     has_loop = True
+    takes_batches = False
     torch_version = 2  # since the inverse Hessian is in its compact form
 
     name: Literal["lbfgs"]

@@ -86,6 +86,7 @@ class LevenbergMarquardt(Optimiser):
     state = LevenbergState
     needs_squares = True
     has_loop = True
+    takes_batches = False
 
     name: Literal["levenberg_marquardt"]
     damping: Positive = 1e-2

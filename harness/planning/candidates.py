@@ -6,7 +6,7 @@ Nothing is trained here.
 """
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, NamedTuple, get_args
@@ -21,7 +21,7 @@ from harness.planning.solve import LARGEST_SIZE, build_network, most_evaluations
 from harness.spec import BUILT_IN_RECIPES, Arm, Engine, Experiment, Recipe, Restarts, RunSpec, RunTask, count_names
 from harness.spec.arm import Match, Search, Size
 from harness.spec.recipe import check_cap, least_evaluations, points_at_a_time
-from harness.tasks import is_data, loss_of
+from harness.tasks import TASKS, is_data, loss_of
 
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
 
@@ -45,6 +45,30 @@ class ArmOnTask:
         assert self.experiment.match
         return self.experiment.match
 
+    @cached_property
+    def rungs(self) -> list[tuple[float, dict[str, Any]]]:
+        """Each budget with the sizes that all arms have there: none, or with `match.like` those of that arm."""
+        match = self.match
+        if match.like is None:
+            return [(budget, {}) for budget in match.at]
+        model = replace(self, name=match.like)
+        assert model.arm.sizes
+        field, values = model.arm.sizes.ladder()
+        return [(model.counted({field: value}), {field: value}) for value in values]
+
+    def counted(self, sizes: Mapping[str, Any]) -> int:
+        """What its network of these sizes counts on the axis of `match`; a CapTooSmall if it does not reach its end."""
+        axis = self.match.count_name
+        network, recipe = _network_and_recipe(self, sizes)
+        check_cap(network, recipe)
+        of_run = axis.startswith("flops_train")
+        flops = run_flops(network, that_matters(recipe, network, self.task), self.task) if of_run else {}
+        counted = flops.get(axis) if of_run else count_of(network, axis)
+        if counted is None:
+            self.check_counted(network, {**count(network), **flops})
+        assert counted is not None
+        return counted
+
     @property
     def search(self) -> Search:
         """The search of the file, where there is one."""
@@ -60,7 +84,8 @@ class ArmOnTask:
     def sizing(self) -> tuple[int | None, ...]:
         """What of the task decides the candidates of an arm: tasks that agree in it have the same ones, solved once."""
         task = self.task
-        return task.inputs, task.classes, task.train_points, task.boundary_points, self.is_of_data
+        kind = task.classes, task.vocabulary, self.is_of_data
+        return task.inputs, task.train_points, task.boundary_points, *kind
 
     @property
     def is_of_data(self) -> bool:
@@ -73,6 +98,29 @@ class ArmOnTask:
         for place, optimiser in recipe.optimisers.items():
             with at(f"recipes.{arm.recipe}.{place}"):
                 optimiser.check()
+        if task.vocabulary and not arm.architecture.reads_tokens:
+            raise HarnessError(
+                f"arms.{self.name}.architecture.family={arm.architecture.family}: {task.target} is of sequences, which "
+                "a transformer learns; say family: transformer, with this family as its block"
+            )
+        if arm.architecture.reads_tokens and not task.vocabulary:
+            sequences = ", ".join(name for name, named in TASKS.items() if "context" in named.settings)
+            raise HarnessError(
+                f"arms.{self.name}.architecture.family={arm.architecture.family}: it learns sequences ({sequences}), "
+                f"and {task.target} is none; say family: mlp, kan or another"
+            )
+        if task.vocabulary and not recipe.optimizer.takes_batches:
+            name = recipe.optimizer.name
+            raise HarnessError(
+                f"recipes.{arm.recipe}.optimizer.name={name}: each evaluation of {task.target} sees fresh sequences, "
+                "which it cannot learn from; use adam"
+            )
+        batch = recipe.optimizer.batch or 0
+        if task.vocabulary and batch > task.train_points:
+            raise HarnessError(
+                f"recipes.{arm.recipe}.optimizer.batch_size={batch}: more than the train_points={task.train_points} of "
+                f"{task.target}; raise these"
+            )
         loss = loss_of(task)
         if loss.is_equation and (why := arm.architecture.why_no_pde()):
             raise HarnessError(f"arms.{self.name}.architecture.{why}")
@@ -165,6 +213,8 @@ class Candidate(NamedTuple):
     counts: dict[str, int]
 
 
+Rungs = Sequence[tuple[float, Mapping[str, Any]]]  # budgets, and the sizes that all arms have there
+
 Solved = tuple[float | None, Candidate | str]  # the budget asked; the candidate or why there is none
 
 SecondsOf = Callable[[RunSpec], float]  # what a run that spends its whole cap takes alone on a machine that was timed
@@ -195,7 +245,7 @@ def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[flo
     tolerance below it, or ends before its last stage, the next point of the space takes its place. A cap in seconds
     becomes evaluations by `seconds_of`.
     """
-    number, budgets = runs_of_arm(sought.experiment, sought.name), sought.match.at
+    number, budgets = runs_of_arm(sought.experiment, sought.name), [budget for budget, _ in sought.rungs]
     differ_in = _lanes_differ_in(sought)
     drawn: dict[float, list[Drawn]] = {budget: [] for budget in budgets}
     failed: dict[float, str] = {}
@@ -223,14 +273,14 @@ def _at_point(
     sought: ArmOnTask, point: Point, budgets: Collection[float], seconds_of: SecondsOf | None
 ) -> dict[float, Candidate | str]:
     """The candidate of a point of the arm's space for each of these budgets, or why there is none."""
-    search, match = sought.search, sought.match
+    search, rungs = sought.search, [budget for budget, _ in sought.rungs]
     tried = replace(sought, experiment=point.experiment)
     tried.check_learnable()
     candidates: dict[float, Candidate | str] = {}
-    for budget, candidate in _solve_ladder(tried, budgets, at_most=True):
+    for budget, candidate in _solve_ladder(tried, sought.rungs, budgets, at_most=True):
         assert budget is not None
         if isinstance(candidate, Candidate):
-            candidate = _with_cap(candidate, sought, search.cap_of(match.at.index(budget)), seconds_of)
+            candidate = _with_cap(candidate, sought, search.cap_of(rungs.index(budget)), seconds_of)
         if isinstance(candidate, str):
             candidates[budget] = f"{candidate}{LAST_POINT}{point.values or 'the arm as written'})"
             continue
@@ -284,19 +334,30 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
 
 
 def _solve_ladder(
-    sought: ArmOnTask, budgets: Collection[float] | None = None, at_most: bool = False
+    sought: ArmOnTask, rungs: Rungs = (), budgets: Collection[float] | None = None, at_most: bool = False
 ) -> Iterator[Solved]:
-    """(budget asked, the candidate or why there is none) for every size of an arm on a task, or for some `budgets`."""
+    """(budget asked, the candidate or why there is none) for every size of an arm on a task, or for some `budgets`.
+
+    `rungs` are those of the arm as it is written, where `sought` has it otherwise.
+    """
     field, values = sought.arm.sizes.ladder() if sought.arm.sizes else ("", (None,))
     ladder = [{field: value} if field else {} for value in values]
     if sought.experiment.match is None:
         for size in ladder:
             yield None, _candidate(sought, size)
         return
+    rungs = [rung for rung in rungs or sought.rungs if budgets is None or rung[0] in budgets]
+    if sought.match.like == sought.name:
+        for budget, shared in rungs:
+            yield budget, _candidate(sought, shared)
+        return
     free = _free_size(sought)
-    asked = [budget for budget in sought.match.at if budgets is None or budget in budgets]
+    if sought.match.like:
+        for budget, shared in rungs:
+            yield budget, _solver(sought, free, shared, at_most)(budget)
+        return
     solvers = [_solver(sought, free, size, at_most) for size in ladder]
-    for budget, solver in itertools.product(asked, solvers):
+    for (budget, _), solver in itertools.product(rungs, solvers):
         yield budget, solver(budget)
 
 
@@ -304,7 +365,7 @@ def _free_size(sought: ArmOnTask) -> str:
     """The size of an arm that each budget solves; a HarnessError if the file says none, or one it cannot have."""
     name, arm, match = sought.name, sought.arm, sought.match
     free = match.free_size(name)
-    sizes = [size for size in get_args(Size) if size == "steps" or size in type(arm.architecture).model_fields]
+    sizes = [size for size in get_args(Size) if size == "steps" or arm.architecture.has_size(size)]
     if free is None:
         raise HarnessError(f"match.solve: says nothing about arm {name!r}; add `{name}: {'|'.join(sizes)}`")
     if arm.sizes and free != "steps":
@@ -329,15 +390,7 @@ def _solver(
 
     @cache
     def count_at(value: int) -> int:
-        network, recipe = _network_and_recipe(sought, {**fixed, free: value})
-        check_cap(network, recipe)
-        of_run = axis.startswith("flops_train")
-        flops = run_flops(network, that_matters(recipe, network, sought.task), sought.task) if of_run else {}
-        counted = flops.get(axis) if of_run else count_of(network, axis)
-        if counted is None:
-            sought.check_counted(network, {**count(network), **flops})
-        assert counted is not None
-        return counted
+        return sought.counted({**fixed, free: value})
 
     def at_budget(budget: float) -> Candidate | str:
         size = solve(count_at, axis, budget, match.tol, free, smallest, at_most)

@@ -142,7 +142,7 @@ def _add_cells(
     seeds = sought.experiment.seeds
     for asked, candidate in solved:
         # Sizes crossed with training budgets are one series a budget: longer training is not a larger size.
-        is_crossed = asked is not None and bool(sought.arm.sizes)
+        is_crossed = asked is not None and bool(sought.arm.sizes) and sought.match.like is None
         of_budget = f"{series} at {asked:.6g} FLOPs" if is_crossed else series
         frontier = f"{series} (best size)" if is_crossed else None
         cell = _cell(plan, sought, label, of_budget, asked, candidate).model_copy(update={"frontier": frontier})

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from harness.base.errors import HarnessError, at
 from harness.count.outside import check_family
-from harness.families import LARGEST_DEPTH, Architecture, Layered, Module, Network
+from harness.families import LARGEST_DEPTH, Architecture, LayeredShape, Module, Network
 from harness.families.module import SizeName
 from harness.spec import CapTooSmall
 
@@ -37,24 +37,11 @@ def build_network(
     A HarnessError names `where` when a size is missing, or given twice. `scales` holds where a KAN does not say.
     """
     for size, value in sizes.items():
-        if (fixed := getattr(architecture, size, None)) is not None:
-            raise HarnessError(f"{where}.{size}={fixed}: this size is varied by the plan; leave it out")
-        architecture = architecture.model_copy(update={size: value})
+        architecture = architecture.with_size(size, value, where)
     if isinstance(architecture, Module):
         return _live_network(architecture, inputs, outputs, where)
-    assert isinstance(architecture, Layered)
-    own_fields = architecture.network.model_fields
-    said = type(architecture).model_fields.keys() - {"family", "source"}
-    fields = {name: getattr(architecture, name) for name in own_fields if name in said}
-    if fields.get("scales", False) is None:
-        fields["scales"] = scales
-    for name, value in fields.items():
-        if value is None and own_fields[name].is_required():
-            raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
-    if architecture.source is not None:
-        fields["source"] = architecture.source
-    network = architecture.network(shape=(inputs, *_hidden(architecture, where), outputs), **fields)
-    if ":" in network.family:
+    network = architecture.network_of(inputs, outputs, where, scales)
+    if isinstance(network, LayeredShape) and ":" in network.family:
         with at(where):
             check_family(network)
     return network
@@ -74,20 +61,6 @@ def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -
         raise HarnessError(f"{where}.{architecture.size} is missing: give it, or let match.solve find it")
     with at(f"{where}.module"):
         return module_network(architecture, inputs, outputs, getattr(architecture, architecture.size))
-
-
-def _hidden(architecture: Layered, where: str) -> tuple[int, ...]:
-    hidden, depth, width = architecture.hidden, architecture.depth, architecture.width
-    if hidden is not None and (depth or width):
-        raise HarnessError(f"{where}: hidden={list(hidden)} fixes depth and width; give either it or those two")
-    if hidden is None and depth == 1 and width is not None:
-        raise HarnessError(f"{where}: depth=1 has no hidden layer, so width={width} says nothing; leave it out")
-    if hidden is not None or depth == 1:
-        return hidden or ()
-    if not (depth and width):
-        missing = "depth" if not depth else "width"
-        raise HarnessError(f"{where}.{missing} is missing: give hidden, or depth and width, or let match.solve find it")
-    return (width,) * (depth - 1)
 
 
 # ------------------------------------------------------------------------------------------------------------- search

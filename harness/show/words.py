@@ -7,7 +7,13 @@ from harness.judging.laws import SeriesLaws
 from harness.laws import Fit
 from harness.spec import all_axes
 
-LOSS_WORDS = {"rmse": "test RMSE", "cross_entropy": "test cross-entropy", "loss": "test loss"}  # by the metric of tasks
+LOSS_WORDS = {  # by the metric of tasks
+    "rmse": "test RMSE",
+    "cross_entropy": "test cross-entropy",
+    "excess": "excess cross-entropy",
+    "nats_per_token": "test cross-entropy a token",
+    "loss": "test loss",
+}
 
 COUNTED = {"params": "parameters", "flops_forward": "forward FLOPs", "flops_train": "training FLOPs"}  # by kind
 

@@ -3,6 +3,7 @@
 from harness.families import (
     ChebyshevKanShape,
     FourierKanShape,
+    GatedMlpShape,
     KanShape,
     MlpShape,
     Module,
@@ -12,6 +13,7 @@ from harness.families import (
     RbfKanShape,
     SplinedShape,
     SplineMlpShape,
+    TransformerShape,
 )
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
 from harness.spec.arm import Arm

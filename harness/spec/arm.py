@@ -79,7 +79,12 @@ class Match(Frozen):
 
     axis: CountKind
     convention: ConventionName | None = Field(None, validate_default=True)
-    at: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    at: tuple[Positive, ...] = ()
+    like: str | None = Field(
+        None,
+        description="in place of `at`: an arm with `sizes`, whose counts are the budgets; others have its sizes",
+        exclude_if=is_none,
+    )
     tol: float = Field(0.05, gt=0, lt=1, description="largest accepted |achieved/asked - 1|")
     solve: Annotated[
         dict[str, Size], BeforeValidator(_for_every_arm, json_schema_input_type=Size | dict[str, Size])
@@ -87,6 +92,8 @@ class Match(Frozen):
 
     @model_validator(mode="after")
     def _convention_fits(self) -> Match:
+        if bool(self.at) == bool(self.like):
+            raise ValueError("give one of at, the budgets, and like, an arm whose sizes make them")
         if self.count_name not in count_names():
             raise ValueError(f"convention={self.convention} does not count {self.axis}")
         if "steps" in self.solve.values() and self.axis != "flops_train":

@@ -32,6 +32,7 @@ class Takes(NamedTuple):
     is_difference: bool = False  # its limits and intervals are differences, not factors
     of_family: bool = False  # of tasks that differ in their inputs
     of_counts: bool = False  # it is the ratio of what `count` names
+    of_observed: bool = False  # it is the ratio of a value that runs `observed` beside their losses
     of_efforts: bool = False  # it can be read as if a search had made fewer runs
     of_laws: bool = False  # it needs enough budgets for a law of each side
     of_networks: bool = False  # of networks that a file names, and not of those that a search chooses
@@ -134,6 +135,9 @@ class Decide(Frozen):
         None, exclude_if=is_none, description="with search:, as if each side had made so many runs at each size"
     )
     count: Counts = Field((), exclude_if=is_empty, description="of quantity: count, what is counted; two of one side")
+    observed: str | None = Field(
+        None, exclude_if=is_none, description="of quantity: observed, the name of what runs observe beside their losses"
+    )
     published: Positive | None = Field(
         None, exclude_if=is_none, description="the value of somebody else that the number of one side is held against"
     )
@@ -202,6 +206,9 @@ class Decide(Frozen):
         if self.published is not None and not (takes.over_published and len(self.sides) == 1):
             with_it = ", ".join(other for other, quantity in _quantities().items() if quantity.takes.over_published)
             raise ValueError(f"published={self.published:g}: it goes with one side of {with_it}; leave it out")
+        if takes.of_observed != bool(self.observed):
+            advice = "say which, such as belief_error" if takes.of_observed else "it goes with quantity: observed"
+            raise ValueError(f"observed: {advice}")
         counts = f"count={list(self.count)}"
         if takes.of_counts and not self.count:
             raise ValueError(f"count: say what is counted, such as {default_count('flops_forward')}")

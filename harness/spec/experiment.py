@@ -108,6 +108,14 @@ class Experiment(Frozen):
     decide: tuple[Decide, ...] = ()
 
     @property
+    def budgets(self) -> int:
+        """How many sizes `match` makes equal: 1 without."""
+        if self.match is None:
+            return 1
+        like = self.arms[self.match.like].sizes if self.match.like else None
+        return len(like.ladder()[1]) if like else len(self.match.at)
+
+    @property
     def pairs(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
         """The pairs of `compare`, each side as its arms."""
         return tuple((alone_or_many(first), alone_or_many(second)) for first, second in self.compare)
@@ -150,6 +158,8 @@ class Experiment(Frozen):
             _must_exist(f"arms.{name}.recipe", arm.recipe, recipes)
         for name in self.match.solve if self.match else ():
             _must_exist("match.solve", name, [*self.arms, "*"])
+        if self.match and self.match.like:
+            self._check_like(self.match.like)
         for name in self.window:
             _must_exist("window", name, self.arms)
         for index, pair in enumerate(self.pairs):
@@ -171,6 +181,14 @@ class Experiment(Frozen):
                 most = f"at most {self.search.runs}" if self.search else "nothing is searched; leave it out"
                 raise ValueError(f"decide.{index}.effort={rule.effort}: {most}")
 
+    def _check_like(self, like: str) -> None:
+        _must_exist("match.like", like, self.arms)
+        if self.arms[like].sizes is None:
+            raise ValueError(f"match.like={like}: its sizes make the budgets; add arms.{like}.sizes")
+        for name, arm in self.arms.items():
+            if name != like and arm.sizes is not None:
+                raise ValueError(f"arms.{name}.sizes: with match.like it has those of {like}; leave it out")
+
     def _check_search(self) -> None:
         search, match = self.search, self.match
         for name, arm in self.arms.items():
@@ -185,17 +203,17 @@ class Experiment(Frozen):
                 "match.axis=flops_train: with search the training work is equal by search.cap; match params or "
                 "flops_forward"
             )
-        if len(search.caps) not in (1, len(match.at)):
+        if len(search.caps) not in (1, self.budgets):
             raise ValueError(
                 f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for "
-                f"each of the {len(match.at)} budgets of match.at"
+                f"each of the {self.budgets} budgets of match.{'like' if match.like else 'at'}"
             )
         if twice := repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")
         for name in search.recipes:
             _must_exist("search.recipes", name, [*self.recipes, *BUILT_IN_RECIPES])
         for name, arm in self.arms.items():
-            if arm.sizes is not None:
+            if arm.sizes is not None and name != match.like:
                 raise ValueError(f"arms.{name}.sizes: runs are solved to the sizes of match.at; leave it out")
             if search.recipes and arm.recipe not in search.recipes:
                 raise ValueError(f"arms.{name}.recipe: {arm.recipe!r} is not in search.recipes; add it there")

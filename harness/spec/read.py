@@ -217,9 +217,11 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
 
 def most_runs(variant: Experiment) -> int:
     """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are there already."""
-    budgets = len(variant.match.at) if variant.match else 1
+    budgets = variant.budgets
     if search := variant.search:
         return len(variant.tasks) * budgets * len(variant.arms) * search.runs * search.replicates
+    if variant.match and variant.match.like:
+        return len(variant.tasks) * len(variant.seeds) * budgets * len(variant.arms)
     sizes = sum(len(arm.sizes.ladder()[1]) if arm.sizes else 1 for arm in variant.arms.values())
     return len(variant.tasks) * len(variant.seeds) * budgets * sizes
 

@@ -199,6 +199,8 @@ class Task(Frozen):
     `interior_weight` (0.01) times the mean squared residual inside plus the one on the boundary. Test points are then
     nodes of a quadrature, a whole number a variable. Of data (`digits`) a split has all its rows, up to 20,000, where
     the file does not say how many it takes; that is `null`.
+
+    Of sequences (`mess3`) a point is one of `context` tokens, whose next token is learnt at every position.
     """
 
     target: Annotated[
@@ -215,6 +217,7 @@ class Task(Frozen):
     label_noise: Positive | None = Field(None, exclude_if=is_none)
     boundary_points: SplitSize | None = Field(None, exclude_if=is_none)
     interior_weight: Positive | None = Field(None, exclude_if=is_none)
+    context: PositiveInt | None = Field(None, exclude_if=is_none)
     instance: NonNegativeInt = Field(0, exclude_if=is_empty)
 
     @property
@@ -232,8 +235,9 @@ class Task(Frozen):
             return said
         target = said.get("target")
         is_named = isinstance(target, str)  # else it is a table, or refused when it is read
-        is_data = defined("harness.tasks", "is_data")(target) if is_named else isinstance(target, dict | DataFile)
-        return dict.fromkeys(SPLIT_POINTS) | said if is_data else said
+        is_table = isinstance(target, dict | DataFile)
+        has_own = defined("harness.tasks", "has_own_points")(target) if is_named else is_table
+        return dict.fromkeys(SPLIT_POINTS) | said if has_own else said
 
     @model_validator(mode="after")
     def _points_fit_and_the_box_is_not_empty(self) -> Task:
@@ -272,6 +276,7 @@ class RunTask(Frozen):
     instance: NonNegativeInt = Field(0, exclude_if=is_empty)
     classes: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=is_none)
     own_loss: str | None = Field(None, exclude_if=is_none)  # the metric of the target's own loss, if it has one
+    vocabulary: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=is_none)  # different tokens of sequences
 
     @property
     def metric(self) -> str:
@@ -280,8 +285,8 @@ class RunTask(Frozen):
 
     @property
     def outputs(self) -> int:
-        """Of a network that learns it: one, or one a class."""
-        return self.classes or 1
+        """Of a network that learns it: one, or one a class; of sequences one a token of the vocabulary and position."""
+        return self.inputs * self.vocabulary if self.vocabulary else self.classes or 1
 
     @property
     def is_pde(self) -> bool:

@@ -26,6 +26,11 @@ def is_data(reference: str) -> bool:
     return reference in TASKS and TASKS[reference].is_data
 
 
+def has_own_points(reference: str) -> bool:
+    """Whether a task of that name says how many points its splits have, where the file does not."""
+    return is_data(reference) or (reference in TASKS and TASKS[reference].has_own_points)
+
+
 def curve_points(task: RunTask) -> int:
     """How many validation points a learning curve reads: of a function on a box the first ones, else all."""
     is_drawn_anew = not (task.is_pde or task.is_data_file or is_data(task.target))
@@ -74,10 +79,10 @@ def resolve(task: Task, folder: Path = Path()) -> RunTask:
     if target.only_box and (task.low, task.high) != (-1, 1):
         field = "low" if task.low != -1 else "high"
         raise TargetError(f"{field}: target {task.name}: {target.only_box}; leave low and high out")
-    for name in ("boundary_points", "interior_weight"):
+    for name, kind in {"boundary_points": "PDEs", "interior_weight": "PDEs", "context": "sequences"}.items():
         if getattr(task, name) is not None and name not in target.settings:
-            equations = ", ".join(equation for equation, named in TASKS.items() if name in named.settings)
-            raise TargetError(f"{name}: it is of PDEs ({equations}), and {task.name} is none; leave it out")
+            others = ", ".join(other for other, named in TASKS.items() if name in named.settings)
+            raise TargetError(f"{name}: it is of {kind} ({others}), and {task.name} is none; leave it out")
     if task.label_noise and not target.can_be_noisy:
         raise TargetError(f"label_noise: {task.name} is no function of which values are learnt; leave it out")
     return target.resolve(task)
@@ -94,9 +99,7 @@ def is_reshaped(task: RunTask) -> bool:
 def loss_of(task: RunTask) -> Loss:
     """What a run of the task minimises; no other place asks what kind of task it is."""
     if task.own_loss:
-        target = load_target(task.target, task.inputs, task.instance)
-        assert isinstance(target, Function)
-        return target.loss
+        return load_target(task.target, None if task.vocabulary else task.inputs, task.instance).loss
     if task.interior_weight:
         return Equation(task.train_points, task.interior_weight)
     return CROSS_ENTROPY if task.classes else SQUARES

@@ -72,7 +72,7 @@ def baselines(task: RunTask, splits: Splits) -> Baselines:
         shares = splits.test.loss.shares
         return Baselines(constant=float(np.sqrt(shares @ (test - shares @ test) ** 2)))
     if task.own_loss:
-        return Baselines(constant=_of_own_loss(splits))
+        return Baselines(constant=_of_own_loss(task, splits))
     constant = _rmse(test, splits.train.y.mean())
     if splits.scaling is None:
         return Baselines(constant=constant)
@@ -104,12 +104,13 @@ def _of_classes(classes: int, splits: Splits) -> Baselines:
     return Baselines(constant=float(constant), linear=float(linear))
 
 
-def _of_own_loss(splits: Splits) -> float:
-    """What the mean of the training targets has, by a loss of the task's own."""
+def _of_own_loss(task: RunTask, splits: Splits) -> float:
+    """What a constant has, by a loss of the task's own."""
     import torch  # which other baselines are computed without
 
     wanted, loss = torch.from_numpy(splits.test.y)[None], splits.test.loss
-    of_points = loss.of_outputs(torch.full_like(wanted, splits.train.y.mean()), wanted)
+    constant = torch.from_numpy(loss.constant_outputs(splits.train.y, task.outputs))
+    of_points = loss.of_outputs(constant.expand(1, len(splits.test.y), -1), wanted)
     return loss.in_metric(loss.mean(of_points.flatten(1))).item()
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from harness.base.errors import HarnessError
 from harness.spec import RunTask, Task
+from harness.tasks.loss import SQUARES, Loss
 from harness.tasks.samples import Splits
 
 
@@ -22,6 +23,8 @@ class Named(ABC):
 
     # Splits have all points that there are, where the file does not say how many they take.
     is_data: ClassVar[bool] = False
+    # Splits have a number of points of their own, where the file does not say how many.
+    has_own_points: ClassVar[bool] = False
     # Fields of a task that only some have, with their defaults.
     settings: ClassVar[Mapping[str, int | float]] = {}
     # Values that training and validation see may have noise.
@@ -46,6 +49,7 @@ class Target(Named):
     source: str
     version: str
     only_box: str
+    loss: Loss = SQUARES
 
     @abstractmethod
     def resolve(self, task: Task) -> RunTask:

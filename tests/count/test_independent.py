@@ -24,6 +24,7 @@ from harness.count.dispatched import Counter
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
+    GatedMlpShape,
     KanShape,
     MlpShape,
     RationalKanShape,
@@ -55,6 +56,21 @@ def weights(*size):
 def linear(inputs, outputs):
     """A torch layer that draws no initial weights."""
     return nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=torch.float64)
+
+
+class Gated(nn.Module):
+    """A hidden layer of SwiGLU and its relatives."""
+
+    def __init__(self, inputs, outputs, activation):
+        super().__init__()
+        self.value, self.gate, self.activation = (
+            linear(inputs, outputs),
+            linear(inputs, outputs),
+            ACTIVATIONS[activation](),
+        )
+
+    def forward(self, x):
+        return self.activation(self.value(x)) * self.gate(x)
 
 
 class UniformGrid(nn.Module):
@@ -287,6 +303,8 @@ def build(network, local=False):
                 layers += [linear(inputs, outputs), *spline]
             case KanShape():
                 layers += [BSplineKanLayer(inputs, outputs, network, local)]
+            case GatedMlpShape():
+                layers += [linear(inputs, outputs) if is_last else Gated(inputs, outputs, network.activation)]
             case RbfKanShape():
                 layers += [FastKanLayer(inputs, outputs, network.grid)]
             case ChebyshevKanShape():
@@ -336,7 +354,7 @@ def difference(network, local):
     """Executed less closed; what is in it is said in the test of the differences."""
     inputs, outputs = sum(network.shape[:-1]), sum(network.shape[1:])
     match network:
-        case MlpShape():
+        case MlpShape() | GatedMlpShape():
             return 0
         case SplineMlpShape():
             return 0 if local else network.rank * splines(network)
@@ -394,7 +412,7 @@ def test_a_forward_pass_executes_the_closed_form(family):
 def test_differences_from_the_closed_forms_are_these(family):
     """Executed less closed, exactly.
 
-    mlp            0.
+    mlp, gated_mlp 0.
     spline_mlp     dense: a sum of n terms counts n here, and n - 1 in the closed form: 1 a spline. Local: 0.
     kan            O where two branches meet: products of n terms count n adds, so both branches have theirs already.
     rbf_kan        O as above. LayerNorm is 7 I + 2, in place of 8 I: means count I each, difference, square, division,

@@ -52,6 +52,8 @@ def distance(a, b):
 def test_every_row_is_that_of_autograd():
     """The derivatives of each output at each sample are autograd's, and the outputs are those of `forward`."""
     for network in EVERY:
+        if network.without_levenberg():
+            continue
         flat, knots, x = start(network, 3, 5)
         outputs, jacobian = residual_jacobian(network, flat, knots, x)
         assert jacobian.shape == (3, 5 * network.shape[-1], parameter_count(network)), network

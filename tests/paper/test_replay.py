@@ -97,7 +97,8 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
     assert listed.count(f"`harness replay {name} --scale tiny` |") == 1
     # Pages outside the folder of results are not in this workplace.
     links = [link for link in re.findall(r"\]\(([^)]+)\)", listed) if not link.startswith("../../docs/")]
-    assert links and all((kept.parent / link).exists() for link in links)
+    assert links
+    assert all((kept.parent / link).exists() for link in links)
     index = (kept.parent / "index.html").read_text(encoding="utf-8")
     assert "Incomplete." not in index
     assert all((kept.parent / link).exists() for link in re.findall(r'(?:src|href)="([^"]+)"', index))

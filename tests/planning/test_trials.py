@@ -21,6 +21,7 @@ FAMILIES = {
     "mlp": ("depth: 2", "width", 300),
     "kan": ("depth: 2, width: 3", "grid", 150),
     "spline_mlp": ("depth: 2, width: 4", "grid", 150),
+    "gated_mlp": ("depth: 2", "width", 300),
     "rbf_kan": ("depth: 2, grid: 5", "width", 300),
     "chebyshev_kan": ("depth: 2, degree: 4", "width", 300),
     "fourier_kan": ("depth: 2, harmonics: 3", "width", 300),
@@ -153,7 +154,7 @@ def test_a_field_that_files_leave_out_at_its_default_can_vary():
 
 
 def test_the_standard_space_of_every_family_can_be_planned():
-    assert {*FAMILIES, "module"} == families.FAMILIES.keys()
+    assert {*FAMILIES, "module", "transformer"} == families.FAMILIES.keys()
     for family, (fields, solved, budget) in FAMILIES.items():
         plan = planned(
             changed(

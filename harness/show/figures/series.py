@@ -66,12 +66,12 @@ def experiment_styles(manifest: Manifest, sides: Mapping[str, Sequence[str]] = N
     arms = manifest.experiment.arms
     of_series: dict[str, set[str]] = {}
     for cell in manifest.cells:
-        of_series.setdefault(cell.frontier or cell.series, set()).add(arms[cell.arm].architecture.family)
+        of_series.setdefault(cell.frontier or cell.series, set()).add(arms[cell.arm].architecture.drawn_as)
     of_side: dict[str, set[str]] = {}
     for label, names in (*((side_label(side), side) for side in manifest.experiment.sides), *sides.items()):
         families: set[str] = set()
         for name in names:
-            families |= of_series[name] if name in of_series else {arms[name].architecture.family}
+            families |= of_series[name] if name in of_series else {arms[name].architecture.drawn_as}
         of_side[label] = families
     styles: dict[str, Style] = {}
     for several in (of_side, of_series):  # what is of several families has a spare colour, by its own name
