@@ -6,6 +6,7 @@ evenly over every axis. The first point is the arm as its file has it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import zlib
@@ -83,7 +84,8 @@ def points_of(
 ) -> Iterator[Point]:
     """The points of an arm in the order of a scramble's sequence: several times as many as it has runs.
 
-    So there are others in the place of those that no size of the arm makes large or small enough for a budget. Where
+    So there are others in the place of those that no size of the arm makes large or small enough for a budget. A space
+    of lists that has as many combinations as there are runs is trained whole, in every replicate. Where
     runs train in lanes, which may differ in some axes only, all other axes have the values of COMBINATIONS points that
     are the same under all scrambles, so that lanes fill packs. A HarnessError if the space does not fit the arm.
     """
@@ -91,6 +93,11 @@ def points_of(
     space = space_of(experiment, arm_name)
     _check(experiment, arm_name, space)
     arm = experiment.arms[arm_name]
+    if others := _all_others(experiment, arm, space):
+        yield Point({}, experiment)
+        for values in others:
+            yield Point(values, _changed(experiment, arm_name, values))
+        return
     # Arms have scrambles of their own: with one space and one scramble they would try the same points.
     of_arm = zlib.crc32(arm_name.encode())
     points = _sobol(len(space), [scramble, of_arm], POINTS_A_RUN * experiment.search.runs)
@@ -105,6 +112,19 @@ def points_of(
         said = (written | drawn).items()
         values = {path: value for path, value in drawn.items() if _when(space[path]).items() <= said}
         yield Point(values, _changed(experiment, arm_name, values))
+
+
+def _all_others(experiment: Experiment, arm: Arm, space: Space) -> list[dict[str, Any]]:
+    """Every combination of a space of lists but the arm as it is written, if there are as many as runs; else none."""
+    assert experiment.search
+    lists = [axis for axis in space.values() if not isinstance(axis, Range)]
+    if len(lists) < len(space) or math.prod(map(len, lists)) != experiment.search.runs:
+        return []
+    recipe = (BUILT_IN_RECIPES | experiment.recipes)[arm.recipe]
+    written = _written(arm) | _leaves(all_fields(recipe), "recipe.")
+    combinations = (dict(zip(space, values, strict=True)) for values in itertools.product(*lists))
+    others = [values for values in combinations if any(written.get(path) != value for path, value in values.items())]
+    return others if len(others) == experiment.search.runs - 1 else []
 
 
 def _sobol(axes: int, seed: Sequence[int], number: int) -> np.ndarray:
@@ -122,9 +142,7 @@ def _when(axis: SearchAxis) -> Mapping[str, Any]:
 
 def _written(arm: Arm) -> dict[str, Any]:
     """What the file says of an arm, or leaves at its default, by dotted path; lists as files have them."""
-    fields = {name: getattr(arm.architecture, name) for name in type(arm.architecture).model_fields}
-    values = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-    return {f"architecture.{name}": value for name, value in values.items()} | {WHOLE_RECIPE: arm.recipe}
+    return _leaves(all_fields(arm.architecture), "architecture.") | {WHOLE_RECIPE: arm.recipe}
 
 
 def value_at(axis: SearchAxis, share: float) -> Any:
@@ -157,7 +175,7 @@ def _check(experiment: Experiment, arm_name: str, space: Space) -> None:
     fields = [path for path in written if path not in ("architecture.family", WHOLE_RECIPE)]
     of_recipes: list[str] = []
     for name in names:
-        of_recipes += _paths(all_fields(recipes[name]), "recipe.") if name in recipes else []
+        of_recipes += _leaves(all_fields(recipes[name]), "recipe.") if name in recipes else []
     for path, axis in space.items():
         where = f"arms.{arm_name}.space.{path}"
         for other, value in _when(axis).items():
@@ -211,12 +229,13 @@ def who_has(path: str, paths: Collection[str]) -> str:
     return f"{field} is a field of optimizer {' and '.join(owners)}; train the arm by that, or leave this out"
 
 
-def _paths(data: Mapping[str, Any], prefix: str) -> list[str]:
-    """The dotted paths of all fields, also of those within others."""
-    paths = []
+def _leaves(data: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """All fields by dotted path, also those within others."""
+    leaves = {}
     for name, value in data.items():
-        paths += [prefix + name, *(_paths(value, f"{prefix}{name}.") if isinstance(value, dict) else ())]
-    return paths
+        leaves[prefix + name] = value
+        leaves |= _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {}
+    return leaves
 
 
 # ------------------------------------------------------------------------------------------------------------- changes
@@ -225,7 +244,7 @@ def _changed(experiment: Experiment, arm_name: str, values: Mapping[str, Any]) -
     arm = experiment.arms[arm_name]
     name = values.get(WHOLE_RECIPE, arm.recipe)
     recipe = all_fields((BUILT_IN_RECIPES | experiment.recipes)[name])
-    has = _paths(recipe, "recipe.")
+    has = _leaves(recipe, "recipe.")
     data = {"architecture": arm.architecture.model_dump(mode="json"), "recipe": recipe}
     applying = {path: value for path, value in values.items() if path.startswith("architecture.") or path in has}
     data = with_values(data, applying)

@@ -32,6 +32,7 @@ class Sizes(Frozen):
     hidden: tuple[Hidden, ...] | None = None
     degree: tuple[PositiveInt, ...] | None = Field(None, exclude_if=is_none)
     harmonics: tuple[PositiveInt, ...] | None = Field(None, exclude_if=is_none)
+    layers: tuple[PositiveInt, ...] | None = Field(None, exclude_if=is_none)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Sizes:
