@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,9 @@ class Corpus(Sequences):
     def sampler(self, split: str, context: int) -> Callable[[np.random.Generator, int], Tokens]:
         text = self.texts[split]
         if len(text) <= context:
-            raise TargetError(f"context={context}: the {split} text of {self.source} has {len(text):,} characters; take fewer")
+            raise TargetError(
+                f"context={context}: the {split} text of {self.source} has {len(text):,} characters; take fewer"
+            )
         return partial(_windows, text, context + 1)
 
     def wanted(self, tokens: Tokens) -> Array:
@@ -60,7 +63,7 @@ def corpus_of(documents: Sequence[str], formula: str, source: str) -> Corpus:
     if len(documents) < HELD_BACK:
         whole = "\n".join(documents)
         ends = np.linspace(0, len(whole), HELD_BACK + 1).astype(int)
-        documents = [whole[low:high] for low, high in zip(ends[:-1], ends[1:], strict=True)]
+        documents = [whole[low:high] for low, high in pairwise(ends)]
     held = len(documents) // HELD_BACK
     last = len(documents) - 2 * held
     parts = {"train": documents[:last], "validation": documents[last : last + held], "test": documents[last + held :]}
@@ -93,7 +96,9 @@ def _read(name: str, packaged: Packaged) -> Corpus:
     folder = Path(found.submodule_search_locations[0])
     paths = sorted(folder.glob(packaged.files), key=lambda path: path.name)
     if not paths:
-        raise TargetError(f"target {name}: no {packaged.files} in {folder}; install another version of {packaged.package}")
+        raise TargetError(
+            f"target {name}: no {packaged.files} in {folder}; install another version of {packaged.package}"
+        )
     return corpus_of([path.read_text(encoding="utf-8") for path in paths], packaged.formula, packaged.package)
 
 

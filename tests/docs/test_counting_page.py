@@ -113,6 +113,9 @@ def layers_of(network):
                 price = activation_price(network.activation, WEIGHTS["kanbefair"])
                 letters |= {"a": price * (not last), "b": price, "d": BACKWARD[network.activation]}
                 letters["p"] = network.activation == "prelu" and not last
+            case "gated_mlp":
+                price = WEIGHTS["kanbefair"][network.activation]
+                letters |= {"a": price, "d": BACKWARD[network.activation], "e": last}
             case "rbf_kan":
                 letters |= {"l": network.norm and inputs > 1, "e": network.grid == 1}
             case "chebyshev_kan":
@@ -273,6 +276,7 @@ def test_what_a_backward_pass_executes(family):
         "chebyshev_kan": ["Chebyshev KAN"],
         "fourier_kan": ["Fourier KAN, e = 1 where H = 1"],
         "rational_kan": ["rational KAN"],
+        "gated_mlp": ["gated MLP"],
     }
     for network in networks_of(family):
         if getattr(network, "rank", 1) > 1:  # the table has one spline a node
