@@ -314,6 +314,13 @@ class ShapeBase(Frozen):
     def executed_evaluation(self, prices: Prices) -> int:
         """The same of a forward and backward pass, with the squared error and its mean."""
 
+    def numbers_left(self, prices: Prices) -> int:
+        """Numbers per sample that a forward pass leaves for its backward pass, roughly and rather too many.
+
+        Taken to be one for each operation that is no part of a matrix product.
+        """
+        return self.executed_evaluation(prices) - self.evaluation_flops("matmul", prices)
+
 
 def evaluation_flops(per_layer: Iterable[int]) -> int:
     """Forward and backward of a sample from the forward counts of the layers: 2 times the first, 3 times the rest."""
@@ -385,6 +392,11 @@ class LayeredShape(ShapeBase):
     @abstractmethod
     def layer_backward(self, layer: Layer) -> int:
         """Operations per sample that torch executes in the backward pass of a layer, by the default prices."""
+
+    @property
+    def numbers_of_input(self) -> int:
+        """Numbers that a forward pass leaves of an input of a layer for its backward pass, roughly."""
+        return 4
 
     # --------------------------------------------------------------------------------- what it may give: more trainings
     def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:

@@ -53,6 +53,10 @@ class ExpansionShape(LayeredShape):
         """Operations that torch executes to take gradients back through `expand`, an input."""
 
     # --------------------------------------------------------------------------------------------- what follows from it
+    @property
+    def numbers_of_input(self) -> int:
+        return 2 * self.functions + 2
+
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         coef: tuple[int, ...] = (layer.inputs, self.functions, layer.outputs)
         return {"coef": coef, "bias": (layer.outputs,)} if self.has_bias else {"coef": coef}

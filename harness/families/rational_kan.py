@@ -62,6 +62,10 @@ class RationalKanShape(LayeredShape):
         return min(self.groups, inputs)
 
     @property
+    def numbers_of_input(self) -> int:
+        return 2 * (self.numerator + self.denominator) + 6
+
+    @property
     def long_words(self) -> str:
         return f"{self.titled}, m = {self.numerator}, n = {self.denominator}, {self.groups} groups"
 

@@ -94,6 +94,10 @@ class SplinedShape(LayeredShape):
         return [knots_T.repeat(lanes, nodes, 1) for nodes, _ in self.spline_systems]
 
     @property
+    def numbers_of_input(self) -> int:
+        return self.grid + 2 * self.order + 4
+
+    @property
     def carried(self) -> int:
         return len(self.spline_systems)
 

@@ -265,6 +265,16 @@ class TransformerShape(PartedShape):
         tokens = self.backbone.context * self.layers
         return self.backbone.executed_evaluation(prices) + tokens * of_block
 
+    def numbers_left(self, prices: Prices) -> int:
+        """Norms, maps and residuals leave about 12 numbers a node, attention 5 a number of a head.
+
+        Of eight kinds of block all together are .9 to 3 times what torch is seen to save.
+        """
+        of_backbone = 12 * self.width + 5 * self.heads * self.head_width
+        of_block = sum(layer.inputs * self.block.numbers_of_input + layer.outputs for layer in self.block.layers)
+        of_layers = self.layers * (of_backbone + of_block)
+        return self.backbone.context * (3 * self.width + of_layers) + self.outputs
+
 
 class Transformer(ArchitectureBase):
     """A decoder transformer of `layers` times attention and a feed-forward `block`, a network of any other family.

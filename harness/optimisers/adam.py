@@ -8,19 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
-from harness.base.frozen import Positive
+from harness.base.frozen import Positive, is_none
 from harness.families.base import ShapeBase
 from harness.families.later import Tensor, torch
-from harness.optimisers.base import GradientOptimiser, LaneState, begun
-from harness.optimisers.lanes import all_finite, but_not, choose, learning_rates, or_not
+from harness.optimisers.base import GradientOptimiser, LaneObjective, LaneState, begun
+from harness.optimisers.lanes import all_finite, but_not, choose, dot, learning_rates, or_not
 
 # A scalar and step: 3 for each of the first moment, 4 for the second, 3 for the denominator, 3 for the step.
 OPERATIONS = 13
 WEIGHT_DECAY_OPERATIONS = 2  # a product and a difference, a scalar and step, where there is weight decay
+CLIP_EPSILON = 1e-6  # as torch.nn.utils.clip_grad_norm_
+CLIP_OPERATIONS = 3  # a square, its sum and a product, a scalar and step, where gradients are clipped
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,11 @@ class Adam(GradientOptimiser):
     With `decays_over` a run is the beginning of one of so many evaluations: a cosine schedule then ends with that one.
 
     `weight_decay` is decoupled (Loshchilov & Hutter 2019, AdamW): before each step every trainable parameter loses
-    `weight_decay` times the scheduled learning rate of itself. Biases, coefficients of splines and scales decay too.
+    `weight_decay` times the scheduled learning rate of itself. Biases, coefficients of splines and scales decay too,
+    unless `decays: matrices` says that what has one axis (biases, scales and shifts of norms) stays.
+
+    Over the first `warm_up` evaluations the rate rises evenly to its value. With `clip` a gradient that is longer, of
+    all parameters of a run together, is shortened to that length.
     """
 
     title = "Adam"
@@ -59,15 +66,21 @@ class Adam(GradientOptimiser):
     batch_size: PositiveInt | None = None
     decays_over: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
     weight_decay: Annotated[FiniteFloat, Field(ge=0)] = Field(0.0, exclude_if=lambda value: value == 0)
+    decays: Literal["all", "matrices"] = Field("all", exclude_if=lambda value: value == "all")
+    warm_up: PositiveInt | None = Field(None, exclude_if=is_none)
+    clip: Positive | None = Field(None, exclude_if=is_none)
 
     @model_validator(mode="after")
     def _something_decays(self) -> Adam:
         if self.decays_over and self.schedule == "constant":
             raise ValueError(f"decays_over={self.decays_over}: a constant schedule does not decay; leave it out")
+        if self.decays != "all" and self.weight_decay == 0:
+            raise ValueError(f"decays={self.decays}: without weight_decay nothing decays; leave it out, or give that")
         return self
 
     def flops(self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int) -> int:
         operations = OPERATIONS + (WEIGHT_DECAY_OPERATIONS if self.weight_decay > 0 else 0)
+        operations += CLIP_OPERATIONS if self.clip else 0
         return operations * network.trainable * evaluations
 
     # ------------------------------------------------------------------------------------------------------ torch lanes
@@ -88,14 +101,25 @@ class Adam(GradientOptimiser):
             total_steps=total_steps,
         )
 
-    def tell(self, state: AdamState, loss_R: Tensor, gradient_RP: Tensor) -> AdamState:
-        """One step in every lane.
+    def evaluate(self, state: AdamState, objective: LaneObjective) -> AdamState:
+        loss_R, gradient_RP = objective.loss_and_gradient(self.ask(state))
+        decaying_P = None if self.decays == "all" else _matrices(objective.network, gradient_RP)
+        with torch.no_grad():
+            return self.tell(state, loss_R, gradient_RP, decaying_P)
+
+    def tell(
+        self, state: AdamState, loss_R: Tensor, gradient_RP: Tensor, decaying_P: Tensor | None = None
+    ) -> AdamState:
+        """One step in every lane; of several parameters those decay that are 1 in `decaying_P`.
 
         A lane whose loss or gradient is not finite has diverged: it returns to its last position where both were, and
         stays there, no longer counted.
         """
         finite_R = all_finite(loss_R, gradient_RP)
         moving_R = but_not(finite_R, state.diverged_R)
+        if self.clip:
+            length_R = dot(gradient_RP, gradient_RP).sqrt()
+            gradient_RP = gradient_RP * (self.clip / (length_R + CLIP_EPSILON)).clamp(max=1)[:, None]
         mean_RP = self.beta1 * state.mean_RP + (1 - self.beta1) * gradient_RP
         square_RP = self.beta2 * state.square_RP + (1 - self.beta2) * (gradient_RP * gradient_RP)
         steps_R = state.steps_R + 1
@@ -104,12 +128,15 @@ class Adam(GradientOptimiser):
         if self.schedule == "cosine" and state.total_steps is not None:  # CosineAnnealingLR's closed form, 0 at its end
             turned = math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1)
             rate_share = (1 + _as_math(torch.cos, turned)) / 2
+        if self.warm_up:
+            rate_share = rate_share * (steps / self.warm_up).clamp(max=1)
         rate_R = state.learning_rate_R * (rate_share / (1 - self.beta1**steps))
         scale_RP = square_RP.sqrt() / _as_math(torch.sqrt, 1 - self.beta2**steps) + self.epsilon
         decayed_RP = state.position_RP
         if self.weight_decay > 0:
             lost_share_R = state.learning_rate_R * (rate_share * self.weight_decay)
-            decayed_RP = decayed_RP - lost_share_R[:, None] * decayed_RP
+            lost_RP = lost_share_R[:, None] * decayed_RP
+            decayed_RP = decayed_RP - (lost_RP if decaying_P is None else decaying_P * lost_RP)
         moved_RP = decayed_RP - rate_R[:, None] * (mean_RP / scale_RP)
         return AdamState(
             position_RP=choose(moving_R, moved_RP, state.previous_RP),
@@ -145,6 +172,11 @@ class Adam(GradientOptimiser):
     def batch(self) -> int | None:
         return self.batch_size
 
+    def without_loop(self) -> str | None:
+        settings = [name for name in ("warm_up", "clip") if getattr(self, name) is not None]
+        settings += ["decays"] if self.decays != "all" else []
+        return f"has no compiled loop of adam with {settings[0]}" if settings else super().without_loop()
+
     @property
     def is_scheduled(self) -> bool:
         return self.schedule != "constant"
@@ -156,6 +188,14 @@ class Adam(GradientOptimiser):
     def that_matters(self, network: ShapeBase, points: int) -> Adam:
         """A batch of all points is none."""
         return self.model_copy(update={"batch_size": None}) if (self.batch_size or 0) >= points else self
+
+
+def _matrices(network: ShapeBase, like_RP: Tensor) -> Tensor:
+    """1 at each parameter [P] that has two axes or more, and 0 at the others."""
+    of_parameters = [
+        like_RP.new_full((prod(shape),), float(len(shape) > 1)) for shape in network.parameter_shapes().values()
+    ]
+    return torch.cat(of_parameters)
 
 
 def _as_math(function: Callable[[Tensor], Tensor], number: Tensor) -> Tensor:

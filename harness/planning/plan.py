@@ -298,17 +298,14 @@ def runs_at_a_time(run: RunSpec, device: Device) -> int:
 def lane_bytes(run: RunSpec) -> int:
     """Memory that the torch engine takes for a lane, roughly and rather too much (seen: 2 to 5 times).
 
-    That is its points, what an evaluation leaves for its backward pass, and what its optimiser keeps. An evaluation is
-    taken to leave a number for each operation that is no part of a matrix product.
+    That is its points, what an evaluation leaves for its backward pass, and what its optimiser keeps.
     """
     network, task = run.network, run.task
     points = points_at_a_time(run.recipe, task.train_points)
-    prices = WEIGHTS["unit"]
-    left_a_sample = network.executed_evaluation(prices) - network.evaluation_flops("matmul", prices)
     samples = samples_per_evaluation(run.recipe, points)
     numbers = (
         points * (network.inputs + network.outputs)
-        + (min(samples, PDE_BLOCK) if task.is_pde else samples) * left_a_sample
+        + (min(samples, PDE_BLOCK) if task.is_pde else samples) * network.numbers_left(WEIGHTS["unit"])
         + run.recipe.optimizer.kept_numbers(network, points * network.outputs)
     )
     return NUMBER_BYTES[run.dtype] * numbers

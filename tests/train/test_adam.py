@@ -11,7 +11,9 @@ import torch
 from test_levenberg import KAN, MLP, Case
 from two_kinds import COMPILED, same, slow
 
-from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
+from harness import families
+from harness.families import MlpShape
+from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt
 from harness.optimisers.adam import AdamState
 from harness.tasks.loss import SQUARES, LanePoints
 from harness.train.fused.optimisers import adam as compiled
@@ -64,6 +66,39 @@ def test_every_lane_takes_the_steps_of_torch_adam(schedule, weight_decay):
                 scheduler.step()
         torch.testing.assert_close(state.position_RP, torch.stack(list(peers)).detach(), rtol=0, atol=1e-10)
         assert torch.equal(state.loss_R, losses)
+
+
+def test_warm_up_and_clipping_are_torchs():
+    """AdamW of a lane alone, its gradient clipped by torch, its rate by a LambdaLR times a cosine."""
+    settings = Adam(name="adam", schedule="cosine", weight_decay=0.5, warm_up=6, clip=0.7)
+    rates = torch.tensor([0.1, 0.3], dtype=torch.float64)
+    state = settings.start(starts(2), learning_rate_R=rates, total_steps=STEPS)
+    peers = [torch.nn.Parameter(x.clone()) for x in starts(2)]
+    optimizers = [torch.optim.AdamW([x], lr=rate, weight_decay=0.5) for x, rate in zip(peers, [0.1, 0.3], strict=True)]
+    for step in range(STEPS):
+        state = trained(settings, state, 1)
+        share = min(1, (step + 1) / 6) * (1 + np.cos(np.pi * step / STEPS)) / 2
+        for x, optimizer, rate in zip(peers, optimizers, [0.1, 0.3], strict=True):
+            x.grad = bowl(x.detach()[None])[1][0]
+            torch.nn.utils.clip_grad_norm_([x], 0.7)
+            optimizer.param_groups[0]["lr"] = rate * share
+            optimizer.step()
+        torch.testing.assert_close(state.position_RP, torch.stack(list(peers)).detach(), rtol=0, atol=1e-10)
+
+
+def test_only_matrices_decay_if_it_says_so():
+    """By no gradient at all a weight shrinks and a bias stays."""
+    network = MlpShape(shape=(2, 3, 1))
+    settings = Adam(name="adam", learning_rate=0.1, weight_decay=0.5, decays="matrices")
+    flat_RP = starts(2, network.trainable)
+    nothing = LaneObjective(lambda at: (torch.zeros(2), torch.zeros_like(at)), network, [], flat_RP, flat_RP)
+    after = settings.evaluate(settings.start(flat_RP), nothing).position_RP
+    before, moved = (families.unflatten(network, each) for each in (flat_RP, after))
+    for name, values in before.items():
+        torch.testing.assert_close(moved[name], values * (1 - 0.1 * 0.5) if name.endswith("weight") else values)
+    assert settings.without_loop() == "has no compiled loop of adam with decays"
+    with pytest.raises(ValueError, match="decays=matrices: without weight_decay nothing decays"):
+        Adam(name="adam", decays="matrices")
 
 
 def test_a_cosine_ends_at_zero():
