@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -100,30 +101,51 @@ class Process(Sequences):
 
 
 # -------------------------------------------------------------------------------------------------------------- probes
+class Probed(NamedTuple):
+    """Beliefs [M, S] at all positions of the sequences that no probe was fitted to: true ones, and those it reads."""
+
+    true: Array
+    read: Array
+
+    @property
+    def error(self) -> float:
+        """The mean squared error of a state's probability."""
+        return float(np.square(self.read - self.true).mean())
+
+
+def probed(process: Process, seen: Seen) -> tuple[Probed, Probed]:
+    """What an affine probe reads from the residual stream before the last block, and after it.
+
+    It is fitted by least squares to all positions of a fifth of the sequences.
+    """
+    network, loss = seen.network, seen.points.loss
+    assert isinstance(network, TransformerShape)
+    parameters = unflatten(network, seen.flat_1P)
+    with torch.no_grad():
+        parts = [network.states(parameters, seen.knots, part.x)[-2:] for part in loss.parts(seen.points)]
+    beliefs = process.beliefs(seen.points.x[0].long().numpy(force=True))
+    before, after = (_read(torch.cat(states, 1)[0], beliefs) for states in zip(*parts, strict=True))
+    return before, after
+
+
+def _read(state_NTD: Tensor, belief_NTS: Array) -> Probed:
+    fitted = max(1, round(FITTED * len(state_NTD)))
+    x_NTD = state_NTD.double().numpy(force=True)
+    x_NTE = np.concatenate([x_NTD, np.ones_like(x_NTD[:, :, :1])], 2)
+    train, test = (np.concatenate(part) for part in (x_NTE[:fitted], x_NTE[fitted:]))
+    weights, *_ = np.linalg.lstsq(train, np.concatenate(belief_NTS[:fitted]), rcond=None)
+    return Probed(np.concatenate(belief_NTS[fitted:]), test @ weights)
+
+
 @dataclass(frozen=True)
 class BeliefError(Observation):
-    """The mean squared error, of a state's probability, of beliefs read from the last residual stream.
-
-    An affine map is fitted by least squares to a fifth of the sequences, all positions, and tried on the others.
-    """
+    """The mean squared error of beliefs that a probe reads after the last block."""
 
     process: Process | None = None
 
     def value(self, seen: Seen) -> float:
-        return self._errors(seen)[1]
-
-    def _errors(self, seen: Seen) -> tuple[float, float]:
-        """Before the last block and after it."""
         assert self.process
-        assert isinstance(seen.network, TransformerShape)
-        parameters = unflatten(seen.network, seen.flat_1P)
-        with torch.no_grad():
-            parts = [
-                seen.network.states(parameters, seen.knots, part.x)[-2:] for part in seen.points.loss.parts(seen.points)
-            ]
-        beliefs = self.process.beliefs(seen.points.x[0].long().numpy(force=True))
-        before, after = (_probe_error(torch.cat(states, 1)[0], beliefs) for states in zip(*parts, strict=True))
-        return before, after
+        return probed(self.process, seen)[1].error
 
 
 class LeftByBlock(BeliefError):
@@ -134,18 +156,9 @@ class LeftByBlock(BeliefError):
     """
 
     def value(self, seen: Seen) -> float:
-        before, after = self._errors(seen)
-        return after / before
-
-
-def _probe_error(state_NTD: Tensor, belief_NTS: Array) -> float:
-    """Of an affine least-squares probe from states to beliefs."""
-    fitted = max(1, round(FITTED * len(state_NTD)))
-    x_NTD = state_NTD.double().numpy(force=True)
-    x_NTE = np.concatenate([x_NTD, np.ones_like(x_NTD[:, :, :1])], 2)
-    train, test = (np.concatenate(part) for part in (x_NTE[:fitted], x_NTE[fitted:]))
-    weights, *_ = np.linalg.lstsq(train, np.concatenate(belief_NTS[:fitted]), rcond=None)
-    return float(np.square(test @ weights - np.concatenate(belief_NTS[fitted:])).mean())
+        assert self.process
+        before, after = probed(self.process, seen)
+        return after.error / before.error
 
 
 # ----------------------------------------------------------------------------------------------------------- processes

@@ -1,0 +1,65 @@
+"""Beliefs in the simplex of a process's states: the true ones, and what a probe reads in the network of each arm."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from harness.base.formats import human
+from harness.show.figures.labels import write_head, write_letters, write_note
+from harness.show.figures.theme import panel_grid, side_by_side, themed
+from harness.show.names import written
+from harness.tasks.processes import Probed
+from harness.tasks.samples import Array
+
+PANEL_HEIGHT = 2.1  # inches
+GRID = "#bbbbbb"  # of the edges of a simplex
+MOST_POINTS = 20_000  # of a panel
+CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])  # of the simplex of three states
+
+
+@themed
+def beliefs_figure(task: str, by_arm: Mapping[str, Probed]) -> Figure:
+    """A panel of the true beliefs, and one for each arm; points of one colour are one belief."""
+    true = next(iter(by_arm.values())).true
+    panels_of = {"true": true} | {
+        f"{written(arm)}: error {human(found.error, 2)}": found.read for arm, found in by_arm.items()
+    }
+    place = _places(true)
+    columns = 2 if len(panels_of) == 4 else min(3, len(panels_of))
+    figure, panels = panel_grid(len(panels_of), side_by_side(columns), PANEL_HEIGHT)
+    shown = CORNERS if true.shape[1] == 3 else place(true)
+    low, high = shown.min(0), shown.max(0)
+    margin = 0.1 * (high - low)
+    for axes, (title, beliefs) in zip(panels, panels_of.items(), strict=True):
+        x, y = place(beliefs)[:MOST_POINTS].T
+        axes.scatter(x, y, s=1, lw=0, c=_colours(true)[:MOST_POINTS], rasterized=True)
+        if true.shape[1] == 3:
+            axes.plot(*CORNERS[[0, 1, 2, 0]].T, color=GRID, lw=0.6, zorder=0)
+        axes.spines[:].set_visible(False)
+        axes.set(title=title, xticks=[], yticks=[], aspect="equal")
+        axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
+    write_letters(panels)
+    write_head(figure, [], f"{task}: beliefs that a probe reads after the last block")
+    corners = "Corners are certainty of one state." if true.shape[1] == 3 else "The first two principal components."
+    write_note(
+        figure, [corners, "Equal colours are equal true beliefs. Error: mean squared, of a state's probability."]
+    )
+    return figure
+
+
+def _places(true: Array) -> Callable[[Array], Array]:
+    """From beliefs [M, S] to the plane: of three states the simplex, of more their first principal components."""
+    if true.shape[1] == 3:
+        return lambda beliefs: beliefs @ CORNERS
+    centre = true.mean(0)
+    axes = np.linalg.svd(true - centre, full_matrices=False)[2][:2]
+    return lambda beliefs: (beliefs - centre) @ axes.T
+
+
+def _colours(true: Array) -> Array:
+    """Red, green and blue of each true belief."""
+    of_three = true[:, :3] if true.shape[1] == 3 else _places(true)(true)
+    low, high = of_three.min(0), of_three.max(0)
+    shares = (of_three - low) / (high - low)
+    return shares if shares.shape[1] == 3 else np.column_stack([shares, 1 - shares.mean(1)])

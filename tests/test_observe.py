@@ -1,0 +1,70 @@
+"""`harness observe`: beliefs of kept networks, drawn beside the true ones."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+from harness.show.figures.beliefs import CORNERS, beliefs_figure
+from harness.tasks import TASKS
+from harness.tasks.processes import Probed
+
+TEXT = """
+question: Which block?
+tasks: [{target: mess3, context: 4, train_points: 32, validation_points: 32, test_points: 200}]
+arms:
+  kan: {architecture: {family: transformer, layers: 1, width: 4, block: {family: kan, grid: 3, width: 2}}, recipe: adam}
+  mlp: {architecture: {family: transformer, layers: 1, width: 4, block: {family: mlp, width: 4}}, recipe: adam}
+recipes: {adam: {optimizer: {name: adam, learning_rate: 0.01, batch_size: 16}, max_evaluations: 30}}
+seeds: [0, 1]
+keep: networks
+"""
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q.yaml").write_text(TEXT, encoding="utf-8")
+
+    def run(*arguments: str):
+        done = CliRunner().invoke(main, arguments)
+        return done.exit_code, done.output
+
+    return run
+
+
+def test_it_draws_the_networks_of_the_first_replicate_whose_errors_are_those_of_their_runs(said, tmp_path):
+    assert said("run", "q.yaml", "--workers", "1")[0] == 0
+    code, output = said("observe", "q.yaml")
+    assert code == 0, output
+    runs = (tmp_path / "results" / "q" / "runs.csv").read_text(encoding="utf-8").splitlines()
+    column = {name: place for place, name in enumerate(runs[0].split(","))}["observed.belief_error"]
+    assert {arm for arm in ("kan", "mlp") if f"mess3, {arm}: a probe" in output} == {"kan", "mlp"}
+    errors = [f"{float(value):.2g}" for value in _column(tmp_path, column)]
+    assert all(any(f"errs by {error}," in line for error in errors) for line in output.splitlines()[:2])
+    assert (tmp_path / "results" / "q" / "beliefs-mess3.png").stat().st_size > 10_000
+
+
+def _column(folder, place):
+    import pandas as pd
+
+    return pd.read_csv(folder / "results" / "q" / "runs.csv").iloc[:, place]
+
+
+def test_without_kept_networks_it_says_what_to_do(said, tmp_path):
+    (tmp_path / "q.yaml").write_text(TEXT.replace("keep: networks\n", ""), encoding="utf-8")
+    assert said("plan", "q.yaml")[0] == 0
+    code, output = said("observe", "q.yaml")
+    assert code == 2
+    assert "keep" in output
+
+
+def test_certainty_of_a_state_is_a_corner_and_five_states_lie_in_their_main_plane():
+    certain = np.eye(3)
+    figure = beliefs_figure("mess3", {"kan": Probed(certain, certain)})
+    offsets = figure.axes[1].collections[0].get_offsets()
+    np.testing.assert_allclose(offsets, CORNERS, atol=1e-12)
+    process = TASKS["rrxor"]
+    beliefs = np.concatenate(process.beliefs(process.sample(np.random.default_rng(0), 50, 8)))
+    panels = beliefs_figure("rrxor", {"kan": Probed(beliefs, beliefs)}).axes
+    assert [axes.get_title(loc="left") for axes in panels] == ["true", "KAN: error 0"]
