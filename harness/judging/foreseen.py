@@ -9,7 +9,6 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.base.formats import human
 from harness.base.plain import OrNull
 from harness.judging.judge import interval_level, judge
 from harness.judging.power import ENOUGH, MOST_REPLICATES, as_said, difference_of, replicates_needed, seen
@@ -135,7 +134,7 @@ def _sentence(rule: Decide, numbers: tuple[ForeseenNumber, ...], replicates: int
     number, what = known[rule.at_least - 1], asked_words(rule)
     needed = number.replicates_needed
     if needed is not None and needed <= replicates:
-        return f"the planned {replicates} replicates see {what} ({100 * ENOUGH:g} %)"
+        return f"the planned {replicates} replicates show {what} in {100 * ENOUGH:g} % of experiments"
     more = f"more than {MOST_REPLICATES:,}" if needed is None else f"{needed:,}"
-    least = f"the planned {replicates} can tell only one of {human(number.seen)} or more"
-    return f"{what} would need {more} replicates; {least}"
+    least = f"the planned {replicates} show only {asked_words(rule, number.seen)} or more"
+    return f"{what} would need {more} replicates to show; {least}"

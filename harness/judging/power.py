@@ -18,7 +18,6 @@ from scipy.special import ndtr
 from scipy.stats import chi2
 from scipy.stats import t as t_distribution
 
-from harness.base.formats import human
 from harness.judging.verdict import Number
 from harness.judging.words import asked_words
 from harness.spec import Decide
@@ -93,7 +92,7 @@ def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
         return f"more replicates will not help{where}: {reason.split('. ')[0].rstrip('.')}"
     if bounded := next((number for number in still_open if number.found.bound), None):
         where = f" on {bounded.unit}" if len(numbers) > 1 else ""
-        return f"more replicates will not help{where}: most give a bound only; add budgets on its side"
+        return f"more replicates will not help{where}: most give only a bound; add budgets beyond that bound"
     of_equality = rule.within is not None
     decided = sum(number.outcome == "supported" for number in numbers)
     still_needed = min(max(rule.at_least - decided, 1), len(still_open))
@@ -105,15 +104,15 @@ def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
             break
     where = f" on {last.unit}" if len(numbers) > 1 else ""
     what = f"{asked_words(rule, smallest)}{where}"
-    told = human(as_said(rule, seen(spread, replicates, level, of_equality)))
-    least = f"the present {replicates} can tell only one of {told} or more"
+    told = asked_words(rule, as_said(rule, seen(spread, replicates, level, of_equality)))
+    least = f"the present {replicates} show only {told} or more"
+    often = f"in {100 * ENOUGH:g} % of experiments"
     if math.isinf(needed):
         return f"{what} would need more than {MOST_REPLICATES:,} replicates; {least}"
     if needed <= replicates:
-        return (
-            f"the present {replicates} replicates see {what} ({100 * ENOUGH:g} %), so that the truth is probably nearer"
-        )
-    return f"{what} would need {int(needed) - replicates:,} more replicates ({100 * ENOUGH:g} %); {least}"
+        return f"the present {replicates} replicates show {what} {often}, so the truth is probably nearer to the limit"
+    more = int(needed) - replicates
+    return f"{what} would need {more:,} more replicate{'s' * (more > 1)} to show {often}; {least}"
 
 
 def _asked_in_turn(rule: Decide) -> tuple[float, ...]:

@@ -224,12 +224,18 @@ def suggest(table: Table, name: str) -> Suggestion:
     if pd.api.types.is_datetime64_any_dtype(column):
         return Suggestion(reading="date")
     text = texts(Table(table.subject, table.rows.loc[there.index, [name]], None), name).str.strip()
-    for reading, writing in WRITINGS.items():
-        if text.str.fullmatch(writing.pattern).all():
-            return Suggestion(reading=reading)
+    shares = {reading: text.str.fullmatch(writing.pattern).mean() for reading, writing in WRITINGS.items()}
+    reading = max(WRITINGS, key=lambda reading: shares[reading])
+    if shares[reading] == 1:
+        return Suggestion(reading=reading)
     categories = text.nunique() + int(len(there) < len(column))
     if categories <= MOST_CATEGORIES:
         return Suggestion(one_hot=True)
     if pd.to_numeric(text, errors="coerce").notna().mean() > 1 / 2:  # a few cells are written otherwise
         return Suggestion(left_out=why_no_numbers(Table(table.subject, table.rows.loc[there.index], table.path), name))
+    if shares[reading] > 1 / 2:
+        other = text[~text.str.fullmatch(WRITINGS[reading].pattern)].iloc[0]
+        return Suggestion(
+            left_out=f"which is {reading} but for cells such as {other!r}; empty them, and it is an input"
+        )
     return Suggestion(left_out=f"which has {categories:,} different texts, and at most {MOST_CATEGORIES} become inputs")

@@ -83,14 +83,14 @@ def test_what_was_estimated_is_not_asked():
         (
             LOSS,
             {"noise": 60.0},
-            "a factor of 100 would need more than 1,000 replicates; the present 5 can tell only one of",
+            "a factor of 100 would need more than 1,000 replicates; the present 5 show only",
         ),
         (LOSS, {"seeds": 1}, "it needs two replicates or more"),
         (LOSS | {"at": {"params.trainable": 9}}, {}, "more replicates will not help: kan has params.trainable from 30"),
         (
             LOSS | {"within": 1.5, "threshold": None},
             {"mlp": 1.45, "noise": 0.05},
-            "the present 5 replicates see equality within a factor of 1.5 (80 %), so that the truth is probably nearer",
+            "the present 5 replicates show equality within a factor of 1.5 in 80 % of experiments, so the truth is",
         ),
     ],
 )
@@ -149,7 +149,7 @@ def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
     better, _, faster = foresee(manifest, made_table(manifest, EQUAL), noise=0.05)
     assert better.source == "a declared noise of 0.05"
     assert better.numbers[0].spread == pytest.approx(0.05 * math.sqrt(2))
-    assert better.sentence == "the planned 12 replicates see a difference of 10 % (80 %)"
+    assert better.sentence == "the planned 12 replicates show a difference of 10 % in 80 % of experiments"
     assert faster.numbers[0].spread is None
     assert faster.sentence.startswith("only a pilot says how far replicates differ in exponent: train")
     assert faster.numbers[0].why == faster.sentence

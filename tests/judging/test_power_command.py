@@ -134,4 +134,4 @@ def test_a_search_is_foreseen_from_a_noise():
     assert rule["replicates"] == 12
     assert {one["task"] for one in rule["numbers"]} == {"exp2d", "j0"}
     assert rule["sentence"].startswith("a difference of 10 % would need")
-    assert "the planned 12 can tell only one of" in rule["sentence"]
+    assert "the planned 12 show only" in rule["sentence"]

@@ -38,7 +38,7 @@ def test_an_added_arm_alone_trains_and_stands_in_the_figure(tmp_path, monkeypatc
     assert f"{len(theirs.run_ids())} records came from" in output
     trained = {path.stem for path in Path("results/runs").glob("*.json")}
     assert trained == mine | set(theirs.run_ids())
-    lead = "Of networks with at most as many trainable parameters, mine has a lower test"
+    lead = "Among networks with at most as many trainable parameters, the test error of"
     assert lead in output
     folder = tmp_path / "results" / "mine-tiny"
     top = (folder / "replay.html").read_text(encoding="utf-8").partition("<figure>")[0]
@@ -78,4 +78,4 @@ def test_an_arm_is_compared_with_the_best_of_at_most_its_size():
     assert (found["most"], found["error"], found["their_error"], found["ratio"]) == (100, 1.0, 2.0, 0.5)
     assert (found["rival"], found["network"]) == ("the published KANs", "[2,2,1]")
     (sentence,) = sentences(pd.DataFrame([found, found | {"task": "j0", "ratio": 4.0}]))
-    assert sentence.endswith("the published KANs on 1 of 2 functions (its error is typically 1.4 times theirs).")
+    assert sentence.endswith("is typically 1.4 times that of the published KANs (lower on 1 of 2 functions).")

@@ -19,7 +19,7 @@ from harness.spec import Task, parse_experiment
 from harness.tasks import TargetError, draw, keep_data, known_data, resolve
 from harness.tasks.baselines import baselines
 from harness.tasks.columns import WRITINGS, Column, Suggestion, encoded, from_text, read_numbers, suggest, to_text
-from harness.tasks.table import Table
+from harness.tasks.table import Table, read_table
 from harness.train import train_pack
 
 ROWS = 300
@@ -244,6 +244,19 @@ def test_codes_are_no_money():
     rows = pd.DataFrame({"seller": [f"S{number % 9}" for number in range(40)], "price": ["25 €", "3.5 EUR"] * 20})
     assert suggest(Table("t", rows), "seller") == Suggestion(one_hot=True)
     assert suggest(Table("t", rows), "price") == Suggestion(reading="currency")
+
+
+def test_a_table_of_semicolons_is_read_and_one_odd_cell_is_named(tmp_path):
+    """As programs write it where the comma is decimal; a dash among percents does not make them text."""
+    rows = pd.DataFrame(
+        {"area": [f"{30 + number},5" for number in range(40)], "share": [*(["37%", "4%"] * 19), "-", ""]}
+    )
+    rows.to_csv(tmp_path / "t.csv", index=False, sep=";")
+    table = read_table("t", tmp_path / "t.csv")
+    assert suggest(table, "area") == Suggestion(reading="decimal_comma")
+    assert table.place(38) == "in line 40"
+    rows["share"] = [f"{number}%" for number in range(39)] + ["-"]
+    assert suggest(Table("t", rows), "share").left_out.startswith("which is percent but for cells such as '-'")
 
 
 def test_the_first_file_of_a_clean_table_says_no_more_than_it_needs(tmp_path):

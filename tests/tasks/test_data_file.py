@@ -291,7 +291,6 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
         (NUMBERS | {"a": [1.0] * 19 + [2], "b": 0.0}, {"inputs": ["a"]}, "19 of 20 rows have the same inputs"),
         ({"y": NUMBERS["y"]}, {}, "no column is left to learn y from"),
         ({name: values[:4] for name, values in NUMBERS.items()}, {}, "4 rows to train on; give 5 or more"),
-        ({"a;b;y": ["1;2;3"] * 20}, {}, "separate columns by commas"),
         (NUMBERS, {"test": "absent.csv"}, "target.test: .*absent.csv: No such file.*relative to the experiment file"),
         (NUMBERS, {"data": "t.xlsx"}, r"target.data: .*t.xlsx ends in none of .csv, .parquet, .npz"),
     ],

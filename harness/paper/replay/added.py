@@ -66,10 +66,10 @@ def sentences(found: pd.DataFrame) -> Iterator[str]:
     for arm, of_arm in found.groupby("arm", sort=False):
         parts: list[str] = []
         for rival, ratios in of_arm.groupby("rival", sort=False)["ratio"]:
-            functions, its, theirs = ("", "", "") if parts else (" functions", "its error is typically ", " theirs")
-            times = f"{its}{human(float(np.exp(np.log(ratios).mean())), 2)} times{theirs}"
-            parts.append(f"{rival} on {(ratios < 1).sum()} of {len(ratios)}{functions} ({times})")
+            times = human(float(np.exp(np.log(ratios).mean())), 2)
+            functions = "" if parts else " functions"
+            parts.append(f"{times} times that of {rival} (lower on {(ratios < 1).sum()} of {len(ratios)}{functions})")
         yield (
-            f"Of networks with at most as many trainable parameters, {arm} has a lower test error than "
+            f"Among networks with at most as many trainable parameters, the test error of {arm} is typically "
             f"{', '.join(parts)}."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
@@ -30,7 +31,7 @@ TASKS_WITH_ALL_SIZES = 4  # of more tasks, one row each, at the largest size
 UNDECIDED = "0.4"  # grey
 TICKS = 4  # of a factor of 1 and what lies to one side of it, at most
 LETTERS = 18  # of a task beside its row
-LONGEST_NAME = 16  # of a side; a longer one does not fit beside the other, and is called A or B
+LONGEST_LINE = 16  # letters of a side's name; two of them fit beside each other
 
 
 class _Row(NamedTuple):
@@ -53,24 +54,22 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
         return None
     lines = AROUND + sum(HEADING + heading.count("\n") + ROW * len(rows) for heading, rows in groups.items())
     figure, (axes,) = panel_grid(1, 1, lines * labels.line_height())
-    full_names = written(found.first.label), written(found.second.label)
-    first, second = (
-        full if len(full) <= LONGEST_NAME else letter for full, letter in zip(full_names, "AB", strict=True)
-    )
-    names = first, second
+    names = written(found.first.label), written(found.second.label)
     _draw(axes, groups, found, styles)
     _set_ratios(axes, list(itertools.chain.from_iterable(groups.values())))
-    ends = (f"{names[0]} ▶", "left", 5), (f"◀ {names[1]}", "right", -5)
+    first, second = (textwrap.fill(name, LONGEST_LINE) for name in names)
+    ends = (f"{first} ▶", "left", 5), (f"◀ {second}", "right", -5)  # of several lines the last stands at the axis
     for side, (text, align, shift) in zip(found.sides, ends, strict=True):
         look: dict[str, Any] = {"color": styles[side.label].text_colour, "weight": "bold", "fontsize": label_size()}
         above = axes.get_xaxis_transform()
-        axes.annotate(text, (1, 1), (shift, 0), xycoords=above, textcoords="offset points", ha=align, va="top", **look)
+        axes.annotate(
+            text, (1, 1), (shift, -label_size()), xycoords=above, textcoords="offset points", ha=align, **look
+        )
     axes.set_xlabel(f"how many times lower the {loss_word(found.metric)} is (×)")
     labels.write_head(figure, [], finding(found, names))
     what = "replicates" if found.efforts else "seeds"
     over = f"{what}, and over all looks together" if found.looks else what
     notes = [f"Bars and brackets: {100 * found.level:.3g} % intervals over {over}. Grey: neither is ahead."]
-    notes += [f"{name}: {full}." for name, full in zip(names, full_names, strict=True) if name != full]
     drawn = len(groups) if is_by_task else max(map(len, groups.values()))
     notes += labels.undrawn_note(len(found.tasks) - drawn, "tasks", "the report has all ratios")
     labels.write_note(figure, notes)

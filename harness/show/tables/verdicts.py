@@ -57,7 +57,7 @@ def _in_a_sentence(verdict: Mapping[str, Any]) -> tuple[str, bool, str]:
     return (
         sides[outcome == "refuted"] if is_side else outcome,
         is_side,
-        f"“{claim}” is {outcome}. {told}".rstrip() + ".",
+        f"“{claim}” is {outcome}{': ' * bool(told)}{told}.",
     )
 
 

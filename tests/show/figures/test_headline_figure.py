@@ -81,14 +81,20 @@ def test_no_answer_is_taller_than_a_page():
 
 
 def test_long_names_of_sides_take_no_room_from_the_axes(tmp_path):
-    """Sides of several arms are A and B, which a note explains: no text of a panel reaches into another panel."""
+    """The title names sides of several arms in full; above the axes their names are wrapped beside each other."""
     sides = Side("the best of kan, kan_coarse", ("kan",)), Side("the best of mlp_2, mlp_3, mlp_relu", ("mlp",))
     styles = named_styles([side.label for side in sides])
     figure = headline_figure(replace(made(5), first=sides[0], second=sides[1]), styles)
     figure.savefig(tmp_path / "answer.png")
-    texts = [text.get_text() for text in figure.findobj(Text)]
-    assert "A: the best of KAN, KAN coarse. B: the best of MLP 2, MLP 3, MLP relu." in " ".join(" ".join(texts).split())
-    assert {"A ▶", "◀ B"} <= set(texts)
+    texts = {text.get_text(): text for text in figure.findobj(Text)}
+    assert "the best of MLP 2, MLP 3, MLP relu on 2" in " ".join(" ".join(texts).split())
+    first, second = (
+        texts[name].get_window_extent()
+        for name in ("the best of KAN,\nKAN coarse ▶", "◀ the best of MLP\n2, MLP 3, MLP\nrelu")
+    )
+    assert 0 < second.x0 < second.x1 < first.x0 < first.x1 < figure.bbox.width
+    title = next(text for words, text in texts.items() if words.startswith("At equal parameters"))
+    assert second.y1 < title.get_window_extent().y0
     for axes in figure.axes:
         assert axes.get_window_extent().width > 0.15 * figure.bbox.width
 
