@@ -27,11 +27,11 @@ table_options = together(
     click.option(
         "--by", multiple=True, metavar="COLUMN", help="The column that names the arms. Repeat it to cross several."
     ),
+    click.option("--config", multiple=True, metavar="COLUMN", help="A setting of a run; finds runs listed twice."),
+    click.option("--seed", metavar="COLUMN", help="The column that distinguishes runs with equal settings."),
     click.option(
-        "--config", multiple=True, metavar="COLUMN", help="What a run was set to. It finds runs that are listed twice."
+        "--status", metavar="COLUMN", help="How a run ended: ok, done, true, … are success, all else failure."
     ),
-    click.option("--seed", metavar="COLUMN", help="What distinguishes the repeats of a config."),
-    click.option("--status", metavar="COLUMN", help="How a run ended. All but ok, done, true, … failed."),
     click.option(
         "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value. Repeat it for several."
     ),

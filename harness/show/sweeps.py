@@ -35,7 +35,7 @@ DUPLICATES: dict[Agreement | Literal["damaged"], str] = {
     "defect": "differ though code and kind of machine are the same: a defect of determinism, which should be reported",
     "beyond tolerance": "differ by more than machines should",
     "within tolerance": "differ as machines do",
-    "damaged": "are damaged, which no result hangs on; remove them",
+    "damaged": "are damaged, which no result depends on; remove them",
 }
 UNTIL_DECIDED = " --until-decided"
 
@@ -101,7 +101,7 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer, until_de
     lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
     in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
     lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
-    how = "calibrated on this machine" if offer.calibrated else "by an assumed rate: `harness bench` measures"
+    how = "calibrated on this machine" if offer.calibrated else "by an assumed rate; `harness bench` measures it"
     if offer.start_hours is None:
         how += "; without the start-up of jobs, which was not measured yet"
     elif offer.start_hours:

@@ -235,7 +235,5 @@ def suggest(table: Table, name: str) -> Suggestion:
         return Suggestion(left_out=why_no_numbers(Table(table.subject, table.rows.loc[there.index], table.path), name))
     if shares[reading] > 1 / 2:
         other = text[~text.str.fullmatch(WRITINGS[reading].pattern)].iloc[0]
-        return Suggestion(
-            left_out=f"which is {reading} but for cells such as {other!r}; empty them, and it is an input"
-        )
+        return Suggestion(left_out=f"which is {reading}, but for cells such as {other!r}: empty these cells")
     return Suggestion(left_out=f"which has {categories:,} different texts, and at most {MOST_CATEGORIES} become inputs")

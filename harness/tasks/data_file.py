@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.errors import did_you_mean
 from harness.base.files import os_words, whole_file
 from harness.spec import DataFile, RunTask
 from harness.spec.task import DATA_FILE, MOST_COORDINATES, SplitAfter, SplitBy
@@ -203,7 +204,7 @@ def _check_columns(said: DataFile, inputs: Sequence[str], tables: Mapping[str, T
         for place, name in named:
             if name not in table.rows:
                 subject = f"target.{place}: {said.data}" if key == "data" else table.subject
-                raise TargetError(f"{subject} has no column {name!r}; {table.columns_words(name)}")
+                raise TargetError(f"{subject} has no column {name!r}; {did_you_mean(name, list(table.rows))}")
     if split:
         next_move = "fill them, or drop these rows: `missing:` does not fill the column that splits the rows"
         check_complete(tables["data"]._replace(subject=f"target.split: {said.data}"), split, next_move)
@@ -223,7 +224,7 @@ def read_user_table(path: Path, output: str) -> Table:
     """The table of a file that has a column of this name; a TargetError says what is wrong with it."""
     table = read_table(f"`data` {path}", _place("`data`", path, "this folder").path)
     if output not in table.rows:
-        raise TargetError(f"{table.subject} has no column {output!r}; {table.columns_words(output)}")
+        raise TargetError(f"{table.subject} has no column {output!r}; {did_you_mean(output, list(table.rows))}")
     return table
 
 

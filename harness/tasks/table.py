@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.base.errors import did_you_mean
 from harness.tasks.samples import Array
 from harness.tasks.target import TargetError
 
@@ -31,10 +30,6 @@ class Table(NamedTuple):
         if self.path.suffix.lower() == ".csv":
             return f"in line {_line(self.path, self.rows.index[row]):,}"
         return f"in row {self.rows.index[row] + 1:,} (the first is 1)"
-
-    def columns_words(self, name: str) -> str:
-        """What to say of a column that is not there."""
-        return did_you_mean(name, list(self.rows))
 
 
 def read_table(subject: str, path: Path) -> Table:

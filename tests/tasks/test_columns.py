@@ -256,7 +256,7 @@ def test_a_table_of_semicolons_is_read_and_one_odd_cell_is_named(tmp_path):
     assert suggest(table, "area") == Suggestion(reading="decimal_comma")
     assert table.place(38) == "in line 40"
     rows["share"] = [f"{number}%" for number in range(39)] + ["-"]
-    assert suggest(Table("t", rows), "share").left_out.startswith("which is percent but for cells such as '-'")
+    assert suggest(Table("t", rows), "share").left_out.startswith("which is percent, but for cells such as '-'")
 
 
 def test_the_first_file_of_a_clean_table_says_no_more_than_it_needs(tmp_path):

@@ -29,7 +29,7 @@ FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which 
 def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
     """Take back runs that are on their way or would be sent off.
 
-    Where the file has `looks:`, it leaves replicates that no open rule asks for by now, unless they are on their way.
+    If the file has `looks:`, replicates that no open rule asks for are cancelled only if they are on their way.
 
     --where chooses runs by a field: task, arm, series, seed, trial, state, or run (the beginning of an id).
 

@@ -39,7 +39,7 @@ OF_EXPERIMENTS = ("axis", "results")
 @click.option(
     "--law",
     type=click.Choice(["auto", "pure", "floor", "shifted", "broken"]),
-    help="The law of both arms.  [default: the richer of the two that `harness fit` chooses]",
+    help="The law of both arms.  [default: of the two that `harness fit` chooses, the one with more parameters]",
 )
 @click.option("--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them.")
 @click.option(
@@ -59,17 +59,17 @@ def compare(
 ) -> None:
     """Say which of two arms is better at equal size.
 
-    FILE is an experiment: A and B are arms, series, or several arms under a name of yours, MLP=mlp_2,mlp_3. Of
-    several, validation picks one in each replicate. This compares the smallest, a middle and the largest size that both
-    sides have, at equal trainable parameters, training FLOPs by two counts, and seconds. With --at, A is the network of
-    that size, and B the one that is equal to it. The figure is written to the results folder.
+    FILE is an experiment: A and B are arms, series, or several arms under a name of yours, MLP=mlp_2,mlp_3. From
+    several arms validation picks one in each replicate. This compares the smallest, a middle and the largest size that
+    both sides have, at equal trainable parameters, training FLOPs by two counts, and seconds. With --at, A is the
+    network of that size, and B has the same size. The figure is written to the results folder.
 
-    With --law or another option of laws, it compares the laws of two series, as those of a table.
+    With --law, or another option about laws, it fits laws to two series and compares these, as for a table.
 
-    FILE is a table (.csv, .tsv, .parquet; one row a run): A and B are values of --by. Both arms get one law, the richer
-    of the two that `harness fit` chooses. Every --x is one way to count size; the verdict says whether A is cheaper
-    under all of them. A crossover is the set of sizes at which the arms may be equal; if the set has no end, none can
-    be claimed. Each size is judged by itself.
+    FILE is a table (.csv, .tsv, .parquet; one row a run): A and B are values of --by. Both arms get the same law: of
+    the two that `harness fit` chooses, the one with more parameters. Every --x is one way to count size; the verdict
+    says whether A is cheaper under all of them. A crossover is the set of sizes at which the arms may be equal; if the
+    set has no end, claim no crossover. Each size is judged alone, so a lead at one of many sizes may be chance.
     """
     arms = (first, second)
     if len(set(arms)) != 2:

@@ -45,20 +45,20 @@ FITTING = (
     help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
 )
 @click.option(
-    "--hold-out", type=Count(min=0), default=0, help="Largest sizes (with --and: budgets) to predict, not fit."
+    "--hold-out", type=Count(min=0), default=0, help="Largest sizes (with --and: budgets) that are only predicted."
 )
 @click.option(
     "--predict",
     multiple=True,
     metavar="PLACE",
-    help="A new run: a size, N=1e9,D=2e10 (with --and; C=1e21 takes the best N and D). Repeat it.",
+    help="Predict a new run: of a size, 1e9; with --and N=1e9,D=2e10, or C=1e21 for its best N and D. Repeat it.",
 )
-@click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times both sizes]")
-@click.option("--group", metavar="COLUMN", help="Rows of one value, as a run's checkpoints, count as one group.")
+@click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times x times z]")
+@click.option("--group", metavar="COLUMN", help="Rows with one value here, as checkpoints of one run, are one group.")
 @click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
-@click.option("--and", "and", metavar="COLUMN", help="The column of a second size: E + A x^-alpha + B and^-beta.")
-@click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: the best x of each, and its law.")
-@click.option("--frontier", type=SHARE, metavar="QUANTILE", help="Fit the law that this share of the runs lies below.")
+@click.option("--and", "and", metavar="COLUMN", help="The column of a second size, z: E + A x^-alpha + B z^-beta.")
+@click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: fit a law to the best x of each.")
+@click.option("--frontier", type=SHARE, metavar="QUANTILE", help="Fit a law below which this share of the runs lies.")
 @click.option(
     "--share", type=click.Choice(["floor", "alpha", "both"]), help="All arms share one floor, one exponent, or both."
 )

@@ -17,12 +17,12 @@ from harness.study.folders import KeptRecords, StudyFile, keep_records
 def keep(study: StudyFile, as_json: bool) -> None:
     """Put an experiment's records into one file, which git keeps.
 
-    The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. Of a search it keeps little of
-    learning curves, and 0.2 kB a run. Commit it, and `harness run` goes on from it on any machine. Repeat the
-    command while a sweep grows: it adds what is new, and drops nothing.
+    The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. For a search it shortens learning curves,
+    and needs 0.2 kB a run. Commit it, and `harness run` goes on from it on any machine. Repeat the command while a
+    sweep grows: it adds what is new, and drops nothing.
 
-    A record that is in the file stays, and one that differs from it is named
-    and judged. Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
+    A record that is in the file stays. If another record of that run differs, the command names it and judges the
+    difference. Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
     """
     if not study.is_folder:
         study.said()  # names a wrong file or scale

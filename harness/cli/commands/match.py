@@ -46,14 +46,14 @@ class WithFamilies(click.Command):
 @click.option("--outputs", type=COUNT, default=1, show_default=True, help="How many outputs the networks have.")
 @click.option("--samples", type=COUNT, default=1000, show_default=True, help="Training points of an evaluation.")
 @click.option(
-    "--evaluations", type=COUNT, help="Evaluations of a run. Left out with all sizes given, they are solved for."
+    "--evaluations", type=COUNT, help="Evaluations of a run. If all sizes are given and this is not, it is solved for."
 )
 @click.option(
     "--optimizer",
     type=click.Choice(list(OPTIMISERS)),
     default="lbfgs",
     show_default=True,
-    help="Whose work flops_train includes.",
+    help="The optimiser whose work flops_train includes.",
 )
 @json_option(lambda: {"match": MatchAnswer})
 def match(

@@ -24,8 +24,8 @@ def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None
 
     FOLDER has records, or is a results folder. FILE is a records.jsonl.xz that `harness keep` wrote.
 
-    Nothing is overwritten: a record that is here stays, and one that differs from it is kept beside it and judged. Exit
-    3 if a record is damaged, or differs although the same code on the same kind of machine made both.
+    Nothing is overwritten: a record that is here stays. One that differs is kept beside it, and the difference judged.
+    Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
     """
     wanted = frozenset(StudyFile(plan, results).frozen()[0].run_ids()) if plan else None
     merged = merge_records(source, wanted, results / "runs")

@@ -22,7 +22,7 @@ MOST_VARIABLES = 1000  # of a function; with more, no file runs in minutes
 )
 @click.option("--data", type=PATH, metavar="TABLE", help="Learn a CSV, Parquet or npz file.")
 @click.option("--target", metavar="COLUMN", help="The column of the table that is learnt from the others.")
-@click.option("--classes", is_flag=True, help="Its values are classes, though they are numbers.")
+@click.option("--classes", is_flag=True, help="Learn its values as classes, although they are numbers.")
 @click.option("--module", metavar="MODULE:CLASS", help="Compare a torch module of your own with a KAN or an MLP.")
 @click.option("--against", type=click.Choice(get_args(Rival)), help="Which of them, with --module.  [default: kan]")
 @click.option("--from", "source", metavar="EXPERIMENT", help="Copy an experiment that comes with the project.")

@@ -30,19 +30,19 @@ from harness.study.plans import plan_of
     "--noise",
     type=POSITIVE,
     metavar="SD",
-    help="Standard deviation of ln test loss between replicates, in place of records. 0.3: they differ by a third.",
+    help="Standard deviation of ln test loss between replicates, in place of records; with 0.3 they differ by a third.",
 )
 @json_option(lambda: {"power FILE": heavy.Power})
 def power(study: StudyFile, replicates: int | None, noise: float | None, as_json: bool) -> None:
     """Say how many replicates the rules of an experiment need.
 
-    A replicate is a whole search of all sides; without `search:` each seed is one. For every rule: the spread between
-    replicates, the width of its interval, the smallest difference that it will see in 80 % of experiments, and the
-    replicates that it needs to see the smallest difference that matters (`matters:` of the rule: a factor of 1.1, or
-    0.2 of exponents). The difference that was measured is never used.
+    A replicate is a whole search of all sides; without `search:` each seed is one. For every rule it shows the spread
+    between replicates and the half-width of the interval. It shows which difference the rule will see in 80 % of
+    experiments, and how many replicates it needs to see the smallest difference that matters (`matters:` of the rule: a
+    factor of 1.1, or 0.2 of exponents). It never uses the difference that was measured.
 
-    The spread is read off the records that are there, of two replicates or more: a pilot is enough. Without records it
-    is --noise, or `noise:` of the file.
+    The spread comes from records of two replicates or more, so a pilot is enough. Without records it is --noise, or
+    `noise:` of the file.
     """
     # Of a file only runs that earlier plans share with this have records.
     manifest = read_manifest(study.folder) if study.is_folder else plan_of(study)

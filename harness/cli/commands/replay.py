@@ -72,7 +72,7 @@ def replay(
 
     NAME is a file of experiments/, or how its name begins. Without NAME, this lists the replays. It writes a page with
     the published points beside ours. Runs that have records are not trained again, so `harness submit` can do the
-    training. The page says on top if it is not of the full scale, or not of all runs.
+    training. The page says at its top if the scale is not the full one, or runs are missing.
     """
     if every and (name or max_width or seeds):
         raise HarnessError("--all runs every replay as its file says: leave NAME, --max-width and --seeds out")

@@ -46,10 +46,10 @@ def status(
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
     quarantined, cancelled, damaged. They come from the record, the worker's log, SLURM and time. Exit 3 while some runs
-    are missing. Where the file has `looks:`, replicates that no open rule asks for are not missing.
+    are missing. If the file has `looks:`, replicates that no open rule asks for do not count as missing.
 
     Without FILE, it counts the runs of every experiment in the results folder, and says how much disk each takes.
-    `recorded` runs have a record, which it does not read; `failed` are all that went wrong.
+    It does not read the records of `recorded` runs; `failed` counts all that went wrong.
 
     With --wandb it copies finished runs to wandb, with --watch each time that it looks. Offline runs are written to the
     experiment's folder, for `wandb sync`; those that are there stay as they are.

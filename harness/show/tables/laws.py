@@ -26,8 +26,8 @@ IN_THE_REPORT = ("α, Huber to squares", "α, other intervals", "largest leverag
 MAX_SIZES_NAMED = 5
 MAX_SERIES_NAMED = 3
 QUOTED = (
-    "law to quote: of the laws that AICc and the test of a floor leave standing, the simplest that predicts sizes left "
-    "out as well as the best does, to a standard error; MISFIT says where it misses sizes all the same."
+    "law to quote: the simplest law that AICc and the test of a floor do not reject, and that predicts larger sizes as "
+    "well as the best one, within a standard error. MISFIT marks a law that still misses some sizes."
 )
 
 
