@@ -25,7 +25,7 @@ def matters_words(rule: Decide, smallest: float | None = None) -> str:
     if rule.takes.is_difference:
         return f"within {smallest:g}"
     if smallest > LARGEST_IN_PERCENT:
-        return f"within a factor of {smallest:.3g}"
+        return f"within a factor of {human(smallest)}"
     return f"within {100 * (smallest - 1):.3g} %"
 
 
