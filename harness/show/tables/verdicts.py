@@ -53,7 +53,7 @@ def _in_a_sentence(verdict: Mapping[str, Any]) -> tuple[str, bool, str]:
     outcome = verdict["verdict"]
     is_side = len(sides) == 2 and (outcome == "supported" or (outcome == "refuted" and not ahead[sides[0]]))
     claim = re.sub(r"^\d+[:,] *", "", verdict["claim"])
-    told = "; ".join(f"{who} {', '.join(tasks)}" for who, tasks in ahead.items() if tasks)
+    told = "; ".join(f"{who}{' ahead by' * (who in sides)} {', '.join(tasks)}" for who, tasks in ahead.items() if tasks)
     return (
         sides[outcome == "refuted"] if is_side else outcome,
         is_side,
