@@ -76,8 +76,7 @@ def _columns_of_arrays(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any
 def _separator(path: Path) -> str:
     """What separates the columns of a CSV file: whichever of comma, semicolon and tab its first line has most of."""
     with path.open(encoding="utf-8", errors="replace") as file:
-        header = file.readline()
-    return max(",;\t", key=header.count)
+        return max(",;\t", key=file.readline().count)
 
 
 def _line(path: Path, row: int) -> int:
