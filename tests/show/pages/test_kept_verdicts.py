@@ -16,7 +16,7 @@ def test_what_an_earlier_format_kept_stays_and_is_named(tmp_path):
     before = (kept / "earlier" / "verdicts.json").read_bytes()
     keep_verdicts([], tmp_path, kept)
     readme, page = ((kept / name).read_text() for name in ("README.md", "verdicts.html"))
-    assert "of earlier rules: [earlier](earlier/verdicts.json)." in readme
+    assert "because their rules are of an earlier version: [earlier](earlier/verdicts.json)." in readme
     assert "[now](now/verdicts.json)" in readme
     assert "now.yaml" in page
     assert "earlier.yaml" not in page
