@@ -65,10 +65,13 @@ def count(case: Case) -> Found:
 def observed(case: Case) -> Found:
     """From the networks that validation picks in each replicate."""
     first, second = sides.curves_of(case)
-    column = f"observed.{case.rule.observed}"
-    if column not in case.runs.table:
-        names = [name.removeprefix("observed.") for name in map(str, case.runs.table) if name.startswith("observed.")]
+    names = {}
+    for column in map(str, case.runs.table):
+        if column.startswith(("observed.", "test_")) and column != LOSS:
+            names[column.removeprefix("observed.")] = column
+    if case.rule.observed not in names:
         raise HarnessError(f"no run observed {case.rule.observed}; they have: {', '.join(names) or 'nothing'}")
+    column = names[case.rule.observed]
     budget = sides.budget_of(case, [first, second])
     return sides.column_ratio(first.of_column(column), second.of_column(column), budget, case.level)
 

@@ -23,6 +23,22 @@ def near(found, truth, **tolerance):
     return (found.estimate, found.low, found.high) == pytest.approx((truth,) * 3, **tolerance)
 
 
+def test_what_runs_observe_is_a_ratio_of_the_networks_that_validation_picks():
+    """Of 3 for the MLP and 1.5 for the KAN it is 2, also of a column of all regressions; other names are refused."""
+    runs = made_runs(FIVE_TIMES, noise=0)
+    values = np.where(runs.table["arm"] == "mlp", 3.0, 1.5)
+    table = runs.table.assign(**{"observed.far_off": values, "test_largest_error": 10 * values})
+    with_observed = runs_of(runs.manifest, table)
+    for name in ("far_off", "test_largest_error"):
+        assert near(number_of(with_observed, quantity="observed", observed=name, threshold=1).found, 2.0, abs=1e-9)
+    refused = number_of(with_observed, quantity="observed", observed="far_of", threshold=1)
+    assert "no run observed far_of; they have: " in str(refused)
+    with pytest.raises(ValueError, match="observed: say which, such as belief_error"):
+        number_of(with_observed, quantity="observed", threshold=1)
+    with pytest.raises(ValueError, match="observed: it goes with quantity: observed"):
+        number_of(with_observed, quantity="test_loss", observed="far_off", threshold=1)
+
+
 def test_a_ratio_of_losses_has_the_interval_of_scipy():
     runs = made_runs(FIVE_TIMES, noise=0.3)
     logs = np.log(runs.table[runs.table["asked"] == 2000].pivot_table("test_loss", "seed", "arm"))
