@@ -12,7 +12,7 @@ import click
 from harness.cli.later import heavy
 from harness.cli.options import gathered
 from harness.dispatch.mirror import Export, Mirror, check_wandb, of_answer
-from harness.show.console import steps_progress
+from harness.show.console import TERMINAL
 from harness.spec import Manifest
 from harness.study.folders import records_of
 
@@ -49,7 +49,7 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     def picked() -> Collection[str]:
         if not manifest.experiment.search:
             return ()
-        table, _ = heavy.recorded_tables(manifest, folder, partial(click.echo, err=True))
+        table, _ = heavy.recorded_tables(manifest, folder, TERMINAL.say)
         return frozenset() if table.empty else frozenset(table.loc[table["status"] == "done", "run_id"])
 
     return Export(mirror, manifest, records_of(folder), folder / "wandb", picked)
@@ -70,10 +70,10 @@ def copy_answer(export: Export, answered: heavy.Answered, lines: Sequence[str]) 
     figures = {f"{name}_figure": path for name in FIGURES if (path := export.folder.parent / f"{name}.png").exists()}
     summary = {"answer": "\n".join(lines), "verdict": {one.claim: one.verdict for one in verdicts}}
     last = max(record.provenance.started_at for record in answered.analysis.records.values())
-    export.answer(of_answer(manifest, last, summary, tables=tables, figures=figures), partial(click.echo, err=True))
+    export.answer(of_answer(manifest, last, summary, tables=tables, figures=figures), TERMINAL.say)
 
 
 def copy_finished(export: Export) -> int:
     """Copy what has ended since, and say on standard error how that goes; how many are left."""
-    with steps_progress("wandb") as progress:
-        return export.go_on(partial(click.echo, err=True), partial(progress, "copied"))
+    with TERMINAL.steps("wandb") as progress:
+        return export.go_on(TERMINAL.say, partial(progress, "copied"))

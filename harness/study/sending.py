@@ -122,8 +122,7 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
         f"{len(underway)} of the runs were sent off by {other}, and are left to it"
         for other, underway in view.beside.items()
     ]
-    for line in lines:
-        listener.say(line)
+    listener.say(*lines)
     if offer.jobs:
         _check_device(manifest, where)
     if request.most_hours is not None and offer.hours > request.most_hours:

@@ -49,6 +49,5 @@ def submit(
     if until_decided and manifest.looks:
         now = wanted_now(manifest, folder)
         wanted = frozenset(now.run_ids)
-        for line in look_lines(manifest, now):
-            ANSWERS.say(line)
+        ANSWERS.say(*look_lines(manifest, now))
     ask_and_send(Request(manifest, folder, where, dry_run, max_gpu_hours, wanted=wanted), yes)
