@@ -32,7 +32,6 @@ from harness.show.tables.power import power_sentences, power_table
 from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.show.words import loss_of_laws
 from harness.study.analysis import (
-    NO_RUNS,
     Analysis,
     Answered,
     analyse,

@@ -49,7 +49,9 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     def picked() -> Collection[str]:
         if not manifest.experiment.search:
             return ()
-        table, _ = heavy.recorded_tables(manifest, folder, TERMINAL.say)
+        if not (tables := heavy.recorded_tables(manifest, folder, TERMINAL.say)):
+            return ()
+        table, _ = tables
         return frozenset() if table.empty else frozenset(table.loc[table["status"] == "done", "run_id"])
 
     return Export(mirror, manifest, records_of(folder), folder / "wandb", picked)

@@ -63,22 +63,21 @@ class Power(NamedTuple):
 
 def foresee(
     manifest: Manifest,
-    table: pd.DataFrame,
+    tables: tuple[pd.DataFrame, pd.DataFrame] | None,
     replicates: int | None = None,
     noise: float | None = None,
-    every: pd.DataFrame | None = None,
 ) -> list[ForeseenRule]:
     """What every rule of a plan will see with so many replicates, as many as it has if None.
 
-    From the table that is judged of the runs that have records, and that of `every` run that has one; or with `noise`,
-    the standard deviation of ln test loss between replicates, from that. Without two whole replicates it is the noise
-    that the file declares. A HarnessError if there is none either.
+    The spread between replicates is that of the runs in `tables`: the table that is judged of those that have records,
+    and that of all of them. Without two whole replicates it is `noise`, the standard deviation of ln test loss between
+    replicates, or what the file declares as that. A HarnessError if there is none either.
     """
     experiment = manifest.experiment
     planned = len(experiment.seeds) if replicates is None else replicates
     if planned < LEAST_PILOT:
         raise HarnessError(f"seeds: {list(experiment.seeds)} is one seed, which has no interval; give two or more")
-    pilot = table["seed"].nunique() if noise is None else 0
+    pilot = tables[0]["seed"].nunique() if tables else 0
     declared = noise or experiment.noise
     if pilot < LEAST_PILOT and declared is None:
         raise HarnessError(
@@ -93,11 +92,11 @@ def foresee(
         level = looks_at(interval_level(rule, len(counted)), experiment.looks or (planned,))[-1].level
         decided: Outcome | None = None
         spreads: dict[str, tuple[float | None, str]]  # or why there is none
-        if pilot >= LEAST_PILOT:
+        if tables and pilot >= LEAST_PILOT:
             source = f"records of {pilot} replicates"
-            numbers = judge(rule, runs_of(without_looks, table, every)).numbers
+            numbers = judge(rule, runs_of(without_looks, *tables)).numbers
             spreads = {number.unit: (number.spread, number.found.refused or "no number") for number in numbers}
-            count = judge(rule, runs_of(manifest, table, every)).count
+            count = judge(rule, runs_of(manifest, *tables)).count
             if count and count.outcome != "open" and (manifest.looks or pilot == len(experiment.seeds)):
                 decided = count.outcome
         else:

@@ -183,6 +183,11 @@ class Headline:
         return self.first, self.second
 
     @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """The arms or series of each side, by its label."""
+        return {side.label: side.names for side in self.sides}
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks on which both sides have runs."""
         return tuple(dict.fromkeys(reading.task for reading in self.readings))

@@ -171,22 +171,6 @@ def never_timed(runs: Iterable[RunSpec], calibrations: Calibrations) -> tuple[in
 
 
 # -------------------------------------------------------------------------------------------------------------- tables
-def pack_predictions(manifest: Manifest, calibrations: Calibrations) -> pd.DataFrame:
-    """A row a pack, the costliest first: planned evaluations (of all lanes) and FLOPs, and predicted seconds.
-
-    Where the pack's engine is not calibrated, seconds are missing.
-    """
-    import pandas as pd  # takes half a second, which plans need not wait for
-
-    rows = []
-    for number, (runs, seconds) in enumerate(_packs(manifest, calibrations)):
-        evaluations = sum(run.recipe.max_evaluations for run in runs)
-        flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in runs)
-        work = {"evaluations": evaluations, "flops_train.shared_dense": flops, "seconds": seconds}
-        rows.append(_pack_words(number, runs) | work)
-    return pd.DataFrame(rows)
-
-
 def _packs(manifest: Manifest, calibrations: Calibrations) -> Iterable[tuple[list[RunSpec], float | None]]:
     """The runs of each pack of a plan, and the seconds that it is predicted to take."""
     specs = {planned.run_id: planned.run for planned in manifest.runs}

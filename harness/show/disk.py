@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict, cast
 
-from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, runs_of
+from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, is_only_copy, run_words, runs_of
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
@@ -81,13 +81,14 @@ def stay_lines(rows: Iterable[OnDisk]) -> list[str]:
     return [f"{kind}: {_amount(alike)} stay: {why}" for (kind, why), alike in groups.items() if why]
 
 
-def cautions(found: Removable, only_copies: int, words: Mapping[str, str]) -> list[str]:
-    """What to know before anything is removed; `words` says what the first runs are that no plan names."""
+def cautions(results: Path, found: Removable) -> list[str]:
+    """What to know before anything is removed."""
     lines = []
-    if only_copies:
+    if only_copies := sum(is_only_copy(snapshot.path) for snapshot in found.get("snapshots", ())):
         lines.append(f"snapshots: {only_copies} of code that no commit has; records name it by the hash alone")
     if runs := list(runs_of(found.get("unplanned", ()))):
         lines.append(f"unplanned: {len(runs):,} runs, which only training brings back once their records are removed")
+        words = run_words(results, runs[:MOST_NAMED])
         lines += [f"  {run} {words.get(run, '')}".rstrip() for run in runs[:MOST_NAMED]]
     if len(runs) > MOST_NAMED:
         lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -19,7 +19,7 @@ from harness.record.merge import Merged
 from harness.show.disk import DiskBytes
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
-from harness.spec import Cell, Manifest, PlannedRun
+from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.
 NEXT_MOVES: dict[StateName, str] = {
@@ -70,13 +70,6 @@ def _missing(found: Mapping[str, RunState], unasked: Collection[str]) -> list[st
 
 def _underway(found: Mapping[str, RunState]) -> list[str]:
     return [run for run, state in found.items() if state.state in UNDERWAY]
-
-
-def _cells_of_runs(manifest: Manifest) -> Iterator[tuple[PlannedRun, Cell]]:
-    """Each run with its cell; a run that several cells share comes again."""
-    cells = {cell.index: cell for cell in manifest.cells}
-    for planned in manifest.runs:
-        yield planned, cells[planned.cell]
 
 
 def device_time(hours: float, unit: str) -> str:
@@ -178,7 +171,8 @@ def _state(word: str, option: str) -> StateName:
 def run_words(manifest: Manifest) -> dict[str, str]:
     """What each run is, in a few words."""
     words: dict[str, str] = {}
-    for planned, cell in _cells_of_runs(manifest):
+    for planned in manifest.runs:
+        cell = manifest.cells[planned.cell]
         what = f"{cell.task} {cell.series} {planned.run.network.words} seed {planned.run.seed}"
         words.setdefault(planned.run_id, what)
     return words
@@ -258,8 +252,8 @@ def sweep_said(
     """What scripts read of a sweep."""
     counts, missing = counts_of(found), _missing(found, unasked)
     runs: dict[str, RunSaid] = {}
-    for planned, cell in _cells_of_runs(manifest):
-        where, seed = found[planned.run_id], planned.run.seed
+    for planned in manifest.runs:
+        cell, where, seed = manifest.cells[planned.cell], found[planned.run_id], planned.run.seed
         said = RunSaid(where, cell.task, cell.arm, cell.series, seed, planned.trial, next_move(where))
         runs.setdefault(planned.run_id, said)
     return SweepSaid(
@@ -334,12 +328,12 @@ def _event_lines(event: Event) -> list[str]:
 
 def duplicate_lines(found: Sequence[Duplicate]) -> list[str]:
     """What is to be said of records that came second and differ."""
-    lines = []
     by_verdict = grouped(found, lambda duplicate: duplicate.verdict)
-    for verdict, meaning in DUPLICATES.items():
-        if same := by_verdict.get(verdict):
-            lines.append(f"{len(same)} records that came second {meaning} (first: {same[0].path})")
-    return lines
+    return [
+        f"{len(same)} records that came second {meaning} (first: {same[0].path})"
+        for verdict, meaning in DUPLICATES.items()
+        if (same := by_verdict.get(verdict))
+    ]
 
 
 def kept_lines(path: Path, merged: Merged, absent: int) -> list[str]:

@@ -128,7 +128,7 @@ def test_from_records_a_rule_is_foreseen_by_the_spread_of_its_replicates():
     manifest = made_plan(12, more=RULES)
     table = made_table(manifest, EQUAL, noise=0.5)
     pilot = table[table["seed"] < 5]
-    better, alike, faster = foresee(manifest, pilot)
+    better, alike, faster = foresee(manifest, (pilot, pilot))
     logs = np.log(pilot[pilot["asked"] == 2000].pivot_table("test_loss", "seed", "arm"))
     spread = (logs["mlp"] - logs["kan"]).std(ddof=1)
 
@@ -141,12 +141,12 @@ def test_from_records_a_rule_is_foreseen_by_the_spread_of_its_replicates():
     assert better.sentence.startswith("a difference of 10 % would need ")
     assert alike.numbers[0].spread == pytest.approx(spread)
     assert faster.numbers[0].spread < spread
-    assert foresee(manifest, pilot, replicates=6)[0].replicates == 6
+    assert foresee(manifest, (pilot, pilot), replicates=6)[0].replicates == 6
 
 
 def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
     manifest = made_plan(12, more=RULES)
-    better, _, faster = foresee(manifest, made_table(manifest, EQUAL), noise=0.05)
+    better, _, faster = foresee(manifest, None, noise=0.05)
     assert better.source == "a declared noise of 0.05"
     assert better.numbers[0].spread == pytest.approx(0.05 * math.sqrt(2))
     assert better.sentence == "the planned 12 replicates show a difference of 10 % in 80 % of experiments"
@@ -166,7 +166,7 @@ def test_a_rule_that_its_records_decide_needs_no_more():
     ):
         manifest = made_plan(12, more=RULES + looks)
         table = made_table(manifest, laws)
-        (better, *_) = foresee(manifest, table[table["seed"] < recorded])
+        (better, *_) = foresee(manifest, (table[table["seed"] < recorded],) * 2)
         assert better.decided == decided_as
         assert ("already decided: supported" in better.sentence) == (decided_as is not None)
 
@@ -175,9 +175,9 @@ def test_without_two_replicates_and_without_a_noise_there_are_two_next_moves():
     manifest = made_plan(12, more=RULES)
     table = made_table(manifest, EQUAL)
     with pytest.raises(HarnessError, match=r"train a pilot .* or declare `noise: 0\.3`"):
-        foresee(manifest, table[table["seed"] == 0])
+        foresee(manifest, (table[table["seed"] == 0],) * 2)
     with pytest.raises(HarnessError, match=r"seeds: \[0\] is one seed, which has no interval"):
-        foresee(made_plan(1, more=RULES), table, noise=0.3)
+        foresee(made_plan(1, more=RULES), None, noise=0.3)
 
 
 def test_more_replicates_are_not_promised_where_the_law_is_refused():

@@ -78,10 +78,8 @@ def _parts(results: Path, rows: Sequence[OnDisk], removable: Removable) -> Itera
     yield disk.disk_words(results, leftovers.disk_bytes(results), notable=0)
     if removable:
         yield disk.clean_table(removable)
-    only_copies = sum(leftovers.is_only_copy(snapshot.path) for snapshot in removable.get("snapshots", ()))
-    first = list(leftovers.runs_of(removable.get("unplanned", ())))[: disk.MOST_NAMED]
     yield from disk.stay_lines(rows)
-    yield from disk.cautions(removable, only_copies, leftovers.run_words(results, first))
+    yield from disk.cautions(results, removable)
 
 
 def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[Kind, Removed]:

@@ -3,71 +3,40 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypedDict
+from dataclasses import replace
 
 import click
 
-from harness.base.plain import INLINE
-from harness.cli.later import frames
 from harness.cli.options import EXAMPLE, json_option, replan_option, takes_study
 from harness.cli.showing import answer
-from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.record import missing
 from harness.show.costs import lanes_note, recipe_note
 from harness.show.tables.plans import plan_table
 from harness.spec import FULL, Manifest
 from harness.study.folders import StudyFile, records_of
-from harness.study.plans import calibrations_of, cost_sentence, data_lines, device_lines, freeze_plan, plan_of
+from harness.study.plans import cost_sentence, data_lines, device_lines, freeze_plan, plan_of
 from harness.study.sweeps import of_first_look
 
-PackCost = TypedDict(
-    "PackCost",
-    {
-        "pack": Annotated[int, "its place in `packs`"],
-        "task": Annotated[str, "of its first run"],
-        "engine": Annotated[str, "of its first run"],
-        "family": Annotated[str, "of its first run"],
-        "shape": Annotated[str, "of its first run"],
-        "grid": Annotated[float | None, "of its first run"],
-        "runs": Annotated[int, "how many it has"],
-        "evaluations": Annotated[int, "planned, of all its runs"],
-        "flops_train.shared_dense": Annotated[int, "FLOPs planned, of all its runs"],
-        "seconds": Annotated[float | None, "predicted; null before `harness bench`"],
-    },
-)
-
 MOST_SIZES = 10  # that are shown unless all are asked for
-
-
-@dataclass(frozen=True)
-class Planned:
-    """The frozen plan. With `search:` it is the plan of the search."""
-
-    manifest: Annotated[Manifest, INLINE]
-    pack_costs: Annotated[Any, list[PackCost] | None, "with `--packs`, one a pack; else null"]
 
 
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
 @takes_study
 @replan_option
 @click.option("--all", "every", is_flag=True, help=f"Show all sizes.  [default: the first {MOST_SIZES}]")
-@click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of the sizes.")
-@json_option(lambda: {"plan FILE": Planned})
-def plan(study: StudyFile, replan: bool, every: bool, packs: bool, as_json: bool) -> None:
+@json_option(lambda: {"plan FILE": Manifest})
+def plan(study: StudyFile, replan: bool, every: bool, as_json: bool) -> None:
     """Solve every size, freeze the plan, and show what it costs.
 
     The table has the asked and the achieved budget of the first sizes; the page that `harness report` writes has all.
     """
     manifest = freeze_plan(plan_of(study), study.folder, replan)
-    costs = pack_predictions(manifest, calibrations_of(manifest, study.results)) if packs else None
-    table = plan_table(manifest) if costs is None else frames.table_of_frame("packs, the costliest first", costs, 4)
-    pack_costs = None if costs is None else frames.plain_rows(costs)
+    table = plan_table(manifest)
     left_out = 0 if every else len(table.rows) - MOST_SIZES
     more = [f"and {left_out:,} more; --all shows them"] if left_out > 0 else []
     shown = replace(table, rows=table.rows[: None if every else MOST_SIZES])
-    answer(Planned(manifest, pack_costs), as_json, itertools.chain([shown], more, _lines(manifest, study)))
+    answer(manifest, as_json, itertools.chain([shown], more, _lines(manifest, study)))
 
 
 def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
@@ -99,9 +68,8 @@ def _power_lines(manifest: Manifest, study: StudyFile) -> list[str]:
     if manifest.experiment.noise is not None:
         from harness.judging.foreseen import foresee
         from harness.show.tables.power import rule_sentences
-        from harness.study.analysis import NO_RUNS
 
-        return rule_sentences(foresee(manifest, NO_RUNS, noise=manifest.experiment.noise))
+        return rule_sentences(foresee(manifest, tables=None))
     if len(missing(manifest, records_of(study.folder))) == len(manifest.run_ids()):
         return []
     again = f"harness power {study.folder if study.settings else study.file}"

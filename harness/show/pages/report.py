@@ -46,7 +46,7 @@ def write_report(
     """
     loss, ratios = loss_of_laws(laws), None
     if isinstance(found, Headline):
-        styles = experiment_styles(manifest, {side.label: side.names for side in found.sides})
+        styles = experiment_styles(manifest, found.names)
         says = f"How many times lower the test loss of {found.first.label} or {found.second.label} is, at equal size"
         ratios = inline_svg(partial(headline_figure, found, styles), "ratios-figure", says)
     return write_html(

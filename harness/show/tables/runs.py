@@ -12,8 +12,7 @@ from harness.spec import Manifest, Recipe, RunTask
 
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
     """Task label -> the task as its runs know it."""
-    labels = {cell.index: cell.task for cell in manifest.cells}
-    return {labels[planned.cell]: planned.run.task for planned in manifest.runs}
+    return {manifest.cells[planned.cell].task: planned.run.task for planned in manifest.runs}
 
 
 def accuracies_table(runs: pd.DataFrame) -> Table | None:
