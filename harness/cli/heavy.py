@@ -41,7 +41,6 @@ from harness.study.analysis import (
     keeping_fits,
     recorded_tables,
     refresh_answer,
-    write_pack_costs,
 )
 from harness.study.answers import Compared, answer_of, compare_sides
 from harness.study.tables import Door, fits_answer, of_experiment, of_file, shape_answer

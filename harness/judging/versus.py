@@ -183,6 +183,11 @@ class Headline:
         return self.first, self.second
 
     @property
+    def labels(self) -> tuple[str, str]:
+        """What both sides are called."""
+        return self.first.label, self.second.label
+
+    @property
     def names(self) -> dict[str, tuple[str, ...]]:
         """The arms or series of each side, by its label."""
         return {side.label: side.names for side in self.sides}

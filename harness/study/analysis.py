@@ -22,10 +22,8 @@ from harness.judging.request import FitsAnswer
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
 from harness.judging.versus import Headline, NoHeadline
-from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, missing, read_present, write_table
 from harness.show.console import Terminal
-from harness.show.costs import errors_sentence
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
@@ -34,7 +32,6 @@ from harness.show.pages.report import write_report
 from harness.show.tables.laws import checklists
 from harness.spec import Manifest, read_manifest
 from harness.study.folders import planned_records, records_of, take_kept
-from harness.study.plans import calibrations_of
 from harness.study.tables import judged_tables, source_of
 
 
@@ -131,17 +128,6 @@ def _draw_figures(manifest: Manifest, analysis: Analysis, headline: Headline | N
         write_figure(scaling_figure(manifest, analysis.laws, others, baselines), folder / "scaling_others")
     if isinstance(headline, Headline):
         write_figure(headline_figure(headline, experiment_styles(manifest, headline.names)), folder / "answer")
-
-
-def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> str:
-    """How well the seconds of packs were predicted, as `packs.csv`, and in a sentence if this machine is calibrated."""
-    calibrations = calibrations_of(manifest, folder.parent)
-    if not calibrations:
-        return ""
-    costs = pack_costs(manifest, records, calibrations)
-    write_whole(folder / "packs.csv", costs.to_csv(index=False))
-    errors = pack_errors(costs)
-    return errors_sentence(errors) if errors else ""
 
 
 def recorded_tables(

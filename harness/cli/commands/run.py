@@ -58,8 +58,6 @@ def run(
         copy_finished(export)
     answered = heavy.analyse_and_report(manifest, study.folder, TERMINAL)
     analysis, headline, verdicts = answered
-    if costs := heavy.write_pack_costs(manifest, analysis.records, study.folder):
-        TERMINAL.say(costs)
     if explain:
         show([*laws_of_experiment(manifest, analysis), *map(heavy.sentence, verdicts)])
     report = study.folder / "report.html"

@@ -78,11 +78,10 @@ def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | No
 
 def finding(found: Headline, names: tuple[str, str]) -> str:
     """What the ratios say at the largest size on the matched axis, in a sentence without its stop."""
-    labels_of_sides = (found.first.label, found.second.label)
     ratios = [found.reading(task, found.columns[0], found.places[-1]).ratio for task in found.tasks]
-    ahead = Counter(leader(ratio, *labels_of_sides) for ratio in ratios)
+    ahead = Counter(leader(ratio, *found.labels) for ratio in ratios)
     equal, loss = f"equal {counted(found.columns[0])}", loss_word(found.metric)
-    sides = [(ahead[label], name) for label, name in zip(labels_of_sides, names, strict=True)]
+    sides = [(ahead[label], name) for label, name in zip(found.labels, names, strict=True)]
     (won, better), (lost, worse) = sides if sides[0][0] >= sides[1][0] else sides[::-1]
     if not won:
         return f"At {equal}, neither {better} nor {worse} is ahead"
@@ -123,7 +122,6 @@ def _groups(found: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
 
 def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], found: Headline, styles: Mapping[str, Style]) -> None:
     """The groups, each below its letter and heading; the number of each ratio at the right edge."""
-    first, second = found.first.label, found.second.label
     height = 0.0
     heights: dict[float, str] = {}  # of rows, with their labels
     for letter, (heading, rows) in zip(ascii_lowercase, groups.items(), strict=False):
@@ -136,7 +134,7 @@ def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], found: Headline, sty
         for row in rows:
             height -= ROW
             heights[height] = row.label
-            ratio, ahead = row.ratio, leader(row.ratio, first, second)
+            ratio, ahead = row.ratio, leader(row.ratio, *found.labels)
             colour = styles[ahead].colour if ahead else UNDECIDED
             look = {"marker": styles[ahead].marker if ahead else "o", "mfc": colour if ahead else "white"}
             ends = ratio.low or math.nan, ratio.estimate, ratio.high or math.nan

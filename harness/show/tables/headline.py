@@ -13,6 +13,7 @@ from harness.base.formats import WRITTEN_OUT, estimate, exponent, human
 from harness.comparison.replicates import Found
 from harness.judging.verdict import Verdict
 from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, leader
+from harness.show.codes import CODES
 from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of, text_columns
@@ -28,29 +29,12 @@ ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 TASKS_UP_TO = 6  # whose errors are on the console
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
-REFUSED = {
-    "NO_OVERLAP": "no equal size",
-    "CENSORED": "runs diverged",
-    "FAILED_REPLICATES": "too many failed",
-    "ONE_REPLICATE": "one replicate",
-    "NO_SIZE": "(no size)",
-    "ZERO": "a loss of 0",
-    "WORSE_THAN_CONSTANT": "worse than constant",
-    "NOT_FALLING": "does not fall",
-    "ONE_NETWORK": "too few networks",
-    "RANGE": "too few sizes",
-}
 BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
 
 def loss_of(found: Headline) -> str:
     """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
     return loss_word(found.metric) if any(found.tasks) else metric_words([found.metric])
-
-
-def labels_of(found: Headline) -> tuple[str, str]:
-    """What both sides are called."""
-    return found.first.label, found.second.label
 
 
 def factor(value: float) -> str:
@@ -97,7 +81,8 @@ def _lead_forms(found: Found, first: str, second: str) -> tuple[str, str, str]:
 
 def _refused_words(found: Found) -> str:
     """The words of the first code that refuses a number and has words here."""
-    return next((REFUSED[refusal.code] for refusal in found.refusals if refusal.code in REFUSED), "not known")
+    words = (CODES[refusal.code].cell for refusal in found.refusals if refusal.code in CODES)
+    return next(filter(None, words), "not known")
 
 
 def _over(ratio: float) -> float:
@@ -142,7 +127,7 @@ def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], las
 
 def _with_short_names(found: Headline) -> tuple[Headline, list[str]]:
     """The same, sides called A and B if their names are too long for cells, and the line that says who is who."""
-    labels = labels_of(found)
+    labels = found.labels
     if max(map(len, labels)) <= LONGEST_NAME:
         return found, []
     short = dict(zip(labels, "AB", strict=True))
@@ -168,7 +153,7 @@ def _grid(found: Headline) -> list[str]:
         cells = []
         for task, place in rows:
             ratios = (found.reading(task, axis, place).ratio for axis in axes)
-            cells.append([_lead_forms(ratio, *labels_of(found))[form] for ratio in ratios])
+            cells.append([_lead_forms(ratio, *found.labels)[form] for ratio in ratios])
         room = WIDTH - sum(max(map(len, column)) + 1 for column in zip(heads, *cells, strict=True))
         if room >= least:
             break
@@ -221,7 +206,7 @@ def _seconds_words(found: Headline) -> str:
     if found.clock is None:
         return "" if found.by == "laws" else "Equal seconds: not timed; `harness bench FILE` adds them."
     ratios = {task: found.reading(task, found.clock, found.places[-1]).ratio for task in found.tasks}
-    said = "; ".join(f"{task} {lead_words(ratio, *labels_of(found))}" for task, ratio in ratios.items())
+    said = "; ".join(f"{task} {lead_words(ratio, *found.labels)}" for task, ratio in ratios.items())
     return f"Equal seconds, {found.places[-1]} size: {said}."
 
 
@@ -262,7 +247,7 @@ def found_exponent(found: Found) -> str:
 
 def _effort_lines(found: Headline) -> list[str]:
     """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it."""
-    lines, names = [], labels_of(found)
+    lines, names = [], found.labels
     for task, efforts in grouped(found.efforts, lambda effort: effort.task).items():
         leads = [Lead(task, "runs", effort.runs, effort.runs, leader(effort.ratio, *names)) for effort in efforts]
         if len({lead.leader for lead in leads}) > 1 or len(found.tasks) <= TASKS_UP_TO:
@@ -278,7 +263,7 @@ def _turns(found: Headline) -> list[str]:
             without_law = "without a law, " if any(lead.without_law for lead in leads) else ""
             where = f"{without_law}by {axis_short(axis)}"
             where = f"{task}, {where}" if task else where[0].upper() + where[1:]
-            lines.append(f"{where}: {turn_words(leads, labels_of(found))}.")
+            lines.append(f"{where}: {turn_words(leads, found.labels)}.")
     return lines
 
 
@@ -315,7 +300,7 @@ def answer_table(found: Headline) -> Table:
             at = f"at {human(reading.ratio.at, 3)}" if reading.ratio.at is not None else ""
             worse = reading.worse_than_constant
             beside = f"{at} ({worse[0]} is worse than a constant)" if worse else at
-            cells.append([_ratio_cell(reading.ratio, labels_of(found)), beside])
+            cells.append([_ratio_cell(reading.ratio, found.labels), beside])
         rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
     heads = [f"equal {axis_words(axis)}" for axis in axes]
     return Table("", text_columns("task", "size", *heads), tuple(rows))
@@ -323,7 +308,7 @@ def answer_table(found: Headline) -> Table:
 
 def answer_cards(found: Headline) -> dict[str, str]:
     """`KAN 5.7x by parameters, 12x by FLOPs (local)` of each task: who is ahead at the largest equal size."""
-    first, second = map(family_words, labels_of(found))
+    first, second = map(family_words, found.labels)
     cards: dict[str, str] = {}
     for task in found.tasks:
         outcomes: dict[str, list[str]] = {}
@@ -359,7 +344,7 @@ def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:
 
 def effort_table(found: Headline) -> Table | None:
     """A row an effort, a column a task: who is ahead, how many times; None where no search has replicates."""
-    names = labels_of(found)
+    names = found.labels
     rows = []
     for runs, efforts in grouped(found.efforts, lambda effort: effort.runs).items():
         cells: list[TableCell] = [f"{runs:,}"]
