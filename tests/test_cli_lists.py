@@ -1,4 +1,4 @@
-"""`harness list` and `harness open`: what there is, for eyes and for scripts, and where a report is."""
+"""`harness list`: what there is."""
 
 import pytest
 from click.testing import CliRunner
@@ -43,27 +43,3 @@ def test_the_experiments_of_the_project_are_listed():
     (quickstart,) = [row for row in LISTS["experiments"][1]() if row[0] == "quickstart"]
     assert quickstart[2] == "tiny"
     assert quickstart[1].startswith("Do KANs or MLPs have the lower test error")
-
-
-def test_open_says_where_the_report_is(tmp_path, monkeypatch):
-    """Of a file, a scale, or a folder of results; a script gets the path and no browser."""
-    monkeypatch.chdir(tmp_path)
-    absent = CliRunner().invoke(main, ["open", "toy.yaml"])
-    (tmp_path / "results" / "toy").mkdir(parents=True)
-    (tmp_path / "results" / "toy" / "report.html").touch()
-    assert absent.exit_code == 2
-    assert "results/toy/report.html is not there yet; `harness run toy.yaml` writes it" in absent.output
-    assert said("open", "toy.yaml") == "results/toy/report.html\n"
-    assert said("open", "results/toy") == f"{tmp_path}/results/toy/report.html\n"
-    monkeypatch.chdir(tmp_path / "results" / "toy")
-    assert said("open", ".") == f"{tmp_path}/results/toy/report.html\n"
-
-
-def test_open_says_what_writes_a_report(tmp_path, monkeypatch):
-    """With the options that were given; of a folder nobody knows from which file it is."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "results" / "toy").mkdir(parents=True)
-    of_file = CliRunner().invoke(main, ["open", "toy.yaml", "--scale", "tiny", "--set", "match.at=[30, 60]"])
-    of_folder = CliRunner().invoke(main, ["open", "results/toy"])
-    assert "`harness run toy.yaml --scale tiny --set 'match.at=[30, 60]'` writes it" in of_file.output
-    assert "`harness run FILE` writes it, with the FILE and the options that made this folder" in of_folder.output

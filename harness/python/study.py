@@ -19,7 +19,6 @@ from harness.base.files import whole_file
 from harness.judging.versus import Headline, NoHeadline, leader
 from harness.planning.starter import Rival
 from harness.planning.warnings import warnings_of
-from harness.show.figures.samples import samples_figure
 from harness.show.figures.sizes import sizes_figure
 from harness.show.figures.svg import inline_svg
 from harness.show.tables.headline import answer_sentences
@@ -28,7 +27,7 @@ from harness.spec.setting import settings_from
 from harness.study.beginning import Starter, write_starter
 from harness.study.folders import StudyFile
 from harness.study.plans import cost_sentence, data_lines, freeze_plan, plan_of
-from harness.tasks import draw, known_data, resolve
+from harness.tasks import known_data, resolve
 from harness.tasks.table import some
 
 LARGEST_FRAME = 200e6  # bytes of a table that is copied into a file
@@ -126,11 +125,8 @@ class Study(Shown, StudyFile):
             )
         return pd.DataFrame(rows)
 
-    def figure(self) -> Figure:
-        """The training points of every task, as the first run draws them."""
-        manifest = plan_of(self)
-        runs = {manifest.cells[planned.cell].task: planned.run for planned in reversed(manifest.runs)}  # the first ones
-        return samples_figure({task: draw(run.task, run.seed).train for task, run in runs.items()})
+    def figure(self) -> None:
+        """None: nothing was planned or trained yet."""
 
 
 def read(
