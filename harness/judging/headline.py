@@ -89,7 +89,7 @@ def headline(
     if level is None:
         names = tuple(side.names for side in both)
         rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
-        level = LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
+        level = LEVEL if rule is None else interval_level(rule, len(units(rule, manifest.tasks)))
     pair = Pair(runs, both, tasks_of_both(runs, both), level)
     axes = list(dict.fromkeys([asked_axis, *conventions_of(runs, asked_axis)[0]]))
     places = PLACES if at is None else (f"{at:,.6g}",)

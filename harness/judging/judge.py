@@ -35,7 +35,8 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     What a look decides on a task stays as it was found there. The next look finds anew what is open, with all of its
     replicates, until the claim is decided; it waits until all their runs are recorded.
     """
-    manifest, counted, axis = runs.manifest, units(rule, runs.tasks), rule.axis or runs.matched
+    manifest, axis = runs.manifest, rule.axis or runs.matched
+    counted = units(rule, manifest.tasks)
     level = interval_level(rule, len(counted))
     looks = looks_at(level, manifest.looks or (len(manifest.experiment.seeds),))
     numbers: dict[str, Number] = {}

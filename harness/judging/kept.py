@@ -116,12 +116,6 @@ def prepare(function: Callable[..., Any], calls: Iterable[Call], what: str) -> N
         known.progress(what, done, len(absent))
 
 
-def tell(what: str, done: int, of: int) -> None:
-    """Tell whoever opened the block how far something else is that takes seconds."""
-    if known := _current.get():
-        known.progress(what, done, of)
-
-
 def _load(known: _Kept, key: str) -> None:
     """Read a value of the file; forget it if it is none of these rooms, as in a file of somebody else's."""
     try:

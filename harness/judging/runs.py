@@ -7,7 +7,7 @@ added up by Bonferroni, so that it serves every quantity, however its looks hang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Annotated, Any
@@ -28,11 +28,6 @@ class ExperimentRuns:
     table: pd.DataFrame
     every: pd.DataFrame | None = None
     curves: dict[tuple, Any] = field(default_factory=dict, compare=False)
-
-    @property
-    def tasks(self) -> Mapping[str, tuple[str, int]]:
-        """The target and the inputs of each task."""
-        return self.manifest.tasks
 
     @property
     def matched(self) -> str:

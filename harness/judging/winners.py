@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from harness.spec import Manifest, all_axes, default_count, side_label
+from harness.spec.arm import Search
 
 VALIDATION = "val_loss"
 LOSS = "test_loss"
@@ -76,37 +77,35 @@ def cost_on(manifest: Manifest, runs: pd.DataFrame, axis: str) -> pd.Series:
 
 def _budgets(manifest: Manifest, runs: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
     """Every task, side, axis and budget that is read."""
-    match = manifest.experiment.match
+    match, search = manifest.experiment.match, manifest.experiment.search
     assert match
+    assert search
     for task in dict.fromkeys(runs["task"]):
         sides = {side: of_side(manifest, runs, task, side) for side in manifest.experiment.sides}
         sides = {side: own for side, own in sides.items() if not own.empty}
         for side, own in sides.items():
             for budget in sorted(own["asked"].unique()):
                 yield task, side, match.count_name, float(budget)
-        for axis in _axes(manifest, runs):
-            budgets = _of_work(manifest, axis, list(sides.values()))
+        for axis in _axes(manifest, runs, match.count_name):
+            budgets = _of_work(search, axis, list(sides.values()))
             yield from ((task, side, axis, budget) for side, budget in itertools.product(sides, budgets))
 
 
-def _axes(manifest: Manifest, runs: pd.DataFrame) -> list[str]:
+def _axes(manifest: Manifest, runs: pd.DataFrame, matched: str) -> list[str]:
     """The axes of work that are read: those of rules, and those that stand beside every answer."""
-    match = manifest.experiment.match
     asked = [rule.axis for rule in manifest.experiment.decide if rule.axis]
     beside = [name for name, axis in all_axes().items() if axis.in_answers]
     names = dict.fromkeys([ALWAYS_COSTED, *asked, *beside])
     works = [name for name in names if name.startswith("flops_train") or name == "seconds"]
-    return [name for name in works if name in runs and match and name != match.count_name]
+    return [name for name in works if name in runs and name != matched]
 
 
-def _of_work(manifest: Manifest, axis: str, sides: Sequence[pd.DataFrame]) -> list[float]:
+def _of_work(search: Search, axis: str, sides: Sequence[pd.DataFrame]) -> list[float]:
     """The budgets of work on an axis: the caps, where it is theirs; else as many, evenly in the logarithm.
 
     The largest is what the side can spend that can spend least; at the smallest every replicate of a side has a run.
     There is none where the cheapest runs of one side cost more than the dearest of another.
     """
-    search = manifest.experiment.search
-    assert search
     if axis == search.cap_name:
         return sorted(set(search.caps))
     done = [side.loc[side["status"] == "done", axis] for side in sides]

@@ -3,13 +3,12 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -23,7 +22,7 @@ from harness.show.figures.sizes import sizes_figure
 from harness.show.figures.svg import inline_svg
 from harness.show.tables.headline import answer_sentences
 from harness.spec import BUILT_IN_RECIPES, FULL, Experiment, Manifest
-from harness.spec.setting import settings_from
+from harness.spec.setting import plain_value, settings_from
 from harness.study.beginning import Starter, write_starter
 from harness.study.folders import StudyFile
 from harness.study.plans import cost_sentence, data_lines, freeze_plan, plan_of
@@ -143,7 +142,7 @@ def read(
     fields by their dotted paths, `{"match.at": [60, 120]}`, as `harness run --set` does. `results` is the folder for
     records and reports, as in `harness run --results`.
     """
-    text = json.dumps(file, default=_json_value) if isinstance(file, Mapping) else None
+    text = json.dumps(file, default=plain_value) if isinstance(file, Mapping) else None
     path = Path(f"{name}.yaml") if isinstance(file, Mapping) else Path(file)
     study = StudyFile(path, Path(results), scale, settings_from({} if settings is None else settings), text=text)
     return Study(study.file, study.results, scale, study.settings, text=text, experiment=study.said())
@@ -198,17 +197,6 @@ def _kept_rows(rows: pd.DataFrame, name: Path) -> tuple[Path, bool]:
     with whole_file(path) as new_file:
         new_file.write_bytes(content)
     return path, True
-
-
-def _json_value(value: object) -> Any:
-    """Arrays and ranges as lists, paths as text."""
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Iterable):
-        return list(value)
-    raise HarnessError(f"{value!r} cannot stand in an experiment; give numbers, text, lists and dicts")
 
 
 def study_of(file: Study | str | Path) -> StudyFile:

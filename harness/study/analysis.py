@@ -16,7 +16,7 @@ from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
-from harness.judging.kept import keeping, tell
+from harness.judging.kept import keeping
 from harness.judging.laws import AS_DECLARED, SeriesLaws, check, fit_table
 from harness.judging.request import FitsAnswer
 from harness.judging.scaling import headline_axes
@@ -100,9 +100,7 @@ def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> 
         records, every, table, laws, _ = analysis
         headline, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
         write_json({"headline": headline, "verdicts": verdicts}, folder / "answer.json")
-        tell("figures", 0, 2)
         _draw_figures(manifest, analysis, headline, folder)
-        tell("report", 1, 2)
         write_report(manifest, records, table, laws, headline, verdicts, folder)
     return Answered(analysis, headline, verdicts)
 

@@ -111,7 +111,7 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
     planned = invoke("plan", "experiments/made.yaml", "--replan")
     of_file = _rules()
     _write_pilot(here, 2)
-    assert "1. “is better” (from a declared noise of 0.1): a difference of 10 % would need" in planned.output
+    assert "`harness power experiments/made.yaml` says how many replicates the rules need" in planned.output
     assert [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])] == [
         *("a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5")
     ]

@@ -59,19 +59,11 @@ def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
 
 
 def _power_lines(manifest: Manifest, study: StudyFile) -> list[str]:
-    """What each rule will see by the noise that the file declares; where there are records, the command that says it.
-
-    Rules of laws are fitted to records, which takes longer than a plan should.
-    """
-    if not manifest.experiment.decide or len(manifest.experiment.seeds) == 1:  # which another warning is about
-        return []
-    if manifest.experiment.noise is not None:
-        from harness.judging.foreseen import foresee
-        from harness.show.tables.power import rule_sentences
-
-        return rule_sentences(foresee(manifest, tables=None))
-    if len(missing(manifest, records_of(study.folder))) == len(manifest.run_ids()):
+    """The command that says how many replicates the rules need, where a noise or records can tell."""
+    experiment = manifest.experiment
+    has_records = len(missing(manifest, records_of(study.folder))) < len(manifest.run_ids())
+    if not experiment.decide or len(experiment.seeds) == 1 or not (has_records or experiment.noise):
         return []
     again = f"harness power {study.folder if study.settings else study.file}"
     again += "" if study.scale == FULL else f" --scale {study.scale}"
-    return [f"`{again}` says how many replicates the rules need, from the records that are there"]
+    return [f"`{again}` says how many replicates the rules need"]

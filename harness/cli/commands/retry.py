@@ -20,15 +20,7 @@ from harness.study.sweeps import look
     "--cause", "causes", multiple=True, required=True, metavar="STATE", help="Send runs in this state. Repeat it."
 )
 @where_options
-def retry(
-    file: Path,
-    results: Path,
-    causes: tuple[str, ...],
-    where: Destination,
-    dry_run: bool,
-    yes: bool,
-    max_gpu_hours: float | None,
-) -> None:
+def retry(file: Path, results: Path, causes: tuple[str, ...], where: Destination, yes: bool) -> None:
     """Send off again runs that `harness submit` leaves alone.
 
     Their states are out of memory, quarantined, cancelled and damaged; other states can be named too. A diverged run is
@@ -37,10 +29,10 @@ def retry(
     """
     states = retried_states(causes)
     manifest, folder = StudyFile(file, results).frozen()
-    if not dry_run:
+    if not where.dry_run:
         share(folder, where)
     view = look(manifest, folder, check_all="damaged" in states)
     runs = [run for run, state in view.states.items() if state.state in states]
     if not runs:
         raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
-    ask_and_send(Request(manifest, folder, where, dry_run, max_gpu_hours, only=frozenset(runs)), yes)
+    ask_and_send(Request(manifest, folder, where, only=frozenset(runs)), yes)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 import pandas as pd
 
-from harness.base.formats import human
+from harness.base.formats import NONE, human
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.show.words import loss_word
 from harness.spec import Manifest, Recipe, RunTask
@@ -45,9 +45,9 @@ def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
             f"{manifest.experiment.arms[own['arm'].iloc[0]].recipe} ({optimizers} ({_distinct(own['engine'])} engine))"
         )
         counts = len(cells), len(own), int(ended.get("done", 0)), int(ended.get("diverged", 0))
-        caps = _span([recipe.max_evaluations for recipe in recipes])
+        caps = span_words([recipe.max_evaluations for recipe in recipes])
         rows.append(
-            (str(name), *counts, called, caps, _span(set(own["evaluations"])), _distinct(map(_starts, recipes)))
+            (str(name), *counts, called, caps, span_words(set(own["evaluations"])), _distinct(map(_starts, recipes)))
         )
     return table_of("", columns, rows)
 
@@ -57,9 +57,9 @@ def _starts(recipe: Recipe) -> str:
     return f"{restarts.count} of {restarts.evaluations} evaluations, best goes on" if restarts.count > 1 else "1"
 
 
-def _span(numbers: Collection[int]) -> str:
-    least, most = min(numbers), max(numbers)
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+def span_words(numbers: Collection[int]) -> str:
+    """`12`, or `12 to 40`."""
+    return " to ".join(dict.fromkeys(f"{end:,}" for end in (min(numbers), max(numbers)))) if numbers else NONE
 
 
 def _distinct(values: Iterable[object]) -> str:
