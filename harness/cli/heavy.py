@@ -9,7 +9,7 @@ from harness.judging.laws import AUTO, fit_table
 from harness.judging.request import FitsAnswer, Form, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Answers, not_run
-from harness.judging.versus import Headline, NoHeadline, leader
+from harness.judging.versus import Headline, NoHeadline
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
@@ -26,7 +26,7 @@ from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
 from harness.show.tables.forms import form_sentences, form_tables
-from harness.show.tables.headline import WIDTH, console_lines, wrapped
+from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped
 from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, uncrossed
 from harness.show.tables.power import power_sentences, power_table
 from harness.show.tables.verdicts import answer_sentences, rules_table

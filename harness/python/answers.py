@@ -137,9 +137,6 @@ class Verdicts(Shown):
                 rows.append({**where, **named, **estimate, "refused": refused_words(number) or None})
         return pd.DataFrame(rows)
 
-    def figure(self) -> None:
-        """None: a forest of ratios is the figure of an answer, and `numbers` has those of the rules."""
-
     def _rules(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         rules = []
         for answer in self.answers:

@@ -15,12 +15,11 @@ from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
-from harness.judging.versus import Headline, NoHeadline, leader
+from harness.judging.versus import Headline, NoHeadline
 from harness.planning.starter import Rival
 from harness.planning.warnings import warnings_of
-from harness.show.figures.sizes import sizes_figure
 from harness.show.figures.svg import inline_svg
-from harness.show.tables.headline import answer_sentences
+from harness.show.tables.headline import READINGS, answer_sentences, reading_rows
 from harness.spec import BUILT_IN_RECIPES, FULL, Experiment, Manifest
 from harness.spec.setting import plain_value, settings_from
 from harness.study.beginning import Starter, write_starter
@@ -46,8 +45,7 @@ class Shown(ABC):
     def table(self) -> pd.DataFrame:
         """What it says in numbers."""
 
-    @abstractmethod
-    def figure(self) -> Figure | None:
+    def figure(self) -> Figure | None:  # noqa: B027  before anything is trained there is nothing to draw
         """What it says as a new matplotlib figure; None where there is nothing to draw."""
 
     def __repr__(self) -> str:
@@ -61,9 +59,6 @@ class Shown(ABC):
 
 
 # ---------------------------------------------------------------------------------------------------------- headlines
-COLUMNS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
-
-
 def headline_said(headline: Headline | NoHeadline) -> list[str]:
     """The answer at the largest size, and its cautions, or why there is none."""
     if isinstance(headline, NoHeadline):
@@ -73,15 +68,8 @@ def headline_said(headline: Headline | NoHeadline) -> list[str]:
 
 def readings(headline: Headline | NoHeadline) -> pd.DataFrame:
     """A row for each task, axis and size: the ratio of test losses second / first, and who is ahead beyond doubt."""
-    rows: list[tuple[Any, ...]] = []
-    if isinstance(headline, NoHeadline):
-        return pd.DataFrame(rows, columns=list(COLUMNS))
-    for reading in headline.readings:
-        ratio = reading.ratio
-        better = leader(ratio, headline.first.label, headline.second.label)
-        place = (reading.task, reading.axis, reading.place, ratio.at, better)
-        rows.append((*place, ratio.estimate, ratio.low, ratio.high, ratio.replicates, ratio.refused or None))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    rows = [] if isinstance(headline, NoHeadline) else reading_rows(headline)
+    return pd.DataFrame(rows, columns=list(READINGS))
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -123,9 +111,6 @@ class Study(Shown, StudyFile):
                 }
             )
         return pd.DataFrame(rows)
-
-    def figure(self) -> None:
-        """None: nothing was planned or trained yet."""
 
 
 def read(
@@ -234,10 +219,6 @@ class Plan(Shown):
             for cell in self.manifest.cells
         ]
         return pd.DataFrame(rows)
-
-    def figure(self) -> Figure:
-        """Training FLOPs of every network against its parameters."""
-        return sizes_figure(self.manifest)
 
 
 def plan(of: Study | str | Path, replan: bool = False) -> Plan:

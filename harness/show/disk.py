@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict, cast
 
+from rich.filesize import decimal as size_words
+
 from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, is_only_copy, run_words, runs_of
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 Removable = Mapping[Kind, Sequence[OnDisk]]
-UNITS = ("B", "kB", "MB", "GB", "TB")
 WHAT: dict[Kind, str] = {
     "checkpoints": "saved states that cannot be read, or whose runs have records or no plan",
     "snapshots": f"copies of the code whose runs all have records, or that no job used for {OLD_DAYS} days",
@@ -20,14 +21,6 @@ WHAT: dict[Kind, str] = {
     "networks": "trained networks of experiments whose planned runs all have records",
 }
 MOST_NAMED = 10  # runs in a sentence
-
-
-def size_words(size: int) -> str:
-    """Bytes in the unit that keeps the number below 1000: `3.4 MB`."""
-    amount, unit = float(size), 0
-    while amount >= 999.5 and unit < len(UNITS) - 1:
-        amount, unit = amount / 1000, unit + 1
-    return f"{amount:.2g} {UNITS[unit]}" if 0 < amount < 9.95 and unit else f"{amount:.0f} {UNITS[unit]}"
 
 
 def disk_words(results: Path, sizes: Mapping[str, int], notable: int) -> str:

@@ -6,14 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from harness.base.errors import HarnessError, did_you_mean
 from harness.base.formats import duration
 from harness.base.plain import INLINE
 from harness.dispatch.cluster import DEFAULT_LIMITS
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import SentJob
 from harness.dispatch.reconcile import Spending, Unneeded
-from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, Evidence, RunState, StateName
+from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, StateName
 from harness.record import Agreement, Duplicate
 from harness.record.merge import Merged
 from harness.show.disk import DiskBytes
@@ -146,26 +145,6 @@ def why_table(found: Mapping[str, RunState], names: Mapping[str, str], wanted: S
 def _short(text: str) -> str:
     line = text.splitlines()[0] if text else ""
     return line if len(line) <= 100 else f"{line[:97]}..."
-
-
-def wanted_states(word: str) -> tuple[StateName, ...]:
-    """The states that `--why` asks for; `failed` is all that went wrong."""
-    return WENT_WRONG if word == "failed" else (_state(word, "--why"),)
-
-
-def retried_states(words: Sequence[str]) -> tuple[StateName, ...]:
-    """The states that `--cause` asks for: those that a run can be tried again from."""
-    for word in words:
-        if word in (*OVER, *UNDERWAY):
-            raise HarnessError(f"--cause {word}: such a run is a result or on its way, and is not tried again")
-    return tuple(_state(word, "--cause") for word in words)
-
-
-def _state(word: str, option: str) -> StateName:
-    for state in STATES:
-        if state == word.replace("_", " ").replace("-", " "):
-            return state
-    raise HarnessError(f"{option} {word}: {did_you_mean(word, STATES)}")
 
 
 def run_words(manifest: Manifest) -> dict[str, str]:

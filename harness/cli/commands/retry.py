@@ -7,7 +7,7 @@ import click
 from harness.base.errors import HarnessError
 from harness.cli.options import EXAMPLE, file_argument, results_option
 from harness.cli.sending import ask_and_send, where_options
-from harness.show.sweeps import retried_states
+from harness.dispatch.state import OVER, STATES, UNDERWAY
 from harness.study.folders import StudyFile
 from harness.study.sending import Destination, Request, share
 from harness.study.sweeps import look
@@ -17,7 +17,13 @@ from harness.study.sweeps import look
 @file_argument
 @results_option
 @click.option(
-    "--cause", "causes", multiple=True, required=True, metavar="STATE", help="Send runs in this state. Repeat it."
+    "--cause",
+    "causes",
+    type=click.Choice([state for state in STATES if state not in (*OVER, *UNDERWAY)]),
+    multiple=True,
+    required=True,
+    metavar="STATE",
+    help="Send runs in this state. Repeat it.",
 )
 @where_options
 def retry(file: Path, results: Path, causes: tuple[str, ...], where: Destination, yes: bool) -> None:
@@ -27,12 +33,11 @@ def retry(file: Path, results: Path, causes: tuple[str, ...], where: Destination
     a result, and is never tried again. For `damaged`, every record of the plan is checked in full, and damaged ones are
     moved to runs/damaged.
     """
-    states = retried_states(causes)
     manifest, folder = StudyFile(file, results).frozen()
     if not where.dry_run:
         share(folder, where)
-    view = look(manifest, folder, check_all="damaged" in states)
-    runs = [run for run, state in view.states.items() if state.state in states]
+    view = look(manifest, folder, check_all="damaged" in causes)
+    runs = [run for run, state in view.states.items() if state.state in causes]
     if not runs:
         raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
     ask_and_send(Request(manifest, folder, where, only=frozenset(runs)), yes)

@@ -337,6 +337,19 @@ def answer_sentences(found: Headline) -> list[str]:
     return sentences
 
 
+READINGS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
+
+
+def reading_rows(found: Headline) -> list[tuple[str | float | None, ...]]:
+    """A row for each task, axis and size, as READINGS name it: the ratio second / first, and who is ahead."""
+    rows: list[tuple[str | float | None, ...]] = []
+    for reading in found.readings:
+        ratio, better = reading.ratio, leader(reading.ratio, *found.labels)
+        numbers = (ratio.estimate, ratio.low, ratio.high, ratio.replicates)
+        rows.append((reading.task, reading.axis, reading.place, ratio.at, better, *numbers, ratio.refused or None))
+    return rows
+
+
 def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:
     """Who is ahead, how many times; a lead stands out."""
     return Styled(lead_words(ratio, *names), "strong" if leader(ratio, *names) else "dim")
