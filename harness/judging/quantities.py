@@ -95,7 +95,6 @@ QUANTITIES = {
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(2,), at="budget", of_observed=True),
             words=lambda rule: f"the {rule.observed} {ratio_words(rule)} {budget_words(rule)}",
-            find=_by("observed"),
         ),
         Quantity(
             name="exponent_kept",
