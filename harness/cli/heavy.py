@@ -21,7 +21,6 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
-from harness.show.pages.markdown import answer_markdown
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
@@ -40,7 +39,6 @@ from harness.study.analysis import (
     keep_analysis,
     keeping_fits,
     recorded_tables,
-    refresh_answer,
 )
 from harness.study.answers import Compared, answer_of, compare_sides
 from harness.study.tables import Door, fits_answer, of_experiment, of_file, shape_answer

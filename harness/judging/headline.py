@@ -25,12 +25,12 @@ from harness.judging.pair import Pair, conventions_of, tasks_of_both
 from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import SideCurve
-from harness.judging.versus import FAR, PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
-from harness.judging.winners import LOSS, of_side
+from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
 from harness.spec import END_TOLERANCE, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
+FAR = 10.0  # times a loss: a run that ended so far above others has failed
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
 SPENT = ("flops_train", "seconds")  # kinds of axes on which a search has caps
@@ -132,26 +132,14 @@ def headline(
     if search is None or every is None:
         return found
     of_efforts = itertools.product(pair.tasks, efforts(search.runs))
-    of_sides = itertools.product(pair.tasks, both)
-    return replace(
-        found,
-        efforts=tuple(versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts),
-        near_the_best=tuple(_near_the_best(manifest, every, task, side) for task, side in of_sides),
-    )
+    of_each = (versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts)
+    return replace(found, efforts=tuple(of_each))
 
 
 def metric_of(runs: pd.DataFrame) -> str:
     """The metric of the tasks of these runs; `loss` where they have several."""
     metrics = runs["metric"].unique()
     return str(metrics[0]) if len(metrics) == 1 else "loss"
-
-
-def _near_the_best(manifest: Manifest, every: pd.DataFrame, task: str, side: Side) -> versus.NearTheBest:
-    runs = of_side(manifest, every, task, side.names)
-    runs = runs[runs["asked"] == runs["asked"].max()]
-    best = sides.picked(runs, ["seed"]).set_index("seed")[LOSS]
-    near = (runs["status"] == "done") & (runs[LOSS] <= FAR * runs["seed"].map(best))
-    return versus.NearTheBest(task, side.label, float(near.groupby(runs["seed"]).mean().mean()))
 
 
 def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:

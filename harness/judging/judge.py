@@ -16,7 +16,7 @@ from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns, Look, has_replicates, looks_at, runs_of, until
 from harness.judging.sides import budget_of, curves_of
 from harness.judging.verdict import Number, Outcome, Verdict
-from harness.judging.words import matters_words, number_words, rule_words
+from harness.judging.words import found_words, matters_words, rule_words
 from harness.spec import Decide, Manifest, all_axes, units
 
 
@@ -91,7 +91,8 @@ def _number(unit: str, case: Case, look: Look | None) -> Number:
         found = not_found(error)
     known = found.by_replicate[~np.isnan(found.by_replicate)]
     spread = float(known.std(ddof=1)) if known.size > 1 and not found.refusals else None
-    return Number(unit, found, outcome(rule, found), look, number_words(found, look), spread)
+    words = found_words(found) + (f" at {look.replicates} of {look.of} replicates" if look else "")
+    return Number(unit, found, outcome(rule, found), look, words, spread)
 
 
 # ------------------------------------------------------------------------------------------------------------ outcomes

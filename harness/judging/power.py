@@ -81,23 +81,24 @@ def as_said(rule: Decide, difference: float) -> float:
 def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
     """What an open rule would need, in a line: on the last task that it needs, of those that are open."""
     still_open = [number for number in numbers if number.outcome == "open"]
+
+    def where(number: Number) -> str:
+        return f" on {number.unit}" if len(numbers) > 1 else ""
+
     if refused := next((number for number in still_open if number.spread is None), None):
-        where = f" on {refused.unit}" if len(numbers) > 1 else ""
         if refused.found.is_refused_by("ONE_REPLICATE"):
-            return f"it needs two replicates or more{where}"
+            return f"it needs two replicates or more{where(refused)}"
         reason = refused.found.refusals[-1].reason if refused.found.refusals else "there is no number"
-        return f"more replicates will not help{where}: {reason.split('. ')[0].rstrip('.')}"
+        return f"more replicates will not help{where(refused)}: {reason.split('. ')[0].rstrip('.')}"
     if bounded := next((number for number in still_open if number.found.bound), None):
-        where = f" on {bounded.unit}" if len(numbers) > 1 else ""
-        return f"more replicates will not help{where}: most give only a bound; add budgets beyond that bound"
+        return f"more replicates will not help{where(bounded)}: most give only a bound; add budgets beyond that bound"
     of_equality = rule.within is not None
     decided = sum(number.outcome == "supported" for number in numbers)
     still_needed = min(max(rule.at_least - decided, 1), len(still_open))
     last = sorted(still_open, key=lambda number: (number.spread or 0.0, number.unit))[still_needed - 1]
     spread, replicates = last.spread or 0.0, last.found.replicates
     needed = replicates_needed(spread, difference_of(rule), level, of_equality)
-    where = f" on {last.unit}" if len(numbers) > 1 else ""
-    what = f"{asked_words(rule)}{where}"
+    what = f"{asked_words(rule)}{where(last)}"
     told = asked_words(rule, as_said(rule, seen(spread, replicates, level, of_equality)))
     least = f"the present {replicates} show only {told} or more"
     often = f"in {100 * ENOUGH:g} % of experiments"

@@ -12,7 +12,6 @@ from harness.comparison.replicates import Found
 from harness.laws.points import Numbers, NumbersOrNull
 
 PLACES = ("smallest", "middle", "largest")
-FAR = 10.0  # times a loss: a run that ended so far above others has failed
 
 
 @dataclass(frozen=True)
@@ -113,18 +112,6 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class NearTheBest:
-    """With `search:`, how many of a side's runs at the largest size end near the best one."""
-
-    task: Annotated[str, "the task"]
-    side: Annotated[str, "the side"]
-    share: Annotated[
-        OrNull,
-        "of its runs that end within 10 times of the replicate's pick, the mean over replicates",
-    ]
-
-
-@dataclass(frozen=True)
 class SideExponent:
     """How the losses of a side fall with size on a task."""
 
@@ -174,7 +161,6 @@ class Headline:
     efforts: Annotated[tuple[Effort, ...], "of a search, one a task and effort"] = ()
     others: Annotated[tuple[Other, ...], "one a pair and task"] = ()
     exponents: Annotated[tuple[SideExponent, ...], "one a task, side and axis"] = ()
-    near_the_best: Annotated[tuple[NearTheBest, ...], "of a search, one a task and side"] = ()
     by: Annotated[Literal["replicates", "laws"], "where numbers are from"] = "replicates"
 
     @property

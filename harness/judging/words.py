@@ -3,7 +3,6 @@
 from harness.base.formats import human, interval, number
 from harness.comparison.replicates import Found
 from harness.judging.quantities import QUANTITIES
-from harness.judging.runs import Look
 from harness.spec import Decide
 
 LARGEST_IN_PERCENT = 1.3  # of a factor: from 1 / 1.5 to 1.5 is not 50 % either way
@@ -43,11 +42,6 @@ def limit_words(rule: Decide) -> str:
     if rule.within is not None:
         return f"{matters_words(rule)} of {rule.limit:g}"
     return f"below {rule.most:g}" if rule.most is not None else f"above {rule.threshold:g}"
-
-
-def number_words(found: Found, look: Look | None) -> str:
-    """What was found; with looks also after how many replicates: `1.3 [1.1, 1.6] at 8 of 16 replicates`."""
-    return found_words(found) + (f" at {look.replicates} of {look.of} replicates" if look else "")
 
 
 def found_words(found: Found) -> str:

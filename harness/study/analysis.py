@@ -1,16 +1,15 @@
 """The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder."""
 
 import itertools
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from harness.base.files import check_writable, write_whole
-from harness.base.json_text import json_text, write_json
+from harness.base.json_text import write_json
 from harness.dispatch.here import available_cores
 from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
@@ -30,7 +29,7 @@ from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
 from harness.show.tables.laws import checklists
-from harness.spec import Manifest, read_manifest
+from harness.spec import Manifest
 from harness.study.folders import planned_records, records_of, take_kept
 from harness.study.tables import judged_tables, source_of
 
@@ -103,17 +102,6 @@ def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> 
         _draw_figures(manifest, analysis, headline, folder)
         write_report(manifest, records, table, laws, headline, verdicts, folder)
     return Answered(analysis, headline, verdicts)
-
-
-def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], terminal: Terminal) -> None:
-    """Write answer and report anew where the answer that is there says other `verdicts`.
-
-    So it is after new records, and once `harness bench` has measured seconds.
-    """
-    path = folder / "answer.json"
-    written = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
-    if written != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
-        analyse_and_report(read_manifest(folder), folder, terminal)
 
 
 def _draw_figures(manifest: Manifest, analysis: Analysis, headline: Headline | NoHeadline, folder: Path) -> None:

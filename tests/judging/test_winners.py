@@ -148,16 +148,6 @@ def test_the_effort_of_all_runs_is_the_answer():
     assert last.ratio.won + last.ratio.lost == 4
 
 
-def test_how_many_runs_come_near_to_the_best_is_counted_in_each_replicate():
-    """Of six runs one is picked, one is nine times worse, three are twenty times worse, and one diverged."""
-    every = made_runs(np.random.default_rng(1), diverged=0.0)
-    is_kan, losses = every["arm"] == "kan", every["trial"].map(dict(enumerate([1, 9, 20, 20, 20, np.nan])))
-    every.loc[is_kan, "val_loss"] = every.loc[is_kan, "test_loss"] = losses[is_kan]
-    every.loc[is_kan & losses.isna(), "status"] = "diverged"
-    found = main_headline(searched(), reported(searched(), every), every)
-    assert [one.share for one in found.near_the_best if one.side == "kan"] == [pytest.approx(2 / 6)]
-
-
 def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winner():
     """With one size: the plain mean of ln test losses, and the network of least validation loss."""
     text = TEXT.replace("at: [60, 130, 280]", "at: [280]").replace("[2.0e+7, 5.0e+7, 1.2e+8]", "1.2e+8")

@@ -35,7 +35,6 @@ BOLD_LETTERS_AN_INCH = 112
 BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
 PANEL_TITLE_LETTERS_AN_INCH = 127
 MOST_TITLE_LINES = 3
-TITLE_LINE_HEIGHT = 0.15  # inches
 KEY_MARK = 9  # letters that the mark of a legend takes the room of
 BELOW_TICKS = 4.0  # letters' heights from a panel to its legend
 HEAD_SIZE = 1.2  # of what a figure says, over the size of letters in its legend

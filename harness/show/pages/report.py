@@ -13,7 +13,7 @@ from harness.base.plain import plain
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
-from harness.judging.versus import FAR, Baseline, Headline, NoHeadline
+from harness.judging.versus import Baseline, Headline, NoHeadline
 from harness.record import Record
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.residuals import residuals_figure
@@ -56,7 +56,6 @@ def write_report(
         statuses=Counter(record.status for record in records.values()),
         found=found,
         answers=headline,
-        far=FAR,
         ratios=ratios,
         verdicts=list(map(plain, verdicts)),
         accuracies=accuracies_table(table),

@@ -1,8 +1,8 @@
 """Figures explain no colour that they do not have."""
 
 import numpy as np
-
 from harness.show.figures.samples import samples_figure
+
 from harness.tasks import Samples
 
 
