@@ -23,7 +23,6 @@ from harness.cli.group import imported
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
 from harness.record import store
-from harness.spec import read_manifest
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -207,32 +206,6 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
         "`search.recipes` gives all the same choice"
     )
     assert said == {"all": [], "nobody": [], "one": [words], "both": []}
-
-
-@pytest.mark.nightly
-def test_a_searched_experiment_is_one_plan(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(SEARCHED)
-    said = _said("run", "tiny.yaml", "--workers", "1")
-    assert "Verdict: “KANs are better” is " in said
-
-    folder = tmp_path / "results" / "tiny"
-    plan, winners = read_manifest(folder), pd.read_csv(folder / "winners.csv")
-    assert [path.name for path in folder.parent.iterdir() if path.name.startswith("tiny")] == ["tiny"]
-    by_size = winners[winners["won_on"] == "params.trainable"]
-    assert sorted(zip(by_size["series"], by_size["asked"], by_size["seed"], strict=True)) == [
-        (side, budget, seed) for side in ("kan", "mlp") for budget in (40, 90) for seed in (0, 1)
-    ]
-    sealed = (folder / "manifest.json").read_bytes()
-    for identity in plan.run_ids()[:3]:
-        (tmp_path / "results" / "runs" / f"{identity}.json").unlink()
-    again = _said("submit", "tiny.yaml", "--local", "1", "--yes")
-    assert "to submit: 3 runs" in again
-    assert "nothing to submit; `harness run FILE` fits, draws and reports" in _said(
-        "submit", "tiny.yaml", "--local", "1", "--yes"
-    )
-    assert (folder / "manifest.json").read_bytes() == sealed
-    assert _said("report", "tiny.yaml").strip().endswith("report.html")
 
 
 # --------------------------------------------------------------------------------------------------------------- help
@@ -457,21 +430,6 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
     assert done.exit_code == 3
     assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output
     assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()
-
-
-@pytest.mark.nightly
-def test_a_worker_that_dies_is_told(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "import multiprocessing, os\n"
-        "def f(x):\n    if multiprocessing.parent_process():\n        os.kill(os.getpid(), 9)\n    return x[:, 0]\n"
-    )
-    text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120]", "at: [40]")
-    text = re.sub("  kan: .*\n", "", text).replace("kan: grid, ", "").replace("seeds: [0, 1]", "seeds: [0]")
-    (tmp_path / "tiny.yaml").write_text(text)
-    done = _harness("run", "tiny.yaml", cwd=tmp_path)
-    assert done.returncode == 3
-    assert "a worker process died (out of memory?)" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_characters_that_act_on_a_terminal_are_shown(tmp_path):

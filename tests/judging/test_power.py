@@ -177,10 +177,3 @@ def test_without_two_replicates_and_without_a_noise_there_are_two_next_moves():
         foresee(manifest, (table[table["seed"] == 0],) * 2)
     with pytest.raises(HarnessError, match=r"seeds: \[0\] is one seed, which has no interval"):
         foresee(made_plan(1, more=RULES), None, noise=0.3)
-
-
-def test_more_replicates_are_not_promised_where_the_law_is_refused():
-    runs = made_runs({"kan": power(1, -0.3), "mlp": power(1, 1.0)}, noise=0.1)
-    verdict = verdict_on(runs, quantity="exponent", sides=("kan",), threshold=0)
-    assert verdict.numbers[0].spread is None
-    assert verdict.power.startswith("more replicates will not help: ")

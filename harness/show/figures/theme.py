@@ -27,7 +27,7 @@ THEME: dict[Any, Any] = {
     **sns.plotting_context("paper"),
     **HOUSE,
 }
-COLUMN = {
+COLUMN: dict[Any, Any] = {
     name: COLUMN_SCALE * value
     for name, value in {**matplotlib.rcParamsDefault, **THEME}.items()
     if name.endswith(("size", "width", "pad")) and isinstance(value, int | float)

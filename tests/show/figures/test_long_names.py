@@ -47,6 +47,7 @@ def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike
     for name, (draw, panels) in figures.items():
         figure = draw()
         figure.draw_without_rendering()
+        assert min(axes.get_window_extent().width for axes in figure.axes) > 0.2 * figure.bbox.width, name
         titled = [title for axes in figure.axes if axes.get_visible() and (title := axes.get_title(loc="left"))]
         assert len(set(titled)) == len(titled) == panels, name
         for text in figure.findobj(Text):
