@@ -50,8 +50,8 @@ def exponent(case: Case) -> Found:
     curves = sides.curves_of(case)
     if len(curves) == 2:
         return replicates.exponent_gap(*sides.at_shared_budgets(*curves), case.level)
-    found = replicates.exponent(curves[0].over_budgets, case.level)
-    return replicates.shifted(found, -(case.rule.published or 0.0))
+    slope = replicates.exponent(curves[0].over_budgets, case.level)
+    return replicates.shifted(slope, -(case.rule.published or 0.0))
 
 
 def count(case: Case) -> Found:

@@ -104,9 +104,11 @@ def foresee(
             spread = float(declared or 0) * TWO_SIDES if rule.quantity == "test_loss" else None
             why = f"only a pilot says how far replicates differ in {rule.quantity}: train two or more"
             spreads = dict.fromkeys(counted, (spread, why))
-        told = tuple(_number(rule, unit, *known, planned, level) for unit, known in spreads.items())
-        said = f"already decided: {decided}; it needs no more replicates" if decided else _sentence(rule, told, planned)
-        foreseen.append(ForeseenRule(rule.claim, level, planned, source, decided, said, told, rule))
+        by_task = tuple(_number(rule, unit, *spread_or_why, planned, level) for unit, spread_or_why in spreads.items())
+        said = (
+            f"already decided: {decided}; it needs no more replicates" if decided else _sentence(rule, by_task, planned)
+        )
+        foreseen.append(ForeseenRule(rule.claim, level, planned, source, decided, said, by_task, rule))
     return foreseen
 
 
@@ -127,10 +129,12 @@ def _number(rule: Decide, unit: str, spread: float | None, why: str, replicates:
 
 def _sentence(rule: Decide, numbers: tuple[ForeseenNumber, ...], replicates: int) -> str:
     """What the rule will see, or would need more: on the last task that it needs."""
-    known = sorted((number for number in numbers if number.spread is not None), key=lambda number: number.spread or 0.0)
-    if len(known) < min(rule.at_least, len(numbers)):
+    by_spread = sorted(
+        (number for number in numbers if number.spread is not None), key=lambda number: number.spread or 0.0
+    )
+    if len(by_spread) < min(rule.at_least, len(numbers)):
         return next(number.why or "" for number in numbers if number.spread is None)
-    number, what = known[rule.at_least - 1], asked_words(rule)
+    number, what = by_spread[rule.at_least - 1], asked_words(rule)
     needed = number.replicates_needed
     if needed is not None and needed <= replicates:
         return f"the planned {replicates} replicates show {what} in {100 * ENOUGH:g} % of experiments"

@@ -108,7 +108,7 @@ def headline(
             readings.append(_reading(pair, task, axis_name, place, curves, size))
         leads += _leads(pair, task, axis_name, curves)
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
-    found = Headline(
+    answer = Headline(
         *both,
         metric=metric_of(runs.table),
         level=pair.level,
@@ -130,10 +130,10 @@ def headline(
     )
     search, every = manifest.experiment.search, runs.every
     if search is None or every is None:
-        return found
+        return answer
     of_efforts = itertools.product(pair.tasks, efforts(search.runs))
     of_each = (versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts)
-    return replace(found, efforts=tuple(of_each))
+    return replace(answer, efforts=tuple(of_each))
 
 
 def metric_of(runs: pd.DataFrame) -> str:
@@ -147,10 +147,10 @@ def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:
     for axis, task, side in itertools.product(headline_axes(pair.runs.manifest), pair.tasks, pair.sides):
         try:
             curve = sides.side_curve(pair.runs, task, side.names, axis)
-            found = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
+            slope = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
         except HarnessError as error:
-            found = not_found(error)
-        yield versus.SideExponent(task, side.label, axis, found)
+            slope = not_found(error)
+        yield versus.SideExponent(task, side.label, axis, slope)
 
 
 def _others(pair: Pair) -> Iterator[versus.Other]:

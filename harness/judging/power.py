@@ -99,8 +99,8 @@ def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
     spread, replicates = last.spread or 0.0, last.found.replicates
     needed = replicates_needed(spread, difference_of(rule), level, of_equality)
     what = f"{asked_words(rule)}{where(last)}"
-    told = asked_words(rule, as_said(rule, seen(spread, replicates, level, of_equality)))
-    least = f"the present {replicates} show only {told} or more"
+    smallest_seen = asked_words(rule, as_said(rule, seen(spread, replicates, level, of_equality)))
+    least = f"the present {replicates} show only {smallest_seen} or more"
     often = f"in {100 * ENOUGH:g} % of experiments"
     if needed is None:
         return f"{what} would need more than {MOST_REPLICATES:,} replicates; {least}"

@@ -31,8 +31,8 @@ def _multiplier_words(rule: Decide) -> str:
 
 
 def _exponent_words(rule: Decide) -> str:
-    told = f"the exponent of {' minus that of '.join(sides_words(rule))}{effort_words(rule)}"
-    return told if rule.published is None else f"{told}, less the published {rule.published:.4g},"
+    words = f"the exponent of {' minus that of '.join(sides_words(rule))}{effort_words(rule)}"
+    return words if rule.published is None else f"{words}, less the published {rule.published:.4g},"
 
 
 def _count_words(rule: Decide) -> str:

@@ -50,8 +50,8 @@ class Quantity:
     def find(self, case: Case) -> Found:
         """The number of each replicate, and their mean with its interval; a HarnessError says why there is none."""
         finder = self.finder or getattr(import_module("harness.judging.finding"), self.name)
-        found: Found = finder(case)
-        return found
+        result: Found = finder(case)
+        return result
 
 
 # -------------------------------------------------------------------------------------------------- words for `words`

@@ -65,8 +65,8 @@ def level_over(level: float, looks: Sequence[int], replicates: int) -> float:
 
     Where runs diverged its replicates are those of no look, and it has the strictest of their levels.
     """
-    own = {look.replicates: look.level for look in looks_at(level, looks)}
-    return own.get(replicates, max(own.values()))
+    levels = {look.replicates: look.level for look in looks_at(level, looks)}
+    return levels.get(replicates, max(levels.values()))
 
 
 def has_replicates(runs: ExperimentRuns, number: int) -> bool:

@@ -186,7 +186,7 @@ class Headline:
     def reading(self, task: str, axis: str, place: str) -> Reading:
         """The reading of a task on an axis at a place."""
         wanted = (task, axis, place)
-        return next(found for found in self.readings if (found.task, found.axis, found.place) == wanted)
+        return next(reading for reading in self.readings if (reading.task, reading.axis, reading.place) == wanted)
 
 
 @dataclass(frozen=True)
@@ -196,8 +196,8 @@ class NoHeadline:
     why: Annotated[str, "the reason, and what to do about it"]
 
 
-def leader(found: Found, first: str, second: str) -> str | None:
+def leader(ratio: Found, first: str, second: str) -> str | None:
     """Which of two sides is better beyond doubt: the interval of second / first lies on one side of 1."""
-    if found.low is None or found.high is None:
+    if ratio.low is None or ratio.high is None:
         return None
-    return first if found.low > 1 else second if found.high < 1 else None
+    return first if ratio.low > 1 else second if ratio.high < 1 else None

@@ -38,11 +38,11 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
         return runs
     rows, own_runs = [], cache(partial(of_side, manifest, runs))
     for number, (task, side, axis, budget) in enumerate(_budgets(manifest, runs)):
-        own = own_runs(task, side)
-        cost = cost_on(manifest, own, axis)
-        allowed = own[(cost <= budget) & np.isfinite(own[VALIDATION])]
+        side_runs = own_runs(task, side)
+        cost = cost_on(manifest, side_runs, axis)
+        allowed = side_runs[(cost <= budget) & np.isfinite(side_runs[VALIDATION])]
         winners = allowed.loc[allowed.groupby("seed")[VALIDATION].idxmin()]
-        without = own[~own["seed"].isin(winners["seed"])].drop_duplicates("seed")
+        without = side_runs[~side_runs["seed"].isin(winners["seed"])].drop_duplicates("seed")
         of_all = pd.concat([winners, without.assign(status="diverged", **{LOSS: np.nan})])
         where = {"series": side_label(side), "asked": budget, "won_on": axis, axis: budget, "cell": number}
         rows.append(of_all.assign(**where, chosen=True, trials=runs["trials"].max()))
@@ -82,9 +82,9 @@ def _budgets(manifest: Manifest, runs: pd.DataFrame) -> Iterator[tuple[str, tupl
     assert search
     for task in dict.fromkeys(runs["task"]):
         sides = {side: of_side(manifest, runs, task, side) for side in manifest.experiment.sides}
-        sides = {side: own for side, own in sides.items() if not own.empty}
-        for side, own in sides.items():
-            for budget in sorted(own["asked"].unique()):
+        sides = {side: side_runs for side, side_runs in sides.items() if not side_runs.empty}
+        for side, side_runs in sides.items():
+            for budget in sorted(side_runs["asked"].unique()):
                 yield task, side, match.count_name, float(budget)
         for axis in _axes(manifest, runs, match.count_name):
             budgets = _of_work(search, axis, list(sides.values()))
@@ -109,9 +109,9 @@ def _of_work(search: Search, axis: str, sides: Sequence[pd.DataFrame]) -> list[f
     if axis == search.cap_name:
         return sorted(set(search.caps))
     done = [side.loc[side["status"] == "done", axis] for side in sides]
-    if any(own.empty for own in done):
+    if any(costs.empty for costs in done):
         return []
-    high = min(own.max() for own in done)
+    high = min(costs.max() for costs in done)
     low = max(side[side["status"] == "done"].groupby("seed")[axis].min().max() for side in sides)
     if low > high:
         return []

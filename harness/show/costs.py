@@ -18,8 +18,8 @@ def recipe_note(manifest: Manifest) -> str | None:
         arms_of.setdefault(tuple(sorted(recipes)), []).append(name)
     if len(arms_of) < 2 or max(map(len, arms_of)) < 2:
         return None
-    told = "; ".join(f"{', '.join(arms)}: {', '.join(recipes)}" for recipes, arms in arms_of.items())
-    return f"note: arms have different recipes to choose from ({told}); `search.recipes` gives all the same choice"
+    listed = "; ".join(f"{', '.join(arms)}: {', '.join(recipes)}" for recipes, arms in arms_of.items())
+    return f"note: arms have different recipes to choose from ({listed}); `search.recipes` gives all the same choice"
 
 
 def cost_words(seconds: float, workers: int, never_timed: int, shapes: int, devices: Sequence[str]) -> str:

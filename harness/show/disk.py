@@ -61,9 +61,9 @@ def disk_json(sizes: Mapping[str, int], notable: int | None = None) -> DiskBytes
     return cast(DiskBytes, {"total": sum(sizes.values()), **sizes, **freed})
 
 
-def clean_table(found: Removable) -> Table:
+def clean_table(removable: Removable) -> Table:
     """A row for each kind of what can be removed."""
-    rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind, those in found.items()]
+    rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind, those in removable.items()]
     columns = (*text_columns("kind"), *number_columns("number", "size"), *text_columns("what"))
     return table_of("", columns, rows)
 
@@ -74,18 +74,18 @@ def stay_lines(rows: Iterable[OnDisk]) -> list[str]:
     return [f"{kind}: {_amount(alike)} stay: {why}" for (kind, why), alike in groups.items() if why]
 
 
-def cautions(results: Path, found: Removable) -> list[str]:
+def cautions(results: Path, removable: Removable) -> list[str]:
     """What to know before anything is removed."""
     lines = []
-    if only_copies := sum(is_only_copy(snapshot.path) for snapshot in found.get("snapshots", ())):
+    if only_copies := sum(is_only_copy(snapshot.path) for snapshot in removable.get("snapshots", ())):
         lines.append(f"snapshots: {only_copies} of code that no commit has; records name it by the hash alone")
-    if runs := list(runs_of(found.get("unplanned", ()))):
+    if runs := list(runs_of(removable.get("unplanned", ()))):
         lines.append(f"unplanned: {len(runs):,} runs, which only training brings back once their records are removed")
         words = run_words(results, runs[:MOST_NAMED])
         lines += [f"  {run} {words.get(run, '')}".rstrip() for run in runs[:MOST_NAMED]]
     if len(runs) > MOST_NAMED:
         lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")
-    if "networks" in found:
+    if "networks" in removable:
         lines.append("networks: only training in another results folder brings them back")
     return lines
 
@@ -96,12 +96,14 @@ def question(wanted: Removable) -> str:
     return f"remove {', '.join(amounts)}?"
 
 
-def clean_lines(results: Path, found: Removable, chosen: Sequence[Kind], removed: Mapping[Kind, Removed]) -> list[str]:
+def clean_lines(
+    results: Path, removable: Removable, chosen: Sequence[Kind], removed: Mapping[Kind, Removed]
+) -> list[str]:
     """What became of the kinds that were chosen, or else how to choose some."""
-    if not found:
+    if not removable:
         return ["nothing can be removed"]
     if not chosen:
-        return [f"name the kinds to remove, as in `harness clean{_results_option(results)} --{next(iter(found))}`"]
+        return [f"name the kinds to remove, as in `harness clean{_results_option(results)} --{next(iter(removable))}`"]
     lines = []
     for kind in chosen:
         gone = removed.get(kind)
@@ -133,12 +135,12 @@ class Cleaned(TypedDict):
 
 
 def clean_json(
-    results: Path, sizes: Mapping[str, int], rows: Iterable[OnDisk], found: Removable, removed: Mapping[Kind, Removed]
+    results: Path, sizes: Mapping[str, int], rows: Iterable[OnDisk], by_kind: Removable, removed: Mapping[Kind, Removed]
 ) -> Cleaned:
     """The same for a script, with every path and run; `removed` has the kinds that were chosen."""
     removable: dict[Kind, RemovableSaid] = {}
     for kind in KINDS:
-        those = found.get(kind, ())
+        those = by_kind.get(kind, ())
         paths = [str(leftover.path) for leftover in those]
         removable[kind] = {"number": len(those), "bytes": _bytes(those), "paths": paths, "runs": list(runs_of(those))}
     return {

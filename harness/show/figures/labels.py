@@ -57,23 +57,23 @@ def limits_without_outliers(
 
     The best of each series is within, and what is `always`. Where that is given, outliers far below are left out too.
     """
-    known = list(filter(np.size, losses))
-    if not known:
+    of_series = list(filter(np.size, losses))
+    if not of_series:
         return padded(np.array(always), share)
-    every = np.concatenate(known)
+    every = np.concatenate(of_series)
     low, high = np.quantile(np.log10(every), [0.25, 0.75])
     reach = FENCE * max(high - low, 1.0)
-    highest = max(every[every <= 10 ** (high + reach)].max(), *map(np.min, known), *always)
+    highest = max(every[every <= 10 ** (high + reach)].max(), *map(np.min, of_series), *always)
     is_low = every >= 10 ** (low - reach) if len(always) else np.isfinite(every)
     return padded(np.array([min(every[is_low].min(), *always, highest), highest]), share)
 
 
 def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
     """Limits around positive estimates, and around the ends of their intervals as far as these go half as far again."""
-    known, ends = np.log(estimates), np.log(ends[np.isfinite(ends) & (ends > 0)])
-    reach = 0.5 * max(float(np.ptp(known)), math.log(2))
-    low = max(known.min() - reach, ends.min(initial=known.min()))
-    high = min(known.max() + reach, ends.max(initial=known.max()))
+    logs, ends = np.log(estimates), np.log(ends[np.isfinite(ends) & (ends > 0)])
+    reach = 0.5 * max(float(np.ptp(logs)), math.log(2))
+    low = max(logs.min() - reach, ends.min(initial=logs.min()))
+    high = min(logs.max() + reach, ends.max(initial=logs.max()))
     return padded(np.exp([low, high]), 0.1)
 
 

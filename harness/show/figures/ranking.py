@@ -45,10 +45,10 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
     beyond = 0
     letters = labels.title_letters(figure_width(columns) / columns - longest / labels.letters_in(1))
     for axes, task in zip(grid, tasks, strict=True):
-        own = runs[runs["task"] == task]
-        metric = str(own["metric"].iloc[0])
+        of_task = runs[runs["task"] == task]
+        metric = str(of_task["metric"].iloc[0])
         axes.set(title=labels.in_title_lines(titles[task], letters), xlabel=LOSS_WORDS.get(metric, metric))
-        ranked, clipped = _panel(axes, own, styles)
+        ranked, clipped = _panel(axes, of_task, styles)
         axes.set_yticks(range(len(ranked)), labels=[names[name] for name in ranked])
         for label, name in zip(axes.get_yticklabels(), ranked, strict=True):
             label.set_color(styles[name].text_colour)
@@ -75,9 +75,9 @@ def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style]) -> tuple
     """Draw a task; its series from the best to the worst, and how many of the drawn means lie beyond the panel."""
     done, largest = runs[runs["status"] == "done"], runs.groupby("series", sort=False)["size"].max()
     means = {}
-    losses = {str(name): own["test_loss"].to_numpy(float) for name, own in done.groupby("series", sort=False)}
-    for name, own in done.groupby("series", sort=False):
-        means[str(name)] = size_means(own["size"].to_numpy(float), losses[str(name)])
+    losses = {str(name): rows["test_loss"].to_numpy(float) for name, rows in done.groupby("series", sort=False)}
+    for name, rows in done.groupby("series", sort=False):
+        means[str(name)] = size_means(rows["size"].to_numpy(float), losses[str(name)])
     at_largest = {name: points for name, points in means.items() if points.sizes[-1] == largest[name]}
     ranked = sorted(at_largest, key=lambda name: at_largest[name].means[-1])
     ranked += largest.index.difference(ranked, sort=False).tolist()

@@ -92,8 +92,8 @@ def _panel(axes: Axes, asked: VersusRequest, lines: Sequence[RatioLine], axes_st
 def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
     name, colour = line.axis, style.colour
     draw_band(axes, f"band_ratio:{name}", line.x, (np.clip(line.low, *BEYOND), np.clip(line.high, *BEYOND)), style)
-    known = np.where(np.isfinite(line.ratio) & (line.ratio > 0), line.ratio, np.nan)
-    axes.plot(line.x, known, ls=style.line, color=colour, zorder=3, gid=f"ratio:{name}")
+    ratios = np.where(np.isfinite(line.ratio) & (line.ratio > 0), line.ratio, np.nan)
+    axes.plot(line.x, ratios, ls=style.line, color=colour, zorder=3, gid=f"ratio:{name}")
     if line.x.size > MOST_MARKS:
         return
     decided = (line.low > 1) | (line.high < 1)

@@ -36,31 +36,31 @@ def write_report(
     records: Mapping[str, Record],
     table: pd.DataFrame,
     laws: Sequence[SeriesLaws],
-    found: Headline | NoHeadline,
+    answer: Headline | NoHeadline,
     verdicts: Sequence[Verdict],
     folder: Path,
 ) -> Path:
     """Write `report.html` of a plan into `folder`.
 
-    `records` are by run id, and `found` is who is better at equal size. What is None or empty has no section.
+    `records` are by run id, and `answer` is who is better at equal size. What is None or empty has no section.
     """
     loss, ratios = loss_of_laws(laws), None
-    if isinstance(found, Headline):
-        styles = experiment_styles(manifest, found.names)
-        says = f"How many times lower the test loss of {found.first.label} or {found.second.label} is, at equal size"
-        ratios = inline_svg(partial(headline_figure, found, styles), "ratios-figure", says)
+    if isinstance(answer, Headline):
+        styles = experiment_styles(manifest, answer.names)
+        says = f"How many times lower the test loss of {answer.first.label} or {answer.second.label} is, at equal size"
+        ratios = inline_svg(partial(headline_figure, answer, styles), "ratios-figure", says)
     return write_html(
         folder / "report.html",
         "report.html",
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
-        found=found,
+        found=answer,
         answers=headline,
         ratios=ratios,
         verdicts=list(map(plain, verdicts)),
         accuracies=accuracies_table(table),
         loss=loss,
-        laws=_laws(manifest, laws, loss, found.baselines if isinstance(found, Headline) else ()),
+        laws=_laws(manifest, laws, loss, answer.baselines if isinstance(answer, Headline) else ()),
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
         spaces=spaces_table(manifest),
         windows={(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window},

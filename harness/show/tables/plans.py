@@ -102,9 +102,9 @@ def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
         _match_row("off the budget", offs),
     ]
     counted = set(itertools.chain.from_iterable(arm.counts for arm in matched))
-    known = [name for name in count_names() if name in counted]
+    conventions = [name for name in count_names() if name in counted]
     last_axis = None
-    for name in [*known, *sorted(counted.difference(known))]:
+    for name in [*conventions, *sorted(counted.difference(conventions))]:
         counts = [f"{arm.counts[name]:,}" if name in arm.counts else NONE for arm in matched]
         row = _match_row(name, counts, [number(other.ratio_to_first.get(name)) for other in others])
         axis = name.split(".")[0]

@@ -37,17 +37,23 @@ def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
         *text_columns("starts"),
     )
     rows = []
-    for name, own in runs.groupby("series", sort=False):
-        ended, cells = own["status"].value_counts(), set(own["cell"])
+    for name, series in runs.groupby("series", sort=False):
+        ended, cells = series["status"].value_counts(), set(series["cell"])
         recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
         optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
-        called = (
-            f"{manifest.experiment.arms[own['arm'].iloc[0]].recipe} ({optimizers} ({_distinct(own['engine'])} engine))"
-        )
-        counts = len(cells), len(own), int(ended.get("done", 0)), int(ended.get("diverged", 0))
+        recipe = manifest.experiment.arms[series["arm"].iloc[0]].recipe
+        called = f"{recipe} ({optimizers} ({_distinct(series['engine'])} engine))"
+        counts = len(cells), len(series), int(ended.get("done", 0)), int(ended.get("diverged", 0))
         caps = span_words([recipe.max_evaluations for recipe in recipes])
         rows.append(
-            (str(name), *counts, called, caps, span_words(set(own["evaluations"])), _distinct(map(_starts, recipes)))
+            (
+                str(name),
+                *counts,
+                called,
+                caps,
+                span_words(set(series["evaluations"])),
+                _distinct(map(_starts, recipes)),
+            )
         )
     return table_of("", columns, rows)
 
