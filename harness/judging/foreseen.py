@@ -105,9 +105,8 @@ def foresee(
             why = f"only a pilot says how far replicates differ in {rule.quantity}: train two or more"
             spreads = dict.fromkeys(counted, (spread, why))
         by_task = tuple(_number(rule, unit, *spread_or_why, planned, level) for unit, spread_or_why in spreads.items())
-        said = (
-            f"already decided: {decided}; it needs no more replicates" if decided else _sentence(rule, by_task, planned)
-        )
+        already = f"already decided: {decided}; it needs no more replicates" if decided else ""
+        said = already or _sentence(rule, by_task, planned)
         foreseen.append(ForeseenRule(rule.claim, level, planned, source, decided, said, by_task, rule))
     return foreseen
 
@@ -129,9 +128,8 @@ def _number(rule: Decide, unit: str, spread: float | None, why: str, replicates:
 
 def _sentence(rule: Decide, numbers: tuple[ForeseenNumber, ...], replicates: int) -> str:
     """What the rule will see, or would need more: on the last task that it needs."""
-    by_spread = sorted(
-        (number for number in numbers if number.spread is not None), key=lambda number: number.spread or 0.0
-    )
+    of_spread = (number for number in numbers if number.spread is not None)
+    by_spread = sorted(of_spread, key=lambda number: number.spread or 0.0)
     if len(by_spread) < min(rule.at_least, len(numbers)):
         return next(number.why or "" for number in numbers if number.spread is None)
     number, what = by_spread[rule.at_least - 1], asked_words(rule)

@@ -201,10 +201,10 @@ def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
 
 def _largest(runs: ExperimentRuns, task: str, side: Side) -> versus.Largest:
     of_size = _of_largest(runs, task, side)
-    networks = (runs.manifest.cells[cell].network for cell in of_size["cell"])
-    words = [network.words for network in networks if network]
+    networks = {cell.index: cell.network.words for cell in runs.manifest.cells if cell.network}
+    words = [networks.get(cell, "") for cell in of_size["cell"]]  # winners of a search have cells of their own
     loss = float(np.exp(np.log(of_size["test_loss"]).mean()))
-    return versus.Largest(task, side.label, ", ".join(dict.fromkeys(words)), loss)
+    return versus.Largest(task, side.label, ", ".join(filter(None, dict.fromkeys(words))), loss)
 
 
 def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]) -> list[Lead]:

@@ -58,7 +58,7 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
         click.echo(table.to_csv(index=False), nl=False)
     else:
         parts = _errata_lines(table) if name == "errata" else _shown(name, table)
-        answer(Rows(tuple(frames.plain_rows(table))), as_json, parts)
+        answer(Rows(tuple(frames.plain(table).to_dict("records"))), as_json, parts)
 
 
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:

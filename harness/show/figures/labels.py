@@ -18,7 +18,7 @@ from matplotlib.transforms import offset_copy
 
 from harness.base.formats import PLAIN, human, scientific
 from harness.show.figures.series import TEXT_SHADE, DrawnLaw, Style, shaded
-from harness.show.figures.theme import figure_width, label_size, within_page
+from harness.show.figures.theme import MOST_HEIGHT, figure_width, label_size
 from harness.show.names import shortened
 from harness.show.words import exponent_words
 
@@ -177,7 +177,7 @@ def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:
 
 def _grow(figure: Figure, lines: float) -> None:
     """Make the figure higher by so many lines of small letters, so that panels keep their height as far as they can."""
-    figure.set_figheight(within_page(figure.get_figheight() + lines * line_height()))
+    figure.set_figheight(min(figure.get_figheight() + lines * line_height(), MOST_HEIGHT))
 
 
 # ------------------------------------------------------------------------------------------------------- other words

@@ -47,18 +47,13 @@ def figure_width(columns: int) -> float:
     return min(WIDTH if columns > 1 else 0.65 * WIDTH, matplotlib.rcParams["figure.figsize"][0])
 
 
-def within_page(height: float) -> float:
-    """As much of a height as a figure may have."""
-    return min(height, MOST_HEIGHT)
-
-
 def panel_grid(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
     """A figure of `count` panels, `columns` a row, each `height` inches high; `shared` are axes that panels share.
 
     It is as wide as two columns of a paper, or narrower where there is one panel a row, or one column (`in_column`).
     """
     rows = -(-count // columns)
-    size = figure_width(columns), within_page(rows * height + FRAME)
+    size = figure_width(columns), min(rows * height + FRAME, MOST_HEIGHT)
     figure = Figure(figsize=size, dpi=matplotlib.rcParams["figure.dpi"], layout="constrained")
     grid: np.ndarray = figure.subplots(rows, columns, squeeze=False, **shared)
     for axes in grid.flat[count:]:

@@ -28,8 +28,6 @@ from harness.show.tables.runs import accuracies_table, run_tasks, series_table, 
 from harness.show.words import loss_of_laws
 from harness.spec import Manifest
 
-RESIDUALS_SAY = "Residuals of the drawn laws against size, a panel a series"
-
 
 def write_report(
     manifest: Manifest,
@@ -95,6 +93,6 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
         "axes": {series.axis for series in laws},
         "of_budgets": len(own) < len(ordered),
         "checks": checks,
-        "residuals": checks and inline_svg(residuals, "residuals-figure", RESIDUALS_SAY),
+        "residuals": checks and inline_svg(residuals, "residuals-figure", "Residuals of the drawn laws, a panel each"),
         "held_out": checks and tables.get("held_out"),
     }
