@@ -91,13 +91,3 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
     assert [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])] == [
         *("a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5")
     ]
-
-
-def test_a_search_is_foreseen_from_a_noise():
-    experiments = Path(__file__).parents[2] / "experiments"
-    done = invoke("power", str(experiments / "quickstart.yaml"), "--noise", "0.3", "--replicates", "12", "--json")
-    (rule,) = json.loads(done.stdout)["rules"]
-    assert rule["replicates"] == 12
-    assert {one["task"] for one in rule["numbers"]} == {"exp2d", "j0"}
-    assert rule["sentence"].startswith("a difference of 10 % would need")
-    assert "the planned 12 show only" in rule["sentence"]

@@ -75,6 +75,7 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
     Series that were crossed with budgets, whose sizes are those of valleys, are in the table of every axis alone.
     """
     tasks, says = list(run_tasks(manifest)), f"{loss} against size, a row a task"
+    residuals_say = "Residuals of the drawn laws against size, a panel a series"
     ordered = sorted(laws, key=lambda series: tasks.index(series.task))
     own = uncrossed(manifest, ordered)
     tables = law_tables(own, headline_axes(manifest))
@@ -93,6 +94,6 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
         "axes": {series.axis for series in laws},
         "of_budgets": len(own) < len(ordered),
         "checks": checks,
-        "residuals": checks and inline_svg(residuals, "residuals-figure", "Residuals of the drawn laws, a panel each"),
+        "residuals": checks and inline_svg(residuals, "residuals-figure", residuals_say),
         "held_out": checks and tables.get("held_out"),
     }

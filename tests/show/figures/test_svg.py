@@ -54,7 +54,3 @@ def test_hundreds_of_marks_are_small():
     """At most 100 bytes each, twice."""
     few, many = (len(inline_svg(partial(_dots, count), "dots", "Dots")) for count in (100, 1100))
     assert (many - few) / 1000 / 2 < 100
-
-
-def test_nothing_to_draw_is_no_figure():
-    assert inline_svg(lambda: None, "none", "Nothing") is None
