@@ -25,6 +25,7 @@ import write_numbers
 from harness.base.json_text import FORMAT
 from harness.base.plain import json_type, keys_of
 from harness.cli import main
+from harness.cli.group import imported
 from harness.cli.options import JsonOption
 from harness.show.codes import CODE_KINDS, codes_of
 
@@ -62,7 +63,7 @@ def schema() -> dict[str, Any]:
 
 def _answers() -> dict[str, Any]:
     """By how a command is called, the type of what it then prints."""
-    commands = [main.imported(name) for name in sorted(main.commands)]
+    commands = [imported(name) for name in sorted(main.commands)]
     options = [one for command in commands for one in command.params if isinstance(one, JsonOption)]
     return {call: answer for option in options for call, answer in option.make_answers().items()}
 

@@ -18,6 +18,7 @@ import click
 from click.testing import CliRunner
 
 from harness.cli import main
+from harness.cli.group import imported
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
@@ -102,7 +103,7 @@ def parse_line(line: str) -> None:
     _, name, *words = shlex.split(line)
     # Without its parent, a command would keep another help than users see.
     parent = click.Context(main, info_name="harness", **main.context_settings)
-    main.imported(name).make_context(name, words, parent=parent)
+    imported(name).make_context(name, words, parent=parent)
 
 
 def run_python(block: Block, names: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 from harness.cli import main
+from harness.cli.group import imported
 
 ROOT = Path(__file__).parents[2]
 # In Markdown ("[a](b)", and "[a]: b" in a line of its own) and HTML, and not to other sites.
@@ -41,11 +42,11 @@ def on_startup(command: str, dirty: bool) -> None:
     main.context_settings["terminal_width"] = HELP_WIDTH
     main.help = inspect.cleandoc(main.help or "").replace(":\n    ", ":\n\n    ")  # indented after a blank line: code
     for name in list(main.commands):
-        imported = main.imported(name)
-        example = (imported.epilog or "").removeprefix("Example: ")
-        help_words = inspect.cleandoc(imported.help or "")
-        imported.help = f"{help_words}\n\n**Example:**\n\n```sh\n{example}\n```\n\n{options_of(imported)}"
-        main.add_command(imported)
+        command_itself = imported(name)
+        example = (command_itself.epilog or "").removeprefix("Example: ")
+        help_words = inspect.cleandoc(command_itself.help or "")
+        command_itself.help = f"{help_words}\n\n**Example:**\n\n```sh\n{example}\n```\n\n{options_of(command_itself)}"
+        main.add_command(command_itself)
 
 
 def options_of(command: click.Command) -> str:

@@ -41,7 +41,7 @@ class StandIn(click.Command):
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
         """The names that begin so, or the options."""
         if incomplete.startswith("-"):
-            return _imported(str(self.name)).shell_complete(context, incomplete)
+            return imported(str(self.name)).shell_complete(context, incomplete)
         names = sorted(file.stem for file in NAMES[str(self.name)].glob("[!_]*.*"))
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
@@ -76,10 +76,6 @@ class Group(click.Group):
         for file in sorted(COMMANDS.glob("[!_]*.py")):
             self.add_command(StandIn(file.stem))
 
-    def imported(self, name: str) -> click.Command:
-        """The command itself, from its file."""
-        return _imported(name)
-
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -89,7 +85,7 @@ class Group(click.Group):
         name, stand_in, rest = super().resolve_command(context, arguments)
         if name in NAMES and not rest and context.resilient_parsing:  # its first word is completed
             return name, stand_in, rest
-        return name, self.imported(name) if name and stand_in else None, rest
+        return name, imported(name) if name and stand_in else None, rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """As of every click.Group; print warnings, and tell at the end if some output could not be written."""
@@ -132,13 +128,14 @@ class Group(click.Group):
             sys.exit(USAGE)
         except (HarnessError, OSError) as problem:
             error = unwritable(problem) if isinstance(problem, OSError) else problem
-            options = self.imported(context.invoked_subcommand).params if context.invoked_subcommand else []
+            options = imported(context.invoked_subcommand).params if context.invoked_subcommand else []
             for line in map(visible, typed(str(error), options).splitlines()):
                 click.echo(f"error: {line}" if not line.startswith(" ") else line, err=True)
             sys.exit(error.exit_code)
 
 
-def _imported(name: str) -> click.Command:
+def imported(name: str) -> click.Command:
+    """A command, from its file."""
     return getattr(import_module(f"harness.cli.commands.{name}"), name)
 
 

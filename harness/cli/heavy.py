@@ -9,7 +9,7 @@ from harness.judging.laws import AUTO, fit_table
 from harness.judging.request import FitsAnswer, Form, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Answers, not_run
-from harness.judging.versus import Headline, NoHeadline, leader
+from harness.judging.versus import Headline, NoHeadline
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
@@ -21,18 +21,16 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
-from harness.show.pages.markdown import answer_markdown
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
 from harness.show.tables.forms import form_sentences, form_tables
-from harness.show.tables.headline import WIDTH, console_lines, wrapped
+from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped
 from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, uncrossed
 from harness.show.tables.power import power_sentences, power_table
 from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.show.words import loss_of_laws
 from harness.study.analysis import (
-    NO_RUNS,
     Analysis,
     Answered,
     analyse,
@@ -41,8 +39,6 @@ from harness.study.analysis import (
     keep_analysis,
     keeping_fits,
     recorded_tables,
-    refresh_answer,
-    write_pack_costs,
 )
 from harness.study.answers import Compared, answer_of, compare_sides
 from harness.study.tables import Door, fits_answer, of_experiment, of_file, shape_answer

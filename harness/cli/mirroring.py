@@ -12,7 +12,7 @@ import click
 from harness.cli.later import heavy
 from harness.cli.options import gathered
 from harness.dispatch.mirror import Export, Mirror, check_wandb, of_answer
-from harness.show.console import steps_progress
+from harness.show.console import TERMINAL
 from harness.spec import Manifest
 from harness.study.folders import records_of
 
@@ -49,7 +49,9 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     def picked() -> Collection[str]:
         if not manifest.experiment.search:
             return ()
-        table, _ = heavy.recorded_tables(manifest, folder, partial(click.echo, err=True))
+        if not (tables := heavy.recorded_tables(manifest, folder, TERMINAL.say)):
+            return ()
+        table, _ = tables
         return frozenset() if table.empty else frozenset(table.loc[table["status"] == "done", "run_id"])
 
     return Export(mirror, manifest, records_of(folder), folder / "wandb", picked)
@@ -58,22 +60,17 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
 def copy_answer(export: Export, answered: heavy.Answered, lines: Sequence[str]) -> None:
     """Copy the answer with its table, verdicts and figures; `lines` are it as the terminal has it."""
     headline, verdicts, manifest = answered.headline, answered.verdicts, export.manifest
-    tables = {"rules": [("claim", "rule", "verdict"), *((one.claim, one.rule, one.verdict) for one in verdicts)]}
+    rules = ((verdict.claim, verdict.rule, verdict.verdict) for verdict in verdicts)
+    tables: dict[str, list[tuple]] = {"rules": [("claim", "rule", "verdict"), *rules]}
     if isinstance(headline, heavy.Headline):
-        first, second = (side.label for side in headline.sides)
-        rows: list[tuple] = [("task", "equal", "place", "at", "ahead", f"{second} / {first}", "low", "high", "why not")]
-        for reading in headline.readings:
-            ratio, place = reading.ratio, (reading.task, reading.axis, reading.place, reading.ratio.at)
-            why_not = " ".join(refusal.code for refusal in ratio.refusals)
-            rows.append((*place, heavy.leader(ratio, first, second), ratio.estimate, ratio.low, ratio.high, why_not))
-        tables = {"table": rows, **tables}
+        tables = {"table": [heavy.READINGS, *heavy.reading_rows(headline)], **tables}
     figures = {f"{name}_figure": path for name in FIGURES if (path := export.folder.parent / f"{name}.png").exists()}
-    summary = {"answer": "\n".join(lines), "verdict": {one.claim: one.verdict for one in verdicts}}
+    summary = {"answer": "\n".join(lines), "verdict": {verdict.claim: verdict.verdict for verdict in verdicts}}
     last = max(record.provenance.started_at for record in answered.analysis.records.values())
-    export.answer(of_answer(manifest, last, summary, tables=tables, figures=figures), partial(click.echo, err=True))
+    export.answer(of_answer(manifest, last, summary, tables=tables, figures=figures), TERMINAL.say)
 
 
 def copy_finished(export: Export) -> int:
     """Copy what has ended since, and say on standard error how that goes; how many are left."""
-    with steps_progress("wandb") as progress:
-        return export.go_on(partial(click.echo, err=True), partial(progress, "copied"))
+    with TERMINAL.steps("wandb") as progress:
+        return export.go_on(TERMINAL.say, partial(progress, "copied"))

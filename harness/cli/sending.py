@@ -19,7 +19,13 @@ from harness.study.sweeps import is_complete, look_and_wanted
 
 
 def _where(
-    profile: Path | None, local: int | None, idle_gpus: bool, mirror: Mirror | None, **given: Any
+    profile: Path | None,
+    local: int | None,
+    dry_run: bool,
+    max_gpu_hours: float | None,
+    idle_gpus: bool,
+    mirror: Mirror | None,
+    **given: Any,
 ) -> dict[str, Any]:
     """The `where` that options say, beside the others; a HarnessError if that is not one place."""
     if profile and local:
@@ -28,9 +34,10 @@ def _where(
         read = read_profile(profile)
         if read.wandb and not mirror:
             check_wandb(read.wandb.mode)
-        return {"where": Destination(read, read.slots, mirror or read.wandb, profile, idle_gpus), **given}
+        where = Destination(read, read.slots, mirror or read.wandb, dry_run, max_gpu_hours, profile, idle_gpus)
+        return {"where": where, **given}
     if local:
-        return {"where": Destination(None, local, mirror), **given}
+        return {"where": Destination(None, local, mirror, dry_run, max_gpu_hours), **given}
     raise HarnessError("--profile, --local: give a profile, as in slurm/, or --local N for this machine")
 
 

@@ -6,17 +6,14 @@ from typing import Any
 import click
 
 from harness.base.json_text import json_text
-from harness.show.console import console, print_table
-from harness.show.tables.table import Table
+from harness.show.console import console
+from harness.show.tables.table import Table, for_terminal
 
 
 def show(parts: Iterable[Table | str]) -> None:
     """Print tables as the terminal is wide, and sentences each on one line of a log."""
     for part in parts:
-        if isinstance(part, Table):
-            print_table(part)
-        else:
-            console.print(part, soft_wrap=True)
+        console.print(for_terminal(part, console.width) if isinstance(part, Table) else part, soft_wrap=True)
 
 
 def answer(value: Any, as_json: bool, parts: Iterable[Table | str]) -> None:

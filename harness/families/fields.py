@@ -1,28 +1,14 @@
-"""What an arm of each family may say, in words, as `harness match --help` lists it."""
+"""What an arm of each family may say, in words, as `harness list families` lists it."""
 
 from __future__ import annotations
 
 import itertools
-import textwrap
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from harness.families import FAMILIES
 from harness.families.base import ArchitectureBase, Layered
-
-HELP_WIDTH = 76  # of click's lines, which are indented by two
-
-
-def families_help() -> str:
-    """A paragraph a family: its name, its sizes, and its other fields with their defaults."""
-    indent = max(map(len, FAMILIES)) + 2
-    paragraphs = []
-    for name, architecture in FAMILIES.items():
-        lines = textwrap.wrap(fields_of(architecture), HELP_WIDTH - indent, break_on_hyphens=False)
-        paragraphs.append(f"{name:<{indent}}" + f"\n{' ' * indent}".join(lines))
-    return "\n".join(paragraphs)
 
 
 def fields_of(architecture: type[ArchitectureBase]) -> str:

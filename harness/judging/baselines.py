@@ -31,10 +31,10 @@ def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd
     rows = []
     for task, seed, run_id in drawn.itertuples(index=False):
         try:
-            known = kept_baselines(runs[run_id].task, runs[run_id].seed, results, draw).model_dump()
+            values = kept_baselines(runs[run_id].task, runs[run_id].seed, results, draw).model_dump()
         except HarnessError:
-            known = {}
-        losses = {f"{PREFIX}{name}": known.get(name) for name in FIELDS}
+            values = {}
+        losses = {f"{PREFIX}{name}": values.get(name) for name in FIELDS}
         rows.append({"task": task, "seed": seed, **losses})
     columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in FIELDS})
     if columns[DEVIATION].isna().all():

@@ -50,8 +50,8 @@ def exponent(case: Case) -> Found:
     curves = sides.curves_of(case)
     if len(curves) == 2:
         return replicates.exponent_gap(*sides.at_shared_budgets(*curves), case.level)
-    found = replicates.exponent(curves[0].over_budgets, case.level)
-    return replicates.shifted(found, -(case.rule.published or 0.0))
+    slope = replicates.exponent(curves[0].over_budgets, case.level)
+    return replicates.shifted(slope, -(case.rule.published or 0.0))
 
 
 def count(case: Case) -> Found:
@@ -88,7 +88,7 @@ def growth(case: Case) -> Found:
     """The least-squares slope in each replicate."""
     (names,), loss = case.rule.arms_of_sides, case.rule.place
     assert isinstance(loss, float)
-    inputs = np.log([case.runs.tasks[task][1] for task in case.tasks])
+    inputs = np.log([case.runs.manifest.tasks[task][1] for task in case.tasks])
     if (number := np.unique(inputs).size) < 3:
         raise HarnessError(f"a slope needs tasks of three different numbers of inputs, and there are {number}")
     curves = [sides.curve_on(case, task, names).over_budgets for task in case.tasks]
@@ -136,7 +136,22 @@ def edges_by_seed(case: Case) -> Found:
     return replicates.deviation_over(logs.to_numpy(float), case.level)
 
 
-def value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
+def edges(case: Case) -> Found:
+    """From the count after the penalised part of training."""
+    return _value_or_ratio(case, "active_edges", "sparsity")
+
+
+def error_in_the_end(case: Case) -> Found:
+    """From the errors on all phases."""
+    return _value_or_ratio(case, "rmse_in_the_end", "phases")
+
+
+def forgetting(case: Case) -> Found:
+    """From the errors right after each phase, and in the end."""
+    return _value_or_ratio(case, "forgetting", "phases")
+
+
+def _value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
     """Of one side the value, over `published` if that is given; of two sides the ratio second / first, by seed."""
     rows = (_rows_trained_with(case, names, trained_with, column) for names in case.rule.arms_of_sides)
     first, *others = (_logs_by_seed(of_side, column) for of_side in rows)

@@ -63,22 +63,21 @@ class Power(NamedTuple):
 
 def foresee(
     manifest: Manifest,
-    table: pd.DataFrame,
+    tables: tuple[pd.DataFrame, pd.DataFrame] | None,
     replicates: int | None = None,
     noise: float | None = None,
-    every: pd.DataFrame | None = None,
 ) -> list[ForeseenRule]:
     """What every rule of a plan will see with so many replicates, as many as it has if None.
 
-    From the table that is judged of the runs that have records, and that of `every` run that has one; or with `noise`,
-    the standard deviation of ln test loss between replicates, from that. Without two whole replicates it is the noise
-    that the file declares. A HarnessError if there is none either.
+    The spread between replicates is that of the runs in `tables`: the table that is judged of those that have records,
+    and that of all of them. Without two whole replicates it is `noise`, the standard deviation of ln test loss between
+    replicates, or what the file declares as that. A HarnessError if there is none either.
     """
     experiment = manifest.experiment
     planned = len(experiment.seeds) if replicates is None else replicates
     if planned < LEAST_PILOT:
         raise HarnessError(f"seeds: {list(experiment.seeds)} is one seed, which has no interval; give two or more")
-    pilot = table["seed"].nunique() if noise is None else 0
+    pilot = tables[0]["seed"].nunique() if tables else 0
     declared = noise or experiment.noise
     if pilot < LEAST_PILOT and declared is None:
         raise HarnessError(
@@ -93,11 +92,11 @@ def foresee(
         level = looks_at(interval_level(rule, len(counted)), experiment.looks or (planned,))[-1].level
         decided: Outcome | None = None
         spreads: dict[str, tuple[float | None, str]]  # or why there is none
-        if pilot >= LEAST_PILOT:
+        if tables and pilot >= LEAST_PILOT:
             source = f"records of {pilot} replicates"
-            numbers = judge(rule, runs_of(without_looks, table, every)).numbers
+            numbers = judge(rule, runs_of(without_looks, *tables)).numbers
             spreads = {number.unit: (number.spread, number.found.refused or "no number") for number in numbers}
-            count = judge(rule, runs_of(manifest, table, every)).count
+            count = judge(rule, runs_of(manifest, *tables)).count
             if count and count.outcome != "open" and (manifest.looks or pilot == len(experiment.seeds)):
                 decided = count.outcome
         else:
@@ -105,9 +104,10 @@ def foresee(
             spread = float(declared or 0) * TWO_SIDES if rule.quantity == "test_loss" else None
             why = f"only a pilot says how far replicates differ in {rule.quantity}: train two or more"
             spreads = dict.fromkeys(counted, (spread, why))
-        told = tuple(_number(rule, unit, *known, planned, level) for unit, known in spreads.items())
-        said = f"already decided: {decided}; it needs no more replicates" if decided else _sentence(rule, told, planned)
-        foreseen.append(ForeseenRule(rule.claim, level, planned, source, decided, said, told, rule))
+        by_task = tuple(_number(rule, unit, *spread_or_why, planned, level) for unit, spread_or_why in spreads.items())
+        already = f"already decided: {decided}; it needs no more replicates" if decided else ""
+        said = already or _sentence(rule, by_task, planned)
+        foreseen.append(ForeseenRule(rule.claim, level, planned, source, decided, said, by_task, rule))
     return foreseen
 
 
@@ -128,10 +128,11 @@ def _number(rule: Decide, unit: str, spread: float | None, why: str, replicates:
 
 def _sentence(rule: Decide, numbers: tuple[ForeseenNumber, ...], replicates: int) -> str:
     """What the rule will see, or would need more: on the last task that it needs."""
-    known = sorted((number for number in numbers if number.spread is not None), key=lambda number: number.spread or 0.0)
-    if len(known) < min(rule.at_least, len(numbers)):
+    of_spread = (number for number in numbers if number.spread is not None)
+    by_spread = sorted(of_spread, key=lambda number: number.spread or 0.0)
+    if len(by_spread) < min(rule.at_least, len(numbers)):
         return next(number.why or "" for number in numbers if number.spread is None)
-    number, what = known[rule.at_least - 1], asked_words(rule)
+    number, what = by_spread[rule.at_least - 1], asked_words(rule)
     needed = number.replicates_needed
     if needed is not None and needed <= replicates:
         return f"the planned {replicates} replicates show {what} in {100 * ENOUGH:g} % of experiments"

@@ -53,31 +53,31 @@ def form_answer(
     axis, form, asked = request.x[0], request.form, str(request.value)
     of_x = with_parts(runs[axis])
     results: Any = _shared(request, asked, of_x) if form == "share" else {}
-    told: dict[str, tuple[Caution, ...]] = {}
+    cautions_of: dict[str, tuple[Caution, ...]] = {}
     failed: dict[str, int] = {}
     ahead: list[Foresight] = []
-    for place, own in of_x.groupby(["task", "series"], sort=False):
+    for place, rows in of_x.groupby(["task", "series"], sort=False):
         name = _name(place)
-        told[name] = cautions.get((axis, str(own["series"].iloc[0])), ())
-        failed[name] = int((own["status"] != "done").sum())
+        cautions_of[name] = cautions.get((axis, str(rows["series"].iloc[0])), ())
+        failed[name] = int((rows["status"] != "done").sum())
         if form in OF_TWO:
             if form == "and":
                 how = (request.level, request.objective, request.hold_out, request.predict)
-                results[name], foreseen = surface_ahead(name, _crossed(request, own, runs), *how)
+                results[name], foreseen = surface_ahead(name, _crossed(request, rows, runs), *how)
                 ahead.append(foreseen)
             else:
-                points = _of_two(own, runs[asked])
+                points = _of_two(rows, runs[asked])
                 results[name] = isoflop(*points, request.level)
-                if "group" in own:
-                    results[name] = isoflop_by_groups(results[name], *points, groups_in(own))
+                if "group" in rows:
+                    results[name] = isoflop_by_groups(results[name], *points, groups_in(rows))
             # A size is there again at every other one, by design.
-            told[name] = tuple(caution for caution in told[name] if caution.code != "REPEATS")
+            cautions_of[name] = tuple(caution for caution in cautions_of[name] if caution.code != "REPEATS")
         elif form == "frontier":
-            results[name] = frontier(*runs_in(own, "fitted"), float(asked), request.level)
-            if "group" in own:
-                groups = groups_in(own, "fitted")
-                results[name] = frontier_by_groups(results[name], *runs_in(own, "fitted"), groups)
-    return FormAnswer(request, source, results, told, failed, ahead)
+            results[name] = frontier(*runs_in(rows, "fitted"), float(asked), request.level)
+            if "group" in rows:
+                groups = groups_in(rows, "fitted")
+                results[name] = frontier_by_groups(results[name], *runs_in(rows, "fitted"), groups)
+    return FormAnswer(request, source, results, cautions_of, failed, ahead)
 
 
 def _name(place: Any) -> str:
@@ -86,20 +86,20 @@ def _name(place: Any) -> str:
     return f"{task}: {series}" if task else series
 
 
-def _of_two(own: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _of_two(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The other size, the size and the loss of the runs that ended well."""
-    done = own[own["status"] == "done"]
+    done = rows[rows["status"] == "done"]
     second = other["size"][done.index].to_numpy(float)
     return second, done["size"].to_numpy(float), done["test_loss"].to_numpy(float)
 
 
-def _crossed(request: Request, own: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
+def _crossed(request: Request, rows: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
     """The runs with their compute: as a column says, or D where that is a cost of training, or else 6 N D."""
-    d, n, y = _of_two(own, runs[str(request.value)])
+    d, n, y = _of_two(rows, runs[str(request.value)])
     compute = d if str(request.value).lower().startswith(COSTS) else OF_A_PRODUCT * n * d
     if request.compute:
-        compute = _of_two(own, runs[request.compute])[0]
-    groups = np.array(groups_in(own)) if "group" in own else None
+        compute = _of_two(rows, runs[request.compute])[0]
+    groups = np.array(groups_in(rows)) if "group" in rows else None
     return CrossedRuns((request.x[0], str(request.value)), n, d, y, compute, groups)
 
 
@@ -108,7 +108,7 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
     fits = {}
     for task in runs["task"].unique():
         of_task = runs[runs["task"] == task]
-        points = {str(name): runs_in(own, "fitted") for name, own in of_task.groupby("series", sort=False)}
+        points = {str(name): runs_in(rows, "fitted") for name, rows in of_task.groupby("series", sort=False)}
         if len(points) < 2:
             alone = f"{task} has one series" if task else "the table has one arm"
             raise HarnessError(
@@ -118,7 +118,7 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
         for share in sorted(SHARES, key=lambda share: share != asked):
             fit = fit_shared(x, y, share, request.level)
             if "group" in runs:
-                groups = {str(name): groups_in(own, "fitted") for name, own in of_task.groupby("series", sort=False)}
+                groups = {str(name): groups_in(rows, "fitted") for name, rows in of_task.groupby("series", sort=False)}
                 fit = shared_by_groups(fit, x, y, groups)
             fits[_name((task, share))] = fit
     return fits

@@ -25,12 +25,12 @@ from harness.judging.pair import Pair, conventions_of, tasks_of_both
 from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import SideCurve
-from harness.judging.versus import FAR, PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
-from harness.judging.winners import LOSS, of_side
+from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
 from harness.spec import END_TOLERANCE, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
+FAR = 10.0  # times a loss: a run that ended so far above others has failed
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
 SPENT = ("flops_train", "seconds")  # kinds of axes on which a search has caps
@@ -89,7 +89,7 @@ def headline(
     if level is None:
         names = tuple(side.names for side in both)
         rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
-        level = LEVEL if rule is None else interval_level(rule, len(units(rule, runs.tasks)))
+        level = LEVEL if rule is None else interval_level(rule, len(units(rule, manifest.tasks)))
     pair = Pair(runs, both, tasks_of_both(runs, both), level)
     axes = list(dict.fromkeys([asked_axis, *conventions_of(runs, asked_axis)[0]]))
     places = PLACES if at is None else (f"{at:,.6g}",)
@@ -108,7 +108,7 @@ def headline(
             readings.append(_reading(pair, task, axis_name, place, curves, size))
         leads += _leads(pair, task, axis_name, curves)
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
-    found = Headline(
+    answer = Headline(
         *both,
         metric=metric_of(runs.table),
         level=pair.level,
@@ -130,14 +130,10 @@ def headline(
     )
     search, every = manifest.experiment.search, runs.every
     if search is None or every is None:
-        return found
+        return answer
     of_efforts = itertools.product(pair.tasks, efforts(search.runs))
-    of_sides = itertools.product(pair.tasks, both)
-    return replace(
-        found,
-        efforts=tuple(versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts),
-        near_the_best=tuple(_near_the_best(manifest, every, task, side) for task, side in of_sides),
-    )
+    of_each = (versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts)
+    return replace(answer, efforts=tuple(of_each))
 
 
 def metric_of(runs: pd.DataFrame) -> str:
@@ -146,23 +142,15 @@ def metric_of(runs: pd.DataFrame) -> str:
     return str(metrics[0]) if len(metrics) == 1 else "loss"
 
 
-def _near_the_best(manifest: Manifest, every: pd.DataFrame, task: str, side: Side) -> versus.NearTheBest:
-    runs = of_side(manifest, every, task, side.names)
-    runs = runs[runs["asked"] == runs["asked"].max()]
-    best = sides.picked(runs, ["seed"]).set_index("seed")[LOSS]
-    near = (runs["status"] == "done") & (runs[LOSS] <= FAR * runs["seed"].map(best))
-    return versus.NearTheBest(task, side.label, float(near.groupby(runs["seed"]).mean().mean()))
-
-
 def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:
     """Of both sides, by a size and by a training cost."""
     for axis, task, side in itertools.product(headline_axes(pair.runs.manifest), pair.tasks, pair.sides):
         try:
             curve = sides.side_curve(pair.runs, task, side.names, axis)
-            found = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
+            slope = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
         except HarnessError as error:
-            found = not_found(error)
-        yield versus.SideExponent(task, side.label, axis, found)
+            slope = not_found(error)
+        yield versus.SideExponent(task, side.label, axis, slope)
 
 
 def _others(pair: Pair) -> Iterator[versus.Other]:
@@ -214,7 +202,7 @@ def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
 def _largest(runs: ExperimentRuns, task: str, side: Side) -> versus.Largest:
     of_size = _of_largest(runs, task, side)
     networks = {cell.index: cell.network.words for cell in runs.manifest.cells if cell.network}
-    words = [networks.get(cell, "") for cell in of_size["cell"]]
+    words = [networks.get(cell, "") for cell in of_size["cell"]]  # winners of a search have cells of their own
     loss = float(np.exp(np.log(of_size["test_loss"]).mean()))
     return versus.Largest(task, side.label, ", ".join(filter(None, dict.fromkeys(words))), loss)
 

@@ -16,7 +16,7 @@ from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns, Look, has_replicates, looks_at, runs_of, until
 from harness.judging.sides import budget_of, curves_of
 from harness.judging.verdict import Number, Outcome, Verdict
-from harness.judging.words import matters_words, number_words, rule_words
+from harness.judging.words import found_words, matters_words, rule_words
 from harness.spec import Decide, Manifest, all_axes, units
 
 
@@ -35,7 +35,8 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     What a look decides on a task stays as it was found there. The next look finds anew what is open, with all of its
     replicates, until the claim is decided; it waits until all their runs are recorded.
     """
-    manifest, counted, axis = runs.manifest, units(rule, runs.tasks), rule.axis or runs.matched
+    manifest, axis = runs.manifest, rule.axis or runs.matched
+    counted = units(rule, manifest.tasks)
     level = interval_level(rule, len(counted))
     looks = looks_at(level, manifest.looks or (len(manifest.experiment.seeds),))
     numbers: dict[str, Number] = {}
@@ -82,32 +83,33 @@ def _number(unit: str, case: Case, look: Look | None) -> Number:
     try:
         if all_axes()[case.axis].needs_seconds and "seconds" not in case.runs.table:
             raise HarnessError("seconds are not measured: `harness bench FILE`")
-        found = QUANTITIES[rule.quantity].find(case)
+        result = QUANTITIES[rule.quantity].find(case)
         if rule.takes.at == "budget":
             place = rule.place
-            found = replace(found, at=place if isinstance(place, float) else budget_of(case, curves_of(case)))
+            result = replace(result, at=place if isinstance(place, float) else budget_of(case, curves_of(case)))
     except HarnessError as error:  # what the data do not carry has a reason, and is no error
-        found = not_found(error)
-    known = found.by_replicate[~np.isnan(found.by_replicate)]
-    spread = float(known.std(ddof=1)) if known.size > 1 and not found.refusals else None
-    return Number(unit, found, outcome(rule, found), look, number_words(found, look), spread)
+        result = not_found(error)
+    finite = result.by_replicate[~np.isnan(result.by_replicate)]
+    spread = float(finite.std(ddof=1)) if finite.size > 1 and not result.refusals else None
+    words = found_words(result) + (f" at {look.replicates} of {look.of} replicates" if look else "")
+    return Number(unit, result, outcome(rule, result), look, words, spread)
 
 
 # ------------------------------------------------------------------------------------------------------------ outcomes
-def outcome(rule: Decide, found: Found) -> Outcome:
+def outcome(rule: Decide, result: Found) -> Outcome:
     """What a number says of its rule: its interval lies wholly on one side, or too near to the limit to matter."""
-    if found.low is None or found.high is None:
+    if result.low is None or result.high is None:
         return "open"
     if rule.within is not None:
         low, high = _near(rule, rule.within)
-        if low < found.low and found.high < high:
+        if low < result.low and result.high < high:
             return "supported"
-        return "refuted" if found.high < low or high < found.low else "open"
-    is_above, is_below = found.low > rule.limit, found.high < rule.limit
+        return "refuted" if result.high < low or high < result.low else "open"
+    is_above, is_below = result.low > rule.limit, result.high < rule.limit
     if is_above or is_below:
         return "supported" if is_above == (rule.threshold is not None) else "refuted"
     low, high = _near(rule, rule.smallest)
-    return "equal" if low < found.low and found.high < high else "open"
+    return "equal" if low < result.low and result.high < high else "open"
 
 
 def _near(rule: Decide, smallest: float) -> tuple[float, float]:

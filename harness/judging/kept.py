@@ -74,28 +74,28 @@ def keeping(folder: Path, progress: Progress = lambda what, done, of: None, core
         return
     file = folder / KEPT_FILE
     with ExitStack() as at_exit:
-        known = _Kept(_read(file), progress, cores, at_exit)
-        token = _current.set(known)
+        block = _Kept(_read(file), progress, cores, at_exit)
+        token = _current.set(block)
         try:
             yield
         finally:
             _current.reset(token)
-            if known.is_new and os.access(folder, os.W_OK):
-                _write(known.values, file)
+            if block.is_new and os.access(folder, os.W_OK):
+                _write(block.values, file)
 
 
 def kept(function: Callable[..., Any], *arguments: Any) -> Any:
     """The function's value for the arguments: computed once in a block, and read from the file by the next block."""
-    known = _current.get()
-    if known is None:
+    block = _current.get()
+    if block is None:
         return function(*arguments)
     key = _key(function, arguments)
-    if key not in known.read and key in known.values:
-        _load(known, key)
-    if key not in known.read:
-        known.is_new = True
-        _remember(known, key, function(*arguments))
-    return known.read[key]
+    if key not in block.read and key in block.values:
+        _load(block, key)
+    if key not in block.read:
+        block.is_new = True
+        _remember(block, key, function(*arguments))
+    return block.read[key]
 
 
 def prepare(function: Callable[..., Any], calls: Iterable[Call], what: str) -> None:
@@ -103,54 +103,48 @@ def prepare(function: Callable[..., Any], calls: Iterable[Call], what: str) -> N
 
     `what` they are is for the progress. Nothing is done outside of the block of `keeping`.
     """
-    known = _current.get()
-    if known is None:
+    block = _current.get()
+    if block is None:
         return
     keyed = {_key(function, call): call for call in calls}
-    absent = {key: call for key, call in keyed.items() if key not in known.read and key not in known.values}
+    absent = {key: call for key, call in keyed.items() if key not in block.read and key not in block.values}
     if not absent:
         return
-    known.is_new = True
-    for done, (key, value) in enumerate(_computed(known, function, absent), start=1):
-        _remember(known, key, value)
-        known.progress(what, done, len(absent))
+    block.is_new = True
+    for done, (key, value) in enumerate(_computed(block, function, absent), start=1):
+        _remember(block, key, value)
+        block.progress(what, done, len(absent))
 
 
-def tell(what: str, done: int, of: int) -> None:
-    """Tell whoever opened the block how far something else is that takes seconds."""
-    if known := _current.get():
-        known.progress(what, done, of)
-
-
-def _load(known: _Kept, key: str) -> None:
+def _load(block: _Kept, key: str) -> None:
     """Read a value of the file; forget it if it is none of these rooms, as in a file of somebody else's."""
     try:
-        known.read[key] = _Reader(io.BytesIO(known.values[key])).load()
+        block.read[key] = _Reader(io.BytesIO(block.values[key])).load()
     except Exception:  # damaged bytes make pickle raise whatever they happen to meet
-        del known.values[key]
+        del block.values[key]
 
 
-def _remember(known: _Kept, key: str, value: Any) -> None:
-    known.read[key] = value
-    known.values[key] = pickle.dumps(value, protocol=4)
+def _remember(block: _Kept, key: str, value: Any) -> None:
+    block.read[key] = value
+    block.values[key] = pickle.dumps(value, protocol=4)
 
 
-def _computed(known: _Kept, function: Callable[..., Any], calls: dict[str, Call]) -> Iterator[tuple[str, Any]]:
+def _computed(block: _Kept, function: Callable[..., Any], calls: dict[str, Call]) -> Iterator[tuple[str, Any]]:
     """The key and value of each call: each process has its share, this one the last. Where one dies, this does its."""
     elsewhere: dict[str, Future[Any]] = {}
-    cores = min(known.cores, MOST_PROCESSES)
+    cores = min(block.cores, MOST_PROCESSES)
     if len(calls) > FEW and cores > 1:
-        if known.pool is None:
-            known.pool = ProcessPoolExecutor(cores - 1, mp_context=get_context("spawn"), initializer=_begin)
-            known.at_exit.callback(known.pool.shutdown, cancel_futures=True)
+        if block.pool is None:
+            block.pool = ProcessPoolExecutor(cores - 1, mp_context=get_context("spawn"), initializer=_begin)
+            block.at_exit.callback(block.pool.shutdown, cancel_futures=True)
         with suppress(BrokenExecutor), without_main():  # this may start a process
             for key, call in list(calls.items())[: -len(calls) // cores]:
-                elsewhere[key] = known.pool.submit(function, *call)
+                elsewhere[key] = block.pool.submit(function, *call)
     for key in sorted(calls, key=elsewhere.__contains__):
         try:
             yield key, elsewhere[key].result() if key in elsewhere else function(*calls[key])
         except BrokenExecutor:
-            known.cores = 1
+            block.cores = 1
             yield key, function(*calls[key])
 
 
@@ -215,7 +209,7 @@ def _law_named(name: str) -> Law:
 
 
 def _law_name(law: Law) -> str:
-    return next(name for name, known in LAWS.items() if known is law)
+    return next(name for name, law_of_name in LAWS.items() if law_of_name is law)
 
 
 copyreg.pickle(Law, lambda law: (_law_named, (_law_name(law),)))  # its curves are functions
@@ -240,7 +234,7 @@ class _Reader(pickle.Unpickler):
         if (module, name) in MADE_BY:
             return super().find_class(module, name)
         if module.startswith(("harness.laws.", "harness.comparison.", "harness.base.reasons")) and name.isidentifier():
-            found = super().find_class(module, name)
-            if isinstance(found, type) and (is_dataclass(found) or issubclass(found, tuple)):
-                return found
+            kind = super().find_class(module, name)
+            if isinstance(kind, type) and (is_dataclass(kind) or issubclass(kind, tuple)):
+                return kind
         raise pickle.UnpicklingError(f"{module}.{name} is no type of a value that is kept")

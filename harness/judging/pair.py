@@ -45,10 +45,10 @@ class Pair:
         """second / first in test loss at a size, or why there is none."""
         try:
             sides.check_any_learnt(curves, size)
-            found = sides.loss_ratio(*curves, size, self.level)
-            if (level := self.level_of(found.replicates)) != self.level:
-                found = sides.loss_ratio(*curves, size, level)
-            return replace(found, at=size)
+            ratio = sides.loss_ratio(*curves, size, self.level)
+            if (level := self.level_of(ratio.replicates)) != self.level:
+                ratio = sides.loss_ratio(*curves, size, level)
+            return replace(ratio, at=size)
         except HarnessError as error:
             return not_found(error, size)
 
@@ -105,15 +105,15 @@ def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
         raise HarnessError(f"`axis` {asked.axis}: not measured; `harness bench FILE` measures it")
     if asked.at is None:
         return
-    told = []
+    ranges = []
     for task in tasks_of_both(runs, asked.sides):
         low, high = sides.common([sides.side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
         if low <= asked.at <= high:
             return
-        told.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
+        ranges.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
     raise HarnessError(
         f"`at` {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
-        f"{'; '.join(told)}; ask within"
+        f"{'; '.join(ranges)}; ask within"
     )
 
 

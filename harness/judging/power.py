@@ -1,8 +1,8 @@
 """What an open rule would need: how many more replicates, or why more will not help.
 
-It is asked as if the truth were the smallest difference that matters (`matters` of a rule) away from its limit, or a
-larger one where that would need too many; of `within`, as if both sides were equal. The difference that was estimated
-is never used: power at the estimate is another form of its p-value (Hoenig and Heisey 2001).
+It is asked as if the truth were the smallest difference that matters (`matters` of a rule) away from its limit; of
+`within`, as if both sides were equal. The difference that was estimated is never used: power at the estimate is another
+form of its p-value (Hoenig and Heisey 2001).
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from harness.spec import Decide
 
 ENOUGH = 0.8  # the chance of a decision that is asked for
 MOST_REPLICATES = 1000
-LARGER_FACTORS = (2.0, 5.0, 10.0, 100.0)  # of ratios: asked in turn where a smaller one needs more than MOST_TIMES
-MOST_TIMES = 4  # the replicates that are there
 QUANTILES = 500  # of the error: the chance of a decision is right to 0.001
 LEAST_SPREAD = 1e-12  # no replicates are nearer to each other
 LARGEST_LOG = 700.0  # beyond it a factor is no float
@@ -70,10 +68,9 @@ def replicates_needed(spread: float, difference: float, level: float, of_equalit
     return bisect_left(range(MOST_REPLICATES + 1), ENOUGH, lo=2, key=chance_of)
 
 
-def difference_of(rule: Decide, smallest: float | None = None) -> float:
-    """The smallest difference that matters, as the rule says it, as a difference: of ln for ratios."""
-    smallest = smallest or rule.smallest
-    return smallest if rule.takes.is_difference else math.log(smallest)
+def difference_of(rule: Decide) -> float:
+    """The smallest difference that matters, as a difference: of ln for ratios."""
+    return rule.smallest if rule.takes.is_difference else math.log(rule.smallest)
 
 
 def as_said(rule: Decide, difference: float) -> float:
@@ -84,39 +81,30 @@ def as_said(rule: Decide, difference: float) -> float:
 def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
     """What an open rule would need, in a line: on the last task that it needs, of those that are open."""
     still_open = [number for number in numbers if number.outcome == "open"]
+
+    def where(number: Number) -> str:
+        return f" on {number.unit}" if len(numbers) > 1 else ""
+
     if refused := next((number for number in still_open if number.spread is None), None):
-        where = f" on {refused.unit}" if len(numbers) > 1 else ""
         if refused.found.is_refused_by("ONE_REPLICATE"):
-            return f"it needs two replicates or more{where}"
+            return f"it needs two replicates or more{where(refused)}"
         reason = refused.found.refusals[-1].reason if refused.found.refusals else "there is no number"
-        return f"more replicates will not help{where}: {reason.split('. ')[0].rstrip('.')}"
+        return f"more replicates will not help{where(refused)}: {reason.split('. ')[0].rstrip('.')}"
     if bounded := next((number for number in still_open if number.found.bound), None):
-        where = f" on {bounded.unit}" if len(numbers) > 1 else ""
-        return f"more replicates will not help{where}: most give only a bound; add budgets beyond that bound"
+        return f"more replicates will not help{where(bounded)}: most give only a bound; add budgets beyond that bound"
     of_equality = rule.within is not None
     decided = sum(number.outcome == "supported" for number in numbers)
     still_needed = min(max(rule.at_least - decided, 1), len(still_open))
     last = sorted(still_open, key=lambda number: (number.spread or 0.0, number.unit))[still_needed - 1]
     spread, replicates = last.spread or 0.0, last.found.replicates
-    for smallest in _asked_in_turn(rule):
-        needed = replicates_needed(spread, difference_of(rule, smallest), level, of_equality) or math.inf
-        if needed <= MOST_TIMES * replicates:
-            break
-    where = f" on {last.unit}" if len(numbers) > 1 else ""
-    what = f"{asked_words(rule, smallest)}{where}"
-    told = asked_words(rule, as_said(rule, seen(spread, replicates, level, of_equality)))
-    least = f"the present {replicates} show only {told} or more"
+    needed = replicates_needed(spread, difference_of(rule), level, of_equality)
+    what = f"{asked_words(rule)}{where(last)}"
+    smallest_seen = asked_words(rule, as_said(rule, seen(spread, replicates, level, of_equality)))
+    least = f"the present {replicates} show only {smallest_seen} or more"
     often = f"in {100 * ENOUGH:g} % of experiments"
-    if math.isinf(needed):
+    if needed is None:
         return f"{what} would need more than {MOST_REPLICATES:,} replicates; {least}"
     if needed <= replicates:
         return f"the present {replicates} replicates show {what} {often}, so the truth is probably nearer to the limit"
-    more = int(needed) - replicates
+    more = needed - replicates
     return f"{what} would need {more:,} more replicate{'s' * (more > 1)} to show {often}; {least}"
-
-
-def _asked_in_turn(rule: Decide) -> tuple[float, ...]:
-    """The smallest difference that matters, as the rule says it; of ratios larger factors too."""
-    if rule.takes.is_difference or rule.within is not None:
-        return (rule.smallest,)
-    return (rule.smallest, *(factor for factor in LARGER_FACTORS if factor > rule.smallest))

@@ -1,47 +1,20 @@
 """Every quantity that a rule can be about. To add one, add it to QUANTITIES, and its row to docs/verdicts.md.
 
-Every command that reads a plan with rules reads this file too. So what computes, with the packages that it needs, is in
-`judging.finding`, which is imported when a quantity is looked for.
+Every command that reads a plan with rules reads this file too. So what finds them, with the packages that it needs, is
+in `judging.finding`: a function of the name of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
-
 from harness.base.formats import human
-from harness.judging.quantity import (
-    Case,
-    Quantity,
-    budget_words,
-    effort_words,
-    over_published,
-    ratio_words,
-    sides_words,
-)
+from harness.judging.quantity import Quantity, budget_words, effort_words, over_published, ratio_words, sides_words
 from harness.spec import Decide, Takes
 
-if TYPE_CHECKING:
-    from harness.comparison.replicates import Found
 
-
-def _by(name: str, *arguments: Any) -> Callable[[Case], Found]:
-    """What finds a quantity: the function of `judging.finding` of this name, with more `arguments` than the case."""
-
-    def find(case: Case) -> Found:
-        found: Found = getattr(import_module("harness.judging.finding"), name)(case, *arguments)
-        return found
-
-    return find
-
-
-def _of_a_column(
-    *, name: str, summary: str, read_at: str, what: str, column: str, trained_with: Literal["phases", "sparsity"]
-) -> Quantity:
+def _of_a_column(*, name: str, summary: str, read_at: str, what: str) -> Quantity:
     """A quantity that is a column of the table of runs: of one side its value, of two sides the ratio.
 
-    `what` is how it reads, before the sides. Its runs are those whose recipe has the field `trained_with`.
+    `what` is how it reads, before the sides.
     """
 
     def words(rule: Decide) -> str:
@@ -49,7 +22,7 @@ def _of_a_column(
         return f"{what} {of}"
 
     takes = Takes(sides=(1, 2), of_networks=True, over_published=True)
-    return Quantity(name, summary, read_at, takes, words, _by("value_or_ratio", column, trained_with))
+    return Quantity(name, summary, read_at, takes, words)
 
 
 def _multiplier_words(rule: Decide) -> str:
@@ -58,8 +31,8 @@ def _multiplier_words(rule: Decide) -> str:
 
 
 def _exponent_words(rule: Decide) -> str:
-    told = f"the exponent of {' minus that of '.join(sides_words(rule))}{effort_words(rule)}"
-    return told if rule.published is None else f"{told}, less the published {rule.published:.4g},"
+    words = f"the exponent of {' minus that of '.join(sides_words(rule))}{effort_words(rule)}"
+    return words if rule.published is None else f"{words}, less the published {rule.published:.4g},"
 
 
 def _count_words(rule: Decide) -> str:
@@ -85,7 +58,6 @@ QUANTITIES = {
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(2,), at="budget", of_efforts=True),
             words=lambda rule: f"the test loss {ratio_words(rule)} {budget_words(rule)}{effort_words(rule)}",
-            find=_by("test_loss"),
         ),
         Quantity(
             name="multiplier",
@@ -93,7 +65,6 @@ QUANTITIES = {
             read_at="a budget of the first side",
             takes=Takes(sides=(2,), at="budget", of_efforts=True, of_laws=True),
             words=_multiplier_words,
-            find=_by("multiplier"),
         ),
         Quantity(
             name="exponent",
@@ -109,7 +80,6 @@ QUANTITIES = {
                 matters=0.2,
             ),
             words=_exponent_words,
-            find=_by("exponent"),
         ),
         Quantity(
             name="count",
@@ -117,7 +87,6 @@ QUANTITIES = {
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(1, 2), at="budget", of_counts=True),
             words=_count_words,
-            find=_by("count"),
         ),
         Quantity(
             name="observed",
@@ -126,7 +95,6 @@ QUANTITIES = {
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(2,), at="budget", of_observed=True),
             words=lambda rule: f"the {rule.observed} {ratio_words(rule)} {budget_words(rule)}",
-            find=_by("observed"),
         ),
         Quantity(
             name="exponent_kept",
@@ -134,7 +102,6 @@ QUANTITIES = {
             read_at="all budgets on an axis",
             takes=Takes(sides=(1,), at="axis", of_family=True, of_laws=True),
             words=lambda rule: f"the exponent of {sides_words(rule)[0]} at the most inputs over that at the fewest",
-            find=_by("exponent_kept"),
         ),
         Quantity(
             name="growth",
@@ -142,7 +109,6 @@ QUANTITIES = {
             read_at="a test loss",
             takes=Takes(sides=(1,), at="loss", needs_place=True, of_family=True, is_difference=True, matters=0.2),
             words=_growth_words,
-            find=_by("growth"),
         ),
         Quantity(
             name="best_size",
@@ -153,15 +119,12 @@ QUANTITIES = {
                 f"the {rule.axis or 'size'} at which {sides_words(rule)[0]} has its least test loss"
                 f"{over_published(rule)}"
             ),
-            find=_by("best_size"),
         ),
         _of_a_column(
             name="edges",
             summary="the number of active edges after training with a penalty; of two sides its ratio",
             read_at="the end of the penalised part",
             what="the number of active edges",
-            column="active_edges",
-            trained_with="sparsity",
         ),
         Quantity(
             name="edges_by_seed",
@@ -169,23 +132,18 @@ QUANTITIES = {
             read_at="the end of the penalised part",
             takes=Takes(sides=(1,), of_networks=True),
             words=lambda rule: f"the standard deviation over seeds of ln(active edges) of {sides_words(rule)[0]}",
-            find=_by("edges_by_seed"),
         ),
         _of_a_column(
             name="error_in_the_end",
             summary="the training RMSE on all phases after the last one; of two sides its ratio",
             read_at="the end of the last phase",
             what="the training error on all phases after the last one,",
-            column="rmse_in_the_end",
-            trained_with="phases",
         ),
         _of_a_column(
             name="forgetting",
             summary="the mean training error in the end over that right after each phase; of two sides its ratio",
             read_at="the end of the last phase",
             what="the growth of training errors after their phases,",
-            column="forgetting",
-            trained_with="phases",
         ),
         Quantity(
             name="network_loss",
@@ -193,7 +151,6 @@ QUANTITIES = {
             read_at="a size",
             takes=Takes(sides=(1,), at="budget", needs_place=True, of_networks=True, over_published=True),
             words=lambda rule: f"the test loss of {sides_words(rule)[0]} {budget_words(rule)}{over_published(rule)}",
-            find=_by("network_loss"),
         ),
         Quantity(
             name="upturn",
@@ -203,7 +160,6 @@ QUANTITIES = {
             words=lambda rule: (
                 f"the test loss of {sides_words(rule)[0]} at its largest size over the least at a smaller one"
             ),
-            find=_by("upturn"),
         ),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from harness.base.formats import human
@@ -34,10 +35,9 @@ class Case:
 class Quantity:
     """Something that a rule can be about.
 
-    `takes` is what a rule on it may and must say, `words` how it reads, as the subject of a clause. `find` gives the
-    number of each replicate and their mean with its interval, and raises a HarnessError with the reason where the data
-    do not carry it. `summary` and `read_at` are its row in docs/verdicts.md, the first one also its part of the JSON
-    Schema.
+    `takes` is what a rule on it may and must say, `words` how it reads, as the subject of a clause. `summary` and
+    `read_at` are its row in docs/verdicts.md, the first one also its part of the JSON Schema. It is found by `finder`,
+    or else by the function of `judging.finding` that has its name.
     """
 
     name: str
@@ -45,7 +45,13 @@ class Quantity:
     read_at: str
     takes: Takes
     words: Callable[[Decide], str]
-    find: Callable[[Case], Found]
+    finder: Callable[[Case], Found] | None = None
+
+    def find(self, case: Case) -> Found:
+        """The number of each replicate, and their mean with its interval; a HarnessError says why there is none."""
+        finder = self.finder or getattr(import_module("harness.judging.finding"), self.name)
+        result: Found = finder(case)
+        return result
 
 
 # -------------------------------------------------------------------------------------------------- words for `words`

@@ -7,7 +7,7 @@ added up by Bonferroni, so that it serves every quantity, however its looks hang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Annotated, Any
@@ -28,11 +28,6 @@ class ExperimentRuns:
     table: pd.DataFrame
     every: pd.DataFrame | None = None
     curves: dict[tuple, Any] = field(default_factory=dict, compare=False)
-
-    @property
-    def tasks(self) -> Mapping[str, tuple[str, int]]:
-        """The target and the inputs of each task."""
-        return self.manifest.tasks
 
     @property
     def matched(self) -> str:
@@ -70,8 +65,8 @@ def level_over(level: float, looks: Sequence[int], replicates: int) -> float:
 
     Where runs diverged its replicates are those of no look, and it has the strictest of their levels.
     """
-    own = {look.replicates: look.level for look in looks_at(level, looks)}
-    return own.get(replicates, max(own.values()))
+    levels = {look.replicates: look.level for look in looks_at(level, looks)}
+    return levels.get(replicates, max(levels.values()))
 
 
 def has_replicates(runs: ExperimentRuns, number: int) -> bool:

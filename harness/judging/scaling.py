@@ -69,9 +69,9 @@ def won_on(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     if "won_on" not in table:
         return table
     of_costs = table["won_on"].str.startswith(("flops_train", "seconds"))
-    own = table["won_on"] == axis
-    if (own & of_costs).any():
-        return table[own].assign(**{axis: table.loc[own, "asked"]})
+    of_axis = table["won_on"] == axis
+    if (of_axis & of_costs).any():
+        return table[of_axis].assign(**{axis: table.loc[of_axis, "asked"]})
     return table[~of_costs]
 
 

@@ -152,11 +152,11 @@ def _at_effort(runs: ExperimentRuns, task: str, names: Sequence[str], full: Side
     side = side.assign(cost=cost_on(manifest, side, full.axis))
     logs, none = np.full_like(full.logs, np.nan), np.ones_like(full.logs)
     for column, seed in enumerate(full.seeds):
-        own = side[side["seed"] == seed]
-        searched = Searched(*(own[name].to_numpy(float) for name in ("asked", "cost", VALIDATION, LOSS)))
+        of_seed = side[side["seed"] == seed]
+        searched = Searched(*(of_seed[name].to_numpy(float) for name in ("asked", "cost", VALIDATION, LOSS)))
         for row, budget in enumerate(full.sizes):
-            found = value(searched, budget, effort)
-            logs[row, column], none[row, column] = found.ln_loss, found.none
+            at_effort = value(searched, budget, effort)
+            logs[row, column], none[row, column] = at_effort.ln_loss, at_effort.none
     return replace(full, logs=logs, none=none, lost=none.mean(axis=1))
 
 

@@ -105,9 +105,9 @@ def verdict_words(verdict: Mapping[str, Any]) -> str:
     count = verdict["count"]
     if count is None or count["tasks"] == 1 or not any(count[one] for one in ("supported", "refuted", "equal")):
         return str(verdict["verdict"])
-    told = {"for": count["supported"], "against": count["refuted"], "equal": count["equal"]}
-    told["open"] = count["tasks"] - sum(told.values())
-    listed = ", ".join(f"{number} {side}" for side, number in told.items() if number)
+    counts = {"for": count["supported"], "against": count["refuted"], "equal": count["equal"]}
+    counts["open"] = count["tasks"] - sum(counts.values())
+    listed = ", ".join(f"{number} {side}" for side, number in counts.items() if number)
     return f"{verdict['verdict']} ({listed})"
 
 

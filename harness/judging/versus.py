@@ -12,7 +12,6 @@ from harness.comparison.replicates import Found
 from harness.laws.points import Numbers, NumbersOrNull
 
 PLACES = ("smallest", "middle", "largest")
-FAR = 10.0  # times a loss: a run that ended so far above others has failed
 
 
 @dataclass(frozen=True)
@@ -113,18 +112,6 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class NearTheBest:
-    """With `search:`, how many of a side's runs at the largest size end near the best one."""
-
-    task: Annotated[str, "the task"]
-    side: Annotated[str, "the side"]
-    share: Annotated[
-        OrNull,
-        "of its runs that end within 10 times of the replicate's pick, the mean over replicates",
-    ]
-
-
-@dataclass(frozen=True)
 class SideExponent:
     """How the losses of a side fall with size on a task."""
 
@@ -174,13 +161,22 @@ class Headline:
     efforts: Annotated[tuple[Effort, ...], "of a search, one a task and effort"] = ()
     others: Annotated[tuple[Other, ...], "one a pair and task"] = ()
     exponents: Annotated[tuple[SideExponent, ...], "one a task, side and axis"] = ()
-    near_the_best: Annotated[tuple[NearTheBest, ...], "of a search, one a task and side"] = ()
     by: Annotated[Literal["replicates", "laws"], "where numbers are from"] = "replicates"
 
     @property
     def sides(self) -> tuple[Side, Side]:
         """Both sides."""
         return self.first, self.second
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """What both sides are called."""
+        return self.first.label, self.second.label
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """The arms or series of each side, by its label."""
+        return {side.label: side.names for side in self.sides}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -190,7 +186,7 @@ class Headline:
     def reading(self, task: str, axis: str, place: str) -> Reading:
         """The reading of a task on an axis at a place."""
         wanted = (task, axis, place)
-        return next(found for found in self.readings if (found.task, found.axis, found.place) == wanted)
+        return next(reading for reading in self.readings if (reading.task, reading.axis, reading.place) == wanted)
 
 
 @dataclass(frozen=True)
@@ -200,8 +196,8 @@ class NoHeadline:
     why: Annotated[str, "the reason, and what to do about it"]
 
 
-def leader(found: Found, first: str, second: str) -> str | None:
+def leader(ratio: Found, first: str, second: str) -> str | None:
     """Which of two sides is better beyond doubt: the interval of second / first lies on one side of 1."""
-    if found.low is None or found.high is None:
+    if ratio.low is None or ratio.high is None:
         return None
-    return first if found.low > 1 else second if found.high < 1 else None
+    return first if ratio.low > 1 else second if ratio.high < 1 else None

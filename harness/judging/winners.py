@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from harness.spec import Manifest, all_axes, default_count, side_label
+from harness.spec.arm import Search
 
 VALIDATION = "val_loss"
 LOSS = "test_loss"
@@ -37,11 +38,11 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
         return runs
     rows, own_runs = [], cache(partial(of_side, manifest, runs))
     for number, (task, side, axis, budget) in enumerate(_budgets(manifest, runs)):
-        own = own_runs(task, side)
-        cost = cost_on(manifest, own, axis)
-        allowed = own[(cost <= budget) & np.isfinite(own[VALIDATION])]
+        side_runs = own_runs(task, side)
+        cost = cost_on(manifest, side_runs, axis)
+        allowed = side_runs[(cost <= budget) & np.isfinite(side_runs[VALIDATION])]
         winners = allowed.loc[allowed.groupby("seed")[VALIDATION].idxmin()]
-        without = own[~own["seed"].isin(winners["seed"])].drop_duplicates("seed")
+        without = side_runs[~side_runs["seed"].isin(winners["seed"])].drop_duplicates("seed")
         of_all = pd.concat([winners, without.assign(status="diverged", **{LOSS: np.nan})])
         where = {"series": side_label(side), "asked": budget, "won_on": axis, axis: budget, "cell": number}
         rows.append(of_all.assign(**where, chosen=True, trials=runs["trials"].max()))
@@ -76,43 +77,41 @@ def cost_on(manifest: Manifest, runs: pd.DataFrame, axis: str) -> pd.Series:
 
 def _budgets(manifest: Manifest, runs: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
     """Every task, side, axis and budget that is read."""
-    match = manifest.experiment.match
+    match, search = manifest.experiment.match, manifest.experiment.search
     assert match
+    assert search
     for task in dict.fromkeys(runs["task"]):
         sides = {side: of_side(manifest, runs, task, side) for side in manifest.experiment.sides}
-        sides = {side: own for side, own in sides.items() if not own.empty}
-        for side, own in sides.items():
-            for budget in sorted(own["asked"].unique()):
+        sides = {side: side_runs for side, side_runs in sides.items() if not side_runs.empty}
+        for side, side_runs in sides.items():
+            for budget in sorted(side_runs["asked"].unique()):
                 yield task, side, match.count_name, float(budget)
-        for axis in _axes(manifest, runs):
-            budgets = _of_work(manifest, axis, list(sides.values()))
+        for axis in _axes(manifest, runs, match.count_name):
+            budgets = _of_work(search, axis, list(sides.values()))
             yield from ((task, side, axis, budget) for side, budget in itertools.product(sides, budgets))
 
 
-def _axes(manifest: Manifest, runs: pd.DataFrame) -> list[str]:
+def _axes(manifest: Manifest, runs: pd.DataFrame, matched: str) -> list[str]:
     """The axes of work that are read: those of rules, and those that stand beside every answer."""
-    match = manifest.experiment.match
     asked = [rule.axis for rule in manifest.experiment.decide if rule.axis]
     beside = [name for name, axis in all_axes().items() if axis.in_answers]
     names = dict.fromkeys([ALWAYS_COSTED, *asked, *beside])
     works = [name for name in names if name.startswith("flops_train") or name == "seconds"]
-    return [name for name in works if name in runs and match and name != match.count_name]
+    return [name for name in works if name in runs and name != matched]
 
 
-def _of_work(manifest: Manifest, axis: str, sides: Sequence[pd.DataFrame]) -> list[float]:
+def _of_work(search: Search, axis: str, sides: Sequence[pd.DataFrame]) -> list[float]:
     """The budgets of work on an axis: the caps, where it is theirs; else as many, evenly in the logarithm.
 
     The largest is what the side can spend that can spend least; at the smallest every replicate of a side has a run.
     There is none where the cheapest runs of one side cost more than the dearest of another.
     """
-    search = manifest.experiment.search
-    assert search
     if axis == search.cap_name:
         return sorted(set(search.caps))
     done = [side.loc[side["status"] == "done", axis] for side in sides]
-    if any(own.empty for own in done):
+    if any(costs.empty for costs in done):
         return []
-    high = min(own.max() for own in done)
+    high = min(costs.max() for costs in done)
     low = max(side[side["status"] == "done"].groupby("seed")[axis].min().max() for side in sides)
     if low > high:
         return []

@@ -3,7 +3,6 @@
 from harness.base.formats import human, interval, number
 from harness.comparison.replicates import Found
 from harness.judging.quantities import QUANTITIES
-from harness.judging.runs import Look
 from harness.spec import Decide
 
 LARGEST_IN_PERCENT = 1.3  # of a factor: from 1 / 1.5 to 1.5 is not 50 % either way
@@ -45,18 +44,13 @@ def limit_words(rule: Decide) -> str:
     return f"below {rule.most:g}" if rule.most is not None else f"above {rule.threshold:g}"
 
 
-def number_words(found: Found, look: Look | None) -> str:
-    """What was found; with looks also after how many replicates: `1.3 [1.1, 1.6] at 8 of 16 replicates`."""
-    return found_words(found) + (f" at {look.replicates} of {look.of} replicates" if look else "")
-
-
-def found_words(found: Found) -> str:
+def found_words(result: Found) -> str:
     """`1.3 [1.1, 1.6]`, a bound, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
-    if found.refusals:
-        codes = dict.fromkeys(refusal.code for refusal in found.refusals if refusal.code)
+    if result.refusals:
+        codes = dict.fromkeys(refusal.code for refusal in result.refusals if refusal.code)
         return f"refused ({', '.join(codes)})" if codes else "refused"
-    if found.bound is not None:
-        return f"{found.bound[0]} {human(found.bound[1])}"
-    if found.estimate is None or found.low is None or found.high is None:
+    if result.bound is not None:
+        return f"{result.bound[0]} {human(result.bound[1])}"
+    if result.estimate is None or result.low is None or result.high is None:
         return "not known"
-    return f"{number(found.estimate)} {interval(found.low, found.high)}"
+    return f"{number(result.estimate)} {interval(result.low, result.high)}"

@@ -33,8 +33,7 @@ from harness.measure.calibration import (
     shape_of,
 )
 from harness.planning.plan import computation, planned_flops
-from harness.record import Record
-from harness.spec import Manifest, Optimiser, RunSpec, parts, points_at_a_time, stages
+from harness.spec import Optimiser, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device
 from harness.tasks import curve_points
 
@@ -168,92 +167,6 @@ def never_timed(runs: Iterable[RunSpec], calibrations: Calibrations) -> tuple[in
     for run in runs:
         shapes |= {(kind_of(run), shape_of(run, stage.network)) for stage in stages(run.network, run.recipe)}
     return sum(shape not in solo.get(kind, {}) for kind, shape in shapes), len(shapes)
-
-
-# -------------------------------------------------------------------------------------------------------------- tables
-def pack_predictions(manifest: Manifest, calibrations: Calibrations) -> pd.DataFrame:
-    """A row a pack, the costliest first: planned evaluations (of all lanes) and FLOPs, and predicted seconds.
-
-    Where the pack's engine is not calibrated, seconds are missing.
-    """
-    import pandas as pd  # takes half a second, which plans need not wait for
-
-    rows = []
-    for number, (runs, seconds) in enumerate(_packs(manifest, calibrations)):
-        evaluations = sum(run.recipe.max_evaluations for run in runs)
-        flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in runs)
-        work = {"evaluations": evaluations, "flops_train.shared_dense": flops, "seconds": seconds}
-        rows.append(_pack_words(number, runs) | work)
-    return pd.DataFrame(rows)
-
-
-def _packs(manifest: Manifest, calibrations: Calibrations) -> Iterable[tuple[list[RunSpec], float | None]]:
-    """The runs of each pack of a plan, and the seconds that it is predicted to take."""
-    specs = {planned.run_id: planned.run for planned in manifest.runs}
-    packs = [list(map(specs.__getitem__, pack)) for pack in manifest.packs]
-    return zip(packs, pack_seconds(packs, calibrations), strict=True)
-
-
-def _pack_words(number: int, runs: Sequence[RunSpec]) -> dict[str, object]:
-    network = runs[0].network
-    return {
-        "pack": number,
-        "task": runs[0].task.target,
-        "engine": runs[0].engine,
-        "family": network.family,
-        "shape": network.dashed,
-        "grid": getattr(network, "grid", None),
-        "runs": len(runs),
-    }
-
-
-def pack_costs(manifest: Manifest, records: Mapping[str, Record], calibrations: Calibrations) -> pd.DataFrame:
-    """A row a pack that was trained as planned on the calibrated device: seconds predicted, computed, and on the clock.
-
-    A pack whose runs were not trained together (some had records already) is left out, and so is one whose engine is
-    not calibrated.
-    """
-    import pandas as pd
-
-    rows = []
-    for number, (runs, predicted) in enumerate(_packs(manifest, calibrations)):
-        calibration = calibrations.get(kind_of(runs[0]))
-        if calibration is None or any(identity not in records for identity in manifest.packs[number]):
-            continue  # seeds that no rule asked for have no record
-        first, *others = (records[identity].provenance for identity in manifest.packs[number])
-        begun = (first.started_at, first.pack_seconds)
-        are_together = all((other.started_at, other.pack_seconds) == begun for other in others)
-        lanes = max(len(runs) * runs[0].recipe.restarts.count, SMALLEST_ENSEMBLE)
-        if are_together and first.pack_lanes <= lanes and first.device == calibration.device:
-            taken = {"cpu_seconds": first.pack_cpu_seconds, "wall_seconds": first.pack_seconds}
-            rows.append(_pack_words(number, runs) | {"predicted_seconds": predicted} | taken)
-    return pd.DataFrame(rows)
-
-
-class PredictionErrors(NamedTuple):
-    """How predicted / measured lies around 1: `within_two` is a share; `worst` is the ratio furthest from 1."""
-
-    number: int
-    median: float
-    within_two: float
-    worst: float
-
-
-def pack_errors(costs: pd.DataFrame) -> PredictionErrors | None:
-    """How well the packs' CPU seconds were predicted; None if there are none.
-
-    The clock also shows what else the machine did; on a machine of its own a worker's clock and CPU agree.
-    """
-    if costs.empty:
-        return None
-    ratios = (costs["predicted_seconds"] / costs["cpu_seconds"]).to_numpy(float)
-    distance = np.abs(np.log(np.maximum(ratios, np.finfo(float).tiny)))
-    return PredictionErrors(
-        number=len(ratios),
-        median=float(np.median(ratios)),
-        within_two=float((distance <= math.log(2)).mean()),
-        worst=float(ratios[distance.argmax()]),
-    )
 
 
 # ---------------------------------------------------------------------------------------------------- the axis seconds

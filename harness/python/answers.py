@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,7 +25,7 @@ from harness.show.console import TERMINAL, progress_here
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
 from harness.show.figures.scaling import of_sides, scaling_figure
-from harness.show.figures.series import Style, experiment_styles
+from harness.show.figures.series import experiment_styles
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.verdicts import answer_sentences
 from harness.spec import Manifest
@@ -60,7 +60,7 @@ class Comparison(Shown):
     def figure(self) -> Figure | None:
         """The ratio at every size of the first side, a line for each count."""
         titles = task_titles(self.compared.headline.formulas, TITLE_LETTERS)
-        styles = _side_styles(self.manifest, self.compared.headline)
+        styles = experiment_styles(self.manifest, self.compared.headline.names)
         return versus_figure(self.compared.asked, self.compared.lines, styles, titles)
 
 
@@ -100,11 +100,6 @@ def compare(
     return Comparison(manifest, compare_sides(manifest, folder, pair, axis, budget, level))
 
 
-def _side_styles(manifest: Manifest, headline: Headline) -> Mapping[str, Style]:
-    """The styles of the arms of a plan, and of the two sides."""
-    return experiment_styles(manifest, {side.label: side.names for side in headline.sides})
-
-
 # ----------------------------------------------------------------------------------------------------------- verdicts
 RULE = ("claim", "rule", "verdict", "axis", "effort", "power")
 FOUND = ("estimate", "low", "high", "replicates", "won", "lost")
@@ -141,9 +136,6 @@ class Verdicts(Shown):
                 estimate = {name: number["found"][name] for name in FOUND}
                 rows.append({**where, **named, **estimate, "refused": refused_words(number) or None})
         return pd.DataFrame(rows)
-
-    def figure(self) -> None:
-        """None: a forest of ratios is the figure of an answer, and `numbers` has those of the rules."""
 
     def _rules(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         rules = []
@@ -229,7 +221,7 @@ class Answer(Shown):
         """The ratios with their intervals, at equal size on each axis; else the runs."""
         if isinstance(self.headline, NoHeadline):
             return self.runs.figure()
-        return headline_figure(self.headline, _side_styles(self.manifest, self.headline))
+        return headline_figure(self.headline, experiment_styles(self.manifest, self.headline.names))
 
 
 def run(

@@ -3,35 +3,31 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
-from harness.judging.versus import Headline, NoHeadline, leader
+from harness.judging.versus import Headline, NoHeadline
 from harness.planning.starter import Rival
 from harness.planning.warnings import warnings_of
-from harness.show.figures.samples import samples_figure
-from harness.show.figures.sizes import sizes_figure
 from harness.show.figures.svg import inline_svg
-from harness.show.tables.headline import answer_sentences
+from harness.show.tables.headline import READINGS, answer_sentences, reading_rows
 from harness.spec import BUILT_IN_RECIPES, FULL, Experiment, Manifest
-from harness.spec.setting import settings_from
+from harness.spec.setting import plain_value, settings_from
 from harness.study.beginning import Starter, write_starter
 from harness.study.folders import StudyFile
 from harness.study.plans import cost_sentence, data_lines, freeze_plan, plan_of
-from harness.tasks import draw, known_data, resolve
+from harness.tasks import known_data, resolve
 from harness.tasks.table import some
 
-LARGEST_FRAME = 200e6  # bytes of a table that is copied into a file
 MOST_ROWS, MOST_COLUMNS = 20, 16  # of a table in a notebook, which shows the first and the last ones
 
 
@@ -48,8 +44,7 @@ class Shown(ABC):
     def table(self) -> pd.DataFrame:
         """What it says in numbers."""
 
-    @abstractmethod
-    def figure(self) -> Figure | None:
+    def figure(self) -> Figure | None:  # noqa: B027  before anything is trained there is nothing to draw
         """What it says as a new matplotlib figure; None where there is nothing to draw."""
 
     def __repr__(self) -> str:
@@ -63,9 +58,6 @@ class Shown(ABC):
 
 
 # ---------------------------------------------------------------------------------------------------------- headlines
-COLUMNS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
-
-
 def headline_said(headline: Headline | NoHeadline) -> list[str]:
     """The answer at the largest size, and its cautions, or why there is none."""
     if isinstance(headline, NoHeadline):
@@ -75,15 +67,8 @@ def headline_said(headline: Headline | NoHeadline) -> list[str]:
 
 def readings(headline: Headline | NoHeadline) -> pd.DataFrame:
     """A row for each task, axis and size: the ratio of test losses second / first, and who is ahead beyond doubt."""
-    rows: list[tuple[Any, ...]] = []
-    if isinstance(headline, NoHeadline):
-        return pd.DataFrame(rows, columns=list(COLUMNS))
-    for reading in headline.readings:
-        ratio = reading.ratio
-        better = leader(ratio, headline.first.label, headline.second.label)
-        place = (reading.task, reading.axis, reading.place, ratio.at, better)
-        rows.append((*place, ratio.estimate, ratio.low, ratio.high, ratio.replicates, ratio.refused or None))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    rows = [] if isinstance(headline, NoHeadline) else reading_rows(headline)
+    return pd.DataFrame(rows, columns=list(READINGS))
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -126,12 +111,6 @@ class Study(Shown, StudyFile):
             )
         return pd.DataFrame(rows)
 
-    def figure(self) -> Figure:
-        """The training points of every task, as the first run draws them."""
-        manifest = plan_of(self)
-        runs = {manifest.cells[planned.cell].task: planned.run for planned in reversed(manifest.runs)}  # the first ones
-        return samples_figure({task: draw(run.task, run.seed).train for task, run in runs.items()})
-
 
 def read(
     file: str | Path | Mapping[str, Any],
@@ -147,7 +126,7 @@ def read(
     fields by their dotted paths, `{"match.at": [60, 120]}`, as `harness run --set` does. `results` is the folder for
     records and reports, as in `harness run --results`.
     """
-    text = json.dumps(file, default=_json_value) if isinstance(file, Mapping) else None
+    text = json.dumps(file, default=plain_value) if isinstance(file, Mapping) else None
     path = Path(f"{name}.yaml") if isinstance(file, Mapping) else Path(file)
     study = StudyFile(path, Path(results), scale, settings_from({} if settings is None else settings), text=text)
     return Study(study.file, study.results, scale, study.settings, text=text, experiment=study.said())
@@ -186,12 +165,6 @@ def new(
 
 def _kept_rows(rows: pd.DataFrame, name: Path) -> tuple[Path, bool]:
     """The file of a DataFrame beside NAME.yaml, called by its content, and whether it was not there before."""
-    size = int(rows.memory_usage(deep=True).sum())
-    if size > LARGEST_FRAME:
-        raise HarnessError(
-            f"`data`: the table takes {size / 1e6:,.0f} MB, and at most {LARGEST_FRAME / 1e6:,.0f} MB are copied; save "
-            "it (table.to_parquet('table.parquet')), and give its path"
-        )
     try:
         content = rows.rename(columns=str).to_parquet(index=False)
     except Exception as error:  # of pyarrow, for columns that hold anything
@@ -202,17 +175,6 @@ def _kept_rows(rows: pd.DataFrame, name: Path) -> tuple[Path, bool]:
     with whole_file(path) as new_file:
         new_file.write_bytes(content)
     return path, True
-
-
-def _json_value(value: object) -> Any:
-    """Arrays and ranges as lists, paths as text."""
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Iterable):
-        return list(value)
-    raise HarnessError(f"{value!r} cannot stand in an experiment; give numbers, text, lists and dicts")
 
 
 def study_of(file: Study | str | Path) -> StudyFile:
@@ -250,10 +212,6 @@ class Plan(Shown):
             for cell in self.manifest.cells
         ]
         return pd.DataFrame(rows)
-
-    def figure(self) -> Figure:
-        """Training FLOPs of every network against its parameters."""
-        return sizes_figure(self.manifest)
 
 
 def plan(of: Study | str | Path, replan: bool = False) -> Plan:

@@ -16,9 +16,13 @@ CodeKind = Literal["refusal", "caution", "note"]
 
 
 class Code(NamedTuple):
-    """A code as a reader meets it: why it stands there, and the next move; `brief` where there is no room for more."""
+    """A code as a reader meets it: why it stands there, and the next move; `brief` where there is no room for more.
+
+    `cell` stands in place of a number in a table of ratios.
+    """
 
     kind: CodeKind
+    cell: str
     brief: str
     meaning: str
     advice: str

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from harness.base.formats import duration
 from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
-from harness.measure.cost import PredictionErrors
 from harness.planning.points import WHOLE_RECIPE
 from harness.spec import Manifest
 
@@ -19,16 +18,8 @@ def recipe_note(manifest: Manifest) -> str | None:
         arms_of.setdefault(tuple(sorted(recipes)), []).append(name)
     if len(arms_of) < 2 or max(map(len, arms_of)) < 2:
         return None
-    told = "; ".join(f"{', '.join(arms)}: {', '.join(recipes)}" for recipes, arms in arms_of.items())
-    return f"note: arms have different recipes to choose from ({told}); `search.recipes` gives all the same choice"
-
-
-def lanes_note(manifest: Manifest) -> str | None:
-    """How many runs of a search train together, where some do; else None."""
-    sizes = sorted(map(len, manifest.packs))
-    if not manifest.experiment.search or sizes[-1] == 1:
-        return None
-    return f"packs of {sizes[0]} to {sizes[-1]} runs, half of them of {sizes[len(sizes) // 2]} or more"
+    listed = "; ".join(f"{', '.join(arms)}: {', '.join(recipes)}" for recipes, arms in arms_of.items())
+    return f"note: arms have different recipes to choose from ({listed}); `search.recipes` gives all the same choice"
 
 
 def cost_words(seconds: float, workers: int, never_timed: int, shapes: int, devices: Sequence[str]) -> str:
@@ -54,13 +45,4 @@ def calibration_sentence(calibration: Calibration) -> str:
     return (
         f"{kind}: {shapes} shapes timed alone; an evaluation of another one is taken for {rate.seconds:.1e} s and "
         f"{1 / rate.flops_per_second:.1e} s a FLOP"
-    )
-
-
-def errors_sentence(errors: PredictionErrors) -> str:
-    """How well the seconds of a sweep's packs were predicted."""
-    within = round(errors.within_two * errors.number)
-    return (
-        f"predicted / measured CPU seconds: {within} of {errors.number} packs within a factor of 2 "
-        f"({errors.within_two:.0%}), median {errors.median:.2f}, worst {errors.worst:.2f}"
     )

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict, cast
 
-from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, runs_of
+from rich.filesize import decimal as size_words
+
+from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, is_only_copy, run_words, runs_of
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 
 Removable = Mapping[Kind, Sequence[OnDisk]]
-UNITS = ("B", "kB", "MB", "GB", "TB")
 WHAT: dict[Kind, str] = {
     "checkpoints": "saved states that cannot be read, or whose runs have records or no plan",
     "snapshots": f"copies of the code whose runs all have records, or that no job used for {OLD_DAYS} days",
@@ -20,14 +21,6 @@ WHAT: dict[Kind, str] = {
     "networks": "trained networks of experiments whose planned runs all have records",
 }
 MOST_NAMED = 10  # runs in a sentence
-
-
-def size_words(size: int) -> str:
-    """Bytes in the unit that keeps the number below 1000: `3.4 MB`."""
-    amount, unit = float(size), 0
-    while amount >= 999.5 and unit < len(UNITS) - 1:
-        amount, unit = amount / 1000, unit + 1
-    return f"{amount:.2g} {UNITS[unit]}" if 0 < amount < 9.95 and unit else f"{amount:.0f} {UNITS[unit]}"
 
 
 def disk_words(results: Path, sizes: Mapping[str, int], notable: int) -> str:
@@ -68,9 +61,9 @@ def disk_json(sizes: Mapping[str, int], notable: int | None = None) -> DiskBytes
     return cast(DiskBytes, {"total": sum(sizes.values()), **sizes, **freed})
 
 
-def clean_table(found: Removable) -> Table:
+def clean_table(removable: Removable) -> Table:
     """A row for each kind of what can be removed."""
-    rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind, those in found.items()]
+    rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind, those in removable.items()]
     columns = (*text_columns("kind"), *number_columns("number", "size"), *text_columns("what"))
     return table_of("", columns, rows)
 
@@ -81,17 +74,18 @@ def stay_lines(rows: Iterable[OnDisk]) -> list[str]:
     return [f"{kind}: {_amount(alike)} stay: {why}" for (kind, why), alike in groups.items() if why]
 
 
-def cautions(found: Removable, only_copies: int, words: Mapping[str, str]) -> list[str]:
-    """What to know before anything is removed; `words` says what the first runs are that no plan names."""
+def cautions(results: Path, removable: Removable) -> list[str]:
+    """What to know before anything is removed."""
     lines = []
-    if only_copies:
+    if only_copies := sum(is_only_copy(snapshot.path) for snapshot in removable.get("snapshots", ())):
         lines.append(f"snapshots: {only_copies} of code that no commit has; records name it by the hash alone")
-    if runs := list(runs_of(found.get("unplanned", ()))):
+    if runs := list(runs_of(removable.get("unplanned", ()))):
         lines.append(f"unplanned: {len(runs):,} runs, which only training brings back once their records are removed")
+        words = run_words(results, runs[:MOST_NAMED])
         lines += [f"  {run} {words.get(run, '')}".rstrip() for run in runs[:MOST_NAMED]]
     if len(runs) > MOST_NAMED:
         lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")
-    if "networks" in found:
+    if "networks" in removable:
         lines.append("networks: only training in another results folder brings them back")
     return lines
 
@@ -102,12 +96,14 @@ def question(wanted: Removable) -> str:
     return f"remove {', '.join(amounts)}?"
 
 
-def clean_lines(results: Path, found: Removable, chosen: Sequence[Kind], removed: Mapping[Kind, Removed]) -> list[str]:
+def clean_lines(
+    results: Path, removable: Removable, chosen: Sequence[Kind], removed: Mapping[Kind, Removed]
+) -> list[str]:
     """What became of the kinds that were chosen, or else how to choose some."""
-    if not found:
+    if not removable:
         return ["nothing can be removed"]
     if not chosen:
-        return [f"name the kinds to remove, as in `harness clean{_results_option(results)} --{next(iter(found))}`"]
+        return [f"name the kinds to remove, as in `harness clean{_results_option(results)} --{next(iter(removable))}`"]
     lines = []
     for kind in chosen:
         gone = removed.get(kind)
@@ -139,12 +135,12 @@ class Cleaned(TypedDict):
 
 
 def clean_json(
-    results: Path, sizes: Mapping[str, int], rows: Iterable[OnDisk], found: Removable, removed: Mapping[Kind, Removed]
+    results: Path, sizes: Mapping[str, int], rows: Iterable[OnDisk], by_kind: Removable, removed: Mapping[Kind, Removed]
 ) -> Cleaned:
     """The same for a script, with every path and run; `removed` has the kinds that were chosen."""
     removable: dict[Kind, RemovableSaid] = {}
     for kind in KINDS:
-        those = found.get(kind, ())
+        those = by_kind.get(kind, ())
         paths = [str(leftover.path) for leftover in those]
         removable[kind] = {"number": len(those), "bytes": _bytes(those), "paths": paths, "runs": list(runs_of(those))}
     return {

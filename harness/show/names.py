@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Sequence
 
 FIELD = re.compile(r"\b([A-Za-z]+)_\w+(?==)")  # `train_points` of `train_points=200`
-PART_OF_WORD = re.compile(r"[^\s_=:,/()]+")
 CAPITALS = re.compile(r"\b(kan|mlp|rbf)(?=s?\b)")
 
 
@@ -58,31 +57,16 @@ def _with_short_fields(names: Sequence[str]) -> list[str]:
 def _cut(names: Sequence[str], letters: int) -> list[str]:
     """Those that are too long without their middle: the same share of each end that leaves all different.
 
-    Ends begin with a whole word if that can be. Names that no share tells apart are numbered.
+    Names that no share tells apart are numbered.
     """
     half = letters // 2
-    for last_of in (_last_words, _last_letters):
-        for most in sorted(range(1, letters), key=lambda most: (most < half, abs(most - half))):
-            shown = []
-            for name in names:
-                end = last_of(name, most) if len(name) > letters else ""
-                shown.append(f"{name[: letters - 1 - len(end)]}…{end}" if end else name)
-            if len(set(shown)) == len(names) and max(map(len, shown), default=0) <= letters:
-                return shown
+    for last in sorted(range(1, letters), key=lambda last: (last < half, abs(last - half))):
+        shown = [name if len(name) <= letters else f"{name[: letters - 1 - last]}…{name[-last:]}" for name in names]
+        if len(set(shown)) == len(names):
+            return shown
     taken, shown = {name for name in names if len(name) <= letters}, []
     for name in names:
         numbered = (name[: letters - len(mark)] + mark for mark in map("…{}".format, itertools.count(1)))
         shown.append(name if name in taken else next(itertools.filterfalse(taken.__contains__, numbered)))
         taken.add(shown[-1])
     return shown
-
-
-def _last_words(name: str, most: int) -> str:
-    """As many of its last words as have so many letters, with what separates them."""
-    last = _last_letters(name, most)
-    is_within_word = PART_OF_WORD.match(name[-most - 1])
-    return PART_OF_WORD.sub("", last, count=1) if is_within_word and PART_OF_WORD.match(last) else last
-
-
-def _last_letters(name: str, most: int) -> str:
-    return name[-most:]

@@ -2,24 +2,23 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from harness.base.errors import HarnessError, did_you_mean
 from harness.base.formats import duration
 from harness.base.plain import INLINE
 from harness.dispatch.cluster import DEFAULT_LIMITS
 from harness.dispatch.events import Event
 from harness.dispatch.jobs import SentJob
 from harness.dispatch.reconcile import Spending, Unneeded
-from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, Evidence, RunState, StateName
+from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, StateName
 from harness.record import Agreement, Duplicate
 from harness.record.merge import Merged
 from harness.show.disk import DiskBytes
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
-from harness.spec import Cell, Manifest, PlannedRun
+from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.
 NEXT_MOVES: dict[StateName, str] = {
@@ -57,26 +56,19 @@ class Offer(NamedTuple):
     assumed_limits: str | None = None
 
 
-def counts_of(found: Mapping[str, RunState]) -> Counter[StateName]:
+def counts_of(states: Mapping[str, RunState]) -> Counter[StateName]:
     """How many runs are in each state, those with none left out."""
-    counted = Counter(run.state for run in found.values())
+    counted = Counter(run.state for run in states.values())
     return Counter(dict(sorted(counted.items(), key=lambda item: STATES.index(item[0]))))
 
 
-def _missing(found: Mapping[str, RunState], unasked: Collection[str]) -> list[str]:
+def _missing(states: Mapping[str, RunState], unasked: Collection[str]) -> list[str]:
     """The runs that are wanted and have no whole record."""
-    return [run for run, state in found.items() if state.state not in OVER and run not in unasked]
+    return [run for run, state in states.items() if state.state not in OVER and run not in unasked]
 
 
-def _underway(found: Mapping[str, RunState]) -> list[str]:
-    return [run for run, state in found.items() if state.state in UNDERWAY]
-
-
-def _cells_of_runs(manifest: Manifest) -> Iterator[tuple[PlannedRun, Cell]]:
-    """Each run with its cell; a run that several cells share comes again."""
-    cells = {cell.index: cell for cell in manifest.cells}
-    for planned in manifest.runs:
-        yield planned, cells[planned.cell]
+def _underway(states: Mapping[str, RunState]) -> list[str]:
+    return [run for run, state in states.items() if state.state in UNDERWAY]
 
 
 def device_time(hours: float, unit: str) -> str:
@@ -87,14 +79,14 @@ def device_time(hours: float, unit: str) -> str:
     return f"{hours * 3600:.2g} {unit}-seconds"
 
 
-def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer, until_decided: bool = False) -> list[str]:
+def offer_lines(name: str, states: Mapping[str, RunState], offer: Offer, until_decided: bool = False) -> list[str]:
     """What is done, on its way and to be sent off, and what it will cost."""
-    counts = counts_of(found)
-    lines = [f"{name}: {len(found)} runs: {', '.join(f'{number} {state}' for state, number in counts.items())}"]
+    counts = counts_of(states)
+    lines = [f"{name}: {len(states)} runs: {', '.join(f'{number} {state}' for state, number in counts.items())}"]
     if not offer.jobs and not offer.left_for_later:
         flag = UNTIL_DECIDED if until_decided else ""
         reported = f"; `harness run FILE{flag}` fits, draws and reports" if counts.keys() <= {*OVER} else ""
-        moves = [f"{state}: {move}" for state, move in _by_next_move(found) if move]
+        moves = [f"{state}: {move}" for state, move in _by_next_move(states) if move]
         return [*lines, f"nothing to submit{reported}", *moves]
     packs, runs = sum(len(job.packs) for job in offer.jobs), sum(len(job.runs) for job in offer.jobs)
     longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
@@ -116,16 +108,16 @@ def offer_lines(name: str, found: Mapping[str, RunState], offer: Offer, until_de
     return lines
 
 
-def _by_next_move(found: Mapping[str, RunState]) -> dict[tuple[StateName, str], list[RunState]]:
+def _by_next_move(states: Mapping[str, RunState]) -> dict[tuple[StateName, str], list[RunState]]:
     """Runs by their state and by what can be done about them."""
-    in_order = sorted(found.values(), key=lambda run: STATES.index(run.state))
+    in_order = sorted(states.values(), key=lambda run: STATES.index(run.state))
     return grouped(in_order, lambda run: (run.state, next_move(run)))
 
 
-def status_table(found: Mapping[str, RunState]) -> Table:
+def status_table(states: Mapping[str, RunState]) -> Table:
     """A row a state, or several where next moves differ: runs, what it is known from, and the next move."""
     rows = []
-    for (state, move), runs in _by_next_move(found).items():
+    for (state, move), runs in _by_next_move(states).items():
         whys = Counter(run.why for run in runs if run.why)
         rows.append((state, len(runs), _short(max(whys, key=whys.__getitem__, default="")), move))
     columns = (*text_columns("state"), *number_columns("runs"), *text_columns("most often because", "next move"))
@@ -141,10 +133,10 @@ def next_move(run: RunState) -> str:
     return NEXT_MOVES.get(run.state, "`harness submit` sends it off")
 
 
-def why_table(found: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[StateName]) -> Table:
+def why_table(states: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[StateName]) -> Table:
     """A row a run in one of the wanted states: what it is, why it is there, who says so."""
     rows = []
-    for run, state in found.items():
+    for run, state in states.items():
         if state.state in wanted:
             rows.append((run, names[run], state.state, _short(state.why), state.job or "", state.attempt or ""))
     return table_of("", text_columns("run", "what", "state", "why", "job", "attempt"), rows)
@@ -155,40 +147,21 @@ def _short(text: str) -> str:
     return line if len(line) <= 100 else f"{line[:97]}..."
 
 
-def wanted_states(word: str) -> tuple[StateName, ...]:
-    """The states that `--why` asks for; `failed` is all that went wrong."""
-    return WENT_WRONG if word == "failed" else (_state(word, "--why"),)
-
-
-def retried_states(words: Sequence[str]) -> tuple[StateName, ...]:
-    """The states that `--cause` asks for: those that a run can be tried again from."""
-    for word in words:
-        if word in (*OVER, *UNDERWAY):
-            raise HarnessError(f"--cause {word}: such a run is a result or on its way, and is not tried again")
-    return tuple(_state(word, "--cause") for word in words)
-
-
-def _state(word: str, option: str) -> StateName:
-    for state in STATES:
-        if state == word.replace("_", " ").replace("-", " "):
-            return state
-    raise HarnessError(f"{option} {word}: {did_you_mean(word, STATES)}")
-
-
 def run_words(manifest: Manifest) -> dict[str, str]:
     """What each run is, in a few words."""
     words: dict[str, str] = {}
-    for planned, cell in _cells_of_runs(manifest):
+    for planned in manifest.runs:
+        cell = manifest.cells[planned.cell]
         what = f"{cell.task} {cell.series} {planned.run.network.words} seed {planned.run.seed}"
         words.setdefault(planned.run_id, what)
     return words
 
 
-def status_words(manifest: Manifest, found: Mapping[str, RunState], unasked: Collection[str] = ()) -> str:
+def status_words(manifest: Manifest, states: Mapping[str, RunState], unasked: Collection[str] = ()) -> str:
     """How many of the planned runs have records, in a sentence; those that are `unasked` are not missing."""
-    counts, missing = counts_of(found), len(_missing(found, unasked))
+    counts, missing = counts_of(states), len(_missing(states, unasked))
     recorded = f"{counts['done']} done, {counts['diverged']} diverged, {missing} missing"
-    sentence = f"{manifest.name}: {len(found)} planned, {recorded}"
+    sentence = f"{manifest.name}: {len(states)} planned, {recorded}"
     if not missing:
         return f"{sentence}; `harness run{UNTIL_DECIDED if unasked else ''}` fits, draws and reports"
     if missing == counts["planned"]:
@@ -247,7 +220,7 @@ class SweepSaid(NamedTuple):
 
 def sweep_said(
     manifest: Manifest,
-    found: Mapping[str, RunState],
+    states: Mapping[str, RunState],
     spending: Spending | None,
     earlier: Mapping[str, RunState],
     jobs: Unneeded,
@@ -256,15 +229,15 @@ def sweep_said(
     disk: DiskBytes,
 ) -> SweepSaid:
     """What scripts read of a sweep."""
-    counts, missing = counts_of(found), _missing(found, unasked)
+    counts, missing = counts_of(states), _missing(states, unasked)
     runs: dict[str, RunSaid] = {}
-    for planned, cell in _cells_of_runs(manifest):
-        where, seed = found[planned.run_id], planned.run.seed
+    for planned in manifest.runs:
+        cell, where, seed = manifest.cells[planned.cell], states[planned.run_id], planned.run.seed
         said = RunSaid(where, cell.task, cell.arm, cell.series, seed, planned.trial, next_move(where))
         runs.setdefault(planned.run_id, said)
     return SweepSaid(
         name=manifest.name,
-        planned=len(found),
+        planned=len(states),
         done=counts["done"],
         diverged=counts["diverged"],
         missing=len(missing),
@@ -332,14 +305,14 @@ def _event_lines(event: Event) -> list[str]:
     return lines + [f"    {line}" for line in event.get("traceback", "").splitlines()]
 
 
-def duplicate_lines(found: Sequence[Duplicate]) -> list[str]:
+def duplicate_lines(duplicates: Sequence[Duplicate]) -> list[str]:
     """What is to be said of records that came second and differ."""
-    lines = []
-    by_verdict = grouped(found, lambda duplicate: duplicate.verdict)
-    for verdict, meaning in DUPLICATES.items():
-        if same := by_verdict.get(verdict):
-            lines.append(f"{len(same)} records that came second {meaning} (first: {same[0].path})")
-    return lines
+    by_verdict = grouped(duplicates, lambda duplicate: duplicate.verdict)
+    return [
+        f"{len(same)} records that came second {meaning} (first: {same[0].path})"
+        for verdict, meaning in DUPLICATES.items()
+        if (same := by_verdict.get(verdict))
+    ]
 
 
 def kept_lines(path: Path, merged: Merged, absent: int) -> list[str]:

@@ -20,8 +20,8 @@ COUNTED = {"params": "parameters", "flops_forward": "forward FLOPs", "flops_trai
 
 def counted(axis: str) -> str:
     """What is counted on an axis, by any convention; of anybody's table its column."""
-    known = all_axes().get(axis)
-    return COUNTED.get(known.kind, known.kind) if known else axis
+    convention = all_axes().get(axis)
+    return COUNTED.get(convention.kind, convention.kind) if convention else axis
 
 
 def loss_words(metrics: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
@@ -44,17 +45,23 @@ def settings_from(values: Mapping[str, Any]) -> tuple[Setting, ...]:
 
 
 def _json(path: str, value: Any) -> str:
-    """The value as JSON, which YAML reads too; ranges, and the arrays and numbers of numpy, as plain ones."""
+    """The value as JSON, which YAML reads too."""
+    try:
+        return json.dumps(value, default=plain_value, ensure_ascii=False)
+    except HarnessError as error:
+        raise HarnessError(f"`settings` {path}: {error}") from None
 
-    def plain(other: Any) -> Any:
-        if isinstance(other, range):
-            return list(other)
-        if hasattr(other, "tolist"):
-            return other.tolist()
-        kind = type(other).__name__
-        raise HarnessError(f"`settings` {path}: a {kind} cannot stand in a file; give numbers, text, lists or mappings")
 
-    return json.dumps(value, default=plain, ensure_ascii=False)
+def plain_value(value: Any) -> Any:
+    """Ranges, paths, and the arrays and numbers of numpy as JSON has them."""
+    if isinstance(value, range):
+        return list(value)
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    kind = type(value).__name__
+    raise HarnessError(f"a {kind} cannot stand in a file; give numbers, text, lists or mappings")
 
 
 def settings_options(settings: Iterable[Setting]) -> str:

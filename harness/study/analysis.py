@@ -1,43 +1,37 @@
 """The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder."""
 
 import itertools
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from harness.base.files import check_writable, whole_file
-from harness.base.json_text import json_text, write_json
+from harness.base.files import check_writable, write_whole
+from harness.base.json_text import write_json
 from harness.dispatch.here import available_cores
 from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
-from harness.judging.kept import keeping, tell
+from harness.judging.kept import keeping
 from harness.judging.laws import AS_DECLARED, SeriesLaws, check, fit_table
 from harness.judging.request import FitsAnswer
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
 from harness.judging.versus import Headline, NoHeadline
-from harness.measure.cost import pack_costs, pack_errors
 from harness.record import Record, missing, read_present, write_table
 from harness.show.console import Terminal
-from harness.show.costs import errors_sentence
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
 from harness.show.tables.laws import checklists
-from harness.spec import Manifest, read_manifest
+from harness.spec import Manifest
 from harness.study.folders import planned_records, records_of, take_kept
-from harness.study.plans import calibrations_of
 from harness.study.tables import judged_tables, source_of
-
-NO_RUNS = pd.DataFrame({"run_id": [], "seed": []})
 
 
 class Analysis(NamedTuple):
@@ -85,12 +79,10 @@ def analyse(manifest: Manifest, folder: Path, terminal: Terminal) -> Analysis:
 def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     """Write the tables, laws and checks into the folder of the plan."""
     write_table(analysis.every, folder)
-    is_search = bool(manifest.experiment.search)
-    with whole_file(folder / ("winners.csv" if is_search else "checklist.md")) as path:
-        if is_search:
-            analysis.table.to_csv(path, index=False)
-        else:
-            path.write_text(checklists(analysis.laws, "runs.csv beside this file"), encoding="utf-8")
+    if manifest.experiment.search:
+        write_whole(folder / "winners.csv", analysis.table.to_csv(index=False))
+    else:
+        write_whole(folder / "checklist.md", checklists(analysis.laws, "runs.csv beside this file"))
     write_json(fits_of(manifest, analysis), folder / "fits.json")
 
 
@@ -107,56 +99,31 @@ def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> 
         records, every, table, laws, _ = analysis
         headline, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
         write_json({"headline": headline, "verdicts": verdicts}, folder / "answer.json")
-        tell("figures", 0, 2)
-        draw_figures(manifest, analysis, folder)
-        if isinstance(headline, Headline):
-            styles = experiment_styles(manifest, {side.label: side.names for side in headline.sides})
-            write_figure(headline_figure(headline, styles), folder / "answer")
-        tell("report", 1, 2)
+        _draw_figures(manifest, analysis, headline, folder)
         write_report(manifest, records, table, laws, headline, verdicts, folder)
     return Answered(analysis, headline, verdicts)
 
 
-def refresh_answer(folder: Path, verdicts: Sequence[Mapping[str, Any]], terminal: Terminal) -> None:
-    """Write answer and report anew where the answer that is there says other `verdicts`.
-
-    So it is after new records, and once `harness bench` has measured seconds.
-    """
-    path = folder / "answer.json"
-    written = json.loads(path.read_text(encoding="utf-8"))["verdicts"] if path.exists() else None
-    if written != json.loads(json_text({"verdicts": verdicts}))["verdicts"]:
-        analyse_and_report(read_manifest(folder), folder, terminal)
-
-
-def draw_figures(manifest: Manifest, analysis: Analysis, folder: Path) -> list[Path]:
-    """The figures of an experiment, as files: the two sides that it is about, and its other arms if it has some."""
+def _draw_figures(manifest: Manifest, analysis: Analysis, headline: Headline | NoHeadline, folder: Path) -> None:
+    """Laws of the two sides that an experiment is about, of its other arms if it has some, and the answer."""
     tasks = analysis.table["task"].unique()
     baselines = list(itertools.chain.from_iterable(baselines_of(analysis.table, task) for task in tasks))
     sides, others = of_sides(manifest, analysis.laws)
-    paths = write_figure(scaling_figure(manifest, analysis.laws, sides, baselines), folder / "scaling")
+    write_figure(scaling_figure(manifest, analysis.laws, sides, baselines), folder / "scaling")
     if others:
-        paths += write_figure(scaling_figure(manifest, analysis.laws, others, baselines), folder / "scaling_others")
-    return paths
+        write_figure(scaling_figure(manifest, analysis.laws, others, baselines), folder / "scaling_others")
+    if isinstance(headline, Headline):
+        write_figure(headline_figure(headline, experiment_styles(manifest, headline.names)), folder / "answer")
 
 
-def write_pack_costs(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> str:
-    """How well the seconds of packs were predicted, as `packs.csv`, and in a sentence if this machine is calibrated."""
-    calibrations = calibrations_of(manifest, folder.parent)
-    if not calibrations:
-        return ""
-    costs = pack_costs(manifest, records, calibrations)
-    with whole_file(folder / "packs.csv") as path:
-        costs.to_csv(path, index=False)
-    errors = pack_errors(costs)
-    return errors_sentence(errors) if errors else ""
-
-
-def recorded_tables(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def recorded_tables(
+    manifest: Manifest, folder: Path, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     """The table that is judged of the runs of a plan that have records, kept ones too, and that of all of these.
 
-    They have no rows where no run has a record.
+    None where no run has a record.
     """
     take_kept(manifest, folder, say)
     if len(missing(manifest, records_of(folder))) == len(manifest.run_ids()):
-        return NO_RUNS, NO_RUNS
+        return None
     return judged_tables(manifest, read_present(manifest, records_of(folder)), folder)

@@ -47,12 +47,15 @@ class Destination(NamedTuple):
     """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time; and
     where finished runs are copied to, by wandb.
 
-    `profile_file` is where the profile was read from. With `idle_gpus` its GPUs are booked even if no run needs them.
+    Nothing is sent in a `dry_run`, or if more than `most_hours` are predicted. `profile_file` is where the profile was
+    read from. With `idle_gpus` its GPUs are booked even if no run needs them.
     """
 
     profile: Profile | None
     slots: int
     mirror: Mirror | None
+    dry_run: bool
+    most_hours: float | None
     profile_file: Path | None = None
     idle_gpus: bool = False
 
@@ -70,14 +73,12 @@ def share(folder: Path, where: Destination) -> None:
 
 class Request(NamedTuple):
     """What is to be sent off of a plan, and where: all of its runs or those that are `wanted`; or else the runs `only`,
-    in whatever state. Nothing is sent if more than `most_hours` are predicted.
+    in whatever state.
     """
 
     manifest: Manifest
     folder: Path
     where: Destination
-    dry_run: bool
-    most_hours: float | None
     only: frozenset[str] | None = None
     wanted: frozenset[str] | None = None
 
@@ -88,7 +89,7 @@ def send_off(request: Request, listener: Terminal, agree: Callable[[str], None])
     `agree` is asked a question, and raises a HarnessError where the answer is no.
     """
     manifest, folder, where, only = request.manifest, request.folder, request.where, request.only
-    if request.dry_run:
+    if where.dry_run:
         _make_offer(request, listener)
         return False
     with one_submitter(records_of(folder)):  # what is known stays so until it is acted on
@@ -122,13 +123,12 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
         f"{len(underway)} of the runs were sent off by {other}, and are left to it"
         for other, underway in view.beside.items()
     ]
-    for line in lines:
-        listener.say(line)
+    listener.say(*lines)
     if offer.jobs:
         _check_device(manifest, where)
-    if request.most_hours is not None and offer.hours > request.most_hours:
+    if where.most_hours is not None and offer.hours > where.most_hours:
         raise HarnessError(
-            f"`max_gpu_hours` {request.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
+            f"`max_gpu_hours` {where.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
             "allow more, or submit a smaller experiment"
         )
     return offer
@@ -157,7 +157,7 @@ def _offer(request: Request, packs: Sequence[tuple[str, ...]], evidence: Evidenc
     seconds = likely_seconds(runs, calibrations, manifest.experiment.device)
     length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
     jobs = bin_packs(dict(zip(packs, seconds, strict=True)), length, where.slots)
-    taken, assumed = _limits(where, len(jobs), request.dry_run)
+    taken, assumed = _limits(where, len(jobs))
     fitting = jobs[: taken.room]
     parts = arrays(len(fitting), taken.largest_array) if fitting else []
     start = start_seconds(evidence) if where.profile else 0.0
@@ -189,7 +189,7 @@ def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
     )
 
 
-def _limits(where: Destination, jobs: int, dry_run: bool) -> tuple[Limits, str | None]:
+def _limits(where: Destination, jobs: int) -> tuple[Limits, str | None]:
     """What the cluster takes now, or this machine, which takes its one job; for a dry run assumed, and why, where SLURM
     does not say it.
     """
@@ -198,7 +198,7 @@ def _limits(where: Destination, jobs: int, dry_run: bool) -> tuple[Limits, str |
     try:
         return limits(), None
     except HarnessError as error:
-        if not dry_run:
+        if not where.dry_run:
             raise
         return DEFAULT_LIMITS, cause(error)
 

@@ -105,37 +105,27 @@ def check_looks(study: StudyFile) -> None:
 def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) -> Wanted:
     """What is wanted of a plan in this folder, by the records that there are, but for those of `damaged` runs."""
     lacking = {*missing(manifest, records_of(folder)), *damaged}
-    absent = [run_id for run_id in manifest.run_ids() if run_id in lacking]
-    if not manifest.looks:
-        return Wanted(tuple(manifest.run_ids()), tuple(absent))
-    first = manifest.with_seeds(manifest.looks[0])
-    if not first.isdisjoint(absent):
-        return _wanted(manifest, first, absent)
-    from harness.judging.judge import judge_all  # with the numerical libraries, which other plans do without
-    from harness.study.tables import judged_tables
+    wanted = manifest.with_seeds(manifest.looks[0] if manifest.looks else len(manifest.experiment.seeds))
+    verdicts: tuple[Verdict, ...] | None = None
+    if manifest.looks and wanted.isdisjoint(lacking):
+        from harness.judging.judge import judge_all  # with the numerical libraries, which other plans do without
+        from harness.study.tables import judged_tables
 
-    present = [run_id for run_id in manifest.run_ids() if run_id not in lacking]
-    table, every = judged_tables(manifest, read_records(present, records_of(folder), folder), folder)
-    verdicts = judge_all(manifest, table, every)
-    waits_for = max((verdict.waits_for or 0 for verdict in verdicts), default=0)
-    reached = max(waits_for, manifest.looks[0], table["seed"].nunique())
-    return _wanted(manifest, manifest.with_seeds(reached), absent)._replace(verdicts=tuple(verdicts))
-
-
-def _wanted(manifest: Manifest, run_ids: frozenset[str], absent: list[str]) -> Wanted:
-    in_order = tuple(run_id for run_id in manifest.run_ids() if run_id in run_ids)
-    return Wanted(in_order, tuple(run_id for run_id in absent if run_id in run_ids))
+        present = [run_id for run_id in manifest.run_ids() if run_id not in lacking]
+        table, every = judged_tables(manifest, read_records(present, records_of(folder), folder), folder)
+        verdicts = tuple(judge_all(manifest, table, every))
+        waits_for = max((verdict.waits_for or 0 for verdict in verdicts), default=0)
+        wanted = manifest.with_seeds(max(waits_for, manifest.looks[0], table["seed"].nunique()))
+    in_order = tuple(run_id for run_id in manifest.run_ids() if run_id in wanted)
+    return Wanted(in_order, tuple(run_id for run_id in in_order if run_id in lacking), verdicts)
 
 
 def of_first_look(manifest: Manifest) -> Manifest:
     """The part of a plan that its first look needs."""
     wanted = manifest.with_seeds(manifest.looks[0])
-    packs = []
-    for pack in manifest.packs:
-        if part := tuple(run_id for run_id in pack if run_id in wanted):
-            packs.append(part)
+    parts = (tuple(run_id for run_id in pack if run_id in wanted) for pack in manifest.packs)
     runs = tuple(planned for planned in manifest.runs if planned.run_id in wanted)
-    return manifest.model_copy(update={"runs": runs, "packs": tuple(packs)})
+    return manifest.model_copy(update={"runs": runs, "packs": tuple(filter(None, parts))})
 
 
 def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:

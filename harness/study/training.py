@@ -41,8 +41,7 @@ def run_file(
     manifest = freeze_file(study, replan, terminal.say)
     if missing(manifest, records_of(folder)):
         check_none_underway(manifest, folder)
-        for line in data_lines(manifest):
-            terminal.say(line)
+        terminal.say(*data_lines(manifest))
         most = ", if all replicates are asked for" if until_decided and manifest.looks else ""
         terminal.say(f"{cost_sentence(manifest, study.results, workers)}{most}")
     with here.idle_workers() as idle:
@@ -50,8 +49,7 @@ def run_file(
             train_missing(manifest, folder, workers, terminal, idle)
         while until_decided:
             wanted = wanted_now(manifest, folder)
-            for line in look_lines(manifest, wanted):
-                terminal.say(line)
+            terminal.say(*look_lines(manifest, wanted))
             if not wanted.absent:
                 break
             train_missing(manifest, folder, workers, terminal, idle, frozenset(wanted.run_ids))

@@ -30,11 +30,11 @@ def test_what_jobs_go_on_from_is_the_users_alone_unless_a_profile_shares_it(tmp_
     private_folder(tmp_path / "own" / "checkpoints")
     assert mode(tmp_path / "own" / "checkpoints") == 0o700
     assert mode(tmp_path / "own") == 0o775
-    share(tmp_path / "own" / "sweep", Destination(Profile(), 1, None))
+    share(tmp_path / "own" / "sweep", Destination(Profile(), 1, None, False, None))
     assert not (tmp_path / "own" / "sweep").exists()
 
-    share(tmp_path / "own" / "sweep", Destination(Profile(share="group"), 1, None))
-    share(tmp_path / "shared" / "sweep", Destination(Profile(share="group"), 1, None))
+    share(tmp_path / "own" / "sweep", Destination(Profile(share="group"), 1, None, False, None))
+    share(tmp_path / "shared" / "sweep", Destination(Profile(share="group"), 1, None, False, None))
 
     assert mode(tmp_path / "own" / "checkpoints") == 0o700
     for name in ("", "checkpoints", "snapshots", "sweep", "sweep/submissions", "sweep/orders", "sweep/attempts"):

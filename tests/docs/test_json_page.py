@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from docs import write  # tests/guard has a write of its own
 from harness.base.json_text import FORMAT, json_text
 from harness.cli import main
+from harness.cli.group import imported
 from tests.guard.contents import write_odd_files
 from tests.guard.workplace import GUARD, make_records, make_searched, prepare, said
 
@@ -26,7 +27,7 @@ PLANE = "plane.csv --x params --y rmse"
 # By what the schema has: calls of it; the others are called as they are named.
 CALLS = {
     "validate FILE": ["validate experiments/searched.yaml"],
-    "plan FILE": ["plan experiments/laws.yaml", "plan experiments/searched.yaml --packs"],
+    "plan FILE": ["plan experiments/laws.yaml", "plan experiments/searched.yaml"],
     "power FILE": ["power results/laws", "power experiments/laws.yaml --noise 0.3"],
     "compare FILE A B": ["compare results/searched kan mlp --at 90"],
     "verdicts [FILE…]": ["verdicts results/laws results/searched experiments/quickstart.yaml"],
@@ -96,7 +97,7 @@ def test_pages_are_as_they_are_made():
 
 
 def test_every_command_with_json_says_what_it_prints():
-    commands = {name for name in main.commands if any("--json" in one.opts for one in main.imported(name).params)}
+    commands = {name for name in main.commands if any("--json" in one.opts for one in imported(name).params)}
     assert {name.split()[0] for name in NAMES} == commands
     assert set(CALLS) <= set(NAMES)
 

@@ -28,6 +28,7 @@ from pages import (
 from ruamel.yaml import YAML
 
 from harness.cli import main
+from harness.cli.group import imported
 from harness.dispatch.profile import Profile, read_profile
 from harness.paper.replay import REPLAYS
 from harness.spec import parse_experiment
@@ -241,7 +242,7 @@ def test_every_command_that_a_page_names_exists():
         for words in re.findall(r"`harness ([a-z][^`]*)`", (ROOT / page).read_text(encoding="utf-8")):
             name, *others = words.replace("\n", " ").split()
             assert name in main.commands, f"{page}: harness {words}"
-            allowed = {option for one in main.imported(name).params for option in (*one.opts, "--help")}
+            allowed = {option for one in imported(name).params for option in (*one.opts, "--help")}
             for option in re.findall(r"(?<!\S)--[a-z-]+", " ".join(others)):
                 assert option in allowed, f"{page}: harness {words}"
             named += 1

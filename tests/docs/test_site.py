@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 
 import harness
 from harness.cli import main
+from harness.cli.group import imported
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -72,7 +73,7 @@ def test_it_has_every_command_function_and_kept_page(site):
     ]
     for name in main.commands:
         assert f'id="harness-{name}"' in commands
-        options = [one for one in main.imported(name).params if isinstance(one, click.Option)]
+        options = [one for one in imported(name).params if isinstance(one, click.Option)]
         assert all(re.search(rf"<dt><code>{re.escape(one.opts[0])}\b", commands) for one in options), name
     assert "results/&lt;name&gt;-&lt;scale&gt;" in commands
     assert commands.count("Example:") == len(main.commands)

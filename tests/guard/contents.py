@@ -113,7 +113,7 @@ COMMANDS = (
     "validate experiments/misspelt.yaml",
     "plan experiments/torch.yaml",
     "plan experiments/laws.yaml",
-    "plan experiments/stages.yaml --packs",
+    "plan experiments/stages.yaml",
     "validate experiments/searched.yaml --json",
     "match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --at 1000",
     "match --arm 'rbf_kan hidden=[5]' --arm 'chebyshev_kan hidden=[5]' --arm 'rational_kan depth=2' "

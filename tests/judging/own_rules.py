@@ -47,5 +47,5 @@ AHEAD = Quantity(
     read_at="largest common size",
     takes=Takes(sides=(2,), at="budget"),
     words=ahead_words,
-    find=find_ahead,
+    finder=find_ahead,
 )

@@ -1,6 +1,5 @@
 """`harness compare` by laws: known ratios come back, crossovers are sets, mistakes are answered."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -225,17 +224,6 @@ def test_the_figure_shows_what_was_computed(table):
         np.testing.assert_array_equal(line.get_xdata(), one.curve.losses)
         np.testing.assert_array_equal(line.get_ydata(), one.curve.estimate)
     assert "Lines: pure law of both" in " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
-
-
-@pytest.mark.nightly
-def test_a_table_of_the_project_is_compared(tmp_path):
-    """The published runs go through the same door, and --out has the JSON and the figure."""
-    asked = ("--x", "params.trainable", "--y", "test_rmse", "--by", "series", "--config", "cell", "--seed", "seed")
-    where = ("--where", "task=j0", "--where", "chosen=True", "--until", "minimum")
-    found = _json(TOY_LAWS, "kan", "mlp", *asked, *where, "--out", tmp_path)
-    assert found == json.loads((tmp_path / "compare.json").read_text())
-    assert {path.name for path in tmp_path.iterdir()} == {"compare.json", "compare.png", "compare.pdf"}
-    assert found["verdicts"][0]["conclusion"] == "supported"
 
 
 def test_a_refused_law_leaves_who_is_ahead_to_bins(tmp_path):

@@ -97,7 +97,7 @@ def test_sides_that_are_equal_by_what_matters_are_told_so():
     assert (equal.verdict, noisy.verdict) == ("equal", "open")
     assert verdict_words(plain(equal)) == "equal within 10 %"
     assert equal.power is None
-    assert noisy.power.startswith("a factor of 2 would need")
+    assert noisy.power.startswith("a difference of 10 % would need")
 
 
 def test_the_axis_of_a_rule_decides_who_is_ahead():

@@ -98,14 +98,6 @@ def test_an_open_rule_waits_until_the_replicates_of_its_look_are_recorded(record
     assert verdict.waits_for == waits_for
 
 
-def test_a_decided_rule_waits_for_nothing():
-    manifest = looked()
-    table = made_table(manifest, LAWS, noise=0.01)
-    found = [judge_all(manifest, of_seeds(table, number))[0] for number in (3, 5, 8)]
-    assert {(one.verdict, one.waits_for) for one in found} == {("supported", None)}
-    assert found[0].numbers == found[1].numbers == found[2].numbers
-
-
 def test_without_looks_and_with_one_look_alone_all_runs_are_judged_at_once():
     """One look after all seeds has the level of no looks, so that every number is the same to the last bit."""
     table = made_table(looked(()), LAWS, noise=0.5)

@@ -121,41 +121,12 @@ def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs, 
     assert set(winners.groupby(["series", "won_on", "asked"])["seed"].nunique()) == {4}
 
 
-def test_a_larger_budget_never_leaves_less_to_choose_from(winners):
-    """So the validation loss of a side in a replicate never rises with the budget."""
-    for _, of_replicate in winners.groupby(["series", "won_on", "seed"]):
-        losses = of_replicate.sort_values("asked")["val_loss"].dropna().to_numpy()
-        assert (np.diff(losses) <= 0).all()
-
-
 def test_budgets_of_work_are_the_caps_or_what_every_side_can_spend(runs, winners):
     assert sorted(set(winners.loc[winners["won_on"] == FLOPS, "asked"])) == [2e7, 5e7, 1.2e8]
     local = winners[winners["won_on"] == "flops_train.local_min"]
     assert local["asked"].nunique() == 3
     assert (local["status"] == "done").all()
     assert local["asked"].max() <= 1.01 * runs["flops_train.local_min"].max()
-
-
-def test_the_effort_of_all_runs_is_the_answer():
-    """The ratio at the largest size is that of the effort curve at all runs; the headline shows both."""
-    every = made_runs(np.random.default_rng(1), diverged=0.0)
-    found = main_headline(searched(), reported(searched(), every), every)
-    assert [one.runs for one in found.efforts] == [1, 2, 4, 6]
-    largest = found.reading("exp2d", "params.trainable", "largest").ratio
-    last = found.efforts[-1]
-    assert last.ratio.estimate == pytest.approx(largest.estimate)
-    assert (last.ratio.low, last.ratio.high) == pytest.approx((largest.low, largest.high))
-    assert last.ratio.won + last.ratio.lost == 4
-
-
-def test_how_many_runs_come_near_to_the_best_is_counted_in_each_replicate():
-    """Of six runs one is picked, one is nine times worse, three are twenty times worse, and one diverged."""
-    every = made_runs(np.random.default_rng(1), diverged=0.0)
-    is_kan, losses = every["arm"] == "kan", every["trial"].map(dict(enumerate([1, 9, 20, 20, 20, np.nan])))
-    every.loc[is_kan, "val_loss"] = every.loc[is_kan, "test_loss"] = losses[is_kan]
-    every.loc[is_kan & losses.isna(), "status"] = "diverged"
-    found = main_headline(searched(), reported(searched(), every), every)
-    assert [one.share for one in found.near_the_best if one.side == "kan"] == [pytest.approx(2 / 6)]
 
 
 def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winner():
@@ -175,32 +146,6 @@ def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winn
     assert (found.estimate, found.low, found.high) == pytest.approx((np.exp(gaps.mean()), low, high))
     assert six.numbers[0].found.estimate == pytest.approx(full.numbers[0].found.estimate)
     assert full.effort == 6
-
-
-def test_an_exponent_is_the_mean_of_the_replicates_own():
-    rng = np.random.default_rng(5)
-    text = TEXT.replace("[mlp, spline_mlp]", "mlp").replace("[60, 130, 280]", "[60, 280, 1200]")
-    plan = make_plan(parse_experiment(text, "which.yaml"), "which")
-    every = made_runs(rng, diverged=0.0, plan=plan)
-    slopes = {arm: rng.normal(mean, 0.2, 4) for arm, mean in (("kan", 3.0), ("mlp", 1.0), ("spline_mlp", 1.0))}
-    exact = [
-        row.asked ** -slopes[row.arm][row.seed] * (1 + 0.5 * (row.trial > 0) * rng.random())
-        for row in every.itertuples()
-    ]
-    every = every.assign(val_loss=exact, test_loss=exact)
-    rule = (
-        searched()
-        .experiment.decide[0]
-        .model_copy(update={"quantity": "exponent", "sides": ("kan", "mlp"), "threshold": 0, "level": 0.9})
-    )
-    (number,) = judge(rule, runs_of(plan, reported(plan, every))).numbers
-
-    gaps = slopes["kan"] - slopes["mlp"]
-    interval = ttest_1samp(gaps, 0).confidence_interval(0.9)
-    assert number.found.estimate == pytest.approx(gaps.mean(), rel=1e-9)
-    assert (number.found.low, number.found.high) == pytest.approx(tuple(interval), rel=1e-9)
-    assert number.found.replicates == 4
-    assert number.spread == pytest.approx(gaps.std(ddof=1), rel=1e-9)
 
 
 @pytest.mark.parametrize("effort", [None, 2])

@@ -62,12 +62,6 @@ def test_a_long_table_says_that_it_is_cut():
     assert "\nE10, 46 rows: " in output
 
 
-def test_a_row_alone_is_shown_downwards():
-    output = invoke("reference", "feynman", "--where", "task=I.6.2").output
-    columns = re.findall(r"^│ (\w+) +│", output, flags=re.MULTILINE)
-    assert columns == [column for column in load("feynman") if column != "mlp_test_rmse_corrected"]
-
-
 def test_errata_are_said_in_words():
     output = invoke("reference", "errata").output
     assert re.findall(r"^(E\w+)\. ", output, flags=re.MULTILINE) == load("errata")["erratum"].tolist()

@@ -67,10 +67,10 @@ def test_the_package_names_what_it_has():
 def test_what_is_read_and_planned(trained, tmp_path):
     folder, _, _ = trained
     study = harness.read(folder / "study.yaml", results=tmp_path)
-    check_shown(study, rows=2)
+    check_shown(study, rows=2, parts=("<p>", "<table"))
     assert study.table["family"].tolist() == ["kan", "mlp"]
     plan = harness.plan(study)
-    check_shown(plan, rows=2 * 2 * 2)
+    check_shown(plan, rows=2 * 2 * 2, parts=("<p>", "<table"))
     assert (plan.folder / "manifest.json").exists()
     assert plan.table["params.trainable"].tolist() == [cell.counts["params.trainable"] for cell in plan.manifest.cells]
     (folder / "broken.yaml").write_text(FILE.replace("kan, hidden", "kann, hidden"))

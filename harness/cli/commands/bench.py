@@ -26,7 +26,7 @@ from harness.dispatch.snapshot import take_snapshot
 from harness.dispatch.submission import named_code, new_id
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
 from harness.measure.cost import never_timed
-from harness.show.console import ANSWERS, TERMINAL, steps_progress
+from harness.show.console import ANSWERS, TERMINAL
 from harness.show.costs import calibration_sentence
 from harness.spec import FULL, Dtype, Engine, RunSpec
 from harness.spec.setting import Setting, settings_options
@@ -105,8 +105,7 @@ def bench(
         raise Stopped("stopped; nothing was written, and the next bench starts over", INTERRUPTED) from None
     for calibration in calibrations:
         path = write_calibration(calibration, results)
-        ANSWERS.say(calibration_sentence(calibration))
-        ANSWERS.say(f"calibration: {path}")
+        ANSWERS.say(calibration_sentence(calibration), f"calibration: {path}")
 
 
 def _send(
@@ -137,8 +136,7 @@ def _send(
     except HarnessError:
         shutil.rmtree(folder)
         raise
-    ANSWERS.say(f"submitted: job {number}")
-    ANSWERS.say(f"its output: {log_path(calibrations, number)}")
+    ANSWERS.say(f"submitted: job {number}", f"its output: {log_path(calibrations, number)}")
 
 
 def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calibration:
@@ -151,11 +149,11 @@ def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calib
     runs = [run for run in of_file if kind_of(run) == kind]
     if before is None or not of_file:
         runs += standard_runs(*kind)
-        with steps_progress(f"{kind[0]}: a run") as progress:
+        with TERMINAL.steps(f"{kind[0]}: a run") as progress:
             seconds_per_run = bench_run(*kind, partial(progress, ""))
     else:
         seconds_per_run = before.seconds_per_run
-    with steps_progress(f"{kind[0]}: shapes alone") as progress:
+    with TERMINAL.steps(f"{kind[0]}: shapes alone") as progress:
         solo, knots = bench_solo(runs, partial(progress, ""))
     kept = own_calibration(results, kind)  # what another bench wrote meanwhile, or this file had
     return calibrate(

@@ -80,10 +80,9 @@ def _matching(manifest: Manifest, states: Mapping[str, RunState], conditions: Se
         if not equals or field not in FIELDS:
             raise HarnessError(f"--where {condition}: {did_you_mean(field, FIELDS)}; write FIELD=VALUE")
         asked.append((field, value))
-    cells = {cell.index: cell for cell in manifest.cells}
     matching = []
     for planned in manifest.runs:
-        cell, state, run_id = cells[planned.cell], states[planned.run_id].state, planned.run_id
+        cell, state, run_id = manifest.cells[planned.cell], states[planned.run_id].state, planned.run_id
         values = (cell.task, cell.arm, cell.series, str(planned.run.seed), str(planned.trial), state, run_id)
         has = dict(zip(FIELDS, values, strict=True))
         if all(has[field].startswith(value) if field == "run" else has[field] == value for field, value in asked):

@@ -14,7 +14,7 @@ from harness.dispatch import leftovers
 from harness.dispatch.leftovers import Kind, OnDisk, Removed
 from harness.dispatch.submission import one_submitter
 from harness.show import disk
-from harness.show.console import steps_progress
+from harness.show.console import TERMINAL
 from harness.show.disk import Cleaned, Removable
 from harness.show.tables.table import Table
 from harness.study.folders import StudyFile
@@ -69,7 +69,7 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
 
 def _look(results: Path, folders: Sequence[Path]) -> list[OnDisk]:
     """What may be removed, of these experiments alone if there are some."""
-    with steps_progress("clean") as progress:
+    with TERMINAL.steps("clean") as progress:
         rows = list(leftovers.on_disk(results, progress))
     return leftovers.of_experiments(rows, folders) if folders else rows
 
@@ -78,10 +78,8 @@ def _parts(results: Path, rows: Sequence[OnDisk], removable: Removable) -> Itera
     yield disk.disk_words(results, leftovers.disk_bytes(results), notable=0)
     if removable:
         yield disk.clean_table(removable)
-    only_copies = sum(leftovers.is_only_copy(snapshot.path) for snapshot in removable.get("snapshots", ()))
-    first = list(leftovers.runs_of(removable.get("unplanned", ())))[: disk.MOST_NAMED]
     yield from disk.stay_lines(rows)
-    yield from disk.cautions(removable, only_copies, leftovers.run_words(results, first))
+    yield from disk.cautions(results, removable)
 
 
 def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[Kind, Removed]:
@@ -90,6 +88,6 @@ def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[
     with one_submitter(results / "runs"):
         still = {(row.kind, row.path) for row in _look(results, folders) if not row.needed_by}
         for kind, of_kind in wanted.items():
-            with steps_progress(kind) as progress:
+            with TERMINAL.steps(kind) as progress:
                 removed[kind] = leftovers.remove([row for row in of_kind if (kind, row.path) in still], progress)
     return removed

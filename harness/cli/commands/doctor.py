@@ -16,7 +16,7 @@ from harness.cli.options import PATH, POSITIVE, json_option, results_option
 from harness.dispatch.doctor import examine
 from harness.dispatch.node import Finding
 from harness.dispatch.profile import read_profile
-from harness.show.console import console
+from harness.show.console import TERMINAL, console
 
 STYLES = {"ok": "green", "warning": "yellow", "FAILED": "bold red"}
 INDENT = 25  # columns before what was found
@@ -60,12 +60,9 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_j
     job of at most five minutes, which says what a node has and how soon its files are seen here. It leaves nothing
     behind. Exit 3 if something failed.
     """
-
-    def tell(sentence: str) -> None:
-        click.echo(f"  … {sentence}", err=True)
-
     findings: list[FindingAbout] = []
-    for room, finding in examine(read_profile(profile), results, None if no_job else wait_minutes, tell):
+    wait = None if no_job else wait_minutes
+    for room, finding in examine(read_profile(profile), results, wait, lambda line: TERMINAL.say(f"  … {line}")):
         if not as_json:
             if not findings or findings[-1].about != room:
                 console.print(room, style="bold")

@@ -6,7 +6,6 @@ import click
 
 from harness.cli.options import COUNT, POSITIVE, json_option
 from harness.cli.showing import answer
-from harness.families.fields import families_help
 from harness.optimisers import OPTIMISERS
 from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms
 from harness.show.tables.plans import match_table
@@ -18,20 +17,7 @@ class MatchAnswer(NamedTuple):
     arms: Annotated[list[MatchedSaid], "in the order given"]
 
 
-class WithFamilies(click.Command):
-    """A command whose help lists the families and their fields."""
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """After the command's own text."""
-        super().format_help_text(ctx, formatter)
-        with formatter.section("Families and their fields (leave out the one size to solve for)"):
-            for line in families_help().splitlines():
-                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
-
-
-@click.command(
-    cls=WithFamilies, epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000"
-)
+@click.command(epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000")
 @click.option(
     "--arm", "arms", multiple=True, required=True, help="A family and its fields without one size. Repeat it."
 )
@@ -67,7 +53,10 @@ def match(
     optimizer: str,
     as_json: bool,
 ) -> None:
-    """Make networks equal by one count, and compare the others."""
+    """Make networks equal by one count, and compare the others.
+
+    `harness list families` has the fields of each family. Leave out the one size to solve for.
+    """
     setting = MatchSetting(
         axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMISERS[optimizer](name=optimizer)
     )

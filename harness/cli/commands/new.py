@@ -1,7 +1,7 @@
 """`harness new`."""
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
@@ -26,24 +26,13 @@ MOST_VARIABLES = 1000  # of a function; with more, no file runs in minutes
 @click.option("--module", metavar="MODULE:CLASS", help="Compare a torch module of your own with a KAN or an MLP.")
 @click.option("--against", type=click.Choice(get_args(Rival)), help="Which of them, with --module.  [default: kan]")
 @click.option("--from", "source", metavar="EXPERIMENT", help="Copy an experiment that comes with the project.")
-def new(
-    name: Path,
-    function: str | None,
-    inputs: int | None,
-    data: Path | None,
-    target: str | None,
-    classes: bool,
-    module: str | None,
-    against: Rival | None,
-    source: str | None,
-) -> None:
+def new(name: Path, **given: Any) -> None:
     """Write an experiment file that runs in minutes and can answer.
 
     The file has five sizes over a decade, a small search of all sides and a rule, with comments. It is NAME.yaml, and a
     file of that name is never overwritten. Say what is learnt by --function or --data, what learns it by --module; or
     copy a file with --from.
     """
-    starter = Starter(function, inputs, data, target, classes, module, against, source)
-    path, chosen = write_starter(name, starter)
+    path, chosen = write_starter(name, Starter(**given))
     for line in [*chosen, f"{path}: `harness validate {path}` checks it, `harness run {path}` runs it"]:
         click.echo(line)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.base.errors import HarnessError
+from harness.base.errors import INCOMPLETE, HarnessError
 from harness.cli.later import heavy
 from harness.cli.options import plan_options
 from harness.record import read_record, record_path
@@ -33,7 +33,10 @@ def observe(manifest: Manifest, folder: Path) -> None:
     if manifest.experiment.keep != "networks":
         raise HarnessError("keep: this experiment kept no networks; say `keep: networks`, and run it in new results")
     with heavy.keeping_fits(folder, TERMINAL):
-        table, _ = heavy.recorded_tables(manifest, folder, TERMINAL.say)
+        tables = heavy.recorded_tables(manifest, folder, TERMINAL.say)
+    if tables is None:
+        raise HarnessError(f"{folder}: no run has a record yet; train some first", INCOMPLETE)
+    table, _ = tables
     for task, rows in table[table["status"] == "done"].groupby("task"):
         by_arm = _by_arm(rows, folder.parent)
         for arm, (before, after) in by_arm.items():

@@ -3,71 +3,40 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypedDict
+from dataclasses import replace
 
 import click
 
-from harness.base.plain import INLINE
-from harness.cli.later import frames
 from harness.cli.options import EXAMPLE, json_option, replan_option, takes_study
 from harness.cli.showing import answer
-from harness.measure.cost import pack_predictions
 from harness.planning.warnings import warnings_line
 from harness.record import missing
-from harness.show.costs import lanes_note, recipe_note
+from harness.show.costs import recipe_note
 from harness.show.tables.plans import plan_table
 from harness.spec import FULL, Manifest
 from harness.study.folders import StudyFile, records_of
-from harness.study.plans import calibrations_of, cost_sentence, data_lines, device_lines, freeze_plan, plan_of
+from harness.study.plans import cost_sentence, data_lines, device_lines, freeze_plan, plan_of
 from harness.study.sweeps import of_first_look
 
-PackCost = TypedDict(
-    "PackCost",
-    {
-        "pack": Annotated[int, "its place in `packs`"],
-        "task": Annotated[str, "of its first run"],
-        "engine": Annotated[str, "of its first run"],
-        "family": Annotated[str, "of its first run"],
-        "shape": Annotated[str, "of its first run"],
-        "grid": Annotated[float | None, "of its first run"],
-        "runs": Annotated[int, "how many it has"],
-        "evaluations": Annotated[int, "planned, of all its runs"],
-        "flops_train.shared_dense": Annotated[int, "FLOPs planned, of all its runs"],
-        "seconds": Annotated[float | None, "predicted; null before `harness bench`"],
-    },
-)
-
 MOST_SIZES = 10  # that are shown unless all are asked for
-
-
-@dataclass(frozen=True)
-class Planned:
-    """The frozen plan. With `search:` it is the plan of the search."""
-
-    manifest: Annotated[Manifest, INLINE]
-    pack_costs: Annotated[Any, list[PackCost] | None, "with `--packs`, one a pack; else null"]
 
 
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
 @takes_study
 @replan_option
 @click.option("--all", "every", is_flag=True, help=f"Show all sizes.  [default: the first {MOST_SIZES}]")
-@click.option("--packs", is_flag=True, help="Show what each pack of runs costs, in place of the sizes.")
-@json_option(lambda: {"plan FILE": Planned})
-def plan(study: StudyFile, replan: bool, every: bool, packs: bool, as_json: bool) -> None:
+@json_option(lambda: {"plan FILE": Manifest})
+def plan(study: StudyFile, replan: bool, every: bool, as_json: bool) -> None:
     """Solve every size, freeze the plan, and show what it costs.
 
     The table has the asked and the achieved budget of the first sizes; the page that `harness report` writes has all.
     """
     manifest = freeze_plan(plan_of(study), study.folder, replan)
-    costs = pack_predictions(manifest, calibrations_of(manifest, study.results)) if packs else None
-    table = plan_table(manifest) if costs is None else frames.table_of_frame("packs, the costliest first", costs, 4)
-    pack_costs = None if costs is None else frames.plain_rows(costs)
+    table = plan_table(manifest)
     left_out = 0 if every else len(table.rows) - MOST_SIZES
     more = [f"and {left_out:,} more; --all shows them"] if left_out > 0 else []
     shown = replace(table, rows=table.rows[: None if every else MOST_SIZES])
-    answer(Planned(manifest, pack_costs), as_json, itertools.chain([shown], more, _lines(manifest, study)))
+    answer(manifest, as_json, itertools.chain([shown], more, _lines(manifest, study)))
 
 
 def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
@@ -76,7 +45,7 @@ def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
         yield f"infeasible{f' ({cells} cells)' if cells > 1 else ''}: {why}"
     if infeasible:
         yield "where an arm cannot meet a budget, its curve is read between its two nearest sizes"
-    yield from filter(None, (recipe_note(manifest), lanes_note(manifest)))
+    yield from filter(None, [recipe_note(manifest)])
     yield from data_lines(manifest)
     yield cost_sentence(manifest, study.results)
     if manifest.looks:
@@ -90,20 +59,11 @@ def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
 
 
 def _power_lines(manifest: Manifest, study: StudyFile) -> list[str]:
-    """What each rule will see by the noise that the file declares; where there are records, the command that says it.
-
-    Rules of laws are fitted to records, which takes longer than a plan should.
-    """
-    if not manifest.experiment.decide or len(manifest.experiment.seeds) == 1:  # which another warning is about
-        return []
-    if manifest.experiment.noise is not None:
-        from harness.judging.foreseen import foresee
-        from harness.show.tables.power import rule_sentences
-        from harness.study.analysis import NO_RUNS
-
-        return rule_sentences(foresee(manifest, NO_RUNS, noise=manifest.experiment.noise))
-    if len(missing(manifest, records_of(study.folder))) == len(manifest.run_ids()):
+    """The command that says how many replicates the rules need, where a noise or records can tell."""
+    experiment = manifest.experiment
+    has_records = len(missing(manifest, records_of(study.folder))) < len(manifest.run_ids())
+    if not experiment.decide or len(experiment.seeds) == 1 or not (has_records or experiment.noise):
         return []
     again = f"harness power {study.folder if study.settings else study.file}"
     again += "" if study.scale == FULL else f" --scale {study.scale}"
-    return [f"`{again}` says how many replicates the rules need, from the records that are there"]
+    return [f"`{again}` says how many replicates the rules need"]

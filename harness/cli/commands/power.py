@@ -1,7 +1,5 @@
 """`harness power`."""
 
-from functools import partial
-
 import click
 
 from harness.base.errors import HarnessError
@@ -51,7 +49,6 @@ def power(study: StudyFile, replicates: int | None, noise: float | None, as_json
             f"{study.file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md says how to add one"
         )
     with heavy.keeping_fits(study.folder, TERMINAL):
-        say = partial(click.echo, err=True)
-        table, every = (heavy.NO_RUNS, heavy.NO_RUNS) if noise else heavy.recorded_tables(manifest, study.folder, say)
-        foreseen = heavy.foresee(manifest, table, replicates, noise, every)
+        tables = None if noise else heavy.recorded_tables(manifest, study.folder, TERMINAL.say)
+        foreseen = heavy.foresee(manifest, tables, replicates, noise)
     answer(heavy.Power(foreseen), as_json, [heavy.power_table(foreseen), *heavy.power_sentences(foreseen)])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
 import click
 
 from harness.base.errors import HarnessError
-from harness.base.formats import number
 from harness.base.plain import Rows
 from harness.cli.later import elsewhere, frames, pd, published
 from harness.cli.options import json_option
@@ -59,22 +58,15 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
         click.echo(table.to_csv(index=False), nl=False)
     else:
         parts = _errata_lines(table) if name == "errata" else _shown(name, table)
-        answer(Rows(tuple(frames.plain_rows(table))), as_json, parts)
+        answer(Rows(tuple(frames.plain(table).to_dict("records"))), as_json, parts)
 
 
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
-    """What the table is, its first rows, and what to know of them; a row alone is shown downwards."""
+    """What the table is, its first rows, and what to know of them."""
     if name:
         about = published.TABLES[published.TABLES["table"] == name].iloc[0]
         yield f"{name}: {about['what']} ({about['place']})"
-    if len(table) == 1:
-        cells = table.iloc[0].map(_cell)
-        yield frames.table_of_frame("", cells[cells != ""].rename_axis("column").reset_index(name="value"))
-    else:
-        alike = [column for column in table if len(table[column].unique()) == 1]
-        if same := [f"{column}={cell}" for column in alike if (cell := _cell(table[column].iloc[0]))]:
-            yield f"all rows: {', '.join(same)}"
-        yield frames.table_of_frame("", table.drop(columns=alike).head(ROWS_SHOWN), DIGITS)
+    yield frames.table_of_frame("", table.head(ROWS_SHOWN).dropna(axis="columns", how="all"), DIGITS)
     if not name:
         yield from (f"{word}: {what}" for word, what in published.CONFIDENCE.items())
     if len(table) > ROWS_SHOWN:
@@ -89,12 +81,6 @@ def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
         sources = published.load("sources").set_index("source")
         for key in table["source"].unique():
             yield f"{key}: {sources.loc[key, 'what']} ({sources.loc[key, 'where']})"
-
-
-def _cell(value: Any) -> str:
-    if pd.isna(value):
-        return ""
-    return number(value, DIGITS) if isinstance(value, float) else str(value)
 
 
 def _errata_lines(table: pd.DataFrame) -> Iterator[str]:

@@ -15,10 +15,10 @@ from harness.cli.options import COUNT, replan_option, results_option, scale_opti
 from harness.cli.showing import show
 from harness.record import missing, read_present, runs_table
 from harness.show.console import TERMINAL, console
-from harness.spec import FULL, Manifest, freeze, scales_of
+from harness.spec import FULL, Manifest, scales_of
 from harness.spec.setting import Narrow, narrowed
-from harness.study.folders import EXPERIMENTS, StudyFile, full_name, records_of, shipped_files, take_kept
-from harness.study.plans import cost_sentence, plan_of
+from harness.study.folders import EXPERIMENTS, StudyFile, full_name, records_of, shipped_files
+from harness.study.plans import cost_sentence, freeze_file
 from harness.study.sweeps import check_none_underway
 
 KEPT = "replay"  # the folder in results/ whose content the project keeps
@@ -99,8 +99,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
     if not file.exists():
         file = shipped_files(EXPERIMENTS)[name]
     study = StudyFile(file, results, scale, narrow=narrow)
-    manifest = freeze(plan_of(study), study.folder, replan)
-    take_kept(manifest, study.folder, TERMINAL.say)
+    manifest = freeze_file(study, replan, TERMINAL.say)
     changes = scales_of(file)[scale]
     command, words = _command(name, scale), scale
     if narrow:
@@ -152,8 +151,7 @@ def _write(planned: Planned) -> tuple[replays.Page, pd.DataFrame, list[dict[str,
         table = runs_table(manifest, records)
         fits = heavy.fit_table(table)
         verdicts = plain([heavy.not_run(rule) for rule in manifest.experiment.decide])
-        cells = {cell.index: cell.series for cell in manifest.cells}
-        series = {run.run_id: cells[run.cell] for run in manifest.runs if run.run_id in absent}
+        series = {run.run_id: manifest.cells[run.cell].series for run in manifest.runs if run.run_id in absent}
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
         answered = heavy.analyse_and_report(manifest, folder, TERMINAL)

@@ -7,7 +7,7 @@ import click
 from harness.base.errors import HarnessError
 from harness.cli.options import EXAMPLE, file_argument, results_option
 from harness.cli.sending import ask_and_send, where_options
-from harness.show.sweeps import retried_states
+from harness.dispatch.state import OVER, STATES, UNDERWAY
 from harness.study.folders import StudyFile
 from harness.study.sending import Destination, Request, share
 from harness.study.sweeps import look
@@ -17,30 +17,27 @@ from harness.study.sweeps import look
 @file_argument
 @results_option
 @click.option(
-    "--cause", "causes", multiple=True, required=True, metavar="STATE", help="Send runs in this state. Repeat it."
+    "--cause",
+    "causes",
+    type=click.Choice([state for state in STATES if state not in (*OVER, *UNDERWAY)]),
+    multiple=True,
+    required=True,
+    metavar="STATE",
+    help="Send runs in this state. Repeat it.",
 )
 @where_options
-def retry(
-    file: Path,
-    results: Path,
-    causes: tuple[str, ...],
-    where: Destination,
-    dry_run: bool,
-    yes: bool,
-    max_gpu_hours: float | None,
-) -> None:
+def retry(file: Path, results: Path, causes: tuple[str, ...], where: Destination, yes: bool) -> None:
     """Send off again runs that `harness submit` leaves alone.
 
     Their states are out of memory, quarantined, cancelled and damaged; other states can be named too. A diverged run is
     a result, and is never tried again. For `damaged`, every record of the plan is checked in full, and damaged ones are
     moved to runs/damaged.
     """
-    states = retried_states(causes)
     manifest, folder = StudyFile(file, results).frozen()
-    if not dry_run:
+    if not where.dry_run:
         share(folder, where)
-    view = look(manifest, folder, check_all="damaged" in states)
-    runs = [run for run, state in view.states.items() if state.state in states]
+    view = look(manifest, folder, check_all="damaged" in causes)
+    runs = [run for run, state in view.states.items() if state.state in causes]
     if not runs:
         raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
-    ask_and_send(Request(manifest, folder, where, dry_run, max_gpu_hours, only=frozenset(runs)), yes)
+    ask_and_send(Request(manifest, folder, where, only=frozenset(runs)), yes)

@@ -17,10 +17,10 @@ from harness.dispatch.leftovers import disk_bytes, notable_bytes
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.overview import overview
 from harness.dispatch.reconcile import spending, unneeded
-from harness.dispatch.state import OVER, UNDERWAY, StateName
+from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, StateName
 from harness.record import duplicates
 from harness.show import sweeps
-from harness.show.console import console, steps_progress
+from harness.show.console import TERMINAL, console
 from harness.show.disk import disk_json, disk_words
 from harness.show.overview import OverviewSaid, overview_lines, overview_table
 from harness.show.sweeps import SweepSaid
@@ -36,7 +36,12 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 @click.argument("file", type=PATH, metavar="[FILE|FOLDER]", required=False)
 @results_option
 @click.option("--watch", is_flag=True, help=f"Look again every {WATCH_SECONDS:.0f} s until no run is on its way.")
-@click.option("--why", metavar="STATE", help="List the runs in a state, and why. `failed` lists all that went wrong.")
+@click.option(
+    "--why",
+    type=click.Choice([*STATES, "failed"]),
+    metavar="STATE",
+    help="List the runs in a state, and why. `failed` lists all that went wrong.",
+)
 @wandb_options
 @json_option(lambda: {"status": OverviewSaid, "status FILE": SweepSaid})
 def status(
@@ -78,7 +83,7 @@ def status(
 def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> tuple[bool, bool]:
     """Show the runs of one experiment; whether some are on their way, and whether none is missing."""
     manifest, folder = StudyFile(file, results).frozen()
-    listed = sweeps.wanted_states(why) if why else ()
+    listed = [state for state in STATES if state == why or (why == "failed" and state in WENT_WRONG)]
     view, wanted = look_and_wanted(manifest, folder)
     _clear(watch)
     show_status(manifest, folder, view, listed, as_json, wanted)
@@ -90,7 +95,7 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
     """Show how far every experiment of a results folder is; the same of their runs."""
     if not results.is_dir():
         raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
-    with steps_progress("status") as progress:
+    with TERMINAL.steps("status") as progress:
         every = overview(results, progress)
     _clear(watch)
     sizes = disk_bytes(results)

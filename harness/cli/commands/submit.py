@@ -17,15 +17,7 @@ from harness.study.sweeps import check_looks, look_lines, wanted_now
 @replan_option
 @until_decided_option
 @where_options
-def submit(
-    study: StudyFile,
-    replan: bool,
-    until_decided: bool,
-    where: Destination,
-    dry_run: bool,
-    yes: bool,
-    max_gpu_hours: float | None,
-) -> None:
+def submit(study: StudyFile, replan: bool, until_decided: bool, where: Destination, yes: bool) -> None:
     """Send missing runs to a cluster, as jobs of equal length.
 
     A run is missing if it has no record and is not on its way. You can run this again: it sends what is then missing.
@@ -36,11 +28,11 @@ def submit(
         check_looks(study)
     manifest, folder = plan_of(study), study.folder
     is_new = replan or not manifest_path(folder).exists()
-    if not dry_run:
+    if not where.dry_run:
         share(folder, where)
-    if not (dry_run and is_new):
+    if not (where.dry_run and is_new):
         manifest = freeze_plan(manifest, folder, replan)
-    if dry_run:
+    if where.dry_run:
         say_kept(manifest, folder, ANSWERS.say)
     else:
         take_kept(manifest, folder, ANSWERS.say)
@@ -49,6 +41,5 @@ def submit(
     if until_decided and manifest.looks:
         now = wanted_now(manifest, folder)
         wanted = frozenset(now.run_ids)
-        for line in look_lines(manifest, now):
-            ANSWERS.say(line)
-    ask_and_send(Request(manifest, folder, where, dry_run, max_gpu_hours, wanted=wanted), yes)
+        ANSWERS.say(*look_lines(manifest, now))
+    ask_and_send(Request(manifest, folder, where, wanted=wanted), yes)

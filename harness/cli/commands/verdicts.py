@@ -16,7 +16,7 @@ from harness.cli.showing import answer
 from harness.show.console import TERMINAL
 from harness.show.sweeps import kept_lines
 from harness.show.tables.table import Table
-from harness.spec import FULL, read_experiment, scales_of
+from harness.spec import FULL, read_experiment, read_manifest, scales_of
 from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 
 
@@ -48,7 +48,8 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
                 "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
             )
         for data, _ in whole:
-            heavy.refresh_answer(results / data["name"], data["verdicts"], TERMINAL)
+            folder = results / data["name"]
+            heavy.analyse_and_report(read_manifest(folder), folder, TERMINAL)
         lines = [f"kept: {heavy.keep_verdicts(whole, results, results / KEPT)}"]
         for data, _ in whole:
             records = keep_records(results / data["name"])

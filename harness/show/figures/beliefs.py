@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from harness.base.formats import human
 from harness.show.figures.labels import write_head, write_letters, write_note
-from harness.show.figures.theme import panel_grid, side_by_side, themed
+from harness.show.figures.theme import panel_grid, themed
 from harness.show.names import written
 from harness.tasks.processes import Probed
 from harness.tasks.samples import Array
@@ -27,7 +27,7 @@ def beliefs_figure(task: str, by_arm: Mapping[str, Probed]) -> Figure:
     }
     place = _places(true)
     columns = 2 if len(panels_of) == 4 else min(3, len(panels_of))
-    figure, panels = panel_grid(len(panels_of), side_by_side(columns), PANEL_HEIGHT)
+    figure, panels = panel_grid(len(panels_of), columns, PANEL_HEIGHT)
     shown = CORNERS if true.shape[1] == 3 else place(true)
     low, high = shown.min(0), shown.max(0)
     margin = 0.1 * (high - low)

@@ -20,7 +20,7 @@ from harness.comparison.replicates import Found
 from harness.judging.versus import Headline, leader
 from harness.show.figures import labels
 from harness.show.figures.series import Style, draw_estimate
-from harness.show.figures.theme import MOST_HEIGHT, figure_width, in_column, is_narrow, label_size, panel_grid
+from harness.show.figures.theme import MOST_HEIGHT, figure_width, in_column, label_size, panel_grid
 from harness.show.names import written
 from harness.show.tables.headline import factor
 from harness.show.words import counted, loss_word
@@ -42,47 +42,46 @@ class _Row(NamedTuple):
 
 
 @in_column
-def headline_figure(found: Headline, styles: Mapping[str, Style]) -> Figure | None:
+def headline_figure(headline: Headline, styles: Mapping[str, Style]) -> Figure | None:
     """A forest: rows of axes and sizes for each task; of many tasks, rows of tasks for each axis, with their numbers.
 
     A mark has the colour of the side that is ahead, and is hollow and grey where the interval holds equality. Artists
     carry a gid `ratio:leader`. None where no ratio has a number.
     """
-    is_by_task = len(found.tasks) <= TASKS_WITH_ALL_SIZES
-    groups = _groups(found, is_by_task)
+    is_by_task = len(headline.tasks) <= TASKS_WITH_ALL_SIZES
+    groups = _groups(headline, is_by_task)
     if not groups:
         return None
     lines = AROUND + sum(HEADING + heading.count("\n") + ROW * len(rows) for heading, rows in groups.items())
     figure, (axes,) = panel_grid(1, 1, lines * labels.line_height())
-    names = written(found.first.label), written(found.second.label)
-    _draw(axes, groups, found, styles)
+    names = written(headline.first.label), written(headline.second.label)
+    _draw(axes, groups, headline, styles)
     _set_ratios(axes, list(itertools.chain.from_iterable(groups.values())))
     first, second = (textwrap.fill(name, LONGEST_LINE) for name in names)
     ends = (f"{first} ▶", "left", 5), (f"◀ {second}", "right", -5)  # of several lines the last stands at the axis
-    for side, (text, align, shift) in zip(found.sides, ends, strict=True):
+    for side, (text, align, shift) in zip(headline.sides, ends, strict=True):
         look: dict[str, Any] = {"color": styles[side.label].text_colour, "weight": "bold", "fontsize": label_size()}
         above = axes.get_xaxis_transform()
         axes.annotate(
             text, (1, 1), (shift, -label_size()), xycoords=above, textcoords="offset points", ha=align, **look
         )
-    axes.set_xlabel(f"how many times lower the {loss_word(found.metric)} is (×)")
-    labels.write_head(figure, [], finding(found, names))
-    what = "replicates" if found.efforts else "seeds"
-    over = f"{what}, and over all looks together" if found.looks else what
-    notes = [f"Bars and brackets: {100 * found.level:.3g} % intervals over {over}. Grey: neither is ahead."]
+    axes.set_xlabel(f"how many times lower the {loss_word(headline.metric)} is (×)")
+    labels.write_head(figure, [], finding(headline, names))
+    what = "replicates" if headline.efforts else "seeds"
+    over = f"{what}, and over all looks together" if headline.looks else what
+    notes = [f"Bars and brackets: {100 * headline.level:.3g} % intervals over {over}. Grey: neither is ahead."]
     drawn = len(groups) if is_by_task else max(map(len, groups.values()))
-    notes += labels.undrawn_note(len(found.tasks) - drawn, "tasks", "the report has all ratios")
+    notes += labels.undrawn_note(len(headline.tasks) - drawn, "tasks", "the report has all ratios")
     labels.write_note(figure, notes)
     return figure
 
 
-def finding(found: Headline, names: tuple[str, str]) -> str:
+def finding(headline: Headline, names: tuple[str, str]) -> str:
     """What the ratios say at the largest size on the matched axis, in a sentence without its stop."""
-    labels_of_sides = (found.first.label, found.second.label)
-    ratios = [found.reading(task, found.columns[0], found.places[-1]).ratio for task in found.tasks]
-    ahead = Counter(leader(ratio, *labels_of_sides) for ratio in ratios)
-    equal, loss = f"equal {counted(found.columns[0])}", loss_word(found.metric)
-    sides = [(ahead[label], name) for label, name in zip(labels_of_sides, names, strict=True)]
+    ratios = [headline.reading(task, headline.columns[0], headline.places[-1]).ratio for task in headline.tasks]
+    ahead = Counter(leader(ratio, *headline.labels) for ratio in ratios)
+    equal, loss = f"equal {counted(headline.columns[0])}", loss_word(headline.metric)
+    sides = [(ahead[label], name) for label, name in zip(headline.labels, names, strict=True)]
     (won, better), (lost, worse) = sides if sides[0][0] >= sides[1][0] else sides[::-1]
     if not won:
         return f"At {equal}, neither {better} nor {worse} is ahead"
@@ -92,27 +91,29 @@ def finding(found: Headline, names: tuple[str, str]) -> str:
     return f"At {equal}, {better} is ahead on {won} of {len(ratios)} tasks, {worse} on {lost or 'none'}{neither}"
 
 
-def _groups(found: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
+def _groups(headline: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
     """Rows by the heading of a task: the matched axis at all sizes, every other one at the largest.
 
     Or else by that of an axis: tasks in the order of their ratios, of which those in the middle go where room is short.
     """
-    heading = labels.task_titles(found.formulas, labels.title_letters(figure_width(1) - 0.3) if is_by_task else LETTERS)
-    axes = tuple(filter(None, (*found.columns, found.clock))) if is_by_task else found.columns
+    heading = labels.task_titles(
+        headline.formulas, labels.title_letters(figure_width(1) - 0.3) if is_by_task else LETTERS
+    )
+    axes = tuple(filter(None, (*headline.columns, headline.clock))) if is_by_task else headline.columns
     groups: dict[str, list[_Row]] = {}
-    for task, axis in itertools.product(found.tasks, axes):
-        is_matched, known, title = axis == found.columns[0], all_axes()[axis], heading.get(task, task)
-        for place in found.places if is_by_task and is_matched else found.places[-1:]:
-            ratio = found.reading(task, axis, place).ratio
+    for task, axis in itertools.product(headline.tasks, axes):
+        is_matched, convention, title = axis == headline.columns[0], all_axes()[axis], heading.get(task, task)
+        for place in headline.places if is_by_task and is_matched else headline.places[-1:]:
+            ratio = headline.reading(task, axis, place).ratio
             if ratio.estimate is None:
                 continue
-            unit = counted(axis) if is_matched or known.kind == "params" else known.short
+            unit = counted(axis) if is_matched or convention.kind == "params" else convention.short
             size = f"{human(ratio.at, 2)} {unit}"
-            group, label = (title, size) if is_by_task else (f"at equal {known.words}", title)
+            group, label = (title, size) if is_by_task else (f"at equal {convention.words}", title)
             groups.setdefault(group, []).append(_Row(label, ratio))
     if is_by_task:
         return groups
-    room = math.inf if is_narrow() else MOST_HEIGHT / labels.line_height() - AROUND
+    room = MOST_HEIGHT / labels.line_height() - AROUND
     most = max(2, (room / len(axes) - HEADING) / ROW)
     for group, rows in groups.items():
         rows.sort(key=lambda row: -(row.ratio.estimate or 0.0))
@@ -121,9 +122,8 @@ def _groups(found: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
     return groups
 
 
-def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], found: Headline, styles: Mapping[str, Style]) -> None:
+def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], headline: Headline, styles: Mapping[str, Style]) -> None:
     """The groups, each below its letter and heading; the number of each ratio at the right edge."""
-    first, second = found.first.label, found.second.label
     height = 0.0
     heights: dict[float, str] = {}  # of rows, with their labels
     for letter, (heading, rows) in zip(ascii_lowercase, groups.items(), strict=False):
@@ -136,7 +136,7 @@ def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], found: Headline, sty
         for row in rows:
             height -= ROW
             heights[height] = row.label
-            ratio, ahead = row.ratio, leader(row.ratio, first, second)
+            ratio, ahead = row.ratio, leader(row.ratio, *headline.labels)
             colour = styles[ahead].colour if ahead else UNDECIDED
             look = {"marker": styles[ahead].marker if ahead else "o", "mfc": colour if ahead else "white"}
             ends = ratio.low or math.nan, ratio.estimate, ratio.high or math.nan

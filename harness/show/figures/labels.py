@@ -18,7 +18,7 @@ from matplotlib.transforms import offset_copy
 
 from harness.base.formats import PLAIN, human, scientific
 from harness.show.figures.series import TEXT_SHADE, DrawnLaw, Style, shaded
-from harness.show.figures.theme import figure_width, label_size, within_page
+from harness.show.figures.theme import MOST_HEIGHT, figure_width, label_size
 from harness.show.names import shortened
 from harness.show.words import exponent_words
 
@@ -35,7 +35,6 @@ BOLD_LETTERS_AN_INCH = 112
 BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
 PANEL_TITLE_LETTERS_AN_INCH = 127
 MOST_TITLE_LINES = 3
-TITLE_LINE_HEIGHT = 0.15  # inches
 KEY_MARK = 9  # letters that the mark of a legend takes the room of
 BELOW_TICKS = 4.0  # letters' heights from a panel to its legend
 HEAD_SIZE = 1.2  # of what a figure says, over the size of letters in its legend
@@ -58,23 +57,23 @@ def limits_without_outliers(
 
     The best of each series is within, and what is `always`. Where that is given, outliers far below are left out too.
     """
-    known = list(filter(np.size, losses))
-    if not known:
+    of_series = list(filter(np.size, losses))
+    if not of_series:
         return padded(np.array(always), share)
-    every = np.concatenate(known)
+    every = np.concatenate(of_series)
     low, high = np.quantile(np.log10(every), [0.25, 0.75])
     reach = FENCE * max(high - low, 1.0)
-    highest = max(every[every <= 10 ** (high + reach)].max(), *map(np.min, known), *always)
+    highest = max(every[every <= 10 ** (high + reach)].max(), *map(np.min, of_series), *always)
     is_low = every >= 10 ** (low - reach) if len(always) else np.isfinite(every)
     return padded(np.array([min(every[is_low].min(), *always, highest), highest]), share)
 
 
 def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
     """Limits around positive estimates, and around the ends of their intervals as far as these go half as far again."""
-    known, ends = np.log(estimates), np.log(ends[np.isfinite(ends) & (ends > 0)])
-    reach = 0.5 * max(float(np.ptp(known)), math.log(2))
-    low = max(known.min() - reach, ends.min(initial=known.min()))
-    high = min(known.max() + reach, ends.max(initial=known.max()))
+    logs, ends = np.log(estimates), np.log(ends[np.isfinite(ends) & (ends > 0)])
+    reach = 0.5 * max(float(np.ptp(logs)), math.log(2))
+    low = max(logs.min() - reach, ends.min(initial=logs.min()))
+    high = min(logs.max() + reach, ends.max(initial=logs.max()))
     return padded(np.exp([low, high]), 0.1)
 
 
@@ -114,10 +113,10 @@ def key(label: str, style: Style, has_line: bool = True) -> Line2D:
     return Line2D([], [], color=style.colour, label=label, **look)
 
 
-def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
-    """A line of a legend: a name, and what the drawn law of the series says; why there is none, a note says.
+def law_key(drawn: DrawnLaw, name: str) -> Line2D:
+    """A line of the legend of a panel, of two side by side: a name, and what the drawn law of the series says.
 
-    `columns` panels stand side by side.
+    Why there is none, a note says.
     """
     laws, fit, style = drawn
     said = ["no law" if fit.refusals else f"α {exponent_words(fit)}"]
@@ -128,7 +127,7 @@ def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
         within = held_out.prediction.within
         said.append(f"{within.sum()} of {within.size} held-out sizes as predicted")
     words = f"{name}: {', '.join(said)}" if name else ", ".join(said)
-    letters = letters_in(figure_width(columns) / columns) - KEY_MARK // 2  # digits are narrow
+    letters = letters_in(figure_width(2) / 2) - KEY_MARK // 2  # digits are narrow
     return key(textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False), style)
 
 
@@ -178,7 +177,7 @@ def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:
 
 def _grow(figure: Figure, lines: float) -> None:
     """Make the figure higher by so many lines of small letters, so that panels keep their height as far as they can."""
-    figure.set_figheight(within_page(figure.get_figheight() + lines * line_height()))
+    figure.set_figheight(min(figure.get_figheight() + lines * line_height(), MOST_HEIGHT))
 
 
 # ------------------------------------------------------------------------------------------------------- other words

@@ -13,15 +13,7 @@ from matplotlib.lines import Line2D
 from harness.laws import size_means
 from harness.show.figures import labels
 from harness.show.figures.series import INK, Style
-from harness.show.figures.theme import (
-    MOST_HEIGHT,
-    figure_width,
-    in_column,
-    is_narrow,
-    panel_grid,
-    panel_height,
-    side_by_side,
-)
+from harness.show.figures.theme import MOST_HEIGHT, figure_width, in_column, panel_grid
 from harness.show.names import written
 from harness.show.words import LOSS_WORDS, loss_words
 from harness.spec import axis_words
@@ -44,19 +36,19 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
     most = int(runs.groupby("task")["series"].nunique().max())
     names = {name: written(name.removeprefix(BEST_OF)) for name in runs["series"].unique()}
     longest = max(map(len, names.values()))
-    columns = side_by_side(1 if longest > LONG_NAME else min(2, len(titles)))
-    height = panel_height(most * ROW_HEIGHT + AROUND)
+    columns = 1 if longest > LONG_NAME else min(2, len(titles))
+    height = most * ROW_HEIGHT + AROUND
     rows_that_fit = max(1, int((MOST_HEIGHT - HEAD_AND_NOTE) / height))
-    tasks = list(titles) if is_narrow() else list(titles)[: rows_that_fit * columns]
+    tasks = list(titles)[: rows_that_fit * columns]
     figure, grid = panel_grid(len(tasks), columns, height)
     best: Counter[str] = Counter()
     beyond = 0
     letters = labels.title_letters(figure_width(columns) / columns - longest / labels.letters_in(1))
     for axes, task in zip(grid, tasks, strict=True):
-        own = runs[runs["task"] == task]
-        metric = str(own["metric"].iloc[0])
+        of_task = runs[runs["task"] == task]
+        metric = str(of_task["metric"].iloc[0])
         axes.set(title=labels.in_title_lines(titles[task], letters), xlabel=LOSS_WORDS.get(metric, metric))
-        ranked, clipped = _panel(axes, own, styles)
+        ranked, clipped = _panel(axes, of_task, styles)
         axes.set_yticks(range(len(ranked)), labels=[names[name] for name in ranked])
         for label, name in zip(axes.get_yticklabels(), ranked, strict=True):
             label.set_color(styles[name].text_colour)
@@ -83,9 +75,9 @@ def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style]) -> tuple
     """Draw a task; its series from the best to the worst, and how many of the drawn means lie beyond the panel."""
     done, largest = runs[runs["status"] == "done"], runs.groupby("series", sort=False)["size"].max()
     means = {}
-    losses = {str(name): own["test_loss"].to_numpy(float) for name, own in done.groupby("series", sort=False)}
-    for name, own in done.groupby("series", sort=False):
-        means[str(name)] = size_means(own["size"].to_numpy(float), losses[str(name)])
+    losses = {str(name): rows["test_loss"].to_numpy(float) for name, rows in done.groupby("series", sort=False)}
+    for name, rows in done.groupby("series", sort=False):
+        means[str(name)] = size_means(rows["size"].to_numpy(float), losses[str(name)])
     at_largest = {name: points for name, points in means.items() if points.sizes[-1] == largest[name]}
     ranked = sorted(at_largest, key=lambda name: at_largest[name].means[-1])
     ranked += largest.index.difference(ranked, sort=False).tolist()

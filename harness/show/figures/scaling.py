@@ -34,7 +34,7 @@ from harness.show.figures.series import (
     prepare_bands,
     sizes_outside,
 )
-from harness.show.figures.theme import MOST_HEIGHT, in_column, label_size, panel_grid, panel_height, side_by_side
+from harness.show.figures.theme import MOST_HEIGHT, in_column, label_size, panel_grid
 from harness.show.names import written
 from harness.show.words import counted, loss_of_laws, metric_words
 from harness.spec import Manifest, axis_words
@@ -84,7 +84,8 @@ class Shown(NamedTuple):
             if series.series not in no_laws:
                 drawn.append(DrawnLaw(series, series.fits[law], self.styles[series.series]))
         baselines = [baseline for baseline in self.baselines if baseline.task == task]
-        always = [*(baseline.loss for baseline in baselines), *np.concatenate([one.points.means for one in beside])]
+        means = np.concatenate([series.points.means for series in beside])
+        always = [*(baseline.loss for baseline in baselines), *means]
         limits = limits_without_outliers([runs_in(series.table)[1] for series in beside], 0.08, always)
         return Panel(title, laws, drawn, baselines, limits)
 
@@ -126,9 +127,9 @@ def scaling_figure(
             if cell.frontier and cell.asked:
                 budgets[cell.series] = cell.frontier, cell.asked
     shown = Shown(manifest, laws, styles, budgets, baselines)
-    own = [series for series in laws if series.axis in axes and (not names or series.series in names)]
-    tasks = list(dict.fromkeys(series.task for series in own))
-    of_laws = [series for series in own if series.series not in budgets]
+    drawn_series = [series for series in laws if series.axis in axes and (not names or series.series in names)]
+    tasks = list(dict.fromkeys(series.task for series in drawn_series))
+    of_laws = [series for series in drawn_series if series.series not in budgets]
     most_series = max(Counter((series.task, series.axis) for series in of_laws).values())
     rows = int((MOST_HEIGHT - HEAD_AND_NOTE) / (LEAST_HEIGHT + LINES_A_LAW * most_series * labels.line_height()))
     titles = dict.fromkeys(tasks, "")  # of a table of anybody's
@@ -146,11 +147,11 @@ def scaling_figure(
     left_out += labels.undrawn_note(len(tasks) - most_tasks, "tasks")
     panels = []
     for task, axis in itertools.product(tasks[:most_tasks], axes):
-        of_task = [series for series in own if series.task == task and series.axis in axes]
+        of_task = [series for series in drawn_series if series.task == task and series.axis in axes]
         of_axis = [series for series in of_task if series.axis == axis]
         panels.append(shown.panel(titles[task] if axis == axes[0] else "", of_axis, of_task))
-    columns = side_by_side(min(2, len(panels)))
-    figure, grid = panel_grid(len(panels), columns, panel_height(PANEL_HEIGHT))
+    columns = min(2, len(panels))
+    figure, grid = panel_grid(len(panels), columns, PANEL_HEIGHT)
     prepare_bands(law.fit for panel in panels for law in panel.drawn)
     keys: dict[Axes, list[Line2D]] = {}
     for place, (panel_axes, panel) in enumerate(zip(grid, panels, strict=True)):
@@ -165,7 +166,7 @@ def scaling_figure(
             panel_axes.set_xlabel("")
     labels.write_letters([panel_axes for panel_axes, panel in zip(grid, panels, strict=True) if panel.title])
     if manifest:
-        labels.write_head(figure, [], _finding(panels, loss_of_laws(own)))
+        labels.write_head(figure, [], _finding(panels, loss_of_laws(drawn_series)))
     budgeted = ["Thin curves: sizes at equal training FLOPs, whose number is at the right."] if budgets else []
     labels.write_note(figure, [*_law_notes(panels, manifest), *budgeted, *left_out])
     labels.write_keys_below(figure, keys)
@@ -175,22 +176,22 @@ def scaling_figure(
 def _finding(panels: Sequence[Panel], loss: str) -> str:
     """On how many tasks the loss of each series follows a law that falls beyond doubt, on the first axis with laws."""
     axis = next((panel.laws[0].axis for panel in panels if panel.drawn), panels[0].laws[0].axis)
-    own = [panel for panel in panels if panel.laws[0].axis == axis]
+    of_axis = [panel for panel in panels if panel.laws[0].axis == axis]
     falls: Counter[str] = Counter()
-    for laws, fit, _ in itertools.chain.from_iterable(panel.drawn for panel in own):
+    for laws, fit, _ in itertools.chain.from_iterable(panel.drawn for panel in of_axis):
         falls[laws.series] += bool(not fit.refusals and fit.alpha_interval and fit.alpha_interval.low > 0)
     law = f"{loss[0].upper()}{loss[1:]} falls as a power of {counted(axis)}"
     if len(falls) > MOST_NAMED:
-        curves = sum(len(panel.drawn) for panel in own)
+        curves = sum(len(panel.drawn) for panel in of_axis)
         return f"{law} along {falls.total()} of {curves} curves"
     if not falls.total():
         return f"No law by {counted(axis)} for the {loss} of {' or '.join(map(written, falls))}"
-    if len(own) == 1:
+    if len(of_axis) == 1:
         said = [f"{'' if count else 'not '}for {written(name)}" for name, count in falls.most_common()]
         return f"{law} {', '.join(said)}"
     (first, most), *others = falls.items()
     counts = [f"on {count or 'none'} for {written(name)}" for name, count in others]
-    return ", ".join([f"{law} on {most or 'none'} of {len(own)} tasks for {written(first)}", *counts])
+    return ", ".join([f"{law} on {most or 'none'} of {len(of_axis)} tasks for {written(first)}", *counts])
 
 
 # ------------------------------------------------------------------------------------------------------------- panels
@@ -210,8 +211,8 @@ def _draw_panel(axes: Axes, panel: Panel, shown: Shown, columns: int) -> list[Li
             keys.append(_draw_best(axes, series, shown.styles[name]))
         else:
             draw_law(axes, drawn[name])
-            told = "" if name == ONE_ARM and not series.task else written(name)
-            keys.append(labels.law_key(drawn[name], max(columns, side_by_side(2)), told))
+            name_shown = "" if name == ONE_ARM and not series.task else written(name)
+            keys.append(labels.law_key(drawn[name], name_shown))
     _write_budgets(axes, ends, shown)
     for axis in (axes.xaxis, axes.yaxis):
         labels.set_ticks(axis, is_small=columns > 1)

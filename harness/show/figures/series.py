@@ -75,7 +75,9 @@ def experiment_styles(manifest: Manifest, sides: Mapping[str, Sequence[str]] = N
         of_side[label] = families
     styles: dict[str, Style] = {}
     for several in (of_side, of_series):  # what is of several families has a spare colour, by its own name
-        styles |= family_styles({name: min(own) if len(own) == 1 else name for name, own in several.items()})
+        styles |= family_styles(
+            {name: min(own_families) if len(own_families) == 1 else name for name, own_families in several.items()}
+        )
     return styles
 
 
@@ -218,14 +220,14 @@ def _mark_edge(axes: Axes, gid: str, x: np.ndarray, style: Style, height: float 
         axes.plot(x, np.full(x.size, height), ls="", **mark)
 
 
-def _draw_held_out(axes: Axes, drawn: DrawnLaw, found: Extrapolation) -> Line2D:
+def _draw_held_out(axes: Axes, drawn: DrawnLaw, held_out: Extrapolation) -> Line2D:
     """Half-filled marks at what was measured; where the law predicts, it goes on, with an interval at each size."""
-    (laws, fit, style), measured = drawn, found.measured
-    if found.prediction:
+    (laws, fit, style), measured = drawn, held_out.measured
+    if held_out.prediction:
         x = np.geomspace(fit.points.sizes[-1], measured.sizes[-1], LAW_POINTS)
         thin: dict[str, Any] = {"color": style.colour, "lw": 0.7, "zorder": 2.5}
         axes.plot(x, predict(fit, x), ls=style.line, gid=f"extrapolated:{laws.series}", **thin)
-        ends = found.prediction.low, found.prediction.high
+        ends = held_out.prediction.low, held_out.prediction.high
         axes.vlines(measured.sizes, *ends, gid=f"predicted:{laws.series}", **thin)
     half: dict[str, Any] = {"fillstyle": "bottom", "markerfacecoloralt": "white"}
     return draw_means(axes, f"held_out:{laws.series}", measured, style, **half)

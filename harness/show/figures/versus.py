@@ -15,7 +15,7 @@ from harness.judging.versus import RatioLine, VersusRequest
 from harness.show.figures import labels
 from harness.show.figures.labels import limits_around, padded, set_ticks
 from harness.show.figures.series import Style, draw_band, plain_styles
-from harness.show.figures.theme import figure_width, in_column, label_size, panel_grid, panel_height, side_by_side
+from harness.show.figures.theme import figure_width, in_column, label_size, panel_grid
 from harness.show.grouping import grouped
 from harness.show.names import shortened, written
 from harness.spec import axis_words
@@ -49,8 +49,8 @@ def versus_figure(
         return None
     shown = list(lines_of)[:MOST_PANELS]
     axes_styles, names = plain_styles(line.axis for line in curves), shortened(shown, TITLE_LETTERS)
-    columns = side_by_side(min(2 if against else COLUMNS, len(shown)))
-    figure, panels = panel_grid(len(shown), columns, panel_height(PANEL_HEIGHT))
+    columns = min(COLUMNS, len(shown))
+    figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
     first, second = written(asked.first), written(asked.second)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, asked, lines_of[task], axes_styles)
@@ -92,8 +92,8 @@ def _panel(axes: Axes, asked: VersusRequest, lines: Sequence[RatioLine], axes_st
 def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
     name, colour = line.axis, style.colour
     draw_band(axes, f"band_ratio:{name}", line.x, (np.clip(line.low, *BEYOND), np.clip(line.high, *BEYOND)), style)
-    known = np.where(np.isfinite(line.ratio) & (line.ratio > 0), line.ratio, np.nan)
-    axes.plot(line.x, known, ls=style.line, color=colour, zorder=3, gid=f"ratio:{name}")
+    ratios = np.where(np.isfinite(line.ratio) & (line.ratio > 0), line.ratio, np.nan)
+    axes.plot(line.x, ratios, ls=style.line, color=colour, zorder=3, gid=f"ratio:{name}")
     if line.x.size > MOST_MARKS:
         return
     decided = (line.low > 1) | (line.high < 1)

@@ -4,7 +4,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from harness.base.formats import human
 from harness.judging.verdict import power_words, verdict_words
 from harness.record import Provenance
 from harness.show.codes import CODES, linked
-from harness.show.grouping import grouped
 from harness.show.tables.table import Table, pieces
 from harness.show.tables.verdicts import numbers_table, rules_table
 from harness.spec import axis_words
@@ -45,7 +43,6 @@ ENVIRONMENT.filters |= {
     "sentence": lambda words: words[0].upper() + words[1:],
     "plural": lambda count, noun: f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s",
     "axis_words": axis_words,
-    "grouped": lambda items, name: grouped(items, attrgetter(name)).items(),
     "in_full": lambda model: json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False),
     "table": to_html,
     "verdict_words": verdict_words,

@@ -13,7 +13,7 @@ from harness.base.plain import plain
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
-from harness.judging.versus import FAR, Baseline, Headline, NoHeadline
+from harness.judging.versus import Baseline, Headline, NoHeadline
 from harness.record import Record
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.residuals import residuals_figure
@@ -28,40 +28,37 @@ from harness.show.tables.runs import accuracies_table, run_tasks, series_table, 
 from harness.show.words import loss_of_laws
 from harness.spec import Manifest
 
-RESIDUALS_SAY = "Residuals of the drawn laws against size, a panel a series"
-
 
 def write_report(
     manifest: Manifest,
     records: Mapping[str, Record],
     table: pd.DataFrame,
     laws: Sequence[SeriesLaws],
-    found: Headline | NoHeadline,
+    answer: Headline | NoHeadline,
     verdicts: Sequence[Verdict],
     folder: Path,
 ) -> Path:
     """Write `report.html` of a plan into `folder`.
 
-    `records` are by run id, and `found` is who is better at equal size. What is None or empty has no section.
+    `records` are by run id, and `answer` is who is better at equal size. What is None or empty has no section.
     """
     loss, ratios = loss_of_laws(laws), None
-    if isinstance(found, Headline):
-        styles = experiment_styles(manifest, {side.label: side.names for side in found.sides})
-        says = f"How many times lower the test loss of {found.first.label} or {found.second.label} is, at equal size"
-        ratios = inline_svg(partial(headline_figure, found, styles), "ratios-figure", says)
+    if isinstance(answer, Headline):
+        styles = experiment_styles(manifest, answer.names)
+        says = f"How many times lower the test loss of {answer.first.label} or {answer.second.label} is, at equal size"
+        ratios = inline_svg(partial(headline_figure, answer, styles), "ratios-figure", says)
     return write_html(
         folder / "report.html",
         "report.html",
         manifest=manifest,
         statuses=Counter(record.status for record in records.values()),
-        found=found,
+        found=answer,
         answers=headline,
-        far=FAR,
         ratios=ratios,
         verdicts=list(map(plain, verdicts)),
         accuracies=accuracies_table(table),
         loss=loss,
-        laws=_laws(manifest, laws, loss, found.baselines if isinstance(found, Headline) else ()),
+        laws=_laws(manifest, laws, loss, answer.baselines if isinstance(answer, Headline) else ()),
         seconds_on=table["seconds_on"].iloc[0] if "seconds_on" in table else None,
         spaces=spaces_table(manifest),
         windows={(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window},
@@ -78,6 +75,7 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
     Series that were crossed with budgets, whose sizes are those of valleys, are in the table of every axis alone.
     """
     tasks, says = list(run_tasks(manifest)), f"{loss} against size, a row a task"
+    residuals_say = "Residuals of the drawn laws against size, a panel a series"
     ordered = sorted(laws, key=lambda series: tasks.index(series.task))
     own = uncrossed(manifest, ordered)
     tables = law_tables(own, headline_axes(manifest))
@@ -96,6 +94,6 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
         "axes": {series.axis for series in laws},
         "of_budgets": len(own) < len(ordered),
         "checks": checks,
-        "residuals": checks and inline_svg(residuals, "residuals-figure", RESIDUALS_SAY),
+        "residuals": checks and inline_svg(residuals, "residuals-figure", residuals_say),
         "held_out": checks and tables.get("held_out"),
     }

@@ -70,8 +70,8 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
                 shutil.copyfile(file, target / file.name)
     answers, of_earlier_rules = [], []
     for path in sorted(kept.glob("*/verdicts.json")):
-        if known := _kept(path):
-            answers.append(known)
+        if kept_answer := _kept(path):
+            answers.append(kept_answer)
         else:
             of_earlier_rules.append(f"[{path.parent.name}]({path.parent.name}/verdicts.json)")
     write_verdicts(answers, kept)
@@ -91,7 +91,7 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
 def _kept(path: Path) -> dict[str, Any] | None:
     """The answer that is kept there; None of an earlier version, whose rules were others."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
-    return found if found.pop("format", None) == FORMAT else None
+    return answer if answer.pop("format", None) == FORMAT else None

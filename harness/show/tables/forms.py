@@ -16,11 +16,11 @@ from harness.show.tables.laws import note_sentences
 from harness.show.tables.table import Note, Table, TableRow, notes_of, number_columns, text_columns
 
 
-def form_tables(found: FormAnswer) -> Iterator[Table]:
+def form_tables(answer: FormAnswer) -> Iterator[Table]:
     """The numbers of every series, or the codes of refusals in their place."""
-    request = found.request
+    request = answer.request
     if request.form == "share":
-        yield from _shared_tables(found)
+        yield from _shared_tables(answer)
         return
     y, x = _loss(request), request.x[0]
     match request.form:
@@ -31,18 +31,18 @@ def form_tables(found: FormAnswer) -> Iterator[Table]:
         case _:
             law = f"{y} = A {x}^-alpha, above {float(request.value or 0):.0%} of the runs"
     rows, heads = [], []
-    for series, result in found.results.items():
+    for series, result in answer.results.items():
         cells, warnings = _cells(result, x)
         heads = list(cells)
         texts = [""] * len(cells) if result.refusals else cells.values()
-        notes = (*notes_of((*result.refusals, *warnings)), *_run_notes(found, series))
+        notes = (*notes_of((*result.refusals, *warnings)), *_run_notes(answer, series))
         rows.append(TableRow((series, *texts), notes))
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals, in log space{filters}"
     yield Table(title, (*text_columns("series"), *number_columns(*heads)), tuple(rows))
     if request.form == "isoflop":
-        yield _valleys_table(found)
-    yield from ahead_tables(found.ahead, y)
+        yield _valleys_table(answer)
+    yield from ahead_tables(answer.ahead, y)
 
 
 def form_sentences(tables: Sequence[Table]) -> Iterator[str]:
@@ -52,10 +52,10 @@ def form_sentences(tables: Sequence[Table]) -> Iterator[str]:
     yield from note_sentences(tables)
 
 
-def _run_notes(found: FormAnswer, series: str) -> tuple[Note, ...]:
-    failed, told = found.runs_failed[series], notes_of(found.cautions[series])
+def _run_notes(answer: FormAnswer, series: str) -> tuple[Note, ...]:
+    failed, notes = answer.runs_failed[series], notes_of(answer.cautions[series])
     lost = f"{failed} run{'' if failed == 1 else 's'} failed"
-    return (*told, Note("FAILED", "", f"{lost}.", lost)) if failed else told
+    return (*notes, Note("FAILED", "", f"{lost}.", lost)) if failed else notes
 
 
 def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]:
@@ -78,54 +78,54 @@ def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]
     return cells, result.warnings
 
 
-def _valleys_table(found: FormAnswer) -> Table:
+def _valleys_table(answer: FormAnswer) -> Table:
     rows = []
-    for series, result in found.results.items():
+    for series, result in answer.results.items():
         assert isinstance(result, Isoflop)
         for valley in result.valleys:
             tried = f"{number(valley.smallest)} to {number(valley.largest)}"
             best = (number(valley.x_best, 4), number(valley.error, 2), number(valley.y_best, 4))
             refusals = [valley.refusal] if valley.refusal else []
             rows.append(TableRow((series, number(valley.budget, 4), valley.runs, tried, *best), notes_of(refusals)))
-    x = found.request.x[0]
-    heads = number_columns(str(found.request.value), "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
+    x = answer.request.x[0]
+    heads = number_columns(str(answer.request.value), "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
     return Table("minima", (*text_columns("series"), *heads), tuple(rows))
 
 
-def _shared_tables(found: FormAnswer) -> Iterator[Table]:
+def _shared_tables(answer: FormAnswer) -> Iterator[Table]:
     """What the series of each task may share, the fewest parameters last; then the laws of what was asked for."""
-    by_task = grouped(found.results.items(), lambda result: result[0].removesuffix(getattr(result[1], "share", "")))
+    by_task = grouped(answer.results.items(), lambda result: result[0].removesuffix(getattr(result[1], "share", "")))
     for task, results in by_task.items():
         fits = [fit for _, fit in results if isinstance(fit, SharedFit)]
         rows = []
         for fit in sorted(fits, key=lambda fit: -fit.parameters):
             cells = (fit.share, fit.parameters, fit.dof, number(fit.aicc), p_value(fit.p))
             rows.append(TableRow(cells, notes_of(fit.refusals)))
-        law = f"{task}{_loss(found.request)} = E + A {found.request.x[0]}^-alpha"
+        law = f"{task}{_loss(answer.request)} = E + A {answer.request.x[0]}^-alpha"
         title = f"{law} in {len(fits[0].arms)} series: what they share"
         heads = number_columns("parameters", "dof", "AICc", "p")
         yield Table(title, (*text_columns("shared"), *heads), tuple(rows))
         if not fits[0].refusals:
-            yield _shared_table(found, task, fits[0])
+            yield _shared_table(answer, task, fits[0])
 
 
 def _loss(request: Request) -> str:
     return request.columns.y if request.columns else "test loss"
 
 
-def _shared_table(found: FormAnswer, task: str, fit: SharedFit) -> Table:
+def _shared_table(answer: FormAnswer, task: str, fit: SharedFit) -> Table:
     numbers = {"α": fit.alphas, "E": fit.floors, f"needs, for each of {fit.arms[0]}": fit.multipliers}
-    known = {head: of_arms for head, of_arms in numbers.items() if of_arms}
+    columns = {head: of_arms for head, of_arms in numbers.items() if of_arms}
     rows = []
     for arm in fit.arms:
-        estimates = [_estimate(of_arms.get(arm)) for of_arms in known.values()]
-        rows.append(TableRow((arm, *estimates), _run_notes(found, f"{task}{arm}")))
+        estimates = [_estimate(of_arms.get(arm)) for of_arms in columns.values()]
+        rows.append(TableRow((arm, *estimates), _run_notes(answer, f"{task}{arm}")))
     title = f"{task}shared: {fit.share}; {fit.level:.0%} intervals"
-    return Table(title, (*text_columns("series"), *number_columns(*known)), tuple(rows))
+    return Table(title, (*text_columns("series"), *number_columns(*columns)), tuple(rows))
 
 
-def _estimate(found: Estimate | None) -> str:
-    return "1" if found is None else _words(found.value, found.interval)
+def _estimate(estimated: Estimate | None) -> str:
+    return "1" if estimated is None else _words(estimated.value, estimated.interval)
 
 
 def _words(value: float | None, interval: Interval | None) -> str:

@@ -13,6 +13,7 @@ from harness.base.formats import WRITTEN_OUT, estimate, exponent, human
 from harness.comparison.replicates import Found
 from harness.judging.verdict import Verdict
 from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, leader
+from harness.show.codes import CODES
 from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of, text_columns
@@ -28,29 +29,12 @@ ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 TASKS_UP_TO = 6  # whose errors are on the console
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
-REFUSED = {
-    "NO_OVERLAP": "no equal size",
-    "CENSORED": "runs diverged",
-    "FAILED_REPLICATES": "too many failed",
-    "ONE_REPLICATE": "one replicate",
-    "NO_SIZE": "(no size)",
-    "ZERO": "a loss of 0",
-    "WORSE_THAN_CONSTANT": "worse than constant",
-    "NOT_FALLING": "does not fall",
-    "ONE_NETWORK": "too few networks",
-    "RANGE": "too few sizes",
-}
 BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
 
-def loss_of(found: Headline) -> str:
+def loss_of(headline: Headline) -> str:
     """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
-    return loss_word(found.metric) if any(found.tasks) else metric_words([found.metric])
-
-
-def labels_of(found: Headline) -> tuple[str, str]:
-    """What both sides are called."""
-    return found.first.label, found.second.label
+    return loss_word(headline.metric) if any(headline.tasks) else metric_words([headline.metric])
 
 
 def factor(value: float) -> str:
@@ -68,36 +52,37 @@ def factor(value: float) -> str:
     return f"{float(digits):g}e{int(power)}"
 
 
-def lead_words(found: Found, first: str, second: str) -> str:
+def lead_words(result: Found, first: str, second: str) -> str:
     """`KAN 3.2x [1.4, 7]`, or `MLP 2 to KAN 3?` where the interval holds equality, or why there is no ratio.
 
     Where all of the interval is nearer to equality than LEAST_THAT_MATTERS, it is `equal within 1.02x`.
     """
-    return _lead_forms(found, first, second)[0]
+    return _lead_forms(result, first, second)[0]
 
 
-def _lead_forms(found: Found, first: str, second: str) -> tuple[str, str, str]:
+def _lead_forms(result: Found, first: str, second: str) -> tuple[str, str, str]:
     """Ways to say who is ahead, from the longest to the shortest."""
-    if found.estimate is None or found.low is None or found.high is None:
-        return (_refused_words(found),) * 3
-    match leader(found, first, second):
+    if result.estimate is None or result.low is None or result.high is None:
+        return (_refused_words(result),) * 3
+    match leader(result, first, second):
         case None:
-            most = max(found.high, _over(found.low))
+            most = max(result.high, _over(result.low))
             if most < LEAST_THAT_MATTERS:
                 return (f"equal within {factor(most)}x",) * 3
-            ends = f"{second} {factor(_over(found.low))}", f"{first} {factor(found.high)}?"
+            ends = f"{second} {factor(_over(result.low))}", f"{first} {factor(result.high)}?"
             return " to ".join(ends), "–".join(ends), "undecided"
         case name if name == first:
-            ratio, low, high = found.estimate, found.low, found.high
+            ratio, low, high = result.estimate, result.low, result.high
         case name:
-            ratio, low, high = 1 / found.estimate, 1 / found.high, _over(found.low)
+            ratio, low, high = 1 / result.estimate, 1 / result.high, _over(result.low)
     lead, ends = f"{name} {factor(ratio)}x", (factor(low), factor(high))
     return f"{lead} [{', '.join(ends)}]", f"{name} {' to '.join(ends)}x", lead
 
 
-def _refused_words(found: Found) -> str:
+def _refused_words(result: Found) -> str:
     """The words of the first code that refuses a number and has words here."""
-    return next((REFUSED[refusal.code] for refusal in found.refusals if refusal.code in REFUSED), "not known")
+    words = (CODES[refusal.code].cell for refusal in result.refusals if refusal.code in CODES)
+    return next(filter(None, words), "not known")
 
 
 def _over(ratio: float) -> float:
@@ -116,72 +101,72 @@ def turn_words(leads: Sequence[Lead], names: tuple[str, str], at: Callable[[floa
     return ", ".join(stretches)
 
 
-def console_lines(found: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
+def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
     """The answer in lines of at most WIDTH columns: who is ahead, what it hangs on, verdicts, every caution.
 
     `last` are the lines that close it.
     """
     closing = [*verdict_sentences(verdicts)]
-    if isinstance(found, NoHeadline):
-        return [*wrapped(found.why), *_all_wrapped(closing), *last]
-    closing += [f"Careful: {caution}" for caution in found.cautions]
-    found, legend = _with_short_names(found)
-    intervals = f"{100 * found.level:.3g} % intervals{' over all looks' if found.looks else ''}"
-    opening = [f"Whose {loss_of(found)} is lower, how many times? ({intervals}; ?: undecided)", *legend]
+    if isinstance(headline, NoHeadline):
+        return [*wrapped(headline.why), *_all_wrapped(closing), *last]
+    closing += [f"Careful: {caution}" for caution in headline.cautions]
+    headline, legend = _with_short_names(headline)
+    intervals = f"{100 * headline.level:.3g} % intervals{' over all looks' if headline.looks else ''}"
+    opening = [f"Whose {loss_of(headline)} is lower, how many times? ({intervals}; ?: undecided)", *legend]
     beside = [
-        _seconds_words(found),
-        *other_pairs(found),
-        *_exponent_lines(found),
-        *_turns(found),
-        *_effort_lines(found),
+        _seconds_words(headline),
+        *other_pairs(headline),
+        *_exponent_lines(headline),
+        *_turns(headline),
+        *_effort_lines(headline),
     ]
-    if ALL_PLACES_UP_TO < len(found.tasks) <= TASKS_UP_TO:
-        beside = [*(f"{task}, {errors_words(found, task)}." for task in found.tasks), *beside]
-    return [*_all_wrapped(opening), *_grid(found), *_all_wrapped([*beside, *closing]), *last]
+    if ALL_PLACES_UP_TO < len(headline.tasks) <= TASKS_UP_TO:
+        beside = [*(f"{task}, {errors_words(headline, task)}." for task in headline.tasks), *beside]
+    return [*_all_wrapped(opening), *_grid(headline), *_all_wrapped([*beside, *closing]), *last]
 
 
-def _with_short_names(found: Headline) -> tuple[Headline, list[str]]:
+def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
     """The same, sides called A and B if their names are too long for cells, and the line that says who is who."""
-    labels = labels_of(found)
+    labels = headline.labels
     if max(map(len, labels)) <= LONGEST_NAME:
-        return found, []
+        return headline, []
     short = dict(zip(labels, "AB", strict=True))
     named = replace(
-        found,
-        first=replace(found.first, label="A"),
-        second=replace(found.second, label="B"),
-        largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in found.largest),
-        exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in found.exponents),
+        headline,
+        first=replace(headline.first, label="A"),
+        second=replace(headline.second, label="B"),
+        largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.largest),
+        exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.exponents),
     )
     return named, [f"A: {labels[0]}. B: {labels[1]}."]
 
 
-def _grid(found: Headline) -> list[str]:
+def _grid(headline: Headline) -> list[str]:
     """A row a task and size, a column an axis, all cells in the longest form that fits all of them.
 
     Of one or two tasks every size is shown, between the task's formula and its errors.
     """
-    axes, has_sizes = found.columns[:COLUMNS], len(found.tasks) <= ALL_PLACES_UP_TO
-    places, heads = found.places if has_sizes else found.places[-1:], list(map(axis_short, axes))
-    rows, least = list(itertools.product(found.tasks, places)), SIZE_LABEL if has_sizes else LEAST_LABEL
+    axes, has_sizes = headline.columns[:COLUMNS], len(headline.tasks) <= ALL_PLACES_UP_TO
+    places, heads = headline.places if has_sizes else headline.places[-1:], list(map(axis_short, axes))
+    rows, least = list(itertools.product(headline.tasks, places)), SIZE_LABEL if has_sizes else LEAST_LABEL
     for form in range(3):
         cells = []
         for task, place in rows:
-            ratios = (found.reading(task, axis, place).ratio for axis in axes)
-            cells.append([_lead_forms(ratio, *labels_of(found))[form] for ratio in ratios])
+            ratios = (headline.reading(task, axis, place).ratio for axis in axes)
+            cells.append([_lead_forms(ratio, *headline.labels)[form] for ratio in ratios])
         room = WIDTH - sum(max(map(len, column)) + 1 for column in zip(heads, *cells, strict=True))
         if room >= least:
             break
-    labels = shortened(found.tasks, max(room, least))
+    labels = shortened(headline.tasks, max(room, least))
     names = [f"  {place}" if has_sizes else labels[task] for task, place in rows]
     first = "at equal:" if has_sizes else f"{places[0]} equal:"
     heading, *lines = _aligned([[first, *heads], *([name, *row] for name, row in zip(names, cells, strict=True))])
     if not has_sizes:
         return [heading, *lines]
     shown = [heading]
-    for begin, task in zip(range(0, len(lines), len(places)), found.tasks, strict=True):
-        shown += [*wrapped(task_words(found, task)), *lines[begin : begin + len(places)]]
-        shown += wrapped(f"  {errors_words(found, task)}".rstrip())
+    for begin, task in zip(range(0, len(lines), len(places)), headline.tasks, strict=True):
+        shown += [*wrapped(task_words(headline, task)), *lines[begin : begin + len(places)]]
+        shown += wrapped(f"  {errors_words(headline, task)}".rstrip())
     return shown
 
 
@@ -190,62 +175,62 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [" ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
-def task_words(found: Headline, task: str) -> str:
+def task_words(headline: Headline, task: str) -> str:
     """`exp2d: exp(sin(πx) + y²)`: a task with its formula; empty of a table of anybody's runs."""
-    formula = found.formulas.get(task, "")
+    formula = headline.formulas.get(task, "")
     return f"{task}: {formula}" if formula and formula != task else task
 
 
-def errors_words(found: Headline, task: str, with_networks: bool = False) -> str:
+def errors_words(headline: Headline, task: str, with_networks: bool = False) -> str:
     """`test RMSE: kan 0.012, mlp 0.034, a constant 1.4`: of both largest networks, and of models without training.
 
     Of a table of the user's, errors are in the target's unit, with standard deviations of the target beside.
     """
-    deviation, errors = found.deviations.get(task), []
-    for side in found.largest if found.places == PLACES else ():
+    deviation, errors = headline.deviations.get(task), []
+    for side in headline.largest if headline.places == PLACES else ():
         if side.task == task and side.loss is not None:
             network = f" {side.network}" if with_networks and side.network else ""
             errors.append((f"{side.side}{network}", side.loss))
-    models = [model for model in found.baselines if model.task == task]
+    models = [model for model in headline.baselines if model.task == task]
     errors += [(BASELINE_WORDS[model.name], model.loss) for model in models]
-    told = []
+    listed = []
     for name, loss in errors:
         error = f"{human(loss * deviation, 2)} ({human(loss, 2)} sd)" if deviation else human(loss, 2)
-        told.append(f"{name} {error}")
-    where = f"{loss_of(found)}, largest size{', in the unit of the target' if deviation else ''}"
-    return f"{where}: {', '.join(told)}" if told else ""
+        listed.append(f"{name} {error}")
+    where = f"{loss_of(headline)}, largest size{', in the unit of the target' if deviation else ''}"
+    return f"{where}: {', '.join(listed)}" if listed else ""
 
 
-def _seconds_words(found: Headline) -> str:
+def _seconds_words(headline: Headline) -> str:
     """Who is ahead at equal seconds at the largest size, or how to have that; of laws nothing."""
-    if found.clock is None:
-        return "" if found.by == "laws" else "Equal seconds: not timed; `harness bench FILE` adds them."
-    ratios = {task: found.reading(task, found.clock, found.places[-1]).ratio for task in found.tasks}
-    said = "; ".join(f"{task} {lead_words(ratio, *labels_of(found))}" for task, ratio in ratios.items())
-    return f"Equal seconds, {found.places[-1]} size: {said}."
+    if headline.clock is None:
+        return "" if headline.by == "laws" else "Equal seconds: not timed; `harness bench FILE` adds them."
+    ratios = {task: headline.reading(task, headline.clock, headline.places[-1]).ratio for task in headline.tasks}
+    said = "; ".join(f"{task} {lead_words(ratio, *headline.labels)}" for task, ratio in ratios.items())
+    return f"Equal seconds, {headline.places[-1]} size: {said}."
 
 
-def other_pairs(found: Headline) -> list[str]:
+def other_pairs(headline: Headline) -> list[str]:
     """`kan or spline_mlp, largest size: j0 kan 5x [2, 9]; …`: a line for each other pair that the file names."""
     lines = []
-    for (first, second), others in grouped(found.others, lambda other: (other.first, other.second)).items():
+    for (first, second), others in grouped(headline.others, lambda other: (other.first, other.second)).items():
         ratios = "; ".join(f"{other.task} {lead_words(other.ratio, first, second)}" for other in others)
         lines.append(f"{first} or {second}, largest size: {ratios}.")
     return lines
 
 
-def _exponent_lines(found: Headline) -> list[str]:
+def _exponent_lines(headline: Headline) -> list[str]:
     """`Exponent by params: exp2d kan 2.1 [1.5, 2.7], mlp 0.8 [0.6, 1]; …`: a line an axis, if there are a few tasks.
 
     Where all are refused for one reason, that is the line.
     """
-    if len(found.tasks) > ALL_PLACES_UP_TO or not found.exponents:
+    if len(headline.tasks) > ALL_PLACES_UP_TO or not headline.exponents:
         return []
-    said = {found_exponent(of_side.exponent) for of_side in found.exponents}
-    if len(said) == 1 and all(of_side.exponent.refusals for of_side in found.exponents):
+    said = {found_exponent(of_side.exponent) for of_side in headline.exponents}
+    if len(said) == 1 and all(of_side.exponent.refusals for of_side in headline.exponents):
         return [f"No exponents: {said.pop()}."]
     lines = []
-    for axis, of_axis in grouped(found.exponents, lambda of_side: of_side.axis).items():
+    for axis, of_axis in grouped(headline.exponents, lambda of_side: of_side.axis).items():
         tasks = []
         for task, sides in grouped(of_axis, lambda of_side: of_side.task).items():
             tasks.append(f"{task} {', '.join(f'{side.side} {found_exponent(side.exponent)}' for side in sides)}")
@@ -253,32 +238,32 @@ def _exponent_lines(found: Headline) -> list[str]:
     return lines
 
 
-def found_exponent(found: Found) -> str:
+def found_exponent(result: Found) -> str:
     """`2.1 [1.5, 2.7]`, or why there is none."""
-    if found.estimate is None or found.low is None or found.high is None:
-        return _refused_words(found)
-    return estimate(found.estimate, found.low, found.high, exponent)
+    if result.estimate is None or result.low is None or result.high is None:
+        return _refused_words(result)
+    return estimate(result.estimate, result.low, result.high, exponent)
 
 
-def _effort_lines(found: Headline) -> list[str]:
+def _effort_lines(headline: Headline) -> list[str]:
     """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it."""
-    lines, names = [], labels_of(found)
-    for task, efforts in grouped(found.efforts, lambda effort: effort.task).items():
+    lines, names = [], headline.labels
+    for task, efforts in grouped(headline.efforts, lambda effort: effort.task).items():
         leads = [Lead(task, "runs", effort.runs, effort.runs, leader(effort.ratio, *names)) for effort in efforts]
-        if len({lead.leader for lead in leads}) > 1 or len(found.tasks) <= TASKS_UP_TO:
+        if len({lead.leader for lead in leads}) > 1 or len(headline.tasks) <= TASKS_UP_TO:
             lines.append(f"{task} by runs a side: {turn_words(leads, names, str)}.")
     return lines
 
 
-def _turns(found: Headline) -> list[str]:
+def _turns(headline: Headline) -> list[str]:
     """Of laws, per task and axis, from where to where each is ahead."""
     lines = []
-    for (axis, task), leads in grouped(found.leads, lambda lead: (lead.axis, lead.task)).items():
-        if found.by == "laws" and len(leads) <= MOST_STRETCHES:
+    for (axis, task), leads in grouped(headline.leads, lambda lead: (lead.axis, lead.task)).items():
+        if headline.by == "laws" and len(leads) <= MOST_STRETCHES:
             without_law = "without a law, " if any(lead.without_law for lead in leads) else ""
             where = f"{without_law}by {axis_short(axis)}"
             where = f"{task}, {where}" if task else where[0].upper() + where[1:]
-            lines.append(f"{where}: {turn_words(leads, labels_of(found))}.")
+            lines.append(f"{where}: {turn_words(leads, headline.labels)}.")
     return lines
 
 
@@ -289,8 +274,8 @@ def verdict_sentences(verdicts: Sequence[Verdict]) -> list[str]:
         power = f": {verdict.power}" if verdict.power else ""
         return [f"Verdict: “{verdict.claim}” is {verdict.verdict}{power}."]
     counted = Counter(verdict.verdict for verdict in verdicts)
-    told = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
-    return [f"Verdicts of {len(verdicts)} rules: {told} (see the report)."] if verdicts else []
+    listed = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
+    return [f"Verdicts of {len(verdicts)} rules: {listed} (see the report)."] if verdicts else []
 
 
 def _all_wrapped(paragraphs: Iterable[str]) -> list[str]:
@@ -302,33 +287,33 @@ def wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def answer_table(found: Headline) -> Table:
+def answer_table(headline: Headline) -> Table:
     """A row a task and place, a column an axis: who is ahead, how many times, and at which size; a lead stands out."""
-    axes = list(filter(None, (*found.columns, found.clock)))
+    axes = list(filter(None, (*headline.columns, headline.clock)))
     rows: list[TableRow] = []
-    for task, place in itertools.product(found.tasks, found.places):
-        is_first = place == found.places[0]
-        label = f"{task}: {found.formulas[task]}" if is_first else ""
+    for task, place in itertools.product(headline.tasks, headline.places):
+        is_first = place == headline.places[0]
+        label = f"{task}: {headline.formulas[task]}" if is_first else ""
         cells: list[TableCell] = []
         for axis in axes:
-            reading = found.reading(task, axis, place)
+            reading = headline.reading(task, axis, place)
             at = f"at {human(reading.ratio.at, 3)}" if reading.ratio.at is not None else ""
             worse = reading.worse_than_constant
             beside = f"{at} ({worse[0]} is worse than a constant)" if worse else at
-            cells.append([_ratio_cell(reading.ratio, labels_of(found)), beside])
+            cells.append([_ratio_cell(reading.ratio, headline.labels), beside])
         rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
     heads = [f"equal {axis_words(axis)}" for axis in axes]
     return Table("", text_columns("task", "size", *heads), tuple(rows))
 
 
-def answer_cards(found: Headline) -> dict[str, str]:
+def answer_cards(headline: Headline) -> dict[str, str]:
     """`KAN 5.7x by parameters, 12x by FLOPs (local)` of each task: who is ahead at the largest equal size."""
-    first, second = map(family_words, labels_of(found))
+    first, second = map(family_words, headline.labels)
     cards: dict[str, str] = {}
-    for task in found.tasks:
+    for task in headline.tasks:
         outcomes: dict[str, list[str]] = {}
-        for axis in found.columns:
-            ratio = found.reading(task, axis, found.places[-1]).ratio
+        for axis in headline.columns:
+            ratio = headline.reading(task, axis, headline.places[-1]).ratio
             ahead, words = leader(ratio, first, second), _lead_forms(ratio, first, second)[-1]
             times, by = words.removeprefix(ahead) if ahead else "", axis_short(axis).replace("params", "parameters")
             outcomes.setdefault(ahead or words, []).append(f"{times} by {by}".strip())
@@ -341,15 +326,28 @@ def family_words(side: str) -> str:
     return side.upper() if side in ("kan", "mlp") else side
 
 
-def answer_sentences(found: Headline) -> list[str]:
+def answer_sentences(headline: Headline) -> list[str]:
     """The answer at the largest size, a sentence a task, and which errors were compared there."""
-    place = f"the {found.places[-1]} equal size" if found.places == PLACES else found.places[-1]
+    place = f"the {headline.places[-1]} equal size" if headline.places == PLACES else headline.places[-1]
     sentences = []
-    for task, card in answer_cards(found).items():
-        errors = errors_words(found, task, with_networks=True)
+    for task, card in answer_cards(headline).items():
+        errors = errors_words(headline, task, with_networks=True)
         where = f"{task}, at {place}" if task else f"At {place}"
         sentences.append(f"{where}: {card}." + (f" {errors[0].upper()}{errors[1:]}." if errors else ""))
     return sentences
+
+
+READINGS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
+
+
+def reading_rows(headline: Headline) -> list[tuple[str | float | None, ...]]:
+    """A row for each task, axis and size, as READINGS name it: the ratio second / first, and who is ahead."""
+    rows: list[tuple[str | float | None, ...]] = []
+    for reading in headline.readings:
+        ratio, better = reading.ratio, leader(reading.ratio, *headline.labels)
+        numbers = (ratio.estimate, ratio.low, ratio.high, ratio.replicates)
+        rows.append((reading.task, reading.axis, reading.place, ratio.at, better, *numbers, ratio.refused or None))
+    return rows
 
 
 def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:
@@ -357,15 +355,15 @@ def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:
     return Styled(lead_words(ratio, *names), "strong" if leader(ratio, *names) else "dim")
 
 
-def effort_table(found: Headline) -> Table | None:
+def effort_table(headline: Headline) -> Table | None:
     """A row an effort, a column a task: who is ahead, how many times; None where no search has replicates."""
-    names = labels_of(found)
+    names = headline.labels
     rows = []
-    for runs, efforts in grouped(found.efforts, lambda effort: effort.runs).items():
+    for runs, efforts in grouped(headline.efforts, lambda effort: effort.runs).items():
         cells: list[TableCell] = [f"{runs:,}"]
         for effort in efforts:
             won, lost = effort.ratio.won or 0, effort.ratio.lost or 0
             cells.append([_ratio_cell(effort.ratio, names), f" ({names[0]} won {won} of {won + lost})"])
         rows.append(cells)
-    tasks = grouped(found.efforts, lambda effort: effort.task)
+    tasks = grouped(headline.efforts, lambda effort: effort.task)
     return table_of("", text_columns("runs a side and size", *tasks), rows) if rows else None

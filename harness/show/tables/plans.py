@@ -1,13 +1,14 @@
 """Plans and what they cost: the cells, the packs, and arms that `harness match` made equal."""
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from harness.base.formats import NONE, human, number
 from harness.count import DEFAULT_WEIGHTS, count_of
 from harness.planning.match import MatchedSaid, MatchSetting
 from harness.planning.points import differences, varied_words
 from harness.show.grouping import grouped
+from harness.show.tables.runs import span_words
 from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, number_columns, table_of, text_columns
 from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import COUNT_KINDS
@@ -56,16 +57,12 @@ def _replicates_table(manifest: Manifest) -> Table:
         for planned in runs_of.get(cell.index, ()):
             shapes.add(planned.run.network.begun_as())
             evaluations.append(planned.run.recipe.max_evaluations)
-        sizes = _range([count_of(shape, match.count_name) or 0 for shape in shapes])
+        sizes = span_words([count_of(shape, match.count_name) or 0 for shape in shapes])
         counts = f"{len(evaluations):,}", f"{len(shapes):,}"
-        numbers = (number(cell.asked, 6), *counts, sizes, _range(evaluations))
+        numbers = (number(cell.asked, 6), *counts, sizes, span_words(evaluations))
         rows.append(TableRow((cell.task, arm, *numbers), look="dim" if cell.infeasible else ""))
     title = f"plan of {manifest.name}: {search.replicates} replicates of {search.runs} runs a side and size"
     return Table(f"{title}: {manifest.experiment.question}", columns, tuple(rows))
-
-
-def _range(values: Collection[int]) -> str:
-    return f"{min(values):,} to {max(values):,}" if values else NONE
 
 
 def _network_words(cell: Cell, in_full: bool) -> list[Piece]:
@@ -105,9 +102,9 @@ def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
         _match_row("off the budget", offs),
     ]
     counted = set(itertools.chain.from_iterable(arm.counts for arm in matched))
-    known = [name for name in count_names() if name in counted]
+    conventions = [name for name in count_names() if name in counted]
     last_axis = None
-    for name in [*known, *sorted(counted.difference(known))]:
+    for name in [*conventions, *sorted(counted.difference(conventions))]:
         counts = [f"{arm.counts[name]:,}" if name in arm.counts else NONE for arm in matched]
         row = _match_row(name, counts, [number(other.ratio_to_first.get(name)) for other in others])
         axis = name.split(".")[0]

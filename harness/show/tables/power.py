@@ -45,17 +45,11 @@ def _cells(rule: ForeseenRule, expected: ForeseenNumber) -> tuple[TableCell, ...
 
 
 def power_sentences(foreseen: Sequence[ForeseenRule]) -> list[str]:
-    """How to read the table, and what each rule will see, or would need more."""
-    line = (
+    """How to read the table, what each rule will see, or would need more, and why nobody can tell of some numbers."""
+    lines = [
         "Spread: the standard deviation between replicates, of ln for ratios. Seen: the smallest difference from the "
         f"limit that {100 * ENOUGH:g} % of such experiments would see."
-    )
-    return [line, *rule_sentences(foreseen)]
-
-
-def rule_sentences(foreseen: Sequence[ForeseenRule]) -> list[str]:
-    """What each rule will see, or would need more, and why nobody can tell it of some numbers."""
-    lines = []
+    ]
     for index, rule in enumerate(foreseen, start=1):
         lines.append(f"{index}. “{rule.claim}” (from {rule.source}): {rule.sentence}.")
         whys = dict.fromkeys(expected.why for expected in rule.numbers if expected.why and not rule.decided)

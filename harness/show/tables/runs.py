@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 import pandas as pd
 
-from harness.base.formats import human
+from harness.base.formats import NONE, human
 from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
 from harness.show.words import loss_word
 from harness.spec import Manifest, Recipe, RunTask
@@ -12,8 +12,7 @@ from harness.spec import Manifest, Recipe, RunTask
 
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
     """Task label -> the task as its runs know it."""
-    labels = {cell.index: cell.task for cell in manifest.cells}
-    return {labels[planned.cell]: planned.run.task for planned in manifest.runs}
+    return {manifest.cells[planned.cell].task: planned.run.task for planned in manifest.runs}
 
 
 def accuracies_table(runs: pd.DataFrame) -> Table | None:
@@ -38,17 +37,23 @@ def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
         *text_columns("starts"),
     )
     rows = []
-    for name, own in runs.groupby("series", sort=False):
-        ended, cells = own["status"].value_counts(), set(own["cell"])
+    for name, series in runs.groupby("series", sort=False):
+        ended, cells = series["status"].value_counts(), set(series["cell"])
         recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
         optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
-        called = (
-            f"{manifest.experiment.arms[own['arm'].iloc[0]].recipe} ({optimizers} ({_distinct(own['engine'])} engine))"
-        )
-        counts = len(cells), len(own), int(ended.get("done", 0)), int(ended.get("diverged", 0))
-        caps = _span([recipe.max_evaluations for recipe in recipes])
+        recipe = manifest.experiment.arms[series["arm"].iloc[0]].recipe
+        called = f"{recipe} ({optimizers} ({_distinct(series['engine'])} engine))"
+        counts = len(cells), len(series), int(ended.get("done", 0)), int(ended.get("diverged", 0))
+        caps = span_words([recipe.max_evaluations for recipe in recipes])
         rows.append(
-            (str(name), *counts, called, caps, _span(set(own["evaluations"])), _distinct(map(_starts, recipes)))
+            (
+                str(name),
+                *counts,
+                called,
+                caps,
+                span_words(set(series["evaluations"])),
+                _distinct(map(_starts, recipes)),
+            )
         )
     return table_of("", columns, rows)
 
@@ -58,9 +63,9 @@ def _starts(recipe: Recipe) -> str:
     return f"{restarts.count} of {restarts.evaluations} evaluations, best goes on" if restarts.count > 1 else "1"
 
 
-def _span(numbers: Collection[int]) -> str:
-    least, most = min(numbers), max(numbers)
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+def span_words(numbers: Collection[int]) -> str:
+    """`12`, or `12 to 40`."""
+    return " to ".join(dict.fromkeys(f"{end:,}" for end in (min(numbers), max(numbers)))) if numbers else NONE
 
 
 def _distinct(values: Iterable[object]) -> str:

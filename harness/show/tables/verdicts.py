@@ -53,11 +53,13 @@ def _in_a_sentence(verdict: Mapping[str, Any]) -> tuple[str, bool, str]:
     outcome = verdict["verdict"]
     is_side = len(sides) == 2 and (outcome == "supported" or (outcome == "refuted" and not ahead[sides[0]]))
     claim = re.sub(r"^\d+[:,] *", "", verdict["claim"])
-    told = "; ".join(f"{who}{' ahead by' * (who in sides)} {', '.join(tasks)}" for who, tasks in ahead.items() if tasks)
+    tasks_of_sides = "; ".join(
+        f"{who}{' ahead by' * (who in sides)} {', '.join(tasks)}" for who, tasks in ahead.items() if tasks
+    )
     return (
         sides[outcome == "refuted"] if is_side else outcome,
         is_side,
-        f"“{claim}” is {outcome}{': ' * bool(told)}{told}.",
+        f"“{claim}” is {outcome}{': ' * bool(tasks_of_sides)}{tasks_of_sides}.",
     )
 
 
@@ -107,8 +109,8 @@ def numbers_table(verdict: Mapping[str, Any]) -> Table:
     """Every number that a verdict hangs on, and why there is none."""
     rows, is_compared = [], False
     for number in verdict["numbers"]:
-        found, why = number["found"], refused_words(number)
-        won = "" if found["won"] is None else f"{found['won']} of {found['won'] + found['lost']}"
+        result, why = number["found"], refused_words(number)
+        won = "" if result["won"] is None else f"{result['won']} of {result['won'] + result['lost']}"
         is_compared |= bool(won)
         notes = (Note("", "", why, ""),) if why else ()
         rows.append(TableRow((number["unit"], _found_words(number), won, number["outcome"]), notes))
@@ -120,11 +122,13 @@ def numbers_table(verdict: Mapping[str, Any]) -> Table:
 
 def _found_words(number: Mapping[str, Any]) -> str:
     """A number with its interval in the format of all cells; else the reason, or the bound, as it was kept."""
-    found, look = number["found"], number["look"]
-    if found["estimate"] is None:
+    result, look = number["found"], number["look"]
+    if result["estimate"] is None:
         return str(number["words"])
     after = f" at {look['replicates']} of {look['of']} replicates" if look else ""
-    estimate, *ends = (factor(math.inf if found[name] is None else found[name]) for name in ("estimate", "low", "high"))
+    estimate, *ends = (
+        factor(math.inf if result[name] is None else result[name]) for name in ("estimate", "low", "high")
+    )
     return f"{estimate} [{', '.join(ends)}]{after}"
 
 

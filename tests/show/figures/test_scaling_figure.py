@@ -223,20 +223,6 @@ def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
     assert "× at the edge: runs that failed, 2 in all" in shown.get_supxlabel().replace("\n", " ")
 
 
-def test_names_of_several_arms_leave_panels_their_width(made):
-    """Panels with long names stand below each other; that its row is the best of several arms is said once."""
-    long, axis = "the best of spline_after, spline_before", "params.trainable"
-    styles, titles = experiment_styles(made.manifest), dict.fromkeys(TASKS, "a task")
-    renamed = made.table.assign(series=made.table["series"].replace("kan", long))
-    short = ranking_figure(chosen_runs(made.table, axis), axis, titles, styles)
-    shown = ranking_figure(chosen_runs(renamed, axis), axis, titles, {**styles, long: styles["kan"]})
-    assert "several arms" not in short.get_supxlabel()
-    assert "several arms" in shown.get_supxlabel().replace("\n", " ")
-    assert "spline after, spline before" in [label.get_text() for label in shown.axes[0].get_yticklabels()]
-    shown.draw_without_rendering()
-    assert min(axes.get_window_extent().width / shown.bbox.width for axes in shown.axes) > 0.2
-
-
 def test_outliers_are_clipped_marked_and_counted(held):
     """A run far above all others does not flatten them: a cross stands at the edge, and a note counts."""
     table = held.table.copy()
