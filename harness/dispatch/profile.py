@@ -114,11 +114,6 @@ class Profile(Frozen):
     )
 
     @property
-    def gpu_type(self) -> str | None:
-        """The type of GPU that is asked for, if one is."""
-        return str(self.gpus).partition(":")[0] if ":" in str(self.gpus) else None
-
-    @property
     def gpu_count(self) -> int:
         """GPUs of a job."""
         return int(str(self.gpus).rpartition(":")[2])

@@ -88,18 +88,18 @@ def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
     # For people each finding is an aligned line under its heading, and the last line counts them.
     lines = said("doctor", "--profile", asked, "--results", tmp_path / "results", "--no-job").splitlines()
     assert [line for line in lines if not line.startswith(" ")][:2] == ["cluster", "results"]
-    assert any(line.startswith("  ok       partition     gpu, 2 nodes") for line in lines)
+    assert any(line.startswith("  ok       partition     gpu, UP") for line in lines)
     assert lines[-1].endswith(" ok, 1 warning, 0 FAILED")
 
 
 @pytest.mark.parametrize(
     ("changed", "what", "told", "next_move"),
     [
-        ({"partition": "gup"}, "partition", "gup: SLURM has none of that name", "did you mean 'gpu'?"),
-        ({"gpus": "faker:1"}, "fit", "no node has a GPU of that type", "did you mean 'fake'?"),
+        ({"partition": "gup"}, "sbatch", "invalid partition specified: gup", "change the profile"),
+        ({"gpus": "faker:1"}, "sbatch", "Requested node configuration is not available", "change the profile"),
         ({"sbatch": "{nicee: 1}"}, "sbatch", "unrecognized option '--nicee=1'", "change the profile"),
-        ({"gpus": 3}, "fit", "no node has so much", "gpus: 2 or less"),
-        ({"memory_gb": 900}, "fit", "no node has so much", "memory_gb: 62 or less"),
+        ({"gpus": 3}, "sbatch", "Requested node configuration is not available", "change the profile"),
+        ({"memory_gb": 900}, "sbatch", "Requested node configuration is not available", "change the profile"),
         ({"constraint": "a100"}, "sbatch", "feature", "change the profile"),
         ({"python": "/no/such/python"}, "Python", "/no/such/python: No such file", "a path that the nodes have"),
         ({"python": "env PYTHONPATH= /usr/bin/python3 -S"}, "Python", "harness is not installed", "install the harn"),
@@ -132,7 +132,7 @@ def test_a_partition_that_is_down_or_allows_less_time(testbed, tmp_path):
     assert found["probe job"]["told"].startswith("not sent")
     with partition_with(testbed, "State=DOWN", "State=UP"):
         code, found = diagnose(profile(tmp_path), tmp_path / "results", "--no-job")
-    assert (code, found["partition"]["told"]) == (3, "gpu, 2 nodes, DOWN")
+    assert (code, found["partition"]["told"]) == (3, "gpu, DOWN")
 
 
 def test_without_slurm(tmp_path, monkeypatch):
@@ -196,12 +196,10 @@ def test_accounting_answers(accounting_testbed, tmp_path):
         accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=-1")
     assert (code, failures(found)) == (0, [])
     assert found["accounting"]["told"].startswith("sacct knows")
-    assert found["account"]["told"].startswith("testbed; accounting knows you in")
     assert found["room"]["told"].startswith("for 7 more jobs")
 
 
-@pytest.mark.parametrize(("what", "name", "meant"), [("account", "tested", "testbed"), ("qos", "norml", "normal")])
-def test_an_account_that_is_not_the_users(accounting_testbed, tmp_path, what, name, meant):
-    code, found = diagnose(profile(tmp_path, **{what: name}), tmp_path / "results", "--no-job")
-    assert (code, found[what]["level"]) == (3, "FAILED")
-    assert f"did you mean '{meant}'?" in found[what]["next_move"]
+def test_an_account_that_is_not_the_users(accounting_testbed, tmp_path):
+    code, found = diagnose(profile(tmp_path, account="tested"), tmp_path / "results", "--no-job")
+    assert (code, failures(found)) == (3, ["sbatch"])
+    assert "Invalid account" in found["sbatch"]["told"]
