@@ -10,6 +10,7 @@ Two calls with equal lists can be captured as one graph of a GPU if nothing in t
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from harness.count.dispatched import VIEWS, stored_bytes
+from harness.count.dispatched import VIEWS
 
 ALLOCATIONS = frozenset(("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"))
 # The host needs a number, or the length of what comes out, before it can go on.
@@ -59,6 +60,12 @@ class _Trace(TorchDispatchMode):
             waits = name in WAITING or len(devices) > 1 or _is_masked(name, args)
             self.operations.append(Operation(name, moved, name not in ALLOCATIONS, waits))
         return out
+
+
+def stored_bytes(tensor: Tensor) -> int:
+    """Of the elements that are stored: one along an expanded axis, whose stride is 0."""
+    stored = prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride)
+    return stored * tensor.element_size()
 
 
 def _is_masked(name: str, args: Any) -> bool:

@@ -2,7 +2,7 @@
 
     with Counter() as counter:
         loss.backward()                              # any torch code
-    counter.executed                                 # Executed(matmul, elementwise, compares, bytes)
+    counter.executed                                 # Executed(matmul, elementwise, compares)
 
     operations                           count
     matrix products                      the formulas of torch.utils.flop_counter: 2 m n k, the bias of addmm included
@@ -14,9 +14,7 @@
     copies, gathers, concatenations      no FLOPs
     views                                nothing at all
 
-Arithmetic on integers is not floating point: the sums that make gather's indices count as the addresses that they are,
-in bytes only. Bytes are those of each operation alone: its inputs read once and its outputs written once, an expanded
-input as often as it is stored. That is what eager code moves through memory if nothing stays in a cache.
+Arithmetic on integers is not floating point: the sums that make gather's indices are the addresses that they are.
 
 An operation that is in no table is an error that names it.
 """
@@ -25,14 +23,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from harness import families
@@ -93,12 +89,11 @@ Evaluator = Callable[[Any, Mapping[str, Tensor], Sequence[Tensor], Tensor], Tens
 
 
 class Executed(NamedTuple):
-    """Operations and bytes moved. `matmul` is what torch's FlopCounterMode sees."""
+    """Operations. `matmul` is what torch's FlopCounterMode sees."""
 
     matmul: int
     elementwise: int
     compares: int
-    bytes: int
 
     @property
     def flops(self) -> int:
@@ -115,7 +110,7 @@ class Counter(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.executed = Executed(0, 0, 0, 0)
+        self.executed = Executed(0, 0, 0)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and add what it did."""
@@ -130,21 +125,18 @@ class Counter(TorchDispatchMode):
         name = func.overloadpacket.__name__.removesuffix("_")
         if func.namespace != "aten":
             raise UnknownOperation(f"{func} is not an operation of aten; the counter has no table for it")
-        if name in VIEWS:
-            return Executed(0, 0, 0, 0)
-        moved = sum(stored_bytes(leaf) for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor))
-        if name in MOVES:
-            return Executed(0, 0, 0, moved)
+        if name in VIEWS | MOVES:
+            return Executed(0, 0, 0)
         if name in PRODUCTS:
             matmul = flop_registry[getattr(torch.ops.aten, name)](*args, **kwargs, out_val=out)
-            return Executed(matmul, _scalar_factors(kwargs) * out.numel(), 0, moved)
+            return Executed(matmul, _scalar_factors(kwargs) * out.numel(), 0)
         compares = _compares(name, args, kwargs)
         if compares is not None:
-            return Executed(0, 0, compares * out.numel(), moved)
+            return Executed(0, 0, compares * out.numel())
         elementwise = _elementwise(func, name, args, kwargs, out)
         if out.is_complex():
             raise UnknownOperation(f"{func} has complex numbers; the counter knows real ones only")
-        return Executed(0, elementwise if out.is_floating_point() else 0, 0, moved)
+        return Executed(0, elementwise if out.is_floating_point() else 0, 0)
 
 
 @cache
@@ -222,9 +214,3 @@ def _elementwise(func: Any, name: str, args: Sequence[Any], kwargs: Mapping[str,
 def _scalar_factors(kwargs: Mapping[str, Any]) -> int:
     """Multiplications an element by the scalars that fused operations may be given."""
     return sum(kwargs.get(name, 1) != 1 for name in ("alpha", "beta", "value"))
-
-
-def stored_bytes(tensor: Tensor) -> int:
-    """Of the elements that are stored: one along an expanded axis, whose stride is 0."""
-    stored = prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride)
-    return stored * tensor.element_size()

@@ -32,9 +32,9 @@ class _AnyOperation(Counter):
             return super().count(func, args, kwargs, out)
         except UnknownOperation:
             if formula := flop_registry.get(func.overloadpacket):
-                return Executed(formula(*args, **kwargs, out_val=out), 0, 0, 0)
+                return Executed(formula(*args, **kwargs, out_val=out), 0, 0)
             given = out if isinstance(out, (tuple, list)) else (out,)
-            return Executed(0, sum(one.numel() for one in given if isinstance(one, torch.Tensor)), 0, 0)
+            return Executed(0, sum(one.numel() for one in given if isinstance(one, torch.Tensor)), 0)
 
 
 def module_network(architecture: Module, inputs: int, outputs: int, value: int) -> ModuleShape:

@@ -28,7 +28,6 @@ import torch
 from harness import families, spec
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.count import run_work
-from harness.count.dispatched import executed_evaluation
 from harness.measure.calibration import THREADS, KnotMove, KnotRow, Shape, SoloRow, knot_moves, move_flops, shape_of
 from harness.measure.cost import flops_per_evaluation
 from harness.optimisers.lanes import select
@@ -139,16 +138,8 @@ def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> So
     task = spec.at_a_time(run.recipe, run.task)
     run = run.model_copy(update={"network": shape.network, "recipe": recipe, "task": task})
     times = _fused_times(run, shape.has_equal_knots) if run.engine == "fused" else _torch_times(run)
-    low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
-    is_counted = run.engine == "torch" and not run.recipe.optimizer.needs_squares and not shape.is_pde
-    is_counted &= not isinstance(shape.network, families.ModuleShape)  # whose operations may have no price in bytes
     return SoloRow(
-        shape=shape,
-        seconds_per_evaluation=float(middle),
-        interquartile_seconds=float(high - low),
-        repeats=len(times),
-        flops_per_evaluation=flops_per_evaluation,
-        bytes_per_evaluation=executed_evaluation(shape.network).bytes * shape.samples if is_counted else None,
+        shape=shape, seconds_per_evaluation=float(np.median(times)), flops_per_evaluation=flops_per_evaluation
     )
 
 

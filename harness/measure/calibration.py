@@ -12,8 +12,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from pydantic import AfterValidator, Field, ValidationError
@@ -28,8 +29,8 @@ from harness.count.training import knots_flops
 from harness.spec import Network, RunSpec, SplinedShape, canonical_json, sealed, unsealed
 from harness.spec.run import Dtype, Engine
 
-# 5: shapes and moves of knots that were timed alone, and rates, in place of factors of features.
-CALIBRATION_SCHEMA = 5
+# 6: of a shape that was timed alone its seconds and FLOPs, and no more.
+CALIBRATION_SCHEMA = 6
 
 # Workers of `harness.dispatch` have one thread each, so that is what is measured.
 THREADS = 1
@@ -101,19 +102,11 @@ def move_flops(move: KnotMove) -> int:
 
 
 class SoloRow(Frozen):
-    """One lane alone: median and interquartile range of the CPU seconds of its evaluations, FLOPs and bytes of one.
-
-    FLOPs are by `local_min`, the optimiser's included. Bytes are moved by the operations of the network (see
-    `harness.count.dispatched`), as if nothing stayed in a cache. That is what torch does for a gradient; of other
-    evaluations they are not known.
-    """
+    """One lane alone: median of the CPU seconds of its evaluations, FLOPs of one (`local_min`, the optimiser's too)."""
 
     shape: Shape
     seconds_per_evaluation: float
-    interquartile_seconds: float
-    repeats: int
     flops_per_evaluation: float
-    bytes_per_evaluation: int | None
 
 
 class KnotRow(Frozen):
@@ -152,6 +145,16 @@ class Calibration(Frozen):
     knot_rate: Rate
     solo: tuple[SoloRow, ...]
     knots: tuple[KnotRow, ...]
+
+    @cached_property
+    def solo_seconds(self) -> dict[Shape, float]:
+        """Of an evaluation, by the shapes that were timed."""
+        return {row.shape: row.seconds_per_evaluation for row in self.solo}
+
+    @cached_property
+    def knot_seconds(self) -> dict[KnotMove, float]:
+        """Of a move of knots, by those that were timed."""
+        return {row.move: row.seconds for row in self.knots}
 
 
 EngineKind = tuple[Engine, Dtype]  # what a calibration is of, on a machine
@@ -254,8 +257,6 @@ def _read(path: Path, kind: EngineKind) -> Calibration | None:
         if data.get("calibration_schema") != CALIBRATION_SCHEMA:
             version = f"{path} was written by another version of harness"
             raise HarnessError(f"{version}; run `{command}` again, which replaces it", INCOMPLETE)
-        for row in data["solo"]:
-            _say_timing(row["shape"])
         calibration = Calibration.model_validate_json(json.dumps(data), strict=True)
     except FileNotFoundError:
         return None
@@ -263,13 +264,6 @@ def _read(path: Path, kind: EngineKind) -> Calibration | None:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise HarnessError(f"{path} is damaged ({problem}); `{command}` makes it anew", INCOMPLETE) from None
     return calibration if (calibration.engine, calibration.dtype) == kind else None
-
-
-def _say_timing(shape: dict[str, Any]) -> None:
-    """Earlier files say `history` and `has_ridge` of every optimiser, 0 or false where it has none."""
-    if "timing" not in shape:
-        said = {name: shape.pop(name) for name in ("history", "has_ridge")}
-        shape["timing"] = canonical_json({name: value for name, value in said.items() if value})
 
 
 def is_current(calibration: Calibration) -> bool:

@@ -1,4 +1,4 @@
-"""What a sweep will cost on this machine, how well that was predicted, and the seconds that runs count for.
+"""What a sweep will cost on this machine, and the seconds that runs count for.
 
 Each run's seconds are those of its own engine and dtype: `calibrations` holds what is calibrated of them.
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,10 +21,6 @@ from harness.count import Work, count, run_work, training_flops
 from harness.measure.calibration import (
     Calibration,
     Calibrations,
-    KnotMove,
-    KnotRow,
-    Shape,
-    SoloRow,
     kind_of,
     knot_moves,
     machine_words,
@@ -52,20 +48,6 @@ ASSUMED_SECONDS_PER_PACK = 0.05
 SMALLEST_ENSEMBLE = 2
 
 
-class Timed(NamedTuple):
-    """A calibration, and its rows by what they are of, ready for many look-ups."""
-
-    calibration: Calibration
-    solo: Mapping[Shape, SoloRow]
-    knots: Mapping[KnotMove, KnotRow]
-
-
-def timed(calibration: Calibration) -> Timed:
-    """The calibration with its rows by shapes and moves."""
-    solo = {row.shape: row for row in calibration.solo}
-    return Timed(calibration, solo, {row.move: row for row in calibration.knots})
-
-
 # ------------------------------------------------------------------------------------------------------ what packs take
 def pack_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations) -> list[float | None]:
     """CPU seconds of each pack, whose runs share one `computation`; None where nothing was measured.
@@ -73,11 +55,10 @@ def pack_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations)
     Assumes that every lane spends its whole cap: one that converges or diverges early makes a pack cheaper, in the
     torch engine only once all of its lanes have. Packs of the same computation and size are worked out once.
     """
-    machines = {kind: timed(calibration) for kind, calibration in calibrations.items()}
     by_computation: dict[tuple[str, int], float | None] = {}
     seconds = []
     for runs in packs:
-        key, machine = (computation(runs[0]), len(runs)), machines.get(kind_of(runs[0]))
+        key, machine = (computation(runs[0]), len(runs)), calibrations.get(kind_of(runs[0]))
         if key not in by_computation:
             by_computation[key] = _pack_seconds(machine, runs) if machine else None
         seconds.append(by_computation[key])
@@ -98,10 +79,10 @@ def _assumed_seconds(runs: Sequence[RunSpec], device: Device) -> float:
     return arithmetic + evaluations * ASSUMED_SECONDS_PER_EVALUATION[run.engine] + ASSUMED_SECONDS_PER_PACK
 
 
-def _pack_seconds(machine: Timed, runs: Sequence[RunSpec]) -> float:
+def _pack_seconds(machine: Calibration, runs: Sequence[RunSpec]) -> float:
     run, task = runs[0], runs[0].task
     trainings = len(parts(run.network, run.recipe))  # of which each begins and ends as a run does
-    seconds = trainings * len(runs) * machine.calibration.seconds_per_run
+    seconds = trainings * len(runs) * machine.seconds_per_run
     seen = points_at_a_time(run.recipe, task.train_points), curve_points(task)  # by the learning curve
     measured = task.train_points, task.validation_points, task.test_points  # at a run's end
     works = run_work(run.network, run.recipe, task)
@@ -115,7 +96,7 @@ def _pack_seconds(machine: Timed, runs: Sequence[RunSpec]) -> float:
     return seconds + trainings * passes
 
 
-def planned_seconds(machine: Timed, run: RunSpec) -> float:
+def planned_seconds(machine: Calibration, run: RunSpec) -> float:
     """CPU seconds of a run that spends its whole cap alone, by the rate where a shape was not timed."""
     seconds = 0.0
     for work in run_work(run.network, run.recipe, run.task):
@@ -128,17 +109,17 @@ def moments(evaluations: int) -> float:
     return 2 * math.log2(evaluations) + 1
 
 
-def _evaluation_seconds(machine: Timed, run: RunSpec, work: Work, lanes: float) -> float:
+def _evaluation_seconds(machine: Calibration, run: RunSpec, work: Work, lanes: float) -> float:
     """Of an evaluation in so many lanes; one of twice the points is taken for two lanes."""
-    row, rate = machine.solo.get(shape_of(run, work.network)), machine.calibration.evaluation_rate
+    rate, alone = machine.evaluation_rate, machine.solo_seconds.get(shape_of(run, work.network))
     arithmetic = flops_per_evaluation(run.recipe.optimizer, work) / rate.flops_per_second
-    alone = row.seconds_per_evaluation if row else rate.seconds + arithmetic
+    alone = rate.seconds + arithmetic if alone is None else alone
     if run.engine == "fused":
         return lanes * alone
     return alone + (max(lanes, SMALLEST_ENSEMBLE) - 1) * min(arithmetic, alone)
 
 
-def _forward_seconds(machine: Timed, run: RunSpec, work: Work, points: float) -> float:
+def _forward_seconds(machine: Calibration, run: RunSpec, work: Work, points: float) -> float:
     """Of forward passes of so many points, by their share of an evaluation's FLOPs."""
     forward = count(work.network)["flops_forward.local_min"] * work.samples
     share = forward / flops_per_evaluation(run.recipe.optimizer, work)
@@ -151,22 +132,22 @@ def flops_per_evaluation(optimizer: Optimiser, work: Work) -> float:
     return (flops["flops_train.local_min"] - flops["flops_train.part_knots"]) / work.evaluations
 
 
-def _knot_seconds(machine: Timed, work: Work) -> float:
+def _knot_seconds(machine: Calibration, work: Work) -> float:
     """The least squares of a stage, those that were not timed by the rate of those that were."""
-    seconds, rate = 0.0, machine.calibration.knot_rate
+    seconds, rate = 0.0, machine.knot_rate
     for move, times in knot_moves(work).items():
-        row = machine.knots.get(move)
-        seconds += times * (row.seconds if row else rate.seconds + move_flops(move) / rate.flops_per_second)
+        by_rate = rate.seconds + move_flops(move) / rate.flops_per_second
+        seconds += times * machine.knot_seconds.get(move, by_rate)
     return seconds
 
 
 def never_timed(runs: Iterable[RunSpec], calibrations: Calibrations) -> tuple[int, int]:
     """How many of the shapes of `runs` were never timed alone, and how many there are."""
-    solo = {kind: timed(calibration).solo for kind, calibration in calibrations.items()}
     shapes = set()
     for run in runs:
         shapes |= {(kind_of(run), shape_of(run, stage.network)) for stage in stages(run.network, run.recipe)}
-    return sum(shape not in solo.get(kind, {}) for kind, shape in shapes), len(shapes)
+    timed = {(kind, shape) for kind, machine in calibrations.items() for shape in machine.solo_seconds}
+    return len(shapes - timed), len(shapes)
 
 
 # ---------------------------------------------------------------------------------------------------- the axis seconds
@@ -174,29 +155,25 @@ def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations
     """The table with the axis `seconds`, if all that its runs do was timed alone on the calibrated machine.
 
     Evaluations of each stage times the median solo seconds of one, and the least squares of knots: never the wall clock
-    of a pack, which depends on what else was in it. `seconds_on` names the machine. `bytes_moved` is counted likewise,
-    of runs whose evaluations have known bytes. Winners of a search have seconds only if some were chosen by them.
+    of a pack, which depends on what else was in it. `seconds_on` names the machine. Winners of a search have seconds
+    only if some were chosen by them.
     """
     if "won_on" in table and "seconds" not in set(table["won_on"]):  # those that won by other costs are not the best
         return table
     runs = [specs[identity] for identity in table["run_id"]]
     if missing(calibrations, runs):
         return table
-    machines = {kind: timed(calibration) for kind, calibration in calibrations.items()}
-    seconds, moved = [], []
+    seconds = []
     for run, made in zip(runs, map(json.loads, table["evaluations_by_stage"]), strict=True):
-        seconds.append(run_seconds(machines[kind_of(run)], run, made))
-        moved.append(run_bytes(machines[kind_of(run)], run, made))
+        seconds.append(run_seconds(calibrations[kind_of(run)], run, made))
     if None in seconds:
         return table
     used = [calibrations[kind] for kind in sorted({kind_of(run) for run in runs})]
     names = dict.fromkeys(map(machine_words, used))
-    return table.assign(
-        seconds=np.array(seconds, float), seconds_on="; ".join(names), bytes_moved=np.array(moved, float)
-    )
+    return table.assign(seconds=np.array(seconds, float), seconds_on="; ".join(names))
 
 
-def run_seconds(machine: Timed, run: RunSpec, stage_evaluations: Sequence[int]) -> float | None:
+def run_seconds(machine: Calibration, run: RunSpec, stage_evaluations: Sequence[int]) -> float | None:
     """CPU seconds of a run alone on the calibrated machine, None if one of its stages or moves was not timed alone.
 
     `stage_evaluations` are those that each stage really made, all starts together, the optimiser included. The learning
@@ -204,20 +181,9 @@ def run_seconds(machine: Timed, run: RunSpec, stage_evaluations: Sequence[int]) 
     """
     seconds = 0.0
     for work in run_work(run.network, run.recipe, run.task, [(made, 0) for made in stage_evaluations]):
-        row, moves = machine.solo.get(shape_of(run, work.network)), knot_moves(work)
-        if row is None or not moves.keys() <= machine.knots.keys():
+        shape, moves = shape_of(run, work.network), knot_moves(work)
+        if shape not in machine.solo_seconds or not moves.keys() <= machine.knot_seconds.keys():
             return None
-        seconds += work.evaluations * row.seconds_per_evaluation
-        seconds += sum(times * machine.knots[move].seconds for move, times in moves.items())
+        seconds += work.evaluations * machine.solo_seconds[shape]
+        seconds += sum(times * machine.knot_seconds[move] for move, times in moves.items())
     return seconds
-
-
-def run_bytes(machine: Timed, run: RunSpec, stage_evaluations: Sequence[int]) -> int | None:
-    """Bytes that the evaluations of a run move, None if those of one of its stages are not known."""
-    moved = 0
-    for stage, made in zip(stages(run.network, run.recipe), stage_evaluations, strict=True):
-        row = machine.solo.get(shape_of(run, stage.network))
-        if row is None or row.bytes_per_evaluation is None:
-            return None
-        moved += made * row.bytes_per_evaluation
-    return moved

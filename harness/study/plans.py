@@ -23,7 +23,7 @@ from harness.measure.calibration import (
     missing,
     read_calibration,
 )
-from harness.measure.cost import Timed, likely_seconds, never_timed, planned_seconds, timed
+from harness.measure.cost import likely_seconds, never_timed, planned_seconds
 from harness.planning.plan import make_plan, planned_flops
 from harness.planning.warnings import check_rules_can_be_judged
 from harness.show.console import PackProgress, Terminal
@@ -137,7 +137,7 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
     """
 
     @cache
-    def machine(kind: EngineKind) -> Timed:
+    def machine(kind: EngineKind) -> Calibration:
         calibration = calibration_of(results, kind)
         if calibration is None:
             raise HarnessError(
@@ -145,7 +145,7 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
                 f"`{bench_command(kind)}` times this one, and with `profile` a node of a cluster"
             )
         timed_on.add(machine_words(calibration))
-        return timed(calibration)
+        return calibration
 
     return lambda run: planned_seconds(machine(kind_of(run)), run)
 

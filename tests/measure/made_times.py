@@ -26,10 +26,7 @@ def solo_rows(run: RunSpec, seconds: float) -> list[SoloRow]:
         SoloRow(
             shape=shape_of(run, work.network),
             seconds_per_evaluation=seconds,
-            interquartile_seconds=0.0,
-            repeats=5,
             flops_per_evaluation=flops_per_evaluation(run.recipe.optimizer, work),
-            bytes_per_evaluation=8 if run.engine == "torch" else None,
         )
         for work in run_work(run.network, run.recipe, run.task)
     ]

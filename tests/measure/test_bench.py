@@ -11,7 +11,7 @@ from harness.count import run_work
 from harness.measure import cost
 from harness.measure.bench import bench_solo, compile_kernels, standard_runs
 from harness.measure.calibration import calibrate, knot_moves, shape_of
-from harness.measure.cost import run_seconds, timed
+from harness.measure.cost import run_seconds
 from harness.spec import (
     Adam,
     GridExtension,
@@ -53,13 +53,9 @@ def test_everything_that_runs_do_is_timed_once(engine):
     assert heard == [(done, len(solo) + len(knots)) for done in range(1, len(solo) + len(knots) + 1)]
     for row in solo:
         assert 0 < row.seconds_per_evaluation < math.inf
-        assert row.interquartile_seconds >= 0
-        assert row.repeats >= 3
-        is_counted = engine == "torch" and row.shape.optimizer != "levenberg_marquardt"
-        assert (row.bytes_per_evaluation is not None) == is_counted
     assert all(0 < row.seconds < math.inf for row in knots)
 
-    machine = timed(calibrate(engine, "float64", 0.01, solo, knots))
+    machine = calibrate(engine, "float64", 0.01, solo, knots)
     for run in runs:
         made = [stage.starts * stage.evaluations for stage in stages(run.network, run.recipe)]
         assert run_seconds(machine, run, made) > 0

@@ -1,7 +1,6 @@
 """Calibrations: a rate is that which made the times, shapes differ where prices do, files are trusted only whole."""
 
 import importlib
-import json
 import re
 import sys
 from functools import cache, partial
@@ -30,7 +29,7 @@ from harness.measure.calibration import (
     write_calibration,
 )
 from harness.optimisers import load_optimiser
-from harness.spec import Adam, GridExtension, GridUpdates, Lbfgs, LevenbergMarquardt, RunSpec, SplineMlpShape, sealed
+from harness.spec import Adam, GridExtension, GridUpdates, Lbfgs, LevenbergMarquardt, RunSpec, SplineMlpShape
 
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
 
@@ -204,20 +203,6 @@ def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     assert read_calibration(tmp_path, engine, device, dtype) is None
     path.rename(calibration_path(tmp_path, engine, device, dtype))
     assert read_calibration(tmp_path, engine, device, dtype) is None
-
-
-def test_times_of_an_earlier_file_are_found(tmp_path):
-    ridged = LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-3)
-    runs = [a_run(optimizer=one) for one in (Lbfgs(name="lbfgs", history=20), ADAM, ridged, LEVENBERG)]
-    written = calibrate("torch", "float64", 0.01, [a_row(run, 1.0) for run in runs], [KNOTS])
-    data = written.model_dump(mode="json")
-    for row, history, has_ridge in zip(data["solo"], (20, 0, 0, 0), (False, False, True, False), strict=True):
-        del row["shape"]["timing"]
-        row["shape"] |= {"history": history, "has_ridge": has_ridge}
-    path = calibration_path(tmp_path, "torch", written.device, "float64")
-    path.parent.mkdir()
-    path.write_text(json.dumps(sealed(data)), encoding="utf-8")
-    assert read_calibration(tmp_path, "torch", written.device, "float64") == written
 
 
 def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):

@@ -7,10 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from commands import said
-from made_records import made_at, made_record
+from made_records import made_record
 from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
-from harness.base import provenance
 from harness.count import count, run_work
 from harness.measure import bench
 from harness.measure.calibration import (
@@ -28,9 +27,7 @@ from harness.measure.cost import (
     likely_seconds,
     never_timed,
     pack_seconds,
-    run_bytes,
     run_seconds,
-    timed,
     with_seconds,
 )
 from harness.planning.plan import make_plan
@@ -121,16 +118,12 @@ def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float
     return seconds
 
 
-def _publish(manifest, folder: Path, device: str, apart=()) -> None:
-    """Records of every pack, trained together on `device` in 5 CPU seconds, but for the runs that were `apart`."""
-    specs = {planned.run_id: planned for planned in manifest.runs}
-    for pack in manifest.packs:
-        for identity in pack:
-            begun, stage = "earlier" if identity in apart else "now", (7, 7)
-            by_stage = tuple(stage for _ in stages(specs[identity].run.network, specs[identity].run.recipe))
-            where = {"device": device, "started_at": begun, "pack_seconds": 9.0, "pack_cpu_seconds": 5.0}
-            record = made_at(made_record(specs[identity]), **where, pack_lanes=len(pack))
-            publish(record.model_copy(update={"evaluations": 7, "iterations": 7, "by_stage": by_stage}), folder)
+def _publish(manifest, folder: Path) -> None:
+    """Records of every run, of 7 evaluations."""
+    for planned in manifest.runs:
+        by_stage = ((7, 7),) * len(stages(planned.run.network, planned.run.recipe))
+        record = made_record(planned)
+        publish(record.model_copy(update={"evaluations": 7, "iterations": 7, "by_stage": by_stage}), folder)
 
 
 # --------------------------------------------------------------------------------------------------------------- packs
@@ -218,25 +211,16 @@ def test_the_seconds_of_a_run_add_over_its_stages():
     rows = {row.shape.network.grid: row for row in solo_rows(run, 1.0)}
     times = {5: 1.0, 10: 10.0, 20: 100.0}
     solo = [row.model_copy(update={"seconds_per_evaluation": times[grid]}) for grid, row in rows.items()]
-    seconds = run_seconds(timed(machine(solo=solo, knots=knot_rows(run, 0.25))), run, [20, 30, 25, 7])
+    seconds = run_seconds(machine(solo=solo, knots=knot_rows(run, 0.25)), run, [20, 30, 25, 7])
     assert seconds == pytest.approx(20 * 1 + 30 * 1 + 25 * 10 + 7 * 100 + 2 * 0.25)
 
 
 def test_what_was_not_timed_alone_has_no_seconds():
     """Solo times are of exact shapes: other points, another optimiser or network have none; nor has a move of knots."""
-    known = timed(machine(solo=solo_rows(a_run(), 1e-3)))
+    known = machine(solo=solo_rows(a_run(), 1e-3))
     assert run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
     for change in ({"points": 999}, {"optimizer": ADAM}, {"network": MLP}, {"grid_updates": GridUpdates()}):
         assert run_seconds(known, a_run(**change), [200]) is None
-
-
-def test_bytes_are_moved_where_they_are_known():
-    run = a_run()
-    (row,) = solo_rows(run, 1e-3)
-    unknown = row.model_copy(update={"bytes_per_evaluation": None})
-    assert run_bytes(timed(machine(solo=[row])), run, [200]) == 1600
-    assert run_bytes(timed(machine(solo=[unknown])), run, [200]) is None
-    assert run_bytes(timed(machine()), run, [200]) is None
 
 
 # -------------------------------------------------------------------------------------------------------------- sweeps
@@ -274,7 +258,7 @@ def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
 
 def test_seconds_are_evaluations_at_the_solo_time_of_each_runs_engine(mixed, tmp_path):
     """7 evaluations of 2 ms are 14 ms, whatever the pack took; a shape not measured alone leaves no such axis."""
-    _publish(mixed, tmp_path, provenance.processor())
+    _publish(mixed, tmp_path)
     table, specs = load(mixed, tmp_path), _specs(mixed)
     times = {("fused", "kan"): 2e-4, ("fused", "mlp"): 1e-4, ("torch", "kan"): 2e-3, ("torch", "mlp"): 1e-3}
     solo = {"fused": [], "torch": []}
@@ -286,8 +270,6 @@ def test_seconds_are_evaluations_at_the_solo_time_of_each_runs_engine(mixed, tmp
 
     for kind, seconds in told.groupby(["engine", "arm"])["seconds"]:
         assert seconds.unique() == pytest.approx(7 * times[kind])
-    assert told["bytes_moved"].dropna().unique() == 7 * 8
-    assert told["bytes_moved"].notna().tolist() == (told["engine"] == "torch").tolist()
     assert set(told["seconds_on"]) == {f"{torch.host}, {torch.device}, {torch.measured_at[:10]}"}
     in_part = machine("torch", [row for row in solo["torch"] if row.shape.network.family == "kan"])
     for calibrations in ({FUSED: fused}, {FUSED: fused, TORCH: in_part}, {}):
@@ -365,7 +347,6 @@ def test_bench_measures_and_gives_a_file_its_seconds(here, monkeypatch):
     said("run", "tiny.yaml", "--workers", "1")
     table = pd.read_csv("results/tiny/runs.csv")
     assert (table["seconds"] > 0).all()
-    assert (table["bytes_moved"].notna() == (table["engine"] == "torch")).all()
     fits = json.loads(Path("results/tiny/fits.json").read_text(encoding="utf-8"))["laws"]
     assert "seconds" in {one["axis"] for one in fits}
 

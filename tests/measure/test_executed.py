@@ -159,7 +159,7 @@ def test_counts_are_per_sample_and_lane(network):
     assert block == [after - before for before, after in zip(second, third, strict=True)]
     assert block == [64 * each for each in executed_evaluation(network)]
     five, three = count_evaluation(network, 5, 32), count_evaluation(network, 3, 32)
-    assert five[:3] == tuple(sum(pair) for pair in zip(first[:3], three[:3], strict=True))
+    assert five == tuple(sum(pair) for pair in zip(first, three, strict=True))
 
 
 def test_scales_are_multiplied_once_for_all_samples():
@@ -186,37 +186,36 @@ def test_counting_draws_nothing_and_keeps_results():
 A, B = torch.ones(3, 4, dtype=torch.float64), torch.ones(3, 4, dtype=torch.float64)
 ROW, COLUMN = torch.ones(1, 3, 1), torch.ones(1, 1, 3)
 INDEX = torch.zeros(3, 4, dtype=torch.int64)
-SIZE = A.numel() * 8
 
 
 @pytest.mark.parametrize(
     ("operation", "expected"),
     {
-        "add": (lambda: A + B, (0, 12, 0, 3 * SIZE)),
-        "add in place": (lambda: A.clone().add_(B), (0, 12, 0, 5 * SIZE)),
-        "fused factor": (lambda: torch.add(A, B, alpha=2), (0, 24, 0, 3 * SIZE)),
-        "broadcast": (lambda: A * B[:1], (0, 12, 0, 2 * SIZE + 32)),
-        "expanded": (lambda: A * B[:1].expand(3, 4), (0, 12, 0, 2 * SIZE + 32)),
-        "addcmul": (lambda: torch.addcmul(A, A, B), (0, 24, 0, 4 * SIZE)),
-        "lerp": (lambda: torch.lerp(A, B, 0.5), (0, 36, 0, 3 * SIZE)),
-        "cube": (lambda: A**3, (0, 24, 0, 2 * SIZE)),
-        "sum": (lambda: A.sum(1), (0, 12, 0, SIZE + 24)),
-        "mean": (lambda: A.mean(), (0, 12, 0, SIZE + 8)),
-        "gelu": (lambda: F.gelu(A), (0, 14 * 12, 0, 2 * SIZE)),
-        "mm": (lambda: A @ B.T, (2 * 3 * 3 * 4, 0, 0, 2 * SIZE + 72)),
-        "bmm in place": (lambda: torch.empty(1, 3, 3).baddbmm_(ROW, COLUMN), (2 * 3 * 3, 0, 0, 4 * (9 + 6 + 9) + 36)),
-        "scaled addmm": (lambda: torch.addmm(A[:, :3], A, B.T, alpha=2), (72, 9, 0, 2 * SIZE + 2 * 72)),
-        "compare": (lambda: A < B, (0, 0, 12, 2 * SIZE + 12)),
-        "clamp both": (lambda: A.clamp(0, 1), (0, 0, 24, 2 * SIZE)),
-        "clamp one": (lambda: A.clamp_min(0), (0, 0, 12, 2 * SIZE)),
-        "clamp named": (lambda: A.clamp(max=1), (0, 0, 12, 2 * SIZE)),
-        "where": (lambda: torch.where(A < B, A, B), (0, 0, 24, 5 * SIZE + 24)),
-        "search in 4": (lambda: torch.searchsorted(A, B), (0, 0, 24, 3 * SIZE)),
-        "gather": (lambda: A.gather(1, INDEX), (0, 0, 0, 3 * SIZE)),
-        "scatter_add": (lambda: A.scatter_add(1, INDEX[:, :2], B), (0, 12, 0, 3 * SIZE + 48)),
-        "index arithmetic": (lambda: INDEX + 1, (0, 0, 0, 2 * SIZE)),
-        "cat": (lambda: torch.cat([A, B]), (0, 0, 0, 4 * SIZE)),
-        "views": (lambda: A.T[None].expand(2, 4, 3).unflatten(1, (2, 2))[:, 0], (0, 0, 0, 0)),
+        "add": (lambda: A + B, (0, 12, 0)),
+        "add in place": (lambda: A.clone().add_(B), (0, 12, 0)),
+        "fused factor": (lambda: torch.add(A, B, alpha=2), (0, 24, 0)),
+        "broadcast": (lambda: A * B[:1], (0, 12, 0)),
+        "expanded": (lambda: A * B[:1].expand(3, 4), (0, 12, 0)),
+        "addcmul": (lambda: torch.addcmul(A, A, B), (0, 24, 0)),
+        "lerp": (lambda: torch.lerp(A, B, 0.5), (0, 36, 0)),
+        "cube": (lambda: A**3, (0, 24, 0)),
+        "sum": (lambda: A.sum(1), (0, 12, 0)),
+        "mean": (lambda: A.mean(), (0, 12, 0)),
+        "gelu": (lambda: F.gelu(A), (0, 14 * 12, 0)),
+        "mm": (lambda: A @ B.T, (2 * 3 * 3 * 4, 0, 0)),
+        "bmm in place": (lambda: torch.empty(1, 3, 3).baddbmm_(ROW, COLUMN), (2 * 3 * 3, 0, 0)),
+        "scaled addmm": (lambda: torch.addmm(A[:, :3], A, B.T, alpha=2), (72, 9, 0)),
+        "compare": (lambda: A < B, (0, 0, 12)),
+        "clamp both": (lambda: A.clamp(0, 1), (0, 0, 24)),
+        "clamp one": (lambda: A.clamp_min(0), (0, 0, 12)),
+        "clamp named": (lambda: A.clamp(max=1), (0, 0, 12)),
+        "where": (lambda: torch.where(A < B, A, B), (0, 0, 24)),
+        "search in 4": (lambda: torch.searchsorted(A, B), (0, 0, 24)),
+        "gather": (lambda: A.gather(1, INDEX), (0, 0, 0)),
+        "scatter_add": (lambda: A.scatter_add(1, INDEX[:, :2], B), (0, 12, 0)),
+        "index arithmetic": (lambda: INDEX + 1, (0, 0, 0)),
+        "cat": (lambda: torch.cat([A, B]), (0, 0, 0)),
+        "views": (lambda: A.T[None].expand(2, 4, 3).unflatten(1, (2, 2))[:, 0], (0, 0, 0)),
     }.values(),
 )
 def test_each_operation_counts_what_it_does(operation, expected):
