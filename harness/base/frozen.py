@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
@@ -26,6 +26,13 @@ def is_none(value: object) -> bool:
 def is_empty(value: object) -> bool:
     """Of fields that data leave out where they are false, or hold nothing."""
     return not value
+
+
+def problem_of(error: ValueError | OSError) -> str:
+    """What is wrong with a file of such data, in few words, of the error that reading it raised."""
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"]
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def all_fields(model: BaseModel) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.base.files import whole_file
+from harness.base.files import write_whole
 from harness.base.plain import plain
 
 # One number for all of them. Raise it when a key goes away or changes its name, type, unit or meaning.
@@ -21,7 +21,5 @@ def json_text(answer: Any, indent: int | None = None) -> str:
 
 def write_json(answer: Any, path: Path) -> Path:
     """Write the same into a file, whole, with a line for each key; the path."""
-    text = json_text(answer, indent=1)
-    with whole_file(path) as new:
-        new.write_text(text + "\n", encoding="utf-8")
+    write_whole(path, json_text(answer, indent=1) + "\n")
     return path

@@ -15,17 +15,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
-from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.errors import HarnessError
 from harness.base.files import STALE_SECONDS, UNFINISHED, os_words, unfinished
+from harness.base.frozen import problem_of
 from harness.base.provenance import read_marker
 from harness.dispatch.snapshot import KEPT_RESULTS
 from harness.dispatch.submission import Submission, local_log, logs_folder, read_number, read_submissions
 from harness.record import DAMAGED, duplicates, read_record, record_path, recorded
 from harness.record.networks import FOLDER as NETWORKS
-from harness.spec import manifest_path, unsealed
-from harness.spec.manifest import MANIFEST_SCHEMA
+from harness.spec import manifest_path
+from harness.spec.manifest import plain_plan
 from harness.spec.task import DATA_FILE
 
 Progress = Callable[[str, int, int], None]  # what is looked at or removed, how many of them so far, and of how many
@@ -197,8 +198,8 @@ def plans_in(folders: Sequence[Path], progress: Progress, unknown: str = "") -> 
         for path in paths:
             try:
                 planned = plain_plan(path)["runs"]
-            except HarnessError as error:
-                unknown = f"{error}, so a plan that is not seen may name them"
+            except (OSError, ValueError) as error:
+                unknown = f"{path} cannot be read ({problem_of(error)}), so a plan that is not seen may name them"
                 continue
             runs = frozenset(run["run_id"] for run in planned)
             fingerprints = {run["run"]["task"]["fingerprint"] for run in planned}
@@ -215,18 +216,6 @@ def plan_folders(results: Path) -> list[Path]:
     for kept in KEPT_RESULTS:
         tops += (results / kept).iterdir() if (results / kept).is_dir() else []
     return [path for path in tops if not path.is_file()]  # a link to a disk that is not there is no file
-
-
-def plain_plan(path: Path) -> dict[str, Any]:
-    """A plan as plain data, which takes a tenth of the time of a Manifest; a HarnessError if it cannot be read."""
-    try:
-        plan = unsealed(path.read_text(encoding="utf-8"))
-        if plan.get("manifest_schema") != MANIFEST_SCHEMA:
-            raise ValueError(f"schema {plan.get('manifest_schema')}, this version reads {MANIFEST_SCHEMA}")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise HarnessError(f"{path} cannot be read ({why})", INCOMPLETE) from None
-    return plan
 
 
 # --------------------------------------------------------------------------------------------------------- submissions

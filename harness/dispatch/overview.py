@@ -5,13 +5,13 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from harness.base.errors import HarnessError
 from harness.base.files import os_words
-from harness.dispatch.leftovers import NETWORKS, Progress, bytes_below, file_bytes, plain_plan, silent
+from harness.dispatch.leftovers import NETWORKS, Progress, bytes_below, file_bytes, silent
 from harness.dispatch.reconcile import gather
 from harness.dispatch.state import FREE, UNDERWAY, WENT_WRONG, RunState, states
 from harness.spec import manifest_path
 from harness.spec.gone import unreadable
+from harness.spec.manifest import plain_plan
 
 
 class ExperimentCounts(NamedTuple):
@@ -54,10 +54,10 @@ def overview(results: Path, progress: Progress = silent) -> Overview:
             plans[folder] = _read(folder)
             sent[folder], damage = _sent_states(folder, plans[folder].keys() - record_bytes)
             unreadable += damage
-        except HarnessError as error:
-            unreadable.append(str(error))
         except OSError as error:
             unreadable.append(os_words(error, folder))
+        except ValueError as error:
+            unreadable.append(f"{manifest_path(folder)} cannot be read ({error})")
     underway: dict[str, RunState] = {}
     for states_of_runs in sent.values():
         underway |= {run: state for run, state in states_of_runs.items() if state.state in UNDERWAY}

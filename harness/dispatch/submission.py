@@ -20,18 +20,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, listed, private_folder, write_whole
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, is_empty, problem_of
 from harness.base.lock import locked
 from harness.dispatch.cluster import user_name
 from harness.dispatch.jobs import RunIds, SentJob
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
-from harness.spec import RunSpec, sealed, unsealed
-from harness.spec.run import Device
+from harness.spec import RunSpec, unsealed
+from harness.spec.run import Device, write_sealed
 
 SUBMISSION_SCHEMA = 1
 Stored = TypeVar("Stored", bound=Frozen)
@@ -61,7 +61,7 @@ class Submission(Frozen):
     mirror: Mirror | None = None
     cluster: str | None = None
     user: str | None = None
-    keeps_networks: bool = Field(False, exclude_if=lambda value: not value)
+    keeps_networks: bool = Field(False, exclude_if=is_empty)
     jobs: tuple[SentJob, ...]
     damage: str | None = Field(None, exclude=True)
 
@@ -94,7 +94,7 @@ class JobFile(Frozen):
     packs: tuple[tuple[RunSpec, ...], ...]
     ids: tuple[RunIds, ...]
     snapshot: str | None = None
-    keeps_networks: bool = Field(False, exclude_if=lambda value: not value)
+    keeps_networks: bool = Field(False, exclude_if=is_empty)
 
 
 class Instruction(Frozen):
@@ -158,8 +158,8 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
     for place, job in enumerate(submission.jobs):
         packs = tuple(tuple(map(specs.__getitem__, pack)) for pack in job.packs)
         file = JobFile(submission=submission.id, place=place, packs=packs, ids=job.packs, **said)
-        _write(own / f"job-{place}.json", file)
-    _write(own / "submission.json", submission)
+        write_sealed(own / f"job-{place}.json", file)
+    write_sealed(own / "submission.json", submission)
 
 
 def read_submissions(folder: Path) -> list[Submission]:
@@ -240,7 +240,7 @@ def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[s
     order = Instruction(kind=kind, at=now(), runs=tuple(runs), by=by)
     path = folder / "orders" / f"{order.at.replace(':', '')}-{new_id()}.json"
     private_folder(path.parent)
-    _write(path, order)
+    write_sealed(path, order)
     return path
 
 
@@ -293,13 +293,8 @@ def one_submitter(folder: Path) -> Iterator[None]:
         yield
 
 
-def _write(path: Path, model: Frozen) -> None:
-    write_whole(path, json.dumps(sealed(model.model_dump(mode="json"))))
-
-
 def _read(path: Path, kind: type[Stored]) -> Stored:
     try:
         return kind.model_validate_json(json.dumps(unsealed(path.read_text(encoding="utf-8"))), strict=True)
     except ValueError as error:
-        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise HarnessError(f"{path} is damaged ({problem})", INCOMPLETE) from None
+        raise HarnessError(f"{path} is damaged ({problem_of(error)})", INCOMPLETE) from None

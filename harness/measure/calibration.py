@@ -17,17 +17,16 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from harness import spec
 from harness.base import provenance
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import write_whole
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, is_empty, problem_of
 from harness.count import Work
 from harness.count.training import knots_flops
-from harness.spec import Network, RunSpec, SplinedShape, canonical_json, sealed, unsealed
-from harness.spec.run import Dtype, Engine
+from harness.spec import Network, RunSpec, SplinedShape, canonical_json, unsealed
+from harness.spec.run import Dtype, Engine, write_sealed
 
 # 6: of a shape that was timed alone its seconds and FLOPs, and no more.
 CALIBRATION_SCHEMA = 6
@@ -57,7 +56,7 @@ class Shape(Frozen):
     timing: str
     dtype: Dtype
     has_equal_knots: bool = True
-    is_pde: bool = Field(False, exclude_if=lambda value: not value)
+    is_pde: bool = Field(False, exclude_if=is_empty)
 
 
 def shape_of(run: RunSpec, network: Network) -> Shape:
@@ -232,7 +231,7 @@ def write_calibration(calibration: Calibration, results: Path) -> Path:
     """Write the calibration under `results`, whole or not at all, in place of an older one; where it is."""
     path = calibration_path(results, calibration.engine, calibration.device, calibration.dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(sealed(calibration.model_dump(mode="json")), indent=1))
+    write_sealed(path, calibration, indent=1)
     return path
 
 
@@ -261,8 +260,7 @@ def _read(path: Path, kind: EngineKind) -> Calibration | None:
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
-        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise HarnessError(f"{path} is damaged ({problem}); `{command}` makes it anew", INCOMPLETE) from None
+        raise HarnessError(f"{path} is damaged ({problem_of(error)}); `{command}` makes it anew", INCOMPLETE) from None
     return calibration if (calibration.engine, calibration.dtype) == kind else None
 
 

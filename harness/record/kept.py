@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
+from harness.base.frozen import problem_of
 from harness.record.schema import Record
-from harness.record.store import problem_of, record_of
+from harness.record.store import record_of
 
 KEPT_RECORDS = "records.jsonl.xz"
 RUN_ID = re.compile(r'"run_id": ?"([0-9a-f]{16})"')

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import NO_LINKS, unfinished
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, problem_of
 from harness.base.lock import locked
 from harness.record.schema import RECORD_SCHEMA, Provenance, Record, Status
 from harness.spec import Manifest, canonical_json, run_id, sealed, unsealed
@@ -108,13 +108,6 @@ def record_of(text: str, identity: str) -> Record:
         said = f"its name and run_id say {identity} and {record.run_id}"
         raise ValueError(f"it does not match its config: its config hashes to {hashed}, {said}")
     return record
-
-
-def problem_of(error: ValueError | OSError) -> str:
-    """What is wrong with a record, of the error that reading it raised."""
-    if isinstance(error, ValidationError):
-        return error.errors()[0]["msg"]
-    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 # ---------------------------------------------------------------------------------------------------------- duplicates

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt
 
+from harness.base.files import write_whole
 from harness.base.frozen import Frozen, is_empty
 from harness.families import Network
 from harness.spec.recipe import Recipe
@@ -79,6 +81,11 @@ def unsealed(text: str) -> dict[str, Any]:
     if sealed(data)["checksum"] != checksum:
         raise ValueError("its content does not match its checksum")
     return data
+
+
+def write_sealed(path: Path, model: Frozen, indent: int | None = None) -> None:
+    """Write a model as sealed JSON, whole or not at all."""
+    write_whole(path, json.dumps(sealed(model.model_dump(mode="json")), indent=indent))
 
 
 def run_id(run: RunSpec) -> str:

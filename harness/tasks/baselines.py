@@ -4,7 +4,6 @@ They are computed once for a task and a seed, when its samples are drawn, and ke
 records.
 """
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from harness.base.files import whole_file
 from harness.base.frozen import Frozen, is_none
-from harness.spec import RunTask, content_hash, sealed, unsealed
+from harness.spec import RunTask, content_hash, unsealed
+from harness.spec.run import write_sealed
 from harness.tasks.data_file import fetch_data
 from harness.tasks.loss import Quadrature
 from harness.tasks.samples import Array, Samples, Splits
@@ -58,8 +57,7 @@ def kept_baselines(task: RunTask, seed: int, results: Path, draw: Callable[[RunT
     made = baselines(task, draw(task, seed))
     with suppress(OSError):  # of a folder that others keep
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as file:
-            file.write_text(json.dumps(sealed(made.model_dump(mode="json"))), encoding="utf-8")
+        write_sealed(path, made)
     return made
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import whole_file
+from harness.base.files import write_whole
 from harness.base.json_text import FORMAT
 from harness.paper.replay.content import Replay
 from harness.paper.replay.page import missing_words
@@ -86,8 +86,7 @@ def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
     table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
     rows = [row_of(path.parent, kept) for path in sorted(kept.glob("*/replay.json"))]
     write_index(rows, "harness replay NAME --keep", kept / "index.html")
-    with whole_file(kept / "README.md") as path:
-        path.write_text(README + "".join(map(_line, rows)) + _verdicts(rows), encoding="utf-8")
+    write_whole(kept / "README.md", README + "".join(map(_line, rows)) + _verdicts(rows))
     return target
 
 
