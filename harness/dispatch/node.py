@@ -4,7 +4,6 @@ The job and the machine that sent it talk by files, as a sweep does, in a folder
 
     asked.json    the machine that sends the job: its profile, and the torch there
     report.json   the job: its code, its host, when it wrote that by its clock, and rows of the doctor
-    setup-failed  the set-up lines that failed, one a line
 """
 
 import importlib
@@ -15,7 +14,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -58,68 +57,29 @@ def should(what: str, holds: bool, told: str, advice: str) -> Finding:
 # -------------------------------------------------------------------------------------------------------------- files
 def try_files(folder: Path) -> list[Finding]:
     """Whether files in `folder` do what a sweep asks of them; they stay there."""
-    tried = [_tried(what, trial, folder, so) for what, trial, so in TRIALS]
     free = shutil.disk_usage(folder).free
     told = f"{free / 1e9:,.1f} GB free; a quota of yours is not seen here"
-    return [*tried, should("space", free >= LITTLE_BYTES, told, "make room, or choose another folder: --results")]
+    space = should("space", free >= LITTLE_BYTES, told, "make room, or choose another folder: --results")
+    return [_link_row(folder), space]
 
 
-def _tried(what: str, trial: Callable[[Path], bool], folder: Path, so: str) -> Finding:
-    """Whether the file system does what makes it `so`."""
-    another = "choose a results folder on another file system: --results"
-    try:
-        kept, problem = trial(folder), "done, but not as it must be"
-    except OSError as error:
-        if trial is _link and error.errno in NO_LINKS:
-            told = f"none here; a lock sees to it that {so}"
-            return should(what, False, told, "go on; a lock that a dead worker leaves is named, to be removed")
-        kept, problem = False, f"{error.strerror or error} here"
-    return must(what, kept, so if kept else f"{problem}; without it not: {so}", another)
-
-
-def _link(folder: Path) -> bool:
+def _link_row(folder: Path) -> Finding:
+    """Whether a hard link fails where there is a file, so that of two who publish a record the first wins."""
+    wins, another = "the first to publish a record wins", "choose a results folder on another file system: --results"
     first, second, target = folder / "first", folder / "second", folder / "linked"
-    first.write_text("first")
-    second.write_text("second")
-    os.link(first, target)
+    first.write_text("first", encoding="utf-8")
+    second.write_text("second", encoding="utf-8")
     try:
+        os.link(first, target)
         os.link(second, target)
     except FileExistsError:
-        return target.read_text() == "first"
-    return False
-
-
-def _rename(folder: Path) -> bool:
-    old, new = folder / "old", folder / "new"
-    old.write_text("old")
-    new.write_text("new")
-    new.replace(old)
-    return old.read_text() == "new" and not new.exists()
-
-
-def _exclusive(folder: Path) -> bool:
-    (folder / "lock").open("x").close()
-    try:
-        (folder / "lock").open("x").close()
-    except FileExistsError:
-        return True
-    return False
-
-
-def _fsync(folder: Path) -> bool:
-    with (folder / "synced").open("w") as file:
-        file.write("synced")
-        file.flush()
-        os.fsync(file.fileno())
-    return True
-
-
-TRIALS = (
-    ("hard link", _link, "the first to publish a record wins"),
-    ("rename", _rename, "files appear whole or not at all"),
-    ("exclusive", _exclusive, "of two who submit at once, one is told so"),
-    ("fsync", _fsync, "what was saved survives a crash"),
-)
+        return must("hard link", target.read_text(encoding="utf-8") == "first", wins, another)
+    except OSError as error:
+        if error.errno in NO_LINKS:
+            move = "go on; a lock that a dead worker leaves is named, to be removed"
+            return should("hard link", False, f"none here; a lock sees to it that {wins}", move)
+        return must("hard link", False, f"{error.strerror or error} here; without it not: {wins}", another)
+    return must("hard link", False, f"done, but not as it must be; without it not: {wins}", another)
 
 
 # ---------------------------------------------------------------------------------------------------------------- job

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -54,7 +53,6 @@ class Talk(NamedTuple):
     listed: Listed | None
     report: Mapping[str, Any] | None = None
     ended_at: float = 0.0  # by the clock here
-    failed_setup: tuple[str, ...] = ()
     log: str | None = None
 
 
@@ -98,7 +96,7 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
             asked = {"profile": profile.model_dump(mode="json"), "torch": version("torch")}
             write_whole(folder / "asked.json", json.dumps(asked))
             ahead = time.time() - (folder / "asked.json").stat().st_mtime
-            with executor(logs_folder(folder), probing(profile, folder), name, roots) as sender:
+            with executor(logs_folder(folder), probing(profile), name, roots) as sender:
                 number = launch(sender, 1, "harness.dispatch.node", str(folder))
             tell(f"probe job {number}: waiting for it, at most {wait_minutes:g} min (--wait); Ctrl-C cancels it")
             talk = _talk(folder, name, wait_minutes * 60, tell)
@@ -107,29 +105,16 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
         finally:
             _end(name, tell, by_itself=talk is not None and talk.report is not None)
         if talk.report is None:
-            return [*setup_rows(talk), missing_row(talk, wait_minutes)]
+            return [missing_row(talk, wait_minutes)]
         dated_at = (folder / "report.json").stat().st_mtime
-        return [
-            *setup_rows(talk),
-            *reported_rows(talk.report, snapshot),
-            *clock_rows(talk.report, dated_at, talk.ended_at - ahead),
-        ]
+        seen_at = talk.ended_at - ahead
+        return [*reported_rows(talk.report, snapshot), *clock_rows(talk.report, dated_at, seen_at)]
 
 
-def probing(profile: Profile, folder: Path) -> Profile:
-    """The profile of the probe job: short, and every set-up line that fails is noted in `folder`.
-
-    A job of a sweep ends at the first of them; this one goes on, to find the others and whatever else is wrong.
-    """
-    note = 'printf "%s\\n" "$BASH_COMMAND" >> "$harness_setup_failed"'
-    traps = (f"harness_setup_failed={shlex.quote(str(folder / 'setup-failed'))}", f"trap '{note}' ERR", "set +e")
-    return profile.model_copy(
-        update={
-            "setup": (*traps, *profile.setup, "trap - ERR"),
-            "time_minutes": min(PROBE_MINUTES, profile.time_minutes),
-            "save_seconds": min(PROBE_SAVE_SECONDS, profile.save_seconds),
-        }
-    )
+def probing(profile: Profile) -> Profile:
+    """The profile of the probe job: short."""
+    minutes, seconds = min(PROBE_MINUTES, profile.time_minutes), min(PROBE_SAVE_SECONDS, profile.save_seconds)
+    return profile.model_copy(update={"time_minutes": minutes, "save_seconds": seconds})
 
 
 def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], None]) -> Talk:
@@ -150,14 +135,12 @@ def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], No
             if has_failed or (listed and (held_up := stuck(listed)) and held_up.for_ever):
                 break
         time.sleep(LOOK_SECONDS)
-    ended_at, failed = time.time(), folder / "setup-failed"
-    lines = failed.read_text(encoding="utf-8", errors="replace").splitlines() if failed.exists() else []
+    ended_at = time.time()
     logs = [log.read_text(encoding="utf-8", errors="replace") for log in logs_folder(folder).glob("*_log.out")]
     return Talk(
         listed=listed,
         report=read(report) if report.exists() else None,
         ended_at=ended_at,
-        failed_setup=tuple(dict.fromkeys(lines)),
         log="".join(logs) if logs else None,
     )
 
@@ -182,18 +165,6 @@ def _end(name: str, tell: Callable[[str], None], by_itself: bool) -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
-def setup_rows(talk: Talk) -> list[Finding]:
-    """The set-up lines that failed: at the first of them a job of a sweep ends."""
-    printed = _printed(talk)
-    told = f" ({re.sub(r'^.*slurm_script: line [0-9]+: ', '', printed[0])[:200]})" if printed else ""
-    next_move = "try it in a shell on a node: `srun --pty bash`; where failing is meant, end it with `|| true`"
-    return [must("set-up line", False, f"{line}: failed{told}", next_move) for line in talk.failed_setup]
-
-
-def _printed(talk: Talk) -> list[str]:
-    return [line.strip() for line in (talk.log or "").splitlines() if line.strip()]
-
-
 def missing_row(talk: Talk, wait_minutes: float) -> Finding:
     """Why the job has not reported."""
     state = talk.listed.words if talk.listed else "unknown to squeue"
@@ -210,7 +181,7 @@ def missing_row(talk: Talk, wait_minutes: float) -> Finding:
     for pattern, told, move in PYTHON_FAILS:
         if found := re.search(pattern, talk.log):
             return must("Python", False, told.format(*found.groups()), move)
-    printed = _printed(talk)
+    printed = [line.strip() for line in talk.log.splitlines() if line.strip()]
     last = f"it printed last: {printed[-1][:300]}" if printed else "it printed nothing, not even an error of Python"
     next_move = "try setup: and python: in a shell on a node: `srun --pty bash`"
     return must("probe job", False, f"{state} without a report; {last}", next_move)

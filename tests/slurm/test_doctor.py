@@ -103,7 +103,7 @@ def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
         ({"constraint": "a100"}, "sbatch", "feature", "change the profile"),
         ({"python": "/no/such/python"}, "Python", "/no/such/python: No such file", "a path that the nodes have"),
         ({"python": "env PYTHONPATH= /usr/bin/python3 -S"}, "Python", "harness is not installed", "install the harn"),
-        ({"setup": '["module load nothere"]'}, "set-up line", "nothere: failed (module: command not", "srun"),
+        ({"setup": '["module load nothere"]'}, "probe job", "set-up line failed: module load nothere", "srun"),
         ({"setup": '["export PYTHONPATH=/else", "exit 7"]'}, "probe job", "it printed nothing", "setup:"),
     ],
 )
@@ -113,14 +113,6 @@ def test_what_is_wrong_is_told_with_a_next_move(testbed, tmp_path, changed, what
     assert told in found[what]["told"]
     assert next_move in found[what]["next_move"]
     assert no_trace(testbed, tmp_path / "results")
-
-
-def test_set_up_lines_that_stop_the_job(testbed, tmp_path):
-    """The line that failed is named, also where the job ends by it, and what it printed."""
-    failing = profile(tmp_path, setup='["set -e", "cat /no/such/file", "true"]')
-    code, found = diagnose(failing, tmp_path / "results")
-    assert (code, failures(found)) == (3, ["set-up line", "probe job"])
-    assert found["set-up line"]["told"].startswith("cat /no/such/file: failed (cat: /no/such/file: No such file")
 
 
 def test_a_partition_that_is_down_or_allows_less_time(testbed, tmp_path):
