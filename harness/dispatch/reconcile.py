@@ -64,7 +64,6 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         accounting=Queue({}),
         dead=_dead(submissions, attempts),
         now=time.time(),
-        moved=_moved(submissions, folder.resolve().parent),
     )
     if not evidence.queue.silent and (forgotten := unexplained(evidence)):
         evidence = _with_accounting(evidence, forgotten, sent)
@@ -167,8 +166,9 @@ def stillborn(found: Mapping[str, RunState], evidence: Evidence) -> dict[str, Ru
 
     What ended them, a set-up line or the Python of the nodes, would end the same jobs again.
     """
-    if not evidence.submissions or (last := evidence.submissions[-1]).id in evidence.moved:
+    if not evidence.submissions:
         return {}
+    last = evidence.submissions[-1]
     if last.profile is None or any(attempt.begun["submission"] == last.id for attempt in evidence.attempts):
         return {}
     return {run: found[run] for run in last.runs if run in found and found[run].state in ("crashed", "timed out")}
@@ -297,13 +297,3 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
         if is_ours and not lives(attempt.begun["pid"]):
             dead.add(attempt.id)
     return dead
-
-
-def _moved(submissions: Iterable[Submission], results: Path) -> dict[str, str]:
-    """By submission, the folder that its jobs write into, where that is not this results folder any more."""
-    wrote_into = {submission.id: Path(submission.results) for submission in submissions if submission.results}
-
-    def is_another(path: Path) -> bool:
-        return path != results and not (path.exists() and path.samefile(results))
-
-    return {identity: str(path) for identity, path in wrote_into.items() if is_another(path)}

@@ -7,7 +7,6 @@ of which nothing can be told from here, as squeue is silent, or another cluster 
 """
 
 import re
-import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -109,7 +108,6 @@ class JobSeen(NamedTuple):
     listed: Listed | None
     accounted: Listed | None
     silence: str | None  # why SLURM says nothing here of it if it does not list it, if so
-    wrote_into: str | None  # the results folder, where that was renamed since
     started: bool  # as its output shows
 
     @property
@@ -128,10 +126,9 @@ class Evidence(NamedTuple):
 
     `records` has the status of those that are published, `dead` the attempts whose process was on this machine and is
     gone, `now` is in seconds since the epoch. `damaged` says what is wrong with records that are, and `elsewhere` by
-    whom and where submissions were sent off that this user cannot ask for here. `moved` has by submission the results
-    folder that its jobs write into, where that was renamed since, and `started` are the jobs that are over, that left
-    an output and whose workers had not begun. `hidden` is the state of runs that look free, where they can be on their
-    way and nothing says so.
+    whom and where submissions were sent off that this user cannot ask for here. `started` are the jobs that are over,
+    that left an output and whose workers had not begun. `hidden` is the state of runs that look free, where they can be
+    on their way and nothing says so.
     """
 
     records: Mapping[str, Literal["done", "diverged"]]
@@ -144,7 +141,6 @@ class Evidence(NamedTuple):
     now: float
     damaged: Mapping[str, str] = MappingProxyType({})
     elsewhere: Mapping[str, str] = MappingProxyType({})
-    moved: Mapping[str, str] = MappingProxyType({})
     started: Collection[JobKey] = ()
     hidden: RunState | None = None
 
@@ -171,7 +167,6 @@ class Evidence(NamedTuple):
                     listed=self.queue.of(submission.name, place),
                     accounted=self.accounting.of(submission.name, place),
                     silence=self.elsewhere.get(submission.id) or (self.queue.silent if submission.profile else None),
-                    wrote_into=self.moved.get(submission.id),
                     started=key in self.started,
                 )
                 jobs.append(job)
@@ -227,22 +222,12 @@ def seconds_of(moment: str) -> float:
 
 
 def _in_job(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:
-    """The state of a run without a record, by the last job that it was in and what that `told` of it last.
-
-    If the results folder was renamed, it may have one in the old folder.
-    """
+    """The state of a run without a record, by the last job that it was in and what that `told` of it last."""
     seen = _by_evidence(job, told, evidence)
-    if seen.state != "planned":
-        number = job.told_by_slurm.number if job.told_by_slurm else None
-        seen = seen._replace(attempt=job.last.id if job.last else None, job=number)
-    if job.wrote_into is None:
+    if seen.state == "planned":
         return seen
-    if seen.next_move and STILLBORN in seen.why:
-        return seen._replace(why=f"{seen.why}, for which {job.wrote_into} was not there", next_move=None)
-    if seen.state != "lost":
-        return seen
-    move = f"`harness merge {shlex.quote(job.wrote_into)}` brings its record; if it has none, `harness submit`"
-    return seen._replace(why=f"{seen.why}; it wrote into {job.wrote_into}", next_move=move)
+    number = job.told_by_slurm.number if job.told_by_slurm else None
+    return seen._replace(attempt=job.last.id if job.last else None, job=number)
 
 
 def _by_evidence(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:

@@ -40,10 +40,9 @@ Stored = TypeVar("Stored", bound=Frozen)
 class Submission(Frozen):
     """Jobs that were sent off together: one array of SLURM, or without a profile one job on the machine `host`.
 
-    `slots` is how many packs each of its jobs trains at a time, `results` the folder that they write into: the one
-    that this was read from, if that was not renamed since. `cluster` and `user` have its jobs at SLURM. Submissions of
-    older versions have none of these three. `damage` says what is wrong with the file of one that was put together from
-    those of its jobs; a job whose file is damaged too has no packs.
+    `slots` is how many packs each of its jobs trains at a time. `cluster` and `user` have its jobs at SLURM;
+    submissions of older versions have neither. `damage` says what is wrong with the file of one that was put together
+    from those of its jobs; a job whose file is damaged too has no packs.
     """
 
     submission_schema: int = SUBMISSION_SCHEMA
@@ -57,7 +56,7 @@ class Submission(Frozen):
     device: Device
     snapshot: str
     roots: tuple[str, ...]
-    results: str | None = None
+    results: str | None = Field(None, exclude=True)  # of earlier versions, and not read
     mirror: Mirror | None = None
     cluster: str | None = None
     user: str | None = None

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.spec import END_TOLERANCE, Cell, Decide, Experiment, Manifest, RunTask, side_label, units
-from harness.tasks import is_reshaped
+from harness.spec import END_TOLERANCE, Cell, Decide, Experiment, Manifest, side_label, units
 
 # What the laws take (harness.laws.refusal), said again, as importing them takes a second; tests hold the two together.
 LEAST_SIZES = 4  # of any law
@@ -242,13 +241,6 @@ def _of_runs(plan: Manifest) -> Iterator[PlanWarning]:
         if len(same) > 1:
             brief = f"{_named(same)} are the same"
             yield PlanWarning(brief, f"{brief} arm: all their networks and trainings are equal; change or drop one")
-    tasks: dict[str, RunTask] = {planned.run.task.target: planned.run.task for planned in plan.runs}
-    for target, task in tasks.items():
-        if is_reshaped(task):
-            yield PlanWarning(
-                f"{target} is reshaped",
-                f"target {target} returns values of shape (n, 1); they are reshaped to (n,), a value a point",
-            )
 
 
 def _named(names: Sequence[str]) -> str:

@@ -227,7 +227,6 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             device=manifest.experiment.device,
             snapshot=snapshot.hash,
             roots=roots,
-            results=str(folder.resolve().parent),
             keeps_networks=bool(manifest.experiment.keep),
             jobs=tuple(jobs),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.spec import RunTask, Task
 from harness.tasks.data_file import fetch_data, keep_data, known_data, read_data_file
-from harness.tasks.function import Function, gives_columns, values
+from harness.tasks.function import Function, values
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES, Equation, Loss
 from harness.tasks.samples import Samples, Scaling, Splits, domain_points, phases_of, scaled, stream
 from harness.tasks.target import Named, Target, TargetError
@@ -86,14 +86,6 @@ def resolve(task: Task, folder: Path = Path()) -> RunTask:
     if task.label_noise and not target.can_be_noisy:
         raise TargetError(f"label_noise: {task.name} is no function of which values are learnt; leave it out")
     return target.resolve(task)
-
-
-def is_reshaped(task: RunTask) -> bool:
-    """Whether the target is a function of the user's whose values are of shape (n, 1), which are read as (n,)."""
-    if ":" not in task.target or task.is_data_file:
-        return False
-    target = load_target(task.target, task.inputs, task.instance)
-    return isinstance(target, Function) and gives_columns(task, target)
 
 
 def loss_of(task: RunTask) -> Loss:

@@ -150,12 +150,6 @@ def _guarded(where: str, x: Array) -> AbstractContextManager[object]:
     return calling_user_code(f"{where}, for x of shape {x.shape}", TargetError) if ":" in where else nullcontext()
 
 
-def gives_columns(task: RunTask, target: Function) -> bool:
-    """Whether the function's values are a column, of shape (n, 1)."""
-    with calling_user_code(f"target {task.target}", TargetError):
-        return np.ndim(target.function(uniform(task, 0, "train", 2))) == 2
-
-
 def _check_varies(task: RunTask, train: Samples) -> None:
     """A TargetError if all training points have one value, up to rounding."""
     low, high = train.y.min(), train.y.max()

@@ -215,29 +215,20 @@ def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
     assert unexplained(told) == ["harness-e-s"]
 
 
-def test_records_that_went_into_a_renamed_folder_are_told():
+def test_a_job_that_ended_well_without_a_record_here_is_lost():
     here = _state(listed="COMPLETED", attempts=[_attempt(BEGUN)])
     why = "SLURM: COMPLETED: it ended well, and its record is not here"
     assert (here.state, here.why, here.next_move) == ("lost", why, None)
-    for evidence in ({"listed": "COMPLETED"}, {"now": 20 + LEASE_SECONDS + 1}):  # or squeue has forgotten
-        renamed = _state(attempts=[_attempt(BEGUN)], moved={"s": "/old results"}, **evidence)
-        assert renamed.state == "lost"
-        assert renamed.why.endswith("; it wrote into /old results")
-        assert renamed.next_move.startswith("`harness merge '/old results'` brings its record")
-    assert _state(listed="RUNNING", attempts=[_attempt(BEGUN)], moved={"s": "/old"}).next_move is None
 
 
 def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
-    """SLURM says so, or its output does when SLURM has forgotten; in a folder that was renamed it could not begin."""
+    """SLURM says so, or its output does when SLURM has forgotten."""
     for listed, state in (("FAILED", "crashed"), ("TIMEOUT", "timed out")):
         found = _state(listed=listed)
         assert (found.state, found.why) == (state, f"SLURM: {listed}, before its worker began")
         assert f"mended, `harness retry FILE --cause '{state}'`" in found.next_move
     forgotten = _state(now=UNSEEN_SECONDS + 1, started={JobKey("s", 0)})
     assert (forgotten.state, forgotten.why) == ("crashed", "its job has ended, before its worker began")
-    renamed = _state(listed="FAILED", moved={"s": "/old"})
-    assert renamed.why.endswith("before its worker began, for which /old was not there")
-    assert renamed.next_move is None
 
 
 def test_an_order_to_try_again_wipes_the_slate_whatever_the_clock_of_the_node():

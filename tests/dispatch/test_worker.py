@@ -44,15 +44,13 @@ def sent(plan, tmp_path, monkeypatch):
 
 
 def test_one_worker_that_began_is_enough_to_submit_again(plan, sent, tmp_path):
-    """Then a node was broken, or a folder was renamed, and not the profile; a retry says that it was mended."""
+    """Then a node was broken, and not the profile; a retry says that it was mended."""
     folder = tmp_path / "example"
     keep_number(folder, sent.id, "4711")
     (folder / "logs").mkdir()
     (folder / "logs" / "4711_0_0_log.out").write_text("set-up line failed: false\n")
     assert stillborn(reconcile(plan, folder, _known(folder)), _known(folder))
 
-    renamed = _known(folder)._replace(moved={sent.id: "/old"})
-    assert not stillborn(reconcile(plan, folder, renamed), renamed)
     order = write_order(folder, "retry", plan.run_ids(), "`harness retry`")
     assert not stillborn(reconcile(plan, folder, _known(folder)), _known(folder))
     order.unlink()

@@ -123,11 +123,3 @@ def test_every_command_says_it(tmp_path, monkeypatch):
     for command in ("validate", "plan", "run"):
         told = said(command, "far.yaml", exit_code=USAGE)
         assert told.startswith("error: far.yaml:6: match.at: arm 'kan' has no feasible cell"), command
-
-
-def test_a_column_of_values_is_said_to_be_reshaped(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "a_column.py").write_text("def f(x):\n    return x[:, :1]\n")
-    told = _said(GOOD.replace("[exp2d]", "[{target: 'a_column:f', inputs: 2}]"))
-    assert told == ["target a_column:f returns values of shape (n, 1); they are reshaped to (n,), a value a point"]
