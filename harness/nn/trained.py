@@ -118,24 +118,22 @@ class TrainedNetwork(nn.Module):
             return x.to(self.low.dtype)
         import pandas as pd
 
-        from harness.tasks.columns import encoded_by_name
-        from harness.tasks.table import numbers_by_name
+        from harness.tasks.columns import Column, encoded_by_name, from_text
 
         if isinstance(x, np.ndarray | list | tuple):
             points = np.asarray(x)
             self._check_shape(points.shape)
             names = self.columns or [f"x{number}" for number in range(1, points.shape[-1] + 1)]
             rows = pd.DataFrame(points.reshape(-1, len(names)), columns=names)
-            return self._tensor(numbers_by_name(self._subject, rows, names)).reshape(points.shape)
+            return self._tensor(encoded_by_name(self._subject, rows, [*map(Column, names)])).reshape(points.shape)
         if not isinstance(x, pd.DataFrame):
             kinds = "a pandas DataFrame (`table.iloc[[0]]` is one row of it), an array or a tensor"
             raise HarnessError(f"{self._subject} takes {kinds}; this is of type {type(x).__name__}")
         if not self.columns:
             move = f"give an array or a tensor of {self._takes}, in the order of the task"
             raise HarnessError(f"{self._subject} knows no names of columns: {move}")
-        if self._encoding:
-            return self._tensor(encoded_by_name(self._subject, x, self._encoding, self._fill))
-        return self._tensor(numbers_by_name(self._subject, x, self.columns))
+        columns = from_text(self._encoding) if self._encoding else [*map(Column, self.columns)]
+        return self._tensor(encoded_by_name(self._subject, x, columns, self._fill))
 
     def _check_shape(self, shape: Sequence[int]) -> None:
         if not shape or shape[-1] != self.record.run.task.inputs:

@@ -25,7 +25,7 @@ from harness.spec import DataFile, Experiment, RunTask, Task, parse_experiment
 from harness.spec.document import parse
 from harness.tasks import TargetError, check_drawn, resolve
 from harness.tasks.columns import Suggestion, suggest
-from harness.tasks.data_file import read_user_table
+from harness.tasks.reading import read_user_table
 
 BUDGETS = 5
 DECADE = 10.0

@@ -6,9 +6,10 @@ from importlib import import_module
 from pathlib import Path
 
 from harness.spec import RunTask, Task
-from harness.tasks.data_file import fetch_data, keep_data, known_data, read_data_file
+from harness.tasks.data_file import fetch_data, keep_data, known_data
 from harness.tasks.function import Function, values
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES, Equation, Loss
+from harness.tasks.reading import read_data_file
 from harness.tasks.samples import Samples, Scaling, Splits, domain_points, phases_of, scaled, stream
 from harness.tasks.target import Named, Target, TargetError
 from harness.tasks.user import load_user_target

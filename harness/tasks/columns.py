@@ -168,13 +168,15 @@ def column_numbers(table: Table, name: str, reading: Reading | None, next_move: 
     is_there = table.rows[name].notna().to_numpy()
     values = np.full(len(is_there), np.nan)
     if is_there.any():
-        values[is_there] = numbers(table._replace(rows=table.rows[is_there]), [name], next_move)[:, 0]
+        values[is_there] = numbers(table._replace(rows=table.rows[is_there]), name, next_move)
     return values
 
 
-def encoded_by_name(subject: str, rows: Any, encoding: str, fill: Array | None) -> Array:
-    """The inputs of new rows of a DataFrame, float64 [n, inputs], as training had them; `fill` stands in gaps."""
-    columns = from_text(encoding)
+def encoded_by_name(subject: str, rows: Any, columns: Sequence[Column], fill: Array | None = None) -> Array:
+    """The inputs of new rows of a DataFrame, float64 [n, inputs], as training had them; `fill` stands in gaps.
+
+    A TargetError about `subject` names columns that are not there, there twice, or written otherwise.
+    """
     table = named_columns(subject, rows, [column.name for column in columns])
     may_have_gaps = any(column.with_gaps for column in columns)  # then a median was learnt for all
     check_complete(table, [] if may_have_gaps else list(table.rows), "fill them, or drop these rows")

@@ -92,16 +92,6 @@ def _line(path: Path, row: int) -> int:
     return begins
 
 
-def numbers_by_name(subject: str, rows: Any, columns: Sequence[str]) -> Array:
-    """These columns of a DataFrame as training reads them from a file, float64 [n, columns]; others are ignored.
-
-    A TargetError about `subject` names columns that are not there, there twice, or not numbers.
-    """
-    table = named_columns(subject, rows, columns)
-    check_complete(table, columns, "fill them, or drop these rows")
-    return numbers(table, columns, "give numbers, as it was trained on")
-
-
 def named_columns(subject: str, rows: Any, columns: Sequence[str]) -> Table:
     """These columns of a DataFrame; a TargetError about `subject` names those that are not there, or there twice."""
     rows = rows.rename(columns=str)
@@ -126,28 +116,21 @@ def check_complete(table: Table, columns: Sequence[str], next_move: str) -> None
         raise TargetError(f"{table.subject}: missing values in {some(gaps)}; {next_move}")
 
 
-def numbers(table: Table, columns: Sequence[str], next_move: str) -> Array:
-    """These columns as float64 [n, columns], true as 1; a TargetError that names one that is not numbers."""
-    x = np.column_stack([_number_column(table, name, next_move) for name in columns])
-    for row, column in np.argwhere(~np.isfinite(x)):
-        where = f"{table.subject}: column {columns[column]!r}"
-        raise TargetError(f"{where} is {x[row, column]} {table.place(row)}; mend it")
-    return x
-
-
-def _number_column(table: Table, name: str, next_move: str) -> Array:
+def numbers(table: Table, name: str, next_move: str) -> Array:
+    """A column without gaps as float64 [n], true as 1; a TargetError if it is not numbers."""
     import pandas as pd
 
     column, where = table.rows[name], f"{table.subject}: column {name!r}"
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         raise TargetError(f"{where} holds dates; {next_move}")
-    if is_number(column):
-        return column.to_numpy(np.float64)
-    values = pd.to_numeric(texts(table, name), errors="coerce").to_numpy(np.float64)
-    wrong = np.flatnonzero(np.isnan(values))
+    is_text = not is_number(column)
+    values = (pd.to_numeric(texts(table, name), errors="coerce") if is_text else column).to_numpy(np.float64)
+    wrong = np.flatnonzero(np.isnan(values) if is_text else ~np.isfinite(values))
     if not len(wrong):
         return values
     first = repr(column.iloc[wrong[0]])
+    if not is_text:
+        raise TargetError(f"{where} is {values[wrong[0]]} {table.place(wrong[0])}; mend it")
     if len(wrong) >= len(column) / 2:
         raise TargetError(f"{where} holds text, such as {first}; {next_move}")
     raise TargetError(

@@ -170,7 +170,7 @@ def test_a_table_goes_in_by_the_names_of_its_columns(tmp_path, monkeypatch):
         (objects[:, :2], r"takes 3 columns in the order hours, weekend, day; this has shape \[200, 2\]"),
         (torch.zeros(5, 1), r"in the order hours, weekend, day; this has shape \[5, 1\]"),
         (table.iloc[0], "takes a pandas DataFrame .*this is of type Series"),
-        (table.assign(day="noon"), "column 'day' holds text, such as 'noon'; give numbers"),
+        (table.assign(day="noon"), "column 'day' holds text, such as 'noon'; write it as it was"),
         (table.assign(day=None), "missing values in day .200, first at index 0.; fill them"),
         (odd, "column 'day' is inf at index 7"),
         (pd.concat([table, table[["day"]]], axis=1), "two columns 'day'; keep one"),

@@ -1,0 +1,324 @@
+"""Tables of the user's own, read as an experiment says: their inputs, output and splits, or what is wrong with them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.base.files import os_words
+from harness.spec import DataFile
+from harness.spec.task import MOST_COORDINATES, SplitAfter, SplitBy
+from harness.tasks.columns import Column, column_numbers, columns_of, encoded, read_numbers, to_text
+from harness.tasks.data import HELD_BACK
+from harness.tasks.data_file import BY_SEED, SPLITS, FileData, Rows, know, version_of
+from harness.tasks.samples import Array, Labels
+from harness.tasks.table import MOST_COLUMNS, Table, check_complete, is_number, read_table, some, texts
+from harness.tasks.target import TargetError
+
+ENDINGS = (".csv", ".parquet", ".npz")
+LEAST_ROWS = HELD_BACK  # of a table, and of each class
+FEW_VALUES = 20  # different whole numbers, which may be meant as classes
+
+
+class Place(NamedTuple):
+    """A file as it is now: one that has changed since is another."""
+
+    path: Path
+    changed_at: int
+    size: int
+
+
+def read_data_file(said: DataFile, folder: Path) -> FileData:
+    """The data that an experiment in this folder names; a TargetError if they cannot be learnt.
+
+    Then `known_data` finds them.
+    """
+    named = {"data": said.data, "validation": said.validation, "test": said.test}
+    places = tuple((key, _place(f"target.{key}:", folder / path)) for key, path in named.items() if path)
+    found = _read(said, places)
+    know(found)
+    return found
+
+
+def _place(subject: str, path: Path, start: str = "the experiment file") -> Place:
+    """The file at a path, which errors about `subject` say is relative to `start`."""
+    if path.suffix.lower() not in ENDINGS:
+        raise TargetError(f"{subject} {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise TargetError(f"{subject} {os_words(error)}; give a path relative to {start}") from None
+    return Place(path, about.st_mtime_ns, about.st_size)
+
+
+@cache
+def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
+    tables = {key: read_table(f"target.{key}: {getattr(said, key)}", place.path) for key, place in places}
+    inputs = _inputs(said, tables["data"].rows)
+    _check_columns(said, inputs, tables)
+    where = f"target {said.name}"
+    if not inputs:
+        raise TargetError(f"{where}: no column is left to learn {said.output} from; add some")
+    if said.missing is None:
+        for table in tables.values():
+            next_move = "say `missing: median` or `missing: drop`, fill them, or leave these columns out"
+            check_complete(table, [*inputs, said.output], next_move)
+    columns = columns_of(list(tables.values()), inputs, said)
+    numbers_of_inputs = sum(len(column.inputs) for column in columns)
+    rows = sum(len(table.rows) for table in tables.values())
+    if rows * numbers_of_inputs > MOST_COORDINATES:
+        raise TargetError(f"{where}: {rows:,} rows of {numbers_of_inputs} inputs; at most {MOST_COORDINATES:,} numbers")
+
+    needed = [*inputs, said.output] if said.missing == "drop" else [said.output]
+    is_whole = np.concatenate([table.rows[needed].notna().all(axis=1) for table in tables.values()])
+    parts, together = _split(said, tables)
+    parts, together = parts[is_whole], None if together is None else together[is_whole]
+    varying = np.isin(parts, (BY_SEED, SPLITS.index("train")))
+    if varying.sum() < LEAST_ROWS:
+        raise TargetError(f"{where}: {varying.sum()} rows to train on; give {LEAST_ROWS} or more")
+    next_move = "say how it is read (numbers:, encode:), or leave it out (leave_out:)"
+    x = np.concatenate([encoded(table, columns, next_move) for table in tables.values()])[is_whole]
+    y, labels = _output(said, list(tables.values()), is_whole)
+    _check_varies(where, columns, said.output, np.column_stack([x, y])[varying])
+    if labels is not None:
+        _check_classes(where, labels, y[varying], has_seed=bool((parts == BY_SEED).any()))
+    return _data(said, columns, x, y, labels, parts, together, dropped=int((~is_whole).sum()))
+
+
+def _check_columns(said: DataFile, inputs: Sequence[str], tables: Mapping[str, Table]) -> None:
+    """A TargetError that names the field which names a column that is not there, or the file that lacks it."""
+    split = [said.split_column] if said.split_column else []
+    named = [("output", said.output), *(("inputs", name) for name in inputs), *(("split", name) for name in split)]
+    named += [("leave_out", name) for name in said.leave_out or ()]
+    named += [(f"numbers.{name}", name) for name in said.numbers] + [(f"encode.{name}", name) for name in said.encode]
+    for key, table in tables.items():
+        for place, name in named:
+            if name not in table.rows:
+                subject = f"target.{place}: {said.data}" if key == "data" else table.subject
+                raise TargetError(f"{subject} has no column {name!r}; {table.columns_words(name)}")
+    if split:
+        next_move = "fill them, or drop these rows: `missing:` does not fill the column that splits the rows"
+        check_complete(tables["data"]._replace(subject=f"target.split: {said.data}"), split, next_move)
+
+
+def read_user_table(path: Path, output: str) -> Table:
+    """The table of a file that has a column of this name; a TargetError says what is wrong with it."""
+    table = read_table(f"`data` {path}", _place("`data`", path, "this folder").path)
+    if output not in table.rows:
+        raise TargetError(f"{table.subject} has no column {output!r}; {table.columns_words(output)}")
+    return table
+
+
+def _data(
+    said: DataFile,
+    columns: Sequence[Column],
+    x: Array,
+    y: Array,
+    labels: Labels | None,
+    parts: Rows,
+    together: Rows | None,
+    dropped: int,
+) -> FileData:
+    """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
+    inputs = [name for column in columns for name in column.inputs]
+    classes = None if labels is None else len(labels)
+    data = FileData(
+        x,
+        y,
+        classes,
+        "",
+        said.data,
+        version_of(x, y, parts, classes, together),
+        columns=tuple(inputs),
+        labels=labels,
+        encoding=to_text(columns),
+        parts=parts,
+        together=together,
+        split_words=_split_words(said),
+    )
+    if data.points["train_points"] < 1:
+        alike = f"have one value of {said.split_column}" if together is not None else "have the same inputs"
+        next_move = "split by another column" if together is not None else "remove repeated rows"
+        raise TargetError(
+            f"target {said.name}: {int(np.bincount(data.groups).max()):,} of {len(x):,} rows {alike}, "
+            f"and go into one split together, which leaves none to train on; {next_move}, or say which row is "
+            "in which split (split: a column of train, validation and test)"
+        )
+    kind = f"one of {classes} classes" if classes else "standardised"
+    of_columns = f"{len(columns)} columns" if len(columns) > 1 else f"the column {columns[0].name}"
+    equal = f", {data.repeated:,} of them with equal inputs" if data.repeated else ""
+    formula = f"{said.output}, {kind}, of {of_columns}; {len(x):,} rows{equal}"
+    return replace(data, formula=formula, notes=tuple(_notes(said, columns, data, dropped)))
+
+
+def _notes(said: DataFile, columns: Sequence[Column], data: FileData, dropped: int) -> Iterable[str]:
+    """What to know of a table, a sentence each."""
+    names = [] if data.labels is None else data.labels.astype(str).tolist()
+    points = ", ".join(f"{rows:,} {name.removesuffix('_points')}" for name, rows in data.points.items())
+    how = {**said.numbers, **said.encode}
+    number = f"a number ({how[said.output]})" if said.output in how else "a number"
+    kind = f"one of {len(names)} classes ({some(names)})" if names else number
+    yield f"{said.name}: {said.output} is learnt as {kind}; {data.parts_words} ({points})"
+    told = [f"{column.name} ({how[column.name]})" if column.name in how else column.name for column in columns]
+    yield f"{said.name}: {said.output} is learnt from {some(told, MOST_COLUMNS)}"
+    if dropped:
+        gaps = "a gap" if said.missing == "drop" else f"no {said.output}"
+        yield f"{said.name}: {dropped:,} rows have {gaps}, and are left out"
+    filled = [column.name for column in columns if column.with_gaps]
+    if filled:
+        yield (
+            f"{said.name}: gaps in {some(filled)} are filled with the median of the training rows; an input of its own "
+            "says where"
+        )
+    if data.repeated and data.by_seed and data.together is None:
+        yield (
+            f"{said.name}: {data.repeated:,} of {len(data.x):,} rows have the inputs of an earlier row; rows of equal "
+            "inputs go into one split together"
+        )
+    if left_out := len(data.x) - sum(data.points.values()):
+        alike = "equal inputs" if data.together is None else f"one {said.split_column}"
+        yield (
+            f"{said.name}: each seed leaves out {left_out:,} of {len(data.x):,} rows, as rows of {alike} stay together "
+            "and every seed has as many rows in a split"
+        )
+    is_test = data.parts == SPLITS.index("test")
+    seen = int(np.isin(data.groups[is_test], data.groups[~is_test]).sum())
+    if seen:
+        yield (
+            f"{said.name}: {seen:,} of {is_test.sum():,} test rows have the inputs of a row that is not for testing, "
+            "so the test error may be too low; take them out of one of the two"
+        )
+    values = np.unique(data.y)
+    if said.classes is None and not names and len(values) <= FEW_VALUES and (values == np.round(values)).all():
+        yield (
+            f"{said.name}: {said.output} has {len(values)} different whole numbers, and is learnt as a number; "
+            "`classes: true` learns them as classes, `classes: false` says that this is meant"
+        )
+
+
+def _split_words(said: DataFile) -> str:
+    """How the file splits the rows, after their number; empty if it leaves that to the seed."""
+    match said.split:
+        case SplitBy(by=column):
+            return f"with all rows of one {column} in one split"
+        case SplitAfter(after=day):
+            return f"of which those with {said.split_column} after {day} are for testing"
+        case str() as column:
+            return f"split by the column {column}"
+    return "split by the files" if said.test else ""
+
+
+def _inputs(said: DataFile, table: Any) -> list[str]:
+    """The columns that are learnt from: those named, or else all; never the output or what splits the rows."""
+    inputs: list[str] = []
+    not_inputs = {said.output, said.split_column, *(said.leave_out or ())}
+    for name in said.inputs or table.columns:
+        of_array = [column for column in table if column.startswith(name) and column.removeprefix(name).isdecimal()]
+        for column in [name] if name in table else of_array or [name]:  # an array's columns are x0, x1 and so on
+            if column in inputs:
+                raise TargetError(f"target.inputs: {column} is given twice, once by {name}; keep one")
+            if column not in not_inputs:
+                inputs.append(column)
+    return inputs
+
+
+def _split(said: DataFile, tables: dict[str, Table]) -> tuple[Rows, Rows | None]:
+    """Who splits each row [n], and which rows [n] go into one split together, where a column says so."""
+    table = tables["data"]
+    match said.split:
+        case SplitBy(by=column):
+            return _parts_by_file(tables), np.unique(texts(table, column), return_inverse=True)[1]
+        case SplitAfter(after=day):
+            days = read_numbers(table, str(said.split_column), "date")
+            is_later = days > (day - date(1970, 1, 1)).days
+            if is_later.all() or not is_later.any():
+                which = "all" if is_later.any() else "no"
+                raise TargetError(f"{table.subject}: split: {which} rows are later than {day}; choose another day")
+            return np.where(is_later, SPLITS.index("test"), BY_SEED), None
+        case str() as column:
+            return _parts_by_column(column, table), None
+    return _parts_by_file(tables), None
+
+
+def _parts_by_column(column: str, table: Table) -> Rows:
+    words = texts(table, column)
+    unknown = words[~words.isin(SPLITS)]
+    if len(unknown):
+        raise TargetError(
+            f"{table.subject}: split: column {column!r} says {unknown.iloc[0]!r} {table.place(unknown.index[0])}; "
+            f"write {', '.join(SPLITS[:-1])} or {SPLITS[-1]} in every row, or say {{by: {column}}} to keep the rows of "
+            "each value together"
+        )
+    for name in ("train", "test"):
+        if not (words == name).any():
+            raise TargetError(f"{table.subject}: split: column {column!r} says {name} in no row; some must be for it")
+    parts = words.map({name: place for place, name in enumerate(SPLITS)}).to_numpy(np.int64)
+    return _with_validation(parts)
+
+
+def _parts_by_file(tables: dict[str, Table]) -> Rows:
+    if len(tables) == 1:
+        return np.full(len(tables["data"].rows), BY_SEED)
+    split_of = {"data": "train", "validation": "validation", "test": "test"}
+    parts = [np.full(len(table.rows), SPLITS.index(split_of[key])) for key, table in tables.items()]
+    return _with_validation(np.concatenate(parts))
+
+
+def _with_validation(parts: Rows) -> Rows:
+    """Without rows for validation, the seed takes them from those for training."""
+    has_validation = (parts == SPLITS.index("validation")).any()
+    return parts if has_validation else np.where(parts == SPLITS.index("train"), BY_SEED, parts)
+
+
+# -------------------------------------------------------------------------------------------------------------- checks
+def _output(said: DataFile, tables: Sequence[Table], is_whole: NDArray[np.bool_]) -> tuple[Array, Labels | None]:
+    """The values of whole rows; or of classes their numbers from 0, and what the table calls each of them."""
+    import pandas as pd
+
+    column = pd.concat([table.rows[said.output] for table in tables], ignore_index=True)[is_whole].infer_objects()
+    is_bool = pd.api.types.is_bool_dtype(column)
+    has_numbers = is_number(column) and not is_bool
+    reading = said.numbers.get(said.output)
+    if said.classes is False or (said.classes is None and (has_numbers or reading)):
+        next_move = "name a column of numbers as output, say how it is read (numbers:), or say `classes: true`"
+        values = [column_numbers(table, said.output, reading, next_move) for table in tables]
+        return np.concatenate(values)[is_whole], None
+    if has_numbers:
+        values_of_rows = column.to_numpy()
+    else:
+        values_of_rows = np.concatenate([texts(table, said.output) for table in tables])[is_whole]
+    labels, numbers_from_0 = np.unique(values_of_rows, return_inverse=True)
+    if not has_numbers:
+        labels = labels == "True" if is_bool else labels.astype(str)
+    return numbers_from_0.astype(np.float64), labels
+
+
+def _check_varies(where: str, columns: Sequence[Column], output: str, values: Array) -> None:
+    """A TargetError that names the columns of numbers that never vary in the rows [n, inputs and output] of training.
+
+    A category or a gap may be lacking there: its input is then 0.
+    """
+    names = [name for column in columns for name in column.inputs] + [output]
+    numeric = {column.name for column in columns if not column.categories} | {output}
+    is_constant = [not np.ptp(column[~np.isnan(column)]) if (~np.isnan(column)).any() else True for column in values.T]
+    constant = [name for name, is_so in zip(names, is_constant, strict=True) if is_so and name in numeric]
+    if constant:
+        raise TargetError(
+            f"{where}: constant in all rows that can be trained on: {some(constant)}; leave out what never changes"
+        )
+
+
+def _check_classes(where: str, labels: Labels, y: Array, has_seed: bool) -> None:
+    least = LEAST_ROWS if has_seed else 1
+    counts = np.bincount(y.astype(np.int64), minlength=len(labels))
+    rare = [f"{label} ({count})" for label, count in zip(labels, counts.tolist(), strict=True) if count < least]
+    if rare:
+        raise TargetError(
+            f"{where}: a class needs {least} rows or more to train on, and {len(rare)} of {len(labels)} classes have "
+            f"fewer: {some(rare)}; drop or merge them, or say `classes: false` if these are numbers"
+        )
