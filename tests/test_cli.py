@@ -411,7 +411,7 @@ def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
     assert "(4/4 runs)" in first.stderr
     assert first.stdout.startswith("Whose test RMSE is lower")
     assert stale.returncode == 2
-    assert "(it differs in: the code of mine:f)" in " ".join(stale.stderr.split())
+    assert "(it differs in: the data or code of mine:f)" in " ".join(stale.stderr.split())
     assert "(4/4 runs)" in second.stderr
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 8
 

@@ -193,17 +193,12 @@ def limits() -> Limits:
 
 def user() -> str:
     """Who asks, as SLURM takes it: by the user's number, whatever the environment says."""
-    return user_name(os.getuid())
-
-
-def user_name(number: int) -> str:
-    """The name of the user with this number."""
     import pwd  # which only systems have that SLURM runs on
 
     try:
-        return pwd.getpwuid(number).pw_name
+        return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a number without a name, as in some containers
-        return str(number)
+        return str(os.getuid())
 
 
 # ------------------------------------------------------------------------------------------------------------- orders

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.formats import duration
-from harness.dispatch.cluster import Limits, ask, limits, try_script, user
+from harness.dispatch.cluster import Limits, ask, limits, try_script
 from harness.dispatch.node import Finding, fact, must, should
 from harness.dispatch.probe import try_node, try_results
 from harness.dispatch.profile import Profile
@@ -66,7 +66,7 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
             ask("sacct", "--noheader", "--allocations")
         except HarnessError as error:
             silence = str(error)
-        yield from cluster_rows(profile, taken, silence)
+        yield from cluster_rows(taken, silence)
         yield from _ask_partitions(profile, taken)
     except HarnessError as error:
         told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
@@ -129,22 +129,16 @@ def controller_row(ping: str) -> Finding:
     return must("controller", is_up, "; ".join(lines) or "says nothing", "wait until it is up: `scontrol ping`")
 
 
-def cluster_rows(profile: Profile, taken: Limits, sacct_silence: str | None) -> list[Finding]:
+def cluster_rows(taken: Limits, sacct_silence: str | None) -> list[Finding]:
     """What the configuration of a cluster means for a sweep; `sacct_silence` is why sacct says nothing, if so."""
     configuration = taken.configuration
     number, name = configuration.get("SLURM_VERSION", ""), configuration.get("ClusterName", "without a name")
     is_new = tuple(int(part) for part in re.findall(r"\d+", number)[:2]) >= OLDEST_SLURM
-    booked = "no GPU: only for experiment files that do not say device: cuda"
-    if profile.gpus:
-        booked = "GPUs: only for experiment files that say device: cuda; `harness submit` refuses others"
     older = "20.02 or newer is needed (squeue --me): submit from another cluster"
     arrays = f"of up to {taken.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays"
     no_arrays = "switched off, so each job is submitted by itself: raise job_minutes, so that there are few"
     room = f"for {taken.room:,} more jobs of yours now (MaxJobCount{', MaxSubmitJobs' * taken.has_accounting})"
     no_room = "submit again as jobs end: `harness submit` sends what is missing"
-    is_keyed = configuration.get("TrackWCKey", "no").lower() in ("yes", "1")
-    key = f"{profile.wckey or 'none'}; this cluster {'books jobs by key' if is_keyed else 'needs none'} (TrackWCKey)"
-    no_key = f"wckey: one of `sacctmgr show wckey user={user()}`, or leave it so"
     requeued = "" if configuration.get("JobRequeue", "1") == "1" else ", as they ask for it (JobRequeue is off)"
     held = f"SLURM may hold it after {configuration.get('MaxBatchRequeue', '5')} times (MaxBatchRequeue)"
     memory = time_seconds(configuration.get("MinJobAge", "300"))
@@ -157,11 +151,9 @@ def cluster_rows(profile: Profile, taken: Limits, sacct_silence: str | None) -> 
     accounting = answers if taken.has_accounting else f"none: {enough}"
     is_silent = taken.has_accounting and sacct_silence
     return [
-        fact("device", f"jobs book {booked}"),
         must("SLURM", is_new, f"{number or 'of unknown version'}, cluster {name}", older),
         should("arrays", taken.largest_array > 1, arrays, no_arrays),
         should("room", taken.room > 0, room, no_room),
-        should("wckey", bool(profile.wckey) or not is_keyed, key, no_key),
         fact("requeue", f"a job that loses its node goes back to the queue{requeued}; {held}"),
         should("ended jobs", remembers, f"squeue knows for {duration(memory)} how a job ended (MinJobAge)", watch),
         should("accounting", not is_silent, accounting, f"{enough}; tell the administrators"),

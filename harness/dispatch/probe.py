@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,19 +31,6 @@ END_SECONDS = 90.0  # until a job that was told to end has
 MOST_CLOCK_SECONDS = 30.0
 MOST_SEEN_SECONDS = 60.0
 GONE = "gone"  # what squeue does not list any more
-# Of what a job prints, what is wrong with its Python, in words, and what to do.
-PYTHON_FAILS = (
-    (
-        r"No module named '?([\w.]+)",
-        "{} is not installed in the Python of the node",
-        "install the harness there, or say where it is: setup:, python:",
-    ),
-    (
-        r"execve\(\): (.+?): (.+)",
-        "{}: {} on the node",
-        "python: a path that the nodes have, or `python3` after setup: lines",
-    ),
-)
 
 
 class Talk(NamedTuple):
@@ -178,12 +164,9 @@ def missing_row(talk: Talk, wait_minutes: float) -> Finding:
     if talk.log is None:
         told = f"{state} without a log: its node cannot write into this results folder"
         return must("probe job", False, told, "choose a results folder that all nodes share: --results")
-    for pattern, told, move in PYTHON_FAILS:
-        if found := re.search(pattern, talk.log):
-            return must("Python", False, told.format(*found.groups()), move)
     printed = [line.strip() for line in talk.log.splitlines() if line.strip()]
     last = f"it printed last: {printed[-1][:300]}" if printed else "it printed nothing, not even an error of Python"
-    next_move = "try setup: and python: in a shell on a node: `srun --pty bash`"
+    next_move = "try setup: and python: in a shell on a node: `srun --pty bash`; the harness must be installed there"
     return must("probe job", False, f"{state} without a report; {last}", next_move)
 
 

@@ -52,6 +52,8 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
     except PermissionError as error:
         unread = Path(error.filename).relative_to(folder.parent)
         hidden = RunState("queued", f"not verified ({unread} may not be read)", next_move="ask its owner")
+    for damage in (submission.damage for submission in submissions if submission.damage):
+        hidden = RunState("queued", "not verified (a submission cannot be read)", next_move=damage)
     sent = [submission for submission in submissions if submission.profile]
     kept = recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
     evidence = Evidence(
@@ -70,7 +72,7 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
     jobs = [job for job in evidence.jobs() if job.submission.profile]
     over = [job for job in jobs if not job.attempts and not _may_run(job)]
     started = {JobKey(job.submission.id, job.place) for job in over if sent_log(folder, job.submission, job.place)}
-    return evidence._replace(started=started, hidden=hidden or _hidden_job(jobs, evidence.queue))
+    return evidence._replace(started=started, hidden=hidden)
 
 
 def _with_accounting(evidence: Evidence, forgotten: Collection[str], sent: Sequence[Submission]) -> Evidence:
@@ -92,16 +94,6 @@ def _with_accounting(evidence: Evidence, forgotten: Collection[str], sent: Seque
 
 def _may_run(job: JobSeen) -> bool:
     return job.listed is not None and job.listed.state not in ENDED
-
-
-def _hidden_job(jobs: Iterable[JobSeen], queue: Queue) -> RunState | None:
-    """What is known of every run that may be in a job of which no file says what it trains, if one can be alive."""
-    for job in jobs:
-        if not job.sent.packs and (queue.silent or _may_run(job)):
-            where = f"SLURM: {job.listed.state}" if job.listed else queue.silent
-            why = f"not verified (job-{job.place}.json of {job.submission.id} is damaged; {where})"
-            return RunState("queued", why, next_move=f"`scancel --name={job.submission.name}` ends its jobs")
-    return None
 
 
 def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str, RunState]:
@@ -146,9 +138,9 @@ def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str,
 def _may_have_sent(folder: Path) -> set[str]:
     """The runs that an experiment has sent off; all that it plans, where that is not known."""
     with suppress(PermissionError):
-        jobs = list(itertools.chain.from_iterable(submission.jobs for submission in read_submissions(folder)))
-        if all(job.packs for job in jobs):
-            return set(itertools.chain.from_iterable(job.runs for job in jobs))
+        submissions = read_submissions(folder)
+        if not any(submission.damage for submission in submissions):
+            return set(itertools.chain.from_iterable(submission.runs for submission in submissions))
     return set(RUN_ID.findall(manifest_path(folder).read_text(encoding="utf-8")))
 
 

@@ -5,8 +5,7 @@ submissions/<id>/job-<place>.json  the runs of one job in full: what its worker 
 submissions/<id>/number            what SLURM calls the array, if its answer came
 orders/<time>-<id>.json            what the user said later: cancel or retry these runs
 
-Whoever may not read these folders gets a PermissionError, never an empty list. A damaged file stops nobody: it is named
-by its `damage`, and a submission is put together again from the files of its jobs.
+Whoever may not read these folders gets a PermissionError, never an empty list. A damaged file is named by its `damage`.
 """
 
 import itertools
@@ -15,10 +14,10 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field
 
@@ -26,7 +25,6 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, listed, private_folder, write_whole
 from harness.base.frozen import Frozen, is_empty, problem_of
 from harness.base.lock import locked
-from harness.dispatch.cluster import user_name
 from harness.dispatch.jobs import RunIds, SentJob
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
@@ -41,8 +39,8 @@ class Submission(Frozen):
     """Jobs that were sent off together: one array of SLURM, or without a profile one job on the machine `host`.
 
     `slots` is how many packs each of its jobs trains at a time. `cluster` and `user` have its jobs at SLURM;
-    submissions of older versions have neither. `damage` says what is wrong with the file of one that was put together
-    from those of its jobs; a job whose file is damaged too has no packs.
+    submissions of older versions have neither. `damage` says what is wrong with a file that cannot be read, and what to
+    do; such a submission has no jobs here.
     """
 
     submission_schema: int = SUBMISSION_SCHEMA
@@ -170,33 +168,27 @@ def read_submissions(folder: Path) -> list[Submission]:
         except (FileNotFoundError, NotADirectoryError):  # it was never sent off, or was taken back
             continue
         except HarnessError as error:
-            submissions.append(_put_together(own, str(error)))
+            submissions.append(_damaged(own, str(error)))
     return sorted(submissions, key=lambda submission: submission.at)
 
 
-def _put_together(own: Path, damage: str) -> Submission:
-    """A submission whose own file is damaged, as far as the files of its jobs have it; SLURM knows them by its name."""
-    places = [int(path.stem.removeprefix("job-")) for path in listed(own) if path.match("job-*.json")]
-    folder, about, jobs = own.parents[1], own.stat(), []
-    said: dict[str, Any] = {"experiment": folder.name, "slots": 1, "checkpoint_seconds": 0.0, "device": "cpu"}
-    snapshot = ""
-    for place in range(max(places, default=-1) + 1):
-        packs: tuple[RunIds, ...] = ()
-        with suppress(HarnessError, FileNotFoundError):
-            file = _read(own / f"job-{place}.json", JobFile)
-            packs, snapshot, said = file.ids, file.snapshot or "", {name: getattr(file, name) for name in said}
-        jobs.append(SentJob(packs=packs, pack_seconds=(0.0,) * len(packs), seconds=0.0))
+def _damaged(own: Path, damage: str) -> Submission:
+    """A submission whose file is damaged, so that nobody knows what it sent off; SLURM knows its jobs by its name."""
+    folder = own.parents[1]
+    move = f"`scancel --name=harness-{folder.name}-{own.name}` ends its jobs; then remove {own}"
     return Submission(
         id=own.name,
-        at=_moment(about.st_mtime),
-        host="another machine",
-        profile=None if local_log(folder, own.name).exists() else Profile(),
-        snapshot=snapshot,
+        experiment=folder.name,
+        at=_moment(own.stat().st_mtime),
+        host="",
+        profile=None,
+        slots=1,
+        checkpoint_seconds=0.0,
+        device="cpu",
+        snapshot="",
         roots=(),
-        user=user_name(about.st_uid),
-        jobs=tuple(jobs),
-        damage=f"{damage}; the files of its jobs say what it sent off: keep them until none of its runs is on its way",
-        **said,
+        jobs=(),
+        damage=f"{damage}; {move}",
     )
 
 

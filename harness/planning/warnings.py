@@ -7,16 +7,18 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.spec import END_TOLERANCE, Cell, Decide, Experiment, Manifest, side_label, units
+from harness.tasks.table import some
 
 # What the laws take (harness.laws.refusal), said again, as importing them takes a second; tests hold the two together.
 LEAST_SIZES = 4  # of any law
 ENOUGH_SIZES = 5  # of the law with a floor
 MIN_DECADES = 0.5  # from the smallest to the largest
-MOST_NAMED = 3  # of series or arms, in a sentence
+named = partial(some, most=3)  # of series or arms, in a sentence
 
 
 class PlanWarning(NamedTuple):
@@ -161,12 +163,12 @@ def _of_sizes(plan: Manifest) -> Iterator[PlanWarning]:
             outcome = "no exponent will be fitted, the comparison at equal size will"
         yield PlanWarning(
             brief,
-            f"{sizes_words}: {outcome} ({_named(names)}); add sizes, up to {ENOUGH_SIZES} or more that are fitted",
+            f"{sizes_words}: {outcome} ({named(names)}); add sizes, up to {ENOUGH_SIZES} or more that are fitted",
         )
     if short:
         yield PlanWarning(
             "a short range of sizes, no exponent",
-            f"sizes within a factor of {10**MIN_DECADES:.1f}, too little for an exponent ({_named(short)}); add larger "
+            f"sizes within a factor of {10**MIN_DECADES:.1f}, too little for an exponent ({named(short)}); add larger "
             "or smaller ones",
         )
 
@@ -184,7 +186,7 @@ def _rules_in_vain(plan: Manifest) -> Iterator[tuple[str, str]]:
             if most < LEAST_SIZES:
                 yield (
                     f"decide.{index}.quantity={rule.quantity}",
-                    f"it is read off a curve, which takes {LEAST_SIZES} sizes or more, and {_named(list(side))} has "
+                    f"it is read off a curve, which takes {LEAST_SIZES} sizes or more, and {named(list(side))} has "
                     f"{most}; add sizes, or take another quantity",
                 )
 
@@ -202,7 +204,7 @@ def _of_rules(plan: Manifest) -> Iterator[PlanWarning]:
                 tasks_by_problem[problem].append(task)
         for problem, tasks in tasks_by_problem.items():
             place = f"decide.{index}.at"
-            yield PlanWarning(f"{place} is no size", f"{place}: {problem} ({_named(list(dict.fromkeys(tasks)))})")
+            yield PlanWarning(f"{place} is no size", f"{place}: {problem} ({named(list(dict.fromkeys(tasks)))})")
 
 
 def _not_a_size(plan: Manifest, rule: Decide, at: float, task: str) -> str:
@@ -239,10 +241,5 @@ def _of_runs(plan: Manifest) -> Iterator[PlanWarning]:
         arms_of[frozenset(runs)].append(arm)
     for same in arms_of.values():
         if len(same) > 1:
-            brief = f"{_named(same)} are the same"
+            brief = f"{named(same)} are the same"
             yield PlanWarning(brief, f"{brief} arm: all their networks and trainings are equal; change or drop one")
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

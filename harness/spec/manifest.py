@@ -17,7 +17,6 @@ from harness.families.space import Space
 from harness.spec.experiment import Experiment, Window
 from harness.spec.gone import without_what_is_gone
 from harness.spec.run import RunSpec, unsealed, write_sealed
-from harness.spec.task import DataFile
 
 # 1: first version.
 MANIFEST_SCHEMA = 1
@@ -194,17 +193,8 @@ def _differences(old: Manifest, new: Manifest) -> list[str]:
     changed = _changed_fields(old.experiment, new.experiment)
     if changed or old.timed_on or old.model_copy(update={"earlier_plans": ()}) == _counted_as(old, new):
         return changed
-    said = {task.name: task.target for task in new.experiment.tasks}
-    before = _fingerprints(old)
-    for target, after in _fingerprints(new).items():
-        file = said.get(target)
-        if before.get(target) == after:
-            continue
-        if isinstance(file, DataFile):
-            files = filter(None, (file.data, file.validation, file.test))
-            changed.append(f"the data in {' or '.join(files)}")
-        else:
-            changed.append(f"the code of {target}" if ":" in target else f"the data or code of {target}")
+    before, after = _fingerprints(old), _fingerprints(new)
+    changed = [f"the data or code of {target}" for target in after if after[target] != before.get(target)]
     return changed or ["how this version expands it, or code of your own, or the name of a column"]
 
 

@@ -42,25 +42,24 @@ def read_experiment(
 
     A HarnessError has one line for each mistake.
     """
-    fields = _read_fields(path) if text is None else _parse_fields(text, path.name)
-    return _validated(Experiment, _at_first_point(fields, scale, settings))
+    return _validated(Experiment, _document(path, scale, settings, text))
 
 
 def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
     """The experiment written in `text` (YAML), at one of its scales; `source` names it in errors."""
-    return _validated(Experiment, _at_first_point(_parse_fields(text, source), scale))
+    return read_experiment(Path(source), scale, text=text)
 
 
 def located(
     message: str, path: Path, scale: str = FULL, settings: Sequence[Setting] = (), text: str | None = None
 ) -> str:
     """A message about the experiment in a file or text, after the line of what it begins with: `match.at: ...`."""
-    fields = _read_fields(path) if text is None else _parse_fields(text, path.name)
-    return _at_first_point(fields, scale, settings).located(message)
+    return _document(path, scale, settings, text).located(message)
 
 
-def _at_first_point(document: Document, scale: str, settings: Sequence[Setting] = ()) -> Document:
+def _document(path: Path, scale: str, settings: Sequence[Setting], text: str | None) -> Document:
     """What the file says at a scale, with what is set, and at the first point of its axes."""
+    document = _read_fields(path) if text is None else _parse_fields(text, path.name)
     scales = {FULL: {}, **_scales(document)}
     if scale not in scales:
         raise HarnessError(f"`scale` {scale}: {document.source} has no such scale; {did_you_mean(scale, scales)}")

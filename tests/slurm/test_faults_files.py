@@ -136,6 +136,7 @@ def test_inside_of_a_job(testbed, tmp_path):
 
 
 def test_damaged_files_of_what_was_sent_off(testbed, tmp_path):
+    """No run counts as free; once the jobs are ended as status says, all are sent off again."""
     swept = sweep(tmp_path, sizes=(20, 40))
     testbed.drain()
     swept.submit()
@@ -149,22 +150,12 @@ def test_damaged_files_of_what_was_sent_off(testbed, tmp_path):
     assert f"{sent} is damaged" in told
     assert f"{order} is damaged" in told
     assert "nothing to submit" in swept.submit()
-    assert "cancelled: 4 runs; 2 jobs with no other runs were ended" in swept.harness("cancel", "--yes").output
-    assert not testbed.slurm("squeue", "-h")
-
-
-def test_a_job_of_which_no_file_says_what_it_trains(testbed, tmp_path):
-    """While SLURM lists it, no run counts as free; once it is ended as status says, all are sent off again."""
-    swept = sweep(tmp_path)
-    testbed.drain()
-    swept.submit()
-    for path in swept.folder.glob("submissions/*/*.json"):
-        path.write_text("")
-    assert swept.states() == {"queued": 2}
     (move,) = {run["next_move"] for run in swept.status()["runs"].values()}
-    command = re.search("`(scancel .*)` ends its jobs", move).group(1)
-    testbed.slurm(*command.split())
-    wait_until(lambda: swept.states() == {"planned": 2}, 30, "it has ended")
+    testbed.slurm(*re.search("`(scancel .*)` ends its jobs", move).group(1).split())
+    assert not testbed.slurm("squeue", "-h")
+    shutil.rmtree(sent.parent)
+    order.unlink()
+    assert swept.states() == {"planned": 4}
 
 
 # --------------------------------------------------------------------------------------------------- workers and codes

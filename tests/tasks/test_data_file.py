@@ -238,7 +238,7 @@ def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, 
     written(tmp_path / "own", "t.csv", twice.assign(a=twice["a"] + 1))
     again = harness("run", "own/t.yaml", "--workers", "1")
     assert again.exit_code == 2
-    assert "it differs in: the data in t.csv)" in " ".join(again.output.split())
+    assert "it differs in: the data or code of t.csv)" in " ".join(again.output.split())
     assert len(list((tmp_path / "results" / "data").iterdir())) == 1  # a plan that is refused keeps no rows
     runs = len(list((tmp_path / "results" / "runs").iterdir()))
     assert harness("run", "own/t.yaml", "--workers", "1", "--replan").exit_code == 0
