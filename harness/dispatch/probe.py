@@ -164,7 +164,8 @@ def missing_row(talk: Talk, wait_minutes: float) -> Finding:
     if talk.log is None:
         told = f"{state} without a log: its node cannot write into this results folder"
         return must("probe job", False, told, "choose a results folder that all nodes share: --results")
-    printed = [line.strip() for line in talk.log.splitlines() if line.strip()]
+    lines = (line.strip() for line in talk.log.splitlines())
+    printed = [line for line in lines if line and not line.startswith("srun: ")]  # which says how the others ended
     last = f"it printed last: {printed[-1][:300]}" if printed else "it printed nothing, not even an error of Python"
     next_move = "try setup: and python: in a shell on a node: `srun --pty bash`; the harness must be installed there"
     return must("probe job", False, f"{state} without a report; {last}", next_move)
