@@ -61,12 +61,8 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         return
     try:
         yield controller_row(ask("scontrol", "ping"))
-        taken, silence = limits(), None
-        try:
-            ask("sacct", "--noheader", "--allocations")
-        except HarnessError as error:
-            silence = str(error)
-        yield from cluster_rows(taken, silence)
+        taken = limits()
+        yield from cluster_rows(taken)
         yield from _ask_partitions(profile, taken)
     except HarnessError as error:
         told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
@@ -129,34 +125,22 @@ def controller_row(ping: str) -> Finding:
     return must("controller", is_up, "; ".join(lines) or "says nothing", "wait until it is up: `scontrol ping`")
 
 
-def cluster_rows(taken: Limits, sacct_silence: str | None) -> list[Finding]:
-    """What the configuration of a cluster means for a sweep; `sacct_silence` is why sacct says nothing, if so."""
-    configuration = taken.configuration
-    number, name = configuration.get("SLURM_VERSION", ""), configuration.get("ClusterName", "without a name")
+def cluster_rows(taken: Limits) -> list[Finding]:
+    """What the version and the memory of a cluster mean for a sweep."""
+    number = taken.configuration.get("SLURM_VERSION", "")
     is_new = tuple(int(part) for part in re.findall(r"\d+", number)[:2]) >= OLDEST_SLURM
+    name = taken.configuration.get("ClusterName", "without a name")
     older = "20.02 or newer is needed (squeue --me): submit from another cluster"
-    arrays = f"of up to {taken.largest_array:,} jobs each (MaxArraySize); a larger sweep is several arrays"
-    no_arrays = "switched off, so each job is submitted by itself: raise job_minutes, so that there are few"
-    room = f"for {taken.room:,} more jobs of yours now (MaxJobCount{', MaxSubmitJobs' * taken.has_accounting})"
-    no_room = "submit again as jobs end: `harness submit` sends what is missing"
-    requeued = "" if configuration.get("JobRequeue", "1") == "1" else ", as they ask for it (JobRequeue is off)"
-    held = f"SLURM may hold it after {configuration.get('MaxBatchRequeue', '5')} times (MaxBatchRequeue)"
-    memory = time_seconds(configuration.get("MinJobAge", "300"))
+    memory = time_seconds(taken.configuration.get("MinJobAge", "300"))
     remembers = taken.has_accounting or memory >= SHORTEST_MEMORY_SECONDS
     watch = (
         "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of life"
     )
-    enough = "states come from workers and squeue alone, which is enough"
-    answers = f"sacct does not answer ({sacct_silence})" if sacct_silence else "sacct knows how earlier jobs ended"
-    accounting = answers if taken.has_accounting else f"none: {enough}"
-    is_silent = taken.has_accounting and sacct_silence
+    accounting = ", and sacct for longer" if taken.has_accounting else ""
+    told = f"squeue knows for {duration(memory)} how a job ended (MinJobAge){accounting}"
     return [
         must("SLURM", is_new, f"{number or 'of unknown version'}, cluster {name}", older),
-        should("arrays", taken.largest_array > 1, arrays, no_arrays),
-        should("room", taken.room > 0, room, no_room),
-        fact("requeue", f"a job that loses its node goes back to the queue{requeued}; {held}"),
-        should("ended jobs", remembers, f"squeue knows for {duration(memory)} how a job ended (MinJobAge)", watch),
-        should("accounting", not is_silent, accounting, f"{enough}; tell the administrators"),
+        should("ended jobs", remembers, told, watch),
     ]
 
 

@@ -3,7 +3,7 @@
 The job and the machine that sent it talk by files, as a sweep does, in a folder that is removed at the end:
 
     asked.json    the machine that sends the job: its profile, and the torch there
-    report.json   the job: its code, its host, when it wrote that by its clock, and rows of the doctor
+    report.json   the job: its code, and rows of the doctor
 """
 
 import importlib
@@ -101,8 +101,7 @@ def look_around(place: Path) -> None:
     wrong = [finding._replace(told=f"on {host}: {finding.told}") for finding in files if finding.level != "ok"]
     rows += wrong or [fact("files", f"the same on {host}: {', '.join(finding.what for finding in files)}")]
     code = str(Path(harness.__file__).parents[1])
-    report = {"harness": harness.__version__, "code": code, "host": host, "rows": rows, "at": time.time()}
-    write_whole(place / "report.json", json.dumps(report))
+    write_whole(place / "report.json", json.dumps({"harness": harness.__version__, "code": code, "rows": rows}))
 
 
 def torch_row(torch_here: str) -> tuple[Finding, list[str]]:

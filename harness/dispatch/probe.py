@@ -28,8 +28,6 @@ RUN_SECONDS = (PROBE_MINUTES + 2) * 60.0  # from its start to the end of its tim
 LATE_SECONDS = 120.0  # after a job's end, until what it wrote must be seen
 BY_ITSELF_SECONDS = 15.0  # for a job that has reported to end
 END_SECONDS = 90.0  # until a job that was told to end has
-MOST_CLOCK_SECONDS = 30.0
-MOST_SEEN_SECONDS = 60.0
 GONE = "gone"  # what squeue does not list any more
 
 
@@ -38,7 +36,6 @@ class Talk(NamedTuple):
 
     listed: Listed | None
     report: Mapping[str, Any] | None = None
-    ended_at: float = 0.0  # by the clock here
     log: str | None = None
 
 
@@ -81,7 +78,6 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
         try:
             asked = {"profile": profile.model_dump(mode="json"), "torch": version("torch")}
             write_whole(folder / "asked.json", json.dumps(asked))
-            ahead = time.time() - (folder / "asked.json").stat().st_mtime
             with executor(logs_folder(folder), probing(profile), name, roots) as sender:
                 number = launch(sender, 1, "harness.dispatch.node", str(folder))
             tell(f"probe job {number}: waiting for it, at most {wait_minutes:g} min (--wait); Ctrl-C cancels it")
@@ -92,9 +88,7 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
             _end(name, tell, by_itself=talk is not None and talk.report is not None)
         if talk.report is None:
             return [missing_row(talk, wait_minutes)]
-        dated_at = (folder / "report.json").stat().st_mtime
-        seen_at = talk.ended_at - ahead
-        return [*reported_rows(talk.report, snapshot), *clock_rows(talk.report, dated_at, seen_at)]
+        return reported_rows(talk.report, snapshot)
 
 
 def probing(profile: Profile) -> Profile:
@@ -121,12 +115,10 @@ def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], No
             if has_failed or (listed and (held_up := stuck(listed)) and held_up.for_ever):
                 break
         time.sleep(LOOK_SECONDS)
-    ended_at = time.time()
     logs = [log.read_text(encoding="utf-8", errors="replace") for log in logs_folder(folder).glob("*_log.out")]
     return Talk(
         listed=listed,
         report=read(report) if report.exists() else None,
-        ended_at=ended_at,
         log="".join(logs) if logs else None,
     )
 
@@ -180,20 +172,3 @@ def reported_rows(report: Mapping[str, Any], snapshot: Snapshot) -> list[Finding
     move = "leave PYTHONPATH alone in setup: and in the node's site settings"
     row = must("harness", is_ours, f"{report['harness']} from {ours if is_ours else other}", move)
     return [row, *(Finding(*each) for each in report.get("rows", ()))]  # other code may report otherwise
-
-
-def clock_rows(report: Mapping[str, Any], dated_at: float, seen_at: float) -> list[Finding]:
-    """How soon the report was seen here, and by what the clock of its host differs, all by the file server's clock.
-
-    That dated the report `dated_at`; here it was seen `seen_at`.
-    """
-    if "at" not in report:  # of other code
-        return []
-    host, late, ahead = report["host"], max(0.0, seen_at - dated_at), report["at"] - dated_at
-    patience = "be patient with status and cancel, or choose another file system: --results"
-    clock = f"the clock of {host} is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the file server's"
-    administrators = "tell the administrators (NTP); signs of life of jobs look that much newer or older than they are"
-    return [
-        should("visibility", late <= MOST_SEEN_SECONDS, f"a file from {host} was seen within {late:.1f} s", patience),
-        should("clock", abs(ahead) <= MOST_CLOCK_SECONDS, clock, administrators),
-    ]

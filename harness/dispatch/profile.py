@@ -154,11 +154,6 @@ class Profile(Frozen):
 
     @model_validator(mode="after")
     def _each_is_asked_for_once(self) -> "Profile":
-        if self.memory_gb and self.memory_per_cpu_gb:
-            raise ValueError(
-                f"memory_gb: {self.memory_gb:g} and memory_per_cpu_gb: {self.memory_per_cpu_gb:g} exclude each other; "
-                "keep one"
-            )
         if "mem-per-gpu" in self.sbatch and (self.memory_gb or self.memory_per_cpu_gb):
             raise ValueError("sbatch: mem-per-gpu needs `memory_gb: null` beside it, as SLURM takes one kind of memory")
         gres = str(self.sbatch.get("gres", ""))

@@ -25,7 +25,6 @@ from harness.dispatch.state import (
     UNDERWAY,
     Evidence,
     JobKey,
-    JobSeen,
     RunState,
     seconds_of,
     states,
@@ -70,7 +69,7 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
     if not evidence.queue.silent and (forgotten := unexplained(evidence)):
         evidence = _with_accounting(evidence, forgotten, sent)
     jobs = [job for job in evidence.jobs() if job.submission.profile]
-    over = [job for job in jobs if not job.attempts and not _may_run(job)]
+    over = [job for job in jobs if not job.attempts and not (job.listed and job.listed.state not in ENDED)]
     started = {JobKey(job.submission.id, job.place) for job in over if sent_log(folder, job.submission, job.place)}
     return evidence._replace(started=started, hidden=hidden)
 
@@ -90,10 +89,6 @@ def _with_accounting(evidence: Evidence, forgotten: Collection[str], sent: Seque
     names, moments = [submission.name for submission in asked], [submission.at for submission in asked]
     accounting = sacct(names, min(moments)) if asked else Queue({})
     return evidence._replace(elsewhere=elsewhere, accounting=accounting)
-
-
-def _may_run(job: JobSeen) -> bool:
-    return job.listed is not None and job.listed.state not in ENDED
 
 
 def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str, RunState]:

@@ -267,15 +267,6 @@ def _valid(kind: type[Part], data: Mapping[str, Any], arm_name: str, values: Map
 
 
 # ------------------------------------------------------------------------------------------------------- in words
-def extent(axis: SearchAxis) -> float:
-    """How large an axis is: its number of choices or whole numbers, or its length (in ln if it is logarithmic)."""
-    if not isinstance(axis, Range):
-        return len(axis)
-    if axis.is_whole:
-        return axis.high - axis.low + 1
-    return math.log(axis.high / axis.low) if axis.log else axis.high - axis.low
-
-
 def varied_words(path: str, axis: SearchAxis) -> str:
     """An axis in a few words: `architecture.order in 2, 3` or `recipe.gain from 0.5 to 10 (log)`."""
     if not isinstance(axis, Range):
@@ -286,14 +277,12 @@ def varied_words(path: str, axis: SearchAxis) -> str:
 
 
 def differences(space: Space, standard: Space) -> str:
-    """What a space adds to the standard one or leaves out, and how much wider the axes are that both have."""
+    """What a space adds to the standard one, leaves out, or has other ends or choices of."""
     words = []
     if added := [path for path in space if path not in standard]:
         words.append(f"adds {', '.join(added)}")
     if missing := [path for path in standard if path not in space]:
         words.append(f"leaves out {', '.join(missing)}")
-    shared = [path for path in space if path in standard]
-    volume = math.prod(extent(space[path]) / extent(standard[path]) for path in shared)
-    if any(space[path] != standard[path] for path in shared):
-        words.append(f"on the axes that both have its volume is {volume:.3g} times the standard one's")
+    if changed := [path for path in space if path in standard and space[path] != standard[path]]:
+        words.append(f"changes {', '.join(changed)}")
     return "; ".join(words) or "the standard space"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
@@ -208,7 +209,7 @@ class Experiment(Frozen):
                 f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for "
                 f"each of the {self.budgets} budgets of match.{'like' if match.like else 'at'}"
             )
-        if twice := repeated(match.at):
+        if twice := _repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")
         for name in search.recipes:
             _must_exist("search.recipes", name, [*self.recipes, *BUILT_IN_RECIPES])
@@ -234,12 +235,12 @@ class Experiment(Frozen):
 
     def _check_repetitions(self) -> None:
         """Seeds and tasks differ, and axes vary what a run has, in lockstep if they are zipped."""
-        if seeds := sorted(set(repeated(self.seeds))):
+        if seeds := sorted(seed for seed, times in Counter(self.seeds).items() if times > 1):
             raise ValueError(f"seeds: {seeds} given more than once; a repeated seed is the same run")
-        if tasks := sorted({task.name for task in repeated(self.tasks)}):
+        if tasks := sorted({task.name for task in _repeated(self.tasks)}):
             raise ValueError(f"tasks: {', '.join(tasks)} given more than once; a repeated task is the same runs")
         for path, values in self.grid.items():
-            if again := repeated(values):
+            if again := _repeated(values):
                 raise ValueError(f"grid.{path}: {again[0]!r} is given more than once")
         for name, axes in (("grid", self.grid), ("zip", self.zip)):
             for path in axes:
@@ -258,21 +259,6 @@ def _must_exist(path: str, name: str, defined: Iterable[str]) -> None:
         raise ValueError(f"{path}: {name!r} is not defined; {did_you_mean(name, defined)}")
 
 
-def repeated(values: Iterable) -> list:
+def _repeated(values: Sequence) -> list:
     """The values that equal an earlier one, in their order."""
-    seen: set = set()
-    again = []
-    for value in values:
-        if (key := _hashable(value)) in seen:
-            again.append(value)
-        seen.add(key)
-    return again
-
-
-def _hashable(value: Any) -> Any:
-    match value:
-        case dict():
-            return frozenset((name, _hashable(item)) for name, item in value.items())
-        case list():
-            return tuple(map(_hashable, value))
-    return value
+    return [value for place, value in enumerate(values) if value in values[:place]]

@@ -122,12 +122,8 @@ def _other_reading(text: Any) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------ encoding
-def columns_of(tables: Sequence[Table], names: Sequence[str], said: DataFile) -> tuple[Column, ...]:
-    """These columns of the tables of a file with how it says that each is read."""
-    return tuple(_column(tables, name, said) for name in names)
-
-
-def _column(tables: Sequence[Table], name: str, said: DataFile) -> Column:
+def column_of(tables: Sequence[Table], name: str, said: DataFile) -> Column:
+    """A column of the tables of a file with how it says that it is read."""
     has_gaps = any(table.rows[name].isna().any() for table in tables)
     if name not in said.encode:
         return Column(name, said.numbers.get(name), with_gaps=has_gaps and said.missing == "median")

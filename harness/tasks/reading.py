@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.base.files import os_words
 from harness.spec import DataFile
 from harness.spec.task import MOST_COORDINATES, SplitAfter, SplitBy
-from harness.tasks.columns import Column, column_numbers, columns_of, encoded, read_numbers, to_text
+from harness.tasks.columns import Column, column_numbers, column_of, encoded, read_numbers, to_text
 from harness.tasks.data import HELD_BACK
 from harness.tasks.data_file import BY_SEED, SPLITS, FileData, Rows, know, version_of
 from harness.tasks.samples import Array, Labels
@@ -68,7 +68,7 @@ def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
         for table in tables.values():
             next_move = "say `missing: median` or `missing: drop`, fill them, or leave these columns out"
             check_complete(table, [*inputs, said.output], next_move)
-    columns = columns_of(list(tables.values()), inputs, said)
+    columns = [column_of(list(tables.values()), name, said) for name in inputs]
     numbers_of_inputs = sum(len(column.inputs) for column in columns)
     rows = sum(len(table.rows) for table in tables.values())
     if rows * numbers_of_inputs > MOST_COORDINATES:

@@ -103,7 +103,6 @@ def test_python_is_a_command_of_a_shell(tmp_path):
         ("gpus: 1\ngpus_option: gress\n", "mine.yaml:2: gpus_option=\"gress\": did you mean 'gres'?"),
         ("packs_per_gpu: 2\n", "packs_per_gpu: 2 needs GPUs to share; give gpus:"),
         ("gpus: a:2\npacks_per_gpu: 2\ncpus: 3\n", "cpus: 3 is too few for packs_per_gpu: 2 on 2 GPUs"),
-        ("memory_gb: 4\nmemory_per_cpu_gb: 2\n", "memory_gb: 4 and memory_per_cpu_gb: 2 exclude each other; keep one"),
         ("sbatch: {mem-per-gpu: 8G}\n", "mem-per-gpu needs `memory_gb: null` beside it"),
         ("srun: [a]\n", "srun: 'a' does not begin with -; write an option and its value as --option=value"),
         ("srun: [--ntasks=2]\n", "mine.yaml:1: srun: --ntasks=2 is set by the harness itself"),

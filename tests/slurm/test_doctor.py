@@ -69,9 +69,8 @@ def test_all_is_well(testbed, tmp_path):
     assert (code, failures(found)) == (0, [])
     assert found["node"]["told"].startswith(("n1: Python ", "n2: Python "))
     assert "from a snapshot of the code here" in found["harness"]["told"]
-    assert "was seen within" in found["visibility"]["told"]
     assert "CUDA_VISIBLE_DEVICES is 0" in found["GPU"]["told"]
-    assert found["accounting"]["told"].startswith("none")
+    assert found["ended jobs"]["told"].endswith("(MinJobAge)")
     assert [path.name for path in results.iterdir()] == ["runs"]
 
 
@@ -177,16 +176,10 @@ def test_stopping_it_cancels_its_job(testbed, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_accounting_answers(accounting_testbed, tmp_path):
-    me = accounting_testbed.slurm("id", "-un")
-    accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=7")
-    try:
-        code, found = diagnose(profile(tmp_path, account="testbed"), tmp_path / "results")
-    finally:
-        accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", me, "set", "MaxSubmitJobs=-1")
+def test_accounting_remembers(accounting_testbed, tmp_path):
+    code, found = diagnose(profile(tmp_path, account="testbed"), tmp_path / "results")
     assert (code, failures(found)) == (0, [])
-    assert found["accounting"]["told"].startswith("sacct knows")
-    assert found["room"]["told"].startswith("for 7 more jobs")
+    assert found["ended jobs"]["told"].endswith("and sacct for longer")
 
 
 def test_an_account_that_is_not_the_users(accounting_testbed, tmp_path):
