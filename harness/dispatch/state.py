@@ -240,7 +240,8 @@ def _by_evidence(job: JobSeen, told: Event | None, evidence: Evidence) -> RunSta
             why += f", {held_up.why}"
         if told and alive.state == "queued":
             why += "; it has begun before, and goes on from where it was saved"
-        return RunState(alive.state, why, next_move=held_up.next_move if held_up else None)
+        array = job.listed.number.partition("_")[0]  # to release it releases those of its tasks that are held
+        return RunState(alive.state, why, next_move=held_up.next_move(array) if held_up else None)
     ended = job.last.ended if job.last else None
     # A worker's end is that of its job if that is not requeued, and SLURM cannot start it again unseen.
     if ended and not ended.get("requeued") and not (job.silence and ended["why"] in (UNTOLD, "preempted")):
@@ -316,53 +317,56 @@ def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict
 
 # ----------------------------------------------------------------------------------------------------- jobs that wait
 class Stuck(NamedTuple):
-    """What holds a job up, in words, and the next move.
+    """What holds a job up, in words, and what lets jobs start that are sent off anew: `change`.
 
-    `change` is what lets jobs start that are sent off anew. Where the job waits `for_ever`, there is no other way.
+    That is the next move, with what comes before and after it, unless there is a `move` beside it. Where the job waits
+    `for_ever`, there is no other way.
     """
 
     why: str
-    next_move: str
     change: str
+    move: str = "{again}"
     for_ever: bool = False
 
+    def next_move(self, job: str) -> str:
+        """What to do about the job that SLURM calls so."""
+        again = f"`harness cancel FILE`, {self.change}, then `harness retry FILE --cause cancelled`"
+        return self.move.format(again=again, job=job)
 
-AGAIN = "`harness cancel FILE`, {change}, then `harness retry FILE --cause cancelled`"
-WAIT = "it starts once enough of the others end, and never if it alone exceeds the limit (`sacctmgr show qos`)"
+
+LIMIT = "it starts once enough of the others end, and never if it alone exceeds the limit (`sacctmgr show qos`)"
 # The first that fits. Reasons with blanks are those that SLURM writes for people.
 REASONS = {
     "JobHeldAdmin": Stuck(
         "an administrator holds it",
+        "ask the administrators why they hold it",
         "ask the administrators to `scontrol release {job}`",
-        change="ask the administrators why they hold it",
         for_ever=True,
     ),
     "[Hh]eld|JobHold": Stuck(
         "SLURM holds it",
+        "take `hold` out of sbatch: if it is there, or ask the administrators",
         "`scontrol release {job}`; if SLURM refuses, ask the administrators",
-        change="take `hold` out of sbatch: if it is there, or ask the administrators",
         for_ever=True,
     ),
-    "DependencyNeverSatisfied": Stuck(
-        "it never starts", AGAIN, change="take the dependency out of sbatch:", for_ever=True
-    ),
+    "DependencyNeverSatisfied": Stuck("it never starts", "take the dependency out of sbatch:", for_ever=True),
     "BadConstraints|Partition(Time|Node)Limit|Invalid|NotAllowed|Per(Job|Node)|MaxWallDuration|QOSMin": Stuck(
         "it never starts as it was asked for",
-        f"{AGAIN}; `harness doctor --profile` says what does not fit",
-        change="mend the profile",
+        "mend the profile",
+        "{again}; `harness doctor --profile` says what does not fit",
         for_ever=True,
     ),
     "Minutes|UsageThreshold|GrpWall": Stuck(
         "the budget of its account or QOS is spent",
-        f"ask for more (`sacctmgr show assoc`), or {AGAIN}",
-        change="name another account: or qos:",
+        "name another account: or qos:",
+        "ask for more (`sacctmgr show assoc`), or {again}",
     ),
     "Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail|DOWN, DRAINED|FrontEndDown|ReservationDeleted": Stuck(
         "it does not start before its nodes are back",
-        f"wait for the administrators (`sinfo`), or {AGAIN}",
-        change="choose another partition",
+        "choose another partition",
+        "wait for the administrators (`sinfo`), or {again}",
     ),
-    "^(Assoc|QOS)": Stuck("a limit of its account or QOS is reached", WAIT, change=WAIT),
+    "^(Assoc|QOS)": Stuck("a limit of its account or QOS is reached", LIMIT, LIMIT),
 }
 
 
@@ -370,8 +374,5 @@ def stuck(listed: Listed) -> Stuck | None:
     """What keeps a waiting job from starting by itself; None if it only waits for its turn, or waits no more."""
     if listed.state not in WAITING:
         return None
-    for pattern, reason in REASONS.items():
-        if re.search(pattern, "held" if listed.state in HELD_STATES else listed.reason):
-            array = listed.number.partition("_")[0]  # to release it releases those of its tasks that are held
-            return reason._replace(next_move=reason.next_move.format(job=array, change=reason.change))
-    return None
+    said = "held" if listed.state in HELD_STATES else listed.reason
+    return next((reason for pattern, reason in REASONS.items() if re.search(pattern, said)), None)

@@ -160,7 +160,11 @@ def table_of_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """A DataFrame as `read_table` would read it."""
     if frame.empty:
         raise HarnessError("the table has no rows; give one row a run")
-    _check_names("the table", list(map(str, frame.columns)))
+    return _with_named_rows("the table", frame)
+
+
+def _with_named_rows(subject: Path | str, frame: pd.DataFrame) -> pd.DataFrame:
+    _check_names(subject, list(map(str, frame.columns)))
     return frame.rename(columns=str).set_axis(pd.RangeIndex(1, len(frame) + 1).map("row {}".format), axis=0)
 
 
@@ -170,8 +174,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except Exception as error:  # damaged bytes make pyarrow and pandas raise whatever they happen to meet
         why = next(iter(str(error).splitlines()), type(error).__name__)
         raise HarnessError(f"{path} cannot be read as Parquet ({why}); write it anew") from None
-    _check_names(path, list(map(str, table.columns)))
-    return table.set_axis(pd.RangeIndex(1, len(table) + 1).map("row {}".format), axis=0)
+    return _with_named_rows(path, table)
 
 
 def _read_text(path: Path) -> pd.DataFrame:

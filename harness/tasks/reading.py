@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,40 +25,33 @@ LEAST_ROWS = HELD_BACK  # of a table, and of each class
 FEW_VALUES = 20  # different whole numbers, which may be meant as classes
 
 
-class Place(NamedTuple):
-    """A file as it is now: one that has changed since is another."""
-
-    path: Path
-    changed_at: int
-    size: int
-
-
 def read_data_file(said: DataFile, folder: Path) -> FileData:
     """The data that an experiment in this folder names; a TargetError if they cannot be learnt.
 
     Then `known_data` finds them.
     """
     named = {"data": said.data, "validation": said.validation, "test": said.test}
-    places = tuple((key, _place(f"target.{key}:", folder / path)) for key, path in named.items() if path)
-    found = _read(said, places)
+    files = tuple((key, *_stamped(f"target.{key}:", folder / path)) for key, path in named.items() if path)
+    found = _read(said, files)
     know(found)
     return found
 
 
-def _place(subject: str, path: Path, start: str = "the experiment file") -> Place:
-    """The file at a path, which errors about `subject` say is relative to `start`."""
+def _stamped(subject: str, path: Path, start: str = "the experiment file") -> tuple[Path, int, int]:
+    """A path with when its file was changed, and its size; to errors about `subject` it is relative to `start`."""
     if path.suffix.lower() not in ENDINGS:
         raise TargetError(f"{subject} {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
     try:
         about = path.stat()
     except OSError as error:
         raise TargetError(f"{subject} {os_words(error)}; give a path relative to {start}") from None
-    return Place(path, about.st_mtime_ns, about.st_size)
+    return path, about.st_mtime_ns, about.st_size
 
 
 @cache
-def _read(said: DataFile, places: tuple[tuple[str, Place], ...]) -> FileData:
-    tables = {key: read_table(f"target.{key}: {getattr(said, key)}", place.path) for key, place in places}
+def _read(said: DataFile, files: tuple[tuple[str, Path, int, int], ...]) -> FileData:
+    """The data of these files as they are now: one that has changed since is another."""
+    tables = {key: read_table(f"target.{key}: {getattr(said, key)}", path) for key, path, *_ in files}
     inputs = _inputs(said, tables["data"].rows)
     _check_columns(said, inputs, tables)
     where = f"target {said.name}"
@@ -108,7 +101,8 @@ def _check_columns(said: DataFile, inputs: Sequence[str], tables: Mapping[str, T
 
 def read_user_table(path: Path, output: str) -> Table:
     """The table of a file that has a column of this name; a TargetError says what is wrong with it."""
-    table = read_table(f"`data` {path}", _place("`data`", path, "this folder").path)
+    _stamped("`data`", path, "this folder")
+    table = read_table(f"`data` {path}", path)
     if output not in table.rows:
         raise TargetError(f"{table.subject} has no column {output!r}; {table.columns_words(output)}")
     return table

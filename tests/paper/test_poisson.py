@@ -8,7 +8,6 @@ from harness.judging.laws import fit_table
 from harness.paper.reference import load
 from harness.paper.replay import REPLAYS
 from harness.paper.replay.known.fig3_3_poisson import (
-    _depth_findings,
     _duel_findings,
     _duel_table,
     _exponent_table,
@@ -91,11 +90,6 @@ def test_nothing_is_held_against_nothing():
     who = duel(table[table["grid"].isna()])
     assert list(_duel_table(who)) == []
     assert len(list(_duel_findings(who))) == 1
-
-
-def test_the_curve_of_two_depths_is_given_to_the_nearer():
-    (said,) = _depth_findings(points(runs(load("pde_scaling"), {2: 10.0})))
-    assert "nearer to ours of depth 3: typically 1x apart, against 10x" in said
 
 
 def test_exponents_are_half_of_what_the_figure_draws():

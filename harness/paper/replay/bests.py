@@ -55,11 +55,6 @@ class PublishedNumber(NamedTuple):
         """Whether it is of an MLP."""
         return self.arms[0] in MLPS
 
-    @property
-    def title(self) -> str:
-        """What it is, as the beginning of a sentence."""
-        return f"{self.what[0].upper()}{self.what[1:]}"
-
 
 def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...], inputs: int | None) -> Page:
     """The page of a table and its figure of frontiers; `inputs`: how many the figure counts every task with."""
@@ -272,7 +267,7 @@ def _number_tables(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> 
         if of_number["median"].notna().any():
             rows = of_number[list(NUMBER_COLUMNS)].itertuples(index=False)
             of_which = smallest_words if number.smallest else ""
-            yield from page_tables("number", rows, title=number.title, of_which=of_which)
+            yield from page_tables("number", rows, title=number.what[0].upper() + number.what[1:], of_which=of_which)
 
 
 def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> tuple[Table, ...]:

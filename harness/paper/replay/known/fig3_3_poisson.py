@@ -27,8 +27,6 @@ GRID_ENDS = {49: 2, 99: 4, 149: 6, 199: 8, 249: 10}  # by the last step of a cou
 # What the paper claims, sec. 3.4: this KAN against this MLP, a hundred times more accurate, a hundred times smaller.
 KAN, MLP = "[2,10,1]", "[2,100,100,100,1]"
 MOST_PARAMETERS = 20_601  # of an MLP that the KAN is held against: the trainable ones of the paper's
-# Erratum E2: published at two depths.
-DUPLICATED = ("MLP, depth 2", "MLP, depth 3")
 
 
 def poisson(runs: ReplayRuns, replay: Replay) -> Page:
@@ -40,7 +38,7 @@ def poisson(runs: ReplayRuns, replay: Replay) -> Page:
         points=points,
         figures=tuple(norms_picture(runs.table, replay, axis) for axis in COUNTS),
         lead=(in_one_sentence(points, replay.arms),),
-        findings=(*_duel_findings(who), *_depth_findings(points)),
+        findings=tuple(_duel_findings(who)),
         tables=(
             *_duel_table(who),
             *apart_tables(points, "norm", "squared error", more),
@@ -163,18 +161,6 @@ def _duel_words(who: str, kan: pd.Series, mlp: pd.Series) -> str:
         f"{times['params.trainable']} times, its training FLOPs {times['flops_train.shared_dense']} (shared-dense) "
         f"and {times['flops_train.local_min']} times (local minimum)."
     )
-
-
-def _depth_findings(points: pd.DataFrame) -> Iterator[str]:
-    """Which of two depths the curve is of that was published for both (E2), by how near our points are to it."""
-    there = points[points["curve"].isin(DUPLICATED) & points["ours"].notna() & np.isfinite(points["median"])]
-    off = np.exp(np.abs(np.log(there["ratio"])).groupby(there["curve"]).mean())
-    if len(off) == len(DUPLICATED):
-        nearest, near, far = str(off.idxmin()).removeprefix("MLP, "), human(off.min(), 2), human(off.max(), 2)
-        yield (
-            f"The curve that is published for depths 2 and 3 (E2) is nearer to ours of {nearest}: typically {near}x "
-            f"apart, against {far}x."
-        )
 
 
 # ------------------------------------------------------------------------------------------------------------- tables
