@@ -60,7 +60,6 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         yield must("SLURM", False, "there is none here: no sbatch on the PATH", elsewhere)
         return
     try:
-        yield controller_row(ask("scontrol", "ping"))
         taken = limits()
         yield from cluster_rows(taken)
         yield from _ask_partitions(profile, taken)
@@ -118,13 +117,6 @@ def partition_names(profile: Profile, partitions: Mapping[str, Fields]) -> list[
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
-def controller_row(ping: str) -> Finding:
-    """Whether a controller answers, by `scontrol ping`."""
-    lines = [line.strip() for line in ping.splitlines() if line.strip()]
-    is_up = any(line.endswith("UP") for line in lines)
-    return must("controller", is_up, "; ".join(lines) or "says nothing", "wait until it is up: `scontrol ping`")
-
-
 def cluster_rows(taken: Limits) -> list[Finding]:
     """What the version and the memory of a cluster mean for a sweep."""
     number = taken.configuration.get("SLURM_VERSION", "")

@@ -153,7 +153,7 @@ class Profile(Frozen):
         return options
 
     @model_validator(mode="after")
-    def _each_is_asked_for_once(self) -> "Profile":
+    def _fields_agree(self) -> "Profile":
         if "mem-per-gpu" in self.sbatch and (self.memory_gb or self.memory_per_cpu_gb):
             raise ValueError("sbatch: mem-per-gpu needs `memory_gb: null` beside it, as SLURM takes one kind of memory")
         gres = str(self.sbatch.get("gres", ""))
@@ -164,10 +164,6 @@ class Profile(Frozen):
                 f"sbatch: gres: {gres} would take the place of gpus: {self.gpus}, as sbatch reads one gres; "
                 "ask for the GPUs by another gpus_option: gpus-per-node or gpus"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _cpus_and_time_suffice(self) -> "Profile":
         if self.packs_per_gpu > 1 and not self.gpus:
             raise ValueError(f"packs_per_gpu: {self.packs_per_gpu} needs GPUs to share; give gpus:, or leave it out")
         if self.packs_per_gpu > 1 and self.cpus < self.slots:

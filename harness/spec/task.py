@@ -141,14 +141,10 @@ class DataFile(Frozen):
         return self.split
 
     @model_validator(mode="after")
-    def _day_is_that_of_one_column(self) -> DataFile:
+    def _fields_agree(self) -> DataFile:
         dates = [name for name, reading in self.numbers.items() if reading == "date"]
         if isinstance(self.split, SplitAfter) and not self.split.column and len(dates) != 1:
             raise ValueError(f"split: after={self.split.after} of which column? add column: one that holds dates")
-        return self
-
-    @model_validator(mode="after")
-    def _columns_agree(self) -> DataFile:
         inputs = self.inputs or ()
         if twice := {name for name in inputs if inputs.count(name) > 1}:
             raise ValueError(f"inputs: {', '.join(sorted(twice))} is given twice; keep one")
@@ -165,10 +161,6 @@ class DataFile(Frozen):
             raise ValueError(f"encode: {min(both)} is read as numbers too; keep one of them")
         if self.output in self.encode:
             raise ValueError(f"encode: {self.output} is the column of output; say `classes: true` to learn classes")
-        return self
-
-    @model_validator(mode="after")
-    def _parts_agree(self) -> DataFile:
         if self.split_column == self.output:
             raise ValueError(f"split: {self.output} is the column of output too; name another column")
         if self.split and (self.validation or self.test):

@@ -69,7 +69,7 @@ def _read(said: DataFile, files: tuple[tuple[str, Path, int, int], ...]) -> File
 
     needed = [*inputs, said.output] if said.missing == "drop" else [said.output]
     is_whole = np.concatenate([table.rows[needed].notna().all(axis=1) for table in tables.values()])
-    parts, together = _split(said, tables)
+    parts, together, split_words = _split(said, tables)
     parts, together = parts[is_whole], None if together is None else together[is_whole]
     varying = np.isin(parts, (BY_SEED, SPLITS.index("train")))
     if varying.sum() < LEAST_ROWS:
@@ -80,7 +80,7 @@ def _read(said: DataFile, files: tuple[tuple[str, Path, int, int], ...]) -> File
     _check_varies(where, columns, said.output, np.column_stack([x, y])[varying])
     if labels is not None:
         _check_classes(where, labels, y[varying], has_seed=bool((parts == BY_SEED).any()))
-    return _data(said, columns, x, y, labels, parts, together, dropped=int((~is_whole).sum()))
+    return _data(said, columns, x, y, labels, parts, together, split_words, dropped=int((~is_whole).sum()))
 
 
 def _check_columns(said: DataFile, inputs: Sequence[str], tables: Mapping[str, Table]) -> None:
@@ -116,6 +116,7 @@ def _data(
     labels: Labels | None,
     parts: Rows,
     together: Rows | None,
+    split_words: str,
     dropped: int,
 ) -> FileData:
     """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
@@ -133,7 +134,7 @@ def _data(
         encoding=to_text(columns),
         parts=parts,
         together=together,
-        split_words=_split_words(said),
+        split_words=split_words,
     )
     if data.points["train_points"] < 1:
         alike = f"have one value of {said.split_column}" if together is not None else "have the same inputs"
@@ -195,18 +196,6 @@ def _notes(said: DataFile, columns: Sequence[Column], data: FileData, dropped: i
         )
 
 
-def _split_words(said: DataFile) -> str:
-    """How the file splits the rows, after their number; empty if it leaves that to the seed."""
-    match said.split:
-        case SplitBy(by=column):
-            return f"with all rows of one {column} in one split"
-        case SplitAfter(after=day):
-            return f"of which those with {said.split_column} after {day} are for testing"
-        case str() as column:
-            return f"split by the column {column}"
-    return "split by the files" if said.test else ""
-
-
 def _inputs(said: DataFile, table: Any) -> list[str]:
     """The columns that are learnt from: those named, or else all; never the output or what splits the rows."""
     inputs: list[str] = []
@@ -221,22 +210,24 @@ def _inputs(said: DataFile, table: Any) -> list[str]:
     return inputs
 
 
-def _split(said: DataFile, tables: dict[str, Table]) -> tuple[Rows, Rows | None]:
-    """Who splits each row [n], and which rows [n] go into one split together, where a column says so."""
+def _split(said: DataFile, tables: dict[str, Table]) -> tuple[Rows, Rows | None, str]:
+    """Who splits each row [n]; which rows [n] go into one split together, where a column says so; and how, in words."""
     table = tables["data"]
     match said.split:
         case SplitBy(by=column):
-            return _parts_by_file(tables), np.unique(texts(table, column), return_inverse=True)[1]
+            groups = np.unique(texts(table, column), return_inverse=True)[1]
+            return _parts_by_file(tables), groups, f"with all rows of one {column} in one split"
         case SplitAfter(after=day):
             days = read_numbers(table, str(said.split_column), "date")
             is_later = days > (day - date(1970, 1, 1)).days
             if is_later.all() or not is_later.any():
                 which = "all" if is_later.any() else "no"
                 raise TargetError(f"{table.subject}: split: {which} rows are later than {day}; choose another day")
-            return np.where(is_later, SPLITS.index("test"), BY_SEED), None
+            words = f"of which those with {said.split_column} after {day} are for testing"
+            return np.where(is_later, SPLITS.index("test"), BY_SEED), None, words
         case str() as column:
-            return _parts_by_column(column, table), None
-    return _parts_by_file(tables), None
+            return _parts_by_column(column, table), None, f"split by the column {column}"
+    return _parts_by_file(tables), None, "split by the files" if said.test else ""
 
 
 def _parts_by_column(column: str, table: Table) -> Rows:

@@ -50,12 +50,6 @@ def test_durations_as_slurm_prints_them():
 
 
 # ------------------------------------------------------------------------------------------------------------ cluster
-def test_one_controller_of_two_suffices():
-    both = "Slurmctld(primary) at a is UP\nSlurmctld(backup) at b is DOWN\n"
-    assert doctor.controller_row(both).level == "ok"
-    assert doctor.controller_row(both.replace("UP", "DOWN")).level == "FAILED"
-
-
 @pytest.mark.parametrize(
     ("known", "what", "level", "told"),
     [
