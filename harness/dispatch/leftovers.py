@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args
@@ -28,8 +28,6 @@ from harness.record.networks import FOLDER as NETWORKS
 from harness.spec import manifest_path
 from harness.spec.manifest import plain_plan
 from harness.spec.task import DATA_FILE
-
-Progress = Callable[[str, int, int], None]  # what is looked at or removed, how many of them so far, and of how many
 
 # What a folder of the results holds; all others are "other".
 HOLDS = {"runs": "records", **{name: name for name in ("checkpoints", NETWORKS, "snapshots", "data")}}
@@ -65,18 +63,14 @@ class OnDisk(NamedTuple):
     needed_by: str = ""
 
 
-def silent(what: str, done: int, of: int) -> None:
-    """The `Progress` of work that tells nobody how far it is."""
-
-
-def on_disk(results: Path, progress: Progress = silent) -> Iterator[OnDisk]:
+def on_disk(results: Path) -> Iterator[OnDisk]:
     """All that may be removed from a results folder, and what needs it; nothing that is a plan or that a plan names."""
     # Files before plans and submissions: whoever makes one names it first, so that what is new here is found there.
     files = list(_files(results))
     present = {entry.name.removesuffix(".json") for entry in entries(results / "runs") if NAMED.match(entry.name)}
     linked = [str(results / name) for name in HOLDS if (results / name).is_symlink()]
     unknown = f"{linked[0]} is a link, so another results folder may need them" if linked else ""
-    plans = plans_in(plan_folders(results), progress, unknown)
+    plans = plans_in(plan_folders(results), unknown)
     sent, unknown_sent = _sent(results, unknown)
     needed = _needed_snapshots(sent, present)
     awaited = plans.unfinished(results, present)
@@ -115,7 +109,7 @@ def runs_of(rows: Iterable[OnDisk]) -> Set[str]:
 
 def of_experiments(rows: Iterable[OnDisk], folders: Sequence[Path]) -> list[OnDisk]:
     """Those that belong to the experiments of these folders; what no plan names belongs to none."""
-    runs = plans_in(folders, silent).naming.keys()
+    runs = plans_in(folders).naming.keys()
     snapshots = {submission.snapshot for submission in itertools.chain.from_iterable(map(read_submissions, folders))}
 
     def belongs(row: OnDisk) -> bool:
@@ -184,12 +178,11 @@ class Plans(NamedTuple):
         return awaited
 
 
-def plans_in(folders: Sequence[Path], progress: Progress, unknown: str = "") -> Plans:
+def plans_in(folders: Sequence[Path], unknown: str = "") -> Plans:
     """The plans of these folders, each of an experiment."""
     naming: dict[str, Path] = {}
     standing: dict[Path, frozenset[str]] = {}
-    for number, folder in enumerate(folders, start=1):
-        progress("plans", number, len(folders))
+    for folder in folders:
         try:
             paths = [folder / name for name in os.listdir(folder) if MANIFEST.fullmatch(name)]
         except OSError as error:
@@ -339,11 +332,10 @@ class Removed(NamedTuple):
     failures: Annotated[tuple[str, ...], "what could not be removed, and why"]
 
 
-def remove(chosen: Sequence[OnDisk], progress: Progress = silent) -> Removed:
+def remove(chosen: Iterable[OnDisk]) -> Removed:
     """Remove these, one after the other: what is interrupted leaves each one whole, gone, or known as half-written."""
     removed, failures = [], []
-    for place, row in enumerate(chosen, start=1):
-        progress("removed", place, len(chosen))
+    for row in chosen:
         try:
             _remove(row.path)
             removed.append(row.bytes)

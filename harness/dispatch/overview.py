@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from harness.base.files import os_words
-from harness.dispatch.leftovers import NETWORKS, Progress, bytes_below, file_bytes, silent
+from harness.dispatch.leftovers import NETWORKS, bytes_below, file_bytes
 from harness.dispatch.reconcile import gather
 from harness.dispatch.state import FREE, UNDERWAY, WENT_WRONG, RunState, states
 from harness.spec import manifest_path
@@ -40,7 +40,7 @@ class Overview(NamedTuple):
     unreadable: tuple[str, ...]
 
 
-def overview(results: Path, progress: Progress = silent) -> Overview:
+def overview(results: Path) -> Overview:
     """Every experiment of a results folder that has a plan. SLURM is asked for those that sent off what is missing."""
     record_bytes = {path.stem: size for path, size in file_bytes(results / "runs", ".json").items()}
     network_bytes = {path.stem: size for path, size in file_bytes(results / NETWORKS, ".npz").items()}
@@ -48,8 +48,7 @@ def overview(results: Path, progress: Progress = silent) -> Overview:
     plans: dict[Path, dict[str, bool]] = {}  # by run, whether it is of the first look
     sent: dict[Path, dict[str, RunState]] = {}
     unreadable: list[str] = []
-    for number, folder in enumerate(folders, start=1):
-        progress("plans", number, len(folders))
+    for folder in folders:
         try:
             plans[folder] = _read(folder)
             sent[folder], damage = _sent_states(folder, plans[folder].keys() - record_bytes)

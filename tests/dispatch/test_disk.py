@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from harness.base.files import STALE_SECONDS, UNFINISHED
 from harness.cli import main
 from harness.dispatch import leftovers as module
 from harness.dispatch.events import EventLog
-from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, disk_bytes, on_disk, removable, remove
+from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, OnDisk, disk_bytes, on_disk, removable, remove
 from harness.dispatch.profile import Profile
 from harness.dispatch.slurm import log_path
 from harness.dispatch.submission import keep_number
@@ -306,12 +306,12 @@ def test_an_interruption_leaves_a_valid_folder(made, swept):
     left = set.union(*made.expected.values())
     while left:
 
-        def interrupt(what: str, done: int, of: int) -> None:
-            if done == 2:  # the first is gone
-                raise KeyboardInterrupt
+        def interrupted() -> Iterator[OnDisk]:
+            yield next(one for one in on_disk(swept.results) if not one.needed_by)
+            raise KeyboardInterrupt
 
         with suppress(KeyboardInterrupt):
-            remove([one for one in on_disk(swept.results) if not one.needed_by], interrupt)
+            remove(interrupted())
         now_left = set.union(*swept.leftovers().values())
         assert now_left < left
         assert len(now_left) == len(left) - 1

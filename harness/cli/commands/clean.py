@@ -14,7 +14,6 @@ from harness.dispatch import leftovers
 from harness.dispatch.leftovers import Kind, OnDisk, Removed
 from harness.dispatch.submission import one_submitter
 from harness.show import disk
-from harness.show.console import TERMINAL
 from harness.show.disk import Cleaned, Removable
 from harness.show.tables.table import Table
 from harness.study.folders import StudyFile
@@ -69,8 +68,7 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
 
 def _look(results: Path, folders: Sequence[Path]) -> list[OnDisk]:
     """What may be removed, of these experiments alone if there are some."""
-    with TERMINAL.steps("clean") as progress:
-        rows = list(leftovers.on_disk(results, progress))
+    rows = list(leftovers.on_disk(results))
     return leftovers.of_experiments(rows, folders) if folders else rows
 
 
@@ -88,6 +86,5 @@ def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[
     with one_submitter(results / "runs"):
         still = {(row.kind, row.path) for row in _look(results, folders) if not row.needed_by}
         for kind, of_kind in wanted.items():
-            with TERMINAL.steps(kind) as progress:
-                removed[kind] = leftovers.remove([row for row in of_kind if (kind, row.path) in still], progress)
+            removed[kind] = leftovers.remove([row for row in of_kind if (kind, row.path) in still])
     return removed

@@ -20,7 +20,7 @@ from harness.dispatch.reconcile import spending, unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, StateName
 from harness.record import duplicates
 from harness.show import sweeps
-from harness.show.console import TERMINAL, console
+from harness.show.console import console
 from harness.show.disk import disk_json, disk_words
 from harness.show.overview import OverviewSaid, overview_lines, overview_table
 from harness.show.sweeps import SweepSaid
@@ -95,8 +95,7 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
     """Show how far every experiment of a results folder is; the same of their runs."""
     if not results.is_dir():
         raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
-    with TERMINAL.steps("status") as progress:
-        every = overview(results, progress)
+    every = overview(results)
     _clear(watch)
     sizes = disk_bytes(results)
     notable = notable_bytes(results, sizes)
