@@ -18,7 +18,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import model_validator
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
@@ -41,14 +42,7 @@ class Mirror(Frozen):
     losing: bool = False
     project: str = "harness"
     entity: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_what_is_gone(cls, fields: object) -> object:
-        """Profiles and jobs of earlier versions say `per: run`, as is always so now."""
-        if isinstance(fields, dict) and fields.get("per") == "run":
-            return {name: value for name, value in fields.items() if name != "per"}
-        return fields
+    per: SkipJsonSchema[Literal["run"]] = Field("run", exclude=True)  # of earlier versions, and always so now
 
 
 class WandbRun(NamedTuple):

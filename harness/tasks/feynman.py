@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy import arcsin, cos, exp, log, pi, sin, sqrt
 
-from harness.tasks.function import Function
+from harness.tasks.function import of_columns
 from harness.tasks.samples import Array
 
 
@@ -53,10 +53,5 @@ _FORMULAS: dict[str, tuple[int, Callable[..., Array], str]] = {
 }
 
 
-def _target(inputs: int, function: Callable[..., Array], formula: str) -> Function:
-    return Function(
-        lambda x: function(*x.T), inputs, formula, "Liu et al. 2024, arXiv 2404.19756v5, Table 2 and Fig. D.1"
-    )
-
-
-TASKS = {name: _target(*of) for name, of in _FORMULAS.items()}
+SOURCE = "Liu et al. 2024, arXiv 2404.19756v5, Table 2 and Fig. D.1"
+TASKS = {name: of_columns(function, inputs, text, SOURCE) for name, (inputs, function, text) in _FORMULAS.items()}

@@ -85,6 +85,11 @@ class Function(Target):
         return Splits(train, validation, test, observations=self.observations)
 
 
+def of_columns(function: Callable[..., Array], inputs: int, formula: str, source: str) -> Function:
+    """A function of so many variables, which it takes as an array [n] each."""
+    return Function(lambda x: function(*x.T), inputs, formula, source)
+
+
 def values(reference: str, target: Function, x: Array) -> Array:
     """The target's values [n] at points x [n, inputs], of which it gets a copy; a TargetError if they cannot be learnt.
 

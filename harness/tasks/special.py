@@ -12,17 +12,12 @@ from typing import Any
 
 from scipy import special
 
-from harness.tasks.function import Function
+from harness.tasks.function import Function, of_columns
 from harness.tasks.samples import Array
 
 
 def _of_two(function: Callable[[Array, Array], Any], formula: str) -> Function:
-    return Function(
-        lambda x: function(x[:, 0], x[:, 1]),
-        inputs=2,
-        formula=formula,
-        source="Liu et al. 2024, arXiv 2404.19756v5, Table 1 and Fig. 3.2",
-    )
+    return of_columns(function, 2, formula, "Liu et al. 2024, arXiv 2404.19756v5, Table 1 and Fig. 3.2")
 
 
 def _harmonic(m: int, n: int) -> Function:

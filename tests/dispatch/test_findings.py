@@ -135,7 +135,7 @@ def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
     """Of this machine, which has all that is asked."""
     monkeypatch.setattr(node.cluster, "can_requeue", lambda: True)
     found = rows_here(tmp_path, Profile(cpus=1))
-    assert list(found) == ["harness", "node", "torch", "CPUs", "files"]
+    assert list(found) == ["harness", "node", "torch", "CPUs", "hard link", "space"]
     assert {one.level for one in found.values()} == {"ok"}
     assert "commit 0123456789ab" in found["harness"].told
 
