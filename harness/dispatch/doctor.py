@@ -17,18 +17,7 @@ from harness.dispatch.slurm import script_text, why_refused
 
 Fields = Mapping[str, str]
 OLDEST_SLURM = (20, 2)  # the first whose squeue knows --me
-SHORTEST_SAVE_SECONDS = 10.0  # to write a checkpoint to a slow file system
 SHORTEST_MEMORY_SECONDS = 120.0  # without accounting, a job's end must be seen within this
-# What happens to a job whose node others want, by SLURM's mode, and what to do about it.
-PREEMPTION = {
-    "OFF": ("jobs are left alone", ""),
-    "REQUEUE": ("a job may have to go, and goes on from its checkpoint by itself", ""),
-    "CANCEL": (
-        "a job may have to go, and does not come back",
-        "`harness submit` again: it goes on from its checkpoint",
-    ),
-    "": ("a job may be frozen, and give no sign of life", "choose a partition or qos that is not suspended; else wait"),
-}
 
 
 def examine(
@@ -60,9 +49,8 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         yield must("SLURM", False, "there is none here: no sbatch on the PATH", elsewhere)
         return
     try:
-        taken = limits()
-        yield from cluster_rows(taken)
-        yield from _ask_partitions(profile, taken)
+        yield from cluster_rows(limits())
+        yield from _ask_partitions(profile)
     except HarnessError as error:
         told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
         later = "ask again later; if it stays so, ask the administrators"
@@ -70,12 +58,12 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         yield must("controller", False, told, later if error.exit_code == INCOMPLETE else elsewhere)
 
 
-def _ask_partitions(profile: Profile, taken: Limits) -> Iterator[Finding]:
+def _ask_partitions(profile: Profile) -> Iterator[Finding]:
     """What is known of the partitions of the profile; what else does not fit there, sbatch says."""
     partitions = parse_partitions(ask("scontrol", "show", "partition", "--oneliner"))
     for name in partition_names(profile, partitions):
         if name in partitions:
-            yield from partition_rows(profile, partitions[name], taken.configuration)
+            yield from partition_rows(profile, partitions[name])
     yield _would_start(profile)
 
 
@@ -136,11 +124,8 @@ def cluster_rows(taken: Limits) -> list[Finding]:
     ]
 
 
-def partition_rows(profile: Profile, fields: Fields, configuration: Fields) -> list[Finding]:
-    """Whether a partition is up, gives jobs so much time, and leaves them alone.
-
-    SLURM may take a job that fits none of this, and let it wait for ever.
-    """
+def partition_rows(profile: Profile, fields: Fields) -> list[Finding]:
+    """Whether a partition is up and gives jobs so much time: SLURM may take others, and let them wait for ever."""
     state = fields.get("State", "UP")
     told = f"{fields['PartitionName']}{'' if profile.partition else ', the default'}, {state}"
     up = must("partition", state == "UP", told, "wait until `sinfo` says up, or choose another")
@@ -149,21 +134,4 @@ def partition_rows(profile: Profile, fields: Fields, configuration: Fields) -> l
     jobs_too = f" and job_minutes: {shorter}" if profile.job_minutes * 60 > most else ""
     told = f"{profile.time_minutes} min asked, the partition allows {duration(most)}"
     time = must("time", profile.time_minutes * 60 <= most, told, f"time_minutes: {shorter}{jobs_too}")
-    grace, kill = time_seconds(fields.get("GraceTime", "0")), time_seconds(configuration.get("KillWait", "30"))
-    told = f"a job that is told to go has {duration(grace + kill)} (GraceTime {grace:g} s + KillWait {kill:g} s)"
-    again = f"up to {profile.checkpoint_seconds:g} s are trained again if that is too short to save; no record is lost"
-    saves = should("time to save", grace + kill >= SHORTEST_SAVE_SECONDS, told, f"lower checkpoint_seconds: {again}")
-    return [up, time, preemption_row(configuration, fields), saves]
-
-
-def preemption_row(configuration: Fields, partition: Fields) -> Finding:
-    """What happens to a sweep's jobs when others want their nodes."""
-    kind, mode = configuration.get("PreemptType", "preempt/none"), configuration.get("PreemptMode", "OFF").upper()
-    if kind.endswith("partition_prio"):
-        mode = partition.get("PreemptMode", mode).upper()
-    if kind.endswith("none"):
-        mode = "OFF"
-    told, advice = next(row for word, row in PREEMPTION.items() if word in mode)
-    exempt = time_seconds(configuration.get("PreemptExemptTime", "0").replace("-1", "0"))
-    safe = f"; not in its first {duration(exempt)}" if exempt and mode != "OFF" else ""
-    return should("preemption", not advice, f"{told} ({mode}){safe}", advice)
+    return [up, time]

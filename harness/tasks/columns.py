@@ -106,19 +106,13 @@ def read_numbers(table: Table, name: str, reading: Reading) -> Array:
         row = int(np.flatnonzero(is_there)[is_wrong.to_numpy().argmax()])
         raise TargetError(
             f"{table.subject}: column {name!r} is {column.iloc[row]!r} {table.place(row)}, which is not written as "
-            f"{reading} ({writing.example}); {_other_reading(text)}mend it, or leave the column out"
+            f"{reading} ({writing.example}); mend it, or leave the column out"
         )
     try:
         values[is_there] = writing.numbers(text)
     except ValueError as error:  # of a date that no calendar has
         raise TargetError(f"{table.subject}: column {name!r}: {error}; mend it, or leave the column out") from None
     return values
-
-
-def _other_reading(text: Any) -> str:
-    """How all of a column of text can be read."""
-    fitting = [reading for reading, writing in WRITINGS.items() if text.str.fullmatch(writing.pattern).all()]
-    return f"say {fitting[0]}, as which all cells are written, " if fitting else ""
 
 
 # ------------------------------------------------------------------------------------------------------------ encoding

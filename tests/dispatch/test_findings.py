@@ -67,24 +67,6 @@ def test_what_a_configuration_means(known, what, level, told):
     assert (finding.level, told in finding.told) == (level, True), finding
 
 
-@pytest.mark.parametrize(
-    ("kind", "mode", "of_partition", "level", "told"),
-    [
-        ("none", "OFF", "OFF", "ok", "left alone"),
-        ("none", "OFF", "REQUEUE", "ok", "left alone"),
-        ("partition_prio", "REQUEUE", "OFF", "ok", "left alone"),
-        ("partition_prio", "CANCEL", "REQUEUE", "ok", "goes on"),
-        ("qos", "REQUEUE", "OFF", "ok", "goes on from its checkpoint by itself (REQUEUE); not in its first 60 min"),
-        ("qos", "CANCEL", "OFF", "warning", "does not come back"),
-        ("qos", "GANG,SUSPEND", "OFF", "warning", "frozen"),
-    ],
-)
-def test_what_preemption_does_to_a_job(kind, mode, of_partition, level, told):
-    configuration = {"PreemptType": f"preempt/{kind}", "PreemptMode": mode, "PreemptExemptTime": "01:00:00"}
-    finding = doctor.preemption_row(configuration, {"PreemptMode": of_partition})
-    assert (finding.level, told in finding.told, bool(finding.next_move)) == (level, True, level != "ok")
-
-
 # ---------------------------------------------------------------------------------------------------------- partition
 def test_the_default_partition_is_taken_where_none_is_given():
     """Else those of the profile, of which there may be several."""
@@ -94,17 +76,13 @@ def test_the_default_partition_is_taken_where_none_is_given():
     assert doctor.partition_names(Profile(), {}) == []
 
 
-def findings_of(profile: Profile, kill: str = "30", **changed: str) -> dict[str, Finding]:
+def findings_of(profile: Profile, **changed: str) -> dict[str, Finding]:
     fields = {**doctor.parse_partitions(PARTITION)["gpu"], **changed}
-    return told_well(doctor.partition_rows(profile, fields, {"KillWait": kill}))
+    return told_well(doctor.partition_rows(profile, fields))
 
 
 def test_a_partition_that_suits():
-    found = findings_of(GPU)
-    assert list(found) == ["partition", "time", "preemption", "time to save"]
-    assert {finding.level for finding in found.values()} == {"ok"}
-    for grace, kill, level in (("0", "5 sec", "warning"), ("0", "30 sec", "ok"), ("60", "1 sec", "ok")):
-        assert findings_of(GPU, kill, GraceTime=grace)["time to save"].level == level
+    assert {what: finding.level for what, finding in findings_of(GPU).items()} == {"partition": "ok", "time": "ok"}
 
 
 @pytest.mark.parametrize(
