@@ -6,10 +6,14 @@ Each takes what there may be in place of a number: None and nan become a dash, i
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 NONE = "–"  # where there is no number
 WRITTEN_OUT = 10_000  # below, no number has a power of ten
+NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+UNITS = {"": 1, "%": 0.01, "k": 1e3, "m": 1e6}
 PLAIN = (0.001, 1e5)  # what is typeset is written out within, and else a multiple of a power of ten
 
 
@@ -52,6 +56,22 @@ def as_typed(text: str) -> str:
 
 def _short(found: re.Match[str]) -> str:
     return str(Decimal(found[0]).normalize()).lower().replace("e+", "e")
+
+
+def number_meant(given: Any) -> str:
+    """How a number is written that stands there as `25%`, `1k`, `0,3`, `one` or 500.0; empty if it is none."""
+    with suppress(ValueError, TypeError):
+        given = float(given)
+    if isinstance(given, float):
+        return f"{given:.0f}" if given.is_integer() else ""
+    text = str(given).strip().lower()
+    if text in NUMBER_WORDS:
+        return str(NUMBER_WORDS.index(text))
+    match = re.fullmatch(r"([+-]?\d+)(?:[.,](\d+))?\s*([%km]?)", text)
+    if not match:
+        return ""
+    whole, decimals, unit = match.groups()
+    return f"{float(f'{whole}.{decimals or 0}') * UNITS[unit]:.12g}"
 
 
 def interval(low: float, high: float, write: Callable[[float], str] = number) -> str:

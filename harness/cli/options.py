@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.formats import number_meant
 from harness.spec import FULL
-from harness.spec.read import number_meant
 from harness.spec.setting import settings_of
 from harness.study.folders import StudyFile, shipped_or_own
 

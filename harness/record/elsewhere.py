@@ -261,11 +261,8 @@ def _numbers(table: pd.DataFrame, name: str, option: str, failed: np.ndarray) ->
     if bad := {row: f"{name} = {cell!r}" for row, cell, number, lost in of_rows if number is None and not lost}:
         named = name_rows(bad, bad.values())
         commas = [cell for cell in cells if _number(cell) is None and _number(cell.replace(",", ".")) is not None]
-        written = (
-            f"Write {commas[0].replace(',', '.')} for {commas[0]}" if commas else "Write numbers as 1234.5 or 1.2345e3"
-        )
-        next_move = f"{written}, or choose rows with `where`."
-        raise HarnessError(f"{named}: not a number. {next_move}")
+        as_meant = f"{commas[0].replace(',', '.')} for {commas[0]}" if commas else "numbers as 1234.5 or 1.2345e3"
+        raise HarnessError(f"{named}: not a number. Write {as_meant}, or choose rows with `where`.")
     return np.array(numbers, float)  # in which None is nan
 
 

@@ -5,7 +5,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
-from harness.base.formats import as_typed
+from harness.base.formats import as_typed, number_meant
 from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
 from harness.spec.document import SET, Document, Keys, parse, path_of
@@ -30,8 +29,6 @@ Settings = TypeVar("Settings", bound=Frozen)
 # The scale of an experiment as its file stands; `scales:` maps others to what they change, by dotted path.
 FULL = "full"
 EXPERIMENT_FILE = "an experiment file; `harness list experiments` says where those of the project are"
-NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-UNITS = {"": 1, "%": 0.01, "k": 1e3, "m": 1e6}
 MOST_RUNS = 1_000_000  # of a plan, which takes some 20 KB of memory a run
 
 
@@ -353,22 +350,6 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
         case _:
             message = detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
             return f"={_shown(given)}: {message[0].lower()}{message[1:]}"
-
-
-def number_meant(given: Any) -> str:
-    """How a number is written that stands there as `25%`, `1k`, `0,3`, `one` or 500.0; empty if it is none."""
-    with suppress(ValueError, TypeError):
-        given = float(given)
-    if isinstance(given, float):
-        return f"{given:.0f}" if given.is_integer() else ""
-    text = str(given).strip().lower()
-    if text in NUMBER_WORDS:
-        return str(NUMBER_WORDS.index(text))
-    match = re.fullmatch(r"([+-]?\d+)(?:[.,](\d+))?\s*([%km]?)", text)
-    if not match:
-        return ""
-    whole, decimals, unit = match.groups()
-    return f"{float(f'{whole}.{decimals or 0}') * UNITS[unit]:.12g}"
 
 
 def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list[int | str], list[str]]:
