@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.errors import did_you_mean
 from harness.base.files import os_words
 from harness.spec import DataFile
 from harness.spec.task import MOST_COORDINATES, SplitAfter, SplitBy
@@ -93,7 +94,7 @@ def _check_columns(said: DataFile, inputs: Sequence[str], tables: Mapping[str, T
         for place, name in named:
             if name not in table.rows:
                 subject = f"target.{place}: {said.data}" if key == "data" else table.subject
-                raise TargetError(f"{subject} has no column {name!r}; {table.columns_words(name)}")
+                raise TargetError(f"{subject} has no column {name!r}; {did_you_mean(name, list(table.rows))}")
     if split:
         next_move = "fill them, or drop these rows: `missing:` does not fill the column that splits the rows"
         check_complete(tables["data"]._replace(subject=f"target.split: {said.data}"), split, next_move)
@@ -104,7 +105,7 @@ def read_user_table(path: Path, output: str) -> Table:
     _stamped("`data`", path, "this folder")
     table = read_table(f"`data` {path}", path)
     if output not in table.rows:
-        raise TargetError(f"{table.subject} has no column {output!r}; {table.columns_words(output)}")
+        raise TargetError(f"{table.subject} has no column {output!r}; {did_you_mean(output, list(table.rows))}")
     return table
 
 
