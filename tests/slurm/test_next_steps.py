@@ -1,8 +1,7 @@
-"""The next move that is told is what helps: held jobs, failing set-up lines, renamed folders, code that is gone."""
+"""The next move that is told is what helps: held jobs, failing set-up lines, code that is gone."""
 
 import json
 import shutil
-from dataclasses import replace
 
 import pytest
 from real_slurm import wait_until
@@ -75,22 +74,6 @@ def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
     swept.profile.write_text(json.dumps(mended), encoding="utf-8")
     swept.retry("crashed")
     assert_completes(swept)
-
-
-def test_results_that_were_renamed_while_jobs_train(testbed, tmp_path):
-    """The records land under the old name: a merge brings them, and nothing is trained again."""
-    swept = sweep(tmp_path, **LONG)
-    swept.submit()
-    swept.wait_for_event("first_step")
-    renamed = replace(swept, results=tmp_path / "renamed results")
-    swept.results.rename(renamed.results)
-    wait_until(lambda: renamed.states() == {"lost": 2}, 90, "the job ends", every=0.5)
-
-    assert renamed.whys() == {"SLURM: COMPLETED: it ended well, and its record is not here"}
-    merged = replace(renamed, file=swept.results).harness("merge")
-    assert merged.exit_code == 0, merged.output
-    assert renamed.states() == {"done": 2}
-    assert_completes(renamed)
 
 
 def test_code_that_is_purged_while_jobs_wait(testbed, tmp_path):
