@@ -57,7 +57,6 @@ recipes:
 seeds: [0, 1, 2]
 """
 MIXED = TEXT + "grid: {engine: [fused, torch]}\n"
-FOREIGN = "another processor"
 FUSED, TORCH = ("fused", "float64"), ("torch", "float64")
 OPTIMIZERS = (LBFGS, ADAM, Adam(name="adam", batch_size=20), LevenbergMarquardt(name="levenberg_marquardt"))
 ENGINES = ("fused", "torch")
