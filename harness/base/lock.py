@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from harness.base.errors import INCOMPLETE, HarnessError
 
@@ -16,14 +17,17 @@ from harness.base.errors import INCOMPLETE, HarnessError
 def locked(path: Path, told: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock at `path` while the block lasts; a HarnessError if another holds it for longer than this waits.
 
-    Its sentence begins with who that is, and goes on with what is `told`.
+    Its sentence begins with who that is, and goes on with what is `told`. The lock of a process of this machine that no
+    longer lives is taken over.
     """
     since = datetime.now(UTC).isoformat(timespec="microseconds")
     owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since})
     deadline = time.monotonic() + wait_seconds
-    while not _made(path, owner):
+    while not (_made(path, owner) or _taken_over(path, owner)):
         if time.monotonic() >= deadline:
-            raise HarnessError(f"{path}: {_owner_words(path)} {told}", INCOMPLETE)
+            holder = _owner(path)
+            who = "process {pid} on {host}, since {since},".format(**holder) if holder else "another writer"
+            raise HarnessError(f"{path}: {who} {told}", INCOMPLETE)
         time.sleep(0.01)
     try:
         yield
@@ -40,12 +44,27 @@ def _made(path: Path, owner: str) -> bool:
         return False
 
 
-def _owner_words(path: Path) -> str:
-    """Whose the lock is; while it is being written or removed nobody knows."""
+def _taken_over(path: Path, owner: str) -> bool:
+    """Put this lock in the place of a stale one: of several that would, the one that is first to claim that."""
+    stale, claim = _owner(path), path.with_suffix(".claim")
+    is_stale = stale and stale["host"] == socket.gethostname() and not lives(stale["pid"])
+    if not (is_stale and _made(claim, owner)):
+        return False
     try:
-        return "process {pid} on {host}, since {since},".format(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError):
-        return "another writer"
+        if _owner(path) != stale:  # it was taken over before this claim was made
+            return False
+        claim.replace(path)
+        return True
+    finally:
+        claim.unlink(missing_ok=True)
+
+
+def _owner(path: Path) -> dict[str, Any]:
+    """Whose the lock is: nothing while it is being written or removed, or if it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def lives(pid: int) -> bool:
