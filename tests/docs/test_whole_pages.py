@@ -61,7 +61,7 @@ def codes_in_the_program() -> set[str]:
 
 def test_every_code_has_its_words_and_no_other_has():
     assert set(CODES) == codes_in_the_program()
-    assert all(code.kind in CODE_KINDS and all(part.endswith(".") for part in code[2:]) for code in CODES.values())
+    assert all(code.kind in CODE_KINDS and all(part.endswith(".") for part in code[3:]) for code in CODES.values())
 
 
 def test_the_interface_from_python_is_listed_with_its_arguments():

@@ -66,7 +66,10 @@ def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
     if name:
         about = published.TABLES[published.TABLES["table"] == name].iloc[0]
         yield f"{name}: {about['what']} ({about['place']})"
-    yield frames.table_of_frame("", table.head(ROWS_SHOWN).dropna(axis="columns", how="all"), DIGITS)
+    alike = [column for column in table if len(table[column].unique()) == 1 < len(table)]
+    if same := [f"{column}={value}" for column, value in table[alike].iloc[0].items() if not pd.isna(value)]:
+        yield f"all rows: {', '.join(same)}"
+    yield frames.table_of_frame("", table.drop(columns=alike).head(ROWS_SHOWN), DIGITS)
     if not name:
         yield from (f"{word}: {what}" for word, what in published.CONFIDENCE.items())
     if len(table) > ROWS_SHOWN:

@@ -8,8 +8,17 @@ from harness.count import DEFAULT_WEIGHTS, count_of
 from harness.planning.match import MatchedSaid, MatchSetting
 from harness.planning.points import differences, varied_words
 from harness.show.grouping import grouped
-from harness.show.tables.runs import span_words
-from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, number_columns, table_of, text_columns
+from harness.show.tables.table import (
+    Piece,
+    Styled,
+    Table,
+    TableCell,
+    TableRow,
+    number_columns,
+    span_words,
+    table_of,
+    text_columns,
+)
 from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import COUNT_KINDS
 

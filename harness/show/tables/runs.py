@@ -1,11 +1,11 @@
 """The runs of an experiment: how each series was trained, on which tasks, and accuracies."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 import pandas as pd
 
-from harness.base.formats import NONE, human
-from harness.show.tables.table import Styled, Table, number_columns, table_of, text_columns
+from harness.base.formats import human
+from harness.show.tables.table import Styled, Table, number_columns, span_words, table_of, text_columns
 from harness.show.words import loss_word
 from harness.spec import Manifest, Recipe, RunTask
 
@@ -61,11 +61,6 @@ def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
 def _starts(recipe: Recipe) -> str:
     restarts = recipe.restarts
     return f"{restarts.count} of {restarts.evaluations} evaluations, best goes on" if restarts.count > 1 else "1"
-
-
-def span_words(numbers: Collection[int]) -> str:
-    """`12`, or `12 to 40`."""
-    return " to ".join(dict.fromkeys(f"{end:,}" for end in (min(numbers), max(numbers)))) if numbers else NONE
 
 
 def _distinct(values: Iterable[object]) -> str:

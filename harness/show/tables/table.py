@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -16,7 +16,7 @@ import rich.table
 from rich.cells import cell_len
 from rich.text import Text
 
-from harness.base.formats import human, number
+from harness.base.formats import NONE, human, number
 
 if TYPE_CHECKING:
     from harness.laws import Caution, Refusal
@@ -110,6 +110,11 @@ def table_of(
 ) -> Table:
     """A table of nothing but cells."""
     return Table(title, tuple(columns), tuple(TableRow(tuple(cells)) for cells in rows), introduction)
+
+
+def span_words(numbers: Collection[int]) -> str:
+    """`12`, or `12 to 40`."""
+    return " to ".join(dict.fromkeys(f"{end:,}" for end in (min(numbers), max(numbers)))) if numbers else NONE
 
 
 def pieces(cell: TableCell, write: Callable[[float | None], str]) -> list[Styled]:
