@@ -32,6 +32,7 @@ from harness.record.elsewhere import MAX_ROWS_NAMED, with_sizes
 AUTO = "auto"  # the laws of `select_law`, and which of them to quote
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
 BOTH: tuple[LawName, ...] = ("pure", "floor")
+MOST_SIZES = 128  # of a series: a law of up to six parameters needs no more, and the time goes with their number
 
 
 class Fitting(NamedTuple):
@@ -194,7 +195,7 @@ def fit_runs(
     calls: list[tuple[Any, ...]] = []
     chooses = AUTO in how.laws
     for axis, of_axis in runs.items():
-        for (task, series), own in with_parts(of_axis).groupby(["task", "series"], sort=False):
+        for (task, series), own in with_parts(_merged(of_axis)).groupby(["task", "series"], sort=False):
             groups.append((str(task), str(series), axis, own))
             fitted = _fitted(own)
             if chooses:
@@ -208,6 +209,21 @@ def fit_runs(
         prepare(fit_law, calls, "laws")
     known = cautions or {}
     return [_series_laws(*group, how, known.get((group[2], group[1]), ())) for group in groups]
+
+
+def _merged(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs, with neighbouring sizes of a series as one where it has more than 128.
+
+    They stand at the geometric mean of their sizes, which is where the mean ln loss of a power law is.
+    """
+    merged = runs["size"].copy()
+    for _, own in runs["size"].groupby([runs["task"], runs["series"]], sort=False):
+        known = own[np.isfinite(own) & (own > 0)]
+        if known.nunique() > MOST_SIZES:
+            log_sizes = np.log(known)
+            bins = pd.cut(log_sizes, MOST_SIZES, labels=False)
+            merged[known.index] = np.exp(log_sizes.groupby(bins).transform("mean"))
+    return runs.assign(size=merged)
 
 
 def _fitted(runs: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
