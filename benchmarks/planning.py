@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -17,10 +17,11 @@ import pandas as pd
 from scipy.stats import norm
 
 from benchmarks import report
-from harness.comparison import to_runs, without_law
+from harness.comparison import multiplier, to_runs, without_law
 from harness.laws import Interval, fit_law, fit_surface
 from harness.laws.ahead import NewRun, new_run, origin_cautions, rolling_curve, rolling_surface
 from harness.laws.groups import law_by_groups, surface_by_groups
+from harness.laws.isoflop import isoflop
 from harness.show.console import console
 
 FOLDER = Path("results/fits")
@@ -201,6 +202,54 @@ def bins(replicates: int) -> Iterator[Score]:
         yield bins_lead(f"arms 20 % apart, {design}, sd 0.1", 0.2, sizes, (0.1, 0.1), replicates)
 
 
+# ---------------------------------------------------------------------------------------------------------- multiplier
+def advantage(compute: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
+    """How many times the compute of the first arm the second needs, a power of compute between the `ends`."""
+    along = np.log(compute / compute.min()) / np.log(compute.max() / compute.min())
+    return np.exp(np.interp(along, (0, 1), np.log(ends)))
+
+
+def optimum_of(grid: Grid, log_loss: np.ndarray, sd: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The least losses of the budgets, by parabolas."""
+    valleys = isoflop(grid.compute, grid.n, np.exp(log_loss + sd * rng.standard_normal(log_loss.size))).used
+    return np.array([valley.budget for valley in valleys]), np.array([valley.y_best for valley in valleys])
+
+
+def of_optima(name: str, ends: tuple[float, float], sd: float, replicates: int, **pins: Any) -> Iterator[Score]:
+    """Two tables of five budgets of nine sizes over two decades of compute, the second arm behind by `ends`."""
+    rng, grid = generator(name), isoflop_grid(5)
+    behind = np.sqrt(advantage(grid.compute, ends))
+    losses = grid.log_loss, np.log(1.8 + 480 * (grid.n / behind) ** -0.35 + 2100 * (grid.d / behind) ** -0.37)
+    held: dict[str, list[bool]] = {}
+    for _ in range(replicates):
+        x, y = zip(*(optimum_of(grid, loss, sd, rng) for loss in losses), strict=True)
+        names = ("first", "second")
+        found = multiplier(dict(zip(names, x, strict=True)), dict(zip(names, y, strict=True)), **pins)
+        if found.refusals or len(found.sizes) < 5:
+            continue
+        if ends[0] == ends[1]:
+            for place, index in (("smallest", 0), ("middle", 2), ("largest", -1)):
+                inside = _holds(found.sizes[index].multiplier.interval, ends[0])
+                held.setdefault(f"multiplier inside at the {place} budget", []).append(inside)
+        if found.trend:
+            held.setdefault("trend inside", []).append(_holds(found.trend.interval, float((ends[1] / ends[0]) ** 0.5)))
+            held.setdefault("trend has the right sign", []).append(found.trend.value < 1)
+            held.setdefault("trend is beyond doubt", []).append(found.trend.interval.high < 1)
+    for what, holds in held.items():
+        if "inside" in what:
+            yield Score("multiplier", name, what, 0.93, 0.98, holds)
+        elif ends[0] > ends[1]:
+            yield Score("multiplier", name, what, 0.8 if "sign" in what else 0.0, 1.0, holds)
+
+
+def multipliers(replicates: int) -> Iterator[Score]:
+    """The compute multiplier of isoFLOP tables, and its trend."""
+    yield from of_optima("equal tables, noise of 1 %", (1.0, 1.0), 0.01, replicates)
+    yield from of_optima("equal tables, noise of 1 %, floor known", (1.0, 1.0), 0.01, replicates, floor=1.8)
+    yield from of_optima("1.4 falling to 1.1, noise of 1 %", (1.4, 1.1), 0.01, replicates)
+    yield from of_optima("1.4 falling to 1.1, noise of .2 %", (1.4, 1.1), 0.002, replicates)
+
+
 # -------------------------------------------------------------------------------------------------------------- groups
 class Correlated(NamedTuple):
     """Errors that rows of a group share: an offset, a slope, and a part that the next row remembers; their sds."""
@@ -259,7 +308,13 @@ def _holds(interval: Interval | None, truth: float) -> bool:
 
 
 # ---------------------------------------------------------------------------------------------------------------- page
-PARTS: dict[str, Callable[[int], Iterator[Score]]] = {"ahead": ahead, "curves": curves, "bins": bins, "groups": grouped}
+PARTS: dict[str, Callable[[int], Iterator[Score]]] = {
+    "ahead": ahead,
+    "curves": curves,
+    "bins": bins,
+    "groups": grouped,
+    "multiplier": multipliers,
+}
 
 
 def lines_of(scores: Iterator[Score]) -> pd.DataFrame:

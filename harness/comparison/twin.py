@@ -19,6 +19,7 @@ from harness.laws import Caution
 from harness.laws.points import Numbers, NumbersOrNull
 
 LEAST_READ = 0.5  # of the draws
+ROUNDING = 1e-12  # of ln loss: an end of the curve is on it
 
 
 @dataclass(frozen=True)
@@ -127,4 +128,6 @@ def _log_sizes(means: np.ndarray, log_sizes: np.ndarray, losses: np.ndarray) -> 
     """ln of the size at which the monotone curve comes to each loss: -inf below all sizes, inf beyond them."""
     drawn = np.isfinite(means)
     falling = isotonic_regression(means[drawn], increasing=False).x  # pools adjacent violators
-    return np.interp(-np.log(losses), -falling, log_sizes[drawn], left=-np.inf, right=np.inf)
+    nearest = np.clip(np.log(losses), falling[-1], falling[0])
+    wanted = np.where(np.isclose(np.log(losses), nearest, rtol=0, atol=ROUNDING), nearest, np.log(losses))
+    return np.interp(-wanted, -falling, log_sizes[drawn], left=-np.inf, right=np.inf)

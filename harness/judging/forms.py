@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.judging.ahead import COSTS, OF_A_PRODUCT, CrossedRuns, Foresight, surface_ahead
+from harness.judging.ahead import OF_A_PRODUCT, CrossedRuns, Foresight, is_cost, surface_ahead
 from harness.judging.laws import groups_in, runs_in
 from harness.judging.request import Form, Request, Source
 from harness.judging.scaling import with_parts
@@ -63,7 +63,7 @@ def form_answer(
         if form in OF_TWO:
             if form == "and":
                 how = (request.level, request.objective, request.hold_out, request.predict)
-                results[name], foreseen = surface_ahead(name, _crossed(request, own, runs), *how)
+                results[name], foreseen = surface_ahead(name, crossed_runs(request, own, runs), *how)
                 ahead.append(foreseen)
             else:
                 points = _of_two(own, runs[asked])
@@ -93,10 +93,10 @@ def _of_two(own: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndar
     return second, done["size"].to_numpy(float), done["test_loss"].to_numpy(float)
 
 
-def _crossed(request: Request, own: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
+def crossed_runs(request: Request, own: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
     """The runs with their compute: as a column says, or D where that is a cost of training, or else 6 N D."""
     d, n, y = _of_two(own, runs[str(request.value)])
-    compute = d if str(request.value).lower().startswith(COSTS) else OF_A_PRODUCT * n * d
+    compute = d if is_cost(str(request.value)) else OF_A_PRODUCT * n * d
     if request.compute:
         compute = _of_two(own, runs[request.compute])[0]
     groups = np.array(groups_in(own)) if "group" in own else None

@@ -150,6 +150,7 @@ def _with_short_names(found: Headline) -> tuple[Headline, list[str]]:
         found,
         first=replace(found.first, label="A"),
         second=replace(found.second, label="B"),
+        leads=tuple(replace(lead, leader=short.get(lead.leader or "")) for lead in found.leads),
         largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in found.largest),
         exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in found.exponents),
     )
