@@ -15,10 +15,11 @@ import click
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
+from scipy.stats import t as t_distribution
 
 from benchmarks import report
 from harness.comparison import multiplier, to_runs, without_law
-from harness.laws import Interval, fit_law, fit_surface
+from harness.laws import Fit, Interval, LawName, fit_law, fit_surface
 from harness.laws.ahead import NewRun, new_run, origin_cautions, rolling_curve, rolling_surface
 from harness.laws.groups import law_by_groups, surface_by_groups
 from harness.laws.isoflop import isoflop
@@ -250,6 +251,75 @@ def multipliers(replicates: int) -> Iterator[Score]:
     yield from of_optima("1.4 falling to 1.1, noise of .2 %", (1.4, 1.1), 0.002, replicates)
 
 
+# -------------------------------------------------------------------------------------------------------------- misfit
+FAULTS = ("floor", "break", "shift", "end")
+
+
+def curve_with(law: str, fault: str, by: float, u: np.ndarray) -> np.ndarray:
+    """ln loss of a law of exponent .5, with so much of a fault."""
+    line = -0.5 * u
+    if fault == "break":
+        line = line - by * np.maximum(u - u[-1] / 2, 0)
+    if fault == "shift":
+        line = -0.5 * np.logaddexp(u, np.log(max(by, 1e-12)))
+    if fault == "end":
+        line = line + by * (u == u[-1])
+    floor = (0.03 if law == "floor" else 0.0) + (by if fault == "floor" else 0.0)
+    return np.log(floor + np.exp(line))
+
+
+def fault_of(law: LawName, fault: str, x: np.ndarray, sd: float) -> float:
+    """How much of a fault moves the exponent by 2.5 half-widths of its interval, size means having this sd."""
+    u = np.log(x / x[0])
+    true = fit_law(x, np.exp(curve_with(law, "", 0.0, u)), law, intervals=False)
+    assert true.region is not None
+    assert true.alpha is not None
+    problem = true.region.problem
+    covariance = np.linalg.inv(_squares(true)) * sd**2
+    index = problem.law.exponent
+    error = np.sqrt(covariance[index, index]) * (true.alpha if problem.law.log_exponent else 1.0)
+    wanted = 2.5 * t_distribution.isf(0.025, problem.dof) * error
+    least, most = 0.0, 1e-3
+
+    def moved(by: float) -> float:
+        alpha = fit_law(x, np.exp(curve_with(law, fault, by, u)), law, intervals=False).alpha
+        return np.inf if alpha is None else abs(alpha - float(true.alpha or 0))
+
+    while moved(most) < wanted:
+        most *= 2
+    for _ in range(18):
+        middle = (least + most) / 2
+        least, most = (middle, most) if moved(middle) < wanted else (least, middle)
+    return most
+
+
+def _squares(fit: Fit) -> np.ndarray:
+    assert fit.region is not None
+    problem = fit.region.problem
+    jacobian = problem.law.curve(fit.region.solution.p, problem.logs.u)[1]
+    return jacobian.T @ jacobian
+
+
+def misfits(replicates: int) -> Iterator[Score]:
+    """MISFIT of laws that are true, and of each kind of fault."""
+    designs: list[tuple[LawName, int, int]] = [("pure", 6, 1), ("pure", 10, 1), ("pure", 7, 4), ("pure", 12, 4)]
+    designs += [("floor", 9, 1), ("floor", 12, 1), ("floor", 7, 4), ("floor", 12, 4)]
+    for law, sizes, seeds in designs:
+        x = np.geomspace(1e3, 1e6, sizes)
+        for fault in ("", *FAULTS[law == "floor" :]):
+            by = fault_of(law, fault, x, 0.02) if fault else 0.0
+            name = f"{law} law, {sizes} sizes of {seeds} runs"
+            rng, told = generator(name + fault), []
+            means = np.repeat(curve_with(law, fault, by, np.log(x / x[0])), seeds)
+            for _ in range(replicates):
+                y = np.exp(means + 0.02 * np.sqrt(seeds) * rng.standard_normal(means.size))
+                fit = fit_law(np.repeat(x, seeds), y, law, intervals=False)
+                if not fit.refusals:
+                    told.append(any(caution.code == "MISFIT" for caution in fit.warnings))
+            what = f"MISFIT of {fault}, 2.5 half-widths" if fault else "MISFIT of a true law"
+            yield Score("misfit", name, what, *((0.5, 1.0) if fault else (0.0, 0.07)), told)
+
+
 # -------------------------------------------------------------------------------------------------------------- groups
 class Correlated(NamedTuple):
     """Errors that rows of a group share: an offset, a slope, and a part that the next row remembers; their sds."""
@@ -314,6 +384,7 @@ PARTS: dict[str, Callable[[int], Iterator[Score]]] = {
     "bins": bins,
     "groups": grouped,
     "multiplier": multipliers,
+    "misfit": misfits,
 }
 
 

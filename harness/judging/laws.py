@@ -125,11 +125,11 @@ class SeriesLaws:
         return int((self.table["part"] == "outside").sum())
 
     @property
-    def quoted_law(self) -> Annotated[LawName | None, "the law to quote; null if it was refused"]:
-        """The chosen one, or else the richest of those asked for."""
+    def quoted_law(self) -> Annotated[LawName | None, "the law to quote; null if there is none"]:
+        """The chosen one, or else the richest of those asked for that may be quoted."""
         if self.selection:
             return self.selection.chosen
-        return next((law for law in reversed(ORDER) if law in self.fits and not self.fits[law].refusals), None)
+        return next((law for law in reversed(ORDER) if law in self.fits and self.fits[law].is_quotable), None)
 
     @property
     def data_hash(self) -> Annotated[str, "of the sizes and losses that were fitted"]:
@@ -239,7 +239,8 @@ def _series_laws(
     selection, names = None, tuple(law for law in ORDER if law in how.laws)
     if AUTO in how.laws:
         selection = kept(select_law, *inside, how.level, how.objective)
-        names = tuple(law for law in ORDER if law == selection.chosen)
+        fitted = [law for law in ORDER if law in selection.fits and not selection.fits[law].refusals]
+        names = (selection.chosen,) if selection.chosen else tuple(fitted[:1])
         fits = {law: _warned(selection.fits[law], runs) for law in ORDER if law in selection.fits}
     else:
         fits = _fits(runs, inside, names, how)
