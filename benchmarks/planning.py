@@ -4,6 +4,7 @@ python -m benchmarks.planning                  # all parts, results/fits/plannin
 python -m benchmarks.planning --part ahead     # one part, replacing its rows there
 """
 
+import itertools
 import os
 import time
 import zlib
@@ -251,6 +252,45 @@ def multipliers(replicates: int) -> Iterator[Score]:
     yield from of_optima("1.4 falling to 1.1, noise of .2 %", (1.4, 1.1), 0.002, replicates)
 
 
+# ------------------------------------------------------------------------------------------------------------- isoFLOP
+class Valleys(NamedTuple):
+    """A surface's exponents, and its grids: how far sizes go from the middle, and where that lies off the best one."""
+
+    alpha: float = 0.34
+    beta: float = 0.28
+    factor: float = 3.0
+    off: float = 0.0
+    drift: float = 0.0
+
+
+def valley_runs(of: Valleys, sd: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Budgets, sizes and losses of six budgets of nine sizes of y = 1.8 + 480 N^-alpha + 2100 D^-beta."""
+    budget = 1e18 * 10 ** (0.5 * np.arange(6))
+    both = of.alpha + of.beta
+    best = (480 * of.alpha / (2100 * of.beta)) ** (1 / both) * (budget / 6) ** (of.beta / both)
+    middle = of.off + of.drift * np.linspace(-1, 1, 6)
+    x = best[:, None] * np.exp(middle[:, None] + np.linspace(-np.log(of.factor), np.log(of.factor), 9))
+    y = 1.8 + 480 * x**-of.alpha + 2100 * (budget[:, None] / 6 / x) ** -of.beta
+    return np.repeat(budget, 9), x.ravel(), (y * np.exp(sd * rng.standard_normal(y.shape))).ravel()
+
+
+def valleys(replicates: int) -> Iterator[Score]:
+    """The exponent of the best size, whose valleys are no parabolas: inside wherever no caution stands."""
+    designs = [Valleys(factor=factor, drift=drift) for factor in (3, 8) for drift in (0, 0.4)]
+    designs += [Valleys(off=0.5), Valleys(0.25, 0.45), Valleys(0.25, 0.45, drift=0.4), Valleys(0.25, 0.45, 8)]
+    for of, sd in itertools.product(designs, (0.002, 0.005)):
+        name = f"alpha {of.alpha:g}, beta {of.beta:g}, sizes {of.factor:g} times off, centre {of.off:g}±{of.drift:g}"
+        rng, calm, cautioned = generator(f"{name} {sd}"), [], []
+        for _ in range(replicates):
+            law = isoflop(*valley_runs(of, sd, rng))
+            inside = _holds(law.exponent_interval, of.beta / (of.alpha + of.beta))
+            (cautioned if law.warnings else calm).append(inside)
+        where = f"{name}, noise {sd:.1%}"
+        low, high = (0.93, 0.98) if len(calm) >= 100 else (0.0, 1.0)
+        yield Score("isoflop", where, "exponent inside, no caution", low, high, calm)
+        yield Score("isoflop", where, "exponent inside, with a caution", 0.0, 1.0, cautioned)
+
+
 # -------------------------------------------------------------------------------------------------------------- misfit
 FAULTS = ("floor", "break", "shift", "end")
 
@@ -385,6 +425,7 @@ PARTS: dict[str, Callable[[int], Iterator[Score]]] = {
     "groups": grouped,
     "multiplier": multipliers,
     "misfit": misfits,
+    "isoflop": valleys,
 }
 
 

@@ -15,7 +15,7 @@ from harness.judging.scaling import with_parts
 from harness.laws import Caution, fit_shared
 from harness.laws.frontier import Frontier, frontier
 from harness.laws.groups import frontier_by_groups, isoflop_by_groups, shared_by_groups
-from harness.laws.isoflop import Isoflop, isoflop
+from harness.laws.isoflop import Isoflop, beside_surface, isoflop
 from harness.laws.shared import SHARES, SharedFit
 from harness.laws.surface import Surface
 
@@ -67,7 +67,7 @@ def form_answer(
                 ahead.append(foreseen)
             else:
                 points = _of_two(own, runs[asked])
-                results[name] = isoflop(*points, request.level)
+                results[name] = beside_surface(isoflop(*points, request.level, request.within), *points)
                 if "group" in own:
                     results[name] = isoflop_by_groups(results[name], *points, groups_in(own))
             # A size is there again at every other one, by design.

@@ -315,8 +315,8 @@ def with_checks(laws: Sequence[SeriesLaws]) -> list[SeriesLaws]:
 def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
 
-    Of the laws that were asked for, or chosen for some series: the one that is refused for the fewest series; of those
-    that stand alike the richest, which contains the others. A criterion such as AICc is not asked where laws were
+    Of the laws that were asked for, or chosen for some series: the one that may be quoted for most series, then the one
+    that is refused for the fewest; of those that stand alike the richest, which contains the others. A criterion such as AICc is not asked where laws were
     declared: at six or seven sizes it takes the floor from an arm that visibly lies on it.
     """
     own = [series for series in laws if (series.task, series.axis) == (task, axis)]
@@ -325,7 +325,8 @@ def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     shared = [law for law in ORDER if all(law in series.fits for series in own)]
     wanted = [law for law in shared if any(law in series.drawable for series in own)] or shared
     refused = {law: sum(bool(series.fits[law].refusals) for series in own) for law in wanted}
-    return min(refused, key=lambda law: (refused[law], -ORDER.index(law)), default="pure")
+    unquoted = {law: sum(not series.fits[law].is_quotable for series in own) for law in wanted}
+    return min(wanted, key=lambda law: (unquoted[law], refused[law], -ORDER.index(law)), default="pure")
 
 
 # -------------------------------------------------------------------------------------------------------- of a search
