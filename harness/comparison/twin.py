@@ -45,8 +45,8 @@ def twin_ratio(
     if not np.all(np.isfinite(losses) & (losses > 0)):
         raise HarnessError(f"at={losses.tolist()}: every loss must be a finite number above 0.")
     arms = _by_size(first), _by_size(second)
-    estimate = _log_ratio(*(arm.means for arm in arms), *arms, losses)
-    drawn = np.array([_log_ratio(*(_resampled(arm, rng) for arm in arms), *arms, losses) for _ in range(draws)])
+    estimate = _log_ratio(arms, [arm.means for arm in arms], losses)
+    drawn = np.array([_log_ratio(arms, [_resampled(arm, rng) for arm in arms], losses) for _ in range(draws)])
     ends = np.array([_middle(column, level) for column in drawn.T])
     return Twin(level, losses, np.exp(estimate), np.exp(ends[:, 0]), np.exp(ends[:, 1]))
 
@@ -99,11 +99,10 @@ class BySize(NamedTuple):
         return np.add.reduceat(self.log_losses, self.first) / self.runs
 
 
-def _log_ratio(
-    means: np.ndarray, other_means: np.ndarray, first: BySize, second: BySize, losses: np.ndarray
-) -> np.ndarray:
+def _log_ratio(arms: tuple[BySize, BySize], means: list[np.ndarray], losses: np.ndarray) -> np.ndarray:
+    first, second = (_log_sizes(values, arm.log_sizes, losses) for arm, values in zip(arms, means, strict=True))
     with np.errstate(invalid="ignore"):  # inf - inf: neither arm attains the loss
-        return _log_sizes(other_means, second.log_sizes, losses) - _log_sizes(means, first.log_sizes, losses)
+        return second - first
 
 
 def _by_size(arm: ArmRuns) -> BySize:

@@ -316,8 +316,9 @@ def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
 
     Of the laws that were asked for, or chosen for some series: the one that may be quoted for most series, then the one
-    that is refused for the fewest; of those that stand alike the richest, which contains the others. A criterion such as AICc is not asked where laws were
-    declared: at six or seven sizes it takes the floor from an arm that visibly lies on it.
+    that is refused for the fewest; of those that stand alike the richest, which contains the others. A criterion such
+    as AICc is not asked where laws were declared: at six or seven sizes it takes the floor from an arm that visibly
+    lies on it.
     """
     own = [series for series in laws if (series.task, series.axis) == (task, axis)]
     if not own:

@@ -51,7 +51,7 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> tuple[Re
                 f"sizes at them, or compare over {compute} alone (`x`)"
             )
         rows = own[own["status"] == "done"].iloc[: len(valleys)]
-        losses = [valley.y_best for valley in valleys]
+        losses = np.array([valley.y_best for valley in valleys], float)
         optimal[compute].append(rows.assign(size=[valley.budget for valley in valleys], test_loss=losses))
         if request.seconds:
             done = own[own["status"] == "done"]
@@ -67,4 +67,4 @@ def _seconds(valleys: tuple[Valley, ...], budgets: np.ndarray, n: np.ndarray, se
     for valley in valleys:
         there = budgets == valley.budget
         slope, level = np.polyfit(np.log(n[there]), np.log(seconds[there]), 1)
-        yield float(np.exp(level + slope * np.log(valley.x_best)))
+        yield float(np.exp(level + slope * np.log(float(valley.x_best or 1))))

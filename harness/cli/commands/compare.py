@@ -132,7 +132,11 @@ def _compare_laws(
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     asked_of = heavy.ComparisonRequest(
-        *(asked[name] for name in ("at", "extrapolate", "aggregate", "k", "bins")),
+        asked["at"],
+        asked["extrapolate"],
+        asked["aggregate"],
+        asked["k"],
+        asked["bins"],
         budgets=asked["budgets"],
         floor=asked["floor"],
         alpha=asked["alpha"] or "free",
@@ -142,10 +146,10 @@ def _compare_laws(
     parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]
     claims = (heavy.wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
     shown = heavy.console_lines(compared.headline, [], list(chain.from_iterable(claims)))
-    axes = {pair.axis for pair in compared.sizes} if explain or asked["budgets"] else heavy.over_compute(request)
-    if table := heavy.multiplier_table(compared, axes):
-        shown = [table, *heavy.note_sentences([table]), *shown]
-    answer(compared, as_json, [*(parts if explain else ()), *shown])
+    axes = [pair.axis for pair in compared.sizes] if explain or asked["budgets"] else heavy.over_compute(request)
+    table = heavy.multiplier_table(compared, axes)
+    said = list(heavy.note_sentences([table])) if table else []
+    answer(compared, as_json, [*(parts if explain else ()), *([table] if table else ()), *said, *shown])
     if out := asked["out"]:
         check_writable(out)
         asked_of_figure, curves, against = heavy.curves_of_laws(compared)
