@@ -32,7 +32,7 @@ from harness.record.elsewhere import MAX_ROWS_NAMED, with_sizes
 AUTO = "auto"  # the laws of `select_law`, and which of them to quote
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
 BOTH: tuple[LawName, ...] = ("pure", "floor")
-MOST_SIZES = 128  # of a series: a law of up to six parameters needs no more, and the time goes with their number
+MOST_SIZES, MERGED = 128, 64  # of a series: laws of six parameters at most need no more, and cost time with each
 
 
 class Fitting(NamedTuple):
@@ -212,7 +212,7 @@ def fit_runs(
 
 
 def _merged(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs, with neighbouring sizes of a series as one where it has more than 128.
+    """The runs, with neighbouring sizes of a series merged to 64 where it has more than 128.
 
     They stand at the geometric mean of their sizes, which is where the mean ln loss of a power law is.
     """
@@ -221,7 +221,7 @@ def _merged(runs: pd.DataFrame) -> pd.DataFrame:
         known = own[np.isfinite(own) & (own > 0)]
         if known.nunique() > MOST_SIZES:
             log_sizes = np.log(known)
-            bins = pd.cut(log_sizes, MOST_SIZES, labels=False)
+            bins = pd.cut(log_sizes, MERGED, labels=False)
             merged[known.index] = np.exp(log_sizes.groupby(bins).transform("mean"))
     return runs.assign(size=merged)
 
