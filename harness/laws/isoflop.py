@@ -23,6 +23,7 @@ MIN_SIZES = 4  # a parabola has 3 parameters, and a residual is needed for the e
 MIN_BUDGETS = 3  # the law has 2 parameters
 SKEWED = 0.05  # chance of so skewed valleys by accident, below which parabolas are said to be wrong
 OUTER_SHARE = 0.25  # of the tried range of ln x, at either end
+DRIFT = 0.15  # of that range, by which minima may move from the first budget to the last
 
 
 @dataclass(frozen=True)
@@ -280,10 +281,16 @@ def _cautions(fit: Isoflop, skew_p: float | None, shift: float) -> tuple[Caution
     if left_out:
         first = _first_reason(fit.valleys)
         reasons["LEFT_OUT"] = f"{len(left_out)} of {len(fit.valleys)} budgets are not in the law.{first}"
-    if outer:
+    places, log_budgets = zip(*((valley.place, math.log(valley.budget)) for valley in fit.used), strict=True)
+    drift = float(np.polyfit(log_budgets, np.array(places, float), 1)[0]) * (log_budgets[-1] - log_budgets[0])
+    if outer or abs(drift) > DRIFT:
+        where = f"minima move through {abs(drift):.0%} of the tried range of ln x from the first budget to the last"
+        if outer:
+            where = (
+                f"{len(outer)} of {len(fit.used)} minima lie in the outer quarters of the tried range of ln x, the "
+                f"first at budget {outer[0].budget:.6g}"
+            )
         reasons["OFF_CENTRE"] = (
-            f"{len(outer)} of {len(fit.used)} minima lie in the outer quarters of the tried range of ln x, the first "
-            f"at budget {outer[0].budget:.6g}: where grids are off-centre, parabolas shift the exponent. Try x on both "
-            "sides of the minimum."
+            f"{where}: where grids are off-centre, parabolas shift the exponent. Try x on both sides of the minimum."
         )
     return (*local_cautions("budgets", fit.decades), *starmap(Caution, reasons.items()))
