@@ -4,23 +4,26 @@ python -m benchmarks.planning                  # all parts, results/fits/plannin
 python -m benchmarks.planning --part ahead     # one part, replacing its rows there
 """
 
+import itertools
 import os
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
+from scipy.stats import t as t_distribution
 
 from benchmarks import report
-from harness.comparison import to_runs, without_law
-from harness.laws import Interval, fit_law, fit_surface
+from harness.comparison import multiplier, to_runs, without_law
+from harness.laws import Fit, Interval, LawName, fit_law, fit_surface
 from harness.laws.ahead import NewRun, new_run, origin_cautions, rolling_curve, rolling_surface
 from harness.laws.groups import law_by_groups, surface_by_groups
+from harness.laws.isoflop import isoflop
 from harness.show.console import console
 
 FOLDER = Path("results/fits")
@@ -201,6 +204,162 @@ def bins(replicates: int) -> Iterator[Score]:
         yield bins_lead(f"arms 20 % apart, {design}, sd 0.1", 0.2, sizes, (0.1, 0.1), replicates)
 
 
+# ---------------------------------------------------------------------------------------------------------- multiplier
+def advantage(compute: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
+    """How many times the compute of the first arm the second needs, a power of compute between the `ends`."""
+    along = np.log(compute / compute.min()) / np.log(compute.max() / compute.min())
+    return np.exp(np.interp(along, (0, 1), np.log(ends)))
+
+
+def optimum_of(grid: Grid, log_loss: np.ndarray, sd: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The least losses of the budgets, by parabolas."""
+    valleys = isoflop(grid.compute, grid.n, np.exp(log_loss + sd * rng.standard_normal(log_loss.size))).used
+    return np.array([valley.budget for valley in valleys]), np.array([valley.y_best for valley in valleys])
+
+
+def of_optima(name: str, ends: tuple[float, float], sd: float, replicates: int, **pins: Any) -> Iterator[Score]:
+    """Two tables of five budgets of nine sizes over two decades of compute, the second arm behind by `ends`."""
+    rng, grid = generator(name), isoflop_grid(5)
+    behind = np.sqrt(advantage(grid.compute, ends))
+    losses = grid.log_loss, np.log(1.8 + 480 * (grid.n / behind) ** -0.35 + 2100 * (grid.d / behind) ** -0.37)
+    held: dict[str, list[bool]] = {}
+    for _ in range(replicates):
+        x, y = zip(*(optimum_of(grid, loss, sd, rng) for loss in losses), strict=True)
+        names = ("first", "second")
+        found = multiplier(dict(zip(names, x, strict=True)), dict(zip(names, y, strict=True)), **pins)
+        if found.refusals or len(found.sizes) < 5:
+            continue
+        if ends[0] == ends[1]:
+            for place, index in (("smallest", 0), ("middle", 2), ("largest", -1)):
+                inside = _holds(found.sizes[index].multiplier.interval, ends[0])
+                held.setdefault(f"multiplier inside at the {place} budget", []).append(inside)
+        if found.trend:
+            held.setdefault("trend inside", []).append(_holds(found.trend.interval, float((ends[1] / ends[0]) ** 0.5)))
+            held.setdefault("trend has the right sign", []).append(found.trend.value < 1)
+            held.setdefault("trend is beyond doubt", []).append(found.trend.interval.high < 1)
+    for what, holds in held.items():
+        if "inside" in what:
+            yield Score("multiplier", name, what, 0.93, 0.98, holds)
+        elif ends[0] > ends[1]:
+            yield Score("multiplier", name, what, 0.8 if "sign" in what else 0.0, 1.0, holds)
+
+
+def multipliers(replicates: int) -> Iterator[Score]:
+    """The compute multiplier of isoFLOP tables, and its trend."""
+    yield from of_optima("equal tables, noise of 1 %", (1.0, 1.0), 0.01, replicates)
+    yield from of_optima("equal tables, noise of 1 %, floor known", (1.0, 1.0), 0.01, replicates, floor=1.8)
+    yield from of_optima("1.4 falling to 1.1, noise of 1 %", (1.4, 1.1), 0.01, replicates)
+    yield from of_optima("1.4 falling to 1.1, noise of .2 %", (1.4, 1.1), 0.002, replicates)
+
+
+# ------------------------------------------------------------------------------------------------------------- isoFLOP
+class Valleys(NamedTuple):
+    """A surface's exponents, and its grids: how far sizes go from the middle, and where that lies off the best one."""
+
+    alpha: float = 0.34
+    beta: float = 0.28
+    factor: float = 3.0
+    off: float = 0.0
+    drift: float = 0.0
+
+
+def valley_runs(of: Valleys, sd: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Budgets, sizes and losses of six budgets of nine sizes of y = 1.8 + 480 N^-alpha + 2100 D^-beta."""
+    budget = 1e18 * 10 ** (0.5 * np.arange(6))
+    both = of.alpha + of.beta
+    best = (480 * of.alpha / (2100 * of.beta)) ** (1 / both) * (budget / 6) ** (of.beta / both)
+    middle = of.off + of.drift * np.linspace(-1, 1, 6)
+    x = best[:, None] * np.exp(middle[:, None] + np.linspace(-np.log(of.factor), np.log(of.factor), 9))
+    y = 1.8 + 480 * x**-of.alpha + 2100 * (budget[:, None] / 6 / x) ** -of.beta
+    return np.repeat(budget, 9), x.ravel(), (y * np.exp(sd * rng.standard_normal(y.shape))).ravel()
+
+
+def valleys(replicates: int) -> Iterator[Score]:
+    """The exponent of the best size, whose valleys are no parabolas: inside wherever no caution stands."""
+    designs = [Valleys(factor=factor, drift=drift) for factor in (3, 8) for drift in (0, 0.4)]
+    designs += [Valleys(off=0.5), Valleys(0.25, 0.45), Valleys(0.25, 0.45, drift=0.4), Valleys(0.25, 0.45, 8)]
+    for of, sd in itertools.product(designs, (0.002, 0.005)):
+        name = f"alpha {of.alpha:g}, beta {of.beta:g}, sizes {of.factor:g} times off, centre {of.off:g}±{of.drift:g}"
+        rng, calm, cautioned = generator(f"{name} {sd}"), [], []
+        for _ in range(replicates):
+            law = isoflop(*valley_runs(of, sd, rng))
+            inside = _holds(law.exponent_interval, of.beta / (of.alpha + of.beta))
+            (cautioned if law.warnings else calm).append(inside)
+        where = f"{name}, noise {sd:.1%}"
+        low, high = (0.93, 0.98) if len(calm) >= 100 else (0.0, 1.0)
+        yield Score("isoflop", where, "exponent inside, no caution", low, high, calm)
+        yield Score("isoflop", where, "exponent inside, with a caution", 0.0, 1.0, cautioned)
+
+
+# -------------------------------------------------------------------------------------------------------------- misfit
+FAULTS = ("floor", "break", "shift", "end")
+
+
+def curve_with(law: str, fault: str, by: float, u: np.ndarray) -> np.ndarray:
+    """ln loss of a law of exponent .5, with so much of a fault."""
+    line = -0.5 * u
+    if fault == "break":
+        line = line - by * np.maximum(u - u[-1] / 2, 0)
+    if fault == "shift":
+        line = -0.5 * np.logaddexp(u, np.log(max(by, 1e-12)))
+    if fault == "end":
+        line = line + by * (u == u[-1])
+    floor = (0.03 if law == "floor" else 0.0) + (by if fault == "floor" else 0.0)
+    return np.log(floor + np.exp(line))
+
+
+def fault_of(law: LawName, fault: str, x: np.ndarray, sd: float) -> float:
+    """How much of a fault moves the exponent by 2.5 half-widths of its interval, size means having this sd."""
+    u = np.log(x / x[0])
+    true = fit_law(x, np.exp(curve_with(law, "", 0.0, u)), law, intervals=False)
+    assert true.region is not None
+    assert true.alpha is not None
+    problem = true.region.problem
+    covariance = np.linalg.inv(_squares(true)) * sd**2
+    index = problem.law.exponent
+    error = np.sqrt(covariance[index, index]) * (true.alpha if problem.law.log_exponent else 1.0)
+    wanted = 2.5 * t_distribution.isf(0.025, problem.dof) * error
+    least, most = 0.0, 1e-3
+
+    def moved(by: float) -> float:
+        alpha = fit_law(x, np.exp(curve_with(law, fault, by, u)), law, intervals=False).alpha
+        return np.inf if alpha is None else abs(alpha - float(true.alpha or 0))
+
+    while moved(most) < wanted:
+        most *= 2
+    for _ in range(18):
+        middle = (least + most) / 2
+        least, most = (middle, most) if moved(middle) < wanted else (least, middle)
+    return most
+
+
+def _squares(fit: Fit) -> np.ndarray:
+    assert fit.region is not None
+    problem = fit.region.problem
+    jacobian = problem.law.curve(fit.region.solution.p, problem.logs.u)[1]
+    return jacobian.T @ jacobian
+
+
+def misfits(replicates: int) -> Iterator[Score]:
+    """MISFIT of laws that are true, and of each kind of fault."""
+    designs: list[tuple[LawName, int, int]] = [("pure", 6, 1), ("pure", 10, 1), ("pure", 7, 4), ("pure", 12, 4)]
+    designs += [("floor", 9, 1), ("floor", 12, 1), ("floor", 7, 4), ("floor", 12, 4)]
+    for law, sizes, seeds in designs:
+        x = np.geomspace(1e3, 1e6, sizes)
+        for fault in ("", *FAULTS[law == "floor" :]):
+            by = fault_of(law, fault, x, 0.02) if fault else 0.0
+            name = f"{law} law, {sizes} sizes of {seeds} runs"
+            rng, told = generator(name + fault), []
+            means = np.repeat(curve_with(law, fault, by, np.log(x / x[0])), seeds)
+            for _ in range(replicates):
+                y = np.exp(means + 0.02 * np.sqrt(seeds) * rng.standard_normal(means.size))
+                fit = fit_law(np.repeat(x, seeds), y, law, intervals=False)
+                if not fit.refusals:
+                    told.append(any(caution.code == "MISFIT" for caution in fit.warnings))
+            what = f"MISFIT of {fault}, 2.5 half-widths" if fault else "MISFIT of a true law"
+            yield Score("misfit", name, what, *((0.5, 1.0) if fault else (0.0, 0.07)), told)
+
+
 # -------------------------------------------------------------------------------------------------------------- groups
 class Correlated(NamedTuple):
     """Errors that rows of a group share: an offset, a slope, and a part that the next row remembers; their sds."""
@@ -259,7 +418,15 @@ def _holds(interval: Interval | None, truth: float) -> bool:
 
 
 # ---------------------------------------------------------------------------------------------------------------- page
-PARTS: dict[str, Callable[[int], Iterator[Score]]] = {"ahead": ahead, "curves": curves, "bins": bins, "groups": grouped}
+PARTS: dict[str, Callable[[int], Iterator[Score]]] = {
+    "ahead": ahead,
+    "curves": curves,
+    "bins": bins,
+    "groups": grouped,
+    "multiplier": multipliers,
+    "misfit": misfits,
+    "isoflop": valleys,
+}
 
 
 def lines_of(scores: Iterator[Score]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """What commands load when they are called, with pandas, scipy.stats and matplotlib: see `harness.cli.later`."""
 # ruff: noqa: F401
 
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
 from harness.judging.foreseen import Power, foresee
 from harness.judging.forms import OF_TWO, FormAnswer
 from harness.judging.judge import sentence
 from harness.judging.laws import AUTO, fit_table
+from harness.judging.optima import over_compute
 from harness.judging.request import FitsAnswer, Form, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Answers, not_run
@@ -23,10 +24,23 @@ from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.tables.ahead import ahead_tables
-from harness.show.tables.comparison import compare_sentences, compare_tables, ratios_sentences, ratios_table
+from harness.show.tables.comparison import (
+    compare_sentences,
+    compare_tables,
+    multiplier_table,
+    ratios_sentences,
+    ratios_table,
+)
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped
-from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, uncrossed
+from harness.show.tables.laws import (
+    IN_THE_REPORT,
+    checklists,
+    law_sentences,
+    law_tables,
+    note_sentences,
+    uncrossed,
+)
 from harness.show.tables.power import power_sentences, power_table
 from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.show.words import loss_of_laws
@@ -41,5 +55,5 @@ from harness.study.analysis import (
     recorded_tables,
 )
 from harness.study.answers import Compared, answer_of, compare_sides
-from harness.study.tables import Door, fits_answer, of_experiment, of_file, shape_answer
+from harness.study.tables import Door, compared_by_laws, fits_answer, of_experiment, of_file, shape_answer
 from harness.study.training import run_file, train_missing

@@ -10,6 +10,7 @@ from harness.comparison.crossover import Ahead, Crossover, crossover
 from harness.comparison.dominance import Dominance, dominance, without_law
 from harness.comparison.exponents import ExponentDifference, exponent_difference
 from harness.comparison.loss import LossRatio, loss_ratio
+from harness.comparison.multiplier import Multiplier, multiplier
 from harness.comparison.runs import ArmRuns, SizePair, cells, matched_edges, to_runs
 from harness.comparison.survivors import Failures, budget_cautions, failure_cautions, failures
 from harness.comparison.twin import Twin, twin_cautions, twin_ratio

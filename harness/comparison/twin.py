@@ -6,7 +6,7 @@ Where it and the fitted ratio disagree beyond both intervals, the laws bend what
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,7 @@ from harness.laws import Caution
 from harness.laws.points import Numbers, NumbersOrNull
 
 LEAST_READ = 0.5  # of the draws
+ROUNDING = 1e-12  # of ln loss: an end of the curve is on it
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ def twin_ratio(
     losses = np.atleast_1d(np.asarray(at, float))
     if not np.all(np.isfinite(losses) & (losses > 0)):
         raise HarnessError(f"at={losses.tolist()}: every loss must be a finite number above 0.")
-    sizes, second_sizes = _by_size(first), _by_size(second)
-    estimate = _log_ratio(sizes, second_sizes, losses)
-    drawn = np.array([_log_ratio(_resampled(sizes, rng), _resampled(second_sizes, rng), losses) for _ in range(draws)])
+    arms = _by_size(first), _by_size(second)
+    estimate = _log_ratio(arms, [arm.means for arm in arms], losses)
+    drawn = np.array([_log_ratio(arms, [_resampled(arm, rng) for arm in arms], losses) for _ in range(draws)])
     ends = np.array([_middle(column, level) for column in drawn.T])
     return Twin(level, losses, np.exp(estimate), np.exp(ends[:, 0]), np.exp(ends[:, 1]))
 
@@ -84,28 +85,48 @@ def _middle(drawn: np.ndarray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _log_ratio(first: dict[float, np.ndarray], second: dict[float, np.ndarray], losses: np.ndarray) -> np.ndarray:
+class BySize(NamedTuple):
+    """The ln losses of an arm [r], size after size; of each size its logarithm, its runs and where they begin [n]."""
+
+    log_losses: np.ndarray
+    log_sizes: np.ndarray
+    runs: np.ndarray
+    first: np.ndarray
+
+    @property
+    def means(self) -> np.ndarray:
+        """Of every size [n]."""
+        return np.add.reduceat(self.log_losses, self.first) / self.runs
+
+
+def _log_ratio(arms: tuple[BySize, BySize], means: list[np.ndarray], losses: np.ndarray) -> np.ndarray:
+    first, second = (_log_sizes(values, arm.log_sizes, losses) for arm, values in zip(arms, means, strict=True))
     with np.errstate(invalid="ignore"):  # inf - inf: neither arm attains the loss
-        return _log_sizes(second, losses) - _log_sizes(first, losses)
+        return second - first
 
 
-def _by_size(runs: ArmRuns) -> dict[float, np.ndarray]:
-    return {float(size): np.log(runs.y[runs.x == size]) for size in np.unique(runs.x)}
+def _by_size(arm: ArmRuns) -> BySize:
+    sizes, runs = np.unique(arm.x, return_counts=True)
+    return BySize(np.log(arm.y[np.argsort(arm.x, kind="stable")]), np.log(sizes), runs, np.cumsum(runs) - runs)
 
 
-def _resampled(sizes: dict[float, np.ndarray], rng: np.random.Generator) -> dict[float, np.ndarray]:
-    """As many sizes, drawn with replacement, and of each as many runs; copies of a size are one larger sample."""
-    drawn: dict[float, np.ndarray] = {}
-    known = list(sizes)
-    for index in rng.integers(len(known), size=len(known)):
-        runs = sizes[known[index]]
-        again = runs[rng.integers(runs.size, size=runs.size)]
-        drawn[known[index]] = np.append(drawn.get(known[index], []), again)
-    return dict(sorted(drawn.items()))
+def _resampled(arm: BySize, rng: np.random.Generator) -> np.ndarray:
+    """Means [n] of as many sizes, drawn with replacement, and of each as many runs; nan of a size that is not drawn.
+
+    Copies of a size are one larger sample.
+    """
+    sizes = rng.integers(arm.runs.size, size=arm.runs.size)
+    of_run = np.repeat(sizes, arm.runs[sizes])
+    runs = arm.first[of_run] + rng.integers(arm.runs[of_run])
+    counts = np.bincount(of_run, minlength=arm.runs.size)
+    with np.errstate(invalid="ignore"):
+        return np.bincount(of_run, arm.log_losses[runs], arm.runs.size) / counts
 
 
-def _log_sizes(sizes: dict[float, np.ndarray], losses: np.ndarray) -> np.ndarray:
+def _log_sizes(means: np.ndarray, log_sizes: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """ln of the size at which the monotone curve comes to each loss: -inf below all sizes, inf beyond them."""
-    means = [runs.mean() for runs in sizes.values()]
-    falling = isotonic_regression(means, increasing=False).x  # pools adjacent violators
-    return np.interp(-np.log(losses), -falling, np.log(list(sizes)), left=-np.inf, right=np.inf)
+    drawn = np.isfinite(means)
+    falling = isotonic_regression(means[drawn], increasing=False).x  # pools adjacent violators
+    nearest = np.clip(np.log(losses), falling[-1], falling[0])
+    wanted = np.where(np.isclose(np.log(losses), nearest, rtol=0, atol=ROUNDING), nearest, np.log(losses))
+    return np.interp(-wanted, -falling, log_sizes[drawn], left=-np.inf, right=np.inf)

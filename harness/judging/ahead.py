@@ -23,7 +23,7 @@ from harness.laws.result import LawName
 from harness.laws.surface import Surface
 
 OF_A_PRODUCT = 6.0  # FLOPs of training a parameter on a token (Kaplan et al. 2020)
-COSTS = ("flops", "seconds", "compute")  # what a column of compute is called
+COSTS = ("flop", "seconds", "compute", "budget")  # how the name of a column of compute begins
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class Foresight:
     held_out: Annotated[tuple[BudgetAhead, ...], "of a law of two sizes: the budgets set aside, and how it fared"] = ()
     predictions: Annotated[tuple[Predicted, ...], "what was asked for"] = ()
     cautions: Annotated[tuple[Caution, ...], "what to know before extrapolating it"] = ()
+
+
+def is_cost(column: str) -> bool:
+    """Whether a column is of what runs cost, by its name."""
+    return column == "C" or column.lower().startswith(COSTS)
 
 
 def ahead_of_laws(

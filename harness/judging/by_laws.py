@@ -18,6 +18,7 @@ from harness.judging.request import FitsAnswer, Request, Source
 from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest, leader
 from harness.laws import Caution, Fit, Interval, Refusal, predict
 from harness.laws.result import LawName
+from harness.laws.shared import Pin
 from harness.record.elsewhere import with_sizes
 from harness.spec import axis_short, axis_words
 
@@ -35,6 +36,9 @@ class ComparisonRequest:
     k: Annotated[int | None, "of `best`: of how many runs"] = None
     bins: Annotated[int | None, "how many; null: as many as the sizes that the arms share"] = None
     seed: Annotated[int, "of the bootstrap"] = 0
+    budgets: Annotated[tuple[float, ...], "sizes of A at which the multiplier is told, besides its own"] = ()
+    floor: Annotated[Pin | None, "of both laws of the multiplier; null: shared, or free if that is rejected"] = None
+    alpha: Annotated[Pin, "their exponents: `free`, `shared`, or a number"] = "free"
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Comparison:
     ratio: Annotated[comparison.Ratio | None, "loss B / A over all common bins; null if they share no bin"]
     failures: Annotated[tuple[comparison.Failures, comparison.Failures], "of A, then of B"]
     cautions: Annotated[tuple[Caution, ...], "of the comparison"]
+    multiplier: Annotated[comparison.Multiplier, "size B / A at equal loss at sizes of A, by one fit of both"]
     without_law: Annotated[
         comparison.Dominance | None, "where a law was refused: who is ahead by bins of size; null if they share no bin"
     ] = None
@@ -172,8 +177,14 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         ratio=ratio,
         failures=(failures, other_failures),
         cautions=cautions,
+        multiplier=_multiplier(first, second, asked),
         without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )
+
+
+def _multiplier(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> comparison.Multiplier:
+    x, y = ({arm.series: runs_in(arm.table, "fitted")[place] for arm in (first, second)} for place in (0, 1))
+    return comparison.multiplier(x, y, asked.budgets, asked.floor, asked.alpha, first.level)
 
 
 def _started(arm: SeriesLaws) -> tuple[np.ndarray, comparison.Failures]:

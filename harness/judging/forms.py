@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.judging.ahead import COSTS, OF_A_PRODUCT, CrossedRuns, Foresight, surface_ahead
+from harness.judging.ahead import OF_A_PRODUCT, CrossedRuns, Foresight, is_cost, surface_ahead
 from harness.judging.laws import groups_in, runs_in
 from harness.judging.request import Form, Request, Source
 from harness.judging.scaling import with_parts
 from harness.laws import Caution, fit_shared
 from harness.laws.frontier import Frontier, frontier
 from harness.laws.groups import frontier_by_groups, isoflop_by_groups, shared_by_groups
-from harness.laws.isoflop import Isoflop, isoflop
+from harness.laws.isoflop import Isoflop, beside_surface, isoflop
 from harness.laws.shared import SHARES, SharedFit
 from harness.laws.surface import Surface
 
@@ -63,11 +63,11 @@ def form_answer(
         if form in OF_TWO:
             if form == "and":
                 how = (request.level, request.objective, request.hold_out, request.predict)
-                results[name], foreseen = surface_ahead(name, _crossed(request, rows, runs), *how)
+                results[name], foreseen = surface_ahead(name, crossed_runs(request, rows, runs), *how)
                 ahead.append(foreseen)
             else:
                 points = _of_two(rows, runs[asked])
-                results[name] = isoflop(*points, request.level)
+                results[name] = beside_surface(isoflop(*points, request.level, request.within), *points)
                 if "group" in rows:
                     results[name] = isoflop_by_groups(results[name], *points, groups_in(rows))
             # A size is there again at every other one, by design.
@@ -93,10 +93,10 @@ def _of_two(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.nda
     return second, done["size"].to_numpy(float), done["test_loss"].to_numpy(float)
 
 
-def _crossed(request: Request, rows: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
+def crossed_runs(request: Request, rows: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
     """The runs with their compute: as a column says, or D where that is a cost of training, or else 6 N D."""
     d, n, y = _of_two(rows, runs[str(request.value)])
-    compute = d if str(request.value).lower().startswith(COSTS) else OF_A_PRODUCT * n * d
+    compute = d if is_cost(str(request.value)) else OF_A_PRODUCT * n * d
     if request.compute:
         compute = _of_two(rows, runs[request.compute])[0]
     groups = np.array(groups_in(rows)) if "group" in rows else None

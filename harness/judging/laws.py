@@ -32,6 +32,7 @@ from harness.record.elsewhere import MAX_ROWS_NAMED, with_sizes
 AUTO = "auto"  # the laws of `select_law`, and which of them to quote
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
 BOTH: tuple[LawName, ...] = ("pure", "floor")
+MOST_SIZES, MERGED = 128, 64  # of a series: laws of six parameters at most need no more, and cost time with each
 
 
 class Fitting(NamedTuple):
@@ -124,11 +125,11 @@ class SeriesLaws:
         return int((self.table["part"] == "outside").sum())
 
     @property
-    def quoted_law(self) -> Annotated[LawName | None, "the law to quote; null if it was refused"]:
-        """The chosen one, or else the richest of those asked for."""
+    def quoted_law(self) -> Annotated[LawName | None, "the law to quote; null if there is none"]:
+        """The chosen one, or else the richest of those asked for that may be quoted."""
         if self.selection:
             return self.selection.chosen
-        return next((law for law in reversed(ORDER) if law in self.fits and not self.fits[law].refusals), None)
+        return next((law for law in reversed(ORDER) if law in self.fits and self.fits[law].is_quotable), None)
 
     @property
     def data_hash(self) -> Annotated[str, "of the sizes and losses that were fitted"]:
@@ -194,7 +195,7 @@ def fit_runs(
     calls: list[tuple[Any, ...]] = []
     chooses = AUTO in how.laws
     for axis, of_axis in runs.items():
-        for (task, series), own in with_parts(of_axis).groupby(["task", "series"], sort=False):
+        for (task, series), own in with_parts(_merged(of_axis)).groupby(["task", "series"], sort=False):
             groups.append((str(task), str(series), axis, own))
             fitted = _fitted(own)
             if chooses:
@@ -210,6 +211,21 @@ def fit_runs(
     return [_series_laws(*group, how, known.get((group[2], group[1]), ())) for group in groups]
 
 
+def _merged(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs, with neighbouring sizes of a series merged to 64 where it has more than 128.
+
+    They stand at the geometric mean of their sizes, which is where the mean ln loss of a power law is.
+    """
+    merged = runs["size"].copy()
+    for _, own in runs["size"].groupby([runs["task"], runs["series"]], sort=False):
+        known = own[np.isfinite(own) & (own > 0)]
+        if known.nunique() > MOST_SIZES:
+            log_sizes = np.log(known)
+            bins = pd.cut(log_sizes, MERGED, labels=False)
+            merged[known.index] = np.exp(log_sizes.groupby(bins).transform("mean"))
+    return runs.assign(size=merged)
+
+
 def _fitted(runs: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
     """The points that a law is fitted to; and, if any lie outside of the window, those of all sizes."""
     inside = runs_in(runs, "fitted")
@@ -223,7 +239,8 @@ def _series_laws(
     selection, names = None, tuple(law for law in ORDER if law in how.laws)
     if AUTO in how.laws:
         selection = kept(select_law, *inside, how.level, how.objective)
-        names = tuple(law for law in ORDER if law == selection.chosen)
+        fitted = [law for law in ORDER if law in selection.fits and not selection.fits[law].refusals]
+        names = (selection.chosen,) if selection.chosen else tuple(fitted[:1])
         fits = {law: _warned(selection.fits[law], runs) for law in ORDER if law in selection.fits}
     else:
         fits = _fits(runs, inside, names, how)
@@ -298,9 +315,10 @@ def with_checks(laws: Sequence[SeriesLaws]) -> list[SeriesLaws]:
 def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
 
-    Of the laws that were asked for, or chosen for some series: the one that is refused for the fewest series; of those
-    that stand alike the richest, which contains the others. A criterion such as AICc is not asked where laws were
-    declared: at six or seven sizes it takes the floor from an arm that visibly lies on it.
+    Of the laws that were asked for, or chosen for some series: the one that may be quoted for most series, then the one
+    that is refused for the fewest; of those that stand alike the richest, which contains the others. A criterion such
+    as AICc is not asked where laws were declared: at six or seven sizes it takes the floor from an arm that visibly
+    lies on it.
     """
     own = [series for series in laws if (series.task, series.axis) == (task, axis)]
     if not own:
@@ -308,7 +326,8 @@ def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     shared = [law for law in ORDER if all(law in series.fits for series in own)]
     wanted = [law for law in shared if any(law in series.drawable for series in own)] or shared
     refused = {law: sum(bool(series.fits[law].refusals) for series in own) for law in wanted}
-    return min(refused, key=lambda law: (refused[law], -ORDER.index(law)), default="pure")
+    unquoted = {law: sum(not series.fits[law].is_quotable for series in own) for law in wanted}
+    return min(wanted, key=lambda law: (unquoted[law], refused[law], -ORDER.index(law)), default="pure")
 
 
 # -------------------------------------------------------------------------------------------------------- of a search

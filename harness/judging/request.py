@@ -39,6 +39,8 @@ class Request:
     objective: Annotated[str, "what is minimised"] = "auto"
     predict: Annotated[tuple[str, ...], "the new runs that were asked for, such as `N=1e9,D=2e10`"] = ()
     compute: Annotated[str | None, "the column of what a run costs; null: 6 N D"] = None
+    within: Annotated[float | None, "of isoFLOP: how many times a best size others may be off it; null: any"] = None
+    seconds: Annotated[str | None, "of two arms over compute: the column of what a run took"] = None
     arms: Annotated[tuple[str, ...], "those wanted; all where empty"] = ()
     form: Annotated[Form | None, "the option of another form than a law of each series, such as `isoflop`"] = None
     value: Annotated[str | None, "of that option: a column of sizes or budgets, a quantile, or what series share"] = (

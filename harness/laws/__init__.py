@@ -4,7 +4,9 @@ from harness.base.plain import plain as to_json
 from harness.laws.bootstrap import bootstrap, cross_check, sandwich
 from harness.laws.diagnose import data_hash, diagnose
 from harness.laws.fitting import band, deviance, exponent_deviance, fit_law, predict, prediction_interval
+from harness.laws.frontier import frontier
 from harness.laws.held_out import extrapolate, largest_sizes
+from harness.laws.isoflop import isoflop
 from harness.laws.points import Points, size_means
 from harness.laws.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal
 from harness.laws.select import select_law

@@ -182,8 +182,9 @@ def _goodness(fit: Fit) -> str | None:
     if fit.sigma is None or fit.misfit is None:
         return None
     lack = fit.misfit.lack_of_fit_p
+    faults = ", ".join(f"{kind} p = {p:.2g}" for kind, p in fit.misfit.faults.items()) or "too few sizes for faults"
     told = "lack of fit cannot be tested without repeated seeds" if lack is None else f"lack of fit p = {lack:.2g}"
-    return f"standard deviation of ln(mean / law) {fit.sigma:.3g}; {told}; runs test p = {fit.misfit.runs_p:.2g}"
+    return f"standard deviation of ln(mean / law) {fit.sigma:.3g}; {told}; {faults}"
 
 
 def _sensitivity(diagnostics: Diagnostics | None) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 from scipy.stats import f as f_distribution
 
 from harness.base.errors import HarnessError, did_you_mean
@@ -224,14 +224,45 @@ def _published(
 
 
 def _misfit(points: Points, problem: Problem, solution: Solution) -> Misfit:
-    """Lack of fit against the noise between seeds, and too few runs of equal sign."""
+    """Lack of fit against the noise between seeds, and residuals that look like a known fault."""
     r = size_residuals(points, problem, solution.p)
     variances, seeds = seed_variances(points)
     p = None
     if variances is not None:
         q = float(np.sum(points.distinct * r**2 / variances))
         p = float(f_distribution.sf(q / problem.dof, problem.dof, seeds))
-    return Misfit(p, _runs_p(r, problem.logs.roundoff))
+    return Misfit(p, _faults(points, problem, solution.p, r))
+
+
+def _faults(points: Points, problem: Problem, p: np.ndarray, r: np.ndarray) -> dict[str, float]:
+    """By kind of fault the chance of residuals [n] that so resemble what it adds to the law: F with 1 and dof - 1.
+
+    A missing floor can only raise the losses of large sizes, which halves its chance.
+    """
+    law, u = problem.law, np.log(points.sizes) - problem.logs.log_x_first
+    mu, jacobian = law.curve(np.maximum(p, -profile.FAR), u)
+    reducible = 1.0 if law.floor is None else 1 - jacobian[:, law.floor]
+    kinds = {"shift": reducible * np.exp(-u), "end": (u == u.max()).astype(float)}
+    if law is not BROKEN:
+        kinds["break"] = reducible * np.maximum(u - u.max() / 2, 0)
+    if law.floor is None:
+        kinds["floor"] = np.exp(mu.min() - mu)
+    weights = np.sqrt(points.weights)
+    columns, dof = weights[:, None] * jacobian, r.size - law.parameters - 1
+    basis = np.linalg.qr(columns[:, np.linalg.norm(columns, axis=0) > np.sqrt(problem.logs.roundoff)])[0]
+    left = weights * r - basis @ (basis.T @ (weights * r))
+    found = {}
+    for kind, added in kinds.items():
+        own = weights * added - basis @ (basis.T @ (weights * added))
+        squares, along = float(own @ own), float(own @ left)
+        rest = float(left @ left) - along**2 / max(squares, 1e-300)
+        if dof < 1 or squares < 1e-9 or rest <= problem.logs.roundoff:
+            continue
+        chance = float(f_distribution.sf(along**2 / squares / (rest / dof), 1, dof))
+        if kind == "floor":
+            chance = chance / 2 if along > 0 else 1 - chance / 2
+        found[kind] = chance
+    return found
 
 
 def size_residuals(points: Points, problem: Problem, p: np.ndarray) -> np.ndarray:
@@ -239,23 +270,6 @@ def size_residuals(points: Points, problem: Problem, p: np.ndarray) -> np.ndarra
     logs = problem.logs
     law = problem.law.curve(p, np.log(points.sizes) - logs.log_x_first)[0] + logs.log_y_average
     return np.log(points.means) - law
-
-
-def _runs_p(r: np.ndarray, roundoff: float) -> float:
-    """The chance of so few runs of equal sign among as many positive and negative residuals in random order."""
-    signs = r[np.abs(r) > np.sqrt(roundoff)] > 0
-    positives, negatives = int(signs.sum()), int((~signs).sum())
-    if min(positives, negatives) < 2:
-        return 1.0
-    runs_seen = np.arange(2, 2 + int(np.sum(signs[1:] != signs[:-1])))
-    half, rest = runs_seen // 2, runs_seen - runs_seen // 2
-    # Wald & Wolfowitz 1940: positives and negatives are each cut into half of the runs. The numbers of ways are beyond
-    # a float at a thousand sizes, so their logarithms are taken; they are -inf where there are not so many.
-    ways = np.logaddexp(
-        log_choose(positives - 1, half - 1) + log_choose(negatives - 1, rest - 1),
-        log_choose(positives - 1, rest - 1) + log_choose(negatives - 1, half - 1),
-    )
-    return min(1.0, float(np.exp(logsumexp(ways) - log_choose(positives + negatives, positives))))
 
 
 def log_choose(number: np.ndarray | int, chosen: np.ndarray | int) -> np.ndarray:

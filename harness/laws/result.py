@@ -14,6 +14,7 @@ from harness.base.reasons import Caution, Refusal
 from harness.laws.points import Points
 from harness.laws.profile import Region
 
+NOT_QUOTED = ("EXPONENT_OPEN", "FEW_SIZES")  # cautions
 LawName = Literal["pure", "floor", "shifted", "broken"]
 MISFIT_P = 0.05
 
@@ -53,12 +54,16 @@ def estimate_of(ends: Iterable[float], level: float) -> Estimate:
 
 @dataclass(frozen=True)
 class Misfit:
-    """Whether the law goes through the points, given the noise between seeds and the signs of the residuals."""
+    """Whether the law goes through the points, given the noise between seeds and what known faults would add."""
 
     lack_of_fit_p: Annotated[
         float | None, "F test of the scatter of size means about the law against that between seeds; null without these"
     ]
-    runs_p: Annotated[float, "chance of as few runs of residuals of equal sign by accident"]
+    faults: Annotated[
+        dict[str, float],
+        "by kind of fault, the chance of residuals that so resemble it: `floor`, one is missing; `break`, the slope "
+        "changes along the sizes; `shift`, the smallest sizes lie off; `end`, the largest size lies off",
+    ]
 
     @property
     def is_lack_of_fit(self) -> bool:
@@ -113,3 +118,9 @@ class Fit:
     groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
     region: Region | None = field(default=None, repr=False, compare=False)
     lines: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_quotable(self) -> bool:
+        """Whether there is an exponent above 0 that the data bound, from enough sizes."""
+        codes = {caution.code for caution in self.warnings}
+        return self.alpha is not None and self.alpha > 0 and not codes.intersection(NOT_QUOTED)

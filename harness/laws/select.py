@@ -45,8 +45,9 @@ class Score:
 class Selection:
     """Laws side by side, and the one to quote.
 
-    That is the simplest law that extrapolates as well as the best within one standard error, of those that the fitted
-    sizes do not reject (the pure law by `floor_p`, laws of AICc weight below 0.05 if the broken law has the largest).
+    That is the simplest law that extrapolates as well as the best within one standard error, of those that may be
+    quoted (a falling exponent that the data bound, and sizes enough) and that the fitted sizes do not reject (the pure
+    law by `floor_p`, laws of AICc weight below 0.05 if the broken law has the largest).
     """
 
     fits: dict[str, Fit]
@@ -54,7 +55,7 @@ class Selection:
     floor_p: Annotated[float | None, "chance of such an improvement by a floor if there is none, half of that of F"]
     extrapolation: Annotated[dict[str, Score], "by law: how well it predicted larger sizes"]
     last_value: Annotated[Score | None, "the same of the forecast that losses stay as at the largest size fitted"]
-    chosen: Annotated[LawName | None, "the law to quote; null where all are refused"]
+    chosen: Annotated[LawName | None, "the law to quote; null where none may be"]
     cautions: Annotated[tuple[Caution, ...], "of the choice"]
 
 
@@ -77,12 +78,11 @@ def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str =
     chosen = _chosen(standing, weights, floor_p, scores)
     if chosen == "broken" or weights.get("broken", 0.0) > SUPPORTED:
         standing["broken"] = fits["broken"] = fit_law(x, y, "broken", level, objective)
-        interval = standing["broken"].alpha_interval
         # A break that the data do not pin says nothing better than the laws without.
-        if interval is None or np.isinf(interval.low) or interval.high_open:
+        if not standing["broken"].is_quotable:
             rest: dict[LawName, Fit] = {law: standing[law] for law in CANDIDATES if law in standing and law != "broken"}
             weights = _aicc_weights(rest)
-            chosen = _chosen(rest, weights, floor_p, scores) or chosen
+            chosen = _chosen(rest, weights, floor_p, scores)
     return Selection(fits, weights, floor_p, scores, last, chosen, _cautions(standing, chosen, weights, scores, last))
 
 
@@ -144,8 +144,8 @@ def _scored(errors: list[np.ndarray]) -> Score:
 def _chosen(
     fits: Mapping[LawName, Fit], weights: dict[str, float], floor_p: float | None, scores: dict[str, Score]
 ) -> LawName | None:
-    """The simplest law that neither the fitted nor the held-out sizes speak against."""
-    order = [law for law in CANDIDATES if law in fits]
+    """The simplest law that neither the fitted nor the held-out sizes speak against, of those that may be quoted."""
+    order = [law for law in CANDIDATES if law in fits and fits[law].is_quotable]
     if floor_p is not None and floor_p < FLOOR_LEVEL:
         order = [law for law in order if law != "pure"]
     if weights and max(weights, key=weights.__getitem__) == "broken":

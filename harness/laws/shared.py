@@ -1,4 +1,7 @@
-"""Laws of several arms that share parameters: one floor, one exponent, or both, which leaves a pure cost multiplier."""
+"""Laws of several arms that share parameters: one floor, one exponent, or both, which leaves a pure cost multiplier.
+
+A floor or an exponent may be known, too: then it is pinned to a number.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,11 @@ from harness.laws.points import noise_variances
 from harness.laws.profile import NO_FLOOR, ProfiledQuantity, Region, of_two, quantity_interval, region
 from harness.laws.refusal import stuck
 from harness.laws.result import Estimate, Fit, Groups, Refusal, estimate_of
-from harness.laws.solve import Problem, Solution, solve
+from harness.laws.solve import Problem, solve
 
 Share = Literal["nothing", "floor", "alpha", "both"]
 SHARES: tuple[Share, ...] = ("nothing", "floor", "alpha", "both")
+Pin = float | Literal["free", "shared"]  # what the arms have of a parameter: each its own, one in common, a known one
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # where in p each arm finds its ln floor, its ln X and its ln alpha
 OPEN = (-np.inf, np.inf)  # in place of an interval that nobody asked for
 
@@ -70,69 +74,115 @@ def fit_shared(
     for arm, fit in fits.items():
         refusals += tuple(replace(refusal, reason=f"{arm}: {refusal.reason}") for refusal in fit.refusals)
     if refusals:
-        parameters = int(_places(len(arms), share)[2].max()) + 1
+        parameters = int(_places(len(arms), *_pins(share))[2].max()) + 1
         dof = sum(fit.points.sizes.size for fit in fits.values()) - parameters
         return SharedFit(share, arms, level, parameters, dof, refusals)
-    problem = _problem(fits, share)
-    solution = solve(problem, None)
+    joint = joint_law(fits, *_pins(share), level)
+    if isinstance(joint, Refusal):
+        parameters = sum(map(len, map(np.unique, _places(len(arms), *_pins(share)))))
+        dof = sum(fit.points.sizes.size for fit in fits.values()) - parameters
+        return SharedFit(share, arms, level, parameters, dof, (joint,))
+    known, places = joint.region, joint.places
+    problem = known.problem
     base = SharedFit(share, arms, level, problem.law.parameters, problem.dof)
-    if refusal := stuck(solution):
-        return replace(base, refusals=(refusal,))
-    known = region(problem, None, solution, level)
-    places = _places(len(arms), share)
     return replace(
         base,
         alphas=_estimates(known, arms, places[2], 0.0, level, intervals),
         floors=_estimates(known, arms, places[0], problem.logs.log_y_average, level, intervals),
         multipliers=_multipliers(known, arms, places[1], level, intervals) if share == "both" else None,
-        aicc=aicc(problem, solution),
-        p=_p(problem, solution, fits) if intervals else None,
+        aicc=aicc(problem, known.solution),
+        p=sharing_p(joint, fits) if intervals else None,
         sigma=float(np.sqrt(known.variance)),
     )
 
 
-def _places(arms: int, share: Share) -> Places:
-    own = np.arange(arms)
-    floor = own * 0 if share in ("floor", "both") else own
-    scale = floor.max() + 1 + own
-    alpha = scale.max() + 1 + (own * 0 if share in ("alpha", "both") else own)
-    return floor, scale, alpha
+@dataclass(frozen=True)
+class Joint:
+    """The laws of all arms, fitted at once; `pins` [k] stand behind the parameters in p, as `places` find them."""
+
+    arms: tuple[str, ...]
+    region: Region
+    places: Places
+    pins: np.ndarray
+
+    def all_of(self, p: np.ndarray) -> np.ndarray:
+        """The parameters [..., P] with the pins behind them [..., P + k]."""
+        return with_pins(p, self.pins)
 
 
-def _curve(places: Places) -> CurveFunction:
+def joint_law(fits: Mapping[str, Fit], floor: Pin, alpha: Pin, level: float) -> Joint | Refusal:
+    """The laws of two arms or more, which share or have what is asked; `fits` are each arm's own laws with a floor."""
+    lowest = min(float(fit.points.means.min()) for fit in fits.values())
+    if isinstance(floor, float) and floor >= lowest:
+        reason = f"the floor that was given, {floor:g}, is not below the lowest mean loss, {lowest:.4g}."
+        return Refusal("FLOOR_ABOVE", reason)
+    problem, places, pins = _problem(fits, floor, alpha)
+    solution = solve(problem, None)
+    if refusal := stuck(solution):
+        return refusal
+    return Joint(tuple(fits), region(problem, None, solution, level), places, pins)
+
+
+def _pins(share: Share) -> tuple[Pin, Pin]:
+    return "shared" if share in ("floor", "both") else "free", "shared" if share in ("alpha", "both") else "free"
+
+
+def _places(arms: int, floor: Pin, alpha: Pin) -> Places:
+    """Floors first, then scales and exponents; behind them all what is pinned."""
+    own, asked = np.arange(arms), (floor, "free", alpha)
+    numbers = [0 if isinstance(kind, float) else 1 if kind == "shared" else arms for kind in asked]
+    behind = sum(numbers)
+    places: list[np.ndarray] = []
+    for index, (kind, number) in enumerate(zip(asked, numbers, strict=True)):
+        first = sum(numbers[:index])
+        if not number:
+            first, behind = behind, behind + 1
+        places.append(first + (own if kind == "free" else own * 0))
+    return places[0], places[1], places[2]
+
+
+def with_pins(p: np.ndarray, pins: np.ndarray) -> np.ndarray:
+    """p [..., P] with the pins [k] behind: [..., P + k]."""
+    return np.concatenate([p, np.broadcast_to(pins, (*p.shape[:-1], pins.size))], axis=-1)
+
+
+def _curve(places: Places, pins: np.ndarray) -> CurveFunction:
     """ln y = ln(e^floor + e^(-alpha (u - scale))) with the parameters of each point's arm; u is [n, (ln x, arm)]."""
 
     def curve(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         arm = u[..., 1].astype(int)
-        columns = [place[arm] for place in places]
-        floor, scale, log_alpha = (p[..., column] for column in columns)
+        columns, every = [place[arm] for place in places], with_pins(p, pins)
+        floor, scale, log_alpha = (every[..., column] for column in columns)
         reducible = -np.exp(log_alpha) * (u[..., 0] - scale)
         mu = np.logaddexp(floor, reducible)
         share = np.exp(reducible - mu)
-        jacobian = np.zeros((*mu.shape, p.shape[-1]))
+        jacobian = np.zeros((*mu.shape, every.shape[-1]))
         each = np.arange(arm.size)
         jacobian[..., each, columns[0]] = np.exp(floor - mu)
         jacobian[..., each, columns[1]] = share * np.exp(log_alpha)
         jacobian[..., each, columns[2]] = share * reducible
-        return mu, jacobian
+        return mu, jacobian[..., : p.shape[-1]]
 
     return curve
 
 
-def _problem(fits: Mapping[str, Fit], share: Share) -> Problem:
+def _problem(fits: Mapping[str, Fit], floor: Pin, alpha: Pin) -> tuple[Problem, Places, np.ndarray]:
     arms = list(fits)
-    places = _places(len(arms), share)
+    places = _places(len(arms), floor, alpha)
     log_x = np.concatenate([np.log(fit.points.sizes) for fit in fits.values()])
     means = np.concatenate([fit.points.means for fit in fits.values()])
     arm = np.repeat(np.arange(len(arms)), [fit.points.sizes.size for fit in fits.values()])
     weights = _weights(list(fits.values()))
     logs = to_logs(np.exp(log_x), means, weights)
     logs = replace(logs, u=np.column_stack([logs.u, arm]))
-    parameters = int(places[2].max()) + 1
-    starts = _starts(fits, places, parameters, logs)
+    with np.errstate(divide="ignore"):  # a floor of 0 is at -inf
+        known = [np.log(floor) - logs.log_y_average] if isinstance(floor, float) else []
+        pins = np.array(known + ([np.log(alpha)] if isinstance(alpha, float) else []))
+    parameters = sum(np.unique(place).size for place in places) - pins.size
+    starts = _starts(fits, places, parameters, logs, pins[0] if known else None)
     names = tuple(f"p{index}" for index in range(parameters))
-    law = Law(names, _curve(places), lambda _: starts, longest_step=(3.0,) * parameters)
-    return Problem(law, logs)
+    law = Law(names, _curve(places, pins), lambda _: starts, longest_step=(3.0,) * parameters)
+    return Problem(law, logs), places, pins
 
 
 def _weights(fits: list[Fit]) -> np.ndarray:
@@ -147,29 +197,34 @@ def _weights(fits: list[Fit]) -> np.ndarray:
     return together / together.mean()
 
 
-def _starts(fits: Mapping[str, Fit], places: Places, parameters: int, logs: Logs) -> np.ndarray:
+def _starts(fits: Mapping[str, Fit], places: Places, parameters: int, logs: Logs, floor: float | None) -> np.ndarray:
     """Around each arm's own law; what is shared starts at the mean, and at each arm's value.
 
     Around, for own laws may be the solution already, and a search that does not move is taken for a failure.
     """
-    own = []
-    for fit in fits.values():
-        if fit.region is None or not fit.alpha or fit.log_amplitude is None:
-            own.append((-1.0, 0.0, 0.0))
-            continue
-        floor = math.log(fit.floor) - logs.log_y_average if fit.floor else float(logs.v.min()) - 5.0
-        scale = (fit.log_amplitude - logs.log_y_average) / fit.alpha - float(logs.log_x_first)
-        own.append((floor, scale, math.log(fit.alpha)))
-    values = np.array(own)
+    values = np.array([_own(fit, logs, floor) for fit in fits.values()])
     starts = []
     for source in [values.mean(axis=0), *values]:
-        p = np.zeros(parameters)
+        p = np.zeros(max(map(np.max, places)) + 1)
         for column, place in enumerate(places):
             shared = np.unique(place).size == 1
             p[place] = source[column] if shared else values[:, column]
-        aside = 0.1 * np.where(np.isin(np.arange(parameters), places[2]), 1.0, -1.0)
+        aside = 0.1 * np.where(np.isin(np.arange(p.size), places[2]), 1.0, -1.0)
         starts += [p + aside, p - aside]
-    return np.array(starts)
+    return np.array(starts)[:, :parameters]
+
+
+def _own(fit: Fit, logs: Logs, floor: float | None) -> tuple[float, float, float]:
+    """ln floor, ln X and ln alpha of an arm's own law; where it was refused or its floor is known, by a line."""
+    if floor is None and fit.region is not None and fit.alpha and fit.log_amplitude is not None:
+        floor = math.log(fit.floor) - logs.log_y_average if fit.floor else float(logs.v.min()) - 5.0
+        scale = (fit.log_amplitude - logs.log_y_average) / fit.alpha - float(logs.log_x_first)
+        return floor, scale, math.log(fit.alpha)
+    u, y = np.log(fit.points.sizes) - logs.log_x_first, fit.points.means / math.exp(logs.log_y_average)
+    floor = math.log(0.5 * y.min()) if floor is None else floor
+    slope, level = np.polyfit(u, np.log(y - math.exp(floor)), 1)
+    alpha = max(-float(slope), 1e-3)
+    return floor, float(level) / alpha, math.log(alpha)
 
 
 def _estimates(
@@ -199,10 +254,12 @@ def _multipliers(
     return multipliers
 
 
-def _p(problem: Problem, solution: Solution, fits: Mapping[str, Fit]) -> float | None:
-    free = _problem(fits, "nothing")
+def sharing_p(joint: Joint, fits: Mapping[str, Fit]) -> float | None:
+    """The chance of so much worse a fit than with nothing shared, if what is shared is the same in fact."""
+    problem, solution = joint.region.problem, joint.region.solution
+    free = _problem(fits, "free", "free")[0]
     spared = free.law.parameters - problem.law.parameters
-    if not spared:
+    if not spared or free.dof < 1:
         return None
     least = solve(free, None)
     variance = max(least.objective, free.logs.roundoff) / free.dof

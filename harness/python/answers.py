@@ -84,7 +84,9 @@ def compare(
     `level` that of the intervals. A HarnessError while runs are missing.
 
     Of a table of runs, arms are compared by their laws: `x`, `y`, `by` and the other columns are as in `harness.fit`,
-    and `at` are losses.
+    and `at` are losses. `seconds` is a column of what runs took, `and_` one of a second size, with `compute` that of
+    their cost: then compute-optimal curves are compared. `budgets` are sizes of the first at which the multiplier is
+    told, and `floor` and `alpha` what both laws have: `free`, `shared` or a number.
     """
     if of_runs(of):
         if first is None or second is None:

@@ -12,8 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
 from harness.judging.laws import AUTO, SeriesLaws, drawn_law
+from harness.judging.optima import over_compute
 from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.laws.result import LawName
@@ -23,15 +24,17 @@ from harness.show.console import TERMINAL
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
+from harness.show.tables.comparison import multiplier_sentence
 from harness.show.tables.laws import law_sentences, law_tables
 from harness.show.words import exponent_words
 from harness.spec import Manifest
 from harness.study.analysis import keeping_fits
-from harness.study.tables import Door, fits_answer, of_experiment, of_table
+from harness.study.tables import Door, compared_by_laws, fits_answer, of_experiment, of_table
 
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
 MEANINGS = (*SEVERAL, "seed", "status", "group")
+OF_MULTIPLIERS = ("and_", "compute", "seconds", "budgets", "floor", "alpha")  # what may be asked of two arms of a table
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,12 +127,25 @@ class ComparisonByLaws(Shown):
     def sentences(self) -> list[str]:
         """Who is better at the largest size, what to be careful about, and the verdicts."""
         verdicts = [f"“{verdict.claim}” is {verdict.conclusion}." for verdict in self.compared.verdicts]
-        return [*headline_said(self.compared.headline), *verdicts]
+        costs = over_compute(self.compared.request.table)
+        needs = [multiplier_sentence(pair) for pair in self.compared.sizes if pair.axis in costs]
+        return [*needs, *headline_said(self.compared.headline), *verdicts]
 
     @property
     def table(self) -> pd.DataFrame:
         """A row for each axis and size. `ratio` is the loss of the second arm over that of the first."""
         return readings(self.compared.headline)
+
+    @property
+    def multipliers(self) -> pd.DataFrame:
+        """A row for each axis and size of the first arm: how many times that size the second needs for its loss."""
+        rows: list[dict[str, Any]] = []
+        for pair in self.compared.sizes:
+            for place in pair.multiplier.sizes:
+                ends = place.multiplier.interval
+                found = {"multiplier": place.multiplier.value, "low": ends.low, "high": ends.high}
+                rows.append({"axis": pair.axis, "size": place.size, "loss": place.loss, **found})
+        return pd.DataFrame(rows)
 
     def figure(self) -> Figure | None:
         """Losses at equal size, and sizes at equal loss."""
@@ -147,12 +163,24 @@ def compare_table(
     level: float | None,
     columns: Mapping[str, Any],
 ) -> ComparisonByLaws:
-    """Two arms of a table by their laws; `at` are losses at which sizes are compared."""
-    losses = () if at is None else tuple(at) if isinstance(at, Sequence) else (at,)
-    how = {"arms": arms, "level": 0.95 if level is None else level}
-    with opened(of, x, y, by, columns, how) as (request, door, _):
-        compared = compare_laws(fits_answer(request, door), ComparisonRequest(losses), request.file.name)
-    return ComparisonByLaws(compared)
+    """Two arms of a table by their laws; `at` are losses at which sizes are compared.
+
+    Of `columns`, OF_MULTIPLIERS are as on the command line (`and_` is `--and`): what the multiplier is of.
+    """
+    more = {name: columns[name] for name in OF_MULTIPLIERS if name in columns}
+    second, compute, seconds = (more.get(name) for name in ("and_", "compute", "seconds"))
+    how: dict[str, Any] = {"arms": arms, "level": 0.95 if level is None else level, "seconds": seconds}
+    if second:
+        how |= {"form": "and", "value": second, "compute": compute}
+    pins = {name: more[name] for name in ("floor", "alpha") if name in more}
+    asked = ComparisonRequest(_numbers(at), budgets=_numbers(more.get("budgets")), **pins)
+    columns = {name: value for name, value in columns.items() if name not in OF_MULTIPLIERS}
+    with opened(of, x, y, by, columns, how, tuple(filter(None, (second, compute, seconds)))) as (request, door, _):
+        return ComparisonByLaws(compared_by_laws(request, door, asked, request.file.name))
+
+
+def _numbers(of: float | Sequence[float] | None) -> tuple[float, ...]:
+    return () if of is None else tuple(of) if isinstance(of, Sequence) else (of,)
 
 
 def of_runs(of: object) -> bool:
@@ -168,6 +196,7 @@ def opened(
     by: str | Sequence[str],
     columns: Mapping[str, Any],
     how: Mapping[str, Any],
+    second: Sequence[str] = (),
 ) -> Iterator[tuple[Request, Door, Manifest | None]]:
     """What is asked, and the runs that it is asked of; of an experiment its plan too, in whose folder fits are kept."""
     meanings = {name: value for name, value in columns.items() if name in MEANINGS}
@@ -184,7 +213,7 @@ def opened(
         meaning = Columns(y, _many(by), config=several[0], same=several[1], **alone)
         request = Request(FRAME if isinstance(of, pd.DataFrame) else Path(of), axes, meaning, where, **how)
         check_request(request)
-        yield request, of_table(table, "", request, meaning), None
+        yield request, of_table(table, "", request, meaning, second), None
         return
     if y is not None or by or meanings:
         raise HarnessError(

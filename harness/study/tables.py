@@ -10,8 +10,10 @@ import pandas as pd
 from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.ahead import ahead_of_laws
 from harness.judging.baselines import with_baselines
+from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
 from harness.judging.forms import OF_TWO, FormAnswer, form_answer
 from harness.judging.laws import AUTO, fit_runs, fit_table, with_checks
+from harness.judging.optima import optimal_runs
 from harness.judging.request import WHOLE, FitsAnswer, Request, Source
 from harness.judging.scaling import chosen_runs, sizes_of, windowed
 from harness.judging.winners import reported
@@ -120,6 +122,14 @@ def fits_answer(request: Request, door: Door, checks: bool = False) -> FitsAnswe
         laws = with_checks(laws) if checks else laws
     foreseen = [] if request.arms else ahead_of_laws(laws, request.predict, request.objective, replicated)
     return FitsAnswer(request, door.source, laws, foreseen)
+
+
+def compared_by_laws(request: Request, door: Door, asked: ComparisonRequest, file: str) -> ComparedByLaws:
+    """Two arms by their laws, of two sizes by those of their compute-optimal curves; `file` is the table's name."""
+    if request.form == "and":
+        request, optimal = optimal_runs(request, door.runs)
+        door = door._replace(runs=optimal, cautions={})
+    return compare_laws(fits_answer(request, door), asked, file)
 
 
 def shape_answer(request: Request, door: Door) -> FormAnswer[Any]:

@@ -1,15 +1,11 @@
-"""Diagnostics against what they are for a straight line, and against enumeration."""
-
-from fractions import Fraction
-from itertools import pairwise, permutations
-from math import comb
+"""Diagnostics against what they are for a straight line, and faults that were made."""
 
 import numpy as np
 import pytest
 from made_runs import curve, runs
+from scipy.stats import f as f_distribution
 
 from harness.laws import data_hash, diagnose, fit_law
-from harness.laws.fitting import _runs_p
 
 SIZES = np.geomspace(1e2, 1e5, 7)
 
@@ -53,32 +49,46 @@ def test_numbers_of_the_fit():
     assert np.argsort(found.normal_scores).tolist() == np.argsort(found.residuals).tolist()
 
 
-@pytest.mark.parametrize("signs", ["+++---", "+-+-+-", "++--+-", "++++--", "+-++++-"])
-def test_runs_test_is_the_share_of_all_orders(signs):
-    """The chance of as few runs is that among all orders of as many signs."""
-    r = np.array([1.0 if sign == "+" else -1.0 for sign in signs])
+def test_faults_are_tests_of_the_term_that_they_add():
+    """Of the pure law: the F test of least squares with a column more, as statsmodels or any textbook has it."""
+    rng = np.random.default_rng(3)
+    x = np.geomspace(1e2, 1e5, 9)
+    u = np.log(x / x[0])
+    fit = fit_law(x, x**-0.5 * np.exp(0.1 * rng.standard_normal(9)), "pure")
+    v = np.log(fit.points.means)
+    added = {
+        "break": np.maximum(u - u[-1] / 2, 0),
+        "shift": np.exp(-u),
+        "end": u == u[-1],
+        "floor": np.exp(fit.alpha * u),
+    }
+    line = np.column_stack([np.ones(9), u])
+    before = np.linalg.lstsq(line, v, rcond=None)[1][0]
+    for kind, column in added.items():
+        coefficients, after = np.linalg.lstsq(np.column_stack([line, column]), v, rcond=None)[:2]
+        chance = f_distribution.sf((before - after[0]) / (after[0] / 6), 1, 6)
+        if kind == "floor":  # which only raises losses
+            chance = chance / 2 if coefficients[2] > 0 else 1 - chance / 2
+        assert fit.misfit.faults[kind] == pytest.approx(chance, rel=1e-6)
 
-    def count(order):
-        return 1 + sum(a != b for a, b in pairwise(order))
 
-    orders = set(permutations(signs))
-    share = np.mean([count(order) <= count(signs) for order in orders])
-    assert _runs_p(r, 1e-20) == pytest.approx(share)
-
-
-def test_runs_test_of_many_sizes_is_that_of_integers():
-    """Beyond a thousand sizes, whose orders are too many for a float, the chance is still the exact ratio."""
-    for sizes, share in ((400, 0.1), (400, 0.5), (2_000, 0.5)):
-        positive = np.random.default_rng(sizes).random(sizes) < share
-        plus, minus = int(positive.sum()), int((~positive).sum())
-        seen = 1 + int(np.sum(positive[1:] != positive[:-1]))
-        ways = 0
-        for runs_seen in range(2, seen + 1):
-            half, rest = runs_seen // 2, runs_seen - runs_seen // 2
-            ways += comb(plus - 1, half - 1) * comb(minus - 1, rest - 1)
-            ways += comb(plus - 1, rest - 1) * comb(minus - 1, half - 1)
-        exact = float(Fraction(ways, comb(sizes, plus)))
-        assert _runs_p(np.where(positive, 1.0, -1.0), 1e-20) == pytest.approx(exact, rel=1e-9)
+@pytest.mark.parametrize(
+    ("kind", "bent"),
+    [
+        ("floor", lambda u: np.logaddexp(-0.5 * u, -2.5)),
+        ("break", lambda u: -0.5 * u - 0.2 * np.maximum(u - 3.5, 0)),
+        ("shift", lambda u: -0.5 * np.logaddexp(u, 1)),
+        ("end", lambda u: -0.5 * u + 0.3 * (u == u[-1])),
+    ],
+)
+def test_a_fault_is_called_by_its_name(kind, bent):
+    """What was done to the losses is the likeliest of the faults, and MISFIT names it."""
+    x = np.geomspace(1e2, 1e5, 10)
+    noise = np.exp(0.01 * np.random.default_rng(1).standard_normal(10))
+    fit = fit_law(x, np.exp(bent(np.log(x / x[0]))) * noise, "pure")
+    assert min(fit.misfit.faults, key=fit.misfit.faults.get) == kind
+    (misfit,) = [caution.reason for caution in fit.warnings if caution.code == "MISFIT"]
+    assert f"({kind}, p = " in misfit
 
 
 def test_the_hash_is_of_the_rows_whatever_their_order():

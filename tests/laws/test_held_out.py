@@ -46,7 +46,7 @@ def test_errors_are_those_of_the_closed_form():
 
 def test_a_mean_is_within_exactly_between_the_ends():
     """A mean just inside of the interval is within, one just outside was missed, at either end."""
-    fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(np.arange(7))), "pure")
+    fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(2 * np.arange(7))), "pure")
     (low,), (high,) = prediction_interval(fit, AHEAD[:1])
     for value, within in ((low * 0.999, False), (low * 1.001, True), (high * 0.999, True), (high * 1.001, False)):
         assert extrapolate(fit, AHEAD[:1], [value]).prediction.within.tolist() == [within]
@@ -65,6 +65,6 @@ def test_a_law_that_may_not_be_extrapolated_predicts_nothing(sizes, said):
 
 def test_predictions_far_beyond_the_sizes_are_warned_of():
     """More than half a decade beyond the fitted sizes a law may end; nearer there is nothing to say."""
-    fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(np.arange(7))), "pure")
+    fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(2 * np.arange(7))), "pure")
     assert codes(warn_of_distance(fit, SIZES[-1:] * 3).warnings) == ["SINGLE_SEED"]
     assert "EXTRAPOLATED" in codes(warn_of_distance(fit, SIZES[-1:] * 4).warnings)

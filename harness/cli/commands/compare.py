@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from itertools import chain
@@ -20,6 +21,19 @@ from harness.cli.tables import given, is_of_table, opened, table_options
 from harness.study.folders import StudyFile
 
 OF_EXPERIMENTS = ("axis", "results")
+
+
+def _pin(context: click.Context, option: click.Parameter, value: str | None) -> str | float | None:
+    """What the arms have of a parameter: `free`, `shared` or a number."""
+    if value in (None, "free", "shared"):
+        return value
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf or (number == 0 and option.name == "alpha"):
+        raise HarnessError(f"{option.opts[0]} {value}: write free, shared, or a number above 0")
+    return number
 
 
 @click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")
@@ -41,6 +55,12 @@ OF_EXPERIMENTS = ("axis", "results")
     type=click.Choice(["auto", "pure", "floor", "shifted", "broken"]),
     help="The law of both arms.  [default: of the two that `harness fit` chooses, the one with more parameters]",
 )
+@click.option("--and", "and", metavar="COLUMN", help="Table: a second size; the best of both at each compute.")
+@click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times both sizes]")
+@click.option("--seconds", metavar="COLUMN", help="Table: what a run took, for a comparison at equal seconds.")
+@click.option("--budget", "budgets", multiple=True, type=POSITIVE, help="A size of A, as a compute to come. Repeat it.")
+@click.option("--floor", metavar="WHAT", callback=_pin, help="Of both: free, shared or a number.  [default: shared]")
+@click.option("--alpha", metavar="WHAT", callback=_pin, help="Exponents: free, shared or a number.  [default: free]")
 @click.option("--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them.")
 @click.option(
     "--aggregate",
@@ -78,8 +98,14 @@ def compare(
     if is_table or given(asked.keys() - {"at", "level", "out"}):
         for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
-        more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms}
-        with opened(file, results, asked, f"compare {file} {first} {second}", **more) as (request, door, manifest):
+        more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms, "seconds": asked["seconds"]}
+        if asked["and"]:
+            more |= {"form": "and", "value": asked["and"], "compute": asked["compute"]}
+        elif asked["compute"]:
+            raise HarnessError("--compute goes with --and, whose runs have two sizes; give it as --x, or leave it out")
+        others = tuple(filter(None, (asked["and"], asked["compute"], asked["seconds"])))
+        command = f"compare {file} {first} {second}"
+        with opened(file, results, asked, command, others, **more) as (request, door, manifest):
             _compare_laws(request, door, manifest.name if manifest else file.name, explain, as_json, asked)
         return
     if len(asked["at"]) > 1:
@@ -105,13 +131,25 @@ def _compare_laws(
 ) -> None:
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
-    asked_of = heavy.ComparisonRequest(asked["at"], asked["extrapolate"], asked["aggregate"], asked["k"], asked["bins"])
-    compared = heavy.compare_laws(heavy.fits_answer(request, door), asked_of, name)
+    asked_of = heavy.ComparisonRequest(
+        asked["at"],
+        asked["extrapolate"],
+        asked["aggregate"],
+        asked["k"],
+        asked["bins"],
+        budgets=asked["budgets"],
+        floor=asked["floor"],
+        alpha=asked["alpha"] or "free",
+    )
+    compared = heavy.compared_by_laws(request, door, asked_of, name)
     parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, ())]
     parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]
     claims = (heavy.wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
     shown = heavy.console_lines(compared.headline, [], list(chain.from_iterable(claims)))
-    answer(compared, as_json, [*(parts if explain else ()), *shown])
+    axes = [pair.axis for pair in compared.sizes] if explain or asked["budgets"] else heavy.over_compute(request)
+    table = heavy.multiplier_table(compared, axes)
+    said = list(heavy.note_sentences([table])) if table else []
+    answer(compared, as_json, [*(parts if explain else ()), *([table] if table else ()), *said, *shown])
     if out := asked["out"]:
         check_writable(out)
         asked_of_figure, curves, against = heavy.curves_of_laws(compared)

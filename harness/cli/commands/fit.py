@@ -12,7 +12,7 @@ from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import write_json
 from harness.cli.later import heavy
-from harness.cli.options import PATH, Count, json_option, results_option
+from harness.cli.options import PATH, POSITIVE, Count, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import SHARE, given, is_of_table, laws_of_experiment, laws_shown, opened, table_options
 from harness.show.console import TERMINAL
@@ -22,14 +22,14 @@ from harness.study.folders import StudyFile
 # Options that ask for something else than laws of single series, and what of `FITTING` goes with each.
 FORMS: dict[heavy.Form, tuple[str, ...]] = {
     "and": ("--objective", "--hold-out", "--predict", "--compute"),
-    "isoflop": (),
+    "isoflop": ("--within",),
     "frontier": ("--min-x", "--max-x", "--until"),
     "share": ("--min-x", "--max-x", "--until"),
 }
 # Of a law, and not of the table that it is fitted to.
 FITTING = (
     *("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics"),
-    *("--predict", "--compute"),
+    *("--predict", "--compute", "--within"),
 )
 
 
@@ -58,6 +58,7 @@ FITTING = (
 @click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
 @click.option("--and", "and", metavar="COLUMN", help="The column of a second size, z: E + A x^-alpha + B z^-beta.")
 @click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: fit a law to the best x of each.")
+@click.option("--within", type=POSITIVE, metavar="FACTOR", help="With --isoflop: only sizes so near to the best one.")
 @click.option("--frontier", type=SHARE, metavar="QUANTILE", help="Fit a law below which this share of the runs lies.")
 @click.option(
     "--share", type=click.Choice(["floor", "alpha", "both"]), help="All arms share one floor, one exponent, or both."
@@ -93,7 +94,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     form = next((form for form in FORMS if asked[form] is not None), None)
     more = {
         "laws": asked["laws"] or (heavy.AUTO,),
-        **{name: asked[name] for name in ("hold_out", "predict", "compute")},
+        **{name: asked[name] for name in ("hold_out", "predict", "compute", "within")},
     }
     value = None if form is None else str(asked[form])
     if form:
@@ -101,6 +102,8 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         more |= {"form": form, "value": value}
     if asked["compute"] and form != "and":
         raise HarnessError("--compute goes with --and, whose runs have two sizes; leave it out")
+    if asked["within"] and (form != "isoflop" or asked["within"] <= 1):
+        raise HarnessError(f"--within {asked['within']:g}: give a factor above 1, with --isoflop, whose sizes it is of")
     second = tuple(filter(None, (str(value), asked["compute"]))) if form in heavy.OF_TWO else ()
     with opened(file, results, asked, f"fit {file}", second, **more) as (request, door, manifest):
         if form is None:

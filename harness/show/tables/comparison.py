@@ -10,9 +10,10 @@ from harness.base.reasons import Refusal
 from harness.judging.by_laws import ComparedByLaws, Comparison
 from harness.judging.versus import Headline, Lead
 from harness.judging.words import found_words
+from harness.laws import Estimate
 from harness.show.grouping import grouped
 from harness.show.tables.headline import lead_words, loss_of, turn_words
-from harness.show.tables.table import Table, TableCell, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, TableCell, TableRow, notes_of, number_columns, table_of, text_columns
 
 CROSSOVERS = {
     "none": "none",
@@ -52,6 +53,51 @@ def ratios_sentences(found: Headline, absent: Sequence[str]) -> Iterator[str]:
                 yield f"no {what}, {', '.join(places)}: {reason}"
     if absent:
         yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
+
+
+def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | None:
+    """A row an axis of these and size of A: the multiplier, and below its trend; None of no axis."""
+    first, second = compared.arms
+    rows: list[TableRow] = []
+    for pair in compared.sizes:
+        if pair.axis not in axes:
+            continue
+        found, where = pair.multiplier, (pair.task, pair.axis)
+        notes = notes_of((*found.refusals, *found.warnings))
+        for place in found.sizes:
+            told = _words(place.multiplier) + (" (extrapolated)" if place.extrapolated else "")
+            rows.append(TableRow((*where, number(place.size), number(place.loss, 4), told)))
+        if found.trend:
+            rows.append(TableRow((*where, "times, each decade", "", _words(found.trend))))
+        if not found.sizes:
+            rows.append(TableRow((*where, "", "", "")))
+        rows[-1] = rows[-1]._replace(notes=notes)
+    if not rows:
+        return None
+    pairs = [pair for pair in compared.sizes if pair.axis in axes]
+    shared = dict.fromkeys(f"floor {pair.multiplier.floor}, exponents {pair.multiplier.alpha}" for pair in pairs)
+    level = f"{compared.headline.level:.0%} intervals"
+    title = f"multiplier: how many times the size of {first} {second} needs for its loss; {level}; {', '.join(shared)}"
+    heads = number_columns(f"of {first}", pairs[0].arms[0].metric, "multiplier")
+    table = Table(title, (*text_columns("task", "size x"), *heads), tuple(rows))
+    return table if any(pair.task for pair in pairs) else table.without("task")
+
+
+def multiplier_sentence(pair: Comparison) -> str:
+    """The multiplier at the largest size that A has, and its trend."""
+    (first, second), found = (arm.series for arm in pair.arms), pair.multiplier
+    if not found.sizes:
+        return f"no multiplier by {_on(pair)}: {' '.join(map(str, found.refusals))}"
+    largest = pair.arms[0].points.sizes[-1] * (1 + 1e-9)
+    place = max((place for place in found.sizes if place.size <= largest), key=lambda place: place.size)
+    where, times = f"{_on(pair)} {number(place.size)}", _words(place.multiplier)
+    said = f"For the loss of {first} at {where}, {second} needs {times} times"
+    grows = f", and {_words(found.trend)} times that in each decade more" if found.trend else ""
+    return f"{said} that{grows}."
+
+
+def _words(found: Estimate) -> str:
+    return estimate(found.value, found.interval.low, found.interval.high)
 
 
 def compare_tables(compared: ComparedByLaws) -> Iterator[Table]:

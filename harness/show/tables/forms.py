@@ -68,7 +68,8 @@ def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]
         case Isoflop():
             cells = {"budgets": f"{len(result.used)} of {len(result.valleys)}", "decades": number(result.decades, 2)}
             cells |= {"a": _words(result.exponent, result.exponent_interval), "c": number(result.coefficient)}
-            cells |= {"scatter / errors": number(result.excess, 2)}
+            cells |= {"scatter / errors": number(result.excess, 2), "p, parabolas": p_value(result.skew_p)}
+            cells |= {"a by a surface": _estimate(result.by_surface) if result.by_surface else NONE}
         case Frontier():
             cells = {"runs": str(result.runs), "sizes": str(result.sizes), "decades": number(result.decades, 2)}
             cells |= {"alpha": _words(result.alpha, result.alpha_interval), "A": number(result.amplitude)}

@@ -135,6 +135,7 @@ def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
         headline,
         first=replace(headline.first, label="A"),
         second=replace(headline.second, label="B"),
+        leads=tuple(replace(lead, leader=short.get(lead.leader or "")) for lead in headline.leads),
         largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.largest),
         exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.exponents),
     )

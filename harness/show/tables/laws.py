@@ -101,7 +101,7 @@ def _law_cells(
     cells: list[TableCell] = []
     for law in names:
         fit = fits.get(law)
-        stands_out = fit is not None and law == drawn and not fit.refusals
+        stands_out = fit is not None and law == drawn and fit.is_quotable
         cells.append(Styled(exponent_words(fit) if fit else "", "strong" if stands_out else ""))
     if has_floors:
         quoted: tuple[LawName, ...] = (series.quoted_law,) if series.quoted_law else ()
@@ -202,7 +202,7 @@ def checks_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis
     """A row a series and axis: the law to quote, and what is known of it; None if nobody asked."""
     columns = (
         *(*SERIES_COLUMNS, *text_columns("law to quote", "AICc weights", "misses larger sizes by (last value)")),
-        *number_columns("p, no floor", "p, lack of fit; runs"),
+        *number_columns("p, no floor", "p, lack of fit; faults"),
         *text_columns("α, one size less", "α, Huber to squares", "α, other intervals"),
         *number_columns("largest leverage", "condition"),
     )
@@ -219,7 +219,7 @@ def checks_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis
 
 
 def _check_cells(series: SeriesLaws) -> tuple[TableCell, ...]:
-    cells: list[TableCell] = [series.quoted_law or "all refused"]
+    cells: list[TableCell] = [series.quoted_law or "none"]
     if series.selection:
         weights = ", ".join(f"{law} {weight:.2f}" for law, weight in series.selection.aicc_weights.items())
         # Root mean squares of ln(predicted/measured) over rolling origins, by law.
@@ -233,7 +233,7 @@ def _check_cells(series: SeriesLaws) -> tuple[TableCell, ...]:
             if ends:
                 told.append(f"{name} {interval(ends.low, ends.high, exponent)}")
         cells += [NONE] * (4 - len(cells))
-        cells.append(f"{p_value(seen.misfit.lack_of_fit_p)}; {p_value(seen.misfit.runs_p)}")
+        cells.append(f"{p_value(seen.misfit.lack_of_fit_p)}; {p_value(min(seen.misfit.faults.values(), default=None))}")
         cells += [_range(seen.drop_one), _range(np.array(list(seen.deltas.values()))), "; ".join(told) or NONE]
         cells += [number(seen.leverage.max(), 2), number(seen.condition, 2)]
     return (*cells, *[NONE] * (10 - len(cells)))

@@ -30,7 +30,7 @@ def test_the_law_without_the_window_has_a_row_of_its_own():
     laws = _laws(np.append(SIZES, 1e7), np.append(LOSSES, 1.0), most=1e6)
     within, without = laws_table(laws).rows
     assert [cell.text for cell in within.cells[4:6]] == [exponent_words(fit) for fit in laws[0].fits.values()]
-    assert [cell.look for cell in within.cells[4:6]] == ["", "strong"]
+    assert [cell.look for cell in within.cells[4:6]] == ["strong", ""]
     assert within.cells[7:9] == (6, 6)
     assert within.notes[-1].brief == "1 runs outside the window"
     assert without.cells[1].text == "without the window"
@@ -72,4 +72,4 @@ def test_a_series_that_every_law_refuses_has_no_number_in_its_checks():
     """Nothing stands in the place of what cannot be known."""
     (one,) = check(_laws(SIZES[:2], LOSSES[:2]))
     other = check(_laws())
-    assert checks_table([one, *other]).rows[0].cells[4:] == ("all refused", "–", "too few sizes", *["–"] * 7)
+    assert checks_table([one, *other]).rows[0].cells[4:] == ("none", "–", "too few sizes", *["–"] * 7)
