@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from harness.show.figures.labels import undrawn_note, write_head, write_note
-from harness.show.figures.theme import panel_grid, themed
+from harness.show.figures.theme import panel_grid, side_by_side, themed
 
 COLUMNS, MOST_PANELS = 4, 40
 PANEL_HEIGHT = 1.5  # inches
@@ -26,7 +26,7 @@ class EdgeCurves(NamedTuple):
 def edges_figure(curves: Sequence[EdgeCurves], title: str) -> Figure:
     """A panel for each node, a line for each edge that leaves it; artists carry a gid `edge:output`, counted from 1."""
     shown = curves[:MOST_PANELS]
-    figure, panels = panel_grid(len(shown), min(COLUMNS, len(shown)), PANEL_HEIGHT)
+    figure, panels = panel_grid(len(shown), side_by_side(min(COLUMNS, len(shown))), PANEL_HEIGHT)
     for axes, node in zip(panels, shown, strict=True):
         colours = colormaps["viridis"](np.linspace(0, 0.85, len(node.y)))
         for number, (y, colour) in enumerate(zip(node.y, colours, strict=True), start=1):

@@ -20,7 +20,7 @@ from harness.comparison.replicates import Found
 from harness.judging.versus import Headline, leader
 from harness.show.figures import labels
 from harness.show.figures.series import Style, draw_estimate
-from harness.show.figures.theme import MOST_HEIGHT, figure_width, in_column, label_size, panel_grid
+from harness.show.figures.theme import MOST_HEIGHT, figure_width, in_column, is_narrow, label_size, panel_grid
 from harness.show.names import written
 from harness.show.tables.headline import factor
 from harness.show.words import counted, loss_word
@@ -113,7 +113,7 @@ def _groups(headline: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
             groups.setdefault(group, []).append(_Row(label, ratio))
     if is_by_task:
         return groups
-    room = MOST_HEIGHT / labels.line_height() - AROUND
+    room = math.inf if is_narrow() else MOST_HEIGHT / labels.line_height() - AROUND
     most = max(2, (room / len(axes) - HEADING) / ROW)
     for group, rows in groups.items():
         rows.sort(key=lambda row: -(row.ratio.estimate or 0.0))

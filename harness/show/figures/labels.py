@@ -113,10 +113,10 @@ def key(label: str, style: Style, has_line: bool = True) -> Line2D:
     return Line2D([], [], color=style.colour, label=label, **look)
 
 
-def law_key(drawn: DrawnLaw, name: str) -> Line2D:
-    """A line of the legend of a panel, of two side by side: a name, and what the drawn law of the series says.
+def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
+    """A line of a legend: a name, and what the drawn law of the series says; why there is none, a note says.
 
-    Why there is none, a note says.
+    `columns` panels stand side by side.
     """
     laws, fit, style = drawn
     said = ["no law" if fit.refusals else f"α {exponent_words(fit)}"]
@@ -127,7 +127,7 @@ def law_key(drawn: DrawnLaw, name: str) -> Line2D:
         within = held_out.prediction.within
         said.append(f"{within.sum()} of {within.size} held-out sizes as predicted")
     words = f"{name}: {', '.join(said)}" if name else ", ".join(said)
-    letters = letters_in(figure_width(2) / 2) - KEY_MARK // 2  # digits are narrow
+    letters = letters_in(figure_width(columns) / columns) - KEY_MARK // 2  # digits are narrow
     return key(textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False), style)
 
 

@@ -13,7 +13,7 @@ from harness.judging.scaling import headline_axes
 from harness.laws import predict
 from harness.show.figures.labels import padded, set_ticks, title_letters, undrawn_note, write_letters, write_note
 from harness.show.figures.series import MANY_SIZES, DrawnLaw, experiment_styles, named_styles
-from harness.show.figures.theme import figure_width, in_column, panel_grid
+from harness.show.figures.theme import figure_width, in_column, panel_grid, panel_height, side_by_side
 from harness.show.names import shortened, written
 from harness.show.tables.laws import uncrossed
 from harness.show.words import metric_words
@@ -43,8 +43,8 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
     if not fitted:
         return None
     shown = fitted[:MOST_LAWS]
-    columns = min(2, len(shown))
-    figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
+    columns = side_by_side(min(2, len(shown)))
+    figure, panels = panel_grid(len(shown), columns, panel_height(PANEL_HEIGHT))
     letters = title_letters(figure_width(columns) / columns - LEFT_OF_PANEL)
     names = shortened((series.task for series in laws), TASK_LETTERS)
     for law, axes in zip(shown, panels, strict=True):

@@ -34,7 +34,7 @@ from harness.show.figures.series import (
     prepare_bands,
     sizes_outside,
 )
-from harness.show.figures.theme import MOST_HEIGHT, in_column, label_size, panel_grid
+from harness.show.figures.theme import MOST_HEIGHT, in_column, label_size, panel_grid, panel_height, side_by_side
 from harness.show.names import written
 from harness.show.words import counted, loss_of_laws, metric_words
 from harness.spec import Manifest, axis_words
@@ -150,8 +150,8 @@ def scaling_figure(
         of_task = [series for series in drawn_series if series.task == task and series.axis in axes]
         of_axis = [series for series in of_task if series.axis == axis]
         panels.append(shown.panel(titles[task] if axis == axes[0] else "", of_axis, of_task))
-    columns = min(2, len(panels))
-    figure, grid = panel_grid(len(panels), columns, PANEL_HEIGHT)
+    columns = side_by_side(min(2, len(panels)))
+    figure, grid = panel_grid(len(panels), columns, panel_height(PANEL_HEIGHT))
     prepare_bands(law.fit for panel in panels for law in panel.drawn)
     keys: dict[Axes, list[Line2D]] = {}
     for place, (panel_axes, panel) in enumerate(zip(grid, panels, strict=True)):
@@ -212,7 +212,7 @@ def _draw_panel(axes: Axes, panel: Panel, shown: Shown, columns: int) -> list[Li
         else:
             draw_law(axes, drawn[name])
             name_shown = "" if name == ONE_ARM and not series.task else written(name)
-            keys.append(labels.law_key(drawn[name], name_shown))
+            keys.append(labels.law_key(drawn[name], max(columns, side_by_side(2)), name_shown))
     _write_budgets(axes, ends, shown)
     for axis in (axes.xaxis, axes.yaxis):
         labels.set_ticks(axis, is_small=columns > 1)

@@ -1,8 +1,12 @@
 """How every figure looks and how large it is; empty panels to draw in, and the files of a figure."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
@@ -14,27 +18,47 @@ from harness.base.files import whole_file
 
 WIDTH, FRAME = 7.0, 0.3  # inches: two columns of a paper, and what a figure has above and below its panels
 COLUMN_WIDTH = 85 / 25.4  # inches: one column of a paper
+NARROW_WIDTH = 3.2  # inches: what a phone shows so large that it can be read
 DPI, COLUMN_DPI = 200, 300
-MOST_HEIGHT = 9.2  # inches, of the text on a page of a paper
+MOST_HEIGHT = 9.2  # inches, of the text on a page of a paper; a phone scrolls
 LABEL_SIZE = 7
 COLUMN_SCALE = 0.75  # of letters, lines and marks in one column
+Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
 with as_file(files(__package__).joinpath("house.mplstyle")) as style:
     HOUSE = matplotlib.rc_params_from_file(style, use_default_template=False)
-THEME: dict[Any, Any] = {
-    "figure.figsize": (WIDTH, MOST_HEIGHT),
-    "figure.dpi": DPI,
-    **sns.axes_style("ticks"),
-    **sns.plotting_context("paper"),
-    **HOUSE,
-}
-COLUMN: dict[Any, Any] = {
+THEME: dict[Any, Any] = {**sns.axes_style("ticks"), **sns.plotting_context("paper"), **HOUSE}
+COLUMN = {
     name: COLUMN_SCALE * value
     for name, value in {**matplotlib.rcParamsDefault, **THEME}.items()
     if name.endswith(("size", "width", "pad")) and isinstance(value, int | float)
 }
-COLUMN["figure.figsize"], COLUMN["figure.dpi"] = (COLUMN_WIDTH, MOST_HEIGHT), COLUMN_DPI
 themed = matplotlib.rc_context(THEME)  # decorates what draws a figure
-in_column = matplotlib.rc_context({**THEME, **COLUMN})  # the same for one column: smaller letters, lines and marks
+
+_width: ContextVar[float] = ContextVar("width", default=WIDTH)  # that there is for a figure
+
+
+@contextmanager
+def narrow(width: float = NARROW_WIDTH) -> Iterator[None]:
+    """Figures that are drawn within are for a phone, one panel a row; or else so many inches wide."""
+    earlier = _width.set(width)
+    try:
+        yield
+    finally:
+        _width.reset(earlier)
+
+
+def in_column(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
+    """Decorates what draws a figure for one column of a paper, with smaller letters, lines and marks."""
+
+    @wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
+        if is_narrow():
+            return themed(draw)(*args, **kwargs)
+        with matplotlib.rc_context({**THEME, **COLUMN}), narrow(COLUMN_WIDTH):
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 def label_size() -> float:
@@ -42,19 +66,40 @@ def label_size() -> float:
     return float(matplotlib.rcParams["legend.fontsize"])
 
 
+def side_by_side(columns: int) -> int:
+    """How many of so many columns there is room for."""
+    return 1 if is_narrow() else columns
+
+
+def is_narrow() -> bool:
+    """Whether the figure is for a phone."""
+    return _width.get() == NARROW_WIDTH
+
+
 def figure_width(columns: int) -> float:
     """How many inches wide a figure is that has so many panels a row."""
-    return min(WIDTH if columns > 1 else 0.65 * WIDTH, matplotlib.rcParams["figure.figsize"][0])
+    return min(WIDTH if columns > 1 else 0.65 * WIDTH, _width.get())
+
+
+def within_page(height: float) -> float:
+    """As much of a height as a figure may have."""
+    return height if is_narrow() else min(height, MOST_HEIGHT)
+
+
+def panel_height(inches: float) -> float:
+    """Of a panel with so many inches in a column of a paper: more on a phone, where letters are larger."""
+    return inches / COLUMN_SCALE**2 if is_narrow() else inches
 
 
 def panel_grid(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
     """A figure of `count` panels, `columns` a row, each `height` inches high; `shared` are axes that panels share.
 
     It is as wide as two columns of a paper, or narrower where there is one panel a row, or one column (`in_column`).
+    `columns` must be what `side_by_side` has room for.
     """
     rows = -(-count // columns)
-    size = figure_width(columns), min(rows * height + FRAME, MOST_HEIGHT)
-    figure = Figure(figsize=size, dpi=matplotlib.rcParams["figure.dpi"], layout="constrained")
+    width, dpi = figure_width(columns), COLUMN_DPI if _width.get() == COLUMN_WIDTH else DPI
+    figure = Figure(figsize=(width, within_page(rows * height + FRAME)), dpi=dpi, layout="constrained")
     grid: np.ndarray = figure.subplots(rows, columns, squeeze=False, **shared)
     for axes in grid.flat[count:]:
         axes.set_visible(False)

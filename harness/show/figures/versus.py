@@ -15,7 +15,7 @@ from harness.judging.versus import RatioLine, VersusRequest
 from harness.show.figures import labels
 from harness.show.figures.labels import limits_around, padded, set_ticks
 from harness.show.figures.series import Style, draw_band, plain_styles
-from harness.show.figures.theme import figure_width, in_column, label_size, panel_grid
+from harness.show.figures.theme import figure_width, in_column, label_size, panel_grid, panel_height, side_by_side
 from harness.show.grouping import grouped
 from harness.show.names import shortened, written
 from harness.spec import axis_words
@@ -49,8 +49,8 @@ def versus_figure(
         return None
     shown = list(lines_of)[:MOST_PANELS]
     axes_styles, names = plain_styles(line.axis for line in curves), shortened(shown, TITLE_LETTERS)
-    columns = min(COLUMNS, len(shown))
-    figure, panels = panel_grid(len(shown), columns, PANEL_HEIGHT)
+    columns = side_by_side(min(2 if against else COLUMNS, len(shown)))
+    figure, panels = panel_grid(len(shown), columns, panel_height(PANEL_HEIGHT))
     first, second = written(asked.first), written(asked.second)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, asked, lines_of[task], axes_styles)

@@ -12,7 +12,7 @@ from harness.comparison.replicates import Found
 from harness.judging.versus import Headline, Side
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.series import named_styles
-from harness.show.figures.theme import COLUMN_WIDTH, MOST_HEIGHT
+from harness.show.figures.theme import COLUMN_WIDTH, MOST_HEIGHT, narrow
 
 STYLES = named_styles(["kan", "mlp"])
 
@@ -100,13 +100,16 @@ def test_long_names_of_sides_take_no_room_from_the_axes(tmp_path):
 
 
 def test_no_letter_of_a_name_lies_beyond_the_figure():
-    """Titles are wrapped, and long names shortened; no two are equal."""
+    """Titles are wrapped, and long names shortened, on a page and on a phone; no two are equal."""
     long = "price from rooms, area, age, latitude, longitude, population and the distance to the sea"
     two = {f"houses_of_california_and_nevada.csv output={word}": long for word in ("price", "age")}
     many = {f"special_{name} train_points={points}": "" for name in ("yv", "lpmv", "jv") for points in (200, 1000)}
     one = {"my_tasks_of_last_week:ripple_with_a_long_name": "cos(4 pi |x|) exp(-|x|), which has no corner anywhere"}
+    wide = headline_figure(made(two), STYLES)
     ranked = headline_figure(made(many), STYLES)
-    for figure in (headline_figure(made(two), STYLES), ranked, headline_figure(made(one), STYLES)):
+    with narrow():
+        stacked = headline_figure(made(one), STYLES)
+    for figure in (wide, ranked, stacked, headline_figure(made(one), STYLES)):
         figure.draw_without_rendering()
         for text in figure.findobj(Text):
             if text.get_visible() and text.get_text():

@@ -12,6 +12,7 @@ from harness.show.figures.ranking import ranking_figure
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles, named_styles
+from harness.show.figures.theme import narrow
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 
 AXIS = "params.trainable"
@@ -45,11 +46,12 @@ def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike
         "versus": (lambda: versus_figure(asked, lines, named_styles(SIDES)), len(LONG)),
     }
     for name, (draw, panels) in figures.items():
-        figure = draw()
-        figure.draw_without_rendering()
-        assert min(axes.get_window_extent().width for axes in figure.axes) > 0.2 * figure.bbox.width, name
-        titled = [title for axes in figure.axes if axes.get_visible() and (title := axes.get_title(loc="left"))]
-        assert len(set(titled)) == len(titled) == panels, name
-        for text in figure.findobj(Text):
-            if text.get_visible() and text.get_text() in titled:
-                assert text.get_window_extent().x1 <= figure.bbox.width, (name, text)
+        with narrow():
+            stacked = draw()
+        for figure in (draw(), stacked):
+            figure.draw_without_rendering()
+            titled = [title for axes in figure.axes if axes.get_visible() and (title := axes.get_title(loc="left"))]
+            assert len(set(titled)) == len(titled) == panels, name
+            for text in figure.findobj(Text):
+                if text.get_visible() and text.get_text() in titled:
+                    assert text.get_window_extent().x1 <= figure.bbox.width, (name, text)

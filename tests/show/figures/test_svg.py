@@ -1,4 +1,4 @@
-"""Figures inside pages: they have the page's font, and do not disturb each other."""
+"""Figures inside pages: they follow the page's width, have its font, and do not disturb each other."""
 
 import re
 from functools import partial
@@ -9,13 +9,13 @@ import pytest
 
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.svg import inline_svg
-from harness.show.figures.theme import panel_grid, themed
+from harness.show.figures.theme import WIDTH, panel_grid, side_by_side, themed
 
 
 @themed
 def _dots(count: int = 300):
     """A black line, a grey band, hollow and coloured marks, and a name that is markup."""
-    figure, (left, right) = panel_grid(2, 2, 2.0)
+    figure, (left, right) = panel_grid(2, side_by_side(2), 2.0)
     x = np.linspace(0, 1, count)
     for axes in (left, right):
         axes.plot(x, x**2, ".", color="#0072b2")
@@ -36,6 +36,12 @@ def _svgs(text: str) -> list[ElementTree.Element]:
     return [ElementTree.fromstring(found) for found in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)]
 
 
+def test_a_figure_has_a_layout_for_each_width(drawn):
+    """A wide one and a narrow one, of which a page shows one by its width."""
+    assert [one.get("id") for one in _svgs(drawn)] == ["scaling-wide", "scaling-narrow", "dots-wide", "dots-narrow"]
+    assert drawn.count("@media (max-width:") == drawn.count("@media (min-width:") == 2
+
+
 def test_ids_are_unique_in_a_page_and_all_links_lead_to_one(drawn):
     ids = re.findall(r'\bid="([^"]*)"', drawn)
     links = set(re.findall(r'href="#([^"]*)"', drawn)) | set(re.findall(r"url\(#([^)]*)\)", drawn))
@@ -51,6 +57,12 @@ def test_letters_are_letters_in_the_font_of_the_page(drawn):
 
 
 def test_hundreds_of_marks_are_small():
-    """At most 100 bytes each, twice."""
+    """At most 100 bytes each, in both layouts."""
     few, many = (len(inline_svg(partial(_dots, count), "dots", "Dots")) for count in (100, 1100))
-    assert (many - few) / 1000 / 2 < 100
+    assert (many - few) / 1000 / 4 < 100
+
+
+def test_nothing_to_draw_is_no_figure_and_only_what_is_drawn_for_a_page_is_narrow():
+    assert inline_svg(lambda: None, "none", "Nothing") is None
+    inline_svg(_dots, "dots", "Dots")
+    assert _dots().get_figwidth() == WIDTH

@@ -92,6 +92,15 @@ def test_verdicts_begin_with_a_sentence_a_question(browser, pages):
         page.locator("#two .rule").first.wait_for()
 
 
+def test_a_figure_has_one_layout_a_screen(browser, pages):
+    """The wide one on a wide screen, the narrow one on a phone, and neither is wider than the text."""
+    for screen, layout in zip(SCREENS, ("wide", "narrow"), strict=True):
+        with shown(browser, pages["report"], screen) as page:
+            seen = [one.get_attribute("id") for one in page.locator("figure > svg").all() if one.is_visible()]
+            assert seen
+            assert all(name.endswith(layout) for name in seen)
+
+
 def test_a_code_leads_to_its_words(browser, pages):
     """They stand below the bar of contents, not behind it."""
     for screen in SCREENS:

@@ -16,7 +16,7 @@ from harness.paper.replay.names import plain_name
 from harness.record import Record
 from harness.show.figures.labels import set_ticks, write_head
 from harness.show.figures.series import INK, Style, family_styles
-from harness.show.figures.theme import panel_grid, themed
+from harness.show.figures.theme import panel_grid, side_by_side, themed
 from harness.spec import all_axes
 from harness.tasks import TASKS, load_target
 
@@ -45,7 +45,7 @@ def curves_figure(points: pd.DataFrame, arms: Mapping[str, str], x: str, y_words
     once = shown[shown["curve"] != ADDED].drop_duplicates(["panel", "curve", "x", "published"]).sort_values("x")
     published = {panel: once[once["panel"] == panel] for panel in dict.fromkeys(shown["panel"])}
     is_small = len(published) > 2
-    columns = 3 if is_small else len(published)
+    columns = side_by_side(3 if is_small else len(published))
     has_room = len(published) % columns > 0  # for the legend, beside the last panel
     figure, cells = panel_grid(len(published) + has_room, columns, SMALL_HEIGHT if is_small else PANEL_HEIGHT)
     size = all_axes().get(x)
@@ -92,7 +92,7 @@ def _legend(published: Iterable[pd.DataFrame], styles: Mapping[str, Style], adde
 @themed
 def course_figure(records: Sequence[tuple[str, Record]]) -> Figure:
     """Training and validation errors by evaluation, a panel a run: the staircase of grids."""
-    columns = min(2, len(records))
+    columns = side_by_side(min(2, len(records)))
     figure, grid = panel_grid(len(records), columns, COURSE_HEIGHT, sharey=True)
     for axes, (title, record) in zip(grid, records, strict=True):
         family = record.run.network.family

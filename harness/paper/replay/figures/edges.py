@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from harness.families import FAMILIES
 from harness.show.figures.labels import write_head, write_note
 from harness.show.figures.series import INK
-from harness.show.figures.theme import LABEL_SIZE, panel_grid, themed
+from harness.show.figures.theme import LABEL_SIZE, is_narrow, panel_grid, themed
 
 ROW_HEIGHT, NETWORK_HEIGHT = 0.26, 1.5  # inches
 OPACITY = 3.0  # the paper's beta: an edge is as dark as tanh(beta |phi|)
@@ -53,7 +53,7 @@ def counts_figure(counts: pd.DataFrame, published: pd.Series) -> Figure:
 @themed
 def networks_figure(networks: Sequence[tuple[str, Scores]]) -> Figure:
     """A panel a network, inputs below and the output above."""
-    figure, panels = panel_grid(len(networks), min(4, len(networks)), NETWORK_HEIGHT)
+    figure, panels = panel_grid(len(networks), min(2 if is_narrow() else 4, len(networks)), NETWORK_HEIGHT)
     for axes, (title, scores) in zip(panels, networks, strict=True):
         _network(axes, scores)
         axes.set_title(title)

@@ -13,7 +13,7 @@ from harness.families import FAMILIES
 from harness.record import Record
 from harness.show.figures.labels import set_ticks, write_head
 from harness.show.figures.series import INK, SPARE
-from harness.show.figures.theme import LABEL_SIZE, figure_width, panel_grid, themed
+from harness.show.figures.theme import LABEL_SIZE, figure_width, is_narrow, panel_grid, themed
 from harness.tasks import Function, load_target, values
 
 COURSE_HEIGHT, LINE_HEIGHT = 0.95, 0.21  # inches, of a row
@@ -33,11 +33,17 @@ KEPT_LOOKS: dict[str, dict[str, Any]] = {
 def courses_figure(rows: Sequence[tuple[str, Record]]) -> Figure:
     """A row a run of one variable in phases, a column a phase; names on the left. Artists' gids: `course:row:phase`."""
     phases = len(rows[0][1].phases or ())
-    figure, panels = panel_grid(len(rows) * phases, phases, COURSE_HEIGHT, sharex=True, sharey=True)
+    height = COURSE_HEIGHT * (0.7 if is_narrow() else 1)
+    figure, panels = panel_grid(len(rows) * phases, phases, height, sharex=True, sharey=True)
     for place, axes in enumerate(panels):
         row, phase = divmod(place, phases)
         name, record = rows[row]
         _course(axes, record, phase, f"course:{row}:{phase}")
+        if is_narrow():
+            axes.tick_params(labelbottom=False, labelleft=False)
+            if phase == 0:
+                axes.set_title(name.split("\n")[0], fontsize=LABEL_SIZE, pad=2)
+            continue
         if row == 0:
             axes.set_title(f"after phase {phase + 1}", loc="center")
         if phase == 0:

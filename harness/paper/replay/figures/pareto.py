@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from harness.families import FAMILIES
 from harness.show.figures.labels import drawn_keys, set_ticks, write_head, write_note
 from harness.show.figures.series import INK
-from harness.show.figures.theme import LABEL_SIZE, panel_grid, themed
+from harness.show.figures.theme import LABEL_SIZE, panel_grid, side_by_side, themed
 from harness.tasks import TASKS, load_target
 
 PANEL_HEIGHT = 1.4  # inches
@@ -31,7 +31,7 @@ def pareto_figure(frontiers: pd.DataFrame, tasks: Sequence[str], x_words: str) -
 
     `frontiers` has a point a row, at `x` (parameters) and `y` (test RMSE).
     """
-    columns = COLUMNS if len(tasks) <= MANY else MANY_COLUMNS
+    columns = side_by_side(COLUMNS if len(tasks) <= MANY else MANY_COLUMNS)
     apart = 0
     figure, panels = panel_grid(len(tasks), columns, PANEL_HEIGHT, sharex=True)
     for axes, task in zip(panels, tasks, strict=True):
