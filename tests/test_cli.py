@@ -23,6 +23,7 @@ from harness.cli.group import imported
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
 from harness.record import store
+from harness.spec import read_manifest
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -82,6 +83,17 @@ def test_run_leaves_table_fits_figures_and_report(finished):
     assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "scaling.pdf").read_bytes().startswith(b"%PDF")
     assert "Does a tiny sweep run" in (folder / "report.html").read_text()
+
+
+def test_the_answer_is_a_block_for_a_pull_request(finished, monkeypatch):
+    """Whose table is folded, with links to the file and the report, and what identifies both."""
+    monkeypatch.chdir(finished)
+    said = _said("run", "tiny.yaml", "--markdown")
+    experiment = read_manifest(Path("results/tiny")).experiment_hash[:12]
+    assert said.startswith("### Does a tiny sweep run from end to end?\n\n- **xy**: ")
+    assert "| task | size | equal trainable parameters |" in said
+    assert f"[tiny.yaml](tiny.yaml), experiment `{experiment}`; 12 runs by code `" in said
+    assert said.endswith("; [report](results/tiny/report.html).\n")
 
 
 def test_a_scale_has_its_own_folder_and_shares_records(finished, monkeypatch):

@@ -22,6 +22,7 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import experiment_styles, named_styles
 from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
+from harness.show.pages.markdown import answer_markdown
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
 from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.comparison import (

@@ -27,6 +27,7 @@ from harness.study.sweeps import run_words
 @workers_option
 @until_decided_option
 @click.option("--explain", is_flag=True, help="Also print scaling laws, checks and verdicts, above the answer.")
+@click.option("--markdown", is_flag=True, help="Print the answer as Markdown, for a pull request.")
 @wandb_options
 def run(
     study: StudyFile,
@@ -34,6 +35,7 @@ def run(
     workers: int | None,
     until_decided: bool,
     explain: bool,
+    markdown: bool,
     mirror: Mirror | None,
 ) -> None:
     """Train what is missing, and say which side is better.
@@ -67,6 +69,9 @@ def run(
     lines = last if is_figure_alone else heavy.console_lines(headline, verdicts, last)
     if export:
         copy_answer(export, answered, lines)
+    if markdown:
+        click.echo(heavy.answer_markdown(manifest, analysis.records.values(), headline, verdicts, (study.file, report)))
+        return
     show(lines)
 
 

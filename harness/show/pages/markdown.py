@@ -1,0 +1,37 @@
+"""The answer as Markdown, for a pull request."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.judging.verdict import Verdict
+from harness.judging.versus import Headline, NoHeadline
+from harness.record import Record
+from harness.show.pages.page import provenance
+from harness.show.tables.headline import answer_cards, answer_table, loss_of, verdict_sentences
+from harness.show.tables.table import to_markdown
+from harness.spec import Manifest
+
+
+def answer_markdown(
+    manifest: Manifest,
+    records: Iterable[Record],
+    found: Headline | NoHeadline,
+    verdicts: Sequence[Verdict],
+    links: tuple[Path, Path],
+) -> str:
+    """Who leads on each task, the table, verdicts and cautions; `links` are to the experiment file and the report."""
+    lines = [f"### {manifest.experiment.question}", ""]
+    if isinstance(found, NoHeadline):
+        lines.append(found.why)
+    else:
+        lines += [f"- **{task}**: {card}" for task, card in answer_cards(found).items()]
+        summary = f"Whose {loss_of(found)} is lower, how many times, with {100 * found.level:.3g} % intervals"
+        table = to_markdown(answer_table(found))
+        lines += ["", f"<details><summary>{summary}</summary>", "", table, "", "</details>", ""]
+    lines += [f"- {sentence}" for sentence in verdict_sentences(verdicts)]
+    lines += [f"- Careful: {caution}" for caution in getattr(found, "cautions", ())]
+    made, (file, report) = provenance(record.provenance for record in records), links
+    commits = ", ".join(f"`{commit[:9]}`{' with changes' if dirty else ''}" for (commit, dirty), _ in made["commits"])
+    runs = f"{len(manifest.run_ids()):,} runs"
+    plan = f"[{file.name}]({file}), experiment `{manifest.experiment_hash[:12]}`"
+    return "\n".join([*lines, "", f"{plan}; {runs} by code {commits}; [report]({report})."])
