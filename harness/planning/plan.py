@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from harness.base.errors import HarnessError, at
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
-from harness.planning.candidates import ArmOnTask, Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of
+from harness.planning.arms import ArmOnTask
+from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of
 from harness.planning.points import space_of
 from harness.planning.warnings import check_cells, check_rules
 from harness.spec import (

@@ -37,8 +37,8 @@ Move = Callable[[Tensor, list[Tensor], Tensor], tuple[Tensor, list[Tensor]]]
 class Pack(ABC):
     """What does not change while a pack trains. An engine gives the abstract methods, and says what an optimiser is.
 
-    `train` are the points of the runs, in the engine's own form; the error at those of `curve` is the learning curve's
-    validation error; activations at `ranges_SNI` say where knots go.
+    `train` are the runs' points in the engine's own form, `curve` those of the learning curve's validation error.
+    Activations at `ranges_SNI` say where knots go.
     """
 
     points: PackPoints
@@ -226,11 +226,9 @@ def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
 def trained(pack: Pack, state: EngineState) -> list[Trained]:
     """Where training left every run of a pack whose stages are behind, in the order of the pack."""
     position_RP, all_knots = _in_the_end(state)
-    found = []
-    for lane, run in enumerate(pack.runs):
-        knots = tuple(of_layer[lane] for of_layer in all_knots)
-        found.append(Trained(state.network.begun_as(run.network), position_RP[lane], knots))
-    return found
+    knots = (tuple(of_layer[lane] for of_layer in all_knots) for lane in range(len(pack.runs)))
+    networks = (state.network.begun_as(run.network) for run in pack.runs)
+    return [Trained(*of_run) for of_run in zip(networks, position_RP, knots, strict=False)]
 
 
 def finish(pack: Pack, state: EngineState) -> list[Outcome]:
@@ -310,8 +308,8 @@ def _refined(pack: Pack, state: EngineState, network: Network) -> EngineState:
         return families.extend_grid(coarse, flat_RP, knots, network.grid, pack.solver)[1:]
 
     old = state.optimiser
-    everywhere_R = torch.ones_like(old.diverged_R)
-    flat_RP, knots = pack.over_lanes(refine, everywhere_R, old.position_RP, state.knots, pack.ranges_SNI)
+    all_lanes_R = torch.ones_like(old.diverged_R)
+    flat_RP, knots = pack.over_lanes(refine, all_lanes_R, old.position_RP, state.knots, pack.ranges_SNI)
     return replace(
         state,
         network=network,

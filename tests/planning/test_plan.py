@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
-from harness.planning import candidates
+from harness.planning import arms
 from harness.planning.plan import PACK_BYTES, make_plan, planned_flops
 from harness.planning.solve import most_evaluations, nearest_sizes
 from harness.spec import content_hash, freeze, parse_experiment, read_manifest, stages
@@ -116,8 +116,8 @@ def test_the_most_evaluations_are_found_wherever_they_lie(each, bend, step, leas
 
 def test_budgets_share_the_sizes_that_are_counted(monkeypatch):
     """A third budget costs a count or two more, as all of an arm's lie on one curve."""
-    counted = Mock(wraps=candidates.count_of)
-    monkeypatch.setattr(candidates, "count_of", counted)
+    counted = Mock(wraps=arms.count_of)
+    monkeypatch.setattr(arms, "count_of", counted)
     plan = _plan(TEXT.replace("tol: 0.15", "tol: 0.4").replace("[135, 1000]", "[1000, 2000, 3000]"))
     assert not any(cell.infeasible for cell in plan.cells)
     assert counted.call_count <= 2 * (4 + 3 * 2)
