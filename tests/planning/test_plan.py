@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
-from harness.planning import arms
+from harness.planning import arms, candidates
 from harness.planning.plan import PACK_BYTES, make_plan, planned_flops
 from harness.planning.solve import most_evaluations, nearest_sizes
 from harness.spec import content_hash, freeze, parse_experiment, read_manifest, stages
