@@ -1,7 +1,6 @@
 """An installed package gives tasks and families short names, by entry points of its own metadata."""
 
 import importlib
-import json
 import re
 import sys
 from pathlib import Path
@@ -72,8 +71,7 @@ def test_a_short_name_is_the_place_in_full():
 
 def test_lists_have_them():
     for what, name in (("tasks", "ripple"), ("families", "bump_kan")):
-        listed = json.loads(CliRunner().invoke(main, ["list", what, "--json"]).stdout)["rows"]
-        assert name in [next(iter(row.values())) for row in listed]
+        assert name in CliRunner().invoke(main, ["list", what]).stdout
 
 
 @pytest.mark.parametrize(
