@@ -29,6 +29,7 @@ from harness.spec import all_axes
 ROW, HEADING, AROUND = 1.55, 2.0, 7.5  # lines: of a ratio, of the heading of a group, and of all that is around them
 TASKS_WITH_ALL_SIZES = 4  # of more tasks, one row each, at the largest size
 UNDECIDED = "0.4"  # grey
+AXIS_SHARE = 0.75  # of the width of a figure, which what is said of its axis may take
 TICKS = 4  # of a factor of 1 and what lies to one side of it, at most
 LETTERS = 18  # of a task beside its row
 LONGEST_LINE = 16  # letters of a side's name; two of them fit beside each other
@@ -65,7 +66,8 @@ def headline_figure(headline: Headline, styles: Mapping[str, Style]) -> Figure |
         axes.annotate(
             text, (1, 1), (shift, -label_size()), xycoords=above, textcoords="offset points", ha=align, **look
         )
-    axes.set_xlabel(f"how many times lower the {loss_word(headline.metric)} is (×)")
+    what_axis_is = f"how many times lower the {loss_word(headline.metric)} is (×)"
+    axes.set_xlabel(textwrap.fill(what_axis_is, labels.letters_in(AXIS_SHARE * figure.get_figwidth())))
     labels.write_head(figure, [], finding(headline, names))
     what = "replicates" if headline.efforts else "seeds"
     over = f"{what}, and over all looks together" if headline.looks else what
