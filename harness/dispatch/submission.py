@@ -134,7 +134,7 @@ def named_code(runs: Iterable[RunSpec]) -> list[str]:
         optimisers = [optimiser.name for optimiser in run.recipe.optimisers.values()]
         classes = (getattr(run.network, "module", ""), run.network.family, *optimisers)
         names.update(name for name in classes if ":" in name)
-        if not run.task.is_data_file:  # whose rows are in the results folder, which jobs see
+        if not (run.task.is_data_file or run.task.is_text_file):  # whose rows are in the results folder, which jobs see
             names.add(run.task.target)
     return sorted(names)
 

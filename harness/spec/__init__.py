@@ -42,4 +42,4 @@ from harness.spec.recipe import (
     stages,
 )
 from harness.spec.run import Device, Dtype, Engine, RunSpec, canonical_json, content_hash, run_id, sealed, unsealed
-from harness.spec.task import DataFile, RunTask, Task
+from harness.spec.task import DataFile, RunTask, Task, TextFile

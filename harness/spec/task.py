@@ -30,8 +30,8 @@ MOST_POINTS = 1_000_000  # of a split: a plan draws them all
 
 MOST_COORDINATES = 100_000_000  # of the points of a split, which then take 0.8 GB
 
-# With what the fingerprint of a data file begins, so that a run says where its samples come from.
-DATA_FILE = "data file sha256 "
+# With what the fingerprint of a file of the user's own begins, so that a run says where its samples come from.
+DATA_FILE, TEXT_FILE = "data file sha256 ", "text sha256 "
 
 Reading = Literal["currency", "percent", "decimal_comma", "date"]  # how a column of text is read as numbers
 
@@ -177,6 +177,27 @@ def _target_in_full(value: Any) -> Any:
     return place_of_name(value, INSTALLED_TASKS, taken=value in defined("harness.tasks", "TASKS"))
 
 
+class TextFile(Frozen):
+    """A text of the user's own, of which the next character is learnt: a file, or all text files of a folder.
+
+    Its path is relative to the experiment file. Of several files each is in one split; of one, eight tenths are for
+    training.
+    """
+
+    text: str
+
+    @property
+    def name(self) -> str:
+        """What reports call it: the file without its folder."""
+        return PurePath(self.text).name
+
+
+def _kind_of_target(value: object) -> str:
+    if isinstance(value, TextFile) or (isinstance(value, dict) and "text" in value):
+        return "<text>"
+    return "<file>" if isinstance(value, dict | DataFile) else "<name>"
+
+
 class Task(Frozen):
     """What is learnt: a target function on a box, and how many points of it are seen.
 
@@ -196,8 +217,8 @@ class Task(Frozen):
     """
 
     target: Annotated[
-        Annotated[str, Tag("<name>")] | Annotated[DataFile, Tag("<file>")],
-        Discriminator(lambda value: "<file>" if isinstance(value, dict | DataFile) else "<name>"),
+        Annotated[str, Tag("<name>")] | Annotated[DataFile, Tag("<file>")] | Annotated[TextFile, Tag("<text>")],
+        Discriminator(_kind_of_target),
         BeforeValidator(_target_in_full),
     ]
     inputs: PositiveInt | None = None
@@ -227,8 +248,8 @@ class Task(Frozen):
             return said
         target = said.get("target")
         is_named = isinstance(target, str)  # else it is a table, or refused when it is read
-        is_table = isinstance(target, dict | DataFile)
-        has_own = defined("harness.tasks", "has_own_points")(target) if is_named else is_table
+        is_of_file = isinstance(target, dict | DataFile | TextFile)
+        has_own = defined("harness.tasks", "has_own_points")(target) if is_named else is_of_file
         return dict.fromkeys(SPLIT_POINTS) | said if has_own else said
 
     @model_validator(mode="after")
@@ -289,6 +310,11 @@ class RunTask(Frozen):
     def is_data_file(self) -> bool:
         """Whether it is learnt from a file of the user's own, whose rows are kept with the results."""
         return self.fingerprint.startswith(DATA_FILE)
+
+    @property
+    def is_text_file(self) -> bool:
+        """Whether it is learnt from a text of the user's own, which is kept with the results."""
+        return self.fingerprint.startswith(TEXT_FILE)
 
     @property
     def points_evaluated(self) -> int:

@@ -2,11 +2,13 @@
 
 import difflib
 import pkgutil
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from harness.spec import RunTask, Task
-from harness.tasks.data_file import fetch_data, keep_data, known_data
+from harness.spec import RunTask, Task, TextFile
+from harness.tasks import corpora, data_file
+from harness.tasks.data_file import known_data
 from harness.tasks.function import Function, values
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES, Equation, Loss
 from harness.tasks.reading import read_data_file
@@ -60,6 +62,8 @@ def target_of(task: Task, folder: Path = Path()) -> Target:
     """What a task learns; the path of a data file is relative to `folder`."""
     if isinstance(task.target, str):
         return load_target(task.target, task.inputs, task.instance)
+    if isinstance(task.target, TextFile):
+        return corpora.read_text(task.target, folder)
     if task.instance:
         raise TargetError(f"target {task.name}: instance={task.instance} is of families of functions; leave it out")
     return read_data_file(task.target, folder).target(task.name, task.inputs, 0)
@@ -92,7 +96,7 @@ def resolve(task: Task, folder: Path = Path()) -> RunTask:
 def loss_of(task: RunTask) -> Loss:
     """What a run of the task minimises; no other place asks what kind of task it is."""
     if task.own_loss:
-        return load_target(task.target, None if task.vocabulary else task.inputs, task.instance).loss
+        return _target(task).loss
     if task.interior_weight:
         return Equation(task.train_points, task.interior_weight)
     return CROSS_ENTROPY if task.classes else SQUARES
@@ -108,8 +112,30 @@ def draw(task: RunTask, seed: int) -> Splits:
     return _target_of_run(task).draw(task, seed)
 
 
+def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
+    """Keep what is learnt from files of the user's own in `folder` (`results/data`), by its content."""
+    every = list(tasks)
+    data_file.keep_data(every, folder)
+    corpora.keep_texts(every, folder)
+
+
+def fetch_data(tasks: Iterable[RunTask], folder: Path) -> None:
+    """Read what `keep_data` has kept in `folder` and this process does not know yet; a TargetError if it is damaged."""
+    every = list(tasks)
+    data_file.fetch_data(every, folder)
+    corpora.fetch_texts(every, folder)
+
+
+def _target(task: RunTask) -> Target:
+    if task.is_data_file:
+        return known_data(task)
+    if task.is_text_file:
+        return corpora.known_text(task)
+    return load_target(task.target, None if task.vocabulary else task.inputs, task.instance)
+
+
 def _target_of_run(task: RunTask) -> Target:
-    target = known_data(task) if task.is_data_file else load_target(task.target, task.inputs, task.instance)
+    target = _target(task)
     if target.version != task.fingerprint:
         what = "data" if is_data(task.target) else "code"
         raise TargetError(

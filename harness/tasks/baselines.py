@@ -14,6 +14,7 @@ from pydantic import Field
 from harness.base.frozen import Frozen, is_none
 from harness.spec import RunTask, content_hash, unsealed
 from harness.spec.run import write_sealed
+from harness.tasks.corpora import fetch_texts
 from harness.tasks.data_file import fetch_data
 from harness.tasks.loss import Quadrature
 from harness.tasks.samples import Array, Samples, Splits
@@ -54,6 +55,7 @@ def kept_baselines(task: RunTask, seed: int, results: Path, draw: Callable[[RunT
         if kept.deviation or task.classes or not task.is_data_file:  # else it is from before there were deviations
             return kept
     fetch_data((task,), results / "data")
+    fetch_texts((task,), results / "data")
     made = baselines(task, draw(task, seed))
     with suppress(OSError):  # of a folder that others keep
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,20 +1,27 @@
 """Texts, of which the next character is learnt. They come with packages, and are read when they are asked for."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.files import os_words, whole_file
+from harness.spec import RunTask, TextFile
+from harness.spec.task import TEXT_FILE
+from harness.tasks.loss import SPLITS
 from harness.tasks.samples import Array
 from harness.tasks.sequences import NEXT_TOKEN, Sequences, Tokens
 from harness.tasks.target import Named, Target, TargetError
 
+ENDINGS = (".txt", ".md", ".rst", ".py", ".tex")  # of the files of a folder that are read
 HELD_BACK = 10  # one document of so many is for validation, and one for testing
 
 
@@ -75,6 +82,83 @@ def corpus_of(documents: Sequence[str], formula: str, source: str) -> Corpus:
     return Corpus(texts, alphabet, formula, source, version=content[:16])
 
 
+# ------------------------------------------------------------------------------------------------ of the user's own
+# By version, what this process has read: content is its own name, so that none of it is ever out of date.
+_KNOWN: dict[str, Corpus] = {}
+
+
+def read_text(said: TextFile, folder: Path) -> Corpus:
+    """The text that an experiment in this folder names; a TargetError if it cannot be learnt."""
+    where, path = f"target.text: {said.text}", folder / said.text
+    paths = sorted(each for each in path.rglob("*") if each.suffix in ENDINGS) if path.is_dir() else [path]
+    if not paths:
+        raise TargetError(f"{where}: the folder has no file that ends in {', '.join(ENDINGS)}")
+    try:
+        documents = [each.read_text(encoding="utf-8") for each in paths]
+    except OSError as error:
+        raise TargetError(f"{where}: {os_words(error)}; give a path relative to the experiment file") from None
+    except UnicodeDecodeError as error:
+        raise TargetError(f"{where}: it is no text in UTF-8 ({error.reason}); save it as such") from None
+    if len(set("".join(documents))) < 2:
+        raise TargetError(f"{where}: it has fewer than two different characters, so there is nothing to learn")
+    corpus = corpus_of(documents, f"{len(''.join(documents)):,} characters of {said.name}", said.text)
+    corpus = replace(corpus, version=_version(corpus.texts, corpus.alphabet))
+    _KNOWN[corpus.version] = corpus
+    return corpus
+
+
+def known_text(task: RunTask) -> Corpus:
+    """The text of a task that this process has read; a TargetError if it has not."""
+    if task.fingerprint not in _KNOWN:
+        raise TargetError(f"target {task.target}: its text is not read yet; call `fetch_data` before")
+    return _KNOWN[task.fingerprint]
+
+
+def keep_texts(tasks: Iterable[RunTask], folder: Path) -> None:
+    """Keep every text in `folder`, by its content; those that are there stay."""
+    for task in {task.fingerprint: task for task in tasks if task.is_text_file}.values():
+        path, corpus = _kept(task, folder), known_text(task)
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            words = {"alphabet": corpus.alphabet, "formula": corpus.formula, "source": corpus.source}
+            arrays: dict[str, Any] = {"words": np.array(json.dumps(words)), **corpus.texts}
+            with whole_file(path) as new, new.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+
+
+def fetch_texts(tasks: Iterable[RunTask], folder: Path) -> None:
+    """Read what `keep_texts` has kept and this process does not know yet; a TargetError if it is damaged."""
+    for task in {task.fingerprint: task for task in tasks if task.is_text_file}.values():
+        if task.fingerprint in _KNOWN:
+            continue
+        path = _kept(task, folder)
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+                texts = {str(split): kept[split] for split in SPLITS}
+                corpus = Corpus(texts, **json.loads(str(kept["words"])), version=task.fingerprint)
+        except FileNotFoundError:
+            puts = "`harness plan FILE` puts it there"
+            raise TargetError(f"target {task.target}: its text is not in {path}; {puts}") from None
+        except Exception as error:  # of a file that anything may have happened to
+            raise TargetError(f"target {task.target}: {path} is damaged ({error}); remove it, and plan again") from None
+        if _version(corpus.texts, corpus.alphabet) != task.fingerprint:
+            raise TargetError(f"target {task.target}: {path} was changed since; remove it, and plan again")
+        _KNOWN[task.fingerprint] = corpus
+
+
+def _kept(task: RunTask, folder: Path) -> Path:
+    return folder / f"{task.fingerprint.removeprefix(TEXT_FILE)[:16]}.npz"
+
+
+def _version(texts: dict[str, NDArray[np.uint16]], alphabet: str) -> str:
+    """What stands for the content in a run's identity."""
+    content = hashlib.sha256(alphabet.encode())
+    for split in SPLITS:
+        content.update(texts[split].tobytes())
+    return f"{TEXT_FILE}{content.hexdigest()}"
+
+
+# ------------------------------------------------------------------------------------------------------ of packages
 @dataclass(frozen=True)
 class Packaged(Named):
     """A corpus in the files of an installed package, which is found but not imported."""

@@ -143,7 +143,7 @@ class Sequences(Target):
             raise TargetError(f"inputs={task.inputs}: {task.name} is of sequences; say `context`, their length")
         context = task.context or int(self.settings["context"])
         points = {name: getattr(task, name) or -(-tokens // context) for name, tokens in SPLIT_TOKENS.items()}
-        known = {**task.model_dump(exclude={"context"}), **points, "inputs": context}
+        known = {**task.model_dump(exclude={"context"}), **points, "target": task.name, "inputs": context}
         return RunTask(fingerprint=self.version, vocabulary=self.vocabulary, own_loss=self.loss.metric, **known)
 
     def draw(self, task: RunTask, seed: int) -> Splits:

@@ -1,13 +1,17 @@
 """Texts: each document is in one split, windows are stretches of it, and a constant has the entropy of characters."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from harness.base.errors import HarnessError
+from harness.cli import main
 from harness.spec import Task
-from harness.tasks import draw, load_target, resolve
+from harness.tasks import corpora, draw, fetch_data, keep_data, load_target, resolve
 from harness.tasks.baselines import baselines
 from harness.tasks.corpora import corpus_of
 
@@ -48,3 +52,69 @@ def test_shakespeare():
     task = resolve(Task(target="shakespeare", context=64))
     assert (task.train_points, task.outputs, task.metric) == (157, 64 * 84, "nats_per_token")
     assert baselines(task, draw(task, 0)).constant == pytest.approx(3.33, abs=0.05)
+
+
+# ------------------------------------------------------------------------------------------------------ of one's own
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "texts").mkdir()
+    for number, document in enumerate(DOCUMENTS):
+        (tmp_path / "texts" / f"{number:02}.txt").write_text(document, encoding="utf-8")
+    (tmp_path / "texts" / "picture.png").write_bytes(b"\xff")
+    (tmp_path / "all.txt").write_text("".join(DOCUMENTS), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_folder_of_texts_is_kept_by_its_content_and_read_again(folder, monkeypatch):
+    task = resolve(Task(target={"text": "texts"}, context=6), folder)
+    assert (task.target, task.is_text_file, task.metric) == ("texts", True, "nats_per_token")
+    before = draw(task, 3)
+    keep_data([task], folder / "data")
+    monkeypatch.setattr(corpora, "_KNOWN", {})
+    with pytest.raises(HarnessError, match="its text is not read yet"):
+        draw(task, 3)
+    fetch_data([task], folder / "data")
+    np.testing.assert_array_equal(draw(task, 3).test.x, before.test.x)
+    # One content in equal splits is one task, whatever its files.
+    assert resolve(Task(target={"text": "all.txt"}, context=6), folder).fingerprint == task.fingerprint
+
+    (path,) = (folder / "data").iterdir()
+    path.write_bytes(path.read_bytes()[:200])
+    monkeypatch.setattr(corpora, "_KNOWN", {})
+    with pytest.raises(HarnessError, match=r"is damaged .*; remove it, and plan again"):
+        fetch_data([task], folder / "data")
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (None, "No such file or directory"),
+        (b"\xff\xfe", "it is no text in UTF-8"),
+        (b"aaaa", "it has fewer than two different characters"),
+    ],
+)
+def test_what_is_no_text_is_said(tmp_path, content, error):
+    if content:
+        (tmp_path / "mine.txt").write_bytes(content)
+    with pytest.raises(HarnessError, match=f"target.text: mine.txt: .*{error}"):
+        resolve(Task(target={"text": "mine.txt"}), tmp_path)
+
+
+EXPERIMENT = """
+question: Is it learnt?
+tasks: [{target: {text: all.txt}, context: 6, train_points: 32}]
+arms:
+  mlp: {architecture: {family: transformer, layers: 1, width: 4, block: {family: mlp, width: 4}}, recipe: adam}
+recipes: {adam: {optimizer: {name: adam, learning_rate: 0.03, batch_size: 32}, max_evaluations: 60}}
+seeds: [0, 1]
+"""
+
+
+def test_an_experiment_learns_it(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    Path("q.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    Path("all.txt").write_text("to be or not to be, that is the question; " * 50, encoding="utf-8")
+    done = CliRunner().invoke(main, ["run", "q.yaml", "--workers", "1"])
+    assert done.exit_code == 0, done.output
+    runs = pd.read_csv("results/q/runs.csv")
+    assert (runs["test_loss"] < runs["baseline.constant"]).all()
