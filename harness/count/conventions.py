@@ -144,7 +144,7 @@ CONVENTIONS = [
         rule="transformers: all but those of tokens, positions and logits",
         source="Kaplan et al. 2020 (arXiv 2001.08361), whose laws are in it",
         misleads="a small transformer has a tenth to a fifth of its parameters, and of its work, in what is left out",
-        parameters=lambda network: getattr(network, "non_embedding_parameters", None),
+        parameters=lambda network: network.non_embedding_parameters,
     ),
     Convention(
         name="blocks",
@@ -153,7 +153,7 @@ CONVENTIONS = [
         rule="transformers: those of their feed-forward blocks",
         source="this project: the part in which arms of one backbone differ",
         misleads="says nothing of attention, which all arms share",
-        parameters=lambda network: getattr(network, "block_parameters", None),
+        parameters=lambda network: network.block_parameters,
     ),
     Convention(
         name="shared_dense",

@@ -82,13 +82,6 @@ class ArchitectureBase(Frozen):
             raise HarnessError(f"{where}.{name}={fixed}: this size is varied by the plan; leave it out")
         return self.model_copy(update={name: value})
 
-    @abstractmethod
-    def network_of(self, inputs: int, outputs: int, where: str, scales: bool) -> ShapeBase:
-        """Its network on so many inputs; a HarnessError names `where` a size is missing.
-
-        `scales` holds where a KAN does not say.
-        """
-
     def why_no_pde(self) -> str | None:
         """Why it cannot learn a PDE, from the field that says so, or None: a PDE is learnt by second derivatives."""
         if self.network.has_second_derivatives:
@@ -96,7 +89,18 @@ class ArchitectureBase(Frozen):
         return f"family={self.family}: no second derivatives, by which a PDE is learnt; use {with_second_derivatives()}"
 
 
-class Layered(ArchitectureBase):
+class ClosedForm(ArchitectureBase):
+    """A family whose networks follow from its fields and sizes; a user's module has to be made and counted."""
+
+    @abstractmethod
+    def network_of(self, inputs: int, outputs: int, where: str, scales: bool) -> ShapeBase:
+        """Its network on so many inputs; a HarnessError names `where` a size is missing.
+
+        `scales` holds where a KAN does not say.
+        """
+
+
+class Layered(ClosedForm):
     """The sizes that every family has: give `hidden`, or `depth` and `width`, and leave out what is solved for."""
 
     network: ClassVar[type[LayeredShape]]
@@ -291,6 +295,16 @@ class ShapeBase(Frozen):
     @property
     def paper_parameters(self) -> int | None:
         """The x-axis of the KAN paper's figures, or None if it has no networks like it."""
+        return None
+
+    @property
+    def non_embedding_parameters(self) -> int | None:
+        """Those of a transformer without its embeddings and logits; None of other networks."""
+        return None
+
+    @property
+    def block_parameters(self) -> int | None:
+        """Those of a transformer's feed-forward blocks; None of other networks."""
         return None
 
     @abstractmethod

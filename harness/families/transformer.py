@@ -24,7 +24,7 @@ from pydantic import PositiveInt, model_validator
 
 from harness.base.errors import HarnessError
 from harness.base.frozen import Positive
-from harness.families.base import ArchitectureBase, Prices, ShapeBase
+from harness.families.base import ClosedForm, Prices, ShapeBase
 from harness.families.blocks import Block, BlockNetwork
 from harness.families.later import F, Knots, Tensor, np, torch
 from harness.families.parts import PartedShape, PartOfLanes
@@ -276,7 +276,7 @@ class TransformerShape(PartedShape):
         return self.backbone.context * (3 * self.width + of_layers) + self.outputs
 
 
-class Transformer(ArchitectureBase):
+class Transformer(ClosedForm):
     """A decoder transformer of `layers` times attention and a feed-forward `block`, a network of any other family.
 
     The block has two layers of weights if it does not say, and `expansion` times as many hidden nodes as the width if

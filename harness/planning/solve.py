@@ -11,6 +11,7 @@ from typing import Any, get_args
 from harness.base.errors import HarnessError, at
 from harness.count.outside import check_family
 from harness.families import LARGEST_DEPTH, Architecture, LayeredShape, Module, Network
+from harness.families.base import ClosedForm
 from harness.families.module import SizeName
 from harness.spec import CapTooSmall
 
@@ -40,6 +41,7 @@ def build_network(
         architecture = architecture.with_size(size, value, where)
     if isinstance(architecture, Module):
         return _live_network(architecture, inputs, outputs, where)
+    assert isinstance(architecture, ClosedForm)
     network = architecture.network_of(inputs, outputs, where, scales)
     if isinstance(network, LayeredShape) and ":" in network.family:
         with at(where):
