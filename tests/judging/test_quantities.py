@@ -300,3 +300,11 @@ def test_a_few_diverged_runs_leave_the_replicates_that_both_sides_have():
     assert (one.replicates, one.won, one.lost) == (5, 5, 1)
     assert "FAILED_REPLICATES" in found(kan=[3], mlp=[4]).refused
     assert "CENSORED" in found(kan=[3, 4]).refused
+
+
+def test_a_bound_decides_nothing():
+    """The MLP never comes to the KAN's loss at the largest size."""
+    runs = made_runs(FIVE_TIMES, noise=0)
+    number = number_of(runs, quantity="multiplier", threshold=1)
+    assert number.outcome == "open"
+    assert number.found.bound == ("at least", pytest.approx(1.0))
