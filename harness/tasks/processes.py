@@ -19,10 +19,12 @@ import numpy as np
 
 from harness.families import TransformerShape, unflatten
 from harness.families.later import Tensor, torch
+from harness.tasks.function import Function
 from harness.tasks.loss import Loss, Observation, Seen
 from harness.tasks.samples import Array
 from harness.tasks.sequences import Excess, Sequences, Tokens
 
+SHAI = "Shai et al. 2024, arXiv 2405.15943, appendix A"
 FITTED = 0.2  # of the sequences: a probe is fitted to these, and its error is that of the others
 
 
@@ -33,7 +35,7 @@ class Process(Sequences):
     transitions: Array
     formula: str
     version: str = "1"
-    source: str = "Shai et al. 2024, arXiv 2405.15943, appendix A"
+    source: str = SHAI
 
     @property
     def inputs(self) -> int:  # type: ignore[override]
@@ -182,7 +184,20 @@ def rrxor() -> Array:
     return transitions
 
 
+def mess3_update(x: Array) -> Array:
+    """What Mess3's observer believes of state B after token A: one step of an update that a block has to learn.
+
+    x [n, 2] -> [n]. x1 is the belief in A before it, x2 the share of the rest that B has. It is a ratio of polynomials.
+    """
+    of_a = x[:, 0]
+    of_b = (1 - of_a) * x[:, 1]
+    before_NS = np.stack([of_a, of_b, 1 - of_a - of_b], 1)
+    after_NS = before_NS @ mess3(0.85, 0.05)[0]
+    return np.asarray(after_NS[:, 1] / after_NS.sum(1))
+
+
 TASKS = {
+    "mess3_update": Function(mess3_update, inputs=2, formula="(b T)₂/(b T 1), one step of Mess3's beliefs", source=SHAI),
     "mess3": Process(mess3(0.85, 0.05), "Mess3, x = 0.05, alpha = 0.85: three states, whose beliefs form a fractal"),
     "mess3_blurred": Process(mess3(0.6, 0.15), "Mess3, x = 0.15, alpha = 0.6: beliefs that overlap"),
     "rrxor": Process(rrxor(), "two random bits and their exclusive or, again and again; 36 beliefs"),

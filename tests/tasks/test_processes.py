@@ -122,3 +122,11 @@ def test_what_is_no_sequence_is_said():
         HarnessError, match=r"context: it is of sequences \(.*mess3_blurred, rrxor\), and exp2d is none"
     ):
         resolve(Task(target="exp2d", context=3))
+
+
+def test_the_update_is_a_step_of_the_beliefs():
+    process, tokens = TASKS["mess3"], np.array(list(product(range(3), repeat=5)))
+    beliefs_NTS = process.beliefs(np.pad(tokens, ((0, 0), (0, 1))))  # the last token is A
+    of_a, of_b, _ = beliefs_NTS[:, -2].T
+    updated = TASKS["mess3_update"].function(np.stack([of_a, of_b / (1 - of_a)], 1))
+    assert updated == pytest.approx(beliefs_NTS[:, -1, 1], rel=1e-12)
