@@ -197,7 +197,7 @@ def mess3_update(x: Array) -> Array:
 
 
 TASKS = {
-    "mess3_update": Function(mess3_update, inputs=2, formula="(b T)₂/(b T 1), one step of Mess3's beliefs", source=SHAI),
+    "mess3_update": Function(mess3_update, inputs=2, formula="(b T)₂/(b T 1), a step of Mess3's beliefs", source=SHAI),
     "mess3": Process(mess3(0.85, 0.05), "Mess3, x = 0.05, alpha = 0.85: three states, whose beliefs form a fractal"),
     "mess3_blurred": Process(mess3(0.6, 0.15), "Mess3, x = 0.15, alpha = 0.6: beliefs that overlap"),
     "rrxor": Process(rrxor(), "two random bits and their exclusive or, again and again; 36 beliefs"),
