@@ -8,12 +8,12 @@ matrix product. silu(x) is one row more of each input, and the weights of the ba
 The backward pass is by hand. It keeps what a product needs, the bases [R, I, C + 1, N], and for the inputs k arrays
 [R, I, N] of the recursion.
 
-Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline, W = I (C + 1) rows.
+Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline, W = I (C + 1) rows,
+P = C + 2k rows an input, M all numbers of a lane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -55,9 +55,8 @@ def bytes_at_once(device: torch.device) -> int:
 
 def every_basis(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
     """All bases at all samples, [R, I, C, N], without gradients: `design_matrix`, transposed and sooner."""
-    coefs = knots_RIT.shape[-1] - order - 1
     span_RIN, bases, _ = _active(knots_RIT, x_RIN, order)
-    return _scattered(span_RIN, bases, coefs)[:, :, :coefs]
+    return _scattered(span_RIN, bases, coefs=knots_RIT.shape[-1] - order - 1)
 
 
 class _Product(torch.autograd.Function):
@@ -67,8 +66,8 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, x_RIN: Tensor, weights_RWO: Tensor, knots_RIT: Tensor, order: int, has_base: bool) -> Tensor:
         coefs = knots_RIT.shape[-1] - order - 1
         span_RIN, bases, shares = _active(knots_RIT, x_RIN, order)
-        rows_RICN = _scattered(span_RIN, bases, coefs)
-        rows_RICN[:, :, coefs] = F.silu(x_RIN) if has_base else 0.0
+        last_RI1N = (F.silu(x_RIN) if has_base else torch.zeros_like(x_RIN))[:, :, None]
+        rows_RICN = torch.cat([_scattered(span_RIN, bases, coefs), last_RI1N], 2)
         by_inputs, by_weights, *_ = ctx.needs_input_grad
         of_inputs = (weights_RWO, x_RIN, span_RIN, *shares) if by_inputs else ()
         ctx.save_for_backward(rows_RICN if by_weights else None, *of_inputs)
@@ -93,9 +92,9 @@ def _into_inputs(
     by_rows_RICN = torch.bmm(weights_RWO, grad_RON).unflatten(1, (inputs, -1))
     last_RIN = by_rows_RICN[:, :, -1]
     into_RIN = torch.ops.aten.silu_backward(last_RIN, x_RIN) if has_base else torch.zeros_like(x_RIN)
-    last_RIN.zero_()
-    places = _places(span_RIN, by_rows_RICN.shape[2] - 1, order)
-    by_basis = [by_rows_RICN.flatten(1).gather(1, place).view_as(x_RIN) for place in places]
+    padded_RIPN = F.pad(by_rows_RICN[:, :, :-1], (0, 0, order, order))
+    place_RM = _places(span_RIN, padded_RIPN.shape[2])
+    by_basis = [rows_RM.gather(1, place_RM).view_as(x_RIN) for rows_RM in _from_each_row(padded_RIPN, order)]
     for low, high, share in zip(by_basis[:-1], by_basis[1:], shares, strict=True):
         into_RIN.addcmul_(high - low, share, value=order)
     return into_RIN
@@ -119,7 +118,7 @@ def _active(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, list[
     """Spans and bases as `ActiveBases` has them, and the bases of order k-1 over the widths of their supports."""
     span_RIN, inside_RIN = _spans(knots_RIT, x_RIN)
     padded_RIT = F.pad(knots_RIT, (order - 1, order - 1), mode="replicate")
-    near = [padded_RIT.gather(-1, span_RIN + offset) for offset in range(2 * order)]
+    near = [padded_RIT[..., offset:].gather(-1, span_RIN) for offset in range(2 * order)]
     left = [x_RIN - near[order - 1 - step] for step in range(order)]
     right = [near[order + step] - x_RIN for step in range(order)]
     tiny = torch.finfo(x_RIN.dtype).tiny
@@ -138,25 +137,27 @@ def _active(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, list[
 
 
 def _scattered(span_RIN: Tensor, bases: list[Tensor], coefs: int) -> Tensor:
-    """The active bases among zeros, [R, I, C + 1, N].
+    """The active bases among zeros, [R, I, C, N].
 
-    Beyond the ends of the domain some of them have no coefficient. They land in the last row.
+    Beyond the ends of the domain some of them have no coefficient. They land in k rows more at each side.
     """
-    lanes, inputs, samples = span_RIN.shape
-    rows_RICN = bases[0].new_zeros(lanes, inputs, coefs + 1, samples)
-    for place, basis_RIN in zip(_places(span_RIN, coefs, len(bases) - 1), bases, strict=True):
-        rows_RICN.flatten(1).scatter_(1, place, basis_RIN.flatten(1))
-    return rows_RICN
+    order, (lanes, inputs, samples) = len(bases) - 1, span_RIN.shape
+    padded_RIPN = bases[0].new_zeros(lanes, inputs, coefs + 2 * order, samples)
+    place_RM = _places(span_RIN, coefs + 2 * order)
+    for rows_RM, basis_RIN in zip(_from_each_row(padded_RIPN, order), bases, strict=True):
+        rows_RM.scatter_(1, place_RM, basis_RIN.flatten(1))
+    return padded_RIPN[:, :, order : order + coefs]
 
 
-def _places(span_RIN: Tensor, coefs: int, order: int) -> Iterator[Tensor]:
-    """Where in a lane's rows each active basis stands, [R, I * N] a basis; without coefficient, in the last row."""
-    lanes, inputs, samples = span_RIN.shape
-    device = span_RIN.device
-    spans_S, step_K1 = torch.arange(coefs + order, device=device), torch.arange(-order, 1, device=device)[:, None]
-    row_KS = spans_S + step_K1
-    row_KS = row_KS.masked_fill((row_KS < 0) | (row_KS >= coefs), coefs) * samples
-    first_I1 = torch.arange(inputs, device=device)[:, None] * ((coefs + 1) * samples)
-    first_IN = first_I1 + torch.arange(samples, device=device)
-    for row_S in row_KS:
-        yield row_S.expand(lanes, inputs, -1).gather(-1, span_RIN).add_(first_IN).flatten(1)
+def _places(span_RIN: Tensor, rows: int) -> Tensor:
+    """Where in a lane, [R, I N], the first active basis of each sample stands, if an input has so many rows."""
+    _, inputs, samples = span_RIN.shape
+    first_I1 = torch.arange(inputs, device=span_RIN.device)[:, None] * (rows * samples)
+    first_IN = first_I1 + torch.arange(samples, device=span_RIN.device)
+    return (span_RIN * samples).add_(first_IN).flatten(1)
+
+
+def _from_each_row(padded_RIPN: Tensor, order: int) -> list[Tensor]:
+    """All numbers of a lane, from row r of its first input on, for each of the k+1 active bases: views [R, .]."""
+    samples = padded_RIPN.shape[-1]
+    return [padded_RIPN.flatten(1)[:, step * samples :] for step in range(order + 1)]
