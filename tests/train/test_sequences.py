@@ -1,15 +1,17 @@
 """Sequences: every evaluation sees fresh ones, the same for all arms of a seed; training goes on anywhere."""
 
 import numpy as np
+import pytest
 import torch
 from packs import trained_runs
 
-from harness.families import Transformer
+from harness.families import Transformer, unflatten
 from harness.spec import Adam, Recipe, RunSpec, Task
 from harness.tasks import TASKS, draw, resolve
 from harness.tasks.baselines import baselines
 from harness.train import torch_engine
 from harness.train.torch_engine import _feed
+from tests.families.test_transformer import Plain
 
 TASK = resolve(Task(target="mess3", context=5, train_points=64, validation_points=64, test_points=256))
 BLOCKS = {"mlp": {"family": "mlp", "width": 16}, "kan": {"family": "kan", "grid": 3, "width": 4}}
@@ -54,3 +56,48 @@ def test_training_in_pieces_is_training_at_once():
         assert pieces.outcomes == whole.outcomes
         for one, other in zip(whole.ends, pieces.ends, strict=True):
             assert torch.equal(one.position_P, other.position_P)
+
+
+SHAI = {"layers": 4, "width": 64, "head_width": 8, "block": {"family": "mlp", "activation": "relu", "width": 256}}
+SMALL = {"layers": 2, "width": 8, "block": {"family": "mlp", "activation": "relu", "width": 16}}
+
+
+def mess3_run(said: dict, steps: int, dtype: str = "float64", **settings) -> RunSpec:
+    task = resolve(Task(target="mess3", context=10, train_points=64, validation_points=64, test_points=2000))
+    network = Transformer.model_validate({"family": "transformer", **said}).network_of(10, 30, "arm", scales=False)
+    recipe = Recipe(optimizer=Adam(name="adam", learning_rate=1e-3, **settings), max_evaluations=steps)
+    return RunSpec(task=task, network=network, recipe=recipe, seed=0, dtype=dtype, engine="torch")
+
+
+@pytest.mark.parametrize(
+    ("said", "steps"), [(SMALL, 30), pytest.param(SHAI, 300, marks=pytest.mark.nightly)], ids=["small", "143,075"]
+)
+def test_training_is_that_of_a_plain_loop_on_the_same_tokens(said, steps):
+    """The network of Shai et al. among them: its excess after a loop of torch's own parts, optimiser included."""
+    run = mess3_run(said, steps, batch_size=64)
+    pack = torch_engine.prepare([run])
+    begun = torch_engine.begin(pack)
+    flat_P = begun.optimiser.position_RP[0].clone()
+    parameters = {
+        name: value[0].clone().requires_grad_() for name, value in unflatten(run.network, flat_P[None]).items()
+    }
+    plain = Plain(run.network, parameters)
+    optimiser = torch.optim.Adam(parameters.values(), lr=1e-3)
+    for step in range(steps):
+        tokens = _feed(pack, begun, step)[0][0]
+        logits = plain(tokens[:, :-1]).unflatten(1, (-1, 3))
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()).backward()
+        optimiser.step()
+    test = draw(run.task, run.seed).test
+    p = torch.from_numpy(test.y).unflatten(1, (-1, 3))
+    with torch.no_grad():
+        log_q = plain(torch.from_numpy(test.x).long()).unflatten(1, (-1, 3)).log_softmax(2)
+    excess = (torch.xlogy(p, p) - p * log_q).sum(2).mean().item()
+    assert trained_runs([run]).outcomes[0].metrics.losses.test == pytest.approx(excess, rel=1e-6)
+
+
+@pytest.mark.nightly
+def test_the_published_network_comes_near_the_optimum():
+    outcome = trained_runs([mess3_run(SHAI, 10_000, "float32", batch_size=64, schedule="cosine")]).outcomes[0]
+    assert outcome.metrics.losses.test < 5e-4
