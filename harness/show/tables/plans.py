@@ -41,7 +41,7 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
         cells: list[TableCell] = [cell.task, cell.series, _network_words(cell, in_full)]
         if match:
             off = f"{cell.residual:+.1%}" if cell.residual is not None else NONE
-            cells += [number(cell.asked, 6), number(cell.achieved, 6), off]
+            cells += [number(cell.asked, 8), number(cell.achieved, 8), off]
         if cell.counts:
             params, forward, train = (cell.counts[default_count(kind)] for kind in COUNT_KINDS)
             cells += [f"{params:,}", f"{forward:,}", human(train)]
@@ -68,7 +68,7 @@ def _replicates_table(manifest: Manifest) -> Table:
             evaluations.append(planned.run.recipe.max_evaluations)
         sizes = span_words([count_of(shape, match.count_name) or 0 for shape in shapes])
         counts = f"{len(evaluations):,}", f"{len(shapes):,}"
-        numbers = (number(cell.asked, 6), *counts, sizes, span_words(evaluations))
+        numbers = (number(cell.asked, 8), *counts, sizes, span_words(evaluations))
         rows.append(TableRow((cell.task, arm, *numbers), look="dim" if cell.infeasible else ""))
     title = f"plan of {manifest.name}: {search.replicates} replicates of {search.runs} runs a side and size"
     return Table(f"{title}: {manifest.experiment.question}", columns, tuple(rows))
