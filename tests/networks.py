@@ -12,6 +12,7 @@ from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
     GatedMlpShape,
+    GroupedChebyshevShape,
     KanShape,
     MlpShape,
     RationalKanShape,
@@ -47,6 +48,7 @@ SETTINGS = {
     RbfKanShape: [{"grid": grid, "norm": norm} for grid, norm in product((1, 5, 8), (True, False))],
     ChebyshevKanShape: [{"degree": degree} for degree in (1, 2, 4)],
     FourierKanShape: [{"harmonics": harmonics} for harmonics in (1, 4)],
+    GroupedChebyshevShape: [{"degree": degree, "groups": groups} for degree, groups in ((1, 1), (5, 8), (5, 1))],
     RationalKanShape: [
         {"numerator": m, "denominator": n, "groups": groups}
         for m, n, groups in ((5, 4, 8), (5, 4, 1), (3, 2, 2), (1, 1, 1))

@@ -20,6 +20,7 @@ from harness.families.blocks import BLOCKS, INSTALLED_FAMILIES
 from harness.families.chebyshev_kan import ChebyshevKan, ChebyshevKanShape
 from harness.families.fourier_kan import FourierKan, FourierKanShape
 from harness.families.gated_mlp import GatedMlp, GatedMlpShape
+from harness.families.grouped_chebyshev import GroupedChebyshev, GroupedChebyshevShape
 from harness.families.jacobian import residual_jacobian
 from harness.families.kan import Kan, KanShape, keep_nodes
 from harness.families.lanes import edges, extend_grid, forward, initialise, update_knots

@@ -17,6 +17,7 @@ from harness.families.base import Layered, LayeredShape
 from harness.families.chebyshev_kan import ChebyshevKan
 from harness.families.fourier_kan import FourierKan
 from harness.families.gated_mlp import GatedMlp
+from harness.families.grouped_chebyshev import GroupedChebyshev
 from harness.families.kan import Kan
 from harness.families.mlp import Mlp
 from harness.families.outside import load_family, load_network
@@ -28,7 +29,7 @@ INSTALLED_FAMILIES = "harness.families"  # the entry points by which a package a
 
 BLOCKS: tuple[type[Layered], ...] = (
     *(Mlp, Kan, SplineMlp, GatedMlp),
-    *(RbfKan, ChebyshevKan, FourierKan, RationalKan),
+    *(RbfKan, ChebyshevKan, FourierKan, RationalKan, GroupedChebyshev),
 )
 
 

@@ -176,11 +176,15 @@ def groups_of_nodes(nodes: int, groups: int) -> list[int]:
     return [node * groups // nodes for node in range(nodes)]
 
 
-def _polynomials(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
-    nodes, groups = x_RIN.shape[1], denominator_RGC.shape[1]
+def of_groups(each_RGC: Tensor, nodes: int) -> Tensor:
+    """What each of so many nodes has of its group, [R, I, C]."""
     # `groups_of_nodes`, on the device: a list would have to be copied there at every evaluation.
-    group_I = torch.div(torch.arange(nodes, device=x_RIN.device) * groups, nodes, rounding_mode="floor")
-    q_RIC1 = denominator_RGC.index_select(1, group_I)[..., None]
+    group_I = torch.div(torch.arange(nodes, device=each_RGC.device) * each_RGC.shape[1], nodes, rounding_mode="floor")
+    return each_RGC.index_select(1, group_I)
+
+
+def _polynomials(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
+    q_RIC1 = of_groups(denominator_RGC, x_RIN.shape[1])[..., None]
     p_RM11 = numerator_RM[..., None, None]
     return _horner(p_RM11.unbind(1), x_RIN), _horner(q_RIC1.unbind(2), x_RIN) * x_RIN
 

@@ -3,6 +3,16 @@
 They are evaluated by the same code as in an experiment (`harness.families`), and count the same parameters and FLOPs.
 """
 
-from harness.nn.classes import KAN, MLP, RBFKAN, ChebyshevKAN, FourierKAN, GatedMLP, RationalKAN, SplineMLP
+from harness.nn.classes import (
+    KAN,
+    MLP,
+    RBFKAN,
+    ChebyshevKAN,
+    FourierKAN,
+    GatedMLP,
+    GroupedChebyshevKAN,
+    RationalKAN,
+    SplineMLP,
+)
 from harness.nn.network import NetworkModule, SplinedModule
 from harness.nn.trained import TrainedNetwork

@@ -178,6 +178,13 @@ class RationalKAN(NetworkModule):
         super().__init__(*_lane("rational_kan", shape, settings, drawing))
 
 
+class GroupedChebyshevKAN(NetworkModule):
+    """A Chebyshev series up to `degree` of tanh(x) for each of `groups` of neighbouring inputs, then a linear map."""
+
+    def __init__(self, shape: Sequence[int], *, degree: int = 5, groups: int = 8, **drawing: Unpack[Drawing]):
+        super().__init__(*_lane("grouped_chebyshev", shape, {"degree": degree, "groups": groups}, drawing))
+
+
 CLASSES: dict[str, type[NetworkModule]] = {
     "kan": KAN,
     "spline_mlp": SplineMLP,
@@ -187,6 +194,7 @@ CLASSES: dict[str, type[NetworkModule]] = {
     "chebyshev_kan": ChebyshevKAN,
     "fourier_kan": FourierKAN,
     "rational_kan": RationalKAN,
+    "grouped_chebyshev": GroupedChebyshevKAN,
 }
 
 

@@ -4,6 +4,7 @@ from harness.families import (
     ChebyshevKanShape,
     FourierKanShape,
     GatedMlpShape,
+    GroupedChebyshevShape,
     KanShape,
     MlpShape,
     Module,

@@ -25,6 +25,7 @@ from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
     GatedMlpShape,
+    GroupedChebyshevShape,
     KanShape,
     MlpShape,
     RationalKanShape,
@@ -278,6 +279,25 @@ class GroupRational(nn.Module):
         return (p / (1 + q.abs())).flatten(1)
 
 
+class GroupChebyshev(nn.Module):
+    """sum_n c_n T_n(tanh x) with the series of a group, by Clenshaw (1955)."""
+
+    def __init__(self, degree, groups):
+        super().__init__()
+        self.series = weights(groups, degree + 1)
+
+    def forward(self, x):
+        c = self.series[:, :, None]
+        t = torch.tanh(x).unflatten(1, (len(c), -1))
+        if c.shape[1] == 2:
+            return (c[:, 1] * t + c[:, 0]).flatten(1)
+        twice, before, now = t * 2, c[:, -1], None
+        now = twice * before + c[:, -2]
+        for n in range(c.shape[1] - 3, 0, -1):
+            before, now = now, twice * now - before + c[:, n]
+        return (t * now - before + c[:, 0]).flatten(1)
+
+
 def build(network, local=False):
     """The network, its parameters drawn from a generator of its own."""
     layers, features = [], getattr(network, "features", None)
@@ -314,6 +334,8 @@ def build(network, local=False):
             case RationalKanShape():
                 rational = GroupRational(network.numerator, network.denominator, network.groups)
                 layers += [rational, linear(inputs, outputs)]
+            case GroupedChebyshevShape():
+                layers += [GroupChebyshev(network.degree, min(network.groups, inputs)), linear(inputs, outputs)]
     module, generator = nn.Sequential(*layers).requires_grad_(False), torch.Generator().manual_seed(0)
     for parameter in [*module.parameters(), *(b for n, b in module.named_buffers() if n.endswith("frequencies"))]:
         parameter.normal_(generator=generator)
@@ -366,6 +388,8 @@ def difference(network, local):
             return inputs if network.degree > 1 else 0
         case FourierKanShape():
             return 0
+        case GroupedChebyshevShape():
+            return inputs if network.degree > 1 else 0
         case RationalKanShape():
             return -inputs
 
@@ -418,6 +442,7 @@ def test_differences_from_the_closed_forms_are_these(family):
     rbf_kan        O as above. LayerNorm is 7 I + 2, in place of 8 I: means count I each, difference, square, division,
                    gain and shift one an input; and the term under the root and the root one a sample.
     chebyshev_kan  I where D > 1: forming 2 x, which the closed form leaves out of T_n = (2 x) T_{n-1} - T_{n-2}.
+    grouped_chebyshev  I where D > 1, for 2 x, as above.
     rational_kan   -I: Horner is 2 m for P and 2 n - 1 for Q, which has no constant; |Q|, 1 + and division make it
                    2 m + 2 n + 2. The KAT paper counts one more.
     """

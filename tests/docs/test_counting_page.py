@@ -122,6 +122,8 @@ def layers_of(network):
                 letters["t"] = network.degree > 1
             case "fourier_kan":
                 letters["e"] = network.harmonics == 1
+            case "grouped_chebyshev":
+                letters |= {"g": min(network.groups, inputs), "t": network.degree > 1}
             case "rational_kan":
                 letters["g"] = min(network.groups, inputs)
         yield index, letters
@@ -276,6 +278,7 @@ def test_what_a_backward_pass_executes(family):
         "chebyshev_kan": ["Chebyshev KAN"],
         "fourier_kan": ["Fourier KAN, e = 1 where H = 1"],
         "rational_kan": ["rational KAN"],
+        "grouped_chebyshev": ["grouped Chebyshev KAN"],
         "gated_mlp": ["gated MLP"],
     }
     for network in networks_of(family):

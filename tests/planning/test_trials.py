@@ -26,6 +26,7 @@ FAMILIES = {
     "chebyshev_kan": ("depth: 2, degree: 4", "width", 300),
     "fourier_kan": ("depth: 2, harmonics: 3", "width", 300),
     "rational_kan": ("depth: 2", "width", 300),
+    "grouped_chebyshev": ("depth: 2", "width", 300),
 }
 
 
