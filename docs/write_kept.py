@@ -97,6 +97,7 @@ def _of_claims() -> Iterator[Sentence]:
     yield from _of_toys()
     yield from _of_rules_of_toys()
     yield from _of_hundred()
+    yield from _of_beliefs()
     yield from _of_real_data()
     yield from _of_exponents()
     yield from _of_ladder()
@@ -169,6 +170,14 @@ def _of_hundred() -> Iterator[Sentence]:
     _check(all("mlp" in one["worse_than_constant"] for one in of_sizes), "MLPs are worse than a constant")
     yield f"KANs are ahead by {TIMES}. On tables", *_times(ahead)
     yield f"on 100 variables ([hundred]) spline MLPs are ahead by {TIMES}", *_times(splines, 3)
+
+
+def _of_beliefs() -> Iterator[Sentence]:
+    """A probe's errors with MLP blocks over those with KAN blocks."""
+    of_tasks = [_found("belief_geometry-short", "27, clearer", PARAMS, task) for task in ("mess3", "rrxor")]
+    _check(not any(map(_leader, of_tasks)), "nobody's beliefs are clearer")
+    errs = f"a probe errs with ReLU blocks {ENDS} times as much as with KAN blocks on Mess3, {ENDS} times on RRXOR"
+    yield errs, *_ends(of_tasks[0]), *_ends(of_tasks[1])
 
 
 def _of_real_data() -> Iterator[Sentence]:
