@@ -84,9 +84,13 @@ def opened(
     Of an experiment there is its plan, and laws that are fitted in the block are kept in its folder. `second` are more
     columns of sizes.
     """
+    is_table = is_of_table(file, asked)
+    if is_table and not asked["x"]:
+        of_ladder = elsewhere.of_ladder(elsewhere.read_table(file), is_one_size=bool(more.get("form")))
+        asked = {**of_ladder, **{name: value for name, value in asked.items() if value or name not in of_ladder}}
     window = heavy.SizeRange(asked["min_x"], asked["max_x"], asked["until"])
     given_values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
-    if is_of_table(file, asked):
+    if is_table:
         if absent := [f"--{name}" for name in ("x", "y") if not asked[name]]:
             columns = ", ".join(map(str, elsewhere.read_table(file).columns))
             raise HarnessError(

@@ -19,7 +19,7 @@ from harness.judging.request import FitsAnswer, Request, SizeRange, check_reques
 from harness.judging.scaling import headline_axes
 from harness.laws.result import LawName
 from harness.python.study import Shown, Study, headline_said, readings, study_of
-from harness.record.elsewhere import Columns, is_table, read_table, table_of_frame
+from harness.record.elsewhere import Columns, is_table, of_ladder, read_table, table_of_frame
 from harness.show.console import TERMINAL
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
@@ -205,6 +205,8 @@ def opened(
     where, axes = _many(columns.get("where", ())), _many(x)
     if not isinstance(of, Study) and of_runs(of):
         table = table_of_frame(of) if isinstance(of, pd.DataFrame) else read_table(Path(of))
+        known = {} if axes else of_ladder(table, is_one_size=bool(how.get("form")))
+        axes, by, meanings = axes or known.get("x", ()), by or known.get("by", ()), {**known, **meanings}
         if y is None or not axes:
             names = ", ".join(map(str, table.columns))
             raise HarnessError(f"`x`, `y`: name the column of sizes and that of losses ({names})")

@@ -33,6 +33,7 @@ CENSORED_SHARE = 0.2
 EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are none
 # Columns that name a run, where nothing else is asked of them: a run in several rows left checkpoints there.
 RUN_NAMES = ("run", "run_id", "run_name", "name", "exp_name", "job", "job_id", "trial", "wandb_id", "id")
+LADDER = ("arm", "rung", "matched_on", "params")  # columns of runs that were planned as a ladder
 NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
 
 
@@ -66,6 +67,19 @@ def read_table(path: Path) -> pd.DataFrame:
     if table.empty:
         raise HarnessError(f"{path} has no rows below its header; give one row a run")
     return table
+
+
+def of_ladder(table: pd.DataFrame, is_one_size: bool = False) -> dict[str, Any]:
+    """What columns mean where runs were planned as a ladder, but for their losses; nothing of other tables.
+
+    Its sizes are parameters and, unless `is_one_size` is wanted, training FLOPs: of a run, or else of a token.
+    """
+    names = list(map(str, table.columns))
+    if not set(LADDER) <= set(names):
+        return {}
+    sizes = ["params", *sorted(name for name in names if name.startswith("flops_train"))]
+    seed = {"seed": "seed"} if "seed" in names else {}
+    return {"x": tuple(sizes[: 1 if is_one_size else 2]), "by": ("arm",), "config": ("rung",), **seed}
 
 
 def select(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:

@@ -1,14 +1,23 @@
 """`harness match`."""
 
-from typing import Annotated, NamedTuple
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 import click
 
-from harness.cli.options import COUNT, POSITIVE, json_option
+from harness.base.errors import HarnessError
+from harness.cli.options import COUNT, PATH, POSITIVE, json_option
 from harness.cli.showing import answer
+from harness.cli.tables import given
 from harness.optimisers import OPTIMISERS
+from harness.planning.ladder import Ladder, LadderSetting, make_ladder, write_ladder
 from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms
-from harness.show.tables.plans import match_table
+from harness.show.tables.plans import ladder_sentence, ladder_table, match_table
+
+OF_ARMS = ("inputs", "outputs", "samples", "evaluations", "optimizer")
+OF_FACTORIES = ("like", "solve", "multiple_of", "tol", "tokens", "tokens_per_param", "train_flops", "batch")
 
 
 class MatchAnswer(NamedTuple):
@@ -18,15 +27,19 @@ class MatchAnswer(NamedTuple):
 
 
 @click.command(epilog="Example: harness match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --inputs 2 --at 1000")
+@click.argument("factory", required=False)
+@click.option("--arm", "arms", multiple=True, help="A family and its fields without one size. Repeat it.")
 @click.option(
-    "--arm", "arms", multiple=True, required=True, help="A family and its fields without one size. Repeat it."
+    "--at",
+    multiple=True,
+    required=True,
+    help="The size to reach, on --axis. FACTORY: also sizes of the baseline, as width=64,layers=2. Repeat it.",
 )
-@click.option("--at", "budget", type=POSITIVE, required=True, help="The size to reach, on --axis.")
 @click.option(
     "--axis",
     default="params",
     show_default=True,
-    help="What is made equal: params, flops_forward, flops_train, or axis.convention.",
+    help="What is made equal: params, flops_forward, flops_train, or of --arm axis.convention.",
 )
 @click.option("--inputs", type=COUNT, default=2, show_default=True, help="How many inputs the networks have.")
 @click.option("--outputs", type=COUNT, default=1, show_default=True, help="How many outputs the networks have.")
@@ -41,24 +54,53 @@ class MatchAnswer(NamedTuple):
     show_default=True,
     help="The optimiser whose work flops_train includes.",
 )
-@json_option(lambda: {"match": MatchAnswer})
-def match(
-    arms: tuple[str, ...],
-    budget: float,
-    axis: str,
-    inputs: int,
-    outputs: int,
-    samples: int,
-    evaluations: int | None,
-    optimizer: str,
-    as_json: bool,
-) -> None:
+@click.option("--like", metavar="FACTORY", help="FACTORY: the baseline, whose count it gets.")
+@click.option("--solve", metavar="NAME", help="FACTORY: its argument that is solved for.")
+@click.option("--multiple-of", type=COUNT, default=1, show_default=True, help="FACTORY: solve for its multiples alone.")
+@click.option(
+    "--tol",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="FACTORY: the share of the budget that may be left over.",
+)
+@click.option("--tokens", type=COUNT, help="FACTORY: tokens (or samples) that every rung trains on.")
+@click.option("--tokens-per-param", type=POSITIVE, help="FACTORY: the same, for each parameter of the baseline.")
+@click.option("--train-flops", type=POSITIVE, help="FACTORY: training FLOPs that every rung spends.")
+@click.option("--batch", type=COUNT, help="FACTORY: tokens (or samples) a step.  [default: those of the example]")
+@click.option("--out", type=PATH, metavar="CSV", help="FACTORY: write the rungs here, and as YAML beside it.")
+@json_option(lambda: {"match": MatchAnswer, "match FACTORY": Ladder})
+def match(factory: str | None, arms: tuple[str, ...], as_json: bool, out: Path | None, **asked: Any) -> None:
     """Make networks equal by one count, and compare the others.
 
-    `harness list families` has the fields of each family. Leave out the one size to solve for.
+    `harness list families` has the fields of each family of --arm. Leave out the one size to solve for.
+
+    FACTORY is package.module:name, which makes torch modules for a training loop of yours (docs/tutorials/ladder.md).
+    This plans sizes that are equal to those of a baseline, and counts what they execute.
     """
+    if bool(factory) == bool(arms):
+        raise HarnessError("give `arms`, or a FACTORY of your own such as my_model:build, and not both")
+    for option in given(OF_ARMS if factory else (*OF_FACTORIES, "out")):
+        raise HarnessError(f"{option} goes with {'--arm' if factory else 'a FACTORY'}; leave it out")
+    axis, at = asked["axis"], asked["at"]
+    if factory:
+        if axis not in ("params", "flops_forward", "flops_train"):
+            raise HarnessError(f"`axis` {axis}: of a FACTORY it is params, flops_forward or flops_train")
+        planned = make_ladder(LadderSetting(factory, at, axis=axis, **{name: asked[name] for name in OF_FACTORIES}))
+        written = write_ladder(planned, out) if out else []
+        answer(planned, as_json, [ladder_table(planned), ladder_sentence(planned)])
+        for path in written:
+            click.echo(path, err=as_json)
+        return
+    if len(at) > 1:
+        raise HarnessError(f"`at` {' and '.join(at)}: of --arm give one number")
+    context = click.get_current_context()
+    (option_at,) = (option for option in context.command.params if option.name == "at")
     setting = MatchSetting(
-        axis_named(axis), budget, inputs, outputs, samples, evaluations, OPTIMISERS[optimizer](name=optimizer)
+        axis_named(axis),
+        POSITIVE.convert(at[0], option_at, context),
+        *(asked[name] for name in OF_ARMS[:-1]),
+        OPTIMISERS[asked["optimizer"]](name=asked["optimizer"]),
     )
     matched = match_arms(arms, setting)
     answer(MatchAnswer(matched), as_json, [match_table(matched, setting)])
