@@ -10,8 +10,7 @@ its products, between all positions, and its softmax. `build.prices` has prices 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,54 +24,32 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.user_code import calling_user_code, user_module
 from harness.count.dispatched import Counter, Executed, UnknownOperation
 
-
-def _priced(names_at: Mapping[int, str]) -> dict[str, int]:
-    return {name: price for price, names in names_at.items() for name in names.split()}
-
-
-FREE = frozenset(
-    "_conj embedding nll_loss_backward nll_loss_forward normal rand rand_like randn randn_like tril triu uniform"
-    " unsafe_split view_as_complex view_as_real".split()
-)
-COMPLEX = {"add": 2, "mul": 6, "sub": 2}  # FLOPs a complex number that comes out
-# FLOPs an element of the output.
-OF_OUTPUT = _priced(
-    {
-        1: "bernoulli cumsum erf exp2 expm1 isfinite isinf isnan log log1p log2 native_dropout native_dropout_backward"
-        " remainder rsqrt sgn sign tan",
-        2: "hardtanh hardtanh_backward leaky_relu leaky_relu_backward",
-        3: "elu elu_backward pow softplus softplus_backward",
-    }
-)
-# FLOPs an element of the first input. A normalisation is its mean, variance, shift and scale, and the learned ones;
-# backward the normalised values anew, two sums over them, and three gradients.
-OF_INPUT = _priced(
-    {
-        1: "_adaptive_avg_pool2d _adaptive_avg_pool2d_backward amax amin argmax argmin avg_pool2d avg_pool2d_backward"
-        " embedding_dense_backward max max_pool2d_with_indices max_pool2d_with_indices_backward min",
-        2: "linalg_vector_norm",
-        3: "mse_loss mse_loss_backward",
-        4: "_fused_rms_norm _log_softmax_backward_data logsumexp _softmax_backward_data std var var_mean",
-        5: "_log_softmax _safe_softmax _softmax",
-        8: "native_batch_norm native_group_norm native_layer_norm",
-        9: "_fused_rms_norm_backward",
-        13: "native_batch_norm_backward native_group_norm_backward native_layer_norm_backward",
-    }
-)
-
-
-class ForeignCounts(NamedTuple):
-    """Of a module: its trained scalars, and FLOPs a token or sample, forward, and forward and backward."""
-
-    params: int
-    flops_forward: int
-    flops_train: int
+# FLOPs an element of the output, or of the first input. Gathers, picks and random numbers are copies. A normalisation is
+# mean, variance, shift and scale, and learned ones; backward, values normalised anew, two sums over them, 3 gradients.
+FUSED = {
+    ("output", 0): "embedding nll_loss_backward nll_loss_forward normal rand rand_like randn randn_like tril triu"
+    " uniform unsafe_split",
+    ("output", 1): "bernoulli cumsum erf exp2 expm1 isfinite isinf isnan log log1p log2 native_dropout"
+    " native_dropout_backward remainder rsqrt sgn sign tan",
+    ("output", 2): "hardtanh hardtanh_backward leaky_relu leaky_relu_backward",
+    ("output", 3): "elu elu_backward pow softplus softplus_backward",
+    ("input", 1): "_adaptive_avg_pool2d _adaptive_avg_pool2d_backward amax amin argmax argmin avg_pool2d"
+    " avg_pool2d_backward embedding_dense_backward max max_pool2d_with_indices max_pool2d_with_indices_backward min",
+    ("input", 2): "linalg_vector_norm",
+    ("input", 3): "mse_loss mse_loss_backward",
+    ("input", 4): "_fused_rms_norm _log_softmax_backward_data logsumexp _softmax_backward_data std var var_mean",
+    ("input", 5): "_log_softmax _safe_softmax _softmax",
+    ("input", 8): "native_batch_norm native_group_norm native_layer_norm",
+    ("input", 9): "_fused_rms_norm_backward",
+    ("input", 13): "native_batch_norm_backward native_group_norm_backward native_layer_norm_backward",
+}
+PRICES = {name: priced for priced, names in FUSED.items() for name in names.split()}
 
 
 class Factory(NamedTuple):
     """Makes modules of the user's: the function or class at `reference`, `package.module:name`.
 
-    `inputs` is its example without numbers; FLOPs are divided by its `units`, of which each is a `unit`.
+    `inputs` are its example without numbers. FLOPs are given by the `unit`, token or sample, of which it has `units`.
     """
 
     reference: str
@@ -81,48 +58,44 @@ class Factory(NamedTuple):
     unit: str
     units: int
 
-    @property
-    def name(self) -> str:
-        """The last word of its place."""
-        return self.reference.partition(":")[2]
-
-    def called(self, sizes: Mapping[str, int]) -> str:
-        """`my_model:build(width=64)`."""
-        return f"{self.reference}({', '.join(f'{name}={value}' for name, value in sizes.items())})"
-
     def parameters(self, sizes: Mapping[str, int]) -> int:
         """Scalars that require a gradient; those that several layers share count once."""
-        return sum(value.numel() for value in _trained(self._module(sizes)))
+        return sum(value.numel() for value in self._made(sizes)[1])
 
-    def counts(self, sizes: Mapping[str, int]) -> ForeignCounts:
-        """All counts at these sizes; a HarnessError names operations that have no price."""
-        module = self._module(sizes)
+    def counts(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Parameters, and FLOPs a unit; a HarnessError names operations that have no price."""
+        (module, trained), counter = self._made(sizes), _PricedCounter(getattr(self.build, "prices", {}))
         arguments, named = ((), self.inputs) if isinstance(self.inputs, dict) else (self.inputs, {})
-        with _tracing(f"{self.called(sizes)} cannot be traced", getattr(self.build, "prices", {})) as counter:
+        tracing = calling_user_code(f"{self._called(sizes)} cannot be traced", seed=0)
+        with tracing, torch.device("meta"), sdpa_kernel(SDPBackend.MATH), counter:
             outputs = module(*arguments, **named)
             forward = counter.executed.flops
             ends = [self.build.loss(outputs)] if hasattr(self.build, "loss") else tree_leaves(outputs)
             ends = [end for end in ends if isinstance(end, Tensor) and end.requires_grad]
-            if not ends:
-                raise HarnessError(f"{self.called(sizes)}: nothing that it gives depends on its parameters")
-            torch.autograd.grad(ends, _trained(module), list(map(torch.ones_like, ends)), allow_unused=True)
+            torch.autograd.grad(ends, trained, list(map(torch.ones_like, ends)), allow_unused=True)
         if counter.unknown:
-            example = next(iter(counter.unknown)).split(".")[1]
+            which, name = ", ".join(counter.unknown), next(iter(counter.unknown)).split(".")[1]
             raise HarnessError(
-                f"{self.called(sizes)}: no cost is known of {', '.join(counter.unknown)}; say the FLOPs of a number that "
-                f"it gives, such as {self.name}.prices = {{{example!r}: 1}}"
+                f"{self._called(sizes)}: no cost is known of {which}; say how many FLOPs a number takes that it gives, "
+                f"such as {self.build.__name__}.prices = {{{name!r}: 1}}"
             )
-        each = (round(total / self.units) for total in (forward, counter.executed.flops))
-        return ForeignCounts(sum(value.numel() for value in _trained(module)), *each)
+        flops = {"flops_forward": forward, "flops_train": counter.executed.flops}
+        return {"params": self.parameters(sizes), **{name: round(each / self.units) for name, each in flops.items()}}
 
-    def _module(self, sizes: Mapping[str, int]) -> nn.Module:
-        with calling_user_code(f"{self.called(sizes)} failed", seed=0), torch.device("meta"):
+    def _called(self, sizes: Mapping[str, int]) -> str:
+        return f"{self.reference}({', '.join(f'{name}={value}' for name, value in sizes.items())})"
+
+    def _made(self, sizes: Mapping[str, int]) -> tuple[nn.Module, list[Tensor]]:
+        """The module, and what an optimiser moves in it."""
+        with calling_user_code(f"{self._called(sizes)} failed", seed=0), torch.device("meta"):
             module = self.build(**sizes)
         if not isinstance(module, nn.Module):
-            raise HarnessError(f"{self.called(sizes)} gives {type(module).__name__}; return a torch.nn.Module")
-        if not _trained(module):
-            raise HarnessError(f"{self.called(sizes)}: no parameter requires a gradient, so there is nothing to train")
-        return module.to("meta")  # also what it made on another device
+            raise HarnessError(f"{self._called(sizes)} gives {type(module).__name__}; return a torch.nn.Module")
+        module = module.to("meta")  # also what it made on another device
+        trained = [value for value in module.parameters() if value.requires_grad]
+        if not trained:
+            raise HarnessError(f"{self._called(sizes)}: no parameter requires a gradient; there is nothing to train")
+        return module, trained
 
 
 def factory_at(reference: str) -> Factory:
@@ -130,26 +103,22 @@ def factory_at(reference: str) -> Factory:
     module, name = user_module(reference, "factory"), reference.partition(":")[2]
     build = getattr(module, name, None)
     if not callable(build):
-        known = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-        raise HarnessError(f"factory {reference}: no function has the name {name!r}; {did_you_mean(name, known)}")
+        own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+        raise HarnessError(f"factory {reference}: no function has the name {name!r}; {did_you_mean(name, own)}")
     if not callable(getattr(build, "example", None)):
-        raise HarnessError(
-            f"factory {reference} has no example(); write {name}.example = a function without arguments that returns a "
-            "batch of inputs"
-        )
+        needs = f"{name}.example = a function without arguments that returns a batch of inputs"
+        raise HarnessError(f"factory {reference} has no example(); write {needs}")
     with calling_user_code(f"{reference}.example() failed", seed=0):
         inputs = build.example()
     inputs = inputs if isinstance(inputs, dict | tuple) else (inputs,)
-    tensors = [one for one in tree_leaves(inputs) if isinstance(one, Tensor)]
-    if not tensors or not all(one.dim() and one.numel() for one in tensors):
-        raise HarnessError(f"{reference}.example() gives no batch of inputs: return a tensor, or a tuple or dict of them")
-    is_text = tensors[0].dim() == 2 and not tensors[0].is_floating_point()
-    without_numbers = tree_map_only(Tensor, partial(Tensor.to, device="meta"), inputs)
-    unit, units = ("token", tensors[0].numel()) if is_text else ("sample", len(tensors[0]))
-    return Factory(reference, build, without_numbers, unit, units)
+    first = next((one for one in tree_leaves(inputs) if isinstance(one, Tensor)), None)
+    if first is None or not first.numel() or not first.dim():
+        raise HarnessError(f"{reference}.example() gives no batch: return a tensor, or a tuple or dictionary of them")
+    is_text = first.dim() == 2 and not first.is_floating_point()
+    unit, units = ("token", first.numel()) if is_text else ("sample", len(first))
+    return Factory(reference, build, tree_map_only(Tensor, partial(Tensor.to, device="meta"), inputs), unit, units)
 
 
-# ------------------------------------------------------------------------------------------------------------ counting
 class _PricedCounter(Counter):
     """Knows fused operations, and the prices that a factory gives; notes what it does not know, and goes on."""
 
@@ -175,42 +144,16 @@ class _PricedCounter(Counter):
         try:
             return super().count(func, args, kwargs, out)
         except UnknownOperation:
-            known = _fused(func, name, args, kwargs, out)
-            if known is None:
-                self.unknown[str(func)] = None
-            return known or Executed(0, 0, 0)
-
-
-def _fused(func: Any, name: str, args: Any, kwargs: Any, out: Any) -> Executed | None:
-    """None for what no table has."""
-    if name in FREE:
-        return Executed(0, 0, 0)
-    first, given = args[0], out[0] if isinstance(out, tuple) else out
-    if name in COMPLEX and given.is_complex():
-        return Executed(0, COMPLEX[name] * given.numel(), 0)
-    if name.endswith("index_put") or name == "_index_put_impl":
-        is_added = len(args) > 3 and args[3]
-        return Executed(0, args[2].numel() if is_added else 0, 0)
-    if name in OF_OUTPUT or name in OF_INPUT:
-        elements = OF_OUTPUT[name] * given.numel() if name in OF_OUTPUT else OF_INPUT[name] * first.numel()
-        is_integer = isinstance(first, Tensor) and not first.is_floating_point()
-        return Executed(0, 0 if is_integer else elements, 0)
-    if name in ("convolution", "convolution_backward"):
-        products = flop_registry[func.overloadpacket](*args, **kwargs, out_val=out)
-        has_bias, biased = (args[2] is not None, given) if name == "convolution" else (args[-1][2], first)
-        return Executed(products, biased.numel() if has_bias else 0, 0)
-    return None
-
-
-@contextmanager
-def _tracing(what: str, prices: Mapping[str, float]) -> Iterator[_PricedCounter]:
-    """On tensors without numbers, where attention is executed operation by operation."""
-    with ExitStack() as stack:
-        stack.enter_context(calling_user_code(what, seed=0))
-        stack.enter_context(torch.device("meta"))
-        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        yield stack.enter_context(_PricedCounter(prices))
-
-
-def _trained(module: nn.Module) -> list[Tensor]:
-    return [value for value in module.parameters() if value.requires_grad]
+            first, given = args[0], next(filter(torch.is_tensor, tree_leaves(out)))
+        if name.endswith("index_put") or name == "_index_put_impl":  # it adds, or it copies
+            return Executed(0, args[2].numel() if len(args) > 3 and args[3] else 0, 0)
+        if name in ("convolution", "convolution_backward"):
+            products = flop_registry[func.overloadpacket](*args, **kwargs, out_val=out)
+            has_bias, biased = (args[2] is not None, given) if name == "convolution" else (args[-1][2], first)
+            return Executed(products, biased.numel() if has_bias else 0, 0)
+        if name not in PRICES or given.is_complex():
+            self.unknown[str(func)] = None
+            return Executed(0, 0, 0)
+        of, price = PRICES[name]
+        is_real = not isinstance(first, Tensor) or first.is_floating_point()  # else it is no floating point
+        return Executed(0, price * (given if of == "output" else first).numel() if is_real else 0, 0)

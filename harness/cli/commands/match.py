@@ -10,14 +10,14 @@ import click
 from harness.base.errors import HarnessError
 from harness.cli.options import COUNT, PATH, POSITIVE, json_option
 from harness.cli.showing import answer
-from harness.cli.tables import given
+from harness.cli.tables import SHARE, given
 from harness.optimisers import OPTIMISERS
 from harness.planning.ladder import Ladder, LadderSetting, make_ladder, write_ladder
 from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms
-from harness.show.tables.plans import ladder_sentence, ladder_table, match_table
+from harness.show.tables.plans import ladder_table, match_table
 
 OF_ARMS = ("inputs", "outputs", "samples", "evaluations", "optimizer")
-OF_FACTORIES = ("like", "solve", "multiple_of", "tol", "tokens", "tokens_per_param", "train_flops", "batch")
+OF_FACTORIES = ("like", "solve", "multiple_of", "tol", "tokens_per_param", "train_flops")
 
 
 class MatchAnswer(NamedTuple):
@@ -57,17 +57,9 @@ class MatchAnswer(NamedTuple):
 @click.option("--like", metavar="FACTORY", help="FACTORY: the baseline, whose count it gets.")
 @click.option("--solve", metavar="NAME", help="FACTORY: its argument that is solved for.")
 @click.option("--multiple-of", type=COUNT, default=1, show_default=True, help="FACTORY: solve for its multiples alone.")
-@click.option(
-    "--tol",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.1,
-    show_default=True,
-    help="FACTORY: the share of the budget that may be left over.",
-)
-@click.option("--tokens", type=COUNT, help="FACTORY: tokens (or samples) that every rung trains on.")
-@click.option("--tokens-per-param", type=POSITIVE, help="FACTORY: the same, for each parameter of the baseline.")
-@click.option("--train-flops", type=POSITIVE, help="FACTORY: training FLOPs that every rung spends.")
-@click.option("--batch", type=COUNT, help="FACTORY: tokens (or samples) a step.  [default: those of the example]")
+@click.option("--tol", type=SHARE, default=0.1, show_default=True, help="FACTORY: the share that may be left over.")
+@click.option("--tokens-per-param", type=POSITIVE, help="FACTORY: tokens a rung, for each parameter of the baseline.")
+@click.option("--train-flops", type=POSITIVE, help="FACTORY: training FLOPs of every run.")
 @click.option("--out", type=PATH, metavar="CSV", help="FACTORY: write the rungs here, and as YAML beside it.")
 @json_option(lambda: {"match": MatchAnswer, "match FACTORY": Ladder})
 def match(factory: str | None, arms: tuple[str, ...], as_json: bool, out: Path | None, **asked: Any) -> None:
@@ -84,12 +76,9 @@ def match(factory: str | None, arms: tuple[str, ...], as_json: bool, out: Path |
         raise HarnessError(f"{option} goes with {'--arm' if factory else 'a FACTORY'}; leave it out")
     axis, at = asked["axis"], asked["at"]
     if factory:
-        if axis not in ("params", "flops_forward", "flops_train"):
-            raise HarnessError(f"`axis` {axis}: of a FACTORY it is params, flops_forward or flops_train")
-        planned = make_ladder(LadderSetting(factory, at, axis=axis, **{name: asked[name] for name in OF_FACTORIES}))
-        written = write_ladder(planned, out) if out else []
-        answer(planned, as_json, [ladder_table(planned), ladder_sentence(planned)])
-        for path in written:
+        ladder = make_ladder(LadderSetting(factory, at, axis=axis, **{name: asked[name] for name in OF_FACTORIES}))
+        answer(ladder, as_json, [ladder_table(ladder)])
+        for path in write_ladder(ladder, out) if out else ():
             click.echo(path, err=as_json)
         return
     if len(at) > 1:
@@ -99,7 +88,10 @@ def match(factory: str | None, arms: tuple[str, ...], as_json: bool, out: Path |
     setting = MatchSetting(
         axis_named(axis),
         POSITIVE.convert(at[0], option_at, context),
-        *(asked[name] for name in OF_ARMS[:-1]),
+        asked["inputs"],
+        asked["outputs"],
+        asked["samples"],
+        asked["evaluations"],
         OPTIMISERS[asked["optimizer"]](name=asked["optimizer"]),
     )
     matched = match_arms(arms, setting)

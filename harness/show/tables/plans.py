@@ -127,30 +127,21 @@ def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
 
 def ladder_table(ladder: Ladder) -> Table:
     """A row an arm and rung: its sizes, its counts and how far they are from the baseline's, and how long it trains."""
-    unit, is_timed = ladder.unit, ladder.rungs[0].steps is not None
+    unit = ladder.unit
     columns = [*text_columns("rung", "arm", "sizes"), *number_columns("params", f"forward/{unit}", f"train/{unit}")]
-    columns += number_columns("steps", "train FLOPs") if is_timed else ()
     rows = []
     for rung in ladder.rungs:
         is_baseline = rung.arm == ladder.rungs[0].arm
-        counts = []
-        for name, off in rung.residuals.items():
-            value = human(getattr(rung, name))
-            counts.append(value if is_baseline else f"{value} ({off:+.1%})")
-        length = [f"{rung.steps:,}", human(rung.flops_run)] if is_timed else []
+        offs = ["" if is_baseline else f" ({off:+.1%})" for off in rung.residuals.values()]
+        counts = [human(count) + off for count, off in zip(rung.counts.values(), offs, strict=True)]
         sizes = " ".join(f"{name}={value}" for name, value in rung.sizes.items())
-        cells = (str(rung.rung) if is_baseline else "", rung.arm, sizes, *counts, *length)
+        cells = (str(rung.rung) if is_baseline else "", rung.arm, sizes, *counts, rung.steps, human(rung.flops_run))
         rows.append(TableRow(cells, begins_section=is_baseline))
-    return Table(f"rungs that are equal in {ladder.axis}", tuple(columns), tuple(rows))
-
-
-def ladder_sentence(ladder: Ladder) -> str:
-    """What was counted."""
-    step = f" A step has {ladder.batch:,} {ladder.unit}s." if ladder.rungs[0].steps else ""
-    return (
-        f"FLOPs are operations as torch executes them, for the example, by the {ladder.unit}: forward, and to train that, "
-        f"the loss and the backward pass, without the optimiser.{step}"
+    counted = (
+        f"FLOPs are executed operations by the {unit}; train is forward, loss and backward, without the optimiser."
     )
+    columns += number_columns(f"steps of {ladder.batch:,}", "train FLOPs")
+    return Table(f"rungs of equal {ladder.axis}", tuple(columns), tuple(rows), counted)
 
 
 def _match_row(name: str, texts: Sequence[str], ratios_to_first: Sequence[str] = ()) -> TableRow:
