@@ -24,8 +24,8 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.user_code import calling_user_code, user_module
 from harness.count.dispatched import Counter, Executed, UnknownOperation
 
-# FLOPs an element of the output, or of the first input. Gathers, picks and random numbers are copies. A normalisation is
-# mean, variance, shift and scale, and learned ones; backward, values normalised anew, two sums over them, 3 gradients.
+# FLOPs an element of the output, or of the first input. Gathers, picks and random numbers are copies. Normalising is
+# mean, variance, shift, scale and what is learned; backward, values normalised anew, two sums, three gradients.
 FUSED = {
     ("output", 0): "embedding nll_loss_backward nll_loss_forward normal rand rand_like randn randn_like tril triu"
     " uniform unsafe_split",
@@ -44,6 +44,7 @@ FUSED = {
     ("input", 13): "native_batch_norm_backward native_group_norm_backward native_layer_norm_backward",
 }
 PRICES = {name: priced for priced, names in FUSED.items() for name in names.split()}
+AXES = ("params", "flops_forward", "flops_train")
 
 
 class Factory(NamedTuple):
@@ -77,10 +78,10 @@ class Factory(NamedTuple):
             which, name = ", ".join(counter.unknown), next(iter(counter.unknown)).split(".")[1]
             raise HarnessError(
                 f"{self._called(sizes)}: no cost is known of {which}; say how many FLOPs a number takes that it gives, "
-                f"such as {self.build.__name__}.prices = {{{name!r}: 1}}"
+                f"such as {self.reference.partition(':')[2]}.prices = {{{name!r}: 1}}"
             )
-        flops = {"flops_forward": forward, "flops_train": counter.executed.flops}
-        return {"params": self.parameters(sizes), **{name: round(each / self.units) for name, each in flops.items()}}
+        per_unit = (round(each / self.units) for each in (forward, counter.executed.flops))
+        return dict(zip(AXES, (sum(value.numel() for value in trained), *per_unit), strict=True))
 
     def _called(self, sizes: Mapping[str, int]) -> str:
         return f"{self.reference}({', '.join(f'{name}={value}' for name, value in sizes.items())})"
@@ -92,7 +93,7 @@ class Factory(NamedTuple):
         if not isinstance(module, nn.Module):
             raise HarnessError(f"{self._called(sizes)} gives {type(module).__name__}; return a torch.nn.Module")
         module = module.to("meta")  # also what it made on another device
-        trained = [value for value in module.parameters() if value.requires_grad]
+        trained: list[Tensor] = [value for value in module.parameters() if value.requires_grad]
         if not trained:
             raise HarnessError(f"{self._called(sizes)}: no parameter requires a gradient; there is nothing to train")
         return module, trained

@@ -6,14 +6,13 @@ that counts no more. Where budgets are, each has the largest size within.
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from ruamel.yaml import YAML
 
@@ -23,8 +22,6 @@ from harness.planning.solve import LARGEST_SIZE, STRIDE, nearest_sizes
 
 if TYPE_CHECKING:
     from harness.count.foreign import Factory
-
-AXES = ("params", "flops_forward", "flops_train")
 
 
 class LadderSetting(NamedTuple):
@@ -55,7 +52,6 @@ class Rung(NamedTuple):
     counts: Annotated[dict[str, int], "by axis; `flops_forward` and `flops_train` are of one token or sample"]
     residuals: Annotated[dict[str, float], "by axis, over the baseline's count, − 1"]
     steps: Annotated[int | None, "optimiser steps, each on a batch of the example"]
-    seen: Annotated[int | None, "tokens or samples in all of them"]
     flops_run: Annotated[int | None, "operations of all of them, without the optimiser's"]
 
 
@@ -70,22 +66,20 @@ class Ladder(NamedTuple):
 
 def make_ladder(setting: LadderSetting) -> Ladder:
     """The rungs that are asked for; a HarnessError says what cannot be made, counted or met."""
-    from harness.count.foreign import factory_at  # which needs torch
+    from harness.count.foreign import AXES, factory_at  # which need torch
 
     if setting.axis not in AXES:
         raise HarnessError(f"`axis` {setting.axis!r}, of a factory: {did_you_mean(setting.axis, AXES)}")
     if setting.tokens_per_param and setting.train_flops:
         raise HarnessError("`tokens_per_param` and `train_flops`: each says how long a rung trains; keep one")
     factories = [factory_at(reference) for reference in (setting.like, setting.factory) if reference]
-    baseline, other = factories[0], factories[-1]
-    if other.unit != baseline.unit:
-        raise HarnessError(
-            f"the example of {setting.like} has {baseline.unit}s, that of {setting.factory} {other.unit}s"
-        )
-    names = [reference.partition(":")[2] for reference in (baseline.reference, other.reference)]
+    baseline, names = factories[0], [factory.reference.partition(":")[2] for factory in factories]
+    names = names if len(set(names)) == len(names) else [factory.reference for factory in factories]
+    if len({factory.unit for factory in factories}) > 1:
+        raise HarnessError("one example is a batch of tokens, the other of samples; let both be of one kind")
     rungs: list[Rung] = []
     for number, text in enumerate(setting.at, start=1):
-        budget, fixed = _asked(text)
+        budget, fixed = budget_or_sizes(text)
         first: dict[str, int] = {}
         for arm, factory in zip(names, factories, strict=True):
             sizes = fixed if budget is None else _solved(factory, fixed, budget, setting)
@@ -93,43 +87,39 @@ def make_ladder(setting: LadderSetting) -> Ladder:
             first = first or counts
             budget = budget or first[setting.axis]
             residuals = {name: count / first[name] - 1 for name, count in counts.items()}
-            steps, flops = None, counts["flops_train"] * baseline.units
-            if setting.tokens_per_param:
-                steps = max(1, round(setting.tokens_per_param * first["params"] / baseline.units))
-            elif setting.train_flops:
-                steps = max(1, round(setting.train_flops / flops))
-            length = (steps, steps * baseline.units, steps * flops) if steps else (None, None, None)
-            rungs.append(Rung(arm, factory.reference, number, sizes, budget, counts, residuals, *length))
+            flops = counts["flops_train"] * baseline.units
+            wanted = (setting.tokens_per_param or 0) * first["params"] / baseline.units
+            wanted = wanted or (setting.train_flops or 0) / flops
+            steps = max(1, round(wanted)) if wanted else None
+            spent = steps and steps * flops
+            rungs.append(Rung(arm, factory.reference, number, sizes, budget, counts, residuals, steps, spent))
     return Ladder(setting.axis, baseline.unit, baseline.units, rungs)
 
 
 def write_ladder(ladder: Ladder, path: Path) -> list[Path]:
     """The rungs as CSV, a column a size, and as YAML beside it; names say what FLOPs are of: flops_train_per_token."""
-    rows: list[dict[str, Any]] = []
-    per = f"_per_{ladder.unit}"
+    import pandas as pd  # here, as plans are made without it
+
+    rows, document = [], io.StringIO()
     for rung in ladder.rungs:
-        row = {"arm": rung.arm, "factory": rung.factory, "rung": rung.rung, "sizes": dict(rung.sizes)}
-        row |= {"matched_on": ladder.axis, "asked": rung.asked}
-        row |= {name if name == "params" else name + per: count for name, count in rung.counts.items()}
+        row = {name: getattr(rung, name) for name in ("arm", "factory", "rung", "asked")} | {"matched_on": ladder.axis}
+        for name, count in rung.counts.items():
+            row |= {name if name == "params" else f"{name}_per_{ladder.unit}": count}
         row |= {f"residual_{name}": round(off, 6) for name, off in rung.residuals.items()}
-        row |= {"steps": rung.steps, f"{ladder.unit}s": rung.seen, "flops_train": rung.flops_run} if rung.steps else {}
-        rows.append(row)
-    sizes = list(dict.fromkeys(name for rung in ladder.rungs for name in rung.sizes))
-    heads = [name for head in rows[0] for name in (sizes if head == "sizes" else [head])]
-    if taken := [name for name in sizes if heads.count(name) > 1]:
-        raise HarnessError(f"{path}: {taken[0]} is a size of yours and a column of the table; rename your size")
-    table, document = io.StringIO(), io.StringIO()
-    writer = csv.DictWriter(table, heads, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, **row["sizes"]} for row in rows)
-    YAML().dump(rows, document)
-    written = [path.with_suffix(".csv"), path.with_suffix(".yaml")]
-    for file, text in zip(written, (table, document), strict=True):
-        write_whole(file, text.getvalue())
-    return written
+        if rung.steps:
+            seen = rung.steps * ladder.batch
+            row |= {"steps": rung.steps, f"{ladder.unit}s": seen, "flops_train": rung.flops_run}
+        if taken := rung.sizes.keys() & row.keys():
+            raise HarnessError(f"{path}: {min(taken)} is a size of yours and a column of the table; rename your size")
+        rows.append((row, rung.sizes))
+    table = pd.DataFrame([{**row, **sizes} for row, sizes in rows], dtype=object)
+    YAML().dump([{**row, "sizes": dict(sizes)} for row, sizes in rows], document)
+    write_whole(path, table.to_csv(index=False))
+    write_whole(path.with_suffix(".yaml"), document.getvalue())
+    return [path, path.with_suffix(".yaml")]
 
 
-def _asked(text: str) -> tuple[float | None, dict[str, int]]:
+def budget_or_sizes(text: str) -> tuple[float | None, dict[str, int]]:
     """A budget, or sizes of the baseline."""
     with suppress(ValueError):
         if 0 < (number := float(text)) < math.inf:

@@ -70,15 +70,14 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def of_ladder(table: pd.DataFrame, is_one_size: bool = False) -> dict[str, Any]:
-    """What columns mean where runs were planned as a ladder, but for their losses; nothing of other tables.
+    """What the columns of a planned ladder mean, but for losses; nothing of other tables.
 
-    Its sizes are parameters and, unless `is_one_size` is wanted, training FLOPs: of a run, or else of a token.
+    Sizes are parameters and, unless `is_one_size` is wanted, training FLOPs: of a run, or else of a token.
     """
-    names = list(map(str, table.columns))
-    if not set(LADDER) <= set(names):
+    if not set(LADDER) <= set(table.columns):
         return {}
-    sizes = ["params", *sorted(name for name in names if name.startswith("flops_train"))]
-    seed = {"seed": "seed"} if "seed" in names else {}
+    sizes = ["params", *sorted(name for name in table.columns if name.startswith("flops_train"))]
+    seed = {"seed": "seed"} if "seed" in table.columns else {}
     return {"x": tuple(sizes[: 1 if is_one_size else 2]), "by": ("arm",), "config": ("rung",), **seed}
 
 

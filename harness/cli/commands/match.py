@@ -12,7 +12,7 @@ from harness.cli.options import COUNT, PATH, POSITIVE, json_option
 from harness.cli.showing import answer
 from harness.cli.tables import SHARE, given
 from harness.optimisers import OPTIMISERS
-from harness.planning.ladder import Ladder, LadderSetting, make_ladder, write_ladder
+from harness.planning.ladder import Ladder, LadderSetting, budget_or_sizes, make_ladder, write_ladder
 from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms
 from harness.show.tables.plans import ladder_table, match_table
 
@@ -81,18 +81,11 @@ def match(factory: str | None, arms: tuple[str, ...], as_json: bool, out: Path |
         for path in write_ladder(ladder, out) if out else ():
             click.echo(path, err=as_json)
         return
-    if len(at) > 1:
+    budget, _ = budget_or_sizes(at[0])
+    if budget is None or len(at) > 1:
         raise HarnessError(f"`at` {' and '.join(at)}: of --arm give one number")
-    context = click.get_current_context()
-    (option_at,) = (option for option in context.command.params if option.name == "at")
-    setting = MatchSetting(
-        axis_named(axis),
-        POSITIVE.convert(at[0], option_at, context),
-        asked["inputs"],
-        asked["outputs"],
-        asked["samples"],
-        asked["evaluations"],
-        OPTIMISERS[asked["optimizer"]](name=asked["optimizer"]),
-    )
+    work = {name: asked[name] for name in OF_ARMS if name != "optimizer"}
+    optimiser = OPTIMISERS[asked["optimizer"]](name=asked["optimizer"])
+    setting = MatchSetting(count_name=axis_named(axis), budget=budget, optimiser=optimiser, **work)
     matched = match_arms(arms, setting)
     answer(MatchAnswer(matched), as_json, [match_table(matched, setting)])

@@ -127,8 +127,9 @@ def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
 
 def ladder_table(ladder: Ladder) -> Table:
     """A row an arm and rung: its sizes, its counts and how far they are from the baseline's, and how long it trains."""
-    unit = ladder.unit
-    columns = [*text_columns("rung", "arm", "sizes"), *number_columns("params", f"forward/{unit}", f"train/{unit}")]
+    columns = [*text_columns("rung", "arm", "sizes"), *number_columns("params")]
+    columns += number_columns(f"forward/{ladder.unit}", f"train/{ladder.unit}")
+    columns += number_columns(f"steps of {ladder.batch:,}", "train FLOPs")
     rows = []
     for rung in ladder.rungs:
         is_baseline = rung.arm == ladder.rungs[0].arm
@@ -137,11 +138,8 @@ def ladder_table(ladder: Ladder) -> Table:
         sizes = " ".join(f"{name}={value}" for name, value in rung.sizes.items())
         cells = (str(rung.rung) if is_baseline else "", rung.arm, sizes, *counts, rung.steps, human(rung.flops_run))
         rows.append(TableRow(cells, begins_section=is_baseline))
-    counted = (
-        f"FLOPs are executed operations by the {unit}; train is forward, loss and backward, without the optimiser."
-    )
-    columns += number_columns(f"steps of {ladder.batch:,}", "train FLOPs")
-    return Table(f"rungs of equal {ladder.axis}", tuple(columns), tuple(rows), counted)
+    title = f"equal {ladder.axis}; FLOPs as executed, to train: forward, loss and backward, without the optimiser"
+    return Table(title, tuple(columns), tuple(rows))
 
 
 def _match_row(name: str, texts: Sequence[str], ratios_to_first: Sequence[str] = ()) -> TableRow:
