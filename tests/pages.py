@@ -6,6 +6,7 @@ line … stands for lines that are left out. `<!-- file: NAME -->` above a block
 """
 
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -82,7 +83,9 @@ def run_line(line: str, codes: tuple[int, ...] = (0,)) -> str:
     """What a command prints; it must end with one of these exit codes."""
     words = shlex.split(line)
     if words[0] != "harness":
-        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # `python` is the one that tests
+        environment = {**os.environ, "PATH": path}
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, env=environment)
         return done.stdout + done.stderr
     forget_own_modules()
     result = CliRunner().invoke(main, words[1:])

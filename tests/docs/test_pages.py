@@ -128,7 +128,7 @@ def run_page(page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]
             for name in re.findall(r"^harness new (\S+)", block.text, flags=re.MULTILINE):
                 assert "(0 infeasible)" in run_line(f"harness validate {name}.yaml"), block.place
             if shown and len(printed) == len(lines_of(block)):
-                trained = any(line.startswith("harness run") for line in lines_of(block))
+                trained = any(line.startswith(("harness run", "python ")) for line in lines_of(block))
                 assert_printed(shown, "".join(printed), tolerance=0.2 if trained else 0)
         elif block.language == "python" and not block.file:
             printed_here = run_python(block, names)
