@@ -38,6 +38,7 @@ CALLS = {
         f"fit {TABLE} --where arch=mlp --min-x 50",
     ],
     "match": ["match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --at 1000"],
+    "match FACTORY": ["match planning.foreign_modules:linear --at width=4 --at width=8 --train-flops 1e6"],
     "fit FILE --and COLUMN": [f"fit {PLANE} --and data"],
     "fit FILE --isoflop COLUMN": [f"fit {PLANE} --isoflop data"],
     "fit FILE --frontier QUANTILE": [f"fit {TABLE} --where arch=kan --frontier 0.2"],
