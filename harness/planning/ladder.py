@@ -141,13 +141,14 @@ def _solved(factory: Factory, fixed: Mapping[str, int], budget: float, setting: 
         sizes = {**fixed, free: multiple * step}
         return factory.parameters(sizes) if axis == "params" else factory.counts(sizes)[axis]
 
-    nearest = nearest_sizes(counted, budget, LARGEST_SIZE // step)
+    most = LARGEST_SIZE // step
+    nearest = nearest_sizes(counted, budget, most)
     best = max((multiple for multiple in nearest if counted(multiple) <= budget), default=0)
     where = f"{factory.reference}: {axis}={budget:,.10g}"
-    if counted(1) == counted(best if best > 1 else STRIDE**2):
+    if counted(1) == counted(max(nearest) if len(nearest) > 1 else STRIDE):
         raise HarnessError(f"{where}: it is {counted(1):,} whatever the {free}; solve for another size")
-    if not best or counted(best) < (1 - setting.tol) * budget or best == LARGEST_SIZE // step:
+    if best in (0, most) or counted(best) < (1 - setting.tol) * budget:
         offers = [f"{free}={one * step} has {counted(one):,} ({counted(one) / budget - 1:+.0%})" for one in nearest]
-        move = "raise `tol`, or ask for another" if best else "ask for more"
+        move = {0: "ask for more", most: "ask for less"}.get(best, "raise `tol`, or ask for another")
         raise HarnessError(f"{where} is not met from {1 - setting.tol:.0%} of it: {', '.join(offers)}; {move}")
     return {**fixed, free: best * step}
