@@ -127,9 +127,8 @@ def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
 
 def ladder_table(ladder: Ladder) -> Table:
     """A row an arm and rung: its sizes, its counts and how far they are from the baseline's, and how long it trains."""
-    columns = [*text_columns("rung", "arm", "sizes"), *number_columns("params")]
-    columns += number_columns(f"forward/{ladder.unit}", f"train/{ladder.unit}")
-    columns += number_columns(f"steps of {ladder.batch:,}", "train FLOPs")
+    numbers = number_columns("params", f"forward/{ladder.unit}", f"train/{ladder.unit}", "steps", "train FLOPs")
+    columns = (*text_columns("rung", "arm", "sizes"), *numbers)
     rows = []
     for rung in ladder.rungs:
         is_baseline = rung.arm == ladder.rungs[0].arm
@@ -138,8 +137,9 @@ def ladder_table(ladder: Ladder) -> Table:
         sizes = " ".join(f"{name}={value}" for name, value in rung.sizes.items())
         cells = (str(rung.rung) if is_baseline else "", rung.arm, sizes, *counts, rung.steps, human(rung.flops_run))
         rows.append(TableRow(cells, begins_section=is_baseline))
-    title = f"equal {ladder.axis}; FLOPs as executed, to train: forward, loss and backward, without the optimiser"
-    return Table(title, tuple(columns), tuple(rows))
+    a_step = f"{ladder.batch:,} {ladder.unit}s a step"
+    title = f"equal {ladder.axis}; FLOPs executed, train: forward, loss, backward; {a_step}"
+    return Table(title, columns, tuple(rows))
 
 
 def _match_row(name: str, texts: Sequence[str], ratios_to_first: Sequence[str] = ()) -> TableRow:
