@@ -9,17 +9,15 @@ if TYPE_CHECKING:
     from harness import nn
     from harness.base.errors import HarnessError
     from harness.nn.estimators import KANClassifier, KANRegressor, MLPClassifier, MLPRegressor
-    from harness.python import compare, fit, load_network, new, plan, read, run, runs, verdicts
+    from harness.python import compare, design, fit, load_network, new, plan, read, run, runs, verdicts
 
 # What is imported when it is first used, and from where: `import harness` takes no time, and never needs torch.
 _ESTIMATORS = ("KANClassifier", "KANRegressor", "MLPClassifier", "MLPRegressor")  # which need scikit-learn
-_FUNCTIONS = ("compare", "fit", "load_network", "new", "plan", "read", "run", "runs", "verdicts")
+_FUNCTIONS = ("compare", "design", "fit", "load_network", "new", "plan", "read", "run", "runs", "verdicts")
 _LATER = {
     **dict.fromkeys(_ESTIMATORS, "harness.nn.estimators"),
     "HarnessError": "harness.base.errors",
-    **dict.fromkeys(
-        ("compare", "fit", "load_network", "new", "plan", "read", "run", "runs", "verdicts"), "harness.python"
-    ),
+    **dict.fromkeys(_FUNCTIONS, "harness.python"),
 }
 __all__ = [
     "HarnessError",
@@ -29,6 +27,7 @@ __all__ = [
     "MLPRegressor",
     "__version__",
     "compare",
+    "design",
     "fit",
     "load_network",
     "new",

@@ -2,6 +2,7 @@
 # ruff: noqa: F401
 
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
+from harness.judging.design import Asked, DesignAnswer
 from harness.judging.foreseen import Power, foresee
 from harness.judging.forms import OF_TWO, FormAnswer
 from harness.judging.judge import sentence
@@ -32,6 +33,7 @@ from harness.show.tables.comparison import (
     ratios_sentences,
     ratios_table,
 )
+from harness.show.tables.design import design_frame, design_sentences
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped
 from harness.show.tables.laws import (
@@ -56,5 +58,5 @@ from harness.study.analysis import (
     recorded_tables,
 )
 from harness.study.answers import Compared, answer_of, compare_sides
-from harness.study.tables import Door, compared_by_laws, fits_answer, of_experiment, of_file, shape_answer
+from harness.study.tables import Door, compared_by_laws, designed, fits_answer, of_experiment, of_file, shape_answer
 from harness.study.training import run_file, train_missing

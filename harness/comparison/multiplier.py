@@ -149,7 +149,7 @@ def _log_reducible(joint: Joint, p: np.ndarray, u: float) -> tuple[np.ndarray, n
     return log_own, gradient
 
 
-def _log_multiplier(joint: Joint, u: float) -> ProfiledQuantity:
+def log_multiplier(joint: Joint, u: float) -> ProfiledQuantity:
     """ln X of the second arm, and what else makes ln of the multiplier at u."""
     other_alpha = joint.places[2][1]
 
@@ -182,7 +182,7 @@ def _at(joint: Joint, size: float, first: Fit, second: Fit, level: float) -> AtS
     known = joint.region
     logs = known.problem.logs
     u = float(np.log(size) - logs.log_x_first)
-    quantity = _log_multiplier(joint, u)
+    quantity = log_multiplier(joint, u)
     value = float(quantity(known.solution.p)[0])
     loss = known.problem.law.curve(known.solution.p, np.array([[u, 0]]))[0][0] + logs.log_y_average
     if np.isnan(value):  # the first is below the second's floor

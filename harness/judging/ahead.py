@@ -63,7 +63,7 @@ def ahead_of_laws(
 ) -> list[Foresight]:
     """Of every law of one size to quote; `predict` are places, and `replicated` the runs behind laws of replicates."""
     axes = list(dict.fromkeys(series.axis for series in laws))
-    asked = [_asked(text, {axis: axis for axis in axes}, axes[0] if len(axes) == 1 else None) for text in predict]
+    asked = [asked_place(text, {axis: axis for axis in axes}, axes[0] if len(axes) == 1 else None) for text in predict]
     found = []
     for series in laws:
         places = [place[series.axis] for place in asked if series.axis in place]
@@ -127,7 +127,7 @@ def surface_ahead(
         return law, foreseen
     origins = kept(ahead.rolling_surface, n, d, y, compute, level, objective)
     largest = float(ahead.budgets_of(compute).max())
-    places = [_place(text, runs, law) for text in predict]
+    places = [place_of_two(text, runs, law) for text in predict]
     asked = np.array([(place[runs.names[0]], place[runs.names[1]]) for place in places]).reshape(-1, 2)
     ends = np.array([(n.min(), d.min()), (n.max(), d.max())])
     new = ahead.new_run(law, asked, np.log(runs.costs(*asked.T) / largest), origins) if len(asked) else None
@@ -154,10 +154,10 @@ def _held_out(
         yield replace(seen, inside=int(inside.sum()))
 
 
-def _place(text: str, runs: CrossedRuns, law: Surface) -> dict[str, float]:
+def place_of_two(text: str, runs: CrossedRuns, law: Surface) -> dict[str, float]:
     """N and D of a place that is asked for; of compute alone the N and D of the least loss."""
     n, d = runs.names
-    asked = _asked(text, {"N": n, n: n, "D": d, d: d, "C": "C"}, None)
+    asked = asked_place(text, {"N": n, n: n, "D": d, d: d, "C": "C"}, None)
     if asked.keys() == {n, d}:
         return asked
     if asked.keys() != {"C"} or not (law.alpha and law.beta and law.a and law.b):
@@ -169,7 +169,7 @@ def _place(text: str, runs: CrossedRuns, law: Surface) -> dict[str, float]:
     return {n: float(best), d: float(product / best), "C": asked["C"]}
 
 
-def _asked(text: str, names: Mapping[str, str], alone: str | None) -> dict[str, float]:
+def asked_place(text: str, names: Mapping[str, str], alone: str | None) -> dict[str, float]:
     """`N=1e9,D=2e10` as numbers by column; a number `alone` is of this column."""
     found = {}
     for part in text.split(","):

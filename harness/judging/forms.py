@@ -57,7 +57,7 @@ def form_answer(
     failed: dict[str, int] = {}
     ahead: list[Foresight] = []
     for place, rows in of_x.groupby(["task", "series"], sort=False):
-        name = _name(place)
+        name = name_of(place)
         cautions_of[name] = cautions.get((axis, str(rows["series"].iloc[0])), ())
         failed[name] = int((rows["status"] != "done").sum())
         if form in OF_TWO:
@@ -80,7 +80,7 @@ def form_answer(
     return FormAnswer(request, source, results, cautions_of, failed, ahead)
 
 
-def _name(place: Any) -> str:
+def name_of(place: Any) -> str:
     """What a series is called: of an experiment with its task."""
     task, series = map(str, place)
     return f"{task}: {series}" if task else series
@@ -120,5 +120,5 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
             if "group" in runs:
                 groups = {str(name): groups_in(rows, "fitted") for name, rows in of_task.groupby("series", sort=False)}
                 fit = shared_by_groups(fit, x, y, groups)
-            fits[_name((task, share))] = fit
+            fits[name_of((task, share))] = fit
     return fits

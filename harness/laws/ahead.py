@@ -122,7 +122,7 @@ def seen_ahead(law: Fit | Surface, x: np.ndarray, y: np.ndarray, budget: float, 
     low, high = profile.quantity_interval(known, quantity)
     half = high - centre if error > 0 else centre - low
     law_sd = half / float(t_distribution.isf((1 - law.level) / 2, known.problem.dof))
-    of_mean, of_run_alone = (np.mean(_new_variances(law, places, runs)) for runs in (counts, np.ones(len(places))))
+    of_mean, of_run_alone = (np.mean(new_variances(law, places, runs)) for runs in (counts, np.ones(len(places))))
     return BudgetAhead(
         budget=float(budget),
         runs=y.size,
@@ -179,7 +179,7 @@ def new_run(law: Fit | Surface, x: np.ndarray, steps: np.ndarray, origins: Seque
     u = np.log(x) - logs.log_x_first
     seen = [(origin.runs - 1, origin.scatter**2) for origin in origins if origin.scatter is not None]
     dof = problem.dof + sum(runs for runs, _ in seen)
-    variances = problem.dof * _new_variances(law, x, np.ones(len(x))) + sum(runs * square for runs, square in seen)
+    variances = problem.dof * new_variances(law, x, np.ones(len(x))) + sum(runs * square for runs, square in seen)
     total = variances / dof + _missed_variance(origins, steps)
     curve = problem.law.curve(known.solution.p, u)[0]
     if law.groups is not None and law.groups.parameters is not None:
@@ -215,7 +215,7 @@ def _student(
     return centre - half, centre + half, centre - run_half, centre + run_half
 
 
-def _new_variances(law: Fit | Surface, x: np.ndarray, runs: np.ndarray) -> np.ndarray:
+def new_variances(law: Fit | Surface, x: np.ndarray, runs: np.ndarray) -> np.ndarray:
     """The variance about the law of the mean of so many new runs [m] at each of the places x [m] or [m, 2]."""
     known = law.region
     assert known is not None

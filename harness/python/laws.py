@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
+from harness.judging.design import Asked, DesignAnswer, Question
 from harness.judging.laws import AUTO, SeriesLaws, drawn_law
 from harness.judging.optima import over_compute
 from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
@@ -25,11 +26,12 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
 from harness.show.tables.comparison import multiplier_sentence
+from harness.show.tables.design import design_frame, design_sentences
 from harness.show.tables.laws import law_sentences, law_tables
 from harness.show.words import exponent_words
 from harness.spec import Manifest
 from harness.study.analysis import keeping_fits
-from harness.study.tables import Door, compared_by_laws, fits_answer, of_experiment, of_table
+from harness.study.tables import Door, compared_by_laws, designed, fits_answer, of_experiment, of_table
 
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
@@ -183,6 +185,49 @@ def _numbers(of: float | Sequence[float] | None) -> tuple[float, ...]:
     return () if of is None else tuple(of) if isinstance(of, Sequence) else (of,)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class NextDesign(Shown):
+    """Which runs to make next: `answer` has all numbers, as `harness design --json`."""
+
+    answer: DesignAnswer
+
+    @property
+    def sentences(self) -> list[str]:
+        """What each law says now, what every plan is expected to give, and what to know."""
+        return list(design_sentences(self.answer))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each place of each plan; `width` is that of the interval to come, over that of now."""
+        return design_frame(self.answer)
+
+
+def design(
+    of: pd.DataFrame | Study | str | Path,
+    x: str | Sequence[str] = (),
+    y: str | None = None,
+    by: str | Sequence[str] = (),
+    *,
+    question: Question,
+    budget: float,
+    at: float | str | None = None,
+    runs: int = 4,
+    law: str = AUTO,
+    and_: str | None = None,
+    compute: str | None = None,
+    arms: tuple[str, ...] = (),
+    level: float = 0.95,
+    **columns: Any,
+) -> NextDesign:
+    """Say which runs to make next, as `harness design` does; `and_` is `--and`, and columns are as of `fit`."""
+    how: dict[str, Any] = {"laws": (law,), "arms": arms, "compute": compute, "level": level}
+    if and_:
+        how |= {"form": "and", "value": and_}
+    asked = Asked(question, budget, runs, None if at is None else str(at))
+    with opened(of, x, y, by, columns, how, tuple(filter(None, (and_, compute)))) as (request, door, _):
+        return NextDesign(designed(request, door, asked))
+
+
 def of_runs(of: object) -> bool:
     """Whether this is a table of anybody's runs: a DataFrame, or a file that is none of an experiment."""
     return isinstance(of, pd.DataFrame) or (isinstance(of, str | Path) and is_table(Path(of)))
@@ -226,7 +271,7 @@ def opened(
     request = Request(folder, axes or tuple(headline_axes(manifest)[:2]), None, where, **how)
     check_request(request)
     with keeping_fits(folder, TERMINAL):
-        yield request, of_experiment(manifest, folder, request), manifest
+        yield request, of_experiment(manifest, folder, request, second), manifest
 
 
 def _many(value: str | Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.ahead import ahead_of_laws
 from harness.judging.baselines import with_baselines
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
+from harness.judging.design import Asked, DesignAnswer, designs_of_curves, designs_of_two
 from harness.judging.forms import OF_TWO, FormAnswer, form_answer
 from harness.judging.laws import AUTO, fit_runs, fit_table, with_checks
 from harness.judging.optima import optimal_runs
@@ -130,6 +131,17 @@ def compared_by_laws(request: Request, door: Door, asked: ComparisonRequest, fil
         request, optimal = optimal_runs(request, door.runs)
         door = door._replace(runs=optimal, cautions={})
     return compare_laws(fits_answer(request, door), asked, file)
+
+
+def designed(request: Request, door: Door, asked: Asked) -> DesignAnswer:
+    """The next runs for a question about the laws that are asked for, of one size or of two."""
+    if asked.at is None and asked.question in ("prediction", "multiplier"):
+        raise HarnessError(f"`question` {asked.question}: say where (`at`), such as 1e21")
+    if request.form == "and":
+        return DesignAnswer(request, door.source, asked, list(designs_of_two(request, door.runs, asked)))
+    compute = door.runs[request.compute]["size"] if request.compute else None
+    laws = fits_answer(request, door._replace(runs={axis: door.runs[axis] for axis in request.x})).laws
+    return DesignAnswer(request, door.source, asked, list(designs_of_curves(laws, request, asked, compute)))
 
 
 def shape_answer(request: Request, door: Door) -> FormAnswer[Any]:
