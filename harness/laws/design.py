@@ -33,8 +33,8 @@ def grid(u: np.ndarray) -> np.ndarray:
 class Search:
     """Places u [m] or [m, k] of a law for new runs, and how short these make the interval of a quantity.
 
-    `gradient` [P] is the quantity's. `costs` [m] are of one run, and `made` [m] are the runs that the table has there.
-    `fit` is the law of a curve, whose noise is known better.
+    `gradient` [P] is the quantity's. `costs` [m] are of one run, `made` [m] are the runs that the table has there, and
+    `most` is how many new ones a place can have. `fit` is the law of a curve, whose noise is known better.
     """
 
     known: Region
@@ -44,6 +44,7 @@ class Search:
     costs: np.ndarray
     made: np.ndarray
     fit: Fit | None = None
+    most: float = np.inf
 
     def half_width(self, chosen: list[int]) -> float:
         """Half the interval with runs at the chosen places, of the table alone if there are none."""
@@ -97,7 +98,7 @@ class Search:
     def _information(self, number: np.ndarray) -> np.ndarray:
         """What so many new runs at each place add to those of the table there, in 1 / variance about the law."""
         sizes, found = np.exp(self.u + self.known.problem.logs.log_x_first), []
-        for runs in (self.made + number, self.made):
+        for runs in (self.made + np.minimum(number, self.most), self.made):
             variances = self.known.variance * (PLACE_SHARE + (1 - PLACE_SHARE) / np.maximum(runs, 1))
             if self.fit is not None:
                 variances = new_variances(self.fit, sizes, np.maximum(runs, 1))
