@@ -85,9 +85,9 @@ class Search:
         problem, p = self.known.problem, self.known.solution.p
         of_table = residuals_of(problem.law.curve, problem.logs)(p)[1] / np.sqrt(self.known.variance)
         jacobian, number = problem.law.curve(p, self.u)[1], np.bincount([*others, len(self.u)])[:-1]
-        now, then = self._information(number), self._information(number + more)
+        of_made, now, then = (self._information(np.minimum(new, self.most)) for new in (0, number, number + more))
         there = np.flatnonzero(number)
-        added = of_table.T @ of_table + (jacobian[there].T * now[there]) @ jacobian[there]
+        added = of_table.T @ of_table + (jacobian[there].T * (now - of_made)[there]) @ jacobian[there]
         inverse, gained = np.linalg.pinv(added, hermitian=True), (then - now)[at]
         along, spread = inverse @ self.gradient, np.einsum("ni,ij,nj->n", jacobian[at], inverse, jacobian[at])
         variance = self.gradient @ along - gained * (jacobian[at] @ along) ** 2 / (1 + gained * spread)
@@ -95,12 +95,10 @@ class Search:
         dof = problem.dof + is_new[there].sum() + more * (is_new & (number == 0))[at]
         return np.asarray(t_distribution.isf((1 - self.level) / 2, dof) ** 2 * variance)
 
-    def _information(self, number: np.ndarray) -> np.ndarray:
-        """What so many new runs at each place add to those of the table there, in 1 / variance about the law."""
-        sizes, found = np.exp(self.u + self.known.problem.logs.log_x_first), []
-        for runs in (self.made + np.minimum(number, self.most), self.made):
-            variances = self.known.variance * (PLACE_SHARE + (1 - PLACE_SHARE) / np.maximum(runs, 1))
-            if self.fit is not None:
-                variances = new_variances(self.fit, sizes, np.maximum(runs, 1))
-            found.append(np.where(runs > 0, 1 / variances, 0.0))
-        return found[0] - found[1]
+    def _information(self, new: int | np.ndarray) -> np.ndarray:
+        """What so many new runs at each place tell, with those of the table there: 1 / variance about the law."""
+        runs = np.maximum(self.made + new, 1)
+        variances = self.known.variance * (PLACE_SHARE + (1 - PLACE_SHARE) / runs)
+        if self.fit is not None:
+            variances = new_variances(self.fit, np.exp(self.u + self.known.problem.logs.log_x_first), runs)
+        return (self.made + new > 0) / variances

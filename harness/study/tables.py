@@ -137,11 +137,13 @@ def designed(request: Request, door: Door, asked: Asked) -> DesignAnswer:
     """The next runs for a question about the laws that are asked for, of one size or of two."""
     if asked.at is None and asked.question in ("prediction", "multiplier"):
         raise HarnessError(f"`question` {asked.question}: say where (`at`), such as 1e21")
+    if request.compute and request.form != "and":
+        raise HarnessError("`compute` goes with a second size (`and`): a run of one size costs its size")
     if request.form == "and":
-        return DesignAnswer(request, door.source, asked, list(designs_of_two(request, door.runs, asked)))
-    compute = door.runs[request.compute]["size"] if request.compute else None
-    laws = fits_answer(request, door._replace(runs={axis: door.runs[axis] for axis in request.x})).laws
-    return DesignAnswer(request, door.source, asked, list(designs_of_curves(laws, request, asked, compute)))
+        designs = designs_of_two(request, door.runs, asked)
+    else:
+        designs = designs_of_curves(fits_answer(request, door).laws, request, asked)
+    return DesignAnswer(request, door.source, asked, designs)
 
 
 def shape_answer(request: Request, door: Door) -> FormAnswer[Any]:

@@ -31,5 +31,6 @@ def design_sentences(answer: DesignAnswer) -> Iterator[str]:
             widths = {there.plan: f"×{there.width:.2f} ({there.plan})" for there in design.runs}
             now = estimate(design.now.value, design.now.interval.low, design.now.interval.high)
             yield f"{about}: {now}; its interval is expected to become {', '.join(widths.values())}."
-        yield from (f"{reason.code}, {about}: {reason.reason}" for reason in (*design.refusals, *design.cautions))
+        yield from (f"{refusal.code}, {about}: {refusal.reason}" for refusal in design.refusals)
+        yield from (f"{caution.code}, {about}: {caution.reason}" for caution in design.cautions)
     yield TRUST
