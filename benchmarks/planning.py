@@ -437,7 +437,7 @@ class Shortening(NamedTuple):
         """A row of the table."""
         proposed, largest = float(np.mean(self.proposed)), float(np.mean(self.largest))
         gain = proposed / largest if largest > 0 else np.inf
-        both = f"{proposed:.1%} by the proposed runs, {largest:.1%} by the largest"
+        both = f"{100 * proposed:.1f} % by the proposed runs, {100 * largest:.1f} % by the largest"
         found = f"{both}: {gain:.3g} times, mean of {len(self.largest)}"
         met = "yes" if gain >= LEAST_GAIN else "NO"
         return "design", self.scenario, "shortening", found, f"{LEAST_GAIN:g} times or more", met

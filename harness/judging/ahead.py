@@ -154,35 +154,35 @@ def _held_out(
         yield replace(seen, inside=int(inside.sum()))
 
 
-def place_of_two(text: str, runs: CrossedRuns, law: Surface) -> dict[str, float]:
+def place_of_two(text: str, runs: CrossedRuns, law: Surface, option: str = "predict") -> dict[str, float]:
     """N and D of a place that is asked for; of compute alone the N and D of the least loss."""
     n, d = runs.names
-    asked = asked_place(text, {"N": n, n: n, "D": d, d: d, "C": "C"}, None)
+    asked = asked_place(text, {"N": n, n: n, "D": d, d: d, "C": "C"}, None, option)
     if asked.keys() == {n, d}:
         return asked
     if asked.keys() != {"C"} or not (law.alpha and law.beta and law.a and law.b):
-        raise HarnessError(f"`predict` {text!r}: a law of {n} and {d} needs both, or the compute C alone")
+        raise HarnessError(f"`{option}` {text!r}: a law of {n} and {d} needs both, or the compute C alone")
     if runs.per_product is None:
-        raise HarnessError(f"`predict` {text!r}: {d} is the compute here, and no {n} is best for it; give both")
+        raise HarnessError(f"`{option}` {text!r}: {d} is the compute here, and no {n} is best for it; give both")
     alpha, beta, product = law.alpha.value, law.beta.value, asked["C"] / runs.per_product
     best = (alpha * law.a / (beta * law.b)) ** (1 / (alpha + beta)) * product ** (beta / (alpha + beta))
     return {n: float(best), d: float(product / best), "C": asked["C"]}
 
 
-def asked_place(text: str, names: Mapping[str, str], alone: str | None) -> dict[str, float]:
+def asked_place(text: str, names: Mapping[str, str], alone: str | None, option: str = "predict") -> dict[str, float]:
     """`N=1e9,D=2e10` as numbers by column; a number `alone` is of this column."""
     found = {}
     for part in text.split(","):
         name, equals, written = part.rpartition("=")
         column = names.get(name.strip()) if equals else alone
         if column is None:
-            raise HarnessError(f"`predict` {text!r}: write {', '.join(f'{name}=NUMBER' for name in names)}")
+            raise HarnessError(f"`{option}` {text!r}: write {', '.join(f'{name}=NUMBER' for name in names)}")
         try:
             value = float(written)
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and value > 0):
-            raise HarnessError(f"`predict` {text!r}: {written.strip()!r} is no number above 0; write it as 1e9")
+            raise HarnessError(f"`{option}` {text!r}: {written.strip()!r} is no number above 0; write it as 1e9")
         found[column] = value
     return found
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import itemgetter
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,14 +18,18 @@ from harness.judging.request import Request, Source
 from harness.judging.scaling import with_parts
 from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law, fit_surface
 from harness.laws.ahead import new_run
-from harness.laws.design import Search, grid
+from harness.laws.design import Search, gradient_of, grid, grid_of_arms
 from harness.laws.profile import Region
 from harness.laws.result import estimate_of
 from harness.laws.shared import Joint, joint_law
-from harness.laws.surface import Surface
+from harness.laws.surface import Surface, log_allocation, log_best_size
 
-STEP = 1e-5  # of a parameter, for gradients
-NO_LAW = Refusal("NO_LAW", "none may be quoted, or it has no floor or slope: add sizes, or name one (`law`), as pure.")
+NO_LAW = Refusal(
+    "NO_LAW",
+    "no law may be quoted, the best one has no floor or slope, or it is over replicates of a search (`harness power` "
+    "plans these): add sizes, or name the law to plan by (`law`), such as pure.",
+)
+Quantity = Callable[[np.ndarray], Any]  # ln of it, by the parameters of a law
 Question = Literal["exponent", "optimum", "prediction", "multiplier"]
 
 
@@ -73,13 +79,10 @@ class DesignAnswer:
 
 
 class Posed(NamedTuple):
-    """What is asked of a law: ln of it by the parameters, and what the table says of it (None: the same).
-
-    The law has runs of the sizes `names`, `made` of them in each of its units.
-    """
+    """What is asked of a law, and what the table says (None: the same); its runs, `made` of them in each unit."""
 
     base: Design
-    log_of: Callable[[np.ndarray], Any]
+    log_of: Quantity
     now: Estimate | None
     known: Region
     names: tuple[str, ...]
@@ -105,14 +108,11 @@ def _of_curve(series: SeriesLaws, request: Request, asked: Asked) -> Design:
     axis, auto = series.axis, AUTO in request.laws
     fit = series.quoted if auto else next(fit for name, fit in series.fits.items() if name in request.laws)
     if fit is None or fit.region is None or fit.alpha is None or fit.alpha_interval is None:
-        return Design(series.name, asked.question, fit.refusals if fit else (NO_LAW,), ())
-    law, now, words = fit.region.problem.law, Estimate(fit.alpha, fit.alpha_interval), f"the exponent of {axis}"
-
-    def log_of(p: np.ndarray) -> Any:
-        return np.log(law.alpha(p[law.exponent]))
-
+        return Design(series.name, asked.question, (fit and fit.refusals) or (NO_LAW,), ())
+    words, now = f"the exponent of {axis}", Estimate(fit.alpha, fit.alpha_interval)
+    log_of: Quantity = itemgetter(fit.region.problem.law.exponent)
     if asked.question == "prediction":
-        place = asked_place(str(asked.at), {axis: axis}, axis)[axis]
+        place = asked_place(str(asked.at), {axis: axis}, axis, "at")[axis]
         words = f"{series.metric} at {axis} = {place:g}"
         log_of, now = _predicted(fit, np.array([place]))
     base = Design(series.name, f"{words} by the {fit.law} law", (), fit.warnings)
@@ -122,7 +122,7 @@ def _of_curve(series: SeriesLaws, request: Request, asked: Asked) -> Design:
 
 def _of_arms(first: SeriesLaws, second: SeriesLaws, asked: Asked, level: float) -> Design:
     axis, arms = first.axis, (first.series, second.series)
-    size = asked_place(str(asked.at), {axis: axis}, axis)[axis]
+    size = asked_place(str(asked.at), {axis: axis}, axis, "at")[axis]
     x, y = ({one.series: runs_in(one.table, "fitted")[place] for one in (first, second)} for place in (0, 1))
     found = multiplier(x, y, (size,), level=level)
     words = f"how many times the {axis} of {arms[0]}, {size:g}, {arms[1]} needs"
@@ -149,33 +149,23 @@ def _of_two(place: Any, runs: CrossedRuns, request: Request, asked: Asked) -> De
     if law.region is None:
         return Design(name_of(place), asked.question, law.refusals, ())
     words, first, now = f"the exponent of {n}", law.region.problem.logs.log_x_first, law.alpha
-
-    def log_of(p: np.ndarray) -> Any:
-        return p[1]
-
+    log_of: Quantity = itemgetter(1)
     if asked.question == "prediction":
-        at = place_of_two(str(asked.at), runs, law)
+        at = place_of_two(str(asked.at), runs, law, "at")
         words = f"the loss at {n} = {at[n]:.4g}, {d} = {at[d]:.4g}"
         log_of, now = _predicted(law, np.array([[at[n], at[d]]]))
     elif asked.question == "optimum" and asked.at:
-        at = place_of_two(f"C={asked.at.removeprefix('C=')}", runs, law)
-        words, now, total = f"the best {n} at C = {at['C']:g}", None, np.log(at[n] * at[d]) - first.sum()
-
-        def log_of(p: np.ndarray) -> Any:
-            return first[0] + (p[1] - p[2] - p[3] + np.exp(p[2]) * total) / np.exp(p[1:3]).sum()
-
+        at = place_of_two(f"C={asked.at.removeprefix('C=')}", runs, law, "at")
+        words, now, log_of = f"the best {n} at C = {at['C']:g}", None, partial(log_best_size, first, at[n] * at[d])
     elif asked.question == "optimum":
         words, now = f"the exponent of the best {n} over compute", law.allocation
-
-        def log_of(p: np.ndarray) -> Any:
-            return -np.logaddexp(0, p[1] - p[2])
-
+        log_of = log_allocation
     base, made = Design(name_of(place), words, (), law.warnings), np.bincount(law.region.problem.units)
     posed = Posed(base, log_of, now, law.region, (n, d), (str(place[1]),), made, lambda sizes: runs.costs(*sizes.T))
     return _planned(posed, asked, request.level)
 
 
-def _predicted(law: Fit | Surface, x: np.ndarray) -> tuple[Callable[[np.ndarray], Any], Estimate]:
+def _predicted(law: Fit | Surface, x: np.ndarray) -> tuple[Quantity, Estimate]:
     known, new = law.region, new_run(law, x, np.zeros(1))
     assert known is not None
     u, curve = np.log(x) - known.problem.logs.log_x_first, known.problem.law.curve
@@ -186,15 +176,11 @@ def _planned(posed: Posed, asked: Asked, level: float) -> Design:
     """The design with its plans."""
     known, arms, now = posed.known, posed.arms, posed.now
     logs, p = known.problem.logs, known.solution.p
-    if not np.isfinite(p).all() or known.solution.edge:
+    gradient = gradient_of(posed.log_of, p)
+    if not np.isfinite([p, gradient]).all() or known.solution.edge:
         return replace(posed.base, refusals=(NO_LAW,))
-    steps = STEP * np.eye(p.size)
-    gradient = np.array([posed.log_of(p + step) - posed.log_of(p - step) for step in steps]) / (2 * STEP)
     table = logs.u[np.unique(known.problem.units, return_index=True)[1]]
-    new = grid(table)
-    if len(arms) == 2:
-        grids = [grid(table[table[:, 1] == arm, 0]) for arm in (0, 1)]
-        new = np.concatenate([np.column_stack([u, np.full(u.size, arm)]) for arm, u in enumerate(grids)])
+    new = grid(table) if len(arms) == 1 else grid_of_arms(table)
     found: list[NextRuns] = []
     for plan, u in {"proposed": new, "largest": new, "more seeds": table}.items():
         sizes = np.exp(u.reshape(len(u), -1)[:, : len(posed.names)] + logs.log_x_first)
@@ -207,7 +193,8 @@ def _planned(posed: Posed, asked: Asked, level: float) -> Design:
             least = f"one run costs {search.costs.min():.3g} at least"
             raise HarnessError(f"`budget` {asked.budget:g}: {least}; give more, or ask for fewer `runs`")
         width = search.half_width(chosen) / half
-        low, high = now.value * (np.array([now.interval.low, now.interval.high]) / now.value) ** width
+        ends = np.array([now.interval.low, now.interval.high])
+        low, high = now.value * (ends / now.value) ** width if ends[0] >= 0 else now.value + width * (ends - now.value)
         for place in dict.fromkeys(chosen):
             arm, number = arms[int(u[place, 1]) if len(arms) == 2 else 0], chosen.count(place)
             at, cost = dict(zip(posed.names, sizes[place].tolist(), strict=True)), float(search.costs[place])

@@ -4,7 +4,9 @@ By the delta method: from the law's Jacobian and the noise of runs, with Student
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as t_distribution
@@ -18,6 +20,7 @@ STEP = np.log(10) / 2  # that new runs may go beyond the largest of the table, i
 PLACE_SHARE = 0.5  # of the variance about a law, taken for what runs of one place share where the table does not tell
 EQUAL = 1e-6  # in ln size, or relative to a budget
 MOST_ROUNDS = 20
+NEAR = 1e-5  # of a parameter, for gradients
 
 
 def grid(u: np.ndarray) -> np.ndarray:
@@ -27,6 +30,17 @@ def grid(u: np.ndarray) -> np.ndarray:
     places = np.array(list(itertools.product(*map(grid, u.T))))
     ratios, of_table = places[:, 1] - places[:, 0], u[:, 1] - u[:, 0]
     return places[(ratios > of_table.min() - EQUAL) & (ratios < of_table.max() + EQUAL)]
+
+
+def grid_of_arms(u: np.ndarray) -> np.ndarray:
+    """The same of a law of both arms, whose u [n, 2] are of a size and an arm: places of each."""
+    grids = [(arm, grid(u[u[:, 1] == arm, 0])) for arm in np.unique(u[:, 1])]
+    return np.concatenate([np.column_stack([own, np.full(own.size, arm)]) for arm, own in grids])
+
+
+def gradient_of(quantity: Callable[[np.ndarray], Any], p: np.ndarray) -> np.ndarray:
+    """Of a quantity by the parameters [P]."""
+    return np.array([quantity(p + step) - quantity(p - step) for step in NEAR * np.eye(p.size)], float) / (2 * NEAR)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,17 @@ SURFACE = Law(
 )
 
 
+def log_best_size(log_x_first: np.ndarray, product: float, p: np.ndarray) -> float:
+    """ln of the N of least loss at this product of N and D, by the parameters."""
+    on_d = np.exp(p[2]) * (np.log(product) - log_x_first.sum())
+    return float(log_x_first[0] + (p[1] - p[2] - p[3] + on_d) / np.exp(p[1:3]).sum())
+
+
+def log_allocation(p: np.ndarray) -> float:
+    """ln of beta / (alpha + beta), by the parameters."""
+    return float(-np.logaddexp(0, p[1] - p[2]))
+
+
 @dataclass(frozen=True)
 class Surface:
     """The law y = floor + a · N^-alpha + b · D^-beta, in log space. If `refusals` has any, it has no numbers."""

@@ -87,6 +87,20 @@ def test_a_surface_has_every_size_at_every_budget(here):
     assert f"E + A {SIZE}^-alpha + B {COST}^-beta" in " ".join(said(*asked).split())
 
 
+def test_the_next_runs_of_an_experiment_are_those_of_its_table(here):
+    """Of its curves, and of sizes that were crossed with budgets: there a run costs its budget."""
+    table = ("--y", "test_loss", "--by", "series", "--config", "cell", "--seed", "seed", "--status", "status")
+    asked = ("--x", SIZE, "--question", "exponent", "--budget", "1e4", "--law", "pure")
+    experiment = json_of("design", "results/made", *asked)["designs"]
+    file = json_of("design", "results/made/runs.csv", *asked, *table)["designs"]
+    crossed = ("design", "results/crossed", "--x", SIZE, "--and", COST, "--question", "optimum", "--budget", "2e10")
+    (design,) = json_of(*crossed)["designs"]
+
+    assert [one["runs"] for one in experiment] == [one["runs"] for one in file]
+    assert {run["arm"] for one in experiment for run in one["runs"]} == {"kan", "mlp"}
+    assert all(run["cost"] == pytest.approx(run["runs"] * run["at"][COST]) for run in design["runs"])
+
+
 def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(here):
     """As those of a table; on the first headline axis if none is named."""
     shared = json_of("fit", "results/made", "--share", "alpha")["results"]
