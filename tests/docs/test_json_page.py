@@ -47,6 +47,10 @@ CALLS = {
         "compare results/laws kan mlp --law pure",
         f"compare {TABLE.replace(' ', ' kan mlp ', 1)} --out out",
     ],
+    "design FILE": [
+        f"design {PLANE} --and data --question optimum --budget 1e8",
+        f"design {TABLE} --where arch=kan --question exponent --budget 1e4",
+    ],
     "doctor": [f"doctor --profile {ROOT}/slurm/cpu.yaml --no-job"],
     "status FILE": ["status results/laws", "status results/poisson"],
     "clean [FILE…]": ["clean", "clean --unplanned --yes"],
