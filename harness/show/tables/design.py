@@ -28,9 +28,9 @@ def design_sentences(answer: DesignAnswer) -> Iterator[str]:
     for design in answer.designs:
         about = f"{design.series}, {design.quantity}"
         if design.now:
-            widths = {there.plan: f"×{there.width:.2f} ({there.plan})" for there in design.runs}
+            widths = {there.plan: f"{there.width:.2f} ({there.plan})" for there in design.runs}
             now = estimate(design.now.value, design.now.interval.low, design.now.interval.high)
-            yield f"{about}: {now}; its interval is expected to become {', '.join(widths.values())}."
+            yield f"{about}: {now}; with new runs its width is expected to be times {', '.join(widths.values())}."
         yield from (f"{refusal.code}, {about}: {refusal.reason}" for refusal in design.refusals)
         yield from (f"{caution.code}, {about}: {caution.reason}" for caution in design.cautions)
     yield TRUST
