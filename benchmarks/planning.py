@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from scipy.stats import norm
 from scipy.stats import t as t_distribution
 
@@ -26,7 +27,9 @@ from harness.laws.ahead import NewRun, new_run, origin_cautions, rolling_curve, 
 from harness.laws.design import Search
 from harness.laws.groups import law_by_groups, surface_by_groups
 from harness.laws.isoflop import isoflop
+from harness.laws.points import Known
 from harness.laws.profile import ProfiledQuantity, Region, mean_prediction, of_two, quantity_interval
+from harness.laws.sigmoid import fit_sigmoid, scores_at
 from harness.show.console import console
 
 FOLDER = Path("results/fits")
@@ -543,6 +546,63 @@ def designs(replicates: int) -> Iterator[Shortening]:
             yield shortened(scenario, hidden(table, question, place, replicates), question, place)
 
 
+# -------------------------------------------------------------------------------------------------------------- scores
+SIGMOID = {"midpoint": 2.5, "slope": -6.0, "chance": 0.25, "ceiling": 0.95}
+SCORE_SD = 0.01  # of a score between models of one loss
+
+
+def score_of(loss: np.ndarray) -> np.ndarray:
+    """The true score over losses."""
+    span = SIGMOID["ceiling"] - SIGMOID["chance"]
+    return SIGMOID["chance"] + span * expit(SIGMOID["slope"] * (loss - SIGMOID["midpoint"]))
+
+
+def sigmoids(replicates: int) -> Iterator[Score]:
+    """Sigmoids of scores over losses by which levels are known: parameters, and scores at a lower loss than any."""
+    ahead = np.array([1.9])
+    for points, last in ((8, 2.0), (12, 2.3)):
+        losses = np.linspace(3.2, last, points)
+        for given in ((), ("chance",), ("chance", "ceiling")):
+            name = f"{points} losses to {last:g}, given: {' and '.join(given) or 'nothing'}"
+            rng = generator(name)
+            levels = (
+                SIGMOID["chance"] if "chance" in given else None,
+                SIGMOID["ceiling"] if "ceiling" in given else None,
+            )
+            held: dict[str, list[bool]] = {"is not refused": []}
+            for _ in range(replicates):
+                law = fit_sigmoid(losses, score_of(losses) + SCORE_SD * rng.standard_normal(points), levels)
+                held["is not refused"].append(not law.refusals)
+                if law.refusals:
+                    continue
+                for what, found in law.parameters.items():
+                    if what not in given:
+                        held.setdefault(what, []).append(_holds(found.interval, SIGMOID[what]))
+                new, truth = scores_at(law, ahead), float(score_of(ahead)[0])
+                held.setdefault("curve at 1.9", []).append(bool(new.low[0] <= truth <= new.high[0]))
+                run = truth + SCORE_SD * rng.standard_normal()
+                held.setdefault("one new run at 1.9", []).append(bool(new.run_low[0] <= run <= new.run_high[0]))
+            for what, holds in held.items():
+                low, high = (0.0, 1.0) if what == "is not refused" else (0.92, 1.0)
+                yield Score("sigmoid", name, what, low, high, holds)
+
+
+def known_errors(replicates: int) -> Iterator[Score]:
+    """Laws of runs whose standard errors are known, and of errors that are said to be half of what they are."""
+    x, sd = np.geomspace(1e2, 1e6, 9), np.geomspace(0.02, 0.002, 9)
+    for law, floor in (("pure", 0.0), ("floor", 1.0), ("floor", 0.2)):
+        truth = floor + (x / 1e4) ** -0.5
+        for said in (1.0, 0.5):
+            name = f"{law} law, E = {floor:g}, errors said to be {said:g} times what they are"
+            rng, held = generator(name), []
+            for _ in range(replicates):
+                y = truth * np.exp(sd * rng.standard_normal(x.size))
+                fit = fit_law(x, y, law, known=Known(said * sd * y))  # type: ignore[arg-type]
+                if not fit.refusals:
+                    held.append(_holds(fit.alpha_interval, 0.5))
+            yield Score("errors", name, "exponent", 0.92 if said == 1 else 0.0, 0.985 if said == 1 else 1.0, held)
+
+
 # ---------------------------------------------------------------------------------------------------------------- page
 PARTS: dict[str, Callable[[int], Iterator[Score | Shortening]]] = {
     "ahead": ahead,
@@ -553,6 +613,8 @@ PARTS: dict[str, Callable[[int], Iterator[Score | Shortening]]] = {
     "misfit": misfits,
     "isoflop": valleys,
     "design": designs,
+    "sigmoid": sigmoids,
+    "errors": known_errors,
 }
 
 

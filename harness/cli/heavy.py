@@ -6,7 +6,7 @@ from harness.judging.design import Asked, DesignAnswer
 from harness.judging.foreseen import Power, foresee
 from harness.judging.forms import OF_TWO, FormAnswer
 from harness.judging.judge import sentence
-from harness.judging.laws import AUTO, fit_table
+from harness.judging.laws import AUTO, SIGMOID, fit_table
 from harness.judging.optima import over_compute
 from harness.judging.request import FitsAnswer, Form, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
@@ -15,6 +15,7 @@ from harness.judging.versus import Headline, NoHeadline
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
+from harness.laws.sigmoid import Sigmoid
 from harness.laws.surface import Surface
 from harness.show.figures.beliefs import beliefs_figure
 from harness.show.figures.labels import task_titles

@@ -12,23 +12,26 @@ from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
 from harness.cli.later import elsewhere, heavy
-from harness.cli.options import POSITIVE, together
+from harness.cli.options import COUNT, POSITIVE, together
 from harness.show.console import TERMINAL
 from harness.show.tables.table import Table
 from harness.spec import Manifest, axis_short
 from harness.study.folders import StudyFile
 
-OF_FILES = ("y", "by", "config", "seed", "status", "same", "group")  # options that say what the columns of a file mean
+# Options that say what the columns of a file mean.
+OF_FILES = ("y", "by", "config", "seed", "status", "same", "group", "sd", "ceiling", "chance", "best_of")
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 table_options = together(
     click.option("--x", multiple=True, metavar="COLUMN", help="The column of sizes. Repeat it to fit several."),
-    click.option("--y", metavar="COLUMN", help="The column of losses: above 0, smaller is better."),
+    click.option("--y", metavar="COLUMN", help="The column of losses: above 0, smaller is better (or see --ceiling)."),
+    click.option("--ceiling", type=float, metavar="NUMBER", help="The most that y can be, as 1: laws are of 1 - y."),
     click.option(
         "--by", multiple=True, metavar="COLUMN", help="The column that names the arms. Repeat it to cross several."
     ),
     click.option("--config", multiple=True, metavar="COLUMN", help="A setting of a run; finds runs listed twice."),
     click.option("--seed", metavar="COLUMN", help="The column that distinguishes runs with equal settings."),
+    click.option("--sd", metavar="COLUMN", help="Known standard errors of y, in its unit: runs weigh by them."),
     click.option(
         "--status", metavar="COLUMN", help="How a run ended: ok, done, true, … are success, all else failure."
     ),
@@ -38,6 +41,7 @@ table_options = together(
     click.option(
         "--same", multiple=True, metavar="COLUMN", help="A column that must have one value in a fit. Repeat it."
     ),
+    click.option("--best-of", type=COUNT, metavar="K", help="Runs of a size are tries: the expected best of K counts."),
     click.option("--level", type=SHARE, default=0.95, show_default=True, help="The level of the intervals."),
     click.option("--min-x", type=POSITIVE, help="The smallest size that is fitted."),
     click.option("--max-x", type=POSITIVE, help="The largest size that is fitted."),
@@ -97,7 +101,8 @@ def opened(
                 f"{' and '.join(absent)}: name the column of sizes and that of losses ({columns}); for example: "
                 f"harness {command} --x params --y rmse --by arch"
             )
-        meaning = elsewhere.Columns(**{name: asked[name] for name in OF_FILES if name in asked})
+        of_files = {name: asked[name] for name in OF_FILES if name in asked}
+        meaning = elsewhere.Columns(**of_files, scores=more.get("form") == heavy.SIGMOID)
         request = heavy.Request(file, columns=meaning, **given_values)
         heavy.check_request(request)
         yield request, heavy.of_file(request, meaning, second), None

@@ -4,10 +4,11 @@ Usable on its own beside harness.laws, with numpy and scipy only.
 """
 
 from harness.comparison.answer import Refusal
-from harness.comparison.best_of import Ratio, expected_best, ratio
+from harness.comparison.best_of import Ratio, ratio
 from harness.comparison.cost import CostRatio, cost_ratio
 from harness.comparison.crossover import Ahead, Crossover, crossover
 from harness.comparison.dominance import Dominance, dominance, without_law
+from harness.comparison.effort import expected_best
 from harness.comparison.exponents import ExponentDifference, exponent_difference
 from harness.comparison.loss import LossRatio, loss_ratio
 from harness.comparison.multiplier import Multiplier, multiplier

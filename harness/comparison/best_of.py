@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 import numpy as np
 
 from harness.base.errors import HarnessError
+from harness.comparison.effort import expected_best
 from harness.comparison.runs import SizePair
 from harness.laws import Interval
-from harness.laws.fitting import log_choose
 from harness.laws.replicates import half_width
 
 How = Literal["median", "mean_log", "best"]
@@ -30,24 +30,6 @@ class Ratio:
     how: Annotated[How, "the number that stands for the runs of a bin"]
     cells: Annotated[int, "how many bins"]
     k: Annotated[tuple[int, ...], "with `best`, of how many runs of each bin"] = ()
-
-
-def expected_best(log_losses: np.ndarray, k: int) -> np.ndarray:
-    """The mean, over all choices of k of the n runs, of the lowest ln loss; log_losses are [..., n], the result [...].
-
-    Exact and unbiased: the i-th lowest of n is the best of k in C(n - i, k - 1) of the C(n, k) choices.
-    """
-    n = log_losses.shape[-1]
-    if not 1 <= k <= n:
-        raise HarnessError(
-            f"k={k}: the best of {k} needs at least {max(k, 1)} runs, and a size has {n}. Choose k from 1 to the "
-            "least count of both arms; the best of unequal numbers of runs is no comparison."
-        )
-    others = np.arange(n)[::-1]  # runs that are worse than the i-th lowest
-    possible = others >= k - 1
-    weights = np.zeros(n)
-    weights[possible] = np.exp(log_choose(others[possible], k - 1) - log_choose(n, k))
-    return np.sort(log_losses, axis=-1) @ weights
 
 
 def ratio(cells: Sequence[SizePair], how: How = "median", k: int | None = None, level: float = 0.95) -> Ratio:

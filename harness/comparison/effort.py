@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from harness.base.errors import HarnessError
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -73,6 +75,15 @@ def value(side: Searched, budget: float, effort: int | None = None) -> Value:
     chance = read.sum(axis=-1)
     found = np.where(chance > 0, (read * ln_test).sum(axis=-1) / np.where(chance > 0, chance, 1.0), np.nan)
     return Value(found[()], np.clip(1 - chance, 0.0, 1.0))
+
+
+def expected_best(ln_losses: np.ndarray, k: int) -> np.ndarray:
+    """The mean, over all choices of k of the n runs [..., n], of the lowest ln loss; inf is a run that diverged."""
+    n = ln_losses.shape[-1]
+    if not 1 <= k <= n:
+        raise HarnessError(f"`k` {k}: there are {n} runs of a size; choose from 1 to the least count of both arms")
+    none, losses = np.zeros_like(ln_losses), np.exp(ln_losses)
+    return value(Searched(none, none, losses, losses), 0.0, k).ln_loss
 
 
 def _others(size: np.ndarray, candidate: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
 from harness.base.reasons import Caution, Refusal
 from harness.judging.kept import kept
-from harness.judging.laws import SeriesLaws, runs_in
+from harness.judging.laws import Fitting, SeriesLaws, known_in, runs_in
 from harness.judging.scaling import won_on
 from harness.judging.sides import curve_of
 from harness.laws import Fit, ahead, fit_surface
@@ -20,6 +20,7 @@ from harness.laws.ahead import BudgetAhead, NewRun
 from harness.laws.fitting import WARN_DECADES
 from harness.laws.groups import surface_by_groups
 from harness.laws.result import LawName
+from harness.laws.sigmoid import Sigmoid, scores_at
 from harness.laws.surface import Surface
 
 OF_A_PRODUCT = 6.0  # FLOPs of training a parameter on a token (Kaplan et al. 2020)
@@ -59,7 +60,7 @@ def is_cost(column: str) -> bool:
 
 
 def ahead_of_laws(
-    laws: Sequence[SeriesLaws], predict: Sequence[str], objective: str, replicated: pd.DataFrame | None = None
+    laws: Sequence[SeriesLaws], predict: Sequence[str], how: Fitting, replicated: pd.DataFrame | None = None
 ) -> list[Foresight]:
     """Of every law of one size to quote; `predict` are places, and `replicated` the runs behind laws of replicates."""
     axes = list(dict.fromkeys(series.axis for series in laws))
@@ -69,12 +70,12 @@ def ahead_of_laws(
         places = [place[series.axis] for place in asked if series.axis in place]
         for name, fit in series.fits.items():
             if name in series.drawable and not fit.refusals:
-                found.append(_of_curve(series, name, fit, np.array(places), objective, replicated))
+                found.append(_of_curve(series, name, fit, np.array(places), how, replicated))
     return found
 
 
 def _of_curve(
-    series: SeriesLaws, name: LawName, fit: Fit, places: np.ndarray, objective: str, replicated: pd.DataFrame | None
+    series: SeriesLaws, name: LawName, fit: Fit, places: np.ndarray, how: Fitting, replicated: pd.DataFrame | None
 ) -> Foresight:
     if fit.lines is not None and replicated is not None:
         of_series = (replicated["task"] == series.task) & (replicated["series"] == series.series)
@@ -83,13 +84,24 @@ def _of_curve(
         origins = ahead.rolling_replicates(curve.sizes, logs)
         foreseen: NewRun | None = ahead.new_run_of_lines(curve.sizes, logs, places, fit.level, origins)
     else:
-        origins = kept(ahead.rolling_curve, *runs_in(series.table, "fitted"), name, fit.level, objective)
+        x, y = runs_in(series.table, "fitted")
+        origins = kept(ahead.rolling_curve, x, y, name, fit.level, how.objective, known_in(series.table, how, "fitted"))
         steps = np.maximum(np.log(places / ahead.budgets_of(fit.points.sizes).max()), 0)
         foreseen = ahead.new_run(fit, places, steps, origins) if places.size else None
     told = [{series.axis: place} for place in places.tolist()]
     ends = fit.points.sizes[[0, -1]][:, None]
     predictions = _predictions(told, foreseen, places[:, None], ends, fit.warnings)
     return Foresight(series.name, series.axis, name, origins, (), predictions, ahead.origin_cautions(origins))
+
+
+def sigmoid_ahead(name: str, axis: str, law: Sigmoid, predict: Sequence[str]) -> Foresight:
+    """The scores that a sigmoid foresees."""
+    places = [asked_place(text, {axis: axis}, axis) for text in predict]
+    foreseen = Foresight(name, axis, "sigmoid")
+    if law.refusals or not places:
+        return foreseen
+    x, ends = np.array([[place[axis]] for place in places]), np.array(law.ends)[:, None]
+    return replace(foreseen, predictions=_predictions(places, scores_at(law, x[:, 0]), x, ends, ()))
 
 
 class CrossedRuns(NamedTuple):

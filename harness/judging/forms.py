@@ -1,6 +1,6 @@
 """Other forms than a law of each series of a table of runs: two sizes at once, isoFLOP, frontiers, shared laws."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.judging.ahead import OF_A_PRODUCT, CrossedRuns, Foresight, is_cost, surface_ahead
-from harness.judging.laws import groups_in, runs_in
+from harness.judging.ahead import OF_A_PRODUCT, CrossedRuns, Foresight, is_cost, sigmoid_ahead, surface_ahead
+from harness.judging.laws import groups_in, known_in, runs_in
 from harness.judging.request import Form, Request, Source
 from harness.judging.scaling import with_parts
 from harness.laws import Caution, fit_shared
@@ -17,10 +17,12 @@ from harness.laws.frontier import Frontier, frontier
 from harness.laws.groups import frontier_by_groups, isoflop_by_groups, shared_by_groups
 from harness.laws.isoflop import Isoflop, beside_surface, isoflop
 from harness.laws.shared import SHARES, SharedFit
+from harness.laws.sigmoid import Sigmoid, fit_sigmoid
 from harness.laws.surface import Surface
 
-Result = Surface | Isoflop | Frontier | SharedFit
+Result = Surface | Isoflop | Frontier | SharedFit | Sigmoid
 Found = TypeVar("Found")
+SAME_RATIO = 1.2  # of compute to 6 N D
 OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
 
 
@@ -38,7 +40,7 @@ class FormAnswer(Generic[Found]):
     ]
     cautions: Annotated[dict[str, tuple[Caution, ...]], "by series"]
     runs_failed: Annotated[dict[str, int], "by series"]
-    ahead: Annotated[list[Foresight], "of laws of two sizes: their largest budgets foreseen, and new runs"] = field(
+    ahead: Annotated[list[Foresight], "of laws of two sizes their largest budgets foreseen; new runs"] = field(
         default_factory=list
     )
 
@@ -63,8 +65,10 @@ def form_answer(
         if form in OF_TWO:
             if form == "and":
                 how = (request.level, request.objective, request.hold_out, request.predict)
-                results[name], foreseen = surface_ahead(name, crossed_runs(request, rows, runs), *how)
+                crossed = crossed_runs(request, rows, runs)
+                results[name], foreseen = surface_ahead(name, crossed, *how)
                 ahead.append(foreseen)
+                cautions_of[name] += product_cautions([crossed])
             else:
                 points = _of_two(rows, runs[asked])
                 results[name] = beside_surface(isoflop(*points, request.level, request.within), *points)
@@ -72,6 +76,11 @@ def form_answer(
                     results[name] = isoflop_by_groups(results[name], *points, groups_in(rows))
             # A size is there again at every other one, by design.
             cautions_of[name] = tuple(caution for caution in cautions_of[name] if caution.code != "REPEATS")
+        elif form == "sigmoid":
+            assert request.columns is not None
+            levels, sd = (request.columns.chance, request.columns.ceiling), known_in(rows, request.how, "fitted").sd
+            results[name] = fit_sigmoid(*runs_in(rows, "fitted"), levels, request.level, 0.0 if sd is None else sd)
+            ahead.append(sigmoid_ahead(name, axis, results[name], request.predict))
         elif form == "frontier":
             results[name] = frontier(*runs_in(rows, "fitted"), float(asked), request.level)
             if "group" in rows:
@@ -101,6 +110,15 @@ def crossed_runs(request: Request, rows: pd.DataFrame, runs: Mapping[str, pd.Dat
         compute = _of_two(rows, runs[request.compute])[0]
     groups = np.array(groups_in(rows)) if "group" in rows else None
     return CrossedRuns((request.x[0], str(request.value)), n, d, y, compute, groups)
+
+
+def product_cautions(arms: Sequence[CrossedRuns]) -> tuple[Caution, ...]:
+    """Whether compute that was measured is no fixed multiple of 6 N D, within an arm or between arms."""
+    ratios = np.concatenate([arm.compute / (OF_A_PRODUCT * arm.n * arm.d) for arm in arms])
+    if arms[0].compute is arms[0].d or ratios.max() <= SAME_RATIO * ratios.min():
+        return ()
+    span = f"{ratios.min():.3g} to {ratios.max():.3g}"
+    return (Caution("NOT_6ND", f"compute is {span} times 6 N D: who is cheaper may hang on which of them counts."),)
 
 
 def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:

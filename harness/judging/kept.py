@@ -35,7 +35,7 @@ import scipy
 from harness import comparison, laws
 from harness.base.files import whole_file
 from harness.base.user_code import without_main
-from harness.laws.law import LAWS, Law
+from harness.laws.law import LAWS, Law, above
 
 KEPT_FILE = "fits.kept"
 MOST_KEPT = 20_000  # values in the file, 3 kB each; those that were computed last stay
@@ -204,12 +204,14 @@ def _seal(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode()
 
 
-def _law_named(name: str) -> Law:
-    return LAWS[name]
+def _law_named(name: str | float) -> Law:
+    return LAWS[name] if isinstance(name, str) else above(name)
 
 
-def _law_name(law: Law) -> str:
-    return next(name for name, law_of_name in LAWS.items() if law_of_name is law)
+def _law_name(law: Law) -> str | float:
+    """Its name; of a law with a known floor that floor."""
+    named = (name for name, law_of_name in LAWS.items() if law_of_name is law)
+    return next(named) if law.known_floor is None else law.known_floor
 
 
 copyreg.pickle(Law, lambda law: (_law_named, (_law_name(law),)))  # its curves are functions

@@ -6,13 +6,13 @@ Laws of a search are over its replicates, all others by likelihood (`law_of_repl
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
 from harness.comparison.replicates import exponent
-from harness.judging.kept import kept, prepare
+from harness.judging.kept import Call, kept, prepare
 from harness.judging.scaling import chosen_runs, size_axes, with_parts, won_on
 from harness.judging.sides import SideCurve, curve_of
 from harness.laws import Fit, Interval, cross_check, data_hash, diagnose, extrapolate, fit_law, select_law, size_means
@@ -21,7 +21,7 @@ from harness.laws.diagnose import Diagnostics
 from harness.laws.fitting import warn_of_distance
 from harness.laws.groups import law_by_groups
 from harness.laws.held_out import Extrapolation
-from harness.laws.points import Points
+from harness.laws.points import Known, Points
 from harness.laws.refusal import warn_of_precision
 from harness.laws.replicates import lines_of
 from harness.laws.result import Caution, LawName
@@ -30,8 +30,10 @@ from harness.laws.window import warn_of_cut
 from harness.record.elsewhere import MAX_ROWS_NAMED, with_sizes
 
 AUTO = "auto"  # the laws of `select_law`, and which of them to quote
+SIGMOID: Literal["sigmoid"] = "sigmoid"  # of scores, which is no law of losses (`harness.laws.sigmoid`)
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
 BOTH: tuple[LawName, ...] = ("pure", "floor")
+KnownRuns = tuple[np.ndarray, np.ndarray, Known]
 MOST_SIZES, MERGED = 128, 64  # of a series: laws of six parameters at most need no more, and cost time with each
 
 
@@ -41,6 +43,7 @@ class Fitting(NamedTuple):
     laws: tuple[str, ...] = BOTH
     level: float = 0.95
     objective: str = "auto"
+    floor: float | None = None
 
 
 AS_DECLARED = Fitting()
@@ -161,6 +164,11 @@ def runs_in(runs: pd.DataFrame, *parts: str) -> tuple[np.ndarray, np.ndarray]:
     return own["size"].to_numpy(float), own["test_loss"].to_numpy(float)
 
 
+def known_in(runs: pd.DataFrame, how: Fitting, *parts: str) -> Known:
+    """What is known of the runs of `runs_in`."""
+    return Known(runs[runs["part"].isin(parts)]["sd"].to_numpy(float) if "sd" in runs else None, how.floor)
+
+
 def groups_in(runs: pd.DataFrame, *parts: str) -> list[str]:
     """The groups of the runs of `runs_in`."""
     own = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
@@ -197,12 +205,11 @@ def fit_runs(
     for axis, of_axis in runs.items():
         for (task, series), own in with_parts(_merged(of_axis)).groupby(["task", "series"], sort=False):
             groups.append((str(task), str(series), axis, own))
-            fitted = _fitted(own)
+            fitted = _fitted(own, how)
             if chooses:
-                calls.append((*fitted[0], how.level, how.objective))
+                calls.append(_choice(fitted[0], how))
             else:
-                laws = itertools.product(fitted, how.laws)
-                calls += [(*points, law, how.level, how.objective) for points, law in laws]
+                calls += [_asked(points, law, how) for points, law in itertools.product(fitted, how.laws)]
     if chooses:
         prepare(select_law, calls, "choices of laws")
     else:
@@ -226,19 +233,27 @@ def _merged(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(size=merged)
 
 
-def _fitted(runs: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
+def _fitted(runs: pd.DataFrame, how: Fitting) -> list[KnownRuns]:
     """The points that a law is fitted to; and, if any lie outside of the window, those of all sizes."""
-    inside = runs_in(runs, "fitted")
-    return [inside, runs_in(runs, "fitted", "outside")] if (runs["part"] == "outside").any() else [inside]
+    ends = (("fitted",), ("fitted", "outside"))[: 1 + (runs["part"] == "outside").any()]
+    return [(*runs_in(runs, *parts), known_in(runs, how, *parts)) for parts in ends]
+
+
+def _choice(points: KnownRuns, how: Fitting) -> Call:
+    return *points[:2], how.level, how.objective, points[2]
+
+
+def _asked(points: KnownRuns, law: str, how: Fitting) -> Call:
+    return *points[:2], law, how.level, how.objective, True, points[2]
 
 
 def _series_laws(
     task: str, series: str, axis: str, runs: pd.DataFrame, how: Fitting, cautions: tuple[Caution, ...]
 ) -> SeriesLaws:
-    inside, *everywhere = _fitted(runs)
+    inside, *everywhere = _fitted(runs, how)
     selection, names = None, tuple(law for law in ORDER if law in how.laws)
     if AUTO in how.laws:
-        selection = kept(select_law, *inside, how.level, how.objective)
+        selection = kept(select_law, *_choice(inside, how))
         fitted = [law for law in ORDER if law in selection.fits and not selection.fits[law].refusals]
         names = (selection.chosen,) if selection.chosen else tuple(fitted[:1])
         fits = {law: _warned(selection.fits[law], runs) for law in ORDER if law in selection.fits}
@@ -246,7 +261,7 @@ def _series_laws(
         fits = _fits(runs, inside, names, how)
     if "group" in runs:
         groups = groups_in(runs, "fitted")
-        fits = {law: law_by_groups(fit, *inside, groups) if fit.alpha_interval else fit for law, fit in fits.items()}
+        fits = {law: law_by_groups(fit, *inside[:2], groups) if fit.alpha else fit for law, fit in fits.items()}
     whole = _fits(runs, everywhere[0], tuple(fits), how) if everywhere else {}
     if whole and runs["until_minimum"].any():
         fits = {law: warn_of_cut(fit, whole[law]) for law, fit in fits.items()}
@@ -258,10 +273,8 @@ def _series_laws(
     return SeriesLaws(task, series, axis, runs, fits, names, whole, held_out, cautions, selection)
 
 
-def _fits(
-    runs: pd.DataFrame, points: tuple[np.ndarray, np.ndarray], laws: Sequence[LawName], how: Fitting
-) -> dict[LawName, Fit]:
-    return {law: _warned(kept(fit_law, *points, law, how.level, how.objective), runs) for law in laws}
+def _fits(runs: pd.DataFrame, points: KnownRuns, laws: Sequence[LawName], how: Fitting) -> dict[LawName, Fit]:
+    return {law: _warned(kept(fit_law, *_asked(points, law, how)), runs) for law in laws}
 
 
 def _warned(law: Fit, runs: pd.DataFrame) -> Fit:
@@ -293,7 +306,7 @@ def _with_rows(law: Fit, runs: pd.DataFrame) -> Fit:
 def check(laws: Sequence[SeriesLaws], axes: Sequence[str] | None = None) -> list[SeriesLaws]:
     """The laws, those on `axes` (None: on all) with the law to quote, and with how far to trust that."""
     shown = [series for series in laws if axes is None or series.axis in axes]
-    calls = [(*runs_in(series.table, "fitted"), AS_DECLARED.level, AS_DECLARED.objective) for series in shown]
+    calls = [_choice(_fitted(series.table, AS_DECLARED)[0], AS_DECLARED) for series in shown]
     prepare(select_law, calls, "choices of laws")
     chosen = [replace(series, selection=kept(select_law, *call)) for series, call in zip(shown, calls, strict=True)]
     checked = iter(with_checks(chosen))

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.judging.ahead import is_cost
-from harness.judging.forms import crossed_runs
+from harness.base.reasons import Caution
+from harness.judging.ahead import CrossedRuns, is_cost
+from harness.judging.forms import crossed_runs, product_cautions
 from harness.judging.request import Request
 from harness.judging.scaling import with_parts
 from harness.laws.ahead import budgets_of
@@ -16,6 +17,7 @@ from harness.laws.isoflop import Valley, isoflop
 
 MIN_BUDGETS = 3
 COMPUTE = "compute"  # what 6 N D is called
+Optimal = tuple[Request, dict[str, pd.DataFrame], dict[tuple[str, str], tuple[Caution, ...]]]
 
 
 def over_compute(request: Request) -> tuple[str, ...]:
@@ -32,16 +34,18 @@ def compute_name(request: Request) -> str:
     return COMPUTE
 
 
-def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> tuple[Request, dict[str, pd.DataFrame]]:
+def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
     """A row a budget and series, at its compute, with the least loss; and at the seconds of that run if asked.
 
-    The request is that of these axes. A HarnessError where a series has a best size at fewer than three budgets.
+    The request is that of these axes, and cautions are by axis and series. A HarnessError where a series has a best
+    size at fewer than three budgets.
     """
     compute = compute_name(request)
     axes = (compute, *filter(None, [request.seconds]))
     optimal: dict[str, list[pd.DataFrame]] = {axis: [] for axis in axes}
+    arms: dict[str, CrossedRuns] = {}
     for (_, series), own in with_parts(runs[request.x[0]]).groupby(["task", "series"], sort=False):
-        crossed = crossed_runs(request, own, runs)
+        crossed = arms[str(series)] = crossed_runs(request, own, runs)
         budgets = budgets_of(crossed.compute)
         valleys = isoflop(budgets, crossed.n, crossed.y).used
         if len(valleys) < MIN_BUDGETS:
@@ -59,7 +63,8 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> tuple[Re
             spent = list(_seconds(valleys, budgets, crossed.n, seconds))
             optimal[request.seconds].append(rows.assign(size=spent, test_loss=losses))
     tables = {axis: pd.concat(parts).reset_index(drop=True) for axis, parts in optimal.items()}
-    return replace(request, x=axes), tables
+    told = product_cautions(list(arms.values()))
+    return replace(request, x=axes), tables, {(compute, series): told for series in arms}
 
 
 def _seconds(valleys: tuple[Valley, ...], budgets: np.ndarray, n: np.ndarray, seconds: np.ndarray) -> Iterator[float]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from harness import __version__
 from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.ahead import Foresight
-from harness.judging.laws import AUTO, ORDER, Fitting, SeriesLaws
+from harness.judging.laws import AUTO, ORDER, SIGMOID, Fitting, SeriesLaws
 from harness.record.elsewhere import Columns
 
 
@@ -21,7 +21,7 @@ class SizeRange:
 
 
 WHOLE = SizeRange()
-Form = Literal["and", "isoflop", "frontier", "share"]
+Form = Literal["and", "isoflop", "frontier", "share", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Request:
     window: Annotated[SizeRange, "the sizes that laws are fitted to"] = WHOLE
     hold_out: Annotated[int, "how many of the largest sizes are set aside; of two sizes, how many budgets"] = 0
     objective: Annotated[str, "what is minimised"] = "auto"
+    floor: Annotated[float | None, "the floor of every law, where it is known"] = None
     predict: Annotated[tuple[str, ...], "the new runs that were asked for, such as `N=1e9,D=2e10`"] = ()
     compute: Annotated[str | None, "the column of what a run costs; null: 6 N D"] = None
     within: Annotated[float | None, "of isoFLOP: how many times a best size others may be off it; null: any"] = None
@@ -49,8 +50,9 @@ class Request:
 
     @property
     def how(self) -> Fitting:
-        """As laws are fitted."""
-        return Fitting(self.laws, self.level, self.objective)
+        """As laws are fitted; a law with a known floor is the only one."""
+        laws = self.laws if self.floor is None else ("floor",)
+        return Fitting(laws, self.level, self.objective, self.floor)
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,24 @@ class FitsAnswer:
 
 
 def check_request(request: Request) -> None:
-    """Raises HarnessError for laws that are not known, and for ends of a window that leave nothing or fit no unit."""
-    asked, window = request.laws, request.window
+    """Raises HarnessError for laws that are not known, for what does not go together, and for windows of nothing."""
+    asked, window, columns = request.laws, request.window, request.columns
     for name in asked:
-        if name not in (*ORDER, AUTO):
-            raise HarnessError(f"`law` {name!r} is not known; {did_you_mean(name, (*ORDER, AUTO))}")
+        if name not in (*ORDER, AUTO, SIGMOID):
+            raise HarnessError(f"`law` {name!r} is not known; {did_you_mean(name, (*ORDER, AUTO, SIGMOID))}")
     if AUTO in asked and len(asked) > 1:
         raise HarnessError(f"`law` auto chooses between laws by itself; leave out {asked[asked[0] == AUTO]}")
+    if SIGMOID in asked and (len(asked) > 1 or columns is None or request.arms or columns.group):
+        raise HarnessError("`law` sigmoid stands alone, and is of a table of scores, without groups or a comparison")
+    if columns and columns.chance is not None and SIGMOID not in asked:
+        raise HarnessError(f"`chance` {columns.chance:g} is of the sigmoid; say it as `law`, or leave `chance` out")
+    once = [name for name in ("best_of", "sd", "group") if columns and getattr(columns, name)]
+    if len(once) > 1 or (once == ["best_of"] and request.form in ("frontier", SIGMOID)):
+        raise HarnessError(f"`{once[0]}` does not go with `{(*once, request.form)[1]}`; leave one of them out")
+    if once == ["sd"] and request.form not in (None, SIGMOID):
+        raise HarnessError("`sd` is of laws of one size and of sigmoids; leave it out")
+    if request.floor is not None and (request.form or not {*asked} <= {AUTO, "floor"}):
+        raise HarnessError(f"`floor` {request.floor:g} is of the law `floor` of one size; leave out the other one")
     low, high = window.low, window.high
     if len(request.x) > 1 and (low, high) != (None, None):
         raise HarnessError(f"a window is in the unit of one size; fit {' and '.join(request.x)} one at a time")

@@ -8,24 +8,27 @@
 | `metric`, `dtype` | what the loss is; a table has its column, and no dtype |
 | `in_window`, `until_minimum`, `hold_out` | what was declared of the sizes that laws are fitted to |
 | `cell`, `run_id`; `row` | which run it is: of an experiment; of a table |
-| `group` | what intervals are over, if that was asked for |
+| `group`, `sd` | what intervals are over, and the standard error of a loss, if that was asked for |
 
 `chosen_runs` makes it of the records of an experiment (`harness.record.runs_table`), and `harness.record.elsewhere` of
 a file of anybody's.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from harness.base.errors import HarnessError
+from harness.comparison.effort import expected_best
 from harness.laws.held_out import largest_sizes
 from harness.laws.window import until_minimum
 from harness.spec import Manifest, all_axes, default_count
 
 COLUMNS = (
     *("task", "series", "size", "test_loss", "status", "metric", "dtype", "in_window", "until_minimum", "hold_out"),
-    *("cell", "run_id", "row", "group"),
+    *("cell", "run_id", "row", "group", "sd"),
 )
 BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`harness.judging.sides`)
 HEADLINE_AXES = (default_count("params"), default_count("flops_train"))
@@ -106,6 +109,24 @@ def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
             rest = inside[~held]
             part[rest.index[~until_minimum(rest["size"], rest["test_loss"])]] = "outside"
     return runs[[name for name in COLUMNS if name in runs]].assign(part=part)
+
+
+def best_of_tries(runs: Mapping[str, pd.DataFrame], axes: Sequence[str], k: int) -> dict[str, pd.DataFrame]:
+    """Tables by axis, row by row of the same runs, with a row for each series and size on all `axes`.
+
+    Its loss is the expected best of k tries by the rule of effort curves, over all subsets; a failed run is a try.
+    """
+    first, losses = runs[axes[0]], {}
+    places = [first["task"], first["series"], *(runs[axis]["size"] for axis in axes)]
+    for (_, series, *sizes), rows in first.groupby(places, sort=False):
+        if len(rows) < k:
+            at = " and ".join(f"{axis}={size:.4g}" for axis, size in zip(axes, sizes, strict=True))
+            raise HarnessError(f"`best_of` {k}: {series} has {len(rows)} runs at {at}; ask for at most so many")
+        done = rows["status"] == "done"
+        logs = np.log(rows["test_loss"].where(done, np.inf).to_numpy(float))
+        losses[done.idxmax()] = float(np.exp(expected_best(logs, k)))
+    best, named = pd.Series(losses).dropna(), f"{first['metric'].iloc[0]}, best of {k}"
+    return {axis: table.loc[best.index].assign(test_loss=best, metric=named) for axis, table in runs.items()}
 
 
 def size_axes() -> list[str]:

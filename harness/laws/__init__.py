@@ -7,9 +7,10 @@ from harness.laws.fitting import band, deviance, exponent_deviance, fit_law, pre
 from harness.laws.frontier import frontier
 from harness.laws.held_out import extrapolate, largest_sizes
 from harness.laws.isoflop import isoflop
-from harness.laws.points import Points, size_means
+from harness.laws.points import Known, Points, size_means
 from harness.laws.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal
 from harness.laws.select import select_law
 from harness.laws.shared import fit_shared
+from harness.laws.sigmoid import fit_sigmoid, scores_at
 from harness.laws.surface import fit_surface
 from harness.laws.window import until_minimum

@@ -15,7 +15,7 @@ from scipy.stats import t as t_distribution
 
 from harness.laws import profile
 from harness.laws.fitting import fit_law
-from harness.laws.points import new_noise_variances, noise_variances, positive
+from harness.laws.points import NOTHING, Known, new_noise_variances, noise_variances, positive
 from harness.laws.replicates import lines_of, on_lines
 from harness.laws.result import Caution, Fit, LawName
 from harness.laws.solve import residuals_of
@@ -73,11 +73,15 @@ def budgets_of(compute: ArrayLike) -> np.ndarray:
 
 
 def rolling_curve(
-    x: ArrayLike, y: ArrayLike, law: LawName, level: float = 0.95, objective: str = "auto"
+    x: ArrayLike, y: ArrayLike, law: LawName, level: float = 0.95, objective: str = "auto", known: Known = NOTHING
 ) -> tuple[BudgetAhead, ...]:
     """The last budgets of a law of one size, each foreseen by the law of all sizes below it; x and y are of runs."""
     x, y = positive("x", x), positive("y", y)
-    return _rolling(lambda kept: fit_law(x[kept], y[kept], law, level, objective, False), x, y, budgets_of(x))
+
+    def fitted(kept: np.ndarray) -> Fit:
+        return fit_law(x[kept], y[kept], law, level, objective, False, known.of(kept))
+
+    return _rolling(fitted, x, y, budgets_of(x))
 
 
 def rolling_surface(
@@ -121,7 +125,7 @@ def seen_ahead(law: Fit | Surface, x: np.ndarray, y: np.ndarray, budget: float, 
     centre = float(quantity(known.solution.p)[0])
     low, high = profile.quantity_interval(known, quantity)
     half = high - centre if error > 0 else centre - low
-    law_sd = half / float(t_distribution.isf((1 - law.level) / 2, known.problem.dof))
+    law_sd = half / float(t_distribution.isf((1 - law.level) / 2, known.dof))
     of_mean, of_run_alone = (np.mean(new_variances(law, places, runs)) for runs in (counts, np.ones(len(places))))
     return BudgetAhead(
         budget=float(budget),
@@ -223,6 +227,8 @@ def new_variances(law: Fit | Surface, x: np.ndarray, runs: np.ndarray) -> np.nda
         r, units = residuals_of(known.problem.law.curve, known.problem.logs)(known.solution.p)[0], known.problem.units
         return np.full(len(x), np.mean(r**2) * (int(units.max()) + 1) / known.problem.dof)
     points = law.points
+    if points.known_variance is not None:
+        return known.variance / np.median(points.weights) / runs
     there, at_sizes = new_noise_variances(points, x), noise_variances(points, points.sizes)
     if there is None or at_sizes is None or np.all(points.weights == points.weights[0]):
         repeated = points.distinct - 1

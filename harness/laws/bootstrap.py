@@ -54,6 +54,7 @@ def cross_check(x: ArrayLike, y: ArrayLike, fit: Fit, replicates: int = REPLICAT
     pairs = bootstrap(x, y, fit, "pairs", replicates, seed).alpha_interval
     # Means of resampled runs are not the locations that outliers left.
     repeated = bool(np.all(fit.points.distinct > 1)) and not fit.points.outliers.size
+    repeated = repeated and fit.points.known_variance is None
     stratified = bootstrap(x, y, fit, "stratified", replicates, seed).alpha_interval if repeated else None
     robust = sandwich(fit) if fit.points.sizes.size >= SANDWICH_POINTS else None
     name, other = ("sandwich", robust) if robust else ("bootstrap over sizes", pairs)

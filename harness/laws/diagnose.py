@@ -13,7 +13,7 @@ from scipy.stats import norm
 from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
 from harness.laws.fitting import size_residuals
-from harness.laws.law import to_logs
+from harness.laws.law import above, to_logs
 from harness.laws.objective import robust_sd, solved
 from harness.laws.points import HUBER, Numbers, NumbersOrNull, runs
 from harness.laws.profile import covariance, log_floor
@@ -104,7 +104,10 @@ def _without(fit: Fit, index: int) -> float:
     if np.unique(problem.units[keep]).size < problem.law.parameters:
         return float("nan")
     x, y = np.exp(logs.u + logs.log_x_first), np.exp(logs.v + logs.log_y_average)
-    return _alpha(Problem(problem.law, to_logs(x[keep], y[keep], logs.scale[keep] ** 2), problem.delta))
+    kept, law = to_logs(x[keep], y[keep], logs.scale[keep] ** 2), problem.law
+    if law.known_floor is not None:
+        law = above(law.known_floor + logs.log_y_average - kept.log_y_average)
+    return _alpha(Problem(law, kept, problem.delta))
 
 
 def _alpha(problem: Problem) -> float:
@@ -118,7 +121,7 @@ def _correlation(fit: Fit, bread: np.ndarray) -> float | None:
     """Between the exponent and ln floor."""
     assert fit.region is not None
     problem, p = fit.region.problem, fit.region.solution.p
-    if not fit.floor:
+    if not fit.floor or problem.law.floor is None:
         return None
     of_floor = log_floor(problem)(p)[1]
     of_alpha = np.eye(p.size)[problem.law.exponent]

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln
 from scipy.stats import f as f_distribution
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.laws import profile, refusal
-from harness.laws.law import BROKEN, LAWS, Law, to_logs
+from harness.laws.law import BROKEN, LAWS, Law, above, to_logs
 from harness.laws.objective import Objective, optimum, read_objective
 from harness.laws.points import (
     NORMAL_MAD,
+    NOTHING,
+    Known,
     Points,
     new_noise_variances,
     noise_variances,
@@ -35,7 +36,13 @@ MOST_DECADES_BROKEN = 0.25
 
 
 def fit_law(
-    x: ArrayLike, y: ArrayLike, law: LawName, level: float = 0.95, objective: str = "auto", intervals: bool = True
+    x: ArrayLike,
+    y: ArrayLike,
+    law: LawName,
+    level: float = 0.95,
+    objective: str = "auto",
+    intervals: bool = True,
+    known: Known = NOTHING,
 ) -> Fit:
     """Fit a law in log space to the mean of ln y at each size; x and y have one entry per run.
 
@@ -45,7 +52,9 @@ def fit_law(
     1.345 robust standard deviations of the residuals; `auto`, least squares and Huber's where residuals are heavy-
     tailed; or `huber_log(delta=...)`, summed over single runs, which reproduces published fits.
 
-    `intervals=False` leaves the intervals out, which are most of the time: for scores and simulations.
+    Sizes weigh by `known` standard errors, and intervals rest on them unless sizes scatter by more. A known floor is
+    that of the law of this name. `intervals=False` leaves the intervals out, which are most of the time: for scores and
+    simulations.
     A fit that the data do not support is returned with its refusals and without numbers. Raises HarnessError on rows
     that are not finite and positive, and on an unknown law or objective.
     """
@@ -54,18 +63,24 @@ def fit_law(
     if not 0 < level < 1:
         raise HarnessError(f"level={level} must be between 0 and 1.")
     wanted = read_objective(objective)
-    points = size_means(x, y, robust=wanted.kind in ("auto", "huber"))
-    base = Fit(law, points, level, points.decades, points.sizes.size - LAWS[law].parameters)
-    if refusals := refusal.data_refusals(points, LAWS[law]):
+    floor, of_runs = known.floor, wanted.kind == "huber_log"
+    if (floor is not None and (law != "floor" or not floor > 0)) or (known.sd is not None and of_runs):
+        raise HarnessError(
+            f"a known `floor` is above 0, of the floor law, not the {law} law; `sd` is not of {objective}."
+        )
+    points = size_means(x, y, robust=wanted.kind in ("auto", "huber"), sd=known.sd)
+    form = above(math.log(floor) - float(np.log(y if of_runs else points.means).mean())) if floor else LAWS[law]
+    base = Fit(law, points, level, points.decades, points.sizes.size - form.parameters)
+    if refusals := refusal.data_refusals(points, form) + refusal.floor_refusals(points, floor):
         return replace(base, refusals=refusals)
-    if wanted.kind == "huber_log":
-        known, words, misfit = _published(*runs(x, y), points, LAWS[law], level, wanted)
+    if of_runs:
+        laws, words, misfit = _published(*runs(x, y), points, form, level, wanted)
     else:
-        points, known, words, misfit = _settled(points, LAWS[law], level, wanted)
+        points, laws, words, misfit = _settled(points, form, level, wanted)
     base = replace(base, points=points)
-    if stuck := refusal.runaway(known.problem, known.solution) or refusal.stuck(known.solution):
+    if stuck := refusal.runaway(laws.problem, laws.solution) or refusal.stuck(laws.solution):
         return replace(base, refusals=(stuck,))
-    return _with_numbers(base, known, words, misfit, intervals)
+    return _with_numbers(replace(base, floor=floor), laws, words, misfit, intervals)
 
 
 def predict(fit: Fit, x: ArrayLike, far: bool = False) -> np.ndarray:
@@ -114,7 +129,9 @@ def prediction_interval(
     known, u = _asked(fit, x, far)
     points = fit.points
     scale = np.ones(u.size)
-    if not np.all(points.weights == points.weights[0]):
+    if points.known_variance is not None:
+        scale *= math.sqrt(np.median(points.weights))
+    elif not np.all(points.weights == points.weights[0]):
         at_sizes = noise_variances(points, points.sizes)
         there = new_noise_variances(points, np.exp(u + known.problem.logs.log_x_first))
         assert at_sizes is not None
@@ -202,10 +219,12 @@ def _check_asked(fit: Fit, x: ArrayLike, far: bool) -> None:
 # ---------------------------------------------------------------------------------------------------------- estimation
 def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple[Points, Region, str, Misfit]:
     """The best law with the weights that the noise gives, or with equal ones where it does not explain the scatter."""
-    weights = noise_weights(points)
+    weights = noise_weights(points) if points.known_variance is None else points.weights
     logs = to_logs(points.sizes, points.means, weights)
     problem, edges, solution, words = optimum(Problem(law, logs), wanted)
     misfit = _misfit(points, problem, solution)
+    if points.known_variance is not None:
+        return points, profile.region(problem, edges, solution, level, points.known_variance), words, misfit
     if misfit.is_lack_of_fit and not np.all(weights == 1):
         weights = np.ones_like(weights)
         problem, edges, solution, words = optimum(Problem(law, replace(logs, scale=np.sqrt(weights))), wanted)
@@ -228,7 +247,9 @@ def _misfit(points: Points, problem: Problem, solution: Solution) -> Misfit:
     r = size_residuals(points, problem, solution.p)
     variances, seeds = seed_variances(points)
     p = None
-    if variances is not None:
+    if points.known_variance is not None:
+        p = profile.scatter_p(problem, solution, points.known_variance)
+    elif variances is not None:
         q = float(np.sum(points.distinct * r**2 / variances))
         p = float(f_distribution.sf(q / problem.dof, problem.dof, seeds))
     return Misfit(p, _faults(points, problem, solution.p, r))
@@ -242,10 +263,11 @@ def _faults(points: Points, problem: Problem, p: np.ndarray, r: np.ndarray) -> d
     law, u = problem.law, np.log(points.sizes) - problem.logs.log_x_first
     mu, jacobian = law.curve(np.maximum(p, -profile.FAR), u)
     reducible = 1.0 if law.floor is None else 1 - jacobian[:, law.floor]
+    reducible = reducible if law.known_floor is None else jacobian[:, 0]
     kinds = {"shift": reducible * np.exp(-u), "end": (u == u.max()).astype(float)}
     if law is not BROKEN:
         kinds["break"] = reducible * np.maximum(u - u.max() / 2, 0)
-    if law.floor is None:
+    if law.floor is None and law.known_floor is None:
         kinds["floor"] = np.exp(mu.min() - mu)
     weights = np.sqrt(points.weights)
     columns, dof = weights[:, None] * jacobian, r.size - law.parameters - 1
@@ -272,19 +294,15 @@ def size_residuals(points: Points, problem: Problem, p: np.ndarray) -> np.ndarra
     return np.log(points.means) - law
 
 
-def log_choose(number: np.ndarray | int, chosen: np.ndarray | int) -> np.ndarray:
-    """ln of the ways to choose so many of a number."""
-    return np.asarray(gammaln(number + 1) - gammaln(chosen + 1) - gammaln(number - chosen + 1))
-
-
 def _with_numbers(base: Fit, known: Region, words: str, misfit: Misfit, intervals: bool) -> Fit:
     points, level, problem, p = base.points, base.level, known.problem, known.solution.p
     logs = problem.logs
     alpha = float(problem.law.alpha(p[problem.law.exponent]))
     far_level, far_alpha = _asymptote(problem, p)
     log_amplitude = float(far_level + logs.log_y_average + far_alpha * logs.log_x_first)
-    cautions = refusal.data_cautions(points, problem.law, problem.dof) + refusal.misfit_cautions(misfit)
-    alpha_interval = floor = floor_limits = None
+    cautions = refusal.data_cautions(points, problem.law, problem.dof) + refusal.misfit_cautions(misfit, points)
+    alpha_interval = floor_limits = None
+    floor = base.floor
     if intervals:
         alpha_interval = Interval(*profile.exponent_interval(known), level)
         cautions += refusal.exponent_cautions("the exponent's", alpha_interval)

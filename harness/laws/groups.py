@@ -69,7 +69,7 @@ def law_by_groups(law: Fit, x: np.ndarray, y: np.ndarray, groups: Sequence[str])
         exponents = known.problem.law.alpha(parameters[:, known.problem.law.exponent])
         fields: dict[str, Any] = {"alpha_interval": jackknife(alpha, exponents, law.level), "more": None}
         cautions = exponent_cautions("the exponent's", fields["alpha_interval"])
-        if law.floor is not None:
+        if law.floor is not None and known.problem.law.known_floor is None:
             fields["floor_interval"] = _floor(known, parameters, law.floor, law.level)
             cautions += floor_cautions(fields["floor_interval"], float(points.means.min()))
         return Refits(alpha, exponents, fields, cautions, parameters)

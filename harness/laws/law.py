@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.special import expit
 
 CurveFunction = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Solved = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # of p, u and a value
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,10 @@ class Law:
     """A law's curve, and where a search for it starts; `names` are those of p.
 
     `exponent` is the index of the exponent in p, which is its logarithm where `log_exponent`. `floor` is the index of
-    ln(floor) - p[0], None for a law without a floor; `has_edges` where the law only approaches its limits (see
-    `solve.Edges`). `longest_step` [P] caps a step of the search.
+    ln(floor) - p[0], None for a law without a floor or with a known one; `has_edges` where the law only approaches its
+    limits (see `solve.Edges`). `longest_step` [P] caps a step of the search. `known_floor` is ln(floor) less the
+    average ln y, of a law whose floor was given. A curve that p[0] is not added to is `held` by a parameter: its index,
+    and what solves it for a value at u.
     """
 
     names: tuple[str, ...]
@@ -70,6 +74,8 @@ class Law:
     log_exponent: bool = False
     floor: int | None = None
     has_edges: bool = False
+    held: tuple[int, Solved] | None = None
+    known_floor: float | None = None
 
     @property
     def parameters(self) -> int:
@@ -138,6 +144,25 @@ FLOOR = Law(
     floor=2,
     has_edges=True,
 )
+
+
+@cache
+def above(log_floor: float) -> Law:
+    """The law y = E + A x^-alpha with a known E: p = (ln of what is above E at the first size, alpha)."""
+
+    def curve(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        reducible = p[..., :1] - p[..., 1:] * u
+        mu = np.logaddexp(reducible, log_floor)
+        share = np.exp(reducible - mu)
+        return mu, np.stack([share, -u * share], axis=-1)
+
+    def starts(logs: Logs) -> np.ndarray:
+        left = np.log(np.maximum(np.exp(logs.v) - np.exp(log_floor), 1e-3 * np.exp(logs.v)))
+        slope, level = np.polyfit(logs.u, left, 1)
+        return np.array([(level, -slope), (level, -0.5 * slope), (level - 1, -2 * slope)])
+
+    held = 0, lambda p, u, value: np.log(np.exp(value) - np.exp(log_floor)) + p[..., 1] * u
+    return Law(("level", "alpha"), curve, starts, (3.0, np.inf), held=held, known_floor=log_floor)
 
 
 # ----------------------------------------------------------------------------------- shifted: y = A (x + x0)^-alpha

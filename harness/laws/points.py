@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,6 +31,20 @@ WILD = 1.0  # e-foldings above the median deviation, to which a size with many o
 NEGLIGIBLE = 1e-9  # of ln loss: rounding apart, nobody needs robustness against less
 
 
+class Known(NamedTuple):
+    """What is known before a fit: the standard error of each loss, in its unit, and the floor."""
+
+    sd: np.ndarray | None = None
+    floor: float | None = None
+
+    def of(self, rows: np.ndarray) -> Known:
+        """Of some of the runs."""
+        return self if self.sd is None else self._replace(sd=np.asarray(self.sd)[rows])
+
+
+NOTHING = Known()
+
+
 @dataclass(frozen=True)
 class Points:
     """Runs as one point a size, in order of size: what a law is fitted to, and what a figure draws.
@@ -47,6 +61,7 @@ class Points:
     ]
     weights: Annotated[Numbers, "in the fit, with mean 1"]
     outliers: Annotated[Integers, "rows far from the others of their size, counted from 0"]
+    known_variance: Annotated[float | None, "of ln loss at weight 1, by errors that were given"] = None
 
     @property
     def decades(self) -> float:
@@ -79,13 +94,15 @@ def runs(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True) -> Points:
-    """The geometric mean loss at each distinct size; x and y have one entry per run.
+def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True, sd: ArrayLike | None = None) -> Points:
+    """The geometric mean loss at each distinct size; x, y and, if errors are known, `sd` have one entry per run.
 
     Sizes are the same only when equal to the last bit. Runs far from the others of their size are found, and then kept
     from moving the means, unless `robust` is False. Raises HarnessError on rows that are not finite and positive.
     """
     x, y = runs(x, y)
+    if sd is not None:
+        return _known_means(x, y, positive("sd", sd))
     sizes, log_y = np.unique(x), np.log(y)
     rows = [np.flatnonzero(x == size) for size in sizes]
     rows = [of_size[np.argsort(log_y[of_size], kind="stable")] for of_size in rows]  # row order reaches no last bit
@@ -93,13 +110,13 @@ def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True) -> Points:
     sds = _robust_sds(np.log(sizes), groups) if robust else np.full(sizes.size, np.inf)
     outliers: list[int] = []
     kept = []
-    for of_size, group, sd in zip(rows, groups, sds, strict=True):
-        is_far = np.abs(group - np.median(group)) > _outlying(x.size, group.size) * sd
+    for of_size, group, spread in zip(rows, groups, sds, strict=True):
+        is_far = np.abs(group - np.median(group)) > _outlying(x.size, group.size) * spread
         outliers += of_size[is_far].tolist()
         # Of two runs that are far from each other nobody knows which is wrong: both stay.
         kept.append(np.unique(group if is_far.all() else group[~is_far]))
     if outliers:
-        centres = [_location(group, HUBER * sd) for group, sd in zip(groups, sds, strict=True)]
+        centres = [_location(group, HUBER * spread) for group, spread in zip(groups, sds, strict=True)]
     else:
         centres = [group.mean() for group in groups]
     return Points(
@@ -111,6 +128,16 @@ def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True) -> Points:
         weights=np.ones(sizes.size),
         outliers=np.array(sorted(outliers), dtype=int),
     )
+
+
+def _known_means(x: np.ndarray, y: np.ndarray, sd: np.ndarray) -> Points:
+    """The points by standard errors that are known: sd / y is that of ln y."""
+    points, place = size_means(x, y, robust=False), np.searchsorted(np.unique(x), x)
+    weights = (y / sd) ** 2
+    of_size = np.bincount(place, weights)
+    means = np.exp(np.bincount(place, weights * np.log(y)) / of_size)
+    unit = float(of_size.mean())
+    return replace(points, means=means, weights=of_size / unit, known_variance=1 / unit)
 
 
 def noise_weights(points: Points) -> np.ndarray:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import elementwise
+from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 
 from harness.laws.solve import Edges, Problem, Residuals, Solution, descend, huber, residuals_of
@@ -25,17 +26,24 @@ FAR = 128.0  # an end that is not within e^255 is open; exponents and losses sta
 STAGES = ((4, 3), (1, 40), (1, 260))
 ROOT_STEPS = 24  # halvings at worst: where a search ends in either of two valleys, the profile is no smooth curve
 NO_FLOOR = 40.0  # e^-40 of the lowest loss is below rounding
+SCATTER_P = 0.05  # a chance of so much scatter, below which standard errors that were given do not explain it
 
 
 @dataclass(frozen=True)
 class ProfiledQuantity:
-    """p[index] + rest(p): what a profile holds at a value. `rest` is read where p[index] = 0."""
+    """p[index] + rest(p): what a profile holds at a value. `rest` is read where p[index] = 0.
+
+    With `solved` it is rest(p) alone, which is the value where p[index] is solved(p, value).
+    """
 
     index: int
     rest: Residuals | None = None
+    solved: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def __call__(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The quantity and its gradient at p [..., P], everywhere."""
+        if self.solved and self.rest:
+            return self.rest(p)
         own = np.eye(p.shape[-1])[self.index]
         if self.rest is None:
             return p[..., self.index], np.broadcast_to(own, p.shape)
@@ -47,7 +55,7 @@ class ProfiledQuantity:
 class Region:
     """The laws that the data do not exclude: those with an objective up to `bound`.
 
-    `variance` is that of a residual, in the scale of the objective.
+    `variance` is that of a residual, in the scale of the objective, with `dof` degrees of freedom.
     """
 
     problem: Problem
@@ -55,13 +63,24 @@ class Region:
     solution: Solution
     variance: float
     bound: float
+    dof: float
 
 
-def region(problem: Problem, edges: Edges | None, solution: Solution, level: float) -> Region:
-    """The profile-likelihood set at `level`; data that fit perfectly are given errors of the size of rounding."""
-    variance = residual_variance(problem, solution)
-    bound = solution.objective + variance * f_distribution.isf(1 - level, 1, problem.dof)
-    return Region(problem, edges, solution, variance, bound)
+def region(problem: Problem, edges: Edges | None, best: Solution, level: float, known: float | None = None) -> Region:
+    """The profile-likelihood set at `level`; data that fit perfectly are given errors of the size of rounding.
+
+    The variance of a residual may be `known`: it counts unless the points scatter by more (5 %).
+    """
+    if known is not None and scatter_p(problem, best, known) >= SCATTER_P:
+        return Region(problem, edges, best, known, best.objective + known * chi2.isf(1 - level, 1), np.inf)
+    variance = residual_variance(problem, best)
+    bound = best.objective + variance * f_distribution.isf(1 - level, 1, problem.dof)
+    return Region(problem, edges, best, variance, bound, problem.dof)
+
+
+def scatter_p(problem: Problem, solution: Solution, variance: float) -> float:
+    """The chance that residuals of a known variance scatter so much."""
+    return float(chi2.sf(solution.objective / variance, problem.logs.v.size - problem.law.parameters))
 
 
 def residual_variance(problem: Problem, solution: Solution) -> float:
@@ -117,11 +136,16 @@ def prediction(problem: Problem, u: np.ndarray) -> ProfiledQuantity:
         mu, jacobian = problem.law.curve(p, there)
         return mu[..., 0], jacobian[..., 0, :]
 
-    return ProfiledQuantity(0, rest)
+    if problem.law.held is None:
+        return ProfiledQuantity(0, rest)
+    index, solved = problem.law.held
+    return ProfiledQuantity(index, rest, lambda p, value: solved(p, u[:, None], value))
 
 
 def mean_prediction(problem: Problem, u: np.ndarray) -> ProfiledQuantity:
-    """The mean of ln y over all u [n], less the average ln y."""
+    """The mean of ln y over all u [n], less the average ln y; where p[0] is no level, ln y at the mean of these u."""
+    if problem.law.held is not None:
+        return prediction(problem, u.mean(keepdims=True))
 
     def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mu, jacobian = problem.law.curve(p, u)
@@ -138,10 +162,13 @@ def pinned(residuals: Residuals, quantity: ProfiledQuantity, value: np.ndarray) 
     def over_others(others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         p = np.insert(others, index, 0.0, axis=-1)
         wanted, gradient = value[:, None], None
-        if quantity.rest is not None:
+        if quantity.rest is not None and quantity.solved is None:
             taken, gradient = quantity.rest(p)
             wanted = wanted - taken
-        p[..., index] = wanted
+        p[..., index] = wanted if quantity.solved is None else quantity.solved(p, wanted)
+        if quantity.rest is not None and quantity.solved is not None:
+            gradient = quantity.rest(p)[1]
+            gradient = gradient / gradient[..., index : index + 1]
         r, jacobian = residuals(p)
         kept = np.delete(jacobian, index, axis=-1)
         if gradient is not None:

@@ -55,6 +55,14 @@ def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
     return refusals
 
 
+def floor_refusals(points: Points, floor: float | None) -> tuple[Refusal, ...]:
+    """Whether a floor that was given is none of these points."""
+    if floor is None or not points.means.size or floor < points.means.min():
+        return ()
+    reason = f"the floor that was given, {floor:g}, is not below the lowest mean loss, {points.means.min():.4g}."
+    return (Refusal("FLOOR_ABOVE", reason),)
+
+
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -160,12 +168,13 @@ def runaway(problem: Problem, solution: Solution) -> Refusal | None:
     )
 
 
-def misfit_cautions(misfit: Misfit) -> tuple[Caution, ...]:
+def misfit_cautions(misfit: Misfit, points: Points) -> tuple[Caution, ...]:
     """What to know where the law does not go through the points."""
     signs = []
     if misfit.lack_of_fit_p is not None and misfit.lack_of_fit_p < LACK_P:
+        noise = "seeds explain" if points.known_variance is None else "their standard errors say"
         signs.append(
-            f"size means scatter about the law by more than seeds explain (lack of fit, p = {misfit.lack_of_fit_p:.2g})"
+            f"size means scatter about the law by more than {noise} (lack of fit, p = {misfit.lack_of_fit_p:.2g})"
         )
     share = 1.0 if misfit.lack_of_fit_p is None else 0.5
     for kind, p in misfit.faults.items():
@@ -189,7 +198,7 @@ def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
         cautions += local_cautions("sizes", points.decades)
     cautions += _few_sizes(points, law)
     single = int(np.sum(points.distinct == 1))
-    if single:
+    if single and points.known_variance is None:
         sizes = f"{single} of {points.sizes.size} sizes"
         cautions.append(
             Caution("SINGLE_SEED", f"{sizes} have a single run, which shows no seed noise. Run more seeds.")
@@ -207,7 +216,7 @@ def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
 
 def _few_sizes(points: Points, law: Law) -> tuple[Caution, ...]:
     """Whether the sizes are enough to be fitted, and too few for a law that is quoted."""
-    runs = int(np.median(points.distinct))
+    runs = int(np.median(points.distinct)) if points.known_variance is None else MANY_RUNS
     a_parameter = 3 if runs < 2 else 2
     need = law.parameters + SPARE_SIZES if runs >= MANY_RUNS else law.parameters * a_parameter
     if points.sizes.size >= need:
@@ -223,9 +232,10 @@ def exponent_cautions(whose: str, alpha: Interval) -> tuple[Caution, ...]:
     """What to know of an exponent that may be 0 or unbounded; `whose` interval it is begins the sentence."""
     if alpha.low > 0 and not alpha.high_open:
         return ()
+    next_move = "Of a score, say the most that it can be (`ceiling`)." if alpha.high < 0 else "Add sizes and range."
     reason = (
         f"{whose} interval, {interval(alpha.low, alpha.high)}, reaches 0 or below, or has no end: the data "
-        "show no power law. Add sizes and range."
+        f"show no power law. {next_move}"
     )
     return (Caution("EXPONENT_OPEN", reason),)
 

@@ -105,7 +105,7 @@ class Fit:
     amplitude: Annotated[float | None, "loss at x = 1 without the floor; null beyond what a float holds"] = None
     log_amplitude: Annotated[float | None, "natural logarithm of the amplitude"] = None
     floor: Annotated[float | None, "null of laws without one, 0 where the fit drives it to nothing"] = None
-    floor_interval: Annotated[Interval | None, "of the floor"] = None
+    floor_interval: Annotated[Interval | None, "of the floor; null where it was given"] = None
     more: Annotated[
         dict[str, Estimate] | None,
         "of the shifted law `shift`, in units of x; of the broken one `first_alpha` before the break, `break_at` in "

@@ -14,7 +14,7 @@ from scipy.stats import f as f_distribution
 
 from harness.base.plain import OrNull
 from harness.laws.fitting import extended, fit_law
-from harness.laws.points import runs
+from harness.laws.points import NOTHING, Known, runs
 from harness.laws.refusal import SPARE_SIZES
 from harness.laws.result import Caution, Fit, LawName
 
@@ -59,25 +59,27 @@ class Selection:
     cautions: Annotated[tuple[Caution, ...], "of the choice"]
 
 
-def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto") -> Selection:
-    """Fit the pure, the floor and the broken law to runs, and choose between them.
+def select_law(
+    x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto", known: Known = NOTHING
+) -> Selection:
+    """Fit the pure, the floor and the broken law to runs, of which errors may be known, and choose between them.
 
     The broken law has intervals, which take half a second, only where it is in the running.
     """
     x, y = runs(x, y)
-    fits = _candidates(x, y, level, objective)
+    fits = _candidates(x, y, level, objective, known)
     if objective == "auto" and any((fit.objective or "").startswith("huber") for fit in fits.values()):
         objective = "huber"  # laws are compared under one loss
-        fits = _candidates(x, y, level, objective)
+        fits = _candidates(x, y, level, objective, known)
     if any(refusal.code == "TOO_FEW" for refusal in fits["broken"].refusals):
         del fits["broken"]  # nobody asked for it at seven sizes
     standing = {law: fits[law] for law in CANDIDATES if law in fits and not fits[law].refusals}
     weights = _aicc_weights(standing)
     floor_p = _floor_p(standing.get("floor"))
-    scores, last = _rolling(x, y, list(standing), objective)
+    scores, last = _rolling(x, y, list(standing), objective, known)
     chosen = _chosen(standing, weights, floor_p, scores)
     if chosen == "broken" or weights.get("broken", 0.0) > SUPPORTED:
-        standing["broken"] = fits["broken"] = fit_law(x, y, "broken", level, objective)
+        standing["broken"] = fits["broken"] = fit_law(x, y, "broken", level, objective, known=known)
         # A break that the data do not pin says nothing better than the laws without.
         if not standing["broken"].is_quotable:
             rest: dict[LawName, Fit] = {law: standing[law] for law in CANDIDATES if law in standing and law != "broken"}
@@ -86,8 +88,8 @@ def select_law(x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str =
     return Selection(fits, weights, floor_p, scores, last, chosen, _cautions(standing, chosen, weights, scores, last))
 
 
-def _candidates(x: np.ndarray, y: np.ndarray, level: float, objective: str) -> dict[str, Fit]:
-    return {law: fit_law(x, y, law, level, objective, law != "broken") for law in CANDIDATES}
+def _candidates(x: np.ndarray, y: np.ndarray, level: float, objective: str, known: Known) -> dict[str, Fit]:
+    return {law: fit_law(x, y, law, level, objective, law != "broken", known) for law in CANDIDATES}
 
 
 def _aicc_weights(fits: Mapping[LawName, Fit]) -> dict[str, float]:
@@ -110,7 +112,7 @@ def _floor_p(floor: Fit | None) -> float | None:
 
 
 def _rolling(
-    x: np.ndarray, y: np.ndarray, laws: Sequence[LawName], objective: str
+    x: np.ndarray, y: np.ndarray, laws: Sequence[LawName], objective: str, known: Known
 ) -> tuple[dict[str, Score], Score | None]:
     """Scores of each law, and of the last value, over the same origins; a law that an origin refuses has no score."""
     sizes = np.unique(x)
@@ -128,7 +130,7 @@ def _rolling(
         after = np.array([np.log(y[x == size]).mean() for size in sizes[-held:]])
         last.append(np.log(y[x == sizes[-held - 1]]).mean() - after)
         for law in laws:
-            fit = fit_law(x[kept], y[kept], law, objective=objective, intervals=False)
+            fit = fit_law(x[kept], y[kept], law, objective=objective, intervals=False, known=known.of(kept))
             if not fit.refusals:
                 errors[law].append(np.log(extended(fit, sizes[-held:])) - after)
     full = {law: _scored(found) for law, found in errors.items() if len(found) == cuts.size}

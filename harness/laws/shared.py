@@ -19,7 +19,7 @@ from harness.laws.fitting import aicc, fit_law
 from harness.laws.law import CurveFunction, Law, Logs, to_logs
 from harness.laws.points import noise_variances
 from harness.laws.profile import NO_FLOOR, ProfiledQuantity, Region, of_two, quantity_interval, region
-from harness.laws.refusal import stuck
+from harness.laws.refusal import floor_refusals, stuck
 from harness.laws.result import Estimate, Fit, Groups, Refusal, estimate_of
 from harness.laws.solve import Problem, solve
 
@@ -112,10 +112,9 @@ class Joint:
 
 def joint_law(fits: Mapping[str, Fit], floor: Pin, alpha: Pin, level: float) -> Joint | Refusal:
     """The laws of two arms or more, which share or have what is asked; `fits` are each arm's own laws with a floor."""
-    lowest = min(float(fit.points.means.min()) for fit in fits.values())
-    if isinstance(floor, float) and floor >= lowest:
-        reason = f"the floor that was given, {floor:g}, is not below the lowest mean loss, {lowest:.4g}."
-        return Refusal("FLOOR_ABOVE", reason)
+    lowest = min((fit.points for fit in fits.values()), key=lambda points: points.means.min())
+    if refusals := floor_refusals(lowest, floor if isinstance(floor, float) else None):
+        return refusals[0]
     problem, places, pins = _problem(fits, floor, alpha)
     solution = solve(problem, None)
     if refusal := stuck(solution):
@@ -187,6 +186,9 @@ def _problem(fits: Mapping[str, Fit], floor: Pin, alpha: Pin) -> tuple[Problem, 
 
 def _weights(fits: list[Fit]) -> np.ndarray:
     """Inverse variances of size means by the noise between seeds; ones where an arm has too few seeds or misfits."""
+    if all(fit.points.known_variance is not None for fit in fits):
+        together = np.concatenate([fit.points.weights / (fit.points.known_variance or 1.0) for fit in fits])
+        return together / together.mean()
     weights = []
     for fit in fits:
         variances = noise_variances(fit.points, fit.points.sizes)

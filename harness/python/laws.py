@@ -14,11 +14,13 @@ from matplotlib.figure import Figure
 from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
 from harness.judging.design import Asked, DesignAnswer, Question
-from harness.judging.laws import AUTO, SeriesLaws, drawn_law
+from harness.judging.forms import FormAnswer
+from harness.judging.laws import AUTO, SIGMOID, SeriesLaws, drawn_law
 from harness.judging.optima import over_compute
 from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.laws.result import LawName
+from harness.laws.sigmoid import Sigmoid
 from harness.python.study import Shown, Study, headline_said, readings, study_of
 from harness.record.elsewhere import Columns, is_table, of_ladder, read_table, table_of_frame
 from harness.show.console import TERMINAL
@@ -27,15 +29,16 @@ from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
 from harness.show.tables.comparison import multiplier_sentence
 from harness.show.tables.design import design_frame, design_sentences
+from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.laws import law_sentences, law_tables
 from harness.show.words import exponent_words
 from harness.spec import Manifest
 from harness.study.analysis import keeping_fits
-from harness.study.tables import Door, compared_by_laws, designed, fits_answer, of_experiment, of_table
+from harness.study.tables import Door, compared_by_laws, designed, fits_answer, of_experiment, of_table, shape_answer
 
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
-MEANINGS = (*SEVERAL, "seed", "status", "group")
+MEANINGS = (*SEVERAL, "seed", "status", "group", "sd", "ceiling", "chance", "best_of")
 OF_MULTIPLIERS = ("and_", "compute", "seconds", "budgets", "floor", "alpha")  # what may be asked of two arms of a table
 
 
@@ -79,6 +82,26 @@ class Laws(Shown):
         return scaling_figure(self.manifest, self.answer.laws)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Sigmoids(Shown):
+    """Sigmoids of scores: `answer` has all numbers, as `harness fit --law sigmoid --json`."""
+
+    answer: FormAnswer[Sigmoid]
+    predictions = Laws.predictions
+
+    @property
+    def sentences(self) -> list[str]:
+        """The form of the curve, then what to know of it."""
+        tables = list(form_tables(self.answer))
+        return [tables[0].title, *form_sentences(tables)]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each arm, as the command shows it."""
+        table = next(form_tables(self.answer))
+        return pd.DataFrame([row.cells for row in table.rows], columns=table.heads)
+
+
 def _row(laws: SeriesLaws, name: LawName) -> dict[str, Any]:
     fit = laws.fits[name]
     where = {"task": laws.task or None, "arm": laws.series, "axis": laws.axis, "law": name}
@@ -102,20 +125,25 @@ def fit(
     hold_out: int = 0,
     predict: float | str | Sequence[float | str] = (),
     objective: str = "auto",
+    floor: float | None = None,
     **columns: Any,
-) -> Laws:
+) -> Laws | Sigmoids:
     """Fit scaling laws to a table of runs, or to an experiment, as `harness fit` does.
 
     Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `config`, `seed`,
-    `status`, `same`, `group` and `where` are as on the command line. Of an experiment none of these is needed.
-    `predict` are new runs: sizes, or `"params=1e9"` where there are several columns of sizes. A HarnessError names rows
-    that cannot be fitted.
+    `status`, `same`, `group`, `sd`, `ceiling`, `chance`, `best_of` and `where` are as on the command line. Of an
+    experiment none of these is needed. `predict` are new runs: sizes, or `"params=1e9"` where there are several columns
+    of sizes. A HarnessError names rows that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
     places = (predict,) if isinstance(predict, float | int | str) else predict
-    how = {"laws": _many(law), "level": level, "window": window, "hold_out": hold_out, "objective": objective}
-    how["predict"] = tuple(map(str, places))
+    how: dict[str, Any] = {"laws": _many(law), "level": level, "window": window, "hold_out": hold_out}
+    how |= {"objective": objective, "floor": floor, "predict": tuple(map(str, places))}
+    if law == SIGMOID:
+        how["form"] = SIGMOID
     with opened(of, x, y, by, columns, how) as (request, door, manifest):
+        if request.form:
+            return Sigmoids(shape_answer(request, door))
         return Laws(fits_answer(request, door), manifest)
 
 
@@ -255,9 +283,8 @@ def opened(
         if y is None or not axes:
             names = ", ".join(map(str, table.columns))
             raise HarnessError(f"`x`, `y`: name the column of sizes and that of losses ({names})")
-        several = [_many(meanings.get(name, ())) for name in SEVERAL]
-        alone = {name: meanings.get(name) for name in ("seed", "status", "group")}
-        meaning = Columns(y, _many(by), config=several[0], same=several[1], **alone)
+        meanings |= {name: _many(meanings.get(name, ())) for name in SEVERAL}
+        meaning = Columns(y, _many(by), **meanings, scores=how.get("form") == SIGMOID)
         request = Request(FRAME if isinstance(of, pd.DataFrame) else Path(of), axes, meaning, where, **how)
         check_request(request)
         yield request, of_table(table, "", request, meaning, second), None

@@ -48,6 +48,16 @@ class Columns:
     status: Annotated[str | None, "`--status`"] = None
     same: Annotated[tuple[str, ...], "`--same`"] = ()
     group: Annotated[str | None, "`--group`"] = None
+    sd: Annotated[str | None, "`--sd`: known standard errors of `y`, in its unit"] = None
+    ceiling: Annotated[float | None, "the most that `y` can be, if it rises; power laws are of this less `y`"] = None
+    best_of: Annotated[int | None, "of how many tries at a size the expected best counts; null: all are runs"] = None
+    chance: Annotated[float | None, "of a sigmoid: what `y` is by guessing; null: fitted"] = None
+    scores: Annotated[bool, "whether `y` is fitted as it is, by a sigmoid"] = False
+
+    @property
+    def loss(self) -> str:
+        """What laws are of."""
+        return self.y if self.scores or self.ceiling is None else f"{self.ceiling:g} - {self.y}"
 
 
 def is_table(path: Path) -> bool:
@@ -127,6 +137,7 @@ def runs_on(
     size or the loss is not read as one.
     """
     failed = _failed(table, columns)
+    y = _numbers(table, columns.y, "`y`", failed)
     runs = pd.DataFrame(
         {
             "row": table.index.to_numpy(str),
@@ -136,8 +147,8 @@ def runs_on(
             "seed": _texts(table, columns.seed, "`seed`") if columns.seed else "",
             "status": np.where(failed, "failed", "done"),
             "size": _numbers(table, x, "`x`", failed),
-            "test_loss": _numbers(table, columns.y, "`y`", failed),
-            "metric": columns.y,
+            "test_loss": y if columns.loss == columns.y else (columns.ceiling or 0) - y,
+            "metric": columns.loss,
             "in_window": True,
             "until_minimum": False,
             "hold_out": 0,
@@ -158,6 +169,9 @@ def runs_on(
     )
     if columns.group:
         runs = runs.assign(group=_texts(table, columns.group, "`group`"))
+    if columns.sd:
+        runs = runs.assign(sd=_numbers(table, columns.sd, "`sd`", failed))
+        _check_positive(runs[runs["status"] == "done"], "sd", columns.sd, "Give the standard error of each run.")
     _check(runs, columns, x, same, across)
     by_series = runs.groupby("series", sort=False)
     return runs, {str(arm): tuple(_cautions(of_arm, columns, x)) for arm, of_arm in by_series}
@@ -311,7 +325,8 @@ def _check(runs: pd.DataFrame, columns: Columns, x: str, same: Mapping[str, Sequ
         raise HarnessError(f"none of the {len(runs)} runs ended well, so there is nothing to fit.")
     _check_positive(done, "size", x, "Correct the sizes, or leave the rows out.")
     failed = "If these runs failed, mark them as failed (`status`), and they are counted; else correct them."
-    _check_positive(done, "test_loss", columns.y, failed)
+    fitted = done.assign(test_loss=1 + done["test_loss"].abs()) if columns.scores else done
+    _check_positive(fitted, "test_loss", columns.loss, failed)  # scores need to be finite only
     for name, values in same.items():
         of_name = done.assign(value=np.array(values, object)[done.index])
         for arm, of_arm in [(ONE_ARM, of_name)] if across else of_name.groupby("series", sort=False):
@@ -359,7 +374,7 @@ def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
     if again.empty:
         return
     says = [
-        f"{columns.y} = {run.test_loss:g}, and {before.test_loss:g} in {before.row}: config {run.config}"
+        f"{columns.loss} = {run.test_loss:g}, and {before.test_loss:g} in {before.row}: config {run.config}"
         + (f", seed {run.seed}" if columns.seed else "")
         for run, before in zip(again.itertuples(), first.loc[again.index].itertuples(), strict=True)
     ]
@@ -372,7 +387,7 @@ def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]
     """What to know of the runs of an arm."""
     done = runs["status"] == "done"
     repeated = int(runs[done].duplicated(["size", "seed"]).sum())
-    if repeated and not columns.config and not columns.group:  # nobody said what a run is
+    if repeated and not (columns.config or columns.group or columns.best_of):  # nobody said what a run is
         yield Caution(
             "REPEATS",
             f"{repeated} rows repeat a size{' and seed' if columns.seed else ''} and count as replicates. Name the "

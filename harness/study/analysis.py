@@ -72,7 +72,7 @@ def analyse(manifest: Manifest, folder: Path, terminal: Terminal) -> Analysis:
         if not manifest.experiment.search:
             laws = check(laws, headline_axes(manifest))
         shown = [series for series in laws if series.axis in headline_axes(manifest)]
-        ahead = ahead_of_laws(shown, (), AS_DECLARED.objective, table if manifest.experiment.search else None)
+        ahead = ahead_of_laws(shown, (), AS_DECLARED, table if manifest.experiment.search else None)
     return Analysis(records, every, table, laws, ahead)
 
 

@@ -16,7 +16,7 @@ from harness.judging.forms import OF_TWO, FormAnswer, form_answer
 from harness.judging.laws import AUTO, fit_runs, fit_table, with_checks
 from harness.judging.optima import optimal_runs
 from harness.judging.request import WHOLE, FitsAnswer, Request, Source
-from harness.judging.scaling import chosen_runs, sizes_of, windowed
+from harness.judging.scaling import best_of_tries, chosen_runs, sizes_of, windowed
 from harness.judging.winners import reported
 from harness.laws import Caution
 from harness.measure.cost import with_seconds
@@ -69,6 +69,9 @@ def of_table(read: pd.DataFrame, content: str, request: Request, columns: Column
         of_axis, of_arms = runs_on(table, columns, axis, tuple(axes), bool(request.arms) or request.form == "share")
         runs[axis] = _wanted(of_axis, request.arms, columns) if request.arms else of_axis
         cautions |= {(axis, arm): of_arm for arm, of_arm in of_arms.items()}
+    if columns.best_of:
+        crossed = (str(request.value),) if request.form in OF_TWO else ()
+        runs = best_of_tries(runs, (*request.x, *crossed), columns.best_of)
     return Door(runs, cautions, Source(content, statuses(table, columns)))
 
 
@@ -115,21 +118,21 @@ def fits_answer(request: Request, door: Door, checks: bool = False) -> FitsAnswe
 
     Of a search the law without a floor is over its replicates, as in its report, unless a window is asked for.
     """
-    of_replicates = door.replicated is not None and {*request.laws} <= {AUTO, "pure"} and not request.arms
+    of_replicates = request.floor is None and {*request.laws} <= {AUTO, "pure"} and not request.arms
     if door.replicated is not None and of_replicates and _windowed(request, door) is door.runs:
         laws, replicated = fit_table(door.replicated, request.x, request.how), door.replicated
     else:
         laws, replicated = fit_runs(_windowed(request, door), request.how, door.cautions), None
         laws = with_checks(laws) if checks else laws
-    foreseen = [] if request.arms else ahead_of_laws(laws, request.predict, request.objective, replicated)
+    foreseen = [] if request.arms else ahead_of_laws(laws, request.predict, request.how, replicated)
     return FitsAnswer(request, door.source, laws, foreseen)
 
 
 def compared_by_laws(request: Request, door: Door, asked: ComparisonRequest, file: str) -> ComparedByLaws:
     """Two arms by their laws, of two sizes by those of their compute-optimal curves; `file` is the table's name."""
     if request.form == "and":
-        request, optimal = optimal_runs(request, door.runs)
-        door = door._replace(runs=optimal, cautions={})
+        request, optimal, cautions = optimal_runs(request, door.runs)
+        door = door._replace(runs=optimal, cautions=cautions)
     return compare_laws(fits_answer(request, door), asked, file)
 
 

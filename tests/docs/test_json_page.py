@@ -42,6 +42,7 @@ CALLS = {
     "fit FILE --and COLUMN": [f"fit {PLANE} --and data"],
     "fit FILE --isoflop COLUMN": [f"fit {PLANE} --isoflop data"],
     "fit FILE --frontier QUANTILE": [f"fit {TABLE} --where arch=kan --frontier 0.2"],
+    "fit FILE --law sigmoid": [f"fit {TABLE} --law sigmoid", f"fit {PLANE} --law sigmoid --ceiling 9 --predict 3"],
     "fit FILE --share WHAT": ["fit results/laws --share alpha", f"fit {TABLE} --share both"],
     "compare FILE A B --law LAW": [
         "compare results/laws kan mlp --law pure",

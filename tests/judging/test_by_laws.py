@@ -178,7 +178,7 @@ def test_the_headline_is_that_of_both_laws(table):
         (("kan", "kan"), (), "give two different arms"),
         (("kan", "mlp"), ("--where", "arch=kan"), "'mlp' is no arm of the table by arch; allowed: kan"),
         (("kan", "mlp"), ("--k", "2"), "--k 2 is of --aggregate best"),
-        (("kan", "mlp"), ("--aggregate", "best", "--k", "9"), "k=9: the best of 9 needs at least 9 runs"),
+        (("kan", "mlp"), ("--aggregate", "best", "--k", "9"), "--k 9: there are 3 runs of a size"),
         (("kan", "mlp"), ("--x", "parms"), "--x 'parms' is no column of the file; did you mean 'params'?"),
     ],
 )

@@ -25,11 +25,12 @@ FORMS: dict[heavy.Form, tuple[str, ...]] = {
     "isoflop": ("--within",),
     "frontier": ("--min-x", "--max-x", "--until"),
     "share": ("--min-x", "--max-x", "--until"),
+    "sigmoid": ("--law", "--min-x", "--max-x", "--predict"),
 }
 # Of a law, and not of the table that it is fitted to.
 FITTING = (
     *("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics"),
-    *("--predict", "--compute", "--within"),
+    *("--predict", "--compute", "--within", "--floor"),
 )
 
 
@@ -42,8 +43,10 @@ FITTING = (
     "laws",
     multiple=True,
     metavar="LAW",
-    help="pure, floor, shifted or broken. Repeat it to see several.  [default: auto, which chooses]",
+    help="pure, floor, shifted or broken, or of scores sigmoid. Repeat it to see several.  [default: auto, chooses]",
 )
+@click.option("--chance", type=float, metavar="NUMBER", help="With --law sigmoid: y by guessing.  [default: fitted]")
+@click.option("--floor", type=POSITIVE, metavar="NUMBER", help="A known floor E of the law E + A x^-alpha.")
 @click.option(
     "--hold-out", type=Count(min=0), default=0, help="Largest sizes (with --and: budgets) that are only predicted."
 )
@@ -71,6 +74,7 @@ FITTING = (
         "fit FILE --isoflop COLUMN": heavy.FormAnswer[heavy.Isoflop],
         "fit FILE --frontier QUANTILE": heavy.FormAnswer[heavy.Frontier],
         "fit FILE --share WHAT": heavy.FormAnswer[heavy.SharedFit],
+        "fit FILE --law sigmoid": heavy.FormAnswer[heavy.Sigmoid],
     }
 )
 def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
@@ -91,12 +95,14 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         answer(heavy.fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
         heavy.keep_analysis(plan, analysis, folder)
         return
-    form = next((form for form in FORMS if asked[form] is not None), None)
+    form = next((form for form in FORMS if asked.get(form) is not None), None)
+    if form is None and heavy.SIGMOID in asked["laws"]:
+        form = heavy.SIGMOID
     more = {
         "laws": asked["laws"] or (heavy.AUTO,),
-        **{name: asked[name] for name in ("hold_out", "predict", "compute", "within")},
+        **{name: asked[name] for name in ("hold_out", "predict", "compute", "within", "floor")},
     }
-    value = None if form is None else str(asked[form])
+    value = str(asked[form]) if form in asked else None
     if form:
         _check_form(form, asked["x"])
         more |= {"form": form, "value": value}
@@ -122,10 +128,11 @@ def _check_form(form: heavy.Form, x: Sequence[str]) -> None:
     typed = given(click.get_current_context().params)
     others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in typed]
     others += [option for option in FITTING if option in typed and option not in FORMS[form]]
+    named = "--law sigmoid" if form == heavy.SIGMOID else f"--{form}"
     if others:
-        raise HarnessError(f"--{form} does not go with {' and '.join(others)}; leave one of them out")
+        raise HarnessError(f"{named} does not go with {' and '.join(others)}; leave one of them out")
     if len(x) > 1:
-        raise HarnessError(f"--{form} takes one --x, and {' and '.join(x)} were given; fit one at a time")
+        raise HarnessError(f"{named} takes one --x, and {' and '.join(x)} were given; fit one at a time")
 
 
 def _fit_laws(

@@ -9,6 +9,7 @@ from harness.laws import Caution, Estimate, Interval
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
+from harness.laws.sigmoid import Sigmoid
 from harness.laws.surface import Surface
 from harness.show.grouping import grouped
 from harness.show.tables.ahead import ahead_tables
@@ -26,6 +27,8 @@ def form_tables(answer: FormAnswer) -> Iterator[Table]:
     match request.form:
         case "and":
             law = f"{y} = E + A {x}^-alpha + B {request.value}^-beta"
+        case "sigmoid":
+            law = f"{y} = chance + (ceiling - chance) / (1 + e^(-slope ({x} - midpoint)))"
         case "isoflop":
             law = f"{x} of the least {y} = c {request.value}^a"
         case _:
@@ -37,8 +40,9 @@ def form_tables(answer: FormAnswer) -> Iterator[Table]:
         texts = [""] * len(cells) if result.refusals else cells.values()
         notes = (*notes_of((*result.refusals, *warnings)), *_run_notes(answer, series))
         rows.append(TableRow((series, *texts), notes))
+    in_logs = "" if request.form == "sigmoid" else ", in log space"
     filters = f", where {' and '.join(request.where)}" if request.where else ""
-    title = f"{law}: {request.level:.0%} intervals, in log space{filters}"
+    title = f"{law}: {request.level:.0%} intervals{in_logs}{filters}"
     yield Table(title, (*text_columns("series"), *number_columns(*heads)), tuple(rows))
     if request.form == "isoflop":
         yield _valleys_table(answer)
@@ -74,6 +78,10 @@ def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]
             cells = {"runs": str(result.runs), "sizes": str(result.sizes), "decades": number(result.decades, 2)}
             cells |= {"alpha": _words(result.alpha, result.alpha_interval), "A": number(result.amplitude)}
             cells |= {"on / below": f"{result.on} / {result.below}"}
+        case Sigmoid():
+            cells = {"points": str(result.points), "runs": str(result.runs)}
+            for name, found in result.parameters.items():
+                cells[name] = f"{number(found.value)} (given)" if name in result.given else _estimate(found)
         case _:
             raise TypeError(result)
     return cells, result.warnings
@@ -111,7 +119,7 @@ def _shared_tables(answer: FormAnswer) -> Iterator[Table]:
 
 
 def _loss(request: Request) -> str:
-    return request.columns.y if request.columns else "test loss"
+    return request.columns.loss if request.columns else "test loss"
 
 
 def _shared_table(answer: FormAnswer, task: str, fit: SharedFit) -> Table:

@@ -108,7 +108,8 @@ def _law_cells(
         order: dict[LawName, None] = dict.fromkeys((*quoted, "floor", *fits))
         floors = [fits[law] for law in order if law in fits and fits[law].floor is not None]
         ends = floors[0].floor_interval if floors else None
-        cells.append(NONE if ends is None else estimate(floors[0].floor, ends.low, ends.high, human))
+        known = f"{human(floors[0].floor or 0)} (given)" if floors else NONE
+        cells.append(known if ends is None else estimate(floors[0].floor, ends.low, ends.high, human))
     points = next(iter(fits.values())).points
     return (*cells, len(points.sizes), int(points.counts.sum()), number(points.decades, 2))
 
