@@ -98,6 +98,7 @@ def _of_claims() -> Iterator[Sentence]:
     yield from _of_rules_of_toys()
     yield from _of_hundred()
     yield from _of_beliefs()
+    yield from _of_language()
     yield from _of_real_data()
     yield from _of_exponents()
     yield from _of_ladder()
@@ -178,6 +179,15 @@ def _of_beliefs() -> Iterator[Sentence]:
     _check(not any(map(_leader, of_tasks)), "nobody's beliefs are clearer")
     errs = f"a probe errs with ReLU blocks {ENDS} times as much as with KAN blocks on Mess3, {ENDS} times on RRXOR"
     yield errs, *_ends(of_tasks[0]), *_ends(of_tasks[1])
+
+
+def _of_language() -> Iterator[Sentence]:
+    """How much lower the cross-entropies of MLPs' blocks are than a KAN's."""
+    swiglu = _found("language-short", "22: a KAN block", PARAMS, "shakespeare")
+    silu = _found("language-short", "22, silu", PARAMS, "shakespeare")
+    _check((_leader(swiglu), _leader(silu)) == ("second", "second"), "SwiGLU and silu are ahead of KANs")
+    blocks = f"SwiGLU's cross-entropy is {TIMES} lower than that of KAN blocks, an MLP of silu {TIMES}"
+    yield blocks, *_times(swiglu, 4), *_times(silu, 4)
 
 
 def _of_real_data() -> Iterator[Sentence]:

@@ -30,6 +30,7 @@ ROW, HEADING, AROUND = 1.55, 2.0, 7.5  # lines: of a ratio, of the heading of a 
 TASKS_WITH_ALL_SIZES = 4  # of more tasks, one row each, at the largest size
 UNDECIDED = "0.4"  # grey
 AXIS_SHARE = 0.75  # of the width of a figure, which what is said of its axis may take
+NARROW = (1.0, 1.05, 1.1, 1.15)  # the ticks, and the end, of an axis on which no ratio is larger than that
 TICKS = 4  # of a factor of 1 and what lies to one side of it, at most
 LETTERS = 18  # of a task beside its row
 LONGEST_LINE = 16  # letters of a side's name; two of them fit beside each other
@@ -174,10 +175,13 @@ def _tick(times: float) -> str:
 def _set_ratios(axes: Axes, rows: Sequence[_Row]) -> None:
     """A logarithmic axis around the ratios of these rows, with the same round factors on both sides of 1."""
     ratios = np.array([(row.ratio.estimate, row.ratio.low, row.ratio.high) for row in rows], float)
-    low, high = labels.limits_around(np.append(ratios[:, 0], [0.2, 5.0]), ratios[:, 1:].ravel())
+    if np.nanmax(np.abs(np.log(ratios))) < np.log(NARROW[-1]):
+        low, high, factors = 1 / NARROW[-1], NARROW[-1], np.array(NARROW[:-1])
+    else:
+        low, high = labels.limits_around(np.append(ratios[:, 0], [0.2, 5.0]), ratios[:, 1:].ravel())
+        factors = np.array(labels.tick_values(1, max(high, 1 / low), few=TICKS - 1, most=TICKS))
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    factors = np.array(labels.tick_values(1, max(high, 1 / low), few=TICKS - 1, most=TICKS))
     axes.xaxis.set_major_locator(FixedLocator(np.unique([1 / factors, factors]).tolist()))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: _tick(max(ratio, 1 / ratio))))
     axes.xaxis.set_minor_locator(LogLocator(subs=(1,), numticks=200))
