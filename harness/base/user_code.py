@@ -65,9 +65,9 @@ def user_module(reference: str, what: str, error: type[HarnessError] = UserCodeE
 
     A line on stderr says so before, as that runs its code. Raises `error`, which says `what` names it, if that fails.
     """
-    name, colon, of = reference.partition(":")
-    if not (name and colon and of):
-        raise error(f"{what} {reference}: write package.module:name, such as my_code:{of or 'name'}")
+    name, colon, attribute = reference.partition(":")
+    if not (name and colon and attribute):
+        raise error(f"{what} {reference}: write package.module:name, such as my_code:{attribute or 'name'}")
     folder = os.getcwd()
     if folder not in sys.path and not sys.flags.safe_path:  # jobs of a sweep run a snapshot of the code
         sys.path.insert(0, folder)  # the `harness` script's own folder is on the path, the user's is not
@@ -80,19 +80,19 @@ def user_module(reference: str, what: str, error: type[HarnessError] = UserCodeE
         raise error(f"{problem} (looked in {folder} and on the Python path)") from problem.__cause__
 
 
-def version_of(found: Any, reference: str, what: str, error: type[HarnessError] = UserCodeError) -> str:
+def version_of(definition: Any, reference: str, what: str, error: type[HarnessError] = UserCodeError) -> str:
     """The `version` that a function or class declares, else the SHA-256 of the source file that defines it.
 
     Helpers in the same file count; helpers imported from elsewhere do not: declare a `version` where they matter.
     """
     with calling_user_code(f"{what} {reference}: its version cannot be read", error):
-        version = getattr(found, "version", None)
+        version = getattr(definition, "version", None)
         if version is not None and not isinstance(version, str | int | float | tuple):
             raise error(f"{what} {reference}: its version is of type {type(version).__name__}; give a number or text")
         if version is not None:
             return f"version {version}"
         try:
-            with open(inspect.getsourcefile(inspect.unwrap(found)) or "", "rb") as file:
+            with open(inspect.getsourcefile(inspect.unwrap(definition)) or "", "rb") as file:
                 return f"sha256 {hashlib.sha256(file.read()).hexdigest()}"
         except (OSError, TypeError):
             raise error(f"{what} {reference}: its source cannot be read; give it a `version`") from None
