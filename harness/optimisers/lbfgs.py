@@ -133,8 +133,8 @@ class Lbfgs(GradientOptimiser):
 
         It also does where knots move; that is not counted, an overstatement.
         """
-        each = iterations // starts
-        remembered = starts * (sum(range(min(each, self.history))) + max(each - self.history, 0) * self.history)
+        share = iterations // starts
+        remembered = starts * (sum(range(min(share, self.history))) + max(share - self.history, 0) * self.history)
         return network.trainable * (
             # The two-loop recursion: an inner product and an update in each loop for each pair that is remembered.
             # (Where a fused multiply-add counts as 1, this is the 4 m P of the literature.)
