@@ -71,8 +71,8 @@ def read_table(path: Path) -> pd.DataFrame:
     The delimiter is that of the header: comma, tab, semicolon or bar. Rows without any cell are skipped.
     """
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
-        raise HarnessError(f"{path} {what}; give a table of runs, one row a run ({', '.join(TABLES)})")
+        problem = "is a folder" if path.is_dir() else "is not there"
+        raise HarnessError(f"{path} {problem}; give a table of runs, one row a run ({', '.join(TABLES)})")
     table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
     if table.empty:
         raise HarnessError(f"{path} has no rows below its header; give one row a run")
@@ -94,14 +94,14 @@ def of_ladder(table: pd.DataFrame, is_one_size: bool = False) -> dict[str, Any]:
 def select(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
     """The rows that meet every `COLUMN=VALUE`; 5 and 5.0 are the same value."""
     for condition in conditions:
-        name, equals, wanted = condition.partition("=")
+        name, equals, text = condition.partition("=")
         if not equals:
             raise HarnessError(f"`where` {condition!r} is not COLUMN=VALUE; write it as task=j0")
-        cells, number = _texts(table, name, "`where`"), _number(wanted)
-        kept = table[[cell == wanted or (number is not None and _number(cell) == number) for cell in cells]]
+        cells, number = _texts(table, name, "`where`"), _number(text)
+        kept = table[[cell == text or (number is not None and _number(cell) == number) for cell in cells]]
         if kept.empty:
             values = [value for value, _ in Counter(cells).most_common(12)]
-            raise HarnessError(f"`where` {condition!r} leaves no row; {did_you_mean(wanted, values)}")
+            raise HarnessError(f"`where` {condition!r} leaves no row; {did_you_mean(text, values)}")
         table = kept
     return table
 
@@ -127,13 +127,13 @@ def is_ok(status: str) -> bool:
 
 
 def runs_on(
-    table: pd.DataFrame, columns: Columns, x: str, others: Sequence[str] = (), across: bool = False
+    table: pd.DataFrame, columns: Columns, x: str, more_sizes: Sequence[str] = (), across: bool = False
 ) -> tuple[pd.DataFrame, dict[str, tuple[Caution, ...]]]:
     """The table of runs with `x` as their `size`, and what to know of the runs of each arm; a HarnessError names rows.
 
     Every run that did not fail must have a finite size and loss above 0; with a config, no (arm, config, seed) may be
     there twice; every column of conventions must have one value in an arm, or where arms are compared (`across`) in
-    all. `others` are more columns of sizes, which are no conventions. In a run that failed, whatever stands for the
+    all. `more_sizes` are columns too, which are no conventions. In a run that failed, whatever stands for the
     size or the loss is not read as one.
     """
     failed = _failed(table, columns)
@@ -155,12 +155,12 @@ def runs_on(
         }
     )
     # Columns that must hold one value: conventions that the user has given no other meaning, and `--same`.
-    taken = {columns.y, columns.seed, columns.status, *columns.config, x, *others}
+    taken = {columns.y, columns.seed, columns.status, *columns.config, x, *more_sizes}
     conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in taken]
     names = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
     same = {name: _texts(table, name, "`same`") for name in names}
     runs = _at_config_sizes(runs) if columns.config else runs.assign(joined=False)
-    amounts = [np.nan_to_num(_numbers(table, name, "`x`", failed), nan=-1) for name in dict.fromkeys((x, *others))]
+    amounts = [np.nan_to_num(_numbers(table, name, "`x`", failed), nan=-1) for name in dict.fromkeys((x, *more_sizes))]
     names = [name for name in RUN_NAMES if name in table.columns and name not in (*taken, *columns.by)]
     runs = runs.assign(
         amount=[" ".join(map(str, row)) for row in zip(*amounts, strict=True)],
