@@ -86,8 +86,8 @@ def resolve(task: Task, folder: Path = Path()) -> RunTask:
         raise TargetError(f"{field}: target {task.name}: {target.only_box}; leave low and high out")
     for name, kind in {"boundary_points": "PDEs", "interior_weight": "PDEs", "context": "sequences"}.items():
         if getattr(task, name) is not None and name not in target.settings:
-            others = ", ".join(other for other, named in TASKS.items() if name in named.settings)
-            raise TargetError(f"{name}: it is of {kind} ({others}), and {task.name} is none; leave it out")
+            those_with_it = ", ".join(target_name for target_name, named in TASKS.items() if name in named.settings)
+            raise TargetError(f"{name}: it is of {kind} ({those_with_it}), and {task.name} is none; leave it out")
     if task.label_noise and not target.can_be_noisy:
         raise TargetError(f"label_noise: {task.name} is no function of which values are learnt; leave it out")
     return target.resolve(task)
@@ -137,9 +137,9 @@ def _target(task: RunTask) -> Target:
 def _target_of_run(task: RunTask) -> Target:
     target = _target(task)
     if target.version != task.fingerprint:
-        what = "data" if is_data(task.target) else "code"
+        kind = "data" if is_data(task.target) else "code"
         raise TargetError(
-            f"target {task.target}: its {what} changed since the plan was made; "
+            f"target {task.target}: its {kind} changed since the plan was made; "
             "`harness plan FILE --replan` takes it as it is"
         )
     return target

@@ -108,9 +108,9 @@ def _of_own_loss(task: RunTask, splits: Splits) -> float:
     """What a constant has, by a loss of the task's own."""
     import torch  # which other baselines are computed without
 
-    wanted, loss = torch.from_numpy(splits.test.y)[None], splits.test.loss
+    y_1NO, loss = torch.from_numpy(splits.test.y)[None], splits.test.loss
     constant = torch.from_numpy(loss.constant_outputs(splits.train.y, task.outputs))
-    of_points = loss.of_outputs(constant.expand(1, len(splits.test.y), -1), wanted)
+    of_points = loss.of_outputs(constant.expand(1, len(splits.test.y), -1), y_1NO)
     return loss.in_metric(loss.mean(of_points.flatten(1))).item()
 
 

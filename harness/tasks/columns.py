@@ -116,16 +116,16 @@ def read_numbers(table: Table, name: str, reading: Reading) -> Array:
 
 
 # ------------------------------------------------------------------------------------------------------------ encoding
-def column_of(tables: Sequence[Table], name: str, said: DataFile) -> Column:
+def column_of(tables: Sequence[Table], name: str, file: DataFile) -> Column:
     """A column of the tables of a file with how it says that it is read."""
     has_gaps = any(table.rows[name].isna().any() for table in tables)
-    if name not in said.encode:
-        return Column(name, said.numbers.get(name), with_gaps=has_gaps and said.missing == "median")
+    if name not in file.encode:
+        return Column(name, file.numbers.get(name), with_gaps=has_gaps and file.missing == "median")
     values: set[str] = set().union(*(_categories(table, name) for table in tables))
-    categories = sorted(values - {GAP}) + ([GAP] if has_gaps and said.missing == "median" else [])
+    categories = sorted(values - {GAP}) + ([GAP] if has_gaps and file.missing == "median" else [])
     if len(categories) > MOST_CATEGORIES:
         raise TargetError(
-            f"target.encode.{name}: {said.data}: it has {len(categories):,} categories ({some(categories)}); "
+            f"target.encode.{name}: {file.data}: it has {len(categories):,} categories ({some(categories)}); "
             f"at most {MOST_CATEGORIES} become inputs, so merge some, or leave the column out"
         )
     return Column(name, categories=tuple(categories))
@@ -226,6 +226,6 @@ def suggest(table: Table, name: str) -> Suggestion:
     if pd.to_numeric(text, errors="coerce").notna().mean() > 1 / 2:  # a few cells are written otherwise
         return Suggestion(left_out=why_no_numbers(Table(table.subject, table.rows.loc[there.index], table.path), name))
     if shares[reading] > 1 / 2:
-        other = text[~text.str.fullmatch(WRITINGS[reading].pattern)].iloc[0]
-        return Suggestion(left_out=f"which is {reading}, but for cells such as {other!r}: empty these cells")
+        odd_cell = text[~text.str.fullmatch(WRITINGS[reading].pattern)].iloc[0]
+        return Suggestion(left_out=f"which is {reading}, but for cells such as {odd_cell!r}: empty these cells")
     return Suggestion(left_out=f"which has {categories:,} different texts, and at most {MOST_CATEGORIES} become inputs")
