@@ -51,12 +51,12 @@ class Drawn(NamedTuple):
 
 def candidates_of(sought: ArmOnTask) -> Iterator[Solved]:
     """The candidates of an arm on a task, by budget; a HarnessError if a count asked of it is not defined."""
-    for asked, candidate in _solve_ladder(sought):
+    for budget, candidate in _solve_ladder(sought):
         if isinstance(candidate, Candidate):
             flops = run_flops(candidate.network, candidate.recipe, sought.task)
             candidate = candidate._replace(counts={**candidate.counts, **flops})
             sought.check_counted(candidate.network, candidate.counts)
-        yield asked, candidate
+        yield budget, candidate
 
 
 def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[float, list[Drawn] | str]:

@@ -141,12 +141,12 @@ def _add_cells(
 ) -> None:
     """Add the cells and runs of an arm on a task; `cells_here` tells those that solve to the same network."""
     seeds = sought.experiment.seeds
-    for asked, candidate in solved:
+    for budget, candidate in solved:
         # Sizes crossed with training budgets are one series a budget: longer training is not a larger size.
-        is_crossed = asked is not None and bool(sought.arm.sizes) and sought.match.like is None
-        of_budget = f"{series} at {asked:.6g} FLOPs" if is_crossed else series
+        is_crossed = budget is not None and bool(sought.arm.sizes) and sought.match.like is None
+        of_budget = f"{series} at {budget:.6g} FLOPs" if is_crossed else series
         frontier = f"{series} (best size)" if is_crossed else None
-        cell = _cell(plan, sought, label, of_budget, asked, candidate).model_copy(update={"frontier": frontier})
+        cell = _cell(plan, sought, label, of_budget, budget, candidate).model_copy(update={"frontier": frontier})
         identities: list[str] = []
         if isinstance(candidate, Candidate):
             run = sought.run_of(candidate.network, candidate.recipe, seeds[0])
@@ -169,8 +169,8 @@ def _add_replicates(
 
     Its counts are the medians of its runs, but for the one that is matched, which is the budget.
     """
-    for asked, runs in drawn.items():
-        cell = _cell(plan, sought, label, series, asked, runs if isinstance(runs, str) else "")
+    for budget, runs in drawn.items():
+        cell = _cell(plan, sought, label, series, budget, runs if isinstance(runs, str) else "")
         if isinstance(runs, str):
             plan.cells.append(cell)
             continue
@@ -179,7 +179,7 @@ def _add_replicates(
         for name in every[0]:
             if all(name in counts for counts in every):
                 medians[name] = median_low(counts[name] for counts in every)
-        matched = {sought.match.count_name: int(asked)}
+        matched = {sought.match.count_name: int(budget)}
         plan.cells.append(cell.model_copy(update={"infeasible": None, "counts": medians | matched}))
         for replicate, number, candidate in runs:
             run = sought.run_of(candidate.network, candidate.recipe, replicate, number)
@@ -188,25 +188,25 @@ def _add_replicates(
 
 
 def _cell(
-    plan: Expanded, sought: ArmOnTask, label: str, series: str, asked: float | None, candidate: Candidate | str
+    plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, candidate: Candidate | str
 ) -> Cell:
     """The next cell of the plan."""
-    said = sought.experiment
+    experiment = sought.experiment
     solved = candidate if isinstance(candidate, Candidate) else None
-    achieved = solved.counts[said.match.count_name] if solved and said.match else None
+    achieved = solved.counts[experiment.match.count_name] if solved and experiment.match else None
     return Cell(
         index=len(plan.cells),
         task=label,
         arm=sought.name,
         series=series,
-        asked=asked,
+        asked=budget,
         achieved=achieved,
-        residual=achieved / asked - 1 if achieved and asked else None,
+        residual=achieved / budget - 1 if achieved and budget else None,
         network=solved.network if solved else None,
         counts=solved.counts if solved else {},
         infeasible=candidate if isinstance(candidate, str) else None,
-        window=said.window.get(sought.name),
-        hold_out=said.hold_out,
+        window=experiment.window.get(sought.name),
+        hold_out=experiment.hold_out,
     )
 
 
@@ -214,10 +214,10 @@ def _cell(
 def _task_label(task: Task, points: Variants) -> str:
     """The target's name, with the fields that tell it from other tasks of the same target."""
     tasks = itertools.chain.from_iterable(variant.tasks for _, variant in points)
-    namesakes = [_fields_of(other) for other in tasks if other.name == task.name]
+    namesakes = [_fields_of(namesake) for namesake in tasks if namesake.name == task.name]
     label = task.name
     for name, value in _fields_of(task).items():
-        if any(other[name] != value for other in namesakes):
+        if any(namesake[name] != value for namesake in namesakes):
             label += f" {name}={value}"
     return label
 
@@ -230,11 +230,11 @@ def _fields_of(task: Task) -> dict[str, Any]:
 
 def _telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
     """The axes that concern an arm and have more than one value on the task."""
-    siblings = [other for other, variant in points if task in variant.tasks]
+    siblings = [point for point, variant in points if task in variant.tasks]
     recipes = {variant.arms[arm].recipe for _, variant in points}
     telling = []
     for path in siblings[0]:
-        differs = len({canonical_json(other[path]) for other in siblings}) > 1
+        differs = len({canonical_json(point[path]) for point in siblings}) > 1
         if differs and _concerns(path, arm, recipes):
             telling.append(path)
     return telling

@@ -53,13 +53,13 @@ def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -
     """A user's module, made and counted: what there is no closed form of; hence torch, where one is asked for."""
     from harness.count.module import module_network
 
-    given = [name for name in get_args(SizeName) if getattr(architecture, name) is not None]
-    if wrong := [name for name in given if name != architecture.size]:
+    named = [name for name in get_args(SizeName) if getattr(architecture, name) is not None]
+    if wrong := [name for name in named if name != architecture.size]:
         raise HarnessError(
             f"{where}.size={architecture.size}: it is the size of this module, and {wrong[0]} is given or solved for; "
             "use one name for it"
         )
-    if not given:
+    if not named:
         raise HarnessError(f"{where}.{architecture.size} is missing: give it, or let match.solve find it")
     with at(f"{where}.module"):
         return module_network(architecture, inputs, outputs, getattr(architecture, architecture.size))

@@ -114,8 +114,8 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
     points = min(whole.train_points, MOST_POINTS)
     run_task = whole.model_copy(update={"train_points": points})
     how = {**numbers, **encode}
-    told = [f"{name} ({how[name]})" if name in how else name for name in inputs]
-    return StarterTask(Task(target=file, train_points=points), run_task, output, whole.train_points, told, left_out)
+    in_words = [f"{name} ({how[name]})" if name in how else name for name in inputs]
+    return StarterTask(Task(target=file, train_points=points), run_task, output, whole.train_points, in_words, left_out)
 
 
 def built_in_task(name: str) -> StarterTask:
