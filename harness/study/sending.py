@@ -120,8 +120,8 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     lines = offer_lines(manifest.name, states, offer, until_decided=wanted is not None)
     lines += [*view.evidence.damage, *earlier_lines(view.earlier)]
     lines += [
-        f"{len(underway)} of the runs were sent off by {other}, and are left to it"
-        for other, underway in view.beside.items()
+        f"{len(underway)} of the runs were sent off by {other_folder}, and are left to it"
+        for other_folder, underway in view.beside.items()
     ]
     listener.say(*lines)
     if offer.jobs:
