@@ -129,10 +129,10 @@ def said(slot: Slot) -> tuple[list[Any], bool]:
     return heard, alive
 
 
-def send(slot: Slot, what: Any) -> None:
+def send(slot: Slot, message: Any) -> None:
     """One that has died does not hear it; `said` tells."""
     with suppress(OSError):
-        slot.pipe.send(what)
+        slot.pipe.send(message)
 
 
 def kill(slot: Slot) -> str:
@@ -160,14 +160,14 @@ def stop(slots: list[Slot]) -> list[list[Any]]:
     heard: list[list[Any]] = [[] for _ in slots]
     for slot in slots:
         send(slot, STOP)
-    left = set(range(len(slots)))
-    while left and time.monotonic() < deadline:
-        connection.wait([slots[index].pipe for index in left], timeout=0.1)
-        for index in list(left):
+    running = set(range(len(slots)))
+    while running and time.monotonic() < deadline:
+        connection.wait([slots[index].pipe for index in running], timeout=0.1)
+        for index in list(running):
             words, alive = said(slots[index])
             heard[index] += words
             if not alive:
-                left.remove(index)
+                running.remove(index)
     for slot in slots:
         kill(slot)
     return heard
@@ -209,9 +209,9 @@ def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder) -> None:
     import harness.train  # noqa: F401 (takes seconds, in all processes at once)
 
     with suppress(EOFError, OSError):  # the parent has gone
-        while (asked := pipe.recv()) != STOP:
+        while (request := pipe.recv()) != STOP:
             with training:
-                answer = _is_cold(asked.runs) if isinstance(asked, IsCold) else _train(asked, order, pipe, parent)
+                answer = _is_cold(request.runs) if isinstance(request, IsCold) else _train(request, order, pipe, parent)
             if answer is None:
                 break
             pipe.send(answer)
@@ -276,9 +276,9 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
         reached.append(evaluations)
         tell(Evaluated(evaluations))
 
-    def tell(what: Evaluated | Saved | str) -> None:
+    def tell(message: Evaluated | Saved | str) -> None:
         with suppress(OSError):  # the parent has gone, which is seen below
-            pipe.send(what)
+            pipe.send(message)
 
     supervisor = Supervisor(
         progress=progress,

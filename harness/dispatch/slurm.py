@@ -103,7 +103,7 @@ def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, A
     say_so = "trap 'echo \"set-up line failed: $BASH_COMMAND\"' ERR"
     guarded = ["set -e", say_so, *profile.setup, "trap - ERR", "set +e"] if profile.setup else []
     setup = [*guarded, *(f"export {name}={shlex.quote(value)}" for name, value in ours.items())]
-    asked = {
+    options = {
         **{option: getattr(profile, option) for option in ("partition", "account", "qos", "constraint", "exclude")},
         "job_name": name,
         "nodes": 1,
@@ -120,7 +120,7 @@ def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, A
         "use_srun": True,
         "additional_parameters": {"requeue": True, **_gpus(profile), **profile.sbatch},
     }
-    return {option: value for option, value in asked.items() if value is not None}
+    return {option: value for option, value in options.items() if value is not None}
 
 
 def _megabytes(gigabytes: float | None) -> str | None:
@@ -136,5 +136,5 @@ def _gpus(profile: Profile) -> dict[str, str]:
 def why_refused(printed: str) -> str:
     """What sbatch says is wrong, in one line, among all that was printed; that its help exists is not said."""
     lines = [line.strip() for line in printed.splitlines() if line.strip() and "sbatch --help" not in line]
-    told = [re.sub(r"^sbatch: ((error|fatal): )?", "", line) for line in lines if line.startswith("sbatch: ")]
-    return "; ".join(told or lines[-1:]) or "it did not say why"
+    complaints = [re.sub(r"^sbatch: ((error|fatal): )?", "", line) for line in lines if line.startswith("sbatch: ")]
+    return "; ".join(complaints or lines[-1:]) or "it did not say why"
