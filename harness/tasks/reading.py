@@ -1,5 +1,6 @@
 """Tables of the user's own, read as an experiment says: their inputs, output and splits, or what is wrong with them."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -121,7 +122,7 @@ def _data(
     dropped: int,
 ) -> FileData:
     """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
-    inputs = [name for column in columns for name in column.inputs]
+    inputs = list(itertools.chain.from_iterable(column.inputs for column in columns))
     classes = None if labels is None else len(labels)
     data = FileData(
         x,
@@ -289,7 +290,7 @@ def _check_varies(where: str, columns: Sequence[Column], output: str, values: Ar
 
     A category or a gap may be lacking there: its input is then 0.
     """
-    names = [name for column in columns for name in column.inputs] + [output]
+    names = [*itertools.chain.from_iterable(column.inputs for column in columns), output]
     numeric = {column.name for column in columns if not column.categories} | {output}
     is_constant = [not np.ptp(column[~np.isnan(column)]) if (~np.isnan(column)).any() else True for column in values.T]
     constant = [name for name, is_so in zip(names, is_constant, strict=True) if is_so and name in numeric]

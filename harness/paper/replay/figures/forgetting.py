@@ -58,10 +58,10 @@ def _course(axes: Axes, record: Record, phase: int, gid: str) -> None:
     edges, x = np.linspace(low, high, len(record.phases) + 1), np.linspace(low, high, TARGET_POINTS)
     target = load_target(record.run.task.target, record.run.task.inputs)
     assert isinstance(target, Function)
-    wanted = values(record.run.task.target, target, x[:, None])
+    target_values = values(record.run.task.target, target, x[:, None])
     outputs, colour = record.phases[phase].outputs, FAMILIES[record.run.network.family].colour
     axes.axvspan(*edges[phase : phase + 2], color=SHADE, lw=0, zorder=0)
-    axes.plot(x, wanted, color=TARGET_COLOUR, lw=0.6, zorder=1)
+    axes.plot(x, target_values, color=TARGET_COLOUR, lw=0.6, zorder=1)
     axes.plot(np.linspace(low, high, len(outputs)), outputs, color=colour, lw=1.3, zorder=2, gid=gid)
     axes.set(ylim=VALUES, xlim=(low, high))
 
