@@ -25,7 +25,7 @@ from harness.base.errors import HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import Frozen
 from harness.record import Record, read_record, record_path
-from harness.spec import Manifest, PlannedRun, RunSpec
+from harness.spec import Manifest, PlannedRun
 
 ANSWER_SECONDS = 30.0  # after which a server is taken for unreachable, or stuck
 BATCH = 50  # wandb's service, which writes the files of offline runs, is waited for once a batch
@@ -75,6 +75,8 @@ def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is
     """
     cells = [manifest.cells[planned_run.cell] for planned_run in planned]
     cell, match = cells[0], manifest.experiment.match
+    network = record.run.network
+    grid_words = f" G={grid}" if (grid := getattr(network, "grid", None)) else ""
     of_cell = {
         "experiment": manifest.name,
         "arm": cell.arm,
@@ -88,7 +90,7 @@ def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is
     ended = [*(["picked"] if is_picked else []), *(["diverged"] if record.status == "diverged" else [])]
     return WandbRun(
         id=record.run_id,
-        name=f"{_network_words(record.run)} seed {record.run.seed}",
+        name=f"{record.run.task.target} {network.family} {network.dashed}{grid_words} seed {record.run.seed}",
         group=manifest.name,
         job_type=cell.arm,
         tags=tuple(dict.fromkeys(word[:LONGEST_TAG] for word in [*words, *ended])),
@@ -106,11 +108,6 @@ def of_answer(manifest: Manifest, last_started_at: str, summary: dict[str, Any],
     tags = (ANSWER, *(arm[:LONGEST_TAG] for arm in manifest.experiment.arms))
     about = (f"{ANSWER}-{named[:16]}", ANSWER, manifest.name, ANSWER, tags, last_started_at)
     return WandbRun(*about, config, (), summary, **shown)
-
-
-def _network_words(run: RunSpec) -> str:
-    grid = getattr(run.network, "grid", None)
-    return f"{run.task.target} {run.network.family} {run.network.dashed}" + (f" G={grid}" if grid else "")
 
 
 def _summary(record: Record) -> dict[str, Any]:

@@ -146,10 +146,9 @@ def never_timed(runs: Iterable[RunSpec], calibrations: Calibrations) -> tuple[in
     shapes = set()
     for run in runs:
         shapes |= {(kind_of(run), shape_of(run, stage.network)) for stage in stages(run.network, run.recipe)}
-    timed = set()
-    for kind, machine in calibrations.items():
-        timed |= {(kind, shape) for shape in machine.solo_seconds}
-    return len(shapes - timed), len(shapes)
+    timed = {kind: machine.solo_seconds for kind, machine in calibrations.items()}
+    untimed = [shape for kind, shape in shapes if shape not in timed.get(kind, ())]
+    return len(untimed), len(shapes)
 
 
 # ---------------------------------------------------------------------------------------------------- the axis seconds

@@ -7,6 +7,7 @@ lack is 0 in all of its inputs, as any input is that is constant in training.
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,20 +60,8 @@ def _with_unit(group: str, point: str) -> re.Pattern[str]:
     return re.compile(rf"[-+]?(?:{_UNIT})?\s?[-+]?{digits}\s?(?:{_UNIT})?")
 
 
-def _less(unwanted: str, text: Any) -> Any:
-    return text.str.replace(unwanted, "", regex=True)
-
-
-def _currency(text: Any) -> Any:
-    return _less(rf"{_UNIT}|[\s,]", text).astype(float)
-
-
-def _percent(text: Any) -> Any:
-    return _less(r"[\s%]", text).astype(float)
-
-
-def _decimal_comma(text: Any) -> Any:
-    return _less(rf"{_UNIT}|[\s.]", text).str.replace(",", ".").astype(float)
+def _numbers_without(unwanted: str, text: Any) -> Any:
+    return text.str.replace(unwanted, "", regex=True).str.replace(",", ".").astype(float)
 
 
 def _days(text: Any) -> Any:
@@ -84,9 +73,9 @@ def _days(text: Any) -> Any:
 
 
 WRITINGS: dict[Reading, Writing] = {
-    "percent": Writing("37%", re.compile(r"[-+]?\d+(?:\.\d+)?\s?%"), _percent),
-    "currency": Writing("$25,966", _with_unit(",", r"\."), _currency),
-    "decimal_comma": Writing("1.234,5", _with_unit(r"\.", ","), _decimal_comma),
+    "percent": Writing("37%", re.compile(r"[-+]?\d+(?:\.\d+)?\s?%"), partial(_numbers_without, r"[\s%]")),
+    "currency": Writing("$25,966", _with_unit(",", r"\."), partial(_numbers_without, rf"{_UNIT}|[\s,]")),
+    "decimal_comma": Writing("1.234,5", _with_unit(r"\.", ","), partial(_numbers_without, rf"{_UNIT}|[\s.]")),
     "date": Writing("2024-01-31", re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].+)?"), _days),
 }
 
