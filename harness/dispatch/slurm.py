@@ -104,7 +104,7 @@ def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, A
     guarded = ["set -e", say_so, *profile.setup, "trap - ERR", "set +e"] if profile.setup else []
     setup = [*guarded, *(f"export {name}={shlex.quote(value)}" for name, value in ours.items())]
     gpus = f"gpu:{profile.gpus}" if profile.gpus_option == "gres" else str(profile.gpus)
-    gpu_option = {profile.gpus_option: gpus} if profile.gpus else {}
+    gpu_option: dict[str, str] = {profile.gpus_option: gpus} if profile.gpus else {}
     options = {
         **{option: getattr(profile, option) for option in ("partition", "account", "qos", "constraint", "exclude")},
         "job_name": name,

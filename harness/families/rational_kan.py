@@ -99,8 +99,9 @@ class RationalKanShape(LayeredShape):
 
     def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """The rational functions are a layer of their own."""
-        polynomials = {name: weights.pop(name) for name in ("numerator", "denominator")}
-        z_RIN = trace.add(polynomials, h_RIN, rational(*polynomials.values(), h_RIN), fill=_fill)
+        numerator_RM, denominator_RGC = weights.pop("numerator"), weights.pop("denominator")
+        coefficients = {"numerator": numerator_RM, "denominator": denominator_RGC}
+        z_RIN = trace.add(coefficients, h_RIN, rational(numerator_RM, denominator_RGC, h_RIN), fill=_fill)
         return trace.add(weights, z_RIN, evaluate_dense(weights, z_RIN))
 
     # ----------------------------------------------------------------------------------------------------------- counts

@@ -19,6 +19,7 @@ from harness.families.prices import WEIGHTS
 from harness.planning.arms import ArmOnTask
 from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of
 from harness.planning.points import space_of
+from harness.planning.solve import Infeasible
 from harness.planning.warnings import check_cells, check_rules
 from harness.spec import (
     PDE_BLOCK,
@@ -105,7 +106,7 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
     label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
     telling_of = cache(partial(_telling_axes, points=points))
     solved: dict[tuple, list[Solved]] = {}  # by arm, what of a task decides it, and the axes that concern it
-    drawn: dict[tuple, dict[float, list[Drawn] | str]] = {}
+    drawn: dict[tuple, dict[float, list[Drawn] | Infeasible]] = {}
     planned_before: set[tuple[str, str, str]] = set()
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
@@ -163,15 +164,15 @@ def _add_cells(
 
 
 def _add_replicates(
-    plan: Expanded, sought: ArmOnTask, label: str, series: str, drawn: Mapping[float, list[Drawn] | str]
+    plan: Expanded, sought: ArmOnTask, label: str, series: str, drawn: Mapping[float, list[Drawn] | Infeasible]
 ) -> None:
     """Add a cell for each budget of an arm on a task, with the runs of all replicates.
 
     Its counts are the medians of its runs, but for the one that is matched, which is the budget.
     """
     for budget, runs in drawn.items():
-        cell = _cell(plan, sought, label, series, budget, runs if isinstance(runs, str) else "")
-        if isinstance(runs, str):
+        cell = _cell(plan, sought, label, series, budget, runs if isinstance(runs, Infeasible) else None)
+        if isinstance(runs, Infeasible):
             plan.cells.append(cell)
             continue
         every = [run.candidate.counts for run in runs]
@@ -180,7 +181,7 @@ def _add_replicates(
             if all(name in counts for counts in every):
                 medians[name] = median_low(counts[name] for counts in every)
         matched = {sought.match.count_name: int(budget)}
-        plan.cells.append(cell.model_copy(update={"infeasible": None, "counts": medians | matched}))
+        plan.cells.append(cell.model_copy(update={"counts": medians | matched}))
         for replicate, number, candidate in runs:
             run = sought.run_of(candidate.network, candidate.recipe, replicate, number)
             plan.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
@@ -188,11 +189,11 @@ def _add_replicates(
 
 
 def _cell(
-    plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, candidate: Candidate | str
+    plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, met: Candidate | Infeasible | None
 ) -> Cell:
     """The next cell of the plan."""
     experiment = sought.experiment
-    solved = candidate if isinstance(candidate, Candidate) else None
+    solved = met if isinstance(met, Candidate) else None
     achieved = solved.counts[experiment.match.count_name] if solved and experiment.match else None
     return Cell(
         index=len(plan.cells),
@@ -204,7 +205,7 @@ def _cell(
         residual=achieved / budget - 1 if achieved and budget else None,
         network=solved.network if solved else None,
         counts=solved.counts if solved else {},
-        infeasible=candidate if isinstance(candidate, str) else None,
+        infeasible=met.why if isinstance(met, Infeasible) else None,
         window=experiment.window.get(sought.name),
         hold_out=experiment.hold_out,
     )
