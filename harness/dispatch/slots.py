@@ -206,12 +206,13 @@ def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder) -> None:
         os.dup2(2, 1)  # only the user's code prints here
     if order.device == "cuda":
         see_one_gpu(number)
-    import harness.train  # noqa: F401 (takes seconds, in all processes at once)
+    from harness.train import fused_engine  # takes seconds, in all processes at once
 
     with suppress(EOFError, OSError):  # the parent has gone
         while (request := pipe.recv()) != STOP:
             with training:
-                answer = _is_cold(request.runs) if isinstance(request, IsCold) else _train(request, order, pipe, parent)
+                is_question = isinstance(request, IsCold)
+                answer = fused_engine.is_cold(request.runs) if is_question else _train(request, order, pipe, parent)
             if answer is None:
                 break
             pipe.send(answer)
@@ -228,12 +229,6 @@ def see_one_gpu(number: int) -> None:
     names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
     if names:  # else there is none, which is said when a pack comes
         os.environ["CUDA_VISIBLE_DEVICES"] = names[number % len(names)]  # which CUDA reads when it is first used
-
-
-def _is_cold(runs: tuple[RunSpec, ...]) -> bool:
-    from harness.train import fused_engine
-
-    return fused_engine.is_cold(runs)
 
 
 def _compile(pipe: Any, unit: Compilation) -> None:
@@ -317,7 +312,9 @@ def failure(error: BaseException) -> Failure:
 
     An error that was raised from another one is of the other's cause and place too.
     """
-    chain = list(_chain(error))
+    chain = [error]
+    while (origin := chain[-1].__cause__) is not None:
+        chain.append(origin)
     places = []
     for raised in chain:
         for frame in traceback.extract_tb(raised.__traceback__):
@@ -333,12 +330,6 @@ def in_words(error: BaseException) -> str:
         return str(error)
     words = f"{type(error).__name__}: {error}"
     return words if isinstance(error, Exception) else f"code of a task or network tried to end the process ({words})"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
-        error = error.__cause__
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
