@@ -25,7 +25,7 @@ from harness.dispatch import cluster
 from harness.dispatch.here import available_cores
 from harness.dispatch.profile import Profile
 
-LITTLE_BYTES = 10**9
+LITTLE_BYTES = 10**9  # free on the disk; less is a warning
 
 Level = Literal["ok", "warning", "FAILED"]
 

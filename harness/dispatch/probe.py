@@ -20,7 +20,7 @@ from harness.dispatch.snapshot import Snapshot, take_snapshot
 from harness.dispatch.state import ENDED, WAITING, stuck
 from harness.dispatch.submission import logs_folder, new_id
 
-PROBE_MINUTES = 5
+PROBE_MINUTES = 5  # the time limit of the probe job, unless that of a sweep's jobs is shorter
 PROBE_SAVE_SECONDS = 60
 QUEUE_SECONDS = 5.0  # between two questions for the one probe job
 LOOK_SECONDS = 0.2  # between two looks for a file of the job

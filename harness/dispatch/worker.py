@@ -34,7 +34,7 @@ from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, 
 from harness.record.networks import FOLDER as NETWORKS
 from harness.spec import RunSpec, read_manifest, run_id
 
-HEARTBEAT_SECONDS = 30.0
+HEARTBEAT_SECONDS = 30.0  # twenty in the time after which silence means death (`state.LEASE_SECONDS`)
 # Why a worker is told to stop, by what SLURM says of its job then.
 WHY = {"CANCELLED": "cancelled", "PREEMPTED": "preempted", "TIMEOUT": "timed out", "PENDING": "requeued"}
 

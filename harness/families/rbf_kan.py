@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.families.jacobian import Trace
 
 RBF_RANGE = 2.0  # the outermost centres are at +-2
-RBF_NOISE = 0.1
+RBF_NOISE = 0.1  # standard deviation of initial coefficients; FastKAN's spline_weight_init_scale
 # LayerNorm, an input: two sums, a difference, a square, a scaling by the deviation, two for the affine map, and a share
 # of what is done once a sample.
 LAYER_NORM_OPERATIONS = 8

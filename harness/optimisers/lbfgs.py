@@ -33,7 +33,7 @@ from harness.families.later import Tensor, torch
 from harness.optimisers.base import GradientOptimiser, LaneState, begun
 from harness.optimisers.lanes import but_not, choose, dot, largest, learning_rates, or_not
 
-SUFFICIENT_DECREASE = 1e-4
+SUFFICIENT_DECREASE = 1e-4  # torch's c1, and below its c2: the strong Wolfe conditions
 CURVATURE = 0.9
 MAX_PROBES = 25  # torch's max_ls: probes after the first one of a search
 L = 3  # numbers of a point on the search line

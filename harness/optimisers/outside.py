@@ -88,5 +88,4 @@ def _try_out(settings: OutsideOptimiser) -> None:
 
 
 def _plain_fields(state: Any) -> dict[str, Any]:
-    """The numbers, texts and such of a state."""
     return {name: value for name, value in vars(state).items() if isinstance(value, int | float | str | None)}

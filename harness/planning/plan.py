@@ -191,7 +191,6 @@ def _add_replicates(
 def _cell(
     plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, met: Candidate | Infeasible | None
 ) -> Cell:
-    """The next cell of the plan."""
     experiment = sought.experiment
     solved = met if isinstance(met, Candidate) else None
     achieved = solved.counts[experiment.match.count_name] if solved and experiment.match else None

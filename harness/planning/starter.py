@@ -27,8 +27,8 @@ from harness.tasks import TargetError, check_drawn, resolve
 from harness.tasks.columns import Suggestion, suggest
 from harness.tasks.reading import read_user_table
 
-BUDGETS = 5
-DECADE = 10.0
+BUDGETS = 5  # of a new file
+DECADE = 10.0  # its largest budget over its smallest
 LARGEST_FIRST_SIZE = 64  # of the smallest network; from there on a size in steps of one meets any budget
 MOST_INPUTS = 10  # that a function is tried with
 FUNCTION_POINTS = 500  # of a function, to train on

@@ -28,8 +28,8 @@ MISSING = ("", "na", "n/a", "nan", "null", "none")
 # Columns that, where a table has them and nothing else is asked of them, must hold one value within a fit.
 CONVENTION_COLUMNS = ("metric", "convention", "hardware", "dtype")
 ONE_ARM = "all"  # what the runs of a table without arms are called
-MAX_ROWS_NAMED = 5
-CENSORED_SHARE = 0.2
+MAX_ROWS_NAMED = 5  # in one error or caution; it counts the others
+CENSORED_SHARE = 0.2  # of the runs of a size; where more failed, those left may be the lucky ones
 EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are none
 # Columns that name a run, where nothing else is asked of them: a run in several rows left checkpoints there.
 RUN_NAMES = ("run", "run_id", "run_name", "name", "exp_name", "job", "job_id", "trial", "wandb_id", "id")
@@ -384,7 +384,6 @@ def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
 
 
 def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]:
-    """What to know of the runs of an arm."""
     done = runs["status"] == "done"
     repeated = int(runs[done].duplicated(["size", "seed"]).sum())
     if repeated and not (columns.config or columns.group or columns.best_of):  # nobody said what a run is

@@ -1,5 +1,6 @@
 """A replay written down: what its kind says, and what every page has, as HTML, CSV and figures."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -75,10 +76,7 @@ def write_page(
         evaluations=evaluations,
         provenance=origin,
     )
-    exponents = []
-    for table in page.tables:
-        if table.title == "Exponents":
-            exponents += [row.cells for row in table.rows]
+    exponents = itertools.chain.from_iterable(table.rows for table in page.tables if table.title == "Exponents")
     facts = {
         "place": replay.place,
         "title": replay.title,
@@ -87,7 +85,7 @@ def write_page(
         "figures": [picture.stem for picture in page.figures],
         "lead": page.lead,
         "findings": page.findings,
-        "exponents": exponents,
+        "exponents": [row.cells for row in exponents],
         "verdicts": list(verdicts),
         "evaluations": evaluations,
         **{name: origin[name] for name in ("seconds", "cpu_seconds", "first", "last")},

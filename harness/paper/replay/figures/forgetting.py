@@ -19,7 +19,7 @@ from harness.tasks import Function, load_target, values
 COURSE_HEIGHT, LINE_HEIGHT = 0.95, 0.21  # inches, of a row
 VALUES = (-0.45, 1.45)  # that a panel shows
 TARGET_POINTS = 1001
-NAME_COLUMNS = 16
+NAME_COLUMNS = 16  # letters of a line beside a row of panels
 TARGET_COLOUR, SHADE = "#777777", "#F0F0F0"
 # Arms are the rows here, so that colours are of no family.
 KEPT_LOOKS: dict[str, dict[str, Any]] = {
