@@ -261,10 +261,11 @@ def _joined(table: pd.DataFrame, names: Sequence[str], option: str, are_arms: bo
     """The cells of a row as one text. Of arms a number alone says nothing, so its column stands before it."""
     columns = []
     for name in names:
-        cells = _texts(table, name, option)
-        is_bare = [are_arms and _number(cell) is not None for cell in cells]
-        shown = [cell or "(empty)" for cell in cells]
-        columns.append([f"{name}={cell}" if bare else cell for cell, bare in zip(shown, is_bare, strict=True)])
+        shown = []
+        for cell in _texts(table, name, option):
+            text = cell or "(empty)"
+            shown.append(f"{name}={text}" if are_arms and _number(cell) is not None else text)
+        columns.append(shown)
     return [" / ".join(row) for row in zip(*columns, strict=True)] if columns else ""
 
 
