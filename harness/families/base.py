@@ -535,9 +535,9 @@ def _trainable(network: LayeredShape) -> int:
 
 
 @cache
-def code_version(kind: type[Frozen], name: str, what: str) -> str:
+def code_version(kind: type[Frozen], name: str, noun: str) -> str:
     """Of the user's code that was imported, whatever its file says later."""
-    return version_of(kind, name, what)
+    return version_of(kind, name, noun)
 
 
 def code_changed(where: str) -> HarnessError:

@@ -147,19 +147,19 @@ def scales_of(path: Path) -> dict[str, dict[str, Any]]:
     return {FULL: {}, **_scales(_read_fields(path))}
 
 
-def read_settings(path: Path, model: type[Settings], what: str) -> Settings:
-    """The `model` written in the YAML file at `path`, which is `what` to a user, as experiments are read."""
-    return _validated(model, _read_fields(path, model, what))
+def read_settings(path: Path, model: type[Settings], noun: str) -> Settings:
+    """The `model` written in the YAML file at `path`, read as experiments are; errors call it `noun`."""
+    return _validated(model, _read_fields(path, model, noun))
 
 
-def _read_fields(path: Path, model: type[Frozen] = Experiment, what: str = EXPERIMENT_FILE) -> Document:
+def _read_fields(path: Path, model: type[Frozen] = Experiment, noun: str = EXPERIMENT_FILE) -> Document:
     if model is Experiment and path.suffix == ".py" and path.exists():
         raise HarnessError(f"{path}: this is Python, not an experiment file; give a YAML file that names it")
     try:
         return _parse_fields(path.read_text(encoding="utf-8"), str(path), model)
     except OSError as error:
         beside = [path.with_suffix(ending) for ending in (".yaml", ".yml") if path.with_suffix(ending).is_file()]
-        hint = f"did you mean {beside[0]}?" if beside else f"give the path of {what}"
+        hint = f"did you mean {beside[0]}?" if beside else f"give the path of {noun}"
         raise HarnessError(f"{path}: {error.strerror}; {hint}") from None
     except UnicodeDecodeError as error:
         raise HarnessError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
