@@ -153,23 +153,21 @@ def solve(
     at_most: bool = False,
 ) -> int | Infeasible:
     """The size nearest to `budget`, or the largest `at_most` as large; infeasible if none is within `tolerance`."""
+    size = f"{axis}={budget:,.10g}"
     try:
         nearest = bracket(count_at, axis, budget, free, smallest)
     except NoInfluence as error:
         return Infeasible(str(error))
     if not nearest:
-        why = f"{axis}={budget:,.10g}: the evaluation cap is used up before the last grid, whatever the {free}"
-        return Infeasible(why)
+        return Infeasible(f"{size}: the evaluation cap is used up before the last grid, whatever the {free}")
     allowed = [value for value, counts in nearest.items() if counts <= budget] if at_most else list(nearest)
     best = max(allowed, default=None) if at_most else allowed[0]
     if best is not None and abs(nearest[best] / budget - 1) <= tolerance:
         return best
     if nearest.get(largest := largest_size(free), budget) < budget:
-        return Infeasible(
-            f"{axis}={budget:,.10g} is beyond {free}={largest:,}, the largest that is tried; ask for less"
-        )
+        return Infeasible(f"{size} is beyond {free}={largest:,}, the largest that is tried; ask for less")
     offers = [
         f"{free}={value} gives {counts:,} ({counts / budget - 1:+.0%})" for value, counts in sorted(nearest.items())
     ]
     within = f"from {1 - tolerance:.0%} of it" if at_most else f"within {tolerance:.0%}"
-    return Infeasible(f"{axis}={budget:,.10g} cannot be met {within}; nearest: {', '.join(offers)}")
+    return Infeasible(f"{size} cannot be met {within}; nearest: {', '.join(offers)}")

@@ -77,9 +77,8 @@ def corpus_of(documents: Sequence[str], formula: str, source: str) -> Corpus:
     parts = {"train": documents[:last], "validation": documents[last : last + held], "test": documents[last + held :]}
     alphabet = "".join(sorted(set("".join(documents))))
     number_of = {character: number for number, character in enumerate(alphabet)}
-    texts = {}
-    for name, part in parts.items():
-        texts[name] = np.array([number_of[character] for character in "".join(part)], np.uint16)
+    numbers = {name: list(map(number_of.__getitem__, "".join(part))) for name, part in parts.items()}
+    texts = {name: np.array(of_part, np.uint16) for name, of_part in numbers.items()}
     content = hashlib.sha256("\0".join(documents).encode()).hexdigest()
     return Corpus(texts, alphabet, formula, source, version=content[:16])
 
