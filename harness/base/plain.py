@@ -39,9 +39,9 @@ class Rows(Generic[Item]):
 @cache
 def keys_of(kind: Any) -> dict[str, Key]:
     """The keys that JSON has of a dataclass, a named tuple, a typed dict or a model of pydantic, in order."""
-    of = get_origin(kind) or kind
-    hints = get_type_hints(of, include_extras=True)
-    for name, member in vars(of).items():
+    origin = get_origin(kind) or kind
+    hints = get_type_hints(origin, include_extras=True)
+    for name, member in vars(origin).items():
         if isinstance(member, property):
             hints[name] = get_type_hints(member.fget, include_extras=True).get("return")
     if filled := get_args(kind):

@@ -186,9 +186,9 @@ def limits() -> Limits:
         question = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", f"user={user()}")
         with suppress(HarnessError):
             most += [int(line) for line in ask(*question).split() if line.isdecimal()]
-    there = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
+    jobs_now = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
     largest_array = max(1, int(configuration.get("MaxArraySize", "1001")))  # tasks count from 0; 0 means no arrays
-    return Limits(largest_array, max(0, min(most) - there), has_accounting, configuration)
+    return Limits(largest_array, max(0, min(most) - jobs_now), has_accounting, configuration)
 
 
 def user() -> str:

@@ -28,10 +28,10 @@ def examine(
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
-    for about, findings in (("cluster", ask_cluster(profile)), ("results", try_results(results))):
+    for subject, findings in (("cluster", ask_cluster(profile)), ("results", try_results(results))):
         for finding in findings:
             failed |= finding.level == "FAILED"
-            yield about, finding
+            yield subject, finding
     if wait_minutes is None:
         return
     if failed:
@@ -105,18 +105,18 @@ def partition_names(profile: Profile, partitions: Mapping[str, Fields]) -> list[
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
-def cluster_rows(taken: Limits) -> list[Finding]:
+def cluster_rows(cluster_limits: Limits) -> list[Finding]:
     """What the version and the memory of a cluster mean for a sweep."""
-    number = taken.configuration.get("SLURM_VERSION", "")
+    number = cluster_limits.configuration.get("SLURM_VERSION", "")
     is_new = tuple(int(part) for part in re.findall(r"\d+", number)[:2]) >= OLDEST_SLURM
-    name = taken.configuration.get("ClusterName", "without a name")
+    name = cluster_limits.configuration.get("ClusterName", "without a name")
     older = "20.02 or newer is needed (squeue --me): submit from another cluster"
-    memory = time_seconds(taken.configuration.get("MinJobAge", "300"))
-    remembers = taken.has_accounting or memory >= SHORTEST_MEMORY_SECONDS
+    memory = time_seconds(cluster_limits.configuration.get("MinJobAge", "300"))
+    remembers = cluster_limits.has_accounting or memory >= SHORTEST_MEMORY_SECONDS
     watch = (
         "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of life"
     )
-    accounting = ", and sacct for longer" if taken.has_accounting else ""
+    accounting = ", and sacct for longer" if cluster_limits.has_accounting else ""
     finding = f"squeue knows for {duration(memory)} how a job ended (MinJobAge){accounting}"
     return [
         must("SLURM", is_new, f"{number or 'of unknown version'}, cluster {name}", older),

@@ -235,7 +235,7 @@ def _make_ready(
         return
     began = time.monotonic()
     waiting = _compilations(one_each)
-    of = len(waiting)
+    total = len(waiting)
     compiling: list[Slot] = []
     names = ", ".join(unit.words for unit in waiting)
     announce(f"fused engine: compiling kernels for this processor, once: {names}")
@@ -247,7 +247,7 @@ def _make_ready(
             for compiler in list(compiling):
                 if _has_compiled(compiler):
                     compiling.remove(compiler)
-            compiled(of - len(waiting) - len(compiling), of)
+            compiled(total - len(waiting) - len(compiling), total)
     finally:
         for compiler in compiling:
             slots.kill(compiler)

@@ -106,8 +106,8 @@ def of_answer(manifest: Manifest, last_started_at: str, summary: dict[str, Any],
     named = hashlib.sha256(f"{manifest.name} {manifest.experiment_hash}".encode()).hexdigest()
     config = {"experiment": manifest.name, "question": manifest.experiment.question, "runs": len(manifest.run_ids())}
     tags = (ANSWER, *(arm[:LONGEST_TAG] for arm in manifest.experiment.arms))
-    about = (f"{ANSWER}-{named[:16]}", ANSWER, manifest.name, ANSWER, tags, last_started_at)
-    return WandbRun(*about, config, (), summary, **shown)
+    identity = (f"{ANSWER}-{named[:16]}", ANSWER, manifest.name, ANSWER, tags, last_started_at)
+    return WandbRun(*identity, config, (), summary, **shown)
 
 
 def _summary(record: Record) -> dict[str, Any]:

@@ -109,13 +109,13 @@ def torch_row(torch_here: str) -> tuple[Finding, list[str]]:
     try:
         torch = importlib.import_module("torch")
         gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-        there = metadata.version("torch")  # `torch.__version__` may have a suffix, which that lacks
+        torch_version = metadata.version("torch")  # `torch.__version__` may have a suffix, which that lacks
     except Exception as problem:  # a broken one must not end the job
         finding = f"cannot be imported: {type(problem).__name__}: {problem}"[:300]
         return must("torch", False, finding, "install it in the node's environment, or load that in setup:"), []
-    finding = f"{there}, imported in {time.monotonic() - begin:.1f} s; here it is {torch_here}"
+    finding = f"{torch_version}, imported in {time.monotonic() - begin:.1f} s; here it is {torch_here}"
     move = "train only there, or use one environment: records of two are equal to a tolerance, not to the bit"
-    return should("torch", there == torch_here, finding, move), gpus
+    return should("torch", torch_version == torch_here, finding, move), gpus
 
 
 def gpu_row(profile: Profile, gpus: Sequence[str], visible: str | None, has_driver: bool) -> Finding:

@@ -242,8 +242,8 @@ def unneeded(evidence: Evidence, run_states: Mapping[str, RunState]) -> Unneeded
     processes: list[int] = []
     not_verified: Counter[str] = Counter()
     for job in evidence.jobs():
-        there = {run_states[run].state for run in job.sent.runs}
-        if "cancelled" not in there or there & set(UNDERWAY):
+        job_states = {run_states[run].state for run in job.sent.runs}
+        if "cancelled" not in job_states or job_states & set(UNDERWAY):
             continue
         if job.listed:
             numbers += [job.listed.number] if job.listed.state not in (*ENDED, "COMPLETING") else []

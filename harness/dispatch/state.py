@@ -195,8 +195,8 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
         elif run in unwanted:
             state = RunState("cancelled", unwanted[run].by_words)
         elif run in crashes:
-            how = "the same traceback twice" if crashes[run]["traceback_hash"] else "twice without a traceback"
-            state = RunState("quarantined", f"{how}: {crashes[run]['error']}")
+            crash_words = "the same traceback twice" if crashes[run]["traceback_hash"] else "twice without a traceback"
+            state = RunState("quarantined", f"{crash_words}: {crashes[run]['error']}")
         elif run not in jobs or released.get(run, 0.0) > seconds_of(jobs[run].submission.at):
             state = RunState("planned")
         else:

@@ -162,13 +162,13 @@ def make(network: ModuleShape, seed: int = 0) -> nn.Module:
     That is what the global generators of torch, numpy and Python start from meanwhile; they are as before afterwards.
     """
     inputs, outputs = network.shape
-    made = module_class(network.module)
+    module_type = module_class(network.module)
     if fingerprint(network.module) != network.fingerprint:
         raise code_changed(f"module {network.module}")
-    call = f"module {network.module}: {made.__name__}({inputs}, {outputs}, {network.size}={network.value})"
+    call = f"module {network.module}: {module_type.__name__}({inputs}, {outputs}, {network.size}={network.value})"
     with calling_user_code(f"{call} failed", seed=seed):
         torch.manual_seed(seed)
-        module = made(inputs, outputs, **{network.size: network.value})
+        module = module_type(inputs, outputs, **{network.size: network.value})
     if not isinstance(module, torch.nn.Module):
         raise HarnessError(f"{call} gives {type(module).__name__}, no nn.Module")
     return module

@@ -169,12 +169,12 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     filled = LoopStates(tuple(lane.filled() for lane in state.optimiser.by_lane))
     state = replace(state, done=TIMED_FROM, knots=knots, optimiser=filled)
     fused_engine.advance(pack, state, 1)  # loads what is compiled
-    evaluations, taken = FUSED_EVALUATIONS // 2, 0.0
-    while taken < FUSED_SECONDS and evaluations < MOST_EVALUATIONS:
+    evaluations, seconds_taken = FUSED_EVALUATIONS // 2, 0.0
+    while seconds_taken < FUSED_SECONDS and evaluations < MOST_EVALUATIONS:
         evaluations *= 2
         begun = time.process_time()
         after = fused_engine.advance(pack, state, evaluations)
-        taken = time.process_time() - begun
+        seconds_taken = time.process_time() - begun
     made = max(lane.evaluations for lane in after.optimiser.by_lane)  # less, if the lanes came to rest
     return [seconds / made for seconds in _times(lambda: fused_engine.advance(pack, state, evaluations))]
 

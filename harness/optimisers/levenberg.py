@@ -103,8 +103,8 @@ class LevenbergMarquardt(Optimiser):
     def flops_on_zeros(self, network: ShapeBase, samples: int, evaluations: int) -> int:
         """A residual depends on some coefficients of each spline only; the rest of its row of the Jacobian is 0."""
         rows = network.trainable, network.active_parameters
-        every, active = (self._system_flops(network, samples, row) for row in rows)
-        return evaluations * (every - active)
+        all_rows, active_rows = (self._system_flops(network, samples, row) for row in rows)
+        return evaluations * (all_rows - active_rows)
 
     def _system_flops(self, network: ShapeBase, samples: int, row: int) -> int:
         residuals = samples * network.outputs
@@ -253,8 +253,8 @@ def _eased(settings: LevenbergMarquardt, state: LevenbergState, system: System, 
 def _accept(settings: LevenbergMarquardt, state: LevenbergState, system: System, taken_R: Tensor) -> LevenbergState:
     """Lanes of the mask stand where they asked, with the system there."""
     pairs = {name: (getattr(system, name), getattr(state, name)) for name in SYSTEM_AT_THE_POSITION}
-    there = {name: choose(taken_R, new, shaped_like(new, old)) for name, (new, old) in pairs.items()}
-    return replace(state, position_RP=choose(taken_R, settings.ask(state), state.position_RP), **there)
+    system_tensors = {name: choose(taken_R, new, shaped_like(new, old)) for name, (new, old) in pairs.items()}
+    return replace(state, position_RP=choose(taken_R, settings.ask(state), state.position_RP), **system_tensors)
 
 
 def _grow(settings: LevenbergMarquardt, state: LevenbergState, mask_R: Tensor) -> LevenbergState:

@@ -175,11 +175,11 @@ def _add_replicates(
         if isinstance(runs, Infeasible):
             plan.cells.append(cell)
             continue
-        every = [run.candidate.counts for run in runs]
+        counts_of_runs = [run.candidate.counts for run in runs]
         medians = {}
-        for name in every[0]:
-            if all(name in counts for counts in every):
-                medians[name] = median_low(counts[name] for counts in every)
+        for name in counts_of_runs[0]:
+            if all(name in counts for counts in counts_of_runs):
+                medians[name] = median_low(counts[name] for counts in counts_of_runs)
         matched = {sought.match.count_name: int(budget)}
         plan.cells.append(cell.model_copy(update={"counts": medians | matched}))
         for replicate, number, candidate in runs:

@@ -113,8 +113,8 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
     whole = resolve(Task(target=file), folder)
     points = min(whole.train_points, MOST_POINTS)
     run_task = whole.model_copy(update={"train_points": points})
-    how = {**numbers, **encode}
-    in_words = [f"{name} ({how[name]})" if name in how else name for name in inputs]
+    readings = {**numbers, **encode}
+    in_words = [f"{name} ({readings[name]})" if name in readings else name for name in inputs]
     return StarterTask(Task(target=file, train_points=points), run_task, output, whole.train_points, in_words, left_out)
 
 

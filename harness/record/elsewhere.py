@@ -155,13 +155,13 @@ def runs_on(
         }
     )
     # Columns that must hold one value: conventions that the user has given no other meaning, and `--same`.
-    taken = {columns.y, columns.seed, columns.status, *columns.config, x, *more_sizes}
-    conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in taken]
+    read_columns = {columns.y, columns.seed, columns.status, *columns.config, x, *more_sizes}
+    conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in read_columns]
     names = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
     same = {name: _texts(table, name, "`same`") for name in names}
     runs = _at_config_sizes(runs) if columns.config else runs.assign(joined=False)
     amounts = [np.nan_to_num(_numbers(table, name, "`x`", failed), nan=-1) for name in dict.fromkeys((x, *more_sizes))]
-    names = [name for name in RUN_NAMES if name in table.columns and name not in (*taken, *columns.by)]
+    names = [name for name in RUN_NAMES if name in table.columns and name not in (*read_columns, *columns.by)]
     runs = runs.assign(
         amount=[" ".join(map(str, row)) for row in zip(*amounts, strict=True)],
         run=_texts(table, names[0], "a name") if names else runs["config"] + ", seed " + runs["seed"],

@@ -36,15 +36,15 @@ def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:
     can be written.
     """
     outcomes: dict[str, list[str]] = defaultdict(list)
-    there: list[tuple[str, Callable[[], Record]]]
+    readers: list[tuple[str, Callable[[], Record]]]
     if source.is_file():
         lines, damaged = read_lines(source)
         outcomes["damaged"] += damaged
-        there = [(identity, partial(record_in_line, line, identity, source)) for identity, line in lines.items()]
+        readers = [(identity, partial(record_in_line, line, identity, source)) for identity, line in lines.items()]
     else:
         paths = _record_paths(source, folder)
-        there = [(path.name.partition(".")[0], partial(read_record, path)) for path in paths]
-    for identity, read in there:
+        readers = [(path.name.partition(".")[0], partial(read_record, path)) for path in paths]
+    for identity, read in readers:
         target = record_path(folder, identity)
         if wanted is not None and identity not in wanted:
             outcomes["other"].append(identity)

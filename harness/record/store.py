@@ -241,8 +241,8 @@ def recorded(identities: Iterable[str], folder: Path, check_all: bool = False) -
     whatever computes from records does it (`load`).
     """
     present = set(os.listdir(folder)) if folder.is_dir() else set()
-    there = [identity for identity in identities if f"{identity}.json" in present]
-    return Recorded(*_each(there, folder, (lambda path: _checked(path).status) if check_all else _status))
+    with_record = [identity for identity in identities if f"{identity}.json" in present]
+    return Recorded(*_each(with_record, folder, (lambda path: _checked(path).status) if check_all else _status))
 
 
 def set_aside(identities: Iterable[str], folder: Path) -> int:

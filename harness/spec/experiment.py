@@ -127,8 +127,8 @@ class Experiment(Frozen):
         compared = list(itertools.chain(*self.pairs))
         for rule in self.decide:
             compared += rule.arms_of_sides
-        named = set(itertools.chain(*compared))
-        return tuple(dict.fromkeys([*compared, *((name,) for name in self.arms if name not in named)]))
+        compared_arms = set(itertools.chain(*compared))
+        return tuple(dict.fromkeys([*compared, *((name,) for name in self.arms if name not in compared_arms)]))
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Experiment:

@@ -343,8 +343,8 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
         case "int_type" | "float_type" | "int_from_float":
             expected = "a whole number" if detail["type"].startswith("int") else "a number"
             if isinstance(value, list):
-                every = f"grid: {{{'.'.join(map(str, path))}: {_shown(value)}}}"
-                return f"={_shown(value)}: {expected} is expected; write {every} to train one after the other"
+                as_grid = f"grid: {{{'.'.join(map(str, path))}: {_shown(value)}}}"
+                return f"={_shown(value)}: {expected} is expected; write {as_grid} to train one after the other"
             meant = number_meant(value)
             return f"={_shown(value)}: {expected} is expected" + (f"; write {meant}" if meant else "")
         case _:

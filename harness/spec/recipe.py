@@ -130,9 +130,9 @@ class Recipe(Frozen):
             "sparsity": self.sparsity,
             "early_stopping": self.early_stopping,
         }
-        named = [name for name, value in excluded.items() if value]
-        if self.phases and named:
-            raise ValueError(f"phases={self.phases} does not go with {named[0]}; leave one of the two out")
+        conflicting = [name for name, value in excluded.items() if value]
+        if self.phases and conflicting:
+            raise ValueError(f"phases={self.phases} does not go with {conflicting[0]}; leave one of the two out")
         if self.phases and most < self.phases:
             raise ValueError(f"phases={self.phases}: max_evaluations={most} leaves some of them none")
         whole = self.optimizer.spans

@@ -130,11 +130,10 @@ def of_first_look(manifest: Manifest) -> Manifest:
 
 def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
     """At which look the rules of a plan are, which of them are open, and how many runs they ask for."""
-    first, of = manifest.looks[0], len(manifest.experiment.seeds)
+    first, seeds = manifest.looks[0], len(manifest.experiment.seeds)
     if wanted.verdicts is None:
-        return [
-            f"first look, at {first} of {of} replicates: {len(wanted.absent):,} of {len(wanted.run_ids):,} runs to go"
-        ]
+        absent = f"{len(wanted.absent):,} of {len(wanted.run_ids):,} runs to go"
+        return [f"first look, at {first} of {seeds} replicates: {absent}"]
     waiting = [verdict for verdict in wanted.verdicts if verdict.waits_for]
     if not waiting:
         undecided = sum(verdict.verdict == "open" for verdict in wanted.verdicts)
@@ -143,7 +142,7 @@ def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
     of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
     lines = [f"open rules that ask for {len(wanted.absent):,} more runs, {of_all}:"]
     for verdict in waiting:
-        lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {of} replicates")
+        lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {seeds} replicates")
     return lines
 
 

@@ -42,20 +42,20 @@ def curve_points(task: RunTask) -> int:
 
 def load_target(reference: str, inputs: int | None = None, instance: int = 0) -> Target:
     """The built-in target of that name, a member of a family, a data set, or the user's `package.module:function`."""
-    named = TASKS.get(reference)
-    if instance and not (named and named.has_instances):
+    built_in = TASKS.get(reference)
+    if instance and not (built_in and built_in.has_instances):
         families = ", ".join(name for name, task in TASKS.items() if task.has_instances)
         raise TargetError(f"target {reference}: instance={instance} is of families ({families}); leave it out")
     if ":" in reference:
         return load_user_target(reference, inputs)
-    if named is None:
+    if built_in is None:
         near = difflib.get_close_matches(reference, TASKS, n=NEAREST, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise TargetError(
             f"target {reference!r}: no such task; {hint}docs/tasks.md lists all {len(TASKS)}; "
             f"a function of your own is package.module:function"
         )
-    return named.target(reference, inputs, instance)
+    return built_in.target(reference, inputs, instance)
 
 
 def target_of(task: Task, folder: Path = Path()) -> Target:
@@ -114,16 +114,16 @@ def draw(task: RunTask, seed: int) -> Splits:
 
 def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
     """Keep what is learnt from files of the user's own in `folder` (`results/data`), by its content."""
-    every = list(tasks)
-    data_file.keep_data(every, folder)
-    corpora.keep_texts(every, folder)
+    all_tasks = list(tasks)
+    data_file.keep_data(all_tasks, folder)
+    corpora.keep_texts(all_tasks, folder)
 
 
 def fetch_data(tasks: Iterable[RunTask], folder: Path) -> None:
     """Read what `keep_data` has kept in `folder` and this process does not know yet; a TargetError if it is damaged."""
-    every = list(tasks)
-    data_file.fetch_data(every, folder)
-    corpora.fetch_texts(every, folder)
+    all_tasks = list(tasks)
+    data_file.fetch_data(all_tasks, folder)
+    corpora.fetch_texts(all_tasks, folder)
 
 
 def _target(task: RunTask) -> Target:

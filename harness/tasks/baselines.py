@@ -56,11 +56,11 @@ def kept_baselines(task: RunTask, seed: int, results: Path, draw: Callable[[RunT
             return kept
     fetch_data((task,), results / "data")
     fetch_texts((task,), results / "data")
-    made = baselines(task, draw(task, seed))
+    computed = baselines(task, draw(task, seed))
     with suppress(OSError):  # of a folder that others keep
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed(path, made)
-    return made
+        write_sealed(path, computed)
+    return computed
 
 
 def baselines(task: RunTask, splits: Splits) -> Baselines:

@@ -189,31 +189,31 @@ def suggest(table: Table, name: str) -> Suggestion:
     import pandas as pd
 
     column = table.rows[name]
-    there = column.dropna()
+    cells = column.dropna()
     if name.startswith("Unnamed: "):  # what pandas calls a column without a name
         return Suggestion(left_out="which has no name")
     try:
-        number_of_values = there.nunique()
+        number_of_values = cells.nunique()
     except TypeError:  # of a list, which no column of numbers has
         return Suggestion(left_out=why_no_numbers(table, name))
     if number_of_values < 2:
-        return Suggestion(left_out="which is constant" if len(there) else "which is empty")
+        return Suggestion(left_out="which is constant" if len(cells) else "which is empty")
     if len(column) >= LEAST_NAMED_ROWS and pd.api.types.is_integer_dtype(column) and column.is_unique:
         return Suggestion(left_out="which has another value in every row, as a name has", is_name=True)
     if is_number(column):
         return Suggestion()
     if pd.api.types.is_datetime64_any_dtype(column):
         return Suggestion(reading="date")
-    text = texts(Table(table.subject, table.rows.loc[there.index, [name]], None), name).str.strip()
+    text = texts(Table(table.subject, table.rows.loc[cells.index, [name]], None), name).str.strip()
     shares = {reading: text.str.fullmatch(writing.pattern).mean() for reading, writing in WRITINGS.items()}
     reading = max(WRITINGS, key=lambda reading: shares[reading])
     if shares[reading] == 1:
         return Suggestion(reading=reading)
-    categories = text.nunique() + int(len(there) < len(column))
+    categories = text.nunique() + int(len(cells) < len(column))
     if categories <= MOST_CATEGORIES:
         return Suggestion(one_hot=True)
     if pd.to_numeric(text, errors="coerce").notna().mean() > 1 / 2:  # a few cells are written otherwise
-        return Suggestion(left_out=why_no_numbers(Table(table.subject, table.rows.loc[there.index], table.path), name))
+        return Suggestion(left_out=why_no_numbers(Table(table.subject, table.rows.loc[cells.index], table.path), name))
     if shares[reading] > 1 / 2:
         odd_cell = text[~text.str.fullmatch(WRITINGS[reading].pattern)].iloc[0]
         return Suggestion(left_out=f"which is {reading}, but for cells such as {odd_cell!r}: empty these cells")

@@ -83,8 +83,8 @@ class Data(Target):
 
     def draw(self, task: RunTask, seed: int) -> Splits:
         """Splits of the rows, of which none share one."""
-        taken = self.rows(seed)
-        train = taken["train"][: task.train_points]
+        rows_of_split = self.rows(seed)
+        train = rows_of_split["train"][: task.train_points]
         fill = _medians(self.x[train]) if self.encoding else None
         x = self.x if fill is None else np.where(np.isnan(self.x), fill, self.x)
         low, high = x[train].min(0), x[train].max(0)
@@ -104,8 +104,8 @@ class Data(Target):
 
         return Splits(
             train=samples(train),
-            validation=samples(taken["validation"][: task.validation_points]),
-            test=samples(taken["test"][: task.test_points]),
+            validation=samples(rows_of_split["validation"][: task.validation_points]),
+            test=samples(rows_of_split["test"][: task.test_points]),
             scaling=Scaling(low, high, centre, scale, self.columns, self.labels, self.encoding, fill),
         )
 

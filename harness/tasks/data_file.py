@@ -171,8 +171,8 @@ def _kept(task: RunTask, folder: Path) -> Path:
 
 
 def _packed(data: FileData) -> bytes:
-    named = ("formula", "source", "classes", "notes", "encoding", "split_words")
-    words = {name: getattr(data, name) for name in named}
+    fields = ("formula", "source", "classes", "notes", "encoding", "split_words")
+    words = {name: getattr(data, name) for name in fields}
     arrays: dict[str, Any] = {"x": data.x, "y": data.y, "parts": data.parts, "words": np.array(json.dumps(words))}
     arrays |= {name: array for name in ("labels", "together") if (array := getattr(data, name)) is not None}
     file = io.BytesIO()

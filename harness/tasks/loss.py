@@ -278,8 +278,8 @@ class Equation(Squares):
             scale = sqrt(weight * total / x_RNI.shape[1])
             for x, y in zip(x_RNI.split(PDE_BLOCK, 1), y_RNO.split(PDE_BLOCK, 1), strict=True):
                 args = network, flat_RP, knots, x
-                there = jets.forward_laplacian(*args)[-1] if is_inside else families.forward(*args)
-                yield scale * (there - y)
+                values = jets.forward_laplacian(*args)[-1] if is_inside else families.forward(*args)
+                yield scale * (values - y)
 
 
 class SlopeError(Observation):

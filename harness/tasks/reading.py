@@ -32,8 +32,8 @@ def read_data_file(file: DataFile, folder: Path) -> FileData:
 
     Then `known_data` finds them.
     """
-    named = {"data": file.data, "validation": file.validation, "test": file.test}
-    files = tuple((key, *_stamped(f"target.{key}:", folder / path)) for key, path in named.items() if path)
+    paths = {"data": file.data, "validation": file.validation, "test": file.test}
+    files = tuple((key, *_stamped(f"target.{key}:", folder / path)) for key, path in paths.items() if path)
     data = _read(file, files)
     know(data)
     return data
@@ -44,10 +44,10 @@ def _stamped(subject: str, path: Path, start: str = "the experiment file") -> tu
     if path.suffix.lower() not in ENDINGS:
         raise TargetError(f"{subject} {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
     try:
-        about = path.stat()
+        status = path.stat()
     except OSError as error:
         raise TargetError(f"{subject} {os_words(error)}; give a path relative to {start}") from None
-    return path, about.st_mtime_ns, about.st_size
+    return path, status.st_mtime_ns, status.st_size
 
 
 @cache
@@ -157,11 +157,12 @@ def _notes(file: DataFile, columns: Sequence[Column], data: FileData, dropped: i
     """What to know of a table, a sentence each."""
     names = [] if data.labels is None else data.labels.astype(str).tolist()
     points = ", ".join(f"{rows:,} {name.removesuffix('_points')}" for name, rows in data.points.items())
-    how = {**file.numbers, **file.encode}
-    number = f"a number ({how[file.output]})" if file.output in how else "a number"
+    readings = {**file.numbers, **file.encode}
+    number = f"a number ({readings[file.output]})" if file.output in readings else "a number"
     kind = f"one of {len(names)} classes ({some(names)})" if names else number
     yield f"{file.name}: {file.output} is learnt as {kind}; {data.parts_words} ({points})"
-    descriptions = [f"{column.name} ({how[column.name]})" if column.name in how else column.name for column in columns]
+    learnt_from = [column.name for column in columns]
+    descriptions = [f"{name} ({readings[name]})" if name in readings else name for name in learnt_from]
     yield f"{file.name}: {file.output} is learnt from {some(descriptions, MOST_COLUMNS)}"
     if dropped:
         gaps = "a gap" if file.missing == "drop" else f"no {file.output}"

@@ -156,9 +156,9 @@ def frontier_points(table: pd.DataFrame, published: pd.DataFrame, tolerance: flo
     rows = []
     for row in published.to_dict("records"):
         ours = table[(table["task"] == row["task"]) & (table["family"] == row["family"])]
-        there = ours[ours["drawn"] <= row["drawn"]] if row["drawn"] <= ours["drawn"].max() else ours.iloc[:0]
+        comparable = ours[ours["drawn"] <= row["drawn"]] if row["drawn"] <= ours["drawn"].max() else ours.iloc[:0]
         number = f"{row['family'].upper()}s of up to {row['drawn']:,} parameters"
-        rows.append(_point(row, number, answer(there), there))
+        rows.append(_point(row, number, answer(comparable), comparable))
     return with_outcomes(pd.DataFrame(rows), tolerance)
 
 
