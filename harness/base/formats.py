@@ -51,20 +51,17 @@ def exponent(value: float | None) -> str:
 
 def as_typed(text: str) -> str:
     """JSON or a list with its large whole floats as people type them: `[4e8, 2.5e7]` of `[400000000.0, 25000000.0]`."""
-    return re.sub(r'(?<![\w."])\d{7,}\.0(?![\w."])', _short, text)
+    whole_float = r'(?<![\w."])\d{7,}\.0(?![\w."])'  # not a part of a longer number, a name or a quoted text
+    return re.sub(whole_float, lambda match: str(Decimal(match[0]).normalize()).lower().replace("e+", "e"), text)
 
 
-def _short(found: re.Match[str]) -> str:
-    return str(Decimal(found[0]).normalize()).lower().replace("e+", "e")
-
-
-def number_meant(given: Any) -> str:
+def number_meant(value: Any) -> str:
     """How a number is written that stands there as `25%`, `1k`, `0,3`, `one` or 500.0; empty if it is none."""
     with suppress(ValueError, TypeError):
-        given = float(given)
-    if isinstance(given, float):
-        return f"{given:.0f}" if given.is_integer() else ""
-    text = str(given).strip().lower()
+        value = float(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else ""
+    text = str(value).strip().lower()
     if text in NUMBER_WORDS:
         return str(NUMBER_WORDS.index(text))
     match = re.fullmatch(r"([+-]?\d+)(?:[.,](\d+))?\s*([%km]?)", text)

@@ -14,11 +14,11 @@ from harness.base.errors import INCOMPLETE, HarnessError
 
 
 @contextmanager
-def locked(path: Path, told: str, wait_seconds: float = 0.0) -> Iterator[None]:
+def locked(path: Path, message: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock at `path` while the block lasts; a HarnessError if another holds it for longer than this waits.
 
-    Its sentence begins with who that is, and goes on with what is `told`. The lock of a process of this machine that no
-    longer lives is taken over.
+    The error begins with who that is, and goes on with `message`. The lock of a process of this machine that no longer
+    lives is taken over.
     """
     since = datetime.now(UTC).isoformat(timespec="microseconds")
     owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since})
@@ -27,7 +27,7 @@ def locked(path: Path, told: str, wait_seconds: float = 0.0) -> Iterator[None]:
         if time.monotonic() >= deadline:
             holder = _owner(path)
             who = "process {pid} on {host}, since {since},".format(**holder) if holder else "another writer"
-            raise HarnessError(f"{path}: {who} {told}", INCOMPLETE)
+            raise HarnessError(f"{path}: {who} {message}", INCOMPLETE)
         time.sleep(0.01)
     try:
         yield

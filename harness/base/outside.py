@@ -21,31 +21,31 @@ IN_A_FILE = "in a file"
 Kind = TypeVar("Kind", bound=Frozen)
 
 
-def outside_class(reference: str, what: str, tag: str, base: type[Kind]) -> type[Kind]:
+def outside_class(reference: str, noun: str, tag: str, base: type[Kind]) -> type[Kind]:
     """The subclass of `base` at `package.module:Class`, found from the current folder as well as the Python path.
 
-    `what` is the word for it in errors, and `tag` the field in which it repeats where it is.
+    `noun` is the word for it in errors, and `tag` the field in which it repeats where it is.
     """
-    where, class_name = f"{what} {reference}", reference.partition(":")[2]
-    module = user_module(reference, what)
+    where, class_name = f"{noun} {reference}", reference.partition(":")[2]
+    module = user_module(reference, noun)
     with calling_user_code(where):
         kinds = {name: kind for name, kind in vars(module).items() if isinstance(kind, type)}
     kinds_of_base = {name: kind for name, kind in kinds.items() if issubclass(kind, base) and tag in kind.model_fields}
     if class_name in kinds and class_name not in kinds_of_base:
         derived = f'derive it from {base.__name__}, and write `{tag}: Literal["{reference}"]` in it'
-        raise HarnessError(f"{where}: {class_name} is no {what}; {derived}")
+        raise HarnessError(f"{where}: {class_name} is no {noun}; {derived}")
     if class_name not in kinds_of_base:
         hint = did_you_mean(class_name, kinds_of_base)
-        raise HarnessError(f"{where}: {module.__name__} has no {what} of the name {class_name!r}; {hint}")
+        raise HarnessError(f"{where}: {module.__name__} has no {noun} of the name {class_name!r}; {hint}")
     return kinds_of_base[class_name]
 
 
-def check_outside(kind: type[Frozen], reference: str, what: str, tag: str, needs: Sequence[str], page: str) -> None:
+def check_outside(kind: type[Frozen], reference: str, noun: str, tag: str, needs: Sequence[str], page: str) -> None:
     """A HarnessError if a class of the user's says in the field `tag` that it is another one, or lacks something.
 
     It must have attributes that it `needs`, and all methods that are abstract in the class of the project, on `page`.
     """
-    where = f"{what} {reference}"
+    where = f"{noun} {reference}"
     if kind.model_fields[tag].annotation != Literal[reference]:
         raise HarnessError(f'{where}: {kind.__name__} is of another one; write `{tag}: Literal["{reference}"]`')
     missing = [*(name for name in needs if not hasattr(kind, name)), *sorted(kind.__abstractmethods__)]

@@ -39,9 +39,9 @@ class Rows(Generic[Item]):
 @cache
 def keys_of(kind: Any) -> dict[str, Key]:
     """The keys that JSON has of a dataclass, a named tuple, a typed dict or a model of pydantic, in order."""
-    of = get_origin(kind) or kind
-    hints = get_type_hints(of, include_extras=True)
-    for name, member in vars(of).items():
+    origin = get_origin(kind) or kind
+    hints = get_type_hints(origin, include_extras=True)
+    for name, member in vars(origin).items():
         if isinstance(member, property):
             hints[name] = get_type_hints(member.fget, include_extras=True).get("return")
     if filled := get_args(kind):
@@ -55,17 +55,17 @@ def _key(hint: Any) -> Key | None:
         (hint,) = get_args(hint)
     if get_origin(hint) is not Annotated:
         return None
-    said = get_args(hint)[1:]
-    meanings = [one for one in said if isinstance(one, str)]
-    if not meanings and INLINE not in said:
+    metadata = get_args(hint)[1:]
+    meanings = [meaning for meaning in metadata if isinstance(meaning, str)]
+    if not meanings and INLINE not in metadata:
         return None
-    return Key(json_type(hint), " ".join(meanings), may_lack or NotRequired in said, INLINE in said)
+    return Key(json_type(hint), " ".join(meanings), may_lack or NotRequired in metadata, INLINE in metadata)
 
 
 def json_type(hint: Any) -> Any:
     """What JSON has of an annotated type: the last type beside it, or else itself."""
-    field, *said = get_args(hint)
-    return next((one for one in reversed(said) if isinstance(one, type) or get_origin(one)), field)
+    field, *metadata = get_args(hint)
+    return next((item for item in reversed(metadata) if isinstance(item, type) or get_origin(item)), field)
 
 
 def plain(value: Any) -> Any:
@@ -76,7 +76,7 @@ def plain(value: Any) -> Any:
         case None | bool() | int() | str():
             return value
         case Mapping():
-            return {str(name): plain(one) for name, one in value.items()}
+            return {str(name): plain(item) for name, item in value.items()}
         case Path():
             return str(value)
         case _ if hasattr(value, "model_dump"):
@@ -85,7 +85,7 @@ def plain(value: Any) -> Any:
             return plain(value.tolist())
         case _ if is_dataclass(value) or hasattr(value, "_fields"):
             return _plain_fields(value)
-    return [plain(one) for one in value]
+    return [plain(item) for item in value]
 
 
 def _plain_fields(value: Any) -> dict[str, Any]:
@@ -93,6 +93,6 @@ def _plain_fields(value: Any) -> dict[str, Any]:
     if not (keys := keys_of(value.__class__)):
         raise TypeError(f"{value.__class__}: none of its fields says what it means in JSON")
     for name, key in keys.items():
-        said = plain(getattr(value, name))
-        fields |= said if key.is_inline else {name: said}
+        plain_value = plain(getattr(value, name))
+        fields |= plain_value if key.is_inline else {name: plain_value}
     return fields

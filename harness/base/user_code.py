@@ -30,8 +30,8 @@ _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 @contextmanager
-def calling_user_code(what: str, error: type[HarnessError] = UserCodeError, seed: int | None = None) -> Iterator[None]:
-    """Whatever the user's code raises in this block, SystemExit too, becomes `error`: one line that begins with `what`.
+def calling_user_code(where: str, error: type[HarnessError] = UserCodeError, seed: int | None = None) -> Iterator[None]:
+    """Whatever the user's code raises in this block, SystemExit too, becomes `error`: one line that begins `where`.
 
     What it prints goes to stderr. Afterwards the global generators of numpy, Python and torch, the current folder,
     numpy's handling of floating-point errors and the filters of warnings are what they were before. In the block
@@ -55,47 +55,47 @@ def calling_user_code(what: str, error: type[HarnessError] = UserCodeError, seed
             raise
         except BaseException as problem:  # whatever it is, it is the user's to mend
             if not interrupts:
-                raise error(f"{what}: {_in_one_line(problem)}") from problem
+                raise error(f"{where}: {_in_one_line(problem)}") from problem
         if interrupts:
             raise KeyboardInterrupt
 
 
-def user_module(reference: str, what: str, error: type[HarnessError] = UserCodeError) -> ModuleType:
+def user_module(reference: str, noun: str, error: type[HarnessError] = UserCodeError) -> ModuleType:
     """The Python module of `package.module:name`, imported from the current folder as well as the Python path.
 
-    A line on stderr says so before, as that runs its code. Raises `error`, which says `what` names it, if that fails.
+    A line on stderr says so before, as that runs its code. Raises `error` if that fails, which calls it a `noun`.
     """
-    name, colon, of = reference.partition(":")
-    if not (name and colon and of):
-        raise error(f"{what} {reference}: write package.module:name, such as my_code:{of or 'name'}")
+    name, colon, attribute = reference.partition(":")
+    if not (name and colon and attribute):
+        raise error(f"{noun} {reference}: write package.module:name, such as my_code:{attribute or 'name'}")
     folder = os.getcwd()
     if folder not in sys.path and not sys.flags.safe_path:  # jobs of a sweep run a snapshot of the code
         sys.path.insert(0, folder)  # the `harness` script's own folder is on the path, the user's is not
     if name not in sys.modules and multiprocessing.parent_process() is None:  # workers need not say it again
-        print(f"importing {name}{_file_of(name)}, which runs its code: {what} {reference} is in it", file=sys.stderr)
+        print(f"importing {name}{_file_of(name)}, which runs its code: {noun} {reference} is in it", file=sys.stderr)
     try:
-        with calling_user_code(f"{what} {reference}: importing {name} failed", error, seed=0):
+        with calling_user_code(f"{noun} {reference}: importing {name} failed", error, seed=0):
             return importlib.import_module(name)
     except error as problem:
         raise error(f"{problem} (looked in {folder} and on the Python path)") from problem.__cause__
 
 
-def version_of(found: Any, reference: str, what: str, error: type[HarnessError] = UserCodeError) -> str:
+def version_of(definition: Any, reference: str, noun: str, error: type[HarnessError] = UserCodeError) -> str:
     """The `version` that a function or class declares, else the SHA-256 of the source file that defines it.
 
     Helpers in the same file count; helpers imported from elsewhere do not: declare a `version` where they matter.
     """
-    with calling_user_code(f"{what} {reference}: its version cannot be read", error):
-        version = getattr(found, "version", None)
+    with calling_user_code(f"{noun} {reference}: its version cannot be read", error):
+        version = getattr(definition, "version", None)
         if version is not None and not isinstance(version, str | int | float | tuple):
-            raise error(f"{what} {reference}: its version is of type {type(version).__name__}; give a number or text")
+            raise error(f"{noun} {reference}: its version is of type {type(version).__name__}; give a number or text")
         if version is not None:
             return f"version {version}"
         try:
-            with open(inspect.getsourcefile(inspect.unwrap(found)) or "", "rb") as file:
+            with open(inspect.getsourcefile(inspect.unwrap(definition)) or "", "rb") as file:
                 return f"sha256 {hashlib.sha256(file.read()).hexdigest()}"
         except (OSError, TypeError):
-            raise error(f"{what} {reference}: its source cannot be read; give it a `version`") from None
+            raise error(f"{noun} {reference}: its source cannot be read; give it a `version`") from None
 
 
 @contextmanager

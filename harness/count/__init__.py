@@ -50,8 +50,8 @@ def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHT
     by_layers = {rule.name: rule.flops.layers for rule in CONVENTIONS if rule.flops and rule.flops.layers}
     layers = by_layers[convention](network, weights) if convention in by_layers else None
     if layers is None:
-        known = tuple(name for name, layers_of in by_layers.items() if layers_of(network, weights) is not None)
-        raise ValueError(f"convention {convention!r} counts no FLOPs of {network.family}; {known} do")
+        defining = tuple(name for name, layers_of in by_layers.items() if layers_of(network, weights) is not None)
+        raise ValueError(f"convention {convention!r} counts no FLOPs of {network.family}; {defining} do")
     return layers
 
 
@@ -62,18 +62,18 @@ def training_flops(work: Iterable[Work], optimiser: Optimiser) -> dict[str, int]
     multiplies by zeros, where the convention `skips_zeros`. One that does not define one of the networks leaves its key
     out.
     """
-    own = zeros = knots = 0
+    optimiser_flops = zeros = knots = 0
     flops = {f"flops_train.{rule.name}": 0 for rule in CONVENTIONS if rule.flops}
     for stage in work:
         network, samples, evaluations = stage.network, stage.samples, stage.evaluations
-        own += optimiser.flops(network, samples, evaluations, stage.iterations, stage.starts)
+        optimiser_flops += optimiser.flops(network, samples, evaluations, stage.iterations, stage.starts)
         zeros += optimiser.flops_on_zeros(network, samples, evaluations)
         knots += knots_flops(stage)
         passes = _evaluation_flops(network, tuple(CONVENTIONS))
         flops = {name: total + passes[name] * samples * evaluations for name, total in flops.items() if name in passes}
     skipped = {f"flops_train.{rule.name}": zeros for rule in CONVENTIONS if rule.skips_zeros}
-    totals = {name: total + own - skipped.get(name, 0) + knots for name, total in flops.items()}
-    return {**totals, "flops_train.part_optimizer": own, "flops_train.part_knots": knots}
+    totals = {name: total + optimiser_flops - skipped.get(name, 0) + knots for name, total in flops.items()}
+    return {**totals, "flops_train.part_optimizer": optimiser_flops, "flops_train.part_knots": knots}
 
 
 @lru_cache(maxsize=NETWORKS_KEPT)
@@ -101,7 +101,7 @@ def run_flops(
         if recipe.sparsity and part is trainings[0] and len(trainings) > 1:
             penalised = [f"flops_train.{rule.name}" for rule in CONVENTIONS if rule.has_penalty]
             flops |= {name: flops[name] + sum(map(penalty_flops, work)) for name in penalised}
-        total = {name: total[name] + own for name, own in flops.items()} if total else flops
+        total = {name: total[name] + part_flops for name, part_flops in flops.items()} if total else flops
     return total
 
 
@@ -118,5 +118,5 @@ def flops_by_cap(network: Network, recipe: Recipe, task: RunTask) -> Callable[[i
         return run_flops(network, only_last.model_copy(update={"max_evaluations": cap - before}), task)
 
     whole, last = run_flops(network, recipe, task), of_last(recipe.max_evaluations)
-    rest = {name: flops - last[name] for name, flops in whole.items()}
-    return lambda cap: {name: flops + rest[name] for name, flops in of_last(cap).items()}
+    beyond = {name: flops - last[name] for name, flops in whole.items()}
+    return lambda cap: {name: flops + beyond[name] for name, flops in of_last(cap).items()}

@@ -261,10 +261,10 @@ def all_axes() -> dict[str, Axis]:
 
 @cache  # plans of searches ask for all axes tens of thousands of times
 def _all_axes(conventions: tuple[Convention, ...]) -> dict[str, Axis]:
-    found = [_axis("params", one) for one in conventions if one.parameters]
-    found += [_axis("flops_forward", one) for one in conventions if one.flops]
-    found += [_axis("flops_train", one) for one in conventions if one.flops]
-    return {axis.name: axis for axis in (*found, *CLOCKS)}
+    axes = [_axis("params", convention) for convention in conventions if convention.parameters]
+    axes += [_axis("flops_forward", convention) for convention in conventions if convention.flops]
+    axes += [_axis("flops_train", convention) for convention in conventions if convention.flops]
+    return {axis.name: axis for axis in (*axes, *CLOCKS)}
 
 
 def _axis(kind: CountKind, convention: Convention) -> Axis:

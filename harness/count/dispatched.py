@@ -116,8 +116,8 @@ class Counter(TorchDispatchMode):
         """Run the operation and add what it did."""
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        one = self.count(func, args, kwargs, out)
-        self.executed = Executed(*(before + more for before, more in zip(self.executed, one, strict=True)))
+        executed = self.count(func, args, kwargs, out)
+        self.executed = Executed(*(before + more for before, more in zip(self.executed, executed, strict=True)))
         return out
 
     def count(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> Executed:
@@ -160,7 +160,7 @@ def _per_sample(count: Callable[[int], Executed]) -> Executed:
     """From whole blocks of samples, which need no padding."""
     few, many = count(SAMPLE_BLOCK), count(2 * SAMPLE_BLOCK)
     shares = [divmod(after - before, LANES * SAMPLE_BLOCK) for before, after in zip(few, many, strict=True)]
-    assert not any(rest for _, rest in shares), "counts are not affine in samples"
+    assert not any(remainder for _, remainder in shares), "counts are not affine in samples"
     return Executed(*(share for share, _ in shares))
 
 

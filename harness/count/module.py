@@ -33,8 +33,8 @@ class _AnyOperation(Counter):
         except UnknownOperation:
             if formula := flop_registry.get(func.overloadpacket):
                 return Executed(formula(*args, **kwargs, out_val=out), 0, 0)
-            given = out if isinstance(out, (tuple, list)) else (out,)
-            return Executed(0, sum(one.numel() for one in given if isinstance(one, torch.Tensor)), 0)
+            values = out if isinstance(out, (tuple, list)) else (out,)
+            return Executed(0, sum(value.numel() for value in values if isinstance(value, torch.Tensor)), 0)
 
 
 def module_network(architecture: Module, inputs: int, outputs: int, value: int) -> ModuleShape:
@@ -69,15 +69,15 @@ def _counts(bare: ModuleShape) -> ModuleCounts:
         raise HarnessError(
             f"module {bare.module}: parameter {complex_ones[0]} is complex; keep two real ones in its place"
         )
-    what = (
+    problem = (
         "its passes could not be counted (on points without data, torch's device meta, where code that asks for "
         "values, such as `if x.max() > 0`, has no fixed count)"
     )
-    with calling_user_code(f"module {bare.module}: {what}"):
+    with calling_user_code(f"module {bare.module}: {problem}"):
         module = module.to("meta")  # also what it made of numpy's arrays
         forward, evaluation = (_per_point(module, bare.inputs, with_backward) for with_backward in (False, True))
     return ModuleCounts(
-        parameters=sum(each.numel() for each in modules.trained_parameters(module).values()),
+        parameters=sum(parameter.numel() for parameter in modules.trained_parameters(module).values()),
         forward=forward.flops,
         evaluation=evaluation.flops,
         forward_matmul=forward.matmul,

@@ -48,10 +48,10 @@ def _check_counts(network: LayeredShape, where: str) -> None:
 
 
 def _check_draws(network: LayeredShape, where: str) -> None:
-    known: set[str] = set()
+    names: set[str] = set()
     for layer in network.layers:
         for name, shape in network.layer_shapes(layer).items():
-            known.add(name)
+            names.add(name)
             values, again = (network.draw(layer, name, shape, np.random.default_rng(0)) for _ in range(2))
             if tuple(np.shape(values)) != tuple(shape):
                 which = f"{name!r} of layer {layer.number}"
@@ -61,8 +61,8 @@ def _check_draws(network: LayeredShape, where: str) -> None:
                     f"{where}: draw gives other values of {name!r} from the same generator; let all that is random "
                     "come from `generator`"
                 )
-    for name in set(network.scaled) - known:
-        raise HarnessError(f"{where}: scaled names {name!r}, but its parameters are {', '.join(sorted(known))}")
+    for name in set(network.scaled) - names:
+        raise HarnessError(f"{where}: scaled names {name!r}, but its parameters are {', '.join(sorted(names))}")
     held, counted = families.parameter_count(network), network.trainable + network.frozen
     if held != counted:
         raise HarnessError(f"{where}: it counts {counted} parameters, but its layers have {held}")
@@ -78,14 +78,14 @@ def _check_outputs(network: LayeredShape, where: str) -> None:
     def outputs(lanes: Sequence[int], x_NI: Tensor) -> Tensor:
         chosen = list(lanes)
         with torch.no_grad():
-            return families.forward(network, flat_RP[chosen], [each[chosen] for each in knots], x_NI[chosen])
+            return families.forward(network, flat_RP[chosen], [tensor[chosen] for tensor in knots], x_NI[chosen])
 
     together = outputs((0, 1), x_RNI)
-    wanted = [2, TRIED_POINTS, network.outputs]
-    if list(together.shape) != wanted or together.dtype != torch.float64:
+    shape = [2, TRIED_POINTS, network.outputs]
+    if list(together.shape) != shape or together.dtype != torch.float64:
         kind = str(together.dtype).removeprefix("torch.")
         raise HarnessError(
-            f"{where}: {TRIED_POINTS} points in float64 give {list(together.shape)} in {kind}, not {wanted} in float64"
+            f"{where}: {TRIED_POINTS} points in float64 give {list(together.shape)} in {kind}, not {shape} in float64"
         )
     if not torch.isfinite(together).all():
         raise HarnessError(f"{where}: its initial outputs are not all finite on [-1, 1]^{network.inputs}")
@@ -103,15 +103,15 @@ def _check_executed(network: LayeredShape, where: str) -> None:
 
     prices = WEIGHTS[DEFAULT_WEIGHTS]
     try:
-        forward, both = executed_forward(network).flops, executed_evaluation(network).flops
+        forward, evaluation = executed_forward(network).flops, executed_evaluation(network).flops
     except UnknownOperation:  # what it costs is the user's word
         return
-    for what, said, counted, method in (
+    for passes, declared, counted, method in (
         ("forward pass", network.executed_forward(prices), forward, "executed"),
-        ("forward and backward pass", network.executed_evaluation(prices), both, "backward"),
+        ("forward and backward pass", network.executed_evaluation(prices), evaluation, "backward"),
     ):
-        if said != counted:
+        if declared != counted:
             raise HarnessError(
-                f"{where}: it counts {said} FLOPs for a {what} of one point, but torch executes {counted}; mend "
+                f"{where}: it counts {declared} FLOPs for a {passes} of one point, but torch executes {counted}; mend "
                 f"layer_{method}, or expansion_{method} of an ExpansionShape"
             )

@@ -161,9 +161,9 @@ def tasks_of(number: str) -> list[int | None]:
 
 def cause(error: HarnessError) -> str:
     """What one of SLURM's commands complained of in the end, without the options that it was given here."""
-    command, _, told = str(error).partition(": ")
+    command, _, complaint = str(error).partition(": ")
     name = command.split()[0]
-    return f"{name}: {told.splitlines()[-1].removeprefix(f'{name}: ')}" if told else str(error)
+    return f"{name}: {complaint.splitlines()[-1].removeprefix(f'{name}: ')}" if complaint else str(error)
 
 
 # ------------------------------------------------------------------------------------------------------------- limits
@@ -183,12 +183,12 @@ def limits() -> Limits:
     has_accounting = configuration.get("AccountingStorageType", "").endswith("slurmdbd")
     most = [int(configuration["MaxJobCount"])]
     if has_accounting:
-        asked = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", f"user={user()}")
+        question = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", f"user={user()}")
         with suppress(HarnessError):
-            most += [int(line) for line in ask(*asked).split() if line.isdecimal()]
-    there = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
+            most += [int(line) for line in ask(*question).split() if line.isdecimal()]
+    jobs_now = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
     largest_array = max(1, int(configuration.get("MaxArraySize", "1001")))  # tasks count from 0; 0 means no arrays
-    return Limits(largest_array, max(0, min(most) - there), has_accounting, configuration)
+    return Limits(largest_array, max(0, min(most) - jobs_now), has_accounting, configuration)
 
 
 def user() -> str:

@@ -28,10 +28,10 @@ def examine(
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
-    for about, findings in (("cluster", ask_cluster(profile)), ("results", try_results(results))):
+    for subject, findings in (("cluster", ask_cluster(profile)), ("results", try_results(results))):
         for finding in findings:
             failed |= finding.level == "FAILED"
-            yield about, finding
+            yield subject, finding
     if wait_minutes is None:
         return
     if failed:
@@ -52,10 +52,10 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
         yield from cluster_rows(limits())
         yield from _ask_partitions(profile)
     except HarnessError as error:
-        told = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
+        finding = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
         later = "ask again later; if it stays so, ask the administrators"
         elsewhere = "run this on a login node of the cluster, or set SLURM_CONF to its slurm.conf"
-        yield must("controller", False, told, later if error.exit_code == INCOMPLETE else elsewhere)
+        yield must("controller", False, finding, later if error.exit_code == INCOMPLETE else elsewhere)
 
 
 def _ask_partitions(profile: Profile) -> Iterator[Finding]:
@@ -75,8 +75,8 @@ def _would_start(profile: Profile) -> Finding:
             script.write_text(script_text(profile, "harness-doctor", Path(folder), (), "this"), encoding="utf-8")
             answer = try_script(script)
     except HarnessError as error:
-        told = why_refused(re.sub(r"^.*--test-only \S+: ", "", str(error), flags=re.DOTALL))
-        return must("sbatch", False, told, "change the profile: `scontrol show partition` says what is taken")
+        finding = why_refused(re.sub(r"^.*--test-only \S+: ", "", str(error), flags=re.DOTALL))
+        return must("sbatch", False, finding, "change the profile: `scontrol show partition` says what is taken")
     when = re.search(r"to start (at .*)", answer)
     return fact("sbatch", f"takes such a job; alone it would start {when.group(1)}" if when else "takes such a job")
 
@@ -105,33 +105,33 @@ def partition_names(profile: Profile, partitions: Mapping[str, Fields]) -> list[
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
-def cluster_rows(taken: Limits) -> list[Finding]:
+def cluster_rows(cluster_limits: Limits) -> list[Finding]:
     """What the version and the memory of a cluster mean for a sweep."""
-    number = taken.configuration.get("SLURM_VERSION", "")
+    number = cluster_limits.configuration.get("SLURM_VERSION", "")
     is_new = tuple(int(part) for part in re.findall(r"\d+", number)[:2]) >= OLDEST_SLURM
-    name = taken.configuration.get("ClusterName", "without a name")
+    name = cluster_limits.configuration.get("ClusterName", "without a name")
     older = "20.02 or newer is needed (squeue --me): submit from another cluster"
-    memory = time_seconds(taken.configuration.get("MinJobAge", "300"))
-    remembers = taken.has_accounting or memory >= SHORTEST_MEMORY_SECONDS
+    memory = time_seconds(cluster_limits.configuration.get("MinJobAge", "300"))
+    remembers = cluster_limits.has_accounting or memory >= SHORTEST_MEMORY_SECONDS
     watch = (
         "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of life"
     )
-    accounting = ", and sacct for longer" if taken.has_accounting else ""
-    told = f"squeue knows for {duration(memory)} how a job ended (MinJobAge){accounting}"
+    accounting = ", and sacct for longer" if cluster_limits.has_accounting else ""
+    finding = f"squeue knows for {duration(memory)} how a job ended (MinJobAge){accounting}"
     return [
         must("SLURM", is_new, f"{number or 'of unknown version'}, cluster {name}", older),
-        should("ended jobs", remembers, told, watch),
+        should("ended jobs", remembers, finding, watch),
     ]
 
 
 def partition_rows(profile: Profile, fields: Fields) -> list[Finding]:
     """Whether a partition is up and gives jobs so much time: SLURM may take others, and let them wait for ever."""
     state = fields.get("State", "UP")
-    told = f"{fields['PartitionName']}{'' if profile.partition else ', the default'}, {state}"
-    up = must("partition", state == "UP", told, "wait until `sinfo` says up, or choose another")
+    finding = f"{fields['PartitionName']}{'' if profile.partition else ', the default'}, {state}"
+    up = must("partition", state == "UP", finding, "wait until `sinfo` says up, or choose another")
     most = time_seconds(fields.get("MaxTime", "UNLIMITED"))
     shorter = f"{most // 60:g} or less"
     jobs_too = f" and job_minutes: {shorter}" if profile.job_minutes * 60 > most else ""
-    told = f"{profile.time_minutes} min asked, the partition allows {duration(most)}"
-    time = must("time", profile.time_minutes * 60 <= most, told, f"time_minutes: {shorter}{jobs_too}")
+    finding = f"{profile.time_minutes} min asked, the partition allows {duration(most)}"
+    time = must("time", profile.time_minutes * 60 <= most, finding, f"time_minutes: {shorter}{jobs_too}")
     return [up, time]

@@ -47,9 +47,9 @@ class EventLog:
         self.path = folder / f"{attempt}.jsonl"
         self._torn = False
 
-    def write(self, event: str, **what: Any) -> None:
+    def write(self, event: str, **fields: Any) -> None:
         """Append one event with the time of now."""
-        line = json.dumps({"event": event, "at": datetime.now(UTC).isoformat(timespec="microseconds"), **what})
+        line = json.dumps({"event": event, "at": datetime.now(UTC).isoformat(timespec="microseconds"), **fields})
         whole = f"\n{line}\n" if self._torn else f"{line}\n"
         try:
             with open(self.path, "a", encoding="utf-8") as file:

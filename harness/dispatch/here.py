@@ -121,12 +121,12 @@ def train_here(
                 working = {number: worker for number, worker in working.items() if worker.task}
             last_words = slots.stop([worker.slot for worker in working.values()])
         for worker, heard in zip(working.values(), last_words, strict=True):
-            for what in heard:
-                match what:
+            for message in heard:
+                match message:
                     case str(text):
                         announce(text)
                     case Evaluated() | Saved() | Done() if worker.task:
-                        yield worker.task.pack, what
+                        yield worker.task.pack, message
 
 
 @contextmanager
@@ -183,17 +183,17 @@ def _listen(
     slot, task = working[number]
     heard, alive = slots.said(slot)
     failure = None
-    for what in heard:
-        match what:
+    for message in heard:
+        match message:
             case str(text):
                 announce(text)
             case Refused(text, exit_code):
                 raise HarnessError(text, exit_code)
             case Failure():
-                failure = what
+                failure = message
             case _ if task:
-                yield task.pack, what
-        if isinstance(what, Done):
+                yield task.pack, message
+        if isinstance(message, Done):
             working[number] = Worker(slot)
             task = None
     if failure is None and alive:
@@ -235,10 +235,10 @@ def _make_ready(
         return
     began = time.monotonic()
     waiting = _compilations(one_each)
-    of = len(waiting)
+    total = len(waiting)
     compiling: list[Slot] = []
-    what = ", ".join(unit.words for unit in waiting)
-    announce(f"fused engine: compiling kernels for this processor, once: {what}")
+    names = ", ".join(unit.words for unit in waiting)
+    announce(f"fused engine: compiling kernels for this processor, once: {names}")
     try:
         while (waiting or compiling) and not stop():
             while waiting and len(compiling) < at_once:
@@ -247,7 +247,7 @@ def _make_ready(
             for compiler in list(compiling):
                 if _has_compiled(compiler):
                     compiling.remove(compiler)
-            compiled(of - len(waiting) - len(compiling), of)
+            compiled(total - len(waiting) - len(compiling), total)
     finally:
         for compiler in compiling:
             slots.kill(compiler)
@@ -272,9 +272,9 @@ def _has_compiled(slot: Slot) -> bool:
     if alive and not heard:
         return False
     ended = slots.kill(slot)
-    told = heard[0] if heard else f"its process died, {ended}"
-    if told is not None:
-        raise HarnessError(f"the fused engine's kernels could not be compiled ({told}); use engine: torch", INCOMPLETE)
+    why = heard[0] if heard else f"its process died, {ended}"
+    if why is not None:
+        raise HarnessError(f"the fused engine's kernels could not be compiled ({why}); use engine: torch", INCOMPLETE)
     return True
 
 

@@ -256,8 +256,8 @@ def disk_bytes(results: Path) -> dict[str, int]:
 
 def entries(folder: Path | str) -> list[os.DirEntry[str]]:
     """What is in a folder; nothing if it cannot be read."""
-    with suppress(OSError), os.scandir(folder) as there:
-        return list(there)
+    with suppress(OSError), os.scandir(folder) as scan:
+        return list(scan)
     return []
 
 

@@ -14,7 +14,7 @@ from harness.dispatch.events import Attempt, Event, read_attempts
 from harness.dispatch.slurm import code_environment
 from harness.dispatch.submission import Submission, forget_submission, local_log, logs_folder
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5  # between two looks at what the worker has written down
 
 
 def run_locally(folder: Path, submission: Submission) -> Generator[Event]:

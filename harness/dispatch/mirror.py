@@ -25,7 +25,7 @@ from harness.base.errors import HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import Frozen
 from harness.record import Record, read_record, record_path
-from harness.spec import Manifest, PlannedRun, RunSpec
+from harness.spec import Manifest, PlannedRun
 
 ANSWER_SECONDS = 30.0  # after which a server is taken for unreachable, or stuck
 BATCH = 50  # wandb's service, which writes the files of offline runs, is waited for once a batch
@@ -73,9 +73,11 @@ def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is
 
     The group is the experiment, the job type the arm. Counts are nested, which wandb shows as `params.trainable`.
     """
-    cells = [manifest.cells[one.cell] for one in planned]
+    cells = [manifest.cells[planned_run.cell] for planned_run in planned]
     cell, match = cells[0], manifest.experiment.match
-    told = {
+    network = record.run.network
+    grid_words = f" G={grid}" if (grid := getattr(network, "grid", None)) else ""
+    of_cell = {
         "experiment": manifest.name,
         "arm": cell.arm,
         "series": cell.series,
@@ -84,16 +86,16 @@ def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is
         "size_axis": match.count_name if match else None,
         "trial": planned[0].trial,
     }
-    words = itertools.chain.from_iterable((other.task, other.arm) for other in cells)
+    words = itertools.chain.from_iterable((each_cell.task, each_cell.arm) for each_cell in cells)
     ended = [*(["picked"] if is_picked else []), *(["diverged"] if record.status == "diverged" else [])]
     return WandbRun(
         id=record.run_id,
-        name=f"{_network_words(record.run)} seed {record.run.seed}",
+        name=f"{record.run.task.target} {network.family} {network.dashed}{grid_words} seed {record.run.seed}",
         group=manifest.name,
         job_type=cell.arm,
         tags=tuple(dict.fromkeys(word[:LONGEST_TAG] for word in [*words, *ended])),
         started_at=record.provenance.started_at,
-        config=told | record.run.model_dump(mode="json"),
+        config=of_cell | record.run.model_dump(mode="json"),
         history=tuple(point.model_dump(exclude_none=True) for point in record.curve),
         summary=_summary(record),
     )
@@ -104,13 +106,8 @@ def of_answer(manifest: Manifest, last_started_at: str, summary: dict[str, Any],
     named = hashlib.sha256(f"{manifest.name} {manifest.experiment_hash}".encode()).hexdigest()
     config = {"experiment": manifest.name, "question": manifest.experiment.question, "runs": len(manifest.run_ids())}
     tags = (ANSWER, *(arm[:LONGEST_TAG] for arm in manifest.experiment.arms))
-    about = (f"{ANSWER}-{named[:16]}", ANSWER, manifest.name, ANSWER, tags, last_started_at)
-    return WandbRun(*about, config, (), summary, **shown)
-
-
-def _network_words(run: RunSpec) -> str:
-    grid = getattr(run.network, "grid", None)
-    return f"{run.task.target} {run.network.family} {run.network.dashed}" + (f" G={grid}" if grid else "")
+    identity = (f"{ANSWER}-{named[:16]}", ANSWER, manifest.name, ANSWER, tags, last_started_at)
+    return WandbRun(*identity, config, (), summary, **shown)
 
 
 def _summary(record: Record) -> dict[str, Any]:
@@ -169,24 +166,24 @@ class Export:
         is_brief = bool(self.manifest.experiment.search) and not self.mirror.losing
         try:
             recorded, picked = {path.stem for path in self.records.glob("*.json")}, self.picked()
-            wanted = [run for run in self.manifest.run_ids() if run in picked or not is_brief]
-            ended = [run for run in wanted if run in recorded]
+            to_copy = [run for run in self.manifest.run_ids() if run in picked or not is_brief]
+            ended = [run for run in to_copy if run in recorded]
             waiting = [run for run in ended if run not in self.copied]
             for start in range(0, len(waiting), BATCH):
                 self._copy(self._logged(waiting[start : start + BATCH], picked, failures))
                 progress(min(start + BATCH, len(waiting)), len(waiting))
         except Exception as error:  # wandb raises what it likes
             failures.append(_in_a_line(error))
-        left = len(ended) - len(self.copied.intersection(ended))
+        remaining = len(ended) - len(self.copied.intersection(ended))
         where = "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
         chosen = self.mirror.model_dump(exclude={"mode", "losing"}, exclude_defaults=True)
         options = "".join(f" --wandb-{name} {value}" for name, value in chosen.items())
         options += " --wandb-losing" if self.mirror.losing else ""
         why = f" ({failures[0]})" if failures else ""
-        move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if left or why else ""
+        move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if remaining or why else ""
         kind = "picked" if is_brief else "finished"
-        say(f"wandb: {len(ended) - left} of {len(ended)} {kind} runs are {where}{move}")
-        return left
+        say(f"wandb: {len(ended) - remaining} of {len(ended)} {kind} runs are {where}{move}")
+        return remaining
 
     def answer(self, wandb_run: WandbRun, say: Callable[[str], None]) -> None:
         """Copy the answer of the experiment, in place of an earlier one. No failure is raised: it is said."""
@@ -216,8 +213,8 @@ class Export:
     @cached_property
     def _planned(self) -> dict[str, list[PlannedRun]]:
         planned: dict[str, list[PlannedRun]] = defaultdict(list)
-        for one in self.manifest.runs:
-            planned[one.run_id].append(one)
+        for planned_run in self.manifest.runs:
+            planned[planned_run.run_id].append(planned_run)
         return planned
 
     def _copy(self, wandb_runs: Sequence[WandbRun]) -> None:

@@ -25,7 +25,7 @@ from harness.dispatch import cluster
 from harness.dispatch.here import available_cores
 from harness.dispatch.profile import Profile
 
-LITTLE_BYTES = 10**9
+LITTLE_BYTES = 10**9  # free on the disk; less is a warning
 
 Level = Literal["ok", "warning", "FAILED"]
 
@@ -39,27 +39,27 @@ class Finding(NamedTuple):
     next_move: Annotated[str, "what to do; empty only where all is well"] = ""
 
 
-def fact(what: str, told: str) -> Finding:
+def fact(subject: str, finding: str) -> Finding:
     """A row of what is so, and needs nothing."""
-    return Finding("ok", what, told)
+    return Finding("ok", subject, finding)
 
 
-def must(what: str, holds: bool, told: str, advice: str) -> Finding:
-    """A row of what was asked for: it FAILED unless it `holds`, and then the advice is told too."""
-    return Finding("ok", what, told) if holds else Finding("FAILED", what, told, advice)
+def must(subject: str, holds: bool, finding: str, advice: str) -> Finding:
+    """A row of what was asked for: it FAILED unless it `holds`, and then the advice is said too."""
+    return Finding("ok", subject, finding) if holds else Finding("FAILED", subject, finding, advice)
 
 
-def should(what: str, holds: bool, told: str, advice: str) -> Finding:
+def should(subject: str, holds: bool, finding: str, advice: str) -> Finding:
     """The same of what a sweep can do without: a warning unless it `holds`."""
-    return Finding("ok", what, told) if holds else Finding("warning", what, told, advice)
+    return Finding("ok", subject, finding) if holds else Finding("warning", subject, finding, advice)
 
 
 # -------------------------------------------------------------------------------------------------------------- files
 def try_files(folder: Path) -> list[Finding]:
     """Whether files in `folder` do what a sweep asks of them; they stay there."""
     free = shutil.disk_usage(folder).free
-    told = f"{free / 1e9:,.1f} GB free; a quota of yours is not seen here"
-    space = should("space", free >= LITTLE_BYTES, told, "make room, or choose another folder: --results")
+    finding = f"{free / 1e9:,.1f} GB free; a quota of yours is not seen here"
+    space = should("space", free >= LITTLE_BYTES, finding, "make room, or choose another folder: --results")
     return [_link_row(folder), space]
 
 
@@ -85,18 +85,19 @@ def _link_row(folder: Path) -> Finding:
 # ---------------------------------------------------------------------------------------------------------------- job
 def look_around(place: Path) -> None:
     """What the job does: write down what its node means for a sweep."""
-    asked = read(place / "asked.json")
-    profile, host = Profile.model_validate(asked["profile"]), os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-    cores, (torch, gpus) = available_cores(), torch_row(asked["torch"])
+    sent = read(place / "asked.json")
+    profile = Profile.model_validate(sent["profile"])
+    host = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+    cores, (torch, gpus) = available_cores(), torch_row(sent["torch"])
     rows = [fact("node", f"{host}: Python {platform.python_version()}, {sys.executable}"), torch]
     if profile.gpus:
         has_driver = any(Path(path).exists() for path in ("/proc/driver/nvidia", "/dev/kfd"))
         rows.append(gpu_row(profile, gpus, os.environ.get("CUDA_VISIBLE_DEVICES"), has_driver))
-    told, fewer = f"{cores} may be used, {profile.cpus} asked", f"cpus: {cores}, as jobs train no faster with more"
-    rows.append(should("CPUs", cores >= profile.cpus, told, fewer))
+    fewer = f"cpus: {cores}, as jobs train no faster with more"
+    rows.append(should("CPUs", cores >= profile.cpus, f"{cores} may be used, {profile.cpus} asked", fewer))
     if not cluster.can_requeue():
-        told = "the job has no scontrol, as in a container: at its time limit it does not start again by itself"
-        rows.append(should("requeue", False, told, "`harness submit` again then: it goes on from its checkpoint"))
+        absent = "the job has no scontrol, as in a container: at its time limit it does not start again by itself"
+        rows.append(should("requeue", False, absent, "`harness submit` again then: it goes on from its checkpoint"))
     rows += [finding._replace(told=f"on {host}: {finding.told}") for finding in try_files(place)]
     code = str(Path(harness.__file__).parents[1])
     write_whole(place / "report.json", json.dumps({"harness": harness.__version__, "code": code, "rows": rows}))
@@ -108,24 +109,24 @@ def torch_row(torch_here: str) -> tuple[Finding, list[str]]:
     try:
         torch = importlib.import_module("torch")
         gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-        there = metadata.version("torch")  # `torch.__version__` may have a suffix, which that lacks
+        torch_version = metadata.version("torch")  # `torch.__version__` may have a suffix, which that lacks
     except Exception as problem:  # a broken one must not end the job
-        told = f"cannot be imported: {type(problem).__name__}: {problem}"[:300]
-        return must("torch", False, told, "install it in the node's environment, or load that in setup:"), []
-    told = f"{there}, imported in {time.monotonic() - begin:.1f} s; here it is {torch_here}"
+        finding = f"cannot be imported: {type(problem).__name__}: {problem}"[:300]
+        return must("torch", False, finding, "install it in the node's environment, or load that in setup:"), []
+    finding = f"{torch_version}, imported in {time.monotonic() - begin:.1f} s; here it is {torch_here}"
     move = "train only there, or use one environment: records of two are equal to a tolerance, not to the bit"
-    return should("torch", there == torch_here, told, move), gpus
+    return should("torch", torch_version == torch_here, finding, move), gpus
 
 
 def gpu_row(profile: Profile, gpus: Sequence[str], visible: str | None, has_driver: bool) -> Finding:
     """Whether torch sees the GPUs that were asked for; `visible` is what CUDA_VISIBLE_DEVICES says."""
     names = f" ({', '.join(gpus)})" if gpus else ""
-    told = f"torch sees {len(gpus)} of {profile.gpu_count}{names}; CUDA_VISIBLE_DEVICES is {visible or 'not set'}"
+    finding = f"torch sees {len(gpus)} of {profile.gpu_count}{names}; CUDA_VISIBLE_DEVICES is {visible or 'not set'}"
     if not gpus and visible and not has_driver:
         move = "`device: cpu` in experiments (the testbed's GPUs are not real), or a node with a driver"
-        return should("GPU", False, f"{told}, and the node has no driver of one", move)
+        return should("GPU", False, f"{finding}, and the node has no driver of one", move)
     move = "a torch built for the node's GPUs, or another `gpus:` or `constraint:`"
-    return must("GPU", len(gpus) >= profile.gpu_count, told, move)
+    return must("GPU", len(gpus) >= profile.gpu_count, finding, move)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -82,15 +82,15 @@ def _sent_states(folder: Path, absent: Set[str]) -> tuple[dict[str, RunState], l
     """Where those runs are that have no record, if any of the experiment were ever sent off or cancelled; and which
     files of that are damaged.
     """
-    if not absent or not any((folder / what).is_dir() for what in ("submissions", "orders")):
+    if not absent or not any((folder / name).is_dir() for name in ("submissions", "orders")):
         return {}, []
     evidence = gather(folder, (), records=None)
     return states(absent, evidence), evidence.damage
 
 
 def _counted(name: str, plan: Mapping[str, bool], absent: Mapping[str, RunState], disk_bytes: int) -> ExperimentCounts:
-    later = sum(seen.state == "planned" and not plan[run] for run, seen in absent.items())
-    counts = Counter(seen.state for seen in absent.values())
+    later = sum(state.state == "planned" and not plan[run] for run, state in absent.items())
+    counts = Counter(state.state for state in absent.values())
     return ExperimentCounts(
         name=name,
         planned=len(plan),
@@ -100,6 +100,6 @@ def _counted(name: str, plan: Mapping[str, bool], absent: Mapping[str, RunState]
         queued=counts["queued"],
         failed=sum(counts[state] for state in WENT_WRONG),
         later=later,
-        not_verified=sum(seen.state in UNDERWAY and "not verified" in seen.why for seen in absent.values()),
+        not_verified=sum(state.state in UNDERWAY and "not verified" in state.why for state in absent.values()),
         disk_bytes=disk_bytes,
     )

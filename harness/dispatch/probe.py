@@ -20,7 +20,7 @@ from harness.dispatch.snapshot import Snapshot, take_snapshot
 from harness.dispatch.state import ENDED, WAITING, stuck
 from harness.dispatch.submission import logs_folder, new_id
 
-PROBE_MINUTES = 5
+PROBE_MINUTES = 5  # the time limit of the probe job, unless that of a sweep's jobs is shorter
 PROBE_SAVE_SECONDS = 60
 QUEUE_SECONDS = 5.0  # between two questions for the one probe job
 LOOK_SECONDS = 0.2  # between two looks for a file of the job
@@ -46,8 +46,8 @@ def try_results(results: Path) -> list[Finding]:
         with _own_folder(results) as folder:
             return try_files(folder)
     except OSError as error:
-        told, move = f"{results}: {error.strerror}", "choose one that you may write to: --results"
-        return [must("folder", False, told, move)]
+        finding, move = f"{results}: {error.strerror}", "choose one that you may write to: --results"
+        return [must("folder", False, finding, move)]
 
 
 @contextmanager
@@ -71,13 +71,13 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
         try:
             snapshot = take_snapshot(folder, [])
         except HarnessError as error:
-            told, _, next_move = str(error).rpartition("; ")
-            return [must("snapshot", False, told, next_move)]
+            finding, _, next_move = str(error).rpartition("; ")
+            return [must("snapshot", False, finding, next_move)]
         name, talk = f"harness-{folder.name.removeprefix('.')}", None
         roots = [str(root) for root in snapshot.roots]
         try:
-            asked = {"profile": profile.model_dump(mode="json"), "torch": version("torch")}
-            write_whole(folder / "asked.json", json.dumps(asked))
+            request = {"profile": profile.model_dump(mode="json"), "torch": version("torch")}
+            write_whole(folder / "asked.json", json.dumps(request))
             with executor(logs_folder(folder), probing(profile), name, roots) as sender:
                 number = launch(sender, 1, "harness.dispatch.node", str(folder))
             tell(f"probe job {number}: waiting for it, at most {wait_minutes:g} min (--wait); Ctrl-C cancels it")
@@ -154,8 +154,8 @@ def missing_row(talk: Talk, wait_minutes: float) -> Finding:
         move = "nothing is wrong by that; ask again with a longer --wait"
         return should("probe job", False, f"{late}: {state}", move)
     if talk.log is None:
-        told = f"{state} without a log: its node cannot write into this results folder"
-        return must("probe job", False, told, "choose a results folder that all nodes share: --results")
+        finding = f"{state} without a log: its node cannot write into this results folder"
+        return must("probe job", False, finding, "choose a results folder that all nodes share: --results")
     lines = (line.strip() for line in talk.log.splitlines())
     printed = [line for line in lines if line and not line.startswith("srun: ")]  # which says how the others ended
     last = f"it printed last: {printed[-1][:300]}" if printed else "it printed nothing, not even an error of Python"
@@ -168,7 +168,7 @@ def reported_rows(report: Mapping[str, Any], snapshot: Snapshot) -> list[Finding
     is_ours = Path(report["code"]) in snapshot.roots
     changed = " and changes since" if snapshot.dirty else ""
     commit = f", commit {snapshot.commit[:12]}{changed}" if snapshot.commit else ""
-    ours, other = f"a snapshot of the code here{commit}", f"{report['code']}, not from the snapshot of the code here"
+    ours, theirs = f"a snapshot of the code here{commit}", f"{report['code']}, not from the snapshot of the code here"
     move = "leave PYTHONPATH alone in setup: and in the node's site settings"
-    row = must("harness", is_ours, f"{report['harness']} from {ours if is_ours else other}", move)
-    return [row, *(Finding(*each) for each in report.get("rows", ()))]  # other code may report otherwise
+    row = must("harness", is_ours, f"{report['harness']} from {ours if is_ours else theirs}", move)
+    return [row, *(Finding(*fields) for fields in report.get("rows", ()))]  # other code may report otherwise

@@ -93,7 +93,7 @@ class Profile(Frozen):
     cpus: PositiveInt = Field(1, description="a job; without GPUs it trains so many packs at a time")
     memory_per_cpu_gb: PositiveFloat | None = Field(None, description="in place of memory_gb")
     memory_gb: PositiveFloat | None = Field(
-        default_factory=lambda given: None if given["memory_per_cpu_gb"] else 4.0,
+        default_factory=lambda fields: None if fields["memory_per_cpu_gb"] else 4.0,
         description="a job; null leaves it to the cluster",
     )
     job_minutes: PositiveFloat = Field(40.0, description="what a job is predicted to take")

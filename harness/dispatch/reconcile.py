@@ -77,17 +77,17 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
 def _with_accounting(evidence: Evidence, forgotten: Collection[str], sent: Sequence[Submission]) -> Evidence:
     """The evidence, and what sacct says of the submissions that squeue has forgotten and that this user can ask for."""
     try:
-        here = (cluster_name(), user())
+        own_account = (cluster_name(), user())
     except HarnessError as error:  # it did answer squeue
         return evidence._replace(queue=evidence.queue._replace(silent=cause(error)))
     elsewhere = {
         submission.id: f"sent off by {submission.user} on cluster {submission.cluster or 'unknown'}"
         for submission in sent
-        if submission.user and (submission.cluster or here[0], submission.user) != here
+        if submission.user and (submission.cluster or own_account[0], submission.user) != own_account
     }
-    asked = [submission for submission in sent if submission.name in forgotten and submission.id not in elsewhere]
-    names, moments = [submission.name for submission in asked], [submission.at for submission in asked]
-    accounting = sacct(names, min(moments)) if asked else Queue({})
+    to_ask = [submission for submission in sent if submission.name in forgotten and submission.id not in elsewhere]
+    names, moments = [submission.name for submission in to_ask], [submission.at for submission in to_ask]
+    accounting = sacct(names, min(moments)) if to_ask else Queue({})
     return evidence._replace(elsewhere=elsewhere, accounting=accounting)
 
 
@@ -96,16 +96,16 @@ def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str,
 
     What was cancelled by SLURM's own command is kept, as SLURM forgets it.
     """
-    state_of_run = states(_with_sent(manifest.run_ids(), evidence.submissions), evidence)
+    run_states = states(_with_sent(manifest.run_ids(), evidence.submissions), evidence)
     ordered = cancelled(evidence.orders)
     by_scancel: dict[str, list[str]] = defaultdict(list)
-    for run, state in state_of_run.items():
+    for run, state in run_states.items():
         if state.state == "cancelled" and run not in ordered:
             by_scancel[state.why].append(run)
     for why, runs in by_scancel.items():
         with suppress(OSError):  # who may only look keeps nothing
             write_order(folder, "cancel", runs, f"scancel ({why})")
-    return state_of_run
+    return run_states
 
 
 def _with_sent(runs: Iterable[str], submissions: Iterable[Submission]) -> list[str]:
@@ -120,13 +120,13 @@ def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str,
     Experiments in one results folder share runs. Only experiments that sent off any of these are looked into.
     """
     beside: dict[Path, dict[str, RunState]] = {}
-    for other in sorted(path.parent for path in folder.parent.glob("*/submissions")):
-        if other.name == folder.name or not (shared := set(runs) & _may_have_sent(other)):
+    for other_folder in sorted(path.parent for path in folder.parent.glob("*/submissions")):
+        if other_folder.name == folder.name or not (shared := set(runs) & _may_have_sent(other_folder)):
             continue
-        for run, state in states(shared, gather(other, (), records=None)).items():
+        for run, state in states(shared, gather(other_folder, (), records=None)).items():
             if state.state in UNDERWAY:
-                why = f"sent off by {other}: {state.why}" if state.why else f"sent off by {other}"
-                beside.setdefault(other, {})[run] = state._replace(why=why)
+                why = f"sent off by {other_folder}: {state.why}" if state.why else f"sent off by {other_folder}"
+                beside.setdefault(other_folder, {})[run] = state._replace(why=why)
     return beside
 
 
@@ -140,15 +140,15 @@ def _may_have_sent(folder: Path) -> set[str]:
 
 
 def to_send(
-    manifest: Manifest, found: Mapping[str, RunState], only: Collection[str] | None = None
+    manifest: Manifest, run_states: Mapping[str, RunState], only: Collection[str] | None = None
 ) -> list[tuple[str, ...]]:
     """The packs of the plan, reduced to the runs `only`, or else to those that are sent off without a word."""
-    wanted = only if only is not None else {run for run, state in found.items() if state.state in FREE}
-    packs = [tuple(filter(wanted.__contains__, pack)) for pack in manifest.packs]
+    runs = only if only is not None else {run for run, state in run_states.items() if state.state in FREE}
+    packs = [tuple(filter(runs.__contains__, pack)) for pack in manifest.packs]
     return [pack for pack in packs if pack]
 
 
-def stillborn(found: Mapping[str, RunState], evidence: Evidence) -> dict[str, RunState]:
+def stillborn(run_states: Mapping[str, RunState], evidence: Evidence) -> dict[str, RunState]:
     """Runs of the last submission whose jobs ended before their worker began, if no other worker of it began either.
 
     What ended them, a set-up line or the Python of the nodes, would end the same jobs again.
@@ -158,7 +158,8 @@ def stillborn(found: Mapping[str, RunState], evidence: Evidence) -> dict[str, Ru
     last = evidence.submissions[-1]
     if last.profile is None or any(attempt.begun["submission"] == last.id for attempt in evidence.attempts):
         return {}
-    return {run: found[run] for run in last.runs if run in found and found[run].state in ("crashed", "timed out")}
+    last_states = {run: run_states[run] for run in last.runs if run in run_states}
+    return {run: state for run, state in last_states.items() if state.state in ("crashed", "timed out")}
 
 
 class Spending(NamedTuple):
@@ -173,7 +174,7 @@ class Spending(NamedTuple):
     clocks_ahead_seconds: Annotated[dict[str, float], "by host, where its clock is seen to be ahead of others"]
 
 
-def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | None:
+def spending(run_states: Mapping[str, RunState], evidence: Evidence) -> Spending | None:
     """What the sweep has cost and will; None if nothing was ever sent off."""
     if not evidence.submissions:
         return None
@@ -192,10 +193,10 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
         to_start = start * devices if job.submission.profile else 0.0
         if any(map(_first_steps, job.attempts)):
             started += to_start
-        elif any(run in found and found[run].state in UNDERWAY for run in job.sent.runs):
+        elif any(run in run_states and run_states[run].state in UNDERWAY for run in job.sent.runs):
             starting += to_start
-    over = sum(seconds for run, seconds in of_run.items() if found[run].state in OVER)
-    left = sum(seconds for run, seconds in of_run.items() if found[run].state in UNDERWAY)
+    over = sum(seconds for run, seconds in of_run.items() if run_states[run].state in OVER)
+    underway = sum(seconds for run, seconds in of_run.items() if run_states[run].state in UNDERWAY)
     pace = trained / over if over and trained else 1.0
     last = evidence.submissions[-1]
     clocks = {attempt.begun["host"]: _ahead_seconds(attempt) for attempt in evidence.attempts}  # as the last one shows
@@ -203,8 +204,8 @@ def spending(found: Mapping[str, RunState], evidence: Evidence) -> Spending | No
         device_unit=last.profile.device_unit if last.profile else "core",
         spent_hours=spent / 3600,
         predicted_hours_over=(over + started) / 3600,
-        predicted_hours_left=(left + starting) / 3600,
-        seconds_left=(left * pace + starting) / running if running else None,
+        predicted_hours_left=(underway + starting) / 3600,
+        seconds_left=(underway * pace + starting) / running if running else None,
         overhead_seconds=start_seconds(evidence),
         clocks_ahead_seconds={host: seconds for host, seconds in clocks.items() if seconds},
     )
@@ -219,7 +220,7 @@ def start_seconds(evidence: Evidence) -> float | None:
     for attempt in evidence.attempts:
         started_at = attempt.begun["slurm_started_at"]
         if started_at and not _ahead_seconds(attempt):
-            seconds += [max(0.0, at - float(started_at)) for at in _first_steps(attempt)]
+            seconds += [max(0.0, first_step - float(started_at)) for first_step in _first_steps(attempt)]
     return statistics.median(seconds) if seconds else None
 
 
@@ -235,14 +236,14 @@ class Unneeded(NamedTuple):
     not_verified: Annotated[Mapping[str, int], "by why: how many may be there still"] = MappingProxyType({})
 
 
-def unneeded(evidence: Evidence, found: Mapping[str, RunState]) -> Unneeded:
+def unneeded(evidence: Evidence, run_states: Mapping[str, RunState]) -> Unneeded:
     """The jobs of cancelled runs that nobody else waits for."""
     numbers: list[str] = []
     processes: list[int] = []
     not_verified: Counter[str] = Counter()
     for job in evidence.jobs():
-        there = {found[run].state for run in job.sent.runs}
-        if "cancelled" not in there or there & set(UNDERWAY):
+        job_states = {run_states[run].state for run in job.sent.runs}
+        if "cancelled" not in job_states or job_states & set(UNDERWAY):
             continue
         if job.listed:
             numbers += [job.listed.number] if job.listed.state not in (*ENDED, "COMPLETING") else []
@@ -250,9 +251,9 @@ def unneeded(evidence: Evidence, found: Mapping[str, RunState]) -> Unneeded:
             not_verified[job.silence] += all(attempt.may_go_on for attempt in job.attempts)
         elif job.submission.profile is None:
             alive = [attempt.begun for attempt in job.attempts if _lives_on(attempt, evidence)]
-            here = [begun["pid"] for begun in alive if begun["host"] == socket.gethostname()]
-            processes += here
-            not_verified[f"sent off on {job.submission.host}"] += len(alive) - len(here)
+            pids_here = [begun["pid"] for begun in alive if begun["host"] == socket.gethostname()]
+            processes += pids_here
+            not_verified[f"sent off on {job.submission.host}"] += len(alive) - len(pids_here)
     return Unneeded(tuple(dict.fromkeys(numbers)), tuple(processes), dict(+not_verified))
 
 
@@ -277,10 +278,10 @@ def _ahead_seconds(attempt: Attempt) -> float:
 def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set[str]:
     """Attempts of local jobs whose process was on this machine and is gone."""
     local = {submission.id for submission in submissions if submission.profile is None}
-    here = socket.gethostname()
+    host = socket.gethostname()
     dead = set()
     for attempt in attempts:
-        is_ours = attempt.begun["submission"] in local and attempt.begun["host"] == here
+        is_ours = attempt.begun["submission"] in local and attempt.begun["host"] == host
         if is_ours and not lives(attempt.begun["pid"]):
             dead.add(attempt.id)
     return dead

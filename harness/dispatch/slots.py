@@ -129,10 +129,10 @@ def said(slot: Slot) -> tuple[list[Any], bool]:
     return heard, alive
 
 
-def send(slot: Slot, what: Any) -> None:
+def send(slot: Slot, message: Any) -> None:
     """One that has died does not hear it; `said` tells."""
     with suppress(OSError):
-        slot.pipe.send(what)
+        slot.pipe.send(message)
 
 
 def kill(slot: Slot) -> str:
@@ -160,14 +160,14 @@ def stop(slots: list[Slot]) -> list[list[Any]]:
     heard: list[list[Any]] = [[] for _ in slots]
     for slot in slots:
         send(slot, STOP)
-    left = set(range(len(slots)))
-    while left and time.monotonic() < deadline:
-        connection.wait([slots[index].pipe for index in left], timeout=0.1)
-        for index in list(left):
+    running = set(range(len(slots)))
+    while running and time.monotonic() < deadline:
+        connection.wait([slots[index].pipe for index in running], timeout=0.1)
+        for index in list(running):
             words, alive = said(slots[index])
             heard[index] += words
             if not alive:
-                left.remove(index)
+                running.remove(index)
     for slot in slots:
         kill(slot)
     return heard
@@ -206,12 +206,13 @@ def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder) -> None:
         os.dup2(2, 1)  # only the user's code prints here
     if order.device == "cuda":
         see_one_gpu(number)
-    import harness.train  # noqa: F401 (takes seconds, in all processes at once)
+    from harness.train import fused_engine  # takes seconds, in all processes at once
 
     with suppress(EOFError, OSError):  # the parent has gone
-        while (asked := pipe.recv()) != STOP:
+        while (request := pipe.recv()) != STOP:
             with training:
-                answer = _is_cold(asked.runs) if isinstance(asked, IsCold) else _train(asked, order, pipe, parent)
+                is_question = isinstance(request, IsCold)
+                answer = fused_engine.is_cold(request.runs) if is_question else _train(request, order, pipe, parent)
             if answer is None:
                 break
             pipe.send(answer)
@@ -228,12 +229,6 @@ def see_one_gpu(number: int) -> None:
     names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
     if names:  # else there is none, which is said when a pack comes
         os.environ["CUDA_VISIBLE_DEVICES"] = names[number % len(names)]  # which CUDA reads when it is first used
-
-
-def _is_cold(runs: tuple[RunSpec, ...]) -> bool:
-    from harness.train import fused_engine
-
-    return fused_engine.is_cold(runs)
 
 
 def _compile(pipe: Any, unit: Compilation) -> None:
@@ -276,9 +271,9 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
         reached.append(evaluations)
         tell(Evaluated(evaluations))
 
-    def tell(what: Evaluated | Saved | str) -> None:
+    def tell(message: Evaluated | Saved | str) -> None:
         with suppress(OSError):  # the parent has gone, which is seen below
-            pipe.send(what)
+            pipe.send(message)
 
     supervisor = Supervisor(
         progress=progress,
@@ -317,7 +312,9 @@ def failure(error: BaseException) -> Failure:
 
     An error that was raised from another one is of the other's cause and place too.
     """
-    chain = list(_chain(error))
+    chain = [error]
+    while (origin := chain[-1].__cause__) is not None:
+        chain.append(origin)
     places = []
     for raised in chain:
         for frame in traceback.extract_tb(raised.__traceback__):
@@ -333,12 +330,6 @@ def in_words(error: BaseException) -> str:
         return str(error)
     words = f"{type(error).__name__}: {error}"
     return words if isinstance(error, Exception) else f"code of a task or network tried to end the process ({words})"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
-        error = error.__cause__
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -103,7 +103,9 @@ def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, A
     say_so = "trap 'echo \"set-up line failed: $BASH_COMMAND\"' ERR"
     guarded = ["set -e", say_so, *profile.setup, "trap - ERR", "set +e"] if profile.setup else []
     setup = [*guarded, *(f"export {name}={shlex.quote(value)}" for name, value in ours.items())]
-    asked = {
+    gpus = f"gpu:{profile.gpus}" if profile.gpus_option == "gres" else str(profile.gpus)
+    gpu_option: dict[str, str] = {profile.gpus_option: gpus} if profile.gpus else {}
+    options = {
         **{option: getattr(profile, option) for option in ("partition", "account", "qos", "constraint", "exclude")},
         "job_name": name,
         "nodes": 1,
@@ -118,23 +120,17 @@ def parameters(profile: Profile, name: str, roots: Sequence[str]) -> dict[str, A
         "srun_args": ["--cpu-bind=none", "--ntasks=1", *profile.srun],
         "stderr_to_stdout": True,
         "use_srun": True,
-        "additional_parameters": {"requeue": True, **_gpus(profile), **profile.sbatch},
+        "additional_parameters": {"requeue": True, **gpu_option, **profile.sbatch},
     }
-    return {option: value for option, value in asked.items() if value is not None}
+    return {option: value for option, value in options.items() if value is not None}
 
 
 def _megabytes(gigabytes: float | None) -> str | None:
     return None if gigabytes is None else f"{round(gigabytes * 1024)}MB"
 
 
-def _gpus(profile: Profile) -> dict[str, str]:
-    if not profile.gpus:
-        return {}
-    return {profile.gpus_option: f"gpu:{profile.gpus}" if profile.gpus_option == "gres" else str(profile.gpus)}
-
-
 def why_refused(printed: str) -> str:
     """What sbatch says is wrong, in one line, among all that was printed; that its help exists is not said."""
     lines = [line.strip() for line in printed.splitlines() if line.strip() and "sbatch --help" not in line]
-    told = [re.sub(r"^sbatch: ((error|fatal): )?", "", line) for line in lines if line.startswith("sbatch: ")]
-    return "; ".join(told or lines[-1:]) or "it did not say why"
+    complaints = [re.sub(r"^sbatch: ((error|fatal): )?", "", line) for line in lines if line.startswith("sbatch: ")]
+    return "; ".join(complaints or lines[-1:]) or "it did not say why"

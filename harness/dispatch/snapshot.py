@@ -22,7 +22,7 @@ from harness.base.files import private_folder, unfinished, write_whole
 from harness.base.provenance import MARKER, checkout_around, commit_and_dirty, git, read_marker, snapshot_around
 from harness.base.user_code import user_module
 
-LARGEST_BYTES = 200 * 10**6
+LARGEST_BYTES = 200 * 10**6  # of a checkout's code; with more, something in it is not code
 NOT_CODE = ("__pycache__", ".git")
 # In a results folder, which may lie in a checkout that does not ignore it; and experiments, known by their plans.
 RESULTS = ("runs", "baselines", "data", "networks", "checkpoints", "snapshots", "calibrations")

@@ -178,11 +178,11 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
     jobs: dict[str, JobSeen] = {}  # the last that a run was sent off in
     last_words: dict[str, Event | None] = {}  # of the last attempt at that job
     for job in evidence.jobs():
-        told: dict[str, Event] = {}
+        event_of_run: dict[str, Event] = {}
         for event in job.last.events if job.last else ():
-            told |= dict.fromkeys(event.get("runs", ()), event)
+            event_of_run |= dict.fromkeys(event.get("runs", ()), event)
         jobs |= dict.fromkeys(job.sent.runs, job)
-        last_words |= {run: told.get(run) for run in job.sent.runs}
+        last_words |= {run: event_of_run.get(run) for run in job.sent.runs}
     unwanted, orders = cancelled(evidence.orders), last_orders(evidence.orders)
     released = {run: seconds_of(order.at) for run, order in orders.items() if order.kind == "retry"}
     crashes = _repeated_crashes(evidence, released)
@@ -195,8 +195,8 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
         elif run in unwanted:
             state = RunState("cancelled", unwanted[run].by_words)
         elif run in crashes:
-            how = "the same traceback twice" if crashes[run]["traceback_hash"] else "twice without a traceback"
-            state = RunState("quarantined", f"{how}: {crashes[run]['error']}")
+            crash_words = "the same traceback twice" if crashes[run]["traceback_hash"] else "twice without a traceback"
+            state = RunState("quarantined", f"{crash_words}: {crashes[run]['error']}")
         elif run not in jobs or released.get(run, 0.0) > seconds_of(jobs[run].submission.at):
             state = RunState("planned")
         else:
@@ -221,24 +221,24 @@ def seconds_of(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def _in_job(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:
-    """The state of a run without a record, by the last job that it was in and what that `told` of it last."""
-    seen = _by_evidence(job, told, evidence)
-    if seen.state == "planned":
-        return seen
+def _in_job(job: JobSeen, last_word: Event | None, evidence: Evidence) -> RunState:
+    """The state of a run without a record, by the last job that it was in and that job's `last_word` of it."""
+    state = _by_evidence(job, last_word, evidence)
+    if state.state == "planned":
+        return state
     number = job.told_by_slurm.number if job.told_by_slurm else None
-    return seen._replace(attempt=job.last.id if job.last else None, job=number)
+    return state._replace(attempt=job.last.id if job.last else None, job=number)
 
 
-def _by_evidence(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:
+def _by_evidence(job: JobSeen, last_word: Event | None, evidence: Evidence) -> RunState:
     """The first that decides, in this order."""
-    if told and told["event"] == "pack_failed" and told["move"] == "give up":
-        return RunState(FAILED[told["cause"]], told.get("error", ""))
-    if job.listed and (alive := _alive(job.listed, told)):
+    if last_word and last_word["event"] == "pack_failed" and last_word["move"] == "give up":
+        return RunState(FAILED[last_word["cause"]], last_word.get("error", ""))
+    if job.listed and (alive := _alive(job.listed, last_word)):
         why = alive.why
         if held_up := stuck(job.listed):
             why += f", {held_up.why}"
-        if told and alive.state == "queued":
+        if last_word and alive.state == "queued":
             why += "; it has begun before, and goes on from where it was saved"
         array = job.listed.number.partition("_")[0]  # to release it releases those of its tasks that are held
         return RunState(alive.state, why, next_move=held_up.next_move(array) if held_up else None)
@@ -246,20 +246,20 @@ def _by_evidence(job: JobSeen, told: Event | None, evidence: Evidence) -> RunSta
     # A worker's end is that of its job if that is not requeued, and SLURM cannot start it again unseen.
     if ended and not ended.get("requeued") and not (job.silence and ended["why"] in (UNTOLD, "preempted")):
         if ended["why"] == UNTOLD and job.told_by_slurm and job.told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
-            return _ended(job.told_by_slurm, job, told)
+            return _ended(job.told_by_slurm, job, last_word)
         why = ": ".join(filter(None, ["its worker ended", ended["why"], ended.get("error")]))
         return RunState(STOPPED.get(ended["why"], "lost"), why)
-    if job.accounted and (alive := _alive(job.accounted, told)):
+    if job.accounted and (alive := _alive(job.accounted, last_word)):
         return alive
-    return _ended(job.told_by_slurm, job, told) if job.told_by_slurm else _by_time(job, told, evidence)
+    return _ended(job.told_by_slurm, job, last_word) if job.told_by_slurm else _by_time(job, last_word, evidence)
 
 
-def _ended(listed: Listed, job: JobSeen, told: Event | None) -> RunState:
+def _ended(listed: Listed, job: JobSeen, last_word: Event | None) -> RunState:
     """The state of a run in a job that SLURM says has ended, and of which no worker said so."""
     state, why = ENDED[listed.state], f"SLURM: {listed.words}"
     if state == "lost":
         why += ": it ended well, and its record is not here"
-    if job.last and not told and state in ("crashed", "out of memory"):
+    if job.last and not last_word and state in ("crashed", "out of memory"):
         return RunState("planned", f"its job ended before its turn came; {why}")
     if not job.last and state in ("crashed", "timed out"):
         move = f"{PRINTED if job.started else ''}{MEND.format(state=state)}"
@@ -267,22 +267,22 @@ def _ended(listed: Listed, job: JobSeen, told: Event | None) -> RunState:
     return RunState(state, why)
 
 
-def _alive(listed: Listed, told: Event | None) -> RunState | None:
+def _alive(listed: Listed, last_word: Event | None) -> RunState | None:
     """The state of a run in a job that SLURM lists as waiting, running or something that is not known here."""
     if listed.state in ENDED:
         return None
     if listed.state in WAITING:
         return RunState("queued", f"SLURM: {listed.words}")
     why = "" if listed.state in RUNNING else f"SLURM says {listed.state}, which is taken for alive"
-    if told and told["event"] in BEGUN:
+    if last_word and last_word["event"] in BEGUN:
         return RunState("running", why)
     return RunState("queued", why or "its job runs; others of it come first")
 
 
-def _by_time(job: JobSeen, told: Event | None, evidence: Evidence) -> RunState:
+def _by_time(job: JobSeen, last_word: Event | None, evidence: Evidence) -> RunState:
     """Nobody knows of the job: it is alive until it has not been heard of for too long."""
     silence = evidence.now - max(seconds_of(job.submission.at), job.last.beat_at if job.last else 0.0)
-    state: StateName = "running" if told and told["event"] in BEGUN else "queued"
+    state: StateName = "running" if last_word and last_word["event"] in BEGUN else "queued"
     if job.silence:
         return RunState(state, f"not verified ({job.silence})")
     if job.last and job.last.id in evidence.dead:
@@ -301,17 +301,17 @@ def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict
     Only those count that came since the user last asked for the run to be tried again.
     """
     repeated: dict[str, Event] = {}
-    seen: set[tuple[str, str | None]] = set()
+    earlier: set[tuple[str, str | None]] = set()
     sent_at = {submission.id: seconds_of(submission.at) for submission in evidence.submissions}
     for attempt in evidence.attempts:
         for event in attempt.events:
             if event["event"] == "pack_failed" and event["cause"] == "crashed":
                 # A node's clock is not that of the order: what counts is when the job was sent off.
-                at = sent_at.get(attempt.begun["submission"]) or seconds_of(event["at"])
-                for run in [run for run in event["runs"] if at > released.get(run, 0.0)]:
-                    if (run, event["traceback_hash"]) in seen:
+                crashed_at = sent_at.get(attempt.begun["submission"]) or seconds_of(event["at"])
+                for run in [run for run in event["runs"] if crashed_at > released.get(run, 0.0)]:
+                    if (run, event["traceback_hash"]) in earlier:
                         repeated.setdefault(run, event)
-                    seen.add((run, event["traceback_hash"]))
+                    earlier.add((run, event["traceback_hash"]))
     return repeated
 
 
@@ -374,5 +374,5 @@ def stuck(listed: Listed) -> Stuck | None:
     """What keeps a waiting job from starting by itself; None if it only waits for its turn, or waits no more."""
     if listed.state not in WAITING:
         return None
-    said = "held" if listed.state in HELD_STATES else listed.reason
-    return next((reason for pattern, reason in REASONS.items() if re.search(pattern, said)), None)
+    slurm_reason = "held" if listed.state in HELD_STATES else listed.reason
+    return next((reason for pattern, reason in REASONS.items() if re.search(pattern, slurm_reason)), None)

@@ -147,39 +147,39 @@ def submission_folder(folder: Path, submission: str) -> Path:
 
 def write_submission(folder: Path, submission: Submission, specs: dict[str, RunSpec]) -> None:
     """The files of a submission, `submission.json` last: one that has none was never sent off."""
-    own = submission_folder(folder, submission.id)
-    private_folder(own.parent)
-    own.mkdir()
+    own_folder = submission_folder(folder, submission.id)
+    private_folder(own_folder.parent)
+    own_folder.mkdir()
     of_all_jobs = JobFile.model_fields.keys() & Submission.model_fields.keys()
-    said = {name: getattr(submission, name) for name in of_all_jobs}
+    shared_fields = {name: getattr(submission, name) for name in of_all_jobs}
     for place, job in enumerate(submission.jobs):
         packs = tuple(tuple(map(specs.__getitem__, pack)) for pack in job.packs)
-        file = JobFile(submission=submission.id, place=place, packs=packs, ids=job.packs, **said)
-        write_sealed(own / f"job-{place}.json", file)
-    write_sealed(own / "submission.json", submission)
+        file = JobFile(submission=submission.id, place=place, packs=packs, ids=job.packs, **shared_fields)
+        write_sealed(own_folder / f"job-{place}.json", file)
+    write_sealed(own_folder / "submission.json", submission)
 
 
 def read_submissions(folder: Path) -> list[Submission]:
     """All submissions of an experiment, in the order in which they were sent off."""
     submissions = []
-    for own in listed(folder / "submissions"):
+    for own_folder in listed(folder / "submissions"):
         try:
-            submissions.append(_read(own / "submission.json", Submission))
+            submissions.append(_read(own_folder / "submission.json", Submission))
         except (FileNotFoundError, NotADirectoryError):  # it was never sent off, or was taken back
             continue
         except HarnessError as error:
-            submissions.append(_damaged(own, str(error)))
+            submissions.append(_damaged(own_folder, str(error)))
     return sorted(submissions, key=lambda submission: submission.at)
 
 
-def _damaged(own: Path, damage: str) -> Submission:
+def _damaged(own_folder: Path, damage: str) -> Submission:
     """A submission whose file is damaged, so that nobody knows what it sent off; SLURM knows its jobs by its name."""
-    folder = own.parents[1]
-    move = f"`scancel --name=harness-{folder.name}-{own.name}` ends its jobs; then remove {own}"
+    folder = own_folder.parents[1]
+    move = f"`scancel --name=harness-{folder.name}-{own_folder.name}` ends its jobs; then remove {own_folder}"
     return Submission(
-        id=own.name,
+        id=own_folder.name,
         experiment=folder.name,
-        at=_moment(own.stat().st_mtime),
+        at=_moment(own_folder.stat().st_mtime),
         host="",
         profile=None,
         slots=1,
@@ -257,8 +257,8 @@ def read_orders(folder: Path) -> list[Instruction]:
             orders.append(_read(path, Instruction))
         except HarnessError as error:
             damage = f"{error}; say again what you ordered then (`harness cancel`, `harness retry`) and remove the file"
-            at = _moment(path.stat().st_mtime)
-            orders.append(Instruction(kind="retry", at=at, runs=(), damage=damage))
+            written_at = _moment(path.stat().st_mtime)
+            orders.append(Instruction(kind="retry", at=written_at, runs=(), damage=damage))
     return sorted(orders, key=lambda order: order.at)
 
 
@@ -279,8 +279,8 @@ def cancelled(orders: Iterable[Instruction]) -> dict[str, Instruction]:
 def one_submitter(folder: Path) -> Iterator[None]:
     """Of two that submit at once into one folder of records, which experiments share, the second is told so."""
     check_writable(folder)
-    told = "is submitting runs of these results, or cleans them; wait for it, or remove the file if nobody is"
-    with locked(folder / "submit.lock", told):
+    message = "is submitting runs of these results, or cleans them; wait for it, or remove the file if nobody is"
+    with locked(folder / "submit.lock", message):
         yield
 
 

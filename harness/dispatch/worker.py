@@ -34,7 +34,7 @@ from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, 
 from harness.record.networks import FOLDER as NETWORKS
 from harness.spec import RunSpec, read_manifest, run_id
 
-HEARTBEAT_SECONDS = 30.0
+HEARTBEAT_SECONDS = 30.0  # twenty in the time after which silence means death (`state.LEASE_SECONDS`)
 # Why a worker is told to stop, by what SLURM says of its job then.
 WHY = {"CANCELLED": "cancelled", "PREEMPTED": "preempted", "TIMEOUT": "timed out", "PENDING": "requeued"}
 
@@ -59,23 +59,23 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
         restarts=int(os.environ.get("SLURM_RESTART_COUNT", "0")),
         **provenance.code()._asdict(),
     )
-    with _listening(submitter) as told, _beating(log):
+    with _listening(submitter) as signals, _beating(log):
         try:
             if job.snapshot:
                 named = named_code(itertools.chain.from_iterable(job.packs))
                 check_code(home.parent / "snapshots" / job.snapshot, named)
             check_snapshot(Path(provenance.__file__))  # the code that runs is that which was submitted
-            came_further = _train(home, job, attempt, log, told)
+            came_further = _train(home, job, attempt, log, signals)
         except Exception as error:
             log.write("ended", why="crashed", requeued=False, error=in_words(error))
             raise
-        if told:
-            _end_early(log, told[0], came_further)
+        if signals:
+            _end_early(log, signals[0], came_further)
         else:
             log.write("ended", why="finished", requeued=False)
-    if job.mirror and not told:
-        plan, own = read_manifest(home), {*itertools.chain.from_iterable(job.ids)}
-        of_job = plan.model_copy(update={"runs": tuple(run for run in plan.runs if run.run_id in own)})
+    if job.mirror and not signals:
+        plan, own_runs = read_manifest(home), {*itertools.chain.from_iterable(job.ids)}
+        of_job = plan.model_copy(update={"runs": tuple(run for run in plan.runs if run.run_id in own_runs)})
         Export(job.mirror, of_job, home.parent / "runs", home / "wandb").go_on(print)
 
 
@@ -86,7 +86,7 @@ def slurm_number() -> str | None:
     return os.environ.get("SLURM_JOB_ID")
 
 
-def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: list[signal.Signals]) -> bool:
+def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[signal.Signals]) -> bool:
     """Whether any training was done; what happens is written to the log."""
     came_further = False
     first: dict[tuple[RunSpec, ...], int] = {}
@@ -104,7 +104,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, told: list[sig
         order,
         job.slots,
         announce=lambda text: print(text, flush=True),
-        stop=lambda: bool(told),
+        stop=lambda: bool(signals),
         unwanted=lambda: cancelled(read_orders(home)),
     )
     with closing(happenings):
@@ -146,10 +146,10 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
 @contextmanager
 def _listening(submitter: int | None) -> Iterator[list[signal.Signals]]:
     """The signals that told this worker to stop while the block lasts: they are heard, and do no more."""
-    told: list[signal.Signals] = []
+    signals: list[signal.Signals] = []
 
     def hear(number: int, _frame: object) -> None:
-        told.append(signal.Signals(number))
+        signals.append(signal.Signals(number))
 
     def end_with(submitter: int) -> None:
         os.read(submitter, 1)  # nothing is ever written: it returns once the other end is closed, by a death too
@@ -158,7 +158,7 @@ def _listening(submitter: int | None) -> Iterator[list[signal.Signals]]:
     with handling((signal.SIGTERM, signal.SIGUSR2, signal.SIGINT), hear):
         if submitter is not None:
             threading.Thread(target=end_with, args=(submitter,), daemon=True).start()
-        yield told
+        yield signals
 
 
 @contextmanager

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     Architecture = ArchitectureBase
     Network = ShapeBase
 else:  # in a file, the one that its `family` names
-    by_family, networks = Field(discriminator="family"), [each.network for each in ARCHITECTURES]
+    by_family, networks = Field(discriminator="family"), [family.network for family in ARCHITECTURES]
     or_outside = OrOutside("family", ArchitectureBase, load_family, family_place)
     Architecture = Annotated[reduce(or_, ARCHITECTURES), by_family, or_outside]
     Network = Annotated[reduce(or_, networks), by_family, OrOutside("family", ShapeBase, load_network)]

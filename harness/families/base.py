@@ -111,15 +111,15 @@ class Layered(ClosedForm):
 
     def open_sizes(self) -> list[str]:
         """The sizes that it leaves open; without hidden layers there is no width."""
-        own = [name for name in self.sizes if getattr(self, name) is None]
+        open_sizes = [name for name in self.sizes if getattr(self, name) is None]
         if self.hidden is not None or self.depth == 1:
-            return own
+            return open_sizes
         width = ["width"] if self.width is None else []
-        return [*width, *own, *(["depth"] if self.depth is None else [])]
+        return [*width, *open_sizes, *(["depth"] if self.depth is None else [])]
 
     def network_of(self, inputs: int, outputs: int, where: str, scales: bool) -> LayeredShape:
-        of_network, said = self.network.model_fields, type(self).model_fields.keys() - {"family", "source"}
-        fields = {name: getattr(self, name) for name in of_network if name in said}
+        of_network, given = self.network.model_fields, type(self).model_fields.keys() - {"family", "source"}
+        fields = {name: getattr(self, name) for name in of_network if name in given}
         if fields.get("scales", False) is None:
             fields["scales"] = scales
         for name, value in list(fields.items()):
@@ -413,7 +413,7 @@ class LayeredShape(ShapeBase):
         return 4
 
     # --------------------------------------------------------------------------------- what it may give: more trainings
-    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """For the Jacobian: a layer's outputs, after `trace.add` was told of all parameters in it."""
         raise NotImplementedError
 
@@ -430,7 +430,7 @@ class LayeredShape(ShapeBase):
         """The same with derivatives by the inputs; see `harness.families.jets`."""
         return jet_RIQN
 
-    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
+    def jet_layer(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
         """A layer's outputs with derivatives by the network's inputs."""
         raise NotImplementedError
 
@@ -460,8 +460,8 @@ class LayeredShape(ShapeBase):
 
     @property
     def words(self) -> str:
-        told = {letter: getattr(self, name) for name, letter in self.letters.items()}
-        basis = "".join(f" {letter}={size}" for letter, size in told.items() if size is not None)
+        size_of_letter = {letter: getattr(self, name) for name, letter in self.letters.items()}
+        basis = "".join(f" {letter}={size}" for letter, size in size_of_letter.items() if size is not None)
         return f"[{self.dashed.replace('-', ',')}]{basis}"
 
     @property
@@ -535,9 +535,9 @@ def _trainable(network: LayeredShape) -> int:
 
 
 @cache
-def code_version(kind: type[Frozen], name: str, what: str) -> str:
+def code_version(kind: type[Frozen], name: str, noun: str) -> str:
     """Of the user's code that was imported, whatever its file says later."""
-    return version_of(kind, name, what)
+    return version_of(kind, name, noun)
 
 
 def code_changed(where: str) -> HarnessError:

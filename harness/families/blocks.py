@@ -35,8 +35,8 @@ BLOCKS: tuple[type[Layered], ...] = (
 
 def block_place(family: str) -> str:
     """`package.module:Class` of a family that an installed package adds; else the name as it is."""
-    known = [block.network.model_fields["family"].default for block in BLOCKS]
-    return place_of_name(family, INSTALLED_FAMILIES, taken=family in known)
+    names = [block.network.model_fields["family"].default for block in BLOCKS]
+    return place_of_name(family, INSTALLED_FAMILIES, taken=family in names)
 
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ class ChebyshevKanShape(ExpansionShape):
         """As in the published code: N(0, 1 / (I (D + 1))^2)."""
         return generator.standard_normal(shape) / (layer.inputs * (self.degree + 1))
 
-    def expand(self, own: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
+    def expand(self, weights: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
         """By T_n = 2 t T_{n-1} - T_{n-2}."""
         t_RIN = torch.tanh(h_RIN)
         terms = [torch.ones_like(t_RIN), t_RIN]

@@ -37,7 +37,7 @@ class ExpansionShape(LayeredShape):
         """C, the functions of an input."""
 
     @abstractmethod
-    def expand(self, own: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
+    def expand(self, weights: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
         """Every function at every input, [R, I, C, N]."""
 
     @abstractmethod
@@ -63,17 +63,17 @@ class ExpansionShape(LayeredShape):
 
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer in self.layers:
-            own = of_layer(parameters, layer.number)
-            x_RIN = self.map_basis(own, self.expand(own, x_RIN), x_RIN)
+            weights = of_layer(parameters, layer.number)
+            x_RIN = self.map_basis(weights, self.expand(weights, x_RIN), x_RIN)
         return x_RIN
 
-    def map_basis(self, own: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
+    def map_basis(self, weights: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
         """Outputs [R, O, N] of a layer from the expansion of its inputs, and these."""
-        return linear(own["coef"].flatten(1, 2), basis_RICN.flatten(1, 2), own.get("bias"))
+        return linear(weights["coef"].flatten(1, 2), basis_RICN.flatten(1, 2), weights.get("bias"))
 
-    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
-        basis_RICN = self.expand(own, h_RIN)
-        return trace.add(own, h_RIN, self.map_basis(own, basis_RICN, h_RIN), bases_RICN=basis_RICN)
+    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+        basis_RICN = self.expand(weights, h_RIN)
+        return trace.add(weights, h_RIN, self.map_basis(weights, basis_RICN, h_RIN), bases_RICN=basis_RICN)
 
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
         """With a bias a sum has as many adds as terms, and without one it is said to have."""
@@ -99,6 +99,6 @@ def standardised(h_RIN: Tensor) -> Tensor:
     return centred_RIN / (variance_R1N + NORM_EPSILON).sqrt()
 
 
-def normalised(own: Mapping[str, Tensor], standard_RIN: Tensor) -> Tensor:
+def normalised(weights: Mapping[str, Tensor], standard_RIN: Tensor) -> Tensor:
     """The rest of LayerNorm."""
-    return standard_RIN * own["norm_scale"][..., None] + own["norm_shift"][..., None]
+    return standard_RIN * weights["norm_scale"][..., None] + weights["norm_shift"][..., None]

@@ -40,7 +40,7 @@ class FourierKanShape(ExpansionShape):
             return np.zeros(shape)
         return generator.standard_normal(shape) / sqrt(layer.inputs * self.harmonics)
 
-    def expand(self, own: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
+    def expand(self, weights: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
         numbers_H1 = torch.arange(1, self.harmonics + 1, dtype=h_RIN.dtype, device=h_RIN.device)[:, None]
         phase_RIHN = numbers_H1 * h_RIN[:, :, None]
         return torch.cat([torch.cos(phase_RIHN), torch.sin(phase_RIHN)], 2)

@@ -51,11 +51,11 @@ class GatedMlpShape(LayeredShape):
 
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer in self.layers:
-            own = of_layer(parameters, layer.number)
-            z_RON = evaluate_dense(own, x_RIN)
+            weights = of_layer(parameters, layer.number)
+            z_RON = evaluate_dense(weights, x_RIN)
             if layer.is_last:
                 return z_RON
-            x_RIN = getattr(F, self.activation)(z_RON) * linear(own["gate"], x_RIN, own["gate_bias"])
+            x_RIN = getattr(F, self.activation)(z_RON) * linear(weights["gate"], x_RIN, weights["gate_bias"])
         raise AssertionError("a network has a last layer")
 
     # ----------------------------------------------------------------------------------------------------------- counts

@@ -57,8 +57,8 @@ class GroupedChebyshevShape(LayeredShape):
 
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer in self.layers:
-            own = of_layer(parameters, layer.number)
-            x_RIN = evaluate_dense(own, series(own["series"], torch.tanh(x_RIN)))
+            weights = of_layer(parameters, layer.number)
+            x_RIN = evaluate_dense(weights, series(weights["series"], torch.tanh(x_RIN)))
         return x_RIN
 
     # ----------------------------------------------------------------------------------------------------------- counts

@@ -30,7 +30,7 @@ class Traced(NamedTuple):
     """
 
     number: int
-    own: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor]
     inputs_RIN: Tensor
     nodes_RJN: Tensor
     bases_RICN: Tensor | None = None
@@ -49,12 +49,12 @@ class Trace:
         self.layers: list[Traced] = []
         self.number = 0  # of the layer of weights that is evaluated
 
-    def add(self, own: Mapping[str, Tensor], h_RIN: Tensor, z_RJN: Tensor, **how: Any) -> Tensor:
+    def add(self, weights: Mapping[str, Tensor], h_RIN: Tensor, z_RJN: Tensor, **how: Any) -> Tensor:
         """The nodes `z_RJN`, which parameters make of `h_RIN`, to go on with; `how` are the last fields of `Traced`."""
         if how.get("active") is not None:  # all bases of the splines, [R, I, C, N]
-            how["bases_RICN"] = spline.all_bases(how["active"], own["coef"].shape[2]).transpose(2, 3)
+            how["bases_RICN"] = spline.all_bases(how["active"], weights["coef"].shape[2]).transpose(2, 3)
         nodes_RJN = z_RJN if self.layers else z_RJN.detach().requires_grad_()
-        self.layers.append(Traced(self.number, own, h_RIN, nodes_RJN, **how))
+        self.layers.append(Traced(self.number, weights, h_RIN, nodes_RJN, **how))
         return nodes_RJN
 
 
@@ -77,7 +77,7 @@ def residual_jacobian(network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: 
         columns = unflatten(network, jacobian_RPON)
         for traced, delta_RJON in zip(trace.layers, _sensitivities(trace.layers), strict=True):
             of_number = of_layer(columns, traced.number)
-            _fill({name: of_number[name] for name in traced.own}, traced, delta_RJON[..., :samples])
+            _fill({name: of_number[name] for name in traced.weights}, traced, delta_RJON[..., :samples])
         y_RNO = trace.layers[-1].nodes_RJN.detach()[..., :samples].transpose(1, 2).contiguous()
         return y_RNO, jacobian_RPON.flatten(2).transpose(1, 2)
 
@@ -94,9 +94,9 @@ def _sensitivities(layers: list[Traced]) -> list[Tensor]:
 
 def _fill(into: Mapping[str, Tensor], layer: Traced, delta_RJON: Tensor) -> None:
     """The columns of one layer, in place; those of a matrix are [R, I, J, O, N], of coefficients [R, I, C, J, O, N]."""
-    own, samples, delta_R1JON = layer.own, delta_RJON.shape[-1], delta_RJON[:, None]
+    weights, samples, delta_R1JON = layer.weights, delta_RJON.shape[-1], delta_RJON[:, None]
     if layer.fill is not None:
-        layer.fill(into, own, layer.inputs_RIN[..., :samples], delta_RJON)
+        layer.fill(into, weights, layer.inputs_RIN[..., :samples], delta_RJON)
         return
     inputs_RI1N = layer.inputs_RIN[:, :, None, :samples]
     if "weight" in into:
@@ -112,11 +112,11 @@ def _fill(into: Mapping[str, Tensor], layer: Traced, delta_RJON: Tensor) -> None
     bases_RIC1N = layer.bases_RICN[..., None, :samples].contiguous()
     if layer.are_own:
         delta_RIKON = delta_RJON.unflatten(1, (-1, bases_RIC1N.shape[1])).transpose(1, 2)
-        coef = into["coef"] if own["coef"].dim() == 4 else into["coef"][:, :, :, None]
+        coef = into["coef"] if weights["coef"].dim() == 4 else into["coef"][:, :, :, None]
         torch.mul(bases_RIC1N[:, :, :, None], delta_RIKON[:, :, None], out=coef)
         return
-    delta_RIJON = delta_R1JON * own["scale"][..., None, None] if "scale" in own else delta_R1JON
+    delta_RIJON = delta_R1JON * weights["scale"][..., None, None] if "scale" in weights else delta_R1JON
     torch.mul(bases_RIC1N[:, :, :, None], delta_RIJON[:, :, None], out=into["coef"])
     if "scale" in into and layer.active is not None:
-        splines_RIJN = spline.each_spline(own["coef"], layer.active).transpose(1, 2)
+        splines_RIJN = spline.each_spline(weights["coef"], layer.active).transpose(1, 2)
         torch.mul(splines_RIJN[:, :, :, None, :samples], delta_R1JON, out=into["scale"])

@@ -104,30 +104,30 @@ class KanShape(SplinedShape):
     def evaluate_layer(
         self,
         layer: Layer,
-        own: Mapping[str, Tensor],
+        weights: Mapping[str, Tensor],
         knots_RIT: Tensor,
         h_RIN: Tensor,
         active: spline.ActiveBases | None = None,
     ) -> Tensor:
         """Outputs [R, O, N] of one layer, by the way that is faster for its shape; `active` if they are known."""
         if not self.is_wide(layer):
-            return evaluate_locally(own, active or spline.active_bases(knots_RIT, h_RIN, self.order), h_RIN)
-        return with_bias(own, wide.evaluate(h_RIN, knots_RIT, scaled_coefficients(own), own.get("base")))
+            return evaluate_locally(weights, active or spline.active_bases(knots_RIT, h_RIN, self.order), h_RIN)
+        return with_bias(weights, wide.evaluate(h_RIN, knots_RIT, scaled_coefficients(weights), weights.get("base")))
 
     def is_wide(self, layer: Layer) -> bool:
         """Whether a layer is evaluated as one product (`harness.families.wide`): by shape alone, for equal bits."""
         return layer.edges >= FEW_EDGES and WIDE * (self.grid + self.order) <= (self.order + 1) * layer.outputs
 
-    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         active = spline.active_bases(knots[layer.number], h_RIN, self.order)
-        z_RON = self.evaluate_layer(layer, own, knots[layer.number], h_RIN, active)
-        return trace.add(own, h_RIN, z_RON, active=active)
+        z_RON = self.evaluate_layer(layer, weights, knots[layer.number], h_RIN, active)
+        return trace.add(weights, h_RIN, z_RON, active=active)
 
-    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
-        y_ROQN = jets.through_splines(scaled_coefficients(own), jet_RIQN, knots[layer.number], self.order)
-        if "base" in own:
-            y_ROQN = y_ROQN + jets.mapped(own["base"], jets.through(jet_RIQN, jets.silu))
-        return jets.shifted(y_ROQN, own["bias"]) if "bias" in own else y_ROQN
+    def jet_layer(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
+        y_ROQN = jets.through_splines(scaled_coefficients(weights), jet_RIQN, knots[layer.number], self.order)
+        if "base" in weights:
+            y_ROQN = y_ROQN + jets.mapped(weights["base"], jets.through(jet_RIQN, jets.silu))
+        return jets.shifted(y_ROQN, weights["bias"]) if "bias" in weights else y_ROQN
 
     def update_knots(
         self, parameters: dict[str, Tensor], knots: Knots, h_RIN: Tensor, how: KnotMove
@@ -138,12 +138,12 @@ class KanShape(SplinedShape):
             new_RIT = spline.knots_from_samples(x_RIN, self.grid, self.order, how.grid_eps, how.margin)
             name = f"layer{layer.number}.coef"
             parameters[name] = spline.move_spline(parameters[name], old_RIT, new_RIT, x_RIN, self.order, how.solver)
-            own = of_layer(parameters, layer.number)
+            weights = of_layer(parameters, layer.number)
             if how.solver == "gelsd":  # the compiled engine's, whose runs keep the bits that they have
-                h_RIN = evaluate_locally(own, spline.active_bases(new_RIT, h_RIN, self.order), h_RIN)
+                h_RIN = evaluate_locally(weights, spline.active_bases(new_RIT, h_RIN, self.order), h_RIN)
             else:
-                y_RON = wide.evaluate_in_parts(h_RIN, new_RIT, scaled_coefficients(own), own.get("base"))
-                h_RIN = with_bias(own, y_RON)
+                y_RON = wide.evaluate_in_parts(h_RIN, new_RIT, scaled_coefficients(weights), weights.get("base"))
+                h_RIN = with_bias(weights, y_RON)
             moved.append(new_RIT)
         return parameters, moved
 
@@ -234,22 +234,22 @@ class Kan(Splined):
 
 
 # ----------------------------------------------------------------------------------------------------- layers and edges
-def evaluate_locally(own: Mapping[str, Tensor], active: spline.ActiveBases, h_RIN: Tensor) -> Tensor:
+def evaluate_locally(weights: Mapping[str, Tensor], active: spline.ActiveBases, h_RIN: Tensor) -> Tensor:
     """Outputs [R, O, N] of one layer, by gathering coefficients; `active` are the bases at its inputs."""
-    y_RON = spline.spline_sum(scaled_coefficients(own), active)
-    if "base" in own:
-        y_RON = torch.baddbmm(y_RON, own["base"].transpose(1, 2), F.silu(h_RIN))
-    return with_bias(own, y_RON)
+    y_RON = spline.spline_sum(scaled_coefficients(weights), active)
+    if "base" in weights:
+        y_RON = torch.baddbmm(y_RON, weights["base"].transpose(1, 2), F.silu(h_RIN))
+    return with_bias(weights, y_RON)
 
 
-def with_bias(own: Mapping[str, Tensor], y_RON: Tensor) -> Tensor:
+def with_bias(weights: Mapping[str, Tensor], y_RON: Tensor) -> Tensor:
     """The bias added, if the layer has one."""
-    return y_RON + own["bias"][:, :, None] if "bias" in own else y_RON
+    return y_RON + weights["bias"][:, :, None] if "bias" in weights else y_RON
 
 
-def scaled_coefficients(own: Mapping[str, Tensor]) -> Tensor:
+def scaled_coefficients(weights: Mapping[str, Tensor]) -> Tensor:
     """The coefficients of a layer, [R, I, C, O], with its scales folded in."""
-    return own["coef"] * own["scale"][:, :, None, :] if "scale" in own else own["coef"]
+    return weights["coef"] * weights["scale"][:, :, None, :] if "scale" in weights else weights["coef"]
 
 
 def evaluate_edges(

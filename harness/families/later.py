@@ -21,9 +21,9 @@ class Later:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        found = getattr(import_module(self._name), attribute)
-        setattr(self, attribute, found)  # asked for once only
-        return found
+        value = getattr(import_module(self._name), attribute)
+        setattr(self, attribute, value)  # asked for once only
+        return value
 
 
 if TYPE_CHECKING:

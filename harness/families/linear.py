@@ -23,6 +23,6 @@ def linear(weight_RIO: Tensor, h_RIN: Tensor, bias_RO: Tensor | None) -> Tensor:
     return torch.baddbmm(bias_RO[:, :, None], weight_RIO.transpose(1, 2), h_RIN)
 
 
-def evaluate_dense(own: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
+def evaluate_dense(weights: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
     """Outputs [R, O, N] of a layer with a weight and a bias."""
-    return linear(own["weight"], h_RIN, own["bias"])
+    return linear(weights["weight"], h_RIN, weights["bias"])

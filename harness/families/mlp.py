@@ -87,7 +87,7 @@ class MlpShape(LayeredShape):
         if self.features is None:
             return []
         size = (self.inputs, self.features)
-        lanes_RIF = np.stack([2 * pi * self.features_sigma * each.standard_normal(size) for each in generators])
+        lanes_RIF = np.stack([2 * pi * self.features_sigma * rng.standard_normal(size) for rng in generators])
         return [torch.from_numpy(lanes_RIF).to(device=device, dtype=dtype)]
 
     @property
@@ -110,30 +110,30 @@ class MlpShape(LayeredShape):
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         h_RIN = self.inputs_of_first(knots, x_RIN)
         for layer in self.layers:
-            own = of_layer(parameters, layer.number)
-            z_RON = evaluate_dense(own, h_RIN)
-            h_RIN = z_RON if layer.is_last else self.activate(own, z_RON)
+            weights = of_layer(parameters, layer.number)
+            z_RON = evaluate_dense(weights, h_RIN)
+            h_RIN = z_RON if layer.is_last else self.activate(weights, z_RON)
         return h_RIN
 
-    def activate(self, own: Mapping[str, Tensor], z_RON: Tensor) -> Tensor:
+    def activate(self, weights: Mapping[str, Tensor], z_RON: Tensor) -> Tensor:
         """What the activation makes of the outputs of a hidden layer; gelu is the exact one, x Phi(x)."""
         match self.activation:
             case "prelu":
-                return torch.where(z_RON > 0, z_RON, own["slope"][:, :, None] * z_RON)
+                return torch.where(z_RON > 0, z_RON, weights["slope"][:, :, None] * z_RON)
             case "sine":
                 return torch.sin(self.omega_0 * z_RON)
             case "tanh":
                 return torch.tanh(z_RON)
         return getattr(F, self.activation)(z_RON)
 
-    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """Slopes of prelu are a layer of their own."""
-        dense = {name: own[name] for name in ("weight", "bias")}
+        dense = {name: weights[name] for name in ("weight", "bias")}
         z_RON = trace.add(dense, h_RIN, evaluate_dense(dense, h_RIN))
         if layer.is_last:
             return z_RON
-        h_RON = self.activate(own, z_RON)
-        return trace.add({"slope": own["slope"]}, z_RON, h_RON) if "slope" in own else h_RON
+        h_RON = self.activate(weights, z_RON)
+        return trace.add({"slope": weights["slope"]}, z_RON, h_RON) if "slope" in weights else h_RON
 
     def jets_of_first(self, knots: Knots, jet_RIQN: Tensor) -> Tensor:
         if not self.features:
@@ -141,9 +141,9 @@ class MlpShape(LayeredShape):
         phase_RFQN = jets.mapped(knots[0], jet_RIQN)
         return torch.cat([jets.through(phase_RFQN, wave) for wave in (jets.sine, jets.cosine)], 1)
 
-    def jet_layer(self, layer: Layer, own: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
+    def jet_layer(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
         """With relu the Laplacian is that between its kinks, 0."""
-        z_ROQN = jets.shifted(jets.mapped(own["weight"], jet_RIQN), own["bias"])
+        z_ROQN = jets.shifted(jets.mapped(weights["weight"], jet_RIQN), weights["bias"])
         if layer.is_last:
             return z_ROQN
         sine = partial(jets.sine, omega=self.omega_0)

@@ -143,9 +143,9 @@ def module_class(reference: str) -> type[nn.Module]:
     class_name = reference.partition(":")[2]
     module = user_module(reference, "module")
     with calling_user_code(f"module {reference}"):
-        found = getattr(module, class_name, None)
-        if isinstance(found, type) and issubclass(found, torch.nn.Module):
-            return found
+        module_type = getattr(module, class_name, None)
+        if isinstance(module_type, type) and issubclass(module_type, torch.nn.Module):
+            return module_type
         types = {name: value for name, value in vars(module).items() if isinstance(value, type)}
         hint = did_you_mean(class_name, [name for name, value in types.items() if issubclass(value, torch.nn.Module)])
     raise HarnessError(f"module {reference}: {module.__name__} has no nn.Module of the name {class_name!r}; {hint}")
@@ -162,15 +162,15 @@ def make(network: ModuleShape, seed: int = 0) -> nn.Module:
     That is what the global generators of torch, numpy and Python start from meanwhile; they are as before afterwards.
     """
     inputs, outputs = network.shape
-    made = module_class(network.module)
+    module_type = module_class(network.module)
     if fingerprint(network.module) != network.fingerprint:
         raise code_changed(f"module {network.module}")
-    what = f"module {network.module}: {made.__name__}({inputs}, {outputs}, {network.size}={network.value})"
-    with calling_user_code(f"{what} failed", seed=seed):
+    call = f"module {network.module}: {module_type.__name__}({inputs}, {outputs}, {network.size}={network.value})"
+    with calling_user_code(f"{call} failed", seed=seed):
         torch.manual_seed(seed)
-        module = made(inputs, outputs, **{network.size: network.value})
+        module = module_type(inputs, outputs, **{network.size: network.value})
     if not isinstance(module, torch.nn.Module):
-        raise HarnessError(f"{what} gives {type(module).__name__}, no nn.Module")
+        raise HarnessError(f"{call} gives {type(module).__name__}, no nn.Module")
     return module
 
 
@@ -192,8 +192,8 @@ def one_by_one(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tenso
 def all_at_once(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tensor) -> Tensor:
     """The same by torch.func.vmap, in as many operations as one lane takes."""
 
-    def of_lane(own: dict[str, Tensor], x_NI: Tensor) -> Tensor:
-        output: Tensor = torch.func.functional_call(module, own, (x_NI,))
+    def of_lane(parameters_of_lane: dict[str, Tensor], x_NI: Tensor) -> Tensor:
+        output: Tensor = torch.func.functional_call(module, parameters_of_lane, (x_NI,))
         return output
 
     outputs_RNO: Tensor = torch.func.vmap(of_lane)(dict(parameters), x_RNI)
@@ -208,17 +208,17 @@ def allows_vmap(network: ModuleShape, dtype: torch.dtype, device: str) -> bool:
     stacked = (torch.stack(of_name).detach().requires_grad_() for of_name in zip(*lanes, strict=True))
     parameters = dict(zip(names, stacked, strict=True))
     x_RNI = _tried_points(network, dtype).to(device).expand(len(modules), -1, -1)
-    found = []
+    both_ways = []
     try:
         with calling_user_code(f"module {network.module}: torch.func.vmap over runs failed"):
             warnings.simplefilter("error")  # such as of operations that vmap evaluates lane by lane
             for evaluate in (all_at_once, one_by_one):
                 y_RNO = evaluate(modules[0], parameters, x_RNI)
                 gradients = torch.autograd.grad(y_RNO.square().sum(), list(parameters.values()), allow_unused=True)
-                found.append([y_RNO, *(each for each in gradients if each is not None)])
+                both_ways.append([y_RNO, *(gradient for gradient in gradients if gradient is not None)])
     except HarnessError:
         return False
-    return all(_same(one, other) for one, other in zip(*found, strict=True))
+    return all(_same(first, second) for first, second in zip(*both_ways, strict=True))
 
 
 @cache
@@ -237,8 +237,8 @@ def _check(network: ModuleShape, dtype: str) -> None:
     where, number = f"module {network.module}", getattr(torch, dtype)
     inputs, outputs = network.shape
     x_NI = _tried_points(network, number)
-    what = f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in {dtype} failed"
-    with calling_user_code(what):
+    attempt = f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in {dtype} failed"
+    with calling_user_code(attempt):
         module, twin = (make(network).to(number) for _ in range(2))
         differing, passed = _differing(module, twin), x_NI.clone()
         with torch.no_grad():
@@ -249,8 +249,8 @@ def _check(network: ModuleShape, dtype: str) -> None:
             got = list(together.shape) if isinstance(together, torch.Tensor) else type(together).__name__
             raise HarnessError(f"{where}: {TRIED_POINTS} points give {got} in place of [{TRIED_POINTS}, {outputs}]")
         if together.dtype != number:
-            given = str(together.dtype).removeprefix("torch.")
-            raise HarnessError(f"{where}: points in {dtype} give values in {given}; compute in the dtype of the points")
+            got = str(together.dtype).removeprefix("torch.")
+            raise HarnessError(f"{where}: points in {dtype} give values in {got}; compute in the dtype of the points")
         if not torch.isfinite(together).all():
             worst = together[~torch.isfinite(together)][0].item()
             raise HarnessError(f"{where}: its initial values give {worst} for a point of [-1, 1]^{inputs}")
@@ -279,14 +279,15 @@ def _tried_points(network: ModuleShape, dtype: torch.dtype) -> Tensor:
     return x_NI[torch.arange(TRIED_POINTS) * 3 % TRIED_POINTS]
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def _same(first: Tensor, second: Tensor) -> bool:
     """Up to rounding, which the number of points changes."""
-    rtol, atol = (1e-9, 1e-12) if one.dtype == torch.float64 else (1e-4, 1e-5)
-    return one.shape == other.shape and torch.allclose(one, other, rtol=rtol, atol=atol)
+    rtol, atol = (1e-9, 1e-12) if first.dtype == torch.float64 else (1e-4, 1e-5)
+    return first.shape == second.shape and torch.allclose(first, second, rtol=rtol, atol=atol)
 
 
-def _differing(one: nn.Module, other: nn.Module) -> list[str]:
+def _differing(module: nn.Module, twin: nn.Module) -> list[str]:
     """Names of parameters and buffers that do not have the same values in both."""
-    mine, others = ({**dict(each.named_parameters()), **dict(each.named_buffers())} for each in (one, other))
-    same = {name for name in mine.keys() & others.keys() if torch.equal(mine[name], others[name])}
-    return sorted((mine.keys() | others.keys()) - same)
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    of_twin = {**dict(twin.named_parameters()), **dict(twin.named_buffers())}
+    same = {name for name in tensors.keys() & of_twin.keys() if torch.equal(tensors[name], of_twin[name])}
+    return sorted((tensors.keys() | of_twin.keys()) - same)

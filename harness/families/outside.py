@@ -16,19 +16,19 @@ def load_family(reference: str) -> type[Layered]:
     """The class at `package.module:Class`, found from the current folder as well as the Python path."""
     from harness.families import SIZES  # of the project's families; that module imports this one
 
-    found = outside_class(reference, "family", "family", Layered)
-    check_outside(found, reference, "family", "family", ["network"], PAGE)
-    check_outside(found.network, reference, "family", "family", ["title", "scaled"], PAGE)
+    kind = outside_class(reference, "family", "family", Layered)
+    check_outside(kind, reference, "family", "family", ["network"], PAGE)
+    check_outside(kind.network, reference, "family", "family", ["title", "scaled"], PAGE)
     where = f"family {reference}"
-    for name in found.model_fields.keys() - Layered.model_fields.keys() - found.network.model_fields.keys():
-        shape = found.network.__name__
+    for name in kind.model_fields.keys() - Layered.model_fields.keys() - kind.network.model_fields.keys():
+        shape = kind.network.__name__
         raise HarnessError(f"{where}: {name!r} is no field of {shape} too, so that it changes nothing; add it there")
-    for name in found.sizes:
+    for name in kind.sizes:
         if name not in SIZES:
             raise HarnessError(f"{where}: sizes names {name!r}; a size that is solved for is {', '.join(SIZES)}")
-        if name not in found.model_fields:
-            raise HarnessError(f"{where}: sizes names {name!r}, which is no field of {found.__name__}; add it")
-    return found
+        if name not in kind.model_fields:
+            raise HarnessError(f"{where}: sizes names {name!r}, which is no field of {kind.__name__}; add it")
+    return kind
 
 
 def load_network(reference: str) -> type[ShapeBase]:

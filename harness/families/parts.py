@@ -40,18 +40,18 @@ class PartedShape(ShapeBase):
 
     def of_lanes(self, parameters: Mapping[str, Tensor], knots: Knots) -> dict[str, PartOfLanes]:
         """Each part with its own, to be called on what it is given."""
-        own = self._own_knots(knots)
-        return {name: PartOfLanes(part, of_part(parameters, name), own[name]) for name, part in self.parts.items()}
+        knots_of = self._own_knots(knots)
+        return {name: PartOfLanes(part, of_part(parameters, name), knots_of[name]) for name, part in self.parts.items()}
 
     def _own_knots(self, knots: Sequence[Any]) -> dict[str, list[Any]]:
-        left = iter(knots)
-        return {name: list(islice(left, part.carried)) for name, part in self.parts.items()}
+        remaining = iter(knots)
+        return {name: list(islice(remaining, part.carried)) for name, part in self.parts.items()}
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
         for name, part in self.parts.items():
-            shapes |= {f"{name}.{own}": shape for own, shape in part.parameter_shapes().items()}
+            shapes |= {f"{name}.{parameter}": shape for parameter, shape in part.parameter_shapes().items()}
         return shapes
 
     def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
@@ -71,14 +71,14 @@ class PartedShape(ShapeBase):
         return {name: np.random.default_rng([seed, *name.encode()]) for name in self.parts}
 
     def knot_places(self, knots: Sequence[Any]) -> list[str]:
-        own, places = self._own_knots(knots), []
+        knots_of, places = self._own_knots(knots), []
         for name, part in self.parts.items():
-            places += [f"{name}.{place}" for place in part.knot_places(own[name])]
+            places += [f"{name}.{place}" for place in part.knot_places(knots_of[name])]
         return places
 
     def moves(self, name: str) -> bool:
-        part, _, own = name.partition(".")
-        return self.parts[part].moves(own)
+        part, _, parameter = name.partition(".")
+        return self.parts[part].moves(parameter)
 
     @property
     def carried(self) -> int:

@@ -16,6 +16,6 @@ DEFAULT_WEIGHTS = "kanbefair"
 BACKWARD = {"relu": 1, "tanh": 3, "silu": 9, "gelu": 20, "prelu": 6, "sine": 3}
 
 
-def activation_price(activation: str, weights: Mapping[str, int]) -> int:
+def activation_price(activation: str, prices: Mapping[str, int]) -> int:
     """What an activation takes of one node: its weight, and of `sine` a multiplication by omega_0 before."""
-    return weights["sin"] + 1 if activation == "sine" else weights[activation]
+    return prices["sin"] + 1 if activation == "sine" else prices[activation]

@@ -93,15 +93,16 @@ class RationalKanShape(LayeredShape):
 
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer in self.layers:
-            own = of_layer(parameters, layer.number)
-            x_RIN = evaluate_dense(own, rational(own["numerator"], own["denominator"], x_RIN))
+            weights = of_layer(parameters, layer.number)
+            x_RIN = evaluate_dense(weights, rational(weights["numerator"], weights["denominator"], x_RIN))
         return x_RIN
 
-    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """The rational functions are a layer of their own."""
-        both = {name: own.pop(name) for name in ("numerator", "denominator")}
-        z_RIN = trace.add(both, h_RIN, rational(both["numerator"], both["denominator"], h_RIN), fill=_fill)
-        return trace.add(own, z_RIN, evaluate_dense(own, z_RIN))
+        numerator_RM, denominator_RGC = weights.pop("numerator"), weights.pop("denominator")
+        coefficients = {"numerator": numerator_RM, "denominator": denominator_RGC}
+        z_RIN = trace.add(coefficients, h_RIN, rational(numerator_RM, denominator_RGC, h_RIN), fill=_fill)
+        return trace.add(weights, z_RIN, evaluate_dense(weights, z_RIN))
 
     # ----------------------------------------------------------------------------------------------------------- counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
@@ -147,8 +148,8 @@ class RationalKan(Layered):
 def _fitted(coefficients: list[float], shape: tuple[int, ...]) -> np.ndarray:
     """Cut off or filled up to the last axis of `shape`, the same along the others."""
     padded = np.zeros(shape)
-    known = min(len(coefficients), shape[-1])
-    padded[..., :known] = coefficients[:known]
+    filled = min(len(coefficients), shape[-1])
+    padded[..., :filled] = coefficients[:filled]
     return padded
 
 
@@ -197,9 +198,9 @@ def _horner(coefficients: tuple[Tensor, ...], x: Tensor) -> Tensor:
     return value
 
 
-def _fill(into: Mapping[str, Tensor], own: Mapping[str, Tensor], h_RIN: Tensor, delta_RJON: Tensor) -> None:
+def _fill(into: Mapping[str, Tensor], weights: Mapping[str, Tensor], h_RIN: Tensor, delta_RJON: Tensor) -> None:
     """Coefficients of a layer act on all of its nodes, those of a group on its own: node by node, in their order."""
-    by_p, by_q = derivatives(own["numerator"], own["denominator"], h_RIN)
+    by_p, by_q = derivatives(weights["numerator"], weights["denominator"], h_RIN)
     for columns in into.values():
         columns.zero_()
     for node, group in enumerate(groups_of_nodes(h_RIN.shape[1], into["denominator"].shape[1])):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.families.jacobian import Trace
 
 RBF_RANGE = 2.0  # the outermost centres are at +-2
-RBF_NOISE = 0.1
+RBF_NOISE = 0.1  # standard deviation of initial coefficients; FastKAN's spline_weight_init_scale
 # LayerNorm, an input: two sums, a difference, a square, a scaling by the deviation, two for the affine map, and a share
 # of what is done once a sample.
 LAYER_NORM_OPERATIONS = 8
@@ -75,8 +75,8 @@ class RbfKanShape(ExpansionShape):
                 return np.zeros(shape)
         return draw_linear(layer.inputs, shape, generator)
 
-    def expand(self, own: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
-        return self._gaussians(normalised(own, standardised(h_RIN)) if "norm_scale" in own else h_RIN)
+    def expand(self, weights: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
+        return self._gaussians(normalised(weights, standardised(h_RIN)) if "norm_scale" in weights else h_RIN)
 
     def _gaussians(self, u_RIN: Tensor) -> Tensor:
         """Centres are as far apart as the Gaussians are wide; a single one stands in the middle."""
@@ -85,18 +85,19 @@ class RbfKanShape(ExpansionShape):
         width = 2 * RBF_RANGE / max(self.grid - 1, 1)
         return torch.exp(-((u_RIN[:, :, None] - centre_G1) / width).square())
 
-    def map_basis(self, own: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
-        return torch.baddbmm(super().map_basis(own, basis_RICN, h_RIN), own["base"].transpose(1, 2), F.silu(h_RIN))
+    def map_basis(self, weights: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
+        of_bumps_RON = super().map_basis(weights, basis_RICN, h_RIN)
+        return torch.baddbmm(of_bumps_RON, weights["base"].transpose(1, 2), F.silu(h_RIN))
 
-    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """LayerNorm is a layer of its own."""
-        norm = {name: own.pop(name) for name in list(own) if name.startswith("norm")}
+        norm = {name: weights.pop(name) for name in list(weights) if name.startswith("norm")}
         u_RIN = h_RIN
         if norm:
             standard_RIN = standardised(h_RIN)
             u_RIN = trace.add(norm, standard_RIN, normalised(norm, standard_RIN))
         basis_RICN = self._gaussians(u_RIN)
-        return trace.add(own, h_RIN, self.map_basis(own, basis_RICN, h_RIN), bases_RICN=basis_RICN)
+        return trace.add(weights, h_RIN, self.map_basis(weights, basis_RICN, h_RIN), bases_RICN=basis_RICN)
 
     # ----------------------------------------------------------------------------------------------------------- counts
     def expansion_flops(self, prices: Prices) -> int:

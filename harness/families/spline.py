@@ -80,15 +80,15 @@ def _derivatives(x: Tensor, inside: Tensor, near: Sequence[Tensor], times: int) 
         return (torch.zeros_like(x),)
     share = _shares(_derivatives(x, inside, near[1:-1], times - 1), near)
     middle = [share[r - 1] - share[r] for r in range(1, order)]
-    return tuple(order * each for each in (-share[0], *middle, share[-1]))
+    return tuple(order * share_difference for share_difference in (-share[0], *middle, share[-1]))
 
 
 def _locate(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, Tensor, list[Tensor]]:
     """The span of each sample, 1 where it is on the grid and 0 elsewhere, and the 2k knots around it."""
     x_data = x_RIN.detach().contiguous()
-    found = torch.searchsorted(knots_RIT, x_data, right=True) - 1
-    span_RIN = found.clamp(0, knots_RIT.shape[-1] - 2)
-    inside = (found == span_RIN).to(x_RIN.dtype)
+    unclamped_RIN = torch.searchsorted(knots_RIT, x_data, right=True) - 1
+    span_RIN = unclamped_RIN.clamp(0, knots_RIT.shape[-1] - 2)
+    inside = (unclamped_RIN == span_RIN).to(x_RIN.dtype)
     # Beyond the ends there are no knots; the values put there reach only bases that have no coefficient.
     padded = F.pad(knots_RIT, (order, order), mode="replicate")
     return span_RIN, inside, [padded.gather(-1, span_RIN + offset) for offset in range(1, 2 * order + 1)]
@@ -105,13 +105,13 @@ class _Bases(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, inside: Tensor, *near: Tensor) -> tuple[Tensor, ...]:
         ctx.save_for_backward(x, inside, *near)
         order = len(near) // 2
-        left = [x - near[order - 1 - step] for step in range(order)]
-        right = [near[order + step] - x for step in range(order)]
+        from_left = [x - near[order - 1 - step] for step in range(order)]
+        to_right = [near[order + step] - x for step in range(order)]
         bases = [inside.clone()]
         for degree in range(1, order + 1):
             share = _shares(bases, near)
-            rising = [left[degree - 1 - r] * share[r] for r in range(degree)]
-            falling = [right[r] * share[r] for r in range(degree)]
+            rising = [from_left[degree - 1 - r] * share[r] for r in range(degree)]
+            falling = [to_right[r] * share[r] for r in range(degree)]
             middle = [rising[r - 1] + falling[r] for r in range(1, degree)]
             bases = [falling[0], *middle, rising[-1]]
         return tuple(bases)

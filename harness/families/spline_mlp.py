@@ -68,7 +68,7 @@ class SplineMlpShape(SplinedShape):
     @property
     def spline_systems(self) -> list[tuple[int, int]]:
         nodes = [self.splines_of(layer) for layer in self.layers]
-        return [(each, self.rank) for each in nodes if each]
+        return [(splines, self.rank) for splines in nodes if splines]
 
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -95,10 +95,10 @@ class SplineMlpShape(SplinedShape):
         return draw_linear(self.rank * layer.inputs, shape, generator)
 
     # ------------------------------------------------------------------------------------------------------- evaluation
-    def parts(self, own: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    def parts(self, weights: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
         """The parameters of a layer's linear map, and of its splines if it has any, in the order of evaluation."""
-        dense = {name: value for name, value in own.items() if name != "coef"}
-        splines = [{"coef": own["coef"]}] if "coef" in own else []
+        dense = {name: value for name, value in weights.items() if name != "coef"}
+        splines = [{"coef": weights["coef"]}] if "coef" in weights else []
         return [*splines, dense] if self.place == "before" else [dense, *splines]
 
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
@@ -110,9 +110,9 @@ class SplineMlpShape(SplinedShape):
                     x_RIN = evaluate_dense(part, x_RIN)
         return x_RIN
 
-    def trace(self, layer: Layer, own: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """The splines of a layer are a layer of their own, and act on one node each."""
-        for part in self.parts(own):
+        for part in self.parts(weights):
             if "coef" in part:
                 active = spline.active_bases(knots[layer.number], h_RIN, self.order)
                 h_RIN = trace.add(part, h_RIN, activate(part["coef"], active), active=active, are_own=True)

@@ -109,8 +109,8 @@ class SplinedShape(LayeredShape):
     @property
     def active_parameters(self) -> int:
         """Of G+k coefficients of a spline, its k+1 active ones."""
-        splines = sum(nodes * each for nodes, each in self.spline_systems)
-        return self.trainable - splines * (self.grid - 1)
+        total_splines = sum(nodes * functions for nodes, functions in self.spline_systems)
+        return self.trainable - total_splines * (self.grid - 1)
 
     def spline_basis(self, convention: str) -> tuple[int, int]:
         """FLOPs of the bases of one spline, and how many of them are multiplied."""

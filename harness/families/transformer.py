@@ -309,18 +309,18 @@ class Transformer(ClosedForm):
         return self.block.family
 
     def open_sizes(self) -> list[str]:
-        own = [name for name in ("layers", "width") if getattr(self, name) is None]
-        return [*own, *(f"block.{name}" for name in self.block.open_sizes())]
+        sizes = [name for name in ("layers", "width") if getattr(self, name) is None]
+        return [*sizes, *(f"block.{name}" for name in self.block.open_sizes())]
 
     def has_size(self, name: str) -> bool:
-        place, _, own = name.partition(".")
-        return self.block.has_size(own) if place == "block" else super().has_size(name)
+        place, _, size = name.partition(".")
+        return self.block.has_size(size) if place == "block" else super().has_size(name)
 
     def with_size(self, name: str, value: Any, where: str) -> Transformer:
-        place, _, own = name.partition(".")
+        place, _, size = name.partition(".")
         if place != "block":
             return super().with_size(name, value, where)
-        return self.model_copy(update={"block": self.block.with_size(own, value, f"{where}.block")})
+        return self.model_copy(update={"block": self.block.with_size(size, value, f"{where}.block")})
 
     def network_of(self, inputs: int, outputs: int, where: str, scales: bool) -> TransformerShape:
         """Its heads share the width among them, unless `head_width` says otherwise."""

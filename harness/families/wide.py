@@ -119,8 +119,8 @@ def _active(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, list[
     span_RIN, inside_RIN = _spans(knots_RIT, x_RIN)
     padded_RIT = F.pad(knots_RIT, (order - 1, order - 1), mode="replicate")
     near = [padded_RIT[..., offset:].gather(-1, span_RIN) for offset in range(2 * order)]
-    left = [x_RIN - near[order - 1 - step] for step in range(order)]
-    right = [near[order + step] - x_RIN for step in range(order)]
+    from_left = [x_RIN - near[order - 1 - step] for step in range(order)]
+    to_right = [near[order + step] - x_RIN for step in range(order)]
     tiny = torch.finfo(x_RIN.dtype).tiny
     bases: list[Tensor] = [inside_RIN]
     shares: list[Tensor] = []
@@ -129,10 +129,10 @@ def _active(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, list[
         for r, basis in enumerate(bases):
             width = (near[order + r] - near[order + r - degree]).clamp_min_(tiny)
             shares.append(torch.div(basis, width, out=width))
-        bases = [torch.mul(right[0], shares[0], out=bases[0])]
+        bases = [torch.mul(to_right[0], shares[0], out=bases[0])]
         for r in range(1, degree):
-            bases.append((left[degree - r] * shares[r - 1]).addcmul_(right[r], shares[r]))
-        bases.append(left[0] * shares[-1])
+            bases.append((from_left[degree - r] * shares[r - 1]).addcmul_(to_right[r], shares[r]))
+        bases.append(from_left[0] * shares[-1])
     return span_RIN, bases, shares
 
 

@@ -166,17 +166,17 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     state = fused_engine.begin(pack)
     # With a full memory, and with unequal knots where a run would have them.
     knots = state.knots if has_equal_knots else tuple(layer + 1e-3 * layer**2 for layer in state.knots)
-    filled = LoopStates(tuple(one.filled() for one in state.optimiser.by_lane))
+    filled = LoopStates(tuple(lane.filled() for lane in state.optimiser.by_lane))
     state = replace(state, done=TIMED_FROM, knots=knots, optimiser=filled)
     fused_engine.advance(pack, state, 1)  # loads what is compiled
-    evaluations, taken = FUSED_EVALUATIONS // 2, 0.0
-    while taken < FUSED_SECONDS and evaluations < MOST_EVALUATIONS:
+    evaluations, seconds_taken = FUSED_EVALUATIONS // 2, 0.0
+    while seconds_taken < FUSED_SECONDS and evaluations < MOST_EVALUATIONS:
         evaluations *= 2
         begun = time.process_time()
         after = fused_engine.advance(pack, state, evaluations)
-        taken = time.process_time() - begun
-    made = max(one.evaluations for one in after.optimiser.by_lane)  # less, if the lanes came to rest
-    return [each / made for each in _times(lambda: fused_engine.advance(pack, state, evaluations))]
+        seconds_taken = time.process_time() - begun
+    made = max(lane.evaluations for lane in after.optimiser.by_lane)  # less, if the lanes came to rest
+    return [seconds / made for seconds in _times(lambda: fused_engine.advance(pack, state, evaluations))]
 
 
 def _measure_knots(move: KnotMove, dtype: Dtype) -> KnotRow:

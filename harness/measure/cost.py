@@ -83,13 +83,13 @@ def _pack_seconds(machine: Calibration, runs: Sequence[RunSpec]) -> float:
     run, task = runs[0], runs[0].task
     trainings = len(parts(run.network, run.recipe))  # of which each begins and ends as a run does
     seconds = trainings * len(runs) * machine.seconds_per_run
-    seen = points_at_a_time(run.recipe, task.train_points), curve_points(task)  # by the learning curve
+    on_curve = points_at_a_time(run.recipe, task.train_points), curve_points(task)  # by the learning curve
     measured = task.train_points, task.validation_points, task.test_points  # at a run's end
     works = run_work(run.network, run.recipe, task)
     for stage, work in zip(stages(run.network, run.recipe), works, strict=True):
         lanes = len(runs) * stage.starts
         seconds += stage.evaluations * _evaluation_seconds(machine, run, work, lanes)
-        passes = sum(_forward_seconds(machine, run, work, lanes * points) for points in seen)
+        passes = sum(_forward_seconds(machine, run, work, lanes * points) for points in on_curve)
         seconds += moments(stage.evaluations) * passes
         seconds += len(runs) * _knot_seconds(machine, work)
     passes = sum(_forward_seconds(machine, run, works[-1], len(runs) * points) for points in measured)
@@ -146,8 +146,9 @@ def never_timed(runs: Iterable[RunSpec], calibrations: Calibrations) -> tuple[in
     shapes = set()
     for run in runs:
         shapes |= {(kind_of(run), shape_of(run, stage.network)) for stage in stages(run.network, run.recipe)}
-    timed = {(kind, shape) for kind, machine in calibrations.items() for shape in machine.solo_seconds}
-    return len(shapes - timed), len(shapes)
+    timed = {kind: machine.solo_seconds for kind, machine in calibrations.items()}
+    untimed = [shape for kind, shape in shapes if shape not in timed.get(kind, ())]
+    return len(untimed), len(shapes)
 
 
 # ---------------------------------------------------------------------------------------------------- the axis seconds
@@ -168,8 +169,8 @@ def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations
         seconds.append(run_seconds(calibrations[kind_of(run)], run, made))
     if None in seconds:
         return table
-    used = [calibrations[kind] for kind in sorted({kind_of(run) for run in runs})]
-    names = dict.fromkeys(map(machine_words, used))
+    kinds = {kind_of(run) for run in runs}
+    names = dict.fromkeys(machine_words(calibrations[kind]) for kind in sorted(kinds))
     return table.assign(seconds=np.array(seconds, float), seconds_on="; ".join(names))
 
 

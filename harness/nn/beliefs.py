@@ -15,10 +15,10 @@ def probed_beliefs(record: Record, kept: KeptNetwork) -> tuple[Probed, Probed]:
     task = record.run.task
     process = TASKS.get(task.target)
     if not isinstance(process, Process):
-        known = ", ".join(name for name, other in TASKS.items() if isinstance(other, Process))
-        raise HarnessError(f"{task.target}: beliefs are known of {known} alone")
+        processes = ", ".join(name for name, named in TASKS.items() if isinstance(named, Process))
+        raise HarnessError(f"{task.target}: beliefs are known of {processes} alone")
     test, flat_1P = draw(task, record.run.seed).test, torch.from_numpy(kept.parameters)[None]
-    x_RNT, y_RNO = (torch.from_numpy(each)[None].to(flat_1P) for each in (test.x, test.y))
+    x_RNT, y_RNO = (torch.from_numpy(array)[None].to(flat_1P) for array in (test.x, test.y))
     points = LanePoints(x_RNT, y_RNO, test.loss)
     knots = [torch.from_numpy(of_layer)[None] for of_layer in kept.knots]
     return probed(process, Seen(record.run.network, flat_1P, knots, points))

@@ -60,8 +60,8 @@ class KAN(SplinedModule):
     def edges(self, x: Tensor) -> list[Tensor]:
         """What every edge gives at points x [N, inputs]: [N, outputs, inputs] for each layer."""
         self.check_points(x)
-        found, _ = families.edges(self.network, self.flat_lane(), self.knots_of_lane(), x[None])
-        return [edge_ROIN[0].permute(2, 0, 1) for edge_ROIN in found]
+        edge_values, _ = families.edges(self.network, self.flat_lane(), self.knots_of_lane(), x[None])
+        return [edge_ROIN[0].permute(2, 0, 1) for edge_ROIN in edge_values]
 
     @torch.no_grad()
     def plot_edges(self) -> Figure:
@@ -72,10 +72,10 @@ class KAN(SplinedModule):
         parameters = families.unflatten(network, self.flat_lane())
         for layer, knots_1IT in zip(network.layers, self.knots_of_lane(), strict=True):
             alone = network.model_copy(update={"shape": (layer.inputs, layer.outputs)})
-            own = {f"layer0.{name}": value for name, value in families.of_layer(parameters, layer.number).items()}
+            renamed = {f"layer0.{name}": value for name, value in families.of_layer(parameters, layer.number).items()}
             low_I, high_I = knots_1IT[0, :, network.order], knots_1IT[0, :, -network.order - 1]
             x_NI = low_I + torch.linspace(0, 1, CURVE_POINTS).to(knots_1IT)[:, None] * (high_I - low_I)
-            (edge_1OIN,), _ = families.edges(alone, families.flatten(alone, own), [knots_1IT], x_NI[None])
+            (edge_1OIN,), _ = families.edges(alone, families.flatten(alone, renamed), [knots_1IT], x_NI[None])
             for node in range(layer.inputs):
                 x, y = x_NI[:, node].numpy(force=True), edge_1OIN[0, :, node].numpy(force=True)
                 curves.append(EdgeCurves(f"layer {layer.number + 1}, input {node + 1}", x, y))
@@ -219,6 +219,6 @@ def _lane(
     except ValidationError as error:
         detail = error.errors()[0]
         place = ".".join(map(str, detail["loc"]))
-        told = f"{place}={detail['input']!r}: " if place else ""
-        raise HarnessError(f"{family}: {told}{detail['msg'].removeprefix('Value error, ')}") from None
+        where = f"{place}={detail['input']!r}: " if place else ""
+        raise HarnessError(f"{family}: {where}{detail['msg'].removeprefix('Value error, ')}") from None
     return drawn(network, **drawing)

@@ -51,8 +51,8 @@ class NetworkModule(nn.Module):
         self._keep_knots(knots)
 
     def _register(self, name: str, value: Tensor, requires_grad: bool) -> None:
-        layer, _, own = name.rpartition(".")
-        self._place(layer).register_parameter(own, nn.Parameter(value.clone(), requires_grad))
+        layer, _, parameter = name.rpartition(".")
+        self._place(layer).register_parameter(parameter, nn.Parameter(value.clone(), requires_grad))
 
     def _keep_knots(self, knots: Sequence[Tensor]) -> None:
         for place, of_layer in zip(self.network.knot_places(knots), knots, strict=True):
@@ -151,8 +151,8 @@ class SplinedModule(NetworkModule):
 
 def _check_arguments(kind: type, named: Mapping[str, Any]) -> None:
     """A HarnessError about the first argument that this class does not have, and how it is written here."""
-    own = [name for name in inspect.signature(kind).parameters if name != "drawing"]
-    allowed = [*own, *Drawing.__annotations__]
+    arguments = [name for name in inspect.signature(kind).parameters if name != "drawing"]
+    allowed = [*arguments, *Drawing.__annotations__]
     for name, value in named.items():
         if name in allowed:
             continue
@@ -182,7 +182,7 @@ def drawn(
     dtype, device = dtype or torch.get_default_dtype(), device or torch.get_default_device()
     if isinstance(generator, torch.Generator):
         generator = int(torch.randint(2**63 - 1, (1,), generator=generator, device=generator.device))
-    one = np.random.default_rng(generator)
-    flat_1P = families.initialise(network, [one], gain, dtype, device)
+    rng = np.random.default_rng(generator)
+    flat_1P = families.initialise(network, [rng], gain, dtype, device)
     assert flat_1P.numel() == sum(map(prod, network.parameter_shapes().values()))
-    return network, flat_1P, network.draw_knots([one], dtype, device)
+    return network, flat_1P, network.draw_knots([rng], dtype, device)

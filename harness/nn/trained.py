@@ -54,8 +54,8 @@ class TrainedNetwork(nn.Module):
         parameters_1P = torch.from_numpy(kept.parameters)[None]
         knots = [torch.from_numpy(of_layer)[None] for of_layer in kept.knots]
         expected = families.parameter_count(network)
-        if (found := parameters_1P.shape[1]) != expected:
-            raise HarnessError(f"run {record.run_id}: {expected} parameters were trained, and {found} are in its file")
+        if (number := parameters_1P.shape[1]) != expected:
+            raise HarnessError(f"run {record.run_id}: {expected} parameters were trained, and {number} are in its file")
         if isinstance(network, ModuleShape):
             self.module: nn.Module = make(network).to(parameters_1P.dtype)
             for name, value in families.unflatten(network, parameters_1P).items():

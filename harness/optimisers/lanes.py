@@ -30,14 +30,14 @@ def choose(mask_R: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(mask_R.view(-1, *[1] * (old.dim() - 1)), new, old)
 
 
-def but_not(mask: Tensor, other: Tensor) -> Tensor:
-    """`mask & ~other`, in one operation."""
-    return mask > other
+def but_not(mask: Tensor, excluded: Tensor) -> Tensor:
+    """`mask & ~excluded`, in one operation."""
+    return mask > excluded
 
 
-def or_not(mask: Tensor, other: Tensor) -> Tensor:
-    """`mask | ~other`, in one operation."""
-    return mask >= other
+def or_not(mask: Tensor, condition: Tensor) -> Tensor:
+    """`mask | ~condition`, in one operation."""
+    return mask >= condition
 
 
 def all_finite(loss_R: Tensor, gradient_RP: Tensor) -> Tensor:
@@ -52,9 +52,9 @@ def learning_rates(default: float, position_RP: Tensor, learning_rate_R: Tensor 
     return rate.expand(len(position_RP)).clone()
 
 
-def shaped_like(template: Tensor, own: Tensor) -> Tensor:
-    """`own`, or zeros where it is the empty place of what has not been told yet."""
-    return own if own.shape == template.shape else torch.zeros_like(template)
+def shaped_like(template: Tensor, value: Tensor) -> Tensor:
+    """`value`, or zeros where it is the empty place of what has not been told yet."""
+    return value if value.shape == template.shape else torch.zeros_like(template)
 
 
 def select(state: Kept, index_K: Tensor) -> Kept:

@@ -33,7 +33,7 @@ from harness.families.later import Tensor, torch
 from harness.optimisers.base import GradientOptimiser, LaneState, begun
 from harness.optimisers.lanes import but_not, choose, dot, largest, learning_rates, or_not
 
-SUFFICIENT_DECREASE = 1e-4
+SUFFICIENT_DECREASE = 1e-4  # torch's c1, and below its c2: the strong Wolfe conditions
 CURVATURE = 0.9
 MAX_PROBES = 25  # torch's max_ls: probes after the first one of a search
 L = 3  # numbers of a point on the search line
@@ -133,8 +133,8 @@ class Lbfgs(GradientOptimiser):
 
         It also does where knots move; that is not counted, an overstatement.
         """
-        each = iterations // starts
-        remembered = starts * (sum(range(min(each, self.history))) + max(each - self.history, 0) * self.history)
+        share = iterations // starts
+        remembered = starts * (sum(range(min(share, self.history))) + max(share - self.history, 0) * self.history)
         return network.trainable * (
             # The two-loop recursion: an inner product and an update in each loop for each pair that is remembered.
             # (Where a fused multiply-add counts as 1, this is the 4 m P of the literature.)

@@ -103,8 +103,8 @@ class LevenbergMarquardt(Optimiser):
     def flops_on_zeros(self, network: ShapeBase, samples: int, evaluations: int) -> int:
         """A residual depends on some coefficients of each spline only; the rest of its row of the Jacobian is 0."""
         rows = network.trainable, network.active_parameters
-        every, active = (self._system_flops(network, samples, row) for row in rows)
-        return evaluations * (every - active)
+        all_rows, active_rows = (self._system_flops(network, samples, row) for row in rows)
+        return evaluations * (all_rows - active_rows)
 
     def _system_flops(self, network: ShapeBase, samples: int, row: int) -> int:
         residuals = samples * network.outputs
@@ -253,8 +253,8 @@ def _eased(settings: LevenbergMarquardt, state: LevenbergState, system: System, 
 def _accept(settings: LevenbergMarquardt, state: LevenbergState, system: System, taken_R: Tensor) -> LevenbergState:
     """Lanes of the mask stand where they asked, with the system there."""
     pairs = {name: (getattr(system, name), getattr(state, name)) for name in SYSTEM_AT_THE_POSITION}
-    told = {name: choose(taken_R, new, shaped_like(new, old)) for name, (new, old) in pairs.items()}
-    return replace(state, position_RP=choose(taken_R, settings.ask(state), state.position_RP), **told)
+    system_tensors = {name: choose(taken_R, new, shaped_like(new, old)) for name, (new, old) in pairs.items()}
+    return replace(state, position_RP=choose(taken_R, settings.ask(state), state.position_RP), **system_tensors)
 
 
 def _grow(settings: LevenbergMarquardt, state: LevenbergState, mask_R: Tensor) -> LevenbergState:
@@ -327,8 +327,8 @@ def _lane_by_lane(
     """
     results = []
     for lane in lanes:
-        own = (tensor[lane].clone() for tensor in tensors)
-        results.append(function(*own))
+        of_lane = (tensor[lane].clone() for tensor in tensors)
+        results.append(function(*of_lane))
     return tuple(torch.stack(parts) for parts in zip(*results, strict=True))
 
 
@@ -401,6 +401,6 @@ def _bend_gradient(network: ShapeBase, flat_RP: Tensor) -> Tensor:
 
 def _second_differences(coef: Tensor, padding: int) -> Tensor:
     """Along the coefficients of a spline: [R, I, C, O], or [R, J, C] of one a node; `padding` zeros at each end."""
-    own = coef.movedim(2, -1)
-    padded = F.pad(own, (padding, padding))
+    coef_last = coef.movedim(2, -1)
+    padded = F.pad(coef_last, (padding, padding))
     return (padded[..., :-2] - 2 * padded[..., 1:-1] + padded[..., 2:]).movedim(-1, 2)

@@ -45,15 +45,15 @@ class OutsideOptimiser(GradientOptimiser):
 
 def load_optimiser(reference: str) -> type[OutsideOptimiser]:
     """The class at `package.module:Class`, found from the current folder as well as the Python path."""
-    found = outside_class(reference, "optimizer", "name", OutsideOptimiser)  # type: ignore[type-abstract]
-    check_outside(found, reference, "optimizer", "name", ["title", "state"], "harness/optimisers/base.py")
-    fields = sorted(found.model_fields.keys() - {"name", "source"})
-    if not set(found.timing or ()) <= set(fields):
+    kind = outside_class(reference, "optimizer", "name", OutsideOptimiser)  # type: ignore[type-abstract]
+    check_outside(kind, reference, "optimizer", "name", ["title", "state"], "harness/optimisers/base.py")
+    fields = sorted(kind.model_fields.keys() - {"name", "source"})
+    if not set(kind.timing or ()) <= set(fields):
         raise HarnessError(
-            f"optimizer {reference}: timing = {found.timing!r}: name fields of {found.__name__}, as a tuple; it has "
+            f"optimizer {reference}: timing = {kind.timing!r}: name fields of {kind.__name__}, as a tuple; it has "
             f"{', '.join(fields) or 'none'}"
         )
-    return found
+    return kind
 
 
 @cache
@@ -80,13 +80,12 @@ def _try_out(settings: OutsideOptimiser) -> None:
                         f"{where}: evaluations_R is {counted} after {evaluation} evaluations; add 1 in every lane that "
                         "has not finished or diverged"
                     )
-        one, other = states
-        if torch.equal(one.position_RP, begin_RP[:2]):
+        first, second = states
+        if torch.equal(first.position_RP, begin_RP[:2]):
             raise HarnessError(f"{where}: {TRIED_STEPS} evaluations of a parabola leave position_RP where it was")
-        if not torch.equal(one.position_RP[0], other.position_RP[0]):
+        if not torch.equal(first.position_RP[0], second.position_RP[0]):
             raise HarnessError(f"{where}: a lane depends on the lane beside it; keep axis R apart everywhere")
 
 
 def _plain_fields(state: Any) -> dict[str, Any]:
-    """The numbers, texts and such of a state."""
     return {name: value for name, value in vars(state).items() if isinstance(value, int | float | str | None)}

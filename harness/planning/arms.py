@@ -132,8 +132,8 @@ class ArmOnTask:
         if loss.subject and recipe.optimizer.needs_squares:
             why = f"{loss.words} is no sum of squares; use lbfgs or adam"
             raise HarnessError(f"recipes.{arm.recipe}.optimizer.name={recipe.optimizer.name}: {why}")
-        if loss.subject and (given := [name for name in ("sparsity", "phases") if getattr(recipe, name)]):
-            raise HarnessError(f"recipes.{arm.recipe}.{given[0]}: {loss.subject} learnt without; leave it out")
+        if loss.subject and (unfit := [name for name in ("sparsity", "phases") if getattr(recipe, name)]):
+            raise HarnessError(f"recipes.{arm.recipe}.{unfit[0]}: {loss.subject} learnt without; leave it out")
         updates = recipe.grid_updates
         if updates and updates.points == "domain" and self.is_of_data:
             raise HarnessError(
@@ -144,15 +144,15 @@ class ArmOnTask:
     @cached_property
     def counts_asked(self) -> list[tuple[str, str]]:
         """The counts by which the file speaks of the arm, each after its place in the file."""
-        said = self.experiment
-        asked = [("match.convention", said.match.count_name)] if said.match else []
-        if window := said.window.get(self.name):
-            asked.append((f"window.{self.name}.axis", window.axis))
-        for index, rule in enumerate(said.decide):
+        experiment = self.experiment
+        counts = [("match.convention", experiment.match.count_name)] if experiment.match else []
+        if window := experiment.window.get(self.name):
+            counts.append((f"window.{self.name}.axis", window.axis))
+        for index, rule in enumerate(experiment.decide):
             if any(name == self.name or name.startswith(f"{self.name} ") for name in rule.names):  # or of its series
-                asked += [(f"decide.{index}.at", rule.axis)] if rule.axis else []
-                asked += [(f"decide.{index}.count", name) for name in rule.count]
-        return [(place, name) for place, name in asked if name in count_names()]
+                counts += [(f"decide.{index}.at", rule.axis)] if rule.axis else []
+                counts += [(f"decide.{index}.count", name) for name in rule.count]
+        return [(place, name) for place, name in counts if name in count_names()]
 
     def check_counted(self, network: Network, counts: Mapping[str, int]) -> None:
         """A HarnessError if one of the counts that are asked of the arm does not define its family."""

@@ -1,6 +1,6 @@
 """The sizes of an arm on a task: by budget the network and recipe that meet it, or why not; and what a search draws.
 
-    for asked, candidate in candidates_of(ArmOnTask(experiment, "kan", task)):     # candidate: a Candidate, or a reason
+    for budget, candidate in candidates_of(ArmOnTask(experiment, "kan", task)):     # a Candidate, or Infeasible
 
 Nothing is trained here.
 """
@@ -17,7 +17,7 @@ from harness.count import count, flops_by_cap, run_flops
 from harness.families import Network
 from harness.planning.arms import ArmOnTask, engine_of, that_matters
 from harness.planning.points import Point, points_of, runs_of_arm
-from harness.planning.solve import LARGEST_SIZE, most_evaluations, solve
+from harness.planning.solve import LARGEST_SIZE, Infeasible, most_evaluations, solve
 from harness.spec import Recipe, RunSpec
 from harness.spec.arm import Size
 from harness.spec.recipe import check_cap, least_evaluations, points_at_a_time
@@ -36,7 +36,7 @@ class Candidate(NamedTuple):
 
 Rungs = Sequence[tuple[float, Mapping[str, Any]]]  # budgets, and the sizes that all arms have there
 
-Solved = tuple[float | None, Candidate | str]  # the budget asked; the candidate or why there is none
+Solved = tuple[float | None, Candidate | Infeasible]  # the budget that is asked for, and what meets it
 
 SecondsOf = Callable[[RunSpec], float]  # what a run that spends its whole cap takes alone on a machine that was timed
 
@@ -51,16 +51,16 @@ class Drawn(NamedTuple):
 
 def candidates_of(sought: ArmOnTask) -> Iterator[Solved]:
     """The candidates of an arm on a task, by budget; a HarnessError if a count asked of it is not defined."""
-    for asked, candidate in _solve_ladder(sought):
+    for budget, candidate in _solve_ladder(sought):
         if isinstance(candidate, Candidate):
             flops = run_flops(candidate.network, candidate.recipe, sought.task)
             candidate = candidate._replace(counts={**candidate.counts, **flops})
             sought.check_counted(candidate.network, candidate.counts)
-        yield asked, candidate
+        yield budget, candidate
 
 
-def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[float, list[Drawn] | str]:
-    """By budget the runs of an arm on a task in every replicate, or why there are none; a HarnessError as above.
+def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[float, list[Drawn] | Infeasible]:
+    """By budget the runs of an arm on a task in every replicate; a HarnessError as above.
 
     A run has the largest size of its setting that does not exceed the budget. Where a setting has none within the
     tolerance below it, or ends before its last stage, the next point of the space takes its place. A cap in seconds
@@ -69,7 +69,7 @@ def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[flo
     number, budgets = runs_of_arm(sought.experiment, sought.name), [budget for budget, _ in sought.rungs]
     differ_in = _lanes_differ_in(sought)
     drawn: dict[float, list[Drawn]] = {budget: [] for budget in budgets}
-    failed: dict[float, str] = {}
+    failed: dict[float, Infeasible] = {}
     for replicate in range(sought.search.replicates):
         chosen: dict[float, list[Candidate]] = {budget: [] for budget in budgets if budget not in failed}
         reasons = dict.fromkeys(chosen, "")
@@ -81,29 +81,30 @@ def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[flo
                 if isinstance(candidate, Candidate):
                     chosen[budget].append(candidate)
                 else:
-                    reasons[budget] = candidate
+                    reasons[budget] = candidate.why
         for budget, candidates in chosen.items():
             runs = len(candidates)
             if runs < number:
-                failed[budget] = f"{runs} of {number} settings of replicate {replicate} can have it: {reasons[budget]}"
+                why = f"{runs} of {number} settings of replicate {replicate} can have it: {reasons[budget]}"
+                failed[budget] = Infeasible(why)
             drawn[budget] += [Drawn(replicate, place, candidate) for place, candidate in enumerate(candidates)]
     return {budget: failed.get(budget, runs) for budget, runs in drawn.items()}
 
 
 def _at_point(
     sought: ArmOnTask, point: Point, budgets: Collection[float], seconds_of: SecondsOf | None
-) -> dict[float, Candidate | str]:
-    """The candidate of a point of the arm's space for each of these budgets, or why there is none."""
+) -> dict[float, Candidate | Infeasible]:
+    """The candidate of a point of the arm's space for each of these budgets."""
     search, rungs = sought.search, [budget for budget, _ in sought.rungs]
     tried = replace(sought, experiment=point.experiment)
     tried.check_learnable()
-    candidates: dict[float, Candidate | str] = {}
+    candidates: dict[float, Candidate | Infeasible] = {}
     for budget, candidate in _solve_ladder(tried, sought.rungs, budgets, at_most=True):
         assert budget is not None
         if isinstance(candidate, Candidate):
             candidate = _with_cap(candidate, sought, search.cap_of(rungs.index(budget)), seconds_of)
-        if isinstance(candidate, str):
-            candidates[budget] = f"{candidate}{LAST_POINT}{point.values or 'the arm as written'})"
+        if isinstance(candidate, Infeasible):
+            candidates[budget] = Infeasible(f"{candidate.why}{LAST_POINT}{point.values or 'the arm as written'})")
             continue
         sought.check_counted(candidate.network, candidate.counts)
         if search.early_stopping:
@@ -124,8 +125,10 @@ def _lanes_differ_in(sought: ArmOnTask) -> set[str] | None:
     return None
 
 
-def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_of: SecondsOf | None) -> Candidate | str:
-    """The candidate with as many evaluations as are `allowed`, or cost so much by a count or clock; or why it has none.
+def _with_cap(
+    candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_of: SecondsOf | None
+) -> Candidate | Infeasible:
+    """The candidate with as many evaluations as are `allowed`, or cost so much by a count or clock.
 
     The clock is read in nanoseconds, as what is spent is a whole number.
     """
@@ -150,14 +153,14 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
         most = most_evaluations(lambda cap: flops_at(cap)[name], allowed, least, late)
     if most < least:
         limit = as_typed(str(allowed)).removesuffix(".0")
-        return f"search.cap: {name}={limit} ends before the last stage of the recipe; allow more"
+        return Infeasible(f"search.cap: {name}={limit} ends before the last stage of the recipe; allow more")
     return Candidate(network, capped(most), {**counts, **flops_at(most)})
 
 
 def _solve_ladder(
     sought: ArmOnTask, rungs: Rungs = (), budgets: Collection[float] | None = None, at_most: bool = False
 ) -> Iterator[Solved]:
-    """(budget asked, the candidate or why there is none) for every size of an arm on a task, or for some `budgets`.
+    """The budget and what meets it, for every size of an arm on a task, or for some `budgets`.
 
     `rungs` are those of the arm as it is written, where `sought` has it otherwise.
     """
@@ -202,8 +205,8 @@ def _free_size(sought: ArmOnTask) -> str:
 
 def _solver(
     sought: ArmOnTask, free: str, fixed: Mapping[str, Any], at_most: bool
-) -> Callable[[float], Candidate | str]:
-    """From a budget to the candidate that meets it, or why none does; all budgets share the sizes that it counts."""
+) -> Callable[[float], Candidate | Infeasible]:
+    """From a budget to the candidate that meets it; all budgets share the sizes that are counted."""
     match, axis = sought.match, sought.match.count_name
     smallest = 2 if free == "depth" else 1  # two layers of weights, or a cap that leaves the last stage some work
     if free == "steps":
@@ -213,15 +216,15 @@ def _solver(
     def count_at(value: int) -> int:
         return sought.counted({**fixed, free: value})
 
-    def at_budget(budget: float) -> Candidate | str:
+    def at_budget(budget: float) -> Candidate | Infeasible:
         size = solve(count_at, axis, budget, match.tol, free, smallest, at_most)
-        return size if isinstance(size, str) else _candidate(sought, {**fixed, free: size})
+        return size if isinstance(size, Infeasible) else _candidate(sought, {**fixed, free: size})
 
     return at_budget
 
 
-def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Candidate | str:
-    """The candidate of these sizes, or why it cannot be trained."""
+def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Candidate | Infeasible:
+    """The candidate of these sizes, if it can be trained."""
     network, written = sought.network_and_recipe(sizes)
     task = sought.task
     recipe = that_matters(written, network, task)
@@ -234,4 +237,4 @@ def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Candidate | str:
     with at(f"arms.{sought.name}.architecture"):
         network.check(sought.experiment.dtype)  # a module of the user's may not train at all
         why = recipe.optimizer.why_infeasible(network, points_at_a_time(recipe, task.train_points))
-    return why or Candidate(network, recipe, count(network))
+    return Infeasible(why) if why else Candidate(network, recipe, count(network))

@@ -19,6 +19,7 @@ from harness.families.prices import WEIGHTS
 from harness.planning.arms import ArmOnTask
 from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of
 from harness.planning.points import space_of
+from harness.planning.solve import Infeasible
 from harness.planning.warnings import check_cells, check_rules
 from harness.spec import (
     PDE_BLOCK,
@@ -105,7 +106,7 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
     label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
     telling_of = cache(partial(_telling_axes, points=points))
     solved: dict[tuple, list[Solved]] = {}  # by arm, what of a task decides it, and the axes that concern it
-    drawn: dict[tuple, dict[float, list[Drawn] | str]] = {}
+    drawn: dict[tuple, dict[float, list[Drawn] | Infeasible]] = {}
     planned_before: set[tuple[str, str, str]] = set()
     for axes, variant in points:
         planned_here: set[tuple[str, str, str]] = set()
@@ -141,12 +142,12 @@ def _add_cells(
 ) -> None:
     """Add the cells and runs of an arm on a task; `cells_here` tells those that solve to the same network."""
     seeds = sought.experiment.seeds
-    for asked, candidate in solved:
+    for budget, candidate in solved:
         # Sizes crossed with training budgets are one series a budget: longer training is not a larger size.
-        is_crossed = asked is not None and bool(sought.arm.sizes) and sought.match.like is None
-        of_budget = f"{series} at {asked:.6g} FLOPs" if is_crossed else series
+        is_crossed = budget is not None and bool(sought.arm.sizes) and sought.match.like is None
+        of_budget = f"{series} at {budget:.6g} FLOPs" if is_crossed else series
         frontier = f"{series} (best size)" if is_crossed else None
-        cell = _cell(plan, sought, label, of_budget, asked, candidate).model_copy(update={"frontier": frontier})
+        cell = _cell(plan, sought, label, of_budget, budget, candidate).model_copy(update={"frontier": frontier})
         identities: list[str] = []
         if isinstance(candidate, Candidate):
             run = sought.run_of(candidate.network, candidate.recipe, seeds[0])
@@ -163,24 +164,24 @@ def _add_cells(
 
 
 def _add_replicates(
-    plan: Expanded, sought: ArmOnTask, label: str, series: str, drawn: Mapping[float, list[Drawn] | str]
+    plan: Expanded, sought: ArmOnTask, label: str, series: str, drawn: Mapping[float, list[Drawn] | Infeasible]
 ) -> None:
     """Add a cell for each budget of an arm on a task, with the runs of all replicates.
 
     Its counts are the medians of its runs, but for the one that is matched, which is the budget.
     """
-    for asked, runs in drawn.items():
-        cell = _cell(plan, sought, label, series, asked, runs if isinstance(runs, str) else "")
-        if isinstance(runs, str):
+    for budget, runs in drawn.items():
+        cell = _cell(plan, sought, label, series, budget, runs if isinstance(runs, Infeasible) else None)
+        if isinstance(runs, Infeasible):
             plan.cells.append(cell)
             continue
-        every = [run.candidate.counts for run in runs]
+        counts_of_runs = [run.candidate.counts for run in runs]
         medians = {}
-        for name in every[0]:
-            if all(name in counts for counts in every):
-                medians[name] = median_low(counts[name] for counts in every)
-        matched = {sought.match.count_name: int(asked)}
-        plan.cells.append(cell.model_copy(update={"infeasible": None, "counts": medians | matched}))
+        for name in counts_of_runs[0]:
+            if all(name in counts for counts in counts_of_runs):
+                medians[name] = median_low(counts[name] for counts in counts_of_runs)
+        matched = {sought.match.count_name: int(budget)}
+        plan.cells.append(cell.model_copy(update={"counts": medians | matched}))
         for replicate, number, candidate in runs:
             run = sought.run_of(candidate.network, candidate.recipe, replicate, number)
             plan.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
@@ -188,25 +189,24 @@ def _add_replicates(
 
 
 def _cell(
-    plan: Expanded, sought: ArmOnTask, label: str, series: str, asked: float | None, candidate: Candidate | str
+    plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, met: Candidate | Infeasible | None
 ) -> Cell:
-    """The next cell of the plan."""
-    said = sought.experiment
-    solved = candidate if isinstance(candidate, Candidate) else None
-    achieved = solved.counts[said.match.count_name] if solved and said.match else None
+    experiment = sought.experiment
+    solved = met if isinstance(met, Candidate) else None
+    achieved = solved.counts[experiment.match.count_name] if solved and experiment.match else None
     return Cell(
         index=len(plan.cells),
         task=label,
         arm=sought.name,
         series=series,
-        asked=asked,
+        asked=budget,
         achieved=achieved,
-        residual=achieved / asked - 1 if achieved and asked else None,
+        residual=achieved / budget - 1 if achieved and budget else None,
         network=solved.network if solved else None,
         counts=solved.counts if solved else {},
-        infeasible=candidate if isinstance(candidate, str) else None,
-        window=said.window.get(sought.name),
-        hold_out=said.hold_out,
+        infeasible=met.why if isinstance(met, Infeasible) else None,
+        window=experiment.window.get(sought.name),
+        hold_out=experiment.hold_out,
     )
 
 
@@ -214,10 +214,10 @@ def _cell(
 def _task_label(task: Task, points: Variants) -> str:
     """The target's name, with the fields that tell it from other tasks of the same target."""
     tasks = itertools.chain.from_iterable(variant.tasks for _, variant in points)
-    namesakes = [_fields_of(other) for other in tasks if other.name == task.name]
+    namesakes = [_fields_of(namesake) for namesake in tasks if namesake.name == task.name]
     label = task.name
     for name, value in _fields_of(task).items():
-        if any(other[name] != value for other in namesakes):
+        if any(namesake[name] != value for namesake in namesakes):
             label += f" {name}={value}"
     return label
 
@@ -230,11 +230,11 @@ def _fields_of(task: Task) -> dict[str, Any]:
 
 def _telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
     """The axes that concern an arm and have more than one value on the task."""
-    siblings = [other for other, variant in points if task in variant.tasks]
+    siblings = [point for point, variant in points if task in variant.tasks]
     recipes = {variant.arms[arm].recipe for _, variant in points}
     telling = []
     for path in siblings[0]:
-        differs = len({canonical_json(other[path]) for other in siblings}) > 1
+        differs = len({canonical_json(point[path]) for point in siblings}) > 1
         if differs and _concerns(path, arm, recipes):
             telling.append(path)
     return telling

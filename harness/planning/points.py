@@ -103,14 +103,14 @@ def points_of(
     points = _sobol(len(space), [scramble, of_arm], POINTS_A_RUN * experiment.search.runs)
     if lanes_differ_in is not None:
         is_free = [path in lanes_differ_in for path in space]
-        others = _sobol(len(space), [of_arm], COMBINATIONS)[1:]  # beside the arm as it is written
-        points[1:] = np.where(is_free, points[1:], np.resize(others, points[1:].shape))
+        of_groups = _sobol(len(space), [of_arm], COMBINATIONS)[1:]  # beside the arm as it is written
+        points[1:] = np.where(is_free, points[1:], np.resize(of_groups, points[1:].shape))
     written = _written(arm)
     yield Point({}, experiment)
     for point in points[1:]:
         drawn = {path: value_at(axis, share) for (path, axis), share in zip(space.items(), point, strict=True)}
-        said = (written | drawn).items()
-        values = {path: value for path, value in drawn.items() if _when(space[path]).items() <= said}
+        settings = (written | drawn).items()
+        values = {path: value for path, value in drawn.items() if _when(space[path]).items() <= settings}
         yield Point(values, _changed(experiment, arm_name, values))
 
 
@@ -123,8 +123,11 @@ def _all_others(experiment: Experiment, arm: Arm, space: Space) -> list[dict[str
     recipe = (BUILT_IN_RECIPES | experiment.recipes)[arm.recipe]
     written = _written(arm) | _leaves(all_fields(recipe), "recipe.")
     combinations = (dict(zip(space, values, strict=True)) for values in itertools.product(*lists))
-    others = [values for values in combinations if any(written.get(path) != value for path, value in values.items())]
-    return others if len(others) == experiment.search.runs - 1 else []
+    differing = []
+    for values in combinations:
+        if any(written.get(path) != value for path, value in values.items()):
+            differing.append(values)
+    return differing if len(differing) == experiment.search.runs - 1 else []
 
 
 def _sobol(axes: int, seed: Sequence[int], number: int) -> np.ndarray:
@@ -178,8 +181,8 @@ def _check(experiment: Experiment, arm_name: str, space: Space) -> None:
         of_recipes += _leaves(all_fields(recipes[name]), "recipe.") if name in recipes else []
     for path, axis in space.items():
         where = f"arms.{arm_name}.space.{path}"
-        for other, value in _when(axis).items():
-            _check_when(space, written, solved, f"{where}.when.{other}", other, value)
+        for field, value in _when(axis).items():
+            _check_when(space, written, solved, f"{where}.when.{field}", field, value)
         if path == WHOLE_RECIPE:
             if isinstance(axis, Range):
                 such_as = ", ".join([*experiment.recipes, *BUILT_IN_RECIPES][:2])
@@ -197,17 +200,17 @@ def _check(experiment: Experiment, arm_name: str, space: Space) -> None:
             raise HarnessError(f"{where}: no field of this arm; {hint}")
 
 
-def _check_when(space: Space, written: Mapping[str, Any], solved: str, where: str, other: str, value: object) -> None:
+def _check_when(space: Space, written: Mapping[str, Any], solved: str, where: str, field: str, value: object) -> None:
     """A HarnessError if an axis varies only where another field has a value that it never has."""
     fields = list(dict.fromkeys([*space, *written]))
-    if other not in fields:
-        raise HarnessError(f"{where}: no field of this arm; {did_you_mean(other, fields)}")
-    if other == solved:
+    if field not in fields:
+        raise HarnessError(f"{where}: no field of this arm; {did_you_mean(field, fields)}")
+    if field == solved:
         raise HarnessError(f"{where}: match.solve finds this size for each budget; leave it out here")
-    axis, never = space.get(other), f"{where}: it is never {value!r}, so that this axis would never vary;"
+    axis, never = space.get(field), f"{where}: it is never {value!r}, so that this axis would never vary;"
     if axis is None:
-        if written[other] != value:
-            raise HarnessError(f"{never} it is {written[other]!r} in every run, unless the space has choices of it")
+        if written[field] != value:
+            raise HarnessError(f"{never} it is {written[field]!r} in every run, unless the space has choices of it")
     elif not isinstance(axis, Range):
         if value not in axis:
             raise HarnessError(f"{never} give one of {', '.join(map(str, axis))}")
@@ -271,7 +274,7 @@ def varied_words(path: str, axis: SearchAxis) -> str:
     """An axis in a few words: `architecture.order in 2, 3` or `recipe.gain from 0.5 to 10 (log)`."""
     if not isinstance(axis, Range):
         return f"{path} in {', '.join(map(str, axis))}"
-    condition = " and ".join(f"{other} is {value}" for other, value in axis.when.items())
+    condition = " and ".join(f"{field} is {value}" for field, value in axis.when.items())
     scale = " (log)" if axis.log else ""
     return f"{path} from {axis.low:g} to {axis.high:g}{scale}{f', where {condition}' if condition else ''}"
 

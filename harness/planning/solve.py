@@ -6,7 +6,7 @@ search interpolates by a parabola, which most counts are, because a plan asks fo
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, at
 from harness.count.outside import check_family
@@ -22,6 +22,12 @@ STRIDE = 16  # by which the search enlarges a size until it passes the budget
 
 class NoInfluence(HarnessError):
     """The size that is solved for does not change what is matched."""
+
+
+class Infeasible(NamedTuple):
+    """Why nothing meets a budget."""
+
+    why: str
 
 
 # ----------------------------------------------------------------------------------------------------------- networks
@@ -53,13 +59,13 @@ def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -
     """A user's module, made and counted: what there is no closed form of; hence torch, where one is asked for."""
     from harness.count.module import module_network
 
-    given = [name for name in get_args(SizeName) if getattr(architecture, name) is not None]
-    if wrong := [name for name in given if name != architecture.size]:
+    named = [name for name in get_args(SizeName) if getattr(architecture, name) is not None]
+    if wrong := [name for name in named if name != architecture.size]:
         raise HarnessError(
             f"{where}.size={architecture.size}: it is the size of this module, and {wrong[0]} is given or solved for; "
             "use one name for it"
         )
-    if not given:
+    if not named:
         raise HarnessError(f"{where}.{architecture.size} is missing: give it, or let match.solve find it")
     with at(f"{where}.module"):
         return module_network(architecture, inputs, outputs, getattr(architecture, architecture.size))
@@ -145,22 +151,23 @@ def solve(
     free: str,
     smallest: int = 1,
     at_most: bool = False,
-) -> int | str:
-    """The size nearest to `budget`, or the largest `at_most` as large; or why there is none within `tolerance`."""
+) -> int | Infeasible:
+    """The size nearest to `budget`, or the largest `at_most` as large; infeasible if none is within `tolerance`."""
+    size = f"{axis}={budget:,.10g}"
     try:
         nearest = bracket(count_at, axis, budget, free, smallest)
     except NoInfluence as error:
-        return str(error)
+        return Infeasible(str(error))
     if not nearest:
-        return f"{axis}={budget:,.10g}: the evaluation cap is used up before the last grid, whatever the {free}"
+        return Infeasible(f"{size}: the evaluation cap is used up before the last grid, whatever the {free}")
     allowed = [value for value, counts in nearest.items() if counts <= budget] if at_most else list(nearest)
     best = max(allowed, default=None) if at_most else allowed[0]
     if best is not None and abs(nearest[best] / budget - 1) <= tolerance:
         return best
     if nearest.get(largest := largest_size(free), budget) < budget:
-        return f"{axis}={budget:,.10g} is beyond {free}={largest:,}, the largest that is tried; ask for less"
+        return Infeasible(f"{size} is beyond {free}={largest:,}, the largest that is tried; ask for less")
     offers = [
         f"{free}={value} gives {counts:,} ({counts / budget - 1:+.0%})" for value, counts in sorted(nearest.items())
     ]
     within = f"from {1 - tolerance:.0%} of it" if at_most else f"within {tolerance:.0%}"
-    return f"{axis}={budget:,.10g} cannot be met {within}; nearest: {', '.join(offers)}"
+    return Infeasible(f"{size} cannot be met {within}; nearest: {', '.join(offers)}")

@@ -27,8 +27,8 @@ from harness.tasks import TargetError, check_drawn, resolve
 from harness.tasks.columns import Suggestion, suggest
 from harness.tasks.reading import read_user_table
 
-BUDGETS = 5
-DECADE = 10.0
+BUDGETS = 5  # of a new file
+DECADE = 10.0  # its largest budget over its smallest
 LARGEST_FIRST_SIZE = 64  # of the smallest network; from there on a size in steps of one meets any budget
 MOST_INPUTS = 10  # that a function is tried with
 FUNCTION_POINTS = 500  # of a function, to train on
@@ -113,9 +113,9 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
     whole = resolve(Task(target=file), folder)
     points = min(whole.train_points, MOST_POINTS)
     run_task = whole.model_copy(update={"train_points": points})
-    how = {**numbers, **encode}
-    told = [f"{name} ({how[name]})" if name in how else name for name in inputs]
-    return StarterTask(Task(target=file, train_points=points), run_task, output, whole.train_points, told, left_out)
+    readings = {**numbers, **encode}
+    in_words = [f"{name} ({readings[name]})" if name in readings else name for name in inputs]
+    return StarterTask(Task(target=file, train_points=points), run_task, output, whole.train_points, in_words, left_out)
 
 
 def built_in_task(name: str) -> StarterTask:

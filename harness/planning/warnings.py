@@ -95,9 +95,9 @@ def check_rules(experiment: Experiment, tasks: Mapping[str, tuple[str, int]], se
         except HarnessError as error:
             raise HarnessError(f"decide.{index}.{error}") from None
         if rule.at_least > len(counted):
-            what = "families" if rule.takes.of_family else "tasks"
+            units_in_words = "families" if rule.takes.of_family else "tasks"
             raise HarnessError(
-                f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {what}; ask for no more"
+                f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {units_in_words}; ask for no more"
             )
 
 
@@ -207,23 +207,24 @@ def _of_rules(plan: Manifest) -> Iterator[PlanWarning]:
             yield PlanWarning(f"{place} is no size", f"{place}: {problem} ({named(list(dict.fromkeys(tasks)))})")
 
 
-def _not_a_size(plan: Manifest, rule: Decide, at: float, task: str) -> str:
-    """Why a rule cannot be read at this size, or that it is read between two; empty if its first arm has it."""
+def _not_a_size(plan: Manifest, rule: Decide, budget: float, task: str) -> str:
+    """Why a rule cannot be read at this budget, or that it is read between two; empty if its first arm has it."""
     names = rule.arms_of_sides[0]
     of_task = [cell for cell in plan.cells if cell.task == task and not cell.infeasible]
     cells = [cell for cell in of_task if cell.arm in names or cell.series in names]
     sizes = sorted(cell.counts[_axis(plan)] for cell in cells)
-    if not sizes or any(abs(size / at - 1) <= END_TOLERANCE for size in sizes):
+    if not sizes or any(abs(size / budget - 1) <= END_TOLERANCE for size in sizes):
         return ""
-    if not plan.experiment.match and not rule.takes.of_networks and sizes[0] < at:
+    if not plan.experiment.match and not rule.takes.of_networks and sizes[0] < budget:
         return ""  # the best network up to that size is read
-    absent = f"{side_label(names)} has no network of size {at:,.10g} in {_axis(plan)}"
-    if not sizes[0] < at < sizes[-1]:
+    absent = f"{side_label(names)} has no network of size {budget:,.10g} in {_axis(plan)}"
+    if not sizes[0] < budget < sizes[-1]:
         return f"{absent}, so the rule cannot be judged; its sizes are {sizes[0]:,} to {sizes[-1]:,}"
-    below, above = max(size for size in sizes if size < at), min(size for size in sizes if size > at)
+    below, above = max(size for size in sizes if size < budget), min(size for size in sizes if size > budget)
     if rule.takes.of_networks:
         return f"{absent}, so the rule cannot be judged; the nearest are {below:,} and {above:,}"
-    return "" if at in [cell.asked for cell in cells] else f"{absent}, so it is read between {below:,} and {above:,}"
+    is_a_budget = budget in [cell.asked for cell in cells]
+    return "" if is_a_budget else f"{absent}, so it is read between {below:,} and {above:,}"
 
 
 # -------------------------------------------------------------------------------------------------------------- runs

@@ -28,8 +28,8 @@ MISSING = ("", "na", "n/a", "nan", "null", "none")
 # Columns that, where a table has them and nothing else is asked of them, must hold one value within a fit.
 CONVENTION_COLUMNS = ("metric", "convention", "hardware", "dtype")
 ONE_ARM = "all"  # what the runs of a table without arms are called
-MAX_ROWS_NAMED = 5
-CENSORED_SHARE = 0.2
+MAX_ROWS_NAMED = 5  # in one error or caution; it counts the others
+CENSORED_SHARE = 0.2  # of the runs of a size; where more failed, those left may be the lucky ones
 EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are none
 # Columns that name a run, where nothing else is asked of them: a run in several rows left checkpoints there.
 RUN_NAMES = ("run", "run_id", "run_name", "name", "exp_name", "job", "job_id", "trial", "wandb_id", "id")
@@ -71,8 +71,8 @@ def read_table(path: Path) -> pd.DataFrame:
     The delimiter is that of the header: comma, tab, semicolon or bar. Rows without any cell are skipped.
     """
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
-        raise HarnessError(f"{path} {what}; give a table of runs, one row a run ({', '.join(TABLES)})")
+        problem = "is a folder" if path.is_dir() else "is not there"
+        raise HarnessError(f"{path} {problem}; give a table of runs, one row a run ({', '.join(TABLES)})")
     table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
     if table.empty:
         raise HarnessError(f"{path} has no rows below its header; give one row a run")
@@ -94,14 +94,14 @@ def of_ladder(table: pd.DataFrame, is_one_size: bool = False) -> dict[str, Any]:
 def select(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
     """The rows that meet every `COLUMN=VALUE`; 5 and 5.0 are the same value."""
     for condition in conditions:
-        name, equals, wanted = condition.partition("=")
+        name, equals, text = condition.partition("=")
         if not equals:
             raise HarnessError(f"`where` {condition!r} is not COLUMN=VALUE; write it as task=j0")
-        cells, number = _texts(table, name, "`where`"), _number(wanted)
-        kept = table[[cell == wanted or (number is not None and _number(cell) == number) for cell in cells]]
+        cells, number = _texts(table, name, "`where`"), _number(text)
+        kept = table[[cell == text or (number is not None and _number(cell) == number) for cell in cells]]
         if kept.empty:
             values = [value for value, _ in Counter(cells).most_common(12)]
-            raise HarnessError(f"`where` {condition!r} leaves no row; {did_you_mean(wanted, values)}")
+            raise HarnessError(f"`where` {condition!r} leaves no row; {did_you_mean(text, values)}")
         table = kept
     return table
 
@@ -127,13 +127,13 @@ def is_ok(status: str) -> bool:
 
 
 def runs_on(
-    table: pd.DataFrame, columns: Columns, x: str, others: Sequence[str] = (), across: bool = False
+    table: pd.DataFrame, columns: Columns, x: str, more_sizes: Sequence[str] = (), across: bool = False
 ) -> tuple[pd.DataFrame, dict[str, tuple[Caution, ...]]]:
     """The table of runs with `x` as their `size`, and what to know of the runs of each arm; a HarnessError names rows.
 
     Every run that did not fail must have a finite size and loss above 0; with a config, no (arm, config, seed) may be
     there twice; every column of conventions must have one value in an arm, or where arms are compared (`across`) in
-    all. `others` are more columns of sizes, which are no conventions. In a run that failed, whatever stands for the
+    all. `more_sizes` are columns too, which are no conventions. In a run that failed, whatever stands for the
     size or the loss is not read as one.
     """
     failed = _failed(table, columns)
@@ -155,13 +155,13 @@ def runs_on(
         }
     )
     # Columns that must hold one value: conventions that the user has given no other meaning, and `--same`.
-    taken = {columns.y, columns.seed, columns.status, *columns.config, x, *others}
-    conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in taken]
+    read_columns = {columns.y, columns.seed, columns.status, *columns.config, x, *more_sizes}
+    conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in read_columns]
     names = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
     same = {name: _texts(table, name, "`same`") for name in names}
     runs = _at_config_sizes(runs) if columns.config else runs.assign(joined=False)
-    amounts = [np.nan_to_num(_numbers(table, name, "`x`", failed), nan=-1) for name in dict.fromkeys((x, *others))]
-    names = [name for name in RUN_NAMES if name in table.columns and name not in (*taken, *columns.by)]
+    amounts = [np.nan_to_num(_numbers(table, name, "`x`", failed), nan=-1) for name in dict.fromkeys((x, *more_sizes))]
+    names = [name for name in RUN_NAMES if name in table.columns and name not in (*read_columns, *columns.by)]
     runs = runs.assign(
         amount=[" ".join(map(str, row)) for row in zip(*amounts, strict=True)],
         run=_texts(table, names[0], "a name") if names else runs["config"] + ", seed " + runs["seed"],
@@ -261,10 +261,11 @@ def _joined(table: pd.DataFrame, names: Sequence[str], option: str, are_arms: bo
     """The cells of a row as one text. Of arms a number alone says nothing, so its column stands before it."""
     columns = []
     for name in names:
-        cells = _texts(table, name, option)
-        is_bare = [are_arms and _number(cell) is not None for cell in cells]
-        shown = [cell or "(empty)" for cell in cells]
-        columns.append([f"{name}={cell}" if bare else cell for cell, bare in zip(shown, is_bare, strict=True)])
+        shown = []
+        for cell in _texts(table, name, option):
+            text = cell or "(empty)"
+            shown.append(f"{name}={text}" if are_arms and _number(cell) is not None else text)
+        columns.append(shown)
     return [" / ".join(row) for row in zip(*columns, strict=True)] if columns else ""
 
 
@@ -384,7 +385,6 @@ def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
 
 
 def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]:
-    """What to know of the runs of an arm."""
     done = runs["status"] == "done"
     repeated = int(runs[done].duplicated(["size", "seed"]).sum())
     if repeated and not (columns.config or columns.group or columns.best_of):  # nobody said what a run is

@@ -36,23 +36,23 @@ def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:
     can be written.
     """
     outcomes: dict[str, list[str]] = defaultdict(list)
-    there: list[tuple[str, Callable[[], Record]]]
+    readers: list[tuple[str, Callable[[], Record]]]
     if source.is_file():
         lines, damaged = read_lines(source)
         outcomes["damaged"] += damaged
-        there = [(identity, partial(record_in_line, line, identity, source)) for identity, line in lines.items()]
+        readers = [(identity, partial(record_in_line, line, identity, source)) for identity, line in lines.items()]
     else:
         paths = _record_paths(source, folder)
-        there = [(path.name.partition(".")[0], partial(read_record, path)) for path in paths]
-    for identity, read in there:
-        here = record_path(folder, identity)
+        readers = [(path.name.partition(".")[0], partial(read_record, path)) for path in paths]
+    for identity, read in readers:
+        target = record_path(folder, identity)
         if wanted is not None and identity not in wanted:
             outcomes["other"].append(identity)
             continue
         try:
             record = read()
-            if here.exists():
-                read_record(here)  # a damaged one here is no reason to stop, other than a full disk
+            if target.exists():
+                read_record(target)  # a damaged one here is no reason to stop, other than a full disk
         except HarnessError as error:
             outcomes["damaged"].append(str(error))
         else:
@@ -73,11 +73,11 @@ def keep(identities: Iterable[str], folder: Path, path: Path, are_brief: bool = 
     lines = {identity: line.text for identity, line in kept.items()}
     outcomes: dict[str, list[str]] = defaultdict(list)
     for identity in identities:
-        here = record_path(folder, identity)
-        if not here.exists():
+        target = record_path(folder, identity)
+        if not target.exists():
             continue
         try:
-            record, text = read_record(here), here.read_text(encoding="utf-8")
+            record, text = read_record(target), target.read_text(encoding="utf-8")
             if are_brief:
                 record = record.brief()
                 text = json.dumps(sealed(record.model_dump(mode="json")))

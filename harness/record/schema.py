@@ -43,13 +43,13 @@ class Measured(Frozen):
         """From losses, named by their split, and what was observed; `more` are other fields."""
         named = {f"{name}{cls.suffix}" if name in Losses._fields else name: value for name, value in values.items()}
         observed = {name: value for name, value in named.items() if name not in cls.model_fields and value is not None}
-        own = {name: value for name, value in named.items() if name in cls.model_fields}
-        return cls(**own, observed=observed or None, **more)
+        fields = {name: value for name, value in named.items() if name in cls.model_fields}
+        return cls(**fields, observed=observed or None, **more)
 
     def values(self) -> dict[str, float]:
         """What it is made `of`."""
-        own = {name.removesuffix(self.suffix): value for name, value in self.model_dump(exclude={"observed"}).items()}
-        return {**own, **(self.observed or {})}
+        fields = self.model_dump(exclude={"observed"})
+        return {**{name.removesuffix(self.suffix): value for name, value in fields.items()}, **(self.observed or {})}
 
     @property
     def train_loss(self) -> Any:

@@ -101,12 +101,12 @@ def record_of(text: str, identity: str) -> Record:
     if data.get("record_schema") != RECORD_SCHEMA:
         raise ValueError(f"schema {data.get('record_schema')}, this version reads {RECORD_SCHEMA}")
     # To write the data again without their seal takes as long as to read them: it is cut off where it stands first.
-    rest, was_first = SEAL.subn("{", text, count=1)
-    record = Record.model_validate_json(rest if was_first else json.dumps(data), strict=True)
+    unsealed_text, was_first = SEAL.subn("{", text, count=1)
+    record = Record.model_validate_json(unsealed_text if was_first else json.dumps(data), strict=True)
     hashed = run_id(record.run)
     if not record.run_id == hashed == identity:
-        said = f"its name and run_id say {identity} and {record.run_id}"
-        raise ValueError(f"it does not match its config: its config hashes to {hashed}, {said}")
+        claimed = f"its name and run_id say {identity} and {record.run_id}"
+        raise ValueError(f"it does not match its config: its config hashes to {hashed}, {claimed}")
     return record
 
 
@@ -154,39 +154,39 @@ def fingerprint(engine: Engine, provenance: Provenance) -> str:
     return hashlib.sha256(canonical_json(numerics).encode()).hexdigest()[:16]
 
 
-def verdict(one: Record, other: Record) -> Agreement:
+def verdict(first: Record, second: Record) -> Agreement:
     """What is to be said of two records of one run; which came first does not matter."""
-    contents = [canonical_json(record.model_dump(mode="json", exclude={"provenance"})) for record in (one, other)]
+    contents = [canonical_json(record.model_dump(mode="json", exclude={"provenance"})) for record in (first, second)]
     if contents[0] == contents[1]:  # bit for bit
         return "same"
-    kinds = [fingerprint(record.run.engine, record.provenance) for record in (one, other)]
-    if kinds[0] == kinds[1] and _same_code(one.provenance, other.provenance):
+    kinds = [fingerprint(record.run.engine, record.provenance) for record in (first, second)]
+    if kinds[0] == kinds[1] and _same_code(first.provenance, second.provenance):
         return "defect"
-    return "within tolerance" if _agree(one, other) else "beyond tolerance"
+    return "within tolerance" if _agree(first, second) else "beyond tolerance"
 
 
-def _same_code(one: Provenance, other: Provenance) -> bool:
+def _same_code(first: Provenance, second: Provenance) -> bool:
     """Whether the same code is known to have run; not what is the same of a changed tree without a snapshot."""
-    if one.snapshot is not None and one.snapshot == other.snapshot:
+    if first.snapshot is not None and first.snapshot == second.snapshot:
         return True
-    return one.commit is not None and one.commit == other.commit and not one.dirty and not other.dirty
+    return first.commit is not None and first.commit == second.commit and not first.dirty and not second.dirty
 
 
-def _agree(one: Record, other: Record) -> bool:
+def _agree(first: Record, second: Record) -> bool:
     """Whether two machines may have made them: the same course at first, and ends of about the same quality."""
-    if one.metrics is None or other.metrics is None:
-        return one.metrics is other.metrics
-    first, second, tolerance = _early(one), _early(other), EARLY_TOLERANCE[one.run.dtype]
-    small, large = sorted((one.metrics.losses.train, other.metrics.losses.train))
-    if first.keys() != second.keys() or large > END_FACTOR * small:
+    if first.metrics is None or second.metrics is None:
+        return first.metrics is second.metrics
+    early, early_second, tolerance = _early(first), _early(second), EARLY_TOLERANCE[first.run.dtype]
+    small, large = sorted((first.metrics.losses.train, second.metrics.losses.train))
+    if early.keys() != early_second.keys() or large > END_FACTOR * small:
         return False
-    return all(math.isclose(error, second[at], rel_tol=tolerance) for at, error in first.items())
+    return all(math.isclose(error, early_second[spent], rel_tol=tolerance) for spent, error in early.items())
 
 
 def _early(record: Record) -> dict[int, float]:
     """Training errors by evaluations, of the first ones that are finite."""
     early = {point.evaluations: point.train_loss for point in record.curve}
-    return {at: loss for at, loss in early.items() if at <= EARLY_EVALUATIONS and loss is not None}
+    return {spent: loss for spent, loss in early.items() if spent <= EARLY_EVALUATIONS and loss is not None}
 
 
 # --------------------------------------------------------------------------------------------------------------- files
@@ -218,8 +218,8 @@ def _named(temporary: Path, path: Path) -> bool:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-    told = "is at this record, or died there; remove it if none is left, and run again"
-    with locked(path.with_name(f".{path.stem}.lock"), told, LOCK_SECONDS):
+    message = "is at this record, or died there; remove it if none is left, and run again"
+    with locked(path.with_name(f".{path.stem}.lock"), message, LOCK_SECONDS):
         if path.exists():
             return False
         temporary.replace(path)
@@ -241,8 +241,8 @@ def recorded(identities: Iterable[str], folder: Path, check_all: bool = False) -
     whatever computes from records does it (`load`).
     """
     present = set(os.listdir(folder)) if folder.is_dir() else set()
-    there = [identity for identity in identities if f"{identity}.json" in present]
-    return Recorded(*_each(there, folder, (lambda path: _checked(path).status) if check_all else _status))
+    with_record = [identity for identity in identities if f"{identity}.json" in present]
+    return Recorded(*_each(with_record, folder, (lambda path: _checked(path).status) if check_all else _status))
 
 
 def set_aside(identities: Iterable[str], folder: Path) -> int:

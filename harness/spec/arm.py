@@ -36,8 +36,8 @@ class Sizes(Frozen):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Sizes:
-        given = [name for name in type(self).model_fields if getattr(self, name)]
-        if len(given) != 1:
+        ladders = [name for name in type(self).model_fields if getattr(self, name)]
+        if len(ladders) != 1:
             raise ValueError(f"give exactly one of {', '.join(type(self).model_fields)}")
         return self
 

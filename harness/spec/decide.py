@@ -70,16 +70,16 @@ def _side(value: object) -> object:
 
 def _at(value: object) -> object:
     """An axis alone stands for its largest budget; a mistake is one sentence."""
-    said = {value: LARGEST} if isinstance(value, str) else value
-    if not isinstance(said, dict) or len(said) != 1:
+    places = {value: LARGEST} if isinstance(value, str) else value
+    if not isinstance(places, dict) or len(places) != 1:
         raise ValueError("give one axis, alone or with a budget on it, as in {params.trainable: 100}")
-    ((axis, place),) = said.items()
+    ((axis, place),) = places.items()
     if axis not in all_axes():
         raise ValueError(f"{axis!r} is no axis; {did_you_mean(str(axis), all_axes())}")
     is_number = isinstance(place, (int, float)) and not isinstance(place, bool)
     if place != LARGEST and not (is_number and 0 < place < math.inf):
         raise ValueError(f"{axis}: {place!r} must be a number above 0, or {LARGEST}")
-    return said
+    return places
 
 
 SideChoice = Annotated[str | tuple[str, ...], BeforeValidator(_side, json_schema_input_type=str | list[str])]
@@ -204,8 +204,8 @@ class Decide(Frozen):
         if self.effort is not None and not takes.of_efforts:
             raise ValueError(f"effort={self.effort}: {name} is not read at fewer runs; leave it out")
         if self.published is not None and not (takes.over_published and len(self.sides) == 1):
-            with_it = ", ".join(other for other, quantity in _quantities().items() if quantity.takes.over_published)
-            raise ValueError(f"published={self.published:g}: it goes with one side of {with_it}; leave it out")
+            those = [other for other, quantity in _quantities().items() if quantity.takes.over_published]
+            raise ValueError(f"published={self.published:g}: it goes with one side of {', '.join(those)}; leave it out")
         if takes.of_observed != bool(self.observed):
             advice = "say which, such as belief_error" if takes.of_observed else "it goes with quantity: observed"
             raise ValueError(f"observed: {advice}")
@@ -219,16 +219,16 @@ class Decide(Frozen):
         return self
 
     def _check_at(self, takes: Takes) -> None:
-        at = f"at={{{self.axis}: {self.place}}}"
+        place = f"at={{{self.axis}: {self.place}}}"
         if takes.at == "nowhere" and self.at:
-            raise ValueError(f"{at}: {self.quantity} is read at no budget; leave it out")
+            raise ValueError(f"{place}: {self.quantity} is read at no budget; leave it out")
         if takes.at == "axis" and self.place != LARGEST:
-            raise ValueError(f"{at}: {self.quantity} is of all budgets; give the axis alone")
+            raise ValueError(f"{place}: {self.quantity} is of all budgets; give the axis alone")
         if takes.needs_place and self.place == LARGEST:
-            what = "test loss" if takes.at == "loss" else "size"
-            raise ValueError(f"at: {self.quantity} is read at a {what}; give one, as in {{params.trainable: 100}}")
+            axis_kind = "test loss" if takes.at == "loss" else "size"
+            raise ValueError(f"at: {self.quantity} is read at a {axis_kind}; give one, as in {{params.trainable: 100}}")
         if self.axis and not all_axes()[self.axis].is_size:
-            raise ValueError(f"{at}: it goes with quantity: count; take seconds")
+            raise ValueError(f"{place}: it goes with quantity: count; take seconds")
 
 
 def units(rule: Decide, tasks: Mapping[str, tuple[str, int]]) -> dict[str, tuple[str, ...]]:
@@ -241,13 +241,13 @@ def units(rule: Decide, tasks: Mapping[str, tuple[str, int]]) -> dict[str, tuple
     for name in rule.tasks:
         if name not in names:
             raise HarnessError(f"tasks: {name!r} is no task of this experiment; {did_you_mean(name, sorted(names))}")
-    asked = {
+    chosen = {
         label: task for label, task in tasks.items() if not rule.tasks or {label, task[0]}.intersection(rule.tasks)
     }
     if not rule.takes.of_family:
-        return {label: (label,) for label in asked}
+        return {label: (label,) for label in chosen}
     families: dict[str, list[str]] = {}
-    for label, (target, _) in sorted(asked.items(), key=lambda item: item[1][1]):
+    for label, (target, _) in sorted(chosen.items(), key=lambda item: item[1][1]):
         families.setdefault(target, []).append(label)
     counted = {}
     for target, labels in families.items():

@@ -134,16 +134,10 @@ def _unreadable(source: str, text: str, error: MarkedYAMLError) -> str:
     if "'\\t'" in str(error.problem):
         return f"{where}: not YAML: a line begins with a tab; indent by spaces"
     if mark and "mapping values" in str(error.problem):
-        return (
-            f"{where}: not YAML: a colon stands within a text; quote it, {_quoted_value(text.splitlines()[mark.line])}"
-        )
+        name, _, value = text.splitlines()[mark.line].strip().partition(": ")
+        quoted = f"{name}: {json.dumps(value, ensure_ascii=False)}"
+        return f"{where}: not YAML: a colon stands within a text; quote it, {quoted}"
     return f"{where}: not YAML: {_one_line(error.problem or error.context)}"
-
-
-def _quoted_value(line: str) -> str:
-    """The field of a line with its value in quotes."""
-    name, _, value = line.strip().partition(": ")
-    return f"{name}: {json.dumps(value, ensure_ascii=False)}"
 
 
 class _Values:

@@ -124,11 +124,11 @@ class Experiment(Frozen):
     @property
     def sides(self) -> tuple[tuple[str, ...], ...]:
         """The sides that pairs and rules compare, of one arm or several, and every arm that neither speaks of."""
-        asked = list(itertools.chain(*self.pairs))
+        compared = list(itertools.chain(*self.pairs))
         for rule in self.decide:
-            asked += rule.arms_of_sides
-        named = set(itertools.chain(*asked))
-        return tuple(dict.fromkeys([*asked, *((name,) for name in self.arms if name not in named)]))
+            compared += rule.arms_of_sides
+        compared_arms = set(itertools.chain(*compared))
+        return tuple(dict.fromkeys([*compared, *((name,) for name in self.arms if name not in compared_arms)]))
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Experiment:

@@ -35,27 +35,27 @@ def unreadable(experiment: Mapping[str, Any]) -> set[str]:
 
 def _paths(data: Any, names: Sequence[str]) -> Iterator[str]:
     """The paths in the data that these names lead to, where `*` is every name or place in a list."""
-    first, *rest = names
+    first, *below = names
     items = dict(enumerate(data)) if isinstance(data, list | tuple) else data if isinstance(data, Mapping) else {}
     for name, value in items.items():
         if first in (name, "*") and value is not None:
-            yield from (f"{name}.{path}" for path in _paths(value, rest)) if rest else (str(name),)
+            yield from (f"{name}.{path}" for path in _paths(value, below)) if below else (str(name),)
 
 
 def without_what_is_gone(plan: dict[str, Any]) -> dict[str, Any]:
     """The frozen plan, without rules and a search that this version cannot read; it keeps all of its runs."""
-    said = plan.get("experiment", {})
-    is_gone = unreadable(said)
+    frozen = plan.get("experiment", {})
+    is_gone = unreadable(frozen)
     if not is_gone:
         return plan
-    left_out, arms = {"decide", "looks"}, said["arms"]
+    left_out, arms = {"decide", "looks"}, frozen["arms"]
     if is_gone != {"decide.*.arms"}:
         left_out |= {"search", "robust_to"}
         arms = {name: {**arm, "space": None} for name, arm in arms.items()}
-    experiment = _without(said, left_out) | {"arms": arms}
+    experiment = _without(frozen, left_out) | {"arms": arms}
     cells = [_without(cell, ("trial", "won")) for cell in plan["cells"]]
-    rest = _without(plan, ("confirms", "follows"))
-    return {**rest, "experiment": experiment, "cells": cells, "of_before": True}
+    kept = _without(plan, ("confirms", "follows"))
+    return {**kept, "experiment": experiment, "cells": cells, "of_before": True}
 
 
 def _without(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -147,19 +147,19 @@ def scales_of(path: Path) -> dict[str, dict[str, Any]]:
     return {FULL: {}, **_scales(_read_fields(path))}
 
 
-def read_settings(path: Path, model: type[Settings], what: str) -> Settings:
-    """The `model` written in the YAML file at `path`, which is `what` to a user, as experiments are read."""
-    return _validated(model, _read_fields(path, model, what))
+def read_settings(path: Path, model: type[Settings], noun: str) -> Settings:
+    """The `model` written in the YAML file at `path`, read as experiments are; errors call it `noun`."""
+    return _validated(model, _read_fields(path, model, noun))
 
 
-def _read_fields(path: Path, model: type[Frozen] = Experiment, what: str = EXPERIMENT_FILE) -> Document:
+def _read_fields(path: Path, model: type[Frozen] = Experiment, noun: str = EXPERIMENT_FILE) -> Document:
     if model is Experiment and path.suffix == ".py" and path.exists():
         raise HarnessError(f"{path}: this is Python, not an experiment file; give a YAML file that names it")
     try:
         return _parse_fields(path.read_text(encoding="utf-8"), str(path), model)
     except OSError as error:
         beside = [path.with_suffix(ending) for ending in (".yaml", ".yml") if path.with_suffix(ending).is_file()]
-        hint = f"did you mean {beside[0]}?" if beside else f"give the path of {what}"
+        hint = f"did you mean {beside[0]}?" if beside else f"give the path of {noun}"
         raise HarnessError(f"{path}: {error.strerror}; {hint}") from None
     except UnicodeDecodeError as error:
         raise HarnessError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
@@ -319,7 +319,7 @@ def _at(data: Any, path: Iterable[int | str]) -> Any:
 
 def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) -> str:
     """What follows the place of a mistake in its sentence."""
-    last, given, context = str(path[-1]) if path else "", detail["input"], detail.get("ctx", {})
+    last, value, context = str(path[-1]) if path else "", detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
             return f": unknown field; {did_you_mean(last, allowed)}"
@@ -327,29 +327,29 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
             return ": missing; add it"
         case "literal_error" | "enum":
             options = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-            return f"={_shown(given)}: {did_you_mean(str(given).lower(), options)}"
+            return f"={_shown(value)}: {did_you_mean(str(value).lower(), options)}"
         case "union_tag_invalid":
             options = [word.strip("'") for word in context["expected_tags"].split(", ")]
             return f"={_shown(context['tag'])}: {did_you_mean(str(context['tag']).lower(), options)}"
         case "union_tag_not_found":
             return f": {context['discriminator']} is missing; add it"
         case "too_short":
-            return f"={_shown(given)}: give at least {context['min_length']}"
-        case "tuple_type" if isinstance(given, str | float | int):
+            return f"={_shown(value)}: give at least {context['min_length']}"
+        case "tuple_type" if isinstance(value, str | float | int):
             # Numbers and words apart by commas are several items.
-            several = isinstance(given, str) and re.fullmatch(r"[\w.+-]+(\s*,\s*[\w.+-]+)+", given)
-            such_as = "[0, 1, 2] for three seeds" if last == "seeds" else f"[{given if several else _shown(given)}]"
-            return f"={_shown(given)}: a list is expected; write {such_as}"
+            several = isinstance(value, str) and re.fullmatch(r"[\w.+-]+(\s*,\s*[\w.+-]+)+", value)
+            such_as = "[0, 1, 2] for three seeds" if last == "seeds" else f"[{value if several else _shown(value)}]"
+            return f"={_shown(value)}: a list is expected; write {such_as}"
         case "int_type" | "float_type" | "int_from_float":
-            wanted = "a whole number" if detail["type"].startswith("int") else "a number"
-            if isinstance(given, list):
-                every = f"grid: {{{'.'.join(map(str, path))}: {_shown(given)}}}"
-                return f"={_shown(given)}: {wanted} is expected; write {every} to train one after the other"
-            meant = number_meant(given)
-            return f"={_shown(given)}: {wanted} is expected" + (f"; write {meant}" if meant else "")
+            expected = "a whole number" if detail["type"].startswith("int") else "a number"
+            if isinstance(value, list):
+                as_grid = f"grid: {{{'.'.join(map(str, path))}: {_shown(value)}}}"
+                return f"={_shown(value)}: {expected} is expected; write {as_grid} to train one after the other"
+            meant = number_meant(value)
+            return f"={_shown(value)}: {expected} is expected" + (f"; write {meant}" if meant else "")
         case _:
             message = detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
-            return f"={_shown(given)}: {message[0].lower()}{message[1:]}"
+            return f"={_shown(value)}: {message[0].lower()}{message[1:]}"
 
 
 def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list[int | str], list[str]]:
@@ -379,8 +379,8 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 def _alternatives(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
     """A node and all that it may be, but for those that a field of it tells apart."""
     alternatives = [node]
-    for other in [*node.get("anyOf", []), *([] if "discriminator" in node else node.get("oneOf", []))]:
-        alternatives += _alternatives(_resolved(other, schema), schema)
+    for option in [*node.get("anyOf", []), *([] if "discriminator" in node else node.get("oneOf", []))]:
+        alternatives += _alternatives(_resolved(option, schema), schema)
     return alternatives
 
 

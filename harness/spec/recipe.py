@@ -124,15 +124,15 @@ class Recipe(Frozen):
                 f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; "
                 "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
             )
-        others = {  # phases begin where the last one ended
+        excluded = {  # phases begin where the last one ended
             "restarts": self.restarts.count > 1,
             "grid_extension": self.grid_extension,
             "sparsity": self.sparsity,
             "early_stopping": self.early_stopping,
         }
-        given = [name for name, value in others.items() if value]
-        if self.phases and given:
-            raise ValueError(f"phases={self.phases} does not go with {given[0]}; leave one of the two out")
+        conflicting = [name for name, value in excluded.items() if value]
+        if self.phases and conflicting:
+            raise ValueError(f"phases={self.phases} does not go with {conflicting[0]}; leave one of the two out")
         if self.phases and most < self.phases:
             raise ValueError(f"phases={self.phases}: max_evaluations={most} leaves some of them none")
         whole = self.optimizer.spans
@@ -199,10 +199,10 @@ def parts(network: Network, recipe: Recipe, pruned: KanShape | None = None) -> t
         "grid_extension": None,
         "sparsity": None,
     }
-    rest = {"restarts": Restarts(), "max_evaluations": recipe.max_evaluations - spent, "sparsity": None}
+    after = {"restarts": Restarts(), "max_evaluations": recipe.max_evaluations - spent, "sparsity": None}
     return (
         Part((_coarser(network, recipe) or [network])[0], recipe.model_copy(update=first)),
-        Part(pruned or network, recipe.model_copy(update=rest)),
+        Part(pruned or network, recipe.model_copy(update=after)),
     )
 
 

@@ -126,8 +126,8 @@ def _filtered(data: dict[str, Any], most: int) -> dict[str, Any]:
         widths = [size if isinstance(size, int) else max(size, default=0) for size in sizes]
         all_widths.extend(widths)
         if min(widths) > most:
-            what = f"nothing is left of {path}: {json.dumps(sizes)}"
-            raise HarnessError(f"`max_width` {most}: {what}; give at least {min(widths)}")
+            problem = f"nothing is left of {path}: {json.dumps(sizes)}"
+            raise HarnessError(f"`max_width` {most}: {problem}; give at least {min(widths)}")
         return [size for size, width in zip(sizes, widths, strict=True) if width <= most]
 
     mlps = {name: arm for name, arm in data["arms"].items() if arm["architecture"]["family"] == "mlp"}

@@ -157,8 +157,8 @@ class DataFile(Frozen):
             )
         if self.output in (self.leave_out or ()):
             raise ValueError(f"leave_out: {self.output} is the column of output too; take it out of leave_out")
-        if both := self.numbers.keys() & self.encode.keys():
-            raise ValueError(f"encode: {min(both)} is read as numbers too; keep one of them")
+        if read_twice := self.numbers.keys() & self.encode.keys():
+            raise ValueError(f"encode: {min(read_twice)} is read as numbers too; keep one of them")
         if self.output in self.encode:
             raise ValueError(f"encode: {self.output} is the column of output; say `classes: true` to learn classes")
         if self.split_column == self.output:
@@ -243,14 +243,14 @@ class Task(Frozen):
     def _data_have_points_of_their_own(cls, fields: object) -> object:
         if not isinstance(fields, dict):
             return fields
-        said = {name: value for name, value in fields.items() if name not in SPLIT_POINTS or value is not None}
-        if all(name in said for name in SPLIT_POINTS):  # as in a plan, which `harness status` reads without numpy
-            return said
-        target = said.get("target")
+        written = {name: value for name, value in fields.items() if name not in SPLIT_POINTS or value is not None}
+        if all(name in written for name in SPLIT_POINTS):  # as in a plan, which `harness status` reads without numpy
+            return written
+        target = written.get("target")
         is_named = isinstance(target, str)  # else it is a table, or refused when it is read
         is_of_file = isinstance(target, dict | DataFile | TextFile)
         has_own = defined("harness.tasks", "has_own_points")(target) if is_named else is_of_file
-        return dict.fromkeys(SPLIT_POINTS) | said if has_own else said
+        return dict.fromkeys(SPLIT_POINTS) | written if has_own else written
 
     @model_validator(mode="after")
     def _points_fit_and_the_box_is_not_empty(self) -> Task:

@@ -143,9 +143,9 @@ def compare_sides(
     """Compare two sides, as a user names them, of a complete plan in this folder; see `headline` for what is asked."""
     runs = runs_of(manifest, *judged_tables(manifest, planned_records(manifest, folder), folder))
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
-    both = sides_named(runs, *arms)
-    check_asked(runs, VersusRequest(both, named, at))
-    compared = headline(runs, both, at, named, level)
+    sides = sides_named(runs, *arms)
+    check_asked(runs, VersusRequest(sides, named, at))
+    compared = headline(runs, sides, at, named, level)
     strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level
     request = VersusRequest((compared.first, compared.second), named, at, strictest)
     return Compared(compared, request, lines(runs, request), conventions_of(runs, named)[1])

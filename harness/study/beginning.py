@@ -31,13 +31,13 @@ class Starter(NamedTuple):
             raise HarnessError("`function`, `data`: one of them is learnt; leave the other out")
         if source and (function or data or module):
             raise HarnessError(f"`source` {source}: it is copied as it is; leave the others out")
-        for field, value, needs, given in (
+        for field, value, needs, partner in (
             ("`inputs`", self.inputs, "`function`", function),
             ("`target`", self.target, "`data`", data),
             ("`classes`", self.classes or None, "`data`", data),
             ("`against`", self.against, "`module`", module),
         ):
-            if value is not None and not given:
+            if value is not None and not partner:
                 raise HarnessError(f"{field} goes with {needs}; give both, or leave {field} out")
         if data and not self.target:
             raise HarnessError(f"`data` {data}: say which column is learnt, `target` COLUMN")

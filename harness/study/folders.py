@@ -203,7 +203,7 @@ def full_name(name: str, names: Collection[str], refusal: str) -> str:
     """
     as_file = re.sub(r"[\s.]+", "_", re.sub(r"^(fig|table|app)(ure|endix)?[\s._]*", r"\1", name.lower()))
     as_file = re.sub(r"^app_?", "app_", as_file)
-    matching = [one for one in names if one == name] or [one for one in names if one.startswith(as_file)]
+    matching = [name] if name in names else [longer for longer in names if longer.startswith(as_file)]
     if len(matching) != 1:
         raise HarnessError(f"{refusal.format(name)}; {did_you_mean(name, names)}")
     return matching[0]

@@ -120,8 +120,8 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     lines = offer_lines(manifest.name, states, offer, until_decided=wanted is not None)
     lines += [*view.evidence.damage, *earlier_lines(view.earlier)]
     lines += [
-        f"{len(underway)} of the runs were sent off by {other}, and are left to it"
-        for other, underway in view.beside.items()
+        f"{len(underway)} of the runs were sent off by {other_folder}, and are left to it"
+        for other_folder, underway in view.beside.items()
     ]
     listener.say(*lines)
     if offer.jobs:
@@ -157,9 +157,9 @@ def _offer(request: Request, packs: Sequence[tuple[str, ...]], evidence: Evidenc
     seconds = likely_seconds(runs, calibrations, manifest.experiment.device)
     length = where.profile.job_minutes * 60 if where.profile else sum(seconds)
     jobs = bin_packs(dict(zip(packs, seconds, strict=True)), length, where.slots)
-    taken, assumed = _limits(where, len(jobs))
-    fitting = jobs[: taken.room]
-    parts = arrays(len(fitting), taken.largest_array) if fitting else []
+    cluster_limits, assumed = _limits(where, len(jobs))
+    fitting = jobs[: cluster_limits.room]
+    parts = arrays(len(fitting), cluster_limits.largest_array) if fitting else []
     start = start_seconds(evidence) if where.profile else 0.0
     devices = where.profile.devices if where.profile else where.slots
     start_hours = None if start is None else start * len(fitting) * devices / 3600

@@ -68,8 +68,8 @@ def check_none_underway(manifest: Manifest, folder: Path) -> None:
         return
     view = look(manifest, folder)
     places = dict.fromkeys((run for run, state in view.states.items() if state.state in UNDERWAY), folder)
-    for other, underway in view.beside.items():
-        places |= dict.fromkeys(underway, other)
+    for other_folder, underway in view.beside.items():
+        places |= dict.fromkeys(underway, other_folder)
     lines = [
         f"{number} runs of {manifest.name} are on their way; wait for them (`harness status {place} --watch`), "
         f"or take them back (`harness cancel {place}`)"
@@ -123,27 +123,26 @@ def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) 
 def of_first_look(manifest: Manifest) -> Manifest:
     """The part of a plan that its first look needs."""
     wanted = manifest.with_seeds(manifest.looks[0])
-    parts = (tuple(run_id for run_id in pack if run_id in wanted) for pack in manifest.packs)
+    parts = [tuple(filter(wanted.__contains__, pack)) for pack in manifest.packs]
     runs = tuple(planned for planned in manifest.runs if planned.run_id in wanted)
     return manifest.model_copy(update={"runs": runs, "packs": tuple(filter(None, parts))})
 
 
 def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
     """At which look the rules of a plan are, which of them are open, and how many runs they ask for."""
-    first, of = manifest.looks[0], len(manifest.experiment.seeds)
+    first, seeds = manifest.looks[0], len(manifest.experiment.seeds)
     if wanted.verdicts is None:
-        return [
-            f"first look, at {first} of {of} replicates: {len(wanted.absent):,} of {len(wanted.run_ids):,} runs to go"
-        ]
+        absent = f"{len(wanted.absent):,} of {len(wanted.run_ids):,} runs to go"
+        return [f"first look, at {first} of {seeds} replicates: {absent}"]
     waiting = [verdict for verdict in wanted.verdicts if verdict.waits_for]
     if not waiting:
         undecided = sum(verdict.verdict == "open" for verdict in wanted.verdicts)
-        left = f"; {undecided} of {len(wanted.verdicts)} stay open" if undecided else ""
-        return [f"no rule asks for more replicates{left}. {run_words(manifest, len(wanted.run_ids))}"]
+        undecided_words = f"; {undecided} of {len(wanted.verdicts)} stay open" if undecided else ""
+        return [f"no rule asks for more replicates{undecided_words}. {run_words(manifest, len(wanted.run_ids))}"]
     of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
     lines = [f"open rules that ask for {len(wanted.absent):,} more runs, {of_all}:"]
     for verdict in waiting:
-        lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {of} replicates")
+        lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {seeds} replicates")
     return lines
 
 

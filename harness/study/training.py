@@ -96,8 +96,8 @@ def train_missing(
     try:
         crashed = _train(packs, manifest, folder, workers or here.available_cores(), terminal, idle)
     except KeyboardInterrupt:
-        left = len(set(missing(manifest, records)).intersection(wanted))
-        text = f"stopped: {len(wanted) - left} of {len(wanted)} runs have records; run the same command again to go on"
+        done = len(wanted) - len(set(missing(manifest, records)).intersection(wanted))
+        text = f"stopped: {done} of {len(wanted)} runs have records; run the same command again to go on"
         raise Stopped(text, INCOMPLETE) from None
     if crashed:
         log = folder / "crashes.log"
@@ -126,7 +126,7 @@ def _train(
     ):
         for pack, event in events:
             cell = cells[run_id(pack[0])]
-            what = f"{cell.task} {cell.arm} {pack[0].network.words}"
+            pack_words = f"{cell.task} {cell.arm} {pack[0].network.words}"
             match event:
                 case Evaluated(evaluations):
                     whole = sum(stage.evaluations for stage in stages(pack[0].network, pack[0].recipe))
@@ -139,13 +139,13 @@ def _train(
                             losses[arm] = min(record.metrics.losses.test, losses.get(arm, math.inf))
                     arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best[cell.task].items())
                     words = f"best {loss_words([pack[0].task.metric])} on {cell.task} so far: {arms}" if arms else ""
-                    progress.pack_done(pack, what, statuses, seconds, words)
+                    progress.pack_done(pack, pack_words, statuses, seconds, words)
                 case here.Skipped():
                     progress.reached(pack, 1.0)
-                    progress.pack_done(pack, what, ["recorded"] * len(pack), 0.0)
+                    progress.pack_done(pack, pack_words, ["recorded"] * len(pack), 0.0)
                 case here.Failed(failure, "split"):
                     progress.pack_split(pack)
                 case here.Failed(failure, "give up"):
                     crashed.append(failure)
-                    progress.pack_done(pack, what, ["crashed"] * len(pack), 0.0)
+                    progress.pack_done(pack, pack_words, ["crashed"] * len(pack), 0.0)
     return crashed

@@ -42,20 +42,20 @@ def curve_points(task: RunTask) -> int:
 
 def load_target(reference: str, inputs: int | None = None, instance: int = 0) -> Target:
     """The built-in target of that name, a member of a family, a data set, or the user's `package.module:function`."""
-    named = TASKS.get(reference)
-    if instance and not (named and named.has_instances):
+    built_in = TASKS.get(reference)
+    if instance and not (built_in and built_in.has_instances):
         families = ", ".join(name for name, task in TASKS.items() if task.has_instances)
         raise TargetError(f"target {reference}: instance={instance} is of families ({families}); leave it out")
     if ":" in reference:
         return load_user_target(reference, inputs)
-    if named is None:
+    if built_in is None:
         near = difflib.get_close_matches(reference, TASKS, n=NEAREST, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise TargetError(
             f"target {reference!r}: no such task; {hint}docs/tasks.md lists all {len(TASKS)}; "
             f"a function of your own is package.module:function"
         )
-    return named.target(reference, inputs, instance)
+    return built_in.target(reference, inputs, instance)
 
 
 def target_of(task: Task, folder: Path = Path()) -> Target:
@@ -86,8 +86,8 @@ def resolve(task: Task, folder: Path = Path()) -> RunTask:
         raise TargetError(f"{field}: target {task.name}: {target.only_box}; leave low and high out")
     for name, kind in {"boundary_points": "PDEs", "interior_weight": "PDEs", "context": "sequences"}.items():
         if getattr(task, name) is not None and name not in target.settings:
-            others = ", ".join(other for other, named in TASKS.items() if name in named.settings)
-            raise TargetError(f"{name}: it is of {kind} ({others}), and {task.name} is none; leave it out")
+            those_with_it = ", ".join(target_name for target_name, named in TASKS.items() if name in named.settings)
+            raise TargetError(f"{name}: it is of {kind} ({those_with_it}), and {task.name} is none; leave it out")
     if task.label_noise and not target.can_be_noisy:
         raise TargetError(f"label_noise: {task.name} is no function of which values are learnt; leave it out")
     return target.resolve(task)
@@ -114,16 +114,16 @@ def draw(task: RunTask, seed: int) -> Splits:
 
 def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
     """Keep what is learnt from files of the user's own in `folder` (`results/data`), by its content."""
-    every = list(tasks)
-    data_file.keep_data(every, folder)
-    corpora.keep_texts(every, folder)
+    all_tasks = list(tasks)
+    data_file.keep_data(all_tasks, folder)
+    corpora.keep_texts(all_tasks, folder)
 
 
 def fetch_data(tasks: Iterable[RunTask], folder: Path) -> None:
     """Read what `keep_data` has kept in `folder` and this process does not know yet; a TargetError if it is damaged."""
-    every = list(tasks)
-    data_file.fetch_data(every, folder)
-    corpora.fetch_texts(every, folder)
+    all_tasks = list(tasks)
+    data_file.fetch_data(all_tasks, folder)
+    corpora.fetch_texts(all_tasks, folder)
 
 
 def _target(task: RunTask) -> Target:
@@ -137,9 +137,9 @@ def _target(task: RunTask) -> Target:
 def _target_of_run(task: RunTask) -> Target:
     target = _target(task)
     if target.version != task.fingerprint:
-        what = "data" if is_data(task.target) else "code"
+        kind = "data" if is_data(task.target) else "code"
         raise TargetError(
-            f"target {task.target}: its {what} changed since the plan was made; "
+            f"target {task.target}: its {kind} changed since the plan was made; "
             "`harness plan FILE --replan` takes it as it is"
         )
     return target

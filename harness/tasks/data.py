@@ -71,20 +71,20 @@ class Data(Target):
         """As many points as the task asks for, split by split, or else all that there are, up to MOST_POINTS."""
         points = {}
         for name, most in self.points.items():
-            asked = getattr(task, name)
-            points[name] = min(most, MOST_POINTS) if asked is None else asked
+            requested = getattr(task, name)
+            points[name] = min(most, MOST_POINTS) if requested is None else requested
             if points[name] > most:
                 raise TargetError(
-                    f"target {task.name}: {name}={asked:,}, but there are {most:,} ({self.parts_words}); ask for "
+                    f"target {task.name}: {name}={requested:,}, but there are {most:,} ({self.parts_words}); ask for "
                     "fewer, or leave it out"
                 )
-        known = {**task.model_dump(), **points, "target": task.name, "inputs": self.inputs}
-        return RunTask(fingerprint=self.version, classes=self.classes, **known)
+        fields = {**task.model_dump(), **points, "target": task.name, "inputs": self.inputs}
+        return RunTask(fingerprint=self.version, classes=self.classes, **fields)
 
     def draw(self, task: RunTask, seed: int) -> Splits:
         """Splits of the rows, of which none share one."""
-        taken = self.rows(seed)
-        train = taken["train"][: task.train_points]
+        rows_of_split = self.rows(seed)
+        train = rows_of_split["train"][: task.train_points]
         fill = _medians(self.x[train]) if self.encoding else None
         x = self.x if fill is None else np.where(np.isnan(self.x), fill, self.x)
         low, high = x[train].min(0), x[train].max(0)
@@ -104,8 +104,8 @@ class Data(Target):
 
         return Splits(
             train=samples(train),
-            validation=samples(taken["validation"][: task.validation_points]),
-            test=samples(taken["test"][: task.test_points]),
+            validation=samples(rows_of_split["validation"][: task.validation_points]),
+            test=samples(rows_of_split["test"][: task.test_points]),
             scaling=Scaling(low, high, centre, scale, self.columns, self.labels, self.encoding, fill),
         )
 
@@ -136,8 +136,8 @@ def in_proportion(classes: Array, generator: np.random.Generator) -> NDArray[np.
     """All rows, at random, such that any first so many have the classes in proportion, up to rounding."""
     shuffled = generator.permutation(len(classes))
     share = np.empty(len(classes))  # of its class, how much comes before a row
-    for each in np.unique(classes):
-        members = classes[shuffled] == each
+    for label in np.unique(classes):
+        members = classes[shuffled] == label
         share[members] = (np.arange(members.sum()) + 0.5) / members.sum()
     return shuffled[np.argsort(share, kind="stable")]
 
@@ -160,8 +160,8 @@ def spanning(x: Array, low: Array, high: Array) -> Array:
 def _scikit_learn(name: str, **options: bool) -> tuple[ArrayLike, ArrayLike]:
     from sklearn import datasets
 
-    found = getattr(datasets, f"load_{name}")(**options)
-    return found.data, found.target
+    bunch = getattr(datasets, f"load_{name}")(**options)
+    return bunch.data, bunch.target
 
 
 def _mnist() -> tuple[ArrayLike, ArrayLike]:
@@ -173,8 +173,8 @@ def _mnist() -> tuple[ArrayLike, ArrayLike]:
 def _randhie() -> tuple[ArrayLike, ArrayLike]:
     from statsmodels.datasets import randhie
 
-    found = randhie.load_pandas()
-    return found.exog, np.log1p(found.endog)
+    dataset = randhie.load_pandas()
+    return dataset.exog, np.log1p(dataset.endog)
 
 
 def _camera() -> tuple[ArrayLike, ArrayLike]:
@@ -243,15 +243,15 @@ TASKS = {
 @cache
 def load_data(name: str) -> Data:
     """The data set of that name; a TargetError if the package that has it is not installed."""
-    found = TASKS[name]
+    packaged = TASKS[name]
     try:
-        loaded = found.load()
+        loaded = packaged.load()
     except ImportError as error:
         raise TargetError(
-            f"target {name}: it comes with {found.package}, which cannot be imported ({error}); "
+            f"target {name}: it comes with {packaged.package}, which cannot be imported ({error}); "
             "pip install -e '.[data]'"
         ) from None
-    x, y = (np.ascontiguousarray(one, "<f8") for one in loaded)
+    x, y = (np.ascontiguousarray(array, "<f8") for array in loaded)
     content = hashlib.sha256(repr(x.shape).encode() + x.tobytes() + y.tobytes()).hexdigest()
-    what = f"{found.formula}; {len(x):,} rows" + (", standardised" if found.classes is None else "")
-    return Data(x, y, found.classes, what, found.source, version=f"data sha256 {content}")
+    formula = f"{packaged.formula}; {len(x):,} rows" + (", standardised" if packaged.classes is None else "")
+    return Data(x, y, packaged.classes, formula, packaged.source, version=f"data sha256 {content}")

@@ -72,17 +72,17 @@ class FileData(Data):
 
         Rows of equal inputs are not parted, so that up to a group of them can be left out where a split ends.
         """
-        given = {name: int((self.parts == place).sum()) for place, name in enumerate(SPLITS)}
+        points = {name: int((self.parts == place).sum()) for place, name in enumerate(SPLITS)}
         free = np.flatnonzero(self.parts == BY_SEED)
-        held, left = len(free) // HELD_BACK, len(free)
+        held, to_train = len(free) // HELD_BACK, len(free)
         largest = int(np.bincount(self.groups[free]).max()) if len(free) else 0
         for name in ("test", "validation"):
             if name in self.by_seed:
-                given[name] = held
-                left -= held + largest - 1
+                points[name] = held
+                to_train -= held + largest - 1
         if "train" in self.by_seed:
-            given["train"] = left
-        return {f"{name}_points": given[name] for name in SPLITS}
+            points["train"] = to_train
+        return {f"{name}_points": points[name] for name in SPLITS}
 
     @property
     def parts_words(self) -> str:
@@ -96,7 +96,7 @@ class FileData(Data):
     def rows(self, seed: int) -> dict[str, Rows]:
         """The rows of each split under a seed, in the order in which they are taken."""
         generator = stream(seed, "split")
-        found = {
+        rows = {
             name: self._in_order(np.flatnonzero(self.parts == place), generator)[0]
             for place, name in enumerate(SPLITS)
             if name not in self.by_seed
@@ -105,9 +105,9 @@ class FileData(Data):
         held, begin = len(free) // HELD_BACK, 0
         for name in ("test", "validation"):
             if name in self.by_seed:
-                found[name] = free[begin : begin + held]
+                rows[name] = free[begin : begin + held]
                 begin = int(ends[np.searchsorted(ends, begin + held)])  # the rest of the last group is left out
-        return {"train": free[begin:], **found}
+        return {"train": free[begin:], **rows}
 
     def _in_order(self, rows: Rows, generator: np.random.Generator) -> tuple[Rows, Rows]:
         """The rows in an order by chance, equal ones side by side and classes in proportion; where each group ends."""
@@ -171,8 +171,8 @@ def _kept(task: RunTask, folder: Path) -> Path:
 
 
 def _packed(data: FileData) -> bytes:
-    named = ("formula", "source", "classes", "notes", "encoding", "split_words")
-    words = {name: getattr(data, name) for name in named}
+    fields = ("formula", "source", "classes", "notes", "encoding", "split_words")
+    words = {name: getattr(data, name) for name in fields}
     arrays: dict[str, Any] = {"x": data.x, "y": data.y, "parts": data.parts, "words": np.array(json.dumps(words))}
     arrays |= {name: array for name in ("labels", "together") if (array := getattr(data, name)) is not None}
     file = io.BytesIO()
@@ -196,5 +196,5 @@ def _unpacked(task: RunTask, path: Path) -> FileData:
         raise TargetError(f"target {task.target}: {path} is damaged ({error}); remove it, and plan again") from None
     if version_of(x, y, parts, words["classes"], names["together"]) != task.fingerprint:
         raise TargetError(f"target {task.target}: {path} was changed since; remove it, and plan again")
-    known = {**words, **names, "notes": tuple(words["notes"])}
-    return FileData(x=x, y=y, parts=parts, version=task.fingerprint, **known)
+    fields = {**words, **names, "notes": tuple(words["notes"])}
+    return FileData(x=x, y=y, parts=parts, version=task.fingerprint, **fields)

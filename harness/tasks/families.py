@@ -33,8 +33,8 @@ from harness.tasks.target import Named, TargetError
 from harness.tasks.teachers import tanh_mlp
 
 LOG_SAMPLE = 13  # points of the sample that standardises, as a power of two
-MODES = np.arange(1, 9)
-RELEVANT = 2
+MODES = np.arange(1, 9)  # frequencies of a wave, whose amplitudes fall as their cubes
+RELEVANT = 2  # variables of `additive_irrelevant`, however many inputs there are
 GRID, ORDER = 8, 3  # of the KAN that teaches
 HIDDEN = (16, 16)  # of the MLP
 FEATURES, LENGTH = 4096, 1.0  # of a random field, and the length in Matern's covariance

@@ -58,8 +58,8 @@ class Function(Target):
             self.train_points(task.train_points)  # a number that it has no points for is told now
         settings = {name: getattr(task, name) or default for name, default in self.settings.items()}
         own_loss = None if self.loss == SQUARES else self.loss.metric
-        known = {**task.model_dump(), **settings, "inputs": self.inputs}
-        return RunTask(fingerprint=self.version, own_loss=own_loss, **known)
+        fields = {**task.model_dump(), **settings, "inputs": self.inputs}
+        return RunTask(fingerprint=self.version, own_loss=own_loss, **fields)
 
     def check(self, task: RunTask, seed: int) -> None:
         """Draws the samples, unless the function is standardised: a random field of 16 variables takes seconds."""
@@ -79,8 +79,8 @@ class Function(Target):
         if task.label_noise:
             deviation, generator = task.label_noise * train.y.std(), stream(seed, "noise")
             train, validation = (
-                replace(seen, y=seen.y + deviation * generator.standard_normal(seen.y.shape))
-                for seen in (train, validation)
+                replace(samples, y=samples.y + deviation * generator.standard_normal(samples.y.shape))
+                for samples in (train, validation)
             )
         return Splits(train, validation, test, observations=self.observations)
 
@@ -119,21 +119,21 @@ def _called(where: str, function: Values, x: Array) -> Array:
     count = len(x)
     try:
         with _guarded(where, x):
-            given = _given(function, x)
+            returned = _given(function, x)
     except TargetError as error:
         if not re.search(NOT_VECTORISED, str(error)):
             raise
         advice = f"x has {count:,} rows, so use numpy's functions (np.sin for math.sin, np.where for if)"
         raise TargetError(f"{error}; vectorise: {advice}") from error.__cause__
     with _guarded(where, x):
-        y = np.asarray(given)
-        if isinstance(given, np.ma.MaskedArray):
+        y = np.asarray(returned)
+        if isinstance(returned, np.ma.MaskedArray):
             raise TargetError(f"{where}: a masked array returned; return plain numbers, and choose a box that has them")
         if y.dtype.kind not in "biuf":
             raise TargetError(f"{where}: values of dtype {y.dtype} returned; return bool, integer or float")
         if y.shape not in ((count,), (count, 1)):
-            wanted = f"return ({count},) or ({count}, 1)"
-            raise TargetError(f"{where}: shape {y.shape} returned for x of shape {x.shape}; {wanted}")
+            allowed = f"return ({count},) or ({count}, 1)"
+            raise TargetError(f"{where}: shape {y.shape} returned for x of shape {x.shape}; {allowed}")
         return y.reshape(count).astype(np.float64)
 
 
@@ -146,8 +146,8 @@ def _given(function: Values, x: Array) -> Any:
             raise
     import torch  # here, as other functions are drawn without it
 
-    given: Any = function(torch.from_numpy(x.copy()))  # type: ignore[arg-type]
-    return given.numpy(force=True) if isinstance(given, torch.Tensor) else given
+    returned: Any = function(torch.from_numpy(x.copy()))  # type: ignore[arg-type]
+    return returned.numpy(force=True) if isinstance(returned, torch.Tensor) else returned
 
 
 def _guarded(where: str, x: Array) -> AbstractContextManager[object]:

@@ -278,8 +278,8 @@ class Equation(Squares):
             scale = sqrt(weight * total / x_RNI.shape[1])
             for x, y in zip(x_RNI.split(PDE_BLOCK, 1), y_RNO.split(PDE_BLOCK, 1), strict=True):
                 args = network, flat_RP, knots, x
-                there = jets.forward_laplacian(*args)[-1] if is_inside else families.forward(*args)
-                yield scale * (there - y)
+                values = jets.forward_laplacian(*args)[-1] if is_inside else families.forward(*args)
+                yield scale * (values - y)
 
 
 class SlopeError(Observation):
@@ -291,8 +291,8 @@ class SlopeError(Observation):
         wanted_NI = torch.from_numpy(loss.gradient).to(x_1NI)
         with torch.no_grad():
             errors = [
-                (jets.forward_laplacian(seen.network, seen.flat_1P, seen.knots, x)[1][:, :, 0] - wanted).square().sum(2)
-                for x, wanted in zip(x_1NI.split(PDE_BLOCK, 1), wanted_NI.split(PDE_BLOCK), strict=True)
+                (jets.forward_laplacian(seen.network, seen.flat_1P, seen.knots, x)[1][:, :, 0] - slope).square().sum(2)
+                for x, slope in zip(x_1NI.split(PDE_BLOCK, 1), wanted_NI.split(PDE_BLOCK), strict=True)
             ]
         return (loss.mean(seen.losses_1K) + loss.mean(torch.cat(errors, 1))).sqrt().item()
 

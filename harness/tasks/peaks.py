@@ -11,7 +11,7 @@ from harness.tasks.samples import Array
 from harness.tasks.target import TargetError
 
 CENTRES = (-0.8, -0.4, 0.0, 0.4, 0.8)
-REACH = 0.2
+REACH = 0.2  # of training points to both sides of a centre: those of two peaks just touch
 
 
 def five_peaks(x: Array) -> Array:

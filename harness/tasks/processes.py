@@ -93,10 +93,10 @@ class Process(Sequences):
         weight_N = np.broadcast_to(self.stationary_S, (len(tokens), len(self.stationary_S)))
         for token_N in tokens.T:
             weight_N = np.einsum("ns,nsr->nr", weight_N, self.transitions[token_N])
-        known = weight_N.sum(1) > 0  # some sequences cannot be
-        p = self.next_tokens(self.beliefs(tokens[known]))
+        possible = weight_N.sum(1) > 0  # some sequences cannot be
+        p = self.next_tokens(self.beliefs(tokens[possible]))
         entropy_NT = -(p * np.log(p, where=p > 0, out=np.zeros_like(p))).sum(2)
-        return float(weight_N.sum(1)[known] @ entropy_NT.mean(1))
+        return float(weight_N.sum(1)[possible] @ entropy_NT.mean(1))
 
     def observations(self) -> tuple[Observation, ...]:
         return (BeliefError("belief_error", process=self), LeftByBlock("left_by_block", process=self))
@@ -166,10 +166,10 @@ class LeftByBlock(BeliefError):
 # ----------------------------------------------------------------------------------------------------------- processes
 def mess3(stay: float, leave: float) -> Array:
     """T of Mess3: three states, each with a token of its own; `stay` is alpha and `leave` x of the paper."""
-    same, other = leave, 1 - 2 * leave
-    own, rest = stay, (1 - stay) / 2
-    emission = np.full((3, 3), rest) + (own - rest) * np.eye(3)  # [token, next state]
-    move = np.full((3, 3), same) + (other - same) * np.eye(3)  # [state, next state]
+    elsewhere, stays = leave, 1 - 2 * leave
+    own_token, other_token = stay, (1 - stay) / 2
+    emission = np.full((3, 3), other_token) + (own_token - other_token) * np.eye(3)  # [token, next state]
+    move = np.full((3, 3), elsewhere) + (stays - elsewhere) * np.eye(3)  # [state, next state]
     return emission[:, None, :] * move[None]
 
 

@@ -1,5 +1,6 @@
 """Tables of the user's own, read as an experiment says: their inputs, output and splits, or what is wrong with them."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -26,16 +27,16 @@ LEAST_ROWS = HELD_BACK  # of a table, and of each class
 FEW_VALUES = 20  # different whole numbers, which may be meant as classes
 
 
-def read_data_file(said: DataFile, folder: Path) -> FileData:
+def read_data_file(file: DataFile, folder: Path) -> FileData:
     """The data that an experiment in this folder names; a TargetError if they cannot be learnt.
 
     Then `known_data` finds them.
     """
-    named = {"data": said.data, "validation": said.validation, "test": said.test}
-    files = tuple((key, *_stamped(f"target.{key}:", folder / path)) for key, path in named.items() if path)
-    found = _read(said, files)
-    know(found)
-    return found
+    paths = {"data": file.data, "validation": file.validation, "test": file.test}
+    files = tuple((key, *_stamped(f"target.{key}:", folder / path)) for key, path in paths.items() if path)
+    data = _read(file, files)
+    know(data)
+    return data
 
 
 def _stamped(subject: str, path: Path, start: str = "the experiment file") -> tuple[Path, int, int]:
@@ -43,61 +44,61 @@ def _stamped(subject: str, path: Path, start: str = "the experiment file") -> tu
     if path.suffix.lower() not in ENDINGS:
         raise TargetError(f"{subject} {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
     try:
-        about = path.stat()
+        status = path.stat()
     except OSError as error:
         raise TargetError(f"{subject} {os_words(error)}; give a path relative to {start}") from None
-    return path, about.st_mtime_ns, about.st_size
+    return path, status.st_mtime_ns, status.st_size
 
 
 @cache
-def _read(said: DataFile, files: tuple[tuple[str, Path, int, int], ...]) -> FileData:
+def _read(file: DataFile, files: tuple[tuple[str, Path, int, int], ...]) -> FileData:
     """The data of these files as they are now: one that has changed since is another."""
-    tables = {key: read_table(f"target.{key}: {getattr(said, key)}", path) for key, path, *_ in files}
-    inputs = _inputs(said, tables["data"].rows)
-    _check_columns(said, inputs, tables)
-    where = f"target {said.name}"
+    tables = {key: read_table(f"target.{key}: {getattr(file, key)}", path) for key, path, *_ in files}
+    inputs = _inputs(file, tables["data"].rows)
+    _check_columns(file, inputs, tables)
+    where = f"target {file.name}"
     if not inputs:
-        raise TargetError(f"{where}: no column is left to learn {said.output} from; add some")
-    if said.missing is None:
+        raise TargetError(f"{where}: no column is left to learn {file.output} from; add some")
+    if file.missing is None:
         for table in tables.values():
             next_move = "say `missing: median` or `missing: drop`, fill them, or leave these columns out"
-            check_complete(table, [*inputs, said.output], next_move)
-    columns = [column_of(list(tables.values()), name, said) for name in inputs]
+            check_complete(table, [*inputs, file.output], next_move)
+    columns = [column_of(list(tables.values()), name, file) for name in inputs]
     numbers_of_inputs = sum(len(column.inputs) for column in columns)
     rows = sum(len(table.rows) for table in tables.values())
     if rows * numbers_of_inputs > MOST_COORDINATES:
         raise TargetError(f"{where}: {rows:,} rows of {numbers_of_inputs} inputs; at most {MOST_COORDINATES:,} numbers")
 
-    needed = [*inputs, said.output] if said.missing == "drop" else [said.output]
+    needed = [*inputs, file.output] if file.missing == "drop" else [file.output]
     is_whole = np.concatenate([table.rows[needed].notna().all(axis=1) for table in tables.values()])
-    parts, together, split_words = _split(said, tables)
+    parts, together, split_words = _split(file, tables)
     parts, together = parts[is_whole], None if together is None else together[is_whole]
     varying = np.isin(parts, (BY_SEED, SPLITS.index("train")))
     if varying.sum() < LEAST_ROWS:
         raise TargetError(f"{where}: {varying.sum()} rows to train on; give {LEAST_ROWS} or more")
     next_move = "say how it is read (numbers:, encode:), or leave it out (leave_out:)"
     x = np.concatenate([encoded(table, columns, next_move) for table in tables.values()])[is_whole]
-    y, labels = _output(said, list(tables.values()), is_whole)
-    _check_varies(where, columns, said.output, np.column_stack([x, y])[varying])
+    y, labels = _output(file, list(tables.values()), is_whole)
+    _check_varies(where, columns, file.output, np.column_stack([x, y])[varying])
     if labels is not None:
         _check_classes(where, labels, y[varying], has_seed=bool((parts == BY_SEED).any()))
-    return _data(said, columns, x, y, labels, parts, together, split_words, dropped=int((~is_whole).sum()))
+    return _data(file, columns, x, y, labels, parts, together, split_words, dropped=int((~is_whole).sum()))
 
 
-def _check_columns(said: DataFile, inputs: Sequence[str], tables: Mapping[str, Table]) -> None:
+def _check_columns(file: DataFile, inputs: Sequence[str], tables: Mapping[str, Table]) -> None:
     """A TargetError that names the field which names a column that is not there, or the file that lacks it."""
-    split = [said.split_column] if said.split_column else []
-    named = [("output", said.output), *(("inputs", name) for name in inputs), *(("split", name) for name in split)]
-    named += [("leave_out", name) for name in said.leave_out or ()]
-    named += [(f"numbers.{name}", name) for name in said.numbers] + [(f"encode.{name}", name) for name in said.encode]
+    split = [file.split_column] if file.split_column else []
+    named = [("output", file.output), *(("inputs", name) for name in inputs), *(("split", name) for name in split)]
+    named += [("leave_out", name) for name in file.leave_out or ()]
+    named += [(f"numbers.{name}", name) for name in file.numbers] + [(f"encode.{name}", name) for name in file.encode]
     for key, table in tables.items():
         for place, name in named:
             if name not in table.rows:
-                subject = f"target.{place}: {said.data}" if key == "data" else table.subject
+                subject = f"target.{place}: {file.data}" if key == "data" else table.subject
                 raise TargetError(f"{subject} has no column {name!r}; {did_you_mean(name, list(table.rows))}")
     if split:
         next_move = "fill them, or drop these rows: `missing:` does not fill the column that splits the rows"
-        check_complete(tables["data"]._replace(subject=f"target.split: {said.data}"), split, next_move)
+        check_complete(tables["data"]._replace(subject=f"target.split: {file.data}"), split, next_move)
 
 
 def read_user_table(path: Path, output: str) -> Table:
@@ -110,7 +111,7 @@ def read_user_table(path: Path, output: str) -> Table:
 
 
 def _data(
-    said: DataFile,
+    file: DataFile,
     columns: Sequence[Column],
     x: Array,
     y: Array,
@@ -121,14 +122,14 @@ def _data(
     dropped: int,
 ) -> FileData:
     """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
-    inputs = [name for column in columns for name in column.inputs]
+    inputs = list(itertools.chain.from_iterable(column.inputs for column in columns))
     classes = None if labels is None else len(labels)
     data = FileData(
         x,
         y,
         classes,
         "",
-        said.data,
+        file.data,
         version_of(x, y, parts, classes, together),
         columns=tuple(inputs),
         labels=labels,
@@ -138,70 +139,71 @@ def _data(
         split_words=split_words,
     )
     if data.points["train_points"] < 1:
-        alike = f"have one value of {said.split_column}" if together is not None else "have the same inputs"
+        alike = f"have one value of {file.split_column}" if together is not None else "have the same inputs"
         next_move = "split by another column" if together is not None else "remove repeated rows"
         raise TargetError(
-            f"target {said.name}: {int(np.bincount(data.groups).max()):,} of {len(x):,} rows {alike}, "
+            f"target {file.name}: {int(np.bincount(data.groups).max()):,} of {len(x):,} rows {alike}, "
             f"and go into one split together, which leaves none to train on; {next_move}, or say which row is "
             "in which split (split: a column of train, validation and test)"
         )
     kind = f"one of {classes} classes" if classes else "standardised"
     of_columns = f"{len(columns)} columns" if len(columns) > 1 else f"the column {columns[0].name}"
     equal = f", {data.repeated:,} of them with equal inputs" if data.repeated else ""
-    formula = f"{said.output}, {kind}, of {of_columns}; {len(x):,} rows{equal}"
-    return replace(data, formula=formula, notes=tuple(_notes(said, columns, data, dropped)))
+    formula = f"{file.output}, {kind}, of {of_columns}; {len(x):,} rows{equal}"
+    return replace(data, formula=formula, notes=tuple(_notes(file, columns, data, dropped)))
 
 
-def _notes(said: DataFile, columns: Sequence[Column], data: FileData, dropped: int) -> Iterable[str]:
+def _notes(file: DataFile, columns: Sequence[Column], data: FileData, dropped: int) -> Iterable[str]:
     """What to know of a table, a sentence each."""
     names = [] if data.labels is None else data.labels.astype(str).tolist()
     points = ", ".join(f"{rows:,} {name.removesuffix('_points')}" for name, rows in data.points.items())
-    how = {**said.numbers, **said.encode}
-    number = f"a number ({how[said.output]})" if said.output in how else "a number"
+    readings = {**file.numbers, **file.encode}
+    number = f"a number ({readings[file.output]})" if file.output in readings else "a number"
     kind = f"one of {len(names)} classes ({some(names)})" if names else number
-    yield f"{said.name}: {said.output} is learnt as {kind}; {data.parts_words} ({points})"
-    told = [f"{column.name} ({how[column.name]})" if column.name in how else column.name for column in columns]
-    yield f"{said.name}: {said.output} is learnt from {some(told, MOST_COLUMNS)}"
+    yield f"{file.name}: {file.output} is learnt as {kind}; {data.parts_words} ({points})"
+    learnt_from = [column.name for column in columns]
+    descriptions = [f"{name} ({readings[name]})" if name in readings else name for name in learnt_from]
+    yield f"{file.name}: {file.output} is learnt from {some(descriptions, MOST_COLUMNS)}"
     if dropped:
-        gaps = "a gap" if said.missing == "drop" else f"no {said.output}"
-        yield f"{said.name}: {dropped:,} rows have {gaps}, and are left out"
+        gaps = "a gap" if file.missing == "drop" else f"no {file.output}"
+        yield f"{file.name}: {dropped:,} rows have {gaps}, and are left out"
     filled = [column.name for column in columns if column.with_gaps]
     if filled:
         yield (
-            f"{said.name}: gaps in {some(filled)} are filled with the median of the training rows; an input of its own "
+            f"{file.name}: gaps in {some(filled)} are filled with the median of the training rows; an input of its own "
             "says where"
         )
     if data.repeated and data.by_seed and data.together is None:
         yield (
-            f"{said.name}: {data.repeated:,} of {len(data.x):,} rows have the inputs of an earlier row; rows of equal "
+            f"{file.name}: {data.repeated:,} of {len(data.x):,} rows have the inputs of an earlier row; rows of equal "
             "inputs go into one split together"
         )
     if left_out := len(data.x) - sum(data.points.values()):
-        alike = "equal inputs" if data.together is None else f"one {said.split_column}"
+        alike = "equal inputs" if data.together is None else f"one {file.split_column}"
         yield (
-            f"{said.name}: each seed leaves out {left_out:,} of {len(data.x):,} rows, as rows of {alike} stay together "
+            f"{file.name}: each seed leaves out {left_out:,} of {len(data.x):,} rows, as rows of {alike} stay together "
             "and every seed has as many rows in a split"
         )
     is_test = data.parts == SPLITS.index("test")
-    seen = int(np.isin(data.groups[is_test], data.groups[~is_test]).sum())
-    if seen:
+    shared = int(np.isin(data.groups[is_test], data.groups[~is_test]).sum())
+    if shared:
         yield (
-            f"{said.name}: {seen:,} of {is_test.sum():,} test rows have the inputs of a row that is not for testing, "
+            f"{file.name}: {shared:,} of {is_test.sum():,} test rows have the inputs of a row that is not for testing, "
             "so the test error may be too low; take them out of one of the two"
         )
     values = np.unique(data.y)
-    if said.classes is None and not names and len(values) <= FEW_VALUES and (values == np.round(values)).all():
+    if file.classes is None and not names and len(values) <= FEW_VALUES and (values == np.round(values)).all():
         yield (
-            f"{said.name}: {said.output} has {len(values)} different whole numbers, and is learnt as a number; "
+            f"{file.name}: {file.output} has {len(values)} different whole numbers, and is learnt as a number; "
             "`classes: true` learns them as classes, `classes: false` says that this is meant"
         )
 
 
-def _inputs(said: DataFile, table: Any) -> list[str]:
+def _inputs(file: DataFile, table: Any) -> list[str]:
     """The columns that are learnt from: those named, or else all; never the output or what splits the rows."""
     inputs: list[str] = []
-    not_inputs = {said.output, said.split_column, *(said.leave_out or ())}
-    for name in said.inputs or table.columns:
+    not_inputs = {file.output, file.split_column, *(file.leave_out or ())}
+    for name in file.inputs or table.columns:
         of_array = [column for column in table if column.startswith(name) and column.removeprefix(name).isdecimal()]
         for column in [name] if name in table else of_array or [name]:  # an array's columns are x0, x1 and so on
             if column in inputs:
@@ -211,24 +213,24 @@ def _inputs(said: DataFile, table: Any) -> list[str]:
     return inputs
 
 
-def _split(said: DataFile, tables: dict[str, Table]) -> tuple[Rows, Rows | None, str]:
+def _split(file: DataFile, tables: dict[str, Table]) -> tuple[Rows, Rows | None, str]:
     """Who splits each row [n]; which rows [n] go into one split together, where a column says so; and how, in words."""
     table = tables["data"]
-    match said.split:
+    match file.split:
         case SplitBy(by=column):
             groups = np.unique(texts(table, column), return_inverse=True)[1]
             return _parts_by_file(tables), groups, f"with all rows of one {column} in one split"
         case SplitAfter(after=day):
-            days = read_numbers(table, str(said.split_column), "date")
+            days = read_numbers(table, str(file.split_column), "date")
             is_later = days > (day - date(1970, 1, 1)).days
             if is_later.all() or not is_later.any():
                 which = "all" if is_later.any() else "no"
                 raise TargetError(f"{table.subject}: split: {which} rows are later than {day}; choose another day")
-            words = f"of which those with {said.split_column} after {day} are for testing"
+            words = f"of which those with {file.split_column} after {day} are for testing"
             return np.where(is_later, SPLITS.index("test"), BY_SEED), None, words
         case str() as column:
             return _parts_by_column(column, table), None, f"split by the column {column}"
-    return _parts_by_file(tables), None, "split by the files" if said.test else ""
+    return _parts_by_file(tables), None, "split by the files" if file.test else ""
 
 
 def _parts_by_column(column: str, table: Table) -> Rows:
@@ -262,22 +264,22 @@ def _with_validation(parts: Rows) -> Rows:
 
 
 # -------------------------------------------------------------------------------------------------------------- checks
-def _output(said: DataFile, tables: Sequence[Table], is_whole: NDArray[np.bool_]) -> tuple[Array, Labels | None]:
+def _output(file: DataFile, tables: Sequence[Table], is_whole: NDArray[np.bool_]) -> tuple[Array, Labels | None]:
     """The values of whole rows; or of classes their numbers from 0, and what the table calls each of them."""
     import pandas as pd
 
-    column = pd.concat([table.rows[said.output] for table in tables], ignore_index=True)[is_whole].infer_objects()
+    column = pd.concat([table.rows[file.output] for table in tables], ignore_index=True)[is_whole].infer_objects()
     is_bool = pd.api.types.is_bool_dtype(column)
     has_numbers = is_number(column) and not is_bool
-    reading = said.numbers.get(said.output)
-    if said.classes is False or (said.classes is None and (has_numbers or reading)):
+    reading = file.numbers.get(file.output)
+    if file.classes is False or (file.classes is None and (has_numbers or reading)):
         next_move = "name a column of numbers as output, say how it is read (numbers:), or say `classes: true`"
-        values = [column_numbers(table, said.output, reading, next_move) for table in tables]
+        values = [column_numbers(table, file.output, reading, next_move) for table in tables]
         return np.concatenate(values)[is_whole], None
     if has_numbers:
         values_of_rows = column.to_numpy()
     else:
-        values_of_rows = np.concatenate([texts(table, said.output) for table in tables])[is_whole]
+        values_of_rows = np.concatenate([texts(table, file.output) for table in tables])[is_whole]
     labels, numbers_from_0 = np.unique(values_of_rows, return_inverse=True)
     if not has_numbers:
         labels = labels == "True" if is_bool else labels.astype(str)
@@ -289,7 +291,7 @@ def _check_varies(where: str, columns: Sequence[Column], output: str, values: Ar
 
     A category or a gap may be lacking there: its input is then 0.
     """
-    names = [name for column in columns for name in column.inputs] + [output]
+    names = [*itertools.chain.from_iterable(column.inputs for column in columns), output]
     numeric = {column.name for column in columns if not column.categories} | {output}
     is_constant = [not np.ptp(column[~np.isnan(column)]) if (~np.isnan(column)).any() else True for column in values.T]
     constant = [name for name, is_so in zip(names, is_constant, strict=True) if is_so and name in numeric]

@@ -77,7 +77,7 @@ class Shuffled(Batches):
         (index_RB,), (lanes, total) = feed, train.x.shape[:2]
         first_R1 = total * torch.arange(lanes, device=index_RB.device)[:, None]
         rows = (first_R1 + index_RB).flatten()
-        x, y = (each.flatten(0, 1).index_select(0, rows).unflatten(0, index_RB.shape) for each in (train.x, train.y))
+        x, y = (array.flatten(0, 1).index_select(0, rows).unflatten(0, index_RB.shape) for array in (train.x, train.y))
         return replace(train, x=x, y=y)
 
 

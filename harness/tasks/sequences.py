@@ -82,7 +82,7 @@ class Excess(OfSequences):
     vocabulary: int
 
     def of_outputs(self, outputs_RNO: Tensor, y_RNO: Tensor) -> Tensor:
-        log_q, p = (each.unflatten(2, (-1, self.vocabulary)) for each in (outputs_RNO, y_RNO))
+        log_q, p = (flat.unflatten(2, (-1, self.vocabulary)) for flat in (outputs_RNO, y_RNO))
         return (torch.xlogy(p, p) - p * log_q.log_softmax(3)).sum(3)
 
     def constant_outputs(self, y_NO: Array, outputs: int) -> Array:
@@ -143,8 +143,8 @@ class Sequences(Target):
             raise TargetError(f"inputs={task.inputs}: {task.name} is of sequences; say `context`, their length")
         context = task.context or int(self.settings["context"])
         points = {name: getattr(task, name) or -(-tokens // context) for name, tokens in SPLIT_TOKENS.items()}
-        known = {**task.model_dump(exclude={"context"}), **points, "target": task.name, "inputs": context}
-        return RunTask(fingerprint=self.version, vocabulary=self.vocabulary, own_loss=self.loss.metric, **known)
+        fields = {**task.model_dump(exclude={"context"}), **points, "target": task.name, "inputs": context}
+        return RunTask(fingerprint=self.version, vocabulary=self.vocabulary, own_loss=self.loss.metric, **fields)
 
     def draw(self, task: RunTask, seed: int) -> Splits:
         """Each split from a stream of its own; training sees fresh sequences beside."""

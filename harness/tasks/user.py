@@ -25,9 +25,9 @@ def load_user_target(reference: str, inputs: int | None) -> Function:
         formula = (inspect.getdoc(function) or reference).splitlines()[0]
     version = version_of(function, reference, "target", TargetError)
     loss, observations = getattr(function, "loss", SQUARES), tuple(getattr(function, "observations", ()))
-    for one, kind in ((loss, Loss), *((each, Observation) for each in observations)):
-        if not isinstance(one, kind):
-            raise TargetError(f"target {reference}: {one!r} is no {kind.__name__}; derive its class from that")
+    for attribute, kind in ((loss, Loss), *((observation, Observation) for observation in observations)):
+        if not isinstance(attribute, kind):
+            raise TargetError(f"target {reference}: {attribute!r} is no {kind.__name__}; derive its class from that")
     if isinstance(loss, OwnLoss):
         with at(f"target {reference}: loss {loss.metric}"):
             loss.check()

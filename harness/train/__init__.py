@@ -77,17 +77,17 @@ def train_pack(
     since = _clock()
     specs = {run_id(run): run for run in runs}
     file = checkpoint.checkpoint_path(checkpoints, list(specs)) if checkpoints else None
-    left = tuple(identity for identity in specs if not record_path(records, identity).exists())
-    found = []
-    if left:
-        trainer: Trainer = ENGINES[runs[0].engine]
+    to_train = tuple(identity for identity in specs if not record_path(records, identity).exists())
+    new_records = []
+    if to_train:
+        trainer: Trainer = ENGINES[runs[0].engine]  # a module, whose functions are those of `Trainer`
         if runs[0].recipe.phases:
             trainer = phases
         elif runs[0].recipe.sparsity:
             trainer = pruning
         with one_thread():
             numerics = _numerics(runs[0].engine, device)
-            pack, begun = _begun_or_resumed(trainer, specs, left, numerics, device, file, supervisor)
+            pack, begun = _begun_or_resumed(trainer, specs, to_train, numerics, device, file, supervisor)
             end = _train(trainer, pack, begun, since, file, supervisor)
             outcomes = trainer.finish(pack, end.state)
             for task, seed in {(run.task, run.seed) for run in runs}:
@@ -99,11 +99,11 @@ def train_pack(
                         scaling = draw(run.task, run.seed).scaling
                         keep_network(left_behind.to_keep(scaling), networks, run_id(run))
         where = _provenance(_timed(end, since), runs[0].engine, device, attempt)
-        found = [
+        new_records = [
             Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
             for run, outcome in zip(pack.runs, outcomes, strict=True)
         ]
-        for record in found:
+        for record in new_records:
             if publish(record, records) == "defect":
                 supervisor.announce(
                     f"run {record.run_id}: two records differ though code and kind of machine are the same, a defect "
@@ -112,7 +112,7 @@ def train_pack(
                 )
     if file:
         file.unlink(missing_ok=True)
-    return found
+    return new_records
 
 
 @contextmanager
@@ -150,7 +150,7 @@ def _device_name(device: Device) -> str:
 def _begun_or_resumed(
     trainer: Trainer,
     specs: Mapping[str, RunSpec],
-    left: tuple[str, ...],
+    to_train: tuple[str, ...],
     numerics: dict[str, Any],
     device: Device,
     file: Path | None,
@@ -160,18 +160,18 @@ def _begun_or_resumed(
 
     A checkpoint has more runs than are left if some of its records were published before it ended.
     """
-    recipe = specs[left[0]].recipe
-    saved = checkpoint.read_checkpoint(file, left, recipe, numerics, device, supervisor.announce) if file else None
+    recipe = specs[to_train[0]].recipe
+    saved = checkpoint.read_checkpoint(file, to_train, recipe, numerics, device, supervisor.announce) if file else None
     if file and saved:
         pack = trainer.prepare([specs[identity] for identity in saved.runs], device)
         if trainer.fits(pack, saved.state):
             return pack, saved
         why = "is not of the networks of its runs and"
         supervisor.announce(f"{file} {why} {checkpoint.set_aside(file)}; its pack starts from the beginning")
-    pack = trainer.prepare([specs[identity] for identity in left], device)
+    pack = trainer.prepare([specs[identity] for identity in to_train], device)
     state = trainer.begin(pack)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return pack, Checkpoint(left, numerics, len(state.lanes), started_at, state)
+    return pack, Checkpoint(to_train, numerics, len(state.lanes), started_at, state)
 
 
 def _train(
@@ -184,28 +184,28 @@ def _train(
 ) -> Checkpoint:
     """The pack with all stages behind, in chunks of about `CHUNK_SECONDS`; its seconds stay those of `begun`."""
     announce_once = cache(supervisor.announce)
-    at, chunk, saved = begun, 1, since[0]
-    supervisor.progress(at.evaluations)
-    while not ended(pack, at.state):
+    latest, chunk, saved = begun, 1, since[0]
+    supervisor.progress(latest.evaluations)
+    while not ended(pack, latest.state):
         stop, now = supervisor.stop(), time.perf_counter()
-        if file and at is not begun and (stop or now - saved >= supervisor.checkpoint_seconds):
+        if file and latest is not begun and (stop or now - saved >= supervisor.checkpoint_seconds):
             try:
-                checkpoint.write_checkpoint(_timed(at, since), file)
-                supervisor.saved(at.evaluations)
+                checkpoint.write_checkpoint(_timed(latest, since), file)
+                supervisor.saved(latest.evaluations)
             except OSError as error:  # what can be lost grows, which is better than to lose all now
                 announce_once(f"{file}: {error.strerror}; training goes on without new checkpoints")
             saved = time.perf_counter()
         if stop:
             raise PackStopped
         now = time.perf_counter()
-        state = trainer.advance(pack, at.state, chunk)
+        state = trainer.advance(pack, latest.state, chunk)
         behind = sum(stage.evaluations for stage in pack.stages[: state.stage]) + state.done
-        at = replace(at, state=state, evaluations=behind)
+        latest = replace(latest, state=state, evaluations=behind)
         supervisor.progress(behind)
         # Twice or half as many at a time, at most: the first evaluation may also compile.
         share = CHUNK_SECONDS / max(time.perf_counter() - now, 1e-9)
         chunk = max(1, round(chunk * min(max(share, 0.5), 2.0)))
-    return at
+    return latest
 
 
 def _clock() -> tuple[float, float]:
@@ -213,10 +213,10 @@ def _clock() -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def _timed(at: Checkpoint, since: tuple[float, float]) -> Checkpoint:
+def _timed(latest: Checkpoint, since: tuple[float, float]) -> Checkpoint:
     """With the seconds of this attempt added to those of the attempts before."""
     wall, computing = (now - before for now, before in zip(_clock(), since, strict=True))
-    return replace(at, seconds=at.seconds + wall, cpu_seconds=at.cpu_seconds + computing)
+    return replace(latest, seconds=latest.seconds + wall, cpu_seconds=latest.cpu_seconds + computing)
 
 
 def _provenance(end: Checkpoint, engine: Engine, device: Device, attempt: str | None) -> Provenance:

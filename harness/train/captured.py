@@ -28,25 +28,25 @@ class InPlace:
     def __init__(self, evaluate: Evaluate, state: LaneState, feed: Feed) -> None:
         self.evaluate = evaluate
         self.state = replace(state, **{name: value.clone() for name, value in _tensors(state).items()})
-        self.feed = tuple(each.clone() for each in feed)
+        self.feed = tuple(tensor.clone() for tensor in feed)
 
     def place(self, state: LaneState) -> None:
         """Go on from this state."""
-        for name, own in _tensors(self.state).items():
-            own.copy_(getattr(state, name))
+        for name, kept in _tensors(self.state).items():
+            kept.copy_(getattr(state, name))
 
     def choose(self, feed: Feed) -> None:
         """The next evaluation is fed this."""
-        for own, each in zip(self.feed, feed, strict=True):
-            own.copy_(each)
+        for kept, new in zip(self.feed, feed, strict=True):
+            kept.copy_(new)
 
     def run(self) -> None:
         """One evaluation: what a graph consists of."""
-        own = _tensors(self.state)
+        tensors = _tensors(self.state)
         # What the evaluation hands on unchanged may be the memory of another field, which is about to be overwritten.
         after = {name: value.clone() for name, value in _tensors(self.evaluate(self.state, self.feed)).items()}
         for name, value in after.items():
-            own[name].copy_(value)
+            tensors[name].copy_(value)
 
     def taken(self) -> LaneState:
         """A copy of the state."""
@@ -63,9 +63,9 @@ class Replay:
 
     def __call__(self, state: LaneState, feeds: Iterable[Feed]) -> LaneState:
         """The state after an evaluation of each feed."""
-        left = iter(feeds)
+        remaining = iter(feeds)
         if self.in_place is None:
-            feed = next(left, None)
+            feed = next(remaining, None)
             if feed is None:
                 return state
             # As it is: it warms up, and a state may grow at its first evaluation.
@@ -73,7 +73,7 @@ class Replay:
             self.in_place = InPlace(self.evaluate, state, feed)
             self.graph = _captured(self.in_place)
         self.in_place.place(state)
-        for feed in left:
+        for feed in remaining:
             self.in_place.choose(feed)
             self.graph.replay() if self.graph else self.in_place.run()
         return self.in_place.taken()

@@ -93,13 +93,13 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 def read_checkpoint(
     path: Path,
-    left: Sequence[str],
+    to_train: Sequence[str],
     recipe: Recipe,
     numerics: Mapping[str, Any],
     device: str,
     announce: Callable[[str], None],
 ) -> Checkpoint | None:
-    """The checkpoint at `path`, counted as resumed once more, if the runs that are `left` can go on from it.
+    """The checkpoint at `path`, counted as resumed once more, if all runs `to_train` can go on from it.
 
     None if there is none. `announce` hears why one is of no use: it lacks a run, was written by an earlier version or
     under other `numerics`, or is damaged, which moves it aside. Whether its state `fits` is for its engine to say.
@@ -119,17 +119,17 @@ def read_checkpoint(
     try:
         if first != FORMAT + digest:
             raise ValueError("its content does not match its checksum")
-        found = _header().validate_python(_parsed(text, arrays, device))
-        if absent := set(left) - set(found.runs):
+        saved = _header().validate_python(_parsed(text, arrays, device))
+        if absent := set(to_train) - set(saved.runs):
             announce(f"{path} does not have run {min(absent)}; its pack starts from the beginning")
             return None
-        if other := [name for name in numerics if found.numerics.get(name) != numerics[name]]:
-            told = ", ".join(f"{name} {found.numerics.get(name)}, here {numerics[name]}" for name in other)
-            announce(f"{path} comes from other numerics ({told}); its pack starts from the beginning")
+        if differing := [name for name in numerics if saved.numerics.get(name) != numerics[name]]:
+            comparison = ", ".join(f"{name} {saved.numerics.get(name)}, here {numerics[name]}" for name in differing)
+            announce(f"{path} comes from other numerics ({comparison}); its pack starts from the beginning")
             return None
         kinds = [optimiser.state for optimiser in recipe.optimisers.values()]
-        state = _state().validate_python(found.state, context=kinds)
-        return replace(found, state=state, resumed=found.resumed + 1)
+        state = _state().validate_python(saved.state, context=kinds)
+        return replace(saved, state=state, resumed=saved.resumed + 1)
     except (ValueError, RecursionError):  # also JSON that is none, arrays that are not there, other types than declared
         announce(f"{path} is damaged and {set_aside(path)}; its pack starts from the beginning")
         return None

@@ -77,7 +77,7 @@ class Pack(ABC):
             curve=cls.of_samples(first, curve, device),
             ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.dtype)),
             batches=points.splits(0).batches,
-            watched=tuple(one for one in points.observations(0) if one.at != "end"),
+            watched=tuple(observation for observation in points.observations(0) if observation.at != "end"),
         )
 
     # ---------------------------------------------------------------------------------------------- what an engine does
@@ -150,17 +150,17 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> EngineState:
     positions, all_knots = [], []
     if trained:
         assert starts == 1
-        assert all(one.network.begun_as(network) == network for one in trained)
-        for one in (trained[index] for index, _ in lanes):
-            positions.append(one.position_P[None].to(device=device, dtype=dtype))
-            all_knots.append([layer[None].to(device=device, dtype=dtype) for layer in one.knots])
+        assert all(run_end.network.begun_as(network) == network for run_end in trained)
+        for index, _ in lanes:
+            positions.append(trained[index].position_P[None].to(device=device, dtype=dtype))
+            all_knots.append([layer[None].to(device=device, dtype=dtype) for layer in trained[index].knots])
     else:
         for index, start in lanes:
             run, keys = pack.runs[index], pack.runs[index].keys(start)
-            own = network.begun_as(run.network)
+            network_of_run = network.begun_as(run.network)
             generators = [stream(run.seed, "initial", *keys)], [stream(run.seed, "features", *keys)]
-            positions.append(families.initialise(own, generators[0], run.recipe.gain, dtype, device))
-            all_knots.append(own.draw_knots(generators[1], dtype, device))
+            positions.append(families.initialise(network_of_run, generators[0], run.recipe.gain, dtype, device))
+            all_knots.append(network_of_run.draw_knots(generators[1], dtype, device))
     flat_RP, knots = torch.cat(positions), [torch.cat(layer) for layer in zip(*all_knots, strict=True)]
     assert flat_RP.shape[1] == network.trainable + network.frozen, (
         "parameter count mismatch between closed form and network"
@@ -186,15 +186,15 @@ def fits(pack: Pack, state: Any) -> bool:
     """
     if not (isinstance(state, EngineState) and 0 <= state.stage <= len(pack.stages)):
         return False
-    left = pack.stages[state.stage :] or (pack.stages[-1]._replace(starts=1),)
-    fresh = begin(replace(pack, stages=left))
+    remaining = pack.stages[state.stage :] or (pack.stages[-1]._replace(starts=1),)
+    fresh = begin(replace(pack, stages=remaining))
     spent = torch.zeros(3, len(pack.runs), dtype=torch.int64)
     return (
         state.network == fresh.network
-        and 0 <= state.done <= left[0].evaluations
+        and 0 <= state.done <= remaining[0].evaluations
         and [run for run, _ in state.lanes] == [run for run, _ in fresh.lanes]
         and len(state.spent) == state.stage
-        and all(alike(spent, each) for each in state.spent)
+        and all(alike(spent, counters) for counters in state.spent)
         and alike(fresh, state)
         and (state.kept is None or alike(_kept(fresh, fresh.optimiser.position_RP[:, 0]), state.kept))
     )
@@ -206,8 +206,8 @@ def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
     train = pack.of_lanes(pack.train, state.lanes)
     goal = min(state.done + evaluations, stage.evaluations)
     updates = spec.knot_update_points(pack.recipe, state.stage, stage.evaluations)
-    own = itertools.chain.from_iterable(one.moments(stage.evaluations, ()) for one in pack.watched)
-    looks = {*LOG_SPACED, stage.evaluations, *own}
+    observed = itertools.chain.from_iterable(observation.moments(stage.evaluations, ()) for observation in pack.watched)
+    looks = {*LOG_SPACED, stage.evaluations, *observed}
     moments = sorted({*looks, *updates, goal})
     while state.done < goal:
         if isinstance(stage.network, SplinedShape) and state.done in updates:
@@ -226,9 +226,11 @@ def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
 def trained(pack: Pack, state: EngineState) -> list[Trained]:
     """Where training left every run of a pack whose stages are behind, in the order of the pack."""
     position_RP, all_knots = _in_the_end(state)
-    knots = (tuple(of_layer[lane] for of_layer in all_knots) for lane in range(len(pack.runs)))
-    networks = (state.network.begun_as(run.network) for run in pack.runs)
-    return [Trained(*of_run) for of_run in zip(networks, position_RP, knots, strict=False)]
+    ends = []
+    for lane, run in enumerate(pack.runs):
+        knots = tuple(of_layer[lane] for of_layer in all_knots)
+        ends.append(Trained(state.network.begun_as(run.network), position_RP[lane], knots))
+    return ends
 
 
 def finish(pack: Pack, state: EngineState) -> list[Outcome]:
@@ -238,14 +240,16 @@ def finish(pack: Pack, state: EngineState) -> list[Outcome]:
     spent = torch.stack(state.spent).tolist()  # [stages, 3, S]
     outcomes = []
     for index, run in enumerate(pack.runs):
-        own = slice(index, index + 1)
-        knots = [of_layer[own] for of_layer in all_knots]
-        seen = cache(partial(pack.seen, index, state.network, position_RP[own], knots))
+        lane_slice = slice(index, index + 1)
+        knots = [of_layer[lane_slice] for of_layer in all_knots]
+        seen = cache(partial(pack.seen, index, state.network, position_RP[lane_slice], knots))
         losses = {split: seen(split).loss for split in SPLITS}
-        observed = {one.name: one.value(seen(one.split)) for one in pack.points.observations(index)}
+        observed = {}
+        for observation in pack.points.observations(index):
+            observed[observation.name] = observation.value(seen(observation.split))
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
         refused = sum(counters[2][index] for counters in spent)
-        names = ["train", "validation", *(one.name for one in pack.watched)]
+        names = ["train", "validation", *(observation.name for observation in pack.watched)]
         values = [dict(zip(names, at_moment, strict=True)) for at_moment in state.curve_errors[index].tolist()]
         curve = learning_curve(run.task.metric, zip(state.curve_at[index].tolist(), values, strict=True))
         outcomes.append(outcome(run, losses | observed, by_stage, diverged_R[index], refused, curve))
@@ -370,17 +374,18 @@ def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
 
 def _observed(pack: Pack, state: EngineState) -> Tensor:
     """What is observed of every lane on the way [R, observations]; NaN if it is not due, as all is at a stage's end."""
-    evaluations, position_RP, found = pack.stages[state.stage].evaluations, state.optimiser.position_RP, []
+    evaluations, position_RP, values = pack.stages[state.stage].evaluations, state.optimiser.position_RP, []
     ends = state.done == evaluations or bool(_resting(state).all())
-    due = [ends or state.done in one.moments(evaluations, LOG_SPACED) for one in pack.watched]
+    due = [ends or state.done in observation.moments(evaluations, LOG_SPACED) for observation in pack.watched]
     for lane, (run, _) in enumerate(state.lanes):
-        own = slice(lane, lane + 1)
-        knots = [of_layer[own] for of_layer in state.knots]
-        seen = cache(partial(pack.seen, run, state.network, position_RP[own], knots))
-        found.append(
-            [one.value(seen(one.split)) if now else math.nan for one, now in zip(pack.watched, due, strict=True)]
-        )
-    return state.curve_errors.new_tensor(found)
+        lane_slice = slice(lane, lane + 1)
+        knots = [of_layer[lane_slice] for of_layer in state.knots]
+        seen = cache(partial(pack.seen, run, state.network, position_RP[lane_slice], knots))
+        of_lane = []
+        for observation, is_due in zip(pack.watched, due, strict=True):
+            of_lane.append(observation.value(seen(observation.split)) if is_due else math.nan)
+        values.append(of_lane)
+    return state.curve_errors.new_tensor(values)
 
 
 def _kept(state: EngineState, validation_R: Tensor) -> Kept:

@@ -169,7 +169,10 @@ class FusedPack(Pack):
 
     @staticmethod
     def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> list[SplitPoints]:
-        return [SplitPoints(np.ascontiguousarray(one.x.T), np.ascontiguousarray(one.y.T), one.loss) for one in samples]
+        return [
+            SplitPoints(np.ascontiguousarray(split.x.T), np.ascontiguousarray(split.y.T), split.loss)
+            for split in samples
+        ]
 
     def of_lanes(self, points: list[SplitPoints], lanes: Sequence[LaneOfRun]) -> list[SplitPoints]:
         return [points[run] for run, _ in lanes]
@@ -185,13 +188,13 @@ class FusedPack(Pack):
         settings, work = self.recipe.optimizer, kernels.workspace(state.network, points[0].x.shape[1])
         loss, splines = CODES[points[0].loss.kernel], splines_of(state.network)
         states = []
-        for lane, one in enumerate(_networks(state)):
+        for lane, lane_network in enumerate(_networks(state)):
             optimiser = state.optimiser.by_lane[lane]
             if not (optimiser.finished or optimiser.diverged):
                 batches = self._batches(state, lane, until)
-                given = one.given(points[lane])
-                x, y = (given.x, given.y) if batches is None else given.by_point
-                problem: Problem = (loss, *kernels.describe(state.network), one.joined, x, y, work)
+                seen = lane_network.given(points[lane])
+                x, y = (seen.x, seen.y) if batches is None else seen.by_point
+                problem: Problem = (loss, *kernels.describe(state.network), lane_network.joined, x, y, work)
                 loop, evaluations = LOOPS[settings.name], until - state.done
                 optimiser = loop.advance(
                     settings, optimiser, problem, evaluations, batches_SB=batches, splines_E3=splines
@@ -225,8 +228,8 @@ class FusedPack(Pack):
     ) -> tuple[Tensor, list[Tensor]]:
         moved = []
         for lane, is_moving in enumerate(moving_R.tolist()):
-            flat_1P, *own = (tensor[lane : lane + 1].clone() for tensor in (flat_RP, *knots))
-            moved.append(move(flat_1P, own, x_RNI[lane : lane + 1]) if is_moving else (flat_1P, own))
+            flat_1P, *lane_knots = (tensor[lane : lane + 1].clone() for tensor in (flat_RP, *knots))
+            moved.append(move(flat_1P, lane_knots, x_RNI[lane : lane + 1]) if is_moving else (flat_1P, lane_knots))
         positions, all_knots = zip(*moved, strict=True)
         return torch.cat(positions), [torch.cat(layer) for layer in zip(*all_knots, strict=True)]
 
@@ -246,7 +249,7 @@ class FusedPack(Pack):
         return torch.tensor(counted).T
 
     def errors(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
-        errors = [one.error(own) for one, own in zip(_networks(state), points, strict=True)]
+        errors = [network.error(lane_points) for network, lane_points in zip(_networks(state), points, strict=True)]
         return torch.tensor(errors, dtype=torch.float64)
 
     def final_losses(self, state: EngineState, points: list[SplitPoints]) -> Tensor:

@@ -141,7 +141,7 @@ def alike(template: Any, state: Any) -> bool:
         return not template or (len(template) == len(state) and all(map(alike, template, state)))
     if isinstance(template, Tensor | np.ndarray):
         same_rank = len(template.shape) == len(state.shape)
-        lengths_fit = all(wanted in (0, length) for wanted, length in zip(template.shape, state.shape, strict=False))
+        lengths_fit = all(size in (0, length) for size, length in zip(template.shape, state.shape, strict=False))
         return same_rank and template.dtype == state.dtype and lengths_fit
     if is_dataclass(template):
         same_type = type(template) is type(state)

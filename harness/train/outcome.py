@@ -74,8 +74,8 @@ def learning_curve(metric: str, moments: Iterable[tuple[int, Mapping[str, float]
     """
     _, point = schema.kinds_of(metric)
     points: list[schema.AnyCurvePoint] = []
-    for at, values in moments:
-        if not points or at > points[-1].evaluations:
+    for evaluations, values in moments:
+        if not points or evaluations > points[-1].evaluations:
             finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-            points.append(point.of(finite, evaluations=at))
+            points.append(point.of(finite, evaluations=evaluations))
     return tuple(points)

@@ -97,7 +97,7 @@ def fits(pack: PhasesPack, state: Any) -> bool:
     return (
         isinstance(state, PhasesState)
         and state.stage < len(pack.stages)
-        and all(len(one.outcomes) == len(one.ends) == len(pack.runs) for one in state.behind)
+        and all(len(phase.outcomes) == len(phase.ends) == len(pack.runs) for phase in state.behind)
         and course.fits(pack.packs[state.stage], state.now)
     )
 
@@ -129,13 +129,13 @@ def trained(pack: PhasesPack, state: PhasesState) -> list[Trained]:
 def _ends(pack: PhasesPack, trained: Sequence[Trained]) -> tuple[PhaseEnd, ...]:
     """What the network of each run knows: one after the other, so that company changes no bit of it."""
     even = np.linspace(-1.0, 1.0, CURVE_POINTS)[:, None]
-    found = []
+    ends = []
     for run, points, network in zip(pack.runs, pack.points, trained, strict=True):
-        errors = [_values(network, scaled(run.task, one.x)) - one.y for one in points]
+        errors = [_values(network, scaled(run.task, samples.x)) - samples.y for samples in points]
         rmse = tuple(float(np.sqrt(np.square(error).mean())) for error in errors)
         outputs = _values(network, even)[:, 0] if run.task.inputs == 1 else ()
-        found.append(PhaseEnd(rmse=rmse, outputs=tuple(round(float(value), 6) for value in outputs)))
-    return tuple(found)
+        ends.append(PhaseEnd(rmse=rmse, outputs=tuple(round(float(value), 6) for value in outputs)))
+    return tuple(ends)
 
 
 @torch.no_grad()
@@ -152,23 +152,23 @@ def _outcome(run: RunSpec, behind: Sequence[Behind], index: int) -> Outcome:
 
     A run that diverges in a phase has diverged, whatever it does in the phases that come.
     """
-    outcomes, ends = [one.outcomes[index] for one in behind], tuple(one.ends[index] for one in behind)
-    before = [0, *accumulate(one.evaluations for one in outcomes)]
+    outcomes, ends = [phase.outcomes[index] for phase in behind], tuple(phase.ends[index] for phase in behind)
+    before = [0, *accumulate(of_phase.evaluations for of_phase in outcomes)]
     last, train_rmse = outcomes[-1].metrics, float(np.sqrt(np.square(ends[-1].rmse).mean()))
     by_stage: list[tuple[int, int]] = []
     curve: list[AnyCurvePoint] = []
-    for spent, one in zip(before, outcomes, strict=False):
-        by_stage += one.by_stage
-        curve += later(one.curve, spent)
+    for spent, of_phase in zip(before, outcomes, strict=False):
+        by_stage += of_phase.by_stage
+        curve += later(of_phase.curve, spent)
     whole = outcome(
         run,
         {**last.values(), "train": train_rmse} if last else {"train": math.nan},
         tuple(by_stage),
-        any(one.status == "diverged" for one in outcomes),
-        sum(one.refused_steps for one in outcomes),
+        any(of_phase.status == "diverged" for of_phase in outcomes),
+        sum(of_phase.refused_steps for of_phase in outcomes),
         tuple(curve),
     )
     if whole.status == "done":
         return replace(whole, phases=ends)
-    first = next(phase for phase, one in enumerate(outcomes) if one.status == "diverged")
+    first = next(phase for phase, of_phase in enumerate(outcomes) if of_phase.status == "diverged")
     return replace(whole, diverged_at=before[first + 1])

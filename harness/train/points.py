@@ -54,8 +54,8 @@ class PackPoints:
         return self._seen(run.task, domain_points(run.task, run.seed))
 
     def _seen(self, task: RunTask, x: Array) -> Array:
-        seen = scaled(task, x)
-        return seen if self.inputs is None else np.ascontiguousarray(seen[:, list(self.inputs)])
+        scaled_x = scaled(task, x)
+        return scaled_x if self.inputs is None else np.ascontiguousarray(scaled_x[:, list(self.inputs)])
 
 
 @lru_cache(maxsize=1)

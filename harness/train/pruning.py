@@ -87,8 +87,8 @@ def fits(pack: PruningPack, state: Any) -> bool:
     if not len(state.pruned) == len(state.rest) == len(pack.runs):
         return False
     return all(
-        _rest_fits(run, pruned, one, pack.device) if pruned else one is None
-        for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True)
+        _rest_fits(run, pruned, engine_state, pack.device) if pruned else engine_state is None
+        for run, pruned, engine_state in zip(pack.runs, state.pruned, state.rest, strict=True)
     )
 
 
@@ -98,26 +98,27 @@ def advance(pack: PruningPack, state: PruningState, evaluations: int) -> Pruning
         sparse = course.advance(pack.sparse, state.sparse, evaluations)
         state = replace(state, stage=sparse.stage, done=sparse.done, sparse=sparse)
         return _prune(pack, state) if ended(pack.sparse, sparse) else state
-    rest = []
-    for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
-        if pruned and one:
+    states = []
+    for run, pruned, engine_state in zip(pack.runs, state.pruned, state.rest, strict=True):
+        if pruned and engine_state:
             alone = _alone(run, pruned, pack.device)
-            one = one if ended(alone, one) else course.advance(alone, one, evaluations)
-        rest.append(one)
-    return _at(pack, replace(state, rest=tuple(rest)))
+            if not ended(alone, engine_state):
+                engine_state = course.advance(alone, engine_state, evaluations)
+        states.append(engine_state)
+    return _at(pack, replace(state, rest=tuple(states)))
 
 
 def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     outcomes = []
     sparse = course.finish(pack.sparse, state.sparse)
-    for run, first, pruned, one in zip(pack.runs, sparse, state.pruned, state.rest, strict=True):
-        if pruned and one:
+    for run, first, pruned, engine_state in zip(pack.runs, sparse, state.pruned, state.rest, strict=True):
+        if pruned and engine_state:
             alone = _alone(run, pruned, pack.device)
             if run.recipe.sparsity and run.recipe.sparsity.snap:
-                formula = _formula(run, pruned.inputs, *course.trained(alone, one))
+                formula = _formula(run, pruned.inputs, *course.trained(alone, engine_state))
                 pruned = pruned.model_copy(update={"formula": formula})
-            outcomes.append(_joined(run, first, pruned, *course.finish(alone, one)))
+            outcomes.append(_joined(run, first, pruned, *course.finish(alone, engine_state)))
         else:  # it diverged before: its other stages made no evaluations
             by_stage = (*first.by_stage, *[(0, 0)] * (len(pack.stages) - len(first.by_stage)))
             work = run_flops(run.network, run.recipe, run.task, by_stage)
@@ -127,30 +128,30 @@ def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
 
 def trained(pack: PruningPack, state: PruningState) -> list[Trained | None]:
     """What is left of every run, in the end; None of one that diverged before it was pruned."""
-    found: list[Trained | None] = []
-    for run, pruned, one in zip(pack.runs, state.pruned, state.rest, strict=True):
-        if pruned is None or one is None:
-            found.append(None)
+    ends: list[Trained | None] = []
+    for run, pruned, engine_state in zip(pack.runs, state.pruned, state.rest, strict=True):
+        if pruned is None or engine_state is None:
+            ends.append(None)
             continue
-        found += course.trained(_alone(run, pruned, pack.device), one)
-    return found
+        ends += course.trained(_alone(run, pruned, pack.device), engine_state)
+    return ends
 
 
 # ------------------------------------------------------------------------------------------------------------ pruning
 def _prune(pack: PruningPack, state: PruningState) -> PruningState:
     """What pruning leaves of every run, at the start of its own training; runs that diverged have ended."""
     pruned: list[Pruned | None] = []
-    rest: list[Any] = []
+    states: list[Any] = []
     ends, outcomes = course.trained(pack.sparse, state.sparse), course.finish(pack.sparse, state.sparse)
     for index, (run, trained, first) in enumerate(zip(pack.runs, ends, outcomes, strict=True)):
         if first.metrics is None:
             pruned.append(None)
-            rest.append(None)
+            states.append(None)
             continue
-        smaller, left = _pruned(run, trained, pack.sparse.train.x[index : index + 1], first.metrics.losses.test)
+        smaller, start = _pruned(run, trained, pack.sparse.train.x[index : index + 1], first.metrics.losses.test)
         pruned.append(smaller)
-        rest.append(course.begin(_alone(run, smaller, pack.device), [left]))
-    return _at(pack, replace(state, pruned=tuple(pruned), rest=tuple(rest)))
+        states.append(course.begin(_alone(run, smaller, pack.device), [start]))
+    return _at(pack, replace(state, pruned=tuple(pruned), rest=tuple(states)))
 
 
 def _rest_fits(run: RunSpec, pruned: Pruned, rest: Any, device: str) -> bool:
@@ -168,10 +169,10 @@ def _pruned(run: RunSpec, trained: Trained, x_1NI: Any, test_rmse: float) -> tup
     sparsity, network = run.recipe.sparsity, trained.network
     assert sparsity
     assert isinstance(network, KanShape)
-    one, knots = trained.position_P[None], [layer_IT[None] for layer_IT in trained.knots]
-    scores = edge_scores(sparsity, network, one, knots, x_1NI)
+    full_1P, knots = trained.position_P[None], [layer_IT[None] for layer_IT in trained.knots]
+    scores = edge_scores(sparsity, network, full_1P, knots, x_1NI)
     kept = kept_nodes(scores, sparsity.threshold)
-    smaller, flat_1P, knots = families.keep_nodes(network, one, knots, kept)
+    smaller, flat_1P, knots = families.keep_nodes(network, full_1P, knots, kept)
     pruned = Pruned(
         network=smaller.model_copy(update={"grid": run.network.grid}) if isinstance(run.network, KanShape) else smaller,
         inputs=tuple(kept[0]),
@@ -196,21 +197,21 @@ def _formula(run: RunSpec, inputs: Sequence[int], trained: Trained) -> Snapped:
         for layer, edge_ROIN in enumerate(edges)
     ]
     train, test = (EdgeSamples(part.x[:, columns].T, part.y[:, 0]) for part in (splits.train, splits.test))
-    found = read_formula(
+    fitted = read_formula(
         [edge_ROIN[0].double().cpu().numpy() for edge_ROIN in edges],
         [bias_1O[0].double().cpu().numpy() for bias_1O in biases],
         train,
         test,
         [f"x{column + 1}" for column in columns],
     )
-    least, rmse = (value if math.isfinite(value) else None for value in (found.least_r2, found.rmse))
-    return Snapped(text=found.text, least_r2=least, test_rmse=rmse)
+    least, rmse = (value if math.isfinite(value) else None for value in (fitted.least_r2, fitted.rmse))
+    return Snapped(text=fitted.text, least_r2=least, test_rmse=rmse)
 
 
 def _at(pack: PruningPack, state: PruningState) -> PruningState:
     """The state with the stage and evaluations of the run that is last."""
     before = len(pack.sparse.stages)
-    places = [(before + one.stage, one.done) for one in state.rest if one is not None]
+    places = [(before + alone.stage, alone.done) for alone in state.rest if alone is not None]
     stage, done = min(places, default=(len(pack.stages), 0))
     return replace(state, stage=stage, done=done)
 

@@ -82,10 +82,10 @@ def snap_edge(x_N: Array, y_N: Array) -> Edge:
     order = np.argsort(x_N)[np.linspace(0, x_N.size - 1, min(SAMPLES, x_N.size)).round().astype(int)]
     middle, half = (x_N.max() + x_N.min()) / 2, np.ptp(x_N) / 2
     u_N, v_N = (x_N[order] - middle) / half, y_N[order]
-    found = {name: _search(form, u_N, v_N) for name, form in FORMS.items()}
-    best = min(missed for missed, _ in found.values())
-    name = next(name for name, (missed, _) in found.items() if missed <= max(CLOSE, CLOSE_FACTOR * best))
-    a, b = found[name][1]
+    searched = {name: _search(form, u_N, v_N) for name, form in FORMS.items()}
+    best = min(missed for missed, _ in searched.values())
+    name = next(name for name, (missed, _) in searched.items() if missed <= max(CLOSE, CLOSE_FACTOR * best))
+    a, b = searched[name][1]
     a, b = a / half, b - a * middle / half
     f_N = FORMS[name](a * x_N + b)
     far_N = f_N - f_N.mean()
@@ -148,9 +148,9 @@ def read_formula(
     for edge_OIN, bias_O in zip(edges, biases, strict=True):
         forms.append([])
         for edge_IN, bias in zip(edge_OIN, bias_O, strict=True):
-            first, *rest = map(snap_edge, h_IN, edge_IN)
-            *others, d = first.constants
-            row = [first._replace(constants=(*others, d + bias)), *rest]
+            first, *others = map(snap_edge, h_IN, edge_IN)
+            *abc, d = first.constants
+            row = [first._replace(constants=(*abc, d + bias)), *others]
             forms[-1].append([edge.form for edge in row])
             constants += [edge.constants for edge in row]
             r2s += [edge.r2 for edge in row if not np.isnan(edge.r2)]
@@ -168,13 +168,13 @@ def _fitted(forms: FormsOfLayers, constants: Constants, train: EdgeSamples) -> C
     from scipy.optimize import least_squares
 
     def misses(values: Array) -> Array:
-        rest, h_IN = iter(values.reshape(-1, 4).tolist()), train.x
+        of_edges, h_IN = iter(values.reshape(-1, 4).tolist()), train.x
         for layer in forms:
             sums = []
             for row in layer:
                 terms = []
                 for form, h_N in zip(row, h_IN, strict=True):
-                    a, b, c, d = next(rest)
+                    a, b, c, d = next(of_edges)
                     terms.append(c * FORMS[form](a * h_N + b) + d)
                 sums.append(np.sum(terms, 0))
             h_IN = np.stack(sums)
@@ -184,8 +184,8 @@ def _fitted(forms: FormsOfLayers, constants: Constants, train: EdgeSamples) -> C
     with np.errstate(all="ignore"):  # steps that go too far are taken back
         if not np.isfinite(misses(start)).all():
             return constants
-        found = least_squares(misses, start, x_scale="jac", max_nfev=FITS, ftol=1e-14, xtol=1e-14, gtol=1e-14)
-    return found.x.reshape(-1, 4).tolist()
+        solution = least_squares(misses, start, x_scale="jac", max_nfev=FITS, ftol=1e-14, xtol=1e-14, gtol=1e-14)
+    return solution.x.reshape(-1, 4).tolist()
 
 
 def _written(forms: FormsOfLayers, constants: Constants, names: Sequence[str]) -> tuple[sympy.Expr, list[sympy.Symbol]]:
@@ -199,13 +199,13 @@ def _written(forms: FormsOfLayers, constants: Constants, names: Sequence[str]) -
         return sympy.Float(value) if abs(value) > NEGLIGIBLE else sympy.Integer(0)
 
     variables, t = [sympy.Symbol(name) for name in names], sympy.Symbol("t")
-    rest, nodes, shifts = iter(constants), list(variables), [0.0] * len(variables)
+    of_edges, nodes, shifts = iter(constants), list(variables), [0.0] * len(variables)
     for layer in forms:
         sums, added = [], []
         for row in layer:
             terms, shift_of_node = [], 0.0
             for form, node, shift in zip(row, nodes, shifts, strict=True):
-                a, b, c, d = next(rest)
+                a, b, c, d = next(of_edges)
                 a, b, c = _simplest(form, a, b + a * shift, c)
                 terms.append(number(c) * sympy.sympify(form).subs(t, number(a) * node + number(b)))
                 shift_of_node += d
@@ -213,7 +213,7 @@ def _written(forms: FormsOfLayers, constants: Constants, names: Sequence[str]) -
             added.append(shift_of_node)
         nodes, shifts = sums, added
     exact = nodes[0] + number(shifts[0])
-    rounded = {one: sympy.Float(f"{float(one):.{DIGITS}g}", DIGITS) for one in exact.atoms(sympy.Float)}
+    rounded = {value: sympy.Float(f"{float(value):.{DIGITS}g}", DIGITS) for value in exact.atoms(sympy.Float)}
     return exact.xreplace(rounded), variables
 
 

@@ -54,7 +54,7 @@ class TorchPack(Pack):
 
     @staticmethod
     def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> LanePoints:
-        x_SNI, y_SNO = np.stack([one.x for one in samples]), np.stack([one.y for one in samples])
+        x_SNI, y_SNO = np.stack([split.x for split in samples]), np.stack([split.y for split in samples])
         dtype = getattr(torch, run.dtype)
         x, y = (torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO))
         return LanePoints(x, y, samples[0].loss)
@@ -131,7 +131,7 @@ def _feed(pack: TorchPack, state: EngineState, number: int) -> tuple[Tensor, ...
     epoch, batch = divmod(before + number, per_epoch)
     keys = tuple((pack.runs[run].seed, *pack.runs[run].keys(start, epoch)) for run, start in state.lanes)
     of_epoch = _epoch(pack.batches, keys, points, size, pack.train.x.device)
-    return tuple(each[:, batch * size : (batch + 1) * size] for each in of_epoch)
+    return tuple(tensor[:, batch * size : (batch + 1) * size] for tensor in of_epoch)
 
 
 @lru_cache(maxsize=1)

@@ -36,8 +36,8 @@ def added_points(table: pd.DataFrame, families: Mapping[str, str], published: pd
     points = points.assign(shape=networks["shape"].first(), x=networks[COUNT].first()).reset_index()
     points = points.rename(columns={"series": "ours"})
     what = points["task"] + " " + points["ours"] + " " + published_shape(points["shape"])
-    said = {"curve": ADDED, "errata": "", "published": np.nan, "outcome": "not published"}
-    return points.assign(what=what, family=points["arm"].map(families), **said)
+    unpublished = {"curve": ADDED, "errata": "", "published": np.nan, "outcome": "not published"}
+    return points.assign(what=what, family=points["arm"].map(families), **unpublished)
 
 
 def comparisons(points: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
@@ -48,22 +48,22 @@ def comparisons(points: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     comparable = points[~points["outcome"].str.startswith("not comparable")]
-    for (arm, task), own in added.groupby(["arm", "task"], sort=False):
+    for (arm, task), ours in added.groupby(["arm", "task"], sort=False):
         for rival, (family, error) in RIVALS.items():
             theirs = comparable[(comparable["task"] == task) & (comparable["family"] == family)]
-            theirs = theirs[theirs["x"] <= own["x"].max()].dropna(subset=[error])
+            theirs = theirs[theirs["x"] <= ours["x"].max()].dropna(subset=[error])
             if len(theirs):
                 best = theirs.loc[theirs[error].idxmin()]
-                least = own.loc[own["quantity"] == best["quantity"], "median"].min()
+                least = ours.loc[ours["quantity"] == best["quantity"], "median"].min()
                 network = str(best["what"]).removeprefix(f"{task} ")
-                row = {"arm": arm, "task": task, "most": own["x"].max(), "error": least, "rival": rival}
+                row = {"arm": arm, "task": task, "most": ours["x"].max(), "error": least, "rival": rival}
                 rows.append(row | {"network": network, "their_error": best[error], "ratio": least / best[error]})
     return pd.DataFrame(rows)
 
 
-def sentences(found: pd.DataFrame) -> Iterator[str]:
+def sentences(ratios_of_arms: pd.DataFrame) -> Iterator[str]:
     """How each added arm compares, in one sentence."""
-    for arm, of_arm in found.groupby("arm", sort=False):
+    for arm, of_arm in ratios_of_arms.groupby("arm", sort=False):
         parts: list[str] = []
         for rival, ratios in of_arm.groupby("rival", sort=False)["ratio"]:
             times = human(float(np.exp(np.log(ratios).mean())), 2)

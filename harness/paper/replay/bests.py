@@ -156,9 +156,9 @@ def frontier_points(table: pd.DataFrame, published: pd.DataFrame, tolerance: flo
     rows = []
     for row in published.to_dict("records"):
         ours = table[(table["task"] == row["task"]) & (table["family"] == row["family"])]
-        there = ours[ours["drawn"] <= row["drawn"]] if row["drawn"] <= ours["drawn"].max() else ours.iloc[:0]
-        what = f"{row['family'].upper()}s of up to {row['drawn']:,} parameters"
-        rows.append(_point(row, what, answer(there), there))
+        comparable = ours[ours["drawn"] <= row["drawn"]] if row["drawn"] <= ours["drawn"].max() else ours.iloc[:0]
+        number = f"{row['family'].upper()}s of up to {row['drawn']:,} parameters"
+        rows.append(_point(row, number, answer(comparable), comparable))
     return with_outcomes(pd.DataFrame(rows), tolerance)
 
 
@@ -208,8 +208,8 @@ def drawn_count(shape: str, grid: int, inputs: int | None = None) -> int:
     Fig. D.1 counts as if every formula had two inputs (erratum E6d); `inputs` is that number, of which a network that
     pruning left with fewer keeps its own.
     """
-    first, *rest = (int(nodes) for nodes in shape.split("-"))
-    nodes = [first if inputs is None else min(first, inputs), *rest]
+    first, *others = (int(nodes) for nodes in shape.split("-"))
+    nodes = [first if inputs is None else min(first, inputs), *others]
     return sum(a * b for a, b in itertools.pairwise(nodes)) * (grid or 1)
 
 
@@ -274,9 +274,10 @@ def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> tuple[Table, 
     """What pruning left, beside the published shapes, if anything was pruned."""
     pruned, rows = table[table["arm"] == "pruned"], []
     for row in published.to_dict("records") if len(pruned) else ():
-        left = pruned[pruned["task"] == row["task"]]
-        edges = left["edges"].agg(["min", "median", "max"])
-        shapes = (row["minimal_shape"], smallest(left).best_network, row["best_shape"], answer(left).best_network)
+        survivors = pruned[pruned["task"] == row["task"]]
+        edges = survivors["edges"].agg(["min", "median", "max"])
+        least, best = smallest(survivors).best_network, answer(survivors).best_network
+        shapes = (row["minimal_shape"], least, row["best_shape"], best)
         rows.append((row["task"], *shapes, *edges))
     return page_tables("shapes", rows, reasonable=REASONABLE)
 
@@ -285,8 +286,8 @@ def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> tuple[Table, 
 def _figures(table: pd.DataFrame, published: pd.DataFrame, of_table: Iterable[str]) -> Iterator[Picture]:
     tasks = [task for task in of_table if task in set(table["task"])]
     theirs = published.assign(who="published", x=published["drawn"], y=published["published"])
-    both = pd.concat([theirs, _frontiers(table.assign(x=table["drawn"], y=table["test_rmse"]))])
-    yield picture("frontiers", "replay", partial(pareto_figure, both, tasks, axis_words("params.paper")))
+    frontiers_of_both = pd.concat([theirs, _frontiers(table.assign(x=table["drawn"], y=table["test_rmse"]))])
+    yield picture("frontiers", "replay", partial(pareto_figure, frontiers_of_both, tasks, axis_words("params.paper")))
     yield medians_picture(table, tasks)
 
 

@@ -37,8 +37,8 @@ def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) ->
         published = published_points(replay, panels, x)
         by_count, added = beside(published, table, replay.tolerance), added_points(runs.table, families, published)
         shown = pd.concat([by_count, added[added["quantity"] == "test_rmse"]], ignore_index=True)
-        found = comparisons(by_count, added)
-        about_added, added_tables = list(sentences(found)), page_tables("added", found.to_numpy(object).tolist())
+        ratios = comparisons(by_count, added)
+        about_added, added_tables = list(sentences(ratios)), page_tables("added", ratios.to_numpy(object).tolist())
     more = "; the typical one is the geometric mean over a curve."
     rows = []
     for exponent in exponents(points, runs.fits):
@@ -128,14 +128,14 @@ class Exponent(NamedTuple):
 def exponents(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> list[Exponent]:
     """An exponent a published KAN curve and series of ours, in the order of the figure; at least three points each."""
     laws = {(series.task, series.series, series.axis): series.fits["pure"] for series in fits}
-    found = []
+    exponents_of_curves = []
     for (panel, curve, ours), rows in groups(points.query("family == 'kan'"), "panel", "curve", "ours"):
         falling = rows.iloc[: int(np.argmin(rows["published"])) + 1]
         if len(falling) >= 3:
             slope, our_slope = (_slope(falling["x"], falling[name]) for name in ("published", "median"))
             words = tuple(exponent_words(laws[rows["task"].iloc[0], ours, count]) for count in COUNTS)
-            found.append(Exponent((panel, curve, ours), slope, our_slope, words))
-    return found
+            exponents_of_curves.append(Exponent((panel, curve, ours), slope, our_slope, words))
+    return exponents_of_curves
 
 
 def _slope(x: pd.Series, y: pd.Series) -> float:

@@ -110,5 +110,5 @@ def _line(row: IndexRow) -> str:
     seconds = facts["seconds"] + (f" ({facts['cpu_seconds']})" if "cpu_seconds" in facts else "")
     runs = f"{facts['runs']} ({row.missing})" if row.missing else str(facts["runs"])
     made = f"{facts['last'][:10]}, {', '.join(commit[:9] for commit in facts['commits'])}"
-    what = (f"[{row.folder}]({row.folder}/replay.csv)", f"{facts['place']}: {facts['title']}", facts["scale"])
-    return f"| {' | '.join((*what, runs, seconds, made))} | `{facts['command']}` |\n"
+    about = (f"[{row.folder}]({row.folder}/replay.csv)", f"{facts['place']}: {facts['title']}", facts["scale"])
+    return f"| {' | '.join((*about, runs, seconds, made))} | `{facts['command']}` |\n"

@@ -1,5 +1,6 @@
 """A replay written down: what its kind says, and what every page has, as HTML, CSV and figures."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -53,7 +54,8 @@ def write_page(
     with files(__package__).joinpath("silent.csv").open(encoding="utf-8") as file:
         silent = pd.read_csv(file)
     errata, concerned = load("errata").fillna(""), set(" ".join(page.points["errata"]).split())
-    evaluations, origin = sum(record.evaluations for record in records), provenance(one.provenance for one in records)
+    evaluations = sum(record.evaluations for record in records)
+    origin = provenance(record.provenance for record in records)
     write_html(
         folder / "replay.html",
         "replay.html",
@@ -63,7 +65,7 @@ def write_page(
         changes=list(_changed(made.changes)),
         incomplete=missing_words(made.missing, len(runs.manifest.run_ids())),
         page=page,
-        pictures=[(one, inline_svg(one.draw, one.stem, one.alt)) for one in page.figures],
+        pictures=[(picture, inline_svg(picture.draw, picture.stem, picture.alt)) for picture in page.figures],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
         silent=list(silent.loc[[replay.place in places.split("; ") for places in silent["places"]], "choice"]),
@@ -74,15 +76,16 @@ def write_page(
         evaluations=evaluations,
         provenance=origin,
     )
+    exponents = itertools.chain.from_iterable(table.rows for table in page.tables if table.title == "Exponents")
     facts = {
         "place": replay.place,
         "title": replay.title,
         **made._asdict(),
         "runs": len(runs.manifest.run_ids()),
-        "figures": [one.stem for one in page.figures],
+        "figures": [picture.stem for picture in page.figures],
         "lead": page.lead,
         "findings": page.findings,
-        "exponents": [row.cells for table in page.tables if table.title == "Exponents" for row in table.rows],
+        "exponents": [row.cells for row in exponents],
         "verdicts": list(verdicts),
         "evaluations": evaluations,
         **{name: origin[name] for name in ("seconds", "cpu_seconds", "first", "last")},
@@ -92,8 +95,8 @@ def write_page(
     write_json(facts, folder / "replay.json")
     with whole_file(folder / "replay.csv") as path:
         page.points.to_csv(path, index=False)
-    for one in page.figures:
-        write_figure(one.draw(), folder / one.stem)
+    for drawn in page.figures:
+        write_figure(drawn.draw(), folder / drawn.stem)
     return page
 
 

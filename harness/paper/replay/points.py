@@ -77,51 +77,51 @@ class Summary(NamedTuple):
 
 def outcome_words(outcomes: dict[str, int]) -> str:
     """`5 within 2x, 1 worse`."""
-    return ", ".join(f"{count} {what}" for what, count in outcomes.items())
+    return ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
 
 
 def summary(points: pd.DataFrame) -> Summary:
     """The summary of points that have outcomes."""
-    said = compared(points)
-    off, best_off = (np.abs(np.log(said[name])) for name in ("ratio", "best_ratio"))
+    comparable = compared(points)
+    off, best_off = (np.abs(np.log(comparable[name])) for name in ("ratio", "best_ratio"))
     typical, largest, best = (float(np.exp(apart)) for apart in (off.mean(), off.max(), best_off.mean()))
-    return Summary(len(said), typical, largest, best, dict(Counter(said["outcome"]).most_common()))
+    return Summary(len(comparable), typical, largest, best, dict(Counter(comparable["outcome"]).most_common()))
 
 
 def in_one_sentence(points: pd.DataFrame, arms: Mapping[str, str]) -> str:
     """Whether a page replicates what was published: how many points do, of each kind of `arms`, and which do not."""
-    said = compared(points)
-    if said.empty:
+    comparable = compared(points)
+    if comparable.empty:
         return "Replicates nothing yet: no published point has a run of ours that it can be compared with."
-    tolerance = said["tolerance"].iloc[0]
-    is_near, outcomes = said["outcome"] == f"within {tolerance:g}x", Counter(said["outcome"])
+    tolerance = comparable["tolerance"].iloc[0]
+    is_near, outcomes = comparable["outcome"] == f"within {tolerance:g}x", Counter(comparable["outcome"])
     parts = []
-    if "arm" in said:
-        for kind, near in is_near.groupby(said["arm"].map(arms), sort=False):
+    if "arm" in comparable:
+        for kind, near in is_near.groupby(comparable["arm"].map(arms), sort=False):
             parts.append(f"{kind} {near.sum()} of {len(near)}")
     of_kinds = f" ({', '.join(parts)})" if len(parts) > 1 else ""
-    others = [f"{outcomes[one]} {one}" for one in ("within the seed spread", "better", "worse") if outcomes[one]]
-    typical = human(summary(said).typical_factor, 2)
+    counted = [f"{outcomes[name]} {name}" for name in ("within the seed spread", "better", "worse") if outcomes[name]]
+    typical = human(summary(comparable).typical_factor, 2)
     text = (
-        f"Replicates {is_near.sum()} of {len(said)} published points within a factor of {tolerance:g}{of_kinds}; "
-        f"{', '.join([*others, f'typically {typical}x apart'])}."
+        f"Replicates {is_near.sum()} of {len(comparable)} published points within a factor of {tolerance:g}{of_kinds}; "
+        f"{', '.join([*counted, f'typically {typical}x apart'])}."
     )
-    return f"{text} {_worst_groups(said)}".rstrip()
+    return f"{text} {_worst_groups(comparable)}".rstrip()
 
 
-def _worst_groups(said: pd.DataFrame) -> str:
+def _worst_groups(comparable: pd.DataFrame) -> str:
     """The curves, or kinds of numbers, with the most points that are worse than published."""
-    if "panel" in said:
-        pairs = zip(said["panel"], said["curve"], strict=True)
+    if "panel" in comparable:
+        pairs = zip(comparable["panel"], comparable["curve"], strict=True)
         named = [panel if curve in panel else f"{panel} {curve}" for panel, curve in pairs]
-    elif "number" in said:
-        named = list(said["number"])
+    elif "number" in comparable:
+        named = list(comparable["number"])
     else:
         return ""
-    counted = (said["outcome"] == "worse").groupby(np.array(named, object), sort=False).agg(["sum", "size"])
+    counted = (comparable["outcome"] == "worse").groupby(np.array(named, object), sort=False).agg(["sum", "size"])
     worst = counted[counted["sum"] > 0].sort_values("sum", ascending=False, kind="stable").head(WORST_GROUPS)
-    told = [f"{name} ({worse} of {of_group})" for name, worse, of_group in worst.itertuples()]
-    return f"Worse most often: {'; '.join(told)}." if told else ""
+    worst_words = [f"{name} ({worse} of {of_group})" for name, worse, of_group in worst.itertuples()]
+    return f"Worse most often: {'; '.join(worst_words)}." if worst_words else ""
 
 
 def groups(points: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:

@@ -20,7 +20,7 @@ from harness.show.figures.theme import panel_grid, side_by_side, themed
 from harness.spec import all_axes
 from harness.tasks import TASKS, load_target
 
-LABEL_LETTERS = 32
+LABEL_LETTERS = 32  # of a line below a panel
 HOLLOW: dict[str, Any] = {"mfc": "white", "mec": INK, "ms": 5, "mew": 0.9, "lw": 0.6, "ls": (0, (1, 1.5))}
 GRID_WORDS = "intervals of a spline, G"
 ADDED_MARK = "*"

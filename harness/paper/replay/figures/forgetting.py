@@ -19,7 +19,7 @@ from harness.tasks import Function, load_target, values
 COURSE_HEIGHT, LINE_HEIGHT = 0.95, 0.21  # inches, of a row
 VALUES = (-0.45, 1.45)  # that a panel shows
 TARGET_POINTS = 1001
-NAME_COLUMNS = 16
+NAME_COLUMNS = 16  # letters of a line beside a row of panels
 TARGET_COLOUR, SHADE = "#777777", "#F0F0F0"
 # Arms are the rows here, so that colours are of no family.
 KEPT_LOOKS: dict[str, dict[str, Any]] = {
@@ -58,10 +58,10 @@ def _course(axes: Axes, record: Record, phase: int, gid: str) -> None:
     edges, x = np.linspace(low, high, len(record.phases) + 1), np.linspace(low, high, TARGET_POINTS)
     target = load_target(record.run.task.target, record.run.task.inputs)
     assert isinstance(target, Function)
-    wanted = values(record.run.task.target, target, x[:, None])
+    target_values = values(record.run.task.target, target, x[:, None])
     outputs, colour = record.phases[phase].outputs, FAMILIES[record.run.network.family].colour
     axes.axvspan(*edges[phase : phase + 2], color=SHADE, lw=0, zorder=0)
-    axes.plot(x, wanted, color=TARGET_COLOUR, lw=0.6, zorder=1)
+    axes.plot(x, target_values, color=TARGET_COLOUR, lw=0.6, zorder=1)
     axes.plot(np.linspace(low, high, len(outputs)), outputs, color=colour, lw=1.3, zorder=2, gid=gid)
     axes.set(ylim=VALUES, xlim=(low, high))
 

@@ -39,13 +39,13 @@ def pareto_figure(frontiers: pd.DataFrame, tasks: Sequence[str], x_words: str) -
         formula = load_target(task).formula if task in TASKS else task
         title = formula if len(formula) <= TITLE_LETTERS[columns] else task.replace("_", " ")
         axes.set_title(title, fontsize=LABEL_SIZE, pad=2)
-        here = frontiers[frontiers["task"] == task]
+        of_task = frontiers[frontiers["task"] == task]
         for (who, family), look in LOOKS.items():
-            part = here[(here["who"] == who) & (here["family"] == family)]
+            part = of_task[(of_task["who"] == who) & (of_task["family"] == family)]
             words: dict[str, Any] = {"label": f"{who}, {family.upper()}s", "gid": f"{who}:{family}"}
             if len(part):
                 axes.plot(part["x"], part["y"], drawstyle="steps-post", lw=0.8, mew=0.8, **look, **words)
-        if _have_no_size_in_common(here):
+        if _have_no_size_in_common(of_task):
             apart += 1
             axes.text(0.98, 0.95, "no size\nin common", transform=axes.transAxes, gid="apart", **APART_LOOK)
     for axes in panels:

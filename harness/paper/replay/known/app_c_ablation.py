@@ -33,15 +33,15 @@ def ablation(runs: ReplayRuns, replay: Replay) -> Page:
     survivals = pd.DataFrame(rows).reindex(columns=COLUMNS)
     points = with_outcomes(pd.DataFrame(_points(published, survivals)), replay.tolerance)
     counts = survivals.pivot_table(index="setting", columns="seed", values="edges", dropna=False, sort=False)
-    left = survivals[survivals["edges"].notna()]
-    with_formula = left[left["formula_rmse"] < math.inf]
+    survivors = survivals[survivals["edges"].notna()]
+    with_formula = survivors[survivors["formula_rmse"] < math.inf]
     best = with_formula.loc[with_formula.groupby("setting", sort=False)["formula_rmse"].idxmin()]
     formulas = best[["setting", "seed", "formula", "least_r2", "formula_rmse"]].itertuples(index=False)
     return Page(
         points=points,
-        figures=tuple(_pictures(counts, points, left)),
+        figures=tuple(_pictures(counts, points, survivors)),
         lead=(in_one_sentence(points, replay.arms),),
-        findings=(*_count_findings(points, counts), *_left_findings(left, len(survivals))),
+        findings=(*_count_findings(points, counts), *_left_findings(survivors, len(survivals))),
         tables=(*_counts_table(counts, points), *_left_table(survivals), *page_tables("formulas", formulas)),
     )
 
@@ -52,21 +52,21 @@ def _survival(record: Record, standard: pd.Series) -> dict[str, Any]:
 
     `setting` says how norms are taken too; `published` is its name in the published table, where nothing is said of it.
     """
-    left, sparsity = record.pruned, record.run.recipe.sparsity
+    pruned, sparsity = record.pruned, record.run.recipe.sparsity
     assert sparsity
     published = _setting(record, standard)
     setting = published + PER_RANGE if sparsity.per_range else published
     run = {"setting": setting, "published": published, "seed": record.run.seed}
-    if left is None:
+    if pruned is None:
         return run
-    formula = left.formula
+    formula = pruned.formula
     test_rmse = record.metrics.losses.test if record.metrics else math.inf
     return run | {
-        "edges": left.active_edges,
-        "shape": "[" + ",".join(map(str, left.network.shape)) + "]",
-        "scores": left.scores,
-        "lost_input": math.isfinite(test_rmse) and len(left.inputs) < record.run.network.inputs,
-        "penalised_rmse": left.test_rmse,
+        "edges": pruned.active_edges,
+        "shape": "[" + ",".join(map(str, pruned.network.shape)) + "]",
+        "scores": pruned.scores,
+        "lost_input": math.isfinite(test_rmse) and len(pruned.inputs) < record.run.network.inputs,
+        "penalised_rmse": pruned.test_rmse,
         "test_rmse": test_rmse,
         "formula": formula and formula.text,
         "least_r2": formula and formula.least_r2,
@@ -80,18 +80,18 @@ def _setting(record: Record, standard: pd.Series) -> str:
     assert sparsity
     assert isinstance(network, KanShape)
     knobs = {"strength": sparsity.strength, "grid": network.grid, "order": network.order}
-    other = [f"{WORDS[name]} = {value:g}" for name, value in knobs.items() if value != standard[name]]
+    differing = [f"{WORDS[name]} = {value:g}" for name, value in knobs.items() if value != standard[name]]
     if (sparsity.entropy > 0) != bool(standard["entropy"]):
-        other.append(("with" if sparsity.entropy else "without") + " entropy")
-    return ", ".join(other) or STANDARD
+        differing.append(("with" if sparsity.entropy else "without") + " entropy")
+    return ", ".join(differing) or STANDARD
 
 
 def _points(published: pd.DataFrame, survivals: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """A row a setting of ours, and one more for each published setting without a run."""
     edges = published.set_index("setting")["edges"].astype(float)
-    for setting, here in survivals.groupby("setting", sort=False):
-        of_paper = edges.get(here["published"].iloc[0], math.nan)
-        yield point(str(setting), str(setting), of_paper, list(here["edges"].dropna()))
+    for setting, of_setting in survivals.groupby("setting", sort=False):
+        of_paper = edges.get(of_setting["published"].iloc[0], math.nan)
+        yield point(str(setting), str(setting), of_paper, list(of_setting["edges"].dropna()))
     for name, not_run in edges.drop(survivals["published"].unique(), errors="ignore").items():
         yield point(str(name), math.nan, not_run, ())
 
@@ -112,9 +112,9 @@ def _count_findings(points: pd.DataFrame, counts: pd.DataFrame) -> Iterator[str]
         )
 
 
-def _left_findings(left: pd.DataFrame, runs: int) -> Iterator[str]:
+def _left_findings(survivors: pd.DataFrame, runs: int) -> Iterator[str]:
     """Runs that lost an input, of which the function needs both; those left with its shape, and with its formula."""
-    lost = left[left["lost_input"].astype(bool)]
+    lost = survivors[survivors["lost_input"].astype(bool)]
     if len(lost):
         per_range = int(lost["setting"].str.endswith(PER_RANGE).sum())
         yield (
@@ -122,9 +122,9 @@ def _left_findings(left: pd.DataFrame, runs: int) -> Iterator[str]:
             f"eq. 2.17 and {per_range} with norms per range: their test RMSE is {human(lost['test_rmse'].min())} or "
             "more."
         )
-    three = (left["shape"] == "[2,1,1]").sum()
+    three = (survivors["shape"] == "[2,1,1]").sum()
     yield f"{three} of {runs} runs are pruned to [2,1,1], the shape of the function."
-    read = left[left["formula_rmse"] < READ].sort_values("formula_rmse", kind="stable")
+    read = survivors[survivors["formula_rmse"] < READ].sort_values("formula_rmse", kind="stable")
     if len(read):
         best = read.iloc[0]
         yield (
@@ -142,18 +142,18 @@ def _counts_table(counts: pd.DataFrame, points: pd.DataFrame) -> tuple[Table, ..
 def _left_table(survivals: pd.DataFrame) -> tuple[Table, ...]:
     """Of every setting, what is left and how good that is; no median where half of the errors are infinite."""
     rows = []
-    for setting, here in survivals.groupby("setting", sort=False):
-        left = here[here["edges"].notna()]
-        errors = left[["penalised_rmse", "test_rmse", "formula_rmse"]].astype(float)
-        rows.append((str(setting), " ".join(left["shape"]), *errors.median().replace(math.inf, math.nan)))
+    for setting, of_setting in survivals.groupby("setting", sort=False):
+        survivors = of_setting[of_setting["edges"].notna()]
+        errors = survivors[["penalised_rmse", "test_rmse", "formula_rmse"]].astype(float)
+        rows.append((str(setting), " ".join(survivors["shape"]), *errors.median().replace(math.inf, math.nan)))
     return page_tables("left", rows)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
-def _pictures(counts: pd.DataFrame, points: pd.DataFrame, left: pd.DataFrame) -> Iterator[Picture]:
+def _pictures(counts: pd.DataFrame, points: pd.DataFrame, survivors: pd.DataFrame) -> Iterator[Picture]:
     published = points.set_index("what")["published"].reindex(counts.index)
     yield picture("active_edges", "active_edges", partial(counts_figure, counts, published))
-    standard = left[left["published"] == STANDARD]
+    standard = survivors[survivors["published"] == STANDARD]
     if len(standard):
         names = "seed " + standard["seed"].astype(str) + standard["setting"].str.removeprefix(STANDARD)
         networks = list(zip(names, standard["scores"], strict=True))

@@ -62,13 +62,13 @@ def published_points(replay: Replay, axis: str) -> pd.DataFrame:
     is_end = np.where(is_kan, grid.notna(), dynamics.groupby("shape")["step"].transform("max") == dynamics["step"])
     dynamics = dynamics.assign(grid=grid.astype("Int64"), curve=COURSE + dynamics["shape"])[is_end]
     sizes = scaling.drop_duplicates(["shape", "grid"])[["shape", "grid", *COUNTS]]
-    both = pd.concat([scaling, dynamics.merge(sizes, on=["shape", "grid"])], ignore_index=True)
-    points = both[["shape", "family", "curve", "errata"]].assign(
-        task="poisson", grid=whole_grids(both["grid"]), x=both[axis].astype(float)
+    published = pd.concat([scaling, dynamics.merge(sizes, on=["shape", "grid"])], ignore_index=True)
+    points = published[["shape", "family", "curve", "errata"]].assign(
+        task="poisson", grid=whole_grids(published["grid"]), x=published[axis].astype(float)
     )
     words = network_words(points["shape"], points["grid"]) + np.where(_is_course(points), " (course)", "")
     of_norms = [
-        points.assign(published=both[theirs], quantity=norm, panel=norm, what=f"{norm} " + words)
+        points.assign(published=published[theirs], quantity=norm, panel=norm, what=f"{norm} " + words)
         for norm, (theirs, _) in NORMS.items()
     ]
     return pd.concat(of_norms, ignore_index=True)
