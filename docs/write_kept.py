@@ -179,6 +179,11 @@ def _of_beliefs() -> Iterator[Sentence]:
     _check(not any(map(_leader, of_tasks)), "nobody's beliefs are clearer")
     errs = f"a probe errs with ReLU blocks {ENDS} times as much as with KAN blocks on Mess3, {ENDS} times on RRXOR"
     yield errs, *_ends(of_tasks[0]), *_ends(of_tasks[1])
+    splines = _found("belief_update", "27, update: KANs", PARAMS, "mess3_update")
+    rational = _found("belief_update", "27, update: rational KANs learn it better than MLPs", PARAMS, "mess3_update")
+    _check((_leader(splines), _leader(rational)) == ("second", "first"), "rational KANs lead MLPs, which lead KANs")
+    one_step = f"MLPs ahead of KANs by {TIMES}, rational KANs of MLPs by {TIMES}"
+    yield one_step, *_times(splines), *_times(rational)
 
 
 def _of_language() -> Iterator[Sentence]:
