@@ -12,7 +12,7 @@ def lines_of(folder: Path) -> int:
     return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in folder.rglob("*.py"))
 
 
-@pytest.mark.parametrize(("rooms", "most"), [(SAYS_AND_JUDGES, 17_800), (("",), 51_300)], ids=["said", "all"])
+@pytest.mark.parametrize(("rooms", "most"), [(SAYS_AND_JUDGES, 18_200), (("",), 52_300)], ids=["said", "all"])
 def test_lines_stay_within_what_was_reached(rooms, most):
     """Of what says and judges, and of the whole package: what was reached plus 2 %.
 
