@@ -84,7 +84,7 @@ class GroupedChebyshev(Layered):
     """
 
     network = GroupedChebyshevShape
-    colour = "#66CCEE"  # light blue
+    colour = "#5D3FD3"  # iris
     standard_space = {
         "architecture.degree": Range(low=3, high=8),
         "architecture.groups": (1, 8),

@@ -279,7 +279,8 @@ def opened(
     if not isinstance(of, Study) and of_runs(of):
         table = table_of_frame(of) if isinstance(of, pd.DataFrame) else read_table(Path(of))
         known = {} if axes else of_ladder(table, is_one_size=bool(how.get("form")))
-        axes, by, meanings = axes or known.get("x", ()), by or known.get("by", ()), {**known, **meanings}
+        axes, by = axes or known.get("x", ()), by or known.get("by", ())
+        meanings = {name: value for name, value in known.items() if name in MEANINGS} | meanings
         if y is None or not axes:
             names = ", ".join(map(str, table.columns))
             raise HarnessError(f"`x`, `y`: name the column of sizes and that of losses ({names})")

@@ -33,7 +33,7 @@ LEFT_OUT = ("randhie",)
 # Plans that take five seconds to ten: slow tests make them. Those that take longer are made every night.
 LARGE = (
     *("dimension full", "ladder full", "real_data full", "table2_feynman full"),
-    *("toys full", "toys hundred", "toys short"),
+    *("toys full", "toys hundred", "toys short", "toys evening"),
 )
 
 

@@ -143,7 +143,7 @@ def test_proposed_runs_shorten_more_than_the_largest(question):
     assert np.mean(found.proposed) > LEAST_GAIN * np.mean(found.largest)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_of_a_published_table_hidden_runs_are_chosen_well(question):
     """106 runs of language models ("(Mis)Fitting"), of which 70 % are hidden."""
