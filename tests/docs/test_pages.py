@@ -232,7 +232,7 @@ def test_every_block_of_pages_that_share_runs(folder):
 def test_commands_in_the_text_about_laws_run():
     text = (ROOT / "docs" / "fitting.md").read_text(encoding="utf-8")
     commands = re.findall(r"`(harness (?:fit|compare) runs\.csv[^`]*)`", text)
-    assert len(commands) == 6
+    assert len(commands) == 5
     for command in commands:
         run_line(command)
 
