@@ -12,8 +12,8 @@ from benchmarks.implementations import fused, initial, problem
 from benchmarks.report import Report
 from harness.count import layer_flops
 from harness.families import Network
-from harness.families.base import evaluation_flops
-from harness.optimisers.levenberg import system_flops
+from harness.families.shape import evaluation_flops
+from harness.optimisers.normal_equations import system_flops
 from harness.spec import KanShape, LevenbergMarquardt, MlpShape
 from harness.train.fused.optimisers import levenberg
 

@@ -25,7 +25,7 @@ from harness.count import (
     training_flops,
 )
 from harness.families import Network
-from harness.families.base import evaluation_flops
+from harness.families.shape import evaluation_flops
 from harness.judging.quantities import QUANTITIES
 from harness.optimisers import Optimiser
 from harness.planning.match import MatchSetting, match_arms

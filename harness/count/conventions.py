@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from harness.families import LayeredShape, ModuleShape, Network
-from harness.families.base import evaluation_flops
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
+from harness.families.shape import evaluation_flops
 from harness.spec.counts import Axis, CountKind
 
 Layers = Callable[[Network, str], list[int] | None]

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from harness.base.installed import place_of_name
 from harness.base.outside import OrOutside
-from harness.families.base import LARGEST_DEPTH, ArchitectureBase, Depth, Hidden, Layered, LayeredShape, ShapeBase
+from harness.families.base import LARGEST_DEPTH, ArchitectureBase, Depth, Hidden, Layered, LayeredShape
 from harness.families.blocks import BLOCKS, INSTALLED_FAMILIES
 from harness.families.chebyshev_kan import ChebyshevKan, ChebyshevKanShape
 from harness.families.fourier_kan import FourierKan, FourierKanShape
@@ -30,6 +30,7 @@ from harness.families.module import Module, ModuleCounts, ModuleShape
 from harness.families.outside import load_family, load_network
 from harness.families.rational_kan import RationalKan, RationalKanShape
 from harness.families.rbf_kan import RbfKan, RbfKanShape
+from harness.families.shape import ShapeBase
 from harness.families.spline_mlp import SplineMlp, SplineMlpShape
 from harness.families.splined import SplinedShape
 from harness.families.transformer import Transformer, TransformerShape

@@ -12,10 +12,11 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.families.base import Layer, LayeredShape, Prices
+from harness.families.base import Layer, LayeredShape
 from harness.families.later import Knots, Tensor
 from harness.families.layout import of_layer
 from harness.families.linear import linear
+from harness.families.shape import Prices
 
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace

@@ -11,9 +11,10 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from harness.families.base import Layer, Layered, Prices
+from harness.families.base import Layer, Layered
 from harness.families.expansion import ExpansionShape
 from harness.families.later import Tensor, np, torch
+from harness.families.shape import Prices
 from harness.families.space import Range
 
 

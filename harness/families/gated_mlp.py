@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from harness.families.base import Layer, Layered, LayeredShape, Prices
+from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import F, Knots, Tensor, np
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense, linear
 from harness.families.prices import BACKWARD
+from harness.families.shape import Prices
 from harness.families.space import Range
 
 Gate = Literal["silu", "gelu", "relu"]

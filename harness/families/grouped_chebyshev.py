@@ -15,11 +15,12 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from harness.families.base import Layer, Layered, LayeredShape, Prices
+from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Knots, Tensor, np, torch
 from harness.families.layout import of_layer
 from harness.families.linear import evaluate_dense
 from harness.families.rational_kan import of_groups
+from harness.families.shape import Prices
 from harness.families.space import Range
 
 # 1 over the mean of tanh(x)^2, x ~ N(0, 1): by which weights keep the variance of what they are given at the start.

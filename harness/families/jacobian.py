@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from harness.base.errors import HarnessError
-from harness.families.base import LayeredShape, ShapeBase, samples_last
+from harness.families.base import LayeredShape, samples_last
 from harness.families.later import F, Knots, Tensor, spline, torch
 from harness.families.layout import of_layer, parameter_count, unflatten
+from harness.families.shape import ShapeBase
 
 # Writes the columns of a layer's parameters: into which, the parameters, their inputs, and the nodes' sensitivities.
 Fill = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Tensor, Tensor], None]

@@ -26,8 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.base.errors import HarnessError
-from harness.families.base import LayeredShape, ShapeBase, samples_last, with_second_derivatives
+from harness.families.base import LayeredShape, samples_last, with_second_derivatives
 from harness.families.layout import of_layer, unflatten
+from harness.families.shape import ShapeBase
 from harness.families.spline import active_derivatives, chosen_coefficients, scatter_coefficients
 
 # Value and three derivatives of a function at x: the third for the backward pass.

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, FiniteFloat, PositiveInt
 
 from harness.families import kanbefair
-from harness.families.base import Layer, Prices
+from harness.families.base import Layer
 from harness.families.later import F, Knots, Tensor, jets, np, spline, torch, wide
 from harness.families.layout import flatten, of_layer, unflatten
 from harness.families.prices import BACKWARD
+from harness.families.shape import Prices
 from harness.families.space import Range
 from harness.families.splined import KnotMove, Splined, SplinedShape, SplineOrder
 

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from harness.base.errors import HarnessError
-from harness.families.base import ShapeBase, samples_last
+from harness.families.base import samples_last
 from harness.families.kan import KanShape, evaluate_edges
 from harness.families.later import Device, Knots, Tensor, np, spline, torch
 from harness.families.layout import flatten, unflatten
+from harness.families.shape import ShapeBase
 from harness.families.splined import KnotMove, SplinedShape
 
 Splined = TypeVar("Splined", bound=SplinedShape)

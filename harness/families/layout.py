@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.families.later import Tensor, torch
 
 if TYPE_CHECKING:
-    from harness.families.base import ShapeBase
+    from harness.families.shape import ShapeBase
 
 
 def parameter_count(network: ShapeBase) -> int:

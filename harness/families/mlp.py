@@ -14,11 +14,12 @@ from pydantic import Field, PositiveInt, model_validator
 
 from harness.base.frozen import Positive
 from harness.families import kanbefair
-from harness.families.base import Layer, Layered, LayeredShape, Prices
+from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Device, F, Knots, Tensor, jets, np, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense, linear
 from harness.families.prices import BACKWARD, activation_price
+from harness.families.shape import Prices
 from harness.families.space import Range
 
 if TYPE_CHECKING:

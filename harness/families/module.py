@@ -21,8 +21,9 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen
 from harness.base.user_code import calling_user_code, user_module, version_of
-from harness.families.base import ArchitectureBase, Prices, ShapeBase, code_changed
+from harness.families.base import ArchitectureBase, code_changed
 from harness.families.later import Tensor, np, torch
+from harness.families.shape import Prices, ShapeBase
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from harness.base.errors import HarnessError
 from harness.base.outside import check_outside, outside_class
-from harness.families.base import Layered, ShapeBase
+from harness.families.base import Layered
+from harness.families.shape import ShapeBase
 
 PAGE = "harness/families/base.py"
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from harness.families.base import ShapeBase
 from harness.families.later import Device, Knots, Tensor, np, torch
 from harness.families.layout import of_part
+from harness.families.shape import ShapeBase
 
 
 class PartOfLanes(NamedTuple):

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt
 
-from harness.families.base import Layer, Layered, LayeredShape, Prices
+from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Knots, Tensor, np, torch
 from harness.families.layout import of_layer
 from harness.families.linear import evaluate_dense
+from harness.families.shape import Prices
 from harness.families.space import Range
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
-from harness.families.base import Layer, Layered, Prices
+from harness.families.base import Layer, Layered
 from harness.families.expansion import ExpansionShape, normalised, standardised
 from harness.families.later import F, Knots, Tensor, np, torch
 from harness.families.linear import draw_linear
 from harness.families.prices import BACKWARD
+from harness.families.shape import Prices
 from harness.families.space import Range
 
 if TYPE_CHECKING:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.families import kanbefair
-from harness.families.base import Layer, Prices
+from harness.families.base import Layer
 from harness.families.later import Knots, Tensor, np, spline, torch
 from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense
+from harness.families.shape import Prices
 from harness.families.space import Range
 from harness.families.splined import KnotMove, Splined, SplinedShape, SplineOrder, of_splines
 

@@ -24,10 +24,11 @@ from pydantic import PositiveInt, model_validator
 
 from harness.base.errors import HarnessError
 from harness.base.frozen import Positive
-from harness.families.base import ClosedForm, Prices, ShapeBase
+from harness.families.base import ClosedForm
 from harness.families.blocks import Block, BlockNetwork
 from harness.families.later import F, Knots, Tensor, np, torch
 from harness.families.parts import PartedShape, PartOfLanes
+from harness.families.shape import Prices, ShapeBase
 
 NORM_EPSILON = 1e-5  # as torch.nn.LayerNorm
 NORM_OPERATIONS = 8  # a number that is normalised: as RbfKan counts LayerNorm

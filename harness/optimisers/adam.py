@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.frozen import Positive, is_none
-from harness.families.base import ShapeBase
 from harness.families.later import Tensor, torch
+from harness.families.shape import ShapeBase
 from harness.optimisers.base import GradientOptimiser, LaneObjective, LaneState, begun
 from harness.optimisers.lanes import all_finite, but_not, choose, dot, learning_rates, or_not
 

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from harness.base.frozen import Frozen
-from harness.families.base import ShapeBase
 from harness.families.later import Tensor, torch
+from harness.families.shape import ShapeBase
 from harness.optimisers.lanes import choose, shaped_like
 
 

@@ -16,22 +16,20 @@ the dual one. What the primal system does not need has K = 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat
 
 from harness.base.frozen import Positive
-from harness.families import flatten, residual_jacobian, unflatten
-from harness.families.base import ShapeBase
-from harness.families.later import F, Tensor, torch
+from harness.families.later import Tensor, torch
+from harness.families.shape import ShapeBase
 from harness.families.splined import SplinedShape
+from harness.optimisers import normal_equations
 from harness.optimisers.base import LaneObjective, LaneState, Optimiser, begun
-from harness.optimisers.lanes import all_finite, but_not, choose, dot, largest, shaped_like
+from harness.optimisers.lanes import but_not, choose, dot, largest, shaped_like
+from harness.optimisers.normal_equations import System, lane_by_lane, linearise, system_flops
 
-JACOBIAN_BYTES = 2**28  # of lanes that are linearised at once
 TRIES = 3  # each takes the time of a factorisation in all lanes, needed or not
 # Unknowns of a system: its matrix twice takes a gigabyte, its factorisation ten seconds.
 LARGEST_SYSTEM = 8192
@@ -54,21 +52,6 @@ class LevenbergState(LaneState):
     residual_RK: Tensor
     transposed_RPK: Tensor
     refused_steps_R: Tensor  # systems without a solution
-
-
-class System(NamedTuple):
-    """What is known at one position of every lane, for the normal equations in the parameters or in the residuals.
-
-    The matrix is J^T J or J J^T; the latter also needs r and J^T.
-    """
-
-    loss_R: Tensor  # +inf if it or the gradient is not finite
-    peak_R: Tensor  # the largest diagonal element of J^T J
-    residuals_R: Tensor  # how many there are
-    gradient_RP: Tensor  # J^T r
-    matrix_RSS: Tensor
-    residual_RK: Tensor
-    transposed_RPK: Tensor
 
 
 class LevenbergMarquardt(Optimiser):
@@ -211,24 +194,6 @@ class LevenbergMarquardt(Optimiser):
         return self if isinstance(network, SplinedShape) else self.model_copy(update={"ridge": 0.0})
 
 
-def system_flops(parameters: int, residuals: int, row: int | None = None, dual: bool | None = None) -> int:
-    """An evaluation's normal matrix, right-hand side, factorisation and solve.
-
-    A factorisation that fails is one more, which is not counted; records say how many there were (`refused_steps`).
-
-    `row` is how many numbers of each row of the Jacobian are multiplied: one a parameter, or those that are not zero.
-    With more parameters than residuals the dual system is solved, unless `dual` says otherwise: J J^T, of the
-    residuals' size. The matrix is symmetric, so half of it is computed; Cholesky takes n^3/3.
-    """
-    dual = parameters > residuals if dual is None else dual
-    row = parameters if row is None else row
-    size, products = parameters, residuals * row * (row + 1)
-    if dual:
-        size, products = residuals, residuals * (residuals + 1) * row
-    gradient = 2 * residuals * row * (2 if dual else 1)
-    return products + gradient + size**3 // 3 + 2 * size**2
-
-
 # ----------------------------------------------------------------------------------------------------------- judging
 def _running(state: LevenbergState) -> Tensor:
     return ~(state.finished_R | state.diverged_R)
@@ -273,7 +238,7 @@ def _grow(settings: LevenbergMarquardt, state: LevenbergState, mask_R: Tensor) -
 def _aim(settings: LevenbergMarquardt, state: LevenbergState) -> LevenbergState:
     """The next step of every lane that runs; one that leads nowhere, to the last bit, finishes the lane."""
     open_R = _running(state)
-    on_host, tries = _is_on_host(open_R), 0
+    on_host, tries = normal_equations.is_on_host(open_R), 0
     while bool(open_R.any()) if on_host else tries < TRIES:
         step_RP, found_R = _solve(state, open_R)
         refused_R = but_not(open_R, found_R)
@@ -292,10 +257,10 @@ def _aim(settings: LevenbergMarquardt, state: LevenbergState) -> LevenbergState:
 def _solve(state: LevenbergState, open_R: Tensor) -> tuple[Tensor, Tensor]:
     """The damped steps of at least the lanes of the mask, and which of these have one."""
     system = (state.matrix_RSS, state.damping_R, state.gradient_RP, state.residual_RK, state.transposed_RPK)
-    if not _is_on_host(open_R):
+    if not normal_equations.is_on_host(open_R):
         return _damped_step(*system)
     (index_L,) = open_R.nonzero(as_tuple=True)
-    steps_LP, found_L = _lane_by_lane(_damped_step, index_L.tolist(), *system)
+    steps_LP, found_L = lane_by_lane(_damped_step, index_L.tolist(), *system)
     return state.step_RP.index_copy(0, index_L, steps_LP), torch.zeros_like(open_R).index_copy(0, index_L, found_L)
 
 
@@ -311,96 +276,3 @@ def _damped_step(
         step = torch.cholesky_solve(gradient[..., None], factor)
     finite = factor.diagonal(dim1=-2, dim2=-1).amax(-1) < math.inf
     return -step[..., 0], (info == 0) & finite
-
-
-def _is_on_host(tensor: Tensor) -> bool:
-    """Whether the host sees its numbers without waiting for a device."""
-    return tensor.device.type == "cpu"
-
-
-def _lane_by_lane(
-    function: Callable[..., tuple[Tensor, ...]], lanes: Iterable[int], *tensors: Tensor
-) -> tuple[Tensor, ...]:
-    """What a function of matrices gives for these lanes of the host, one after the other.
-
-    Each lane is copied first: BLAS and LAPACK round by where in a cache line a matrix begins.
-    """
-    results = []
-    for lane in lanes:
-        of_lane = (tensor[lane].clone() for tensor in tensors)
-        results.append(function(*of_lane))
-    return tuple(torch.stack(parts) for parts in zip(*results, strict=True))
-
-
-# --------------------------------------------------------------------------------------------------------- the system
-def linearise(settings: LevenbergMarquardt, asked_RP: Tensor, objective: LaneObjective) -> System:
-    """The normal equations of every lane at the positions asked for; as many lanes at once as memory is meant for."""
-    _, network, knots, x_RNI, y_RNO = objective
-    lanes, parameters = asked_RP.shape
-    at_once = max(2, JACOBIAN_BYTES // (y_RNO[0].numel() * parameters * asked_RP.element_size()))
-    groups = max(1, lanes // at_once)  # none of which is a lone lane, which would round otherwise
-    of_groups = zip(*(tensor.tensor_split(groups) for tensor in (asked_RP, x_RNI, y_RNO, *knots)), strict=True)
-    systems = [_linearise(settings, network, *group) for group in of_groups]
-    return System(*(torch.cat(parts) for parts in zip(*systems, strict=True)))
-
-
-def _linearise(
-    settings: LevenbergMarquardt, network: ShapeBase, flat_RP: Tensor, x_RNI: Tensor, y_RNO: Tensor, *knots: Tensor
-) -> System:
-    outputs_RNO, jacobian_RKP = residual_jacobian(network, flat_RP, knots, x_RNI)
-    residual_RK = (outputs_RNO - y_RNO).transpose(1, 2).flatten(1)
-    transposed_RPK = jacobian_RKP.mT
-    is_dual = settings.is_dual(network, residual_RK.shape[1])
-    products = partial(_products, is_dual)
-    if _is_on_host(flat_RP):
-        matrix_RSS, gradient_RP = _lane_by_lane(products, range(len(flat_RP)), transposed_RPK, residual_RK)
-    else:
-        matrix_RSS, gradient_RP = products(transposed_RPK, residual_RK)
-    squares_R = dot(residual_RK, residual_RK)
-    if settings.has_ridge(network):
-        squares_R = squares_R + settings.ridge * _bend(network, flat_RP)
-        gradient_RP = gradient_RP + settings.ridge * _bend_gradient(network, flat_RP)
-        unit_PP = torch.eye(flat_RP.shape[1], dtype=flat_RP.dtype, device=flat_RP.device)
-        matrix_RSS = matrix_RSS + settings.ridge * _bend_gradient(network, unit_PP)
-    of_columns_RP = dot(transposed_RPK, transposed_RPK) if is_dual else matrix_RSS.diagonal(dim1=1, dim2=2)
-    peak_R = of_columns_RP.amax(-1)
-    usable_R = all_finite(squares_R, gradient_RP) & (peak_R < math.inf)
-    return System(
-        loss_R=torch.where(usable_R, squares_R / residual_RK.shape[1], math.inf),
-        peak_R=peak_R,
-        residuals_R=torch.full_like(squares_R, residual_RK.shape[1]),
-        gradient_RP=gradient_RP,
-        matrix_RSS=matrix_RSS,
-        residual_RK=residual_RK if is_dual else residual_RK[:, :0],
-        transposed_RPK=transposed_RPK if is_dual else transposed_RPK[..., :0],
-    )
-
-
-def _products(is_dual: bool, transposed: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-    """J^T J, or J J^T of the dual system, and J^T r."""
-    matrix = transposed.mT @ transposed if is_dual else transposed @ transposed.mT
-    return matrix, (transposed @ residual[..., None])[..., 0]
-
-
-def _bend(network: ShapeBase, flat_RP: Tensor) -> Tensor:
-    """The sum of squared second differences of every spline's coefficients, [R]."""
-    parts = unflatten(network, flat_RP)
-    bends = [_second_differences(part, 0) for name, part in parts.items() if name.endswith("coef")]
-    return torch.cat([(bend * bend).flatten(1) for bend in bends], 1).sum(1)
-
-
-def _bend_gradient(network: ShapeBase, flat_RP: Tensor) -> Tensor:
-    """Half the gradient of `_bend`, [R, P], which is linear: that of unit vectors is half the Hessian."""
-    parts = unflatten(network, flat_RP)
-    bent = {
-        name: _second_differences(_second_differences(part, 0), 2) if name.endswith("coef") else torch.zeros_like(part)
-        for name, part in parts.items()
-    }
-    return flatten(network, bent)
-
-
-def _second_differences(coef: Tensor, padding: int) -> Tensor:
-    """Along the coefficients of a spline: [R, I, C, O], or [R, J, C] of one a node; `padding` zeros at each end."""
-    coef_last = coef.movedim(2, -1)
-    padded = F.pad(coef_last, (padding, padding))
-    return (padded[..., :-2] - 2 * padded[..., 1:-1] + padded[..., 2:]).movedim(-1, 2)

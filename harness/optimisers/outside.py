@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 from harness.base.errors import HarnessError
 from harness.base.outside import check_outside, outside_class
 from harness.base.user_code import calling_user_code
-from harness.families.base import ShapeBase, code_changed, code_version
+from harness.families.base import code_changed, code_version
 from harness.families.later import torch
+from harness.families.shape import ShapeBase
 from harness.optimisers.base import GradientOptimiser
 
 TRIED_STEPS = 5

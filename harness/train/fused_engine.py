@@ -27,13 +27,14 @@ from harness.tasks import Samples, Splits, stream
 from harness.tasks.loss import SQUARES as OF_SQUARES
 from harness.tasks.loss import LanePoints, Loss, Seen, SplitName, chunks
 from harness.tasks.samples import Batches
-from harness.train.course import Move, Pack, advance, begin, finish, fits, trained
+from harness.train.course import advance, begin, finish, fits, trained
 from harness.train.fused import kernels
 from harness.train.fused.compiled import is_kept
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 from harness.train.fused.optimisers.lane import Array, Loop, Problem
 from harness.train.fused.sizes import CROSS_ENTROPY, SQUARES
 from harness.train.lanes import EngineState, LaneOfRun, LoopStates, ended
+from harness.train.pack import Move, Pack
 from harness.train.points import PackPoints
 
 __all__ = ["FusedPack", "advance", "begin", "ended", "finish", "fits", "prepare", "trained"]

@@ -22,6 +22,7 @@ from harness.tasks import draw, scaled
 from harness.train import course, torch_engine
 from harness.train.lanes import EngineState, LaneOfRun, Trained, ended
 from harness.train.outcome import Outcome, later
+from harness.train.pack import Pack
 from harness.train.sparsity import Penalised, edge_scores, kept_nodes
 from harness.train.symbolic import EdgeSamples, read_formula
 from harness.train.torch_engine import TorchPack
@@ -223,7 +224,7 @@ def _part(run: RunSpec, index: int, pruned: KanShape | None = None) -> RunSpec:
 
 
 @lru_cache(maxsize=64)
-def _alone(run: RunSpec, pruned: Pruned, device: str) -> course.Pack:
+def _alone(run: RunSpec, pruned: Pruned, device: str) -> Pack:
     """The pack of what pruning left of a run; drawing its samples again takes milliseconds."""
     return course.narrowed(ENGINES[run.engine].prepare([_part(run, 1, pruned.network)], device), pruned.inputs)
 

@@ -21,8 +21,9 @@ from harness.tasks import Samples, Splits, stream
 from harness.tasks.loss import LanePoints, Seen, SplitName
 from harness.tasks.samples import Batches
 from harness.train.captured import Replay
-from harness.train.course import Pack, advance, begin, finish, fits, trained
+from harness.train.course import advance, begin, finish, fits, trained
 from harness.train.lanes import EngineState, LaneOfRun, ended
+from harness.train.pack import Pack
 from harness.train.points import PackPoints
 
 __all__ = ["TorchPack", "advance", "begin", "ended", "finish", "fits", "prepare", "trained"]

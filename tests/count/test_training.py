@@ -19,7 +19,7 @@ from harness.count import (
 )
 from harness.count.conventions import Convention, Flops
 from harness.families import Network
-from harness.optimisers.levenberg import system_flops
+from harness.optimisers.normal_equations import system_flops
 from harness.spec import (
     Adam,
     GridExtension,

@@ -24,9 +24,9 @@ from harness.count import (
 )
 from harness.count.dispatched import executed_evaluation, executed_forward
 from harness.families import FAMILIES
-from harness.families.base import evaluation_flops
 from harness.families.prices import BACKWARD, activation_price
-from harness.optimisers.levenberg import system_flops
+from harness.families.shape import evaluation_flops
+from harness.optimisers.normal_equations import system_flops
 from harness.planning.match import MatchSetting, match_arms
 from harness.spec import KanShape, Lbfgs, LevenbergMarquardt, MlpShape
 

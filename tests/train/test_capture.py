@@ -16,7 +16,7 @@ from two_kinds import same
 
 from benchmarks.traced import operations
 from harness import families
-from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, levenberg
+from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, normal_equations
 from harness.spec import (
     ChebyshevKanShape,
     FourierKanShape,
@@ -94,7 +94,7 @@ def assert_can_be_captured(state, evaluated):
 @pytest.mark.parametrize("network", NETWORKS, ids=repr)
 def test_evaluations_can_be_captured(network, monkeypatch):
     """Of every family, by gradients and by every system that can train it; of one by every optimiser."""
-    monkeypatch.setattr(levenberg, "_is_on_host", lambda tensor: False)
+    monkeypatch.setattr(normal_equations, "is_on_host", lambda tensor: False)
     for settings in OF_EVERY_NETWORK + (BY_GRADIENTS if network is NETWORKS[0] else []):
         if not settings.needs_squares or (network.trainable < 1000 and not settings.why_infeasible(network, SAMPLES)):
             for device in ("meta", "cpu"):

@@ -10,8 +10,8 @@ from scipy.optimize import least_squares
 from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness import families
-from harness.optimisers import LaneObjective, levenberg
-from harness.optimisers.levenberg import System, linearise
+from harness.optimisers import LaneObjective, levenberg, normal_equations
+from harness.optimisers.normal_equations import System, linearise
 from harness.spec import KanShape, LevenbergMarquardt, MlpShape
 
 F64 = torch.float64
@@ -111,7 +111,7 @@ def test_lanes_are_linearised_in_groups_that_change_no_bit(monkeypatch):
     for samples in (61, 7):
         case = Case(BOTH, lanes=7, samples=samples)
         together = case.system(MARQUARDT, case.flat)
-        monkeypatch.setattr(levenberg, "JACOBIAN_BYTES", 1)
+        monkeypatch.setattr(normal_equations, "JACOBIAN_BYTES", 1)
         assert all(map(torch.equal, case.system(MARQUARDT, case.flat), together))
         monkeypatch.undo()
 
@@ -222,7 +222,7 @@ def test_a_system_that_no_damping_helps_finishes_the_lane():
 @pytest.fixture
 def as_on_a_device(monkeypatch):
     """All lanes solve together and no more than TRIES times, as where the host would have to wait for an answer."""
-    monkeypatch.setattr(levenberg, "_is_on_host", lambda tensor: False)
+    monkeypatch.setattr(normal_equations, "is_on_host", lambda tensor: False)
 
 
 def test_a_lane_that_still_aims_is_told_nothing_and_not_counted(monkeypatch, as_on_a_device):
