@@ -1,5 +1,8 @@
 """What a probe reads of a trained transformer's beliefs, long after training: of a network that was kept."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
 
 from harness.base.errors import HarnessError
@@ -10,15 +13,28 @@ from harness.tasks.loss import LanePoints, Seen
 from harness.tasks.processes import Probed, Process, probed
 
 
-def probed_beliefs(record: Record, kept: KeptNetwork) -> tuple[Probed, Probed]:
-    """Before the last block and after it, at the test sequences of the run; a HarnessError if nobody knows beliefs."""
+class Beliefs(NamedTuple):
+    """What a probe reads before the last block and after it, and the excess cross-entropy of the network."""
+
+    evaluations: int
+    excess: float
+    before: Probed
+    after: Probed
+
+
+def course_of_beliefs(record: Record, kept: KeptNetwork) -> Iterator[Beliefs]:
+    """Of each snapshot of a run's network, or of the network alone, at the run's test sequences.
+
+    A HarnessError if nobody knows the beliefs of its task.
+    """
     task = record.run.task
     process = TASKS.get(task.target)
     if not isinstance(process, Process):
         processes = ", ".join(name for name, named in TASKS.items() if isinstance(named, Process))
         raise HarnessError(f"{task.target}: beliefs are known of {processes} alone")
-    test, flat_1P = draw(task, record.run.seed).test, torch.from_numpy(kept.parameters)[None]
-    x_RNT, y_RNO = (torch.from_numpy(array)[None].to(flat_1P) for array in (test.x, test.y))
-    points = LanePoints(x_RNT, y_RNO, test.loss)
-    knots = [torch.from_numpy(of_layer)[None] for of_layer in kept.knots]
-    return probed(process, Seen(record.run.network, flat_1P, knots, points))
+    test = draw(task, record.run.seed).test
+    for evaluations, parameters, of_layers in kept.course:
+        flat_1P, knots = torch.from_numpy(parameters)[None], [torch.from_numpy(layer)[None] for layer in of_layers]
+        x_RNT, y_RNO = (torch.from_numpy(array)[None].to(flat_1P) for array in (test.x, test.y))
+        seen = Seen(record.run.network, flat_1P, knots, LanePoints(x_RNT, y_RNO, test.loss))
+        yield Beliefs(evaluations, seen.loss, *probed(process, seen))

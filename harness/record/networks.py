@@ -15,13 +15,22 @@ if TYPE_CHECKING:
 FOLDER = "networks"  # in the results folder
 
 
+class Snapshot(NamedTuple):
+    """Parameters and knots of a network on the way, as in `KeptNetwork`, after so many evaluations of its run."""
+
+    evaluations: int
+    parameters: np.ndarray
+    knots: tuple[np.ndarray, ...]
+
+
 class KeptNetwork(NamedTuple):
     """The parameters [P] of a network in the order of its family, and the knots [I, T] of each layer that has some.
 
     Of data, `ends` are those of each column [2, columns], which are -1 and 1 to the network, and `output` has what its
     outputs are multiplied with, and then shifted by. Of a data file of the user's own, `columns` are the names of the
     inputs, and `labels` what the file calls each class; `encoding` says how its columns become inputs, where they are
-    more than plain numbers, and `fill` [inputs] what stands in a gap (`tasks.Scaling`).
+    more than plain numbers, and `fill` [inputs] what stands in a gap (`tasks.Scaling`). `snapshots` are its states on
+    the way.
     """
 
     parameters: np.ndarray
@@ -32,6 +41,12 @@ class KeptNetwork(NamedTuple):
     labels: np.ndarray | None = None
     encoding: str = ""
     fill: np.ndarray | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+
+    @property
+    def course(self) -> tuple[Snapshot, ...]:
+        """Its snapshots, which end with what was trained; only that if there are none."""
+        return self.snapshots or (Snapshot(0, self.parameters, self.knots),)
 
 
 def network_path(folder: Path, run_id: str) -> Path:
@@ -44,6 +59,8 @@ def keep_network(kept: KeptNetwork, folder: Path, run_id: str) -> None:
     import numpy as np  # here, as `harness status` needs no arrays
 
     layers: dict[str, Any] = {f"knots{number}": knots for number, knots in enumerate(kept.knots)}
+    for evaluations, parameters, knots in kept.snapshots:
+        layers |= {f"at {evaluations} {place}": array for place, array in enumerate((parameters, *knots))}
     of_data: dict[str, Any] = {} if kept.ends is None else {"ends": kept.ends, "output": kept.output}
     if kept.columns:
         of_data["columns"] = np.array(kept.columns)
@@ -69,11 +86,16 @@ def read_network(folder: Path, run_id: str) -> KeptNetwork:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             layers = [name for name in arrays.files if name.startswith("knots")]
+            snapshots = []
+            for moment in dict.fromkeys(int(name.split()[1]) for name in arrays.files if name.startswith("at ")):
+                on_the_way = [arrays[f"at {moment} {place}"] for place in range(1 + len(layers))]
+                snapshots.append(Snapshot(moment, on_the_way[0], tuple(on_the_way[1:])))
             knots = tuple(arrays[f"knots{number}"] for number in range(len(layers)))
             columns = tuple(arrays["columns"].tolist()) if "columns" in arrays else ()
             of_data = arrays.get("ends"), arrays.get("output"), columns, arrays.get("labels")
             encoding = str(arrays.get("encoding", ""))
-            return KeptNetwork(arrays["parameters"], knots, *of_data, encoding, arrays.get("fill"))
+            of_encoding = encoding, arrays.get("fill")
+            return KeptNetwork(arrays["parameters"], knots, *of_data, *of_encoding, tuple(snapshots))
     except FileNotFoundError:
         raise HarnessError(
             f"{path}: no network of this run was kept; its experiment file did not say `keep: networks` when it was "

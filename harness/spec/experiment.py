@@ -44,7 +44,7 @@ class Window(Frozen):
 
 # Fields that a plan has once, however many points its axes have; what a run of a search may spend is a run's own.
 OF_A_RUN = ("search.cap",)
-OF_A_PLAN = ("question", "figure", "compare", "decide", "looks", "noise", "search", "device", "keep")
+OF_A_PLAN = ("question", "figure", "compare", "decide", "looks", "noise", "search", "device", "keep", "snapshots")
 
 
 AxisValues = Annotated[tuple, Field(min_length=1)]
@@ -95,6 +95,11 @@ class Experiment(Frozen):
         description="networks: the trained parameters of every run, for `harness.load_network`",
         exclude_if=is_none,
     )
+    snapshots: NonNegativeInt = Field(
+        0,
+        description="with keep: so many states of each network on the way, for `harness observe`",
+        exclude_if=is_empty,
+    )
     window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
     hold_out: NonNegativeInt = Field(
         0,
@@ -144,6 +149,8 @@ class Experiment(Frozen):
                     "leave seeds out"
                 )
             experiment = self.model_copy(update={"seeds": replicates})
+        if self.snapshots and not self.keep:
+            raise ValueError(f"snapshots={self.snapshots}: they are kept with networks; add keep: networks")
         experiment._check_names()
         experiment._check_search()
         experiment._check_looks()

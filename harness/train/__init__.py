@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from harness.base import provenance
@@ -20,8 +21,8 @@ from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
 from harness.count import DEFAULT_WEIGHTS
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
-from harness.record.networks import keep_network
-from harness.spec import RunSpec, run_id
+from harness.record.networks import Snapshot, keep_network
+from harness.spec import RunSpec, Stage, run_id
 from harness.spec.run import Device, Engine
 from harness.tasks import draw, fetch_data
 from harness.tasks.baselines import kept_baselines
@@ -64,12 +65,13 @@ def train_pack(
     checkpoints: Path | None = None,
     attempt: str | None = None,
     networks: Path | None = None,
+    snapshots: int = 0,
 ) -> list[Record]:
     """Train those of `runs`, one `planning.plan.computation`, that have no record in `records`, as one ensemble.
 
     Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
     and leaves one now and then and when it is stopped, until all records are there. With a folder for `networks`, what
-    was trained is kept there before its record is published. Raises PackStopped.
+    was trained is kept there before its record is published, and so many `snapshots` of it. Raises PackStopped.
     """
     if why := why_no_device(device):
         raise HarnessError(f"{why}; say device: cpu, or run where there is one")
@@ -88,16 +90,18 @@ def train_pack(
         with one_thread():
             numerics = _numerics(runs[0].engine, device)
             pack, begun = _begun_or_resumed(trainer, specs, to_train, numerics, device, file, supervisor)
-            end = _train(trainer, pack, begun, since, file, supervisor)
+            moments = snapshot_moments(pack.stages, snapshots)
+            end = _train(trainer, pack, begun, since, file, supervisor, moments)
             outcomes = trainer.finish(pack, end.state)
             for task, seed in {(run.task, run.seed) for run in runs}:
                 kept_baselines(task, seed, records.parent, draw)
             if networks:
                 ends = zip(pack.runs, outcomes, trainer.trained(pack, end.state), strict=True)
-                for run, outcome, left_behind in ends:
+                for index, (run, outcome, left_behind) in enumerate(ends):
                     if left_behind and outcome.status == "done":
-                        scaling = draw(run.task, run.seed).scaling
-                        keep_network(left_behind.to_keep(scaling), networks, run_id(run))
+                        kept = left_behind.to_keep(draw(run.task, run.seed).scaling)
+                        on_the_way = tuple(_snapshot_of(index, *snapshots) for snapshots in end.snapshots)
+                        keep_network(kept._replace(snapshots=on_the_way), networks, run_id(run))
         where = _provenance(_timed(end, since), runs[0].engine, device, attempt)
         new_records = [
             Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
@@ -181,8 +185,12 @@ def _train(
     since: tuple[float, float],
     file: Path | None,
     supervisor: Supervisor,
+    moments: Sequence[int],
 ) -> Checkpoint:
-    """The pack with all stages behind, in chunks of about `CHUNK_SECONDS`; its seconds stay those of `begun`."""
+    """The pack with all stages behind, in chunks of about `CHUNK_SECONDS`; its seconds stay those of `begun`.
+
+    Its checkpoint has snapshots of all networks at these moments, in planned evaluations.
+    """
     announce_once = cache(supervisor.announce)
     latest, chunk, saved = begun, 1, since[0]
     supervisor.progress(latest.evaluations)
@@ -198,14 +206,41 @@ def _train(
         if stop:
             raise PackStopped
         now = time.perf_counter()
-        state = trainer.advance(pack, latest.state, chunk)
+        at_once = min([chunk, *(moment - latest.evaluations for moment in moments if moment > latest.evaluations)])
+        state = trainer.advance(pack, latest.state, at_once)
         behind = sum(stage.evaluations for stage in pack.stages[: state.stage]) + state.done
         latest = replace(latest, state=state, evaluations=behind)
+        if behind in moments:
+            latest = replace(latest, snapshots=(*latest.snapshots, (behind, _copied(trainer.trained(pack, state)))))
         supervisor.progress(behind)
         # Twice or half as many at a time, at most: the first evaluation may also compile.
         share = CHUNK_SECONDS / max(time.perf_counter() - now, 1e-9)
-        chunk = max(1, round(chunk * min(max(share, 0.5), 2.0)))
+        chunk = max(1, round(at_once * min(max(share, 0.5), 2.0)))
     return latest
+
+
+def snapshot_moments(stages: Sequence[Stage], snapshots: int) -> list[int]:
+    """After how many planned evaluations to take so many snapshots: evenly in their logarithm, in the last stage."""
+    *before, last = stages
+    if not snapshots or last.starts > 1:
+        return []
+    in_stage = np.unique(np.geomspace(1, last.evaluations, snapshots).round().astype(int))
+    return [sum(stage.evaluations for stage in before) + int(moment) for moment in in_stage]
+
+
+def _copied(networks: Sequence[Trained | None]) -> list[list[np.ndarray]]:
+    """The parameters of each run's network and its knots, for a checkpoint; nothing of one that has diverged."""
+    copies = []
+    for network in networks:
+        kept = network.to_keep(None) if network else None
+        copies.append([array.copy() for array in (kept.parameters, *kept.knots)] if kept else [])
+    return copies
+
+
+def _snapshot_of(index: int, evaluations: int, of_runs: Sequence[Sequence[np.ndarray]]) -> Snapshot:
+    """Of the run with this index."""
+    parameters, *knots = of_runs[index]
+    return Snapshot(evaluations, parameters, tuple(knots))
 
 
 def _clock() -> tuple[float, float]:

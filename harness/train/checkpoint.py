@@ -43,7 +43,8 @@ class Checkpoint:
     """A pack on its way: the engine's state, and what its training has taken so far, over all attempts.
 
     `runs` are the ids of those that train, in their order; `evaluations` are the planned ones that each lane has behind
-    it; `lanes` is how many there were at first; `resumed` is how often training has gone on from a file.
+    it; `lanes` is how many there were at first; `resumed` is how often training has gone on from a file. `snapshots`
+    has evaluations, and the parameters and knots of each run after them.
     """
 
     runs: tuple[str, ...]
@@ -55,6 +56,7 @@ class Checkpoint:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     resumed: int = 0
+    snapshots: tuple[tuple[int, Any], ...] = ()
 
 
 def checkpoint_path(folder: Path, run_ids: Sequence[str]) -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.files import whole_file
 from harness.cli.later import heavy
 from harness.cli.options import plan_options
 from harness.record import read_record, record_path
@@ -18,7 +20,7 @@ from harness.spec import Manifest
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.tasks.processes import Probed
+    from harness.nn.beliefs import Beliefs
 
 
 @click.command(epilog="Example: harness observe experiments/belief_geometry.yaml")
@@ -28,7 +30,9 @@ def observe(manifest: Manifest, folder: Path) -> None:
 
     For each task whose beliefs are known (mess3, rrxor) it takes, of each arm, the network of the first replicate that
     validation picks at the largest size, reads its beliefs by a probe, and draws them beside the true ones in
-    `beliefs-TASK.png`. The experiment must say `keep: networks`.
+    `beliefs-TASK.png`. The experiment must say `keep: networks`. If it also says `snapshots: 20`, that many states of
+    each network on the way are read too: `course-TASK.png` shows how beliefs become clear, `course-TASK.csv` has the
+    numbers.
     """
     if manifest.experiment.keep != "networks":
         raise HarnessError("keep: this experiment kept no networks; say `keep: networks`, and run it in new results")
@@ -37,24 +41,49 @@ def observe(manifest: Manifest, folder: Path) -> None:
     if tables is None:
         raise HarnessError(f"{folder}: no run has a record yet; train some first", INCOMPLETE)
     table, _ = tables
+    styles = heavy.experiment_styles(manifest)
     for task, rows in table[table["status"] == "done"].groupby("task"):
+        name = str(task).split()[0]
         by_arm = _by_arm(rows, folder.parent)
-        for arm, (before, after) in by_arm.items():
-            left = f"{after.error / before.error:.2g} of the error before the last block"
-            click.echo(f"{task}, {arm}: a probe of its beliefs errs by {after.error:.2g}, {left}")
-        figure = heavy.beliefs_figure(str(task), {arm: after for arm, (_, after) in by_arm.items()})
-        for path in heavy.write_figure(figure, folder / f"beliefs-{str(task).split()[0]}"):
-            click.echo(path)
+        for arm, (*_, last) in by_arm.items():
+            left = f"{last.after.error / last.before.error:.2g} of the error before the last block"
+            click.echo(f"{task}, {arm}: a probe of its beliefs errs by {last.after.error:.2g}, {left}")
+        figures = {
+            "beliefs": heavy.beliefs_figure(str(task), {arm: course[-1].after for arm, course in by_arm.items()})
+        }
+        if manifest.experiment.snapshots:
+            course = _course(by_arm)
+            figures["course"] = heavy.course_figure(str(task), course, styles)
+            with whole_file(folder / f"course-{name}.csv") as path:
+                course.to_csv(path, index=False)
+            click.echo(folder / f"course-{name}.csv")
+        for kind, figure in figures.items():
+            for path in heavy.write_figure(figure, folder / f"{kind}-{name}"):
+                click.echo(path)
 
 
-def _by_arm(rows: pd.DataFrame, results: Path) -> dict[str, tuple[Probed, Probed]]:
-    """Of each series the network at the largest size in the first replicate."""
-    from harness.nn.beliefs import probed_beliefs  # with torch
+def _by_arm(rows: pd.DataFrame, results: Path) -> dict[str, list[Beliefs]]:
+    """Of each series the network at the largest size in the first replicate, after each of its snapshots."""
+    from harness.nn.beliefs import course_of_beliefs  # with torch
 
     asked = rows["asked"].fillna(0)
     chosen = rows[(asked == asked.max()) & (rows["seed"] == rows["seed"].min())].drop_duplicates("series")
-    by_arm = {}
-    for arm, run_id in zip(chosen["series"], chosen["run_id"], strict=True):
-        record = read_record(record_path(results / "runs", run_id))
-        by_arm[arm] = probed_beliefs(record, read_network(results / FOLDER, run_id))
+    by_arm: dict[str, list[Beliefs]] = {}
+    with TERMINAL.steps("beliefs of networks") as progress:
+        for done, (arm, run_id) in enumerate(zip(chosen["series"], chosen["run_id"], strict=True)):
+            record = read_record(record_path(results / "runs", run_id))
+            progress("", done, len(chosen))
+            by_arm[arm] = [*course_of_beliefs(record, read_network(results / FOLDER, run_id))]
     return by_arm
+
+
+def _course(by_arm: Mapping[str, Sequence[Beliefs]]) -> pd.DataFrame:
+    """A row a snapshot of an arm's network."""
+    import pandas as pd
+
+    rows = []
+    for arm, course in by_arm.items():
+        for beliefs in course:
+            left = beliefs.after.error / beliefs.before.error
+            rows.append([arm, beliefs.evaluations, beliefs.excess, beliefs.after.error, left])
+    return pd.DataFrame(rows, columns=["arm", "evaluations", "excess", "belief_error", "left_by_block"])

@@ -1,13 +1,16 @@
 """Beliefs in the simplex of a process's states: the true ones, and what a probe reads in the network of each arm."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.base.formats import human
-from harness.show.figures.labels import write_head, write_letters, write_note
-from harness.show.figures.theme import panel_grid, themed
+from harness.show.figures.labels import drawn_keys, write_head, write_letters, write_note
+from harness.show.figures.series import Style
+from harness.show.figures.theme import panel_grid, panel_height, side_by_side, themed
 from harness.show.names import written
 from harness.tasks.processes import Probed
 from harness.tasks.samples import Array
@@ -15,6 +18,7 @@ from harness.tasks.samples import Array
 PANEL_HEIGHT = 2.1  # inches
 GRID = "#bbbbbb"  # of the edges of a simplex
 MOST_POINTS = 20_000  # of a panel
+COURSE_AXES = {"evaluations": "training steps", "excess": "excess cross-entropy (nats a token)"}
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])  # of the simplex of three states
 
 
@@ -44,6 +48,29 @@ def beliefs_figure(task: str, by_arm: Mapping[str, Probed]) -> Figure:
     corners = "Corners are certainty of one state." if true.shape[1] == 3 else "The first two principal components."
     write_note(
         figure, [corners, "Equal colours are equal true beliefs. Error: mean squared, of a state's probability."]
+    )
+    return figure
+
+
+@themed
+def course_figure(task: str, course: pd.DataFrame, styles: Mapping[str, Style]) -> Figure:
+    """How well a probe reads beliefs while networks train: over evaluations, and at equal excess cross-entropy.
+
+    `course` has a row a snapshot: `arm`, `evaluations`, `excess` and `belief_error`.
+    """
+    figure, panels = panel_grid(2, side_by_side(2), panel_height(PANEL_HEIGHT), sharey=True)
+    for axes, (column, words) in zip(panels, COURSE_AXES.items(), strict=True):
+        for arm, rows in course.groupby("arm", sort=False):
+            style = styles[str(arm)]
+            look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "ls": style.line, "ms": 3}
+            axes.plot(rows[column], rows["belief_error"], label=written(str(arm)), **look)
+        axes.set(xscale="log", yscale="log", xlabel=words)
+    panels[0].set_ylabel("mean squared error of a probe")
+    panels[1].invert_xaxis()  # training goes to the right in both
+    write_letters(panels)
+    write_head(figure, drawn_keys(panels[:1]), f"{task}: how clear beliefs become while networks train")
+    write_note(
+        figure, ["A mark is a snapshot of one network. Of two at one excess the lower one has the clearer beliefs."]
     )
     return figure
 
