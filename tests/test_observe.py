@@ -1,6 +1,7 @@
 """`harness observe`: beliefs of kept networks, drawn beside the true ones."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -37,18 +38,32 @@ def test_it_draws_the_networks_of_the_first_replicate_whose_errors_are_those_of_
     assert said("run", "q.yaml", "--workers", "1")[0] == 0
     code, output = said("observe", "q.yaml")
     assert code == 0, output
-    runs = (tmp_path / "results" / "q" / "runs.csv").read_text(encoding="utf-8").splitlines()
-    column = {name: place for place, name in enumerate(runs[0].split(","))}["observed.belief_error"]
+    runs = pd.read_csv(tmp_path / "results" / "q" / "runs.csv")
     assert {arm for arm in ("kan", "mlp") if f"mess3, {arm}: a probe" in output} == {"kan", "mlp"}
-    errors = [f"{float(value):.2g}" for value in _column(tmp_path, column)]
+    errors = [f"{value:.2g}" for value in runs["observed.belief_error"]]
     assert all(any(f"errs by {error}," in line for error in errors) for line in output.splitlines()[:2])
     assert (tmp_path / "results" / "q" / "beliefs-mess3.png").stat().st_size > 10_000
 
 
-def _column(folder, place):
-    import pandas as pd
-
-    return pd.read_csv(folder / "results" / "q" / "runs.csv").iloc[:, place]
+def test_snapshots_are_states_on_the_way_whose_errors_are_those_of_shorter_runs(said, tmp_path):
+    """Of a constant learning rate: a run that ends at a moment ends where a longer one's snapshot was taken."""
+    longer = TEXT + "snapshots: 4\n"
+    shorter = longer.replace("max_evaluations: 30", "max_evaluations: 10").replace("snapshots: 4", "snapshots: 1")
+    courses = {}
+    for name, text in {"q": longer, "p": shorter}.items():
+        (tmp_path / f"{name}.yaml").write_text(text.replace("0.01,", "0.01, schedule: constant,"), encoding="utf-8")
+        assert said("run", f"{name}.yaml", "--workers", "1")[0] == 0
+        assert said("observe", f"{name}.yaml")[0] == 0
+        courses[name] = pd.read_csv(tmp_path / "results" / name / "course-mess3.csv")
+    course = courses["q"]
+    assert course.groupby("arm")["evaluations"].apply(list).to_dict() == {"kan": [1, 3, 10, 30], "mlp": [1, 3, 10, 30]}
+    at_ten = course[course["evaluations"] == 10].reset_index(drop=True)
+    pd.testing.assert_frame_equal(at_ten, courses["p"])
+    last = course[course["evaluations"] == 30].set_index("arm")["excess"]
+    runs = pd.read_csv(tmp_path / "results" / "q" / "runs.csv")
+    ends = runs[runs["seed"] == 0].set_index("arm")["test_loss"]
+    np.testing.assert_allclose(last, ends[last.index], rtol=1e-6)
+    assert (tmp_path / "results" / "q" / "course-mess3.png").stat().st_size > 10_000
 
 
 def test_without_kept_networks_it_says_what_to_do(said, tmp_path):

@@ -98,6 +98,7 @@ class TrainingOrder(NamedTuple):
     attempt: str | None = None
     checkpoint_seconds: float = 60.0
     networks: Path | None = None
+    snapshots: int = 0
 
 
 # ------------------------------------------------------------------------------------------------------- this process
@@ -283,8 +284,8 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
         checkpoint_seconds=order.checkpoint_seconds,
     )
     try:
-        folders = order.checkpoints, order.attempt, order.networks
-        records = train_pack(runs, order.records, order.device, supervisor, *folders)
+        kept = order.checkpoints, order.attempt, order.networks, order.snapshots
+        records = train_pack(runs, order.records, order.device, supervisor, *kept)
     except PackStopped:
         return None
     except HarnessError as error:

@@ -59,6 +59,7 @@ class Submission(Frozen):
     cluster: str | None = None
     user: str | None = None
     keeps_networks: bool = Field(False, exclude_if=is_empty)
+    snapshots: int = Field(0, exclude_if=is_empty)
     jobs: tuple[SentJob, ...]
     damage: str | None = Field(None, exclude=True)
 
@@ -92,6 +93,7 @@ class JobFile(Frozen):
     ids: tuple[RunIds, ...]
     snapshot: str | None = None
     keeps_networks: bool = Field(False, exclude_if=is_empty)
+    snapshots: int = Field(0, exclude_if=is_empty)
 
 
 class Instruction(Frozen):

@@ -98,6 +98,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[
         attempt,
         job.checkpoint_seconds,
         networks=results / NETWORKS if job.keeps_networks else None,
+        snapshots=job.snapshots,
     )
     happenings = train_here(
         job.packs,

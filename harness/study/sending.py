@@ -228,6 +228,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             snapshot=snapshot.hash,
             roots=roots,
             keeps_networks=bool(manifest.experiment.keep),
+            snapshots=manifest.experiment.snapshots,
             jobs=tuple(jobs),
         )
         for jobs in offer.arrays

@@ -115,8 +115,14 @@ def _train(
     idle: dict[int, here.Worker] | None,
 ) -> list[Failure]:
     """Train the packs, and return why some were given up."""
-    records, networks = records_of(folder), folder.parent / NETWORKS if manifest.experiment.keep else None
-    order = TrainingOrder(records, folder.parent / "checkpoints", manifest.experiment.device, networks=networks)
+    experiment = manifest.experiment
+    order = TrainingOrder(
+        records_of(folder),
+        folder.parent / "checkpoints",
+        experiment.device,
+        networks=folder.parent / NETWORKS if experiment.keep else None,
+        snapshots=experiment.snapshots,
+    )
     cells = {planned.run_id: manifest.cells[planned.cell] for planned in manifest.runs}
     best: dict[str, dict[str, float]] = defaultdict(dict)  # the least test loss so far of each arm, by task
     crashed: list[Failure] = []
@@ -132,7 +138,7 @@ def _train(
                     whole = sum(stage.evaluations for stage in stages(pack[0].network, pack[0].recipe))
                     progress.reached(pack, evaluations / whole)
                 case Done(statuses, seconds):
-                    ended = read_records([run_id(run) for run in pack], records, folder)
+                    ended = read_records([run_id(run) for run in pack], order.records, folder)
                     for identity, record in ended.items():
                         if record.metrics:
                             losses, arm = best[cells[identity].task], cells[identity].arm

@@ -224,7 +224,7 @@ def snapshot_moments(stages: Sequence[Stage], snapshots: int) -> list[int]:
     *before, last = stages
     if not snapshots or last.starts > 1:
         return []
-    in_stage = np.unique(np.geomspace(1, last.evaluations, snapshots).round().astype(int))
+    in_stage = np.unique(np.geomspace(last.evaluations, 1, snapshots).round().astype(int))
     return [sum(stage.evaluations for stage in before) + int(moment) for moment in in_stage]
 
 
