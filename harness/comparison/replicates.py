@@ -1,8 +1,8 @@
 """Two sides over replicates: the ratio of their test losses, who wins, compute multipliers and exponents.
 
 A replicate is one whole search of all sides, independent of the others. It gives one number for a question, and
-Student's interval is over these numbers. So the interval is of what another search would find, with other settings,
-other initialisations and other data.
+Student's interval is over these numbers. So it holds the mean of all searches, with other settings, other
+initialisations and other data; a single one can fall outside.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
+from scipy.stats import chi2, ttest_1samp
 
 from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
@@ -20,11 +20,13 @@ from harness.base.reasons import refusal_of
 from harness.comparison.effort import Value
 from harness.laws import Caution, Interval, Refusal
 from harness.laws.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponent_cautions
-from harness.laws.replicates import half_width, lines_of
+from harness.laws.replicates import bends_of, half_width, lines_of
+from harness.laws.result import MISFIT_P
 
 MOST_WITHOUT = 0.2  # of replicates: that have no number, that give only a bound, or whose curve has too few networks
 FEW = 8  # in simulations a 95 % interval of 4 replicates holds the truth in 87 % of some cells, of 8 in 92 % or more
 LAW_NETWORKS = 3
+LEAST_BEND = 0.02  # of ln loss between the middle of a curve and its ends: less is nothing to warn of
 
 
 @dataclass(frozen=True)
@@ -262,9 +264,26 @@ def exponent(side: Curve, level: float = 0.95) -> Found:
         refusals = (Refusal("NOT_FALLING", reason),)
     if refusals or found.low is None or found.high is None:
         return replace(found, estimate=None, low=None, high=None, refusals=refusals, cautions=cautions)
-    return replace(
-        found, cautions=cautions + exponent_cautions("the exponent's", Interval(found.low, found.high, level))
+    cautions += exponent_cautions("the exponent's", Interval(found.low, found.high, level))
+    return replace(found, cautions=cautions + _bend_cautions(side))
+
+
+def _bend_cautions(side: Curve) -> tuple[Caution, ...]:
+    """Whether the curves of replicates bend the same way, so that they follow no power law."""
+    bends = bends_of(side.budgets, side.ln_losses)
+    bends = bends[~np.isnan(bends)]
+    of_the_range = bends.mean() * (np.ptp(np.log(side.budgets)) / 2) ** 2 if bends.size > 1 else 0.0
+    if abs(of_the_range) < LEAST_BEND:
+        return ()
+    p = float(ttest_1samp(bends, 0).pvalue)
+    if p >= MISFIT_P:
+        return ()
+    how = "flattens" if of_the_range > 0 else "steepens"
+    reason = (
+        f"the curve {how} with the budget (p = {p:.2g} over {bends.size} replicates): the exponent is its mean slope "
+        "over these budgets, and no power law. Compare test losses at equal budgets, and do not extrapolate."
     )
+    return (Caution("MISFIT", reason),)
 
 
 def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Found:

@@ -32,6 +32,19 @@ def lines_of(sizes: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:
     return np.column_stack([mean_v + alpha * mean_u, alpha])
 
 
+def bends_of(sizes: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:
+    """How each row's curve bends in log-log [R]: the factor of (ln size)^2; nan with fewer than three values.
+
+    Above 0 it falls ever more slowly. Of a power law it is 0.
+    """
+    u, bends = np.log(sizes), np.full(len(ln_losses), np.nan)
+    for row, values in enumerate(ln_losses):
+        known = np.isfinite(values)
+        if known.sum() >= 3:
+            bends[row] = np.polyfit(u[known], values[known], 2)[0]
+    return bends
+
+
 def on_lines(lines: np.ndarray, x: np.ndarray) -> np.ndarray:
     """ln of each replicate's law at every x: [R, len(x)]."""
     return lines[:, :1] - lines[:, 1:] * np.log(x)
