@@ -51,13 +51,15 @@ from harness.show.words import loss_of_laws
 from harness.study.analysis import (
     Analysis,
     Answered,
+    Compared,
     analyse,
     analyse_and_report,
+    answer_of,
+    compare_sides,
     fits_of,
     keep_analysis,
     keeping_fits,
     recorded_tables,
 )
-from harness.study.answers import Compared, answer_of, compare_sides
 from harness.study.tables import Door, compared_by_laws, designed, fits_answer, of_experiment, of_file, shape_answer
 from harness.study.training import run_file, train_missing

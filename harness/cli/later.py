@@ -18,5 +18,5 @@ if TYPE_CHECKING:
 else:
     pd, heavy, tasks = (Later(name) for name in ("pandas", "harness.cli.heavy", "harness.tasks"))
     published, replays = Later("harness.paper.reference"), Later("harness.paper.replay")
-    index, elsewhere = Later("harness.paper.replay.index"), Later("harness.record.elsewhere")
+    index, elsewhere = Later("harness.paper.replay.page"), Later("harness.record.elsewhere")
     conventions, frames = Later("harness.count.conventions"), Later("harness.show.tables.frames")

@@ -15,8 +15,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 
 from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event
-from harness.dispatch.jobs import SentJob
-from harness.dispatch.submission import Instruction, Submission, cancelled, last_orders
+from harness.dispatch.submission import Instruction, SentJob, Submission, cancelled, last_orders
 
 StateName = Literal[
     "planned",
@@ -200,7 +199,10 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
         elif run not in jobs or released.get(run, 0.0) > seconds_of(jobs[run].submission.at):
             state = RunState("planned")
         else:
-            state = _in_job(jobs[run], last_words[run], evidence)
+            job, state = jobs[run], _by_evidence(jobs[run], last_words[run], evidence)
+            if state.state != "planned":
+                number = job.told_by_slurm.number if job.told_by_slurm else None
+                state = state._replace(attempt=job.last.id if job.last else None, job=number)
         state_of_run[run] = evidence.hidden if evidence.hidden and state.state in FREE else state
     return state_of_run
 
@@ -221,17 +223,11 @@ def seconds_of(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def _in_job(job: JobSeen, last_word: Event | None, evidence: Evidence) -> RunState:
-    """The state of a run without a record, by the last job that it was in and that job's `last_word` of it."""
-    state = _by_evidence(job, last_word, evidence)
-    if state.state == "planned":
-        return state
-    number = job.told_by_slurm.number if job.told_by_slurm else None
-    return state._replace(attempt=job.last.id if job.last else None, job=number)
-
-
 def _by_evidence(job: JobSeen, last_word: Event | None, evidence: Evidence) -> RunState:
-    """The first that decides, in this order."""
+    """The state of a run without a record, by the last job that it was in and that job's `last_word` of it.
+
+    The first that decides, in this order.
+    """
     if last_word and last_word["event"] == "pack_failed" and last_word["move"] == "give up":
         return RunState(FAILED[last_word["cause"]], last_word.get("error", ""))
     if job.listed and (alive := _alive(job.listed, last_word)):

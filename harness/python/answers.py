@@ -29,8 +29,7 @@ from harness.show.figures.series import experiment_styles
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.verdicts import answer_sentences
 from harness.spec import Manifest
-from harness.study.analysis import analyse_and_report, keeping_fits
-from harness.study.answers import Compared, answer_of, compare_sides
+from harness.study.analysis import Compared, analyse_and_report, answer_of, compare_sides, keeping_fits
 from harness.study.folders import planned_records
 from harness.study.tables import judged_tables
 from harness.study.training import run_file

@@ -16,15 +16,14 @@ from matplotlib.figure import Figure
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
 from harness.judging.versus import Headline, NoHeadline
-from harness.planning.starter import Rival
 from harness.planning.warnings import warnings_of
 from harness.show.figures.svg import inline_svg
 from harness.show.tables.headline import READINGS, answer_sentences, reading_rows
 from harness.spec import BUILT_IN_RECIPES, FULL, Experiment, Manifest
 from harness.spec.setting import plain_value, settings_from
-from harness.study.beginning import Starter, write_starter
 from harness.study.folders import StudyFile
 from harness.study.plans import cost_sentence, data_lines, freeze_plan, plan_of
+from harness.study.starter import Rival, Starter, write_starter
 from harness.tasks import known_data, resolve
 from harness.tasks.table import some
 

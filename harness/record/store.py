@@ -19,9 +19,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import NO_LINKS, unfinished
+from harness.base.files import NO_LINKS, locked, unfinished
 from harness.base.frozen import Frozen, problem_of
-from harness.base.lock import locked
 from harness.record.schema import RECORD_SCHEMA, Provenance, Record, Status
 from harness.spec import Manifest, canonical_json, run_id, sealed, unsealed
 from harness.spec.run import Engine

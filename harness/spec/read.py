@@ -20,7 +20,7 @@ from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
 from harness.spec.document import SET, Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
-from harness.spec.gone import fields_gone
+from harness.spec.manifest import fields_gone
 from harness.spec.setting import Setting
 
 Settings = TypeVar("Settings", bound=Frozen)

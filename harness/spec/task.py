@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from harness.base.frozen import Frozen, Positive, is_empty, is_none
-from harness.base.installed import installed, place_of_name
+from harness.base.outside import installed, place_of_name
 from harness.spec.counts import defined
 
 INSTALLED_TASKS = "harness.tasks"  # the entry points by which a package adds some

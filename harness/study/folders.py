@@ -17,8 +17,7 @@ from harness.base.files import check_name
 from harness.base.plain import INLINE
 from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record import Record, missing, read_planned, read_present
-from harness.record.kept import KEPT_RECORDS, read_lines
-from harness.record.merge import Merged, keep, merge
+from harness.record.kept import KEPT_RECORDS, Merged, keep, merge, read_lines
 from harness.spec import FULL, Experiment, Manifest, RunSpec, manifest_path, read_experiment, read_manifest
 from harness.spec.manifest import check_unchanged
 from harness.spec.setting import Narrow, Setting, narrow_words, settings_options, settings_words

@@ -7,11 +7,10 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from harness.base.device import why_no_device
 from harness.base.errors import HarnessError, at
-from harness.base.provenance import host, processor
+from harness.base.provenance import host, processor, why_no_device
 from harness.dispatch.here import available_cores, terminated_like_ctrl_c
-from harness.dispatch.jobs import makespan
+from harness.dispatch.submission import makespan
 from harness.measure.calibration import (
     Calibration,
     EngineKind,

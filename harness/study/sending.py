@@ -11,16 +11,16 @@ from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable, private_folder
 from harness.base.provenance import host
 from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
-from harness.dispatch.jobs import arrays, bin_packs
-from harness.dispatch.local import run_locally
+from harness.dispatch.launch import run_locally, send
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.dispatch.reconcile import start_seconds, stillborn, to_send
-from harness.dispatch.slurm import send
 from harness.dispatch.snapshot import take_snapshot
 from harness.dispatch.state import Evidence, RunState
 from harness.dispatch.submission import (
     Submission,
+    arrays,
+    bin_packs,
     forget_submission,
     named_code,
     new_id,

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from harness.base.device import why_no_device
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
+from harness.base.provenance import why_no_device
 from harness.dispatch import here
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns, TrainingOrder
 from harness.planning.warnings import warnings_line

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from harness.base import provenance
-from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
+from harness.base.provenance import why_no_device
 from harness.count import DEFAULT_WEIGHTS
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
 from harness.record.networks import keep_network

@@ -20,8 +20,8 @@ from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError, Stopped
 from harness.base.files import check_writable
 from harness.cli import main
 from harness.cli.options import EXAMPLE, PATH, results_option, scale_option, settings_option
+from harness.dispatch.launch import executor, launch, log_path, logs_folder
 from harness.dispatch.profile import Profile, read_profile
-from harness.dispatch.slurm import executor, launch, log_path, logs_folder
 from harness.dispatch.snapshot import take_snapshot
 from harness.dispatch.submission import named_code, new_id
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration

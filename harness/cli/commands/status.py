@@ -15,8 +15,7 @@ from harness.cli.options import EXAMPLE, PATH, json_option, results_option
 from harness.cli.showing import answer, show
 from harness.dispatch.leftovers import disk_bytes, notable_bytes
 from harness.dispatch.mirror import Mirror
-from harness.dispatch.overview import overview
-from harness.dispatch.reconcile import spending, unneeded
+from harness.dispatch.reconcile import overview, spending, unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, StateName
 from harness.record import duplicates
 from harness.show import sweeps

@@ -13,10 +13,8 @@ from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import size_axes
 from harness.paper.reference import load
 from harness.paper.replay.content import ARMS, Page, Picture, Replay, ReplayRuns, page_tables, picture
-from harness.paper.replay.curves import COUNTS, SECONDS, beside, chosen_networks, exponents
-from harness.paper.replay.figures.curves import curves_figure
-from harness.paper.replay.names import network_words, whole_grids
-from harness.paper.replay.points import apart_tables, in_one_sentence
+from harness.paper.replay.curves import COUNTS, SECONDS, beside, chosen_networks, curves_figure, exponents
+from harness.paper.replay.points import apart_tables, in_one_sentence, network_words, whole_grids
 from harness.show.tables.table import Table
 from harness.spec import axis_words
 
