@@ -18,14 +18,9 @@ def alone_or_many(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
-def is_none(value: object) -> bool:
-    """Of fields that data leave out where they are None."""
-    return value is None
-
-
-def is_empty(value: object) -> bool:
-    """Of fields that data leave out where they are false, or hold nothing."""
-    return not value
+def left_out_at(default: Any, description: str | None = None) -> Any:
+    """A field with this default, at which data leave it out: what came later changes no hash of what was before."""
+    return Field(default, description=description, exclude_if=lambda value: value == default)
 
 
 def problem_of(error: ValueError | OSError) -> str:

@@ -6,7 +6,6 @@ A worker publishes the records of a pack when the pack ends. What is stopped or 
 import os
 import signal
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import is_writable, user_cache
+from harness.base.user_code import handling
 from harness.dispatch import slots
 from harness.dispatch.slots import (
     Compilation,
@@ -181,7 +181,7 @@ def _listen(
 ) -> Iterator[tuple[PackedRuns, TrainingEvent]]:
     """What a worker says; one that has failed or died is taken off, and its pack goes where its failures lead."""
     slot, task = working[number]
-    heard, alive = slots.said(slot)
+    heard, alive = slots.messages(slot)
     failure = None
     for message in heard:
         match message:
@@ -268,7 +268,7 @@ def _compilations(runs: Sequence[RunSpec]) -> deque[Compilation]:
 
 def _has_compiled(slot: Slot) -> bool:
     """Whether the process is done, which then is no more; a HarnessError if it failed."""
-    heard, alive = slots.said(slot)
+    heard, alive = slots.messages(slot)
     if alive and not heard:
         return False
     ended = slots.kill(slot)
@@ -280,10 +280,10 @@ def _has_compiled(slot: Slot) -> bool:
 
 def _answer(slot: Slot, stop: Callable[[], bool]) -> Any:
     """What the process says next; None if it dies before or `stop` says so."""
-    heard, alive = slots.said(slot)
+    heard, alive = slots.messages(slot)
     while alive and not heard and not stop():
         connection.wait([slot.pipe], timeout=POLL_SECONDS)
-        heard, alive = slots.said(slot)
+        heard, alive = slots.messages(slot)
     return heard[0] if heard else None
 
 
@@ -323,17 +323,3 @@ def terminated_like_ctrl_c() -> Iterator[None]:
 
     with handling((signal.SIGTERM, signal.SIGINT), end):
         yield
-
-
-@contextmanager
-def handling(numbers: Collection[signal.Signals], handler: Callable[[int, object], None]) -> Iterator[None]:
-    """Have these signals handled so while the block lasts; only the main thread has a say in that."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

@@ -9,7 +9,7 @@ import socket
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -327,16 +327,19 @@ def overview(results: Path) -> Overview:
     folders = sorted(folder for folder in results.iterdir() if manifest_path(folder).exists())
     plans: dict[Path, dict[str, bool]] = {}  # by run, whether it is of the first look
     sent: dict[Path, dict[str, RunState]] = {}
-    unreadable: list[str] = []
+    problems: list[str] = []
     for folder in folders:
         try:
             plans[folder] = _planned(folder)
-            sent[folder], damage = _sent_states(folder, plans[folder].keys() - record_bytes)
-            unreadable += damage
+            absent_runs = plans[folder].keys() - record_bytes
+            if absent_runs and any((folder / name).is_dir() for name in ("submissions", "orders")):
+                evidence = gather(folder, (), records=None)
+                sent[folder] = states(absent_runs, evidence)
+                problems += evidence.damage
         except OSError as error:
-            unreadable.append(os_words(error, folder))
+            problems.append(os_words(error, folder))
         except ValueError as error:
-            unreadable.append(f"{manifest_path(folder)} cannot be read ({error})")
+            problems.append(f"{manifest_path(folder)} cannot be read ({error})")
     underway: dict[str, RunState] = {}
     for states_of_runs in sent.values():
         underway |= {run: state for run, state in states_of_runs.items() if state.state in UNDERWAY}
@@ -346,7 +349,7 @@ def overview(results: Path) -> Overview:
         absent = {run: RunState("planned") for run in plan.keys() - record_bytes} | sent.get(folder, {})
         absent |= {run: underway[run] for run, state in absent.items() if state.state in FREE and run in underway}
         counts.append(_counted(folder.name, plan, absent, bytes_below(folder) + shared_bytes))
-    return Overview(tuple(counts), tuple(unreadable))
+    return Overview(tuple(counts), tuple(problems))
 
 
 def _planned(folder: Path) -> dict[str, bool]:
@@ -356,16 +359,6 @@ def _planned(folder: Path) -> dict[str, bool]:
     has_looks = experiment.get("looks") and not unreadable(experiment)
     seeds = experiment["seeds"][: experiment["looks"][0]] if has_looks else None
     return {run["run_id"]: seeds is None or run["run"]["seed"] in seeds for run in plan["runs"]}
-
-
-def _sent_states(folder: Path, absent: Set[str]) -> tuple[dict[str, RunState], list[str]]:
-    """Where those runs are that have no record, if any of the experiment were ever sent off or cancelled; and which
-    files of that are damaged.
-    """
-    if not absent or not any((folder / name).is_dir() for name in ("submissions", "orders")):
-        return {}, []
-    evidence = gather(folder, (), records=None)
-    return states(absent, evidence), evidence.damage
 
 
 def _counted(name: str, plan: Mapping[str, bool], absent: Mapping[str, RunState], disk_bytes: int) -> ExperimentCounts:

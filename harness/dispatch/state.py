@@ -6,10 +6,12 @@ knows, the time since it was last heard of. A job that SLURM lists in a state th
 of which nothing can be told from here, as squeue is silent, or another cluster or user has it.
 """
 
+import csv
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple, get_args
 
@@ -315,14 +317,14 @@ def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict
 class Stuck(NamedTuple):
     """What holds a job up, in words, and what lets jobs start that are sent off anew: `change`.
 
-    That is the next move, with what comes before and after it, unless there is a `move` beside it. Where the job waits
-    `for_ever`, there is no other way.
+    `move` is the next move: that, with what comes before and after it ({again}), or something else. Where the job waits
+    `for_ever`, there is no other way. reasons.csv has them.
     """
 
     why: str
     change: str
-    move: str = "{again}"
-    for_ever: bool = False
+    move: str
+    for_ever: bool
 
     def next_move(self, job: str) -> str:
         """What to do about the job that SLURM calls so."""
@@ -330,40 +332,9 @@ class Stuck(NamedTuple):
         return self.move.format(again=again, job=job)
 
 
-LIMIT = "it starts once enough of the others end, and never if it alone exceeds the limit (`sacctmgr show qos`)"
-# The first that fits. Reasons with blanks are those that SLURM writes for people.
-REASONS = {
-    "JobHeldAdmin": Stuck(
-        "an administrator holds it",
-        "ask the administrators why they hold it",
-        "ask the administrators to `scontrol release {job}`",
-        for_ever=True,
-    ),
-    "[Hh]eld|JobHold": Stuck(
-        "SLURM holds it",
-        "take `hold` out of sbatch: if it is there, or ask the administrators",
-        "`scontrol release {job}`; if SLURM refuses, ask the administrators",
-        for_ever=True,
-    ),
-    "DependencyNeverSatisfied": Stuck("it never starts", "take the dependency out of sbatch:", for_ever=True),
-    "BadConstraints|Partition(Time|Node)Limit|Invalid|NotAllowed|Per(Job|Node)|MaxWallDuration|QOSMin": Stuck(
-        "it never starts as it was asked for",
-        "mend the profile",
-        "{again}; `harness doctor --profile` says what does not fit",
-        for_ever=True,
-    ),
-    "Minutes|UsageThreshold|GrpWall": Stuck(
-        "the budget of its account or QOS is spent",
-        "name another account: or qos:",
-        "ask for more (`sacctmgr show assoc`), or {again}",
-    ),
-    "Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail|DOWN, DRAINED|FrontEndDown|ReservationDeleted": Stuck(
-        "it does not start before its nodes are back",
-        "choose another partition",
-        "wait for the administrators (`sinfo`), or {again}",
-    ),
-    "^(Assoc|QOS)": Stuck("a limit of its account or QOS is reached", LIMIT, LIMIT),
-}
+# By what SLURM's reason looks like; the first that fits. Reasons with blanks are those that SLURM writes for people.
+with files(__package__).joinpath("reasons.csv").open(encoding="utf-8") as file:
+    REASONS = {pattern: Stuck(*words, bool(for_ever)) for pattern, *words, for_ever in list(csv.reader(file))[1:]}
 
 
 def stuck(listed: Listed) -> Stuck | None:

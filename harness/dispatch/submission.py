@@ -27,7 +27,7 @@ from pydantic import Field
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, listed, locked, private_folder, write_whole
-from harness.base.frozen import Frozen, is_empty, problem_of
+from harness.base.frozen import Frozen, left_out_at, problem_of
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.spec import RunSpec, unsealed
@@ -74,7 +74,7 @@ class Submission(Frozen):
     mirror: Mirror | None = None
     cluster: str | None = None
     user: str | None = None
-    keeps_networks: bool = Field(False, exclude_if=is_empty)
+    keeps_networks: bool = left_out_at(False)
     jobs: tuple[SentJob, ...]
     damage: str | None = Field(None, exclude=True)
 
@@ -107,7 +107,7 @@ class JobFile(Frozen):
     packs: tuple[tuple[RunSpec, ...], ...]
     ids: tuple[RunIds, ...]
     snapshot: str | None = None
-    keeps_networks: bool = Field(False, exclude_if=is_empty)
+    keeps_networks: bool = left_out_at(False)
 
 
 class Instruction(Frozen):

@@ -24,9 +24,10 @@ from pathlib import Path
 
 from harness.base import provenance
 from harness.base.errors import HarnessError
+from harness.base.user_code import handling
 from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
-from harness.dispatch.here import Begun, Failed, handling, train_here
+from harness.dispatch.here import Begun, Failed, train_here
 from harness.dispatch.mirror import Export
 from harness.dispatch.slots import Done, Evaluated, Saved, TrainingOrder, in_words
 from harness.dispatch.snapshot import check_code, check_snapshot

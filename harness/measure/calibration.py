@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from harness import spec
 from harness.base import provenance
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.frozen import Frozen, is_empty, problem_of
+from harness.base.frozen import Frozen, left_out_at, problem_of
 from harness.count import Work
 from harness.count.training import knots_flops
 from harness.spec import Network, RunSpec, SplinedShape, canonical_json, unsealed
@@ -56,7 +56,7 @@ class Shape(Frozen):
     timing: str
     dtype: Dtype
     has_equal_knots: bool = True
-    is_pde: bool = Field(False, exclude_if=is_empty)
+    is_pde: bool = left_out_at(False)
 
 
 def shape_of(run: RunSpec, network: Network) -> Shape:

@@ -162,8 +162,7 @@ def _of_sizes(plan: Manifest) -> Iterator[PlanWarning]:
         elif len(plan.experiment.arms) > 1:
             outcome = "no exponent will be fitted, the comparison at equal size will"
         yield PlanWarning(
-            brief,
-            f"{sizes_words}: {outcome} ({named(names)}); add sizes, up to {ENOUGH_SIZES} or more that are fitted",
+            brief, f"{sizes_words}: {outcome} ({named(names)}); add sizes, up to {ENOUGH_SIZES} or more that are fitted"
         )
     if short:
         yield PlanWarning(

@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
 from harness.base.formats import as_typed
-from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
+from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at
 from harness.spec.arm import Arm, Match, Search
 from harness.spec.counts import CountName
 from harness.spec.decide import Decide, SideChoice
@@ -31,7 +31,7 @@ class Window(Frozen):
     axis: Annotated[CountName, str, "of its ends"] = "params.trainable"
     min: Annotated[Positive | None, "its lower end"] = None
     max: Annotated[Positive | None, "its upper end"] = None
-    until: Annotated[Literal["minimum"] | None, NotRequired, "what else ends it"] = Field(None, exclude_if=is_none)
+    until: Annotated[Literal["minimum"] | None, NotRequired, "what else ends it"] = left_out_at(None)
 
     @model_validator(mode="after")
     def _holds_something(self) -> Window:
@@ -54,10 +54,8 @@ class Experiment(Frozen):
     """One question, the runs that answer it, and the rule by which they do."""
 
     question: str
-    figure: str | None = Field(
-        None,
-        description="a figure of the KAN paper, such as fig3_1_toy_scaling: its points stand beside the runs",
-        exclude_if=is_none,
+    figure: str | None = left_out_at(
+        None, "a figure of the KAN paper, such as fig3_1_toy_scaling: its points stand beside the runs"
     )
     tasks: Annotated[
         tuple[TaskEntry, ...],
@@ -72,39 +70,27 @@ class Experiment(Frozen):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
         (), min_length=1, description="left out with search:"
     )
-    looks: tuple[Annotated[int, Field(ge=2)], ...] = Field(
-        (),
-        description="after how many seeds rules are judged, ascending to all of them; a decided rule asks for no more",
-        exclude_if=is_empty,
+    looks: tuple[Annotated[int, Field(ge=2)], ...] = left_out_at(
+        (), "after how many seeds rules are judged, ascending to all of them; a decided rule asks for no more"
     )
-    noise: Positive | None = Field(
-        None,
-        description="the standard deviation of ln test loss between seeds that is expected, for `harness power`",
-        exclude_if=is_none,
+    noise: Positive | None = left_out_at(
+        None, "the standard deviation of ln test loss between seeds that is expected, for `harness power`"
     )
     tune: SkipJsonSchema[dict[str, Any]] = Field({})  # of old plans, as allow_unequal_tuning: both are in their hash
-    search: Search | None = Field(
-        None, description="every arm is an architecture with a space of choices", exclude_if=is_none
-    )
+    search: Search | None = left_out_at(None, "every arm is an architecture with a space of choices")
     allow_unequal_tuning: SkipJsonSchema[bool] = False
     dtype: Dtype = "float64"
     engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
     device: Device = Field("cpu", description="cuda: a GPU, which is the torch engine's")
-    keep: Literal["networks"] | None = Field(
-        None,
-        description="networks: the trained parameters of every run, for `harness.load_network`",
-        exclude_if=is_none,
+    keep: Literal["networks"] | None = left_out_at(
+        None, "networks: the trained parameters of every run, for `harness.load_network`"
     )
     window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
-    hold_out: NonNegativeInt = Field(
-        0,
-        description="so many of each series' largest sizes are never fitted, and the law's predictions tested on them",
-        exclude_if=is_empty,
+    hold_out: NonNegativeInt = left_out_at(
+        0, "so many of each series' largest sizes are never fitted, and the law's predictions tested on them"
     )
-    compare: tuple[Annotated[tuple[SideChoice, ...], Field(min_length=2, max_length=2)], ...] = Field(
-        (),
-        description="pairs of sides that the answer compares, the first one in full; left out, the first two arms",
-        exclude_if=is_empty,
+    compare: tuple[Annotated[tuple[SideChoice, ...], Field(min_length=2, max_length=2)], ...] = left_out_at(
+        (), "pairs of sides that the answer compares, the first one in full; left out, the first two arms"
     )
     decide: tuple[Decide, ...] = ()
 

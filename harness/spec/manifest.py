@@ -12,11 +12,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
-from pydantic import Field
-
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import unwritable, whole_file
-from harness.base.frozen import Frozen, is_empty, problem_of
+from harness.base.frozen import Frozen, left_out_at, problem_of
 from harness.families import Network
 from harness.families.space import Space
 from harness.spec.experiment import Experiment, Window
@@ -91,16 +89,16 @@ class Manifest(Frozen):
     formulas: Annotated[dict[str, Formula], "by task"]
     earlier_plans: Annotated[tuple[str, ...], "files of plans that this one replaced"] = ()
     spaces: Annotated[dict[str, Space], dict[str, dict[str, Any]], NotRequired, "of a search, by arm: what varies"] = (
-        Field({}, exclude_if=is_empty)
+        left_out_at({})
     )
     timed_on: Annotated[
         tuple[str, ...],
         NotRequired,
         "with a cap in seconds, the machines by which evaluations were chosen, once and for all",
-    ] = Field((), exclude_if=is_empty)
+    ] = left_out_at(())
     of_before: Annotated[
         bool, NotRequired, "true if it was frozen with rules that this version no longer reads: nothing is judged"
-    ] = Field(False, exclude_if=is_empty)
+    ] = left_out_at(False)
 
     @property
     def looks(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError
-from harness.base.frozen import Frozen, Positive, is_empty, is_none
+from harness.base.frozen import Frozen, Positive, left_out_at
 from harness.families import KanShape, Network, SplinedShape
 from harness.optimisers import Lbfgs, Optimiser, OptimiserField, PenaltyOptimiserField
 from harness.spec.task import RunTask
@@ -40,7 +40,7 @@ class GridUpdates(Frozen):
     until: PositiveInt = 1200
     grid_eps: float = Field(1.0, ge=0, le=1)
     margin: float = Field(0.01, ge=0)
-    points: Literal["train", "domain"] = Field("train", exclude_if=lambda value: value == "train")
+    points: Literal["train", "domain"] = left_out_at("train")
 
 
 class GridExtension(Frozen):
@@ -51,7 +51,7 @@ class GridExtension(Frozen):
 
     grids: tuple[PositiveInt, ...] = Field(min_length=1)
     evaluations: PositiveInt
-    equal: bool = Field(False, exclude_if=is_empty)
+    equal: bool = left_out_at(False)
 
     @model_validator(mode="after")
     def _ascending(self) -> GridExtension:
@@ -80,8 +80,8 @@ class Sparsity(Frozen):
     entropy: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     threshold: Positive = 1e-2
     optimizer: PenaltyOptimiserField | None = None
-    per_range: bool = Field(False, exclude_if=is_empty)
-    snap: bool = Field(False, exclude_if=is_empty)
+    per_range: bool = left_out_at(False)
+    snap: bool = left_out_at(False)
 
 
 class Recipe(Frozen):
@@ -100,9 +100,9 @@ class Recipe(Frozen):
     gain: Positive = 1.0
     grid_updates: GridUpdates | None = None
     grid_extension: GridExtension | None = None
-    sparsity: Sparsity | None = Field(None, exclude_if=is_none)
-    phases: Annotated[int, Field(ge=2, le=1000)] | None = Field(None, exclude_if=is_none)
-    early_stopping: bool = Field(False, exclude_if=is_empty)
+    sparsity: Sparsity | None = left_out_at(None)
+    phases: Annotated[int, Field(ge=2, le=1000)] | None = left_out_at(None)
+    early_stopping: bool = left_out_at(False)
 
     @property
     def optimisers(self) -> dict[str, Optimiser]:

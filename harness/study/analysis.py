@@ -148,7 +148,7 @@ def answer_of(study: StudyFile) -> tuple[Answer, pd.DataFrame | None]:
     file = study.file
     if study.is_folder:
         return _judged(read_manifest(file), file, _file_of(file.name), ())
-    experiment, folder, command = study.said(), study.folder, study.words
+    experiment, folder, command = study.read(), study.folder, study.words
     if not manifest_path(folder).exists():
         _check_rules(experiment, file)
         why, rules = "no plan, no runs", tuple(map(not_run, experiment.decide))

@@ -66,13 +66,13 @@ class StudyFile:
         """The file, its scale and what is set, as a command takes them."""
         return f"{self.file}{'' if self.scale == FULL else f' --scale {self.scale}'}{settings_options(self.settings)}"
 
-    def said(self) -> Experiment:
+    def read(self) -> Experiment:
         """What the file says now, not narrowed."""
         return read_experiment(self.file, self.scale, self.settings, self.text)
 
     def frozen(self) -> tuple[Manifest, Path]:
         """Its frozen plan, which must still say the same as the file, and the folder."""
-        experiment = None if self.is_folder else self.said()
+        experiment = None if self.is_folder else self.read()
         manifest = read_manifest(self.folder)
         if experiment:
             check_unchanged(manifest, experiment, self.file)

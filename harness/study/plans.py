@@ -41,7 +41,7 @@ def plan_of(study: StudyFile) -> Manifest:
 
     A cap in seconds is turned into evaluations by what was timed in the results folder.
     """
-    experiment, name, place = study.said(), replace(study, results=Path()).folder.name, study.file.parent
+    experiment, name, place = study.read(), replace(study, results=Path()).folder.name, study.file.parent
     if study.narrow:
         experiment, _ = narrowed(experiment, study.narrow)
     try:

@@ -36,7 +36,7 @@ def run_file(
         check_looks(study)
     folder = study.folder
     is_new = replan or not manifest_path(folder).exists()  # a frozen plan may have all its records already
-    if is_new and (why := why_no_device(study.said().device)):
+    if is_new and (why := why_no_device(study.read().device)):
         raise HarnessError(f"{study.file}: {why}; say device: cpu, or run where there is one")
     manifest = freeze_file(study, replan, terminal.say)
     if missing(manifest, records_of(folder)):

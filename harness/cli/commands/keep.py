@@ -25,7 +25,7 @@ def keep(study: StudyFile, as_json: bool) -> None:
     difference. Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
     """
     if not study.is_folder:
-        study.said()  # names a wrong file or scale
+        study.read()  # names a wrong file or scale
     kept = keep_records(study.folder)
     answer(kept, as_json, kept_lines(kept.path, kept.merged, kept.absent))
     if kept.merged.damaged or kept.merged.defects:

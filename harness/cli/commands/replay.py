@@ -103,7 +103,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
     changes = scales_of(file)[scale]
     command, words = _command(name, scale), scale
     if narrow:
-        changes = changes | narrowed(study.said(), narrow)[1]
+        changes = changes | narrowed(study.read(), narrow)[1]
         for option, what, value in (("--max-width", "width", narrow.max_width), ("--seeds", "seeds", narrow.seeds)):
             command += f" {option} {value}" if value else ""
             words += f", {what} {value}" if value else ""

@@ -14,7 +14,6 @@ from harness.show.tables.table import Column, Table, TableCell, number_columns, 
 from harness.spec import Manifest
 
 TEXTS = tomllib.loads(files(__package__).joinpath("texts.toml").read_text(encoding="utf-8"))
-ARMS: dict[str, dict[str, str]] = TEXTS["arms"]  # what figures call them, by the replay
 
 
 class ReplayRuns(NamedTuple):
@@ -59,10 +58,15 @@ class Replay(NamedTuple):
 
     place: str
     title: str
-    published: tuple[str, ...]
+    published: Sequence[str]
     kind: "Callable[[ReplayRuns, Replay], Page]"
     tolerance: float = 2.0
     arms: Mapping[str, str] = {}
+
+
+def replay_named(name: str, kind: Callable[[ReplayRuns, Replay], Page]) -> Replay:
+    """The replay of this name, with what texts.toml says of it."""
+    return Replay(kind=kind, **TEXTS["replays"][name])
 
 
 def picture(name: str, stem: str, draw: Callable[[], Figure], **words: str) -> Picture:

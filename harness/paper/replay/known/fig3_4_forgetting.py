@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from harness.base.formats import human
 from harness.families import FAMILIES
 from harness.paper.reference import load
-from harness.paper.replay.content import ARMS, Page, Picture, Replay, ReplayRuns, page_tables, picture
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture, replay_named
 from harness.paper.replay.points import in_one_sentence, plain_name, point, with_outcomes
 from harness.record import Record
 from harness.show.figures.labels import set_ticks, write_head
@@ -176,13 +176,7 @@ def _pictures(arms: Sequence[OfArm], replay: Replay, published: float) -> Iterat
     yield picture("kept", "kept", partial(errors_figure, errors, published))
 
 
-REPLAY = Replay(
-    place="Fig. 3.4",
-    title="Forgetting",
-    published=("protocol",),
-    kind=forgetting,
-    arms=ARMS["fig3_4_forgetting"],
-)
+REPLAY = replay_named("fig3_4_forgetting", forgetting)
 
 
 # -------------------------------------------------------------------------------------------------------------- figures
