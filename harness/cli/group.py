@@ -54,14 +54,8 @@ class Warnings(logging.Handler):
 
 
 # What other tools call our commands.
-OTHER_WORDS = {
-    "train": "run",
-    "start": "run",
-    "sweep": "submit",
-    "launch": "submit",
-    "check": "validate",
-    "show": "report",
-}
+OTHER_WORDS = {"check": "validate", "show": "report", **dict.fromkeys(("train", "start"), "run")}
+OTHER_WORDS |= dict.fromkeys(("sweep", "launch"), "submit")
 
 
 class Group(click.Group):

@@ -37,14 +37,7 @@ from harness.show.tables.comparison import (
 from harness.show.tables.design import design_frame, design_sentences
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped
-from harness.show.tables.laws import (
-    IN_THE_REPORT,
-    checklists,
-    law_sentences,
-    law_tables,
-    note_sentences,
-    uncrossed,
-)
+from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, note_sentences, uncrossed
 from harness.show.tables.power import power_sentences, power_table
 from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.show.words import loss_of_laws

@@ -73,9 +73,7 @@ def try_script(script: Path) -> str:
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False, env=scrubbed(os.environ)
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, env=scrubbed(os.environ))
     except FileNotFoundError:
         raise HarnessError(f"{command[0]}: there is no SLURM here; submit from a login node, or use --local") from None
     except subprocess.TimeoutExpired:

@@ -17,18 +17,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import is_writable, user_cache
 from harness.base.user_code import handling
 from harness.dispatch import slots
-from harness.dispatch.slots import (
-    Compilation,
-    Done,
-    Evaluated,
-    Failure,
-    IsCold,
-    PackedRuns,
-    Refused,
-    Saved,
-    Slot,
-    TrainingOrder,
-)
+from harness.dispatch.slots import Done, Evaluated, Failure, IsCold, PackedRuns, Refused, Saved, Slot, TrainingOrder
 from harness.record import record_path
 from harness.spec import RunSpec, run_id
 
@@ -255,15 +244,15 @@ def _make_ready(
         announce(f"fused engine: compiled in {time.monotonic() - began:.0f} s{kept}")
 
 
-def _compilations(runs: Sequence[RunSpec]) -> deque[Compilation]:
+def _compilations(runs: Sequence[RunSpec]) -> deque[slots.Compilation]:
     """What is compiled by a process of its own: each module of kernels, and with the last of them all loops.
 
     The kernels of KANs, which come first, take the time of the others and a loop. Loops are compiled by one process:
     they have a part in common, whose last bits would else hang on who comes first.
     """
     *modules, last = sorted({run.network.kernels for run in runs})
-    loops = {run.recipe.optimizer.name: run for run in runs}
-    return deque([*(Compilation(module, ()) for module in modules), Compilation(last, tuple(loops.values()))])
+    loops = tuple({run.recipe.optimizer.name: run for run in runs}.values())
+    return deque([*(slots.Compilation(module, ()) for module in modules), slots.Compilation(last, loops)])
 
 
 def _has_compiled(slot: Slot) -> bool:

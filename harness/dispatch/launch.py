@@ -169,9 +169,8 @@ def run_locally(folder: Path, submission: Submission) -> Generator[Event]:
     if not number_told:
         log = local_log(folder, submission.id)
         last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-        raise HarnessError(
-            f"the worker could not begin: {last or f'it ended with {worker.returncode}'} ({log})", INCOMPLETE
-        )
+        why = last or f"it ended with {worker.returncode}"
+        raise HarnessError(f"the worker could not begin: {why} ({log})", INCOMPLETE)
 
 
 @contextmanager

@@ -198,9 +198,8 @@ class Export:
         planned, absent = self._planned, []
         for run in batch:
             try:
-                wandb_run = of_run(
-                    read_record(record_path(self.records, run)), self.manifest, planned[run], run in picked
-                )
+                record = read_record(record_path(self.records, run))
+                wandb_run = of_run(record, self.manifest, planned[run], run in picked)
             except HarnessError as error:
                 failures.append(str(error))
                 continue

@@ -5,17 +5,9 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, field_validator, model_validator
 
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, Positive
 from harness.dispatch.mirror import Mirror
 from harness.spec.read import read_settings
 
@@ -91,15 +83,15 @@ class Profile(Frozen):
     )
     packs_per_gpu: PositiveInt = Field(1, description="trained at a time, each by a process of its own")
     cpus: PositiveInt = Field(1, description="a job; without GPUs it trains so many packs at a time")
-    memory_per_cpu_gb: PositiveFloat | None = Field(None, description="in place of memory_gb")
-    memory_gb: PositiveFloat | None = Field(
+    memory_per_cpu_gb: Positive | None = Field(None, description="in place of memory_gb")
+    memory_gb: Positive | None = Field(
         default_factory=lambda fields: None if fields["memory_per_cpu_gb"] else 4.0,
         description="a job; null leaves it to the cluster",
     )
-    job_minutes: PositiveFloat = Field(40.0, description="what a job is predicted to take")
+    job_minutes: Positive = Field(40.0, description="what a job is predicted to take")
     time_minutes: PositiveInt = Field(120, description="the limit that SLURM is given")
     save_seconds: PositiveInt = Field(120, description="before the limit, a job is told to save its state")
-    checkpoint_seconds: PositiveFloat = Field(60.0, description="between two times that a pack's state is saved anyway")
+    checkpoint_seconds: Positive = Field(60.0, description="between two times that a pack's state is saved anyway")
     jobs_at_once: PositiveInt = Field(256, description="of an array")
     setup: tuple[SingleLine, ...] = Field((), description="shell lines before Python starts: modules, environments")
     srun: tuple[SingleLine, ...] = Field((), description="more arguments of srun, such as those of container plugins")

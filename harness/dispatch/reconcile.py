@@ -18,23 +18,10 @@ from typing import Annotated, NamedTuple
 from harness.base.errors import HarnessError
 from harness.base.files import lives, os_words
 from harness.dispatch.cluster import Queue, cause, cluster_name, sacct, squeue, user
-from harness.dispatch.events import Attempt, read_attempts
+from harness.dispatch.events import Attempt, read_attempts, seconds_of
 from harness.dispatch.launch import sent_log
 from harness.dispatch.leftovers import NETWORKS, bytes_below, file_bytes
-from harness.dispatch.state import (
-    ENDED,
-    FREE,
-    LEASE_SECONDS,
-    OVER,
-    UNDERWAY,
-    WENT_WRONG,
-    Evidence,
-    JobKey,
-    RunState,
-    seconds_of,
-    states,
-    unexplained,
-)
+from harness.dispatch.state import ENDED, FREE, OVER, UNDERWAY, WENT_WRONG, Evidence, RunState, states, unexplained
 from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
 from harness.record import Recorded, recorded
 from harness.spec import Manifest, manifest_path
@@ -76,7 +63,7 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         evidence = _with_accounting(evidence, forgotten, sent)
     jobs = [job for job in evidence.jobs() if job.submission.profile]
     over = [job for job in jobs if not job.attempts and not (job.listed and job.listed.state not in ENDED)]
-    started = {JobKey(job.submission.id, job.place) for job in over if sent_log(folder, job.submission, job.place)}
+    started = {job.key for job in over if sent_log(folder, job.submission, job.place)}
     return evidence._replace(started=started, hidden=hidden)
 
 
@@ -195,7 +182,7 @@ def spending(run_states: Mapping[str, RunState], evidence: Evidence) -> Spending
         for attempt in job.attempts:  # until its last event, all by the clock of its host
             spent += max(0.0, seconds_of(attempt.events[-1]["at"]) - seconds_of(attempt.begun["at"])) * devices
             trained += share * sum(event["seconds"] for event in attempt.events if event["event"] == "pack_done")
-            running += devices if _lives_on(attempt, evidence) else 0
+            running += devices if evidence.lives_on(attempt) else 0
         to_start = start * devices if job.submission.profile else 0.0
         if any(map(_first_steps, job.attempts)):
             started += to_start
@@ -256,17 +243,11 @@ def unneeded(evidence: Evidence, run_states: Mapping[str, RunState]) -> Unneeded
         elif job.silence:
             not_verified[job.silence] += all(attempt.may_go_on for attempt in job.attempts)
         elif job.submission.profile is None:
-            alive = [attempt.begun for attempt in job.attempts if _lives_on(attempt, evidence)]
+            alive = [attempt.begun for attempt in job.attempts if evidence.lives_on(attempt)]
             pids_here = [begun["pid"] for begun in alive if begun["host"] == socket.gethostname()]
             processes += pids_here
             not_verified[f"sent off on {job.submission.host}"] += len(alive) - len(pids_here)
     return Unneeded(tuple(dict.fromkeys(numbers)), tuple(processes), dict(+not_verified))
-
-
-def _lives_on(attempt: Attempt, evidence: Evidence) -> bool:
-    """Whether an attempt goes on, as far as it has been heard of."""
-    silence = evidence.now - attempt.beat_at
-    return not attempt.ended and silence < LEASE_SECONDS and attempt.id not in evidence.dead
 
 
 def _ahead_seconds(attempt: Attempt) -> float:

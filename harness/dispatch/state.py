@@ -10,13 +10,12 @@ import csv
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple, get_args
 
 from harness.dispatch.cluster import Listed, Queue
-from harness.dispatch.events import Attempt, Event
+from harness.dispatch.events import Attempt, Event, seconds_of
 from harness.dispatch.submission import Instruction, SentJob, Submission, cancelled, last_orders
 
 StateName = Literal[
@@ -112,6 +111,11 @@ class JobSeen(NamedTuple):
     started: bool  # as its output shows
 
     @property
+    def key(self) -> JobKey:
+        """What tells it from others."""
+        return JobKey(self.submission.id, self.place)
+
+    @property
     def last(self) -> Attempt | None:
         """Its last attempt."""
         return self.attempts[-1] if self.attempts else None
@@ -150,6 +154,11 @@ class Evidence(NamedTuple):
         """What is wrong with files of submissions and orders, in sentences."""
         of_submissions = [submission.damage for submission in self.submissions if submission.damage]
         return of_submissions + [order.damage for order in self.orders if order.damage]
+
+    def lives_on(self, attempt: Attempt) -> bool:
+        """Whether an attempt goes on, as far as it has been heard of."""
+        silence = self.now - attempt.beat_at
+        return not attempt.ended and silence < LEASE_SECONDS and attempt.id not in self.dead
 
     def jobs(self) -> list[JobSeen]:
         """Every job that was sent off, in that order."""
@@ -220,11 +229,6 @@ def unexplained(evidence: Evidence) -> list[str]:
 
 
 # --------------------------------------------------------------------------------------------------------------- jobs
-def seconds_of(moment: str) -> float:
-    """A moment of a file as seconds since the epoch."""
-    return datetime.fromisoformat(moment).timestamp()
-
-
 def _by_evidence(job: JobSeen, last_word: Event | None, evidence: Evidence) -> RunState:
     """The state of a run without a record, by the last job that it was in and that job's `last_word` of it.
 

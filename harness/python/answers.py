@@ -206,9 +206,8 @@ class Answer(Shown):
         """
         of_arm = self.runs.table.query("arm == @arm and status == 'done'")
         if of_arm.empty:
-            raise HarnessError(
-                f"{arm!r} is no arm with trained runs; {did_you_mean(arm, list(self.manifest.experiment.arms))}"
-            )
+            arms = list(self.manifest.experiment.arms)
+            raise HarnessError(f"{arm!r} is no arm with trained runs; {did_you_mean(arm, arms)}")
         tasks = list(dict.fromkeys(of_arm["task"]))
         if task is None and len(tasks) > 1:
             raise HarnessError(f"`task`: {arm} learnt {', '.join(tasks)}; say which")

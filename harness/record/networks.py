@@ -56,9 +56,8 @@ def keep_network(kept: KeptNetwork, folder: Path, run_id: str) -> None:
         with whole_file(network_path(folder, run_id)) as path:
             np.savez(path, parameters=kept.parameters, **layers, **of_data)
     except OSError as error:
-        raise HarnessError(
-            f"{os_words(error, folder)}; the network of run {run_id} cannot be kept", INCOMPLETE
-        ) from None
+        problem = os_words(error, folder)
+        raise HarnessError(f"{problem}; the network of run {run_id} cannot be kept", INCOMPLETE) from None
 
 
 def read_network(folder: Path, run_id: str) -> KeptNetwork:

@@ -66,9 +66,8 @@ def read_record(path: Path) -> Record:
     try:
         return _checked(path)
     except (ValueError, OSError) as error:
-        raise HarnessError(
-            f"record {path} is damaged ({problem_of(error)}); move it away and run again", INCOMPLETE
-        ) from None
+        problem = problem_of(error)
+        raise HarnessError(f"record {path} is damaged ({problem}); move it away and run again", INCOMPLETE) from None
 
 
 def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[str, Record]:

@@ -48,9 +48,8 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
     import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
 
     cells = {cell.index: cell for cell in manifest.cells}
-    rows = pd.DataFrame(
-        _row(cells[run.cell], run, records[run.run_id]) for run in manifest.runs if run.run_id in records
-    )
+    recorded = [run for run in manifest.runs if run.run_id in records]
+    rows = pd.DataFrame(_row(cells[run.cell], run, records[run.run_id]) for run in recorded)
     trials = rows.groupby("cell")["trial"].transform("nunique")
     chosen = _chosen_of_replicates(rows) if manifest.experiment.search else _chosen(rows)
     of_budget = rows["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})

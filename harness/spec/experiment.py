@@ -212,10 +212,9 @@ class Experiment(Frozen):
         words = f"looks={list(self.looks)}"
         if list(self.looks) != sorted(set(self.looks)):
             raise ValueError(f"{words}: each look is after more seeds than the one before; put them in ascending order")
-        if self.looks and self.looks[-1] != len(self.seeds):
-            raise ValueError(
-                f"{words}: the last look is after all seeds, of which there are {len(self.seeds)}; make them agree"
-            )
+        seeds = len(self.seeds)
+        if self.looks and self.looks[-1] != seeds:
+            raise ValueError(f"{words}: the last look is after all seeds, of which there are {seeds}; make them agree")
         if self.looks and not self.decide:
             raise ValueError(f"{words}: looks are at rules, and there are none; add decide:, or leave looks out")
 

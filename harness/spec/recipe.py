@@ -141,10 +141,8 @@ class Recipe(Frozen):
         if whole and (self.phases or self.sparsity):
             part = "phases" if self.phases else "sparsity"
             raise ValueError(f"{part} does not go with decays_over={whole}; leave one of the two out")
-        if self.restarts.spent >= most:
-            raise ValueError(
-                f"restarts use {self.restarts.spent} evaluations, which leaves none of max_evaluations={most}"
-            )
+        if (spent := self.restarts.spent) >= most:
+            raise ValueError(f"restarts use {spent} evaluations, which leaves none of max_evaluations={most}")
         return self
 
 

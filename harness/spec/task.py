@@ -7,16 +7,7 @@ from datetime import date
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    FiniteFloat,
-    NonNegativeInt,
-    PositiveInt,
-    Tag,
-    model_validator,
-)
+from pydantic import BeforeValidator, Discriminator, Field, FiniteFloat, PositiveInt, Tag, model_validator
 
 from harness.base.frozen import Frozen, Positive, left_out_at
 from harness.base.outside import installed, place_of_name
@@ -231,7 +222,7 @@ class Task(Frozen):
     boundary_points: SplitSize | None = left_out_at(None)
     interior_weight: Positive | None = left_out_at(None)
     context: PositiveInt | None = left_out_at(None)
-    instance: NonNegativeInt = left_out_at(0)
+    instance: Annotated[int, Field(ge=0)] = left_out_at(0)
 
     @property
     def name(self) -> str:
@@ -286,7 +277,7 @@ class RunTask(Frozen):
     label_noise: Positive | None = left_out_at(None)
     boundary_points: PositiveInt | None = left_out_at(None)
     interior_weight: Positive | None = left_out_at(None)
-    instance: NonNegativeInt = left_out_at(0)
+    instance: Annotated[int, Field(ge=0)] = left_out_at(0)
     classes: Annotated[int, Field(ge=2)] | None = left_out_at(None)
     own_loss: str | None = left_out_at(None)  # the metric of the target's own loss, if it has one
     vocabulary: Annotated[int, Field(ge=2)] | None = left_out_at(None)  # different tokens of sequences

@@ -11,17 +11,7 @@ from harness.base.errors import HarnessError, at
 from harness.base.provenance import host, processor, why_no_device
 from harness.dispatch.here import available_cores, terminated_like_ctrl_c
 from harness.dispatch.submission import makespan
-from harness.measure.calibration import (
-    Calibration,
-    EngineKind,
-    bench_command,
-    is_current,
-    kind_of,
-    latest_calibration,
-    machine_words,
-    missing,
-    read_calibration,
-)
+from harness.measure.calibration import Calibration, EngineKind, kind_of, latest_calibration, missing, read_calibration
 from harness.measure.cost import likely_seconds, never_timed, planned_seconds
 from harness.planning.plan import make_plan, planned_flops
 from harness.planning.warnings import check_rules_can_be_judged
@@ -119,7 +109,7 @@ def calibration_of(results: Path, kind: EngineKind) -> Calibration | None:
     except HarnessError as error:  # it is optional: what can be done without it goes on
         LOG.warning(str(error))
         return None
-    return calibration if calibration and is_current(calibration) else None
+    return calibration if calibration and calibration.is_current else None
 
 
 def own_calibration(results: Path, kind: EngineKind) -> Calibration | None:
@@ -140,10 +130,10 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
         calibration = calibration_of(results, kind)
         if calibration is None:
             raise HarnessError(
-                f"search.cap: a cap in seconds needs a machine whose {kind[0]} engine was timed; "
-                f"`{bench_command(kind)}` times this one, and with `profile` a node of a cluster"
+                f"search.cap: a cap in seconds needs a machine whose {kind.engine} engine was timed; "
+                f"`{kind.bench_command}` times this one, and with `profile` a node of a cluster"
             )
-        timed_on.add(machine_words(calibration))
+        timed_on.add(calibration.machine_words)
         return calibration
 
     return lambda run: planned_seconds(machine(kind_of(run)), run)

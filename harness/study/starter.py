@@ -95,9 +95,8 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise HarnessError(f"data {path}: no column can be an input of {output} ({reasons}); mend one, or add one")
     numbers = {name: suggestion.reading for name, suggestion in suggestions.items() if suggestion.reading}
-    encode: dict[str, Literal["one_hot"]] = {
-        name: "one_hot" for name, suggestion in suggestions.items() if suggestion.one_hot
-    }
+    categories = [name for name, suggestion in suggestions.items() if suggestion.one_hot]
+    encode: dict[str, Literal["one_hot"]] = dict.fromkeys(categories, "one_hot")
     as_written = suggest(table, output).reading
     if as_written and not classes:
         numbers = {output: as_written, **numbers}

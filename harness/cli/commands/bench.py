@@ -94,7 +94,7 @@ def bench(
     else:
         if engine == "fused" and dtype == "float32":
             raise HarnessError(f"--engine fused computes in float64; with --dtype {dtype} leave it out")
-        kinds = [(engine or ("torch" if dtype == "float32" else "fused"), dtype or "float64")]
+        kinds = [EngineKind(engine or ("torch" if dtype == "float32" else "fused"), dtype or "float64")]
     check_writable(results / "calibrations")
     if profile:
         _send(profile, read_profile(profile), results, words, runs, dry_run)
@@ -144,16 +144,16 @@ def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calib
     from harness.measure.bench import bench_run, bench_solo, compile_kernels, standard_runs
 
     before = own_calibration(results, kind)
-    if kind[0] == "fused":
+    if kind.engine == "fused":
         compile_kernels(TERMINAL.say)
     runs = [run for run in of_file if kind_of(run) == kind]
     if before is None or not of_file:
         runs += standard_runs(*kind)
-        with TERMINAL.steps(f"{kind[0]}: a run") as progress:
+        with TERMINAL.steps(f"{kind.engine}: a run") as progress:
             seconds_per_run = bench_run(*kind, partial(progress, ""))
     else:
         seconds_per_run = before.seconds_per_run
-    with TERMINAL.steps(f"{kind[0]}: shapes alone") as progress:
+    with TERMINAL.steps(f"{kind.engine}: shapes alone") as progress:
         solo, knots = bench_solo(runs, partial(progress, ""))
     kept = own_calibration(results, kind)  # what another bench wrote meanwhile, or this file had
     return calibrate(

@@ -60,9 +60,8 @@ def status(
     """
     for option, value in (("--why", why), ("--wandb", mirror.mode if mirror else None)):
         if value and not file:
-            raise HarnessError(
-                f"{option} {value}: say of which experiment, as in `harness status {EXAMPLE} {option} {value}`"
-            )
+            typed = f"{option} {value}"
+            raise HarnessError(f"{typed}: say of which experiment, as in `harness status {EXAMPLE} {typed}`")
     if file and (file / "runs").is_dir():
         raise HarnessError(f"{file}: this folder holds all results; `harness status --results {file}` shows them")
     export = export_of(mirror, *StudyFile(file, results).frozen()) if mirror and file else None
