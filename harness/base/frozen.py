@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
@@ -16,6 +16,11 @@ class Frozen(BaseModel):
 def alone_or_many(value: Any) -> tuple[Any, ...]:
     """A tuple of them, of one where it stands alone."""
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def one_or_many(kind: Any) -> BeforeValidator:
+    """Annotates a tuple that a file writes as a list, or where it has one item as that alone."""
+    return BeforeValidator(alone_or_many, json_schema_input_type=kind | list[kind])
 
 
 def left_out_at(default: Any, description: str | None = None) -> Any:

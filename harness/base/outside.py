@@ -29,10 +29,8 @@ def installed(group: str) -> dict[str, str]:
     places: dict[str, str] = {}
     for entry in sorted(entry_points(group=group)):
         if places.setdefault(entry.name, entry.value) != entry.value:
-            raise HarnessError(
-                f"entry points {group}: {entry.name!r} is both {places[entry.name]} and {entry.value}; uninstall one "
-                "of the two packages"
-            )
+            problem = f"entry points {group}: {entry.name!r} is both {places[entry.name]} and {entry.value}"
+            raise HarnessError(f"{problem}; uninstall one of the two packages")
     return places
 
 

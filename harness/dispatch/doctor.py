@@ -134,10 +134,8 @@ def cluster_rows(cluster_limits: Limits) -> list[Finding]:
     )
     accounting = ", and sacct for longer" if cluster_limits.has_accounting else ""
     finding = f"squeue knows for {duration(memory)} how a job ended (MinJobAge){accounting}"
-    return [
-        must("SLURM", is_new, f"{number or 'of unknown version'}, cluster {name}", older),
-        should("ended jobs", remembers, finding, watch),
-    ]
+    slurm = must("SLURM", is_new, f"{number or 'of unknown version'}, cluster {name}", older)
+    return [slurm, should("ended jobs", remembers, finding, watch)]
 
 
 def partition_rows(profile: Profile, fields: Fields) -> list[Finding]:

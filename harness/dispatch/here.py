@@ -196,11 +196,8 @@ def _listen(
         failures = (*task.failures, failure)
         move, quarantined = next_move(failures, len(task.pack))
         middle = len(task.pack) // 2
-        waiting += {
-            "again": [PackTask(task.pack, failures)],
-            "split": [PackTask(task.pack[:middle]), PackTask(task.pack[middle:])],
-            "give up": [],
-        }[move]
+        halves = [PackTask(task.pack[:middle]), PackTask(task.pack[middle:])]
+        waiting += {"again": [PackTask(task.pack, failures)], "split": halves, "give up": []}[move]
         yield task.pack, Failed(failure, move, quarantined)
 
 

@@ -160,10 +160,8 @@ class ArmOnTask:
             if name not in counts:
                 kind = name.split(".")[0]
                 allowed = [count for count in counts if count.startswith(f"{kind}.") and count in count_names()]
-                raise HarnessError(
-                    f"{place}: {name} does not count {network.family} (arm {self.name!r}); use one of "
-                    f"{', '.join(allowed)}"
-                )
+                problem = f"{place}: {name} does not count {network.family} (arm {self.name!r})"
+                raise HarnessError(f"{problem}; use one of {', '.join(allowed)}")
 
     def run_of(self, network: Network, recipe: Recipe, seed: int, initialisation: int = 0) -> RunSpec:
         """The run of a network by a recipe."""
@@ -187,18 +185,14 @@ def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, ta
     """The engine of `network`: the experiment's, or `fused` where it can train it; a HarnessError if it cannot."""
     if not (loss := loss_of(task)).kernel:
         if experiment.engine == "fused":
-            raise HarnessError(
-                f"engine: fused has no {loss.needs}, by which {task.target} is learnt; use engine: torch, or "
-                "leave `engine` out"
-            )
+            problem = f"engine: fused has no {loss.needs}, by which {task.target} is learnt"
+            raise HarnessError(f"{problem}; use engine: torch, or leave `engine` out")
         return "torch"
     fields = (("dtype", experiment.dtype, "float64"), ("device", experiment.device, "cpu"))
     reasons = [f"{field}: {value}" for field, value, of_kernels in fields if value != of_kernels]
     if experiment.engine == "fused" and reasons:
-        raise HarnessError(
-            f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
-            "use engine: torch, or leave `engine` out"
-        )
+        problem = f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}"
+        raise HarnessError(f"{problem}; use engine: torch, or leave `engine` out")
     without_kernels = network.without_kernels() or optimiser.without_loop()
     if experiment.engine == "fused" and without_kernels:
         raise HarnessError(f"engine: fused {without_kernels}; leave `engine` out")

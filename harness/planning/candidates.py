@@ -196,10 +196,8 @@ def _free_size(sought: ArmOnTask) -> str:
         raise HarnessError(f"arms.{name}.sizes: match solves for {free}; sizes go with `solve: steps` or without match")
     if free not in sizes:
         place = f"match.solve.{name}" if name in match.solve else "match.solve"
-        raise HarnessError(
-            f"{place}: a network of family {arm.architecture.family} has no {free}; arm {name!r} can solve for "
-            f"{', '.join(sizes)}"
-        )
+        problem = f"{place}: a network of family {arm.architecture.family} has no {free}"
+        raise HarnessError(f"{problem}; arm {name!r} can solve for {', '.join(sizes)}")
     return free
 
 

@@ -77,10 +77,8 @@ def check_cells(experiment: Experiment, name: str, cells: Sequence[Cell]) -> Non
             is_of_size = "nearest: " in str(cell.infeasible)
             place = "match.at" if is_of_size else f"arms.{cell.arm}"
             remedy = "choose budgets near these, raise match.tol, or " if is_of_size else ""
-            raise HarnessError(
-                f"{place}: arm {cell.arm!r} has no feasible cell on any task, so nothing can be said of it; on "
-                f"{cell.task}: {cell.infeasible}; {remedy}leave the arm out"
-            )
+            problem = f"{place}: arm {cell.arm!r} has no feasible cell on any task, so nothing can be said of it"
+            raise HarnessError(f"{problem}; on {cell.task}: {cell.infeasible}; {remedy}leave the arm out")
 
 
 def check_rules(experiment: Experiment, tasks: Mapping[str, tuple[str, int]], series: Collection[str]) -> None:
@@ -229,10 +227,8 @@ def _not_a_size(plan: Manifest, rule: Decide, budget: float, task: str) -> str:
 # -------------------------------------------------------------------------------------------------------------- runs
 def _of_runs(plan: Manifest) -> Iterator[PlanWarning]:
     if len(plan.experiment.seeds) == 1 and "seeds" not in plan.experiment.grid | plan.experiment.zip:
-        yield PlanWarning(
-            "one seed, no interval",
-            "one seed: no interval will tell a difference from chance; add seeds, such as seeds: [0, 1, 2]",
-        )
+        sentence = "one seed: no interval will tell a difference from chance; add seeds, such as seeds: [0, 1, 2]"
+        yield PlanWarning("one seed, no interval", sentence)
     runs_of: dict[str, set[str]] = defaultdict(set)
     for planned in plan.runs:
         runs_of[plan.cells[planned.cell].arm].add(planned.run_id)

@@ -167,10 +167,8 @@ def _kept_rows(rows: pd.DataFrame, name: Path) -> tuple[Path, bool]:
     """The file of a DataFrame beside NAME.yaml, called by its content, and whether it was not there before."""
     size = int(rows.memory_usage(deep=True).sum())
     if size > LARGEST_FRAME:
-        raise HarnessError(
-            f"`data`: the table takes {size / 1e6:,.0f} MB, and at most {LARGEST_FRAME / 1e6:,.0f} MB are copied; save "
-            "it (table.to_parquet('table.parquet')), and give its path"
-        )
+        problem = f"`data`: the table takes {size / 1e6:,.0f} MB, and at most {LARGEST_FRAME / 1e6:,.0f} MB are copied"
+        raise HarnessError(f"{problem}; save it (table.to_parquet('table.parquet')), and give its path")
     try:
         content = rows.rename(columns=str).to_parquet(index=False)
     except Exception as error:  # of pyarrow, for columns that hold anything

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PositiveInt, Tag, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at
+from harness.base.frozen import Frozen, Positive, left_out_at, one_or_many
 from harness.families import SIZES, Architecture, Depth, Hidden, Module
 from harness.families.space import Space
 from harness.spec.counts import ConventionName, CountKind, count_names, default_count
@@ -114,14 +114,7 @@ CAP_WORDS = ("evaluations", "seconds")  # in which a cap may be, beside counts o
 
 
 # By what it is counted in, which is one thing: one number, or one a budget of `match.at`.
-Cap = dict[
-    str,
-    Annotated[
-        tuple[Positive, ...],
-        BeforeValidator(alone_or_many, json_schema_input_type=float | list[float]),
-        Field(min_length=1),
-    ],
-]
+Cap = dict[str, Annotated[tuple[Positive, ...], one_or_many(float), Field(min_length=1)]]
 
 
 class Search(Frozen):

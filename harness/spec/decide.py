@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at
+from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at, one_or_many
 from harness.spec.counts import JudgedAxis, OneOf, all_axes, default_count, defined
 
 LARGEST = "largest"  # of the budgets that all sides have
@@ -88,12 +88,8 @@ At = Annotated[
     Field(min_length=1, max_length=1),
     BeforeValidator(_at, json_schema_input_type=JudgedAxis | dict[str, float | Literal["largest"]]),
 ]
-Counts = Annotated[
-    tuple[JudgedAxis, ...],
-    Field(max_length=2),
-    BeforeValidator(alone_or_many, json_schema_input_type=JudgedAxis | list[JudgedAxis]),
-]
-Words = Annotated[tuple[str, ...], BeforeValidator(alone_or_many, json_schema_input_type=str | list[str])]
+Counts = Annotated[tuple[JudgedAxis, ...], Field(max_length=2), one_or_many(JudgedAxis)]
+Words = Annotated[tuple[str, ...], one_or_many(str)]
 QuantityName = Annotated[str, OneOf(lambda: tuple(_quantities()))]
 QUANTITIES_HERE = "What each quantity is stands with it, in `harness.judging.quantities`."
 DESCRIPTION_WIDTH = 115

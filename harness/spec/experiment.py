@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
 from harness.base.formats import as_typed
-from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at
+from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at, one_or_many
 from harness.spec.arm import Arm, Match, Search
 from harness.spec.counts import CountName
 from harness.spec.decide import Decide, SideChoice
@@ -57,11 +57,7 @@ class Experiment(Frozen):
     figure: str | None = left_out_at(
         None, "a figure of the KAN paper, such as fig3_1_toy_scaling: its points stand beside the runs"
     )
-    tasks: Annotated[
-        tuple[TaskEntry, ...],
-        BeforeValidator(alone_or_many, json_schema_input_type=str | Task | list[str | Task]),
-        Field(min_length=1),
-    ]
+    tasks: Annotated[tuple[TaskEntry, ...], one_or_many(str | Task), Field(min_length=1)]
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
     recipes: dict[str, Recipe] = Field({})
     match: Match | None = None
@@ -186,10 +182,8 @@ class Experiment(Frozen):
         if match is None:
             raise ValueError("search: its runs are solved to the same size, so it needs match:; add it")
         if match.axis == "flops_train":
-            raise ValueError(
-                "match.axis=flops_train: with search the training work is equal by search.cap; match params or "
-                "flops_forward"
-            )
+            problem = "match.axis=flops_train: with search the training work is equal by search.cap"
+            raise ValueError(f"{problem}; match params or flops_forward")
         if len(search.caps) not in (1, self.budgets):
             raise ValueError(
                 f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for "
@@ -230,10 +224,8 @@ class Experiment(Frozen):
         for name, axes in (("grid", self.grid), ("zip", self.zip)):
             for path in axes:
                 if path not in OF_A_RUN and (field := path.split(".")[0]) in OF_A_PLAN:
-                    raise ValueError(
-                        f"{name}.{path}: {field} is said once for all runs of a plan, so no axis can vary it; make "
-                        "a file of each, or use `settings`"
-                    )
+                    problem = f"{name}.{path}: {field} is said once for all runs of a plan, so no axis can vary it"
+                    raise ValueError(f"{problem}; make a file of each, or use `settings`")
         lengths = {path: len(values) for path, values in self.zip.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"zip: the lists must be equally long, got {lengths}; use grid: for combinations")

@@ -203,10 +203,8 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
         runs += most_runs(variant)
         if (most := runs if variants_made else runs * points) > MOST_RUNS:
             of_axes = f" at {points:,} points of grid: and zip:" if points > 1 else ""
-            raise HarnessError(
-                f"{most:,} runs{of_axes}, at most {MOST_RUNS:,} can be planned; take fewer values, or several "
-                "experiments"
-            )
+            problem = f"{most:,} runs{of_axes}, at most {MOST_RUNS:,} can be planned"
+            raise HarnessError(f"{problem}; take fewer values, or several experiments")
         variants_made.append((point, variant))
     return variants_made
 

@@ -191,17 +191,11 @@ def parts(network: Network, recipe: Recipe, pruned: KanShape | None = None) -> t
     if sparsity is None or not isinstance(network, KanShape):
         return (Part(network, recipe),)
     spent = recipe.restarts.spent + sparsity.evaluations
-    first = {
-        "optimizer": sparsity.optimizer or recipe.optimizer,
-        "max_evaluations": spent,
-        "grid_extension": None,
-        "sparsity": None,
-    }
+    optimiser = sparsity.optimizer or recipe.optimizer
+    first = {"optimizer": optimiser, "max_evaluations": spent, "grid_extension": None, "sparsity": None}
     after = {"restarts": Restarts(), "max_evaluations": recipe.max_evaluations - spent, "sparsity": None}
-    return (
-        Part((_coarser(network, recipe) or [network])[0], recipe.model_copy(update=first)),
-        Part(pruned or network, recipe.model_copy(update=after)),
-    )
+    coarsest = (_coarser(network, recipe) or [network])[0]
+    return (Part(coarsest, recipe.model_copy(update=first)), Part(pruned or network, recipe.model_copy(update=after)))
 
 
 def stages(network: Network, recipe: Recipe) -> tuple[Stage, ...]:

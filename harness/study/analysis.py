@@ -156,10 +156,8 @@ def answer_of(study: StudyFile) -> tuple[Answer, pd.DataFrame | None]:
         return Answer(str(file), folder.name, experiment.question, why, command, verdicts=rules), None
     manifest = read_manifest(folder)
     if experiment.decide and not manifest.experiment.decide:
-        raise HarnessError(
-            f"{file}: its `decide:` is newer than the plan, which has none; `harness run {command} --replan` takes it "
-            "in, and trains nothing again"
-        )
+        problem = f"{file}: its `decide:` is newer than the plan, which has none"
+        raise HarnessError(f"{problem}; `harness run {command} --replan` takes it in, and trains nothing again")
     try:
         check_unchanged(manifest, experiment, file)
         notes: tuple[str, ...] = ()

@@ -119,18 +119,14 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     offer = _offer(request, to_send(manifest, states, request.only), view.evidence)
     lines = offer_lines(manifest.name, states, offer, until_decided=wanted is not None)
     lines += [*view.evidence.damage, *earlier_lines(view.earlier)]
-    lines += [
-        f"{len(underway)} of the runs were sent off by {other_folder}, and are left to it"
-        for other_folder, underway in view.beside.items()
-    ]
+    for other_folder, underway in view.beside.items():
+        lines.append(f"{len(underway)} of the runs were sent off by {other_folder}, and are left to it")
     listener.say(*lines)
     if offer.jobs:
         _check_device(manifest, where)
     if where.most_hours is not None and offer.hours > where.most_hours:
-        raise HarnessError(
-            f"`max_gpu_hours` {where.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
-            "allow more, or submit a smaller experiment"
-        )
+        problem = f"`max_gpu_hours` {where.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted"
+        raise HarnessError(f"{problem}; allow more, or submit a smaller experiment")
     return offer
 
 

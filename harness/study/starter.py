@@ -203,10 +203,8 @@ def _budgets(draft: Experiment, arms: Sequence[StarterArm], task: RunTask) -> tu
         budgets = [round(least * DECADE ** (place / (BUDGETS - 1))) for place in range(BUDGETS)]
         if all(len(sizes(arm, budgets)) == BUDGETS for arm in arms):
             return budgets, [network(arms[0], size) for size in sizes(arms[0], budgets)]
-    raise HarnessError(
-        f"no {BUDGETS} sizes over a factor of ten were found that all arms can have; write match.at yourself, in a "
-        "copy of an experiment of experiments/"
-    )
+    problem = f"no {BUDGETS} sizes over a factor of ten were found that all arms can have"
+    raise HarnessError(f"{problem}; write match.at yourself, in a copy of an experiment of experiments/")
 
 
 def _quoted(text: str) -> str:

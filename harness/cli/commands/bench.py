@@ -117,10 +117,8 @@ def _send(
     minutes = math.ceil(shapes * SHAPE_SECONDS / 60) + 1
     ANSWERS.say(f"{path}: one job of one CPU times {what}, about {minutes} min")
     if minutes * 60 > profile.time_minutes * 60 - profile.save_seconds:
-        raise HarnessError(
-            f"{path}: time_minutes: {profile.time_minutes} ends the job before that, and it would write nothing; "
-            f"raise it to {2 * minutes}"
-        )
+        problem = f"{path}: time_minutes: {profile.time_minutes} ends the job before that, and it would write nothing"
+        raise HarnessError(f"{problem}; raise it to {2 * minutes}")
     if dry_run:
         return
     results = results.absolute()
