@@ -17,7 +17,7 @@ from harness.base.errors import HarnessError, at
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
 from harness.planning.arms import ArmOnTask
-from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of
+from harness.planning.candidates import Candidate, Drawn, Met, SecondsOf, Solved, candidates_of, drawn_of
 from harness.planning.points import space_of
 from harness.planning.solve import Infeasible
 from harness.planning.warnings import check_cells, check_rules
@@ -188,9 +188,7 @@ def _add_replicates(
             plan.counts[plan.runs[-1].run_id] = candidate.counts
 
 
-def _cell(
-    plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, met: Candidate | Infeasible | None
-) -> Cell:
+def _cell(plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, met: Met | None) -> Cell:
     experiment = sought.experiment
     solved = met if isinstance(met, Candidate) else None
     achieved = solved.counts[experiment.match.count_name] if solved and experiment.match else None

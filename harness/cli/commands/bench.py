@@ -108,9 +108,7 @@ def bench(
         ANSWERS.say(calibration_sentence(calibration), f"calibration: {path}")
 
 
-def _send(
-    path: Path, profile: Profile, results: Path, words: list[str], runs: Sequence[RunSpec], dry_run: bool
-) -> None:
+def _send(path: Path, profile: Profile, results: Path, words: list[str], runs: list[RunSpec], dry_run: bool) -> None:
     """Say what the job times and how long that takes, and send it."""
     shapes = never_timed(runs, {})[1]
     what = f"{shapes:,} shape{'s' if shapes > 1 else ''}" if runs else "standard networks"

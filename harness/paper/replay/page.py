@@ -44,9 +44,7 @@ class Made(NamedTuple):
     missing: Mapping[str, int]
 
 
-def write_page(
-    runs: ReplayRuns, replay: Replay, made: Made, verdicts: Sequence[Mapping[str, Any]], folder: Path
-) -> Page:
+def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: list[dict[str, Any]], folder: Path) -> Page:
     """Write `replay.html`, `replay.csv` and every figure (as png and pdf) into `folder`, and return what they say.
 
     `verdicts` are those on the rules of the experiment in plain types, or that they were not judged.
