@@ -38,11 +38,6 @@ class Attempt(NamedTuple):
         """The last event of an attempt that ended by itself."""
         return self.events[-1] if self.events[-1]["event"] == "ended" else None
 
-    @property
-    def may_go_on(self) -> bool:
-        """Whether it has not ended, or SLURM starts its job again."""
-        return self.ended is None or bool(self.ended.get("requeued"))
-
 
 class EventLog:
     """The log of one attempt, written as things happen. A full disk loses events, never the training."""

@@ -241,7 +241,8 @@ def unneeded(evidence: Evidence, run_states: Mapping[str, RunState]) -> Unneeded
         if job.listed:
             numbers += [job.listed.number] if job.listed.state not in (*ENDED, "COMPLETING") else []
         elif job.silence:
-            not_verified[job.silence] += all(attempt.may_go_on for attempt in job.attempts)
+            ends = [attempt.ended for attempt in job.attempts]  # after one that is requeued SLURM starts the job again
+            not_verified[job.silence] += all(end is None or end.get("requeued") for end in ends)
         elif job.submission.profile is None:
             alive = [attempt.begun for attempt in job.attempts if evidence.lives_on(attempt)]
             pids_here = [begun["pid"] for begun in alive if begun["host"] == socket.gethostname()]

@@ -35,10 +35,8 @@ class Candidate(NamedTuple):
 
 
 Rungs = Sequence[tuple[float, Mapping[str, Any]]]  # budgets, and the sizes that all arms have there
-
 Met = Candidate | Infeasible  # what meets a budget, or why nothing does
 Solved = tuple[float | None, Met]  # the budget that is asked for, and what meets it
-
 SecondsOf = Callable[[RunSpec], float]  # what a run that spends its whole cap takes alone on a machine that was timed
 
 

@@ -237,7 +237,7 @@ def least_evaluations(network: Network, recipe: Recipe) -> int:
         return recipe.phases
     penalised = recipe.sparsity.evaluations if recipe.sparsity and isinstance(network, KanShape) else 0
     coarse = recipe.grid_extension.evaluations if recipe.grid_extension else 0
-    return 1 + recipe.restarts.spent + penalised + coarse * len(_coarser_grids(network, recipe))
+    return 1 + recipe.restarts.spent + penalised + coarse * len(_coarser(network, recipe))
 
 
 def _of_part(network: Network, recipe: Recipe) -> list[Stage]:
@@ -253,13 +253,9 @@ def _of_part(network: Network, recipe: Recipe) -> list[Stage]:
 
 def _coarser(network: Network, recipe: Recipe) -> list[Network]:
     """The network on each grid of the recipe's below its own."""
-    return [network.model_copy(update={"grid": grid}) for grid in _coarser_grids(network, recipe)]
-
-
-def _coarser_grids(network: Network, recipe: Recipe) -> tuple[int, ...]:
     if recipe.grid_extension is None or not isinstance(network, SplinedShape):
-        return ()
-    return tuple(grid for grid in recipe.grid_extension.grids if grid < network.grid)
+        return []
+    return [network.model_copy(update={"grid": grid}) for grid in recipe.grid_extension.grids if grid < network.grid]
 
 
 def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:

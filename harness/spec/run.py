@@ -20,13 +20,9 @@ from harness.spec.task import RunTask
 # train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones. Where the
 # torch engine's numbers change for some networks or optimisers only, raise `torch_version` of these instead.
 DATA_VERSION = 1
-
 NUMERICS_VERSION = 1
-
 Dtype = Literal["float64", "float32"]
-
 Engine = Literal["fused", "torch"]
-
 Device = Literal["cpu", "cuda"]
 
 

@@ -14,18 +14,12 @@ from harness.base.outside import installed, place_of_name
 from harness.spec.counts import defined
 
 INSTALLED_TASKS = "harness.tasks"  # the entry points by which a package adds some
-
 SPLIT_POINTS = ("train_points", "validation_points", "test_points")
-
 MOST_POINTS = 1_000_000  # of a split: a plan draws them all
-
 MOST_COORDINATES = 100_000_000  # of the points of a split, which then take 0.8 GB
-
 # With what the fingerprint of a file of the user's own begins, so that a run says where its samples come from.
 DATA_FILE, TEXT_FILE = "data file sha256 ", "text sha256 "
-
 Reading = Literal["currency", "percent", "decimal_comma", "date"]  # how a column of text is read as numbers
-
 MOST_CATEGORIES = 20  # of a column, each of which becomes an input
 
 
@@ -37,10 +31,7 @@ Bound = Annotated[
     FiniteFloat | Annotated[tuple[FiniteFloat, ...], Field(min_length=1)],
     BeforeValidator(_tuple_if_list, json_schema_input_type=float | list[float]),
 ]
-
 SplitSize = Annotated[int, Field(ge=1, le=MOST_POINTS)]
-
-
 ColumnNames = Annotated[
     Annotated[tuple[str, ...], Field(min_length=1)] | None,
     BeforeValidator(_tuple_if_list, json_schema_input_type=list[str] | None),

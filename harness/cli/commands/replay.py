@@ -178,7 +178,8 @@ def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping
             show([str(error)])
         incomplete.append(planned.name)
         why = f"{planned.missing_words}; {planned.made.command} goes on"
-        rows.append(index.row_without_page(replays.REPLAYS[planned.name], planned.made.scale, why))
+        about = replays.REPLAYS[planned.name]
+        rows.append(index.IndexRow({"place": about.place, "title": about.title, "scale": planned.made.scale}, why))
     path, command = results / f"replays{'' if scale == FULL else f'-{scale}'}.html", _command("--all", scale)
     index.write_index(rows, command, path)
     show([f"list: {path}"])

@@ -55,7 +55,8 @@ def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) ->
     table = runs.table[runs.table["arm"].isin(replay.arms)]
     points = shown = beside(published_points(replay, panels, x), table, replay.tolerance)
     about_added, added_tables = list[str](), page_tables("added", ())
-    if families := added_families(runs, replay):
+    arms = runs.manifest.experiment.arms.items()
+    if families := {name: arm.architecture.family for name, arm in arms if name not in replay.arms}:
         x = COUNT
         published = published_points(replay, panels, x)
         by_count, added = beside(published, table, replay.tolerance), added_points(runs.table, families, published)
@@ -194,12 +195,6 @@ COUNT = "params.trainable"
 ADDED = "added"  # the curve of their points, where published ones have a shape or a depth
 RIVALS = {"the published MLPs": ("mlp", "published"), "the published KANs": ("kan", "published")}
 RIVALS |= {"our MLPs": ("mlp", "median"), "our KANs": ("kan", "median")}  # a family, and whose error it is
-
-
-def added_families(runs: ReplayRuns, replay: Replay) -> dict[str, str]:
-    """The family of every arm that the experiment of the figure does not have."""
-    arms = runs.manifest.experiment.arms
-    return {name: arm.architecture.family for name, arm in arms.items() if name not in replay.arms}
 
 
 def added_points(table: pd.DataFrame, families: Mapping[str, str], published: pd.DataFrame) -> pd.DataFrame:

@@ -155,11 +155,6 @@ def verdicts_of(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(facts["verdicts"]) if facts.get("format") == FORMAT else []
 
 
-def row_without_page(replay: Replay, scale: str, why: str) -> IndexRow:
-    """The row of a replay that came to no page."""
-    return IndexRow({"place": replay.place, "title": replay.title, "scale": scale}, why)
-
-
 def write_index(rows: Sequence[IndexRow], command: str, path: Path) -> None:
     """Write the list as a page whose figures and links are those of the rows' folders."""
     write_html(path, "replays.html", rows=rows, command=command)
