@@ -51,13 +51,14 @@ class Page(NamedTuple):
 class Replay(NamedTuple):
     """A published figure or table, and how runs of ours become a page about it.
 
-    `place` is where it is in the paper; silent.csv says by it what was chosen where the paper says nothing. `published`
-    names the tables of `harness.paper.reference` that it replays. Two errors are the same up to the factor `tolerance`.
-    `arms` is what figures call the arms of the experiment.
+    `place` is where it is in the paper; silent.csv says by it what was chosen where the paper says nothing. `claim` is
+    what the paper says of it, and `published` names the tables of `harness.paper.reference` that it replays. Two errors
+    are the same up to the factor `tolerance`. `arms` is what figures call the arms of the experiment.
     """
 
     place: str
     title: str
+    claim: str
     published: Sequence[str]
     kind: "Callable[[ReplayRuns, Replay], Page]"
     tolerance: float = 2.0

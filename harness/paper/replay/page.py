@@ -51,12 +51,8 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: list[dict
     `replay.json` has in short what lists of replays say of it (`harness.paper.replay.page`).
     """
     page = replay.kind(runs, replay)
-    with files(__package__).joinpath("claims.csv").open(encoding="utf-8") as file:
-        claims = pd.read_csv(file)
-    for claim in claims.loc[claims["place"] == replay.place, "claim"]:
-        page = page._replace(lead=(*page.lead, f"The paper's claim: {claim}"))
-    first = [*POINT_COLUMNS, *(name for name in page.points if name not in POINT_COLUMNS)]
-    page = page._replace(points=page.points[first])
+    columns = [*POINT_COLUMNS, *(name for name in page.points if name not in POINT_COLUMNS)]
+    page = page._replace(lead=(*page.lead, f"The paper's claim: {replay.claim}"), points=page.points[columns])
     records = runs.records.values()
     with files(__package__).joinpath("silent.csv").open(encoding="utf-8") as file:
         silent = pd.read_csv(file)
