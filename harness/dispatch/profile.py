@@ -157,15 +157,11 @@ class Profile(Frozen):
         if self.packs_per_gpu > 1 and not self.gpus:
             raise ValueError(f"packs_per_gpu: {self.packs_per_gpu} needs GPUs to share; give gpus:, or leave it out")
         if self.packs_per_gpu > 1 and self.cpus < self.slots:
-            raise ValueError(
-                f"cpus: {self.cpus} is too few for packs_per_gpu: {self.packs_per_gpu} on {self.gpu_count} GPUs: each "
-                f"pack has a process of its own; give cpus: {self.slots} or more"
-            )
+            packs = f"packs_per_gpu: {self.packs_per_gpu} on {self.gpu_count} GPUs: each pack has a process of its own"
+            raise ValueError(f"cpus: {self.cpus} is too few for {packs}; give cpus: {self.slots} or more")
         if self.time_minutes * 60 < self.save_seconds + 60:
-            raise ValueError(
-                f"time_minutes: {self.time_minutes} leaves no minute to train before save_seconds: "
-                f"{self.save_seconds}; raise the one or lower the other"
-            )
+            before = f"leaves no minute to train before save_seconds: {self.save_seconds}"
+            raise ValueError(f"time_minutes: {self.time_minutes} {before}; raise the one or lower the other")
         if self.job_minutes > self.time_minutes:
             raise ValueError(f"job_minutes: {self.job_minutes:g} is more than time_minutes: {self.time_minutes}")
         return self
@@ -177,19 +173,15 @@ def _check_option(name: str) -> None:
     begin_so = [option for option in ("clusters", *FIELD_OF, *OURS) if option.startswith(long) and len(long) > 1]
     meant = long if long in begin_so else next(iter(begin_so), None)
     if meant == "clusters" or long == "M":
-        raise ValueError(
-            f"{name} sends jobs to another cluster, where squeue of this one does not see them, so that they count as "
-            "lost; submit from a login node of that cluster"
-        )
+        why = "where squeue of this one does not see them, so that they count as lost"
+        raise ValueError(f"{name} sends jobs to another cluster, {why}; submit from a login node of that cluster")
     if meant in FIELD_OF:
         raise ValueError(f"{name} has a field of its own; use `{FIELD_OF[meant]}:`")
     if meant:
         raise ValueError(f"{name} is set by the harness itself; leave it out (it sets {', '.join(OURS)})")
     if not re.fullmatch(r"[a-z][a-z-]+", name):
-        raise ValueError(
-            f"{name!r} is not the long name of an option: small letters and hyphens, without the dashes before it, as "
-            "in `mail-type: END`"
-        )
+        right = "small letters and hyphens, without the dashes before it, as in `mail-type: END`"
+        raise ValueError(f"{name!r} is not the long name of an option: {right}")
 
 
 def read_profile(path: Path) -> Profile:

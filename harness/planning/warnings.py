@@ -55,16 +55,13 @@ def check_cells(experiment: Experiment, name: str, cells: Sequence[Cell]) -> Non
             series[cell.task, cell.series].append(cell)
     for (task, arm), of_arm in names.items() if experiment.search else ():  # with more, a side has more than its share
         if len(of_arm) > 1:
-            raise HarnessError(
-                f"grid: with search an arm is one series a task, and {arm} is {len(of_arm)} on {task} "
-                f"({', '.join(sorted(of_arm))}); let its space vary this, or make a file of each"
-            )
+            several = f"{arm} is {len(of_arm)} on {task} ({', '.join(sorted(of_arm))})"
+            move = "let its space vary this, or make a file of each"
+            raise HarnessError(f"grid: with search an arm is one series a task, and {several}; {move}")
     for (task, series_name), of_series in series.items():
         if len(of_series) <= (count := of_series[0].hold_out):
-            raise HarnessError(
-                f"hold_out={count}: {series_name} on {task} has {len(of_series)} sizes in its window, which leaves "
-                "none to fit; hold out fewer, or add sizes"
-            )
+            too_few = f"{series_name} on {task} has {len(of_series)} sizes in its window, which leaves none to fit"
+            raise HarnessError(f"hold_out={count}: {too_few}; hold out fewer, or add sizes")
     feasible = {cell.arm for cell in cells if not cell.infeasible}
     if not feasible:
         reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
@@ -93,10 +90,8 @@ def check_rules(experiment: Experiment, tasks: Mapping[str, tuple[str, int]], se
         except HarnessError as error:
             raise HarnessError(f"decide.{index}.{error}") from None
         if rule.at_least > len(counted):
-            units_in_words = "families" if rule.takes.of_family else "tasks"
-            raise HarnessError(
-                f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {units_in_words}; ask for no more"
-            )
+            there = f"{len(counted)} {'families' if rule.takes.of_family else 'tasks'}"
+            raise HarnessError(f"decide.{index}.at_least={rule.at_least}: there are {there}; ask for no more")
 
 
 # -------------------------------------------------------------------------------------------------------------- arms

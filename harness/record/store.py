@@ -297,11 +297,8 @@ def read_planned(manifest: Manifest, folder: Path) -> dict[str, Record]:
     A HarnessError (incomplete) if a planned run has no record or a record is damaged.
     """
     if absent := missing(manifest, folder):
-        raise HarnessError(
-            f"{len(absent)} of {len(manifest.run_ids())} runs of {manifest.name} have no record in {folder} (first: "
-            f"{absent[0]}); `harness run` does the missing ones",
-            INCOMPLETE,
-        )
+        without = f"{len(absent)} of {len(manifest.run_ids())} runs of {manifest.name} have no record in {folder}"
+        raise HarnessError(f"{without} (first: {absent[0]}); `harness run` does the missing ones", INCOMPLETE)
     return read_records(manifest.run_ids(), folder, folder.parent / manifest.name)
 
 

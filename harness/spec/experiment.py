@@ -121,10 +121,8 @@ class Experiment(Frozen):
         if self.search:
             replicates = tuple(range(self.search.replicates))
             if self.seeds not in ((), replicates):
-                raise ValueError(
-                    f"seeds={list(self.seeds)}: with search: the replicates are the seeds, from 0 to {replicates[-1]}; "
-                    "leave seeds out"
-                )
+                are = f"with search: the replicates are the seeds, from 0 to {replicates[-1]}"
+                raise ValueError(f"seeds={list(self.seeds)}: {are}; leave seeds out")
             experiment = self.model_copy(update={"seeds": replicates})
         experiment._check_names()
         experiment._check_search()
@@ -156,10 +154,8 @@ class Experiment(Frozen):
                 if self.search or not is_series:
                     _must_exist(f"decide.{index}.sides", name, self.arms)
             if rule.takes.of_networks and self.search:
-                raise ValueError(
-                    f"decide.{index}.quantity={rule.quantity}: it is of networks that the file names, and search: "
-                    "chooses others; take test_loss"
-                )
+                why = "it is of networks that the file names, and search: chooses others"
+                raise ValueError(f"decide.{index}.quantity={rule.quantity}: {why}; take test_loss")
             if rule.effort is not None and (self.search is None or rule.effort > self.search.runs):
                 most = f"at most {self.search.runs}" if self.search else "nothing is searched; leave it out"
                 raise ValueError(f"decide.{index}.effort={rule.effort}: {most}")
@@ -185,10 +181,8 @@ class Experiment(Frozen):
             problem = "match.axis=flops_train: with search the training work is equal by search.cap"
             raise ValueError(f"{problem}; match params or flops_forward")
         if len(search.caps) not in (1, self.budgets):
-            raise ValueError(
-                f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for "
-                f"each of the {self.budgets} budgets of match.{'like' if match.like else 'at'}"
-            )
+            each = f"each of the {self.budgets} budgets of match.{'like' if match.like else 'at'}"
+            raise ValueError(f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for {each}")
         if twice := _repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")
         for name in search.recipes:
