@@ -18,27 +18,15 @@ from harness.dispatch.cluster import Listed, Queue
 from harness.dispatch.events import Attempt, Event, seconds_of
 from harness.dispatch.submission import Instruction, SentJob, Submission, cancelled, last_orders
 
-StateName = Literal[
-    "planned",
-    "queued",
-    "running",
-    "done",
-    "diverged",
-    "out of memory",
-    "timed out",
-    "preempted",
-    "node failed",
-    "lost",
-    "crashed",
-    "quarantined",
-    "cancelled",
-    "damaged",
-]
+Underway = Literal["queued", "running"]
+Over = Literal["done", "diverged"]
+Again = Literal["timed out", "preempted", "node failed", "lost", "crashed"]
+StateName = Literal["planned", Underway, Over, "out of memory", Again, "quarantined", "cancelled", "damaged"]
 STATES: tuple[StateName, ...] = get_args(StateName)
 # Runs that a submission sends off; the others are over, on their way, or need a word of the user's.
-FREE: tuple[StateName, ...] = ("planned", "timed out", "preempted", "node failed", "lost", "crashed")
-UNDERWAY: tuple[StateName, ...] = ("queued", "running")
-OVER: tuple[StateName, ...] = ("done", "diverged")
+FREE: tuple[StateName, ...] = ("planned", *get_args(Again))
+UNDERWAY: tuple[StateName, ...] = get_args(Underway)
+OVER: tuple[StateName, ...] = get_args(Over)
 WENT_WRONG: tuple[StateName, ...] = tuple(state for state in STATES if state not in (*OVER, *UNDERWAY, "planned"))
 # Without a sign of life for so long, a job that no queue lists is lost. Heartbeats come every 30 s; shared file systems
 # show them to other machines a minute later, or two.

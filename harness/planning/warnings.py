@@ -154,15 +154,11 @@ def _of_sizes(plan: Manifest) -> Iterator[PlanWarning]:
             brief, outcome = f"{sizes_words}, a law without a floor", "only a law without a floor can be fitted"
         elif len(plan.experiment.arms) > 1:
             outcome = "no exponent will be fitted, the comparison at equal size will"
-        yield PlanWarning(
-            brief, f"{sizes_words}: {outcome} ({named(names)}); add sizes, up to {ENOUGH_SIZES} or more that are fitted"
-        )
+        move = f"add sizes, up to {ENOUGH_SIZES} or more that are fitted"
+        yield PlanWarning(brief, f"{sizes_words}: {outcome} ({named(names)}); {move}")
     if short:
-        yield PlanWarning(
-            "a short range of sizes, no exponent",
-            f"sizes within a factor of {10**MIN_DECADES:.1f}, too little for an exponent ({named(short)}); add larger "
-            "or smaller ones",
-        )
+        too_little = f"sizes within a factor of {10**MIN_DECADES:.1f}, too little for an exponent ({named(short)})"
+        yield PlanWarning("a short range of sizes, no exponent", f"{too_little}; add larger or smaller ones")
 
 
 # ------------------------------------------------------------------------------------------------------------- rules

@@ -231,9 +231,8 @@ def units(rule: Decide, tasks: Mapping[str, tuple[str, int]]) -> dict[str, tuple
     for name in rule.tasks:
         if name not in names:
             raise HarnessError(f"tasks: {name!r} is no task of this experiment; {did_you_mean(name, sorted(names))}")
-    chosen = {
-        label: task for label, task in tasks.items() if not rule.tasks or {label, task[0]}.intersection(rule.tasks)
-    }
+    asked = set(rule.tasks)
+    chosen = {label: task for label, task in tasks.items() if not asked or asked.intersection((label, task[0]))}
     if not rule.takes.of_family:
         return {label: (label,) for label in chosen}
     families: dict[str, list[str]] = {}

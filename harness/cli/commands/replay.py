@@ -127,11 +127,8 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
         except HarnessError as error:
             if not planned.absent:
                 raise
-            text = (
-                f"{error}\n{manifest.name}: {planned.missing_words}; `{planned.made.command}` goes on, and with "
-                "--partial it writes a page of the others"
-            )
-            raise type(error)(text, error.exit_code) from None
+            text = f"{error}\n{manifest.name}: {planned.missing_words}; `{planned.made.command}` goes on"
+            raise type(error)(f"{text}, and with --partial it writes a page of the others", error.exit_code) from None
     page, table, verdicts = _write(planned)
     rules = [heavy.rules_table(verdicts)] if verdicts else []
     show([*page.lead, *page.findings, *rules, f"page: {folder / 'replay.html'}"])

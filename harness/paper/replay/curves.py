@@ -241,10 +241,8 @@ def sentences(ratios_of_arms: pd.DataFrame) -> Iterator[str]:
             times = human(float(np.exp(np.log(ratios).mean())), 2)
             functions = "" if parts else " functions"
             parts.append(f"{times} times that of {rival} (lower on {(ratios < 1).sum()} of {len(ratios)}{functions})")
-        yield (
-            f"Among networks with at most as many trainable parameters, the test error of {arm} is typically "
-            f"{', '.join(parts)}."
-        )
+        words = ", ".join(parts)
+        yield f"Among networks with at most as many trainable parameters, the test error of {arm} is typically {words}."
 
 
 # -------------------------------------------------------------------------------------------------------------- figures
