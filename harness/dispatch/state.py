@@ -326,7 +326,8 @@ class Stuck(NamedTuple):
 
 # By what SLURM's reason looks like; the first that fits. Reasons with blanks are those that SLURM writes for people.
 with files(__package__).joinpath("reasons.csv").open(encoding="utf-8") as file:
-    REASONS = {pattern: Stuck(*words, bool(for_ever)) for pattern, *words, for_ever in list(csv.reader(file))[1:]}
+    _heads, *rows = csv.reader(file)
+REASONS = {pattern: Stuck(why, change, move, bool(for_ever)) for pattern, why, change, move, for_ever in rows}
 
 
 def stuck(listed: Listed) -> Stuck | None:

@@ -117,10 +117,10 @@ class ArmOnTask:
         if task.vocabulary and batch > task.train_points:
             why = f"more than the train_points={task.train_points} of {task.target}"
             raise HarnessError(f"{optimizer}.batch_size={batch}: {why}; raise these")
-        if loss.is_equation and (why := architecture.why_no_pde()):
-            raise HarnessError(f"{of_arm}.{why}")
-        if loss.is_equation and (why := recipe.optimizer.why_no_pde()):
-            raise HarnessError(f"{optimizer}.{why}")
+        if loss.is_equation and (refusal := architecture.why_no_pde()):
+            raise HarnessError(f"{of_arm}.{refusal}")
+        if loss.is_equation and (refusal := recipe.optimizer.why_no_pde()):
+            raise HarnessError(f"{optimizer}.{refusal}")
         if loss.subject and recipe.optimizer.needs_squares:
             why = f"{loss.words} is no sum of squares"
             raise HarnessError(f"{optimizer}.name={recipe.optimizer.name}: {why}; use lbfgs or adam")

@@ -10,7 +10,7 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.plain import plain
-from harness.cli.later import heavy, index, pd, replays
+from harness.cli.later import heavy, pages, pd, replays
 from harness.cli.options import COUNT, replan_option, results_option, scale_option, workers_option
 from harness.cli.showing import show
 from harness.record import missing, read_present, runs_table
@@ -133,7 +133,7 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
     rules = [heavy.rules_table(verdicts)] if verdicts else []
     show([*page.lead, *page.findings, *rules, f"page: {folder / 'replay.html'}"])
     if keeping:
-        kept = index.keep(folder, table, folder.parent / KEPT)
+        kept = pages.keep(folder, table, folder.parent / KEPT)
         show([f"kept: {kept}, listed in {kept.parent / 'index.html'}"])
 
 
@@ -166,7 +166,7 @@ def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping
             if not stopped:
                 console.print(planned.manifest.name, style="bold")
                 _one(planned, partial, keeping, workers)
-                rows.append(index.row_of(planned.folder, results))
+                rows.append(pages.row_of(planned.folder, results))
                 continue
         except HarnessError as error:
             if error.exit_code != INCOMPLETE:
@@ -176,9 +176,9 @@ def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping
         incomplete.append(planned.name)
         why = f"{planned.missing_words}; {planned.made.command} goes on"
         about = replays.REPLAYS[planned.name]
-        rows.append(index.IndexRow({"place": about.place, "title": about.title, "scale": planned.made.scale}, why))
+        rows.append(pages.IndexRow({"place": about.place, "title": about.title, "scale": planned.made.scale}, why))
     path, command = results / f"replays{'' if scale == FULL else f'-{scale}'}.html", _command("--all", scale)
-    index.write_index(rows, command, path)
+    pages.write_index(rows, command, path)
     show([f"list: {path}"])
     if incomplete:
         text = f"{len(incomplete)} of {len(asked)} replays have no page ({', '.join(incomplete)}); {path} says so"
