@@ -39,7 +39,7 @@ def read_experiment(
 
     A HarnessError has one line for each mistake.
     """
-    return _validated(Experiment, _document(path, scale, settings, text))
+    return _validated(Experiment, document_of(path, scale, settings, text))
 
 
 def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
@@ -47,14 +47,7 @@ def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Ex
     return read_experiment(Path(source), scale, text=text)
 
 
-def located(
-    message: str, path: Path, scale: str = FULL, settings: Sequence[Setting] = (), text: str | None = None
-) -> str:
-    """A message about the experiment in a file or text, after the line of what it begins with: `match.at: ...`."""
-    return _document(path, scale, settings, text).located(message)
-
-
-def _document(path: Path, scale: str, settings: Sequence[Setting], text: str | None) -> Document:
+def document_of(path: Path, scale: str, settings: Sequence[Setting], text: str | None) -> Document:
     """What the file says at a scale, with what is set, and at the first point of its axes."""
     document = _read_fields(path) if text is None else _parse_fields(text, path.name)
     scales = {FULL: {}, **_scales(document)}

@@ -18,7 +18,7 @@ from harness.planning.warnings import check_rules_can_be_judged
 from harness.show.console import PackProgress, Terminal
 from harness.show.costs import cost_words, uncalibrated_words
 from harness.spec import FULL, Experiment, Manifest, RunSpec, RunTask, freeze, variants
-from harness.spec.read import located
+from harness.spec.read import document_of
 from harness.spec.setting import narrowed
 from harness.study.folders import StudyFile, planned_runs, runs_of, take_kept
 from harness.tasks import check_drawn, keep_data, known_data, resolve
@@ -45,8 +45,8 @@ def plan_of(study: StudyFile) -> Manifest:
             check_rules_can_be_judged(manifest)
         return manifest
     except HarnessError as error:
-        message = located(str(error), study.file, study.scale, study.settings, study.text)
-        raise HarnessError(message, error.exit_code) from None
+        document = document_of(study.file, study.scale, study.settings, study.text)
+        raise HarnessError(document.located(str(error)), error.exit_code) from None
 
 
 def _place_of(task: RunTask, experiment: Experiment, folder: Path) -> str:

@@ -37,6 +37,7 @@ MOST_POINTS = 2000  # rows to train on: more take longer than a first look shoul
 FLOPS_OF_ALL = 1.0e12  # of all runs together, where they need no more: about a minute on two cores
 LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
 SIGNIFICANT = 2  # digits of a cap
+TRIED_ON = "exp2d"  # where nothing says what a module is to learn
 
 Rival = Literal["kan", "mlp"]  # of a module of the user's own
 
@@ -218,9 +219,6 @@ def _quoted(text: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------------ new
-TRIED_ON = "exp2d"  # where nothing says what a module is to learn
-
-
 class Starter(NamedTuple):
     """What a first file is of: a function or a column of a table that is learnt, a module, or a file that is copied."""
 

@@ -307,7 +307,6 @@ def _frontiers(points: pd.DataFrame) -> pd.DataFrame:
     return frontiers(points[np.isfinite(points["y"])], "x", "y").assign(who="ours")
 
 
-# -------------------------------------------------------------------------------------------------------------- figures
 PANEL_HEIGHT = 1.4  # inches
 COLUMNS, MANY_COLUMNS, MANY = 3, 5, 15  # panels a row, up to how many tasks, and of more
 TITLE_LETTERS = {COLUMNS: 40, MANY_COLUMNS: 25, 1: 40}
