@@ -307,7 +307,7 @@ def _read(path: Path, kind: type[Stored]) -> Stored:
         raise HarnessError(f"{path} is damaged ({problem_of(error)})", INCOMPLETE) from None
 
 
-# ----------------------------------------------------------------------------------------- jobs of equal length
+# ------------------------------------------------------------------------------------------------ jobs of equal length
 def bin_packs(packs: Mapping[RunIds, float], job_seconds: float, slots: int) -> list[SentJob]:
     """As few jobs as packs fill to about `job_seconds` on `slots`, all about equally long; the longest job first.
 

@@ -165,7 +165,7 @@ def _chosen(table: pd.DataFrame, of_each_replicate: bool) -> pd.Series:
     return table["trial"] == table["cell"].map(best)
 
 
-# ------------------------------------------------------------------------------------------------ files of runs
+# ------------------------------------------------------------------------------------------------------- files of runs
 def is_table(path: Path) -> bool:
     """Whether the name is that of a table of runs and not of an experiment."""
     return path.name.lower().endswith(TABLES)
