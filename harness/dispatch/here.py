@@ -217,7 +217,11 @@ def _make_ready(
     """
     one_each = tuple({(run.network.kernels, run.recipe.optimizer.name): run for run in runs}.values())
     slots.send(slot, IsCold(one_each))
-    if not _answer(slot, stop):  # also if it died, which is seen when it gets a pack
+    answers, alive = slots.messages(slot)
+    while alive and not answers and not stop():
+        connection.wait([slot.pipe], timeout=POLL_SECONDS)
+        answers, alive = slots.messages(slot)
+    if not any(answers):  # also if it died, which is seen when it gets a pack
         return
     began = time.monotonic()
     waiting = _compilations(one_each)
@@ -262,15 +266,6 @@ def _has_compiled(slot: Slot) -> bool:
     if why is not None:
         raise HarnessError(f"the fused engine's kernels could not be compiled ({why}); use engine: torch", INCOMPLETE)
     return True
-
-
-def _answer(slot: Slot, stop: Callable[[], bool]) -> Any:
-    """What the process says next; None if it dies before or `stop` says so."""
-    heard, alive = slots.messages(slot)
-    while alive and not heard and not stop():
-        connection.wait([slot.pipe], timeout=POLL_SECONDS)
-        heard, alive = slots.messages(slot)
-    return heard[0] if heard else None
 
 
 @contextmanager

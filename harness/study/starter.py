@@ -119,12 +119,6 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
     return StarterTask(Task(target=file, train_points=points), run_task, output, whole.train_points, in_words, left_out)
 
 
-def built_in_task(name: str) -> StarterTask:
-    """A task of the project, on which a module is tried."""
-    task = Task(target=name, train_points=FUNCTION_POINTS)
-    return StarterTask(task, resolve(task), name)
-
-
 # ------------------------------------------------------------------------------------------------------------ the file
 def module_arm(reference: str, rival: str) -> StarterArm:
     """An arm of the user's own module, which meets a budget by the integer that its constructor takes.
@@ -278,6 +272,9 @@ def _text_of(path: Path, starter: Starter) -> tuple[str, list[str]]:
         task = data_task(starter.data, str(starter.target), starter.classes, path.parent)
         chosen = [f"{starter.target} is learnt from {', '.join(task.inputs)}"]
         chosen += [f"left out: {column}, {why}" for column, why in task.left_out.items()]
+    elif starter.function:
+        task = function_task(starter.function, starter.inputs)
     else:
-        task = function_task(starter.function, starter.inputs) if starter.function else built_in_task(TRIED_ON)
+        tried = Task(target=TRIED_ON, train_points=FUNCTION_POINTS)
+        task = StarterTask(tried, resolve(tried), TRIED_ON)
     return starter_text(path.stem, task, path.parent, starter.module, starter.against or "kan"), chosen
