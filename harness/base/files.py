@@ -32,10 +32,9 @@ STALE_SECONDS = 3600.0  # nobody writes one file, or copies one snapshot, for so
 def check_name(name: str, subject: str) -> None:
     """A HarnessError about `subject` if a folder of results may not be called `name`."""
     if not NAME.fullmatch(name):
-        raise HarnessError(
-            f"{subject}: it names a results folder, which cannot be called {name!r}; rename it: A-Z, a-z, 0-9, _, = "
-            "and + are allowed, and . and - after the first of them"
-        )
+        allowed = "A-Z, a-z, 0-9, _, = and + are allowed, and . and - after the first of them"
+        problem = f"it names a results folder, which cannot be called {name!r}"
+        raise HarnessError(f"{subject}: {problem}; rename it: {allowed}")
 
 
 def check_writable(folder: Path) -> None:

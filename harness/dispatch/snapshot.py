@@ -202,10 +202,8 @@ def _check_size(sources: Sequence[Source]) -> None:
     if total > LARGEST_BYTES:
         largest = sorted(sizes, key=lambda path: sizes[path], reverse=True)[:3]
         named = ", ".join(f"{path} {sizes[path] / 1e6:.0f} MB" for path in largest)
-        raise HarnessError(
-            f"code to copy: {total / 1e6:.0f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB are taken for code (largest: "
-            f"{named}); let .gitignore name what is not code, or move it elsewhere"
-        )
+        code = f"{total / 1e6:.0f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB are taken for code (largest: {named})"
+        raise HarnessError(f"code to copy: {code}; let .gitignore name what is not code, or move it elsewhere")
 
 
 # -------------------------------------------------------------------------------------------------------------- copies

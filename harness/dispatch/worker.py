@@ -92,14 +92,9 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[
     came_further = False
     first: dict[tuple[RunSpec, ...], int] = {}
     results = home.parent
-    order = TrainingOrder(
-        results / "runs",
-        results / "checkpoints",
-        job.device,
-        attempt,
-        job.checkpoint_seconds,
-        networks=results / NETWORKS if job.keeps_networks else None,
-    )
+    networks = results / NETWORKS if job.keeps_networks else None
+    folders = results / "runs", results / "checkpoints"
+    order = TrainingOrder(*folders, job.device, attempt, job.checkpoint_seconds, networks)
     happenings = train_here(
         job.packs,
         order,

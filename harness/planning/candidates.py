@@ -222,10 +222,8 @@ def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Met:
     task = sought.task
     recipe = that_matters(written, network, task)
     if recipe.phases and task.train_points % recipe.phases:
-        raise HarnessError(
-            f"recipes.{sought.arm.recipe}.phases={recipe.phases}: they are of equal size, but {task.target} has "
-            f"train_points={task.train_points}; give it a multiple"
-        )
+        problem = f"recipes.{sought.arm.recipe}.phases={recipe.phases}: they are of equal size"
+        raise HarnessError(f"{problem}, but {task.target} has train_points={task.train_points}; give it a multiple")
     check_cap(network, recipe)
     with at(f"arms.{sought.name}.architecture"):
         network.check(sought.experiment.dtype)  # a module of the user's may not train at all

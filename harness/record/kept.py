@@ -87,10 +87,9 @@ def write_lines(lines: Mapping[str, str], path: Path) -> None:
 
 
 def _damage(path: Path, number: int, problem: str) -> str:
-    return (
-        f"{path}: line {number} is damaged ({problem}); `git checkout -- {path}` brings back the file that was "
-        "committed. If there is none, move this one away, and the runs that it lacks are trained again"
-    )
+    restored = f"`git checkout -- {path}` brings back the file that was committed"
+    lost = "If there is none, move this one away, and the runs that it lacks are trained again"
+    return f"{path}: line {number} is damaged ({problem}); {restored}. {lost}"
 
 
 # ------------------------------------------------------------------------------------------------------ merged and kept

@@ -120,10 +120,8 @@ class Recipe(Frozen):
         most = self.max_evaluations
         penalised = self.sparsity and (self.sparsity.optimizer or self.optimizer)
         if penalised and penalised.needs_squares:
-            raise ValueError(
-                f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; "
-                "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
-            )
+            move = "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
+            raise ValueError(f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; {move}")
         excluded = {  # phases begin where the last one ended
             "restarts": self.restarts.count > 1,
             "grid_extension": self.grid_extension,

@@ -129,10 +129,9 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
     def machine(kind: EngineKind) -> Calibration:
         calibration = calibration_of(results, kind)
         if calibration is None:
-            raise HarnessError(
-                f"search.cap: a cap in seconds needs a machine whose {kind.engine} engine was timed; "
-                f"`{kind.bench_command}` times this one, and with `profile` a node of a cluster"
-            )
+            move = f"`{kind.bench_command}` times this one, and with `profile` a node of a cluster"
+            needs = f"a cap in seconds needs a machine whose {kind.engine} engine was timed"
+            raise HarnessError(f"search.cap: {needs}; {move}")
         timed_on.add(calibration.machine_words)
         return calibration
 
@@ -152,10 +151,9 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
         seconds = makespan(likely_seconds(packs, calibrations, manifest.experiment.device), workers)
         devices = sorted({calibration.device for calibration in calibrations.values()} - {processor()})
         cost = cost_words(seconds, workers, *never_timed(specs.values(), calibrations), devices)
-    return (
-        f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
-        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {cost}"
-    )
+    runs = f"{len(manifest.run_ids())} runs in {len(manifest.packs)} packs"
+    work = f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense)"
+    return f"{manifest.name}: {runs}, {work}; {cost}"
 
 
 @contextmanager

@@ -103,10 +103,9 @@ def in_one_sentence(points: pd.DataFrame, arms: Mapping[str, str]) -> str:
     of_kinds = f" ({', '.join(parts)})" if len(parts) > 1 else ""
     counted = [f"{outcomes[name]} {name}" for name in ("within the seed spread", "better", "worse") if outcomes[name]]
     typical = human(summary(comparable).typical_factor, 2)
-    text = (
-        f"Replicates {is_near.sum()} of {len(comparable)} published points within a factor of {tolerance:g}{of_kinds}; "
-        f"{', '.join([*counted, f'typically {typical}x apart'])}."
-    )
+    apart = ", ".join([*counted, f"typically {typical}x apart"])
+    within = f"{is_near.sum()} of {len(comparable)} published points within a factor of {tolerance:g}"
+    text = f"Replicates {within}{of_kinds}; {apart}."
     return f"{text} {_worst_groups(comparable)}".rstrip()
 
 

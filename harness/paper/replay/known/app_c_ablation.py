@@ -106,17 +106,13 @@ def _points(published: pd.DataFrame, survivals: pd.DataFrame) -> Iterator[dict[s
 # -------------------------------------------------------------------------------------------------------------- words
 def _count_findings(points: pd.DataFrame, counts: pd.DataFrame) -> Iterator[str]:
     for row in points[points["published"].notna() & points["median"].notna()].itertuples():
-        yield (
-            f"{row.what}: {row.published:g} edges in the paper, with one seed; ours {row.median:g} in the median of "
-            f"{row.seeds:g} seeds, {row.best:g} to {row.worst:g}."
-        )
+        ours = f"{row.median:g} in the median of {row.seeds:g} seeds, {row.best:g} to {row.worst:g}"
+        yield f"{row.what}: {row.published:g} edges in the paper, with one seed; ours {ours}."
     medians = counts.median(axis=1).dropna()  # less settings of which every run diverged
     if STANDARD in medians.index and len(medians) > 1:
         spread = counts.loc[STANDARD].max() - counts.loc[STANDARD].min()
-        yield (
-            f"Settings move the median from {medians.min():g} ({medians.idxmin()}) to {medians.max():g} "
-            f"({medians.idxmax()}) edges; seeds alone move the standard setting by {spread:g}."
-        )
+        ends = f"{medians.min():g} ({medians.idxmin()}) to {medians.max():g} ({medians.idxmax()})"
+        yield f"Settings move the median from {ends} edges; seeds alone move the standard setting by {spread:g}."
 
 
 def _left_findings(survivors: pd.DataFrame, runs: int) -> Iterator[str]:
