@@ -79,12 +79,10 @@ def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[st
     if damaged:
         named = [f"{identity}.json ({problem})" for identity, problem in damaged.items()]
         named[NAMED:] = ["…"] if len(named) > NAMED else []
-        raise HarnessError(
-            f"{len(damaged)} of {len(records) + len(damaged)} records in {folder} are damaged: {', '.join(named)}; "
-            f"`harness retry {plan} --cause damaged --local N` moves them to {folder / DAMAGED} and trains their runs "
-            "again, N at a time on this machine",
-            INCOMPLETE,
-        )
+        of_all = f"{len(damaged)} of {len(records) + len(damaged)} records in {folder} are damaged"
+        moved = f"`harness retry {plan} --cause damaged --local N` moves them to {folder / DAMAGED}"
+        again = "and trains their runs again, N at a time on this machine"
+        raise HarnessError(f"{of_all}: {', '.join(named)}; {moved} {again}", INCOMPLETE)
     return records
 
 

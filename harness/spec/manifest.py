@@ -166,10 +166,9 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
         if not changed:
             return frozen
         if not replan:
-            raise HarnessError(
-                f"{path} holds another plan (it differs in: {', '.join(changed)}); `replan` freezes the new one and "
-                "keeps the old one beside it; records are kept in any case"
-            )
+            problem = f"{path} holds another plan (it differs in: {', '.join(changed)})"
+            move = "`replan` freezes the new one and keeps the old one beside it; records are kept in any case"
+            raise HarnessError(f"{problem}; {move}")
         return _replace(path, manifest, frozen.earlier_plans, f"differed in {', '.join(changed)}")
     except OSError as error:
         raise unwritable(error, folder) from None
@@ -179,10 +178,9 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
     """A HarnessError if the file no longer says what was planned."""
     changed = _changed_fields(frozen.experiment, experiment)
     if changed:
-        raise HarnessError(
-            f"{file} is not what was planned (it differs in: {', '.join(changed)}); `harness plan {file} --replan` "
-            "freezes it as it is now, or give the results folder instead of the file"
-        )
+        problem = f"{file} is not what was planned (it differs in: {', '.join(changed)})"
+        move = f"`harness plan {file} --replan` freezes it as it is now, or give the results folder instead of the file"
+        raise HarnessError(f"{problem}; {move}")
 
 
 def _changed_fields(before: Experiment, after: Experiment) -> list[str]:

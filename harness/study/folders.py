@@ -122,12 +122,9 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
 
     wanted = wanted_now(manifest, folder)
     if wanted.absent:
-        raise HarnessError(
-            f"{len(wanted.absent)} of the {len(wanted.run_ids)} runs of {manifest.name} that are wanted by now have no "
-            f"record in {records_of(folder)} (first: {wanted.absent[0]}); `harness run FILE --until-decided` does the "
-            "missing ones",
-            INCOMPLETE,
-        )
+        absent = f"{len(wanted.absent)} of the {len(wanted.run_ids)} runs of {manifest.name} that are wanted by now"
+        problem = f"{absent} have no record in {records_of(folder)} (first: {wanted.absent[0]})"
+        raise HarnessError(f"{problem}; `harness run FILE --until-decided` does the missing ones", INCOMPLETE)
     return read_present(manifest, records_of(folder))
 
 

@@ -238,11 +238,9 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], lis
         except HarnessError:
             queue = squeue([submission.name])
             if queue.silent:
-                raise HarnessError(
-                    f"it is not known yet whether SLURM took the jobs ({queue.silent}); nothing is sent twice: "
-                    f"`harness status {folder}` says what became of them once SLURM answers",
-                    INCOMPLETE,
-                ) from None
+                problem = f"it is not known yet whether SLURM took the jobs ({queue.silent}); nothing is sent twice"
+                move = f"`harness status {folder}` says what became of them once SLURM answers"
+                raise HarnessError(f"{problem}: {move}", INCOMPLETE) from None
             if not queue.jobs:  # else its answer was late, or lost
                 forget_submission(folder, submission.id)
                 raise

@@ -116,10 +116,8 @@ def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
         rows = points[points["ours"] == name]
         if len(rows):
             first, last = (rows.loc[rows["moment"] == moment, "median"].max() for moment in (RIGHT_AFTER, IN_THE_END))
-            yield (
-                f"{name}: right after its phase every peak has a training RMSE of at most {human(first)}; "
-                f"{human(rows['published'].max())} was published. After the last phase it is at most {human(last)}."
-            )
+            after = f"{human(rows['published'].max())} was published. After the last phase it is at most {human(last)}"
+            yield f"{name}: right after its phase every peak has a training RMSE of at most {human(first)}; {after}."
 
 
 def _kept_findings(arms: Sequence[OfArm]) -> Iterator[str]:
