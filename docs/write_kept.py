@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from scipy.stats import t as t_distribution
 from write_numbers import LBFGS, with_numbers, with_table
 
 from harness.base.formats import exponent, human
+from harness.paper.replay import REPLAYS
 from harness.planning.match import MatchSetting, match_arms
 from harness.record.kept import KEPT_RECORDS, read_lines
 from harness.spec import FULL
@@ -330,8 +330,7 @@ def _replays(page: str) -> Iterator[Sentence]:
     What was found of the paper's claim is a person's sentence, which stays as it stands on the page.
     """
     costs = (DOCS.parent / "experiments" / "README.md").read_text(encoding="utf-8")
-    with files("harness.paper.replay").joinpath("claims.csv").open(encoding="utf-8") as file:
-        claims = pd.read_csv(file).set_index("place")["claim"]
+    claims = {replay.place: replay.claim for replay in REPLAYS.values()}
     lead = re.compile(r"Replicates (\d+ of \d+) .*? within a factor of (\d)(?: \((.*?)\))?; (?:(\d+) within)?")
     for folder, facts in _kept_replays():
         scale, *narrowed = facts["scale"].split(", ")

@@ -11,8 +11,7 @@ from click.testing import Result
 from commands import invoke
 
 from harness.dispatch.events import Event, read_attempts
-from harness.dispatch.jobs import SentJob
-from harness.dispatch.submission import Submission, now, write_submission
+from harness.dispatch.submission import SentJob, Submission, now, write_submission
 from harness.spec import Manifest, read_manifest
 
 EXPERIMENT = """

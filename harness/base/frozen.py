@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
@@ -18,14 +18,14 @@ def alone_or_many(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
-def is_none(value: object) -> bool:
-    """Of fields that data leave out where they are None."""
-    return value is None
+def one_or_many(kind: Any) -> BeforeValidator:
+    """Annotates a tuple that a file writes as a list, or where it has one item as that alone."""
+    return BeforeValidator(alone_or_many, json_schema_input_type=kind | list[kind])
 
 
-def is_empty(value: object) -> bool:
-    """Of fields that data leave out where they are false, or hold nothing."""
-    return not value
+def left_out_at(default: Any, description: str | None = None) -> Any:
+    """A field with this default, at which data leave it out: what came later changes no hash of what was before."""
+    return Field(default, description=description, exclude_if=lambda value: value == default)
 
 
 def problem_of(error: ValueError | OSError) -> str:

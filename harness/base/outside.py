@@ -1,12 +1,17 @@
-"""Classes of the user's own: a file names `package.module:Class` where it could name one of the project's.
+"""What is not of the project: names that installed packages give, and classes of the user's own.
 
-What these classes must give is abstract in a class of the project, on the page that errors point at.
+Installed packages add entry points, which give a short name to `package.module:name`. The short name stands in a file;
+plans and records have the place in full, so that they mean the same without it. A file names `package.module:Class`
+where it could name one of the project's. What these classes must give is abstract in a class of the project, on the
+page that errors point at.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
@@ -16,6 +21,31 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen
 from harness.base.user_code import calling_user_code, user_module
 
+
+# ----------------------------------------------------------------------------------- names that installed packages give
+@cache
+def installed(group: str) -> dict[str, str]:
+    """The places of all entry points of a group by their names; a HarnessError if two packages give one name."""
+    places: dict[str, str] = {}
+    for entry in sorted(entry_points(group=group)):
+        if places.setdefault(entry.name, entry.value) != entry.value:
+            problem = f"entry points {group}: {entry.name!r} is both {places[entry.name]} and {entry.value}"
+            raise HarnessError(f"{problem}; uninstall one of the two packages")
+    return places
+
+
+def place_of_name(name: str, group: str, taken: bool) -> str:
+    """Where an installed package has what is called `name`; the name as it is if none has.
+
+    A HarnessError if the project has something of that name too, which `taken` says.
+    """
+    place = installed(group).get(name)
+    if place and taken:
+        raise HarnessError(f"{name!r} is of this project, and {place} has that name too; uninstall its package")
+    return place or name
+
+
+# -------------------------------------------------------------------------------------------- classes of the user's own
 # The context of a validation that has a place for every mistake: that of a file a user wrote.
 IN_A_FILE = "in a file"
 Kind = TypeVar("Kind", bound=Frozen)

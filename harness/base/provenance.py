@@ -1,4 +1,4 @@
-"""Where a number was made: code, versions, machine."""
+"""Where a number was made: code, versions, machine; and whether this machine has what an experiment asks for."""
 
 import json
 import platform
@@ -101,3 +101,12 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def why_no_device(device: str) -> str:
+    """Why nothing can train on a device here, `cpu` or `cuda`; empty if it can."""
+    if device == "cpu":
+        return ""
+    import torch  # takes seconds, which commands about CPUs need not wait for
+
+    return "" if torch.cuda.is_available() else "device: cuda, but torch sees no GPU here"

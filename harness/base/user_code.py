@@ -16,7 +16,7 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from types import ModuleType
@@ -189,10 +189,7 @@ def _own_generators(seed: int | None) -> Iterator[None]:
 def _interrupts() -> Iterator[list[KeyboardInterrupt]]:
     """The interrupts in the block that a signal caused: code can raise a KeyboardInterrupt of its own."""
     heard: list[KeyboardInterrupt] = []
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):  # none are raised here
-        yield heard
-        return
+    before: Any = signal.getsignal(signal.SIGINT)
 
     def hear(number: int, frame: Any) -> None:
         try:
@@ -201,8 +198,19 @@ def _interrupts() -> Iterator[list[KeyboardInterrupt]]:
             heard.append(interrupt)
             raise
 
-    signal.signal(signal.SIGINT, hear)
-    try:
+    with handling([signal.SIGINT] if callable(before) else [], hear):  # else none are raised
         yield heard
+
+
+@contextmanager
+def handling(numbers: Collection[signal.Signals], handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Have these signals handled so while the block lasts; only the main thread has a say in that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -8,12 +8,10 @@ import os
 import re
 import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO
 
 import click
@@ -21,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 from harness.base.errors import INCOMPLETE, INTERRUPTED, USAGE, HarnessError, Stopped
 from harness.base.files import unwritable
+from harness.base.user_code import end_now_if_threads_are_left, handling
 
 COMMANDS = Path(__file__).parent / "commands"  # one file a command
 NAMES = {"replay": COMMANDS.parents[1] / "paper" / "replay" / "known"}  # where files have the names of an argument
@@ -55,14 +54,8 @@ class Warnings(logging.Handler):
 
 
 # What other tools call our commands.
-OTHER_WORDS = {
-    "train": "run",
-    "start": "run",
-    "sweep": "submit",
-    "launch": "submit",
-    "check": "validate",
-    "show": "report",
-}
+OTHER_WORDS = {"check": "validate", "show": "report", **dict.fromkeys(("train", "start"), "run")}
+OTHER_WORDS |= dict.fromkeys(("sweep", "launch"), "submit")
 
 
 class Group(click.Group):
@@ -109,8 +102,7 @@ class Group(click.Group):
         except SystemExit as ending:
             if not arguments:  # it is what this process was started for, and a Ctrl-C would replace its exit status
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-            if user_code := sys.modules.get("harness.base.user_code"):  # else nothing of the user's was called
-                user_code.end_now_if_threads_are_left(ending.code)
+            end_now_if_threads_are_left(int(ending.code or 0))
             raise
 
     def invoke(self, context: click.Context) -> Any:
@@ -150,21 +142,15 @@ def typed(message: str, parameters: Iterable[click.Parameter]) -> str:
 @contextmanager
 def says_stopping() -> Iterator[None]:
     """Say `stopping` at once at the first Ctrl-C in the block: what is under way may take seconds to end."""
-    before = signal.getsignal(signal.SIGINT)
-    if before != signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
+    def stop(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.write(2, b"\nstopping\n")  # no print, which the signal may have come amid
         signal.default_int_handler(number, frame)
 
-    signal.signal(signal.SIGINT, stop)
-    try:
+    is_default = signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    with handling([signal.SIGINT] if is_default else [], stop):
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 # ------------------------------------------------------------------------------------------------------------- output
@@ -179,7 +165,7 @@ ACTING = re.compile(
 
 def visible(text: str) -> str:
     """The text with characters that act on a terminal written as JSON would write them, such as \\u202e."""
-    return ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return ACTING.sub(lambda acting: f"\\u{ord(acting[0]):04x}", text)
 
 
 class Output:

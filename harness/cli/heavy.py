@@ -37,27 +37,22 @@ from harness.show.tables.comparison import (
 from harness.show.tables.design import design_frame, design_sentences
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped
-from harness.show.tables.laws import (
-    IN_THE_REPORT,
-    checklists,
-    law_sentences,
-    law_tables,
-    note_sentences,
-    uncrossed,
-)
+from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, note_sentences, uncrossed
 from harness.show.tables.power import power_sentences, power_table
 from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.show.words import loss_of_laws
 from harness.study.analysis import (
     Analysis,
     Answered,
+    Compared,
     analyse,
     analyse_and_report,
+    answer_of,
+    compare_sides,
     fits_of,
     keep_analysis,
     keeping_fits,
     recorded_tables,
 )
-from harness.study.answers import Compared, answer_of, compare_sides
 from harness.study.tables import Door, compared_by_laws, designed, fits_answer, of_experiment, of_file, shape_answer
 from harness.study.training import run_file, train_missing

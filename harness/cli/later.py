@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from harness.count import conventions
     from harness.paper import reference as published
     from harness.paper import replay as replays
-    from harness.paper.replay import index
+    from harness.paper.replay import page as pages
     from harness.record import elsewhere
     from harness.show.tables import frames
 else:
     pd, heavy, tasks = (Later(name) for name in ("pandas", "harness.cli.heavy", "harness.tasks"))
     published, replays = Later("harness.paper.reference"), Later("harness.paper.replay")
-    index, elsewhere = Later("harness.paper.replay.index"), Later("harness.record.elsewhere")
+    pages, elsewhere = Later("harness.paper.replay.page"), Later("harness.record.elsewhere")
     conventions, frames = Later("harness.count.conventions"), Later("harness.show.tables.frames")

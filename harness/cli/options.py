@@ -118,6 +118,7 @@ def _frozen(file: Path, results: Path, **given: Any) -> dict[str, Any]:
 
 
 takes_study = study_options(file_argument, results_option, scale_option, settings_option)
+takes_planned = study_options(planned_argument, results_option, scale_option)
 plan_options = gathered(_frozen, planned_argument, results_option)  # a command gets the frozen plan, and its folder
 
 

@@ -51,10 +51,7 @@ where_options = gathered(
         help="What a job asks SLURM for, such as slurm/cpu.yaml (docs/cluster.md).",
     ),
     click.option(
-        "--local",
-        type=COUNT,
-        metavar="N",
-        help="Use no cluster: train N packs of runs at a time on this machine.",
+        "--local", type=COUNT, metavar="N", help="Use no cluster: train N packs of runs at a time on this machine."
     ),
     click.option("--dry-run", is_flag=True, help="Show what would be sent, and do nothing."),
     yes_option,

@@ -73,17 +73,14 @@ def try_script(script: Path) -> str:
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=ASK_SECONDS, check=False, env=scrubbed(os.environ)
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, env=scrubbed(os.environ))
     except FileNotFoundError:
         raise HarnessError(f"{command[0]}: there is no SLURM here; submit from a login node, or use --local") from None
     except subprocess.TimeoutExpired:
         raise HarnessError(f"{command[0]} did not answer within {ASK_SECONDS} s; try again later", INCOMPLETE) from None
     if "configuration source" in done.stderr:  # told in four lines, none of which helps
-        raise HarnessError(
-            f"{command[0]} knows no cluster here (SLURM_CONF?); submit from a login node, or use --local"
-        )
+        move = "submit from a login node, or use --local"
+        raise HarnessError(f"{command[0]} knows no cluster here (SLURM_CONF?); {move}")
     if done.returncode:
         raise HarnessError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}", INCOMPLETE)
     return done

@@ -16,6 +16,11 @@ from harness.base.files import listed, private_folder
 Event = dict[str, Any]  # `event` says which, `at` when; see harness.dispatch.worker for what each holds
 
 
+def seconds_of(moment: str) -> float:
+    """A moment of a file as seconds since the epoch."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
 class Attempt(NamedTuple):
     """One execution of a job by a worker, as its event log has it; `beat_at` is when it last gave a sign of life."""
 
@@ -32,11 +37,6 @@ class Attempt(NamedTuple):
     def ended(self) -> Event | None:
         """The last event of an attempt that ended by itself."""
         return self.events[-1] if self.events[-1]["event"] == "ended" else None
-
-    @property
-    def may_go_on(self) -> bool:
-        """Whether it has not ended, or SLURM starts its job again."""
-        return self.ended is None or bool(self.ended.get("requeued"))
 
 
 class EventLog:

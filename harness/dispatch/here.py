@@ -6,7 +6,6 @@ A worker publishes the records of a pack when the pack ends. What is stopped or 
 import os
 import signal
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -16,19 +15,9 @@ from typing import Any, Literal, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import is_writable, user_cache
+from harness.base.user_code import handling
 from harness.dispatch import slots
-from harness.dispatch.slots import (
-    Compilation,
-    Done,
-    Evaluated,
-    Failure,
-    IsCold,
-    PackedRuns,
-    Refused,
-    Saved,
-    Slot,
-    TrainingOrder,
-)
+from harness.dispatch.slots import Done, Evaluated, Failure, IsCold, PackedRuns, Refused, Saved, Slot, TrainingOrder
 from harness.record import record_path
 from harness.spec import RunSpec, run_id
 
@@ -181,7 +170,7 @@ def _listen(
 ) -> Iterator[tuple[PackedRuns, TrainingEvent]]:
     """What a worker says; one that has failed or died is taken off, and its pack goes where its failures lead."""
     slot, task = working[number]
-    heard, alive = slots.said(slot)
+    heard, alive = slots.messages(slot)
     failure = None
     for message in heard:
         match message:
@@ -207,11 +196,8 @@ def _listen(
         failures = (*task.failures, failure)
         move, quarantined = next_move(failures, len(task.pack))
         middle = len(task.pack) // 2
-        waiting += {
-            "again": [PackTask(task.pack, failures)],
-            "split": [PackTask(task.pack[:middle]), PackTask(task.pack[middle:])],
-            "give up": [],
-        }[move]
+        halves = [PackTask(task.pack[:middle]), PackTask(task.pack[middle:])]
+        waiting += {"again": [PackTask(task.pack, failures)], "split": halves, "give up": []}[move]
         yield task.pack, Failed(failure, move, quarantined)
 
 
@@ -231,7 +217,11 @@ def _make_ready(
     """
     one_each = tuple({(run.network.kernels, run.recipe.optimizer.name): run for run in runs}.values())
     slots.send(slot, IsCold(one_each))
-    if not _answer(slot, stop):  # also if it died, which is seen when it gets a pack
+    answers, alive = slots.messages(slot)
+    while alive and not answers and not stop():
+        connection.wait([slot.pipe], timeout=POLL_SECONDS)
+        answers, alive = slots.messages(slot)
+    if not any(answers):  # also if it died, which is seen when it gets a pack
         return
     began = time.monotonic()
     waiting = _compilations(one_each)
@@ -255,20 +245,20 @@ def _make_ready(
         announce(f"fused engine: compiled in {time.monotonic() - began:.0f} s{kept}")
 
 
-def _compilations(runs: Sequence[RunSpec]) -> deque[Compilation]:
+def _compilations(runs: Sequence[RunSpec]) -> deque[slots.Compilation]:
     """What is compiled by a process of its own: each module of kernels, and with the last of them all loops.
 
     The kernels of KANs, which come first, take the time of the others and a loop. Loops are compiled by one process:
     they have a part in common, whose last bits would else hang on who comes first.
     """
     *modules, last = sorted({run.network.kernels for run in runs})
-    loops = {run.recipe.optimizer.name: run for run in runs}
-    return deque([*(Compilation(module, ()) for module in modules), Compilation(last, tuple(loops.values()))])
+    loops = tuple({run.recipe.optimizer.name: run for run in runs}.values())
+    return deque([*(slots.Compilation(module, ()) for module in modules), slots.Compilation(last, loops)])
 
 
 def _has_compiled(slot: Slot) -> bool:
     """Whether the process is done, which then is no more; a HarnessError if it failed."""
-    heard, alive = slots.said(slot)
+    heard, alive = slots.messages(slot)
     if alive and not heard:
         return False
     ended = slots.kill(slot)
@@ -276,15 +266,6 @@ def _has_compiled(slot: Slot) -> bool:
     if why is not None:
         raise HarnessError(f"the fused engine's kernels could not be compiled ({why}); use engine: torch", INCOMPLETE)
     return True
-
-
-def _answer(slot: Slot, stop: Callable[[], bool]) -> Any:
-    """What the process says next; None if it dies before or `stop` says so."""
-    heard, alive = slots.said(slot)
-    while alive and not heard and not stop():
-        connection.wait([slot.pipe], timeout=POLL_SECONDS)
-        heard, alive = slots.said(slot)
-    return heard[0] if heard else None
 
 
 @contextmanager
@@ -323,17 +304,3 @@ def terminated_like_ctrl_c() -> Iterator[None]:
 
     with handling((signal.SIGTERM, signal.SIGINT), end):
         yield
-
-
-@contextmanager
-def handling(numbers: Collection[signal.Signals], handler: Callable[[int, object], None]) -> Iterator[None]:
-    """Have these signals handled so while the block lasts; only the main thread has a say in that."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

@@ -337,17 +337,14 @@ def remove(chosen: Iterable[OnDisk]) -> Removed:
     removed, failures = [], []
     for row in chosen:
         try:
-            _remove(row.path)
+            path = row.path
+            if path.is_dir() and not path.is_symlink():
+                if not UNFINISHED.fullmatch(path.name):  # so that nobody finds half a snapshot under its name
+                    path = path.rename(unfinished(path))
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
             removed.append(row.bytes)
         except OSError as error:
             failures.append(os_words(error, row.path))
     return Removed(len(removed), sum(removed), tuple(failures))
-
-
-def _remove(path: Path) -> None:
-    if not path.is_dir() or path.is_symlink():
-        path.unlink(missing_ok=True)
-        return
-    if not UNFINISHED.fullmatch(path.name):  # so that nobody finds half a snapshot under its name
-        path = path.rename(unfinished(path))
-    shutil.rmtree(path)

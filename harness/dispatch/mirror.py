@@ -134,10 +134,8 @@ def check_wandb(mode: Literal["online", "offline"]) -> None:
     if importlib.util.find_spec("wandb") is None:
         raise HarnessError(f"wandb: {mode}: it is not installed; `pip install wandb`, or go without")
     if mode == "online" and not _wandb().login(verify=False, prompt=False):
-        raise HarnessError(
-            "wandb: online: there is no API key; `wandb login` or WANDB_API_KEY give one, or say offline, which "
-            "`wandb sync` uploads at any time"
-        )
+        move = "`wandb login` or WANDB_API_KEY give one, or say offline, which `wandb sync` uploads at any time"
+        raise HarnessError(f"wandb: online: there is no API key; {move}")
 
 
 @dataclass
@@ -198,9 +196,8 @@ class Export:
         planned, absent = self._planned, []
         for run in batch:
             try:
-                wandb_run = of_run(
-                    read_record(record_path(self.records, run)), self.manifest, planned[run], run in picked
-                )
+                record = read_record(record_path(self.records, run))
+                wandb_run = of_run(record, self.manifest, planned[run], run in picked)
             except HarnessError as error:
                 failures.append(str(error))
                 continue

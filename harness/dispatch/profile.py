@@ -5,17 +5,9 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, field_validator, model_validator
 
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, Positive
 from harness.dispatch.mirror import Mirror
 from harness.spec.read import read_settings
 
@@ -91,15 +83,15 @@ class Profile(Frozen):
     )
     packs_per_gpu: PositiveInt = Field(1, description="trained at a time, each by a process of its own")
     cpus: PositiveInt = Field(1, description="a job; without GPUs it trains so many packs at a time")
-    memory_per_cpu_gb: PositiveFloat | None = Field(None, description="in place of memory_gb")
-    memory_gb: PositiveFloat | None = Field(
+    memory_per_cpu_gb: Positive | None = Field(None, description="in place of memory_gb")
+    memory_gb: Positive | None = Field(
         default_factory=lambda fields: None if fields["memory_per_cpu_gb"] else 4.0,
         description="a job; null leaves it to the cluster",
     )
-    job_minutes: PositiveFloat = Field(40.0, description="what a job is predicted to take")
+    job_minutes: Positive = Field(40.0, description="what a job is predicted to take")
     time_minutes: PositiveInt = Field(120, description="the limit that SLURM is given")
     save_seconds: PositiveInt = Field(120, description="before the limit, a job is told to save its state")
-    checkpoint_seconds: PositiveFloat = Field(60.0, description="between two times that a pack's state is saved anyway")
+    checkpoint_seconds: Positive = Field(60.0, description="between two times that a pack's state is saved anyway")
     jobs_at_once: PositiveInt = Field(256, description="of an array")
     setup: tuple[SingleLine, ...] = Field((), description="shell lines before Python starts: modules, environments")
     srun: tuple[SingleLine, ...] = Field((), description="more arguments of srun, such as those of container plugins")
@@ -160,22 +152,16 @@ class Profile(Frozen):
         if re.search(r"\bgpu\b", gres):
             raise ValueError(f"sbatch: gres: {gres} asks for GPUs; use `gpus:` with `gpus_option: gres`")
         if gres and self.gpus and self.gpus_option == "gres":
-            raise ValueError(
-                f"sbatch: gres: {gres} would take the place of gpus: {self.gpus}, as sbatch reads one gres; "
-                "ask for the GPUs by another gpus_option: gpus-per-node or gpus"
-            )
+            problem = f"sbatch: gres: {gres} would take the place of gpus: {self.gpus}, as sbatch reads one gres"
+            raise ValueError(f"{problem}; ask for the GPUs by another gpus_option: gpus-per-node or gpus")
         if self.packs_per_gpu > 1 and not self.gpus:
             raise ValueError(f"packs_per_gpu: {self.packs_per_gpu} needs GPUs to share; give gpus:, or leave it out")
         if self.packs_per_gpu > 1 and self.cpus < self.slots:
-            raise ValueError(
-                f"cpus: {self.cpus} is too few for packs_per_gpu: {self.packs_per_gpu} on {self.gpu_count} GPUs: each "
-                f"pack has a process of its own; give cpus: {self.slots} or more"
-            )
+            packs = f"packs_per_gpu: {self.packs_per_gpu} on {self.gpu_count} GPUs: each pack has a process of its own"
+            raise ValueError(f"cpus: {self.cpus} is too few for {packs}; give cpus: {self.slots} or more")
         if self.time_minutes * 60 < self.save_seconds + 60:
-            raise ValueError(
-                f"time_minutes: {self.time_minutes} leaves no minute to train before save_seconds: "
-                f"{self.save_seconds}; raise the one or lower the other"
-            )
+            before = f"leaves no minute to train before save_seconds: {self.save_seconds}"
+            raise ValueError(f"time_minutes: {self.time_minutes} {before}; raise the one or lower the other")
         if self.job_minutes > self.time_minutes:
             raise ValueError(f"job_minutes: {self.job_minutes:g} is more than time_minutes: {self.time_minutes}")
         return self
@@ -187,19 +173,15 @@ def _check_option(name: str) -> None:
     begin_so = [option for option in ("clusters", *FIELD_OF, *OURS) if option.startswith(long) and len(long) > 1]
     meant = long if long in begin_so else next(iter(begin_so), None)
     if meant == "clusters" or long == "M":
-        raise ValueError(
-            f"{name} sends jobs to another cluster, where squeue of this one does not see them, so that they count as "
-            "lost; submit from a login node of that cluster"
-        )
+        why = "where squeue of this one does not see them, so that they count as lost"
+        raise ValueError(f"{name} sends jobs to another cluster, {why}; submit from a login node of that cluster")
     if meant in FIELD_OF:
         raise ValueError(f"{name} has a field of its own; use `{FIELD_OF[meant]}:`")
     if meant:
         raise ValueError(f"{name} is set by the harness itself; leave it out (it sets {', '.join(OURS)})")
     if not re.fullmatch(r"[a-z][a-z-]+", name):
-        raise ValueError(
-            f"{name!r} is not the long name of an option: small letters and hyphens, without the dashes before it, as "
-            "in `mail-type: END`"
-        )
+        right = "small letters and hyphens, without the dashes before it, as in `mail-type: END`"
+        raise ValueError(f"{name!r} is not the long name of an option: {right}")
 
 
 def read_profile(path: Path) -> Profile:

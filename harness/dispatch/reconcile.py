@@ -1,4 +1,7 @@
-"""What is known of an experiment, gathered from its files and from SLURM, and what that leaves to be sent off."""
+"""What is known of an experiment, gathered from its files and from SLURM, and what that leaves to be sent off.
+
+And how far every experiment of a results folder is, with the disk that it takes: counted, without reading a record.
+"""
 
 import itertools
 import re
@@ -13,26 +16,16 @@ from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from harness.base.errors import HarnessError
-from harness.base.lock import lives
+from harness.base.files import lives, os_words
 from harness.dispatch.cluster import Queue, cause, cluster_name, sacct, squeue, user
-from harness.dispatch.events import Attempt, read_attempts
-from harness.dispatch.slurm import sent_log
-from harness.dispatch.state import (
-    ENDED,
-    FREE,
-    LEASE_SECONDS,
-    OVER,
-    UNDERWAY,
-    Evidence,
-    JobKey,
-    RunState,
-    seconds_of,
-    states,
-    unexplained,
-)
+from harness.dispatch.events import Attempt, read_attempts, seconds_of
+from harness.dispatch.launch import sent_log
+from harness.dispatch.leftovers import NETWORKS, bytes_below, file_bytes
+from harness.dispatch.state import ENDED, FREE, OVER, UNDERWAY, WENT_WRONG, Evidence, RunState, states, unexplained
 from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
 from harness.record import Recorded, recorded
 from harness.spec import Manifest, manifest_path
+from harness.spec.manifest import plain_plan, unreadable
 
 CLOCK_SECONDS = 5.0  # by which clocks differ before it is said: files are dated by the second or so, and late
 RUN_ID = re.compile(r'"([0-9a-f]{16})"')  # in JSON
@@ -70,7 +63,7 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         evidence = _with_accounting(evidence, forgotten, sent)
     jobs = [job for job in evidence.jobs() if job.submission.profile]
     over = [job for job in jobs if not job.attempts and not (job.listed and job.listed.state not in ENDED)]
-    started = {JobKey(job.submission.id, job.place) for job in over if sent_log(folder, job.submission, job.place)}
+    started = {job.key for job in over if sent_log(folder, job.submission, job.place)}
     return evidence._replace(started=started, hidden=hidden)
 
 
@@ -189,7 +182,7 @@ def spending(run_states: Mapping[str, RunState], evidence: Evidence) -> Spending
         for attempt in job.attempts:  # until its last event, all by the clock of its host
             spent += max(0.0, seconds_of(attempt.events[-1]["at"]) - seconds_of(attempt.begun["at"])) * devices
             trained += share * sum(event["seconds"] for event in attempt.events if event["event"] == "pack_done")
-            running += devices if _lives_on(attempt, evidence) else 0
+            running += devices if evidence.lives_on(attempt) else 0
         to_start = start * devices if job.submission.profile else 0.0
         if any(map(_first_steps, job.attempts)):
             started += to_start
@@ -248,19 +241,14 @@ def unneeded(evidence: Evidence, run_states: Mapping[str, RunState]) -> Unneeded
         if job.listed:
             numbers += [job.listed.number] if job.listed.state not in (*ENDED, "COMPLETING") else []
         elif job.silence:
-            not_verified[job.silence] += all(attempt.may_go_on for attempt in job.attempts)
+            ends = [attempt.ended for attempt in job.attempts]  # after one that is requeued SLURM starts the job again
+            not_verified[job.silence] += all(end is None or end.get("requeued") for end in ends)
         elif job.submission.profile is None:
-            alive = [attempt.begun for attempt in job.attempts if _lives_on(attempt, evidence)]
+            alive = [attempt.begun for attempt in job.attempts if evidence.lives_on(attempt)]
             pids_here = [begun["pid"] for begun in alive if begun["host"] == socket.gethostname()]
             processes += pids_here
             not_verified[f"sent off on {job.submission.host}"] += len(alive) - len(pids_here)
     return Unneeded(tuple(dict.fromkeys(numbers)), tuple(processes), dict(+not_verified))
-
-
-def _lives_on(attempt: Attempt, evidence: Evidence) -> bool:
-    """Whether an attempt goes on, as far as it has been heard of."""
-    silence = evidence.now - attempt.beat_at
-    return not attempt.ended and silence < LEASE_SECONDS and attempt.id not in evidence.dead
 
 
 def _ahead_seconds(attempt: Attempt) -> float:
@@ -285,3 +273,88 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
         if is_ours and not lives(attempt.begun["pid"]):
             dead.add(attempt.id)
     return dead
+
+
+# ------------------------------------------------------------------------------------------ all experiments of a folder
+class ExperimentCounts(NamedTuple):
+    """How many runs of a plan there are, and how far they are."""
+
+    name: Annotated[str, "its folder"]
+    planned: Annotated[int, "runs"]
+    recorded: Annotated[int, "runs that have a record, done or diverged, which is not read"]
+    missing: Annotated[int, "runs that are wanted and have no record, be they on their way or not"]
+    running: Annotated[int, "of those without a record"]
+    queued: Annotated[int, "of those without a record"]
+    failed: Annotated[int, "of those without a record: all that went wrong"]
+    later: Annotated[
+        int,
+        "with `looks:`, runs of later looks that have no record and were not sent off; `harness status FILE` says "
+        "whether a rule asks for them",
+    ]
+    not_verified: Annotated[int, "runs on their way of which SLURM cannot be asked now"]
+    disk_bytes: Annotated[int, "of its folder, records and networks; shared ones count for each"]
+
+
+class Overview(NamedTuple):
+    """All plans of a results folder, by name, and what cannot be read of them, in sentences."""
+
+    experiments: tuple[ExperimentCounts, ...]
+    unreadable: tuple[str, ...]
+
+
+def overview(results: Path) -> Overview:
+    """Every experiment of a results folder that has a plan. SLURM is asked for those that sent off what is missing."""
+    record_bytes = {path.stem: size for path, size in file_bytes(results / "runs", ".json").items()}
+    network_bytes = {path.stem: size for path, size in file_bytes(results / NETWORKS, ".npz").items()}
+    folders = sorted(folder for folder in results.iterdir() if manifest_path(folder).exists())
+    plans: dict[Path, dict[str, bool]] = {}  # by run, whether it is of the first look
+    sent: dict[Path, dict[str, RunState]] = {}
+    problems: list[str] = []
+    for folder in folders:
+        try:
+            plans[folder] = _planned(folder)
+            absent_runs = plans[folder].keys() - record_bytes
+            if absent_runs and any((folder / name).is_dir() for name in ("submissions", "orders")):
+                evidence = gather(folder, (), records=None)
+                sent[folder] = states(absent_runs, evidence)
+                problems += evidence.damage
+        except OSError as error:
+            problems.append(os_words(error, folder))
+        except ValueError as error:
+            problems.append(f"{manifest_path(folder)} cannot be read ({error})")
+    underway: dict[str, RunState] = {}
+    for states_of_runs in sent.values():
+        underway |= {run: state for run, state in states_of_runs.items() if state.state in UNDERWAY}
+    counts = []
+    for folder, plan in plans.items():
+        shared_bytes = sum(record_bytes.get(run, 0) + network_bytes.get(run, 0) for run in plan)
+        absent = {run: RunState("planned") for run in plan.keys() - record_bytes} | sent.get(folder, {})
+        absent |= {run: underway[run] for run, state in absent.items() if state.state in FREE and run in underway}
+        counts.append(_counted(folder.name, plan, absent, bytes_below(folder) + shared_bytes))
+    return Overview(tuple(counts), tuple(problems))
+
+
+def _planned(folder: Path) -> dict[str, bool]:
+    """The runs of a plan, and whether its first look has each; without looks it has all."""
+    plan = plain_plan(manifest_path(folder))
+    experiment = plan["experiment"]
+    has_looks = experiment.get("looks") and not unreadable(experiment)
+    seeds = experiment["seeds"][: experiment["looks"][0]] if has_looks else None
+    return {run["run_id"]: seeds is None or run["run"]["seed"] in seeds for run in plan["runs"]}
+
+
+def _counted(name: str, plan: Mapping[str, bool], absent: Mapping[str, RunState], disk_bytes: int) -> ExperimentCounts:
+    later = sum(state.state == "planned" and not plan[run] for run, state in absent.items())
+    counts = Counter(state.state for state in absent.values())
+    return ExperimentCounts(
+        name=name,
+        planned=len(plan),
+        recorded=len(plan) - len(absent),
+        missing=len(absent) - later,
+        running=counts["running"],
+        queued=counts["queued"],
+        failed=sum(counts[state] for state in WENT_WRONG),
+        later=later,
+        not_verified=sum(state.state in UNDERWAY and "not verified" in state.why for state in absent.values()),
+        disk_bytes=disk_bytes,
+    )

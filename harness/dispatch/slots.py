@@ -119,7 +119,7 @@ def start_compiling(unit: Compilation) -> Slot:
     return _started(_compile, unit)
 
 
-def said(slot: Slot) -> tuple[list[Any], bool]:
+def messages(slot: Slot) -> tuple[list[Any], bool]:
     """What the process has said since, and whether it lives. Never waits."""
     alive, heard = slot.process.is_alive(), []
     try:
@@ -131,7 +131,7 @@ def said(slot: Slot) -> tuple[list[Any], bool]:
 
 
 def send(slot: Slot, message: Any) -> None:
-    """One that has died does not hear it; `said` tells."""
+    """One that has died does not hear it; `messages` shows that."""
     with suppress(OSError):
         slot.pipe.send(message)
 
@@ -165,7 +165,7 @@ def stop(slots: list[Slot]) -> list[list[Any]]:
     while running and time.monotonic() < deadline:
         connection.wait([slots[index].pipe for index in running], timeout=0.1)
         for index in list(running):
-            words, alive = said(slots[index])
+            words, alive = messages(slots[index])
             heard[index] += words
             if not alive:
                 running.remove(index)

@@ -96,11 +96,8 @@ def check_snapshot(path: Path) -> None:
     except OSError as error:
         raise HarnessError(f"snapshot {folder}: {error.filename}: {error.strerror}", INCOMPLETE) from None
     if now != (then := read_marker(folder)["hash"]):
-        raise HarnessError(
-            f"snapshot {folder} was changed after it was taken (its files hash to {now}, not {then}); remove it and "
-            "submit again",
-            INCOMPLETE,
-        )
+        problem = f"snapshot {folder} was changed after it was taken (its files hash to {now}, not {then})"
+        raise HarnessError(f"{problem}; remove it and submit again", INCOMPLETE)
 
 
 def check_code(snapshot: Path, targets: Sequence[str]) -> None:
@@ -117,11 +114,8 @@ def check_code(snapshot: Path, targets: Sequence[str]) -> None:
         origins = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
         places = [Path(origin).resolve() for origin in origins]
         if places and not any(place.is_relative_to(snapshot.resolve()) for place in places):
-            raise HarnessError(
-                f"{name} would come from {places[0]}, not from the snapshot {snapshot}; leave PYTHONPATH alone in "
-                "setup: and python:, and submit again",
-                INCOMPLETE,
-            )
+            problem = f"{name} would come from {places[0]}, not from the snapshot {snapshot}"
+            raise HarnessError(f"{problem}; leave PYTHONPATH alone in setup: and python:, and submit again", INCOMPLETE)
 
 
 # ------------------------------------------------------------------------------------------------------------- sources
@@ -208,10 +202,8 @@ def _check_size(sources: Sequence[Source]) -> None:
     if total > LARGEST_BYTES:
         largest = sorted(sizes, key=lambda path: sizes[path], reverse=True)[:3]
         named = ", ".join(f"{path} {sizes[path] / 1e6:.0f} MB" for path in largest)
-        raise HarnessError(
-            f"code to copy: {total / 1e6:.0f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB are taken for code (largest: "
-            f"{named}); let .gitignore name what is not code, or move it elsewhere"
-        )
+        code = f"{total / 1e6:.0f} MB, at most {LARGEST_BYTES / 1e6:.0f} MB are taken for code (largest: {named})"
+        raise HarnessError(f"code to copy: {code}; let .gitignore name what is not code, or move it elsewhere")
 
 
 # -------------------------------------------------------------------------------------------------------------- copies

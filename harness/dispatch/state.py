@@ -6,39 +6,27 @@ knows, the time since it was last heard of. A job that SLURM lists in a state th
 of which nothing can be told from here, as squeue is silent, or another cluster or user has it.
 """
 
+import csv
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple, get_args
 
 from harness.dispatch.cluster import Listed, Queue
-from harness.dispatch.events import Attempt, Event
-from harness.dispatch.jobs import SentJob
-from harness.dispatch.submission import Instruction, Submission, cancelled, last_orders
+from harness.dispatch.events import Attempt, Event, seconds_of
+from harness.dispatch.submission import Instruction, SentJob, Submission, cancelled, last_orders
 
-StateName = Literal[
-    "planned",
-    "queued",
-    "running",
-    "done",
-    "diverged",
-    "out of memory",
-    "timed out",
-    "preempted",
-    "node failed",
-    "lost",
-    "crashed",
-    "quarantined",
-    "cancelled",
-    "damaged",
-]
+Underway = Literal["queued", "running"]
+Over = Literal["done", "diverged"]
+Again = Literal["timed out", "preempted", "node failed", "lost", "crashed"]
+StateName = Literal["planned", Underway, Over, "out of memory", Again, "quarantined", "cancelled", "damaged"]
 STATES: tuple[StateName, ...] = get_args(StateName)
 # Runs that a submission sends off; the others are over, on their way, or need a word of the user's.
-FREE: tuple[StateName, ...] = ("planned", "timed out", "preempted", "node failed", "lost", "crashed")
-UNDERWAY: tuple[StateName, ...] = ("queued", "running")
-OVER: tuple[StateName, ...] = ("done", "diverged")
+FREE: tuple[StateName, ...] = ("planned", *get_args(Again))
+UNDERWAY: tuple[StateName, ...] = get_args(Underway)
+OVER: tuple[StateName, ...] = get_args(Over)
 WENT_WRONG: tuple[StateName, ...] = tuple(state for state in STATES if state not in (*OVER, *UNDERWAY, "planned"))
 # Without a sign of life for so long, a job that no queue lists is lost. Heartbeats come every 30 s; shared file systems
 # show them to other machines a minute later, or two.
@@ -111,6 +99,11 @@ class JobSeen(NamedTuple):
     started: bool  # as its output shows
 
     @property
+    def key(self) -> JobKey:
+        """What tells it from others."""
+        return JobKey(self.submission.id, self.place)
+
+    @property
     def last(self) -> Attempt | None:
         """Its last attempt."""
         return self.attempts[-1] if self.attempts else None
@@ -149,6 +142,11 @@ class Evidence(NamedTuple):
         """What is wrong with files of submissions and orders, in sentences."""
         of_submissions = [submission.damage for submission in self.submissions if submission.damage]
         return of_submissions + [order.damage for order in self.orders if order.damage]
+
+    def lives_on(self, attempt: Attempt) -> bool:
+        """Whether an attempt goes on, as far as it has been heard of."""
+        silence = self.now - attempt.beat_at
+        return not attempt.ended and silence < LEASE_SECONDS and attempt.id not in self.dead
 
     def jobs(self) -> list[JobSeen]:
         """Every job that was sent off, in that order."""
@@ -200,7 +198,10 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
         elif run not in jobs or released.get(run, 0.0) > seconds_of(jobs[run].submission.at):
             state = RunState("planned")
         else:
-            state = _in_job(jobs[run], last_words[run], evidence)
+            job, state = jobs[run], _by_evidence(jobs[run], last_words[run], evidence)
+            if state.state != "planned":
+                number = job.told_by_slurm.number if job.told_by_slurm else None
+                state = state._replace(attempt=job.last.id if job.last else None, job=number)
         state_of_run[run] = evidence.hidden if evidence.hidden and state.state in FREE else state
     return state_of_run
 
@@ -216,22 +217,11 @@ def unexplained(evidence: Evidence) -> list[str]:
 
 
 # --------------------------------------------------------------------------------------------------------------- jobs
-def seconds_of(moment: str) -> float:
-    """A moment of a file as seconds since the epoch."""
-    return datetime.fromisoformat(moment).timestamp()
-
-
-def _in_job(job: JobSeen, last_word: Event | None, evidence: Evidence) -> RunState:
-    """The state of a run without a record, by the last job that it was in and that job's `last_word` of it."""
-    state = _by_evidence(job, last_word, evidence)
-    if state.state == "planned":
-        return state
-    number = job.told_by_slurm.number if job.told_by_slurm else None
-    return state._replace(attempt=job.last.id if job.last else None, job=number)
-
-
 def _by_evidence(job: JobSeen, last_word: Event | None, evidence: Evidence) -> RunState:
-    """The first that decides, in this order."""
+    """The state of a run without a record, by the last job that it was in and that job's `last_word` of it.
+
+    The first that decides, in this order.
+    """
     if last_word and last_word["event"] == "pack_failed" and last_word["move"] == "give up":
         return RunState(FAILED[last_word["cause"]], last_word.get("error", ""))
     if job.listed and (alive := _alive(job.listed, last_word)):
@@ -319,14 +309,14 @@ def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict
 class Stuck(NamedTuple):
     """What holds a job up, in words, and what lets jobs start that are sent off anew: `change`.
 
-    That is the next move, with what comes before and after it, unless there is a `move` beside it. Where the job waits
-    `for_ever`, there is no other way.
+    `move` is the next move: that, with what comes before and after it ({again}), or something else. Where the job waits
+    `for_ever`, there is no other way. reasons.csv has them.
     """
 
     why: str
     change: str
-    move: str = "{again}"
-    for_ever: bool = False
+    move: str
+    for_ever: bool
 
     def next_move(self, job: str) -> str:
         """What to do about the job that SLURM calls so."""
@@ -334,40 +324,10 @@ class Stuck(NamedTuple):
         return self.move.format(again=again, job=job)
 
 
-LIMIT = "it starts once enough of the others end, and never if it alone exceeds the limit (`sacctmgr show qos`)"
-# The first that fits. Reasons with blanks are those that SLURM writes for people.
-REASONS = {
-    "JobHeldAdmin": Stuck(
-        "an administrator holds it",
-        "ask the administrators why they hold it",
-        "ask the administrators to `scontrol release {job}`",
-        for_ever=True,
-    ),
-    "[Hh]eld|JobHold": Stuck(
-        "SLURM holds it",
-        "take `hold` out of sbatch: if it is there, or ask the administrators",
-        "`scontrol release {job}`; if SLURM refuses, ask the administrators",
-        for_ever=True,
-    ),
-    "DependencyNeverSatisfied": Stuck("it never starts", "take the dependency out of sbatch:", for_ever=True),
-    "BadConstraints|Partition(Time|Node)Limit|Invalid|NotAllowed|Per(Job|Node)|MaxWallDuration|QOSMin": Stuck(
-        "it never starts as it was asked for",
-        "mend the profile",
-        "{again}; `harness doctor --profile` says what does not fit",
-        for_ever=True,
-    ),
-    "Minutes|UsageThreshold|GrpWall": Stuck(
-        "the budget of its account or QOS is spent",
-        "name another account: or qos:",
-        "ask for more (`sacctmgr show assoc`), or {again}",
-    ),
-    "Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail|DOWN, DRAINED|FrontEndDown|ReservationDeleted": Stuck(
-        "it does not start before its nodes are back",
-        "choose another partition",
-        "wait for the administrators (`sinfo`), or {again}",
-    ),
-    "^(Assoc|QOS)": Stuck("a limit of its account or QOS is reached", LIMIT, LIMIT),
-}
+# By what SLURM's reason looks like; the first that fits. Reasons with blanks are those that SLURM writes for people.
+with files(__package__).joinpath("reasons.csv").open(encoding="utf-8") as file:
+    _heads, *rows = csv.reader(file)
+REASONS = {pattern: Stuck(why, change, move, bool(for_ever)) for pattern, why, change, move, for_ever in rows}
 
 
 def stuck(listed: Listed) -> Stuck | None:

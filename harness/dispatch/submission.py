@@ -1,4 +1,6 @@
-"""What was sent off, as files: written before SLURM is asked, so that nothing that runs is unknown.
+"""What is sent off: jobs of about equal length, as files that are written before SLURM is asked.
+
+So nothing that runs is unknown.
 
 submissions/<id>/submission.json   jobs, the unique name of their array, profile, code: sealed, never changed
 submissions/<id>/job-<place>.json  the runs of one job in full: what its worker needs, and no more
@@ -8,12 +10,14 @@ orders/<time>-<id>.json            what the user said later: cancel or retry the
 Whoever may not read these folders gets a PermissionError, never an empty list. A damaged file is named by its `damage`.
 """
 
+import heapq
 import itertools
 import json
+import math
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +26,8 @@ from typing import Literal, TypeVar
 from pydantic import Field
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import check_writable, listed, private_folder, write_whole
-from harness.base.frozen import Frozen, is_empty, problem_of
-from harness.base.lock import locked
-from harness.dispatch.jobs import RunIds, SentJob
+from harness.base.files import check_writable, listed, locked, private_folder, write_whole
+from harness.base.frozen import Frozen, left_out_at, problem_of
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.spec import RunSpec, unsealed
@@ -33,6 +35,20 @@ from harness.spec.run import Device, write_sealed
 
 SUBMISSION_SCHEMA = 1
 Stored = TypeVar("Stored", bound=Frozen)
+RunIds = tuple[str, ...]  # run ids that train together
+
+
+class SentJob(Frozen):
+    """Packs that one job trains, the costliest first: what each is predicted to take, and the job on all its slots."""
+
+    packs: tuple[RunIds, ...]
+    pack_seconds: tuple[float, ...]
+    seconds: float
+
+    @property
+    def runs(self) -> list[str]:
+        """The ids of all its runs."""
+        return list(itertools.chain.from_iterable(self.packs))
 
 
 class Submission(Frozen):
@@ -58,8 +74,8 @@ class Submission(Frozen):
     mirror: Mirror | None = None
     cluster: str | None = None
     user: str | None = None
-    keeps_networks: bool = Field(False, exclude_if=is_empty)
-    snapshots: int = Field(0, exclude_if=is_empty)
+    keeps_networks: bool = left_out_at(False)
+    snapshots: int = left_out_at(0)
     jobs: tuple[SentJob, ...]
     damage: str | None = Field(None, exclude=True)
 
@@ -92,8 +108,8 @@ class JobFile(Frozen):
     packs: tuple[tuple[RunSpec, ...], ...]
     ids: tuple[RunIds, ...]
     snapshot: str | None = None
-    keeps_networks: bool = Field(False, exclude_if=is_empty)
-    snapshots: int = Field(0, exclude_if=is_empty)
+    keeps_networks: bool = left_out_at(False)
+    snapshots: int = left_out_at(0)
 
 
 class Instruction(Frozen):
@@ -291,3 +307,41 @@ def _read(path: Path, kind: type[Stored]) -> Stored:
         return kind.model_validate_json(json.dumps(unsealed(path.read_text(encoding="utf-8"))), strict=True)
     except ValueError as error:
         raise HarnessError(f"{path} is damaged ({problem_of(error)})", INCOMPLETE) from None
+
+
+# ------------------------------------------------------------------------------------------------ jobs of equal length
+def bin_packs(packs: Mapping[RunIds, float], job_seconds: float, slots: int) -> list[SentJob]:
+    """As few jobs as packs fill to about `job_seconds` on `slots`, all about equally long; the longest job first.
+
+    Each pack has the seconds that it is predicted to take, alone on one slot. Longest packs first, each to the job with
+    the least work so far. A pack that takes longer than `job_seconds` is a job that takes longer.
+    """
+    if not packs:
+        return []
+    number = math.ceil(sum(packs.values()) / (job_seconds * slots))
+    bins: list[list[RunIds]] = [[] for _ in range(min(number, len(packs)))]
+    lightest = [(0.0, index) for index in range(len(bins))]
+    for pack in sorted(packs, key=lambda pack: -packs[pack]):
+        filled, index = lightest[0]
+        bins[index].append(pack)
+        heapq.heapreplace(lightest, (filled + packs[pack], index))
+    jobs = []
+    for runs in bins:
+        seconds = tuple(packs[pack] for pack in runs)
+        jobs.append(SentJob(packs=tuple(runs), pack_seconds=seconds, seconds=makespan(seconds, slots)))
+    return sorted(jobs, key=lambda job: -job.seconds)
+
+
+def makespan(seconds: Sequence[float], slots: int) -> float:
+    """When the last of some packs ends, if each slot takes the next one as it comes free."""
+    free_at = [0.0] * slots
+    for of_pack in seconds:
+        heapq.heapreplace(free_at, free_at[0] + of_pack)
+    return max(free_at)
+
+
+def arrays(jobs: int, largest_array: int) -> Iterator[range]:
+    """Jobs 0 to `jobs` - 1 as runs of at most `largest_array`, as equal as can be."""
+    number = math.ceil(jobs / largest_array)
+    edges = [round(jobs * index / number) for index in range(number + 1)]
+    return (range(begin, end) for begin, end in itertools.pairwise(edges))

@@ -24,9 +24,10 @@ from pathlib import Path
 
 from harness.base import provenance
 from harness.base.errors import HarnessError
+from harness.base.user_code import handling
 from harness.dispatch import cluster
 from harness.dispatch.events import EventLog
-from harness.dispatch.here import Begun, Failed, handling, train_here
+from harness.dispatch.here import Begun, Failed, train_here
 from harness.dispatch.mirror import Export
 from harness.dispatch.slots import Done, Evaluated, Saved, TrainingOrder, in_words
 from harness.dispatch.snapshot import check_code, check_snapshot
@@ -91,15 +92,9 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[
     came_further = False
     first: dict[tuple[RunSpec, ...], int] = {}
     results = home.parent
-    order = TrainingOrder(
-        results / "runs",
-        results / "checkpoints",
-        job.device,
-        attempt,
-        job.checkpoint_seconds,
-        networks=results / NETWORKS if job.keeps_networks else None,
-        snapshots=job.snapshots,
-    )
+    networks = results / NETWORKS if job.keeps_networks else None
+    folders = results / "runs", results / "checkpoints"
+    order = TrainingOrder(*folders, job.device, attempt, job.checkpoint_seconds, networks, job.snapshots)
     happenings = train_here(
         job.packs,
         order,

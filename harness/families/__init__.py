@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from harness.base.installed import place_of_name
-from harness.base.outside import OrOutside
+from harness.base.outside import OrOutside, place_of_name
 from harness.families.base import LARGEST_DEPTH, ArchitectureBase, Depth, Hidden, Layered, LayeredShape
 from harness.families.blocks import BLOCKS, INSTALLED_FAMILIES
 from harness.families.chebyshev_kan import ChebyshevKan, ChebyshevKanShape

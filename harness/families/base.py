@@ -9,7 +9,7 @@ A family is one file with two classes, both frozen data:
 layers, from the methods that a family gives of one layer: its own first section lists these. Where layers expand each
 input in functions and map these linearly, `harness.families.expansion.ExpansionShape` answers most of them.
 
-The fields of a shape decide the ids of its runs: give a field that comes later `exclude_if` its default. Nothing here
+The fields of a shape decide the ids of its runs: make a field that comes later `left_out_at` its default. Nothing here
 may import torch: take it from `harness.families.later`.
 
 Shape suffixes: R lanes, I inputs, O outputs, N samples.

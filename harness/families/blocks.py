@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from harness.base.installed import place_of_name
-from harness.base.outside import OrOutside
+from harness.base.outside import OrOutside, place_of_name
 from harness.families.base import Layered, LayeredShape
 from harness.families.chebyshev_kan import ChebyshevKan
 from harness.families.fourier_kan import FourierKan

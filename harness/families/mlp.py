@@ -10,9 +10,9 @@ from functools import partial
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
-from harness.base.frozen import Positive
+from harness.base.frozen import Positive, left_out_at
 from harness.families import kanbefair
 from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Device, F, Knots, Tensor, jets, np, torch
@@ -37,9 +37,9 @@ class MlpShape(LayeredShape):
 
     family: Literal["mlp"] = "mlp"
     activation: Activation = "silu"
-    omega_0: Positive = Field(OMEGA_0, exclude_if=lambda value: value == OMEGA_0)
-    features: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
-    features_sigma: Positive = Field(1.0, exclude_if=lambda value: value == 1.0)
+    omega_0: Positive = left_out_at(OMEGA_0)
+    features: PositiveInt | None = left_out_at(None)
+    features_sigma: Positive = left_out_at(1.0)
 
     title = "MLP"
     letters = {"features": "F"}
@@ -211,15 +211,9 @@ class Mlp(Layered):
 
     family: Literal["mlp"]
     activation: Activation = "silu"
-    omega_0: Positive = Field(
-        OMEGA_0, description="frequency of activation: sine", exclude_if=lambda value: value == OMEGA_0
-    )
-    features: PositiveInt | None = Field(
-        None, description="random Fourier features, a sine and a cosine each", exclude_if=lambda value: value is None
-    )
-    features_sigma: Positive = Field(
-        1.0, description="standard deviation of their frequencies", exclude_if=lambda value: value == 1.0
-    )
+    omega_0: Positive = left_out_at(OMEGA_0, "frequency of activation: sine")
+    features: PositiveInt | None = left_out_at(None, "random Fourier features, a sine and a cosine each")
+    features_sigma: Positive = left_out_at(1.0, "standard deviation of their frequencies")
 
     @model_validator(mode="after")
     def _settings_have_a_use(self) -> Mlp:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
+from harness.base.frozen import left_out_at
 from harness.families.base import Layer, Layered
 from harness.families.expansion import ExpansionShape, normalised, standardised
 from harness.families.later import F, Knots, Tensor, np, torch
@@ -37,7 +38,7 @@ class RbfKanShape(ExpansionShape):
 
     family: Literal["rbf_kan"] = "rbf_kan"
     grid: PositiveInt
-    norm: bool = Field(True, exclude_if=lambda value: value)
+    norm: bool = left_out_at(True)
 
     title = "RBF KAN"
     letters = {"grid": "G"}

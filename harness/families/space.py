@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, FiniteFloat, StrictInt, Tag, model_validator
 
-from harness.base.frozen import Frozen
+from harness.base.frozen import Frozen, left_out_at
 
 
 class Range(Frozen):
@@ -19,7 +19,7 @@ class Range(Frozen):
     low: StrictInt | FiniteFloat
     high: StrictInt | FiniteFloat
     log: bool = False
-    when: dict[str, Any] = Field({}, description="dotted path -> value", exclude_if=lambda value: not value)
+    when: dict[str, Any] = left_out_at({}, "dotted path -> value")
 
     @property
     def is_whole(self) -> bool:

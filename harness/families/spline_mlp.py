@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
+from harness.base.frozen import left_out_at
 from harness.families import kanbefair
 from harness.families.base import Layer
 from harness.families.later import Knots, Tensor, np, spline, torch
@@ -40,10 +41,10 @@ class SplineMlpShape(SplinedShape):
     grid: PositiveInt
     order: SplineOrder = 3
     place: SplinePlace = "after"
-    rank: PositiveInt = Field(1, exclude_if=lambda value: value == 1)
-    noise: float = Field(0.1, exclude_if=lambda value: value == 0.1)
-    low: float = Field(-1.0, exclude_if=lambda value: value == -1.0)
-    high: float = Field(1.0, exclude_if=lambda value: value == 1.0)
+    rank: PositiveInt = left_out_at(1)
+    noise: float = left_out_at(0.1)
+    low: float = left_out_at(-1.0)
+    high: float = left_out_at(1.0)
 
     title = "MLP"
     letters = {"grid": "G", "order": "k"}
@@ -203,9 +204,7 @@ class SplineMlp(Splined):
     grid: PositiveInt | None = Field(None, description="intervals per spline, G")
     order: SplineOrder = 3
     place: SplinePlace = "after"
-    rank: PositiveInt = Field(
-        1, description="splines per input; more than one only before the map", exclude_if=lambda value: value == 1
-    )
+    rank: PositiveInt = left_out_at(1, "splines per input; more than one only before the map")
     noise: Annotated[FiniteFloat, Field(gt=0)] = 0.1
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from harness.base.frozen import is_none
+from harness.base.frozen import left_out_at
 from harness.families.base import Layered, LayeredShape
 from harness.families.later import Device, Knots, Tensor, spline, torch
 
@@ -37,8 +37,8 @@ class KnotMove(NamedTuple):
 class Splined(Layered):
     """What an arm with splines says of their domain, [-1, 1] if it says nothing."""
 
-    low: FiniteFloat | None = Field(None, description="where knots of splines begin", exclude_if=is_none)
-    high: FiniteFloat | None = Field(None, description="where they end", exclude_if=is_none)
+    low: FiniteFloat | None = left_out_at(None, "where knots of splines begin")
+    high: FiniteFloat | None = left_out_at(None, "where they end")
 
     @model_validator(mode="after")
     def _domain_is_not_empty(self) -> Self:

@@ -138,9 +138,8 @@ def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> So
     task = spec.at_a_time(run.recipe, run.task)
     run = run.model_copy(update={"network": shape.network, "recipe": recipe, "task": task})
     times = _fused_times(run, shape.has_equal_knots) if run.engine == "fused" else _torch_times(run)
-    return SoloRow(
-        shape=shape, seconds_per_evaluation=float(np.median(times)), flops_per_evaluation=flops_per_evaluation
-    )
+    seconds = float(np.median(times))
+    return SoloRow(shape=shape, seconds_per_evaluation=seconds, flops_per_evaluation=flops_per_evaluation)
 
 
 def _torch_times(run: RunSpec) -> list[float]:

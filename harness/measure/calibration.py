@@ -14,15 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from harness import spec
 from harness.base import provenance
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.frozen import Frozen, is_empty, problem_of
+from harness.base.frozen import Frozen, left_out_at, problem_of
 from harness.count import Work
 from harness.count.training import knots_flops
 from harness.spec import Network, RunSpec, SplinedShape, canonical_json, unsealed
@@ -56,7 +56,7 @@ class Shape(Frozen):
     timing: str
     dtype: Dtype
     has_equal_knots: bool = True
-    is_pde: bool = Field(False, exclude_if=is_empty)
+    is_pde: bool = left_out_at(False)
 
 
 def shape_of(run: RunSpec, network: Network) -> Shape:
@@ -145,6 +145,16 @@ class Calibration(Frozen):
     solo: tuple[SoloRow, ...]
     knots: tuple[KnotRow, ...]
 
+    @property
+    def machine_words(self) -> str:
+        """The machine that it is of, and the day."""
+        return f"{self.host}, {self.device}, {self.measured_at[:10]}"
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it was measured with the libraries and threads that a run would have now."""
+        return self.threads == THREADS and self.versions == provenance.versions()
+
     @cached_property
     def solo_seconds(self) -> dict[Shape, float]:
         """Of an evaluation, by the shapes that were timed."""
@@ -156,31 +166,31 @@ class Calibration(Frozen):
         return {row.move: row.seconds for row in self.knots}
 
 
-EngineKind = tuple[Engine, Dtype]  # what a calibration is of, on a machine
+class EngineKind(NamedTuple):
+    """What a calibration is of, on a machine."""
+
+    engine: Engine
+    dtype: Dtype
+
+    @property
+    def bench_command(self) -> str:
+        """What measures it; without options it is the fused engine that is measured, in float64."""
+        if self.engine == "fused":
+            return "harness bench"
+        return "harness bench --engine torch" if self.dtype == "float64" else f"harness bench --dtype {self.dtype}"
+
+
 Calibrations = Mapping[EngineKind, Calibration]
 
 
 def kind_of(run: RunSpec) -> EngineKind:
     """Of the calibration that speaks of `run`."""
-    return run.engine, run.dtype
-
-
-def machine_words(calibration: Calibration) -> str:
-    """The machine that a calibration is of, and the day."""
-    return f"{calibration.host}, {calibration.device}, {calibration.measured_at[:10]}"
+    return EngineKind(run.engine, run.dtype)
 
 
 def missing(calibrations: Calibrations, runs: Iterable[RunSpec]) -> list[EngineKind]:
     """The kinds that some of the runs have and none of the calibrations is of."""
     return sorted({kind_of(run) for run in runs} - calibrations.keys())
-
-
-def bench_command(kind: EngineKind) -> str:
-    """What measures this kind; without options it is the fused engine that is measured, in float64."""
-    engine, dtype = kind
-    if engine == "fused":
-        return "harness bench"
-    return "harness bench --engine torch" if dtype == "float64" else f"harness bench --dtype {dtype}"
 
 
 def calibrate(
@@ -237,7 +247,7 @@ def write_calibration(calibration: Calibration, results: Path) -> Path:
 
 def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -> Calibration | None:
     """The calibration of this engine, device model and dtype, or None; a HarnessError if it is damaged or old."""
-    calibration = _read(calibration_path(results, engine, device, dtype), (engine, dtype))
+    calibration = _read(calibration_path(results, engine, device, dtype), EngineKind(engine, dtype))
     # Two names of devices can make one name of a file, and a file can be renamed.
     return calibration if calibration and calibration.device == device else None
 
@@ -250,7 +260,7 @@ def latest_calibration(results: Path, kind: EngineKind) -> Calibration | None:
 
 
 def _read(path: Path, kind: EngineKind) -> Calibration | None:
-    command = bench_command(kind)
+    command = kind.bench_command
     try:
         data = unsealed(path.read_text(encoding="utf-8"))
         if data.get("calibration_schema") != CALIBRATION_SCHEMA:
@@ -262,8 +272,3 @@ def _read(path: Path, kind: EngineKind) -> Calibration | None:
     except (ValueError, OSError) as error:
         raise HarnessError(f"{path} is damaged ({problem_of(error)}); `{command}` makes it anew", INCOMPLETE) from None
     return calibration if (calibration.engine, calibration.dtype) == kind else None
-
-
-def is_current(calibration: Calibration) -> bool:
-    """Whether it was measured with the libraries and threads that a run would have now."""
-    return calibration.threads == THREADS and calibration.versions == provenance.versions()

@@ -18,16 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.count import Work, count, run_work, training_flops
-from harness.measure.calibration import (
-    Calibration,
-    Calibrations,
-    kind_of,
-    knot_moves,
-    machine_words,
-    missing,
-    move_flops,
-    shape_of,
-)
+from harness.measure.calibration import Calibration, Calibrations, kind_of, knot_moves, missing, move_flops, shape_of
 from harness.planning.plan import computation, planned_flops
 from harness.spec import Optimiser, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device
@@ -170,7 +161,7 @@ def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations
     if None in seconds:
         return table
     kinds = {kind_of(run) for run in runs}
-    names = dict.fromkeys(machine_words(calibrations[kind]) for kind in sorted(kinds))
+    names = dict.fromkeys(calibrations[kind].machine_words for kind in sorted(kinds))
     return table.assign(seconds=np.array(seconds, float), seconds_on="; ".join(names))
 
 

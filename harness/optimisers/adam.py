@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
-from harness.base.frozen import Positive, is_none
+from harness.base.frozen import Positive, left_out_at
 from harness.families.later import Tensor, torch
 from harness.families.shape import ShapeBase
 from harness.optimisers.base import GradientOptimiser, LaneObjective, LaneState, begun
@@ -64,11 +64,11 @@ class Adam(GradientOptimiser):
     beta2: float = Field(0.999, ge=0, lt=1)
     epsilon: Positive = 1e-8
     batch_size: PositiveInt | None = None
-    decays_over: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
-    weight_decay: Annotated[FiniteFloat, Field(ge=0)] = Field(0.0, exclude_if=lambda value: value == 0)
-    decays: Literal["all", "matrices"] = Field("all", exclude_if=lambda value: value == "all")
-    warm_up: PositiveInt | None = Field(None, exclude_if=is_none)
-    clip: Positive | None = Field(None, exclude_if=is_none)
+    decays_over: PositiveInt | None = left_out_at(None)
+    weight_decay: Annotated[FiniteFloat, Field(ge=0)] = left_out_at(0.0)
+    decays: Literal["all", "matrices"] = left_out_at("all")
+    warm_up: PositiveInt | None = left_out_at(None)
+    clip: Positive | None = left_out_at(None)
 
     @model_validator(mode="after")
     def _something_decays(self) -> Adam:

@@ -10,8 +10,9 @@ The torch engine has its lanes take one evaluation after the other:
     state = settings.start(position_RP)
     state = settings.evaluate(state, objective)     # tell(state, loss and gradient where it asks)
 
-A lane knows nothing of the others, in any bit: see `lanes.py`. The fields of the settings decide the ids of runs: give
-a field that comes later `exclude_if` its default. Nothing here may import torch: take it from `harness.families.later`.
+A lane knows nothing of the others, in any bit: see `lanes.py`. The fields of the settings decide the ids of runs:
+make one that comes later `left_out_at` its default. Nothing here may import torch: take it from
+`harness.families.later`.
 
 Compiled loops, which an optimiser need not have, are in `harness/train/fused/optimisers/`.
 

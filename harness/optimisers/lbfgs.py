@@ -27,7 +27,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt
 
-from harness.base.frozen import Positive
+from harness.base.frozen import Positive, left_out_at
 from harness.families.later import Tensor, torch
 from harness.families.shape import ShapeBase
 from harness.optimisers.base import GradientOptimiser, LaneState, begun
@@ -95,7 +95,7 @@ class Lbfgs(GradientOptimiser):
     tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
     tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
     tolerance_curvature: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
-    iterations_per_step: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+    iterations_per_step: PositiveInt | None = left_out_at(None)
 
     def flops(self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int) -> int:
         """Its memory begins empty in each of `starts`, which share the iterations evenly, and in each stage.

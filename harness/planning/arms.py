@@ -97,49 +97,39 @@ class ArmOnTask:
 
     def check_learnable(self) -> None:
         """A HarnessError if architecture or recipe cannot learn this kind of task, whatever the size."""
-        arm, recipe, task = self.arm, self.recipe, self.task
+        architecture, recipe, task, loss = self.arm.architecture, self.recipe, self.task, loss_of(self.task)
+        of_arm, of_recipe = f"arms.{self.name}.architecture", f"recipes.{self.arm.recipe}"
+        family, optimizer = f"{of_arm}.family={architecture.family}", f"{of_recipe}.optimizer"
         for place, optimiser in recipe.optimisers.items():
-            with at(f"recipes.{arm.recipe}.{place}"):
+            with at(f"{of_recipe}.{place}"):
                 optimiser.check()
-        if task.vocabulary and not arm.architecture.reads_tokens:
-            raise HarnessError(
-                f"arms.{self.name}.architecture.family={arm.architecture.family}: {task.target} is of sequences, which "
-                "a transformer learns; say family: transformer, with this family as its block"
-            )
-        if arm.architecture.reads_tokens and not task.vocabulary:
+        if task.vocabulary and not architecture.reads_tokens:
+            why = f"{task.target} is of sequences, which a transformer learns"
+            raise HarnessError(f"{family}: {why}; say family: transformer, with this family as its block")
+        if architecture.reads_tokens and not task.vocabulary:
             sequences = ", ".join(name for name, named in TASKS.items() if "context" in named.settings)
-            raise HarnessError(
-                f"arms.{self.name}.architecture.family={arm.architecture.family}: it learns sequences ({sequences}), "
-                f"and {task.target} is none; say family: mlp, kan or another"
-            )
+            why = f"it learns sequences ({sequences}), and {task.target} is none"
+            raise HarnessError(f"{family}: {why}; say family: mlp, kan or another")
         if task.vocabulary and not recipe.optimizer.takes_batches:
-            name = recipe.optimizer.name
-            raise HarnessError(
-                f"recipes.{arm.recipe}.optimizer.name={name}: each evaluation of {task.target} sees fresh sequences, "
-                "which it cannot learn from; use adam"
-            )
+            why = f"each evaluation of {task.target} sees fresh sequences, which it cannot learn from"
+            raise HarnessError(f"{optimizer}.name={recipe.optimizer.name}: {why}; use adam")
         batch = recipe.optimizer.batch or 0
         if task.vocabulary and batch > task.train_points:
-            raise HarnessError(
-                f"recipes.{arm.recipe}.optimizer.batch_size={batch}: more than the train_points={task.train_points} of "
-                f"{task.target}; raise these"
-            )
-        loss = loss_of(task)
-        if loss.is_equation and (why := arm.architecture.why_no_pde()):
-            raise HarnessError(f"arms.{self.name}.architecture.{why}")
-        if loss.is_equation and (why := recipe.optimizer.why_no_pde()):
-            raise HarnessError(f"recipes.{arm.recipe}.optimizer.{why}")
+            why = f"more than the train_points={task.train_points} of {task.target}"
+            raise HarnessError(f"{optimizer}.batch_size={batch}: {why}; raise these")
+        if loss.is_equation and (refusal := architecture.why_no_pde()):
+            raise HarnessError(f"{of_arm}.{refusal}")
+        if loss.is_equation and (refusal := recipe.optimizer.why_no_pde()):
+            raise HarnessError(f"{optimizer}.{refusal}")
         if loss.subject and recipe.optimizer.needs_squares:
-            why = f"{loss.words} is no sum of squares; use lbfgs or adam"
-            raise HarnessError(f"recipes.{arm.recipe}.optimizer.name={recipe.optimizer.name}: {why}")
+            why = f"{loss.words} is no sum of squares"
+            raise HarnessError(f"{optimizer}.name={recipe.optimizer.name}: {why}; use lbfgs or adam")
         if loss.subject and (unfit := [name for name in ("sparsity", "phases") if getattr(recipe, name)]):
-            raise HarnessError(f"recipes.{arm.recipe}.{unfit[0]}: {loss.subject} learnt without; leave it out")
+            raise HarnessError(f"{of_recipe}.{unfit[0]}: {loss.subject} learnt without; leave it out")
         updates = recipe.grid_updates
         if updates and updates.points == "domain" and self.is_of_data:
-            raise HarnessError(
-                f"recipes.{arm.recipe}.grid_updates.points=domain: {task.target} is data, which has no box to draw "
-                "points from; use points: train"
-            )
+            why = f"{task.target} is data, which has no box to draw points from"
+            raise HarnessError(f"{of_recipe}.grid_updates.points=domain: {why}; use points: train")
 
     @cached_property
     def counts_asked(self) -> list[tuple[str, str]]:
@@ -160,10 +150,8 @@ class ArmOnTask:
             if name not in counts:
                 kind = name.split(".")[0]
                 allowed = [count for count in counts if count.startswith(f"{kind}.") and count in count_names()]
-                raise HarnessError(
-                    f"{place}: {name} does not count {network.family} (arm {self.name!r}); use one of "
-                    f"{', '.join(allowed)}"
-                )
+                problem = f"{place}: {name} does not count {network.family} (arm {self.name!r})"
+                raise HarnessError(f"{problem}; use one of {', '.join(allowed)}")
 
     def run_of(self, network: Network, recipe: Recipe, seed: int, initialisation: int = 0) -> RunSpec:
         """The run of a network by a recipe."""
@@ -187,18 +175,14 @@ def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, ta
     """The engine of `network`: the experiment's, or `fused` where it can train it; a HarnessError if it cannot."""
     if not (loss := loss_of(task)).kernel:
         if experiment.engine == "fused":
-            raise HarnessError(
-                f"engine: fused has no {loss.needs}, by which {task.target} is learnt; use engine: torch, or "
-                "leave `engine` out"
-            )
+            problem = f"engine: fused has no {loss.needs}, by which {task.target} is learnt"
+            raise HarnessError(f"{problem}; use engine: torch, or leave `engine` out")
         return "torch"
     fields = (("dtype", experiment.dtype, "float64"), ("device", experiment.device, "cpu"))
     reasons = [f"{field}: {value}" for field, value, of_kernels in fields if value != of_kernels]
     if experiment.engine == "fused" and reasons:
-        raise HarnessError(
-            f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}; "
-            "use engine: torch, or leave `engine` out"
-        )
+        problem = f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}"
+        raise HarnessError(f"{problem}; use engine: torch, or leave `engine` out")
     without_kernels = network.without_kernels() or optimiser.without_loop()
     if experiment.engine == "fused" and without_kernels:
         raise HarnessError(f"engine: fused {without_kernels}; leave `engine` out")

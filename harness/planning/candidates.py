@@ -35,9 +35,8 @@ class Candidate(NamedTuple):
 
 
 Rungs = Sequence[tuple[float, Mapping[str, Any]]]  # budgets, and the sizes that all arms have there
-
-Solved = tuple[float | None, Candidate | Infeasible]  # the budget that is asked for, and what meets it
-
+Met = Candidate | Infeasible  # what meets a budget, or why nothing does
+Solved = tuple[float | None, Met]  # the budget that is asked for, and what meets it
 SecondsOf = Callable[[RunSpec], float]  # what a run that spends its whole cap takes alone on a machine that was timed
 
 
@@ -93,12 +92,12 @@ def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[flo
 
 def _at_point(
     sought: ArmOnTask, point: Point, budgets: Collection[float], seconds_of: SecondsOf | None
-) -> dict[float, Candidate | Infeasible]:
+) -> dict[float, Met]:
     """The candidate of a point of the arm's space for each of these budgets."""
     search, rungs = sought.search, [budget for budget, _ in sought.rungs]
     tried = replace(sought, experiment=point.experiment)
     tried.check_learnable()
-    candidates: dict[float, Candidate | Infeasible] = {}
+    candidates: dict[float, Met] = {}
     for budget, candidate in _solve_ladder(tried, sought.rungs, budgets, at_most=True):
         assert budget is not None
         if isinstance(candidate, Candidate):
@@ -125,9 +124,7 @@ def _lanes_differ_in(sought: ArmOnTask) -> set[str] | None:
     return None
 
 
-def _with_cap(
-    candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_of: SecondsOf | None
-) -> Candidate | Infeasible:
+def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_of: SecondsOf | None) -> Met:
     """The candidate with as many evaluations as are `allowed`, or cost so much by a count or clock.
 
     The clock is read in nanoseconds, as what is spent is a whole number.
@@ -196,16 +193,12 @@ def _free_size(sought: ArmOnTask) -> str:
         raise HarnessError(f"arms.{name}.sizes: match solves for {free}; sizes go with `solve: steps` or without match")
     if free not in sizes:
         place = f"match.solve.{name}" if name in match.solve else "match.solve"
-        raise HarnessError(
-            f"{place}: a network of family {arm.architecture.family} has no {free}; arm {name!r} can solve for "
-            f"{', '.join(sizes)}"
-        )
+        problem = f"{place}: a network of family {arm.architecture.family} has no {free}"
+        raise HarnessError(f"{problem}; arm {name!r} can solve for {', '.join(sizes)}")
     return free
 
 
-def _solver(
-    sought: ArmOnTask, free: str, fixed: Mapping[str, Any], at_most: bool
-) -> Callable[[float], Candidate | Infeasible]:
+def _solver(sought: ArmOnTask, free: str, fixed: Mapping[str, Any], at_most: bool) -> Callable[[float], Met]:
     """From a budget to the candidate that meets it; all budgets share the sizes that are counted."""
     match, axis = sought.match, sought.match.count_name
     smallest = 2 if free == "depth" else 1  # two layers of weights, or a cap that leaves the last stage some work
@@ -216,23 +209,21 @@ def _solver(
     def count_at(value: int) -> int:
         return sought.counted({**fixed, free: value})
 
-    def at_budget(budget: float) -> Candidate | Infeasible:
+    def at_budget(budget: float) -> Met:
         size = solve(count_at, axis, budget, match.tol, free, smallest, at_most)
         return size if isinstance(size, Infeasible) else _candidate(sought, {**fixed, free: size})
 
     return at_budget
 
 
-def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Candidate | Infeasible:
+def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Met:
     """The candidate of these sizes, if it can be trained."""
     network, written = sought.network_and_recipe(sizes)
     task = sought.task
     recipe = that_matters(written, network, task)
     if recipe.phases and task.train_points % recipe.phases:
-        raise HarnessError(
-            f"recipes.{sought.arm.recipe}.phases={recipe.phases}: they are of equal size, but {task.target} has "
-            f"train_points={task.train_points}; give it a multiple"
-        )
+        problem = f"recipes.{sought.arm.recipe}.phases={recipe.phases}: they are of equal size"
+        raise HarnessError(f"{problem}, but {task.target} has train_points={task.train_points}; give it a multiple")
     check_cap(network, recipe)
     with at(f"arms.{sought.name}.architecture"):
         network.check(sought.experiment.dtype)  # a module of the user's may not train at all

@@ -13,32 +13,16 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any, NamedTuple
 
+from harness import spec
 from harness.base.errors import HarnessError, at
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
 from harness.planning.arms import ArmOnTask
-from harness.planning.candidates import Candidate, Drawn, SecondsOf, Solved, candidates_of, drawn_of
+from harness.planning.candidates import Candidate, Drawn, Met, SecondsOf, Solved, candidates_of, drawn_of
 from harness.planning.points import space_of
 from harness.planning.solve import Infeasible
 from harness.planning.warnings import check_cells, check_rules
-from harness.spec import (
-    PDE_BLOCK,
-    Cell,
-    DataFile,
-    Device,
-    Dtype,
-    Experiment,
-    Manifest,
-    PlannedRun,
-    RunSpec,
-    Task,
-    canonical_json,
-    content_hash,
-    points_at_a_time,
-    run_id,
-    samples_per_evaluation,
-    variants,
-)
+from harness.spec import Cell, Device, Dtype, Experiment, Manifest, PlannedRun, RunSpec, Task, canonical_json, run_id
 from harness.spec.manifest import Formula
 from harness.spec.run import run_ids
 from harness.tasks import resolve, target_of
@@ -79,13 +63,13 @@ def make_plan(
         raise HarnessError(
             "search.cap: a cap in seconds needs a machine that was timed; `harness bench` times this one"
         )
-    cells, runs, counts, formulas, targets = _expand(variants(experiment), folder, seconds_of)
+    cells, runs, counts, formulas, targets = _expand(spec.variants(experiment), folder, seconds_of)
     check_rules(experiment, targets, {cell.series for cell in cells})
     check_cells(experiment, name, cells)
     return Manifest(
         name=name,
         experiment=experiment,
-        experiment_hash=content_hash(experiment),
+        experiment_hash=spec.content_hash(experiment),
         cells=tuple(cells),
         runs=tuple(runs),
         packs=packs_of(runs, experiment.device, counts),
@@ -188,9 +172,7 @@ def _add_replicates(
             plan.counts[plan.runs[-1].run_id] = candidate.counts
 
 
-def _cell(
-    plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, met: Candidate | Infeasible | None
-) -> Cell:
+def _cell(plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, met: Met | None) -> Cell:
     experiment = sought.experiment
     solved = met if isinstance(met, Candidate) else None
     achieved = solved.counts[experiment.match.count_name] if solved and experiment.match else None
@@ -225,7 +207,7 @@ def _task_label(task: Task, points: Variants) -> str:
 def _fields_of(task: Task) -> dict[str, Any]:
     """All that a task says beside its name; of a data file its columns too."""
     fields = {name: getattr(task, name) for name in Task.model_fields if name != "target"}
-    return fields | (dict(task.target) if isinstance(task.target, DataFile) else {})
+    return fields | (dict(task.target) if isinstance(task.target, spec.DataFile) else {})
 
 
 def _telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
@@ -302,11 +284,11 @@ def lane_bytes(run: RunSpec) -> int:
     That is its points, what an evaluation leaves for its backward pass, and what its optimiser keeps.
     """
     network, task = run.network, run.task
-    points = points_at_a_time(run.recipe, task.train_points)
-    samples = samples_per_evaluation(run.recipe, points)
+    points = spec.points_at_a_time(run.recipe, task.train_points)
+    samples = spec.samples_per_evaluation(run.recipe, points)
     numbers = (
         points * (network.inputs + network.outputs)
-        + (min(samples, PDE_BLOCK) if task.is_pde else samples) * network.numbers_left(WEIGHTS["unit"])
+        + (min(samples, spec.PDE_BLOCK) if task.is_pde else samples) * network.numbers_left(WEIGHTS["unit"])
         + run.recipe.optimizer.kept_numbers(network, points * network.outputs)
     )
     return NUMBER_BYTES[run.dtype] * numbers

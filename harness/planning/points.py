@@ -45,22 +45,19 @@ def space_of(experiment: Experiment, arm_name: str) -> Space:
     width where `hidden` fixes them.
     """
     arm, search, solved = experiment.arms[arm_name], experiment.search, _solved(experiment, arm_name)
+    place = f"arms.{arm_name}.space"
     assert search
     if isinstance(arm.space, dict):
         space = dict(arm.space)
         if solved in space:
-            raise HarnessError(
-                f"arms.{arm_name}.space.{solved}: match.solve finds this size for each budget; leave it out here"
-            )
+            raise HarnessError(f"{place}.{solved}: match.solve finds this size for each budget; leave it out here")
     else:
         has_hidden = getattr(arm.architecture, "hidden", None) is not None
         fixed = {solved} | ({"architecture.depth", "architecture.width"} if has_hidden else set())
         space = {path: axis for path, axis in arm.architecture.standard_space.items() if path not in fixed}
     if search.recipes:
         if WHOLE_RECIPE in space:
-            raise HarnessError(
-                f"arms.{arm_name}.space.recipe: search.recipes says among which recipes every arm chooses; keep one"
-            )
+            raise HarnessError(f"{place}.recipe: search.recipes says among which recipes every arm chooses; keep one")
         if len(search.recipes) > 1:
             space[WHOLE_RECIPE] = search.recipes
     return space

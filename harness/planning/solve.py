@@ -61,10 +61,8 @@ def _live_network(architecture: Module, inputs: int, outputs: int, where: str) -
 
     named = [name for name in get_args(SizeName) if getattr(architecture, name) is not None]
     if wrong := [name for name in named if name != architecture.size]:
-        raise HarnessError(
-            f"{where}.size={architecture.size}: it is the size of this module, and {wrong[0]} is given or solved for; "
-            "use one name for it"
-        )
+        why = f"it is the size of this module, and {wrong[0]} is given or solved for"
+        raise HarnessError(f"{where}.size={architecture.size}: {why}; use one name for it")
     if not named:
         raise HarnessError(f"{where}.{architecture.size} is missing: give it, or let match.solve find it")
     with at(f"{where}.module"):

@@ -55,16 +55,13 @@ def check_cells(experiment: Experiment, name: str, cells: Sequence[Cell]) -> Non
             series[cell.task, cell.series].append(cell)
     for (task, arm), of_arm in names.items() if experiment.search else ():  # with more, a side has more than its share
         if len(of_arm) > 1:
-            raise HarnessError(
-                f"grid: with search an arm is one series a task, and {arm} is {len(of_arm)} on {task} "
-                f"({', '.join(sorted(of_arm))}); let its space vary this, or make a file of each"
-            )
+            several = f"{arm} is {len(of_arm)} on {task} ({', '.join(sorted(of_arm))})"
+            move = "let its space vary this, or make a file of each"
+            raise HarnessError(f"grid: with search an arm is one series a task, and {several}; {move}")
     for (task, series_name), of_series in series.items():
         if len(of_series) <= (count := of_series[0].hold_out):
-            raise HarnessError(
-                f"hold_out={count}: {series_name} on {task} has {len(of_series)} sizes in its window, which leaves "
-                "none to fit; hold out fewer, or add sizes"
-            )
+            too_few = f"{series_name} on {task} has {len(of_series)} sizes in its window, which leaves none to fit"
+            raise HarnessError(f"hold_out={count}: {too_few}; hold out fewer, or add sizes")
     feasible = {cell.arm for cell in cells if not cell.infeasible}
     if not feasible:
         reasons = list(dict.fromkeys(f"  {cell.task} {cell.series}: {cell.infeasible}" for cell in cells))
@@ -77,10 +74,8 @@ def check_cells(experiment: Experiment, name: str, cells: Sequence[Cell]) -> Non
             is_of_size = "nearest: " in str(cell.infeasible)
             place = "match.at" if is_of_size else f"arms.{cell.arm}"
             remedy = "choose budgets near these, raise match.tol, or " if is_of_size else ""
-            raise HarnessError(
-                f"{place}: arm {cell.arm!r} has no feasible cell on any task, so nothing can be said of it; on "
-                f"{cell.task}: {cell.infeasible}; {remedy}leave the arm out"
-            )
+            problem = f"{place}: arm {cell.arm!r} has no feasible cell on any task, so nothing can be said of it"
+            raise HarnessError(f"{problem}; on {cell.task}: {cell.infeasible}; {remedy}leave the arm out")
 
 
 def check_rules(experiment: Experiment, tasks: Mapping[str, tuple[str, int]], series: Collection[str]) -> None:
@@ -95,10 +90,8 @@ def check_rules(experiment: Experiment, tasks: Mapping[str, tuple[str, int]], se
         except HarnessError as error:
             raise HarnessError(f"decide.{index}.{error}") from None
         if rule.at_least > len(counted):
-            units_in_words = "families" if rule.takes.of_family else "tasks"
-            raise HarnessError(
-                f"decide.{index}.at_least={rule.at_least}: there are {len(counted)} {units_in_words}; ask for no more"
-            )
+            there = f"{len(counted)} {'families' if rule.takes.of_family else 'tasks'}"
+            raise HarnessError(f"decide.{index}.at_least={rule.at_least}: there are {there}; ask for no more")
 
 
 # -------------------------------------------------------------------------------------------------------------- arms
@@ -161,16 +154,11 @@ def _of_sizes(plan: Manifest) -> Iterator[PlanWarning]:
             brief, outcome = f"{sizes_words}, a law without a floor", "only a law without a floor can be fitted"
         elif len(plan.experiment.arms) > 1:
             outcome = "no exponent will be fitted, the comparison at equal size will"
-        yield PlanWarning(
-            brief,
-            f"{sizes_words}: {outcome} ({named(names)}); add sizes, up to {ENOUGH_SIZES} or more that are fitted",
-        )
+        move = f"add sizes, up to {ENOUGH_SIZES} or more that are fitted"
+        yield PlanWarning(brief, f"{sizes_words}: {outcome} ({named(names)}); {move}")
     if short:
-        yield PlanWarning(
-            "a short range of sizes, no exponent",
-            f"sizes within a factor of {10**MIN_DECADES:.1f}, too little for an exponent ({named(short)}); add larger "
-            "or smaller ones",
-        )
+        too_little = f"sizes within a factor of {10**MIN_DECADES:.1f}, too little for an exponent ({named(short)})"
+        yield PlanWarning("a short range of sizes, no exponent", f"{too_little}; add larger or smaller ones")
 
 
 # ------------------------------------------------------------------------------------------------------------- rules
@@ -230,10 +218,8 @@ def _not_a_size(plan: Manifest, rule: Decide, budget: float, task: str) -> str:
 # -------------------------------------------------------------------------------------------------------------- runs
 def _of_runs(plan: Manifest) -> Iterator[PlanWarning]:
     if len(plan.experiment.seeds) == 1 and "seeds" not in plan.experiment.grid | plan.experiment.zip:
-        yield PlanWarning(
-            "one seed, no interval",
-            "one seed: no interval will tell a difference from chance; add seeds, such as seeds: [0, 1, 2]",
-        )
+        sentence = "one seed: no interval will tell a difference from chance; add seeds, such as seeds: [0, 1, 2]"
+        yield PlanWarning("one seed, no interval", sentence)
     runs_of: dict[str, set[str]] = defaultdict(set)
     for planned in plan.runs:
         runs_of[plan.cells[planned.cell].arm].add(planned.run_id)

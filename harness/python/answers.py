@@ -29,8 +29,7 @@ from harness.show.figures.series import experiment_styles
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.verdicts import answer_sentences
 from harness.spec import Manifest
-from harness.study.analysis import analyse_and_report, keeping_fits
-from harness.study.answers import Compared, answer_of, compare_sides
+from harness.study.analysis import Compared, analyse_and_report, answer_of, compare_sides, keeping_fits
 from harness.study.folders import planned_records
 from harness.study.tables import judged_tables
 from harness.study.training import run_file
@@ -207,9 +206,8 @@ class Answer(Shown):
         """
         of_arm = self.runs.table.query("arm == @arm and status == 'done'")
         if of_arm.empty:
-            raise HarnessError(
-                f"{arm!r} is no arm with trained runs; {did_you_mean(arm, list(self.manifest.experiment.arms))}"
-            )
+            arms = list(self.manifest.experiment.arms)
+            raise HarnessError(f"{arm!r} is no arm with trained runs; {did_you_mean(arm, arms)}")
         tasks = list(dict.fromkeys(of_arm["task"]))
         if task is None and len(tasks) > 1:
             raise HarnessError(f"`task`: {arm} learnt {', '.join(tasks)}; say which")

@@ -16,15 +16,14 @@ from matplotlib.figure import Figure
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
 from harness.judging.versus import Headline, NoHeadline
-from harness.planning.starter import Rival
 from harness.planning.warnings import warnings_of
 from harness.show.figures.svg import inline_svg
 from harness.show.tables.headline import READINGS, answer_sentences, reading_rows
 from harness.spec import BUILT_IN_RECIPES, FULL, Experiment, Manifest
 from harness.spec.setting import plain_value, settings_from
-from harness.study.beginning import Starter, write_starter
 from harness.study.folders import StudyFile
 from harness.study.plans import cost_sentence, data_lines, freeze_plan, plan_of
+from harness.study.starter import Rival, Starter, write_starter
 from harness.tasks import known_data, resolve
 from harness.tasks.table import some
 
@@ -52,10 +51,10 @@ class Shown(ABC):
         return "\n".join(self.sentences)
 
     def _repr_html_(self) -> str:
-        said = [Markup("<p>{}</p>").format(sentence) for sentence in self.sentences]
+        paragraphs = [Markup("<p>{}</p>").format(sentence) for sentence in self.sentences]
         table = self.table.to_html(max_rows=MOST_ROWS, max_cols=MOST_COLUMNS, index=False, notebook=True)
         drawn = inline_svg(self.figure, f"figure-{uuid4().hex[:8]}", self.sentences[0])
-        return "\n".join([*said, table, drawn or ""])
+        return "\n".join([*paragraphs, table, drawn or ""])
 
 
 # ---------------------------------------------------------------------------------------------------------- headlines
@@ -85,12 +84,12 @@ class Study(Shown, StudyFile):
         at_scale = "" if self.scale == FULL else f" at scale {self.scale}"
         with_set = "".join(f", with {path} = {value}" for path, value in self.settings)
         arms, seeds = ", ".join(self.experiment.arms), len(self.experiment.seeds)
-        said = [self.experiment.question, f"{self.file}{at_scale}{with_set} compares {arms}, over {seeds} seeds."]
+        lines = [self.experiment.question, f"{self.file}{at_scale}{with_set} compares {arms}, over {seeds} seeds."]
         for task in (resolve(written, self.file.parent) for written in self.experiment.tasks):
             if task.is_data_file:
                 data = known_data(task)
-                said += [*data.notes, f"Its inputs: {some(data.columns)}"]
-        return said
+                lines += [*data.notes, f"Its inputs: {some(data.columns)}"]
+        return lines
 
     @property
     def table(self) -> pd.DataFrame:
@@ -98,13 +97,13 @@ class Study(Shown, StudyFile):
         recipes = self.experiment.recipes | BUILT_IN_RECIPES
         rows = []
         for name, arm in self.experiment.arms.items():
-            said = arm.architecture.model_dump(mode="json", exclude_unset=True)
+            fields = arm.architecture.model_dump(mode="json", exclude_unset=True)
             recipe = recipes[arm.recipe]
             rows.append(
                 {
                     "arm": name,
-                    "family": said.pop("family"),
-                    "architecture": ", ".join(f"{field}={value}" for field, value in said.items()),
+                    "family": fields.pop("family"),
+                    "architecture": ", ".join(f"{key}={value}" for key, value in fields.items()),
                     "recipe": arm.recipe,
                     "optimizer": recipe.optimizer.name,
                     "max_evaluations": recipe.max_evaluations,
@@ -130,7 +129,7 @@ def read(
     text = json.dumps(file, default=plain_value) if isinstance(file, Mapping) else None
     path = Path(f"{name}.yaml") if isinstance(file, Mapping) else Path(file)
     study = StudyFile(path, Path(results), scale, settings_from({} if settings is None else settings), text=text)
-    return Study(study.file, study.results, scale, study.settings, text=text, experiment=study.said())
+    return Study(study.file, study.results, scale, study.settings, text=text, experiment=study.read())
 
 
 def new(
@@ -168,10 +167,8 @@ def _kept_rows(rows: pd.DataFrame, name: Path) -> tuple[Path, bool]:
     """The file of a DataFrame beside NAME.yaml, called by its content, and whether it was not there before."""
     size = int(rows.memory_usage(deep=True).sum())
     if size > LARGEST_FRAME:
-        raise HarnessError(
-            f"`data`: the table takes {size / 1e6:,.0f} MB, and at most {LARGEST_FRAME / 1e6:,.0f} MB are copied; save "
-            "it (table.to_parquet('table.parquet')), and give its path"
-        )
+        problem = f"`data`: the table takes {size / 1e6:,.0f} MB, and at most {LARGEST_FRAME / 1e6:,.0f} MB are copied"
+        raise HarnessError(f"{problem}; save it (table.to_parquet('table.parquet')), and give its path")
     try:
         content = rows.rename(columns=str).to_parquet(index=False)
     except Exception as error:  # of pyarrow, for columns that hold anything

@@ -1,17 +1,13 @@
-"""Tables of runs from elsewhere (CSV, TSV, Parquet): read as they stand, every row known by its line in the file.
+"""Tables of runs from elsewhere (CSV, TSV, Parquet), every row known by its line in the file.
 
-What is read becomes the table of runs that laws are fitted to (`judging.scaling`), once nothing is wrong with it.
+What `record.table` reads as it stands becomes the table of runs that laws are fitted to (`judging.scaling`), once
+nothing is wrong with it.
 """
 
-import csv
-import gzip
-import io
 import math
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,16 +15,17 @@ import pandas as pd
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.reasons import Caution
+from harness.record.table import MAX_ROWS_NAMED, name_rows
+from harness.record.table import is_table as is_table
+from harness.record.table import read_table as read_table
+from harness.record.table import table_of_frame as table_of_frame
 
-DELIMITERS = (",", "\t", ";", "|")
-TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 # A run is ok if its status is one of these, in any case; whatever else it says, it failed.
 OK_STATUSES = ("ok", "done", "true", "1", "yes", "success", "succeeded", "complete", "completed", "finished")
 MISSING = ("", "na", "n/a", "nan", "null", "none")
 # Columns that, where a table has them and nothing else is asked of them, must hold one value within a fit.
 CONVENTION_COLUMNS = ("metric", "convention", "hardware", "dtype")
 ONE_ARM = "all"  # what the runs of a table without arms are called
-MAX_ROWS_NAMED = 5  # in one error or caution; it counts the others
 CENSORED_SHARE = 0.2  # of the runs of a size; where more failed, those left may be the lucky ones
 EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are none
 # Columns that name a run, where nothing else is asked of them: a run in several rows left checkpoints there.
@@ -58,25 +55,6 @@ class Columns:
     def loss(self) -> str:
         """What laws are of."""
         return self.y if self.scores or self.ceiling is None else f"{self.ceiling:g} - {self.y}"
-
-
-def is_table(path: Path) -> bool:
-    """Whether the name is that of a table of runs and not of an experiment."""
-    return path.name.lower().endswith(TABLES)
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """The file's cells, as text (Parquet: as stored); the index says where a row stands, `line 7` or `row 7`.
-
-    The delimiter is that of the header: comma, tab, semicolon or bar. Rows without any cell are skipped.
-    """
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "is not there"
-        raise HarnessError(f"{path} {problem}; give a table of runs, one row a run ({', '.join(TABLES)})")
-    table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
-    if table.empty:
-        raise HarnessError(f"{path} has no rows below its header; give one row a run")
-    return table
 
 
 def of_ladder(table: pd.DataFrame, is_one_size: bool = False) -> dict[str, Any]:
@@ -154,25 +132,25 @@ def runs_on(
             "hold_out": 0,
         }
     )
-    # Columns that must hold one value: conventions that the user has given no other meaning, and `--same`.
-    read_columns = {columns.y, columns.seed, columns.status, *columns.config, x, *more_sizes}
-    conventions = [name for name in CONVENTION_COLUMNS if name in table.columns and name not in read_columns]
-    names = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
-    same = {name: _texts(table, name, "`same`") for name in names}
     runs = _at_config_sizes(runs) if columns.config else runs.assign(joined=False)
     amounts = [np.nan_to_num(_numbers(table, name, "`x`", failed), nan=-1) for name in dict.fromkeys((x, *more_sizes))]
-    names = [name for name in RUN_NAMES if name in table.columns and name not in (*read_columns, *columns.by)]
+    meanings = (columns.y, columns.seed, columns.status, *columns.config, *columns.by, x, *more_sizes)
+    others = [name for name in table.columns if name not in meanings]
+    name_column = next((name for name in RUN_NAMES if name in others), None)
     runs = runs.assign(
         amount=[" ".join(map(str, row)) for row in zip(*amounts, strict=True)],
-        run=_texts(table, names[0], "a name") if names else runs["config"] + ", seed " + runs["seed"],
-        is_named=bool(names),
+        run=_texts(table, name_column, "a name") if name_column else runs["config"] + ", seed " + runs["seed"],
+        is_named=name_column is not None,
     )
     if columns.group:
         runs = runs.assign(group=_texts(table, columns.group, "`group`"))
     if columns.sd:
         runs = runs.assign(sd=_numbers(table, columns.sd, "`sd`", failed))
         _check_positive(runs[runs["status"] == "done"], "sd", columns.sd, "Give the standard error of each run.")
-    _check(runs, columns, x, same, across)
+    # Columns that must hold one value: conventions that the user has given no other meaning, and `--same`.
+    conventions = [name for name in CONVENTION_COLUMNS if name in others]
+    same = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
+    _check(runs, columns, x, {name: _texts(table, name, "`same`") for name in same}, across)
     by_series = runs.groupby("series", sort=False)
     return runs, {str(arm): tuple(_cautions(of_arm, columns, x)) for arm, of_arm in by_series}
 
@@ -180,74 +158,6 @@ def runs_on(
 def with_sizes(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs that have a size: a failed one may lack it."""
     return runs[np.isfinite(runs["size"]) & (runs["size"] > 0)]
-
-
-# ------------------------------------------------------------------------------------------------------------ reading
-def table_of_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    """A DataFrame as `read_table` would read it."""
-    if frame.empty:
-        raise HarnessError("the table has no rows; give one row a run")
-    return _with_named_rows("the table", frame)
-
-
-def _with_named_rows(subject: Path | str, frame: pd.DataFrame) -> pd.DataFrame:
-    _check_names(subject, list(map(str, frame.columns)))
-    return frame.rename(columns=str).set_axis(pd.RangeIndex(1, len(frame) + 1).map("row {}".format), axis=0)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path)
-    except Exception as error:  # damaged bytes make pyarrow and pandas raise whatever they happen to meet
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise HarnessError(f"{path} cannot be read as Parquet ({why}); write it anew") from None
-    return _with_named_rows(path, table)
-
-
-def _read_text(path: Path) -> pd.DataFrame:
-    text = _decoded(path)
-    if not text.strip():
-        raise HarnessError(f"{path} is empty; give a header and one row a run")
-    rows: dict[str, list[str]] = {}  # by the line on which each begins
-    reader = _cells(text, ",")
-    try:
-        delimiter = max(DELIMITERS, key=lambda sign: len(next(_cells(text, sign))))
-        reader = _cells(text, delimiter)
-        # A column without a name, as an index that pandas wrote, is called by its place.
-        names = [cell.strip() or f"column {i}" for i, cell in enumerate(next(reader), start=1)]
-        _check_names(path, names)
-        before = reader.line_num  # a quoted cell may hold line breaks: a row is named by its first line
-        for cells in reader:
-            if any(map(str.strip, cells)):
-                rows[f"line {before + 1}"] = list(map(str.strip, cells))
-            before = reader.line_num
-    except csv.Error as error:
-        raise HarnessError(f"{path}, line {reader.line_num}: {error}; is it a table of text?") from None
-    if ragged := {line: f"{len(cells)} cells" for line, cells in rows.items() if len(cells) != len(names)}:
-        named, next_move = name_rows(ragged, ragged.values()), f"Quote cells that hold a {delimiter!r}."
-        raise HarnessError(f"{path}: the header has {len(names)} cells, but {named}. {next_move}")
-    return pd.DataFrame(rows.values(), index=list(rows), columns=names, dtype=object)
-
-
-def _cells(text: str, delimiter: str) -> Any:
-    """A reader of the text's rows; a line ends by \\n, \\r\\n, or \\r alone."""
-    return csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
-
-
-def _decoded(path: Path) -> str:
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-        return raw.decode("utf-8-sig")
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise HarnessError(f"{path} cannot be unpacked ({error}); pack it anew, or give the plain file") from None
-    except UnicodeDecodeError as error:
-        raise HarnessError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-
-
-def _check_names(subject: Path | str, names: Sequence[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise HarnessError(f"{subject}: the column {twice[0]!r} is there twice; give every column a name of its own")
 
 
 # ------------------------------------------------------------------------------------------------------------ columns
@@ -261,11 +171,9 @@ def _joined(table: pd.DataFrame, names: Sequence[str], option: str, are_arms: bo
     """The cells of a row as one text. Of arms a number alone says nothing, so its column stands before it."""
     columns = []
     for name in names:
-        shown = []
-        for cell in _texts(table, name, option):
-            text = cell or "(empty)"
-            shown.append(f"{name}={text}" if are_arms and _number(cell) is not None else text)
-        columns.append(shown)
+        begun_by = f"{name}=" if are_arms else ""
+        cells = _texts(table, name, option)
+        columns.append([(begun_by if _number(cell) is not None else "") + (cell or "(empty)") for cell in cells])
     return [" / ".join(row) for row in zip(*columns, strict=True)] if columns else ""
 
 
@@ -331,16 +239,17 @@ def _check(runs: pd.DataFrame, columns: Columns, x: str, same: Mapping[str, Sequ
     for name, values in same.items():
         of_name = done.assign(value=np.array(values, object)[done.index])
         for arm, of_arm in [(ONE_ARM, of_name)] if across else of_name.groupby("series", sort=False):
-            _check_same(str(arm), of_arm, name)
+            counted = of_arm.groupby("value")["row"].agg(["first", "size"])
+            if len(counted) > 1:
+                says = [f"{name} = {value} in {count} rows" for value, count in counted["size"].items()]
+                within = "" if arm == ONE_ARM else f"{arm}: "
+                raise HarnessError(
+                    f"{within}{name} has {len(counted)} values ({name_rows(counted['first'], says)}): numbers under "
+                    f"different conventions are not one curve. Choose one with `where` '{name}={counted.index[0]}', or "
+                    f"tell them apart with `by` {name}."
+                )
     if columns.config:
         _check_once(runs, columns)
-
-
-def name_rows(rows: Iterable[str], says: Iterable[str]) -> str:
-    """`line 7: rmse = 0, line 9: rmse = nan and 3 more rows`: the first five, and how many more."""
-    pairs = [f"{row}: {text}" for row, text in zip(rows, says, strict=True)]
-    more = len(pairs) - MAX_ROWS_NAMED
-    return ", ".join(pairs[:MAX_ROWS_NAMED]) + (f" and {more} more row{'s' if more > 1 else ''}" if more > 0 else "")
 
 
 def _check_positive(done: pd.DataFrame, column: str, name: str, next_move: str) -> None:
@@ -353,18 +262,6 @@ def _check_positive(done: pd.DataFrame, column: str, name: str, next_move: str) 
         if len(bad):
             named = name_rows(bad["row"], [f"{name} = {value:g}" for value in bad[column]])
             raise HarnessError(f"{named}: {why}")
-
-
-def _check_same(arm: str, runs: pd.DataFrame, name: str) -> None:
-    counted = runs.groupby("value")["row"].agg(["first", "size"])
-    if len(counted) > 1:
-        says = [f"{name} = {value} in {count} rows" for value, count in counted["size"].items()]
-        within = "" if arm == ONE_ARM else f"{arm}: "
-        raise HarnessError(
-            f"{within}{name} has {len(counted)} values ({name_rows(counted['first'], says)}): numbers under different "
-            f"conventions are not one curve. Choose one with `where` '{name}={counted.index[0]}', or tell them apart "
-            f"with `by` {name}."
-        )
 
 
 def _check_once(runs: pd.DataFrame, columns: Columns) -> None:

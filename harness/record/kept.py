@@ -1,20 +1,25 @@
 """The file of kept records, `records.jsonl.xz`: a sealed record a line, compressed. Git keeps it.
 
 Lines are in the order of run ids, so that the same records make the same bytes. An order by what a run is saves 3 %.
+Records that were made elsewhere are brought to the records here, from such a file or from a folder.
 """
 
 import json
 import lzma
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import problem_of
+from harness.record import publish, read_record, record_path, verdict
 from harness.record.schema import Record
 from harness.record.store import record_of
+from harness.spec import sealed
 
 KEPT_RECORDS = "records.jsonl.xz"
 RUN_ID = re.compile(r'"run_id": ?"([0-9a-f]{16})"')
@@ -82,7 +87,104 @@ def write_lines(lines: Mapping[str, str], path: Path) -> None:
 
 
 def _damage(path: Path, number: int, problem: str) -> str:
-    return (
-        f"{path}: line {number} is damaged ({problem}); `git checkout -- {path}` brings back the file that was "
-        "committed. If there is none, move this one away, and the runs that it lacks are trained again"
-    )
+    restored = f"`git checkout -- {path}` brings back the file that was committed"
+    lost = "If there is none, move this one away, and the runs that it lacks are trained again"
+    return f"{path}: line {number} is damaged ({problem}); {restored}. {lost}"
+
+
+# ------------------------------------------------------------------------------------------------------ merged and kept
+class Merged(NamedTuple):
+    """What became of records, by the ids of their runs."""
+
+    new: Annotated[tuple[str, ...], "whose records were taken"]
+    same: Annotated[tuple[str, ...], "whose records were there already, bit for bit"]
+    within_tolerance: Annotated[tuple[str, ...], "whose records differ by rounding, as machines do"]
+    beyond_tolerance: Annotated[tuple[str, ...], "whose records differ by more, as machines or code do"]
+    defects: Annotated[
+        tuple[str, ...], "whose records differ although the same code on the same kind of machine made them"
+    ]
+    damaged: Annotated[tuple[str, ...], "what is wrong with a file or line, in sentences"]
+    others: Annotated[tuple[str, ...], "that nobody asked for, and were left alone"]
+
+
+def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:
+    """Publish in `folder` the records of `source`, each one checked: a folder of records, of results, or a kept file.
+
+    Of the runs `wanted` only, unless that is None. Nothing in `source` is changed, and what is in `folder` stays as it
+    is; of two records that differ the second is kept as a duplicate. A HarnessError if there are no records, or nothing
+    can be written.
+    """
+    outcomes: dict[str, list[str]] = defaultdict(list)
+    readers: list[tuple[str, Callable[[], Record]]]
+    if source.is_file():
+        lines, damaged = read_lines(source)
+        outcomes["damaged"] += damaged
+        readers = [(identity, partial(record_in_line, line, identity, source)) for identity, line in lines.items()]
+    else:
+        paths = _record_paths(source, folder)
+        readers = [(path.name.partition(".")[0], partial(read_record, path)) for path in paths]
+    for identity, read in readers:
+        target = record_path(folder, identity)
+        if wanted is not None and identity not in wanted:
+            outcomes["other"].append(identity)
+            continue
+        try:
+            record = read()
+            if target.exists():
+                read_record(target)  # a damaged one here is no reason to stop, other than a full disk
+        except HarnessError as error:
+            outcomes["damaged"].append(str(error))
+        else:
+            outcomes[publish(record, folder)].append(identity)
+    return _merged(outcomes)
+
+
+def keep(identities: Iterable[str], folder: Path, path: Path, are_brief: bool = False) -> Merged:
+    """Add the records that these runs have in `folder` to the kept file at `path`, each one checked.
+
+    Those that `are_brief` are kept without most of their learning curves (`Record.brief`), in a third of the bytes. A
+    record that the file has stays, and so does one that differs from it in `folder`. A HarnessError if the file is
+    damaged: it is not written then.
+    """
+    kept, damaged = read_lines(path) if path.exists() else ({}, ())
+    if damaged:
+        raise HarnessError("\n".join(damaged), INCOMPLETE)
+    lines = {identity: line.text for identity, line in kept.items()}
+    outcomes: dict[str, list[str]] = defaultdict(list)
+    for identity in identities:
+        target = record_path(folder, identity)
+        if not target.exists():
+            continue
+        try:
+            record, text = read_record(target), target.read_text(encoding="utf-8")
+            if are_brief:
+                record = record.brief()
+                text = json.dumps(sealed(record.model_dump(mode="json")))
+            line, outcome = line_of(text), "same"
+            if identity not in kept:
+                lines[identity], outcome = line, "published"
+            elif line != kept[identity].text:
+                outcome = verdict(record_in_line(kept[identity], identity, path), record)
+            outcomes[outcome].append(identity)
+        except HarnessError as error:
+            outcomes["damaged"].append(str(error))
+    if len(lines) > len(kept):
+        write_lines(lines, path)
+    return _merged(outcomes)
+
+
+def _record_paths(source: Path, folder: Path) -> list[Path]:
+    """Where the records of a folder are; a HarnessError if there are none, or they are those of `folder`."""
+    records = source / "runs" if (source / "runs").is_dir() else source
+    # What came second there may be first here, where the first is damaged.
+    paths = [*sorted(records.glob("*.json")), *sorted((records / "duplicates").glob("*.json"))]
+    if not paths or (records / "manifest.json").exists():
+        raise HarnessError(f"{source}: {records} has no records; give a folder of records, or a results folder")
+    if folder.exists() and records.samefile(folder):
+        raise HarnessError(f"{source}: these are the records to merge into; give those of another results folder")
+    return paths
+
+
+def _merged(outcomes: Mapping[str, Sequence[str]]) -> Merged:
+    in_order = ("published", "same", "within tolerance", "beyond tolerance", "defect", "damaged", "other")
+    return Merged(*(tuple(outcomes.get(outcome, ())) for outcome in in_order))

@@ -58,24 +58,19 @@ def keep_network(kept: KeptNetwork, folder: Path, run_id: str) -> None:
     """Write the network of a run, whole or not at all; a HarnessError if that cannot be done."""
     import numpy as np  # here, as `harness status` needs no arrays
 
-    layers: dict[str, Any] = {f"knots{number}": knots for number, knots in enumerate(kept.knots)}
+    arrays: dict[str, Any] = {}
+    for name, value in kept._replace(knots=(), snapshots=())._asdict().items():
+        arrays |= {name: value} if isinstance(value, np.ndarray) or value else {}
+    arrays |= {f"knots{number}": knots for number, knots in enumerate(kept.knots)}
     for evaluations, parameters, knots in kept.snapshots:
-        layers |= {f"at {evaluations} {place}": array for place, array in enumerate((parameters, *knots))}
-    of_data: dict[str, Any] = {} if kept.ends is None else {"ends": kept.ends, "output": kept.output}
-    if kept.columns:
-        of_data["columns"] = np.array(kept.columns)
-    if kept.labels is not None:
-        of_data["labels"] = kept.labels
-    if kept.encoding:
-        of_data |= {"encoding": np.array(kept.encoding), "fill": kept.fill}
+        arrays |= {f"at {evaluations} {place}": array for place, array in enumerate((parameters, *knots))}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(network_path(folder, run_id)) as path:
-            np.savez(path, parameters=kept.parameters, **layers, **of_data)
+            np.savez(path, **arrays)
     except OSError as error:
-        raise HarnessError(
-            f"{os_words(error, folder)}; the network of run {run_id} cannot be kept", INCOMPLETE
-        ) from None
+        problem = os_words(error, folder)
+        raise HarnessError(f"{problem}; the network of run {run_id} cannot be kept", INCOMPLETE) from None
 
 
 def read_network(folder: Path, run_id: str) -> KeptNetwork:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from harness.base.frozen import Frozen, is_none
+from harness.base.frozen import Frozen, left_out_at
 from harness.spec import KanShape, RunSpec
 
 # 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with their weight table.
@@ -36,7 +36,7 @@ class Measured(Frozen):
     suffix: ClassVar[str] = ""
     columns: ClassVar[Mapping[str, str]] = {}  # of tables, beside the losses, and which field each of them has
 
-    observed: dict[str, float] | None = Field(None, exclude_if=is_none)
+    observed: dict[str, float] | None = left_out_at(None)
 
     @classmethod
     def of(cls, values: Mapping[str, float | None], **more: Any) -> Self:
@@ -82,8 +82,8 @@ class Metrics(Measured):
     validation_rmse: float
     test_rmse: float
     test_root_median_square: float
-    test_largest_error: float | None = Field(None, exclude_if=is_none)
-    test_h1_error: float | None = Field(None, exclude_if=is_none)
+    test_largest_error: float | None = left_out_at(None)
+    test_h1_error: float | None = left_out_at(None)
 
 
 class ClassMetrics(Measured):
@@ -207,7 +207,7 @@ class Pruned(Frozen):
     scores: tuple[tuple[tuple[float, ...], ...], ...]
     active_edges: int
     test_rmse: float
-    formula: Snapped | None = Field(None, exclude_if=is_none)
+    formula: Snapped | None = left_out_at(None)
 
 
 class Record(Frozen):
@@ -232,9 +232,9 @@ class Record(Frozen):
     counts: dict[str, int]
     weights: str
     curve: LearningCurve
-    phases: tuple[PhaseEnd, ...] | None = Field(None, exclude_if=is_none)
+    phases: tuple[PhaseEnd, ...] | None = left_out_at(None)
     provenance: Provenance
-    pruned: Pruned | None = Field(None, exclude_if=is_none)
+    pruned: Pruned | None = left_out_at(None)
 
     @property
     def last_half(self) -> LearningCurve:

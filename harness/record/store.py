@@ -19,9 +19,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import NO_LINKS, unfinished
+from harness.base.files import NO_LINKS, locked, unfinished
 from harness.base.frozen import Frozen, problem_of
-from harness.base.lock import locked
 from harness.record.schema import RECORD_SCHEMA, Provenance, Record, Status
 from harness.spec import Manifest, canonical_json, run_id, sealed, unsealed
 from harness.spec.run import Engine
@@ -67,9 +66,8 @@ def read_record(path: Path) -> Record:
     try:
         return _checked(path)
     except (ValueError, OSError) as error:
-        raise HarnessError(
-            f"record {path} is damaged ({problem_of(error)}); move it away and run again", INCOMPLETE
-        ) from None
+        problem = problem_of(error)
+        raise HarnessError(f"record {path} is damaged ({problem}); move it away and run again", INCOMPLETE) from None
 
 
 def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[str, Record]:
@@ -81,12 +79,10 @@ def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[st
     if damaged:
         named = [f"{identity}.json ({problem})" for identity, problem in damaged.items()]
         named[NAMED:] = ["…"] if len(named) > NAMED else []
-        raise HarnessError(
-            f"{len(damaged)} of {len(records) + len(damaged)} records in {folder} are damaged: {', '.join(named)}; "
-            f"`harness retry {plan} --cause damaged --local N` moves them to {folder / DAMAGED} and trains their runs "
-            "again, N at a time on this machine",
-            INCOMPLETE,
-        )
+        of_all = f"{len(damaged)} of {len(records) + len(damaged)} records in {folder} are damaged"
+        moved = f"`harness retry {plan} --cause damaged --local N` moves them to {folder / DAMAGED}"
+        again = "and trains their runs again, N at a time on this machine"
+        raise HarnessError(f"{of_all}: {', '.join(named)}; {moved} {again}", INCOMPLETE)
     return records
 
 
@@ -299,11 +295,8 @@ def read_planned(manifest: Manifest, folder: Path) -> dict[str, Record]:
     A HarnessError (incomplete) if a planned run has no record or a record is damaged.
     """
     if absent := missing(manifest, folder):
-        raise HarnessError(
-            f"{len(absent)} of {len(manifest.run_ids())} runs of {manifest.name} have no record in {folder} (first: "
-            f"{absent[0]}); `harness run` does the missing ones",
-            INCOMPLETE,
-        )
+        without = f"{len(absent)} of {len(manifest.run_ids())} runs of {manifest.name} have no record in {folder}"
+        raise HarnessError(f"{without} (first: {absent[0]}); `harness run` does the missing ones", INCOMPLETE)
     return read_records(manifest.run_ids(), folder, folder.parent / manifest.name)
 
 

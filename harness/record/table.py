@@ -1,16 +1,23 @@
-"""The records of a plan as one table of runs, which laws, verdicts and pages read.
+"""Tables of runs: the records of a plan as one, which laws, verdicts and pages read; and files of anybody's.
 
-The manifest is the denominator: a missing or damaged record is an error and never a shorter table.
+The manifest is the denominator: a missing or damaged record is an error and never a shorter table. Files (CSV, TSV,
+Parquet) are read as they stand, every row known by its line.
 """
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import json
 import math
-from collections.abc import Mapping
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.base.errors import HarnessError
 from harness.base.files import whole_file
 from harness.record.schema import AnyMetrics, Losses, PhaseEnd, Record, kinds_of
 from harness.record.store import read_planned
@@ -18,6 +25,10 @@ from harness.spec import Cell, Manifest, ModuleShape, PlannedRun, Recipe, canoni
 
 if TYPE_CHECKING:
     import pandas as pd
+
+DELIMITERS = (",", "\t", ";", "|")
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+MAX_ROWS_NAMED = 5  # in one error or caution; it counts the others
 
 
 def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
@@ -37,11 +48,10 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
     import pandas as pd  # takes a third of a second, which workers and `harness status` need not wait for
 
     cells = {cell.index: cell for cell in manifest.cells}
-    rows = pd.DataFrame(
-        _row(cells[run.cell], run, records[run.run_id]) for run in manifest.runs if run.run_id in records
-    )
+    recorded = [run for run in manifest.runs if run.run_id in records]
+    rows = pd.DataFrame(_row(cells[run.cell], run, records[run.run_id]) for run in recorded)
     trials = rows.groupby("cell")["trial"].transform("nunique")
-    chosen = _chosen_of_replicates(rows) if manifest.experiment.search else _chosen(rows)
+    chosen = _chosen(rows, of_each_replicate=bool(manifest.experiment.search))
     of_budget = rows["cell"].map({index: cell.frontier is not None for index, cell in cells.items()})
     table = rows.assign(trials=trials, chosen=chosen, of_budget=of_budget)
     return pd.concat([table, *_frontiers(table, cells)], ignore_index=True)
@@ -142,16 +152,110 @@ def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame
     return best_sizes
 
 
-def _chosen_of_replicates(table: pd.DataFrame) -> pd.Series:
-    """Per cell and replicate, the run with the lowest validation loss; a diverged run counts as infinite."""
+def _chosen(table: pd.DataFrame, of_each_replicate: bool) -> pd.Series:
+    """Per cell, the trial with the lowest mean validation loss over seeds, or `of_each_replicate` the run with the
+    lowest; a diverged run counts as infinite.
+    """
     validation = table["val_loss"].fillna(math.inf)
-    best = validation.groupby([table["cell"], table["seed"]]).idxmin()
-    return table.index.to_series().isin(best)
-
-
-def _chosen(table: pd.DataFrame) -> pd.Series:
-    """Per cell, the trial with the lowest mean validation loss over seeds; a diverged run counts as infinite."""
-    validation = table["val_loss"].fillna(math.inf)
+    if of_each_replicate:
+        best_runs = validation.groupby([table["cell"], table["seed"]]).idxmin()
+        return table.index.to_series().isin(best_runs)
     means = validation.groupby([table["cell"], table["trial"]]).mean()
     best = means.groupby("cell").idxmin().map(lambda key: key[1])
     return table["trial"] == table["cell"].map(best)
+
+
+# ------------------------------------------------------------------------------------------------------- files of runs
+def is_table(path: Path) -> bool:
+    """Whether the name is that of a table of runs and not of an experiment."""
+    return path.name.lower().endswith(TABLES)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The file's cells, as text (Parquet: as stored); the index says where a row stands, `line 7` or `row 7`.
+
+    The delimiter is that of the header: comma, tab, semicolon or bar. Rows without any cell are skipped.
+    """
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "is not there"
+        raise HarnessError(f"{path} {problem}; give a table of runs, one row a run ({', '.join(TABLES)})")
+    table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
+    if table.empty:
+        raise HarnessError(f"{path} has no rows below its header; give one row a run")
+    return table
+
+
+def table_of_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """A DataFrame as `read_table` would read it."""
+    if frame.empty:
+        raise HarnessError("the table has no rows; give one row a run")
+    return _with_named_rows("the table", frame)
+
+
+def _with_named_rows(subject: Path | str, frame: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    _check_names(subject, list(map(str, frame.columns)))
+    return frame.rename(columns=str).set_axis(pd.RangeIndex(1, len(frame) + 1).map("row {}".format), axis=0)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        table = pd.read_parquet(path)
+    except Exception as error:  # damaged bytes make pyarrow and pandas raise whatever they happen to meet
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise HarnessError(f"{path} cannot be read as Parquet ({why}); write it anew") from None
+    return _with_named_rows(path, table)
+
+
+def _read_text(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise HarnessError(f"{path} cannot be unpacked ({error}); pack it anew, or give the plain file") from None
+    except UnicodeDecodeError as error:
+        raise HarnessError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    if not text.strip():
+        raise HarnessError(f"{path} is empty; give a header and one row a run")
+    rows: dict[str, list[str]] = {}  # by the line on which each begins
+    reader = _cells(text, ",")
+    try:
+        delimiter = max(DELIMITERS, key=lambda sign: len(next(_cells(text, sign))))
+        reader = _cells(text, delimiter)
+        # A column without a name, as an index that pandas wrote, is called by its place.
+        names = [cell.strip() or f"column {i}" for i, cell in enumerate(next(reader), start=1)]
+        _check_names(path, names)
+        before = reader.line_num  # a quoted cell may hold line breaks: a row is named by its first line
+        for cells in reader:
+            if any(map(str.strip, cells)):
+                rows[f"line {before + 1}"] = list(map(str.strip, cells))
+            before = reader.line_num
+    except csv.Error as error:
+        raise HarnessError(f"{path}, line {reader.line_num}: {error}; is it a table of text?") from None
+    if ragged := {line: f"{len(cells)} cells" for line, cells in rows.items() if len(cells) != len(names)}:
+        named, next_move = name_rows(ragged, ragged.values()), f"Quote cells that hold a {delimiter!r}."
+        raise HarnessError(f"{path}: the header has {len(names)} cells, but {named}. {next_move}")
+    return pd.DataFrame(rows.values(), index=list(rows), columns=names, dtype=object)
+
+
+def _cells(text: str, delimiter: str) -> Any:
+    """A reader of the text's rows; a line ends by \\n, \\r\\n, or \\r alone."""
+    return csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
+
+
+def _check_names(subject: Path | str, names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise HarnessError(f"{subject}: the column {twice[0]!r} is there twice; give every column a name of its own")
+
+
+def name_rows(rows: Iterable[str], says: Iterable[str]) -> str:
+    """`line 7: rmse = 0, line 9: rmse = nan and 3 more rows`: the first five, and how many more."""
+    pairs = [f"{row}: {text}" for row, text in zip(rows, says, strict=True)]
+    more = len(pairs) - MAX_ROWS_NAMED
+    return ", ".join(pairs[:MAX_ROWS_NAMED]) + (f" and {more} more row{'s' if more > 1 else ''}" if more > 0 else "")

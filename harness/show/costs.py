@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.base.formats import duration
-from harness.measure.calibration import Calibration, Calibrations, bench_command, missing
+from harness.measure.calibration import Calibration, Calibrations, missing
 from harness.planning.points import WHOLE_RECIPE
 from harness.spec import Manifest
 
@@ -34,7 +34,7 @@ def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:
     if manifest.experiment.device != "cpu":
         return "seconds: uncalibrated (only CPUs are measured)"
     kinds = missing(calibrations, (planned.run for planned in manifest.runs))
-    commands = " and ".join(f"`{bench_command(kind)}`" for kind in kinds)
+    commands = " and ".join(f"`{kind.bench_command}`" for kind in kinds)
     return f"seconds: uncalibrated ({commands} measure{'' if len(kinds) > 1 else 's'} this machine)"
 
 

@@ -4,7 +4,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from harness.dispatch.overview import ExperimentCounts, Overview
+from harness.dispatch.reconcile import ExperimentCounts, Overview
 from harness.show.disk import DiskBytes, size_words
 from harness.show.tables.table import Table, number_columns, table_of, text_columns
 

@@ -10,11 +10,11 @@ from harness.base.formats import duration
 from harness.base.plain import INLINE
 from harness.dispatch.cluster import DEFAULT_LIMITS
 from harness.dispatch.events import Event
-from harness.dispatch.jobs import SentJob
 from harness.dispatch.reconcile import Spending, Unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, StateName
+from harness.dispatch.submission import SentJob
 from harness.record import Agreement, Duplicate
-from harness.record.merge import Merged
+from harness.record.kept import Merged
 from harness.show.disk import DiskBytes
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, number_columns, table_of, text_columns

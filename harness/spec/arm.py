@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PositiveInt, Tag, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
+from harness.base.frozen import Frozen, Positive, left_out_at, one_or_many
 from harness.families import SIZES, Architecture, Depth, Hidden, Module
 from harness.families.space import Space
 from harness.spec.counts import ConventionName, CountKind, count_names, default_count
@@ -30,9 +30,9 @@ class Sizes(Frozen):
     width: tuple[PositiveInt, ...] | None = None
     depth: tuple[Depth, ...] | None = None
     hidden: tuple[Hidden, ...] | None = None
-    degree: tuple[PositiveInt, ...] | None = Field(None, exclude_if=is_none)
-    harmonics: tuple[PositiveInt, ...] | None = Field(None, exclude_if=is_none)
-    layers: tuple[PositiveInt, ...] | None = Field(None, exclude_if=is_none)
+    degree: tuple[PositiveInt, ...] | None = left_out_at(None)
+    harmonics: tuple[PositiveInt, ...] | None = left_out_at(None)
+    layers: tuple[PositiveInt, ...] | None = left_out_at(None)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Sizes:
@@ -64,10 +64,8 @@ class Arm(Frozen):
     recipe: str
     sizes: Sizes | None = None
     tune: SkipJsonSchema[dict[str, Any] | None] = None  # of old plans, whose hash it is in
-    space: SpaceOrStandard | None = Field(
-        None,
-        description="with search: what may vary, by dotted path within the arm; left out, the family's standard space",
-        exclude_if=is_none,
+    space: SpaceOrStandard | None = left_out_at(
+        None, "with search: what may vary, by dotted path within the arm; left out, the family's standard space"
     )
 
 
@@ -81,10 +79,8 @@ class Match(Frozen):
     axis: CountKind
     convention: ConventionName | None = Field(None, validate_default=True)
     at: tuple[Positive, ...] = ()
-    like: str | None = Field(
-        None,
-        description="in place of `at`: an arm with `sizes`, whose counts are the budgets; others have its sizes",
-        exclude_if=is_none,
+    like: str | None = left_out_at(
+        None, "in place of `at`: an arm with `sizes`, whose counts are the budgets; others have its sizes"
     )
     tol: float = Field(0.05, gt=0, lt=1, description="largest accepted |achieved/asked - 1|")
     solve: Annotated[
@@ -118,14 +114,7 @@ CAP_WORDS = ("evaluations", "seconds")  # in which a cap may be, beside counts o
 
 
 # By what it is counted in, which is one thing: one number, or one a budget of `match.at`.
-Cap = dict[
-    str,
-    Annotated[
-        tuple[Positive, ...],
-        BeforeValidator(alone_or_many, json_schema_input_type=float | list[float]),
-        Field(min_length=1),
-    ],
-]
+Cap = dict[str, Annotated[tuple[Positive, ...], one_or_many(float), Field(min_length=1)]]
 
 
 class Search(Frozen):
@@ -141,7 +130,7 @@ class Search(Frozen):
     replicates: Annotated[int, Field(ge=2, le=MOST_REPLICATES)]
     cap: Cap
     recipes: tuple[str, ...] = Field((), description="names of recipes among which every arm may choose")
-    early_stopping: bool = Field(False, exclude_if=is_empty)
+    early_stopping: bool = left_out_at(False)
 
     @property
     def cap_name(self) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
+from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at, one_or_many
 from harness.spec.counts import JudgedAxis, OneOf, all_axes, default_count, defined
 
 LARGEST = "largest"  # of the budgets that all sides have
@@ -88,12 +88,8 @@ At = Annotated[
     Field(min_length=1, max_length=1),
     BeforeValidator(_at, json_schema_input_type=JudgedAxis | dict[str, float | Literal["largest"]]),
 ]
-Counts = Annotated[
-    tuple[JudgedAxis, ...],
-    Field(max_length=2),
-    BeforeValidator(alone_or_many, json_schema_input_type=JudgedAxis | list[JudgedAxis]),
-]
-Words = Annotated[tuple[str, ...], BeforeValidator(alone_or_many, json_schema_input_type=str | list[str])]
+Counts = Annotated[tuple[JudgedAxis, ...], Field(max_length=2), one_or_many(JudgedAxis)]
+Words = Annotated[tuple[str, ...], one_or_many(str)]
 QuantityName = Annotated[str, OneOf(lambda: tuple(_quantities()))]
 QUANTITIES_HERE = "What each quantity is stands with it, in `harness.judging.quantities`."
 DESCRIPTION_WIDTH = 115
@@ -116,32 +112,26 @@ class Decide(Frozen):
     claim: str
     quantity: QuantityName
     sides: Annotated[tuple[SideChoice, ...], Field(min_length=1, max_length=2)]
-    threshold: FiniteFloat | None = Field(None, exclude_if=is_none)
-    most: FiniteFloat | None = Field(None, exclude_if=is_none)
-    within: Positive | None = Field(None, exclude_if=is_none, description="a factor: 1.5 is from 1 / 1.5 to 1.5")
-    matters: Positive | None = Field(
+    threshold: FiniteFloat | None = left_out_at(None)
+    most: FiniteFloat | None = left_out_at(None)
+    within: Positive | None = left_out_at(None, "a factor: 1.5 is from 1 / 1.5 to 1.5")
+    matters: Positive | None = left_out_at(
         None,
-        exclude_if=is_none,
-        description="the smallest difference from the limit that matters: a factor (1.1 if left out), of exponents a "
+        "the smallest difference from the limit that matters: a factor (1.1 if left out), of exponents a "
         "difference (0.2)",
     )
-    at: At | None = Field(
+    at: At | None = left_out_at(
         None,
-        exclude_if=is_none,
-        description="the axis and the budget on it, such as {params.trainable: 66}; an axis alone is its largest "
+        "the axis and the budget on it, such as {params.trainable: 66}; an axis alone is its largest "
         "budget; left out, that of the axis that is matched",
     )
-    effort: PositiveInt | None = Field(
-        None, exclude_if=is_none, description="with search:, as if each side had made so many runs at each size"
+    effort: PositiveInt | None = left_out_at(None, "with search:, as if each side had made so many runs at each size")
+    count: Counts = left_out_at((), "of quantity: count, what is counted; two of one side")
+    observed: str | None = left_out_at(None, "of quantity: observed, the name of what runs observe beside their losses")
+    published: Positive | None = left_out_at(
+        None, "the value of somebody else that the number of one side is held against"
     )
-    count: Counts = Field((), exclude_if=is_empty, description="of quantity: count, what is counted; two of one side")
-    observed: str | None = Field(
-        None, exclude_if=is_none, description="of quantity: observed, the name of what runs observe beside their losses"
-    )
-    published: Positive | None = Field(
-        None, exclude_if=is_none, description="the value of somebody else that the number of one side is held against"
-    )
-    tasks: Words = Field((), exclude_if=is_empty)
+    tasks: Words = left_out_at(())
     at_least: PositiveInt
     level: float = Field(0.95, gt=0.5, lt=1)
 
@@ -241,9 +231,8 @@ def units(rule: Decide, tasks: Mapping[str, tuple[str, int]]) -> dict[str, tuple
     for name in rule.tasks:
         if name not in names:
             raise HarnessError(f"tasks: {name!r} is no task of this experiment; {did_you_mean(name, sorted(names))}")
-    chosen = {
-        label: task for label, task in tasks.items() if not rule.tasks or {label, task[0]}.intersection(rule.tasks)
-    }
+    asked = set(rule.tasks)
+    chosen = {label: task for label, task in tasks.items() if not asked or asked.intersection((label, task[0]))}
     if not rule.takes.of_family:
         return {label: (label,) for label in chosen}
     families: dict[str, list[str]] = {}

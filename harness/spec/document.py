@@ -22,11 +22,8 @@ MOST_CHARACTERS = 100_000
 MOST_VALUES = 100_000  # with those that aliases repeat
 DEEPEST = 50  # values within values
 LARGEST_INTEGER = 2**63 - 1  # so that counts, which are products of a few integers, can be written as floats
-
 Keys = tuple[int | str, ...]  # the fields and the places in lists that lead to a value
-
 SET = "`settings`"  # in place of keys in the text: where a value was set
-
 STANDARD = "tag:yaml.org,2002:"
 WORDS = ("str", "timestamp", "value")  # what stays text
 NUMBERS = ("int", "float", "bool", "null")

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
 from harness.base.formats import as_typed
-from harness.base.frozen import Frozen, Positive, alone_or_many, is_empty, is_none
+from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at, one_or_many
 from harness.spec.arm import Arm, Match, Search
 from harness.spec.counts import CountName
 from harness.spec.decide import Decide, SideChoice
@@ -31,7 +31,7 @@ class Window(Frozen):
     axis: Annotated[CountName, str, "of its ends"] = "params.trainable"
     min: Annotated[Positive | None, "its lower end"] = None
     max: Annotated[Positive | None, "its upper end"] = None
-    until: Annotated[Literal["minimum"] | None, NotRequired, "what else ends it"] = Field(None, exclude_if=is_none)
+    until: Annotated[Literal["minimum"] | None, NotRequired, "what else ends it"] = left_out_at(None)
 
     @model_validator(mode="after")
     def _holds_something(self) -> Window:
@@ -54,16 +54,10 @@ class Experiment(Frozen):
     """One question, the runs that answer it, and the rule by which they do."""
 
     question: str
-    figure: str | None = Field(
-        None,
-        description="a figure of the KAN paper, such as fig3_1_toy_scaling: its points stand beside the runs",
-        exclude_if=is_none,
+    figure: str | None = left_out_at(
+        None, "a figure of the KAN paper, such as fig3_1_toy_scaling: its points stand beside the runs"
     )
-    tasks: Annotated[
-        tuple[TaskEntry, ...],
-        BeforeValidator(alone_or_many, json_schema_input_type=str | Task | list[str | Task]),
-        Field(min_length=1),
-    ]
+    tasks: Annotated[tuple[TaskEntry, ...], one_or_many(str | Task), Field(min_length=1)]
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
     recipes: dict[str, Recipe] = Field({})
     match: Match | None = None
@@ -72,44 +66,30 @@ class Experiment(Frozen):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
         (), min_length=1, description="left out with search:"
     )
-    looks: tuple[Annotated[int, Field(ge=2)], ...] = Field(
-        (),
-        description="after how many seeds rules are judged, ascending to all of them; a decided rule asks for no more",
-        exclude_if=is_empty,
+    looks: tuple[Annotated[int, Field(ge=2)], ...] = left_out_at(
+        (), "after how many seeds rules are judged, ascending to all of them; a decided rule asks for no more"
     )
-    noise: Positive | None = Field(
-        None,
-        description="the standard deviation of ln test loss between seeds that is expected, for `harness power`",
-        exclude_if=is_none,
+    noise: Positive | None = left_out_at(
+        None, "the standard deviation of ln test loss between seeds that is expected, for `harness power`"
     )
     tune: SkipJsonSchema[dict[str, Any]] = Field({})  # of old plans, as allow_unequal_tuning: both are in their hash
-    search: Search | None = Field(
-        None, description="every arm is an architecture with a space of choices", exclude_if=is_none
-    )
+    search: Search | None = left_out_at(None, "every arm is an architecture with a space of choices")
     allow_unequal_tuning: SkipJsonSchema[bool] = False
     dtype: Dtype = "float64"
     engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
     device: Device = Field("cpu", description="cuda: a GPU, which is the torch engine's")
-    keep: Literal["networks"] | None = Field(
-        None,
-        description="networks: the trained parameters of every run, for `harness.load_network`",
-        exclude_if=is_none,
+    keep: Literal["networks"] | None = left_out_at(
+        None, "networks: the trained parameters of every run, for `harness.load_network`"
     )
-    snapshots: NonNegativeInt = Field(
-        0,
-        description="with keep: so many states of each network on the way, for `harness observe`",
-        exclude_if=is_empty,
+    snapshots: NonNegativeInt = left_out_at(
+        0, "with keep: so many states of each network on the way, for `harness observe`"
     )
     window: dict[str, Window] = Field({}, description="arm -> the sizes its laws are fitted to")
-    hold_out: NonNegativeInt = Field(
-        0,
-        description="so many of each series' largest sizes are never fitted, and the law's predictions tested on them",
-        exclude_if=is_empty,
+    hold_out: NonNegativeInt = left_out_at(
+        0, "so many of each series' largest sizes are never fitted, and the law's predictions tested on them"
     )
-    compare: tuple[Annotated[tuple[SideChoice, ...], Field(min_length=2, max_length=2)], ...] = Field(
-        (),
-        description="pairs of sides that the answer compares, the first one in full; left out, the first two arms",
-        exclude_if=is_empty,
+    compare: tuple[Annotated[tuple[SideChoice, ...], Field(min_length=2, max_length=2)], ...] = left_out_at(
+        (), "pairs of sides that the answer compares, the first one in full; left out, the first two arms"
     )
     decide: tuple[Decide, ...] = ()
 
@@ -144,10 +124,8 @@ class Experiment(Frozen):
         if self.search:
             replicates = tuple(range(self.search.replicates))
             if self.seeds not in ((), replicates):
-                raise ValueError(
-                    f"seeds={list(self.seeds)}: with search: the replicates are the seeds, from 0 to {replicates[-1]}; "
-                    "leave seeds out"
-                )
+                are = f"with search: the replicates are the seeds, from 0 to {replicates[-1]}"
+                raise ValueError(f"seeds={list(self.seeds)}: {are}; leave seeds out")
             experiment = self.model_copy(update={"seeds": replicates})
         if self.snapshots and not self.keep:
             raise ValueError(f"snapshots={self.snapshots}: they are kept with networks; add keep: networks")
@@ -181,10 +159,8 @@ class Experiment(Frozen):
                 if self.search or not is_series:
                     _must_exist(f"decide.{index}.sides", name, self.arms)
             if rule.takes.of_networks and self.search:
-                raise ValueError(
-                    f"decide.{index}.quantity={rule.quantity}: it is of networks that the file names, and search: "
-                    "chooses others; take test_loss"
-                )
+                why = "it is of networks that the file names, and search: chooses others"
+                raise ValueError(f"decide.{index}.quantity={rule.quantity}: {why}; take test_loss")
             if rule.effort is not None and (self.search is None or rule.effort > self.search.runs):
                 most = f"at most {self.search.runs}" if self.search else "nothing is searched; leave it out"
                 raise ValueError(f"decide.{index}.effort={rule.effort}: {most}")
@@ -207,15 +183,11 @@ class Experiment(Frozen):
         if match is None:
             raise ValueError("search: its runs are solved to the same size, so it needs match:; add it")
         if match.axis == "flops_train":
-            raise ValueError(
-                "match.axis=flops_train: with search the training work is equal by search.cap; match params or "
-                "flops_forward"
-            )
+            problem = "match.axis=flops_train: with search the training work is equal by search.cap"
+            raise ValueError(f"{problem}; match params or flops_forward")
         if len(search.caps) not in (1, self.budgets):
-            raise ValueError(
-                f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for "
-                f"each of the {self.budgets} budgets of match.{'like' if match.like else 'at'}"
-            )
+            each = f"each of the {self.budgets} budgets of match.{'like' if match.like else 'at'}"
+            raise ValueError(f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for {each}")
         if twice := _repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")
         for name in search.recipes:
@@ -233,10 +205,9 @@ class Experiment(Frozen):
         words = f"looks={list(self.looks)}"
         if list(self.looks) != sorted(set(self.looks)):
             raise ValueError(f"{words}: each look is after more seeds than the one before; put them in ascending order")
-        if self.looks and self.looks[-1] != len(self.seeds):
-            raise ValueError(
-                f"{words}: the last look is after all seeds, of which there are {len(self.seeds)}; make them agree"
-            )
+        seeds = len(self.seeds)
+        if self.looks and self.looks[-1] != seeds:
+            raise ValueError(f"{words}: the last look is after all seeds, of which there are {seeds}; make them agree")
         if self.looks and not self.decide:
             raise ValueError(f"{words}: looks are at rules, and there are none; add decide:, or leave looks out")
 
@@ -252,10 +223,8 @@ class Experiment(Frozen):
         for name, axes in (("grid", self.grid), ("zip", self.zip)):
             for path in axes:
                 if path not in OF_A_RUN and (field := path.split(".")[0]) in OF_A_PLAN:
-                    raise ValueError(
-                        f"{name}.{path}: {field} is said once for all runs of a plan, so no axis can vary it; make "
-                        "a file of each, or use `settings`"
-                    )
+                    problem = f"{name}.{path}: {field} is said once for all runs of a plan, so no axis can vary it"
+                    raise ValueError(f"{problem}; make a file of each, or use `settings`")
         lengths = {path: len(values) for path, values in self.zip.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"zip: the lists must be equally long, got {lengths}; use grid: for combinations")

@@ -1,21 +1,23 @@
-"""The plan, frozen: every cell that was asked for, every run that answers it, and which runs train together."""
+"""The plan, frozen: every cell that was asked for, every run that answers it, and which runs train together.
+
+And fields that this version no longer has: what a file should say instead, and how an old plan is read.
+"""
+
+from __future__ import annotations
 
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
-from pydantic import Field
-
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import unwritable, whole_file
-from harness.base.frozen import Frozen, is_empty, problem_of
+from harness.base.frozen import Frozen, left_out_at, problem_of
 from harness.families import Network
 from harness.families.space import Space
 from harness.spec.experiment import Experiment, Window
-from harness.spec.gone import without_what_is_gone
 from harness.spec.run import RunSpec, unsealed, write_sealed
 
 # 1: first version.
@@ -87,16 +89,16 @@ class Manifest(Frozen):
     formulas: Annotated[dict[str, Formula], "by task"]
     earlier_plans: Annotated[tuple[str, ...], "files of plans that this one replaced"] = ()
     spaces: Annotated[dict[str, Space], dict[str, dict[str, Any]], NotRequired, "of a search, by arm: what varies"] = (
-        Field({}, exclude_if=is_empty)
+        left_out_at({})
     )
     timed_on: Annotated[
         tuple[str, ...],
         NotRequired,
         "with a cap in seconds, the machines by which evaluations were chosen, once and for all",
-    ] = Field((), exclude_if=is_empty)
+    ] = left_out_at(())
     of_before: Annotated[
         bool, NotRequired, "true if it was frozen with rules that this version no longer reads: nothing is judged"
-    ] = Field(False, exclude_if=is_empty)
+    ] = left_out_at(False)
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -164,10 +166,9 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
         if not changed:
             return frozen
         if not replan:
-            raise HarnessError(
-                f"{path} holds another plan (it differs in: {', '.join(changed)}); `replan` freezes the new one and "
-                "keeps the old one beside it; records are kept in any case"
-            )
+            problem = f"{path} holds another plan (it differs in: {', '.join(changed)})"
+            move = "`replan` freezes the new one and keeps the old one beside it; records are kept in any case"
+            raise HarnessError(f"{problem}; {move}")
         return _replace(path, manifest, frozen.earlier_plans, f"differed in {', '.join(changed)}")
     except OSError as error:
         raise unwritable(error, folder) from None
@@ -177,10 +178,9 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
     """A HarnessError if the file no longer says what was planned."""
     changed = _changed_fields(frozen.experiment, experiment)
     if changed:
-        raise HarnessError(
-            f"{file} is not what was planned (it differs in: {', '.join(changed)}); `harness plan {file} --replan` "
-            "freezes it as it is now, or give the results folder instead of the file"
-        )
+        problem = f"{file} is not what was planned (it differs in: {', '.join(changed)})"
+        move = f"`harness plan {file} --replan` freezes it as it is now, or give the results folder instead of the file"
+        raise HarnessError(f"{problem}; {move}")
 
 
 def _changed_fields(before: Experiment, after: Experiment) -> list[str]:
@@ -230,3 +230,61 @@ def _replace(path: Path, manifest: Manifest, earlier: tuple[str, ...], why: str)
     manifest = manifest.model_copy(update={"earlier_plans": (*earlier, f"{kept.name} (replaced; {why})")})
     write_sealed(path, manifest, indent=1)
     return manifest
+
+
+# ----------------------------------------------------------------------------------------------------- earlier versions
+TUNE = "is gone; write search: with runs and replicates, and say what varies in each arm's space:"
+# Fields of an experiment file, by dotted path, and what to write instead.
+INSTEAD = {
+    "search.trials": "each seed is a whole search now: write runs:, replicates: and cap: in place of trials, seeds and "
+    "effort, and leave seeds: of the file out",
+    "robust_to": "each replicate is another search, so that an answer holds for others; leave it out",
+    "decide.*.arms": "rules say sides:, one of threshold:, most: and within:, and at: {AXIS: BUDGET} now "
+    "(docs/verdicts.md)",
+    "arms.*.tune": TUNE,
+    "tune": TUNE,
+    "allow_unequal_tuning": "is gone; leave it out, as with search: every side has equally many runs",
+}
+IN_PLANS = ("search.trials", "robust_to", "decide.*.arms")  # that no longer can be read; the others hold defaults
+
+
+def fields_gone(experiment: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of an experiment that this version no longer has, by dotted path, and what to write instead."""
+    instead_of: dict[str, str] = {}
+    for name, instead in INSTEAD.items():
+        instead_of |= dict.fromkeys(_paths(experiment, name.split(".")), instead)
+    return instead_of
+
+
+def unreadable(experiment: Mapping[str, Any]) -> set[str]:
+    """The rules and the search of a frozen experiment that this version cannot read, by their names in IN_PLANS."""
+    return {name for name in IN_PLANS if any(_paths(experiment, name.split(".")))}
+
+
+def _paths(data: Any, names: Sequence[str]) -> Iterator[str]:
+    """The paths in the data that these names lead to, where `*` is every name or place in a list."""
+    first, *below = names
+    items = dict(enumerate(data)) if isinstance(data, list | tuple) else data if isinstance(data, Mapping) else {}
+    for name, value in items.items():
+        if first in (name, "*") and value is not None:
+            yield from (f"{name}.{path}" for path in _paths(value, below)) if below else (str(name),)
+
+
+def without_what_is_gone(plan: dict[str, Any]) -> dict[str, Any]:
+    """The frozen plan, without rules and a search that this version cannot read; it keeps all of its runs."""
+    frozen = plan.get("experiment", {})
+    is_gone = unreadable(frozen)
+    if not is_gone:
+        return plan
+    left_out, arms = {"decide", "looks"}, frozen["arms"]
+    if is_gone != {"decide.*.arms"}:
+        left_out |= {"search", "robust_to"}
+        arms = {name: {**arm, "space": None} for name, arm in arms.items()}
+    experiment = _without(frozen, left_out) | {"arms": arms}
+    cells = [_without(cell, ("trial", "won")) for cell in plan["cells"]]
+    kept = _without(plan, ("confirms", "follows"))
+    return {**kept, "experiment": experiment, "cells": cells, "of_before": True}
+
+
+def _without(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}

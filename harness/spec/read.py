@@ -20,7 +20,7 @@ from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
 from harness.spec.document import SET, Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
-from harness.spec.gone import fields_gone
+from harness.spec.manifest import fields_gone
 from harness.spec.setting import Setting
 
 Settings = TypeVar("Settings", bound=Frozen)
@@ -39,7 +39,7 @@ def read_experiment(
 
     A HarnessError has one line for each mistake.
     """
-    return _validated(Experiment, _document(path, scale, settings, text))
+    return _validated(Experiment, document_of(path, scale, settings, text))
 
 
 def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
@@ -47,14 +47,7 @@ def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Ex
     return read_experiment(Path(source), scale, text=text)
 
 
-def located(
-    message: str, path: Path, scale: str = FULL, settings: Sequence[Setting] = (), text: str | None = None
-) -> str:
-    """A message about the experiment in a file or text, after the line of what it begins with: `match.at: ...`."""
-    return _document(path, scale, settings, text).located(message)
-
-
-def _document(path: Path, scale: str, settings: Sequence[Setting], text: str | None) -> Document:
+def document_of(path: Path, scale: str, settings: Sequence[Setting], text: str | None) -> Document:
     """What the file says at a scale, with what is set, and at the first point of its axes."""
     document = _read_fields(path) if text is None else _parse_fields(text, path.name)
     scales = {FULL: {}, **_scales(document)}
@@ -203,10 +196,8 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
         runs += most_runs(variant)
         if (most := runs if variants_made else runs * points) > MOST_RUNS:
             of_axes = f" at {points:,} points of grid: and zip:" if points > 1 else ""
-            raise HarnessError(
-                f"{most:,} runs{of_axes}, at most {MOST_RUNS:,} can be planned; take fewer values, or several "
-                "experiments"
-            )
+            problem = f"{most:,} runs{of_axes}, at most {MOST_RUNS:,} can be planned"
+            raise HarnessError(f"{problem}; take fewer values, or several experiments")
         variants_made.append((point, variant))
     return variants_made
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from harness.base.errors import HarnessError
-from harness.base.frozen import Frozen, Positive, is_empty, is_none
+from harness.base.frozen import Frozen, Positive, left_out_at
 from harness.families import KanShape, Network, SplinedShape
 from harness.optimisers import Lbfgs, Optimiser, OptimiserField, PenaltyOptimiserField
 from harness.spec.task import RunTask
@@ -40,7 +40,7 @@ class GridUpdates(Frozen):
     until: PositiveInt = 1200
     grid_eps: float = Field(1.0, ge=0, le=1)
     margin: float = Field(0.01, ge=0)
-    points: Literal["train", "domain"] = Field("train", exclude_if=lambda value: value == "train")
+    points: Literal["train", "domain"] = left_out_at("train")
 
 
 class GridExtension(Frozen):
@@ -51,7 +51,7 @@ class GridExtension(Frozen):
 
     grids: tuple[PositiveInt, ...] = Field(min_length=1)
     evaluations: PositiveInt
-    equal: bool = Field(False, exclude_if=is_empty)
+    equal: bool = left_out_at(False)
 
     @model_validator(mode="after")
     def _ascending(self) -> GridExtension:
@@ -80,8 +80,8 @@ class Sparsity(Frozen):
     entropy: Annotated[FiniteFloat, Field(ge=0)] = 1.0
     threshold: Positive = 1e-2
     optimizer: PenaltyOptimiserField | None = None
-    per_range: bool = Field(False, exclude_if=is_empty)
-    snap: bool = Field(False, exclude_if=is_empty)
+    per_range: bool = left_out_at(False)
+    snap: bool = left_out_at(False)
 
 
 class Recipe(Frozen):
@@ -100,9 +100,9 @@ class Recipe(Frozen):
     gain: Positive = 1.0
     grid_updates: GridUpdates | None = None
     grid_extension: GridExtension | None = None
-    sparsity: Sparsity | None = Field(None, exclude_if=is_none)
-    phases: Annotated[int, Field(ge=2, le=1000)] | None = Field(None, exclude_if=is_none)
-    early_stopping: bool = Field(False, exclude_if=is_empty)
+    sparsity: Sparsity | None = left_out_at(None)
+    phases: Annotated[int, Field(ge=2, le=1000)] | None = left_out_at(None)
+    early_stopping: bool = left_out_at(False)
 
     @property
     def optimisers(self) -> dict[str, Optimiser]:
@@ -120,10 +120,8 @@ class Recipe(Frozen):
         most = self.max_evaluations
         penalised = self.sparsity and (self.sparsity.optimizer or self.optimizer)
         if penalised and penalised.needs_squares:
-            raise ValueError(
-                f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; "
-                "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
-            )
+            move = "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
+            raise ValueError(f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; {move}")
         excluded = {  # phases begin where the last one ended
             "restarts": self.restarts.count > 1,
             "grid_extension": self.grid_extension,
@@ -141,10 +139,8 @@ class Recipe(Frozen):
         if whole and (self.phases or self.sparsity):
             part = "phases" if self.phases else "sparsity"
             raise ValueError(f"{part} does not go with decays_over={whole}; leave one of the two out")
-        if self.restarts.spent >= most:
-            raise ValueError(
-                f"restarts use {self.restarts.spent} evaluations, which leaves none of max_evaluations={most}"
-            )
+        if (spent := self.restarts.spent) >= most:
+            raise ValueError(f"restarts use {spent} evaluations, which leaves none of max_evaluations={most}")
         return self
 
 
@@ -193,17 +189,11 @@ def parts(network: Network, recipe: Recipe, pruned: KanShape | None = None) -> t
     if sparsity is None or not isinstance(network, KanShape):
         return (Part(network, recipe),)
     spent = recipe.restarts.spent + sparsity.evaluations
-    first = {
-        "optimizer": sparsity.optimizer or recipe.optimizer,
-        "max_evaluations": spent,
-        "grid_extension": None,
-        "sparsity": None,
-    }
+    optimiser = sparsity.optimizer or recipe.optimizer
+    first = {"optimizer": optimiser, "max_evaluations": spent, "grid_extension": None, "sparsity": None}
     after = {"restarts": Restarts(), "max_evaluations": recipe.max_evaluations - spent, "sparsity": None}
-    return (
-        Part((_coarser(network, recipe) or [network])[0], recipe.model_copy(update=first)),
-        Part(pruned or network, recipe.model_copy(update=after)),
-    )
+    coarsest = (_coarser(network, recipe) or [network])[0]
+    return (Part(coarsest, recipe.model_copy(update=first)), Part(pruned or network, recipe.model_copy(update=after)))
 
 
 def stages(network: Network, recipe: Recipe) -> tuple[Stage, ...]:
@@ -245,7 +235,7 @@ def least_evaluations(network: Network, recipe: Recipe) -> int:
         return recipe.phases
     penalised = recipe.sparsity.evaluations if recipe.sparsity and isinstance(network, KanShape) else 0
     coarse = recipe.grid_extension.evaluations if recipe.grid_extension else 0
-    return 1 + recipe.restarts.spent + penalised + coarse * len(_coarser_grids(network, recipe))
+    return 1 + recipe.restarts.spent + penalised + coarse * len(_coarser(network, recipe))
 
 
 def _of_part(network: Network, recipe: Recipe) -> list[Stage]:
@@ -261,13 +251,9 @@ def _of_part(network: Network, recipe: Recipe) -> list[Stage]:
 
 def _coarser(network: Network, recipe: Recipe) -> list[Network]:
     """The network on each grid of the recipe's below its own."""
-    return [network.model_copy(update={"grid": grid}) for grid in _coarser_grids(network, recipe)]
-
-
-def _coarser_grids(network: Network, recipe: Recipe) -> tuple[int, ...]:
     if recipe.grid_extension is None or not isinstance(network, SplinedShape):
-        return ()
-    return tuple(grid for grid in recipe.grid_extension.grids if grid < network.grid)
+        return []
+    return [network.model_copy(update={"grid": grid}) for grid in recipe.grid_extension.grids if grid < network.grid]
 
 
 def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import NonNegativeInt
 
 from harness.base.files import write_whole
-from harness.base.frozen import Frozen, is_empty
+from harness.base.frozen import Frozen, left_out_at
 from harness.families import Network
 from harness.spec.recipe import Recipe
 from harness.spec.task import RunTask
@@ -20,13 +20,9 @@ from harness.spec.task import RunTask
 # train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones. Where the
 # torch engine's numbers change for some networks or optimisers only, raise `torch_version` of these instead.
 DATA_VERSION = 1
-
 NUMERICS_VERSION = 1
-
 Dtype = Literal["float64", "float32"]
-
 Engine = Literal["fused", "torch"]
-
 Device = Literal["cpu", "cuda"]
 
 
@@ -41,10 +37,10 @@ class RunSpec(Frozen):
     network: Network
     recipe: Recipe
     seed: int
-    initialisation: NonNegativeInt = Field(0, exclude_if=is_empty)
+    initialisation: NonNegativeInt = left_out_at(0)
     dtype: Dtype = "float64"
     engine: Engine = "torch"
-    engine_version: int = Field(1, exclude_if=lambda value: value == 1)
+    engine_version: int = left_out_at(1)
     data_version: int = DATA_VERSION
     numerics_version: int = NUMERICS_VERSION
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.base.errors import HarnessError
+from harness.base.errors import HarnessError, at
 from harness.base.formats import as_typed
 from harness.spec.document import parse
 from harness.spec.experiment import Experiment
@@ -41,15 +41,11 @@ def settings_from(values: Mapping[str, Any]) -> tuple[Setting, ...]:
     """What `{"match.at": [60, 120]}` sets: the same as `match.at=[60, 120]`."""
     if not isinstance(values, Mapping):
         raise HarnessError(f'settings: {values!r} is no mapping; write {{"match.at": [60, 120]}}')
-    return settings_of(f"{path}={_json(path, value)}" for path, value in values.items())
-
-
-def _json(path: str, value: Any) -> str:
-    """The value as JSON, which YAML reads too."""
-    try:
-        return json.dumps(value, default=plain_value, ensure_ascii=False)
-    except HarnessError as error:
-        raise HarnessError(f"`settings` {path}: {error}") from None
+    texts = []
+    for path, value in values.items():
+        with at(f"`settings` {path}"):
+            texts.append(f"{path}={json.dumps(value, default=plain_value, ensure_ascii=False)}")  # which YAML reads too
+    return settings_of(texts)
 
 
 def plain_value(value: Any) -> Any:

@@ -7,34 +7,19 @@ from datetime import date
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    FiniteFloat,
-    NonNegativeInt,
-    PositiveInt,
-    Tag,
-    model_validator,
-)
+from pydantic import BeforeValidator, Discriminator, Field, FiniteFloat, PositiveInt, Tag, model_validator
 
-from harness.base.frozen import Frozen, Positive, is_empty, is_none
-from harness.base.installed import installed, place_of_name
+from harness.base.frozen import Frozen, Positive, left_out_at
+from harness.base.outside import installed, place_of_name
 from harness.spec.counts import defined
 
 INSTALLED_TASKS = "harness.tasks"  # the entry points by which a package adds some
-
 SPLIT_POINTS = ("train_points", "validation_points", "test_points")
-
 MOST_POINTS = 1_000_000  # of a split: a plan draws them all
-
 MOST_COORDINATES = 100_000_000  # of the points of a split, which then take 0.8 GB
-
 # With what the fingerprint of a file of the user's own begins, so that a run says where its samples come from.
 DATA_FILE, TEXT_FILE = "data file sha256 ", "text sha256 "
-
 Reading = Literal["currency", "percent", "decimal_comma", "date"]  # how a column of text is read as numbers
-
 MOST_CATEGORIES = 20  # of a column, each of which becomes an input
 
 
@@ -46,10 +31,7 @@ Bound = Annotated[
     FiniteFloat | Annotated[tuple[FiniteFloat, ...], Field(min_length=1)],
     BeforeValidator(_tuple_if_list, json_schema_input_type=float | list[float]),
 ]
-
 SplitSize = Annotated[int, Field(ge=1, le=MOST_POINTS)]
-
-
 ColumnNames = Annotated[
     Annotated[tuple[str, ...], Field(min_length=1)] | None,
     BeforeValidator(_tuple_if_list, json_schema_input_type=list[str] | None),
@@ -107,10 +89,10 @@ class DataFile(Frozen):
     data: str
     output: str
     inputs: ColumnNames = None
-    leave_out: ColumnNames = Field(None, exclude_if=is_none)
-    numbers: dict[str, Reading] = Field({}, exclude_if=is_empty)
-    encode: dict[str, Literal["one_hot"]] = Field({}, exclude_if=is_empty)
-    missing: Literal["drop", "median"] | None = Field(None, exclude_if=is_none)
+    leave_out: ColumnNames = left_out_at(None)
+    numbers: dict[str, Reading] = left_out_at({})
+    encode: dict[str, Literal["one_hot"]] = left_out_at({})
+    missing: Literal["drop", "median"] | None = left_out_at(None)
     classes: bool | None = None
     split: (
         Annotated[
@@ -227,11 +209,11 @@ class Task(Frozen):
     train_points: SplitSize | None = 1000
     validation_points: SplitSize | None = 10_000
     test_points: SplitSize | None = 50_000
-    label_noise: Positive | None = Field(None, exclude_if=is_none)
-    boundary_points: SplitSize | None = Field(None, exclude_if=is_none)
-    interior_weight: Positive | None = Field(None, exclude_if=is_none)
-    context: PositiveInt | None = Field(None, exclude_if=is_none)
-    instance: NonNegativeInt = Field(0, exclude_if=is_empty)
+    label_noise: Positive | None = left_out_at(None)
+    boundary_points: SplitSize | None = left_out_at(None)
+    interior_weight: Positive | None = left_out_at(None)
+    context: PositiveInt | None = left_out_at(None)
+    instance: Annotated[int, Field(ge=0)] = left_out_at(0)
 
     @property
     def name(self) -> str:
@@ -283,13 +265,13 @@ class RunTask(Frozen):
     train_points: PositiveInt
     validation_points: PositiveInt
     test_points: PositiveInt
-    label_noise: Positive | None = Field(None, exclude_if=is_none)
-    boundary_points: PositiveInt | None = Field(None, exclude_if=is_none)
-    interior_weight: Positive | None = Field(None, exclude_if=is_none)
-    instance: NonNegativeInt = Field(0, exclude_if=is_empty)
-    classes: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=is_none)
-    own_loss: str | None = Field(None, exclude_if=is_none)  # the metric of the target's own loss, if it has one
-    vocabulary: Annotated[int, Field(ge=2)] | None = Field(None, exclude_if=is_none)  # different tokens of sequences
+    label_noise: Positive | None = left_out_at(None)
+    boundary_points: PositiveInt | None = left_out_at(None)
+    interior_weight: Positive | None = left_out_at(None)
+    instance: Annotated[int, Field(ge=0)] = left_out_at(0)
+    classes: Annotated[int, Field(ge=2)] | None = left_out_at(None)
+    own_loss: str | None = left_out_at(None)  # the metric of the target's own loss, if it has one
+    vocabulary: Annotated[int, Field(ge=2)] | None = left_out_at(None)  # different tokens of sequences
 
     @property
     def metric(self) -> str:

@@ -1,26 +1,36 @@
-"""The runs of a complete plan analysed: fitted, drawn, judged, and written into its folder."""
+"""The runs of a plan analysed: fitted, drawn, judged, and written into its folder.
+
+And what is said of an experiment: of its rules (`harness verdicts`), and of two of its sides (`harness compare`).
+"""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import pandas as pd
 
+from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, write_whole
 from harness.base.json_text import write_json
 from harness.dispatch.here import available_cores
 from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
-from harness.judging.headline import main_headline
+from harness.judging.headline import headline, main_headline
 from harness.judging.judge import judge_all
 from harness.judging.kept import keeping
 from harness.judging.laws import AS_DECLARED, SeriesLaws, check, fit_table
+from harness.judging.pair import check_asked, conventions_of, lines, sides_named
 from harness.judging.request import FitsAnswer
+from harness.judging.runs import level_over, runs_of
 from harness.judging.scaling import headline_axes
-from harness.judging.verdict import Verdict
-from harness.judging.versus import Headline, NoHeadline
+from harness.judging.verdict import Answer, Verdict, not_run
+from harness.judging.versus import Headline, NoHeadline, RatioLine, VersusRequest
+from harness.planning.match import axis_named
 from harness.record import Record, missing, read_present, write_table
 from harness.show.console import Terminal
 from harness.show.figures.headline import headline_figure
@@ -28,9 +38,12 @@ from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
+from harness.show.sweeps import UNTIL_DECIDED
 from harness.show.tables.laws import checklists
-from harness.spec import Manifest
-from harness.study.folders import planned_records, records_of, take_kept
+from harness.spec import Experiment, Manifest, default_count, manifest_path, read_manifest
+from harness.spec.manifest import check_unchanged
+from harness.study.folders import EXPERIMENTS, StudyFile, planned_records, records_of, take_kept
+from harness.study.sweeps import run_words, wanted_now
 from harness.study.tables import judged_tables, source_of
 
 
@@ -127,3 +140,128 @@ def recorded_tables(
     if len(missing(manifest, records_of(folder))) == len(manifest.run_ids()):
         return None
     return judged_tables(manifest, read_present(manifest, records_of(folder)), folder)
+
+
+# -------------------------------------------------------------------------------------------------------------- answers
+def answer_of(study: StudyFile) -> tuple[Answer, pd.DataFrame | None]:
+    """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
+    file = study.file
+    if study.is_folder:
+        return _judged(read_manifest(file), file, _file_of(file.name), ())
+    experiment, folder, command = study.read(), study.folder, study.words
+    if not manifest_path(folder).exists():
+        _check_rules(experiment, file)
+        why, rules = "no plan, no runs", tuple(map(not_run, experiment.decide))
+        command = f"harness run {command}"
+        return Answer(str(file), folder.name, experiment.question, why, command, verdicts=rules), None
+    manifest = read_manifest(folder)
+    if experiment.decide and not manifest.experiment.decide:
+        problem = f"{file}: its `decide:` is newer than the plan, which has none"
+        raise HarnessError(f"{problem}; `harness run {command} --replan` takes it in, and trains nothing again")
+    try:
+        check_unchanged(manifest, experiment, file)
+        notes: tuple[str, ...] = ()
+    except HarnessError as error:
+        notes = (f"judged by the plan as it was frozen: {error}",)
+    return _judged(manifest, folder, command, notes)
+
+
+def _file_of(name: str) -> str:
+    """The file and scale that made a results folder of that name, as a command takes them.
+
+    It is FILE if none is here, and of a folder of --set, whose values its name does not have as they were written.
+    """
+    for file in sorted(EXPERIMENTS.glob("*.yaml"), key=lambda file: -len(file.stem)):
+        stem, _, scale = name.partition(f"{file.stem}-")
+        if name == file.stem:
+            return str(file)
+        if scale and not stem and "+" not in scale:
+            return f"{file} --scale {scale}"
+    return "FILE"
+
+
+def _check_rules(experiment: Experiment, file: Path) -> None:
+    if not experiment.decide:
+        raise HarnessError(
+            f"{file}: it has no `decide:`, so there is nothing to judge; docs/verdicts.md says how to add"
+        )
+
+
+def _judged(
+    manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
+) -> tuple[Answer, pd.DataFrame | None]:
+    experiment = manifest.experiment
+    if manifest.of_before:
+        raise HarnessError(f"{folder}: its plan was frozen with rules 0.5, which are gone; write them anew")
+    _check_rules(experiment, folder)
+    if manifest.earlier_plans:
+        notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")
+
+    command_to_train = f"harness run {command}{UNTIL_DECIDED if manifest.looks else ''}"
+    file = str(folder) if command == "FILE" else command.split()[0]
+    answer = partial(Answer, file, manifest.name, experiment.question)
+    not_judged = partial(answer, verdicts=tuple(map(not_run, experiment.decide)), command=command_to_train)
+    try:
+        wanted = wanted_now(manifest, folder)
+        if wanted.absent and wanted.verdicts is None:
+            why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
+            return not_judged(why=why, notes=notes), None
+        if wanted.absent:  # between two looks: some rules are decided, and open ones wait for the next
+            more = f"open rules ask for {len(wanted.absent):,} more runs: `{command_to_train}`"
+            runs = len(wanted.run_ids) - len(wanted.absent)
+            return answer(verdicts=wanted.verdicts or (), notes=(*notes, more), runs=runs), None
+        records = read_present(manifest, records_of(folder))
+    except HarnessError as error:
+        if error.exit_code != INCOMPLETE:
+            raise
+        return not_judged(why=str(error), damaged=True, notes=notes), None
+    if len(records) < len(manifest.run_ids()):
+        notes = (*notes, run_words(manifest, len(records)))
+    table, every = judged_tables(manifest, records, folder)
+    if "seconds" not in table and any(rule.axis == "seconds" for rule in experiment.decide):
+        notes = (*notes, f"seconds are not measured: `harness bench {command}`")
+    made = [record.provenance for record in records.values()]
+    commits = Counter(f"{code.commit or 'no commit'}{' (dirty)' if code.dirty else ''}" for code in made)
+    judged = answer(
+        verdicts=tuple(judge_all(manifest, table, every)),
+        notes=notes,
+        commits=tuple(commit for commit, _ in commits.most_common()),
+        runs=len(records),
+        diverged=sum(record.status == "diverged" for record in records.values()),
+        flops_train=sum(record.counts[default_count("flops_train")] for record in records.values()),
+    )
+    return judged, table
+
+
+# --------------------------------------------------------------------------------------------------------- two sides
+@dataclass(frozen=True)
+class Compared:
+    """Two sides of an experiment: at equal budgets, what they cost each other, and their ratio everywhere.
+
+    `results/NAME/compare_A_B.json` has the same. `results/NAME/answer.json`, which `harness run` writes, has such a
+    `headline`, or in its place `why` there is none, and the `verdicts` of `harness verdicts`.
+    """
+
+    headline: Annotated[Headline, "who is better at equal size; nothing in it is read off a law"]
+    asked: Annotated[VersusRequest, "what was asked"]
+    lines: Annotated[list[RatioLine], "one a task and axis"]
+    not_measured: Annotated[list[str], "axes without numbers, such as `seconds`"]
+
+
+def compare_sides(
+    manifest: Manifest,
+    folder: Path,
+    arms: tuple[str, str],
+    axis: str | None = None,
+    at: float | None = None,
+    level: float | None = None,
+) -> Compared:
+    """Compare two sides, as a user names them, of a complete plan in this folder; see `headline` for what is asked."""
+    runs = runs_of(manifest, *judged_tables(manifest, planned_records(manifest, folder), folder))
+    named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
+    sides = sides_named(runs, *arms)
+    check_asked(runs, VersusRequest(sides, named, at))
+    compared = headline(runs, sides, at, named, level)
+    strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level
+    request = VersusRequest((compared.first, compared.second), named, at, strictest)
+    return Compared(compared, request, lines(runs, request), conventions_of(runs, named)[1])

@@ -17,8 +17,7 @@ from harness.base.files import check_name
 from harness.base.plain import INLINE
 from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record import Record, missing, read_planned, read_present
-from harness.record.kept import KEPT_RECORDS, read_lines
-from harness.record.merge import Merged, keep, merge
+from harness.record.kept import KEPT_RECORDS, Merged, keep, merge, read_lines
 from harness.spec import FULL, Experiment, Manifest, RunSpec, manifest_path, read_experiment, read_manifest
 from harness.spec.manifest import check_unchanged
 from harness.spec.setting import Narrow, Setting, narrow_words, settings_options, settings_words
@@ -67,13 +66,13 @@ class StudyFile:
         """The file, its scale and what is set, as a command takes them."""
         return f"{self.file}{'' if self.scale == FULL else f' --scale {self.scale}'}{settings_options(self.settings)}"
 
-    def said(self) -> Experiment:
+    def read(self) -> Experiment:
         """What the file says now, not narrowed."""
         return read_experiment(self.file, self.scale, self.settings, self.text)
 
     def frozen(self) -> tuple[Manifest, Path]:
         """Its frozen plan, which must still say the same as the file, and the folder."""
-        experiment = None if self.is_folder else self.said()
+        experiment = None if self.is_folder else self.read()
         manifest = read_manifest(self.folder)
         if experiment:
             check_unchanged(manifest, experiment, self.file)
@@ -123,12 +122,9 @@ def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
 
     wanted = wanted_now(manifest, folder)
     if wanted.absent:
-        raise HarnessError(
-            f"{len(wanted.absent)} of the {len(wanted.run_ids)} runs of {manifest.name} that are wanted by now have no "
-            f"record in {records_of(folder)} (first: {wanted.absent[0]}); `harness run FILE --until-decided` does the "
-            "missing ones",
-            INCOMPLETE,
-        )
+        absent = f"{len(wanted.absent)} of the {len(wanted.run_ids)} runs of {manifest.name} that are wanted by now"
+        problem = f"{absent} have no record in {records_of(folder)} (first: {wanted.absent[0]})"
+        raise HarnessError(f"{problem}; `harness run FILE --until-decided` does the missing ones", INCOMPLETE)
     return read_present(manifest, records_of(folder))
 
 

@@ -7,29 +7,18 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from harness.base.device import why_no_device
 from harness.base.errors import HarnessError, at
-from harness.base.provenance import host, processor
+from harness.base.provenance import host, processor, why_no_device
 from harness.dispatch.here import available_cores, terminated_like_ctrl_c
-from harness.dispatch.jobs import makespan
-from harness.measure.calibration import (
-    Calibration,
-    EngineKind,
-    bench_command,
-    is_current,
-    kind_of,
-    latest_calibration,
-    machine_words,
-    missing,
-    read_calibration,
-)
+from harness.dispatch.submission import makespan
+from harness.measure.calibration import Calibration, EngineKind, kind_of, latest_calibration, missing, read_calibration
 from harness.measure.cost import likely_seconds, never_timed, planned_seconds
 from harness.planning.plan import make_plan, planned_flops
 from harness.planning.warnings import check_rules_can_be_judged
 from harness.show.console import PackProgress, Terminal
 from harness.show.costs import cost_words, uncalibrated_words
 from harness.spec import FULL, Experiment, Manifest, RunSpec, RunTask, freeze, variants
-from harness.spec.read import located
+from harness.spec.read import document_of
 from harness.spec.setting import narrowed
 from harness.study.folders import StudyFile, planned_runs, runs_of, take_kept
 from harness.tasks import check_drawn, keep_data, known_data, resolve
@@ -42,7 +31,7 @@ def plan_of(study: StudyFile) -> Manifest:
 
     A cap in seconds is turned into evaluations by what was timed in the results folder.
     """
-    experiment, name, place = study.said(), replace(study, results=Path()).folder.name, study.file.parent
+    experiment, name, place = study.read(), replace(study, results=Path()).folder.name, study.file.parent
     if study.narrow:
         experiment, _ = narrowed(experiment, study.narrow)
     try:
@@ -56,8 +45,8 @@ def plan_of(study: StudyFile) -> Manifest:
             check_rules_can_be_judged(manifest)
         return manifest
     except HarnessError as error:
-        message = located(str(error), study.file, study.scale, study.settings, study.text)
-        raise HarnessError(message, error.exit_code) from None
+        document = document_of(study.file, study.scale, study.settings, study.text)
+        raise HarnessError(document.located(str(error)), error.exit_code) from None
 
 
 def _place_of(task: RunTask, experiment: Experiment, folder: Path) -> str:
@@ -120,7 +109,7 @@ def calibration_of(results: Path, kind: EngineKind) -> Calibration | None:
     except HarnessError as error:  # it is optional: what can be done without it goes on
         LOG.warning(str(error))
         return None
-    return calibration if calibration and is_current(calibration) else None
+    return calibration if calibration and calibration.is_current else None
 
 
 def own_calibration(results: Path, kind: EngineKind) -> Calibration | None:
@@ -140,11 +129,10 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
     def machine(kind: EngineKind) -> Calibration:
         calibration = calibration_of(results, kind)
         if calibration is None:
-            raise HarnessError(
-                f"search.cap: a cap in seconds needs a machine whose {kind[0]} engine was timed; "
-                f"`{bench_command(kind)}` times this one, and with `profile` a node of a cluster"
-            )
-        timed_on.add(machine_words(calibration))
+            move = f"`{kind.bench_command}` times this one, and with `profile` a node of a cluster"
+            needs = f"a cap in seconds needs a machine whose {kind.engine} engine was timed"
+            raise HarnessError(f"search.cap: {needs}; {move}")
+        timed_on.add(calibration.machine_words)
         return calibration
 
     return lambda run: planned_seconds(machine(kind_of(run)), run)
@@ -163,10 +151,9 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
         seconds = makespan(likely_seconds(packs, calibrations, manifest.experiment.device), workers)
         devices = sorted({calibration.device for calibration in calibrations.values()} - {processor()})
         cost = cost_words(seconds, workers, *never_timed(specs.values(), calibrations), devices)
-    return (
-        f"{manifest.name}: {len(manifest.run_ids())} runs in {len(manifest.packs)} packs, "
-        f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense); {cost}"
-    )
+    runs = f"{len(manifest.run_ids())} runs in {len(manifest.packs)} packs"
+    work = f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense)"
+    return f"{manifest.name}: {runs}, {work}; {cost}"
 
 
 @contextmanager

@@ -11,16 +11,16 @@ from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable, private_folder
 from harness.base.provenance import host
 from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
-from harness.dispatch.jobs import arrays, bin_packs
-from harness.dispatch.local import run_locally
+from harness.dispatch.launch import run_locally, send
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
 from harness.dispatch.reconcile import start_seconds, stillborn, to_send
-from harness.dispatch.slurm import send
 from harness.dispatch.snapshot import take_snapshot
 from harness.dispatch.state import Evidence, RunState
 from harness.dispatch.submission import (
     Submission,
+    arrays,
+    bin_packs,
     forget_submission,
     named_code,
     new_id,
@@ -119,18 +119,14 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     offer = _offer(request, to_send(manifest, states, request.only), view.evidence)
     lines = offer_lines(manifest.name, states, offer, until_decided=wanted is not None)
     lines += [*view.evidence.damage, *earlier_lines(view.earlier)]
-    lines += [
-        f"{len(underway)} of the runs were sent off by {other_folder}, and are left to it"
-        for other_folder, underway in view.beside.items()
-    ]
+    for other_folder, underway in view.beside.items():
+        lines.append(f"{len(underway)} of the runs were sent off by {other_folder}, and are left to it")
     listener.say(*lines)
     if offer.jobs:
         _check_device(manifest, where)
     if where.most_hours is not None and offer.hours > where.most_hours:
-        raise HarnessError(
-            f"`max_gpu_hours` {where.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted; "
-            "allow more, or submit a smaller experiment"
-        )
+        problem = f"`max_gpu_hours` {where.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted"
+        raise HarnessError(f"{problem}; allow more, or submit a smaller experiment")
     return offer
 
 
@@ -243,11 +239,9 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], lis
         except HarnessError:
             queue = squeue([submission.name])
             if queue.silent:
-                raise HarnessError(
-                    f"it is not known yet whether SLURM took the jobs ({queue.silent}); nothing is sent twice: "
-                    f"`harness status {folder}` says what became of them once SLURM answers",
-                    INCOMPLETE,
-                ) from None
+                problem = f"it is not known yet whether SLURM took the jobs ({queue.silent}); nothing is sent twice"
+                move = f"`harness status {folder}` says what became of them once SLURM answers"
+                raise HarnessError(f"{problem}: {move}", INCOMPLETE) from None
             if not queue.jobs:  # else its answer was late, or lost
                 forget_submission(folder, submission.id)
                 raise

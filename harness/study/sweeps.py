@@ -94,7 +94,7 @@ class Wanted(NamedTuple):
 
 def check_looks(study: StudyFile) -> None:
     """A HarnessError if the file has no looks, at which its rules would be judged."""
-    experiment = study.said()
+    experiment = study.read()
     if not experiment.looks:
         raise HarnessError(
             f"`until_decided`: {study.file} does not say when its rules are judged; add after how many replicates, as "

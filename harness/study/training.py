@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from harness.base.device import why_no_device
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
+from harness.base.provenance import why_no_device
 from harness.dispatch import here
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns, TrainingOrder
 from harness.planning.warnings import warnings_line
@@ -36,7 +36,7 @@ def run_file(
         check_looks(study)
     folder = study.folder
     is_new = replan or not manifest_path(folder).exists()  # a frozen plan may have all its records already
-    if is_new and (why := why_no_device(study.said().device)):
+    if is_new and (why := why_no_device(study.read().device)):
         raise HarnessError(f"{study.file}: {why}; say device: cpu, or run where there is one")
     manifest = freeze_file(study, replan, terminal.say)
     if missing(manifest, records_of(folder)):

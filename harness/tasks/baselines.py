@@ -9,9 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
 
-from harness.base.frozen import Frozen, is_none
+from harness.base.frozen import Frozen, left_out_at
 from harness.spec import RunTask, content_hash, unsealed
 from harness.spec.run import write_sealed
 from harness.tasks.corpora import fetch_texts
@@ -35,7 +34,7 @@ class Baselines(Frozen):
 
     constant: float
     linear: float | None = None
-    deviation: float | None = Field(None, exclude_if=is_none)
+    deviation: float | None = left_out_at(None)
 
 
 class _Key(Frozen):

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from harness.base import provenance
-from harness.base.device import why_no_device
 from harness.base.errors import HarnessError
+from harness.base.provenance import why_no_device
 from harness.count import DEFAULT_WEIGHTS
 from harness.record import Provenance, Record, duplicate_path, publish, record_path
 from harness.record.networks import Snapshot, keep_network

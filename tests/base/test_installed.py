@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.base.errors import HarnessError
-from harness.base.installed import installed
+from harness.base.outside import installed
 from harness.cli import main
 from harness.families import family_named
 from harness.planning.plan import make_plan

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness.base.errors import HarnessError
-from harness.base.lock import locked
+from harness.base.files import locked
 
 
 @pytest.fixture

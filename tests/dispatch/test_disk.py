@@ -29,9 +29,9 @@ from harness.base.files import STALE_SECONDS, UNFINISHED
 from harness.cli import main
 from harness.dispatch import leftovers as module
 from harness.dispatch.events import EventLog
+from harness.dispatch.launch import log_path
 from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, OnDisk, disk_bytes, on_disk, removable, remove
 from harness.dispatch.profile import Profile
-from harness.dispatch.slurm import log_path
 from harness.dispatch.submission import keep_number
 from harness.record import record_path
 from harness.show.disk import disk_words, size_words

@@ -10,10 +10,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from harness.dispatch import doctor, node, probe, slurm
+from harness.dispatch import doctor, launch, node
 from harness.dispatch.cluster import Limits, Listed
+from harness.dispatch.doctor import Talk
 from harness.dispatch.node import Finding, look_around, try_files
-from harness.dispatch.probe import Talk
 from harness.dispatch.profile import Profile
 from harness.dispatch.snapshot import Snapshot
 
@@ -106,7 +106,7 @@ def rows_here(folder: Path, profile: Profile, torch: str | None = None) -> dict[
     look_around(folder)
     report = node.read(folder / "report.json")
     code = SNAPSHOT._replace(roots=(Path(report["code"]),))
-    return told_well(probe.reported_rows(report, code))
+    return told_well(doctor.reported_rows(report, code))
 
 
 def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
 def test_another_torch_or_other_code_than_here_is_told(tmp_path):
     """Other code may write other reports, of which nothing is read."""
     assert rows_here(tmp_path, Profile(), torch="1.0")["torch"].level == "warning"
-    (finding,) = probe.reported_rows({"harness": "0.0.1", "code": "/usr/lib/python3"}, SNAPSHOT)
+    (finding,) = doctor.reported_rows({"harness": "0.0.1", "code": "/usr/lib/python3"}, SNAPSHOT)
     assert (finding.level, "not from the snapshot" in finding.told) == ("FAILED", True)
 
 
@@ -161,7 +161,7 @@ def test_why_sbatch_refuses_is_the_line_that_says_so():
         f"{failed}\n": failed,
         "": "it did not say why",
     }
-    assert {printed: slurm.why_refused(printed) for printed in reasons} == reasons
+    assert {printed: launch.why_refused(printed) for printed in reasons} == reasons
 
 
 ENDED = Listed("4", "x", "FAILED", "")
@@ -183,7 +183,7 @@ NO_PYDANTIC = "ModuleNotFoundError: No module named 'pydantic'"
     ],
 )
 def test_why_a_job_has_not_reported(listed, log, level, what, told):
-    finding = probe.missing_row(Talk(listed, log=log), 2.0)
+    finding = doctor.missing_row(Talk(listed, log=log), 2.0)
     assert (finding.level, finding.what) == (level, what)
     assert told in finding.told
     assert finding.next_move
@@ -193,7 +193,7 @@ def test_why_a_job_has_not_reported(listed, log, level, what, told):
 # -------------------------------------------------------------------------------------------------------------- files
 def test_files_of_this_machine_do_what_is_asked(tmp_path):
     """A file system that a test can write to has links; nothing stays behind, no folder either."""
-    found = probe.try_results(tmp_path / "results")
+    found = doctor.try_results(tmp_path / "results")
     assert [finding.what for finding in found] == ["hard link", "space"]
     assert {finding.level for finding in found[:-1]} == {"ok"}
     assert not list(tmp_path.iterdir())
@@ -201,7 +201,7 @@ def test_files_of_this_machine_do_what_is_asked(tmp_path):
 
 def test_a_folder_that_nothing_can_be_written_to_is_one_line():
     for folder in ("/proc", "/proc/results", "/proc/version"):
-        (finding,) = probe.try_results(Path(folder))
+        (finding,) = doctor.try_results(Path(folder))
         assert (finding.level, finding.what, finding.told.startswith(f"{folder}: ")) == ("FAILED", "folder", True)
 
 

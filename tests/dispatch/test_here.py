@@ -21,7 +21,7 @@ import torch
 
 from harness import train
 from harness.base.errors import HarnessError
-from harness.base.lock import lives
+from harness.base.files import lives
 from harness.dispatch import slots
 from harness.dispatch.here import Begun, Failed, TrainingEvent, _compilations, idle_workers, next_move, train_here
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.dispatch.jobs import arrays, bin_packs, makespan
+from harness.dispatch.submission import arrays, bin_packs, makespan
 
 SECONDS = st.lists(st.floats(0.01, 5000), min_size=1, max_size=60)
 SLOTS = st.integers(1, 8)

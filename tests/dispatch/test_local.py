@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from made_submission import SweepFile, small
 
-from harness.dispatch import local
+from harness.dispatch import launch
 from harness.record import read_record
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
@@ -133,7 +133,7 @@ def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
 
 def test_a_worker_that_cannot_begin_is_told_at_once(sweep, monkeypatch):
     """The error names why and where to read on, and the runs are planned as before."""
-    monkeypatch.setattr(local, "code_environment", lambda roots: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"})
+    monkeypatch.setattr(launch, "code_environment", lambda roots: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"})
     done = sweep.harness("submit", "--local", "1", "--yes")
     assert done.exit_code == 3
     assert "the worker could not begin: " in done.output

@@ -10,9 +10,8 @@ import pytest
 from click.testing import Result
 from made_submission import SweepFile, send_off, small
 
-from harness.dispatch.jobs import SentJob
 from harness.dispatch.state import RunState
-from harness.dispatch.submission import one_submitter, write_order
+from harness.dispatch.submission import SentJob, one_submitter, write_order
 from harness.show.sweeps import Offer, offer_lines, status_table
 from harness.spec import read_manifest
 

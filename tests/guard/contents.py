@@ -16,7 +16,7 @@ import pandas as pd
 
 from harness.cli import main
 from harness.paper.replay import REPLAYS
-from harness.paper.replay.index import row_of, write_index
+from harness.paper.replay.page import row_of, write_index
 from harness.planning.plan import make_plan
 from harness.show.pages.verdicts import keep_verdicts
 from harness.spec import Task, experiment_schema, read_experiment, scales_of

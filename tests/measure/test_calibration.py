@@ -15,11 +15,9 @@ from harness.measure.calibration import (
     KnotMove,
     KnotRow,
     SoloRow,
-    bench_command,
     calibrate,
     calibration_path,
     fit_rate,
-    is_current,
     kind_of,
     knot_moves,
     missing,
@@ -180,7 +178,7 @@ def test_what_is_timed_again_replaces_its_older_time():
 def test_what_is_missing_is_named_with_the_command_that_measures_it():
     """Runs need calibrations of their own engine and dtype; whatever else there is does not help."""
     runs = [a_run(engine="fused"), a_run(), a_run().model_copy(update={"dtype": "float32"})]
-    commands = [bench_command(kind_of(run)) for run in runs]
+    commands = [kind_of(run).bench_command for run in runs]
     assert missing({}, runs) == [("fused", "float64"), ("torch", "float32"), ("torch", "float64")]
     assert missing({("torch", "float64"): calibration()}, runs[:2]) == [("fused", "float64")]
     assert commands == ["harness bench", "harness bench --engine torch", "harness bench --dtype float32"]
@@ -214,9 +212,9 @@ def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):
 
 def test_a_calibration_of_other_libraries_is_not_current():
     """What was measured with another torch, or other threads, says nothing of today's runs."""
-    assert is_current(calibration())
-    assert not is_current(calibration().model_copy(update={"versions": {**calibration().versions, "torch": "1.0"}}))
-    assert not is_current(calibration().model_copy(update={"threads": 64}))
+    assert calibration().is_current
+    assert not calibration().model_copy(update={"versions": {**calibration().versions, "torch": "1.0"}}).is_current
+    assert not calibration().model_copy(update={"threads": 64}).is_current
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pandas as pd
 from commands import said
 from made_records import made_of_plan
 
-from harness.paper.replay.added import comparisons, sentences
+from harness.paper.replay.curves import comparisons, sentences
 from harness.record import publish
 from harness.study.folders import StudyFile, keep_records
 from harness.study.plans import freeze_file, plan_of

@@ -21,15 +21,15 @@ from harness.paper.replay.bests import (
     frontier,
     frontier_points,
     measured_runs,
+    pareto_figure,
     published_frontiers,
     smallest,
     table_points,
     wins,
 )
-from harness.paper.replay.figures.pareto import pareto_figure
 from harness.paper.replay.known.table1_special_functions import NUMBERS as TABLE_1
 from harness.paper.replay.known.table2_feynman import NUMBERS as TABLE_2
-from harness.paper.replay.names import whole_grids
+from harness.paper.replay.points import whole_grids
 from harness.spec import KanShape
 
 NAN = math.nan

@@ -8,8 +8,7 @@ import pytest
 
 from harness.paper.reference import load
 from harness.paper.replay import REPLAYS, Replay
-from harness.paper.replay.curves import beside, published_points
-from harness.paper.replay.figures.curves import curves_figure
+from harness.paper.replay.curves import beside, curves_figure, published_points
 
 FIG_2_3, FIG_3_1 = REPLAYS["fig2_3_grid_extension"], REPLAYS["fig3_1_toy_scaling"]
 

@@ -10,7 +10,7 @@ from harness.base.plain import plain
 from harness.judging.judge import judge_all
 from harness.judging.verdict import not_run
 from harness.paper.replay import REPLAYS, Made, write_page
-from harness.paper.replay.index import keep
+from harness.paper.replay.page import keep
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 

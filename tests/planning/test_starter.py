@@ -9,11 +9,11 @@ import pytest
 from commands import invoke
 
 from harness.planning.plan import planned_flops
-from harness.planning.starter import FLOPS_OF_ALL
 from harness.planning.warnings import warnings_of
 from harness.spec import read_experiment
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
+from harness.study.starter import FLOPS_OF_ALL
 
 ROOT = Path(__file__).parents[2]
 CODE = '''

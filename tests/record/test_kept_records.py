@@ -14,8 +14,7 @@ from made_records import made_at, made_record, small_plan
 
 from harness.base.errors import HarnessError
 from harness.record import CurvePoint, Metrics, duplicates, publish, read_record, read_records, record_path, runs_table
-from harness.record.kept import KEPT_RECORDS, line_of, read_lines, record_in_line
-from harness.record.merge import keep, merge
+from harness.record.kept import KEPT_RECORDS, keep, line_of, merge, read_lines, record_in_line
 from harness.spec import sealed
 
 PLAN = small_plan()

@@ -12,8 +12,8 @@ from sweeps import assert_completes, only_job, sweep
 
 from harness.base.errors import HarnessError
 from harness.dispatch.cluster import try_script
+from harness.dispatch.launch import script_text
 from harness.dispatch.profile import Profile
-from harness.dispatch.slurm import script_text
 
 pytestmark = pytest.mark.slurm
 SRUN = "srun --unbuffered --output LOG --cpu-bind=none --ntasks=1"

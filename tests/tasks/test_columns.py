@@ -14,8 +14,8 @@ import harness
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.planning.plan import make_plan
-from harness.planning.starter import data_task, starter_text
 from harness.spec import Task, parse_experiment
+from harness.study.starter import data_task, starter_text
 from harness.tasks import TargetError, draw, keep_data, known_data, resolve
 from harness.tasks.baselines import baselines
 from harness.tasks.columns import WRITINGS, Column, Suggestion, encoded, from_text, read_numbers, suggest, to_text

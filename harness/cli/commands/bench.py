@@ -20,8 +20,8 @@ from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError, Stopped
 from harness.base.files import check_writable
 from harness.cli import main
 from harness.cli.options import EXAMPLE, PATH, results_option, scale_option, settings_option
+from harness.dispatch.launch import executor, launch, log_path, logs_folder
 from harness.dispatch.profile import Profile, read_profile
-from harness.dispatch.slurm import executor, launch, log_path, logs_folder
 from harness.dispatch.snapshot import take_snapshot
 from harness.dispatch.submission import named_code, new_id
 from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
@@ -94,7 +94,7 @@ def bench(
     else:
         if engine == "fused" and dtype == "float32":
             raise HarnessError(f"--engine fused computes in float64; with --dtype {dtype} leave it out")
-        kinds = [(engine or ("torch" if dtype == "float32" else "fused"), dtype or "float64")]
+        kinds = [EngineKind(engine or ("torch" if dtype == "float32" else "fused"), dtype or "float64")]
     check_writable(results / "calibrations")
     if profile:
         _send(profile, read_profile(profile), results, words, runs, dry_run)
@@ -108,19 +108,15 @@ def bench(
         ANSWERS.say(calibration_sentence(calibration), f"calibration: {path}")
 
 
-def _send(
-    path: Path, profile: Profile, results: Path, words: list[str], runs: Sequence[RunSpec], dry_run: bool
-) -> None:
+def _send(path: Path, profile: Profile, results: Path, words: list[str], runs: list[RunSpec], dry_run: bool) -> None:
     """Say what the job times and how long that takes, and send it."""
     shapes = never_timed(runs, {})[1]
     what = f"{shapes:,} shape{'s' if shapes > 1 else ''}" if runs else "standard networks"
     minutes = math.ceil(shapes * SHAPE_SECONDS / 60) + 1
     ANSWERS.say(f"{path}: one job of one CPU times {what}, about {minutes} min")
     if minutes * 60 > profile.time_minutes * 60 - profile.save_seconds:
-        raise HarnessError(
-            f"{path}: time_minutes: {profile.time_minutes} ends the job before that, and it would write nothing; "
-            f"raise it to {2 * minutes}"
-        )
+        problem = f"{path}: time_minutes: {profile.time_minutes} ends the job before that, and it would write nothing"
+        raise HarnessError(f"{problem}; raise it to {2 * minutes}")
     if dry_run:
         return
     results = results.absolute()
@@ -144,16 +140,16 @@ def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calib
     from harness.measure.bench import bench_run, bench_solo, compile_kernels, standard_runs
 
     before = own_calibration(results, kind)
-    if kind[0] == "fused":
+    if kind.engine == "fused":
         compile_kernels(TERMINAL.say)
     runs = [run for run in of_file if kind_of(run) == kind]
     if before is None or not of_file:
         runs += standard_runs(*kind)
-        with TERMINAL.steps(f"{kind[0]}: a run") as progress:
+        with TERMINAL.steps(f"{kind.engine}: a run") as progress:
             seconds_per_run = bench_run(*kind, partial(progress, ""))
     else:
         seconds_per_run = before.seconds_per_run
-    with TERMINAL.steps(f"{kind[0]}: shapes alone") as progress:
+    with TERMINAL.steps(f"{kind.engine}: shapes alone") as progress:
         solo, knots = bench_solo(runs, partial(progress, ""))
     kept = own_calibration(results, kind)  # what another bench wrote meanwhile, or this file had
     return calibrate(

@@ -63,11 +63,9 @@ def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlie
         write_order(folder, "cancel", runs, "`harness cancel`")
     outcome = f"cancelled: {len(runs)} runs"
     if failures := _end(jobs):
-        raise HarnessError(
-            f"{outcome}; the order is kept, but {' and '.join(failures)} could not be ended: repeat the command when "
-            "SLURM answers, or on the cluster and as the user that sent them off",
-            INCOMPLETE,
-        )
+        why = f"{' and '.join(failures)} could not be ended"
+        move = "repeat the command when SLURM answers, or on the cluster and as the user that sent them off"
+        raise HarnessError(f"{outcome}; the order is kept, but {why}: {move}", INCOMPLETE)
     number = len(jobs.numbers) + len(jobs.processes)
     click.echo(outcome + (f"; {number} jobs with no other runs were ended" if number else ""))
 

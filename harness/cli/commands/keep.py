@@ -5,14 +5,14 @@ import sys
 import click
 
 from harness.base.errors import INCOMPLETE
-from harness.cli.options import EXAMPLE, json_option, planned_argument, results_option, scale_option, study_options
+from harness.cli.options import EXAMPLE, json_option, takes_planned
 from harness.cli.showing import answer
 from harness.show.sweeps import kept_lines
 from harness.study.folders import KeptRecords, StudyFile, keep_records
 
 
 @click.command(epilog=f"Example: harness keep {EXAMPLE}")
-@study_options(planned_argument, results_option, scale_option)
+@takes_planned
 @json_option(lambda: {"keep FILE": KeptRecords})
 def keep(study: StudyFile, as_json: bool) -> None:
     """Put an experiment's records into one file, which git keeps.
@@ -25,7 +25,7 @@ def keep(study: StudyFile, as_json: bool) -> None:
     difference. Exit 3 if a record is damaged, or differs although the same code on the same kind of machine made both.
     """
     if not study.is_folder:
-        study.said()  # names a wrong file or scale
+        study.read()  # names a wrong file or scale
     kept = keep_records(study.folder)
     answer(kept, as_json, kept_lines(kept.path, kept.merged, kept.absent))
     if kept.merged.damaged or kept.merged.defects:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from harness.base.installed import installed
+from harness.base.outside import installed
 from harness.cli.later import conventions, tasks
 from harness.cli.showing import show
 from harness.families import FAMILIES, INSTALLED_FAMILIES

@@ -6,7 +6,7 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.cli.options import EXAMPLE, plan_options
-from harness.dispatch.slurm import log_path, sent_log
+from harness.dispatch.launch import log_path, sent_log
 from harness.dispatch.state import Evidence
 from harness.dispatch.submission import local_log
 from harness.show.sweeps import story

@@ -8,8 +8,8 @@ import click
 from harness.base.errors import INCOMPLETE
 from harness.cli.options import PATH, json_option, results_option
 from harness.cli.showing import answer
-from harness.record.merge import Merged
-from harness.record.merge import merge as merge_records
+from harness.record.kept import Merged
+from harness.record.kept import merge as merge_records
 from harness.show.sweeps import merged_lines
 from harness.study.folders import StudyFile
 

@@ -6,8 +6,7 @@ from typing import Any, get_args
 import click
 
 from harness.cli.options import PATH
-from harness.planning.starter import Rival
-from harness.study.beginning import Starter, write_starter
+from harness.study.starter import Rival, Starter, write_starter
 
 MOST_VARIABLES = 1000  # of a function; with more, no file runs in minutes
 

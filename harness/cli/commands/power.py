@@ -4,16 +4,7 @@ import click
 
 from harness.base.errors import HarnessError
 from harness.cli.later import heavy
-from harness.cli.options import (
-    EXAMPLE,
-    POSITIVE,
-    Count,
-    json_option,
-    planned_argument,
-    results_option,
-    scale_option,
-    study_options,
-)
+from harness.cli.options import EXAMPLE, POSITIVE, Count, json_option, takes_planned
 from harness.cli.showing import answer
 from harness.show.console import TERMINAL
 from harness.spec import read_manifest
@@ -22,7 +13,7 @@ from harness.study.plans import plan_of
 
 
 @click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --replicates 12")
-@study_options(planned_argument, results_option, scale_option)
+@takes_planned
 @click.option("--replicates", type=Count(min=2), help="How many to plan with.  [default: the file's]")
 @click.option(
     "--noise",

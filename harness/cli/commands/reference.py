@@ -46,9 +46,8 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
     if name:
         table = published.load(name)
     else:
-        contents = published.TABLES.assign(rows=[len(published.load(name)) for name in published.names()])[
-            ["table", "rows", "place", "what"]
-        ]
+        rows = [len(published.load(name)) for name in published.names()]
+        contents = published.TABLES.assign(rows=rows)[["table", "rows", "place", "what"]]
         table = contents.rename(columns={"place": "in the paper", "what": "what it holds"})
     texts = table.astype(object).where(table.notna(), "")
     if "errata" in table:  # a condition on them is met by any of a row's

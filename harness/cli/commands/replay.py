@@ -10,7 +10,7 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.plain import plain
-from harness.cli.later import heavy, index, pd, replays
+from harness.cli.later import heavy, pages, pd, replays
 from harness.cli.options import COUNT, replan_option, results_option, scale_option, workers_option
 from harness.cli.showing import show
 from harness.record import missing, read_present, runs_table
@@ -103,7 +103,7 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
     changes = scales_of(file)[scale]
     command, words = _command(name, scale), scale
     if narrow:
-        changes = changes | narrowed(study.said(), narrow)[1]
+        changes = changes | narrowed(study.read(), narrow)[1]
         for option, what, value in (("--max-width", "width", narrow.max_width), ("--seeds", "seeds", narrow.seeds)):
             command += f" {option} {value}" if value else ""
             words += f", {what} {value}" if value else ""
@@ -127,16 +127,13 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
         except HarnessError as error:
             if not planned.absent:
                 raise
-            text = (
-                f"{error}\n{manifest.name}: {planned.missing_words}; `{planned.made.command}` goes on, and with "
-                "--partial it writes a page of the others"
-            )
-            raise type(error)(text, error.exit_code) from None
+            text = f"{error}\n{manifest.name}: {planned.missing_words}; `{planned.made.command}` goes on"
+            raise type(error)(f"{text}, and with --partial it writes a page of the others", error.exit_code) from None
     page, table, verdicts = _write(planned)
     rules = [heavy.rules_table(verdicts)] if verdicts else []
     show([*page.lead, *page.findings, *rules, f"page: {folder / 'replay.html'}"])
     if keeping:
-        kept = index.keep(folder, table, folder.parent / KEPT)
+        kept = pages.keep(folder, table, folder.parent / KEPT)
         show([f"kept: {kept}, listed in {kept.parent / 'index.html'}"])
 
 
@@ -169,7 +166,7 @@ def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping
             if not stopped:
                 console.print(planned.manifest.name, style="bold")
                 _one(planned, partial, keeping, workers)
-                rows.append(index.row_of(planned.folder, results))
+                rows.append(pages.row_of(planned.folder, results))
                 continue
         except HarnessError as error:
             if error.exit_code != INCOMPLETE:
@@ -178,9 +175,10 @@ def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping
             show([str(error)])
         incomplete.append(planned.name)
         why = f"{planned.missing_words}; {planned.made.command} goes on"
-        rows.append(index.row_without_page(replays.REPLAYS[planned.name], planned.made.scale, why))
+        about = replays.REPLAYS[planned.name]
+        rows.append(pages.IndexRow({"place": about.place, "title": about.title, "scale": planned.made.scale}, why))
     path, command = results / f"replays{'' if scale == FULL else f'-{scale}'}.html", _command("--all", scale)
-    index.write_index(rows, command, path)
+    pages.write_index(rows, command, path)
     show([f"list: {path}"])
     if incomplete:
         text = f"{len(incomplete)} of {len(asked)} replays have no page ({', '.join(incomplete)}); {path} says so"

@@ -48,7 +48,7 @@ def run(
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """
-    figure = study.said().figure
+    figure = study.read().figure
     if figure and figure not in replays.EXTENDED:
         near = did_you_mean(figure, replays.EXTENDED)
         raise HarnessError(f"figure: {figure}: no figure to which arms can be added; {near}")

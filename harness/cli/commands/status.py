@@ -15,8 +15,7 @@ from harness.cli.options import EXAMPLE, PATH, json_option, results_option
 from harness.cli.showing import answer, show
 from harness.dispatch.leftovers import disk_bytes, notable_bytes
 from harness.dispatch.mirror import Mirror
-from harness.dispatch.overview import overview
-from harness.dispatch.reconcile import spending, unneeded
+from harness.dispatch.reconcile import overview, spending, unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, StateName
 from harness.record import duplicates
 from harness.show import sweeps
@@ -61,9 +60,8 @@ def status(
     """
     for option, value in (("--why", why), ("--wandb", mirror.mode if mirror else None)):
         if value and not file:
-            raise HarnessError(
-                f"{option} {value}: say of which experiment, as in `harness status {EXAMPLE} {option} {value}`"
-            )
+            typed = f"{option} {value}"
+            raise HarnessError(f"{typed}: say of which experiment, as in `harness status {EXAMPLE} {typed}`")
     if file and (file / "runs").is_dir():
         raise HarnessError(f"{file}: this folder holds all results; `harness status --results {file}` shows them")
     export = export_of(mirror, *StudyFile(file, results).frozen()) if mirror and file else None

@@ -36,13 +36,14 @@ def validate(study: StudyFile, as_json: bool) -> None:
     manifest = plan_of(study)
     runs, infeasible = len(manifest.run_ids()), sum(bool(cell.infeasible) for cell in manifest.cells)
     warnings = [*device_lines(manifest), *(warning.sentence for warning in warnings_of(manifest))]
-    said = Validated(study.file, len(manifest.cells), infeasible, runs, data_lines(manifest), warnings)
-    answer(said, as_json, _lines(said, manifest))
+    validated = Validated(study.file, len(manifest.cells), infeasible, runs, data_lines(manifest), warnings)
+    answer(validated, as_json, _lines(validated, manifest))
 
 
-def _lines(said: Validated, manifest: Manifest) -> Iterator[str]:
-    yield f"{said.file}: valid; {said.cells:,} cells ({said.infeasible:,} infeasible), {said.runs:,} runs"
-    yield from said.data
+def _lines(validated: Validated, manifest: Manifest) -> Iterator[str]:
+    cells = f"{validated.cells:,} cells ({validated.infeasible:,} infeasible)"
+    yield f"{validated.file}: valid; {cells}, {validated.runs:,} runs"
+    yield from validated.data
     first: dict[tuple[str, str, float | None], Cell] = {}  # of a task, series and budget
     for cell in manifest.cells:
         if cell.infeasible:
@@ -53,5 +54,5 @@ def _lines(said: Validated, manifest: Manifest) -> Iterator[str]:
         yield f"  infeasible: {reason}"
     if len(reasons) > FEW_REASONS:
         yield f"  and {len(reasons) - FEW_REASONS} more; `harness plan` shows them all"
-    for warning in said.warnings:
+    for warning in validated.warnings:
         yield f"warning: {warning}"

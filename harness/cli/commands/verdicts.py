@@ -61,10 +61,10 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
 
 
 def _parts(answers: Sequence[Mapping[str, Any]]) -> Iterator[Table | str]:
-    for said in answers:
-        yield heavy.rules_table(said["verdicts"], said["name"])
-    for said in answers:
-        yield from heavy.answer_sentences(said)
+    for judged in answers:
+        yield heavy.rules_table(judged["verdicts"], judged["name"])
+    for judged in answers:
+        yield from heavy.answer_sentences(judged)
 
 
 def _with_rules(scale: str) -> list[Path]:

@@ -1,8 +1,8 @@
 """Published figures and tables beside runs of ours, each on a page of its own.
 
 A replay is a file of known/, named as its experiment in experiments/, that ends in REPLAY. Its *kind* is one function
-from (ReplayRuns, Replay) to a Page (`content.py`): every point, figures, findings, tables. What stands beside its
-tables and pictures is in texts.toml. It reads what was published
+from (ReplayRuns, Replay) to a Page (`content.py`): every point, figures, findings, tables. What it is called, and what
+stands beside its tables and pictures, is in texts.toml. It reads what was published
 by `harness.paper.reference.load`, puts our median, best and worst beside it (`points.point`, or `curves.beside` for
 curves), and has `points.with_outcomes` say what each pair comes to. `page.py` writes any Page, and adds what all have:
 how the run differed from the full experiment, where the paper is silent (silent.csv), the errata of the points, what it

@@ -14,7 +14,6 @@ from harness.show.tables.table import Column, Table, TableCell, number_columns, 
 from harness.spec import Manifest
 
 TEXTS = tomllib.loads(files(__package__).joinpath("texts.toml").read_text(encoding="utf-8"))
-ARMS: dict[str, dict[str, str]] = TEXTS["arms"]  # what figures call them, by the replay
 
 
 class ReplayRuns(NamedTuple):
@@ -52,17 +51,23 @@ class Page(NamedTuple):
 class Replay(NamedTuple):
     """A published figure or table, and how runs of ours become a page about it.
 
-    `place` is where it is in the paper; silent.csv says by it what was chosen where the paper says nothing. `published`
-    names the tables of `harness.paper.reference` that it replays. Two errors are the same up to the factor `tolerance`.
-    `arms` is what figures call the arms of the experiment.
+    `place` is where it is in the paper; silent.csv says by it what was chosen where the paper says nothing. `claim` is
+    what the paper says of it, and `published` names the tables of `harness.paper.reference` that it replays. Two errors
+    are the same up to the factor `tolerance`. `arms` is what figures call the arms of the experiment.
     """
 
     place: str
     title: str
-    published: tuple[str, ...]
+    claim: str
+    published: Sequence[str]
     kind: "Callable[[ReplayRuns, Replay], Page]"
     tolerance: float = 2.0
     arms: Mapping[str, str] = {}
+
+
+def replay_named(name: str, kind: Callable[[ReplayRuns, Replay], Page]) -> Replay:
+    """The replay of this name, with what texts.toml says of it."""
+    return Replay(kind=kind, **TEXTS["replays"][name])
 
 
 def picture(name: str, stem: str, draw: Callable[[], Figure], **words: str) -> Picture:

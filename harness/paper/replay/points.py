@@ -1,6 +1,7 @@
 """Tables of points: published errors beside ours, what each pair says, and what many of them come to."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -102,10 +103,9 @@ def in_one_sentence(points: pd.DataFrame, arms: Mapping[str, str]) -> str:
     of_kinds = f" ({', '.join(parts)})" if len(parts) > 1 else ""
     counted = [f"{outcomes[name]} {name}" for name in ("within the seed spread", "better", "worse") if outcomes[name]]
     typical = human(summary(comparable).typical_factor, 2)
-    text = (
-        f"Replicates {is_near.sum()} of {len(comparable)} published points within a factor of {tolerance:g}{of_kinds}; "
-        f"{', '.join([*counted, f'typically {typical}x apart'])}."
-    )
+    apart = ", ".join([*counted, f"typically {typical}x apart"])
+    within = f"{is_near.sum()} of {len(comparable)} published points within a factor of {tolerance:g}"
+    text = f"Replicates {within}{of_kinds}; {apart}."
     return f"{text} {_worst_groups(comparable)}".rstrip()
 
 
@@ -141,3 +141,44 @@ def apart_tables(points: pd.DataFrame, panel: str, error: str, more: str) -> tup
         factors = (series.typical_factor, series.largest_factor, series.best_factor)
         rows.append((*key, series.points, *(f"{human(factor)}x" for factor in factors), outcome_words(series.outcomes)))
     return page_tables("apart", rows, panel=panel, error=error, more=more)
+
+
+# ---------------------------------------------------------------------------------------------------------------- names
+TOLD_BY_MARKS = ("hidden=", "depth=")
+SETTING_WORDS = {
+    "grid_eps=1.0": "uniform knots",
+    "grid_eps=0.02": "knots at percentiles",
+    "activation=silu": "SiLU",
+    "activation=tanh": "tanh",
+}
+
+
+def plain_name(series: str, arms: Mapping[str, str]) -> str:
+    """In figures, less what marks tell: `kan grid_eps=0.02 hidden=[2, 2]` as `KAN, knots at percentiles`.
+
+    The label is all that kept runs have of a series (`harness.paper.replay.page.RUN_COLUMNS`).
+    """
+    arm, *settings = re.split(r" (?=\w+=)", series)
+    shown = [SETTING_WORDS.get(setting, setting) for setting in settings if not setting.startswith(TOLD_BY_MARKS)]
+    return ", ".join([arms.get(arm, arm), *shown])
+
+
+def chosen_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs that validation chose, once each, with 0 for no grid."""
+    chosen = table.assign(grid=whole_grids(table["grid"]))[table["chosen"]]
+    return chosen.drop_duplicates(["task", "series", "run_id"])
+
+
+def whole_grids(grid: pd.Series) -> pd.Series:
+    """Grids as whole numbers, 0 where there is none."""
+    return grid.astype("Float64").fillna(0).astype(int)
+
+
+def published_shape(shape: pd.Series) -> pd.Series:
+    """Shapes as the paper has them: `2-5-1` as `[2,5,1]`."""
+    return "[" + shape.str.replace("-", ",") + "]"
+
+
+def network_words(shape: pd.Series, grid: pd.Series) -> pd.Series:
+    """`[2,5,1], G = 20` of a KAN; an MLP, whose grid is 0, has its shape alone."""
+    return shape + np.where(grid > 0, ", G = " + grid.astype(str), "")

@@ -8,7 +8,7 @@ import pytest
 from browsing import SCREENS, everywhere, needs_browser, opened_browser, overflow, shown
 from playwright.sync_api import Browser
 
-from harness.paper.replay.index import row_of, write_index
+from harness.paper.replay.page import row_of, write_index
 from tests.guard.workplace import RESULTS, make_records, make_searched, prepare, said
 from tests.paper.tiny_scales import bring
 

@@ -2,13 +2,7 @@
 
 from functools import partial
 
-from harness.paper.replay.content import ARMS, Replay
+from harness.paper.replay.content import replay_named
 from harness.paper.replay.curves import curves
 
-REPLAY = Replay(
-    place="Fig. 2.3",
-    title="Grid extension",
-    published=("grid_extension",),
-    kind=partial(curves, panels=("task", "shape"), x="grid"),
-    arms=ARMS["fig2_3_grid_extension"],
-)
+REPLAY = replay_named("fig2_3_grid_extension", partial(curves, panels=("task", "shape"), x="grid"))

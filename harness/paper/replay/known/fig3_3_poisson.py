@@ -12,11 +12,9 @@ from harness.base.formats import human
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import size_axes
 from harness.paper.reference import load
-from harness.paper.replay.content import ARMS, Page, Picture, Replay, ReplayRuns, page_tables, picture
-from harness.paper.replay.curves import COUNTS, SECONDS, beside, chosen_networks, exponents
-from harness.paper.replay.figures.curves import curves_figure
-from harness.paper.replay.names import network_words, whole_grids
-from harness.paper.replay.points import apart_tables, in_one_sentence
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture, replay_named
+from harness.paper.replay.curves import COUNTS, SECONDS, beside, chosen_networks, curves_figure, exponents
+from harness.paper.replay.points import apart_tables, in_one_sentence, network_words, whole_grids
 from harness.show.tables.table import Table
 from harness.spec import axis_words
 
@@ -173,11 +171,4 @@ def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> tuple[T
     return page_tables("exponents_of_squares", rows)
 
 
-REPLAY = Replay(
-    place="Fig. 3.3",
-    title="The Poisson equation",
-    published=("pde_scaling", "pde_dynamics"),
-    kind=poisson,
-    tolerance=4.0,  # of squared errors
-    arms=ARMS["fig3_3_poisson"],
-)
+REPLAY = replay_named("fig3_3_poisson", poisson)

@@ -3,7 +3,7 @@
 from functools import partial
 
 from harness.paper.replay.bests import ANY_KAN, KANS, NARROW, PRUNED, WIDE, PublishedNumber, bests
-from harness.paper.replay.content import Replay
+from harness.paper.replay.content import replay_named
 
 TABLE, FIGURE = "special_functions", "tables_against_figures"
 NUMBERS = (
@@ -13,9 +13,4 @@ NUMBERS = (
     PublishedNumber(NARROW, TABLE, "mlp_test_rmse", ("mlp",), width=5),
     PublishedNumber(WIDE, FIGURE, "mlp_any_width", ("mlp",)),
 )
-REPLAY = Replay(
-    place="Table 1 and Fig. 3.2",
-    title="Special functions",
-    published=(TABLE, FIGURE, "frontiers"),
-    kind=partial(bests, numbers=NUMBERS, inputs=None),
-)
+REPLAY = replay_named("table1_special_functions", partial(bests, numbers=NUMBERS, inputs=None))

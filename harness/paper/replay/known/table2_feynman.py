@@ -3,7 +3,7 @@
 from functools import partial
 
 from harness.paper.replay.bests import ANY_KAN, KANS, MLPS, NARROW, PRUNED, WIDE, PublishedNumber, bests
-from harness.paper.replay.content import Replay
+from harness.paper.replay.content import replay_named
 
 TABLE, FIGURE = "feynman", "tables_against_figures"
 NUMBERS = (
@@ -15,9 +15,5 @@ NUMBERS = (
     PublishedNumber("MLP of width 5, any activation", FIGURE, "mlp_width5", MLPS, width=5),
     PublishedNumber(WIDE, FIGURE, "mlp_any_width", MLPS),
 )
-REPLAY = Replay(
-    place="Table 2 and Fig. D.1",
-    title="Feynman formulas",
-    published=(TABLE, FIGURE, "frontiers"),
-    kind=partial(bests, numbers=NUMBERS, inputs=2),  # Fig. D.1 counts every formula as if it had two (E6d)
-)
+# Fig. D.1 counts every formula as if it had two inputs (E6d).
+REPLAY = replay_named("table2_feynman", partial(bests, numbers=NUMBERS, inputs=2))

@@ -1,7 +1,7 @@
-"""An experiment to begin with: a file that runs in minutes, can answer, and says in comments what to change.
+"""A first experiment file of one's own: `harness new`, from the command line and from Python.
 
-`starter.yaml.jinja` is the file. The sizes and the cap are solved for, so that all arms meet every budget and the whole
-takes minutes.
+It runs in minutes, can answer, and says in comments what to change: `starter.yaml.jinja` is the file. The sizes and the
+cap are solved for, so that all arms meet every budget and the whole takes minutes.
 """
 
 import inspect
@@ -23,6 +23,7 @@ from harness.planning.plan import make_plan
 from harness.planning.solve import build_network, solve
 from harness.spec import DataFile, Experiment, RunTask, Task, parse_experiment
 from harness.spec.document import parse
+from harness.study.folders import EXPERIMENTS, check_folder_name, full_name, shipped_files
 from harness.tasks import TargetError, check_drawn, resolve
 from harness.tasks.columns import Suggestion, suggest
 from harness.tasks.reading import read_user_table
@@ -36,6 +37,7 @@ MOST_POINTS = 2000  # rows to train on: more take longer than a first look shoul
 FLOPS_OF_ALL = 1.0e12  # of all runs together, where they need no more: about a minute on two cores
 LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
 SIGNIFICANT = 2  # digits of a cap
+TRIED_ON = "exp2d"  # where nothing says what a module is to learn
 
 Rival = Literal["kan", "mlp"]  # of a module of the user's own
 
@@ -94,9 +96,8 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise HarnessError(f"data {path}: no column can be an input of {output} ({reasons}); mend one, or add one")
     numbers = {name: suggestion.reading for name, suggestion in suggestions.items() if suggestion.reading}
-    encode: dict[str, Literal["one_hot"]] = {
-        name: "one_hot" for name, suggestion in suggestions.items() if suggestion.one_hot
-    }
+    categories = [name for name, suggestion in suggestions.items() if suggestion.one_hot]
+    encode: dict[str, Literal["one_hot"]] = dict.fromkeys(categories, "one_hot")
     as_written = suggest(table, output).reading
     if as_written and not classes:
         numbers = {output: as_written, **numbers}
@@ -116,12 +117,6 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
     readings = {**numbers, **encode}
     in_words = [f"{name} ({readings[name]})" if name in readings else name for name in inputs]
     return StarterTask(Task(target=file, train_points=points), run_task, output, whole.train_points, in_words, left_out)
-
-
-def built_in_task(name: str) -> StarterTask:
-    """A task of the project, on which a module is tried."""
-    task = Task(target=name, train_points=FUNCTION_POINTS)
-    return StarterTask(task, resolve(task), name)
 
 
 # ------------------------------------------------------------------------------------------------------------ the file
@@ -203,10 +198,8 @@ def _budgets(draft: Experiment, arms: Sequence[StarterArm], task: RunTask) -> tu
         budgets = [round(least * DECADE ** (place / (BUDGETS - 1))) for place in range(BUDGETS)]
         if all(len(sizes(arm, budgets)) == BUDGETS for arm in arms):
             return budgets, [network(arms[0], size) for size in sizes(arms[0], budgets)]
-    raise HarnessError(
-        f"no {BUDGETS} sizes over a factor of ten were found that all arms can have; write match.at yourself, in a "
-        "copy of an experiment of experiments/"
-    )
+    problem = f"no {BUDGETS} sizes over a factor of ten were found that all arms can have"
+    raise HarnessError(f"{problem}; write match.at yourself, in a copy of an experiment of experiments/")
 
 
 def _quoted(text: str) -> str:
@@ -217,3 +210,71 @@ def _quoted(text: str) -> str:
         read = None
     is_plain = read == {"alone": text, "in_list": [text]}
     return text if is_plain else json.dumps(text, ensure_ascii=False)
+
+
+# ------------------------------------------------------------------------------------------------------------------ new
+class Starter(NamedTuple):
+    """What a first file is of: a function or a column of a table that is learnt, a module, or a file that is copied."""
+
+    function: str | None = None
+    inputs: int | None = None
+    data: Path | None = None
+    target: str | None = None
+    classes: bool = False
+    module: str | None = None
+    against: Rival | None = None
+    source: str | None = None
+
+    def check(self) -> None:
+        """A HarnessError if these do not go together."""
+        function, data, module, source = self.function, self.data, self.module, self.source
+        if not (function or data or module or source):
+            raise HarnessError("say what to write: `function`, `data` with `target`, `module`, or `source`")
+        if function and data:
+            raise HarnessError("`function`, `data`: one of them is learnt; leave the other out")
+        if source and (function or data or module):
+            raise HarnessError(f"`source` {source}: it is copied as it is; leave the others out")
+        for field, value, needs, partner in (
+            ("`inputs`", self.inputs, "`function`", function),
+            ("`target`", self.target, "`data`", data),
+            ("`classes`", self.classes or None, "`data`", data),
+            ("`against`", self.against, "`module`", module),
+        ):
+            if value is not None and not partner:
+                raise HarnessError(f"{field} goes with {needs}; give both, or leave {field} out")
+        if data and not self.target:
+            raise HarnessError(f"`data` {data}: say which column is learnt, `target` COLUMN")
+
+
+def write_starter(name: Path, starter: Starter) -> tuple[Path, list[str]]:
+    """Write NAME.yaml, and say what was chosen; a HarnessError if there is such a file that says something else."""
+    path = name if name.suffix == ".yaml" else name.with_name(f"{name.name}.yaml")
+    check_folder_name(path)
+    starter.check()
+    text, chosen = _text_of(path, starter)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        if path.read_text(encoding="utf-8") != text:
+            raise HarnessError(f"{path} is there already, and is not overwritten; choose another NAME") from None
+    return path, chosen
+
+
+def _text_of(path: Path, starter: Starter) -> tuple[str, list[str]]:
+    """The file, and what was chosen for it, a sentence each."""
+    if starter.source:
+        shipped = shipped_files(EXPERIMENTS)
+        name = full_name(starter.source, shipped, "`source` {}: no such experiment")
+        return shipped[name].read_text(encoding="utf-8"), []
+    chosen = []
+    if starter.data:
+        task = data_task(starter.data, str(starter.target), starter.classes, path.parent)
+        chosen = [f"{starter.target} is learnt from {', '.join(task.inputs)}"]
+        chosen += [f"left out: {column}, {why}" for column, why in task.left_out.items()]
+    elif starter.function:
+        task = function_task(starter.function, starter.inputs)
+    else:
+        tried = Task(target=TRIED_ON, train_points=FUNCTION_POINTS)
+        task = StarterTask(tried, resolve(tried), TRIED_ON)
+    return starter_text(path.stem, task, path.parent, starter.module, starter.against or "kan"), chosen

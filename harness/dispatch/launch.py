@@ -1,21 +1,31 @@
-"""A submission through submitit: one array of jobs, each of which runs `harness.dispatch.worker`."""
+"""A submission's jobs started: an array of SLURM through submitit, or one worker process on this machine.
+
+Either way a job runs `harness.dispatch.worker` by the code of the snapshot.
+"""
 
 import io
 import logging
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.dispatch.cluster import outside_of_any_job
+from harness.dispatch.cluster import outside_of_any_job, scrubbed
+from harness.dispatch.events import Attempt, Event, read_attempts
 from harness.dispatch.profile import Profile
-from harness.dispatch.submission import Submission, keep_number, logs_folder, read_number
+from harness.dispatch.submission import Submission, forget_submission, keep_number, local_log, logs_folder, read_number
+
+LOOK_SECONDS = 0.5  # between two looks at what a worker here has written down
 
 
+# ---------------------------------------------------------------------------------------------------- an array of SLURM
 def send(folder: Path, submission: Submission) -> None:
     """Have SLURM take the jobs of a submission whose files are written; a HarnessError if it refuses them.
 
@@ -134,3 +144,60 @@ def why_refused(printed: str) -> str:
     lines = [line.strip() for line in printed.splitlines() if line.strip() and "sbatch --help" not in line]
     complaints = [re.sub(r"^sbatch: ((error|fatal): )?", "", line) for line in lines if line.startswith("sbatch: ")]
     return "; ".join(complaints or lines[-1:]) or "it did not say why"
+
+
+# ------------------------------------------------------------------------------------------------------- a process here
+def run_locally(folder: Path, submission: Submission) -> Generator[Event]:
+    """What the worker writes down, as it does; when this generator is closed, the worker saves its state and ends.
+
+    So it does when this process is killed, as that closes the worker's standard input. A HarnessError if the worker
+    could not begin, which is as if nothing had been sent off.
+    """
+    number_told, ended = 0, False
+    try:
+        with _worker(folder, submission) as worker:
+            while not ended:
+                ended = worker.poll() is not None
+                events = attempt.events if (attempt := _attempt(folder, submission.id)) else ()
+                yield from events[number_told:]
+                number_told = len(events)
+                if not ended:
+                    time.sleep(LOOK_SECONDS)
+    finally:
+        if _attempt(folder, submission.id) is None:
+            forget_submission(folder, submission.id)
+    if not number_told:
+        log = local_log(folder, submission.id)
+        last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+        why = last or f"it ended with {worker.returncode}"
+        raise HarnessError(f"the worker could not begin: {why} ({log})", INCOMPLETE)
+
+
+@contextmanager
+def _worker(folder: Path, submission: Submission) -> Iterator[subprocess.Popen]:
+    """The worker's process, which is waited for: while the block lasts, it trains."""
+    command = [sys.executable, "-m", "harness.dispatch.worker", str(folder), submission.id, "0"]
+    logs_folder(folder).mkdir(parents=True, exist_ok=True)
+    with (
+        open(local_log(folder, submission.id), "w", encoding="utf-8") as output,
+        # In a session of its own, so that Ctrl-C reaches this process only.
+        subprocess.Popen(
+            command,
+            env=scrubbed(os.environ) | code_environment(submission.roots),  # this may be a job itself
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as worker,
+    ):
+        assert worker.stdin
+        try:
+            yield worker
+        finally:
+            worker.stdin.close()
+            worker.wait()
+
+
+def _attempt(folder: Path, submission: str) -> Attempt | None:
+    attempts = [attempt for attempt in read_attempts(folder / "attempts") if attempt.begun["submission"] == submission]
+    return attempts[-1] if attempts else None
