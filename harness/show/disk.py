@@ -8,7 +8,7 @@ from rich.filesize import decimal as size_words
 
 from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, is_only_copy, run_words, runs_of
 from harness.show.grouping import grouped
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, table_of
 
 Removable = Mapping[Kind, Sequence[OnDisk]]
 WHAT: dict[Kind, str] = {
@@ -64,8 +64,7 @@ def disk_json(sizes: Mapping[str, int], notable: int | None = None) -> DiskBytes
 def clean_table(removable: Removable) -> Table:
     """A row for each kind of what can be removed."""
     rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind, those in removable.items()]
-    columns = (*text_columns("kind"), *number_columns("number", "size"), *text_columns("what"))
-    return table_of("", columns, rows)
+    return table_of("", ("kind", "#number", "#size", "what"), rows)
 
 
 def stay_lines(rows: Iterable[OnDisk]) -> list[str]:

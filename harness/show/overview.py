@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from harness.dispatch.overview import ExperimentCounts, Overview
 from harness.show.disk import DiskBytes, size_words
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, table_of
 
 COUNTED = ("planned", "recorded", "missing", "running", "queued", "failed")
 
@@ -15,7 +15,7 @@ def overview_table(seen: Overview) -> Table:
     """A row for each experiment: its runs by how far they are, and the disk that it takes."""
     counts = attrgetter(*COUNTED)
     rows = [(counted.name, *counts(counted), size_words(counted.disk_bytes)) for counted in seen.experiments]
-    return table_of("", (*text_columns("experiment"), *number_columns(*COUNTED, "disk")), rows)
+    return table_of("", ("experiment", *(f"#{state}" for state in COUNTED), "#disk"), rows)
 
 
 def overview_lines(seen: Overview, results: Path) -> list[str]:

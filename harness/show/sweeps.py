@@ -17,7 +17,7 @@ from harness.record import Agreement, Duplicate
 from harness.record.merge import Merged
 from harness.show.disk import DiskBytes
 from harness.show.grouping import grouped
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, table_of
 from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.
@@ -120,8 +120,7 @@ def status_table(states: Mapping[str, RunState]) -> Table:
     for (state, move), runs in _by_next_move(states).items():
         whys = Counter(run.why for run in runs if run.why)
         rows.append((state, len(runs), _short(max(whys, key=whys.__getitem__, default="")), move))
-    columns = (*text_columns("state"), *number_columns("runs"), *text_columns("most often because", "next move"))
-    return table_of("", columns, rows)
+    return table_of("", ("state", "#runs", "most often because", "next move"), rows)
 
 
 def next_move(run: RunState) -> str:
@@ -139,7 +138,7 @@ def why_table(states: Mapping[str, RunState], names: Mapping[str, str], wanted: 
     for run, state in states.items():
         if state.state in wanted:
             rows.append((run, names[run], state.state, _short(state.why), state.job or "", state.attempt or ""))
-    return table_of("", text_columns("run", "what", "state", "why", "job", "attempt"), rows)
+    return table_of("", ("run", "what", "state", "why", "job", "attempt"), rows)
 
 
 def _short(text: str) -> str:

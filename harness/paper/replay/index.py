@@ -18,7 +18,7 @@ from harness.paper.replay.page import missing_words
 from harness.paper.replay.points import outcome_words
 from harness.record import Metrics
 from harness.show.pages.page import write_html
-from harness.show.tables.table import TableCell, table_of, text_columns, to_markdown
+from harness.show.tables.table import TableCell, table_of, to_markdown
 from harness.show.tables.verdicts import RULE_COLUMNS, rules_table
 
 
@@ -99,7 +99,7 @@ def _verdicts(rows: Sequence[IndexRow]) -> str:
         if row.facts.get("verdicts") and not verdicts:
             earlier.append(f"[{row.folder}]({row.folder}/replay.html)")
         judged += [[row.folder, *rule.cells] for rule in rules_table(verdicts).rows]
-    table = table_of("", text_columns("replay", *RULE_COLUMNS), judged)
+    table = table_of("", ("replay", *RULE_COLUMNS), judged)
     shown = VERDICTS + to_markdown(table) + "\n" if judged else ""
     return shown + (f"\nJudged by rules of before version 1.0: {', '.join(earlier)}.\n" if earlier else "")
 

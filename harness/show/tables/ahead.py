@@ -7,9 +7,9 @@ from functools import partial
 from harness.base.formats import NONE, estimate, interval, number
 from harness.judging.ahead import Foresight
 from harness.laws.ahead import BudgetAhead
-from harness.show.tables.table import Table, TableRow, notes_of, number_columns, text_columns
+from harness.show.tables.table import Table, TableRow, notes_of, table_of
 
-BUDGET_HEADS = ("budget", "runs", "missed by", "scatter", "sd of a new run")
+BUDGET_HEADS = ("series", "law", "#budget", "#runs", "#missed by", "#scatter", "#sd of a new run")
 DIGITS = partial(number, digits=4)
 
 
@@ -30,15 +30,12 @@ def ahead_tables(ahead: Sequence[Foresight], loss: str) -> Iterator[Table]:
                 of_law = estimate(place.loss, place.low or 0, place.high or 0, DIGITS)
                 cells = (of_law, interval(place.run_low or 0, place.run_high or 0, DIGITS))
             new.append(TableRow((*names, at, *cells), notes_of(reasons)))
-    heads = (*text_columns("series", "law"), *number_columns(*BUDGET_HEADS))
     if origins:
-        yield Table(f"the largest budgets, each predicted from the smaller ones: {loss}", heads, tuple(origins))
+        yield table_of(f"the largest budgets, each predicted from the smaller ones: {loss}", BUDGET_HEADS, origins)
     if held:
-        heads = (*heads, *number_columns("runs inside the interval"))
-        yield Table(f"budgets held out of the fits: {loss}", heads, tuple(held))
+        yield table_of(f"budgets held out of the fits: {loss}", (*BUDGET_HEADS, "#runs inside the interval"), held)
     if new:
-        heads = (*text_columns("series", "law", "at"), *number_columns("by the law", "one new run"))
-        yield Table(f"predictions: {loss}", heads, tuple(new))
+        yield table_of(f"predictions: {loss}", ("series", "law", "at", "#by the law", "#one new run"), new)
 
 
 def _cells(budget: BudgetAhead) -> tuple[str | int, ...]:

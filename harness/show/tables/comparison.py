@@ -13,7 +13,7 @@ from harness.judging.words import found_words
 from harness.laws import Estimate
 from harness.show.grouping import grouped
 from harness.show.tables.headline import lead_words, loss_of, turn_words
-from harness.show.tables.table import Table, TableCell, TableRow, notes_of, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, TableCell, TableRow, notes_of, table_of
 
 CROSSOVERS = {
     "none": "none",
@@ -32,15 +32,11 @@ def ratios_table(found: Headline) -> Table:
         ratio, where = reading.ratio, (reading.task, reading.axis, reading.place)
         told = found_words(ratio), lead_words(ratio, first, second), found_words(reading.multiplier)
         rows.append((*where, number(ratio.at, 4), *told))
-    columns = (
-        *text_columns("task", "equal in", "place"),
-        *number_columns("size", f"{second} / {first}"),
-        *text_columns("better"),
-        *number_columns(f"budget of {second} for the loss of {first}, over its"),
-    )
+    budgets = f"#budget of {second} for the loss of {first}, over its"
+    heads = ("task", "equal in", "place", "#size", f"#{second} / {first}", "better", budgets)
     over = "replicates" if found.by == "replicates" else "laws"
     title = f"{loss_of(found)} of {second} / {first} at equal size; {100 * found.level:.3g} % intervals over {over}"
-    table = table_of(title, columns, rows)
+    table = table_of(title, heads, rows)
     return table if any(found.tasks) else table.without("task")
 
 
@@ -78,8 +74,8 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
     shared = dict.fromkeys(f"floor {pair.multiplier.floor}, exponents {pair.multiplier.alpha}" for pair in pairs)
     level = f"{compared.headline.level:.0%} intervals"
     title = f"multiplier: how many times the size of {first} {second} needs for its loss; {level}; {', '.join(shared)}"
-    heads = number_columns(f"of {first}", pairs[0].arms[0].metric, "multiplier")
-    table = Table(title, (*text_columns("task", "size x"), *heads), tuple(rows))
+    heads = ("task", "size x", f"#of {first}", f"#{pairs[0].arms[0].metric}", "#multiplier")
+    table = table_of(title, heads, rows)
     return table if any(pair.task for pair in pairs) else table.without("task")
 
 
@@ -154,8 +150,7 @@ def _cost_table(compared: ComparedByLaws, pair: Comparison) -> Table:
         rows.append((number(loss), by_law, estimate(twin.estimate[i], twin.low[i], twin.high[i]), cheaper))
     metric = pair.arms[0].metric
     title = f"{_on(pair)} of {second} / {first} at equal {metric}: {pair.law} law of both, {cost.level:.0%} intervals"
-    columns = (*number_columns(metric, f"{second} / {first}", "read without a law"), *text_columns("cheaper"))
-    return table_of(title, columns, rows)
+    return table_of(title, (f"#{metric}", f"#{second} / {first}", "#read without a law", "cheaper"), rows)
 
 
 def _rest_table(compared: ComparedByLaws) -> Table:
@@ -165,8 +160,7 @@ def _rest_table(compared: ComparedByLaws) -> Table:
     for place, pair in enumerate(compared.sizes):
         for name, words in _rest(pair, first, second).items():
             rows.setdefault(name, [name, *[""] * len(compared.sizes)])[1 + place] = words
-    columns = (*text_columns(""), *number_columns(*(f"by {_on(pair)}" for pair in compared.sizes)))
-    return table_of(f"{first} and {second}", columns, rows.values())
+    return table_of(f"{first} and {second}", ("", *(f"#by {_on(pair)}" for pair in compared.sizes)), rows.values())
 
 
 def _rest(pair: Comparison, first: str, second: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from harness.laws.surface import Surface
 from harness.show.grouping import grouped
 from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.laws import note_sentences
-from harness.show.tables.table import Note, Table, TableRow, notes_of, number_columns, text_columns
+from harness.show.tables.table import Note, Table, TableRow, notes_of, table_of
 
 
 def form_tables(answer: FormAnswer) -> Iterator[Table]:
@@ -43,7 +43,7 @@ def form_tables(answer: FormAnswer) -> Iterator[Table]:
     in_logs = "" if request.form == "sigmoid" else ", in log space"
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals{in_logs}{filters}"
-    yield Table(title, (*text_columns("series"), *number_columns(*heads)), tuple(rows))
+    yield table_of(title, ("series", *(f"#{head}" for head in heads)), rows)
     if request.form == "isoflop":
         yield _valleys_table(answer)
     yield from ahead_tables(answer.ahead, y)
@@ -97,8 +97,8 @@ def _valleys_table(answer: FormAnswer) -> Table:
             refusals = [valley.refusal] if valley.refusal else []
             rows.append(TableRow((series, number(valley.budget, 4), valley.runs, tried, *best), notes_of(refusals)))
     x = answer.request.x[0]
-    heads = number_columns(str(answer.request.value), "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
-    return Table("minima", (*text_columns("series"), *heads), tuple(rows))
+    heads = (f"#{answer.request.value}", "#runs", f"#tried {x}", f"#best {x}", "#error of ln", "#least loss")
+    return table_of("minima", ("series", *heads), rows)
 
 
 def _shared_tables(answer: FormAnswer) -> Iterator[Table]:
@@ -112,8 +112,7 @@ def _shared_tables(answer: FormAnswer) -> Iterator[Table]:
             rows.append(TableRow(cells, notes_of(fit.refusals)))
         law = f"{task}{_loss(answer.request)} = E + A {answer.request.x[0]}^-alpha"
         title = f"{law} in {len(fits[0].arms)} series: what they share"
-        heads = number_columns("parameters", "dof", "AICc", "p")
-        yield Table(title, (*text_columns("shared"), *heads), tuple(rows))
+        yield table_of(title, ("shared", "#parameters", "#dof", "#AICc", "#p"), rows)
         if not fits[0].refusals:
             yield _shared_table(answer, task, fits[0])
 
@@ -130,7 +129,7 @@ def _shared_table(answer: FormAnswer, task: str, fit: SharedFit) -> Table:
         estimates = [_estimate(of_arms.get(arm)) for of_arms in columns.values()]
         rows.append(TableRow((arm, *estimates), _run_notes(answer, f"{task}{arm}")))
     title = f"{task}shared: {fit.share}; {fit.level:.0%} intervals"
-    return Table(title, (*text_columns("series"), *number_columns(*columns)), tuple(rows))
+    return table_of(title, ("series", *(f"#{head}" for head in columns)), rows)
 
 
 def _estimate(estimated: Estimate | None) -> str:

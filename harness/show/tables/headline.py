@@ -16,7 +16,7 @@ from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, leader
 from harness.show.codes import CODES
 from harness.show.grouping import grouped
 from harness.show.names import shortened
-from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of, text_columns
+from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of
 from harness.show.words import loss_word, metric_words
 from harness.spec import Takes, axis_short, axis_words
 
@@ -304,7 +304,7 @@ def answer_table(headline: Headline) -> Table:
             cells.append([_ratio_cell(reading.ratio, headline.labels), beside])
         rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
     heads = [f"equal {axis_words(axis)}" for axis in axes]
-    return Table("", text_columns("task", "size", *heads), tuple(rows))
+    return table_of("", ("task", "size", *heads), rows)
 
 
 def answer_cards(headline: Headline) -> dict[str, str]:
@@ -367,4 +367,4 @@ def effort_table(headline: Headline) -> Table | None:
             cells.append([_ratio_cell(effort.ratio, names), f" ({names[0]} won {won} of {won + lost})"])
         rows.append(cells)
     tasks = grouped(headline.efforts, lambda effort: effort.task)
-    return table_of("", text_columns("runs a side and size", *tasks), rows) if rows else None
+    return table_of("", ("runs a side and size", *tasks), rows) if rows else None

@@ -15,12 +15,12 @@ from harness.laws.checklist import checklist
 from harness.laws.checklist import to_markdown as checklist_text
 from harness.laws.held_out import Extrapolation
 from harness.record.elsewhere import is_ok, size_words
-from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, notes_of, number_columns, text_columns
+from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, notes_of, table_of
 from harness.show.words import exponent_words, loss_of_laws
 from harness.spec import Manifest, axis_words
 
 LAW_HEADS: dict[LawName, str] = {"pure": "E = 0", "floor": "E free", "shifted": "shifted", "broken": "after break"}
-SERIES_COLUMNS = text_columns("task", "series", "size x", "axis")
+SERIES_HEADS = ("task", "series", "size x", "axis")
 # Of the columns of checks those that are too many for a terminal.
 IN_THE_REPORT = ("α, Huber to squares", "α, other intervals", "largest leverage", "condition", "AICc weights")
 MAX_SIZES_NAMED = 5
@@ -51,7 +51,7 @@ def laws_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_w
     fitted = {fit.law for fit in fits}
     names = list(filter(fitted.__contains__, ORDER))
     has_floors = "floor" in fitted or any(fit.floor is not None for fit in fits)
-    heads = (*_heads("α", names), *(["floor E"] if has_floors else []), "sizes", "runs", "decades")
+    heads = (*_heads("α", names), *(["#floor E"] if has_floors else []), "#sizes", "#runs", "#decades")
     rows: list[TableRow] = []
     for series in laws:
         begins_section = bool(rows) and rows[-1].cells[0] not in ("", series.task)
@@ -61,8 +61,7 @@ def laws_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_w
         if series.without_window:
             cells = _law_cells(series, series.without_window, names, has_floors)
             rows.append(TableRow(("", Styled("without the window", "dim"), "", "", *cells), goes_on=True))
-    title = _title(loss_of_laws(laws), fits, names)
-    return Table(title, (*SERIES_COLUMNS, *number_columns(*heads)), tuple(rows))
+    return table_of(_title(loss_of_laws(laws), fits, names), (*SERIES_HEADS, *heads), rows)
 
 
 def uncrossed(manifest: Manifest, laws: Iterable[SeriesLaws]) -> list[SeriesLaws]:
@@ -72,13 +71,13 @@ def uncrossed(manifest: Manifest, laws: Iterable[SeriesLaws]) -> list[SeriesLaws
 
 
 def _series_cells(series: SeriesLaws, called: Callable[[str], str]) -> tuple[TableCell, ...]:
-    """What SERIES_COLUMNS say of a series on an axis; `called` is what an axis is called."""
+    """What SERIES_HEADS say of a series on an axis; `called` is what an axis is called."""
     return (series.task, series.series, called(series.axis), Styled(series.axis, "code"))
 
 
 def _heads(what: str, laws: Sequence[LawName]) -> list[str]:
     """A heading a law; of the law without a floor alone there is nothing to tell apart."""
-    return [what if list(laws) == ["pure"] else f"{what}, {LAW_HEADS[law]}" for law in laws]
+    return [f"#{what}" if list(laws) == ["pure"] else f"#{what}, {LAW_HEADS[law]}" for law in laws]
 
 
 def _title(loss: str, fits: Sequence[Fit], names: Sequence[LawName]) -> str:
@@ -182,9 +181,9 @@ def held_out_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = ax
         errors = [NONE if rmsle is None else f"RMSLE {number(rmsle, 2)}" for rmsle in measured]
         last_value = errors[0] if errors[0] == NONE else f"last value: {errors[0]}"
         rows.append(TableRow((*places, "all", last_value, *errors[1:]), goes_on=True))
-    columns = (*SERIES_COLUMNS, *number_columns("size", "measured", *_heads("predicted", names)))
-    loss = loss_of_laws(laws)
-    return Table(f"sizes held out of the fits: {loss}, measured and predicted", columns, tuple(rows)) if rows else None
+    title = f"sizes held out of the fits: {loss_of_laws(laws)}, measured and predicted"
+    heads = (*SERIES_HEADS, "#size", "#measured", *_heads("predicted", names))
+    return table_of(title, heads, rows) if rows else None
 
 
 def _predicted(held: Extrapolation | None, fit: Fit | None, index: int) -> str:
@@ -201,11 +200,10 @@ def _predicted(held: Extrapolation | None, fit: Fit | None, index: int) -> str:
 # -------------------------------------------------------------------------------------------------------------- checks
 def checks_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_words) -> Table | None:
     """A row a series and axis: the law to quote, and what is known of it; None if nobody asked."""
-    columns = (
-        *(*SERIES_COLUMNS, *text_columns("law to quote", "AICc weights", "misses larger sizes by (last value)")),
-        *number_columns("p, no floor", "p, lack of fit; faults"),
-        *text_columns("α, one size less", "α, Huber to squares", "α, other intervals"),
-        *number_columns("largest leverage", "condition"),
+    heads = (
+        *(*SERIES_HEADS, "law to quote", "AICc weights", "misses larger sizes by (last value)"),
+        *("#p, no floor", "#p, lack of fit; faults", "α, one size less", "α, Huber to squares", "α, other intervals"),
+        *("#largest leverage", "#condition"),
     )
     rows = []
     for series in laws:
@@ -215,7 +213,7 @@ def checks_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis
             rows.append(TableRow((*_series_cells(series, called), *_check_cells(series)), notes_of(cautions)))
     if not rows:
         return None
-    table = Table("which law, and how far to trust it", columns, tuple(rows))
+    table = table_of("which law, and how far to trust it", heads, rows)
     return table if any(series.checks for series in laws) else table.without(*table.heads[8:])
 
 

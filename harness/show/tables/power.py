@@ -10,7 +10,7 @@ from harness.judging.foreseen import ForeseenNumber, ForeseenRule
 from harness.judging.power import ENOUGH, MOST_REPLICATES
 from harness.judging.words import limit_words
 from harness.show.grouping import grouped
-from harness.show.tables.table import Table, TableCell, TableRow, number_columns, text_columns
+from harness.show.tables.table import Table, TableCell, TableRow, table_of
 
 MOST_LISTED = 3  # tasks in a cell
 
@@ -30,9 +30,8 @@ def power_table(foreseen: Sequence[ForeseenRule]) -> Table:
             rows.append(TableRow((which, asked, tasks, *cells), begins_section=which != ""))
             which = asked = ""
     replicates = foreseen[0].replicates if foreseen else 0
-    heads = ("spread", "half-width", f"seen with {replicates} replicates", "replicates needed")
-    columns = (*text_columns("rule", "what is asked", "task"), *number_columns(*heads))
-    return Table("what the rules will see", columns, tuple(rows))
+    numbers = ("#spread", "#half-width", f"#seen with {replicates} replicates", "#replicates needed")
+    return table_of("what the rules will see", ("rule", "what is asked", "task", *numbers), rows)
 
 
 def _cells(rule: ForeseenRule, expected: ForeseenNumber) -> tuple[TableCell, ...]:

@@ -95,21 +95,13 @@ class Table:
         return replace(self, rows=tuple(row._replace(notes=()) for row in self.rows))
 
 
-def text_columns(*heads: str) -> tuple[Column, ...]:
-    """Columns of text."""
-    return tuple(map(Column, heads))
-
-
-def number_columns(*heads: str) -> tuple[Column, ...]:
-    """Columns of numbers."""
-    return tuple(Column(head, is_number=True) for head in heads)
-
-
 def table_of(
-    title: str, columns: Iterable[Column], rows: Iterable[Iterable[TableCell]], introduction: str = ""
+    title: str, heads: Iterable[str], rows: Iterable[TableRow | Iterable[TableCell]], introduction: str = ""
 ) -> Table:
-    """A table of nothing but cells."""
-    return Table(title, tuple(columns), tuple(TableRow(tuple(cells)) for cells in rows), introduction)
+    """A table of these rows, or of rows of these cells. A column whose head begins with `#` is one of numbers."""
+    columns = tuple(Column(head.removeprefix("#"), head.startswith("#")) for head in heads)
+    whole_rows = (row if isinstance(row, TableRow) else TableRow(tuple(row)) for row in rows)
+    return Table(title, columns, tuple(whole_rows), introduction)
 
 
 def span_words(numbers: Collection[int]) -> str:
@@ -144,7 +136,7 @@ def for_terminal(table: Table, width: int) -> rich.table.Table | str:
         briefs.append("; ".join(filter(None, dict.fromkeys(note.brief for note in row.notes))))
     if any(briefs):
         rows = [row._replace(cells=(*row.cells, brief)) for row, brief in zip(table.rows, briefs, strict=True)]
-        table = replace(table, columns=(*table.columns, *text_columns("notes")), rows=tuple(rows))
+        table = replace(table, columns=(*table.columns, Column("notes")), rows=tuple(rows))
     lines = [list(map(_rich_cell, row.cells)) for row in table.rows]
     widths = []
     for place, head in enumerate(table.heads):

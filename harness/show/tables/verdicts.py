@@ -10,7 +10,7 @@ from harness.judging.verdict import number_lines, power_words, refused_words, ve
 from harness.judging.words import limit_words
 from harness.show.grouping import grouped
 from harness.show.tables.headline import factor, family_words
-from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, number_columns, text_columns
+from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, table_of
 from harness.spec import Decide, all_axes, side_label
 
 ORIGIN = "experiment, commit"
@@ -78,8 +78,8 @@ def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
             cells = (verdict["claim"], Styled(verdict_words(verdict), "strong"), axis, effort, list(origin))
             rows.append(TableRow(cells, facts=facts))
     rows.sort(key=lambda row: float((re.match(r"\d+", str(row.cells[0])) or ["inf"])[0]))  # others stand last
-    columns = text_columns("claim", "verdict, and tasks for and against it", "by", "runs a side", ORIGIN)
-    return Table("in short", columns, tuple(rows))
+    heads = ("claim", "verdict, and tasks for and against it", "by", "runs a side", ORIGIN)
+    return table_of("in short", heads, rows)
 
 
 def tasks_of(verdict: Mapping[str, Any]) -> list[str]:
@@ -102,7 +102,7 @@ def rules_table(verdicts: Sequence[Mapping[str, Any]], title: str = "verdicts on
             said += f". {power}"
         asked = limit_words(Decide.model_validate(verdict["decide"]))
         rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), said, asked)))
-    return Table(title, text_columns(*RULE_COLUMNS), tuple(rows))
+    return table_of(title, RULE_COLUMNS, rows)
 
 
 def numbers_table(verdict: Mapping[str, Any]) -> Table:
@@ -115,8 +115,7 @@ def numbers_table(verdict: Mapping[str, Any]) -> Table:
         notes = (Note("", "", why, ""),) if why else ()
         rows.append(TableRow((number["unit"], _found_words(number), won, number["outcome"]), notes))
     won_by = f"won by {side_label(Decide.model_validate(verdict['decide']).arms_of_sides[0])}"
-    columns = (*text_columns("task"), *number_columns("found", won_by), *text_columns("outcome"))
-    table = Table("", columns, tuple(rows))
+    table = table_of("", ("task", "#found", f"#{won_by}", "outcome"), rows)
     return table if is_compared else table.without(won_by)
 
 
