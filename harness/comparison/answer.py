@@ -1,7 +1,5 @@
 """What every comparison may answer besides numbers, and what it demands of two fits."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from harness.base.errors import HarnessError

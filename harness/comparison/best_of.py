@@ -4,8 +4,6 @@ The best of all runs rewards the arm that ran more: of equal arms with a seed sd
 better than the best of 6. The expected best of k is the same quantity however many runs there were.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal

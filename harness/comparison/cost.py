@@ -1,7 +1,5 @@
 """How many times the size of the first arm the second arm needs for the same loss."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Where one arm's curve crosses the other's: the set of sizes at which they may be equal, never a bare point."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """On how much of the shared range of sizes the first arm is better, bin by bin."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Annotated
 

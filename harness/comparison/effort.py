@@ -7,8 +7,6 @@ Work"). With several sizes, a subset has none of the runs that are better than x
 each size, and the chances multiply.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """How much steeper the first arm's law is than the second's: the difference of exponents."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Annotated
 

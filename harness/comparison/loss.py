@@ -1,7 +1,5 @@
 """How many times the loss of the first arm the second arm has, at the same size."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

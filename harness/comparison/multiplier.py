@@ -4,8 +4,6 @@ Both arms have laws of one form, y = E + (x / X)^-alpha, fitted at once. What th
 floor, as arms of one data set have, unless the points reject it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated

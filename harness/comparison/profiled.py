@@ -6,8 +6,6 @@ Satterthwaite: where the quantity has variances V1 and V2, the arms' shares of t
 rest, and 1/d = share1^2 / dof1 + share2^2 / dof2. For linear quantities this is Welch's t interval.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ Student's interval is over these numbers. So the interval is of what another sea
 other initialisations and other data.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """The runs of one arm, and the runs of two arms in bins of size that both reach."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

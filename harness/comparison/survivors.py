@@ -1,7 +1,5 @@
 """Runs that failed, and runs that one arm had and the other had not: what a mean over survivors hides."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

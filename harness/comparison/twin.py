@@ -3,8 +3,6 @@
 Where it and the fitted ratio disagree beyond both intervals, the laws bend what the data show.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 

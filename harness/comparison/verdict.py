@@ -3,8 +3,6 @@
 A convention is the rule by which size is counted, and every claim is judged once under each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, NamedTuple

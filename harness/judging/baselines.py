@@ -1,7 +1,5 @@
 """The test losses of a constant and of a linear model, beside those of the runs (`harness.tasks.baselines`)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Where budgets enter, a side is read off its curve (`judging.sides`). Others are 
 of several networks of the one that validation picks.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What the rules of a plan will see: from records that are there, such as a pilot's, or from a declared noise."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple

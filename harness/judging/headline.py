@@ -4,8 +4,6 @@ Nothing here is read off a law. Every number is a ratio of test losses at a size
 over seeds.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

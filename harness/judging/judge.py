@@ -1,7 +1,5 @@
 """From the numbers of a rule to its verdict: the outcome on each task, and what follows for the claim."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -9,8 +9,6 @@ kept under the hash of its function and arguments, and all values are dropped wh
 Outside of the block everything is computed anew.
 """
 
-from __future__ import annotations
-
 import copyreg
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """Two sides of an experiment, as a user names them, and the ratio of their test losses at any size that both have."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

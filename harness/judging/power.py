@@ -5,8 +5,6 @@ It is asked as if the truth were the smallest difference that matters (`matters`
 form of its p-value (Hoenig and Heisey 2001).
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Sequence

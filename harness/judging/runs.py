@@ -5,8 +5,6 @@ error that one interval may have, each by the replicates that it adds: a linear 
 added up by Bonferroni, so that it serves every quantity, however its looks hang together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise

@@ -7,8 +7,6 @@ without error, and nothing is extrapolated. Replicates of one number see the sam
 them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -54,7 +52,7 @@ class SideCurve:
         """As curves over budgets, one a replicate."""
         return Curve(self.sizes, self.logs.T, self.winners.T)
 
-    def of_column(self, column: str) -> SideCurve:
+    def of_column(self, column: str) -> "SideCurve":
         """The same runs, of another value."""
         return curve_of(self.runs, self.axis, column)
 

@@ -1,7 +1,5 @@
 """What became of the rules of an experiment: numbers, verdicts, and the answer that has them all; and their words."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple

@@ -2,8 +2,6 @@
 (`judging.by_laws`), of which the terminal, tables, figures and JSON are made.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 

@@ -4,8 +4,6 @@ Budgets are "at most": at a budget of sizes the runs of all sizes up to it compe
 more. So a larger budget never leaves a side with less to choose from.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections import Counter

@@ -3,8 +3,6 @@
 docs/codes.md (`python docs/write.py` writes it) and the last section of every page have the same words.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from importlib.resources import files

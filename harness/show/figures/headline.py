@@ -1,7 +1,5 @@
 """The answer as a figure: how many times lower a side's test loss is, with intervals, at equal size on each axis."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import textwrap

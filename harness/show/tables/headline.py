@@ -1,7 +1,5 @@
 """Who is better at equal size, as lines for a terminal, sentences, and a table for pages."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import textwrap

@@ -1,7 +1,5 @@
 """What the rules of a plan will see, as a table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

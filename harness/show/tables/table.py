@@ -3,23 +3,19 @@
 A look at a sweep prints one, so that nothing heavy is imported here.
 """
 
-from __future__ import annotations
-
 import itertools
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import rich.table
 from rich.cells import cell_len
 from rich.text import Text
 
 from harness.base.formats import NONE, human, number
-
-if TYPE_CHECKING:
-    from harness.laws import Caution, Refusal
+from harness.base.reasons import Caution, Refusal
 
 TextStyle = Literal["", "strong", "dim", "code", "link"]  # a link leads to the section of that name on the same page
 
@@ -84,13 +80,13 @@ class Table:
         """The headings."""
         return tuple(column.head for column in self.columns)
 
-    def without(self, *heads: str) -> Table:
+    def without(self, *heads: str) -> "Table":
         """The table less some columns."""
         stays = [head not in heads for head in self.heads]
         rows = [row._replace(cells=tuple(itertools.compress(row.cells, stays))) for row in self.rows]
         return replace(self, columns=tuple(itertools.compress(self.columns, stays)), rows=tuple(rows))
 
-    def without_notes(self) -> Table:
+    def without_notes(self) -> "Table":
         """The table less what to know of its rows."""
         return replace(self, rows=tuple(row._replace(notes=()) for row in self.rows))
 
