@@ -7,6 +7,7 @@ of several networks of the one that validation picks.
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -134,26 +135,16 @@ def edges_by_seed(case: Case) -> Found:
     return replicates.deviation_over(logs.to_numpy(float), case.level)
 
 
-def edges(case: Case) -> Found:
-    """From the count after the penalised part of training."""
-    return _value_or_ratio(case, "active_edges", "sparsity")
-
-
-def error_in_the_end(case: Case) -> Found:
-    """From the errors on all phases."""
-    return _value_or_ratio(case, "rmse_in_the_end", "phases")
-
-
-def forgetting(case: Case) -> Found:
-    """From the errors right after each phase, and in the end."""
-    return _value_or_ratio(case, "forgetting", "phases")
-
-
 def _value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
     """Of one side the value, over `published` if that is given; of two sides the ratio second / first, by seed."""
     rows = (_rows_trained_with(case, names, trained_with, column) for names in case.rule.arms_of_sides)
     first, *others = (_logs_by_seed(of_side, column) for of_side in rows)
     return ratio_over((others[0] - first).dropna().to_numpy(float), case.level) if others else _value(case, first)
+
+
+edges = partial(_value_or_ratio, column="active_edges", trained_with="sparsity")
+error_in_the_end = partial(_value_or_ratio, column="rmse_in_the_end", trained_with="phases")
+forgetting = partial(_value_or_ratio, column="forgetting", trained_with="phases")
 
 
 def _loss_ratio_up_to(case: Case, budget: float) -> Found:

@@ -1,6 +1,6 @@
 """Runs of two sizes as compute-optimal curves: at each budget of compute the least loss over sizes, by a parabola."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from harness.judging.forms import crossed_runs, product_cautions
 from harness.judging.request import Request
 from harness.judging.scaling import with_parts
 from harness.laws.ahead import budgets_of
-from harness.laws.isoflop import Valley, isoflop
+from harness.laws.isoflop import isoflop
 
 MIN_BUDGETS = 3
 COMPUTE = "compute"  # what 6 N D is called
@@ -44,8 +44,9 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
     axes = (compute, *filter(None, [request.seconds]))
     optimal: dict[str, list[pd.DataFrame]] = {axis: [] for axis in axes}
     arms: dict[str, CrossedRuns] = {}
-    for (_, series), own in with_parts(runs[request.x[0]]).groupby(["task", "series"], sort=False):
-        crossed = arms[str(series)] = crossed_runs(request, own, runs)
+    for (_, series), rows in with_parts(runs[request.x[0]]).groupby(["task", "series"], sort=False):
+        crossed = arms[str(series)] = crossed_runs(request, rows, runs)
+        done = rows[rows["status"] == "done"]
         budgets = budgets_of(crossed.compute)
         valleys = isoflop(budgets, crossed.n, crossed.y).used
         if len(valleys) < MIN_BUDGETS:
@@ -54,22 +55,17 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
                 f"{series}: {found} have a best {request.x[0]} within those tried, and {MIN_BUDGETS} are needed; add "
                 f"sizes at them, or compare over {compute} alone (`x`)"
             )
-        rows = own[own["status"] == "done"].iloc[: len(valleys)]
+        best = done.iloc[: len(valleys)]
         losses = np.array([valley.y_best for valley in valleys], float)
-        optimal[compute].append(rows.assign(size=[valley.budget for valley in valleys], test_loss=losses))
+        optimal[compute].append(best.assign(size=[valley.budget for valley in valleys], test_loss=losses))
         if request.seconds:
-            done = own[own["status"] == "done"]
             seconds = runs[request.seconds]["size"][done.index].to_numpy(float)
-            spent = list(_seconds(valleys, budgets, crossed.n, seconds))
-            optimal[request.seconds].append(rows.assign(size=spent, test_loss=losses))
+            spent = []
+            for valley in valleys:  # on a line of ln seconds in ln size through the runs of the budget
+                there = budgets == valley.budget
+                slope, level = np.polyfit(np.log(crossed.n[there]), np.log(seconds[there]), 1)
+                spent.append(float(np.exp(level + slope * np.log(float(valley.x_best or 1)))))
+            optimal[request.seconds].append(best.assign(size=spent, test_loss=losses))
     tables = {axis: pd.concat(parts).reset_index(drop=True) for axis, parts in optimal.items()}
     told = product_cautions(list(arms.values()))
     return replace(request, x=axes), tables, {(compute, series): told for series in arms}
-
-
-def _seconds(valleys: tuple[Valley, ...], budgets: np.ndarray, n: np.ndarray, seconds: np.ndarray) -> Iterator[float]:
-    """What the run of the best size takes at each budget, on a line of ln seconds in ln size through its runs."""
-    for valley in valleys:
-        there = budgets == valley.budget
-        slope, level = np.polyfit(np.log(n[there]), np.log(seconds[there]), 1)
-        yield float(np.exp(level + slope * np.log(float(valley.x_best or 1))))

@@ -16,7 +16,7 @@ from harness.show.figures.series import MANY_SIZES, DrawnLaw, experiment_styles,
 from harness.show.figures.theme import figure_width, in_column, panel_grid, panel_height, side_by_side
 from harness.show.names import shortened, written
 from harness.show.tables.laws import uncrossed
-from harness.show.words import metric_words
+from harness.show.words import column_word
 from harness.spec import Manifest, axis_words
 
 MOST_LAWS = 8
@@ -62,7 +62,7 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
 def _draw(axes: Axes, drawn: DrawnLaw) -> None:
     laws, fit, style = drawn
     points, (x, y) = fit.points, runs_in(laws.table, "fitted")
-    name, loss = ":".join(filter(None, (laws.task, laws.series))), metric_words([laws.metric])
+    name, loss = ":".join(filter(None, (laws.task, laws.series))), column_word(laws.metric)
     runs, means = np.log(y / predict(fit, x)), np.log(points.means / predict(fit, points.sizes))
     assert fit.sigma is not None
     half = fit.sigma / np.sqrt(points.weights)  # of a size's mean: sizes are weighted by the noise of their seeds

@@ -36,7 +36,7 @@ from harness.show.figures.series import (
 )
 from harness.show.figures.theme import MOST_HEIGHT, in_column, label_size, panel_grid, panel_height, side_by_side
 from harness.show.names import written
-from harness.show.words import counted, loss_of_laws, metric_words
+from harness.show.words import column_word, counted, loss_of_laws
 from harness.spec import Manifest, axis_words
 
 LAW_FORMS = {"pure": "A·x⁻ᵅ", "floor": "E + A·x⁻ᵅ"}
@@ -224,7 +224,7 @@ def _loss_with_unit(panel: Panel, shown: Shown) -> str:
     metric = panel.laws[0].metric
     is_of_data = any(baseline.name == "linear" for baseline in panel.baselines)
     units = {"test_rmse": f"{'SD' if is_of_data else 'units'} of the target", "test_cross_entropy": "nats"}
-    return metric_words([metric]) + (f"\n({units[metric]})" if shown.manifest and metric in units else "")
+    return column_word(metric) + (f"\n({units[metric]})" if shown.manifest and metric in units else "")
 
 
 def _draw_best(axes: Axes, series: SeriesLaws, style: Style) -> Line2D:

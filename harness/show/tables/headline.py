@@ -4,7 +4,7 @@ import itertools
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.base.formats import WRITTEN_OUT, estimate, exponent, human
@@ -15,7 +15,7 @@ from harness.show.codes import CODES
 from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of
-from harness.show.words import loss_word, metric_words
+from harness.show.words import column_word, loss_word
 from harness.spec import Takes, axis_short, axis_words
 
 WIDTH = 79  # of lines on a terminal of 80 columns
@@ -32,7 +32,7 @@ BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
 def loss_of(headline: Headline) -> str:
     """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
-    return loss_word(headline.metric) if any(headline.tasks) else metric_words([headline.metric])
+    return loss_word(headline.metric) if any(headline.tasks) else column_word(headline.metric)
 
 
 def factor(value: float) -> str:
@@ -104,9 +104,9 @@ def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], 
 
     `last` are the lines that close it.
     """
-    closing = [*verdict_sentences(verdicts)]
+    closing = verdict_sentences(verdicts)
     if isinstance(headline, NoHeadline):
-        return [*wrapped(headline.why), *_all_wrapped(closing), *last]
+        return [*wrapped(headline.why, *closing), *last]
     closing += [f"Careful: {caution}" for caution in headline.cautions]
     headline, legend = _with_short_names(headline)
     intervals = f"{100 * headline.level:.3g} % intervals{' over all looks' if headline.looks else ''}"
@@ -120,7 +120,7 @@ def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], 
     ]
     if ALL_PLACES_UP_TO < len(headline.tasks) <= TASKS_UP_TO:
         beside = [*(f"{task}, {errors_words(headline, task)}." for task in headline.tasks), *beside]
-    return [*_all_wrapped(opening), *_grid(headline), *_all_wrapped([*beside, *closing]), *last]
+    return [*wrapped(*opening), *_grid(headline), *wrapped(*beside, *closing), *last]
 
 
 def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
@@ -159,7 +159,9 @@ def _grid(headline: Headline) -> list[str]:
     labels = shortened(headline.tasks, max(room, least))
     names = [f"  {place}" if has_sizes else labels[task] for task, place in rows]
     first = "at equal:" if has_sizes else f"{places[0]} equal:"
-    heading, *lines = _aligned([[first, *heads], *([name, *row] for name, row in zip(names, cells, strict=True))])
+    aligned = [[first, *heads], *([name, *row] for name, row in zip(names, cells, strict=True))]
+    widths = [max(map(len, column)) for column in zip(*aligned, strict=True)]
+    heading, *lines = (" ".join(map(str.ljust, row, widths)).rstrip() for row in aligned)
     if not has_sizes:
         return [heading, *lines]
     shown = [heading]
@@ -167,11 +169,6 @@ def _grid(headline: Headline) -> list[str]:
         shown += [*wrapped(task_words(headline, task)), *lines[begin : begin + len(places)]]
         shown += wrapped(f"  {errors_words(headline, task)}".rstrip())
     return shown
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [" ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def task_words(headline: Headline, task: str) -> str:
@@ -277,13 +274,10 @@ def verdict_sentences(verdicts: Sequence[Verdict]) -> list[str]:
     return [f"Verdicts of {len(verdicts)} rules: {listed} (see the report)."] if verdicts else []
 
 
-def _all_wrapped(paragraphs: Iterable[str]) -> list[str]:
-    return list(itertools.chain.from_iterable(map(wrapped, paragraphs)))
-
-
-def wrapped(text: str) -> list[str]:
-    """The text in lines of a narrow terminal, which no word is broken for."""
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+def wrapped(*paragraphs: str) -> list[str]:
+    """The paragraphs in lines of a narrow terminal, which no word is broken for."""
+    wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return list(itertools.chain.from_iterable(map(wrapper.wrap, paragraphs)))
 
 
 def answer_table(headline: Headline) -> Table:
