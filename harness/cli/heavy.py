@@ -4,10 +4,9 @@
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
 from harness.judging.design import Asked, DesignAnswer
 from harness.judging.foreseen import Power, foresee
-from harness.judging.forms import OF_TWO, FormAnswer
+from harness.judging.forms import OF_TWO, FormAnswer, over_compute
 from harness.judging.judge import sentence
 from harness.judging.laws import AUTO, SIGMOID, fit_table
-from harness.judging.optima import over_compute
 from harness.judging.request import FitsAnswer, Form, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Answers, not_run

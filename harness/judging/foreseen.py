@@ -11,8 +11,7 @@ from harness.base.plain import OrNull
 from harness.judging.judge import interval_level, judge
 from harness.judging.power import ENOUGH, MOST_REPLICATES, as_said, difference_of, replicates_needed, seen
 from harness.judging.runs import looks_at, runs_of
-from harness.judging.verdict import Outcome
-from harness.judging.words import asked_words
+from harness.judging.verdict import Outcome, asked_words
 from harness.laws.replicates import half_width
 from harness.spec import Decide, Manifest, units
 

@@ -13,8 +13,7 @@ from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns, Look, has_replicates, looks_at, runs_of, until
 from harness.judging.sides import budget_of, curves_of
-from harness.judging.verdict import Number, Outcome, Verdict
-from harness.judging.words import found_words, matters_words, rule_words
+from harness.judging.verdict import Number, Outcome, Verdict, found_words, matters_words, rule_words
 from harness.spec import Decide, Manifest, all_axes, units
 
 

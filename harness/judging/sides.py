@@ -275,13 +275,13 @@ def _range_words(curve: SideCurve) -> str:
 def _paired(first: SideCurve, second: SideCurve) -> tuple[SideCurve, SideCurve]:
     """Both curves, of the replicates that both have."""
     seeds = tuple(seed for seed in first.seeds if seed in second.seeds)
-    return _of_seeds(first, seeds), _of_seeds(second, seeds)
 
+    def of_seeds(side: SideCurve) -> SideCurve:
+        places = [side.seeds.index(seed) for seed in seeds]
+        none = None if side.none is None else side.none[:, places]
+        return replace(side, seeds=seeds, logs=side.logs[:, places], winners=side.winners[:, places], none=none)
 
-def _of_seeds(side: SideCurve, seeds: tuple[int, ...]) -> SideCurve:
-    places = [side.seeds.index(seed) for seed in seeds]
-    none = None if side.none is None else side.none[:, places]
-    return replace(side, seeds=seeds, logs=side.logs[:, places], winners=side.winners[:, places], none=none)
+    return of_seeds(first), of_seeds(second)
 
 
 def _value(side: SideCurve, at: float) -> Value:

@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
 from harness.judging.design import Asked, DesignAnswer, Question
-from harness.judging.forms import FormAnswer
+from harness.judging.forms import FormAnswer, over_compute
 from harness.judging.laws import AUTO, SIGMOID, SeriesLaws, drawn_law
-from harness.judging.optima import over_compute
 from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.laws.result import LawName

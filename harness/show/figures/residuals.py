@@ -12,7 +12,7 @@ from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.scaling import headline_axes
 from harness.laws import predict
 from harness.show.figures.labels import padded, set_ticks, title_letters, undrawn_note, write_letters, write_note
-from harness.show.figures.series import MANY_SIZES, DrawnLaw, experiment_styles, named_styles
+from harness.show.figures.series import MANY_SIZES, DrawnLaw, styles_of_laws
 from harness.show.figures.theme import figure_width, in_column, panel_grid, panel_height, side_by_side
 from harness.show.names import shortened, written
 from harness.show.tables.laws import uncrossed
@@ -31,7 +31,7 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
     Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey band is one
     standard deviation of the means about the law.
     """
-    styles = experiment_styles(manifest) if manifest else named_styles(series.series for series in laws)
+    styles = styles_of_laws(manifest, laws)
     if manifest:
         laws = uncrossed(manifest, laws)
         laws = [series for series in laws if series.axis == headline_axes(manifest)[0]] or laws
@@ -40,9 +40,9 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
         fit = series.fits[drawn_law(laws, series.task, series.axis)]
         drawn.append(DrawnLaw(series, fit, styles[series.series]))
     fitted = [law for law in drawn if not law.fit.refusals]
-    if not fitted:
-        return None
     shown = fitted[:MOST_LAWS]
+    if not shown:
+        return None
     columns = side_by_side(min(2, len(shown)))
     figure, panels = panel_grid(len(shown), columns, panel_height(PANEL_HEIGHT))
     letters = title_letters(figure_width(columns) / columns - LEFT_OF_PANEL)

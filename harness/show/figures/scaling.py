@@ -29,10 +29,9 @@ from harness.show.figures.series import (
     draw_baseline,
     draw_law,
     draw_means,
-    experiment_styles,
-    named_styles,
     prepare_bands,
     sizes_outside,
+    styles_of_laws,
 )
 from harness.show.figures.theme import MOST_HEIGHT, in_column, label_size, panel_grid, panel_height, side_by_side
 from harness.show.names import written
@@ -119,7 +118,7 @@ def scaling_figure(
     Many tasks have one axis. More than MOST_SERIES side by side are ranked instead (`ranking_figure`).
     """
     axes = list(dict.fromkeys(series.axis for series in laws))
-    styles = experiment_styles(manifest) if manifest else named_styles(series.series for series in laws)
+    styles = styles_of_laws(manifest, laws)
     budgets: dict[str, tuple[str, float]] = {}
     if manifest:
         axes = [axis for axis in headline_axes(manifest) if axis in axes] or axes
@@ -207,8 +206,11 @@ def _draw_panel(axes: Axes, panel: Panel, shown: Shown, columns: int) -> list[Li
         name = series.series
         if name in shown.budgets:
             ends |= _draw_budget(axes, series, shown.styles[shown.budgets[name][0]])
-        elif name not in drawn:
-            keys.append(_draw_best(axes, series, shown.styles[name]))
+        elif name not in drawn:  # best sizes of budgets, where size is not the budget: marks, and no law through them
+            for _, done in series.table[series.table["status"] == "done"].groupby("cell"):
+                best = size_means(done["size"].to_numpy(), done["test_loss"].to_numpy())
+                draw_means(axes, f"means:{name}", best, shown.styles[name])
+            keys.append(labels.key(written(name), shown.styles[name], has_line=False))
         else:
             draw_law(axes, drawn[name])
             name_shown = "" if name == ONE_ARM and not series.task else written(name)
@@ -225,14 +227,6 @@ def _loss_with_unit(panel: Panel, shown: Shown) -> str:
     is_of_data = any(baseline.name == "linear" for baseline in panel.baselines)
     units = {"test_rmse": f"{'SD' if is_of_data else 'units'} of the target", "test_cross_entropy": "nats"}
     return column_word(metric) + (f"\n({units[metric]})" if shown.manifest and metric in units else "")
-
-
-def _draw_best(axes: Axes, series: SeriesLaws, style: Style) -> Line2D:
-    """The best size of each budget, where size is not the budget: one mark a budget, and no law through them."""
-    for _, done in series.table[series.table["status"] == "done"].groupby("cell"):
-        best = size_means(done["size"].to_numpy(), done["test_loss"].to_numpy())
-        draw_means(axes, f"means:{series.series}", best, style)
-    return labels.key(written(series.series), style, has_line=False)
 
 
 def _draw_budget(axes: Axes, series: SeriesLaws, style: Style) -> dict[str, tuple[float, float]]:

@@ -8,8 +8,8 @@ from harness import comparison
 from harness.base.formats import estimate, number
 from harness.base.reasons import Refusal
 from harness.judging.by_laws import ComparedByLaws, Comparison
+from harness.judging.verdict import found_words
 from harness.judging.versus import Headline, Lead
-from harness.judging.words import found_words
 from harness.laws import Estimate
 from harness.show.grouping import grouped
 from harness.show.tables.headline import lead_words, loss_of, turn_words

@@ -91,11 +91,11 @@ def _over(ratio: float) -> float:
 def turn_words(leads: Sequence[Lead], names: tuple[str, str], at: Callable[[float], str] = human) -> str:
     """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes, or efforts, of one task on one axis."""
     stretches = []
-    for ahead, stretch in itertools.groupby(leads, key=lambda lead: lead.leader):
-        first, *_, last = [*stretch] * 2
-        ends = " to ".join(dict.fromkeys([at(first.low), at(last.high)]))
+    for ahead, neighbours in itertools.groupby(leads, key=lambda lead: lead.leader):
+        stretch = list(neighbours)
+        ends = " to ".join(dict.fromkeys([at(stretch[0].low), at(stretch[-1].high)]))
         who = f"{ahead} ahead" if ahead in names else "undecided"
-        stretches.append(f"{who} {'with' if first.axis == 'runs' else 'at'} {ends}")
+        stretches.append(f"{who} {'with' if stretch[0].axis == 'runs' else 'at'} {ends}")
     return ", ".join(stretches)
 
 
@@ -125,19 +125,19 @@ def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], 
 
 def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
     """The same, sides called A and B if their names are too long for cells, and the line that says who is who."""
-    labels = headline.labels
-    if max(map(len, labels)) <= LONGEST_NAME:
+    first, second = headline.labels
+    if max(len(first), len(second)) <= LONGEST_NAME:
         return headline, []
-    short = dict(zip(labels, "AB", strict=True))
+    short = {first: "A", second: "B", None: None}
     named = replace(
         headline,
         first=replace(headline.first, label="A"),
         second=replace(headline.second, label="B"),
-        leads=tuple(replace(lead, leader=short.get(lead.leader or "")) for lead in headline.leads),
+        leads=tuple(replace(lead, leader=short[lead.leader]) for lead in headline.leads),
         largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.largest),
         exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.exponents),
     )
-    return named, [f"A: {labels[0]}. B: {labels[1]}."]
+    return named, [f"A: {first}. B: {second}."]
 
 
 def _grid(headline: Headline) -> list[str]:
@@ -187,8 +187,7 @@ def errors_words(headline: Headline, task: str, with_networks: bool = False) -> 
         if side.task == task and side.loss is not None:
             network = f" {side.network}" if with_networks and side.network else ""
             errors.append((f"{side.side}{network}", side.loss))
-    models = [model for model in headline.baselines if model.task == task]
-    errors += [(BASELINE_WORDS[model.name], model.loss) for model in models]
+    errors += [(BASELINE_WORDS[model.name], model.loss) for model in headline.baselines if model.task == task]
     listed = []
     for name, loss in errors:
         error = f"{human(loss * deviation, 2)} ({human(loss, 2)} sd)" if deviation else human(loss, 2)
@@ -220,7 +219,7 @@ def _exponent_lines(headline: Headline) -> list[str]:
 
     Where all are refused for one reason, that is the line.
     """
-    if len(headline.tasks) > ALL_PLACES_UP_TO or not headline.exponents:
+    if len(headline.tasks) > ALL_PLACES_UP_TO:
         return []
     said = {found_exponent(of_side.exponent) for of_side in headline.exponents}
     if len(said) == 1 and all(of_side.exponent.refusals for of_side in headline.exponents):
@@ -257,9 +256,8 @@ def _turns(headline: Headline) -> list[str]:
     for (axis, task), leads in grouped(headline.leads, lambda lead: (lead.axis, lead.task)).items():
         if headline.by == "laws" and len(leads) <= MOST_STRETCHES:
             without_law = "without a law, " if any(lead.without_law for lead in leads) else ""
-            where = f"{without_law}by {axis_short(axis)}"
-            where = f"{task}, {where}" if task else where[0].upper() + where[1:]
-            lines.append(f"{where}: {turn_words(leads, headline.labels)}.")
+            where = ", ".join(filter(None, [task, f"{without_law}by {axis_short(axis)}"]))
+            lines.append(f"{where if task else where[0].upper() + where[1:]}: {turn_words(leads, headline.labels)}.")
     return lines
 
 

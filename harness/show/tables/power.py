@@ -6,7 +6,7 @@ from functools import partial
 from harness.base.formats import NONE, number
 from harness.judging.foreseen import ForeseenNumber, ForeseenRule
 from harness.judging.power import ENOUGH, MOST_REPLICATES
-from harness.judging.words import limit_words
+from harness.judging.verdict import limit_words
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, TableCell, TableRow, table_of
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.judging.verdict import number_lines, power_words, refused_words, verdict_words
-from harness.judging.words import limit_words
+from harness.judging.verdict import limit_words, number_lines, power_words, refused_words, verdict_words
 from harness.show.grouping import grouped
 from harness.show.tables.headline import factor, family_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, table_of
