@@ -80,8 +80,8 @@ def cautions(results: Path, removable: Removable) -> list[str]:
         lines.append(f"snapshots: {only_copies} of code that no commit has; records name it by the hash alone")
     if runs := list(runs_of(removable.get("unplanned", ()))):
         lines.append(f"unplanned: {len(runs):,} runs, which only training brings back once their records are removed")
-        words = run_words(results, runs[:MOST_NAMED])
-        lines += [f"  {run} {words.get(run, '')}".rstrip() for run in runs[:MOST_NAMED]]
+        words = dict.fromkeys(runs[:MOST_NAMED], "") | run_words(results, runs[:MOST_NAMED])
+        lines += [f"  {run} {what}".rstrip() for run, what in words.items()]
     if len(runs) > MOST_NAMED:
         lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")
     if "networks" in removable:
@@ -106,8 +106,8 @@ def clean_lines(
     lines = []
     for kind in chosen:
         gone = removed.get(kind)
-        amount = f"{gone.number:,}, {size_words(gone.bytes)}" if gone else ""
-        lines.append(f"removed {kind}: {amount}" if gone else f"{kind}: nothing can be removed")
+        amount = f"removed {kind}: {gone.number:,}, {size_words(gone.bytes)}" if gone else ""
+        lines.append(amount or f"{kind}: nothing can be removed")
     return lines
 
 

@@ -82,7 +82,8 @@ def device_time(hours: float, unit: str) -> str:
 def offer_lines(name: str, states: Mapping[str, RunState], offer: Offer, until_decided: bool = False) -> list[str]:
     """What is done, on its way and to be sent off, and what it will cost."""
     counts = counts_of(states)
-    lines = [f"{name}: {len(states)} runs: {', '.join(f'{number} {state}' for state, number in counts.items())}"]
+    by_state = ", ".join(f"{number} {state}" for state, number in counts.items())
+    lines = [f"{name}: {len(states)} runs: {by_state}"]
     if not offer.jobs and not offer.left_for_later:
         flag = UNTIL_DECIDED if until_decided else ""
         reported = f"; `harness run FILE{flag}` fits, draws and reports" if counts.keys() <= {*OVER} else ""
@@ -135,9 +136,9 @@ def next_move(run: RunState) -> str:
 def why_table(states: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[StateName]) -> Table:
     """A row a run in one of the wanted states: what it is, why it is there, who says so."""
     rows = []
-    for run, state in states.items():
-        if state.state in wanted:
-            rows.append((run, names[run], state.state, _short(state.why), state.job or "", state.attempt or ""))
+    for run, where in states.items():
+        if where.state in wanted:
+            rows.append((run, names[run], where.state, _short(where.why), where.job or "", where.attempt or ""))
     return table_of("", ("run", "what", "state", "why", "job", "attempt"), rows)
 
 
@@ -150,9 +151,8 @@ def run_words(manifest: Manifest) -> dict[str, str]:
     """What each run is, in a few words."""
     words: dict[str, str] = {}
     for planned in manifest.runs:
-        cell = manifest.cells[planned.cell]
-        what = f"{cell.task} {cell.series} {planned.run.network.words} seed {planned.run.seed}"
-        words.setdefault(planned.run_id, what)
+        cell, run = manifest.cells[planned.cell], planned.run
+        words.setdefault(planned.run_id, f"{cell.task} {cell.series} {run.network.words} seed {run.seed}")
     return words
 
 
@@ -306,12 +306,11 @@ def _event_lines(event: Event) -> list[str]:
 
 def duplicate_lines(duplicates: Sequence[Duplicate]) -> list[str]:
     """What is to be said of records that came second and differ."""
-    by_verdict = grouped(duplicates, lambda duplicate: duplicate.verdict)
-    return [
-        f"{len(same)} records that came second {meaning} (first: {same[0].path})"
-        for verdict, meaning in DUPLICATES.items()
-        if (same := by_verdict.get(verdict))
-    ]
+    by_verdict, lines = grouped(duplicates, lambda duplicate: duplicate.verdict), []
+    for verdict, meaning in DUPLICATES.items():
+        if same := by_verdict.get(verdict):
+            lines.append(f"{len(same)} records that came second {meaning} (first: {same[0].path})")
+    return lines
 
 
 def kept_lines(path: Path, merged: Merged, absent: int) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from harness.base.formats import estimate, exponent
 from harness.judging.laws import SeriesLaws
-from harness.laws import Fit
+from harness.laws import Estimate, Fit, Interval
 from harness.spec import all_axes
 
 LOSS_WORDS = {  # by the metric of tasks
@@ -47,3 +47,13 @@ def exponent_words(fit: Fit) -> str:
     if fit.alpha_interval is None:
         return exponent(fit.alpha)
     return estimate(fit.alpha, fit.alpha_interval.low, fit.alpha_interval.high, exponent)
+
+
+def estimate_words(estimated: Estimate) -> str:
+    """`3.2 [1.1, 9]`."""
+    return interval_words(estimated.value, estimated.interval)
+
+
+def interval_words(value: float | None, interval: Interval | None) -> str:
+    """A number with its interval; nothing without one."""
+    return "" if value is None or interval is None else estimate(value, interval.low, interval.high)

@@ -1,5 +1,6 @@
 """What `harness compare --explain` adds of two arms: every ratio, and of laws also costs, crossovers and exponents."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,10 +11,10 @@ from harness.base.reasons import Refusal
 from harness.judging.by_laws import ComparedByLaws, Comparison
 from harness.judging.verdict import found_words
 from harness.judging.versus import Headline, Lead
-from harness.laws import Estimate
 from harness.show.grouping import grouped
 from harness.show.tables.headline import lead_words, loss_of, turn_words
-from harness.show.tables.table import Table, TableCell, TableRow, notes_of, table_of
+from harness.show.tables.table import Table, TableRow, notes_of, table_of
+from harness.show.words import estimate_words, interval_words
 
 CROSSOVERS = {
     "none": "none",
@@ -30,8 +31,8 @@ def ratios_table(found: Headline) -> Table:
     rows = []
     for reading in found.readings:
         ratio, where = reading.ratio, (reading.task, reading.axis, reading.place)
-        told = found_words(ratio), lead_words(ratio, first, second), found_words(reading.multiplier)
-        rows.append((*where, number(ratio.at, 4), *told))
+        words = found_words(ratio), lead_words(ratio, first, second), found_words(reading.multiplier)
+        rows.append((*where, number(ratio.at, 4), *words))
     budgets = f"#budget of {second} for the loss of {first}, over its"
     heads = ("task", "equal in", "place", "#size", f"#{second} / {first}", "better", budgets)
     over = "replicates" if found.by == "replicates" else "laws"
@@ -61,10 +62,10 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
         found, where = pair.multiplier, (pair.task, pair.axis)
         notes = notes_of((*found.refusals, *found.warnings))
         for place in found.sizes:
-            told = _words(place.multiplier) + (" (extrapolated)" if place.extrapolated else "")
-            rows.append(TableRow((*where, number(place.size), number(place.loss, 4), told)))
+            times = estimate_words(place.multiplier) + (" (extrapolated)" if place.extrapolated else "")
+            rows.append(TableRow((*where, number(place.size), number(place.loss, 4), times)))
         if found.trend:
-            rows.append(TableRow((*where, "times, each decade", "", _words(found.trend))))
+            rows.append(TableRow((*where, "times, each decade", "", estimate_words(found.trend))))
         if not found.sizes:
             rows.append(TableRow((*where, "", "", "")))
         rows[-1] = rows[-1]._replace(notes=notes)
@@ -86,14 +87,9 @@ def multiplier_sentence(pair: Comparison) -> str:
         return f"no multiplier by {_on(pair)}: {' '.join(map(str, found.refusals))}"
     largest = pair.arms[0].points.sizes[-1] * (1 + 1e-9)
     place = max((place for place in found.sizes if place.size <= largest), key=lambda place: place.size)
-    where, times = f"{_on(pair)} {number(place.size)}", _words(place.multiplier)
-    said = f"For the loss of {first} at {where}, {second} needs {times} times"
-    grows = f", and {_words(found.trend)} times that in each decade more" if found.trend else ""
-    return f"{said} that{grows}."
-
-
-def _words(found: Estimate) -> str:
-    return estimate(found.value, found.interval.low, found.interval.high)
+    where, times = f"{_on(pair)} {number(place.size)}", estimate_words(place.multiplier)
+    grows = f", and {estimate_words(found.trend)} times that in each decade more" if found.trend else ""
+    return f"For the loss of {first} at {where}, {second} needs {times} times that{grows}."
 
 
 def compare_tables(compared: ComparedByLaws) -> Iterator[Table]:
@@ -134,20 +130,14 @@ def _on(pair: Comparison) -> str:
 
 def _cost_table(compared: ComparedByLaws, pair: Comparison) -> Table:
     cost, twin = pair.cost, pair.twin
-    assert cost.losses is not None
-    assert cost.estimate is not None
-    assert cost.low is not None
-    assert cost.high is not None
-    assert cost.extrapolated is not None
     assert twin is not None
     first, second = compared.arms
     rows = []
-    for i, loss in enumerate(cost.losses):
-        cheaper = first if cost.low[i] > 1 else second if cost.high[i] < 1 else "not decided"
-        by_law = estimate(cost.estimate[i], cost.low[i], cost.high[i])
-        if cost.extrapolated[i]:
-            by_law += " (extrapolated)"
-        rows.append((number(loss), by_law, estimate(twin.estimate[i], twin.low[i], twin.high[i]), cheaper))
+    columns = (cost.losses, cost.estimate, cost.low, cost.high, cost.extrapolated, twin.estimate, twin.low, twin.high)
+    for loss, ratio, low, high, is_extrapolated, *without_law in zip(*map(np.asarray, columns), strict=True):
+        cheaper = first if low > 1 else second if high < 1 else "not decided"
+        by_law = estimate(ratio, low, high) + (" (extrapolated)" if is_extrapolated else "")
+        rows.append((number(loss), by_law, estimate(*without_law), cheaper))
     metric = pair.arms[0].metric
     title = f"{_on(pair)} of {second} / {first} at equal {metric}: {pair.law} law of both, {cost.level:.0%} intervals"
     return table_of(title, (f"#{metric}", f"#{second} / {first}", "#read without a law", "cheaper"), rows)
@@ -156,24 +146,21 @@ def _cost_table(compared: ComparedByLaws, pair: Comparison) -> Table:
 def _rest_table(compared: ComparedByLaws) -> Table:
     """A row a comparison, a column a column of sizes."""
     first, second = compared.arms
-    rows: dict[str, list[TableCell]] = {}
-    for place, pair in enumerate(compared.sizes):
-        for name, words in _rest(pair, first, second).items():
-            rows.setdefault(name, [name, *[""] * len(compared.sizes)])[1 + place] = words
-    return table_of(f"{first} and {second}", ("", *(f"#by {_on(pair)}" for pair in compared.sizes)), rows.values())
+    cells = [_rest(pair, first, second) for pair in compared.sizes]
+    names = dict.fromkeys(itertools.chain.from_iterable(cells))
+    rows = ([name, *(of_pair.get(name, "") for of_pair in cells)] for name in names)
+    return table_of(f"{first} and {second}", ("", *(f"#by {_on(pair)}" for pair in compared.sizes)), rows)
 
 
 def _rest(pair: Comparison, first: str, second: str) -> dict[str, str]:
     rows = {}
     for law, difference in pair.exponents.items():
-        told = _codes(difference.refusals)
-        if difference.estimate is not None and difference.interval is not None:
-            told = estimate(difference.estimate, difference.interval.low, difference.interval.high)
-        rows[f"exponent of {first} less that of {second}, {law} law"] = told
+        name = f"exponent of {first} less that of {second}, {law} law"
+        rows[name] = interval_words(difference.estimate, difference.interval) or _codes(difference.refusals)
     if ratio := pair.ratio:
         ks = f", k {min(ratio.k)} to {max(ratio.k)}" if ratio.k else ""
-        told = f"{estimate(ratio.estimate, ratio.interval.low, ratio.interval.high)} in {ratio.cells} bins{ks}"
-        rows[f"loss of {second} / {first}, {AGGREGATES[ratio.how]} of bins"] = told
+        words = f"{interval_words(ratio.estimate, ratio.interval)} in {ratio.cells} bins{ks}"
+        rows[f"loss of {second} / {first}, {AGGREGATES[ratio.how]} of bins"] = words
     if dominance := pair.dominance:
         counted = int(np.sum(np.isfinite(dominance.ratio)))
         surely = round(dominance.at_least * counted), round(dominance.at_most * counted)

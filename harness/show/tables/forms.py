@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.base.formats import NONE, estimate, number, p_value
+from harness.base.formats import NONE, number, p_value
 from harness.judging.forms import FormAnswer, Result
 from harness.judging.request import Request
-from harness.laws import Caution, Estimate, Interval
+from harness.laws import Estimate
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
@@ -15,6 +15,7 @@ from harness.show.grouping import grouped
 from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.laws import note_sentences
 from harness.show.tables.table import Note, Table, TableRow, notes_of, table_of
+from harness.show.words import estimate_words, interval_words
 
 
 def form_tables(answer: FormAnswer) -> Iterator[Table]:
@@ -33,17 +34,16 @@ def form_tables(answer: FormAnswer) -> Iterator[Table]:
             law = f"{x} of the least {y} = c {request.value}^a"
         case _:
             law = f"{y} = A {x}^-alpha, above {float(request.value or 0):.0%} of the runs"
-    rows, heads = [], []
+    rows, cells = [], {}
     for series, result in answer.results.items():
-        cells, warnings = _cells(result, x)
-        heads = list(cells)
+        cells = _cells(result, x)
         texts = [""] * len(cells) if result.refusals else cells.values()
-        notes = (*notes_of((*result.refusals, *warnings)), *_run_notes(answer, series))
+        notes = (*notes_of((*result.refusals, *result.warnings)), *_run_notes(answer, series))
         rows.append(TableRow((series, *texts), notes))
     in_logs = "" if request.form == "sigmoid" else ", in log space"
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals{in_logs}{filters}"
-    yield table_of(title, ("series", *(f"#{head}" for head in heads)), rows)
+    yield table_of(title, ("series", *(f"#{head}" for head in cells)), rows)
     if request.form == "isoflop":
         yield _valleys_table(answer)
     yield from ahead_tables(answer.ahead, y)
@@ -62,8 +62,8 @@ def _run_notes(answer: FormAnswer, series: str) -> tuple[Note, ...]:
     return (*notes, Note("FAILED", "", f"{lost}.", lost)) if failed else notes
 
 
-def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]:
-    """What a row says under each heading, and what to know of it."""
+def _cells(result: Result, x: str) -> dict[str, str]:
+    """What a row says under each heading."""
     match result:
         case Surface():
             cells = {"cells": str(result.cells), "alpha": _estimate(result.alpha), "beta": _estimate(result.beta)}
@@ -71,12 +71,14 @@ def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]
             cells |= {f"best {x} ~ compute^": _estimate(result.allocation), "objective": str(result.objective)}
         case Isoflop():
             cells = {"budgets": f"{len(result.used)} of {len(result.valleys)}", "decades": number(result.decades, 2)}
-            cells |= {"a": _words(result.exponent, result.exponent_interval), "c": number(result.coefficient)}
+            a = interval_words(result.exponent, result.exponent_interval) or NONE
+            cells |= {"a": a, "c": number(result.coefficient)}
             cells |= {"scatter / errors": number(result.excess, 2), "p, parabolas": p_value(result.skew_p)}
             cells |= {"a by a surface": _estimate(result.by_surface) if result.by_surface else NONE}
         case Frontier():
             cells = {"runs": str(result.runs), "sizes": str(result.sizes), "decades": number(result.decades, 2)}
-            cells |= {"alpha": _words(result.alpha, result.alpha_interval), "A": number(result.amplitude)}
+            alpha = interval_words(result.alpha, result.alpha_interval) or NONE
+            cells |= {"alpha": alpha, "A": number(result.amplitude)}
             cells |= {"on / below": f"{result.on} / {result.below}"}
         case Sigmoid():
             cells = {"points": str(result.points), "runs": str(result.runs)}
@@ -84,7 +86,7 @@ def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]
                 cells[name] = f"{number(found.value)} (given)" if name in result.given else _estimate(found)
         case _:
             raise TypeError(result)
-    return cells, result.warnings
+    return cells
 
 
 def _valleys_table(answer: FormAnswer) -> Table:
@@ -133,8 +135,4 @@ def _shared_table(answer: FormAnswer, task: str, fit: SharedFit) -> Table:
 
 
 def _estimate(estimated: Estimate | None) -> str:
-    return "1" if estimated is None else _words(estimated.value, estimated.interval)
-
-
-def _words(value: float | None, interval: Interval | None) -> str:
-    return NONE if value is None or interval is None else estimate(value, interval.low, interval.high)
+    return "1" if estimated is None else estimate_words(estimated)

@@ -80,11 +80,10 @@ def spaces_table(manifest: Manifest) -> Table:
     """A row an arm of a search: what varies, and how that differs from the standard space of its family."""
     rows = []
     for name, space in manifest.spaces.items():
-        arm, varied = manifest.experiment.arms[name], "; ".join(varied_words(*axis) for axis in space.items())
-        # What an arm cannot vary is no difference.
-        is_own = isinstance(arm.space, dict)
-        beside = differences(space, arm.architecture.standard_space) if is_own else "it is the standard one"
-        rows.append((name, varied, beside))
+        arm, beside = manifest.experiment.arms[name], "it is the standard one"
+        if isinstance(arm.space, dict):  # what an arm cannot vary is no difference
+            beside = differences(space, arm.architecture.standard_space)
+        rows.append((name, "; ".join(varied_words(*axis) for axis in space.items()), beside))
     return table_of("", ("arm", "what varies", "beside its family's standard space"), rows)
 
 
@@ -94,12 +93,11 @@ def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
     heads = ["", f"#{first.arm}"]
     for other in others:
         heads += [f"#{other.arm}", "#÷ first"]
-    offs = [f"{arm.residual:+.1%}" for arm in matched]
     solved = [next(iter(arm.solved.items())) for arm in matched]
     rows = [
         _match_row("network", [arm.network.words for arm in matched]),
         _match_row("solved for", [f"{size}={value:,}" for size, value in solved]),
-        _match_row("off the budget", offs),
+        _match_row("off the budget", [f"{arm.residual:+.1%}" for arm in matched]),
     ]
     counted = set(itertools.chain.from_iterable(arm.counts for arm in matched))
     conventions = [name for name in count_names() if name in counted]
