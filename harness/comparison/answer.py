@@ -18,14 +18,12 @@ def common_level(first: Fit, second: Fit) -> float:
 
 def refused_fits(first: Fit, second: Fit) -> tuple[Refusal, ...]:
     """One refusal for each of the two fits that was refused."""
-    return tuple(
-        Refusal(
-            "REFUSED_FIT",
-            f"the {arm} arm's {fit.law} law was refused. " + " ".join(map(str, fit.refusals)),
-        )
-        for arm, fit in (("first", first), ("second", second))
-        if fit.refusals
-    )
+    refusals = []
+    for arm, fit in (("first", first), ("second", second)):
+        if fit.refusals:
+            reasons = " ".join(map(str, fit.refusals))
+            refusals.append(Refusal("REFUSED_FIT", f"the {arm} arm's {fit.law} law was refused. {reasons}"))
+    return tuple(refusals)
 
 
 def shared_range(

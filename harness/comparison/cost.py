@@ -55,13 +55,6 @@ def cost_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
     return CostRatio(level, attained, (), losses, estimate, low, high, extrapolated)
 
 
-def _limits(fit: Fit) -> tuple[float, float]:
-    """The ln sizes that a law may be asked about: a local slope (less than a decade of sizes) says nothing beyond."""
-    local = any(caution.code == "LOCAL_SLOPE" for caution in fit.warnings)
-    reach = 0.0 if local else REACH_DECADES * np.log(10)
-    return float(np.log(fit.points.sizes[0]) - reach), float(np.log(fit.points.sizes[-1]) + reach)
-
-
 def _not_falling(first: Fit, second: Fit) -> tuple[Refusal, ...]:
     refusals = []
     for arm, fit in (("first", first), ("second", second)):
@@ -74,7 +67,9 @@ def _not_falling(first: Fit, second: Fit) -> tuple[Refusal, ...]:
 
 def _log_size(fit: Fit, losses: np.ndarray, most: float) -> Profiled:
     """ln of the size at which the law has each loss [m]."""
-    limits = _limits(fit)
+    is_local = any(caution.code == "LOCAL_SLOPE" for caution in fit.warnings)  # which says nothing beyond its sizes
+    reach = 0.0 if is_local else REACH_DECADES * np.log(10)
+    limits = float(np.log(fit.points.sizes[0]) - reach), float(np.log(fit.points.sizes[-1]) + reach)
 
     def against(log_size: np.ndarray) -> np.ndarray:
         return deviance(fit, np.exp(log_size), losses[:, None], far=True)

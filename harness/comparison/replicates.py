@@ -146,13 +146,8 @@ def shifted(found: Found, by: float) -> Found:
     """The number of every replicate, and their mean, plus another one."""
     if found.estimate is None or found.low is None or found.high is None:
         return found
-    return replace(
-        found,
-        estimate=found.estimate + by,
-        low=found.low + by,
-        high=found.high + by,
-        by_replicate=found.by_replicate + by,
-    )
+    ends = {"low": found.low + by, "high": found.high + by}
+    return replace(found, estimate=found.estimate + by, **ends, by_replicate=found.by_replicate + by)
 
 
 def quotient(first: Found, second: Found, level: float = 0.95) -> Found:
@@ -182,10 +177,8 @@ def deviation_over(logs: ArrayLike, level: float = 0.95) -> Found:
     if found.refusals:
         return found
     freedom, deviation = values.size - 1, float(values.std(ddof=1))
-    low, high = (
-        deviation * float(np.sqrt(freedom / chi2.isf(tail, freedom))) for tail in ((1 - level) / 2, (1 + level) / 2)
-    )
-    return replace(found, estimate=deviation, low=low, high=high)
+    low, high = deviation * np.sqrt(freedom / chi2.isf([(1 - level) / 2, (1 + level) / 2], freedom))
+    return replace(found, estimate=deviation, low=float(low), high=float(high))
 
 
 def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> Found:
@@ -260,9 +253,8 @@ def exponent(side: Curve, level: float = 0.95) -> Found:
         refusals = (Refusal("NOT_FALLING", reason),)
     if refusals or found.low is None or found.high is None:
         return replace(found, estimate=None, low=None, high=None, refusals=refusals, cautions=cautions)
-    return replace(
-        found, cautions=cautions + exponent_cautions("the exponent's", Interval(found.low, found.high, level))
-    )
+    cautions += exponent_cautions("the exponent's", Interval(found.low, found.high, level))
+    return replace(found, cautions=cautions)
 
 
 def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Found:

@@ -18,6 +18,9 @@ class ArmRuns:
     y: np.ndarray
 
 
+Placed = tuple[np.ndarray, np.ndarray, np.ndarray]  # ln size, ln loss and bin of every different run of an arm
+
+
 @dataclass(frozen=True)
 class SizePair:
     """What is compared at one size: the ln losses of the first arm [r] and of the second [s]."""
@@ -58,21 +61,15 @@ def cells(first: ArmRuns, second: ArmRuns, edges: np.ndarray) -> list[SizePair]:
     run count once.
     """
     middles = (np.log(edges[:-1]) + np.log(edges[1:])) / 2
-    arms = [_placed(arm, edges) for arm in (first, second)]
+    arms: list[Placed] = []
+    for arm in (first, second):
+        distinct = np.unique(np.column_stack([arm.x, arm.y]), axis=0)
+        arms.append((*np.log(distinct.T), bin_of(distinct[:, 0], edges)))
     pairs = []
     for place, middle in enumerate(middles):
         slope = _slope(arms, place)
         pairs.append(SizePair(*(v[index == place] - slope * (u[index == place] - middle) for u, v, index in arms)))
     return pairs
-
-
-Placed = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-def _placed(arm: ArmRuns, edges: np.ndarray) -> Placed:
-    """ln size, ln loss and bin of every different run."""
-    distinct = np.unique(np.column_stack([arm.x, arm.y]), axis=0)
-    return (*np.log(distinct.T), bin_of(distinct[:, 0], edges))
 
 
 def _slope(arms: list[Placed], place: int) -> float:

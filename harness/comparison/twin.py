@@ -63,15 +63,13 @@ def twin_cautions(fitted: CostRatio, twin: Twin) -> tuple[Caution, ...]:
     if not wrong.size:
         return ()
     worst = wrong[np.argmax(gap[wrong])]
-    return (
-        Caution(
-            "TWIN_DISAGREES",
-            f"at {wrong.size} of {twin.losses.size} losses the laws and the data read without a law disagree, most at "
-            f"{twin.losses[worst]:.4g}: fitted {fitted.estimate[worst]:.3g} ({fitted.low[worst]:.3g} to "
-            f"{fitted.high[worst]:.3g}), interpolated {twin.estimate[worst]:.3g} ({twin.low[worst]:.3g} to "
-            f"{twin.high[worst]:.3g}). Fit a law that bends, or a window.",
-        ),
+    reason = (
+        f"at {wrong.size} of {twin.losses.size} losses the laws and the data read without a law disagree, most at "
+        f"{twin.losses[worst]:.4g}: fitted {fitted.estimate[worst]:.3g} ({fitted.low[worst]:.3g} to "
+        f"{fitted.high[worst]:.3g}), interpolated {twin.estimate[worst]:.3g} ({twin.low[worst]:.3g} to "
+        f"{twin.high[worst]:.3g}). Fit a law that bends, or a window."
     )
+    return (Caution("TWIN_DISAGREES", reason),)
 
 
 def _middle(drawn: np.ndarray, level: float) -> tuple[float, float]:
