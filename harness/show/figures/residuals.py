@@ -67,14 +67,11 @@ def _draw(axes: Axes, drawn: DrawnLaw) -> None:
     assert fit.sigma is not None
     half = fit.sigma / np.sqrt(points.weights)  # of a size's mean: sizes are weighted by the noise of their seeds
     largest = 1.15 * max(np.abs(runs).max(), np.abs(means).max(), half.max(), np.finfo(float).eps)
-    dots: dict[str, Any] = {"ls": "", "marker": ".", "mec": "none", "alpha": 0.4, "zorder": 2}
-    bold: dict[str, Any] = {"ls": "", "marker": style.marker, "zorder": 4}
-    if points.sizes.size > MANY_SIZES:
-        bold["ms"] = 2.0
+    bold: dict[str, Any] = {"ms": 2.0} if points.sizes.size > MANY_SIZES else {}
     axes.fill_between(points.sizes, -half, half, color="0.9", lw=0, zorder=0, gid=f"sigma:{name}")
     axes.axhline(0, color="0.3", lw=0.6, zorder=1, gid=f"zero:{name}")
-    axes.plot(x, runs, color=style.colour, gid=f"runs:{name}", **dots)
-    axes.plot(points.sizes, means, color=style.colour, gid=f"means:{name}", **bold)
+    axes.plot(x, runs, ".", color=style.colour, mec="none", alpha=0.4, zorder=2, gid=f"runs:{name}")
+    axes.plot(points.sizes, means, style.marker, color=style.colour, zorder=4, gid=f"means:{name}", **bold)
     axes.set(xscale="log", xlim=padded(points.sizes, 0.08), ylim=(-largest, largest))
     axes.set(xlabel=axis_words(laws.axis), ylabel=f"ln({loss} / law)")
     set_ticks(axes.xaxis, is_small=True)

@@ -138,8 +138,7 @@ def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
     """
     laws, fit, style = drawn
     name, points, (x, y), outside = laws.series, fit.points, runs_in(laws.table), sizes_outside(laws, fit)
-    dots: dict[str, Any] = {"ls": "", "marker": ".", "mec": "none", "alpha": 0.45, "zorder": 2}
-    marks = axes.plot(x, y, color=style.colour, gid=f"runs:{name}", **dots)
+    marks = axes.plot(x, y, ".", color=style.colour, mec="none", alpha=0.45, zorder=2, gid=f"runs:{name}")
     marks.append(draw_means(axes, f"means:{name}", points, style))
     if outside[0].size:
         marks.append(draw_means(axes, f"outside:{name}", size_means(*outside), style, mfc="white"))
@@ -154,8 +153,7 @@ def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
         sizes = law_sizes(fit)
         low, high = kept(band, fit, sizes)
         axes.fill_between(sizes, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{name}")
-        look: dict[str, Any] = {"ls": style.line, "color": style.colour, "zorder": 3}
-        (line,) = axes.plot(sizes, predict(fit, sizes), gid=f"law:{name}", **look)
+        (line,) = axes.plot(sizes, predict(fit, sizes), ls=style.line, color=style.colour, zorder=3, gid=f"law:{name}")
         if points.sizes.size > MANY_SIZES:
             line.set(color=style.text_colour, zorder=5)
     if points.sizes.size > MANY_SIZES:  # small and pale, behind the law
@@ -190,8 +188,8 @@ def draw_band(axes: Axes, gid: str, x: np.ndarray, ends: tuple[np.ndarray, np.nd
 
 def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) -> Line2D:
     """Marks of a series at the means of its sizes."""
-    look: dict[str, Any] = {"color": style.colour, "ls": "", "mew": 0.8, "zorder": 4}
-    return axes.plot(points.sizes, points.means, marker=style.marker, gid=gid, **(look | more))[0]
+    look = {"marker": style.marker, "color": style.colour, "ls": "", "mew": 0.8, "zorder": 4} | more
+    return axes.plot(points.sizes, points.means, gid=gid, **look)[0]
 
 
 def draw_estimate(axes: Axes, height: float, ends: tuple[float | None, ...], colour: str, **mark: Any) -> None:
@@ -229,5 +227,5 @@ def _draw_held_out(axes: Axes, drawn: DrawnLaw, held_out: Extrapolation) -> Line
         axes.plot(x, predict(fit, x), ls=style.line, gid=f"extrapolated:{laws.series}", **thin)
         ends = held_out.prediction.low, held_out.prediction.high
         axes.vlines(measured.sizes, *ends, gid=f"predicted:{laws.series}", **thin)
-    half: dict[str, Any] = {"fillstyle": "bottom", "markerfacecoloralt": "white"}
-    return draw_means(axes, f"held_out:{laws.series}", measured, style, **half)
+    gid = f"held_out:{laws.series}"
+    return draw_means(axes, gid, measured, style, fillstyle="bottom", markerfacecoloralt="white")
