@@ -10,8 +10,8 @@ from scipy.optimize import elementwise
 
 from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
-from harness.comparison.answer import Refusal, common_level, shared_sizes
-from harness.comparison.loss import log_loss_ratio
+from harness.base.reasons import Refusal
+from harness.comparison.ratios import common_level, log_loss_ratio, shared_sizes
 from harness.laws import Fit, predict
 
 CrossoverKind = Literal["none", "bounded", "half-open", "everything"]

@@ -11,8 +11,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.comparison.answer import Refusal
-from harness.laws import Caution, Estimate, Fit, Interval, fit_law
+from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law
 from harness.laws.profile import ProfiledQuantity, quantity_interval
 from harness.laws.result import estimate_of
 from harness.laws.shared import Joint, Pin, joint_law, sharing_p

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import fisher_exact
 
-from harness.comparison.runs import bin_of
+from harness.comparison.bins import bin_of
 from harness.laws import Caution
 from harness.laws.points import Integers, Numbers
 

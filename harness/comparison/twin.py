@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
 from harness.base.errors import HarnessError
-from harness.comparison.cost import CostRatio
-from harness.comparison.runs import ArmRuns
+from harness.comparison.bins import ArmRuns
+from harness.comparison.ratios import CostRatio
 from harness.laws import Caution
 from harness.laws.points import Numbers, NumbersOrNull
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.base.errors import HarnessError
 from harness.base.plain import INLINE, OrNull
-from harness.comparison.cost import CostRatio
+from harness.comparison.ratios import CostRatio
 from harness.laws import Interval
 
 Outcome = Literal["supported", "refuted", "equal", "open"]

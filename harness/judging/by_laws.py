@@ -10,8 +10,7 @@ import numpy as np
 from harness import comparison
 from harness.base.errors import HarnessError
 from harness.base.plain import INLINE
-from harness.comparison.answer import shared_range
-from harness.comparison.best_of import How
+from harness.comparison.bins import How, shared_range
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
