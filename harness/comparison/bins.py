@@ -1,8 +1,8 @@
 """Two arms without a law: their runs in bins of size that both reach, who is better bin by bin, and over all bins.
 
-Over all bins one number stands for the runs of a bin: the median, the geometric mean, or the best of k, at a k common to
-both arms. The best of all runs rewards the arm that ran more: of equal arms with a seed sd of .3, the best of 44 is 1.32
-times better than the best of 6. The expected best of k is the same quantity however many runs there were.
+Over all bins one number stands for the runs of a bin: the median, the geometric mean, or the best of k, at a k common
+to both arms. The best of all runs rewards the arm that ran more: of equal arms with a seed sd of .3, the best of 44 is
+1.32 times better than the best of 6. The expected best of k is the same quantity however many runs there were.
 """
 
 from collections.abc import Sequence
