@@ -64,10 +64,8 @@ def count(case: Case) -> Found:
 def observed(case: Case) -> Found:
     """From the networks that validation picks in each replicate."""
     first, second = sides.curves_of(case)
-    names = {}
-    for column in map(str, case.runs.table):
-        if column.startswith(("observed.", "test_")) and column != LOSS:
-            names[column.removeprefix("observed.")] = column
+    columns = [name for name in map(str, case.runs.table) if name.startswith(("observed.", "test_")) and name != LOSS]
+    names = {column.removeprefix("observed."): column for column in columns}
     if case.rule.observed not in names:
         raise HarnessError(f"no run observed {case.rule.observed}; they have: {', '.join(names) or 'nothing'}")
     column = names[case.rule.observed]

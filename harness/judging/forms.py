@@ -4,7 +4,7 @@ Of arms over two sizes there are compute-optimal curves: at each budget the leas
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
@@ -47,9 +47,7 @@ class FormAnswer(Generic[Fitted]):
     ]
     cautions: Annotated[dict[str, tuple[Caution, ...]], "by series"]
     runs_failed: Annotated[dict[str, int], "by series"]
-    ahead: Annotated[list[Foresight], "of laws of two sizes their largest budgets foreseen; new runs"] = field(
-        default_factory=list
-    )
+    ahead: Annotated[Sequence[Foresight], "of laws of two sizes their largest budgets foreseen; new runs"] = ()
 
 
 def form_answer(

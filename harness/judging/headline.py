@@ -160,15 +160,18 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
 
     Where they have one size in common, it is the largest. None stands for a size that there is not.
     """
-    largest = sides.largest_common([first, second])
-    smallest, _ = sides.common([first, second])
+    largest = float(sides.largest_common([first, second]))
+    smallest, *between, _ = _sizes_within(first, second)
     if smallest >= largest * (1 - END_TOLERANCE):
-        return None, None, float(largest)
-    between = first.sizes[(first.sizes > smallest) & (first.sizes < largest)]
-    if not between.size:
-        return float(smallest), None, float(largest)
-    middle = between[np.argmin(np.abs(np.log(between / np.sqrt(smallest * largest))))]
-    return float(smallest), float(middle), float(largest)
+        return None, None, largest
+    middle = min(between, key=lambda size: abs(np.log(size / np.sqrt(smallest * largest))), default=None)
+    return smallest, middle, largest
+
+
+def _sizes_within(first: SideCurve, second: SideCurve) -> list[float]:
+    """The ends of the sizes that both have, and the first side's own sizes between them."""
+    low, high = sides.common([first, second])
+    return [float(low), *first.sizes[(first.sizes > low) & (first.sizes < high)].tolist(), float(high)]
 
 
 def _reading(
@@ -209,9 +212,7 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
 
     Sizes that cannot be read are left out.
     """
-    smallest, largest = sides.common(curves)
-    between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
-    ratios = {float(size): pair.ratio(curves, float(size)) for size in dict.fromkeys([smallest, *between, largest])}
+    ratios = {size: pair.ratio(curves, size) for size in dict.fromkeys(_sizes_within(*curves))}
     read = [(size, leader(ratio, *pair.labels)) for size, ratio in ratios.items() if not ratio.refusals]
     leads = []
     for ahead, stretch in itertools.groupby(read, key=lambda place: place[1]):

@@ -72,9 +72,8 @@ def rows_of_side(runs: pd.DataFrame, task: str, names: Sequence[str]) -> pd.Data
     if "won_on" in runs:
         rows = rows[rows["series"] == label]
         if rows.empty:
-            raise HarnessError(
-                f"{label} is no side of this search; its sides are: {', '.join(runs['series'].unique())}"
-            )
+            listed = ", ".join(runs["series"].unique())
+            raise HarnessError(f"{label} is no side of this search; its sides are: {listed}")
         return rows
     rows = rows_named(rows, names)
     series = rows["series"].unique()
@@ -135,9 +134,7 @@ def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     constant = None
     if column == LOSS and CONSTANT in sized and sized[CONSTANT].median() > 0:
         constant = math.log(sized[CONSTANT].median())
-    seeds = tuple(int(seed) for seed in values.columns)
-    sizes = lost.index.to_numpy(float)
-    by_size = values.to_numpy(float)
+    sizes, by_size, seeds = lost.index.to_numpy(float), values.to_numpy(float), tuple(map(int, values.columns))
     return SideCurve(name, axis, sizes, by_size, by_size, lost.to_numpy(float), seeds, constant, runs=runs)
 
 

@@ -152,9 +152,9 @@ def verdict_words(verdict: Mapping[str, Any]) -> str:
     if verdict["verdict"] == "equal":
         return f"equal {verdict['matters']}"
     count = verdict["count"]
-    if count is None or count["tasks"] == 1 or not any(count[one] for one in ("supported", "refuted", "equal")):
+    counts = {"for": count["supported"], "against": count["refuted"], "equal": count["equal"]} if count else {}
+    if not any(counts.values()) or count["tasks"] == 1:
         return str(verdict["verdict"])
-    counts = {"for": count["supported"], "against": count["refuted"], "equal": count["equal"]}
     counts["open"] = count["tasks"] - sum(counts.values())
     listed = ", ".join(f"{number} {side}" for side, number in counts.items() if number)
     return f"{verdict['verdict']} ({listed})"
@@ -165,7 +165,7 @@ def number_lines(verdict: Mapping[str, Any]) -> list[str]:
     numbers = verdict["numbers"]
     if len(numbers) == 1:
         return [numbers[0]["words"]]
-    return [f"{one['unit']}: {one['words']}, {one['outcome']}" for one in numbers]
+    return [f"{number['unit']}: {number['words']}, {number['outcome']}" for number in numbers]
 
 
 def power_words(verdict: Mapping[str, Any]) -> str:
