@@ -25,7 +25,6 @@ from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.pages.markdown import answer_markdown
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
-from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.comparison import (
     compare_sentences,
     compare_tables,
@@ -33,7 +32,6 @@ from harness.show.tables.comparison import (
     ratios_sentences,
     ratios_table,
 )
-from harness.show.tables.design import design_frame, design_sentences
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped
 from harness.show.tables.laws import (
@@ -44,7 +42,7 @@ from harness.show.tables.laws import (
     note_sentences,
     uncrossed,
 )
-from harness.show.tables.power import power_sentences, power_table
+from harness.show.tables.to_come import ahead_tables, design_frame, design_sentences, power_sentences, power_table
 from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.show.words import loss_of_laws
 from harness.study.analysis import (

@@ -113,7 +113,7 @@ def _slope(arms: list[Placed], place: int) -> float:
     return products / squares if squares > 0 else 0.0
 
 
-# ---------------------------------------------------------------------------------------------------------- bin by bin
+# ----------------------------------------------------------------------------------------------------------- bin by bin
 @dataclass(frozen=True)
 class Dominance:
     """The share of size bins in which A has the lower loss, with the range that the noise leaves it.
@@ -200,7 +200,7 @@ def _welch(cell: SizePair, level: float) -> tuple[float, float, float]:
     return gap, gap - half, gap + half
 
 
-# ------------------------------------------------------------------------------------------------------- over all bins
+# -------------------------------------------------------------------------------------------------------- over all bins
 @dataclass(frozen=True)
 class Ratio:
     """The loss of B / A over all bins that both arms have, without a law."""

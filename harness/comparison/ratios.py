@@ -70,7 +70,7 @@ def places_asked(
     return places, outside
 
 
-# ------------------------------------------------------------------------------------------------- sizes at equal loss
+# -------------------------------------------------------------------------------------------------- sizes at equal loss
 @dataclass(frozen=True)
 class CostRatio:
     """Sizes of two arms at equal loss, by their laws. If `refusals` has any, there are no numbers.
@@ -145,7 +145,7 @@ def _solved_for(fit: Fit, losses: np.ndarray, limits: tuple[float, float]) -> np
     return log_sizes
 
 
-# ------------------------------------------------------------------------------------------------ losses at equal size
+# ------------------------------------------------------------------------------------------------- losses at equal size
 @dataclass(frozen=True)
 class LossRatio:
     """Losses of two arms at equal size, by their laws. If `refusals` has any, there are no numbers."""
@@ -192,7 +192,7 @@ def _log_loss(fit: Fit, log_sizes: np.ndarray, most: float) -> Profiled:
     return Profiled(estimate, estimate[:, None] + offsets.down, estimate[:, None] + offsets.up, most, fit.dof)
 
 
-# ----------------------------------------------------------------------------------------------------------- exponents
+# ------------------------------------------------------------------------------------------------------------ exponents
 @dataclass(frozen=True)
 class ExponentDifference:
     """The exponent of A minus that of B; without numbers when refused."""

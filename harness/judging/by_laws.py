@@ -138,7 +138,7 @@ def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioL
     return VersusRequest(headline.sides, compared.sizes[0].axis, None, headline.level, laws), curves, against
 
 
-# ------------------------------------------------------------------------------------------------------------ compared
+# ------------------------------------------------------------------------------------------------------------- compared
 def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> Comparison:
     law = drawn_law((first, second), first.task, first.axis)
     fits = first.fits[law], second.fits[law]
@@ -218,7 +218,7 @@ def _edges(first: np.ndarray, second: np.ndarray, bins: int | None) -> np.ndarra
     return comparison.matched_edges(first, second, bins or max(1, sizes_within))
 
 
-# ------------------------------------------------------------------------------------------------------------ headline
+# ------------------------------------------------------------------------------------------------------------- headline
 def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
     """Who is better at equal size by the laws of both: at the ends of the sizes that they share, and between."""
     first, second = (Side(name, (name,)) for name in arms)
@@ -321,7 +321,7 @@ def _named(reason: str, arms: tuple[str, str]) -> str:
     return reason
 
 
-# ------------------------------------------------------------------------------------------------------------ verdicts
+# ------------------------------------------------------------------------------------------------------------- verdicts
 def _verdicts(
     by_size: Sequence[Comparison], arms: tuple[str, ...], file: str, asked: ComparisonRequest
 ) -> list[comparison.JudgedClaim]:

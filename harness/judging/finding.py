@@ -23,7 +23,7 @@ from harness.judging.winners import LOSS
 from harness.spec import END_TOLERANCE, side_label
 
 
-# ---------------------------------------------------------------------------------------------------- read off a curve
+# ----------------------------------------------------------------------------------------------------- read off a curve
 def test_loss(case: Case) -> Found:
     """The ratio in each replicate; refused where both sides are worse than a constant.
 
@@ -111,7 +111,7 @@ def upturn(case: Case) -> Found:
         return ratio_over(largest - np.min(smaller, axis=0), case.level, curve.logs)
 
 
-# --------------------------------------------------------------------------------------------------- of named networks
+# ---------------------------------------------------------------------------------------------------- of named networks
 def network_loss(case: Case) -> Found:
     """From the runs of the side's network of the size of the rule, over `published` if that is given."""
     (names,), place = case.rule.arms_of_sides, case.rule.place

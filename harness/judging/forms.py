@@ -146,7 +146,7 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
     return fits
 
 
-# --------------------------------------------------------------------------------------------- compute-optimal curves
+# ----------------------------------------------------------------------------------------------- compute-optimal curves
 def over_compute(request: Request) -> tuple[str, ...]:
     """Which of the axes of a comparison are costs: `compute` of two sizes, a column of seconds, columns called so."""
     if request.form == "and":

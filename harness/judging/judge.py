@@ -92,7 +92,7 @@ def _number(unit: str, case: Case, look: Look | None) -> Number:
     return Number(unit, result, outcome(rule, result), look, words, spread)
 
 
-# ------------------------------------------------------------------------------------------------------------ outcomes
+# ------------------------------------------------------------------------------------------------------------- outcomes
 def outcome(rule: Decide, result: Found) -> Outcome:
     """What a number says of its rule: its interval lies wholly on one side, or too near to the limit to matter."""
     if result.low is None or result.high is None:

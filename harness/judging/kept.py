@@ -154,7 +154,7 @@ def _begin() -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-# ---------------------------------------------------------------------------------------------------------------- keys
+# ----------------------------------------------------------------------------------------------------------------- keys
 def _key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
     """The hash of everything in the arguments, by value: what is there twice is written twice."""
     content = io.BytesIO()
@@ -175,7 +175,7 @@ def code_key() -> str:
     return digest.hexdigest()
 
 
-# ---------------------------------------------------------------------------------------------------------- the file
+# ------------------------------------------------------------------------------------------------------------- the file
 # A line with the hash of the rest, a line with that of the code, and then pickled values by their keys. What is not
 # whole, or of other code, is computed again.
 def _read(file: Path) -> dict[str, bytes]:

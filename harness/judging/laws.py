@@ -175,7 +175,7 @@ def groups_in(runs: pd.DataFrame, *parts: str) -> list[str]:
     return own["group"].astype(str).tolist()
 
 
-# ---------------------------------------------------------------------------------------------------------------- fits
+# ----------------------------------------------------------------------------------------------------------------- fits
 def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, how: Fitting = AS_DECLARED) -> list[SeriesLaws]:
     """The laws of an experiment's table (`record.load`): of every task, series and axis, from runs in the fit window.
 
@@ -302,7 +302,7 @@ def _with_rows(law: Fit, runs: pd.DataFrame) -> Fit:
     return replace(law, warnings=tuple(told))
 
 
-# -------------------------------------------------------------------------------------------------------------- checks
+# --------------------------------------------------------------------------------------------------------------- checks
 def check(laws: Sequence[SeriesLaws], axes: Sequence[str] | None = None) -> list[SeriesLaws]:
     """The laws, those on `axes` (None: on all) with the law to quote, and with how far to trust that."""
     shown = [series for series in laws if axes is None or series.axis in axes]
@@ -343,7 +343,7 @@ def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     return min(wanted, key=lambda law: (unquoted[law], refused[law], -ORDER.index(law)), default="pure")
 
 
-# -------------------------------------------------------------------------------------------------------- of a search
+# ---------------------------------------------------------------------------------------------------------- of a search
 def _of_search(table: pd.DataFrame, axes: Sequence[str], level: float) -> Iterator[SeriesLaws]:
     curves = list(table.groupby(["task", "series"], sort=False))
     for axis, ((task, series), rows) in itertools.product(axes, curves):

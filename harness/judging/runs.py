@@ -41,7 +41,7 @@ def runs_of(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None 
     return ExperimentRuns(manifest, table, every)
 
 
-# --------------------------------------------------------------------------------------------------------------- looks
+# ---------------------------------------------------------------------------------------------------------------- looks
 @dataclass(frozen=True)
 class Look:
     """A look at a rule once its first replicates have run."""

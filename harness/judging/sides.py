@@ -155,7 +155,7 @@ def _at_effort(runs: ExperimentRuns, task: str, names: Sequence[str], full: Side
     return replace(full, logs=logs, none=none, lost=none.mean(axis=1))
 
 
-# ------------------------------------------------------------------------------------------------------------- reading
+# -------------------------------------------------------------------------------------------------------------- reading
 def budget_of(case: Case, curves: Sequence[SideCurve]) -> float:
     """The budget of the rule, or the largest one that all sides have; a HarnessError where they have none in common."""
     place = case.rule.place

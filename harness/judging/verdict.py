@@ -97,7 +97,7 @@ class Answers(NamedTuple):
     experiments: Annotated[Sequence[Mapping[str, Any]], list[Answer], "one a file, in order"]
 
 
-# --------------------------------------------------------------------------------------- words of rules and of numbers
+# ---------------------------------------------------------------------------------------- words of rules and of numbers
 def rule_words(rule: Decide, axis: str, of: int | None = None) -> str:
     """What must be true for the claim to be supported, as one clause; `of` is how many tasks or families there are."""
     kinds = ("family of tasks", "families of tasks") if rule.takes.of_family else ("task", "tasks")

@@ -27,9 +27,9 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
 from harness.show.tables.comparison import multiplier_sentence
-from harness.show.tables.design import design_frame, design_sentences
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.laws import law_sentences, law_tables
+from harness.show.tables.to_come import design_frame, design_sentences
 from harness.show.words import exponent_words
 from harness.spec import Manifest
 from harness.study.analysis import keeping_fits

@@ -40,7 +40,7 @@ BELOW_TICKS = 4.0  # letters' heights from a panel to its legend
 HEAD_SIZE = 1.2  # of what a figure says, over the size of letters in its legend
 
 
-# --------------------------------------------------------------------------------------------------- limits and ticks
+# ----------------------------------------------------------------------------------------------------- limits and ticks
 def padded(values: np.ndarray, share: float) -> tuple[float, float]:
     """Limits around positive `values`, with `share` of their log range, or of a factor of 2, on each side."""
     if not values.size:
@@ -106,7 +106,7 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-# ------------------------------------------------------------------------------------------------------------- legends
+# -------------------------------------------------------------------------------------------------------------- legends
 def key(label: str, style: Style, has_line: bool = True) -> Line2D:
     """A line of a legend."""
     line = style.line if has_line else ""
@@ -179,7 +179,7 @@ def _grow(figure: Figure, lines: float) -> None:
     figure.set_figheight(min(figure.get_figheight() + lines * line_height(), MOST_HEIGHT))
 
 
-# ------------------------------------------------------------------------------------------------------- other words
+# ---------------------------------------------------------------------------------------------------------- other words
 def letters_in(inches: float) -> int:
     """How many letters of legends and notes stand in so many inches."""
     return int(LETTERS_AN_INCH * inches / label_size())

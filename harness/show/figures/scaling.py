@@ -89,7 +89,7 @@ class Shown(NamedTuple):
         return Panel(title, laws, drawn, baselines, limits)
 
 
-# ------------------------------------------------------------------------------------------------------------- layout
+# --------------------------------------------------------------------------------------------------------------- layout
 def of_sides(manifest: Manifest, laws: Sequence[SeriesLaws]) -> tuple[list[str], list[str]]:
     """The series of the two sides that an experiment is about, and those of its other arms.
 
@@ -193,7 +193,7 @@ def _finding(panels: Sequence[Panel], loss: str) -> str:
     return ", ".join([f"{law} on {most or 'none'} of {len(of_axis)} tasks for {written(first)}", *counts])
 
 
-# ------------------------------------------------------------------------------------------------------------- panels
+# --------------------------------------------------------------------------------------------------------------- panels
 def _draw_panel(axes: Axes, panel: Panel, shown: Shown, columns: int) -> list[Line2D]:
     """Draw all series of a panel, and return a line of its legend for each: what its law says."""
     sizes = np.concatenate([series.table["size"].to_numpy(float) for series in panel.laws])
@@ -255,7 +255,7 @@ def _write_budgets(axes: Axes, ends: dict[str, tuple[float, float]], shown: Show
         axes.annotate(human(asked, 2), (1.01, lowest), **place, **look)
 
 
-# -------------------------------------------------------------------------------------------------------------- notes
+# ---------------------------------------------------------------------------------------------------------------- notes
 def _law_notes(panels: Sequence[Panel], manifest: Manifest | None) -> list[str]:
     """How to read marks and laws; why laws are missing, and which runs, each said once."""
     fits: list[Fit] = []

@@ -12,9 +12,9 @@ from harness.laws.shared import SharedFit
 from harness.laws.sigmoid import Sigmoid
 from harness.laws.surface import Surface
 from harness.show.grouping import grouped
-from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.laws import note_sentences
 from harness.show.tables.table import Note, Table, TableRow, notes_of, table_of
+from harness.show.tables.to_come import ahead_tables
 from harness.show.words import estimate_words, interval_words
 
 

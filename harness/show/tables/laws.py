@@ -158,7 +158,7 @@ def _notes(series: SeriesLaws) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-# ------------------------------------------------------------------------------------------------------------ held out
+# ------------------------------------------------------------------------------------------------------------- held out
 def held_out_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_words) -> Table | None:
     """The sizes that were held out: the loss as measured, and as the laws predicted it; None if none were.
 
@@ -197,7 +197,7 @@ def _predicted(held: Extrapolation | None, fit: Fit | None, index: int) -> str:
     return f"{human(found.curve[index])} {ends} {'within' if found.within[index] else 'missed'}"
 
 
-# -------------------------------------------------------------------------------------------------------------- checks
+# --------------------------------------------------------------------------------------------------------------- checks
 def checks_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_words) -> Table | None:
     """A row a series and axis: the law to quote, and what is known of it; None if nobody asked."""
     heads = (
@@ -263,7 +263,7 @@ def checklists(laws: Sequence[SeriesLaws], source: str) -> str:
     return "\n".join(parts)
 
 
-# ----------------------------------------------------------------------------------------------------------- sentences
+# ------------------------------------------------------------------------------------------------------------ sentences
 def law_sentences(tables: Sequence[Table], source: Source) -> Iterator[str]:
     """What stands below the tables: how runs ended, what to know, each once, and how the law to quote is chosen."""
     if not all(map(is_ok, source.statuses)):
