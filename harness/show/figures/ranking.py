@@ -83,9 +83,9 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
 def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style]) -> tuple[list[str], int]:
     """Draw a task; its series from the best to the worst, and how many of the drawn means lie beyond the panel."""
     done, largest = runs[runs["status"] == "done"], runs.groupby("series", sort=False)["size"].max()
-    means = {}
-    losses = {str(name): rows["test_loss"].to_numpy(float) for name, rows in done.groupby("series", sort=False)}
+    losses, means = {}, {}
     for name, rows in done.groupby("series", sort=False):
+        losses[str(name)] = rows["test_loss"].to_numpy(float)
         means[str(name)] = size_means(rows["size"].to_numpy(float), losses[str(name)])
     at_largest = {name: points for name, points in means.items() if points.sizes[-1] == largest[name]}
     ranked = sorted(at_largest, key=lambda name: at_largest[name].means[-1])

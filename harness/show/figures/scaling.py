@@ -197,8 +197,14 @@ def _finding(panels: Sequence[Panel], loss: str) -> str:
 def _draw_panel(axes: Axes, panel: Panel, shown: Shown, columns: int) -> list[Line2D]:
     """Draw all series of a panel, and return a line of its legend for each: what its law says."""
     sizes = np.concatenate([series.table["size"].to_numpy(float) for series in panel.laws])
+    metric, loss = panel.laws[0].metric, column_word(panel.laws[0].metric)
+    # Only data have a linear baseline, and their targets are divided by their standard deviation.
+    is_of_data = any(baseline.name == "linear" for baseline in panel.baselines)
+    units = {"test_rmse": f"{'SD' if is_of_data else 'units'} of the target", "test_cross_entropy": "nats"}
+    if shown.manifest and metric in units:
+        loss += f"\n({units[metric]})"
     axes.set(xscale="log", yscale="log", title=panel.title, xlabel=axis_words(panel.laws[0].axis))
-    axes.set(xlim=padded(sizes[sizes > 0], 0.06), ylim=panel.limits, ylabel=_loss_with_unit(panel, shown))
+    axes.set(xlim=padded(sizes[sizes > 0], 0.06), ylim=panel.limits, ylabel=loss)
     drawn = {law.laws.series: law for law in panel.drawn}
     keys = []
     ends: dict[str, tuple[float, float]] = {}
@@ -215,18 +221,17 @@ def _draw_panel(axes: Axes, panel: Panel, shown: Shown, columns: int) -> list[Li
             draw_law(axes, drawn[name])
             name_shown = "" if name == ONE_ARM and not series.task else written(name)
             keys.append(labels.law_key(drawn[name], max(columns, side_by_side(2)), name_shown))
-    _write_budgets(axes, ends, shown)
+    # What each budget was, at the right edge: as high as the end of its curve, and clear of the one above.
+    to_share, lowest = axes.transScale + axes.transLimits, math.inf
+    for name, end in sorted(ends.items(), key=lambda item: -item[1][1]):
+        best, asked = shown.budgets[name]
+        lowest = min(to_share.transform(end)[1], lowest - APART)
+        look: dict[str, Any] = {"va": "center", "fontsize": label_size(), "color": shown.styles[best].text_colour}
+        place: dict[str, Any] = {"xycoords": "axes fraction", "annotation_clip": False, "gid": f"budget:{name}"}
+        axes.annotate(human(asked, 2), (1.01, lowest), **place, **look)
     for axis in (axes.xaxis, axes.yaxis):
         labels.set_ticks(axis, is_small=columns > 1)
     return keys
-
-
-def _loss_with_unit(panel: Panel, shown: Shown) -> str:
-    """In two lines. Only data have a linear baseline, and their targets are divided by their standard deviation."""
-    metric = panel.laws[0].metric
-    is_of_data = any(baseline.name == "linear" for baseline in panel.baselines)
-    units = {"test_rmse": f"{'SD' if is_of_data else 'units'} of the target", "test_cross_entropy": "nats"}
-    return column_word(metric) + (f"\n({units[metric]})" if shown.manifest and metric in units else "")
 
 
 def _draw_budget(axes: Axes, series: SeriesLaws, style: Style) -> dict[str, tuple[float, float]]:
@@ -244,38 +249,25 @@ def _draw_budget(axes: Axes, series: SeriesLaws, style: Style) -> dict[str, tupl
     return {series.series: (float(points.sizes[-1]), float(points.means[-1]))} if is_spread else {}
 
 
-def _write_budgets(axes: Axes, ends: dict[str, tuple[float, float]], shown: Shown) -> None:
-    """What each budget was, at the right edge: as high as the end of its curve, and clear of the one above."""
-    to_share, lowest = axes.transScale + axes.transLimits, math.inf
-    for series, end in sorted(ends.items(), key=lambda item: -item[1][1]):
-        best, asked = shown.budgets[series]
-        lowest = min(to_share.transform(end)[1], lowest - APART)
-        look: dict[str, Any] = {"va": "center", "fontsize": label_size(), "color": shown.styles[best].text_colour}
-        place: dict[str, Any] = {"xycoords": "axes fraction", "annotation_clip": False, "gid": f"budget:{series}"}
-        axes.annotate(human(asked, 2), (1.01, lowest), **place, **look)
-
-
 # ---------------------------------------------------------------------------------------------------------------- notes
 def _law_notes(panels: Sequence[Panel], manifest: Manifest | None) -> list[str]:
     """How to read marks and laws; why laws are missing, and which runs, each said once."""
     fits: list[Fit] = []
     beyond: set[object] = set()
     failed: dict[str, int] = {}  # by task and series: they are the same runs on every axis
-    is_over_replicates = bool(manifest and manifest.experiment.search)
     has_outside = has_held_out = False
     refused: dict[str, None] = {}  # in few words
-    for panel in panels:
-        for laws, fit, _ in panel.drawn:
-            has_outside |= sizes_outside(laws, fit)[0].size > 0
-            has_held_out |= fit.law in laws.held_out
-            if fit.refusals:
-                refused[CODES[fit.refusals[0].code].brief] = None
-            else:
-                fits.append(fit)
-            is_within = laws.table["test_loss"].between(*panel.limits)
-            runs = laws.table[(laws.table["status"] == "done") & ~is_within]
-            beyond.update(runs["run_id"] if "run_id" in runs else runs["row"])
-            failed[f"{laws.task}:{laws.series}"] = laws.runs_failed
+    for laws, fit, limits in [(law.laws, law.fit, panel.limits) for panel in panels for law in panel.drawn]:
+        has_outside |= sizes_outside(laws, fit)[0].size > 0
+        has_held_out |= fit.law in laws.held_out
+        if fit.refusals:
+            refused[CODES[fit.refusals[0].code].brief] = None
+        else:
+            fits.append(fit)
+        is_beyond = (laws.table["status"] == "done") & ~laws.table["test_loss"].between(*limits)
+        beyond.update(laws.table.loc[is_beyond, "run_id" if "run_id" in laws.table else "row"])
+        failed[laws.name] = laws.runs_failed
+    is_over_replicates = bool(manifest and manifest.experiment.search)
     less = "one a replicate" if is_over_replicates else "in which outliers count less"
     notes = [f"Large marks: geometric means of the dots, {less}."]
     if has_outside:
@@ -283,12 +275,9 @@ def _law_notes(panels: Sequence[Panel], manifest: Manifest | None) -> list[str]:
     if has_held_out:
         notes.append("Half-filled: held out, with a bar where the law predicts them.")
     if fits:
-        law = fits[0].law
+        law, over = fits[0].law, " over replicates" if is_over_replicates else ""
         form = LAW_FORMS["floor" if any(fit.floor for fit in fits) else "pure"]
-        over = " over replicates" if is_over_replicates else ""
-        level = f"{100 * fits[0].level:.3g} %"
-        notes.append(
-            f"Thick lines: the {'law ' + form if law in LAW_FORMS else law + ' law'}{over}, with {level} bands."
-        )
+        lines = f"law {form}" if law in LAW_FORMS else f"{law} law"
+        notes.append(f"Thick lines: the {lines}{over}, with {100 * fits[0].level:.3g} % bands.")
     notes += [f"No law: {why}." for why in refused]
     return [*notes, *labels.edge_notes(len(beyond), "runs", sum(failed.values()))]
