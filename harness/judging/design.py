@@ -124,15 +124,15 @@ def _of_arms(first: SeriesLaws, second: SeriesLaws, asked: Asked, level: float) 
     axis, arms = first.axis, (first.series, second.series)
     size = asked_place(str(asked.at), {axis: axis}, axis, "at")[axis]
     x, y = ({one.series: runs_in(one.table, "fitted")[place] for one in (first, second)} for place in (0, 1))
-    found = multiplier(x, y, (size,), level=level)
+    of_both = multiplier(x, y, (size,), level=level)
     words = f"how many times the {axis} of {arms[0]}, {size:g}, {arms[1]} needs"
-    base = Design(f"{first.name} and {second.name}", words, found.refusals, found.warnings)
+    base = Design(f"{first.name} and {second.name}", words, of_both.refusals, of_both.warnings)
     fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
-    joint = None if found.refusals else joint_law(fits, found.floor, "free", level)
+    joint = None if of_both.refusals else joint_law(fits, of_both.floor, "free", level)
     if not isinstance(joint, Joint):
         return base
     quantity = log_multiplier(joint, float(np.log(size) - joint.region.problem.logs.log_x_first))
-    now, made = found.sizes[-1].multiplier, np.concatenate([fit.points.distinct for fit in fits.values()])
+    now, made = of_both.sizes[-1].multiplier, np.concatenate([fit.points.distinct for fit in fits.values()])
     return _planned(Posed(base, lambda p: quantity(p)[0], now, joint.region, (axis,), arms, made), asked, level)
 
 
@@ -166,9 +166,9 @@ def _of_two(place: Any, runs: CrossedRuns, request: Request, asked: Asked) -> De
 
 
 def _predicted(law: Fit | Surface, x: np.ndarray) -> tuple[Quantity, Estimate]:
-    known, new = law.region, new_run(law, x, np.zeros(1))
-    assert known is not None
-    u, curve = np.log(x) - known.problem.logs.log_x_first, known.problem.law.curve
+    region, new = law.region, new_run(law, x, np.zeros(1))
+    assert region is not None
+    u, curve = np.log(x) - region.problem.logs.log_x_first, region.problem.law.curve
     return lambda p: curve(p, u)[0][0], estimate_of((new.curve[0], new.low[0], new.high[0]), law.level)
 
 
@@ -181,7 +181,7 @@ def _planned(posed: Posed, asked: Asked, level: float) -> Design:
         return replace(posed.base, refusals=(NO_LAW,))
     table = logs.u[np.unique(known.problem.units, return_index=True)[1]]
     new = grid(table) if len(arms) == 1 else grid_of_arms(table)
-    found: list[NextRuns] = []
+    next_runs: list[NextRuns] = []
     for plan, u in {"proposed": new, "largest": new, "more seeds": table}.items():
         sizes = np.exp(u.reshape(len(u), -1)[:, : len(posed.names)] + logs.log_x_first)
         made = posed.made if u is table else np.zeros(len(u), int)
@@ -189,7 +189,7 @@ def _planned(posed: Posed, asked: Asked, level: float) -> Design:
         half = search.half_width([])
         now = now or estimate_of(np.exp(posed.log_of(p) + half * np.array([0, -1, 1])), level)
         chosen = (search.largest if plan == "largest" else search.choose)(asked.budget, asked.runs)
-        if not found and not chosen:
+        if not next_runs and not chosen:
             least = f"one run costs {search.costs.min():.3g} at least"
             raise HarnessError(f"`budget` {asked.budget:g}: {least}; give more, or ask for fewer `runs`")
         width = search.half_width(chosen) / half
@@ -199,5 +199,5 @@ def _planned(posed: Posed, asked: Asked, level: float) -> Design:
             arm, number = arms[int(u[place, 1]) if len(arms) == 2 else 0], chosen.count(place)
             at, cost = dict(zip(posed.names, sizes[place].tolist(), strict=True)), float(search.costs[place])
             expected = Interval(float(low), float(high), level)
-            found.append(NextRuns(plan, arm, at, number, number * cost, float(width), expected))
-    return replace(posed.base, now=now, runs=tuple(found))
+            next_runs.append(NextRuns(plan, arm, at, number, number * cost, float(width), expected))
+    return replace(posed.base, now=now, runs=tuple(next_runs))

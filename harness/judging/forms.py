@@ -177,9 +177,9 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
         budgets = budgets_of(crossed.compute)
         valleys = isoflop(budgets, crossed.n, crossed.y).used
         if len(valleys) < MIN_BUDGETS:
-            found = f"{len(valleys)} of {np.unique(budgets).size} budgets of {compute}"
+            usable = f"{len(valleys)} of {np.unique(budgets).size} budgets of {compute}"
             raise HarnessError(
-                f"{series}: {found} have a best {request.x[0]} within those tried, and {MIN_BUDGETS} are needed; add "
+                f"{series}: {usable} have a best {request.x[0]} within those tried, and {MIN_BUDGETS} are needed; add "
                 f"sizes at them, or compare over {compute} alone (`x`)"
             )
         best = done.iloc[: len(valleys)]
@@ -194,5 +194,5 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
                 spent.append(float(np.exp(level + slope * np.log(float(valley.x_best or 1)))))
             optimal[request.seconds].append(best.assign(size=spent, test_loss=losses))
     tables = {axis: pd.concat(parts).reset_index(drop=True) for axis, parts in optimal.items()}
-    told = product_cautions(list(arms.values()))
-    return replace(request, x=axes), tables, {(compute, series): told for series in arms}
+    cautions = product_cautions(list(arms.values()))
+    return replace(request, x=axes), tables, {(compute, series): cautions for series in arms}

@@ -232,8 +232,8 @@ def at_shared_budgets(first: SideCurve, second: SideCurve) -> tuple[Curve, Curve
 
     def at_budgets(side: SideCurve) -> Curve:
         full = replace(side, logs=side.winners)
-        logs, winners = (np.array([read(curve, float(at)) for at in budgets]).T for curve in (side, full))
-        return Curve(budgets, logs, winners)
+        logs, winners = ([read(side, float(at)) for at in budgets], [read(full, float(at)) for at in budgets])
+        return Curve(budgets, np.array(logs).T, np.array(winners).T)
 
     mine, other = _paired(first, second)
     return at_budgets(mine), at_budgets(other)

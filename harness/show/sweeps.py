@@ -232,8 +232,8 @@ def sweep_said(
     runs: dict[str, RunSaid] = {}
     for planned in manifest.runs:
         cell, where, seed = manifest.cells[planned.cell], states[planned.run_id], planned.run.seed
-        said = RunSaid(where, cell.task, cell.arm, cell.series, seed, planned.trial, next_move(where))
-        runs.setdefault(planned.run_id, said)
+        run = RunSaid(where, cell.task, cell.arm, cell.series, seed, planned.trial, next_move(where))
+        runs.setdefault(planned.run_id, run)
     return SweepSaid(
         name=manifest.name,
         planned=len(states),

@@ -186,8 +186,8 @@ def _finding(panels: Sequence[Panel], loss: str) -> str:
     if not falls.total():
         return f"No law by {counted(axis)} for the {loss} of {' or '.join(map(written, falls))}"
     if len(of_axis) == 1:
-        said = [f"{'' if count else 'not '}for {written(name)}" for name, count in falls.most_common()]
-        return f"{law} {', '.join(said)}"
+        by_series = [f"{'' if count else 'not '}for {written(name)}" for name, count in falls.most_common()]
+        return f"{law} {', '.join(by_series)}"
     (first, most), *others = falls.items()
     counts = [f"on {count or 'none'} for {written(name)}" for name, count in others]
     return ", ".join([f"{law} on {most or 'none'} of {len(of_axis)} tasks for {written(first)}", *counts])

@@ -25,26 +25,27 @@ CROSSOVERS = {
 AGGREGATES = {"median": "medians", "mean_log": "geometric means", "best": "expected best of k"}
 
 
-def ratios_table(found: Headline) -> Table:
+def ratios_table(headline: Headline) -> Table:
     """A row a task, axis and size: the ratio of losses, who is better, and the budget for equal losses."""
-    first, second = found.first.label, found.second.label
+    first, second = headline.first.label, headline.second.label
     rows = []
-    for reading in found.readings:
+    for reading in headline.readings:
         ratio, where = reading.ratio, (reading.task, reading.axis, reading.place)
         words = found_words(ratio), lead_words(ratio, first, second), found_words(reading.multiplier)
         rows.append((*where, number(ratio.at, 4), *words))
     budgets = f"#budget of {second} for the loss of {first}, over its"
     heads = ("task", "equal in", "place", "#size", f"#{second} / {first}", "better", budgets)
-    over = "replicates" if found.by == "replicates" else "laws"
-    title = f"{loss_of(found)} of {second} / {first} at equal size; {100 * found.level:.3g} % intervals over {over}"
+    over = "replicates" if headline.by == "replicates" else "laws"
+    level = f"{100 * headline.level:.3g} % intervals over {over}"
+    title = f"{loss_of(headline)} of {second} / {first} at equal size; {level}"
     table = table_of(title, heads, rows)
-    return table if any(found.tasks) else table.without("task")
+    return table if any(headline.tasks) else table.without("task")
 
 
-def ratios_sentences(found: Headline, absent: Sequence[str]) -> Iterator[str]:
+def ratios_sentences(headline: Headline, absent: Sequence[str]) -> Iterator[str]:
     """Reasons of refusals, a line a reason with all tasks and axes that it is of; and what is not measured."""
     for what in ("ratio", "multiplier"):
-        for reason, readings in grouped(found.readings, lambda reading: getattr(reading, what).refused).items():  # noqa: B023
+        for reason, readings in grouped(headline.readings, lambda reading: getattr(reading, what).refused).items():  # noqa: B023
             if reason:
                 places = dict.fromkeys(f"{reading.task} {reading.axis}".strip() for reading in readings)
                 yield f"no {what}, {', '.join(places)}: {reason}"
@@ -59,14 +60,14 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
     for pair in compared.sizes:
         if pair.axis not in axes:
             continue
-        found, where = pair.multiplier, (pair.task, pair.axis)
-        notes = notes_of((*found.refusals, *found.warnings))
-        for place in found.sizes:
+        multiplier, where = pair.multiplier, (pair.task, pair.axis)
+        notes = notes_of((*multiplier.refusals, *multiplier.warnings))
+        for place in multiplier.sizes:
             times = estimate_words(place.multiplier) + (" (extrapolated)" if place.extrapolated else "")
             rows.append(TableRow((*where, number(place.size), number(place.loss, 4), times)))
-        if found.trend:
-            rows.append(TableRow((*where, "times, each decade", "", estimate_words(found.trend))))
-        if not found.sizes:
+        if multiplier.trend:
+            rows.append(TableRow((*where, "times, each decade", "", estimate_words(multiplier.trend))))
+        if not multiplier.sizes:
             rows.append(TableRow((*where, "", "", "")))
         rows[-1] = rows[-1]._replace(notes=notes)
     if not rows:
@@ -82,13 +83,13 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
 
 def multiplier_sentence(pair: Comparison) -> str:
     """The multiplier at the largest size that A has, and its trend."""
-    (first, second), found = (arm.series for arm in pair.arms), pair.multiplier
-    if not found.sizes:
-        return f"no multiplier by {_on(pair)}: {' '.join(map(str, found.refusals))}"
+    (first, second), multiplier = (arm.series for arm in pair.arms), pair.multiplier
+    if not multiplier.sizes:
+        return f"no multiplier by {_on(pair)}: {' '.join(map(str, multiplier.refusals))}"
     largest = pair.arms[0].points.sizes[-1] * (1 + 1e-9)
-    place = max((place for place in found.sizes if place.size <= largest), key=lambda place: place.size)
+    place = max((place for place in multiplier.sizes if place.size <= largest), key=lambda place: place.size)
     where, times = f"{_on(pair)} {number(place.size)}", estimate_words(place.multiplier)
-    grows = f", and {estimate_words(found.trend)} times that in each decade more" if found.trend else ""
+    grows = f", and {estimate_words(multiplier.trend)} times that in each decade more" if multiplier.trend else ""
     return f"For the loss of {first} at {where}, {second} needs {times} times that{grows}."
 
 
@@ -114,13 +115,13 @@ def compare_sentences(compared: ComparedByLaws) -> Iterator[str]:
         yield f"verdict: {comparison.sentence(verdict)}"
 
 
-def crossover_words(found: comparison.Crossover, leads: Sequence[Lead], arms: tuple[str, str]) -> str:
+def crossover_words(crossover: comparison.Crossover, leads: Sequence[Lead], arms: tuple[str, str]) -> str:
     """The set of sizes at which the curves may be equal, in a sentence; never a bare point."""
-    if found.kind is None:
-        return f"{_codes(found.refusals)}: none can be looked for"
-    point = f" (the curves cross at {number(found.estimate, 4)})" if found.estimate else ""
-    each = f"{found.level:.0%} of each size by itself, not of all together"
-    return f"{CROSSOVERS[found.kind]}{point}; {turn_words(leads, arms)} ({each})"
+    if crossover.kind is None:
+        return f"{_codes(crossover.refusals)}: none can be looked for"
+    point = f" (the curves cross at {number(crossover.estimate, 4)})" if crossover.estimate else ""
+    each = f"{crossover.level:.0%} of each size by itself, not of all together"
+    return f"{CROSSOVERS[crossover.kind]}{point}; {turn_words(leads, arms)} ({each})"
 
 
 def _on(pair: Comparison) -> str:
@@ -147,8 +148,9 @@ def _rest_table(compared: ComparedByLaws) -> Table:
     """A row a comparison, a column a column of sizes."""
     first, second = compared.arms
     cells = [_rest(pair, first, second) for pair in compared.sizes]
-    names = dict.fromkeys(itertools.chain.from_iterable(cells))
-    rows = ([name, *(of_pair.get(name, "") for of_pair in cells)] for name in names)
+    rows = []
+    for name in dict.fromkeys(itertools.chain.from_iterable(cells)):
+        rows.append([name, *(of_pair.get(name, "") for of_pair in cells)])
     return table_of(f"{first} and {second}", ("", *(f"#by {_on(pair)}" for pair in compared.sizes)), rows)
 
 

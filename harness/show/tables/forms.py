@@ -82,8 +82,8 @@ def _cells(result: Result, x: str) -> dict[str, str]:
             cells |= {"on / below": f"{result.on} / {result.below}"}
         case Sigmoid():
             cells = {"points": str(result.points), "runs": str(result.runs)}
-            for name, found in result.parameters.items():
-                cells[name] = f"{number(found.value)} (given)" if name in result.given else _estimate(found)
+            for name, estimated in result.parameters.items():
+                cells[name] = f"{number(estimated.value)} (given)" if name in result.given else _estimate(estimated)
         case _:
             raise TypeError(result)
     return cells

@@ -201,8 +201,8 @@ def _seconds_words(headline: Headline) -> str:
     if headline.clock is None:
         return "" if headline.by == "laws" else "Equal seconds: not timed; `harness bench FILE` adds them."
     ratios = {task: headline.reading(task, headline.clock, headline.places[-1]).ratio for task in headline.tasks}
-    said = "; ".join(f"{task} {lead_words(ratio, *headline.labels)}" for task, ratio in ratios.items())
-    return f"Equal seconds, {headline.places[-1]} size: {said}."
+    ratios_of_tasks = "; ".join(f"{task} {lead_words(ratio, *headline.labels)}" for task, ratio in ratios.items())
+    return f"Equal seconds, {headline.places[-1]} size: {ratios_of_tasks}."
 
 
 def other_pairs(headline: Headline) -> list[str]:
@@ -221,9 +221,9 @@ def _exponent_lines(headline: Headline) -> list[str]:
     """
     if len(headline.tasks) > ALL_PLACES_UP_TO:
         return []
-    said = {found_exponent(of_side.exponent) for of_side in headline.exponents}
-    if len(said) == 1 and all(of_side.exponent.refusals for of_side in headline.exponents):
-        return [f"No exponents: {said.pop()}."]
+    words = {found_exponent(of_side.exponent) for of_side in headline.exponents}
+    if len(words) == 1 and all(of_side.exponent.refusals for of_side in headline.exponents):
+        return [f"No exponents: {words.pop()}."]
     lines = []
     for axis, of_axis in grouped(headline.exponents, lambda of_side: of_side.axis).items():
         tasks = []

@@ -107,8 +107,8 @@ def _law_cells(
         order: dict[LawName, None] = dict.fromkeys((*quoted, "floor", *fits))
         floors = [fits[law] for law in order if law in fits and fits[law].floor is not None]
         ends = floors[0].floor_interval if floors else None
-        known = f"{human(floors[0].floor or 0)} (given)" if floors else NONE
-        cells.append(known if ends is None else estimate(floors[0].floor, ends.low, ends.high, human))
+        given = f"{human(floors[0].floor or 0)} (given)" if floors else NONE
+        cells.append(given if ends is None else estimate(floors[0].floor, ends.low, ends.high, human))
     points = next(iter(fits.values())).points
     return (*cells, len(points.sizes), int(points.counts.sum()), number(points.decades, 2))
 
@@ -165,19 +165,19 @@ def held_out_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = ax
     Of every series the last row has the errors over all sizes.
     """
     held = [series for series in laws if series.held_out]
-    told = set(itertools.chain.from_iterable(map(_told, held)))
-    names = list(filter(told.__contains__, ORDER))
+    shown = set(itertools.chain.from_iterable(map(_told, held)))
+    names = list(filter(shown.__contains__, ORDER))
     rows = []
     for series in held:
         first = next(iter(series.held_out.values()))
         predicted = {law: series.held_out[law] if law in _told(series) else None for law in names}
         places = _series_cells(series, called)
         for index, (size, mean) in enumerate(zip(first.measured.sizes, first.measured.means, strict=True)):
-            words = [_predicted(found, series.fits.get(law), index) for law, found in predicted.items()]
+            words = [_predicted(foreseen, series.fits.get(law), index) for law, foreseen in predicted.items()]
             row = (*places, human(size, 4), human(mean), *words)
             rows.append(TableRow(row, goes_on=index > 0, begins_section=index == 0))
             places = ("",) * len(places)
-        measured = [first.last_value_rmsle, *(found.rmsle if found else None for found in predicted.values())]
+        measured = [first.last_value_rmsle, *(foreseen.rmsle if foreseen else None for foreseen in predicted.values())]
         errors = [NONE if rmsle is None else f"RMSLE {number(rmsle, 2)}" for rmsle in measured]
         last_value = errors[0] if errors[0] == NONE else f"last value: {errors[0]}"
         rows.append(TableRow((*places, "all", last_value, *errors[1:]), goes_on=True))
@@ -192,9 +192,9 @@ def _predicted(held: Extrapolation | None, fit: Fit | None, index: int) -> str:
         return ""
     if held.prediction is None:
         return exponent_words(fit) if fit.refusals else "no prediction"
-    found = held.prediction
-    ends = interval(found.low[index], found.high[index], partial(human, digits=2))
-    return f"{human(found.curve[index])} {ends} {'within' if found.within[index] else 'missed'}"
+    prediction = held.prediction
+    ends = interval(prediction.low[index], prediction.high[index], partial(human, digits=2))
+    return f"{human(prediction.curve[index])} {ends} {'within' if prediction.within[index] else 'missed'}"
 
 
 # --------------------------------------------------------------------------------------------------------------- checks
@@ -224,26 +224,26 @@ def _check_cells(series: SeriesLaws) -> tuple[TableCell, ...]:
         # Root mean squares of ln(predicted/measured) over rolling origins, by law.
         scores, last_value = series.selection.extrapolation.items(), series.selection.last_value
         misses = ", ".join(f"{law} {score.rmsle:.0%}" for law, score in scores) or "no law"
-        known = "too few sizes" if last_value is None else f"{misses} ({last_value.rmsle:.0%})"
-        cells += [weights or NONE, known, p_value(series.selection.floor_p)]
+        known_misses = "too few sizes" if last_value is None else f"{misses} ({last_value.rmsle:.0%})"
+        cells += [weights or NONE, known_misses, p_value(series.selection.floor_p)]
     if series.checks:
-        seen, found, told = series.checks.diagnostics, series.checks.cross_check, []
-        for name, ends in (("sizes", found.pairs), ("seeds", found.stratified), ("sandwich", found.sandwich)):
+        fit, cross, intervals = series.checks.diagnostics, series.checks.cross_check, []
+        for name, ends in (("sizes", cross.pairs), ("seeds", cross.stratified), ("sandwich", cross.sandwich)):
             if ends:
-                told.append(f"{name} {interval(ends.low, ends.high, exponent)}")
+                intervals.append(f"{name} {interval(ends.low, ends.high, exponent)}")
         cells += [NONE] * (4 - len(cells))
-        cells.append(f"{p_value(seen.misfit.lack_of_fit_p)}; {p_value(min(seen.misfit.faults.values(), default=None))}")
-        cells += [_range(seen.drop_one), _range(np.array(list(seen.deltas.values()))), "; ".join(told) or NONE]
-        cells += [number(seen.leverage.max(), 2), number(seen.condition, 2)]
+        cells.append(f"{p_value(fit.misfit.lack_of_fit_p)}; {p_value(min(fit.misfit.faults.values(), default=None))}")
+        cells += [_range(fit.drop_one), _range(np.array(list(fit.deltas.values()))), "; ".join(intervals) or NONE]
+        cells += [number(fit.leverage.max(), 2), number(fit.condition, 2)]
     return (*cells, *[NONE] * (10 - len(cells)))
 
 
 def _range(values: np.ndarray) -> str:
-    known = values[np.isfinite(values)]
-    if not known.size:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
         return "none"
-    lost = f", {values.size - known.size} none" if known.size < values.size else ""
-    return f"{exponent(known.min())} to {exponent(known.max())}{lost}"
+    lost = f", {values.size - finite.size} none" if finite.size < values.size else ""
+    return f"{exponent(finite.min())} to {exponent(finite.max())}{lost}"
 
 
 def checklists(laws: Sequence[SeriesLaws], source: str) -> str:

@@ -86,13 +86,13 @@ def rules_table(verdicts: Sequence[Mapping[str, Any]], title: str = "verdicts on
         power = power_words(verdict)
         reasons: dict[str, None] = {}
         for number in verdict["numbers"]:
-            reason = " ".join(refusal["reason"] for refusal in number["found"]["refusals"])
+            reason = " ".join(refusal["reason"] for refusal in number["cell"]["refusals"])
             if reason not in power:
                 reasons[reason.rstrip(".")] = None
         numbers = ": ".join(filter(None, ["; ".join(number_lines(verdict)), "; ".join(reasons)]))
-        found = f"{numbers}. {power}" if power else numbers
+        cell = f"{numbers}. {power}" if power else numbers
         asked = limit_words(Decide.model_validate(verdict["decide"]))
-        rows.append((verdict["claim"], Styled(verdict_words(verdict), "strong"), found, asked))
+        rows.append((verdict["claim"], Styled(verdict_words(verdict), "strong"), cell, asked))
     return table_of(title, RULE_COLUMNS, rows)
 
 
