@@ -12,9 +12,9 @@ from harness.base.errors import HarnessError
 from harness.base.plain import INLINE
 from harness.comparison.bins import How, shared_range
 from harness.comparison.replicates import Found
-from harness.judging.laws import SeriesLaws, drawn_law, runs_in
+from harness.judging.laws import SeriesLaws, drawn_law, fitted_runs, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
-from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest, leader
+from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest, leader, merged
 from harness.laws import Caution, Fit, Interval, Refusal, predict
 from harness.laws.result import LawName
 from harness.laws.shared import Pin
@@ -176,14 +176,11 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         ratio=ratio,
         failures=(failures, other_failures),
         cautions=cautions,
-        multiplier=_multiplier(first, second, asked),
+        multiplier=comparison.multiplier(
+            *fitted_runs(first, second), asked.budgets, asked.floor, asked.alpha, first.level
+        ),
         without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )
-
-
-def _multiplier(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> comparison.Multiplier:
-    x, y = ({arm.series: runs_in(arm.table, "fitted")[place] for arm in (first, second)} for place in (0, 1))
-    return comparison.multiplier(x, y, asked.budgets, asked.floor, asked.alpha, first.level)
 
 
 def _started(arm: SeriesLaws) -> tuple[np.ndarray, comparison.Failures]:
@@ -273,22 +270,14 @@ def _found(ratio: comparison.CostRatio | comparison.LossRatio | comparison.Domin
 
 def _leads(pair: Comparison, arms: tuple[str, str]) -> list[Lead]:
     """The stretches of sizes at which one is ahead, and those at which they may be equal, in order."""
-    if pair.without_law:
-        return list(_leads_of_bins(pair, pair.without_law, arms))
+    if bins := pair.without_law:
+        leaders = [leader(_found(bins, index, 0), *arms) for index in range(len(bins.ratio))]
+        edges = zip(bins.edges[:-1].tolist(), bins.edges[1:].tolist(), leaders, strict=True)
+        return merged(Lead(pair.task, pair.axis, *of_bin, without_law=True) for of_bin in edges)
     called = dict(zip(("first", "second"), arms, strict=True))
     leads = [Lead(pair.task, pair.axis, ahead.low, ahead.high, called[ahead.arm]) for ahead in pair.crossover.ahead]
     leads += [Lead(pair.task, pair.axis, low, high, None) for low, high in pair.crossover.equal]
     return sorted(leads, key=lambda lead: lead.low)
-
-
-def _leads_of_bins(pair: Comparison, bins: comparison.Dominance, arms: tuple[str, str]) -> Iterator[Lead]:
-    """Neighbouring bins with one leader are one stretch."""
-    leaders = [leader(_found(bins, index, 0), *arms) for index in range(len(bins.ratio))]
-    begins = 0
-    for who, stretch in itertools.groupby(leaders):
-        ends = begins + len(list(stretch))
-        yield Lead(pair.task, pair.axis, float(bins.edges[begins]), float(bins.edges[ends]), who, without_law=True)
-        begins = ends
 
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from harness.base.errors import HarnessError
 from harness.comparison.multiplier import log_multiplier, multiplier
 from harness.judging.ahead import CrossedRuns, asked_place, place_of_two
 from harness.judging.forms import crossed_runs, name_of
-from harness.judging.laws import AUTO, SeriesLaws, runs_in
+from harness.judging.laws import AUTO, SeriesLaws, fitted_runs
 from harness.judging.request import Request, Source
 from harness.judging.scaling import with_parts
 from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law, fit_surface
@@ -123,7 +123,7 @@ def _of_curve(series: SeriesLaws, request: Request, asked: Asked) -> Design:
 def _of_arms(first: SeriesLaws, second: SeriesLaws, asked: Asked, level: float) -> Design:
     axis, arms = first.axis, (first.series, second.series)
     size = asked_place(str(asked.at), {axis: axis}, axis, "at")[axis]
-    x, y = ({one.series: runs_in(one.table, "fitted")[place] for one in (first, second)} for place in (0, 1))
+    x, y = fitted_runs(first, second)
     of_both = multiplier(x, y, (size,), level=level)
     words = f"how many times the {axis} of {arms[0]}, {size:g}, {arms[1]} needs"
     base = Design(f"{first.name} and {second.name}", words, of_both.refusals, of_both.warnings)

@@ -212,13 +212,12 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
 
     Sizes that cannot be read are left out.
     """
-    ratios = {size: pair.ratio(curves, size) for size in dict.fromkeys(_sizes_within(*curves))}
-    read = [(size, leader(ratio, *pair.labels)) for size, ratio in ratios.items() if not ratio.refusals]
     leads = []
-    for ahead, stretch in itertools.groupby(read, key=lambda place: place[1]):
-        sizes = [size for size, _ in stretch]
-        leads.append(Lead(task, axis, sizes[0], sizes[-1], ahead))
-    return leads
+    for size in dict.fromkeys(_sizes_within(*curves)):
+        ratio = pair.ratio(curves, size)
+        if not ratio.refusals:
+            leads.append(Lead(task, axis, size, size, leader(ratio, *pair.labels)))
+    return versus.merged(leads)
 
 
 def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:

@@ -164,6 +164,14 @@ def runs_in(runs: pd.DataFrame, *parts: str) -> tuple[np.ndarray, np.ndarray]:
     return rows["size"].to_numpy(float), rows["test_loss"].to_numpy(float)
 
 
+def fitted_runs(*arms: SeriesLaws) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Sizes and losses of the runs that the laws of these series were fitted to, by series."""
+    x, y = {}, {}
+    for arm in arms:
+        x[arm.series], y[arm.series] = runs_in(arm.table, "fitted")
+    return x, y
+
+
 def known_in(runs: pd.DataFrame, how: Fitting, *parts: str) -> Known:
     """What is known of the runs of `runs_in`."""
     return Known(runs[runs["part"].isin(parts)]["sd"].to_numpy(float) if "sd" in runs else None, how.floor)

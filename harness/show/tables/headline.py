@@ -10,7 +10,7 @@ from dataclasses import replace
 from harness.base.formats import WRITTEN_OUT, estimate, exponent, human
 from harness.comparison.replicates import Found
 from harness.judging.verdict import Verdict
-from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, leader
+from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, leader, merged
 from harness.show.codes import CODES
 from harness.show.grouping import grouped
 from harness.show.names import shortened
@@ -91,11 +91,10 @@ def _over(ratio: float) -> float:
 def turn_words(leads: Sequence[Lead], names: tuple[str, str], at: Callable[[float], str] = human) -> str:
     """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes, or efforts, of one task on one axis."""
     stretches = []
-    for ahead, neighbours in itertools.groupby(leads, key=lambda lead: lead.leader):
-        stretch = list(neighbours)
-        ends = " to ".join(dict.fromkeys([at(stretch[0].low), at(stretch[-1].high)]))
-        who = f"{ahead} ahead" if ahead in names else "undecided"
-        stretches.append(f"{who} {'with' if stretch[0].axis == 'runs' else 'at'} {ends}")
+    for lead in merged(leads):
+        ends = " to ".join(dict.fromkeys([at(lead.low), at(lead.high)]))
+        who = f"{lead.leader} ahead" if lead.leader in names else "undecided"
+        stretches.append(f"{who} {'with' if lead.axis == 'runs' else 'at'} {ends}")
     return ", ".join(stretches)
 
 
