@@ -12,10 +12,10 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.comparison.multiplier import log_multiplier, multiplier
 from harness.judging.ahead import CrossedRuns, asked_place, place_of_two
-from harness.judging.forms import crossed_runs, name_of
+from harness.judging.forms import crossed_runs
 from harness.judging.laws import AUTO, SeriesLaws, fitted_runs
 from harness.judging.request import Request, Source
-from harness.judging.scaling import with_parts
+from harness.judging.scaling import series_name, series_of
 from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law, fit_surface
 from harness.laws.ahead import new_run
 from harness.laws.design import Search, gradient_of, grid, grid_of_arms
@@ -140,14 +140,14 @@ def designs_of_two(request: Request, runs: Mapping[str, pd.DataFrame], asked: As
     """Of the law of two sizes of each series."""
     if asked.question == "multiplier":
         raise HarnessError("`question` multiplier is of laws over compute: give its column as `x`, and leave out `and`")
-    of_series = with_parts(runs[request.x[0]]).groupby(["task", "series"], sort=False)
-    return [_of_two(place, crossed_runs(request, rows, runs), request, asked) for place, rows in of_series]
+    every = series_of(runs[request.x[0]])
+    return [_of_two(task, series, crossed_runs(request, rows, runs), request, asked) for task, series, rows in every]
 
 
-def _of_two(place: Any, runs: CrossedRuns, request: Request, asked: Asked) -> Design:
+def _of_two(task: str, series: str, runs: CrossedRuns, request: Request, asked: Asked) -> Design:
     law, (n, d) = fit_surface(runs.n, runs.d, runs.y, request.level, request.objective), runs.names
     if law.region is None:
-        return Design(name_of(place), asked.question, law.refusals, ())
+        return Design(series_name(task, series), asked.question, law.refusals, ())
     words, first, now = f"the exponent of {n}", law.region.problem.logs.log_x_first, law.alpha
     log_of: Quantity = itemgetter(1)
     if asked.question == "prediction":
@@ -160,8 +160,8 @@ def _of_two(place: Any, runs: CrossedRuns, request: Request, asked: Asked) -> De
     elif asked.question == "optimum":
         words, now = f"the exponent of the best {n} over compute", law.allocation
         log_of = log_allocation
-    base, made = Design(name_of(place), words, (), law.warnings), np.bincount(law.region.problem.units)
-    posed = Posed(base, log_of, now, law.region, (n, d), (str(place[1]),), made, lambda sizes: runs.costs(*sizes.T))
+    base, made = Design(series_name(task, series), words, (), law.warnings), np.bincount(law.region.problem.units)
+    posed = Posed(base, log_of, now, law.region, (n, d), (series,), made, lambda sizes: runs.costs(*sizes.T))
     return _planned(posed, asked, request.level)
 
 

@@ -14,7 +14,7 @@ from harness.base.errors import HarnessError
 from harness.judging.ahead import OF_A_PRODUCT, CrossedRuns, Foresight, is_cost, sigmoid_ahead, surface_ahead
 from harness.judging.laws import groups_in, known_in, runs_in
 from harness.judging.request import Form, Request, Source
-from harness.judging.scaling import with_parts
+from harness.judging.scaling import series_name, series_of, with_parts
 from harness.laws import Caution, fit_shared
 from harness.laws.ahead import budgets_of
 from harness.laws.frontier import Frontier, frontier
@@ -58,15 +58,14 @@ def form_answer(
 ) -> FormAnswer[Any]:
     """Fit a form to tables of runs by axis: those of sizes, and of OF_TWO those of the other column, row by row."""
     axis, form, asked = request.x[0], request.form, str(request.value)
-    of_x = with_parts(runs[axis])
-    results: Any = _shared(request, asked, of_x) if form == "share" else {}
+    results: Any = _shared(request, asked, with_parts(runs[axis])) if form == "share" else {}
     cautions_of: dict[str, tuple[Caution, ...]] = {}
     failed: dict[str, int] = {}
     ahead: list[Foresight] = []
-    for place, rows in of_x.groupby(["task", "series"], sort=False):
-        name, has_groups = name_of(place), "group" in rows
+    for task, series, rows in series_of(runs[axis]):
+        name, has_groups = series_name(task, series), "group" in rows
         x, y = runs_in(rows, "fitted")
-        cautions_of[name] = cautions.get((axis, str(rows["series"].iloc[0])), ())
+        cautions_of[name] = cautions.get((axis, series), ())
         failed[name] = int((rows["status"] != "done").sum())
         if form in OF_TWO:  # a size is there again at every other one, by design
             cautions_of[name] = tuple(caution for caution in cautions_of[name] if caution.code != "REPEATS")
@@ -92,12 +91,6 @@ def form_answer(
                 if has_groups:
                     results[name] = frontier_by_groups(results[name], x, y, groups_in(rows, "fitted"))
     return FormAnswer(request, source, results, cautions_of, failed, ahead)
-
-
-def name_of(place: Any) -> str:
-    """What a series is called: of an experiment with its task."""
-    task, series = map(str, place)
-    return f"{task}: {series}" if task else series
 
 
 def _of_two(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -142,7 +135,7 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
             )
         for share in sorted(SHARES, key=lambda share: share != asked):
             fit = fit_shared(x, y, share, request.level)
-            fits[name_of((task, share))] = shared_by_groups(fit, x, y, groups) if groups else fit
+            fits[series_name(str(task), share)] = shared_by_groups(fit, x, y, groups) if groups else fit
     return fits
 
 
@@ -171,8 +164,8 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
     axes = (compute, *filter(None, [request.seconds]))
     optimal: dict[str, list[pd.DataFrame]] = {axis: [] for axis in axes}
     arms: dict[str, CrossedRuns] = {}
-    for (_, series), rows in with_parts(runs[request.x[0]]).groupby(["task", "series"], sort=False):
-        crossed = arms[str(series)] = crossed_runs(request, rows, runs)
+    for _, series, rows in series_of(runs[request.x[0]]):
+        crossed = arms[series] = crossed_runs(request, rows, runs)
         done = rows[rows["status"] == "done"]
         budgets = budgets_of(crossed.compute)
         valleys = isoflop(budgets, crossed.n, crossed.y).used

@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.comparison.replicates import exponent
 from harness.judging.kept import Call, kept, prepare
-from harness.judging.scaling import chosen_runs, size_axes, with_parts, won_on
+from harness.judging.scaling import chosen_runs, series_name, series_of, size_axes, with_parts, won_on
 from harness.judging.sides import SideCurve, curve_of
 from harness.laws import Fit, Interval, cross_check, data_hash, diagnose, extrapolate, fit_law, select_law, size_means
 from harness.laws.bootstrap import CrossCheck
@@ -91,8 +91,8 @@ class SeriesLaws:
 
     @property
     def name(self) -> str:
-        """What it is called: of an experiment with its task."""
-        return f"{self.task}: {self.series}" if self.task else self.series
+        """What it is called."""
+        return series_name(self.task, self.series)
 
     @property
     def metric(self) -> Annotated[str, "the loss, such as `test_rmse`; of a table of anybody's runs its column"]:
@@ -211,19 +211,17 @@ def fit_runs(
     calls: list[tuple[Any, ...]] = []
     chooses = AUTO in how.laws
     for axis, of_axis in runs.items():
-        for (task, series), own in with_parts(_merged(of_axis)).groupby(["task", "series"], sort=False):
-            groups.append((str(task), str(series), axis, own))
-            fitted = _fitted(own, how)
+        for task, series, rows in series_of(_merged(of_axis)):
+            groups.append((task, series, axis, rows))
+            fitted = _fitted(rows, how)
             if chooses:
                 calls.append(_choice(fitted[0], how))
             else:
                 calls += [_asked(points, law, how) for points, law in itertools.product(fitted, how.laws)]
-    if chooses:
-        prepare(select_law, calls, "choices of laws")
-    else:
-        prepare(fit_law, calls, "laws")
-    known = cautions or {}
-    return [_series_laws(*group, how, known.get((group[2], group[1]), ())) for group in groups]
+    function, what = (select_law, "choices of laws") if chooses else (fit_law, "laws")
+    prepare(function, calls, what)
+    of_series = cautions or {}
+    return [_series_laws(*group, how, of_series.get((group[2], group[1]), ())) for group in groups]
 
 
 def _merged(runs: pd.DataFrame) -> pd.DataFrame:

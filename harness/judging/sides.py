@@ -250,11 +250,9 @@ def check_any_learnt(curves: Sequence[SideCurve], at: float) -> None:
     """A HarnessError where all sides are worse than a constant at a budget: among failures nobody is ahead."""
     if len(worse_than_constant(curves, at)) == len(curves):
         medians = " and ".join(f"{curve.name} {math.exp(np.nanmedian(read(curve, at))):.3g}" for curve in curves)
-        raise NoNumber(
-            "WORSE_THAN_CONSTANT",
-            f"a constant has a test loss of {math.exp(curves[0].constant or 0):.3g}, and at {curves[0].axis} {at:.4g} "
-            f"the medians are {medians}; give more data, or another training",
-        )
+        constant = f"a constant has a test loss of {math.exp(curves[0].constant or 0):.3g}"
+        medians = f"at {curves[0].axis} {at:.4g} the medians are {medians}"
+        raise NoNumber("WORSE_THAN_CONSTANT", f"{constant}, and {medians}; give more data, or another training")
 
 
 def _inside(curve: SideCurve, at: float) -> float:
@@ -284,7 +282,6 @@ def _paired(first: SideCurve, second: SideCurve) -> tuple[SideCurve, SideCurve]:
 def _value(side: SideCurve, at: float) -> Value:
     """ln of the loss at a budget, and the chance that a search has none: of a lower effort that of the budget below."""
     logs = read(side, at)
-    none = np.isnan(logs).astype(float)
-    if side.none is not None:
-        none = side.none[np.searchsorted(side.sizes, at * (1 + END_TOLERANCE)) - 1]
-    return Value(logs, none)
+    if side.none is None:
+        return Value(logs, np.isnan(logs).astype(float))
+    return Value(logs, side.none[np.searchsorted(side.sizes, at * (1 + END_TOLERANCE)) - 1])

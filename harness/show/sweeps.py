@@ -181,9 +181,8 @@ def unneeded_lines(jobs: Unneeded) -> list[str]:
     if number := len(jobs.numbers) + len(jobs.processes):
         where = "in SLURM" if jobs.numbers else "running here"
         lines.append(f"{number} jobs of cancelled runs are still {where}; `harness cancel FILE` ends them")
-    for why, number in jobs.not_verified.items():
-        lines.append(f"{number} jobs of cancelled runs may still be there: not verified ({why})")
-    return lines
+    unsure = "jobs of cancelled runs may still be there: not verified"
+    return lines + [f"{number} {unsure} ({why})" for why, number in jobs.not_verified.items()]
 
 
 class RunSaid(NamedTuple):
@@ -300,8 +299,8 @@ def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
 def _event_lines(event: Event) -> list[str]:
     left_out = {"at", "event", "runs", "traceback", "traceback_hash", "statuses"}
     what = ", ".join(f"{name} {value}" for name, value in event.items() if name not in left_out)
-    lines = [f"{event['at']}  {event['event'].replace('_', ' ')}" + (f": {what}" if what else "")]
-    return lines + [f"    {line}" for line in event.get("traceback", "").splitlines()]
+    first = ": ".join(filter(None, [event["event"].replace("_", " "), what]))
+    return [f"{event['at']}  {first}", *(f"    {line}" for line in event.get("traceback", "").splitlines())]
 
 
 def duplicate_lines(duplicates: Sequence[Duplicate]) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 from harness.base.formats import human
 from harness.show.tables.table import Styled, Table, span_words, table_of
 from harness.show.words import loss_word
-from harness.spec import Manifest, Recipe, RunTask
+from harness.spec import Manifest, RunTask
 
 
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
@@ -33,19 +33,18 @@ def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
     for name, series in runs.groupby("series", sort=False):
         ended, cells = series["status"].value_counts(), set(series["cell"])
         recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
+        starts = []
+        for restarts in (recipe.restarts for recipe in recipes):
+            several = f"{restarts.count} of {restarts.evaluations} evaluations, best goes on"
+            starts.append(several if restarts.count > 1 else "1")
         optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
         recipe = manifest.experiment.arms[series["arm"].iloc[0]].recipe
         called = f"{recipe} ({optimizers} ({_distinct(series['engine'])} engine))"
         counts = len(cells), len(series), int(ended.get("done", 0)), int(ended.get("diverged", 0))
         caps, spent = span_words([recipe.max_evaluations for recipe in recipes]), span_words(set(series["evaluations"]))
-        rows.append((str(name), *counts, called, caps, spent, _distinct(map(_starts, recipes))))
+        rows.append((str(name), *counts, called, caps, spent, _distinct(starts)))
     counts_and_recipe = ("#cells", "#runs", "#done", "#diverged", "recipe")
     return table_of("", ("series", *counts_and_recipe, "#evaluation cap", "#evaluations spent", "starts"), rows)
-
-
-def _starts(recipe: Recipe) -> str:
-    restarts = recipe.restarts
-    return f"{restarts.count} of {restarts.evaluations} evaluations, best goes on" if restarts.count > 1 else "1"
 
 
 def _distinct(values: Iterable[object]) -> str:
