@@ -1,6 +1,7 @@
 """A against B by the laws of two series of a table of runs, on every axis of sizes, and a verdict over the axes."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -101,10 +102,10 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> Compa
     assert request is not None
     first, second = request.arms
     by_size = []
+    laws_of = {(laws.task, laws.axis, laws.series): laws for laws in fits.laws}
     for task, axis in dict.fromkeys((laws.task, laws.axis) for laws in fits.laws):
-        there = {laws.series: laws for laws in fits.laws if (laws.task, laws.axis) == (task, axis)}
-        if first in there and second in there:
-            by_size.append(_compared(there[first], there[second], asked))
+        if (task, axis, first) in laws_of and (task, axis, second) in laws_of:
+            by_size.append(_compared(laws_of[task, axis, first], laws_of[task, axis, second], asked))
     if not by_size:
         raise HarnessError(f"{first} and {second} have laws on no task in common; compare others")
     judged: list[comparison.JudgedClaim] = []
@@ -219,8 +220,7 @@ def _edges(first: np.ndarray, second: np.ndarray, bins: int | None) -> np.ndarra
 def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
     """Who is better at equal size by the laws of both: at the ends of the sizes that they share, and between."""
     first, second = (Side(name, (name,)) for name in arms)
-    tasks, compared = {pair.task for pair in by_size}, {(pair.task, pair.axis) for pair in by_size}
-    axes = dict.fromkeys(pair.axis for pair in by_size)
+    tasks, axes = {pair.task for pair in by_size}, Counter(pair.axis for pair in by_size)
     return Headline(
         first,
         second,
@@ -228,7 +228,7 @@ def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
         level=by_size[0].loss.level,
         replicates=0,
         formulas={},
-        columns=tuple(axis for axis in axes if all((task, axis) in compared for task in tasks)),
+        columns=tuple(axis for axis, number in axes.items() if number == len(tasks)),
         clock=None,
         limits=(),
         places=PLACES,
