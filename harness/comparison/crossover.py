@@ -71,8 +71,9 @@ def crossover(first: Fit, second: Fit, extrapolate_decades: float = 0.0) -> Cros
         _, low, high = log_loss_ratio(first, second, log_size)
         return np.maximum(low, -high)
 
-    crossings = _roots(gap, np.linspace(*np.log(searched), 8 * STEPS + 1))
-    nodes = np.unique(np.concatenate([np.linspace(*np.log(searched), STEPS + 1), crossings]))
+    first_log, last_log = np.log(searched)
+    crossings = _roots(gap, np.linspace(first_log, last_log, 8 * STEPS + 1))
+    nodes = np.unique(np.concatenate([np.linspace(first_log, last_log, STEPS + 1), crossings]))
     cuts = np.concatenate([searched[:1], np.exp(_roots(doubt, nodes)), searched[1:]])
     _, low, high = log_loss_ratio(first, second, np.log(cuts[:-1] * cuts[1:]) / 2)
     state = np.where(low > 0, 1, np.where(high < 0, -1, 0))

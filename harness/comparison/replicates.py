@@ -146,8 +146,8 @@ def shifted(mean: Found, by: float) -> Found:
     """The number of every replicate, and their mean, plus another one."""
     if mean.estimate is None or mean.low is None or mean.high is None:
         return mean
-    ends = {"low": mean.low + by, "high": mean.high + by}
-    return replace(mean, estimate=mean.estimate + by, **ends, by_replicate=mean.by_replicate + by)
+    estimate, low, high = mean.estimate + by, mean.low + by, mean.high + by
+    return replace(mean, estimate=estimate, low=low, high=high, by_replicate=mean.by_replicate + by)
 
 
 def quotient(first: Found, second: Found, level: float = 0.95) -> Found:

@@ -122,7 +122,8 @@ def product_cautions(arms: Sequence[CrossedRuns]) -> tuple[Caution, ...]:
 def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:
     """By what the series of a task share, of several tasks by `TASK: WHAT`."""
     fits = {}
-    for task, of_task in runs.groupby("task", sort=False):
+    for task in map(str, runs["task"].unique()):
+        of_task = runs[runs["task"] == task]
         x, y, groups = {}, {}, {}
         for series, rows in of_task.groupby("series", sort=False):
             x[str(series)], y[str(series)] = runs_in(rows, "fitted")
@@ -135,7 +136,7 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
             )
         for share in sorted(SHARES, key=lambda share: share != asked):
             fit = fit_shared(x, y, share, request.level)
-            fits[series_name(str(task), share)] = shared_by_groups(fit, x, y, groups) if groups else fit
+            fits[series_name(task, share)] = shared_by_groups(fit, x, y, groups) if groups else fit
     return fits
 
 

@@ -41,11 +41,11 @@ def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
     Else its only two arms, and of a search with replicates its first two.
     """
     experiment = manifest.experiment
-    pairs = list(experiment.pairs)
+    pairs: list[Sequence[tuple[str, ...]]] = list(experiment.pairs)
     pairs += [rule.arms_of_sides for rule in experiment.decide if len(rule.sides) == 2 and not rule.takes.of_networks]
     arms = [(arm,) for arm in experiment.arms]
     if len(arms) == 2 or (experiment.search and len(arms) > 2):
-        pairs.append((arms[0], arms[1]))
+        pairs.append(arms[:2])
     return _sides_of(pairs[0]) if pairs else None
 
 

@@ -214,8 +214,8 @@ def _draw_panel(axes: Axes, panel: Panel, shown: Shown, columns: int) -> list[Li
             ends |= _draw_budget(axes, series, shown.styles[shown.budgets[name][0]])
         elif name not in drawn:  # best sizes of budgets, where size is not the budget: marks, and no law through them
             for _, done in series.table[series.table["status"] == "done"].groupby("cell"):
-                best = size_means(done["size"].to_numpy(), done["test_loss"].to_numpy())
-                draw_means(axes, f"means:{name}", best, shown.styles[name])
+                means = size_means(done["size"].to_numpy(), done["test_loss"].to_numpy())
+                draw_means(axes, f"means:{name}", means, shown.styles[name])
             keys.append(labels.key(written(name), shown.styles[name], has_line=False))
         else:
             draw_law(axes, drawn[name])

@@ -188,8 +188,8 @@ def draw_band(axes: Axes, gid: str, x: np.ndarray, ends: tuple[np.ndarray, np.nd
 
 def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) -> Line2D:
     """Marks of a series at the means of its sizes."""
-    look = {"marker": style.marker, "color": style.colour, "ls": "", "mew": 0.8, "zorder": 4} | more
-    return axes.plot(points.sizes, points.means, gid=gid, **look)[0]
+    look: dict[str, Any] = {"color": style.colour, "ls": "", "mew": 0.8, "zorder": 4}
+    return axes.plot(points.sizes, points.means, marker=style.marker, gid=gid, **(look | more))[0]
 
 
 def draw_estimate(axes: Axes, height: float, ends: tuple[float | None, ...], colour: str, **mark: Any) -> None:

@@ -127,12 +127,12 @@ def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
     first, second = headline.labels
     if max(len(first), len(second)) <= LONGEST_NAME:
         return headline, []
-    short = {first: "A", second: "B", None: None}
+    short = {first: "A", second: "B"}
     named = replace(
         headline,
         first=replace(headline.first, label="A"),
         second=replace(headline.second, label="B"),
-        leads=tuple(replace(lead, leader=short[lead.leader]) for lead in headline.leads),
+        leads=tuple(replace(lead, leader=short.get(lead.leader or "")) for lead in headline.leads),
         largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.largest),
         exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.exponents),
     )
