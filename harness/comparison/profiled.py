@@ -38,12 +38,7 @@ def most_root(dof: int, other_dof: int, level: float) -> float:
 
 
 def profiled(
-    deviance: Deviance,
-    estimate: np.ndarray,
-    limits: tuple[float, float],
-    most: float,
-    dof: int,
-    nodes: int = NODES,
+    deviance: Deviance, estimate: np.ndarray, limits: tuple[float, float], most: float, dof: int, nodes: int = NODES
 ) -> Profiled:
     """The profile of a quantity from its `deviance`, which maps values [m, n] to what the data say against them [m, n].
 

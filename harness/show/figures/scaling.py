@@ -106,10 +106,7 @@ def of_sides(manifest: Manifest, laws: Sequence[SeriesLaws]) -> tuple[list[str],
 
 @in_column
 def scaling_figure(
-    manifest: Manifest | None,
-    laws: Sequence[SeriesLaws],
-    names: Sequence[str] = (),
-    baselines: Sequence[Baseline] = (),
+    manifest: Manifest | None, laws: Sequence[SeriesLaws], names: Sequence[str] = (), baselines: Sequence[Baseline] = ()
 ) -> Figure:
     """A row a task, a column an axis. Artists carry a gid `kind:series` (runs, means, outside, law, ...).
 
