@@ -101,11 +101,8 @@ def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, .
     """The laws of both arms, or why there is none."""
     refusals = []
     for arm, fit in zip(("first", "second"), fits.values(), strict=True):
-        refusals += [
-            Refusal(refusal.code, f"the {arm} arm: {refusal.reason}")
-            for refusal in fit.refusals
-            if refusal.code in FATAL
-        ]
+        fatal = (refusal for refusal in fit.refusals if refusal.code in FATAL)
+        refusals += [Refusal(refusal.code, f"the {arm} arm: {refusal.reason}") for refusal in fatal]
     points = [fit.points.sizes.size for fit in fits.values()]
     pinned = [2 if isinstance(kind, float) else 1 if kind == "shared" else 0 for kind in (asked.floor, asked.alpha)]
     need = 3 * len(fits) - sum(pinned) + SPARE_POINTS

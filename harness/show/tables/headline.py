@@ -110,15 +110,11 @@ def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], 
     headline, legend = _with_short_names(headline)
     intervals = f"{100 * headline.level:.3g} % intervals{' over all looks' if headline.looks else ''}"
     opening = [f"Whose {loss_of(headline)} is lower, how many times? ({intervals}; ?: undecided)", *legend]
-    beside = [
-        _seconds_words(headline),
-        *other_pairs(headline),
-        *_exponent_lines(headline),
-        *_turns(headline),
-        *_effort_lines(headline),
-    ]
+    beside: list[str] = []
     if ALL_PLACES_UP_TO < len(headline.tasks) <= TASKS_UP_TO:
-        beside = [*(f"{task}, {errors_words(headline, task)}." for task in headline.tasks), *beside]
+        beside += [f"{task}, {errors_words(headline, task)}." for task in headline.tasks]
+    beside += [_seconds_words(headline), *other_pairs(headline), *_exponent_lines(headline)]
+    beside += [*_turns(headline), *_effort_lines(headline)]
     return [*wrapped(*opening), *_grid(headline), *wrapped(*beside, *closing), *last]
 
 
