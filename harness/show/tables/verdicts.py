@@ -86,7 +86,7 @@ def rules_table(verdicts: Sequence[Mapping[str, Any]], title: str = "verdicts on
         power = power_words(verdict)
         reasons: dict[str, None] = {}
         for number in verdict["numbers"]:
-            reason = " ".join(refusal["reason"] for refusal in number["cell"]["refusals"])
+            reason = " ".join(refusal["reason"] for refusal in number["found"]["refusals"])
             if reason not in power:
                 reasons[reason.rstrip(".")] = None
         numbers = ": ".join(filter(None, ["; ".join(number_lines(verdict)), "; ".join(reasons)]))
